@@ -1,0 +1,18 @@
+//! The cold start of `balance`, and nothing else.
+
+use std::convert::Infallible;
+
+use lambda_http::{Error, run, service_fn};
+use shared::clock::Clock;
+use shared::domain::Instant;
+use shared::telemetry;
+use shared::world::World;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let world = World::from_env(clock).await?;
+    run(service_fn(async |request| Ok::<_, Infallible>(balance::handle(&world, request).await)))
+        .await
+}

@@ -1,0 +1,98 @@
+//! DynamoDB inside the process: the SDK's HTTP client, answered by an embedded database.
+
+use std::fmt;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use dynoxide::Database;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::clock::Clock;
+
+/// An embedded database that answers what the SDK sends to DynamoDB.
+#[derive(Clone)]
+pub struct Embedded {
+    database: Database,
+    /// Stamps the answers, as DynamoDB does.
+    clock: Clock,
+}
+
+impl Embedded {
+    pub fn new(database: Database, clock: Clock) -> Embedded {
+        Embedded { database, clock }
+    }
+
+    /// Answers one request: status and body.
+    fn answer(&self, request: &HttpRequest) -> (u16, String) {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
+        let db = &self.database;
+        let result = match operation {
+            "CreateTable" => run(body, |request| db.create_table(request)),
+            "DescribeTable" => run(body, |request| db.describe_table(request)),
+            "GetItem" => run(body, |request| db.get_item(request)),
+            "PutItem" => run(body, |request| db.put_item(request)),
+            "UpdateItem" => run(body, |request| db.update_item(request)),
+            "Query" => run(body, |request| db.query(request)),
+            "Scan" => run(body, |request| db.scan(request)),
+            "TransactWriteItems" => run(body, |request| db.transact_write_items(request)),
+            _ => Err(validation(&format!("the local stack does not know {operation}"))),
+        };
+        match result {
+            Ok(body) => (200, body),
+            Err(refused) => refused,
+        }
+    }
+}
+
+/// Decodes a request, runs it and encodes its answer. Status and body of a refusal.
+fn run<Q: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(Q) -> dynoxide::Result<A>,
+) -> Result<String, (u16, String)> {
+    let request = serde_json::from_slice(body).map_err(|e| validation(&e.to_string()))?;
+    let answer = operation(request).map_err(|e| (e.status_code(), e.to_json()))?;
+    serde_json::to_string(&answer).map_err(|e| validation(&e.to_string()))
+}
+
+fn validation(message: &str) -> (u16, String) {
+    let kind = "com.amazon.coral.validate#ValidationException";
+    (400, serde_json::json!({ "__type": kind, "message": message }).to_string())
+}
+
+impl HttpConnector for Embedded {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (status, body) = self.answer(&request);
+        let date = self.clock.now().utc().to_rfc2822();
+        let response = http::Response::builder()
+            .status(status)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("date", date)
+            .body(SdkBody::from(body));
+        HttpConnectorFuture::ready(response.map_err(|e| ConnectorError::user(e.into())).and_then(
+            |response| HttpResponse::try_from(response).map_err(|e| ConnectorError::user(e.into())),
+        ))
+    }
+}
+
+impl HttpClient for Embedded {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Embedded")
+    }
+}

@@ -1,0 +1,57 @@
+//! The HTTP server: loopback only, and only for requests that mean it.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+
+use crate::routes::Functions;
+
+/// What is read of a body: a byte more than any route takes, so that the route refuses it.
+const MOST_BYTES: usize = 256 * 1024 + 1;
+
+#[derive(Clone)]
+struct Stack {
+    functions: Functions,
+    addr: SocketAddr,
+}
+
+/// Serves `functions` on `listener` until the process ends.
+///
+/// # Errors
+/// If the listener has no address, or it breaks.
+pub async fn serve(listener: TcpListener, functions: Functions) -> std::io::Result<()> {
+    let stack = Stack { functions, addr: listener.local_addr()? };
+    axum::serve(listener, Router::new().fallback(answer).with_state(stack)).await
+}
+
+async fn answer(State(stack): State<Stack>, request: Request) -> Response {
+    if !is_meant(request.headers(), stack.addr) {
+        return (StatusCode::FORBIDDEN, "The local stack answers its own address only.\n")
+            .into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MOST_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
+    let (parts, body) = stack.functions.answer(request).await.into_parts();
+    Response::from_parts(parts, Body::from(body.to_vec()))
+}
+
+/// There is no IAM here, so what a page elsewhere makes a browser send, by another name for this
+/// address or from another origin, is refused.
+fn is_meant(headers: &HeaderMap, addr: SocketAddr) -> bool {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let ours = [format!("localhost:{}", addr.port()), addr.to_string()];
+    let host_is_ours = header(HOST).is_some_and(|host| ours.iter().any(|our| our == host));
+    let origin_is_ours = header(ORIGIN).is_none_or(|origin| {
+        ours.iter().any(|our| origin.strip_prefix("http://") == Some(our.as_str()))
+    });
+    host_is_ours && origin_is_ours
+}

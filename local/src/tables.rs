@@ -1,0 +1,65 @@
+//! Makes the template's tables where they are missing.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    StreamSpecification, StreamViewType,
+};
+use serde_json::Value;
+use shared::store::Tables;
+
+use crate::template::{Table, Template};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the local stack calls the tables.
+pub fn names() -> Tables {
+    Tables { accounts: "scrip-accounts".to_owned(), ledger: "scrip-ledger".to_owned() }
+}
+
+/// Creates each table of the template that is not there yet.
+///
+/// # Errors
+/// If the endpoint cannot be reached or refuses.
+pub async fn create(client: &Client, names: &Tables) -> Result<(), Error> {
+    for table in Template::load().tables() {
+        let name = match table.name.as_str() {
+            "Accounts" => &names.accounts,
+            "Ledger" => &names.ledger,
+            other => return Err(format!("the local stack has no name for table {other}").into()),
+        };
+        create_table(client, name, &table).await?;
+    }
+    Ok(())
+}
+
+async fn create_table(client: &Client, name: &str, table: &Table) -> Result<(), Error> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |field: &str| table.properties[field].as_array().cloned().unwrap_or_default();
+    let mut request =
+        client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    for attribute in list("AttributeDefinitions") {
+        let kind = ScalarAttributeType::from(text(&attribute["AttributeType"]).as_str());
+        let name = text(&attribute["AttributeName"]);
+        let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);
+        request = request.attribute_definitions(definition.build()?);
+    }
+    for key in list("KeySchema") {
+        let kind = KeyType::from(text(&key["KeyType"]).as_str());
+        let name = text(&key["AttributeName"]);
+        let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+        request = request.key_schema(element.build()?);
+    }
+    let view = text(&table.properties["StreamSpecification"]["StreamViewType"]);
+    if !view.is_empty() {
+        let view = StreamViewType::from(view.as_str());
+        let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(view);
+        request = request.stream_specification(stream.build()?);
+    }
+    match request.send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,83 @@
+//! The world of the local stack: the same store, over the embedded database or any endpoint.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, SharedHttpClient};
+use dynoxide::Database;
+use shared::clock::{Clock, Entropy};
+use shared::config::Config;
+use shared::domain::Catalog;
+use shared::store::Store;
+use shared::world::{World, call_timeout};
+
+use crate::clock::{LocalClock, system_clock};
+use crate::embedded::Embedded;
+use crate::tables;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the tables are.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// In memory: gone when the process ends.
+    Memory,
+    /// In this folder.
+    Folder(PathBuf),
+    /// At this DynamoDB endpoint.
+    Endpoint(String),
+}
+
+/// Opens the tables, making those that are missing, and the world around them.
+///
+/// # Errors
+/// If the folder cannot be written, the endpoint not reached, or the catalog is wrong.
+pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<World, Error> {
+    // An endpoint has a clock of its own, which is compared with the system's: ours can be moved.
+    let (client, compared): (SharedHttpClient, Clock) = match data {
+        Data::Endpoint(_) => (aws_smithy_http_client::Builder::new().build_http(), system_clock()),
+        Data::Memory => (embed(Database::memory()?, clock), clock.clock()),
+        Data::Folder(folder) => {
+            std::fs::create_dir_all(folder)?;
+            let path = folder.join("scrip.sqlite");
+            let path = path.to_str().ok_or("--data: the path is not UTF-8")?;
+            (embed(Database::new(path)?, clock), clock.clock())
+        }
+    };
+    let endpoint = match data {
+        Data::Endpoint(url) => url.as_str(),
+        _ => "http://embedded",
+    };
+    let builder = sdk(client, endpoint);
+    tables::create(&Client::from_conf(builder.clone().build()), &config.tables).await?;
+    let store = Store::new(builder, config.tables.clone(), compared);
+    let catalog = Arc::new(Catalog::parse(Catalog::DEFAULT)?);
+    Ok(World { store, clock: clock.clock(), entropy: os_entropy(), catalog, config })
+}
+
+/// The SDK as the local stack and the tests use it: no account, no region, no profile.
+pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
+    aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(endpoint)
+        .http_client(client)
+        .timeout_config(call_timeout())
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+}
+
+fn embed(database: Database, clock: &LocalClock) -> SharedHttpClient {
+    SharedHttpClient::new(Embedded::new(database, clock.clock()))
+}
+
+/// Randomness from the operating system.
+pub fn os_entropy() -> Entropy {
+    Entropy::new(|| {
+        let mut bytes = [0; 10];
+        getrandom::fill(&mut bytes).expect("the operating system has randomness");
+        bytes
+    })
+}

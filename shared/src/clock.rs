@@ -1,0 +1,55 @@
+//! Time and randomness, as arguments: a function opens its `main` with the real ones, a test or the
+//! local stack with its own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::domain::{Instant, OperationId};
+
+/// Tells the time. Read once for each call to DynamoDB.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
+
+impl Clock {
+    pub fn new(now: impl Fn() -> Instant + Send + Sync + 'static) -> Clock {
+        Clock(Arc::new(now))
+    }
+
+    pub fn now(&self) -> Instant {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// Draws random bytes.
+#[derive(Clone)]
+pub struct Entropy(Arc<dyn Fn() -> [u8; 10] + Send + Sync>);
+
+impl Entropy {
+    pub fn new(draw: impl Fn() -> [u8; 10] + Send + Sync + 'static) -> Entropy {
+        Entropy(Arc::new(draw))
+    }
+
+    /// A new operation id of `now`.
+    pub fn mint(&self, now: Instant) -> OperationId {
+        OperationId::mint(now, (self.0)())
+    }
+
+    /// A whole number below `bound`, which is more than 0.
+    pub fn below(&self, bound: u64) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&(self.0)()[..8]);
+        u64::from_le_bytes(bytes) % bound
+    }
+}
+
+impl fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entropy")
+    }
+}

@@ -1,0 +1,116 @@
+//! Changes as data: what to write, and on what condition.
+
+use crate::domain::catalog::ActionNumber;
+use crate::domain::{
+    Account, AccountId, Credits, Entry, Gate, Instant, Key, Note, OperationId, Seq,
+};
+
+/// One conditional write: committed whole or not at all, in one request to DynamoDB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Account(AccountChange),
+    /// A page, if there is none under its key.
+    Page(Page),
+    /// A name for an id, if the key has none yet, or if it is still the one to replace.
+    Name(Name),
+    /// An account that was not there, with the receipt of its opening.
+    Open(Receipt, Box<Account>),
+    /// A receipt that was not there, and with it the account.
+    Receipted(Receipt, AccountChange),
+}
+
+/// A change of one account that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountChange {
+    pub account: AccountId,
+    /// All of them hold, or nothing is written.
+    pub when: Vec<Guard>,
+    pub then: Vec<Step>,
+}
+
+/// A condition on the account as it is when the write arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// At least so much is available.
+    Covers(Credits),
+    /// The line still means at this instant what it meant when it was laid out.
+    ValidAt(Instant),
+    GateIs(Gate),
+    /// Nothing younger than this instant has left for a page.
+    FloorBelow(Instant),
+    /// No entry after this one has left for a page.
+    PagedAtMost(Seq),
+    /// Exactly so many entries have left for pages.
+    PagedIs(Seq),
+    /// The list has room for so many more entries.
+    RoomFor(usize),
+    /// The operation is not among the recent entries.
+    New(OperationId),
+    /// Nothing happened since this entry.
+    SeqIs(Seq),
+}
+
+/// A part of what a write does to the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Adds to what is available; a debit adds less than nothing.
+    Add(Credits),
+    /// Counts the credits as consumed by the action; 0 is none.
+    Consume(ActionNumber, Credits),
+    /// The next entry of the ledger.
+    Append(Entry),
+    /// Something to fold in; the line is not valid until that is done.
+    Note(Note),
+    SetGate(Gate),
+    /// The account as settled: line, notes, holds, consumption, standing, what is available, and
+    /// until when that is so. The entry that records it is a step of its own.
+    Settle(Box<Account>),
+    /// The oldest entries leave: they are in a page.
+    Trim {
+        count: usize,
+        paged: Seq,
+        floor: Instant,
+        page_time: Instant,
+    },
+}
+
+/// Consecutive entries in their final place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub account: AccountId,
+    /// Orders the pages: the stamp of the first entry, or of a page before if that is later.
+    pub time: Instant,
+    /// The number of the first entry.
+    pub first: Seq,
+    pub entries: Vec<Entry>,
+    /// The balance after the last entry.
+    pub available: Credits,
+    pub held: Credits,
+}
+
+impl Page {
+    /// The number of the last entry.
+    pub fn last(&self) -> Seq {
+        self.first + self.entries.len() as Seq - 1
+    }
+}
+
+/// What a key that is not an id stands for. Kept for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    pub account: AccountId,
+    pub key: Key,
+    pub id: OperationId,
+    /// The id that the key had, and that can never be applied any more.
+    pub replaces: Option<OperationId>,
+}
+
+/// That an operation of an operator happened, by its key. Kept for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub account: AccountId,
+    pub key: Key,
+    pub id: OperationId,
+    /// What was asked, in one line: the same key with another request is refused.
+    pub content: String,
+}

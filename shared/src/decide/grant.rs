@@ -1,0 +1,71 @@
+//! Grant: an operator puts credits into an account.
+
+use super::{AccountChange, Guard, Step};
+use crate::domain::{
+    Account, Catalog, Credits, Entry, Grant, GrantId, GrantKind, Instant, Note, OperationId,
+    Refusal, What,
+};
+
+/// A request to grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRequest {
+    pub credits: Credits,
+    /// Why: up to 256 characters.
+    pub reason: String,
+    pub kind: GrantKind,
+    pub reference: Option<String>,
+    /// The first instant at which the credits are gone. None: they stay.
+    pub expires_at: Option<Instant>,
+}
+
+impl GrantRequest {
+    /// The request in one line, for its receipt.
+    pub fn content(&self) -> String {
+        let reference = self.reference.as_deref().unwrap_or("");
+        let expires_at = self.expires_at.map_or(0, Instant::ms);
+        let (kind, credits, reason) = (self.kind.name(), self.credits, &self.reason);
+        format!("grant {kind} {credits} {expires_at} {reference:?} {reason:?}")
+    }
+}
+
+/// The grant: a note, folded in by whoever settles next. It compares nothing, so on a busy account
+/// it does not have to wait for a quiet moment.
+///
+/// # Errors
+/// [`Refusal::GrantExpired`], [`Refusal::BalanceTooLarge`].
+pub fn change(
+    account: &Account,
+    request: &GrantRequest,
+    operation: OperationId,
+    catalog: &Catalog,
+    actor: Option<&str>,
+    now: Instant,
+) -> Result<AccountChange, Refusal> {
+    if let Some(expires_at) = request.expires_at.filter(|at| *at <= now) {
+        return Err(Refusal::GrantExpired { expires_at });
+    }
+    if account.available + account.held() + request.credits > Credits::MAX_BALANCE {
+        return Err(Refusal::BalanceTooLarge);
+    }
+    let (kind, expires_at) = (request.kind, request.expires_at);
+    let id = GrantId::Operation(operation);
+    let grant = Grant::new(id, kind, request.credits, now, expires_at);
+    let entry = Entry {
+        id: operation,
+        repeatable: false,
+        at: now,
+        available: request.credits,
+        held: Credits::ZERO,
+        catalog: catalog.version,
+        key: None,
+        user: actor.map(str::to_owned),
+        reference: request.reference.clone(),
+        reason: Some(request.reason.clone()),
+        what: What::Granted { kind, expires_at },
+    };
+    Ok(AccountChange {
+        account: account.id.clone(),
+        when: vec![Guard::RoomFor(1)],
+        then: vec![Step::Add(request.credits), Step::Note(Note::Grant(grant)), Step::Append(entry)],
+    })
+}

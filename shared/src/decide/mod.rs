@@ -1,0 +1,35 @@
+//! Decisions: from a request, an instant and (where needed) an account, to what to write and on
+//! what condition. Pure: no I/O, no clock, no randomness; nothing here can fail for outside reasons.
+
+pub mod change;
+pub mod debit;
+pub mod grant;
+pub mod open;
+pub mod page;
+pub mod plan;
+pub mod settle;
+
+pub use change::{AccountChange, Change, Guard, Name, Page, Receipt, Step};
+
+use crate::domain::instant::Span;
+
+/// How far an id may be dated ahead of the handler's clock.
+pub const AHEAD: Span = Span::from_s(5);
+/// How old an id may be when it is first used without a look-up: it covers a client's retries.
+pub const WINDOW: Span = Span::from_s(120);
+/// How far a handler's clock may be from DynamoDB's before it answers nothing.
+pub const SKEW: Span = Span::from_s(5);
+/// How long one call to DynamoDB, with the SDK's own retries, may live.
+pub const CALL: Span = Span::from_s(5);
+/// By how much two stamps in ledger order may be wrong at most: two clocks and a call's life.
+pub const MARGIN: Span = Span::from_ms(2 * SKEW.ms() + CALL.ms());
+
+/// The account contradicts itself, or names what the catalog does not have. Never the answer to a
+/// request: nothing is written, an operator is needed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("account {account}: {problem}")]
+    Account { account: String, problem: String },
+    #[error("account {account} is on plan {plan}, which the catalog does not have")]
+    NoPlan { account: String, plan: String },
+}

@@ -1,0 +1,106 @@
+//! Open: a new account, with its first grants at once.
+
+use std::collections::BTreeMap;
+
+use super::settle;
+use crate::domain::grant::Line;
+use crate::domain::period::{Anchor, Period};
+use crate::domain::{
+    Account, AccountId, Catalog, Credits, Entry, Gate, Given, Instant, Movement, OperationId, Plan,
+    Refusal, Standing, Status, What,
+};
+
+/// The plan an operator wants an account to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanRequest {
+    pub plan: String,
+    pub status: Option<Status>,
+    pub anchor: Option<Anchor>,
+}
+
+impl PlanRequest {
+    /// The request in one line, for its receipt.
+    pub fn content(&self) -> String {
+        let status = self.status.map_or("-", Status::name);
+        let anchor = self.anchor.map_or("-".to_owned(), |anchor| anchor.to_string());
+        format!("plan {} {status} {anchor}", self.plan)
+    }
+}
+
+/// The gate as a plan and its status leave it.
+pub(super) fn closed_by_plan(plan: &Plan, status: Status) -> bool {
+    !plan.ai || status == Status::Canceled
+}
+
+/// A new account on `request`'s plan: active, anchored today, unless the request says otherwise.
+///
+/// # Errors
+/// [`Refusal::UnknownPlan`] if the catalog has no such plan.
+pub fn open(
+    id: &AccountId,
+    request: &PlanRequest,
+    operation: OperationId,
+    catalog: &Catalog,
+    actor: Option<&str>,
+    now: Instant,
+) -> Result<Account, Refusal> {
+    let unknown = || Refusal::UnknownPlan { plan: request.plan.clone() };
+    let plan = catalog.plan(&request.plan).ok_or_else(unknown)?;
+    let standing = Standing {
+        plan: request.plan.clone(),
+        status: request.status.unwrap_or(Status::Active),
+        anchor: request.anchor.unwrap_or_else(|| Anchor::of(now)),
+        weekly: Given::NOTHING,
+        monthly: Given::NOTHING,
+        counted_from: now,
+        counted_until: now,
+    };
+    let Period { start, end } = standing.period(plan, now);
+    let standing = Standing { counted_from: start, counted_until: end, ..standing };
+    let (standing, grants) = settle::begin(standing, plan, now);
+    let moved = grants.iter().map(|grant| Movement {
+        grant: grant.id,
+        kind: grant.kind,
+        credits: grant.left,
+        expires_at: grant.expires_at,
+    });
+    let moved: Vec<Movement> = moved.collect();
+    let line = Line::new(grants);
+    let entry = Entry {
+        id: operation,
+        repeatable: false,
+        at: now,
+        available: line.left(),
+        held: Credits::ZERO,
+        catalog: catalog.version,
+        key: None,
+        user: actor.map(str::to_owned),
+        reference: None,
+        reason: None,
+        what: What::Opened {
+            plan: request.plan.clone(),
+            status: standing.status,
+            anchor: standing.anchor,
+            moved,
+        },
+    };
+    let valid_until = line.next_expiry().map_or(end, |expiry| expiry.min(end));
+    Ok(Account {
+        id: id.clone(),
+        available: line.left(),
+        debt: Credits::ZERO,
+        line,
+        notes: Vec::new(),
+        valid_until,
+        gate: Gate { frozen: false, no_plan: closed_by_plan(plan, standing.status) },
+        holds: BTreeMap::new(),
+        consumed: BTreeMap::new(),
+        standing,
+        seq: 1,
+        paged: 0,
+        settled_seq: 1,
+        floor: Instant::EPOCH,
+        page_time: Instant::EPOCH,
+        recent: vec![entry],
+    })
+}

@@ -1,0 +1,90 @@
+//! Pages: entries leave the account for their final place, sixteen at a time.
+//!
+//! The page is written first, the durable copy; then the account forgets its entries. Debits go on
+//! meanwhile.
+
+use super::{AccountChange, Guard, Page, Step};
+use crate::domain::{Account, Instant};
+
+/// The most entries that an account holds; a debit that finds it full writes a page first.
+pub const CAPACITY: usize = 64;
+/// How many entries a page takes: 16 make the two writes of a page cost 2/16 of a debit each.
+const TAKE: usize = 16;
+/// How many of the youngest entries stay, so that ids on their way stay above the floor.
+const LEAVE: usize = 8;
+/// Beyond the first page that is due, how often one is due again while none was written.
+const AGAIN: usize = 8;
+/// DynamoDB charges one write unit per started KB of the item.
+const UNIT_BYTES: usize = 1024;
+/// Below this an account's entries are not worth a page: the account itself fills its KB.
+const WORTH_BYTES: usize = 384;
+/// The most that a page holds besides its entries and the account's id, in bytes.
+const PAGE_OVERHEAD_BYTES: usize = 64;
+
+/// What an account and its recent entries weigh in the table, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    pub item: usize,
+    /// One for each recent entry, oldest first.
+    pub recent: Vec<usize>,
+}
+
+/// How many entries the caller should move to a page after its write; 0: none is due.
+///
+/// Due for the caller that takes the list across 24, 32, ... or the item to within one entry of
+/// the next write unit.
+pub fn due(weight: &Weight) -> usize {
+    let count = weight.recent.len();
+    let many = count >= TAKE + LEAVE && (count - TAKE - LEAVE).is_multiple_of(AGAIN);
+    let heavy = weight.recent.last().is_some_and(|last| {
+        let base = weight.item - weight.recent.iter().sum::<usize>();
+        let limit = (base + WORTH_BYTES).div_ceil(UNIT_BYTES) * UNIT_BYTES;
+        weight.item - last <= limit && weight.item + last > limit
+    });
+    match () {
+        () if many => count - LEAVE,
+        () if heavy => count - LEAVE.min(count / 3),
+        () => 0,
+    }
+}
+
+/// The page of the oldest `count` entries, or of as many as fit one write unit.
+pub fn page(account: &Account, weight: &Weight, count: usize) -> Option<Page> {
+    let room = UNIT_BYTES - PAGE_OVERHEAD_BYTES - account.id.as_str().len();
+    let mut bytes = 0;
+    let fitting = weight.recent.iter().take_while(|entry| {
+        bytes += *entry;
+        bytes <= room
+    });
+    let count = count.min(fitting.count().max(1)).min(account.recent.len());
+    let (taken, left) = account.recent.split_at(count);
+    let first = taken.first()?;
+    Some(Page {
+        account: account.id.clone(),
+        time: account.page_time.max(first.at),
+        first: account.paged + 1,
+        entries: taken.to_vec(),
+        available: account.available - left.iter().map(|entry| entry.available).sum(),
+        held: account.held() - left.iter().map(|entry| entry.held).sum(),
+    })
+}
+
+/// The write that lets the account forget the entries of `page`.
+///
+/// `page` is what the table holds under the key: after a crash in between, somebody else's, with a
+/// number of entries of its own. None if its entries are not the account's: then stop, and alarm.
+pub fn trim(account: &Account, page: &Page) -> Option<AccountChange> {
+    let count = page.entries.len();
+    if page.first != account.paged + 1 || account.recent.get(..count)? != page.entries {
+        return None;
+    }
+    let ids = page.entries.iter().filter(|entry| entry.repeatable).map(|entry| entry.id.time());
+    // The floor is a running maximum: a page of older ids must not lower it.
+    let floor = ids.fold(account.floor, Instant::max);
+    let paged = page.last();
+    Some(AccountChange {
+        account: account.id.clone(),
+        when: vec![Guard::PagedIs(account.paged)],
+        then: vec![Step::Trim { count, paged, floor, page_time: page.time }],
+    })
+}

@@ -1,0 +1,262 @@
+//! Settle: an account brought up to an instant.
+//!
+//! Recharge, expiry and the lapse of holds are functions of time. Settle walks every instant up to
+//! now, in order, so what a settle weeks late does is what punctual ones would have done.
+
+use super::{AccountChange, Fault, Guard, Step};
+use crate::domain::period::{Period, week};
+use crate::domain::{
+    Account, Catalog, Credits, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement, Note,
+    OperationId, Plan, Standing, Status, What,
+};
+
+/// An account at an instant, and what time did to it since it was last settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub account: Account,
+    /// The grants that arrived and lapsed, one movement each. What came and went in between is
+    /// not told: its sum is nothing.
+    pub moved: Vec<Movement>,
+}
+
+impl Settled {
+    /// The entry that records it as number `seq + 1`.
+    pub fn entry(&self, before: &Account, catalog: &Catalog, now: Instant) -> Entry {
+        Entry {
+            id: OperationId::of_entry(now, before.seq + 1),
+            repeatable: false,
+            at: now,
+            available: self.account.available - before.available,
+            held: self.account.held() - before.held(),
+            catalog: catalog.version,
+            key: None,
+            user: None,
+            reference: None,
+            reason: None,
+            what: What::Settled { moved: self.moved.clone() },
+        }
+    }
+}
+
+/// Brings `account` up to `now`.
+///
+/// # Errors
+/// [`Fault`] if more was spent than the line holds, or the catalog lacks the account's plan.
+pub fn settle(account: &Account, catalog: &Catalog, now: Instant) -> Result<Settled, Fault> {
+    let mut clock = Clockwork::of(account, catalog)?;
+    for note in &account.notes {
+        clock.fold(note)?;
+    }
+    while let Some(next) = clock.next().filter(|next| *next <= now) {
+        clock.strike(next);
+    }
+    Ok(clock.stop())
+}
+
+/// The write that settles `account`, compared and set on its latest entry: whatever changes the
+/// line, the notes, the holds or what is available appends an entry, so the number covers them all.
+///
+/// # Errors
+/// As [`settle`].
+pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountChange, Fault> {
+    let mut settled = settle(account, catalog, now)?;
+    settled.account.settled_seq = account.seq + 1;
+    let entry = settled.entry(account, catalog, now);
+    Ok(AccountChange {
+        account: account.id.clone(),
+        when: vec![Guard::SeqIs(account.seq)],
+        then: vec![Step::Settle(Box::new(settled.account)), Step::Append(entry)],
+    })
+}
+
+/// The grants that `standing` has at once when it begins at `now`.
+pub(super) fn begin(standing: Standing, plan: &Plan, now: Instant) -> (Standing, Vec<Grant>) {
+    let mut standing = standing;
+    let grants = renew(&mut standing, plan, now, Why::PlanBegins);
+    (standing, grants)
+}
+
+/// Why a plan grants now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// A week or a plan period begins: the sizes in force at its start are granted.
+    PeriodBegins,
+    /// The account came to the plan: what its running periods have not been given yet is granted.
+    PlanBegins,
+}
+
+/// Grants what the week and the plan period of `now` are due. Going from plan to plan and back, a
+/// period is given the size of its largest plan, once.
+fn renew(standing: &mut Standing, plan: &Plan, now: Instant, why: Why) -> Vec<Grant> {
+    let mut grants = Vec::new();
+    let weekly = plan.weekly.filter(|_| standing.status != Status::Canceled);
+    if let Some(size) = weekly {
+        let given = &mut standing.weekly;
+        let begins = given.period.end <= now;
+        if begins {
+            *given = Given { period: week(now), amount: Credits::ZERO };
+        }
+        if begins || why == Why::PlanBegins {
+            let id = GrantId::Week(given.period.start);
+            grants.extend(fill(given, size, id, GrantKind::Weekly, now));
+        }
+    }
+    let monthly = plan.monthly.filter(|_| standing.status == Status::Active);
+    if let Some(size) = monthly {
+        let given = &mut standing.monthly;
+        let begins = given.period.end <= now;
+        if begins {
+            // After a moved anchor the new period may have begun before the old grant ended; it
+            // is given from then on, so two plan grants never overlap and there is no gap.
+            let Period { start, end } = standing.anchor.period(now);
+            let period = Period { start: start.max(given.period.end), end };
+            *given = Given { period, amount: Credits::ZERO };
+        }
+        if begins || why == Why::PlanBegins {
+            let id = GrantId::Period(given.period.start);
+            grants.extend(fill(given, size, id, GrantKind::Plan, now));
+        }
+    }
+    grants
+}
+
+/// The grant that brings what was given for a period to `size`.
+fn fill(
+    given: &mut Given,
+    size: Credits,
+    id: GrantId,
+    kind: GrantKind,
+    now: Instant,
+) -> Option<Grant> {
+    let missing = size - given.amount;
+    if missing <= Credits::ZERO {
+        return None;
+    }
+    given.amount = size;
+    let grant = Grant::new(id, kind, size, now, Some(given.period.end));
+    Some(Grant { left: missing, ..grant })
+}
+
+/// The state of the walk from instant to instant.
+struct Clockwork<'a> {
+    catalog: &'a Catalog,
+    plan: &'a Plan,
+    /// The account with everything but `available`, which follows from line and holds.
+    account: Account,
+    moved: Vec<Movement>,
+}
+
+impl<'a> Clockwork<'a> {
+    fn of(account: &Account, catalog: &'a Catalog) -> Result<Clockwork<'a>, Fault> {
+        let broken = |problem: String| Fault::Account { account: account.id.to_string(), problem };
+        let line = account.burnt().map_err(|e| broken(e.to_string()))?;
+        let plan = find_plan(catalog, account, &account.standing.plan)?;
+        let account = Account { line, notes: Vec::new(), ..account.clone() };
+        Ok(Clockwork { catalog, plan, account, moved: Vec::new() })
+    }
+
+    fn fold(&mut self, note: &Note) -> Result<(), Fault> {
+        match note {
+            // It is in `available` and in the ledger since it arrived: no movement now.
+            Note::Grant(grant) => self.account.line.add(grant.clone()),
+            Note::Plan { plan, status, anchor, at } => {
+                self.plan = find_plan(self.catalog, &self.account, plan)?;
+                let standing = &mut self.account.standing;
+                standing.plan = plan.clone();
+                standing.status = *status;
+                standing.anchor = *anchor;
+                // What was consumed stays counted; the next turn is the new plan's.
+                standing.counted_until = standing.period(self.plan, *at).end;
+                self.arrive(*at, Why::PlanBegins);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next instant at which something changes by itself.
+    fn next(&self) -> Option<Instant> {
+        let holds = self.account.holds.values().map(|held| held.expires_at).min();
+        holds.into_iter().chain(self.turn()).min()
+    }
+
+    /// The next instant at which the line means something else: all but the end of holds.
+    fn turn(&self) -> Option<Instant> {
+        let standing = &self.account.standing;
+        let weekly = self.plan.weekly.filter(|_| standing.status != Status::Canceled);
+        let monthly = self.plan.monthly.filter(|_| standing.status == Status::Active);
+        let turns = [
+            Some(standing.counted_until),
+            weekly.map(|_| standing.weekly.period.end),
+            monthly.map(|_| standing.monthly.period.end),
+            self.account.line.next_expiry(),
+        ];
+        turns.into_iter().flatten().min()
+    }
+
+    /// What this instant changes: holds end, then grants lapse, then what is due arrives.
+    fn strike(&mut self, now: Instant) {
+        self.account.holds.retain(|_, held| held.expires_at > now);
+        for grant in self.account.line.expire(now) {
+            let kept = self.keep_held(grant.left);
+            self.note(&grant, kept - grant.left);
+        }
+        if self.account.standing.counted_until <= now {
+            let period = self.account.standing.period(self.plan, now);
+            self.account.standing.counted_from = period.start;
+            self.account.standing.counted_until = period.end;
+            self.account.consumed.clear();
+        }
+        self.arrive(now, Why::PeriodBegins);
+    }
+
+    /// The held part of a grant that lapses moves into the holds, the soonest to end first: a
+    /// capture uses it before anything else, a release loses it. Returns how much was held.
+    fn keep_held(&mut self, left: Credits) -> Credits {
+        let mut order: Vec<_> = self.account.holds.iter_mut().collect();
+        order.sort_by_key(|(id, held)| (held.expires_at, **id));
+        let mut rest = left;
+        for (_, held) in order {
+            let taken = held.amount.min(rest);
+            held.amount -= taken;
+            held.lapsed += taken;
+            rest -= taken;
+        }
+        left - rest
+    }
+
+    fn arrive(&mut self, now: Instant, why: Why) {
+        for grant in renew(&mut self.account.standing, self.plan, now, why) {
+            self.note(&grant, grant.left);
+            self.account.line.add(grant);
+        }
+    }
+
+    /// Adds to the movement of a grant; one that came and went leaves none.
+    fn note(&mut self, grant: &Grant, credits: Credits) {
+        match self.moved.iter_mut().find(|moved| moved.grant == grant.id) {
+            Some(moved) => moved.credits += credits,
+            None => self.moved.push(Movement {
+                grant: grant.id,
+                kind: grant.kind,
+                credits,
+                expires_at: grant.expires_at,
+            }),
+        }
+    }
+
+    fn stop(mut self) -> Settled {
+        self.moved.retain(|moved| !moved.credits.is_zero());
+        let valid_until = self.turn().unwrap_or(Instant::MAX);
+        let set_aside: Credits = self.account.holds.values().map(|held| held.amount).sum();
+        let available = self.account.line.left() - set_aside;
+        debug_assert!(available >= Credits::ZERO, "holds exceed the line");
+        let account = Account { available, valid_until, ..self.account };
+        Settled { account, moved: self.moved }
+    }
+}
+
+fn find_plan<'a>(catalog: &'a Catalog, account: &Account, plan: &str) -> Result<&'a Plan, Fault> {
+    catalog
+        .plan(plan)
+        .ok_or_else(|| Fault::NoPlan { account: account.id.to_string(), plan: plan.to_owned() })
+}

@@ -1,0 +1,249 @@
+//! One account: its credits, the line they are burnt in, and the entries not yet in a page.
+
+use std::collections::BTreeMap;
+
+use super::catalog::ActionNumber;
+use super::grant::{Line, Overspent};
+use super::period::{Anchor, Period};
+use super::{AccountId, Catalog, Credits, Entry, Grant, Instant, OperationId, Plan, Seq};
+
+/// An account as one item says it, at one instant of its own.
+///
+/// `available` and `recent` are current; `line`, `consumed` and `standing` are as of the last
+/// settle, and [`decide::settle`](crate::decide::settle::settle) brings them up to an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    /// What can be spent, if the gate is open. Never negative.
+    pub available: Credits,
+    /// What a refunded or disputed payment still has to get back.
+    pub debt: Credits,
+    /// The grants at the last settle, in burn order.
+    pub line: Line,
+    /// What happened to the grants since, to be settled in.
+    pub notes: Vec<Note>,
+    /// The next instant at which the line means something else. The epoch: settle first.
+    pub valid_until: Instant,
+    pub gate: Gate,
+    pub holds: BTreeMap<OperationId, Held>,
+    /// Consumed since [`Standing::counted_from`], per action.
+    pub consumed: BTreeMap<ActionNumber, Credits>,
+    pub standing: Standing,
+    /// The operations ever applied: the number of the latest entry.
+    pub seq: Seq,
+    /// How many of the entries are in pages. The others are `recent`.
+    pub paged: Seq,
+    /// The number of the latest settle; 0 if there was none.
+    pub settled_seq: Seq,
+    /// The latest time inside an id, chosen by a caller, that has left for a page.
+    pub floor: Instant,
+    /// The time in the key of the latest page.
+    pub page_time: Instant,
+    /// The entries that are in no page yet, oldest first.
+    pub recent: Vec<Entry>,
+}
+
+/// What keeps an account from spending. Open when it says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gate {
+    /// An operator froze the account.
+    pub frozen: bool,
+    /// Its plan does not include AI, or was canceled.
+    pub no_plan: bool,
+}
+
+impl Gate {
+    pub const OPEN: Gate = Gate { frozen: false, no_plan: false };
+
+    pub fn is_open(self) -> bool {
+        self == Gate::OPEN
+    }
+}
+
+/// Credits set aside by a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Set aside and still part of the line.
+    pub amount: Credits,
+    /// Set aside, but of a grant that has lapsed since: a capture uses it first, a release loses it.
+    pub lapsed: Credits,
+    /// The first instant at which the hold has ended by itself.
+    pub expires_at: Instant,
+}
+
+impl Held {
+    pub fn total(&self) -> Credits {
+        self.amount + self.lapsed
+    }
+}
+
+/// Something that was written without rewriting the line, for the next settle to fold in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Credits that arrived. They are part of `available` already.
+    Grant(Grant),
+    /// The plan changed at that instant.
+    Plan { plan: String, status: Status, anchor: Anchor, at: Instant },
+}
+
+/// Where an account stands with its plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The plan's name in the catalog.
+    pub plan: String,
+    pub status: Status,
+    pub anchor: Anchor,
+    /// What has been granted for the latest week.
+    pub weekly: Given,
+    /// What has been granted for the latest plan period.
+    pub monthly: Given,
+    /// Consumption is counted from this instant,
+    pub counted_from: Instant,
+    /// and from nothing again at this one.
+    pub counted_until: Instant,
+}
+
+impl Standing {
+    /// The stretch of time that "this period" means at `now`: the longest the plan grants for.
+    pub fn period(&self, plan: &Plan, now: Instant) -> Period {
+        match plan.monthly {
+            Some(_) => self.anchor.period(now),
+            None => super::period::week(now),
+        }
+    }
+}
+
+/// What was granted for a period, so that no change of plan grants it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    pub period: Period,
+    pub amount: Credits,
+}
+
+impl Given {
+    pub const NOTHING: Given = Given {
+        period: Period { start: Instant::EPOCH, end: Instant::EPOCH },
+        amount: Credits::ZERO,
+    };
+}
+
+/// How an account pays for its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    /// The plan's payment is failing: no new plan grant arrives.
+    PastDue,
+    /// Nothing is granted, and what is there is frozen.
+    Canceled,
+}
+
+impl Status {
+    pub const ALL: [Status; 3] = [Status::Active, Status::PastDue, Status::Canceled];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Active => "active",
+            Status::PastDue => "past_due",
+            Status::Canceled => "canceled",
+        }
+    }
+}
+
+impl Account {
+    /// What was spent since the last settle and is not yet taken from the line.
+    pub fn spent(&self) -> Credits {
+        let noted = self.notes.iter().map(|note| match note {
+            Note::Grant(grant) => grant.left,
+            Note::Plan { .. } => Credits::ZERO,
+        });
+        let set_aside: Credits = self.holds.values().map(|held| held.amount).sum();
+        self.line.left() + noted.sum() - self.available - set_aside
+    }
+
+    /// All that is set aside by holds, lapsed or not.
+    pub fn held(&self) -> Credits {
+        self.holds.values().map(Held::total).sum()
+    }
+
+    /// The line with what was spent since taken from it.
+    ///
+    /// # Errors
+    /// [`Overspent`] if the account contradicts itself.
+    pub fn burnt(&self) -> Result<Line, Overspent> {
+        let mut line = self.line.clone();
+        line.burn(self.spent())?;
+        Ok(line)
+    }
+
+    /// The entry of the operation `id` among the recent ones, with the balance after it.
+    pub fn find(&self, id: &OperationId) -> Option<Found> {
+        Found::among(&self.recent, self.paged + 1, self.available, self.held(), id)
+    }
+
+    /// The plan the account will have once its notes are folded in.
+    pub fn latest_plan(&self) -> (&str, Status, Anchor) {
+        let noted = self.notes.iter().rev().find_map(|note| match note {
+            Note::Plan { plan, status, anchor, .. } => Some((plan.as_str(), *status, *anchor)),
+            Note::Grant(_) => None,
+        });
+        let standing = &self.standing;
+        noted.unwrap_or((&standing.plan, standing.status, standing.anchor))
+    }
+}
+
+/// When credits come back and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recharge {
+    pub at: Instant,
+    pub credits: Credits,
+}
+
+impl Standing {
+    /// The next recharge after `now`, as things stand. None if the plan grants nothing again.
+    pub fn next_recharge(&self, catalog: &Catalog, now: Instant) -> Option<Recharge> {
+        let plan = catalog.plan(&self.plan)?;
+        let weekly = plan.weekly.filter(|_| self.status != Status::Canceled);
+        let monthly = plan.monthly.filter(|_| self.status == Status::Active);
+        let weekly = weekly.map(|credits| Recharge { at: super::period::week(now).end, credits });
+        let monthly = monthly.map(|credits| {
+            let at = match self.monthly.period.end > now {
+                true => self.monthly.period.end,
+                false => self.anchor.period(now).end,
+            };
+            Recharge { at, credits }
+        });
+        [weekly, monthly].into_iter().flatten().min_by_key(|recharge| recharge.at)
+    }
+}
+
+/// An entry found in the ledger, with its number and the balance after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub entry: Entry,
+    pub seq: Seq,
+    pub available: Credits,
+    pub held: Credits,
+}
+
+impl Found {
+    /// Looks for `id` among consecutive entries, given the number of the first and the closing
+    /// balance: the balance after an entry is the closing one less the change of what came later.
+    pub fn among(
+        entries: &[Entry],
+        first: Seq,
+        closing: Credits,
+        closing_held: Credits,
+        id: &OperationId,
+    ) -> Option<Found> {
+        let (mut available, mut held) = (closing, closing_held);
+        for (place, entry) in entries.iter().enumerate().rev() {
+            if entry.id == *id {
+                let seq = first + place as Seq;
+                return Some(Found { entry: entry.clone(), seq, available, held });
+            }
+            available -= entry.available;
+            held -= entry.held;
+        }
+        None
+    }
+}

@@ -1,0 +1,286 @@
+//! The catalog: plans, actions and packs. Reviewed data, validated when loaded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{Credits, Refusal};
+
+/// Names an action in the ledger. 0 is no action: credits spent by amount.
+pub type ActionNumber = u16;
+
+/// What can be had and what it costs, as one version of reviewed data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog {
+    /// 1, 2, 3, ...: every entry names the version it was priced with.
+    pub version: u32,
+    /// Where customers who buy through their account executive are sent.
+    pub contact_url: String,
+    pub plans: BTreeMap<String, Plan>,
+    pub actions: BTreeMap<String, Action>,
+    pub packs: BTreeMap<String, Pack>,
+}
+
+/// What an account gets by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Whether AI is included at all. Without it every credit of the account is frozen.
+    pub ai: bool,
+    /// The size of the bundle that is refilled every Monday 00:00 UTC.
+    pub weekly: Option<Credits>,
+    /// The grant of a plan period, a month from the anchor's day.
+    pub monthly: Option<Credits>,
+}
+
+/// Something that costs credits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    pub number: ActionNumber,
+    /// `credits` buy `per` units.
+    pub credits: Credits,
+    pub per: u64,
+    pub unit: String,
+    /// The largest quantity of one operation.
+    pub limit: u64,
+    /// Whether a fraction of a micro-credit is rounded up. Without it the rate divides exactly.
+    pub round_up: bool,
+    /// No longer sold. It keeps its number and its name for the entries that have it.
+    pub retired: bool,
+}
+
+/// Credits for sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pack {
+    pub credits: Credits,
+    /// In the smallest unit of `currency`.
+    pub price_minor: u64,
+    /// ISO 4217 in lower case, as Stripe writes it.
+    pub currency: String,
+    pub expires_after_months: u32,
+}
+
+/// Why a catalog is refused: the key that is wrong and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("catalog: {key}: {problem}")]
+pub struct CatalogError {
+    pub key: String,
+    pub problem: String,
+}
+
+impl Catalog {
+    /// The catalog in the repository, `shared/catalog.toml`.
+    pub const DEFAULT: &'static str = include_str!("../../catalog.toml");
+
+    /// Reads and validates a catalog in TOML.
+    ///
+    /// # Errors
+    /// [`CatalogError`] names the first key that is wrong.
+    pub fn parse(text: &str) -> Result<Catalog, CatalogError> {
+        let raw: raw::Catalog = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(0, |at| text[..at.start].lines().count().max(1));
+            wrong(format!("line {line}"), e.message())
+        })?;
+        raw.check()
+    }
+
+    /// The plan called `name`.
+    pub fn plan(&self, name: &str) -> Option<&Plan> {
+        self.plans.get(name)
+    }
+
+    /// The name of the action with this number.
+    pub fn action_name(&self, number: ActionNumber) -> Option<&str> {
+        let mut actions = self.actions.iter();
+        actions.find(|(_, action)| action.number == number).map(|(name, _)| name.as_str())
+    }
+
+    /// The credits that `quantity` of `action` costs: the one pricing function, of a quote and of
+    /// a debit.
+    ///
+    /// Exact in micro-credits: splitting a job never changes its price, unless the action rounds.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownAction`] if the catalog does not sell `action`;
+    /// [`Refusal::InvalidRequest`] beyond the action's limit.
+    pub fn price(&self, action: &str, quantity: u64) -> Result<(ActionNumber, Credits), Refusal> {
+        let unknown = || Refusal::UnknownAction { action: action.to_owned() };
+        let found = self.actions.get(action).filter(|a| !a.retired).ok_or_else(unknown)?;
+        if quantity > found.limit {
+            let problem = format!("must be at most {} for {action}", found.limit);
+            return Err(Refusal::invalid("quantity", problem));
+        }
+        let micro = i128::from(found.credits.micro()) * i128::from(quantity);
+        let per = i128::from(found.per);
+        let micro = if found.round_up { (micro + per - 1) / per } else { micro / per };
+        let micro = i64::try_from(micro).expect("validate bounds the price of the limit");
+        Ok((found.number, Credits::from_micro(micro)))
+    }
+}
+
+fn wrong(key: impl Into<String>, problem: impl Into<String>) -> CatalogError {
+    CatalogError { key: key.into(), problem: problem.into() }
+}
+
+fn amount(key: String, text: &str) -> Result<Credits, CatalogError> {
+    text.parse().map_err(|e: super::credits::CreditsError| wrong(key, e.to_string()))
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// The file as it is written; [`Catalog`] is what it means.
+mod raw {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Catalog {
+        version: u32,
+        contact_url: String,
+        plans: BTreeMap<String, Plan>,
+        actions: BTreeMap<String, Action>,
+        #[serde(default)]
+        packs: BTreeMap<String, Pack>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Plan {
+        ai: bool,
+        weekly: Option<String>,
+        monthly: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Action {
+        number: ActionNumber,
+        credits: String,
+        per: u64,
+        unit: String,
+        limit: u64,
+        rounding: Option<String>,
+        #[serde(default)]
+        retired: bool,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Pack {
+        credits: String,
+        price_minor: u64,
+        currency: String,
+        expires_after_months: u32,
+    }
+
+    impl Catalog {
+        pub fn check(self) -> Result<super::Catalog, CatalogError> {
+            if self.version == 0 {
+                return Err(wrong("version", "must be at least 1"));
+            }
+            if !self.contact_url.starts_with("https://") {
+                return Err(wrong("contact_url", "must begin with https://"));
+            }
+            if self.plans.is_empty() {
+                return Err(wrong("plans", "must name at least one plan"));
+            }
+            let names = [
+                ("plans", self.plans.keys().collect::<Vec<_>>()),
+                ("actions", self.actions.keys().collect()),
+                ("packs", self.packs.keys().collect()),
+            ];
+            for (table, keys) in names {
+                if let Some(name) = keys.into_iter().find(|name| !is_name(name)) {
+                    let problem = "must be 1 to 64 lower-case letters, digits and underscores";
+                    return Err(wrong(format!("{table}.{name}"), problem));
+                }
+            }
+            let mut numbers = BTreeSet::new();
+            for (name, action) in &self.actions {
+                if action.number == 0 || !numbers.insert(action.number) {
+                    let problem = "must be at least 1 and different for every action";
+                    return Err(wrong(format!("actions.{name}.number"), problem));
+                }
+            }
+            let version = self.version;
+            let contact_url = self.contact_url;
+            let plans =
+                self.plans.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
+            let actions =
+                self.actions.into_iter().map(|(n, a)| a.check(n)).collect::<Result<_, _>>()?;
+            let packs =
+                self.packs.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
+            Ok(super::Catalog { version, contact_url, plans, actions, packs })
+        }
+    }
+
+    impl Plan {
+        fn check(self, name: String) -> Result<(String, super::Plan), CatalogError> {
+            let key = |field: &str| format!("plans.{name}.{field}");
+            let optional = |field: &str, text: Option<String>| {
+                text.map(|text| amount(key(field), &text)).transpose()
+            };
+            let weekly = optional("weekly", self.weekly)?;
+            let monthly = optional("monthly", self.monthly)?;
+            if !self.ai && (weekly.is_some() || monthly.is_some()) {
+                return Err(wrong(key("ai"), "a plan without AI grants no credits"));
+            }
+            let plan = super::Plan { ai: self.ai, weekly, monthly };
+            Ok((name, plan))
+        }
+    }
+
+    impl Action {
+        fn check(self, name: String) -> Result<(String, super::Action), CatalogError> {
+            let key = |field: &str| format!("actions.{name}.{field}");
+            let credits = amount(key("credits"), &self.credits)?;
+            if self.per == 0 || self.per > 1_000_000_000 {
+                return Err(wrong(key("per"), "must be from 1 to 1000000000"));
+            }
+            if self.limit == 0 {
+                return Err(wrong(key("limit"), "must be at least 1"));
+            }
+            let round_up = match self.rounding.as_deref() {
+                None => false,
+                Some("up") => true,
+                Some(_) => return Err(wrong(key("rounding"), "must be \"up\" or absent")),
+            };
+            if !round_up && credits.micro() % self.per as i64 != 0 {
+                let problem = "does not divide `credits` into micro-credits; say rounding = \"up\"";
+                return Err(wrong(key("per"), problem));
+            }
+            let most = i128::from(credits.micro()) * i128::from(self.limit) / i128::from(self.per);
+            if most > i128::from(Credits::MAX.micro()) {
+                let problem = format!("the price of the limit must be at most {}", Credits::MAX);
+                return Err(wrong(key("limit"), problem));
+            }
+            if self.unit.is_empty() || self.unit.len() > 64 {
+                return Err(wrong(key("unit"), "must be 1 to 64 bytes"));
+            }
+            let (number, per, limit, retired) = (self.number, self.per, self.limit, self.retired);
+            let unit = self.unit;
+            Ok((name, super::Action { number, credits, per, unit, limit, round_up, retired }))
+        }
+    }
+
+    impl Pack {
+        fn check(self, name: String) -> Result<(String, super::Pack), CatalogError> {
+            let key = |field: &str| format!("packs.{name}.{field}");
+            let credits = amount(key("credits"), &self.credits)?;
+            if self.price_minor == 0 {
+                return Err(wrong(key("price_minor"), "must be at least 1"));
+            }
+            let currency = self.currency;
+            if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_lowercase()) {
+                return Err(wrong(key("currency"), "must be three lower-case letters"));
+            }
+            if !(1..=120).contains(&self.expires_after_months) {
+                return Err(wrong(key("expires_after_months"), "must be from 1 to 120"));
+            }
+            let (price_minor, expires_after_months) = (self.price_minor, self.expires_after_months);
+            Ok((name, super::Pack { credits, price_minor, currency, expires_after_months }))
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Entries: the lines of an account's ledger.
+
+use super::catalog::ActionNumber;
+use super::grant::{GrantId, GrantKind};
+use super::period::Anchor;
+use super::{Credits, Instant, OperationId, Status};
+
+/// One line of the ledger: what changed, when, by whom and by how much.
+///
+/// Entries are numbered 1, 2, 3, ... by their place; the changes of available and of held up to an
+/// entry sum to the balance after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub id: OperationId,
+    /// Whether a caller may send the id again: then it raises the floor when it leaves for a page.
+    pub repeatable: bool,
+    /// One reading of the handler's clock. Order is by number; two stamps may be out of order.
+    pub at: Instant,
+    /// The change of available.
+    pub available: Credits,
+    /// The change of held.
+    pub held: Credits,
+    /// The version of the catalog that was in force.
+    pub catalog: u32,
+    /// The caller's own name for the operation, where that is not the id.
+    pub key: Option<String>,
+    /// Who: a user of the product, or the principal of an operator.
+    pub user: Option<String>,
+    /// What it was for, in the caller's words.
+    pub reference: Option<String>,
+    /// Why an operator did it.
+    pub reason: Option<String>,
+    pub what: What,
+}
+
+/// What an entry records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The account was opened with these grants.
+    Opened {
+        plan: String,
+        status: Status,
+        anchor: Anchor,
+        moved: Vec<Movement>,
+    },
+    /// Credits were spent: a quantity of an action, or an amount by itself (no action).
+    Debit {
+        action: Option<ActionNumber>,
+        quantity: u64,
+    },
+    /// Credits were put in by an operator.
+    Granted {
+        kind: GrantKind,
+        expires_at: Option<Instant>,
+    },
+    /// Time passed: grants lapsed, grants arrived, holds ended.
+    Settled {
+        moved: Vec<Movement>,
+    },
+    /// The plan, its status or its anchor changed.
+    PlanChanged {
+        plan: String,
+        status: Status,
+        anchor: Anchor,
+    },
+    Frozen,
+    Unfrozen,
+}
+
+impl What {
+    /// The word for it in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            What::Opened { .. } => "opened",
+            What::Debit { .. } => "debit",
+            What::Granted { .. } => "granted",
+            What::Settled { .. } => "settled",
+            What::PlanChanged { .. } => "plan_changed",
+            What::Frozen => "frozen",
+            What::Unfrozen => "unfrozen",
+        }
+    }
+}
+
+/// Credits that arrived (positive) or lapsed (negative) because time passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    pub grant: GrantId,
+    pub kind: GrantKind,
+    pub credits: Credits,
+    pub expires_at: Option<Instant>,
+}

@@ -1,0 +1,178 @@
+//! Grants, and the line in which they are burnt.
+//!
+//! The order of burning is a line: soonest-expiring first, then free before paid, then oldest.
+//! Spending advances along it from the left, so what is left of each grant is a pure function of
+//! the line and of how much was spent.
+
+use std::fmt;
+
+use super::{Credits, Instant, OperationId};
+
+/// What a grant is: where its credits come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrantKind {
+    Weekly,
+    Plan,
+    Purchased,
+    Promotional,
+    Manual,
+}
+
+impl GrantKind {
+    pub const ALL: [GrantKind; 5] = [
+        GrantKind::Weekly,
+        GrantKind::Plan,
+        GrantKind::Purchased,
+        GrantKind::Promotional,
+        GrantKind::Manual,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            GrantKind::Weekly => "weekly",
+            GrantKind::Plan => "plan",
+            GrantKind::Purchased => "purchased",
+            GrantKind::Promotional => "promotional",
+            GrantKind::Manual => "manual",
+        }
+    }
+
+    /// Paid credits are burnt after free ones that expire at the same instant.
+    pub fn is_paid(self) -> bool {
+        self == GrantKind::Purchased
+    }
+}
+
+/// Which grant: the period it was granted for, or the operation that granted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GrantId {
+    /// The bundle of the week that starts at this Monday.
+    Week(Instant),
+    /// The grant of the plan period that starts at this day.
+    Period(Instant),
+    Operation(OperationId),
+}
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GrantId::Week(start) => write!(f, "week-{}", start.utc().format("%Y-%m-%d")),
+            GrantId::Period(start) => write!(f, "period-{}", start.utc().format("%Y-%m-%d")),
+            GrantId::Operation(id) => id.fmt(f),
+        }
+    }
+}
+
+impl serde::Serialize for GrantId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Credits put into an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub id: GrantId,
+    pub kind: GrantKind,
+    /// What was granted. At least `left`.
+    pub amount: Credits,
+    /// What was left of it at the last settle.
+    pub left: Credits,
+    pub granted_at: Instant,
+    /// The first instant at which the credits are gone. None: they stay.
+    pub expires_at: Option<Instant>,
+}
+
+impl Grant {
+    pub fn new(
+        id: GrantId,
+        kind: GrantKind,
+        amount: Credits,
+        granted_at: Instant,
+        expires_at: Option<Instant>,
+    ) -> Grant {
+        Grant { id, kind, amount, left: amount, granted_at, expires_at }
+    }
+
+    fn rank(&self) -> (Instant, bool, Instant, GrantId) {
+        let expires_at = self.expires_at.unwrap_or(Instant::MAX);
+        (expires_at, self.kind.is_paid(), self.granted_at, self.id)
+    }
+
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// Grants in the order in which they are burnt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line(Vec<Grant>);
+
+impl Line {
+    /// Takes the grants in any order.
+    pub fn new(grants: Vec<Grant>) -> Line {
+        let mut line = Line::default();
+        grants.into_iter().for_each(|grant| line.add(grant));
+        line
+    }
+
+    pub fn grants(&self) -> &[Grant] {
+        &self.0
+    }
+
+    pub fn left(&self) -> Credits {
+        self.0.iter().map(|grant| grant.left).sum()
+    }
+
+    /// The first instant at which one of the grants expires.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.0.iter().filter_map(|grant| grant.expires_at).min()
+    }
+
+    /// Takes `spent` from the left. A grant that is used up leaves the line.
+    ///
+    /// # Errors
+    /// [`Overspent`] if the line holds less than `spent`.
+    pub fn burn(&mut self, mut spent: Credits) -> Result<(), Overspent> {
+        if spent < Credits::ZERO || spent > self.left() {
+            return Err(Overspent { spent, left: self.left() });
+        }
+        for grant in &mut self.0 {
+            let taken = grant.left.min(spent);
+            grant.left -= taken;
+            spent -= taken;
+        }
+        self.0.retain(|grant| !grant.left.is_zero());
+        Ok(())
+    }
+
+    /// Puts a grant in its place; more of a grant that is there already joins it.
+    pub fn add(&mut self, grant: Grant) {
+        match self.0.iter_mut().find(|known| known.id == grant.id) {
+            Some(known) => {
+                known.left += grant.left;
+                known.amount = known.amount.max(grant.amount);
+            }
+            None => {
+                let place = self.0.partition_point(|known| known.rank() < grant.rank());
+                self.0.insert(place, grant);
+            }
+        }
+    }
+
+    /// Takes out the grants that are gone at `now`.
+    pub fn expire(&mut self, now: Instant) -> Vec<Grant> {
+        let (gone, stay) =
+            std::mem::take(&mut self.0).into_iter().partition(|grant| grant.is_expired(now));
+        self.0 = stay;
+        gone
+    }
+}
+
+/// More was spent than there was to spend: a broken account, never the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{spent} credits were spent of a line that holds {left}")]
+pub struct Overspent {
+    pub spent: Credits,
+    pub left: Credits,
+}

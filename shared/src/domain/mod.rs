@@ -1,0 +1,20 @@
+//! Values and arithmetic: everything a rule is made of, nothing that reads or writes.
+
+pub mod account;
+pub mod catalog;
+pub mod credits;
+pub mod entry;
+pub mod grant;
+pub mod id;
+pub mod instant;
+pub mod period;
+pub mod refusal;
+
+pub use account::{Account, Gate, Given, Held, Note, Standing, Status};
+pub use catalog::{Action, Catalog, Pack, Plan};
+pub use credits::Credits;
+pub use entry::{Entry, Movement, What};
+pub use grant::{Grant, GrantId, GrantKind};
+pub use id::{AccountId, Key, OperationId, Seq};
+pub use instant::Instant;
+pub use refusal::Refusal;

@@ -1,0 +1,105 @@
+//! Weeks and plan periods: when credits come back.
+//!
+//! Weeks are counted from the first Monday, never numbered within a year: 2026 has an ISO week 53.
+//! A plan's nth start is computed from its anchor, never from the last start, so the 31st clamps to
+//! a short month's end and comes back.
+
+use std::fmt;
+
+use chrono::{Datelike, Months, NaiveDate};
+
+use super::Instant;
+
+const DAY_MS: i64 = 86_400_000;
+const WEEK_MS: i64 = 7 * DAY_MS;
+/// 1970-01-05, the first Monday after the epoch: 345 600 seconds.
+const FIRST_MONDAY_MS: i64 = 4 * DAY_MS;
+
+/// A stretch of time `[start, end)` for which credits are granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    pub start: Instant,
+    pub end: Instant,
+}
+
+/// The week, Monday 00:00 UTC to the next, that `now` lies in.
+///
+/// The four days before the first Monday of 1970 count as a week of their own.
+pub fn week(now: Instant) -> Period {
+    let monday = FIRST_MONDAY_MS + WEEK_MS * (now.ms() - FIRST_MONDAY_MS).div_euclid(WEEK_MS);
+    Period { start: Instant::from_ms(monday), end: Instant::from_ms(monday + WEEK_MS) }
+}
+
+/// The day on which a plan started, and with it the day of each month on which it is renewed.
+///
+/// In JSON `"2026-01-31"`; from 1970-01-01 to 9999-12-31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Anchor(NaiveDate);
+
+impl Anchor {
+    /// The UTC day of `now`.
+    pub fn of(now: Instant) -> Anchor {
+        Anchor(now.utc().date_naive())
+    }
+
+    /// The anchor that lies `days` after 1970-01-01.
+    pub fn from_days(days: u32) -> Option<Anchor> {
+        let date = NaiveDate::from_epoch_days(i32::try_from(days).ok()?)?;
+        (date.year() <= 9999).then_some(Anchor(date))
+    }
+
+    pub fn days(self) -> u32 {
+        u32::try_from(self.0.to_epoch_days()).expect("an anchor is not before 1970")
+    }
+
+    /// Reads `YYYY-MM-DD`.
+    pub fn parse(text: &str) -> Option<Anchor> {
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+        ((1970..=9999).contains(&date.year()) && text.len() == 10).then_some(Anchor(date))
+    }
+
+    /// The plan period that `now` lies in: 00:00 UTC of the anchor's day to the same a month later.
+    ///
+    /// Before the anchor, periods count backwards from it.
+    pub fn period(self, now: Instant) -> Period {
+        let date = now.utc().date_naive();
+        let months = |d: NaiveDate| i64::from(d.year()) * 12 + i64::from(d.month0());
+        let nth = months(date) - months(self.0);
+        // In the month of `now` the period has begun, or not yet: then it began a month earlier.
+        let nth = if self.start(nth) <= now { nth } else { nth - 1 };
+        Period { start: self.start(nth), end: self.start(nth + 1) }
+    }
+
+    /// The nth start after the anchor (before it, if negative), clamped to the month's end.
+    fn start(self, nth: i64) -> Instant {
+        let months = Months::new(u32::try_from(nth.unsigned_abs()).unwrap_or(u32::MAX));
+        let date = match nth >= 0 {
+            true => self.0.checked_add_months(months),
+            false => self.0.checked_sub_months(months),
+        };
+        match date {
+            Some(date) => Instant::from_ms(i64::from(date.to_epoch_days()) * DAY_MS),
+            None => Instant::MAX,
+        }
+    }
+}
+
+impl fmt::Display for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%d"))
+    }
+}
+
+impl serde::Serialize for Anchor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// `from` moved on by whole months, to the same time of day; clamped to the month's end.
+pub fn months_later(from: Instant, months: u32) -> Instant {
+    match from.utc().checked_add_months(Months::new(months)) {
+        Some(later) => Instant::from_ms(later.timestamp_millis()),
+        None => Instant::MAX,
+    }
+}

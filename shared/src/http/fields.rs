@@ -1,0 +1,162 @@
+//! The fields of a JSON body: each is asked for by name, and every one that is wrong is named.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::domain::refusal::FieldProblem;
+use crate::domain::{Credits, Instant, Refusal};
+
+/// A JSON object being taken apart. Wrong fields are collected until [`Fields::finish`].
+pub struct Fields {
+    left: Vec<(String, Value)>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Fields {
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] if the body is not a JSON object, or a field is repeated.
+    pub fn parse(body: &[u8]) -> Result<Fields, Refusal> {
+        let object: Object =
+            serde_json::from_slice(body).map_err(|e| Refusal::invalid("body", e.to_string()))?;
+        let mut fields = Fields { left: Vec::new(), problems: Vec::new() };
+        for (name, value) in object.0 {
+            match fields.left.iter().any(|(known, _)| *known == name) {
+                true => fields.wrong(&name, "is repeated"),
+                false => fields.left.push((name, value)),
+            }
+        }
+        Ok(fields)
+    }
+
+    /// Records that a field is wrong.
+    pub fn wrong(&mut self, field: &str, problem: impl Into<String>) {
+        // A name is shown as it was sent, but never so much of it that it floods a log.
+        let field = field.chars().filter(|c| !c.is_control()).take(64).collect();
+        self.problems.push(FieldProblem { field, problem: problem.into() });
+    }
+
+    fn take(&mut self, field: &str) -> Option<Value> {
+        let place = self.left.iter().position(|(name, _)| name == field)?;
+        Some(self.left.swap_remove(place).1)
+    }
+
+    /// An optional text of 1 to `longest` characters, none of them a control character.
+    pub fn text(&mut self, field: &str, longest: usize) -> Option<String> {
+        match self.take(field)? {
+            Value::String(text)
+                if (1..=longest).contains(&text.chars().count())
+                    && !text.chars().any(char::is_control) =>
+            {
+                Some(text)
+            }
+            _ => {
+                let problem = format!(
+                    "must be a text of 1 to {longest} characters, none a control character"
+                );
+                self.wrong(field, problem);
+                None
+            }
+        }
+    }
+
+    /// An optional whole number from 1 up.
+    pub fn quantity(&mut self, field: &str) -> Option<u64> {
+        let quantity = self.take(field)?.as_u64().filter(|n| *n > 0);
+        if quantity.is_none() {
+            self.wrong(field, "must be a whole number, at least 1");
+        }
+        quantity
+    }
+
+    /// An optional amount of credits.
+    pub fn credits(&mut self, field: &str) -> Option<Credits> {
+        let Value::String(text) = self.take(field)? else {
+            self.wrong(field, "must be a decimal in a string, such as \"25\" or \"0.5\"");
+            return None;
+        };
+        text.parse()
+            .map_err(|e: crate::domain::credits::CreditsError| {
+                self.wrong(field, e.to_string());
+            })
+            .ok()
+    }
+
+    /// An optional instant in RFC 3339.
+    pub fn instant(&mut self, field: &str) -> Option<Instant> {
+        let value = self.take(field)?;
+        let instant = value.as_str().and_then(Instant::parse);
+        if instant.is_none() {
+            self.wrong(field, "must be a time such as \"2026-11-23T00:00:00Z\"");
+        }
+        instant
+    }
+
+    /// An optional value that `read` makes of a text; `expected` says what it should be.
+    pub fn parsed<T>(
+        &mut self,
+        field: &str,
+        expected: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(field)?;
+        let parsed = value.as_str().and_then(read);
+        if parsed.is_none() {
+            self.wrong(field, format!("must be {expected}"));
+        }
+        parsed
+    }
+
+    /// Whether the field was sent and nothing is known to be wrong with it.
+    pub fn has_problem(&self, field: &str) -> bool {
+        self.problems.iter().any(|problem| problem.field == field)
+    }
+
+    /// Takes a field that must be there. None is recorded as missing, unless it was wrong.
+    pub fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() && !self.has_problem(field) {
+            self.wrong(field, "is required");
+        }
+        value
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] naming every field that is wrong, missing or unknown.
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Refusal> {
+        for (name, _) in std::mem::take(&mut self.left) {
+            self.wrong(&name, "is unknown");
+        }
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(Refusal::InvalidRequest { fields: self.problems }),
+        }
+    }
+}
+
+/// A JSON object with its fields as they were sent, repeated ones too.
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}

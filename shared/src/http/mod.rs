@@ -1,0 +1,17 @@
+//! HTTP: requests to values, answers to responses. The only place that picks a status.
+
+mod fields;
+mod problem;
+pub mod reply;
+pub mod request;
+
+pub use problem::Problem;
+pub use request::Call;
+
+use lambda_http::{Body, Response};
+
+/// Turns what a handler made of a request into its response. The one place where a problem that is
+/// ours is logged.
+pub fn answer(result: Result<Response<Body>, Problem>) -> Response<Body> {
+    result.unwrap_or_else(Problem::into_response)
+}

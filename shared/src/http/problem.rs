@@ -1,0 +1,170 @@
+//! Problems: how a refusal or an error looks over HTTP (RFC 9457).
+
+use lambda_http::{Body, Response};
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::domain::account::Recharge;
+use crate::domain::{Credits, Refusal};
+use crate::operate::Failure;
+use crate::store::StoreError;
+
+/// `application/problem+json` with a stable `code`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    /// What else a reader may want to know, by name.
+    more: Map<String, Value>,
+    retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    fn new(status: u16, code: &'static str, title: &'static str, detail: String) -> Problem {
+        Problem { status, code, title, detail, more: Map::new(), retry_after_s: None }
+    }
+
+    fn with(mut self, name: &str, value: impl serde::Serialize) -> Problem {
+        let value = serde_json::to_value(value).expect("values of problems are plain");
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// No route has this path and method.
+    pub fn no_route() -> Problem {
+        let detail = "No route has this path and method.".to_owned();
+        Problem::new(404, "not_found", "Not found", detail)
+    }
+
+    pub fn too_large(most_bytes: usize) -> Problem {
+        let detail = format!("The body is larger than {most_bytes} bytes.");
+        Problem::new(413, "body_too_large", "Body too large", detail)
+    }
+
+    /// How a failed operation looks, with where to buy credits if that would help.
+    pub fn of(failure: Failure, config: &Config) -> Problem {
+        match failure {
+            Failure::Refusal(refusal) => Problem::refusal(refusal, config),
+            Failure::Store(error) => Problem::error(&error),
+        }
+    }
+
+    /// How a refusal looks. Every status of a refusal is picked here.
+    pub fn refusal(refusal: Refusal, config: &Config) -> Problem {
+        let code = refusal.code();
+        let new = |status, title, detail| Problem::new(status, code, title, detail);
+        match refusal {
+            Refusal::InvalidRequest { fields } => {
+                let named: Vec<_> =
+                    fields.iter().map(|f| format!("{} {}", f.field, f.problem)).collect();
+                new(400, "Invalid request", format!("{}.", named.join("; "))).with("fields", fields)
+            }
+            Refusal::AccountNotFound => {
+                new(404, "Account not found", "There is no such account.".to_owned())
+            }
+            Refusal::OperationReused => {
+                let detail = "This key was used before, for another request.".to_owned();
+                new(422, "Operation reused", detail)
+            }
+            Refusal::UnknownAction { action } => {
+                new(422, "Unknown action", format!("The catalog has no action {action:?}."))
+            }
+            Refusal::UnknownPlan { plan } => {
+                new(422, "Unknown plan", format!("The catalog has no plan {plan:?}."))
+            }
+            Refusal::AccountFrozen { required, available } => {
+                let detail = "The account is frozen; its credits are kept.".to_owned();
+                new(403, "Account frozen", detail)
+                    .with("required", required)
+                    .with("available", available)
+            }
+            Refusal::PlanRequired { required, available } => {
+                let detail = "The account's plan does not include AI; credits already bought are \
+                              kept and work again after an upgrade.";
+                new(403, "Plan required", detail.to_owned())
+                    .with("required", required)
+                    .with("available", available)
+            }
+            Refusal::InsufficientCredits { required, available, recharge } => {
+                insufficient(required, available, recharge, config)
+            }
+            Refusal::GrantExpired { expires_at } => {
+                new(422, "Grant expired", format!("The grant would have expired at {expires_at}."))
+            }
+            Refusal::BalanceTooLarge => {
+                let most = Credits::MAX_BALANCE;
+                new(422, "Balance too large", format!("An account holds at most {most} credits."))
+            }
+        }
+    }
+
+    /// How an error of the store looks. What is ours is logged here, once.
+    fn error(error: &StoreError) -> Problem {
+        match error {
+            StoreError::Again(_)
+            | StoreError::Clock { .. }
+            | StoreError::OnItsWay
+            | StoreError::Exhausted { .. } => {
+                tracing::warn!(error = %chain(error), "an outcome is not known");
+                let detail = "It is not known whether this happened. Send it again with the same \
+                              Idempotency-Key: it will not happen twice.";
+                let unknown =
+                    Problem::new(503, "outcome_unknown", "Outcome unknown", detail.to_owned());
+                Problem { retry_after_s: Some(1), ..unknown }
+            }
+            StoreError::Denied(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
+                tracing::error!(error = %chain(error), "a request failed");
+                let detail = "The credits service failed; nothing was changed.".to_owned();
+                Problem::new(500, "internal_error", "Internal error", detail)
+            }
+        }
+    }
+
+    pub fn into_response(self) -> Response<Body> {
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(format!("urn:scrip:problem:{}", self.code)));
+        body.insert("title".to_owned(), json!(self.title));
+        body.insert("status".to_owned(), json!(self.status));
+        body.insert("detail".to_owned(), json!(self.detail));
+        body.insert("code".to_owned(), json!(self.code));
+        body.extend(self.more);
+        let response = Response::builder()
+            .status(self.status)
+            .header("content-type", "application/problem+json")
+            .header("cache-control", "no-store");
+        let response = match self.retry_after_s {
+            Some(s) => response.header("retry-after", s),
+            None => response,
+        };
+        response
+            .body(Body::Text(Value::Object(body).to_string()))
+            .expect("status and headers are valid")
+    }
+}
+
+fn insufficient(
+    required: Credits,
+    available: Credits,
+    recharge: Option<Recharge>,
+    config: &Config,
+) -> Problem {
+    let detail = match available.is_zero() {
+        true => format!("No credits are left; this needs {required}."),
+        false => format!("This needs {required} credits and {available} are available."),
+    };
+    Problem::new(402, "insufficient_credits", "Insufficient credits", detail)
+        .with("required", required)
+        .with("available", available)
+        .with("shortfall", required - available)
+        .with("recharges_at", recharge.map(|recharge| recharge.at))
+        .with("recharge_credits", recharge.map(|recharge| recharge.credits))
+        .with("top_up_url", &config.top_up_url)
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}

@@ -1,0 +1,225 @@
+//! Replies: what happened, as JSON.
+
+use lambda_http::{Body, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::decide::settle::Settled;
+use crate::domain::account::Found;
+use crate::domain::grant::GrantId;
+use crate::domain::period::Anchor;
+use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Seq, What};
+use crate::operate::Receipted;
+
+/// The balance after an entry.
+#[derive(Serialize)]
+struct Balance {
+    available: Credits,
+    held: Credits,
+}
+
+/// What every receipt says.
+#[derive(Serialize)]
+struct Head<'a> {
+    id: OperationId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    account: &'a AccountId,
+}
+
+#[derive(Serialize)]
+struct Tail {
+    seq: Seq,
+    at: Instant,
+    balance: Balance,
+}
+
+#[derive(Serialize)]
+struct Receipt<'a, T> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    what: T,
+    #[serde(flatten)]
+    tail: Tail,
+}
+
+#[derive(Serialize)]
+struct Debited<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<u64>,
+    credits: Credits,
+}
+
+#[derive(Serialize)]
+struct Granted {
+    kind: &'static str,
+    credits: Credits,
+    expires_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct OnPlan<'a> {
+    plan: &'a str,
+    status: &'static str,
+    anchor: Anchor,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+/// A 201 with the receipt of an operation; the same bytes whenever it is sent again.
+pub fn receipt(
+    account: &AccountId,
+    key: &Key,
+    receipted: &Receipted,
+    catalog: &Catalog,
+) -> Response<Body> {
+    let Found { entry, seq, available, held } = &receipted.found;
+    let head = Head { id: entry.id, key: key.shown(), account };
+    let balance = Balance { available: *available, held: *held };
+    let tail = Tail { seq: *seq, at: entry.at, balance };
+    let body = match &entry.what {
+        What::Debit { action, quantity } => {
+            let action = action.and_then(|number| catalog.action_name(number));
+            let quantity = action.map(|_| *quantity);
+            let what = Debited { action, quantity, credits: -entry.available };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Granted { kind, expires_at } => {
+            let (kind, expires_at) = (kind.name(), *expires_at);
+            let what = Granted { kind, credits: entry.available, expires_at };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::PlanChanged { plan, status, anchor } => {
+            let what = OnPlan { plan, status: status.name(), anchor: *anchor };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Opened { plan, status, anchor, .. } => {
+            let what = OnPlan { plan, status: status.name(), anchor: *anchor };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Settled { .. } | What::Frozen | What::Unfrozen => {
+            to_json(&Receipt { head, what: Nothing {}, tail })
+        }
+    };
+    let response = Response::builder()
+        .status(201)
+        .header("content-type", "application/json")
+        .header("cache-control", "no-store");
+    let response = match receipted.replayed {
+        true => response.header("idempotent-replayed", "true"),
+        false => response,
+    };
+    response.body(Body::Text(body)).expect("status and headers are valid")
+}
+
+#[derive(Serialize)]
+struct AccountBalance<'a> {
+    account: &'a AccountId,
+    plan: &'a str,
+    status: &'static str,
+    gate: &'static str,
+    available: Credits,
+    held: Credits,
+    debt: Credits,
+    consumed: Consumed<'a>,
+    grants: Vec<GrantLeft>,
+    recharge: Option<Recharge>,
+    seq: Seq,
+}
+
+#[derive(Serialize)]
+struct Consumed<'a> {
+    credits: Credits,
+    from: Instant,
+    until: Instant,
+    actions: Vec<ConsumedBy<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConsumedBy<'a> {
+    /// None: credits spent by amount.
+    action: Option<&'a str>,
+    credits: Credits,
+}
+
+#[derive(Serialize)]
+struct GrantLeft {
+    id: GrantId,
+    kind: &'static str,
+    amount: Credits,
+    remaining: Credits,
+    granted_at: Instant,
+    expires_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct Recharge {
+    at: Instant,
+    credits: Credits,
+}
+
+/// The balance of an account that was settled at `now`, in memory. With `ETag`: 304 if the caller
+/// has it already.
+pub fn balance(
+    settled: &Settled,
+    catalog: &Catalog,
+    now: Instant,
+    if_none_match: Option<&str>,
+) -> Response<Body> {
+    let account = &settled.account;
+    let standing = &account.standing;
+    let grants = account.line.grants().iter().map(|grant| GrantLeft {
+        id: grant.id,
+        kind: grant.kind.name(),
+        amount: grant.amount,
+        remaining: grant.left,
+        granted_at: grant.granted_at,
+        expires_at: grant.expires_at,
+    });
+    let actions = account.consumed.iter().map(|(number, credits)| ConsumedBy {
+        action: catalog.action_name(*number),
+        credits: *credits,
+    });
+    let recharge = standing.next_recharge(catalog, now);
+    let body = to_json(&AccountBalance {
+        account: &account.id,
+        plan: &standing.plan,
+        status: standing.status.name(),
+        gate: match (account.gate.frozen, account.gate.no_plan) {
+            (true, _) => "account_frozen",
+            (false, true) => "plan_required",
+            (false, false) => "open",
+        },
+        available: account.available,
+        held: account.held(),
+        debt: account.debt,
+        consumed: Consumed {
+            credits: account.consumed.values().copied().sum(),
+            from: standing.counted_from,
+            until: standing.counted_until,
+            actions: actions.collect(),
+        },
+        grants: grants.collect(),
+        recharge: recharge.map(|r| Recharge { at: r.at, credits: r.credits }),
+        seq: account.seq,
+    });
+    let digest = Sha256::digest(body.as_bytes());
+    let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
+    let known = if_none_match.is_some_and(|sent| sent.split(',').any(|tag| tag.trim() == etag));
+    let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
+    let response = match known {
+        true => response.status(304).body(Body::Empty),
+        false => {
+            response.status(200).header("content-type", "application/json").body(Body::Text(body))
+        }
+    };
+    response.expect("status and headers are valid")
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("replies are plain values")
+}

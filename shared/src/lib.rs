@@ -1,0 +1,14 @@
+//! Scrip's core: what credits are, what a request may do to an account, and how that is written.
+//!
+//! Arrows point one way: [`http`] → [`operate`] → [`store`] → [`decide`] → [`domain`]. `domain` and
+//! `decide` are pure: they do no I/O, read no clock and draw no random number.
+
+pub mod clock;
+pub mod config;
+pub mod decide;
+pub mod domain;
+pub mod http;
+pub mod operate;
+pub mod store;
+pub mod telemetry;
+pub mod world;

@@ -1,0 +1,56 @@
+//! What can go wrong with the store, and what can be done about it.
+
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
+
+use crate::decide::Fault;
+
+/// A request to the store that got no answer to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Throttled, in conflict with a transaction, failed, or lost: it may or may not have been
+    /// written. Every change may be sent again: what it does once, it does not do twice.
+    #[error("DynamoDB did not answer for sure")]
+    Again(#[source] BoxError),
+    /// DynamoDB refused the request itself: permission, name, form. Sending it again is no use.
+    #[error("DynamoDB refused the request")]
+    Denied(#[source] BoxError),
+    /// The handler's clock and DynamoDB's are too far apart to answer anything.
+    #[error("this clock is {off_ms} ms away from DynamoDB's")]
+    Clock { off_ms: i64 },
+    /// An item cannot be read. It is never repaired in passing.
+    #[error("item {table} {key}: attribute {attribute}: {problem}")]
+    Broken { table: &'static str, key: String, attribute: String, problem: String },
+    /// An account contradicts itself.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The operation is not there, but an attempt made some minutes ago may still arrive.
+    #[error("an earlier attempt may still be on its way")]
+    OnItsWay,
+    /// The operation was tried as often as it is worth; it may or may not have happened.
+    #[error("no outcome after {tries} tries")]
+    Exhausted { tries: usize },
+}
+
+/// The codes of refusals that no repetition changes.
+const DENIED: [&str; 6] = [
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "ValidationException",
+    "ResourceNotFoundException",
+    "SerializationException",
+    "ItemCollectionSizeLimitExceededException",
+];
+
+impl StoreError {
+    pub(super) fn of<E>(error: SdkError<E>) -> StoreError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let denied = error.code().is_some_and(|code| DENIED.contains(&code))
+            || matches!(error, SdkError::ConstructionFailure(_));
+        match denied {
+            true => StoreError::Denied(Box::new(error)),
+            false => StoreError::Again(Box::new(error)),
+        }
+    }
+}

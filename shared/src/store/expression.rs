@@ -1,0 +1,154 @@
+//! Changes of an account as DynamoDB expressions.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::packed;
+use super::row::{bytes, consumed, gate_bits, holds, number};
+use super::table::account;
+use crate::decide::page::CAPACITY;
+use crate::decide::{AccountChange, Guard, Step};
+use crate::domain::{Account, Credits, Entry, Gate, Instant};
+
+/// An update with its condition, and what their placeholders stand for.
+#[derive(Debug, Default)]
+pub struct Expression {
+    sets: Vec<String>,
+    removes: Vec<String>,
+    conditions: Vec<String>,
+    pub names: HashMap<String, String>,
+    pub values: HashMap<String, AttributeValue>,
+}
+
+impl Expression {
+    pub fn of(change: &AccountChange) -> Expression {
+        let mut expression = Expression::default();
+        change.when.iter().for_each(|guard| expression.guard(guard));
+        let mut added = None;
+        let mut appended = Vec::new();
+        for step in &change.then {
+            match step {
+                // Each attribute may be set once: what is added and appended is gathered.
+                Step::Add(credits) => added = Some(added.unwrap_or(Credits::ZERO) + *credits),
+                Step::Append(entry) => appended.push(entry),
+                other => expression.step(other),
+            }
+        }
+        if let Some(credits) = added {
+            let credits = expression.value(number(credits.micro()));
+            expression.sets.push(format!("{0} = {0} + {credits}", account::AVAILABLE));
+        }
+        if !appended.is_empty() {
+            expression.append(&appended);
+        }
+        expression
+    }
+
+    pub fn condition(&self) -> String {
+        self.conditions.join(" AND ")
+    }
+
+    pub fn update(&self) -> String {
+        let clause = |word: &str, parts: &[String]| match parts {
+            [] => String::new(),
+            parts => format!("{word} {}", parts.join(", ")),
+        };
+        let (set, remove) = (clause("SET", &self.sets), clause("REMOVE", &self.removes));
+        format!("{set} {remove}").trim().to_owned()
+    }
+
+    fn value(&mut self, value: AttributeValue) -> String {
+        let name = format!(":{}", self.values.len());
+        self.values.insert(name.clone(), value);
+        name
+    }
+
+    fn set(&mut self, attribute: &str, value: AttributeValue) {
+        let value = self.value(value);
+        self.sets.push(format!("{attribute} = {value}"));
+    }
+
+    fn when(&mut self, left: &str, is: &str, value: AttributeValue) {
+        let value = self.value(value);
+        self.conditions.push(format!("{left} {is} {value}"));
+    }
+
+    fn guard(&mut self, guard: &Guard) {
+        use account::{AVAILABLE, FLOOR, GATE, PAGED, RECENT_IDS, SEQ, VALID_UNTIL};
+        match guard {
+            Guard::Covers(credits) => self.when(AVAILABLE, ">=", number(credits.micro())),
+            Guard::ValidAt(now) => self.when(VALID_UNTIL, ">", number(now.ms())),
+            Guard::GateIs(Gate::OPEN) => {
+                self.conditions.push(format!("attribute_not_exists({GATE})"));
+            }
+            Guard::GateIs(gate) => self.when(GATE, "=", number(gate_bits(*gate))),
+            Guard::FloorBelow(instant) => self.when(FLOOR, "<", number(instant.ms())),
+            Guard::PagedAtMost(seq) => self.when(PAGED, "<=", number(seq)),
+            Guard::PagedIs(seq) => self.when(PAGED, "=", number(seq)),
+            Guard::RoomFor(count) => {
+                let most = number(CAPACITY - count);
+                self.when(&format!("size({RECENT_IDS})"), "<=", most);
+            }
+            Guard::New(id) => {
+                let id = self.value(bytes(*id.bytes()));
+                self.conditions.push(format!("NOT contains({RECENT_IDS}, {id})"));
+            }
+            Guard::SeqIs(seq) => self.when(SEQ, "=", number(seq)),
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Add(_) | Step::Append(_) => unreachable!("gathered by Expression::of"),
+            Step::Consume(action, credits) => {
+                let name = format!("#{}", self.names.len());
+                self.names.insert(name.clone(), action.to_string());
+                let credits = self.value(number(credits.micro()));
+                let zero = self.value(number(0));
+                let path = format!("{}.{name}", account::CONSUMED);
+                self.sets.push(format!("{path} = if_not_exists({path}, {zero}) + {credits}"));
+            }
+            Step::Note(note) => {
+                let none = self.value(AttributeValue::L(Vec::new()));
+                let note = self.value(AttributeValue::L(vec![bytes(packed::note(note))]));
+                let q = account::NOTES;
+                self.sets.push(format!("{q} = list_append(if_not_exists({q}, {none}), {note})"));
+                self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms()));
+            }
+            Step::SetGate(Gate::OPEN) => self.removes.push(account::GATE.to_owned()),
+            Step::SetGate(gate) => self.set(account::GATE, number(gate_bits(*gate))),
+            Step::Settle(settled) => self.settle(settled),
+            Step::Trim { count, paged, floor, page_time } => {
+                self.set(account::PAGED, number(paged));
+                self.set(account::FLOOR, number(floor.ms()));
+                self.set(account::PAGE_TIME, number(page_time.ms()));
+                for list in [account::RECENT_IDS, account::RECENT_PAYLOADS] {
+                    self.removes.extend((0..*count).map(|place| format!("{list}[{place}]")));
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, settled: &Account) {
+        self.set(account::AVAILABLE, number(settled.available.micro()));
+        self.set(account::LINE, bytes(packed::line(&settled.line)));
+        self.set(account::VALID_UNTIL, number(settled.valid_until.ms()));
+        self.set(account::HOLDS, holds(settled));
+        self.set(account::CONSUMED, consumed(settled));
+        self.set(account::STANDING, bytes(packed::standing(&settled.standing)));
+        self.set(account::SETTLED_SEQ, number(settled.settled_seq));
+        self.removes.push(account::NOTES.to_owned());
+    }
+
+    fn append(&mut self, entries: &[&Entry]) {
+        let ids = entries.iter().map(|entry| bytes(*entry.id.bytes())).collect();
+        let payloads = entries.iter().map(|entry| bytes(packed::entry(entry))).collect();
+        for (list, added) in [(account::RECENT_IDS, ids), (account::RECENT_PAYLOADS, payloads)] {
+            let added = self.value(AttributeValue::L(added));
+            self.sets.push(format!("{list} = list_append({list}, {added})"));
+        }
+        let count = self.value(number(entries.len()));
+        self.sets.push(format!("{0} = {0} + {count}", account::SEQ));
+    }
+}

@@ -1,0 +1,338 @@
+//! The store: the only place that knows DynamoDB.
+//!
+//! It reads, and it commits changes; it has no unconditional write. A commit is one request.
+
+mod error;
+mod expression;
+mod packed;
+mod row;
+mod skew;
+mod table;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+
+pub use error::StoreError;
+use expression::Expression;
+use row::Item;
+pub use skew::Skew;
+
+use crate::clock::Clock;
+use crate::decide::page::Weight;
+use crate::decide::{AHEAD, AccountChange, Change, MARGIN, Name, Page, Receipt, WINDOW};
+use crate::domain::account::Found;
+use crate::domain::{Account, AccountId, Key, OperationId, Seq};
+
+/// How the two tables are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    pub accounts: String,
+    pub ledger: String,
+}
+
+/// Both tables, through one client.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    tables: Tables,
+    skew: Skew,
+}
+
+/// An account as it was read or written, and what it weighs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    pub account: Account,
+    pub weight: Weight,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was written. The account as it is now, if the change was of one account alone.
+    Done(Option<Box<Loaded>>),
+    /// A guard did not hold: the account as it is. None: there is no such account.
+    Refused(Option<Box<Loaded>>),
+    /// There is a page under its key.
+    PageExists(Page),
+    /// The key stands for this id.
+    NameExists(Name),
+    /// The operation happened.
+    ReceiptExists(Receipt),
+}
+
+type Stored<T> = Result<T, StoreError>;
+
+impl Store {
+    /// A store that compares its clock with DynamoDB's at every answer.
+    pub fn new(config: aws_sdk_dynamodb::config::Builder, tables: Tables, clock: Clock) -> Store {
+        let skew = Skew::new(clock);
+        let client = Client::from_conf(config.interceptor(skew.clone()).build());
+        Store { client, tables, skew }
+    }
+
+    /// Writes `change`, if its conditions hold.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Again`] it may or may not have been written.
+    pub async fn commit(&self, change: &Change) -> Stored<Outcome> {
+        let outcome = match change {
+            Change::Account(change) => self.update(change).await,
+            Change::Page(page) => self.put_page(page).await,
+            Change::Name(name) => self.put_name(name).await,
+            Change::Open(receipt, account) => self.open(receipt, account).await,
+            Change::Receipted(receipt, change) => self.receipted(receipt, change).await,
+        };
+        self.skew.check()?;
+        outcome
+    }
+
+    /// The account as it is, by a consistent read. None if there is none.
+    pub async fn account(&self, id: &AccountId) -> Stored<Option<Loaded>> {
+        let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
+        let got = get.key(table::ACCOUNT, row::text(id.as_str())).send().await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.item.as_ref().map(loaded).transpose()
+    }
+
+    /// The id that a key stands for, if it was ever used as a name.
+    pub async fn name(&self, account: &AccountId, key: &Key) -> Stored<Option<Name>> {
+        let item = self.ledger_item(account, table::name_key(key)).await?;
+        item.as_ref().map(row::read_name).transpose()
+    }
+
+    /// The receipt of an operator's operation, if it happened.
+    pub async fn receipt(&self, account: &AccountId, key: &Key) -> Stored<Option<Receipt>> {
+        let item = self.ledger_item(account, table::receipt_key(key)).await?;
+        item.as_ref().map(row::read_receipt).transpose()
+    }
+
+    async fn ledger_item(&self, account: &AccountId, sort: String) -> Stored<Option<Item>> {
+        let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
+        let get = get.key(table::ACCOUNT, row::text(account.as_str()));
+        let got = get.key(table::SORT, row::text(sort)).send().await.map_err(StoreError::of)?;
+        self.skew.check()?;
+        Ok(got.item)
+    }
+
+    /// Looks for an operation in the pages, of the entries after number `after`.
+    ///
+    /// Reads the pages from the latest that can hold it down to the first that is too old, that one
+    /// included: a page's key is the time of its first entry.
+    pub async fn look_up(
+        &self,
+        account: &AccountId,
+        id: &OperationId,
+        after: Seq,
+    ) -> Stored<Option<Found>> {
+        let latest = id.time() + WINDOW + MARGIN;
+        let earliest = id.time() - AHEAD - MARGIN;
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.tables.ledger)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
+            .expression_attribute_values(":account", row::text(account.as_str()))
+            .expression_attribute_values(":first", row::text("P#"))
+            .expression_attribute_values(":last", row::text(table::pages_until(latest)))
+            .limit(LOOK_UP_PAGES)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(item) = pages.next().await {
+            let page = row::read_page(&item.map_err(StoreError::of)?)?;
+            let found = Found::among(&page.entries, page.first, page.available, page.held, id);
+            if found.is_some() {
+                self.skew.check()?;
+                return Ok(found);
+            }
+            if page.time < earliest || page.first <= after {
+                break;
+            }
+        }
+        self.skew.check()?;
+        Ok(None)
+    }
+
+    async fn update(&self, change: &AccountChange) -> Stored<Outcome> {
+        let expression = Expression::of(change);
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.tables.accounts)
+            .key(table::ACCOUNT, row::text(change.account.as_str()))
+            .update_expression(expression.update())
+            .condition_expression(expression.condition())
+            .set_expression_attribute_names(some(expression.names))
+            .set_expression_attribute_values(some(expression.values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(done) => {
+                let after = done.attributes.as_ref().map(loaded).transpose()?;
+                Ok(Outcome::Done(after.map(Box::new)))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    refused_by(refused.item())
+                }
+                _ => Err(StoreError::of(error)),
+            },
+        }
+    }
+
+    async fn put_page(&self, page: &Page) -> Stored<Outcome> {
+        let there = self.put_if_absent(row::page_item(page), None).await?;
+        match there {
+            None => Ok(Outcome::Done(None)),
+            Some(item) => Ok(Outcome::PageExists(row::read_page(&item)?)),
+        }
+    }
+
+    async fn put_name(&self, name: &Name) -> Stored<Outcome> {
+        let there = self.put_if_absent(row::name_item(name), name.replaces).await?;
+        let there = there.as_ref().map(row::read_name).transpose()?;
+        match there {
+            None => Ok(Outcome::Done(None)),
+            Some(there) if there.key == name.key => Ok(Outcome::NameExists(there)),
+            Some(_) => Err(hash_collision(&name.account, &name.key)),
+        }
+    }
+
+    /// Puts an item into the ledger if there is none under its key, or if the one there has the id
+    /// to replace. Returns the one that is there instead.
+    async fn put_if_absent(
+        &self,
+        item: Item,
+        replaces: Option<OperationId>,
+    ) -> Stored<Option<Item>> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.tables.ledger)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match replaces {
+            None => put.condition_expression(ABSENT),
+            Some(id) => put
+                .condition_expression(format!("{} = :replaced", table::ledger::ID))
+                .expression_attribute_values(":replaced", row::bytes(*id.bytes())),
+        };
+        match put.send().await {
+            Ok(_) => Ok(None),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(there)) => {
+                    Ok(Some(there.item().cloned().unwrap_or_default()))
+                }
+                _ => Err(StoreError::of(error)),
+            },
+        }
+    }
+
+    async fn open(&self, receipt: &Receipt, account: &Account) -> Stored<Outcome> {
+        let put = Put::builder()
+            .table_name(&self.tables.accounts)
+            .set_item(Some(row::account_item(account)))
+            .condition_expression(ABSENT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("table and item are set");
+        self.together(receipt, TransactWriteItem::builder().put(put).build()).await
+    }
+
+    async fn receipted(&self, receipt: &Receipt, change: &AccountChange) -> Stored<Outcome> {
+        let expression = Expression::of(change);
+        let update = Update::builder()
+            .table_name(&self.tables.accounts)
+            .key(table::ACCOUNT, row::text(change.account.as_str()))
+            .update_expression(expression.update())
+            .condition_expression(expression.condition())
+            .set_expression_attribute_names(some(expression.names))
+            .set_expression_attribute_values(some(expression.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("table, key and update are set");
+        self.together(receipt, TransactWriteItem::builder().update(update).build()).await
+    }
+
+    /// The receipt if absent, and the account's part: both or neither.
+    async fn together(&self, receipt: &Receipt, part: TransactWriteItem) -> Stored<Outcome> {
+        let put = Put::builder()
+            .table_name(&self.tables.ledger)
+            .set_item(Some(row::receipt_item(receipt)))
+            .condition_expression(ABSENT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("table and item are set");
+        let receipt_part = TransactWriteItem::builder().put(put).build();
+        let write = self.client.transact_write_items();
+        let sent = write.transact_items(receipt_part).transact_items(part).send().await;
+        let error = match sent {
+            Ok(_) => return Ok(Outcome::Done(None)),
+            Err(error) => error,
+        };
+        let canceled = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => canceled,
+            _ => return Err(StoreError::of(error)),
+        };
+        match canceled.cancellation_reasons() {
+            // The receipt first: an operation that happened is not refused by what came later.
+            [there, _] if check_failed(there) => {
+                let item = there.item().cloned().unwrap_or_default();
+                let there = row::read_receipt(&item)?;
+                match there.key == receipt.key {
+                    true => Ok(Outcome::ReceiptExists(there)),
+                    false => Err(hash_collision(&receipt.account, &receipt.key)),
+                }
+            }
+            [_, refused] if check_failed(refused) => refused_by(refused.item()),
+            _ => Err(StoreError::Again(Box::new(error))),
+        }
+    }
+}
+
+/// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
+const LOOK_UP_PAGES: i32 = 16;
+
+/// True of an item that is not there: every item has the account as its key.
+const ABSENT: &str = "attribute_not_exists(a)";
+
+fn check_failed(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+fn refused_by(item: Option<&Item>) -> Stored<Outcome> {
+    let account = item.filter(|item| !item.is_empty()).map(loaded).transpose()?;
+    Ok(Outcome::Refused(account.map(Box::new)))
+}
+
+fn loaded(item: &Item) -> Stored<Loaded> {
+    Ok(Loaded { account: row::read_account(item)?, weight: row::weigh(item) })
+}
+
+/// DynamoDB refuses empty maps of names and values.
+fn some<K, V>(map: std::collections::HashMap<K, V>) -> Option<std::collections::HashMap<K, V>> {
+    Some(map).filter(|map| !map.is_empty())
+}
+
+fn hash_collision(account: &AccountId, key: &Key) -> StoreError {
+    StoreError::Broken {
+        table: "ledger",
+        key: format!("{account} {}", key.as_str()),
+        attribute: table::ledger::KEY.to_owned(),
+        problem: "is another key of the same hash".to_owned(),
+    }
+}
+
+/// A value of an item, for those who have to look at the table itself.
+pub type Value = AttributeValue;

@@ -1,0 +1,104 @@
+//! The tables: what the attributes and keys of an item are called.
+//!
+//! Names are short because DynamoDB charges for them. This is the one place that knows them.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::{Instant, Key, Seq};
+
+/// Key of both tables: the account.
+pub const ACCOUNT: &str = "a";
+/// Sort key of `ledger`: what the item is.
+pub const SORT: &str = "s";
+
+/// Attributes of an account.
+pub mod account {
+    /// Available, micro-credits.
+    pub const AVAILABLE: &str = "v";
+    /// Debt, micro-credits; absent: none.
+    pub const DEBT: &str = "d";
+    /// The line at the last settle, packed.
+    pub const LINE: &str = "b";
+    /// Notes since then, a list of packed ones; absent: none.
+    pub const NOTES: &str = "q";
+    /// Valid until, ms.
+    pub const VALID_UNTIL: &str = "x";
+    /// The gate: a sum of FROZEN and NO_PLAN; absent: open.
+    pub const GATE: &str = "z";
+    pub const GATE_FROZEN: u8 = 1;
+    pub const GATE_NO_PLAN: u8 = 2;
+    /// Open holds, a map from id to packed.
+    pub const HOLDS: &str = "h";
+    /// Consumed this period, a map from action number to micro-credits.
+    pub const CONSUMED: &str = "u";
+    /// Plan, status, anchor, what was granted for which period, packed.
+    pub const STANDING: &str = "p";
+    /// Operations ever applied.
+    pub const SEQ: &str = "n";
+    /// Entries in pages.
+    pub const PAGED: &str = "f";
+    /// The number of the latest settle.
+    pub const SETTLED_SEQ: &str = "gs";
+    /// The floor, ms.
+    pub const FLOOR: &str = "fl";
+    /// The time in the key of the latest page, ms.
+    pub const PAGE_TIME: &str = "pk";
+    /// Ids of the recent entries, a list.
+    pub const RECENT_IDS: &str = "wi";
+    /// Payloads of the recent entries, a list of packed ones in the same order.
+    pub const RECENT_PAYLOADS: &str = "wp";
+}
+
+/// Attributes of what `ledger` holds.
+pub mod ledger {
+    /// Page: its entries, packed.
+    pub const ENTRIES: &str = "e";
+    /// Page: available after its last entry, micro-credits.
+    pub const AVAILABLE: &str = "v";
+    /// Page: held after its last entry, micro-credits.
+    pub const HELD: &str = "h";
+    /// Name and receipt: the operation's id.
+    pub const ID: &str = "o";
+    /// Name and receipt: the caller's key.
+    pub const KEY: &str = "k";
+    /// Receipt: what was asked.
+    pub const CONTENT: &str = "c";
+}
+
+/// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the pages.
+pub fn page_key(time: Instant, first: Seq) -> String {
+    format!("P#{:015}#{first:015}", time.ms())
+}
+
+/// Sorts after every page of `time` or earlier.
+pub fn pages_until(time: Instant) -> String {
+    format!("P#{:015}#~", time.ms())
+}
+
+/// Time and first number of a page's key.
+pub fn read_page_key(key: &str) -> Option<(Instant, Seq)> {
+    let (time, first) = key.strip_prefix("P#")?.split_once('#')?;
+    Some((Instant::from_ms(time.parse().ok()?), first.parse().ok()?))
+}
+
+/// `K#<hash>` of a caller's string.
+pub fn name_key(key: &Key) -> String {
+    format!("K#{}", hash(key.as_str()))
+}
+
+/// `G#<hash>` of an operator's key.
+pub fn receipt_key(key: &Key) -> String {
+    format!("G#{}", hash(key.as_str()))
+}
+
+/// 128 bits of SHA-256 in hex: a key of any length in 32 bytes, and no key finds another's by
+/// chance. Two keys of one hash would be caught: the item holds the key itself.
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..16].iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
