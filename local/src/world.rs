@@ -11,7 +11,7 @@ use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::domain::Catalog;
 use shared::store::Store;
-use shared::world::{World, call_timeout};
+use shared::world::{World, call_retry, call_timeout};
 
 use crate::clock::{LocalClock, system_clock};
 use crate::embedded::Embedded;
@@ -35,21 +35,34 @@ pub enum Data {
 /// # Errors
 /// If the folder cannot be written, the endpoint not reached, or the catalog is wrong.
 pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<World, Error> {
-    // An endpoint has a clock of its own, which is compared with the system's: ours can be moved.
-    let (client, compared): (SharedHttpClient, Clock) = match data {
-        Data::Endpoint(_) => (aws_smithy_http_client::Builder::new().build_http(), system_clock()),
-        Data::Memory => (embed(Database::memory()?, clock), clock.clock()),
+    let database = match data {
+        // An endpoint has a clock of its own, compared with the system's: ours can be moved.
+        Data::Endpoint(url) => {
+            let client = aws_smithy_http_client::Builder::new().build_http();
+            return assemble(client, url, clock, system_clock(), config).await;
+        }
+        Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
             std::fs::create_dir_all(folder)?;
             let path = folder.join("scrip.sqlite");
-            let path = path.to_str().ok_or("--data: the path is not UTF-8")?;
-            (embed(Database::new(path)?, clock), clock.clock())
+            Database::new(path.to_str().ok_or("--data: the path is not UTF-8")?)?
         }
     };
-    let endpoint = match data {
-        Data::Endpoint(url) => url.as_str(),
-        _ => "http://embedded",
-    };
+    let client = SharedHttpClient::new(Embedded::new(database, clock.clock()));
+    assemble(client, "http://embedded", clock, clock.clock(), config).await
+}
+
+/// The world over any HTTP client: `compared` is the clock that DynamoDB's is compared with.
+///
+/// # Errors
+/// As [`open`].
+pub async fn assemble(
+    client: SharedHttpClient,
+    endpoint: &str,
+    clock: &LocalClock,
+    compared: Clock,
+    config: Config,
+) -> Result<World, Error> {
     let builder = sdk(client, endpoint);
     tables::create(&Client::from_conf(builder.clone().build()), &config.tables).await?;
     let store = Store::new(builder, config.tables.clone(), compared);
@@ -66,11 +79,8 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
         .endpoint_url(endpoint)
         .http_client(client)
         .timeout_config(call_timeout())
+        .retry_config(call_retry())
         .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-}
-
-fn embed(database: Database, clock: &LocalClock) -> SharedHttpClient {
-    SharedHttpClient::new(Embedded::new(database, clock.clock()))
 }
 
 /// Randomness from the operating system.

@@ -9,7 +9,7 @@ use crate::decide::debit::{self, Attempt, Debit, Next, Price, Route};
 use crate::decide::{
     self, AHEAD, AccountChange, Change, Guard, MARGIN, Name, Receipt, WINDOW, page, settle,
 };
-use crate::domain::account::Found;
+use crate::domain::ledger::Placed;
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, OperationId, Refusal};
 use crate::store::{Loaded, Outcome, StoreError};
 use crate::world::World;
@@ -48,7 +48,7 @@ impl From<decide::Fault> for Failure {
 /// An operation that happened: its entry, and whether it happened before this request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipted {
-    pub found: Found,
+    pub found: Placed,
     pub replayed: bool,
 }
 
@@ -193,7 +193,7 @@ async fn replay_unpriced(
     Err(refusal.into())
 }
 
-fn settled_replay(attempt: &Attempt<'_>, found: Found) -> Answer {
+fn settled_replay(attempt: &Attempt<'_>, found: Placed) -> Answer {
     match debit::replay(attempt, found) {
         Next::Refuse(refusal) => Err(refusal.into()),
         Next::Replay(found) => Ok(Receipted { found, replayed: true }),
@@ -305,7 +305,7 @@ async fn seen(
     world: &World,
     account: &AccountId,
     id: &OperationId,
-) -> Result<Option<Found>, StoreError> {
+) -> Result<Option<Placed>, StoreError> {
     // The account first: what leaves it in between is in a page by then.
     let loaded = retried(world, || world.store.account(account)).await?;
     match loaded.and_then(|loaded| loaded.account.find(id)) {
@@ -319,7 +319,7 @@ async fn look_up(
     account: &AccountId,
     id: &OperationId,
     after: u64,
-) -> Result<Option<Found>, StoreError> {
+) -> Result<Option<Placed>, StoreError> {
     retried(world, || world.store.look_up(account, id, after)).await
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -43,6 +44,7 @@ impl World {
         let aws = aws_config::defaults(BehaviorVersion::latest())
             .http_client(https_client())
             .timeout_config(call_timeout())
+            .retry_config(call_retry())
             .load()
             .await;
         let builder = aws_sdk_dynamodb::config::Builder::from(&aws);
@@ -61,6 +63,13 @@ impl World {
 pub fn call_timeout() -> TimeoutConfig {
     let call = std::time::Duration::from_millis(CALL.ms().unsigned_abs());
     TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(call / 2).build()
+}
+
+/// The SDK's own retries: three attempts, the first wait up to 25 ms. A single item answers within
+/// milliseconds; the SDK's usual second would outlast the caller's patience.
+pub fn call_retry() -> RetryConfig {
+    let first = std::time::Duration::from_millis(25);
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(first)
 }
 
 /// TLS by ring, which needs no start-up of its own, and roots compiled in: no file is read.

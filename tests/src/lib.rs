@@ -1,1 +1,1 @@
-
+//! Scrip's tests: one binary, `it`.

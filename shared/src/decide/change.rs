@@ -1,6 +1,7 @@
 //! Changes as data: what to write, and on what condition.
 
 use crate::domain::catalog::ActionNumber;
+use crate::domain::ledger::Stretch;
 use crate::domain::{
     Account, AccountId, Credits, Entry, Gate, Instant, Key, Note, OperationId, Seq,
 };
@@ -17,6 +18,8 @@ pub enum Change {
     Open(Receipt, Box<Account>),
     /// A receipt that was not there, and with it the account.
     Receipted(Receipt, AccountChange),
+    /// The next version of the catalog, if the one in force is the version before it.
+    Publish(Edition),
 }
 
 /// A change of one account that is there.
@@ -93,6 +96,11 @@ impl Page {
     pub fn last(&self) -> Seq {
         self.first + self.entries.len() as Seq - 1
     }
+
+    pub fn stretch(self) -> Stretch {
+        let Page { first, entries, available, held, .. } = self;
+        Stretch { first, entries, available, held }
+    }
 }
 
 /// What a key that is not an id stands for. Kept for ever.
@@ -113,4 +121,12 @@ pub struct Receipt {
     pub id: OperationId,
     /// What was asked, in one line: the same key with another request is refused.
     pub content: String,
+}
+
+/// One version of the catalog, as it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edition {
+    pub version: u32,
+    /// The catalog in TOML.
+    pub text: String,
 }

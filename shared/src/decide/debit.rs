@@ -2,8 +2,8 @@
 
 use super::page::CAPACITY;
 use super::{AccountChange, Guard, Step};
-use crate::domain::account::Found;
 use crate::domain::catalog::ActionNumber;
+use crate::domain::ledger::Placed;
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, Gate, Instant, OperationId, Refusal, Seq, What,
 };
@@ -73,7 +73,7 @@ pub enum Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// It happened before: its first answer again.
-    Replay(Found),
+    Replay(Placed),
     Refuse(Refusal),
     /// Look for the id in the pages that hold entries after this one, then try again from here.
     LookUp {
@@ -173,7 +173,7 @@ pub fn resume(
 
 /// The first answer again, if the content is the same. The content is the request, not its price:
 /// a retry after a change of the catalog replays.
-pub fn replay(attempt: &Attempt<'_>, found: Found) -> Next {
+pub fn replay(attempt: &Attempt<'_>, found: Placed) -> Next {
     let Attempt { debit, price, .. } = attempt;
     let same_charge = match (&debit.charge, &found.entry.what) {
         (Charge::Action { quantity, .. }, What::Debit { action, quantity: before }) => {

@@ -3,13 +3,14 @@
 
 pub mod change;
 pub mod debit;
+pub mod edition;
 pub mod grant;
 pub mod open;
 pub mod page;
 pub mod plan;
 pub mod settle;
 
-pub use change::{AccountChange, Change, Guard, Name, Page, Receipt, Step};
+pub use change::{AccountChange, Change, Edition, Guard, Name, Page, Receipt, Step};
 
 use crate::domain::instant::Span;
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::catalog::ActionNumber;
-use super::grant::{Line, Overspent};
+use super::grant::{self, Overspent};
+use super::ledger::{Placed, Stretch};
 use super::period::{Anchor, Period};
 use super::{AccountId, Catalog, Credits, Entry, Grant, Instant, OperationId, Plan, Seq};
 
@@ -19,7 +20,7 @@ pub struct Account {
     /// What a refunded or disputed payment still has to get back.
     pub debt: Credits,
     /// The grants at the last settle, in burn order.
-    pub line: Line,
+    pub line: grant::Line,
     /// What happened to the grants since, to be settled in.
     pub notes: Vec<Note>,
     /// The next instant at which the line means something else. The epoch: settle first.
@@ -169,15 +170,15 @@ impl Account {
     ///
     /// # Errors
     /// [`Overspent`] if the account contradicts itself.
-    pub fn burnt(&self) -> Result<Line, Overspent> {
+    pub fn burnt(&self) -> Result<grant::Line, Overspent> {
         let mut line = self.line.clone();
         line.burn(self.spent())?;
         Ok(line)
     }
 
     /// The entry of the operation `id` among the recent ones, with the balance after it.
-    pub fn find(&self, id: &OperationId) -> Option<Found> {
-        Found::among(&self.recent, self.paged + 1, self.available, self.held(), id)
+    pub fn find(&self, id: &OperationId) -> Option<Placed> {
+        Stretch::recent(self).find(id)
     }
 
     /// The plan the account will have once its notes are folded in.
@@ -213,37 +214,5 @@ impl Standing {
             Recharge { at, credits }
         });
         [weekly, monthly].into_iter().flatten().min_by_key(|recharge| recharge.at)
-    }
-}
-
-/// An entry found in the ledger, with its number and the balance after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    pub entry: Entry,
-    pub seq: Seq,
-    pub available: Credits,
-    pub held: Credits,
-}
-
-impl Found {
-    /// Looks for `id` among consecutive entries, given the number of the first and the closing
-    /// balance: the balance after an entry is the closing one less the change of what came later.
-    pub fn among(
-        entries: &[Entry],
-        first: Seq,
-        closing: Credits,
-        closing_held: Credits,
-        id: &OperationId,
-    ) -> Option<Found> {
-        let (mut available, mut held) = (closing, closing_held);
-        for (place, entry) in entries.iter().enumerate().rev() {
-            if entry.id == *id {
-                let seq = first + place as Seq;
-                return Some(Found { entry: entry.clone(), seq, available, held });
-            }
-            available -= entry.available;
-            held -= entry.held;
-        }
-        None
     }
 }

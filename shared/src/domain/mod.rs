@@ -7,6 +7,7 @@ pub mod entry;
 pub mod grant;
 pub mod id;
 pub mod instant;
+pub mod ledger;
 pub mod period;
 pub mod refusal;
 

@@ -17,18 +17,18 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     /// What else a reader may want to know, by name.
-    more: Map<String, Value>,
+    more: Vec<(&'static str, Value)>,
     retry_after_s: Option<u32>,
 }
 
 impl Problem {
     fn new(status: u16, code: &'static str, title: &'static str, detail: String) -> Problem {
-        Problem { status, code, title, detail, more: Map::new(), retry_after_s: None }
+        Problem { status, code, title, detail, more: Vec::new(), retry_after_s: None }
     }
 
-    fn with(mut self, name: &str, value: impl serde::Serialize) -> Problem {
+    fn with(mut self, name: &'static str, value: impl serde::Serialize) -> Problem {
         let value = serde_json::to_value(value).expect("values of problems are plain");
-        self.more.insert(name.to_owned(), value);
+        self.more.push((name, value));
         self
     }
 
@@ -129,7 +129,7 @@ impl Problem {
         body.insert("status".to_owned(), json!(self.status));
         body.insert("detail".to_owned(), json!(self.detail));
         body.insert("code".to_owned(), json!(self.code));
-        body.extend(self.more);
+        body.extend(self.more.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let response = Response::builder()
             .status(self.status)
             .header("content-type", "application/problem+json")

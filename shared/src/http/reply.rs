@@ -5,8 +5,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::decide::settle::Settled;
-use crate::domain::account::Found;
 use crate::domain::grant::GrantId;
+use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
 use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Seq, What};
 use crate::operate::Receipted;
@@ -77,7 +77,7 @@ pub fn receipt(
     receipted: &Receipted,
     catalog: &Catalog,
 ) -> Response<Body> {
-    let Found { entry, seq, available, held } = &receipted.found;
+    let Placed { entry, seq, available, held } = &receipted.found;
     let head = Head { id: entry.id, key: key.shown(), account };
     let balance = Balance { available: *available, held: *held };
     let tail = Tail { seq: *seq, at: entry.at, balance };

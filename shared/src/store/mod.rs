@@ -4,7 +4,7 @@
 
 mod error;
 mod expression;
-mod packed;
+pub mod packed;
 mod row;
 mod skew;
 mod table;
@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 
 pub use error::StoreError;
@@ -25,9 +25,9 @@ pub use skew::Skew;
 
 use crate::clock::Clock;
 use crate::decide::page::Weight;
-use crate::decide::{AHEAD, AccountChange, Change, MARGIN, Name, Page, Receipt, WINDOW};
-use crate::domain::account::Found;
-use crate::domain::{Account, AccountId, Key, OperationId, Seq};
+use crate::decide::{AHEAD, AccountChange, Change, Edition, MARGIN, Name, Page, Receipt, WINDOW};
+use crate::domain::ledger::Placed;
+use crate::domain::{Account, AccountId, Instant, Key, OperationId, Seq};
 
 /// How the two tables are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,7 @@ impl Store {
             Change::Name(name) => self.put_name(name).await,
             Change::Open(receipt, account) => self.open(receipt, account).await,
             Change::Receipted(receipt, change) => self.receipted(receipt, change).await,
+            Change::Publish(edition) => self.publish(edition).await,
         };
         self.skew.check()?;
         outcome
@@ -130,7 +131,7 @@ impl Store {
         account: &AccountId,
         id: &OperationId,
         after: Seq,
-    ) -> Stored<Option<Found>> {
+    ) -> Stored<Option<Placed>> {
         let latest = id.time() + WINDOW + MARGIN;
         let earliest = id.time() - AHEAD - MARGIN;
         let mut pages = self
@@ -149,17 +150,55 @@ impl Store {
             .send();
         while let Some(item) = pages.next().await {
             let page = row::read_page(&item.map_err(StoreError::of)?)?;
-            let found = Found::among(&page.entries, page.first, page.available, page.held, id);
+            let (time, first) = (page.time, page.first);
+            let found = page.stretch().find(id);
             if found.is_some() {
                 self.skew.check()?;
                 return Ok(found);
             }
-            if page.time < earliest || page.first <= after {
+            if time < earliest || first <= after {
                 break;
             }
         }
         self.skew.check()?;
         Ok(None)
+    }
+
+    /// Pages of an account, the latest first: at most `count`, before the one at `before`.
+    pub async fn pages(
+        &self,
+        account: &AccountId,
+        before: Option<(Instant, Seq)>,
+        count: i32,
+    ) -> Stored<Vec<Page>> {
+        // BETWEEN includes its bounds; no page has number 0, so that is just below the first.
+        let last = match before {
+            Some((time, first)) => table::page_key(time, first - 1),
+            None => table::pages_until(Instant::MAX),
+        };
+        let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
+        let got = query
+            .scan_index_forward(false)
+            .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
+            .expression_attribute_values(":account", row::text(account.as_str()))
+            .expression_attribute_values(":first", row::text("P#"))
+            .expression_attribute_values(":last", row::text(last))
+            .limit(count)
+            .send()
+            .await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.items().iter().map(row::read_page).collect()
+    }
+
+    /// The published catalog, as its text. None: the default is in force.
+    pub async fn catalog(&self) -> Stored<Option<String>> {
+        let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
+        let get = get.key(table::ACCOUNT, row::text(table::CATALOG));
+        let got = get.key(table::SORT, row::text(table::CATALOG_LATEST)).send().await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.item.as_ref().map(row::read_catalog).transpose()
     }
 
     async fn update(&self, change: &AccountChange) -> Stored<Outcome> {
@@ -265,6 +304,37 @@ impl Store {
         self.together(receipt, TransactWriteItem::builder().update(update).build()).await
     }
 
+    /// The latest catalog, if it is still the one before; and the same under its version, for ever.
+    async fn publish(&self, edition: &Edition) -> Stored<Outcome> {
+        let latest = Put::builder()
+            .table_name(&self.tables.ledger)
+            .set_item(Some(row::catalog_item(edition, table::CATALOG_LATEST)))
+            .condition_expression(format!("{ABSENT} OR {} = :before", table::ledger::VERSION))
+            .expression_attribute_values(":before", row::number(edition.version - 1))
+            .build()
+            .expect("table and item are set");
+        let kept = Put::builder()
+            .table_name(&self.tables.ledger)
+            .set_item(Some(row::catalog_item(edition, &table::catalog_key(edition.version))))
+            .condition_expression(ABSENT)
+            .build()
+            .expect("table and item are set");
+        let write = self.client.transact_write_items();
+        let write = write.transact_items(TransactWriteItem::builder().put(latest).build());
+        let sent = write.transact_items(TransactWriteItem::builder().put(kept).build()).send();
+        let Err(error) = sent.await else {
+            return Ok(Outcome::Done(None));
+        };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled))
+                if canceled.cancellation_reasons().iter().any(check_failed) =>
+            {
+                Ok(Outcome::Refused(None))
+            }
+            _ => Err(StoreError::of(error)),
+        }
+    }
+
     /// The receipt if absent, and the account's part: both or neither.
     async fn together(&self, receipt: &Receipt, part: TransactWriteItem) -> Stored<Outcome> {
         let put = Put::builder()
@@ -333,6 +403,3 @@ fn hash_collision(account: &AccountId, key: &Key) -> StoreError {
         problem: "is another key of the same hash".to_owned(),
     }
 }
-
-/// A value of an item, for those who have to look at the table itself.
-pub type Value = AttributeValue;

@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::StoreError;
 use super::packed::{self, PackedError};
 use super::table::{
-    ACCOUNT, SORT, account, ledger, name_key, page_key, read_page_key, receipt_key,
+    ACCOUNT, CATALOG, SORT, account, ledger, name_key, page_key, read_page_key, receipt_key,
 };
 use crate::decide::page::Weight;
-use crate::decide::{Name, Page, Receipt};
+use crate::decide::{Edition, Name, Page, Receipt};
 use crate::domain::{Account, AccountId, Credits, Gate, Instant, Key, OperationId};
 
 pub type Item = HashMap<String, AttributeValue>;
@@ -113,6 +113,22 @@ pub fn receipt_item(receipt: &Receipt) -> Item {
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )
+}
+
+pub fn catalog_item(edition: &Edition, key: &str) -> Item {
+    Item::from_iter(
+        [
+            (ACCOUNT, text(CATALOG)),
+            (SORT, text(key)),
+            (ledger::VERSION, number(edition.version)),
+            (ledger::TEXT, text(&edition.text)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    )
+}
+
+pub fn read_catalog(item: &Item) -> Result<String, StoreError> {
+    Row::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
 }
 
 pub fn read_account(item: &Item) -> Result<Account, StoreError> {

@@ -13,6 +13,16 @@ pub const ACCOUNT: &str = "a";
 /// Sort key of `ledger`: what the item is.
 pub const SORT: &str = "s";
 
+/// What the catalog is filed under: no account's name has a `#`.
+pub const CATALOG: &str = "#catalog";
+/// The catalog in force.
+pub const CATALOG_LATEST: &str = "C#latest";
+
+/// `C#<version>`: a catalog that is or was in force.
+pub fn catalog_key(version: u32) -> String {
+    format!("C#{version:09}")
+}
+
 /// Attributes of an account.
 pub mod account {
     /// Available, micro-credits.
@@ -65,6 +75,10 @@ pub mod ledger {
     pub const KEY: &str = "k";
     /// Receipt: what was asked.
     pub const CONTENT: &str = "c";
+    /// Catalog: its text.
+    pub const TEXT: &str = "t";
+    /// Catalog: its version.
+    pub const VERSION: &str = "n";
 }
 
 /// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the pages.

@@ -1,0 +1,65 @@
+//! The ledger of an account as it is read: its entries with their numbers and balances.
+
+use super::account::Account;
+use super::{Credits, Entry, OperationId, Seq};
+
+/// An entry in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    pub seq: Seq,
+    pub entry: Entry,
+    /// The balance after it.
+    pub available: Credits,
+    pub held: Credits,
+}
+
+/// Consecutive entries and the balance after the last of them: what a page and an account have in
+/// common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The number of the first entry.
+    pub first: Seq,
+    pub entries: Vec<Entry>,
+    pub available: Credits,
+    pub held: Credits,
+}
+
+impl Stretch {
+    /// The entries that are in no page yet.
+    pub fn recent(account: &Account) -> Stretch {
+        Stretch {
+            first: account.paged + 1,
+            entries: account.recent.clone(),
+            available: account.available,
+            held: account.held(),
+        }
+    }
+
+    /// The entry of the operation `id`.
+    pub fn find(&self, id: &OperationId) -> Option<Placed> {
+        let place = self.entries.iter().rposition(|entry| entry.id == *id)?;
+        let later = &self.entries[place + 1..];
+        Some(Placed {
+            seq: self.first + place as Seq,
+            entry: self.entries[place].clone(),
+            available: self.available - later.iter().map(|entry| entry.available).sum(),
+            held: self.held - later.iter().map(|entry| entry.held).sum(),
+        })
+    }
+
+    /// The entries before number `below`, the latest first. The balance after an entry is the
+    /// closing one less the changes of what came later.
+    pub fn backwards(self, below: Seq) -> impl Iterator<Item = Placed> {
+        let (mut available, mut held) = (self.available, self.held);
+        let numbered = self.entries.into_iter().enumerate().rev();
+        numbered
+            .map(move |(place, entry)| {
+                let seq = self.first + place as Seq;
+                let line = Placed { seq, available, held, entry };
+                available -= line.entry.available;
+                held -= line.entry.held;
+                line
+            })
+            .filter(move |line| line.seq < below)
+    }
+}

@@ -1,0 +1,126 @@
+//! Lost replies under the SDK's own retries: Scrip is exact, and the plain update is not.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::types::AttributeValue;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::support::wire::Fault;
+use crate::support::{Stack, at_once};
+
+/// Debits per arm.
+const DEBITS: usize = 20_000;
+const CALLERS: usize = 16;
+
+/// Loses the reply of a request in fifty.
+fn one_reply_in_fifty(seed: u64) -> impl FnMut(&str, usize) -> Fault + Send + 'static {
+    println!("SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    move |_, _| if random.random_ratio(1, 50) { Fault::LoseReply } else { Fault::None }
+}
+
+fn seed() -> u64 {
+    std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_credit_is_off_when_replies_are_lost() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "free").await;
+    stack.grant("acme", "grant", "1000000").await;
+    let before = stack.balance("acme").await;
+    stack.wire.set_policy(one_reply_in_fifty(seed()));
+    let answers = at_once(CALLERS, |_| {
+        let stack = stack.clone();
+        async move {
+            let mut done = 0;
+            for _ in 0..DEBITS / CALLERS {
+                let id = stack.id(0).to_string();
+                let mut answer = stack.debit("acme", &id, "1").await;
+                while answer.status == 503 {
+                    answer = stack.debit("acme", &id, "1").await;
+                }
+                assert_eq!(answer.status, 201, "{answer:?}");
+                done += 1;
+            }
+            done
+        }
+    })
+    .await;
+    stack.wire.heal();
+    let done: usize = answers.iter().sum();
+    let after = stack.balance("acme").await;
+    let entries = |answer: &crate::support::Answer| answer.body["seq"].as_u64().expect("a number");
+    // One settle folded the grant in; every other entry is one debit.
+    assert_eq!(entries(&after) - entries(&before), done as u64 + 1);
+    assert_eq!(after.text("/available"), (1_000_025 - done).to_string());
+    println!("{:?}", stack.wire.take_costs());
+    println!("{done} debits, 1 reply in 50 lost: 0 credits off");
+}
+
+#[tokio::test]
+async fn one_call_whose_replies_are_all_lost_is_settled_by_its_id() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "free").await;
+    for key in [stack.id(0).to_string(), "name".to_owned()] {
+        let before = stack.balance("acme").await.text("/available").to_owned();
+        tokio::time::pause();
+        stack.wire.set_policy(|_, _| Fault::LoseReply);
+        let unknown = stack.debit("acme", &key, "1").await;
+        assert_eq!((unknown.status, unknown.code()), (503, "outcome_unknown"));
+        tokio::time::resume();
+        stack.wire.heal();
+        let settled = stack.debit("acme", &key, "1").await;
+        assert_eq!(settled.status, 201);
+        let again = stack.debit("acme", &key, "1").await;
+        assert_eq!((again.replayed, &again.body), (true, &settled.body));
+        let before: u64 = before.parse().expect("whole credits");
+        assert_eq!(stack.balance("acme").await.text("/available"), (before - 1).to_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_at_every_call_leaves_one_debit() {
+    let faults = [Fault::LoseRequest, Fault::LoseReply, Fault::FailAfter, Fault::Throttle];
+    for fault in faults {
+        for broken in 0..4 {
+            let stack = Stack::noon().await;
+            stack.open("acme", "free").await;
+            let place = broken;
+            stack.wire.set_policy(move |_, n| if n == place { fault } else { Fault::None });
+            for n in 0..30 {
+                let answer = stack.debit("acme", &format!("job {n}"), "0.5").await;
+                assert_eq!(answer.status, 201, "{fault:?} at {broken}: {answer:?}");
+            }
+            assert_eq!(stack.balance("acme").await.text("/available"), "10");
+        }
+    }
+}
+
+/// The test arm that must fail: `SET v = v - :c IF v >= :c`, with the same wire and retries.
+#[tokio::test(start_paused = true)]
+async fn the_plain_update_debits_twice() {
+    let stack = Stack::noon().await;
+    let client = SharedHttpClient::new(stack.wire.clone());
+    let client = Client::from_conf(local::world::sdk(client, "http://embedded").build());
+    let key = |name: &str| AttributeValue::S(name.to_owned());
+    let number = |n: usize| AttributeValue::N(n.to_string());
+    let tables = local::tables::names();
+    let put = client.put_item().table_name(&tables.accounts).item("a", key("naive"));
+    put.item("v", number(1_000_000)).send().await.expect("an item");
+    stack.wire.set_policy(one_reply_in_fifty(seed()));
+    let debits = DEBITS / 10;
+    for _ in 0..debits {
+        let update = client.update_item().table_name(&tables.accounts).key("a", key("naive"));
+        let update = update.update_expression("SET v = v - :c").condition_expression("v >= :c");
+        update.expression_attribute_values(":c", number(1)).send().await.expect("a debit");
+    }
+    stack.wire.heal();
+    let get = client.get_item().table_name(&tables.accounts).key("a", key("naive"));
+    let item = get.send().await.expect("an answer").item.expect("the item");
+    let left: usize = item["v"].as_n().expect("a number").parse().expect("a number");
+    let off = 1_000_000 - debits - left;
+    println!("{debits} plain updates, 1 reply in 50 lost: {off} credits off");
+    assert!(off > 0, "the wire lost no reply, or the test proves nothing");
+}

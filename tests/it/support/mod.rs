@@ -1,0 +1,173 @@
+//! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
+
+pub mod wire;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use dynoxide::Database;
+use lambda_http::{Body, Response};
+use local::clock::LocalClock;
+use local::embedded::Embedded;
+use local::routes::Functions;
+use local::{tables, world};
+use serde_json::Value;
+use shared::config::Config;
+use shared::domain::{Instant, OperationId};
+use shared::world::World;
+
+use wire::Wire;
+
+/// The stack in memory, its clock and its wire to the table.
+#[derive(Clone)]
+pub struct Stack {
+    pub functions: Functions,
+    pub clock: LocalClock,
+    pub wire: Wire,
+}
+
+/// An answer over HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub replayed: bool,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn text(&self, path: &str) -> &str {
+        let value = self.body.pointer(path);
+        value.and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {path}: {self:?}"))
+    }
+
+    pub fn code(&self) -> &str {
+        self.text("/code")
+    }
+
+    pub fn available(&self) -> &str {
+        self.text("/balance/available")
+    }
+}
+
+impl Stack {
+    /// A stack whose clock reads `now` and goes on from there.
+    pub async fn at(now: &str) -> Stack {
+        Stack::new(LocalClock::starting_at(instant(now))).await
+    }
+
+    /// A stack at a Wednesday noon: no boundary is near.
+    pub async fn noon() -> Stack {
+        Stack::at("2026-11-18T12:00:00Z").await
+    }
+
+    async fn new(clock: LocalClock) -> Stack {
+        let database = Database::memory().expect("a database in memory");
+        let wire = Wire::new(Embedded::new(database, clock.clock()));
+        let config = Config {
+            tables: tables::names(),
+            top_up_url: Some("https://example.com/credits".to_owned()),
+        };
+        let client = SharedHttpClient::new(wire.clone());
+        let world = world::assemble(client, "http://embedded", &clock, clock.clock(), config).await;
+        let functions = Functions::new(world.expect("the stack starts"));
+        Stack { functions, clock, wire }
+    }
+
+    pub fn world(&self) -> &World {
+        self.functions.world()
+    }
+
+    pub fn set_clock(&self, now: &str) {
+        self.clock.set(instant(now));
+    }
+
+    pub async fn send(&self, request: http::Request<Body>) -> Answer {
+        answer(self.functions.answer(request).await)
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: &str) -> Answer {
+        self.send(request("POST", path, Some(key), body)).await
+    }
+
+    pub async fn open(&self, account: &str, plan: &str) -> Answer {
+        let body = format!(r#"{{"plan":"{plan}"}}"#);
+        let path = format!("/v1/accounts/{account}");
+        let opened =
+            self.send(request("PUT", &path, Some(&format!("open-{account}")), &body)).await;
+        assert_eq!(opened.status, 201, "{opened:?}");
+        opened
+    }
+
+    pub async fn grant(&self, account: &str, key: &str, credits: &str) -> Answer {
+        let body = format!(r#"{{"credits":"{credits}","reason":"test"}}"#);
+        self.post(&format!("/v1/accounts/{account}/grants"), key, &body).await
+    }
+
+    pub async fn debit(&self, account: &str, key: &str, credits: &str) -> Answer {
+        let body = format!(r#"{{"credits":"{credits}"}}"#);
+        self.post(&format!("/v1/accounts/{account}/debits"), key, &body).await
+    }
+
+    pub async fn action(&self, account: &str, key: &str, action: &str, quantity: u64) -> Answer {
+        let body = format!(r#"{{"action":"{action}","quantity":{quantity}}}"#);
+        self.post(&format!("/v1/accounts/{account}/debits"), key, &body).await
+    }
+
+    pub async fn balance(&self, account: &str) -> Answer {
+        self.send(request("GET", &format!("/v1/accounts/{account}/balance"), None, "")).await
+    }
+
+    /// A new operation id, dated `age_ms` ago.
+    pub fn id(&self, age_ms: i64) -> OperationId {
+        let now = Instant::from_ms(self.clock.now().ms() - age_ms);
+        self.world().entropy.mint(now)
+    }
+}
+
+pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> http::Request<Body> {
+    let request = http::Request::builder().method(method).uri(path);
+    let request = match key {
+        Some(key) => request.header("idempotency-key", key),
+        None => request,
+    };
+    request.body(Body::from(body)).expect("a request")
+}
+
+pub fn answer(response: Response<Body>) -> Answer {
+    let (parts, body) = response.into_parts();
+    let bytes: &[u8] = &body;
+    let body = match bytes {
+        [] => Value::Null,
+        bytes => serde_json::from_slice(bytes).expect("every body is JSON"),
+    };
+    let replayed = parts.headers.contains_key("idempotent-replayed");
+    Answer { status: parts.status.as_u16(), replayed, headers: parts.headers, body }
+}
+
+pub fn instant(text: &str) -> Instant {
+    Instant::parse(text).unwrap_or_else(|| panic!("not a time: {text}"))
+}
+
+/// Runs `work` for each of 0..count at once, on as many tasks.
+pub async fn at_once<T, F>(count: usize, work: impl Fn(usize) -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let gate = Arc::new(tokio::sync::Barrier::new(count));
+    let tasks: Vec<_> = (0..count)
+        .map(|n| {
+            let (gate, work) = (gate.clone(), work(n));
+            tokio::spawn(async move {
+                gate.wait().await;
+                work.await
+            })
+        })
+        .collect();
+    let mut done = Vec::new();
+    for task in tasks {
+        done.push(task.await.expect("no task panics"));
+    }
+    done
+}

@@ -1,0 +1,168 @@
+//! The wire between the SDK and the table: it counts what a request costs, and it can fail.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use local::embedded::Embedded;
+use serde_json::Value;
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// It arrives, and so does its reply.
+    None,
+    /// It arrives; the reply does not.
+    LoseReply,
+    /// It does not arrive.
+    LoseRequest,
+    /// It arrives, and is answered with 500.
+    FailAfter,
+    /// It does not arrive: DynamoDB asks for less.
+    Throttle,
+}
+
+/// Decides over each request, by its operation and its place since the policy was set.
+pub type Policy = Box<dyn FnMut(&str, usize) -> Fault + Send>;
+
+/// What the requests cost, as DynamoDB says it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Costs {
+    pub calls: BTreeMap<String, usize>,
+    pub write_units: f64,
+    pub read_units: f64,
+}
+
+impl Costs {
+    pub fn calls(&self, operation: &str) -> usize {
+        self.calls.get(operation).copied().unwrap_or(0)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    policy: Option<Policy>,
+    requests: usize,
+    costs: Costs,
+}
+
+/// An embedded table behind a wire.
+#[derive(Clone)]
+pub struct Wire {
+    table: Embedded,
+    state: Arc<Mutex<State>>,
+}
+
+impl Wire {
+    pub fn new(table: Embedded) -> Wire {
+        Wire { table, state: Arc::default() }
+    }
+
+    /// From now on, `policy` decides what happens to each request.
+    pub fn set_policy(&self, policy: impl FnMut(&str, usize) -> Fault + Send + 'static) {
+        let mut state = self.state.lock().expect("no one panics with the lock");
+        state.policy = Some(Box::new(policy));
+        state.requests = 0;
+    }
+
+    /// From now on, nothing fails.
+    pub fn heal(&self) {
+        self.state.lock().expect("no one panics with the lock").policy = None;
+    }
+
+    /// What the requests since the last call cost.
+    pub fn take_costs(&self) -> Costs {
+        std::mem::take(&mut self.state.lock().expect("no one panics with the lock").costs)
+    }
+
+    async fn carry(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let fault = {
+            let mut state = self.state.lock().expect("no one panics with the lock");
+            let place = state.requests;
+            state.requests += 1;
+            state.policy.as_mut().map_or(Fault::None, |policy| policy(&operation, place))
+        };
+        let lost = || ConnectorError::io("the wire broke".into());
+        match fault {
+            Fault::LoseRequest => return Err(lost()),
+            Fault::Throttle => {
+                let kind = "com.amazonaws.dynamodb.v20120810#ThrottlingException";
+                return refusal(400, kind);
+            }
+            Fault::None | Fault::LoseReply | Fault::FailAfter => {}
+        }
+        let response = self.table.call(counted(request)).await?;
+        self.count(&operation, &response);
+        match fault {
+            Fault::LoseReply => Err(lost()),
+            Fault::FailAfter => {
+                refusal(500, "com.amazonaws.dynamodb.v20120810#InternalServerError")
+            }
+            _ => Ok(response),
+        }
+    }
+
+    fn count(&self, operation: &str, response: &HttpResponse) {
+        let body: Value =
+            serde_json::from_slice(response.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let consumed = match &body["ConsumedCapacity"] {
+            Value::Array(tables) => tables.clone(),
+            one => vec![one.clone()],
+        };
+        let units: f64 = consumed.iter().filter_map(|c| c["CapacityUnits"].as_f64()).sum();
+        let mut state = self.state.lock().expect("no one panics with the lock");
+        *state.costs.calls.entry(operation.to_owned()).or_default() += 1;
+        match operation {
+            "GetItem" | "Query" | "Scan" => state.costs.read_units += units,
+            _ => state.costs.write_units += units,
+        }
+    }
+}
+
+/// The same request, asking for what it costs.
+fn counted(mut request: HttpRequest) -> HttpRequest {
+    let body = request.body().bytes().unwrap_or_default();
+    if let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) {
+        fields.insert("ReturnConsumedCapacity".to_owned(), Value::from("TOTAL"));
+        *request.body_mut() = SdkBody::from(Value::Object(fields).to_string());
+    }
+    request
+}
+
+fn refusal(status: u16, kind: &str) -> Result<HttpResponse, ConnectorError> {
+    let body = serde_json::json!({ "__type": kind, "message": "the wire says so" }).to_string();
+    let response = http::Response::builder().status(status).body(SdkBody::from(body));
+    let response = response.map_err(|e| ConnectorError::user(e.into()))?;
+    HttpResponse::try_from(response).map_err(|e| ConnectorError::user(e.into()))
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().carry(request))
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
