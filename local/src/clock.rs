@@ -1,5 +1,7 @@
 //! A clock that can be moved.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -11,6 +13,7 @@ use shared::domain::Instant;
 #[derive(Clone, Debug, Default)]
 pub struct LocalClock {
     offset_ms: Arc<AtomicI64>,
+    file: Option<PathBuf>,
 }
 
 impl LocalClock {
@@ -24,10 +27,31 @@ impl LocalClock {
     pub fn set(&self, now: Instant) {
         let offset_ms = now.ms() - Utc::now().timestamp_millis();
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
+        if let Some(file) = &self.file
+            && let Err(error) = std::fs::write(file, offset_ms.to_string())
+        {
+            tracing::warn!(%error, "the clock's offset is not kept");
+        }
     }
 
     pub fn now(&self) -> Instant {
         system_now(self.offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// A clock that goes on where the one in this file was left, and notes there when it is moved.
+    ///
+    /// A stack that is started again must not live before its own entries.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn kept_in(file: PathBuf) -> std::io::Result<LocalClock> {
+        let offset_ms = match std::fs::read_to_string(&file) {
+            Ok(text) => text.trim().parse().unwrap_or(0),
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        let offset_ms = Arc::new(AtomicI64::new(offset_ms));
+        Ok(LocalClock { offset_ms, file: Some(file) })
     }
 
     /// The same clock as the functions take it.

@@ -4,7 +4,11 @@
 //! that is deployed.
 
 pub mod clock;
+pub mod control;
+pub mod demo;
 pub mod embedded;
+pub mod inspect;
+pub mod publish;
 pub mod routes;
 pub mod seed;
 pub mod server;

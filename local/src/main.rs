@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use local::clock::LocalClock;
 use local::routes::Functions;
 use local::world::{self, Data};
-use local::{seed, server, tables};
+use local::{demo, inspect, publish, seed, server, tables};
 use shared::config::Config;
-use shared::domain::Instant;
+use shared::domain::{AccountId, Instant};
+use shared::world::World;
 use tokio::net::TcpListener;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -18,11 +19,13 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// Scrip on this machine: the whole system in one process.
 #[derive(Parser)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where to listen; loopback only.
     #[arg(long, env = "SCRIP_ADDR", default_value = "127.0.0.1:3000")]
     addr: SocketAddr,
     /// The folder that keeps the tables.
-    #[arg(long, default_value = ".scrip")]
+    #[arg(long, global = true, default_value = ".scrip")]
     data: PathBuf,
     /// Keep the tables in memory instead.
     #[arg(long, conflicts_with = "data")]
@@ -31,8 +34,33 @@ struct Options {
     #[arg(long, value_parser = |text: &str| Instant::parse(text).ok_or("not a time in RFC 3339"))]
     now: Option<Instant>,
     /// Use the DynamoDB at this address instead of the embedded one.
-    #[arg(long, env = "DYNAMODB_ENDPOINT_URL")]
+    #[arg(long, global = true, env = "DYNAMODB_ENDPOINT_URL")]
     endpoint: Option<String>,
+}
+
+/// Without a command the stack is started.
+#[derive(Subcommand)]
+enum Command {
+    /// Play the story and print it, on tables of its own in memory.
+    Demo,
+    /// Compare a catalog with the one in force, or put it in force.
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Print an account and its pages.
+    Inspect { account: AccountId },
+}
+
+#[derive(Subcommand)]
+enum CatalogCommand {
+    /// Print what would be different.
+    Diff { file: PathBuf },
+    /// Put the catalog in force. Functions use it within a minute.
+    Publish {
+        file: PathBuf,
+        /// Print what would be different, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[tokio::main]
@@ -48,27 +76,77 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Error> {
-    if !options.addr.ip().is_loopback() {
+    let Options { command, addr, data, memory, now, endpoint } = options;
+    let (data, clock) = match (endpoint, memory) {
+        (Some(url), _) => (Data::Endpoint(url), LocalClock::default()),
+        (None, true) => (Data::Memory, LocalClock::default()),
+        (None, false) => {
+            std::fs::create_dir_all(&data)?;
+            let clock = LocalClock::kept_in(data.join("clock"))?;
+            (Data::Folder(data), clock)
+        }
+    };
+    if let Some(now) = now {
+        clock.set(now);
+    }
+    match command {
+        None => serve(addr, &data, clock).await,
+        Some(Command::Demo) => demo().await,
+        Some(Command::Inspect { account }) => {
+            let world = world::open(&data, &clock, config(None)).await?;
+            let text = inspect::inspect(&world, &account).await?;
+            print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
+            Ok(())
+        }
+        Some(Command::Catalog(command)) => {
+            let world = world::open(&data, &clock, config(None)).await?;
+            catalog(&world, command).await
+        }
+    }
+}
+
+async fn serve(addr: SocketAddr, data: &Data, clock: LocalClock) -> Result<(), Error> {
+    if !addr.ip().is_loopback() {
         return Err("--addr: the local stack has no IAM and listens on loopback only".into());
     }
-    let clock = options.now.map(LocalClock::starting_at).unwrap_or_default();
-    let data = match (options.endpoint, options.memory) {
-        (Some(url), _) => Data::Endpoint(url),
-        (None, true) => Data::Memory,
-        (None, false) => Data::Folder(options.data),
-    };
-    let listener = TcpListener::bind(options.addr).await;
-    let listener = listener.map_err(|e| format!("--addr {}: {e}", options.addr))?;
+    let listener = TcpListener::bind(addr).await.map_err(|e| format!("--addr {addr}: {e}"))?;
     let base = format!("http://{}", listener.local_addr()?);
-    let config = Config { tables: tables::names(), top_up_url: Some(format!("{base}/")) };
-    let world = world::open(&data, &clock, config).await?;
+    let world = world::open(data, &clock, config(Some(format!("{base}/")))).await?;
     let functions = Functions::new(world);
     seed::seed(&functions).await?;
-    println!("{}", banner(&base, &data, clock.now()));
+    println!("{}", banner(&base, data, clock.now()));
     tokio::select! {
-        served = server::serve(listener, functions) => Ok(served?),
+        served = server::serve(listener, functions, clock) => Ok(served?),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
+}
+
+async fn demo() -> Result<(), Error> {
+    let begins = Instant::parse(demo::BEGINS).ok_or("the story begins at no time")?;
+    let clock = LocalClock::starting_at(begins);
+    let config = config(Some("https://example.com/credits".to_owned()));
+    let functions = Functions::new(world::open(&Data::Memory, &clock, config).await?);
+    print!("{}", demo::play(&functions, &clock).await?);
+    Ok(())
+}
+
+async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {
+    let (file, publishes) = match &command {
+        CatalogCommand::Diff { file } => (file, false),
+        CatalogCommand::Publish { file, dry_run } => (file, !dry_run),
+    };
+    for line in publish::diff(world, file).await? {
+        println!("{line}");
+    }
+    match publishes {
+        true => publish::publish(world, file).await?,
+        false => println!("nothing was changed"),
+    }
+    Ok(())
+}
+
+fn config(top_up_url: Option<String>) -> Config {
+    Config { tables: tables::names(), top_up_url }
 }
 
 /// What to try first. The curls work as they are, and show something new when sent again.
@@ -99,6 +177,9 @@ Spend more than there is: 402, and when credits come back
 Grant credits, as an operator
   curl -i {base}/v1/accounts/open/grants -H 'Idempotency-Key: welcome' \\
     -d '{{\"credits\":\"100\",\"reason\":\"welcome\"}}'
+See every change, and move the clock to see Monday come
+  curl -i {base}/v1/accounts/open/ledger
+  curl -i {base}/_local/clock -H 'Content-Type: application/json' -d '{{\"advance_s\":604800}}'
 "
     )
 }

@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 
+use crate::clock::LocalClock;
+use crate::control;
 use crate::routes::Functions;
 
 /// What is read of a body: a byte more than any route takes, so that the route refuses it.
@@ -18,6 +20,7 @@ const MOST_BYTES: usize = 256 * 1024 + 1;
 #[derive(Clone)]
 struct Stack {
     functions: Functions,
+    clock: LocalClock,
     addr: SocketAddr,
 }
 
@@ -25,8 +28,12 @@ struct Stack {
 ///
 /// # Errors
 /// If the listener has no address, or it breaks.
-pub async fn serve(listener: TcpListener, functions: Functions) -> std::io::Result<()> {
-    let stack = Stack { functions, addr: listener.local_addr()? };
+pub async fn serve(
+    listener: TcpListener,
+    functions: Functions,
+    clock: LocalClock,
+) -> std::io::Result<()> {
+    let stack = Stack { functions, clock, addr: listener.local_addr()? };
     axum::serve(listener, Router::new().fallback(answer).with_state(stack)).await
 }
 
@@ -40,7 +47,11 @@ async fn answer(State(stack): State<Stack>, request: Request) -> Response {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
-    let (parts, body) = stack.functions.answer(request).await.into_parts();
+    let response = match request.uri().path().starts_with("/_local/") {
+        true => control::answer(&stack.clock, &request),
+        false => stack.functions.answer(request).await,
+    };
+    let (parts, body) = response.into_parts();
     Response::from_parts(parts, Body::from(body.to_vec()))
 }
 

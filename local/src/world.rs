@@ -1,7 +1,6 @@
 //! The world of the local stack: the same store, over the embedded database or any endpoint.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
@@ -9,7 +8,6 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, SharedHttpClien
 use dynoxide::Database;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
-use shared::domain::Catalog;
 use shared::store::Store;
 use shared::world::{World, call_retry, call_timeout};
 
@@ -39,7 +37,8 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
         // An endpoint has a clock of its own, compared with the system's: ours can be moved.
         Data::Endpoint(url) => {
             let client = aws_smithy_http_client::Builder::new().build_http();
-            return assemble(client, url, clock, system_clock(), config).await;
+            return assemble(client, url, system_clock(), clock.clock(), os_entropy(), config)
+                .await;
         }
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
@@ -49,7 +48,7 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
         }
     };
     let client = SharedHttpClient::new(Embedded::new(database, clock.clock()));
-    assemble(client, "http://embedded", clock, clock.clock(), config).await
+    assemble(client, "http://embedded", clock.clock(), clock.clock(), os_entropy(), config).await
 }
 
 /// The world over any HTTP client: `compared` is the clock that DynamoDB's is compared with.
@@ -59,15 +58,15 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
 pub async fn assemble(
     client: SharedHttpClient,
     endpoint: &str,
-    clock: &LocalClock,
     compared: Clock,
+    clock: Clock,
+    entropy: Entropy,
     config: Config,
 ) -> Result<World, Error> {
     let builder = sdk(client, endpoint);
     tables::create(&Client::from_conf(builder.clone().build()), &config.tables).await?;
     let store = Store::new(builder, config.tables.clone(), compared);
-    let catalog = Arc::new(Catalog::parse(Catalog::DEFAULT)?);
-    Ok(World { store, clock: clock.clock(), entropy: os_entropy(), catalog, config })
+    Ok(World::new(store, clock, entropy, config).await?)
 }
 
 /// The SDK as the local stack and the tests use it: no account, no region, no profile.

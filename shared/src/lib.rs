@@ -8,6 +8,7 @@ pub mod config;
 pub mod decide;
 pub mod domain;
 pub mod http;
+pub mod listing;
 pub mod operate;
 pub mod store;
 pub mod telemetry;

@@ -1,21 +1,25 @@
 //! Operations carried through: commit, and where the account refuses, what `decide` says comes next.
 //!
-//! Every loop here is bounded, waits between its rounds, and ends in an answer that is known, or in
-//! one that says it is not.
+//! Every loop here is bounded, waits before it tries the same again, and ends in an answer that is
+//! known, or in one that says it is not.
 
 use std::time::Duration;
 
 use crate::decide::debit::{self, Attempt, Debit, Next, Price, Route};
 use crate::decide::{
-    self, AHEAD, AccountChange, Change, Guard, MARGIN, Name, Receipt, WINDOW, page, settle,
+    self, AHEAD, AccountChange, Change, Guard, MARGIN, Name, Receipt, Step, WINDOW, page, settle,
 };
+use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, OperationId, Refusal};
 use crate::store::{Loaded, Outcome, StoreError};
 use crate::world::World;
 
-/// How often an operation is tried. The waits between sum to about 2 s.
+/// How often an operation is tried at most.
 const TRIES: usize = 16;
+/// For how long new tries are begun. With the last call's own 5 s it ends before the 15 s after which
+/// Lambda would cut it off without an answer.
+const PATIENCE: Span = Span::from_s(8);
 /// The wait after the nth try is drawn from 0 to this, doubled each time up to the longest.
 const SHORTEST_WAIT_MS: u64 = 5;
 const LONGEST_WAIT_MS: u64 = 250;
@@ -54,6 +58,19 @@ pub struct Receipted {
 
 type Answer = Result<Receipted, Failure>;
 
+/// One request being carried through.
+struct Run<'a> {
+    world: &'a World,
+    catalog: &'a Catalog,
+    began: Instant,
+}
+
+impl<'a> Run<'a> {
+    fn begin(world: &'a World, catalog: &'a Catalog) -> Run<'a> {
+        Run { world, catalog, began: world.clock.now() }
+    }
+}
+
 // ---------------------------------------------------------------- debit
 
 /// Debits an account, once for the key.
@@ -61,66 +78,63 @@ type Answer = Result<Receipted, Failure>;
 /// # Errors
 /// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
 pub async fn debit(world: &World, catalog: &Catalog, key: &Key, debit: &Debit) -> Answer {
-    let price = match debit::price(&debit.charge, catalog) {
+    let run = &Run::begin(world, catalog);
+    let price = match debit::price(&debit.charge, run.catalog) {
         Ok(price) => price,
-        Err(refusal) => return replay_unpriced(world, catalog, key, debit, refusal).await,
+        Err(refusal) => return replay_unpriced(run, key, debit, refusal).await,
     };
     if let Some(id) = key.id() {
         let attempt = Attempt { debit, price, id, key: key.shown() };
-        if let Some(receipted) = ordinary(world, catalog, &attempt).await? {
+        if let Some(receipted) = ordinary(run, &attempt).await? {
             return Ok(receipted);
         }
     }
-    named(world, catalog, key, debit, price).await
+    named(run, key, debit, price).await
 }
 
 /// The ordinary way: by an id. None if the id is so old that it can never be applied by itself any
 /// more: then it is taken like any other string.
-async fn ordinary(
-    world: &World,
-    catalog: &Catalog,
-    attempt: &Attempt<'_>,
-) -> Result<Option<Receipted>, Failure> {
+async fn ordinary(run: &Run<'_>, attempt: &Attempt<'_>) -> Result<Option<Receipted>, Failure> {
     let Attempt { debit, id, .. } = *attempt;
     let mut route = Route::Fast;
     for tried in 0..TRIES {
-        let now = world.clock.now();
+        let now = run.world.clock.now();
         if id.time() > now + AHEAD {
             let problem = "is dated more than 5 s in the future";
             return Err(Refusal::invalid("Idempotency-Key", problem).into());
         }
         if now - id.time() > WINDOW {
-            return aged(world, attempt, now).await;
+            return aged(run, attempt, now).await;
         }
         let change = Change::Account(debit::change(attempt, now, route));
-        let refused = match world.store.commit(&change).await {
+        let refused = match run.world.store.commit(&change).await {
             Ok(Outcome::Done(Some(after))) => {
                 let found = after.account.find(&id);
-                page_if_due(world, *after).await;
+                page_if_due(run, *after).await;
                 let found = found.ok_or_else(|| lost(&debit.account))?;
                 return Ok(Some(Receipted { found, replayed: false }));
             }
             Ok(Outcome::Refused(refused)) => refused,
             Ok(_) => unreachable!("an update is done or refused"),
             Err(StoreError::Again(cause)) => {
-                again(world, tried, StoreError::Again(cause)).await?;
+                again(run, tried, StoreError::Again(cause)).await?;
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
         let account = refused.as_ref().map(|loaded| &loaded.account);
-        match debit::resume(attempt, account, catalog, now, route) {
+        match debit::resume(attempt, account, run.catalog, now, route) {
             Next::Replay(found) => return Ok(Some(Receipted { found, replayed: true })),
             Next::Refuse(refusal) => return Err(refusal.into()),
             Next::LookUp { after, route: looked_up } => {
-                if let Some(found) = look_up(world, &debit.account, &id, after).await? {
+                if let Some(found) = look_up(run, &debit.account, &id, after).await? {
                     return settled_replay(attempt, found).map(Some);
                 }
                 route = looked_up;
             }
-            Next::Settle => settle_now(world, catalog, refused.as_deref()).await?,
-            Next::Page => page_now(world, refused.as_deref()).await?,
-            Next::Again => wait(world, tried).await,
+            Next::Settle => settle_now(run, refused.as_deref()).await?,
+            Next::Page => page_now(run, refused.as_deref()).await?,
+            Next::Again => wait(run, tried).await,
         }
     }
     Err(StoreError::Exhausted { tries: TRIES }.into())
@@ -129,12 +143,12 @@ async fn ordinary(
 /// An id older than the window is answered if it happened. If not, an earlier attempt may still be
 /// on its way for a while; after that, None: it can never be applied by itself any more.
 async fn aged(
-    world: &World,
+    run: &Run<'_>,
     attempt: &Attempt<'_>,
     now: Instant,
 ) -> Result<Option<Receipted>, Failure> {
     let Attempt { debit, id, .. } = *attempt;
-    match seen(world, &debit.account, &id).await? {
+    match seen(run, &debit.account, &id).await? {
         Some(found) => settled_replay(attempt, found).map(Some),
         None if now - id.time() <= WINDOW + MARGIN => Err(StoreError::OnItsWay.into()),
         None => Ok(None),
@@ -142,24 +156,24 @@ async fn aged(
 }
 
 /// By a name: the key stands for an id that was minted for it, for ever.
-async fn named(world: &World, catalog: &Catalog, key: &Key, debit: &Debit, price: Price) -> Answer {
+async fn named(run: &Run<'_>, key: &Key, debit: &Debit, price: Price) -> Answer {
     let mut replaces = None;
     for tried in 0..TRIES {
-        let id = world.entropy.mint(world.clock.now());
+        let id = run.world.entropy.mint(run.world.clock.now());
         let account = debit.account.clone();
         let name = Name { account, key: key.clone(), id, replaces };
-        let id = match world.store.commit(&Change::Name(name)).await {
+        let id = match run.world.store.commit(&Change::Name(name)).await {
             Ok(Outcome::Done(_)) => id,
             Ok(Outcome::NameExists(there)) => there.id,
             Ok(_) => unreachable!("a name is done or exists"),
             Err(StoreError::Again(cause)) => {
-                again(world, tried, StoreError::Again(cause)).await?;
+                again(run, tried, StoreError::Again(cause)).await?;
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
         let attempt = Attempt { debit, price, id, key: Some(key.as_str()) };
-        match ordinary(world, catalog, &attempt).await? {
+        match ordinary(run, &attempt).await? {
             Some(receipted) => return Ok(receipted),
             None => replaces = Some(id),
         }
@@ -168,24 +182,18 @@ async fn named(world: &World, catalog: &Catalog, key: &Key, debit: &Debit, price
 }
 
 /// What the catalog does not sell any more is still answered if it happened.
-async fn replay_unpriced(
-    world: &World,
-    catalog: &Catalog,
-    key: &Key,
-    debit: &Debit,
-    refusal: Refusal,
-) -> Answer {
+async fn replay_unpriced(run: &Run<'_>, key: &Key, debit: &Debit, refusal: Refusal) -> Answer {
     let debit::Charge::Action { action, .. } = &debit.charge else {
         return Err(refusal.into());
     };
-    let Some(known) = catalog.actions.get(action) else {
+    let Some(known) = run.catalog.actions.get(action) else {
         return Err(refusal.into());
     };
-    let name = world.store.name(&debit.account, key).await?.map(|name| name.id);
+    let name = run.world.store.name(&debit.account, key).await?.map(|name| name.id);
     for id in [key.id(), name].into_iter().flatten() {
-        if let Some(found) = seen(world, &debit.account, &id).await? {
+        if let Some(found) = seen(run, &debit.account, &id).await? {
             let credits = -found.entry.available;
-            let price = Price { credits, action: Some(known.number), catalog: catalog.version };
+            let price = Price { credits, action: Some(known.number), catalog: run.catalog.version };
             let attempt = Attempt { debit, price, id, key: Some(key.as_str()) };
             return settled_replay(&attempt, found);
         }
@@ -225,12 +233,13 @@ pub async fn receipted(
     content: &str,
     make: &Make<'_>,
 ) -> Answer {
+    let run = &Run::begin(world, catalog);
     for tried in 0..TRIES {
-        match try_receipted(world, catalog, account, key, content, make).await {
+        match try_receipted(run, account, key, content, make).await {
             Ok(Some(receipted)) => return Ok(receipted),
-            Ok(None) => wait(world, tried).await,
+            Ok(None) => wait(run, tried).await,
             Err(Failure::Store(StoreError::Again(cause))) => {
-                again(world, tried, StoreError::Again(cause)).await?;
+                again(run, tried, StoreError::Again(cause)).await?;
             }
             Err(failure) => return Err(failure),
         }
@@ -240,59 +249,66 @@ pub async fn receipted(
 
 /// One try. None: something came in between; try again.
 async fn try_receipted(
-    world: &World,
-    catalog: &Catalog,
+    run: &Run<'_>,
     account: &AccountId,
     key: &Key,
     content: &str,
     make: &Make<'_>,
 ) -> Result<Option<Receipted>, Failure> {
     // Looked at first: an operation that happened is answered, whatever is refused by now.
-    if let Some(receipt) = world.store.receipt(account, key).await? {
-        return happened(world, &receipt, content, true).await.map(Some);
+    if let Some(receipt) = run.world.store.receipt(account, key).await? {
+        return happened(run, &receipt, content, true).await.map(Some);
     }
-    let loaded = world.store.account(account).await?;
-    let now = world.clock.now();
-    let id = world.entropy.mint(now);
+    let loaded = run.world.store.account(account).await?;
+    let now = run.world.clock.now();
+    let id = run.world.entropy.mint(now);
     let before = loaded.as_ref().map(|loaded| &loaded.account);
     let receipt =
         Receipt { account: account.clone(), key: key.clone(), id, content: content.to_owned() };
     let change = match make(before, now, id)? {
-        Made::Open(opened) => Change::Open(receipt.clone(), opened),
-        Made::Change(change) => {
+        Made::Open(mut opened) => {
+            opened.recent.iter_mut().for_each(|entry| entry.key = Some(key.as_str().to_owned()));
+            Change::Open(receipt.clone(), opened)
+        }
+        Made::Change(mut change) => {
+            for step in &mut change.then {
+                if let Step::Append(entry) = step {
+                    entry.key = Some(key.as_str().to_owned());
+                }
+            }
             if let Some(loaded) = &loaded {
                 if change.when.contains(&Guard::ValidAt(now)) && loaded.account.valid_until <= now {
-                    settle_now(world, catalog, Some(loaded)).await?;
+                    settle_now(run, Some(loaded)).await?;
                     return Ok(None);
                 }
                 if loaded.account.recent.len() >= page::CAPACITY {
-                    page_now(world, Some(loaded)).await?;
+                    page_now(run, Some(loaded)).await?;
                     return Ok(None);
                 }
             }
             Change::Receipted(receipt.clone(), change)
         }
     };
-    match world.store.commit(&change).await? {
-        Outcome::Done(_) => happened(world, &receipt, content, false).await.map(Some),
-        Outcome::ReceiptExists(there) => happened(world, &there, content, true).await.map(Some),
+    match run.world.store.commit(&change).await? {
+        Outcome::Done(_) => happened(run, &receipt, content, false).await.map(Some),
+        Outcome::ReceiptExists(there) => happened(run, &there, content, true).await.map(Some),
         _ => Ok(None),
     }
 }
 
 /// The entry of a receipt. A transaction returns nothing, so the account is read.
-async fn happened(world: &World, receipt: &Receipt, content: &str, replayed: bool) -> Answer {
+async fn happened(run: &Run<'_>, receipt: &Receipt, content: &str, replayed: bool) -> Answer {
     if receipt.content != content {
         return Err(Refusal::OperationReused.into());
     }
-    let loaded = world.store.account(&receipt.account).await?;
+    let loaded = run.world.store.account(&receipt.account).await?;
     let found = loaded.as_ref().and_then(|loaded| loaded.account.find(&receipt.id));
     if let Some(loaded) = loaded {
-        page_if_due(world, loaded).await;
+        page_if_due(run, loaded).await;
     }
     let found = match found {
         Some(found) => Some(found),
-        None => world.store.look_up(&receipt.account, &receipt.id, 0).await?,
+        None => run.world.store.look_up(&receipt.account, &receipt.id, 0).await?,
     };
     let found = found.ok_or_else(|| lost(&receipt.account))?;
     Ok(Receipted { found, replayed })
@@ -302,46 +318,42 @@ async fn happened(world: &World, receipt: &Receipt, content: &str, replayed: boo
 
 /// The operation wherever it is: in the account or in its pages.
 async fn seen(
-    world: &World,
+    run: &Run<'_>,
     account: &AccountId,
     id: &OperationId,
 ) -> Result<Option<Placed>, StoreError> {
     // The account first: what leaves it in between is in a page by then.
-    let loaded = retried(world, || world.store.account(account)).await?;
+    let loaded = retried(run, || run.world.store.account(account)).await?;
     match loaded.and_then(|loaded| loaded.account.find(id)) {
         Some(found) => Ok(Some(found)),
-        None => look_up(world, account, id, 0).await,
+        None => look_up(run, account, id, 0).await,
     }
 }
 
 async fn look_up(
-    world: &World,
+    run: &Run<'_>,
     account: &AccountId,
     id: &OperationId,
     after: u64,
 ) -> Result<Option<Placed>, StoreError> {
-    retried(world, || world.store.look_up(account, id, after)).await
+    retried(run, || run.world.store.look_up(account, id, after)).await
 }
 
 /// Settles; losing to somebody else is as good.
-async fn settle_now(
-    world: &World,
-    catalog: &Catalog,
-    loaded: Option<&Loaded>,
-) -> Result<(), Failure> {
+async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
-    let change = settle::change(&loaded.account, catalog, world.clock.now())?;
-    match world.store.commit(&Change::Account(change)).await {
-        Ok(Outcome::Done(Some(after))) => page_if_due(world, *after).await,
+    let change = settle::change(&loaded.account, run.catalog, run.world.clock.now())?;
+    match run.world.store.commit(&Change::Account(change)).await {
+        Ok(Outcome::Done(Some(after))) => page_if_due(run, *after).await,
         Ok(_) | Err(StoreError::Again(_)) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(())
 }
 
-async fn page_now(world: &World, loaded: Option<&Loaded>) -> Result<(), Failure> {
+async fn page_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
-    match write_page(world, loaded, loaded.account.recent.len() / 2).await {
+    match write_page(run, loaded, loaded.account.recent.len() / 2).await {
         Ok(()) | Err(StoreError::Again(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -349,49 +361,49 @@ async fn page_now(world: &World, loaded: Option<&Loaded>) -> Result<(), Failure>
 
 /// Writes the page that is due, if one is. Its failure does not change the reply: the entries are
 /// in the account, and somebody else will move them.
-async fn page_if_due(world: &World, loaded: Loaded) {
+async fn page_if_due(run: &Run<'_>, loaded: Loaded) {
     let count = page::due(&loaded.weight);
     if count == 0 {
         return;
     }
-    if let Err(error) = write_page(world, &loaded, count).await {
+    if let Err(error) = write_page(run, &loaded, count).await {
         let account = loaded.account.id.as_str();
         tracing::warn!(account, error = %error, "a page was not written; the next caller will");
     }
 }
 
-async fn write_page(world: &World, loaded: &Loaded, count: usize) -> Result<(), StoreError> {
+async fn write_page(run: &Run<'_>, loaded: &Loaded, count: usize) -> Result<(), StoreError> {
     let account = &loaded.account;
     let Some(page) = page::page(account, &loaded.weight, count) else {
         return Ok(());
     };
-    let there = match world.store.commit(&Change::Page(page.clone())).await? {
+    let there = match run.world.store.commit(&Change::Page(page.clone())).await? {
         Outcome::PageExists(there) => there,
         _ => page,
     };
     let Some(trim) = page::trim(account, &there) else {
         // Either somebody trimmed and paged on since we read, or the ledger contradicts the
         // account. The first shows in the account; the second must be seen by a person.
-        let now = world.store.account(&account.id).await?;
+        let now = run.world.store.account(&account.id).await?;
         if now.is_some_and(|now| now.account.paged == account.paged) {
             let (account, page) = (account.id.as_str(), there.first);
             tracing::error!(account, page, "a page differs from the entries it should hold");
         }
         return Ok(());
     };
-    world.store.commit(&Change::Account(trim)).await?;
+    run.world.store.commit(&Change::Account(trim)).await?;
     Ok(())
 }
 
 // ---------------------------------------------------------------- patience
 
-async fn retried<T, F>(world: &World, mut read: impl FnMut() -> F) -> Result<T, StoreError>
+async fn retried<T, F>(run: &Run<'_>, mut read: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
     for tried in 0..TRIES {
         match read().await {
-            Err(StoreError::Again(cause)) => again(world, tried, StoreError::Again(cause)).await?,
+            Err(StoreError::Again(cause)) => again(run, tried, StoreError::Again(cause)).await?,
             done => return done,
         }
     }
@@ -399,17 +411,17 @@ where
 }
 
 /// Waits before the next try; after the last one returns the error that caused it.
-async fn again(world: &World, tried: usize, error: StoreError) -> Result<(), StoreError> {
-    if tried + 1 == TRIES {
+async fn again(run: &Run<'_>, tried: usize, error: StoreError) -> Result<(), StoreError> {
+    if tried + 1 == TRIES || run.world.clock.now() - run.began > PATIENCE {
         return Err(error);
     }
-    wait(world, tried).await;
+    wait(run, tried).await;
     Ok(())
 }
 
-async fn wait(world: &World, tried: usize) {
+async fn wait(run: &Run<'_>, tried: usize) {
     let longest = (SHORTEST_WAIT_MS << tried.min(16)).min(LONGEST_WAIT_MS);
-    tokio::time::sleep(Duration::from_millis(world.entropy.below(longest + 1))).await;
+    tokio::time::sleep(Duration::from_millis(run.world.entropy.below(longest + 1))).await;
 }
 
 fn lost(account: &AccountId) -> StoreError {

@@ -1,6 +1,6 @@
 //! All that a function needs besides its request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
@@ -11,9 +11,10 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider:
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigError};
 use crate::decide::CALL;
-use crate::domain::Catalog;
 use crate::domain::catalog::CatalogError;
-use crate::store::Store;
+use crate::domain::instant::Span;
+use crate::domain::{Catalog, Instant};
+use crate::store::{Store, StoreError};
 
 /// A function's surroundings: made once, in `main`.
 #[derive(Clone, Debug)]
@@ -21,9 +22,19 @@ pub struct World {
     pub store: Store,
     pub clock: Clock,
     pub entropy: Entropy,
-    pub catalog: Arc<Catalog>,
     pub config: Config,
+    catalog: Arc<Mutex<Cached>>,
 }
+
+/// The catalog in force, as it was read last.
+#[derive(Debug)]
+struct Cached {
+    catalog: Arc<Catalog>,
+    read_at: Instant,
+}
+
+/// For how long a catalog that was read is used: a published one is in force everywhere after it.
+const FRESH: Span = Span::from_s(60);
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +43,8 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error("the catalog could not be read: {0}")]
+    Store(#[from] StoreError),
 }
 
 impl World {
@@ -54,8 +67,59 @@ impl World {
             getrandom::fill(&mut bytes).expect("the operating system has randomness");
             bytes
         });
-        let catalog = Arc::new(Catalog::parse(Catalog::DEFAULT)?);
-        Ok(World { store, clock, entropy, catalog, config })
+        World::new(store, clock, entropy, config).await
+    }
+
+    /// A world around `store`, with the catalog that is in force there.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if that catalog is wrong.
+    pub async fn new(
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        config: Config,
+    ) -> Result<World, StartError> {
+        let text = store.catalog().await?;
+        let catalog = Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))?;
+        let cached = Cached { catalog: Arc::new(catalog), read_at: clock.now() };
+        Ok(World { store, clock, entropy, config, catalog: Arc::new(Mutex::new(cached)) })
+    }
+
+    /// The catalog in force: read again once a minute, without a deploy. If it cannot be read, or
+    /// is wrong, the last one stays in force.
+    pub async fn catalog(&self) -> Arc<Catalog> {
+        self.catalog_read_within(FRESH).await
+    }
+
+    /// The catalog in force with `action` in it, as far as there is one: what is not there may have
+    /// been published a moment ago, so it is looked for again, at most once a second.
+    pub async fn catalog_with(&self, action: &str) -> Arc<Catalog> {
+        let catalog = self.catalog().await;
+        match catalog.actions.contains_key(action) {
+            true => catalog,
+            false => self.catalog_read_within(Span::from_s(1)).await,
+        }
+    }
+
+    async fn catalog_read_within(&self, fresh: Span) -> Arc<Catalog> {
+        let now = self.clock.now();
+        {
+            let mut cached = self.catalog.lock().expect("no one panics with the lock");
+            if cached.read_at <= now && now - cached.read_at < fresh {
+                return cached.catalog.clone();
+            }
+            // Whoever finds it stale reads it; the others go on with the last one.
+            cached.read_at = now;
+        }
+        let read = self.store.catalog().await;
+        let mut cached = self.catalog.lock().expect("no one panics with the lock");
+        match read.map(|text| Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))) {
+            Ok(Ok(catalog)) => cached.catalog = Arc::new(catalog),
+            Ok(Err(error)) => tracing::error!(%error, "the published catalog is wrong"),
+            Err(error) => tracing::warn!(%error, "the catalog could not be read again"),
+        }
+        cached.catalog.clone()
     }
 }
 

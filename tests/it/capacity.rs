@@ -17,7 +17,8 @@ async fn typical(stack: &Stack) {
     let id = "acme_01JQZ3V9K4T8W2X7YB5M6N0".parse().expect("an account");
     let request = open::PlanRequest { plan: "pro".to_owned(), status: None, anchor: None };
     let operation = world.entropy.mint(now);
-    let opened = open::open(&id, &request, operation, &world.catalog, None, now);
+    let catalog = world.catalog().await;
+    let opened = open::open(&id, &request, operation, &catalog, None, now);
     let mut account = opened.expect("a plan of the catalog");
     let mut grants = account.line.grants().to_vec();
     for (kind, credits) in [(GrantKind::Purchased, 500), (GrantKind::Manual, 1000)] {
@@ -108,8 +109,8 @@ async fn thirty_two_callers_with_ids_of_different_age() {
     let costs = stack.wire.take_costs();
     let debits = (CALLERS * rounds) as f64;
     println!(
-        "32 callers as fast as they can, ids up to 50 ms old: {:.1} % slow paths, {:.3} read units, {:.3} write units \
-         a debit",
+        "32 callers as fast as they can, ids up to 50 ms old: {:.1} % slow paths, {:.3} read units, \
+         {:.3} write units a debit",
         100.0 * costs.calls("Query") as f64 / debits,
         costs.read_units / debits,
         costs.write_units / debits,

@@ -1,12 +1,20 @@
 //! Scrip's tests. Each module tells stories of one kind, through the front door where there is one.
 
 mod capacity;
+mod catalogs;
 mod concurrency;
 mod debits;
+mod events;
 mod faults;
 mod input;
+mod invoke;
+mod ledger;
 mod operators;
+mod plans;
 mod properties;
 mod restart;
+mod rules;
+mod scenarios;
+mod stories;
 mod support;
 mod time;

@@ -31,7 +31,11 @@ async fn an_account_is_opened_once() {
 async fn a_grant_is_effective_at_once_and_happens_once() {
     let stack = Stack::noon().await;
     stack.open("open", "free").await;
-    let body = r#"{"credits":"12.5","reason":"sorry","reference":"T-1","expires_at":"2026-12-01T00:00:00Z","kind":"promotional"}"#;
+    let body = json!({
+        "credits": "12.5", "reason": "sorry", "reference": "T-1", "kind": "promotional",
+        "expires_at": "2026-12-01T00:00:00Z",
+    });
+    let body = &body.to_string();
     let path = "/v1/accounts/open/grants";
     let first = stack.post(path, "grant", body).await;
     assert_eq!((first.status, first.available()), (201, "37.5"));

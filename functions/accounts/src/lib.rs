@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::decide::{grant, open, plan};
-use shared::domain::Refusal;
+use shared::domain::{Catalog, Refusal};
 use shared::http::{self, Call, Problem};
 use shared::operate::{self, Made, Make};
 use shared::world::World;
@@ -31,14 +31,16 @@ async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<B
     let request = call.plan()?;
     let id = call.account(account)?;
     let actor = call.actor();
-    let (catalog, actor) = (&world.catalog, actor.as_deref());
-    operation(world, call, account, &request.content(), &|account, now, operation| match account {
-        None => {
-            let opened = open::open(&id, &request, operation, catalog, actor, now)?;
-            Ok(Made::Open(Box::new(opened)))
-        }
-        Some(account) => {
-            plan::change(account, &request, operation, catalog, actor, now).map(Made::Change)
+    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
+    operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
+        match account {
+            None => {
+                let opened = open::open(&id, &request, operation, catalog, actor, now)?;
+                Ok(Made::Open(Box::new(opened)))
+            }
+            Some(account) => {
+                plan::change(account, &request, operation, catalog, actor, now).map(Made::Change)
+            }
         }
     })
     .await
@@ -47,8 +49,8 @@ async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<B
 async fn grant(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let request = call.grant()?;
     let actor = call.actor();
-    let (catalog, actor) = (&world.catalog, actor.as_deref());
-    operation(world, call, account, &request.content(), &|account, now, operation| {
+    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
+    operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
         grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
     })
@@ -63,9 +65,9 @@ async fn freeze(
 ) -> Result<Response<Body>, Problem> {
     let reason = call.reason()?;
     let actor = call.actor();
-    let (catalog, actor) = (&world.catalog, actor.as_deref());
+    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
     let content = format!("freeze {frozen} {reason:?}");
-    operation(world, call, account, &content, &|account, now, operation| {
+    operation(world, call, catalog, account, &content, &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
         let change = plan::freeze(account, frozen, &reason, operation, catalog, actor, now);
         Ok(Made::Change(change))
@@ -77,13 +79,13 @@ async fn freeze(
 async fn operation(
     world: &World,
     call: &Call<'_>,
+    catalog: &Catalog,
     account: &str,
     content: &str,
     make: &Make<'_>,
 ) -> Result<Response<Body>, Problem> {
     let account = call.account(account)?;
     let key = call.key()?;
-    let catalog = &world.catalog;
     let receipted = operate::receipted(world, catalog, &account, &key, content, make).await;
     let receipted = receipted.map_err(|failure| call.problem(failure))?;
     Ok(http::reply::receipt(&account, &key, &receipted, catalog))

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 
-use lambda_http::{Error, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
 use shared::clock::Clock;
 use shared::domain::Instant;
 use shared::telemetry;
@@ -13,5 +14,8 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
     let world = World::from_env(clock).await?;
-    run(service_fn(async |request| Ok::<_, Infallible>(debit::handle(&world, request).await))).await
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        Ok::<_, Infallible>(debit::invoke::answer(&world, event.payload).await)
+    }))
+    .await
 }

@@ -26,6 +26,16 @@ pub enum Charge {
     Credits(Credits),
 }
 
+impl Charge {
+    /// The action that is paid for, if it is one.
+    pub fn action(&self) -> Option<&str> {
+        match self {
+            Charge::Action { action, .. } => Some(action),
+            Charge::Credits(_) => None,
+        }
+    }
+}
+
 /// What a debit costs, by one version of the catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
@@ -153,22 +163,38 @@ pub fn resume(
     if account.recent.len() >= CAPACITY {
         return Next::Page;
     }
-    let (required, available) = (attempt.price.credits, account.available);
+    match refusal(account, attempt.price.credits, catalog, now) {
+        // A hold that has lapsed gives its credits back before anyone is refused.
+        Some(Refusal::InsufficientCredits { .. })
+            if account.holds.values().any(|held| held.expires_at <= now) =>
+        {
+            Next::Settle
+        }
+        Some(refusal) => Next::Refuse(refusal),
+        None => Next::Again,
+    }
+}
+
+/// Why an account that is settled would not pay `required`, in order of precedence. A quote and a
+/// debit share it.
+pub fn refusal(
+    account: &Account,
+    required: Credits,
+    catalog: &Catalog,
+    now: Instant,
+) -> Option<Refusal> {
+    let available = account.available;
     if account.gate.frozen {
-        return Next::Refuse(Refusal::AccountFrozen { required, available });
+        return Some(Refusal::AccountFrozen { required, available });
     }
     if account.gate.no_plan {
-        return Next::Refuse(Refusal::PlanRequired { required, available });
+        return Some(Refusal::PlanRequired { required, available });
     }
     if available < required {
-        // A hold that has lapsed gives its credits back before anyone is refused.
-        if account.holds.values().any(|held| held.expires_at <= now) {
-            return Next::Settle;
-        }
         let recharge = account.standing.next_recharge(catalog, now);
-        return Next::Refuse(Refusal::InsufficientCredits { required, available, recharge });
+        return Some(Refusal::InsufficientCredits { required, available, recharge });
     }
-    Next::Again
+    None
 }
 
 /// The first answer again, if the content is the same. The content is the request, not its price:

@@ -6,7 +6,8 @@
 use super::{AccountChange, Guard, Page, Step};
 use crate::domain::{Account, Instant};
 
-/// The most entries that an account holds; a debit that finds it full writes a page first.
+/// How many entries an account may hold before an operation has to write a page first. A settle is
+/// never kept waiting, and may exceed it by one.
 pub const CAPACITY: usize = 64;
 /// How many entries a page takes: 16 make the two writes of a page cost 2/16 of a debit each.
 const TAKE: usize = 16;

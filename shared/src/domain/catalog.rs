@@ -112,7 +112,7 @@ impl Catalog {
         let micro = i128::from(found.credits.micro()) * i128::from(quantity);
         let per = i128::from(found.per);
         let micro = if found.round_up { (micro + per - 1) / per } else { micro / per };
-        let micro = i64::try_from(micro).expect("validate bounds the price of the limit");
+        let micro = i64::try_from(micro).expect("a checked catalog bounds the price of the limit");
         Ok((found.number, Credits::from_micro(micro)))
     }
 }

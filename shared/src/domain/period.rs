@@ -55,7 +55,8 @@ impl Anchor {
     /// Reads `YYYY-MM-DD`.
     pub fn parse(text: &str) -> Option<Anchor> {
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-        ((1970..=9999).contains(&date.year()) && text.len() == 10).then_some(Anchor(date))
+        let anchor = Some(Anchor(date)).filter(|_| (1970..=9999).contains(&date.year()));
+        anchor.filter(|anchor| anchor.to_string() == text)
     }
 
     /// The plan period that `now` lies in: 00:00 UTC of the anchor's day to the same a month later.

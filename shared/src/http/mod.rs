@@ -1,6 +1,8 @@
 //! HTTP: requests to values, answers to responses. The only place that picks a status.
 
+pub mod cursor;
 mod fields;
+pub mod ledger;
 mod problem;
 pub mod reply;
 pub mod request;
@@ -10,8 +12,7 @@ pub use request::Call;
 
 use lambda_http::{Body, Response};
 
-/// Turns what a handler made of a request into its response. The one place where a problem that is
-/// ours is logged.
+/// Turns what a handler made of a request into its response.
 pub fn answer(result: Result<Response<Body>, Problem>) -> Response<Body> {
     result.unwrap_or_else(Problem::into_response)
 }

@@ -4,6 +4,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::decide::Fault;
 use crate::domain::account::Recharge;
 use crate::domain::{Credits, Refusal};
 use crate::operate::Failure;
@@ -106,18 +107,21 @@ impl Problem {
             StoreError::Again(_)
             | StoreError::Clock { .. }
             | StoreError::OnItsWay
+            // A catalog that was published a moment ago has the plan: this function will read it.
+            | StoreError::Fault(Fault::NoPlan { .. })
             | StoreError::Exhausted { .. } => {
                 tracing::warn!(error = %chain(error), "an outcome is not known");
-                let detail = "It is not known whether this happened. Send it again with the same \
-                              Idempotency-Key: it will not happen twice.";
+                let detail = "It is not known whether this happened. Send it again: a change with \
+                              the same Idempotency-Key will not happen twice.";
                 let unknown =
                     Problem::new(503, "outcome_unknown", "Outcome unknown", detail.to_owned());
                 Problem { retry_after_s: Some(1), ..unknown }
             }
             StoreError::Denied(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
                 tracing::error!(error = %chain(error), "a request failed");
-                let detail = "The credits service failed; nothing was changed.".to_owned();
-                Problem::new(500, "internal_error", "Internal error", detail)
+                let detail = "The credits service failed. A change may be sent again with the same \
+                              Idempotency-Key: it will not happen twice.";
+                Problem::new(500, "internal_error", "Internal error", detail.to_owned())
             }
         }
     }

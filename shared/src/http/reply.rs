@@ -4,18 +4,19 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::decide::debit::{Charge, Debit, Price};
 use crate::decide::settle::Settled;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
-use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Seq, What};
+use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal, Seq, What};
 use crate::operate::Receipted;
 
 /// The balance after an entry.
 #[derive(Serialize)]
-struct Balance {
-    available: Credits,
-    held: Credits,
+pub(super) struct Balance {
+    pub available: Credits,
+    pub held: Credits,
 }
 
 /// What every receipt says.
@@ -78,7 +79,9 @@ pub fn receipt(
     catalog: &Catalog,
 ) -> Response<Body> {
     let Placed { entry, seq, available, held } = &receipted.found;
-    let head = Head { id: entry.id, key: key.shown(), account };
+    // Shown where it is not the id itself: a name, a ULID, or a UUID that another id was minted for.
+    let shown = Some(key.as_str()).filter(|key| *key != entry.id.to_string());
+    let head = Head { id: entry.id, key: shown, account };
     let balance = Balance { available: *available, held: *held };
     let tail = Tail { seq: *seq, at: entry.at, balance };
     let body = match &entry.what {
@@ -114,6 +117,42 @@ pub fn receipt(
         false => response,
     };
     response.body(Body::Text(body)).expect("status and headers are valid")
+}
+
+#[derive(Serialize)]
+struct Quoted<'a> {
+    account: &'a AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<u64>,
+    credits: Credits,
+    available: Credits,
+    /// The code that a debit would be refused with now. None: it would pass.
+    refusal: Option<&'static str>,
+    catalog: u32,
+}
+
+/// What a debit would cost, and whether it would pass now.
+pub fn quote(
+    debit: &Debit,
+    price: Price,
+    available: Credits,
+    refusal: Option<&Refusal>,
+) -> Response<Body> {
+    let (action, quantity) = match &debit.charge {
+        Charge::Action { action, quantity } => (Some(action.as_str()), Some(*quantity)),
+        Charge::Credits(_) => (None, None),
+    };
+    ok(&Quoted {
+        account: &debit.account,
+        action,
+        quantity,
+        credits: price.credits,
+        available,
+        refusal: refusal.map(Refusal::code),
+        catalog: price.catalog,
+    })
 }
 
 #[derive(Serialize)]
@@ -209,7 +248,8 @@ pub fn balance(
     });
     let digest = Sha256::digest(body.as_bytes());
     let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
-    let known = if_none_match.is_some_and(|sent| sent.split(',').any(|tag| tag.trim() == etag));
+    let known = if_none_match
+        .is_some_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
     let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
     let response = match known {
         true => response.status(304).body(Body::Empty),
@@ -218,6 +258,15 @@ pub fn balance(
         }
     };
     response.expect("status and headers are valid")
+}
+
+/// A 200 that no cache keeps.
+pub(super) fn ok(value: &impl Serialize) -> Response<Body> {
+    let response = Response::builder()
+        .status(200)
+        .header("content-type", "application/json")
+        .header("cache-control", "no-store");
+    response.body(Body::Text(to_json(value))).expect("status and headers are valid")
 }
 
 fn to_json(value: &impl Serialize) -> String {

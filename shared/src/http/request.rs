@@ -2,15 +2,17 @@
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
+use serde_json::Value;
 
-use super::Problem;
 use super::fields::Fields;
+use super::{Problem, cursor};
 use crate::config::Config;
 use crate::decide::debit::{Charge, Debit};
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
 use crate::domain::period::Anchor;
 use crate::domain::{AccountId, GrantKind, Key, Refusal, Status};
+use crate::listing::From;
 use crate::operate::Failure;
 
 /// The largest body of a request, in bytes.
@@ -19,6 +21,9 @@ const USER_CHARS: usize = 64;
 const REFERENCE_CHARS: usize = 64;
 const REASON_CHARS: usize = 256;
 const NAME_CHARS: usize = 64;
+/// How many entries a listing has, and the most that may be asked for.
+const LIMIT: usize = 50;
+const MOST_ENTRIES: usize = 200;
 
 /// One HTTP request with what is needed to answer what is wrong with it.
 pub struct Call<'a> {
@@ -64,6 +69,32 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Where a listing goes on and how much of it is asked for: `?limit=&cursor=`.
+    pub fn page(&self, account: &AccountId) -> Result<(Option<From>, usize), Problem> {
+        let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
+        let (mut limit, mut from) = (None, None);
+        let query = self.request.uri().query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let repeated = match &*name {
+                "limit" => limit.replace(value.parse::<usize>().unwrap_or(0)).is_some(),
+                "cursor" => {
+                    let Some(sealed) = cursor::open(&value, account) else {
+                        return refuse("cursor", "is not one that this account's ledger gave out");
+                    };
+                    from.replace(sealed).is_some()
+                }
+                unknown => return refuse(unknown, "is unknown"),
+            };
+            if repeated {
+                return refuse(&name, "is repeated");
+            }
+        }
+        match limit.unwrap_or(LIMIT) {
+            limit @ 1..=MOST_ENTRIES => Ok((from, limit)),
+            _ => refuse("limit", "must be from 1 to 200"),
+        }
+    }
+
     /// The value of a header that was sent once.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.headers().get(name)?.to_str().ok()
@@ -81,13 +112,7 @@ impl<'a> Call<'a> {
 
     pub fn debit(&self, account: AccountId) -> Result<Debit, Problem> {
         let mut fields = self.fields()?;
-        let action = fields.text("action", NAME_CHARS);
-        let quantity = fields.quantity("quantity");
-        let credits = fields.credits("credits");
-        let user = fields.text("user", USER_CHARS);
-        let reference = fields.text("reference", REFERENCE_CHARS);
-        let charge = charge(&mut fields, action, quantity, credits);
-        let debit = charge.map(|charge| Debit { account, charge, user, reference });
+        let debit = debit(&mut fields, Some(account));
         fields.finish(debit).map_err(|refusal| self.problem(refusal))
     }
 
@@ -143,6 +168,31 @@ impl<'a> Call<'a> {
         }
         Fields::parse(body).map_err(|refusal| self.problem(refusal))
     }
+}
+
+/// A debit by direct `lambda:Invoke`: the same fields, with the account and the key, here `id`,
+/// among them.
+///
+/// # Errors
+/// [`Refusal::InvalidRequest`] naming every field that is wrong.
+pub fn invocation(payload: &Value) -> Result<(Key, Debit), Refusal> {
+    let mut fields = Fields::parse(payload.to_string().as_bytes())?;
+    let account = fields.parsed("account", "an account's id", |text| text.parse().ok());
+    let account = fields.required("account", account);
+    let key = fields.parsed("id", "1 to 255 printable characters", |text| text.parse().ok());
+    let key = fields.required("id", key);
+    let debit = debit(&mut fields, account);
+    fields.finish(key.zip(debit))
+}
+
+fn debit(fields: &mut Fields, account: Option<AccountId>) -> Option<Debit> {
+    let action = fields.text("action", NAME_CHARS);
+    let quantity = fields.quantity("quantity");
+    let credits = fields.credits("credits");
+    let user = fields.text("user", USER_CHARS);
+    let reference = fields.text("reference", REFERENCE_CHARS);
+    let charge = charge(fields, action, quantity, credits)?;
+    Some(Debit { account: account?, charge, user, reference })
 }
 
 /// What is to be paid: an action with its quantity, or credits; never both, never neither.

@@ -81,6 +81,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Again`] it may or may not have been written.
     pub async fn commit(&self, change: &Change) -> Stored<Outcome> {
+        // A clock that was off stamps nothing until a read has found it right again.
+        if self.skew.check().is_err() {
+            self.catalog().await?;
+        }
         let outcome = match change {
             Change::Account(change) => self.update(change).await,
             Change::Page(page) => self.put_page(page).await,

@@ -12,7 +12,8 @@ use super::StoreError;
 use crate::clock::Clock;
 use crate::decide::SKEW;
 
-/// `Date` counts whole seconds, so it is up to one behind.
+/// `Date` counts whole seconds and is up to one behind: we are that much less ahead than it seems,
+/// or that much more behind.
 const RESOLUTION_MS: i64 = 1000;
 
 /// Compares the `Date` of each answer with the clock that stamps the entries.
@@ -32,9 +33,9 @@ impl Skew {
     /// lean on it, so nothing is answered.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let off_ms = self.off_ms.load(Ordering::Relaxed);
-        match off_ms.abs() > SKEW.ms() + RESOLUTION_MS {
-            true => Err(StoreError::Clock { off_ms }),
-            false => Ok(()),
+        match (RESOLUTION_MS - SKEW.ms()..=SKEW.ms()).contains(&off_ms) {
+            true => Ok(()),
+            false => Err(StoreError::Clock { off_ms }),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
 
+pub mod contract;
 pub mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use dynoxide::Database;
@@ -12,6 +14,7 @@ use local::embedded::Embedded;
 use local::routes::Functions;
 use local::{tables, world};
 use serde_json::Value;
+use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::domain::{Instant, OperationId};
 use shared::world::World;
@@ -53,7 +56,8 @@ impl Answer {
 impl Stack {
     /// A stack whose clock reads `now` and goes on from there.
     pub async fn at(now: &str) -> Stack {
-        Stack::new(LocalClock::starting_at(instant(now))).await
+        let clock = LocalClock::starting_at(instant(now));
+        Stack::with(clock.clone(), clock.clock(), world::os_entropy()).await
     }
 
     /// A stack at a Wednesday noon: no boundary is near.
@@ -61,17 +65,31 @@ impl Stack {
         Stack::at("2026-11-18T12:00:00Z").await
     }
 
-    async fn new(clock: LocalClock) -> Stack {
+    /// A stack whose clock stands still and whose randomness counts: its every answer is the same
+    /// in every run.
+    pub async fn still(now: &str) -> Stack {
+        let now = instant(now);
+        let count = AtomicU64::new(0);
+        let entropy = Entropy::new(move || {
+            let mut bytes = [0; 10];
+            bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+            bytes
+        });
+        Stack::with(LocalClock::starting_at(now), Clock::new(move || now), entropy).await
+    }
+
+    async fn with(local: LocalClock, clock: Clock, entropy: Entropy) -> Stack {
         let database = Database::memory().expect("a database in memory");
-        let wire = Wire::new(Embedded::new(database, clock.clock()));
+        let wire = Wire::new(Embedded::new(database, clock.clone()));
         let config = Config {
             tables: tables::names(),
             top_up_url: Some("https://example.com/credits".to_owned()),
         };
         let client = SharedHttpClient::new(wire.clone());
-        let world = world::assemble(client, "http://embedded", &clock, clock.clock(), config).await;
+        let endpoint = "http://embedded";
+        let world = world::assemble(client, endpoint, clock.clone(), clock, entropy, config).await;
         let functions = Functions::new(world.expect("the stack starts"));
-        Stack { functions, clock, wire }
+        Stack { functions, clock: local, wire }
     }
 
     pub fn world(&self) -> &World {
@@ -82,8 +100,16 @@ impl Stack {
         self.clock.set(instant(now));
     }
 
+    /// Sends a request. Every answer in every test is held against the contract.
     pub async fn send(&self, request: http::Request<Body>) -> Answer {
-        answer(self.functions.answer(request).await)
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let answer = answer(self.functions.answer(request).await);
+        contract::check(&method, &path, &answer);
+        answer
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(request("GET", path, None, "")).await
     }
 
     pub async fn post(&self, path: &str, key: &str, body: &str) -> Answer {
@@ -120,7 +146,7 @@ impl Stack {
 
     /// A new operation id, dated `age_ms` ago.
     pub fn id(&self, age_ms: i64) -> OperationId {
-        let now = Instant::from_ms(self.clock.now().ms() - age_ms);
+        let now = Instant::from_ms(self.world().clock.now().ms() - age_ms);
         self.world().entropy.mint(now)
     }
 }

@@ -51,6 +51,7 @@ struct State {
     policy: Option<Policy>,
     requests: usize,
     costs: Costs,
+    last: BTreeMap<String, Value>,
 }
 
 /// An embedded table behind a wire.
@@ -77,6 +78,12 @@ impl Wire {
         self.state.lock().expect("no one panics with the lock").policy = None;
     }
 
+    /// The body of the last request of this operation, as the SDK sent it.
+    pub fn last_request(&self, operation: &str) -> Value {
+        let state = self.state.lock().expect("no one panics with the lock");
+        state.last.get(operation).cloned().unwrap_or_default()
+    }
+
     /// What the requests since the last call cost.
     pub fn take_costs(&self) -> Costs {
         std::mem::take(&mut self.state.lock().expect("no one panics with the lock").costs)
@@ -89,6 +96,9 @@ impl Wire {
             let mut state = self.state.lock().expect("no one panics with the lock");
             let place = state.requests;
             state.requests += 1;
+            let body = request.body().bytes().unwrap_or_default();
+            let body = serde_json::from_slice(body).unwrap_or_default();
+            state.last.insert(operation.clone(), body);
             state.policy.as_mut().map_or(Fault::None, |policy| policy(&operation, place))
         };
         let lost = || ConnectorError::io("the wire broke".into());

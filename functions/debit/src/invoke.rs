@@ -1,0 +1,45 @@
+//! What arrives at the function: a request through the gateway, or a direct `lambda:Invoke`.
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::{Body, Response};
+use serde_json::Value;
+use shared::http;
+use shared::operate;
+use shared::world::World;
+
+/// Answers any payload. A refusal is an answer: the invocation itself does not fail.
+pub async fn answer(world: &World, payload: Value) -> Value {
+    // The gateway always says where a request came from; a service that invokes directly does not.
+    if payload.get("requestContext").is_none() {
+        return direct(world, &payload).await;
+    }
+    match lambda_http::request::from_str(&payload.to_string()) {
+        Ok(request) => gateway(crate::handle(world, request).await),
+        Err(_) => gateway(http::Problem::no_route().into_response()),
+    }
+}
+
+/// `{"account","id","action","quantity"}` to the receipt, or to `{"status","code",...}`.
+async fn direct(world: &World, payload: &Value) -> Value {
+    let result = async {
+        let (key, debit) = http::request::invocation(payload)
+            .map_err(|refusal| http::Problem::of(refusal.into(), &world.config))?;
+        let catalog = crate::catalog(world, &debit).await;
+        let receipted = operate::debit(world, &catalog, &key, &debit).await;
+        let receipted = receipted.map_err(|failure| http::Problem::of(failure, &world.config))?;
+        Ok(http::reply::receipt(&debit.account, &key, &receipted, &catalog))
+    };
+    let response = http::answer(result.await);
+    let body: &[u8] = response.body();
+    serde_json::from_slice(body).unwrap_or(Value::Null)
+}
+
+/// A response in the form that the gateway takes.
+fn gateway(response: Response<Body>) -> Value {
+    let (parts, body) = response.into_parts();
+    let mut reply = ApiGatewayV2httpResponse::default();
+    reply.status_code = parts.status.as_u16().into();
+    reply.headers = parts.headers;
+    reply.body = Some(body).filter(|body| !matches!(body, Body::Empty));
+    serde_json::to_value(reply).unwrap_or(Value::Null)
+}

@@ -1,0 +1,52 @@
+//! What only the local stack answers: `/_local/*`. None of it is in what is deployed.
+
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+use shared::domain::Instant;
+use shared::domain::instant::Span;
+
+use crate::clock::LocalClock;
+
+/// The furthest that the clock may be moved at once: a hundred years.
+const MOST_S: i64 = 100 * 365 * 86_400;
+
+/// Answers a request whose path begins with `/_local/`. It wants JSON, which no form on a page
+/// elsewhere can send.
+pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
+    let json = request.headers().get("content-type").and_then(|value| value.to_str().ok());
+    let is_json = json.is_some_and(|kind| kind.starts_with("application/json"));
+    match (request.method().as_str(), request.uri().path()) {
+        ("GET", "/_local/clock") => reply(200, &json!({ "now": clock.now() })),
+        ("POST", _) if !is_json => reply(415, &json!({ "detail": "wants application/json" })),
+        ("POST", "/_local/clock") => match moved(clock, request.body()) {
+            Ok(now) => {
+                clock.set(now);
+                reply(200, &json!({ "now": now }))
+            }
+            Err(detail) => reply(400, &json!({ "detail": detail })),
+        },
+        _ => reply(404, &json!({ "detail": "no such route" })),
+    }
+}
+
+/// `{"advance_s": n}` or `{"now": "..."}`.
+fn moved(clock: &LocalClock, body: &[u8]) -> Result<Instant, &'static str> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| "the body is not JSON")?;
+    let fields = body.as_object().ok_or("the body is not an object")?;
+    match (fields.len(), fields.get("advance_s"), fields.get("now")) {
+        (1, Some(seconds), None) => {
+            let seconds = seconds.as_i64().filter(|s| (0..=MOST_S).contains(s));
+            let seconds = seconds.ok_or("advance_s: seconds from 0 to a hundred years")?;
+            Ok(clock.now() + Span::from_s(seconds))
+        }
+        (1, None, Some(now)) => {
+            now.as_str().and_then(Instant::parse).ok_or("now: a time in RFC 3339")
+        }
+        _ => Err("either advance_s or now"),
+    }
+}
+
+fn reply(status: u16, body: &Value) -> Response<Body> {
+    let response = Response::builder().status(status).header("content-type", "application/json");
+    response.body(Body::Text(body.to_string())).expect("status and headers are valid")
+}

@@ -1,0 +1,178 @@
+//! `demo`: the story so far, played through the front door and printed.
+
+use lambda_http::{Body, Request};
+use serde_json::Value;
+
+use crate::clock::LocalClock;
+use crate::routes::Functions;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What one chapter of the story does.
+enum Do {
+    /// Method, path below `/v1/accounts/`, key, body, and the status it must have.
+    Send(&'static str, &'static str, &'static str, &'static str, u16),
+    /// Moves the clock to this instant.
+    Move(&'static str),
+}
+
+/// When the story begins: a Friday.
+pub const BEGINS: &str = "2026-11-20T09:00:00Z";
+
+const STORY: &[(&str, Do)] = &[
+    (
+        "An operator opens an account on the free plan: 25 credits at once.",
+        Do::Send("PUT", "studio", "open-studio", r#"{"plan":"free"}"#, 201),
+    ),
+    (
+        "What would three images cost?",
+        Do::Send("POST", "studio/quotes", "", r#"{"action":"custom_image","quantity":3}"#, 200),
+    ),
+    (
+        "An AI endpoint debits them.",
+        Do::Send(
+            "POST",
+            "studio/debits",
+            "job-1",
+            r#"{"action":"custom_image","quantity":3,"user":"ada"}"#,
+            201,
+        ),
+    ),
+    (
+        "Its reply was lost; it tries again. The first receipt, nothing charged.",
+        Do::Send(
+            "POST",
+            "studio/debits",
+            "job-1",
+            r#"{"action":"custom_image","quantity":3,"user":"ada"}"#,
+            201,
+        ),
+    ),
+    (
+        "The same key for another job is refused.",
+        Do::Send("POST", "studio/debits", "job-1", r#"{"action":"rich_text","quantity":1}"#, 422),
+    ),
+    (
+        "Thirty videos are more than there is; the refusal says when credits come back.",
+        Do::Send(
+            "POST",
+            "studio/debits",
+            "job-2",
+            r#"{"action":"dynamic_video","quantity":30}"#,
+            402,
+        ),
+    ),
+    (
+        "The account executive helps.",
+        Do::Send(
+            "POST",
+            "studio/grants",
+            "gift-1",
+            r#"{"credits":"10","reason":"a good customer","expires_at":"2026-12-31T00:00:00Z"}"#,
+            201,
+        ),
+    ),
+    (
+        "The same key passes now: a refusal is not remembered.",
+        Do::Send(
+            "POST",
+            "studio/debits",
+            "job-2",
+            r#"{"action":"dynamic_video","quantity":30}"#,
+            201,
+        ),
+    ),
+    ("It is Monday, 00:00 UTC. No job has run.", Do::Move("2026-11-23T00:00:00Z")),
+    (
+        "The bundle is back, and what was left of the gift is still there.",
+        Do::Send("GET", "studio/balance", "", "", 200),
+    ),
+    (
+        "The customer upgrades: 2500 credits at once.",
+        Do::Send("PUT", "studio", "upgrade", r#"{"plan":"pro"}"#, 201),
+    ),
+    (
+        "Abuse is reported: the account is frozen, its credits are kept.",
+        Do::Send("POST", "studio/freeze", "freeze-1", r#"{"reason":"abuse report 7"}"#, 201),
+    ),
+    (
+        "Nothing can be spent.",
+        Do::Send("POST", "studio/debits", "job-3", r#"{"credits":"1"}"#, 403),
+    ),
+    (
+        "It was a mistake.",
+        Do::Send("POST", "studio/unfreeze", "thaw-1", r#"{"reason":"false alarm"}"#, 201),
+    ),
+    (
+        "And spending goes on.",
+        Do::Send("POST", "studio/debits", "job-3", r#"{"credits":"1"}"#, 201),
+    ),
+    (
+        "The whole ledger: numbered without a gap, and it sums to the balance.",
+        Do::Send("GET", "studio/ledger", "", "", 200),
+    ),
+];
+
+/// Plays the story on an empty stack and returns it as text.
+///
+/// # Errors
+/// If a chapter does not end as it must.
+pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, Error> {
+    let mut text = String::new();
+    for (chapter, (says, does)) in STORY.iter().enumerate() {
+        text.push_str(&format!("\n{}. {says}\n", chapter + 1));
+        match does {
+            Do::Move(now) => {
+                clock.set(shared::domain::Instant::parse(now).ok_or("not a time")?);
+                text.push_str(&format!("   clock: {now}\n"));
+            }
+            Do::Send(method, path, key, body, status) => {
+                text.push_str(&format!("   {method} /v1/accounts/{path}"));
+                text.push_str(&if key.is_empty() { String::new() } else { format!(" key={key}") });
+                text.push_str(&format!(" {body}\n"));
+                let answer = functions.answer(request(method, path, key, body)?).await;
+                let replayed = answer.headers().contains_key("idempotent-replayed");
+                let replayed = if replayed { " (replayed)" } else { "" };
+                text.push_str(&format!("   {}{replayed}\n", answer.status()));
+                if answer.status().as_u16() != *status {
+                    return Err(format!("{text}\nexpected {status}").into());
+                }
+                let body: Value = serde_json::from_slice(answer.body())?;
+                text.push_str(&shown(&body));
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn request(method: &str, path: &str, key: &str, body: &str) -> Result<Request, Error> {
+    let request = http::Request::builder().method(method).uri(format!("/v1/accounts/{path}"));
+    let request = if key.is_empty() { request } else { request.header("idempotency-key", key) };
+    Ok(request.body(Body::from(body))?)
+}
+
+/// A body for reading: one line, or for a list one line an entry.
+fn shown(body: &Value) -> String {
+    match body["entries"].as_array() {
+        Some(entries) => entries.iter().map(line).collect(),
+        None => format!("   {body}\n"),
+    }
+}
+
+fn line(entry: &Value) -> String {
+    let text = |path: &str| match entry.pointer(path) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    format!(
+        "   {:>3}  {}  {:<13} {:>8}  available {:>8}  {} {}\n",
+        text("/seq"),
+        text("/at"),
+        text("/kind"),
+        text("/available"),
+        text("/balance/available"),
+        text("/action"),
+        text("/key"),
+    )
+}

@@ -1,0 +1,36 @@
+//! `catalog diff` and `catalog publish`: the catalog changed without a deploy.
+
+use std::path::Path;
+
+use shared::decide::edition;
+use shared::domain::Catalog;
+use shared::store::Outcome;
+use shared::world::World;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What would be different with the catalog in `file`, a line each.
+///
+/// # Errors
+/// If the file cannot be read, or may not follow the catalog in force: the key that is wrong.
+pub async fn diff(world: &World, file: &Path) -> Result<Vec<String>, Error> {
+    let (current, text) = (world.catalog().await, read(file)?);
+    edition::publish(&current, &text)?;
+    Ok(edition::diff(&current, &Catalog::parse(&text)?))
+}
+
+/// Puts the catalog in `file` in force. Functions use it within a minute.
+///
+/// # Errors
+/// As [`diff`]; and if another catalog was published meanwhile. Nothing is changed then.
+pub async fn publish(world: &World, file: &Path) -> Result<(), Error> {
+    let change = edition::publish(&*world.catalog().await, &read(file)?)?;
+    match world.store.commit(&change).await? {
+        Outcome::Done(_) => Ok(()),
+        _ => Err("another catalog was published meanwhile: look at the diff again".into()),
+    }
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()).into())
+}

@@ -1,0 +1,70 @@
+//! Every sample event in `events/`, replayed: what Lambda would hand to a function, and what goes
+//! back, as a snapshot.
+
+use std::path::Path;
+
+use lambda_http::RequestExt;
+use local::template::Template;
+use serde_json::{Value, json};
+
+use crate::support::{Stack, answer, request};
+
+/// The accounts that the events are about.
+async fn stage() -> Stack {
+    let stack = Stack::still("2026-11-18T12:00:00Z").await;
+    stack.open("acme", "pro").await;
+    stack.open("open", "free").await;
+    stack.open("basic", "standard").await;
+    stack.open("frozen", "free").await;
+    let body = r#"{"reason":"abuse"}"#;
+    stack.send(request("POST", "/v1/accounts/frozen/freeze", Some("f"), body)).await;
+    stack.debit("acme", "used before", "1").await;
+    stack
+}
+
+async fn replay(event: &Value) -> Value {
+    let stack = stage().await;
+    let text = event.to_string();
+    if event.get("requestContext").is_none() {
+        return debit::invoke::answer(stack.world(), event.clone()).await;
+    }
+    let request = lambda_http::request::from_str(&text).expect("an event of the gateway");
+    let (method, path) = (request.method().to_string(), request.raw_http_path().to_owned());
+    let routes = Template::load().routes();
+    let route = routes.iter().find(|route| route.matches(&method, &path));
+    let response = match route.map(|route| route.function.as_str()) {
+        // By the way it comes in, not only by its handler.
+        Some("debit") => {
+            let reply = debit::invoke::answer(stack.world(), event.clone()).await;
+            let body = reply["body"].as_str().unwrap_or("null");
+            let body: Value = serde_json::from_str(body).expect("JSON");
+            return json!({ "status": reply["statusCode"], "body": body });
+        }
+        Some("balance") => balance::handle(stack.world(), request).await,
+        Some("accounts") => accounts::handle(stack.world(), request).await,
+        other => panic!("no function for {method} {path}: {other:?}"),
+    };
+    let answer = answer(response);
+    json!({ "status": answer.status, "body": answer.body })
+}
+
+#[tokio::test]
+async fn every_event_is_answered_as_it_was() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .expect("events")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 20, "{} events", names.len());
+    for path in names {
+        let text = std::fs::read_to_string(&path).expect("an event");
+        let event: Value = serde_json::from_str(&text).expect("JSON");
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let reply = serde_json::to_string_pretty(&replay(&event).await).expect("JSON");
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, reply);
+        });
+    }
+}

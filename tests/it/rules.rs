@@ -1,0 +1,189 @@
+//! The rules of the architecture, held by reading the source.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use local::template::Template;
+
+use crate::support::contract;
+use crate::support::{Stack, request};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// Every Rust file below a folder of the workspace, with its text without comments.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the workspace") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                let code: Vec<&str> =
+                    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                let name = path.strip_prefix(root()).expect("below").display().to_string();
+                found.push((name, code.join("\n")));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {folder}");
+    found
+}
+
+fn assert_absent(folder: &str, words: &[&str], except: &[&str]) {
+    for (name, code) in sources(folder) {
+        if except.iter().any(|part| name.contains(part)) {
+            continue;
+        }
+        for word in words {
+            assert!(!code.contains(word), "{name} must not contain {word:?}");
+        }
+    }
+}
+
+#[test]
+fn layers_point_one_way() {
+    // Each layer and the layers above it, which it must not know.
+    let above_store = ["crate::http", "crate::operate", "crate::listing", "crate::world"];
+    let above_decide =
+        [&above_store[..], &["crate::store", "crate::config", "crate::clock"]].concat();
+    let above_domain = [&above_decide[..], &["crate::decide"]].concat();
+    assert_absent("shared/src/domain", &above_domain, &[]);
+    assert_absent("shared/src/decide", &above_decide, &[]);
+    assert_absent("shared/src/store", &above_store, &[]);
+    let libraries = ["local::", "debit::handle", "balance::handle", "accounts::handle"];
+    assert_absent("shared/src", &libraries, &[]);
+    assert_absent("functions", &["local::"], &[]);
+}
+
+#[test]
+fn decisions_are_pure() {
+    let impure = [
+        "async ",
+        "tokio",
+        "aws_",
+        "std::env",
+        "std::fs",
+        "std::net",
+        "getrandom",
+        "tracing",
+        "lambda_",
+        "SystemTime",
+        "Utc::now",
+        "Instant::now",
+    ];
+    assert_absent("shared/src/domain", &impure, &[]);
+    assert_absent("shared/src/decide", &impure, &[]);
+}
+
+#[test]
+fn no_floats_near_credits() {
+    assert_absent("shared/src", &["f64", "f32"], &[]);
+    assert_absent("functions", &["f64", "f32"], &[]);
+}
+
+#[test]
+fn only_the_store_names_dynamodb() {
+    let words = ["aws_sdk_dynamodb", "AttributeValue", "update_item", "put_item"];
+    // The world makes the client, and hands it over.
+    assert_absent("shared/src", &words, &["src/store/", "src/world.rs"]);
+    assert_absent("functions", &words, &[]);
+    // A request that writes has a condition, and is made in one file.
+    let writes = ["update_item()", "put_item()", "transact_write_items()", "delete_item()"];
+    assert_absent("shared/src", &writes, &["src/store/mod.rs"]);
+    assert_absent("shared/src", &["delete_item", "batch_write_item"], &[]);
+}
+
+#[test]
+fn only_http_picks_a_status() {
+    assert_absent("shared/src", &[".status(", "StatusCode"], &["src/http/"]);
+    assert_absent("functions", &[".status(", "StatusCode"], &[]);
+}
+
+#[test]
+fn nothing_local_is_deployed() {
+    let words = ["/_local", "dynoxide", "axum"];
+    assert_absent("shared/src", &words, &[]);
+    assert_absent("functions", &words, &[]);
+    assert!(!include_str!("../../template.yaml").contains("_local"));
+}
+
+#[test]
+fn files_are_about_one_thing_and_lines_are_short() {
+    for folder in ["shared/src", "functions", "local/src", "tests/it"] {
+        for (name, code) in sources(folder) {
+            assert!(code.lines().count() <= 500, "{name} is about more than one thing");
+            let long = code.lines().find(|line| line.chars().count() > 100);
+            assert_eq!(long, None, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn routes_are_the_same_in_template_code_and_contract() {
+    let name = |method: &str, path: &str| format!("{method} {path}");
+    let routes = Template::load().routes();
+    let in_template: BTreeSet<String> =
+        routes.iter().map(|route| name(&route.method, &route.path)).collect();
+    let operations = contract::operations();
+    let in_contract: BTreeSet<String> =
+        operations.iter().map(|(route, _)| name(&route.method, &route.path)).collect();
+    assert_eq!(in_template, in_contract);
+    // In the code: no route of the template is answered with "no such route".
+    let stack = Stack::noon().await;
+    for route in routes {
+        let path = route.path.replace("{account}", "acme");
+        let answer = stack.send(request(&route.method, &path, None, "")).await;
+        assert_ne!(answer.body["code"], "not_found", "{} {path}", route.method);
+    }
+    // And what a function answers is in the template: each arm of a route has its path.
+    for (file, code) in sources("functions") {
+        for arm in code.split("[\"v1\", ").skip(1) {
+            let parts = arm.split(']').next().expect("an end").split(", ");
+            let path: Vec<String> = parts
+                .map(|part| match part.strip_prefix('"') {
+                    Some(word) => word.trim_end_matches('"').to_owned(),
+                    None => format!("{{{part}}}"),
+                })
+                .collect();
+            let path = format!("/v1/{}", path.join("/"));
+            let known = in_template.iter().any(|route| route.ends_with(&format!(" {path}")));
+            assert!(known, "{file} answers {path}, which the template does not route");
+        }
+    }
+}
+
+/// The walkthrough in ARCHITECTURE.md shows the one request of a debit as it is sent.
+#[tokio::test]
+async fn the_walkthrough_shows_the_request_as_sent() {
+    let stack = Stack::still("2026-11-18T12:00:00Z").await;
+    stack.open("acme", "pro").await;
+    let id = stack.id(0).to_string();
+    assert_eq!(stack.action("acme", &id, "custom_image", 3).await.status, 201);
+    let mut sent = stack.wire.last_request("UpdateItem");
+    // The SDK sends the values in any order.
+    if let Some(values) = sent["ExpressionAttributeValues"].as_object_mut() {
+        let mut sorted: Vec<_> = std::mem::take(values).into_iter().collect();
+        sorted.sort_by_key(|(name, _)| (name.len(), name.clone()));
+        values.extend(sorted);
+    }
+    let sent = serde_json::to_string_pretty(&sent).expect("JSON");
+    let shown = include_str!("../../ARCHITECTURE.md").contains(&sent);
+    assert!(shown, "ARCHITECTURE.md does not show:\n{sent}");
+}
+
+#[test]
+fn every_refusal_is_in_the_contract_and_the_readme() {
+    let refusal = include_str!("../../shared/src/domain/refusal.rs");
+    let codes: Vec<&str> =
+        refusal.lines().filter_map(|l| l.trim().split("=> \"").nth(1)?.split('"').next()).collect();
+    assert!(codes.len() >= 10, "{codes:?}");
+    for code in codes {
+        assert!(include_str!("../../openapi.yaml").contains(code), "{code}: openapi.yaml");
+        assert!(include_str!("../../README.md").contains(code), "{code}: README.md");
+    }
+}
