@@ -109,8 +109,8 @@ async fn thirty_two_callers_with_ids_of_different_age() {
     let costs = stack.wire.take_costs();
     let debits = (CALLERS * rounds) as f64;
     println!(
-        "32 callers as fast as they can, ids up to 50 ms old: {:.1} % slow paths, {:.3} read units, \
-         {:.3} write units a debit",
+        "32 callers, no pause, ids up to 50 ms old: {:.1} % slow paths, {:.3} read units, {:.3} \
+         write units a debit",
         100.0 * costs.calls("Query") as f64 / debits,
         costs.read_units / debits,
         costs.write_units / debits,
