@@ -37,8 +37,8 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
         // An endpoint has a clock of its own, compared with the system's: ours can be moved.
         Data::Endpoint(url) => {
             let client = aws_smithy_http_client::Builder::new().build_http();
-            return assemble(client, url, system_clock(), clock.clock(), os_entropy(), config)
-                .await;
+            let sdk = sdk(client, url);
+            return assemble(sdk, system_clock(), clock.clock(), os_entropy(), config).await;
         }
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
@@ -48,24 +48,23 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
         }
     };
     let client = SharedHttpClient::new(Embedded::new(database, clock.clock()));
-    assemble(client, "http://embedded", clock.clock(), clock.clock(), os_entropy(), config).await
+    let sdk = sdk(client, "http://embedded");
+    assemble(sdk, clock.clock(), clock.clock(), os_entropy(), config).await
 }
 
-/// The world over any HTTP client: `compared` is the clock that DynamoDB's is compared with.
+/// The world over any SDK: `compared` is the clock that DynamoDB's is compared with.
 ///
 /// # Errors
 /// As [`open`].
 pub async fn assemble(
-    client: SharedHttpClient,
-    endpoint: &str,
+    sdk: Builder,
     compared: Clock,
     clock: Clock,
     entropy: Entropy,
     config: Config,
 ) -> Result<World, Error> {
-    let builder = sdk(client, endpoint);
-    tables::create(&Client::from_conf(builder.clone().build()), &config.tables).await?;
-    let store = Store::new(builder, config.tables.clone(), compared);
+    tables::create(&Client::from_conf(sdk.clone().build()), &config.tables).await?;
+    let store = Store::new(sdk, config.tables.clone(), compared);
     Ok(World::new(store, clock, entropy, config).await?)
 }
 

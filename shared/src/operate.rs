@@ -12,7 +12,7 @@ use crate::decide::{
 use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, OperationId, Refusal};
-use crate::store::{Loaded, Outcome, StoreError};
+use crate::store::{Doubt, Loaded, Outcome, StoreError};
 use crate::world::World;
 
 /// How often an operation is tried at most.
@@ -63,11 +63,23 @@ struct Run<'a> {
     world: &'a World,
     catalog: &'a Catalog,
     began: Instant,
+    doubt: Doubt,
 }
 
 impl<'a> Run<'a> {
     fn begin(world: &'a World, catalog: &'a Catalog) -> Run<'a> {
-        Run { world, catalog, began: world.clock.now() }
+        Run { world, catalog, began: world.clock.now(), doubt: Doubt::default() }
+    }
+}
+
+impl Run<'_> {
+    /// A refusal has no effect, so it is not answered while an attempt that was given up may still
+    /// arrive and have one: then the outcome is not known.
+    fn refuse(&self, refusal: Refusal) -> Failure {
+        match self.doubt.is_raised() {
+            true => StoreError::OnItsWay.into(),
+            false => refusal.into(),
+        }
     }
 }
 
@@ -107,7 +119,7 @@ async fn ordinary(run: &Run<'_>, attempt: &Attempt<'_>) -> Result<Option<Receipt
             return aged(run, attempt, now).await;
         }
         let change = Change::Account(debit::change(attempt, now, route));
-        let refused = match run.world.store.commit(&change).await {
+        let refused = match run.world.store.commit_in(&change, &run.doubt).await {
             Ok(Outcome::Done(Some(after))) => {
                 let found = after.account.find(&id);
                 page_if_due(run, *after).await;
@@ -125,7 +137,7 @@ async fn ordinary(run: &Run<'_>, attempt: &Attempt<'_>) -> Result<Option<Receipt
         let account = refused.as_ref().map(|loaded| &loaded.account);
         match debit::resume(attempt, account, run.catalog, now, route) {
             Next::Replay(found) => return Ok(Some(Receipted { found, replayed: true })),
-            Next::Refuse(refusal) => return Err(refusal.into()),
+            Next::Refuse(refusal) => return Err(run.refuse(refusal)),
             Next::LookUp { after, route: looked_up } => {
                 if let Some(found) = look_up(run, &debit.account, &id, after).await? {
                     return settled_replay(attempt, found).map(Some);
@@ -265,7 +277,7 @@ async fn try_receipted(
     let before = loaded.as_ref().map(|loaded| &loaded.account);
     let receipt =
         Receipt { account: account.clone(), key: key.clone(), id, content: content.to_owned() };
-    let change = match make(before, now, id)? {
+    let change = match make(before, now, id).map_err(|refusal| run.refuse(refusal))? {
         Made::Open(mut opened) => {
             opened.recent.iter_mut().for_each(|entry| entry.key = Some(key.as_str().to_owned()));
             Change::Open(receipt.clone(), opened)
@@ -289,7 +301,7 @@ async fn try_receipted(
             Change::Receipted(receipt.clone(), change)
         }
     };
-    match run.world.store.commit(&change).await? {
+    match run.world.store.commit_in(&change, &run.doubt).await? {
         Outcome::Done(_) => happened(run, &receipt, content, false).await.map(Some),
         Outcome::ReceiptExists(there) => happened(run, &there, content, true).await.map(Some),
         _ => Ok(None),

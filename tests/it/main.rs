@@ -15,6 +15,7 @@ mod properties;
 mod restart;
 mod rules;
 mod scenarios;
+mod simulation;
 mod stories;
 mod support;
 mod time;

@@ -23,7 +23,7 @@ pub enum StoreError {
     /// An account contradicts itself.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The operation is not there, but an attempt made some minutes ago may still arrive.
+    /// The operation is not there, but an attempt that was given up may still arrive.
     #[error("an earlier attempt may still be on its way")]
     OnItsWay,
     /// The operation was tried as often as it is worth; it may or may not have happened.

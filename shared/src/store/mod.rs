@@ -2,6 +2,7 @@
 //!
 //! It reads, and it commits changes; it has no unconditional write. A commit is one request.
 
+mod doubt;
 mod error;
 mod expression;
 pub mod packed;
@@ -18,6 +19,7 @@ use aws_sdk_dynamodb::types::{
     Update,
 };
 
+pub use doubt::Doubt;
 pub use error::StoreError;
 use expression::Expression;
 use row::Item;
@@ -81,16 +83,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Again`] it may or may not have been written.
     pub async fn commit(&self, change: &Change) -> Stored<Outcome> {
+        self.commit_in(change, &Doubt::default()).await
+    }
+
+    /// As [`Store::commit`]; raises `doubt` if one of its attempts may still arrive later.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn commit_in(&self, change: &Change, doubt: &Doubt) -> Stored<Outcome> {
         // A clock that was off stamps nothing until a read has found it right again.
         if self.skew.check().is_err() {
             self.catalog().await?;
         }
         let outcome = match change {
-            Change::Account(change) => self.update(change).await,
+            Change::Account(change) => self.update(change, doubt).await,
             Change::Page(page) => self.put_page(page).await,
             Change::Name(name) => self.put_name(name).await,
-            Change::Open(receipt, account) => self.open(receipt, account).await,
-            Change::Receipted(receipt, change) => self.receipted(receipt, change).await,
+            Change::Open(receipt, account) => self.open(receipt, account, doubt).await,
+            Change::Receipted(receipt, change) => self.receipted(receipt, change, doubt).await,
             Change::Publish(edition) => self.publish(edition).await,
         };
         self.skew.check()?;
@@ -205,7 +215,7 @@ impl Store {
         got.item.as_ref().map(row::read_catalog).transpose()
     }
 
-    async fn update(&self, change: &AccountChange) -> Stored<Outcome> {
+    async fn update(&self, change: &AccountChange, doubt: &Doubt) -> Stored<Outcome> {
         let expression = Expression::of(change);
         let sent = self
             .client
@@ -218,6 +228,8 @@ impl Store {
             .set_expression_attribute_values(some(expression.values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .customize()
+            .interceptor(doubt.clone())
             .send()
             .await;
         match sent {
@@ -282,7 +294,7 @@ impl Store {
         }
     }
 
-    async fn open(&self, receipt: &Receipt, account: &Account) -> Stored<Outcome> {
+    async fn open(&self, receipt: &Receipt, account: &Account, doubt: &Doubt) -> Stored<Outcome> {
         let put = Put::builder()
             .table_name(&self.tables.accounts)
             .set_item(Some(row::account_item(account)))
@@ -290,10 +302,15 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .expect("table and item are set");
-        self.together(receipt, TransactWriteItem::builder().put(put).build()).await
+        self.together(receipt, TransactWriteItem::builder().put(put).build(), doubt).await
     }
 
-    async fn receipted(&self, receipt: &Receipt, change: &AccountChange) -> Stored<Outcome> {
+    async fn receipted(
+        &self,
+        receipt: &Receipt,
+        change: &AccountChange,
+        doubt: &Doubt,
+    ) -> Stored<Outcome> {
         let expression = Expression::of(change);
         let update = Update::builder()
             .table_name(&self.tables.accounts)
@@ -305,7 +322,7 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .expect("table, key and update are set");
-        self.together(receipt, TransactWriteItem::builder().update(update).build()).await
+        self.together(receipt, TransactWriteItem::builder().update(update).build(), doubt).await
     }
 
     /// The latest catalog, if it is still the one before; and the same under its version, for ever.
@@ -340,7 +357,12 @@ impl Store {
     }
 
     /// The receipt if absent, and the account's part: both or neither.
-    async fn together(&self, receipt: &Receipt, part: TransactWriteItem) -> Stored<Outcome> {
+    async fn together(
+        &self,
+        receipt: &Receipt,
+        part: TransactWriteItem,
+        doubt: &Doubt,
+    ) -> Stored<Outcome> {
         let put = Put::builder()
             .table_name(&self.tables.ledger)
             .set_item(Some(row::receipt_item(receipt)))
@@ -350,7 +372,8 @@ impl Store {
             .expect("table and item are set");
         let receipt_part = TransactWriteItem::builder().put(put).build();
         let write = self.client.transact_write_items();
-        let sent = write.transact_items(receipt_part).transact_items(part).send().await;
+        let write = write.transact_items(receipt_part).transact_items(part);
+        let sent = write.customize().interceptor(doubt.clone()).send().await;
         let error = match sent {
             Ok(_) => return Ok(Outcome::Done(None)),
             Err(error) => error,

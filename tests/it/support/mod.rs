@@ -86,8 +86,8 @@ impl Stack {
             top_up_url: Some("https://example.com/credits".to_owned()),
         };
         let client = SharedHttpClient::new(wire.clone());
-        let endpoint = "http://embedded";
-        let world = world::assemble(client, endpoint, clock.clone(), clock, entropy, config).await;
+        let sdk = world::sdk(client, "http://embedded");
+        let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
         let functions = Functions::new(world.expect("the stack starts"));
         Stack { functions, clock: local, wire }
     }

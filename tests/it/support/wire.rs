@@ -148,8 +148,14 @@ fn counted(mut request: HttpRequest) -> HttpRequest {
     request
 }
 
-fn refusal(status: u16, kind: &str) -> Result<HttpResponse, ConnectorError> {
-    let body = serde_json::json!({ "__type": kind, "message": "the wire says so" }).to_string();
+/// An answer of DynamoDB that is an error of this kind.
+pub fn refusal(status: u16, kind: &str) -> Result<HttpResponse, ConnectorError> {
+    let body = serde_json::json!({ "__type": kind, "message": "the wire says so" });
+    response(status, body.to_string())
+}
+
+/// An answer with this status and body.
+pub fn response(status: u16, body: String) -> Result<HttpResponse, ConnectorError> {
     let response = http::Response::builder().status(status).body(SdkBody::from(body));
     let response = response.map_err(|e| ConnectorError::user(e.into()))?;
     HttpResponse::try_from(response).map_err(|e| ConnectorError::user(e.into()))
