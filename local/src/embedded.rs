@@ -3,11 +3,10 @@
 use std::fmt;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
 use serde::Serialize;
@@ -25,6 +24,12 @@ pub struct Embedded {
 impl Embedded {
     pub fn new(database: Database, clock: Clock) -> Embedded {
         Embedded { database, clock }
+    }
+
+    /// An HTTP client for the SDK whose every request comes here.
+    pub fn client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self.clone());
+        http_client_fn(move |_, _| connector.clone())
     }
 
     /// Answers one request: status and body.
@@ -78,16 +83,6 @@ impl HttpConnector for Embedded {
         HttpConnectorFuture::ready(response.map_err(|e| ConnectorError::user(e.into())).and_then(
             |response| HttpResponse::try_from(response).map_err(|e| ConnectorError::user(e.into())),
         ))
-    }
-}
-
-impl HttpClient for Embedded {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }
 

@@ -47,7 +47,7 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
             Database::new(path.to_str().ok_or("--data: the path is not UTF-8")?)?
         }
     };
-    let client = SharedHttpClient::new(Embedded::new(database, clock.clock()));
+    let client = Embedded::new(database, clock.clock()).client();
     let sdk = sdk(client, "http://embedded");
     assemble(sdk, clock.clock(), clock.clock(), os_entropy(), config).await
 }

@@ -1,7 +1,6 @@
 //! Lost replies under the SDK's own retries: Scrip is exact, and the plain update is not.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -102,8 +101,8 @@ async fn every_fault_at_every_call_leaves_one_debit() {
 #[tokio::test(start_paused = true)]
 async fn the_plain_update_debits_twice() {
     let stack = Stack::noon().await;
-    let client = SharedHttpClient::new(stack.wire.clone());
-    let client = Client::from_conf(local::world::sdk(client, "http://embedded").build());
+    let sdk = local::world::sdk(stack.wire.client(), "http://embedded");
+    let client = Client::from_conf(sdk.build());
     let key = |name: &str| AttributeValue::S(name.to_owned());
     let number = |n: usize| AttributeValue::N(n.to_string());
     let tables = local::tables::names();

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use local::embedded::Embedded;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -69,6 +68,12 @@ impl Chaos {
         let random = StdRng::seed_from_u64(seed);
         let state = State { random, one_in: 0, faults: BTreeMap::new(), mutant: None };
         Chaos { table, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// An HTTP client for the SDK whose every request comes here.
+    pub fn client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self.clone());
+        http_client_fn(move |_, _| connector.clone())
     }
 
     /// From now on one request in `one_in` fails; 0: none.
@@ -187,16 +192,6 @@ fn canceled_by_conflict() -> Result<HttpResponse, ConnectorError> {
 impl HttpConnector for Chaos {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::new(self.clone().carry(request))
-    }
-}
-
-impl HttpClient for Chaos {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }
 

@@ -13,7 +13,6 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
 use dynoxide::Database;
 use local::embedded::Embedded;
 use local::routes::Functions;
@@ -85,11 +84,10 @@ impl Simulation {
         for (number, skew_ms) in SKEWS_MS.into_iter().enumerate() {
             let random = std::sync::Mutex::new(StdRng::seed_from_u64(seed ^ (number as u64 + 1)));
             let entropy = Entropy::new(move || random.lock().expect("one thread").random());
-            let client = SharedHttpClient::new(chaos.clone());
             let config = Config { tables: tables::names(), top_up_url: None };
             // The SDK draws its waits from the system; without that a seed repeats exactly.
             let retry = call_retry().with_use_static_exponential_base(true);
-            let sdk = world::sdk(client, "http://embedded").retry_config(retry);
+            let sdk = world::sdk(chaos.client(), "http://embedded").retry_config(retry);
             let clock = clock(skew_ms);
             let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
             handlers.push(Functions::new(world.expect("the stack starts")));

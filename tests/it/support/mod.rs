@@ -6,7 +6,6 @@ pub mod wire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
 use dynoxide::Database;
 use lambda_http::{Body, Response};
 use local::clock::LocalClock;
@@ -85,7 +84,7 @@ impl Stack {
             tables: tables::names(),
             top_up_url: Some("https://example.com/credits".to_owned()),
         };
-        let client = SharedHttpClient::new(wire.clone());
+        let client = wire.client();
         let sdk = world::sdk(client, "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
         let functions = Functions::new(world.expect("the stack starts"));

@@ -1,0 +1,120 @@
+//! Operations carried through: commit, and where the account refuses, what `decide` says comes next.
+//!
+//! Every loop here is bounded, waits before it tries the same again, and ends in an answer that is
+//! known, or in one that says it is not.
+
+mod debit;
+mod operator;
+mod upkeep;
+
+use std::time::Duration;
+
+pub use debit::debit;
+pub use operator::{Made, Make, receipted};
+
+use crate::decide;
+use crate::domain::instant::Span;
+use crate::domain::ledger::Placed;
+use crate::domain::{AccountId, Catalog, Instant, Refusal};
+use crate::store::{Doubt, StoreError};
+use crate::world::World;
+
+/// How often an operation is tried at most.
+const TRIES: usize = 16;
+/// For how long new tries are begun. With the last call's own 5 s it ends before the 15 s after which
+/// Lambda would cut it off without an answer.
+const PATIENCE: Span = Span::from_s(8);
+/// The wait after the nth try is drawn from 0 to this, doubled each time up to the longest.
+const SHORTEST_WAIT_MS: u64 = 5;
+const LONGEST_WAIT_MS: u64 = 250;
+
+/// Why an operation has no receipt.
+#[derive(Debug)]
+pub enum Failure {
+    Refusal(Refusal),
+    Store(StoreError),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refusal(refusal)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Store(error)
+    }
+}
+
+impl From<decide::Fault> for Failure {
+    fn from(fault: decide::Fault) -> Failure {
+        Failure::Store(StoreError::Fault(fault))
+    }
+}
+
+/// An operation that happened: its entry, and whether it happened before this request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipted {
+    pub found: Placed,
+    pub replayed: bool,
+}
+
+type Answer = Result<Receipted, Failure>;
+
+/// One request being carried through.
+struct Run<'a> {
+    world: &'a World,
+    catalog: &'a Catalog,
+    began: Instant,
+    doubt: Doubt,
+}
+
+impl<'a> Run<'a> {
+    fn begin(world: &'a World, catalog: &'a Catalog) -> Run<'a> {
+        Run { world, catalog, began: world.clock.now(), doubt: Doubt::default() }
+    }
+}
+
+impl Run<'_> {
+    /// A refusal has no effect, so it is not answered while an attempt that was given up may still
+    /// arrive and have one: then the outcome is not known.
+    fn refuse(&self, refusal: Refusal) -> Failure {
+        match self.doubt.is_raised() {
+            true => StoreError::OnItsWay.into(),
+            false => refusal.into(),
+        }
+    }
+}
+
+async fn retried<T, F>(run: &Run<'_>, mut read: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for tried in 0..TRIES {
+        match read().await {
+            Err(StoreError::Again(cause)) => again(run, tried, StoreError::Again(cause)).await?,
+            done => return done,
+        }
+    }
+    Err(StoreError::Exhausted { tries: TRIES })
+}
+
+/// Waits before the next try; after the last one returns the error that caused it.
+async fn again(run: &Run<'_>, tried: usize, error: StoreError) -> Result<(), StoreError> {
+    if tried + 1 == TRIES || run.world.clock.now() - run.began > PATIENCE {
+        return Err(error);
+    }
+    wait(run, tried).await;
+    Ok(())
+}
+
+async fn wait(run: &Run<'_>, tried: usize) {
+    let longest = (SHORTEST_WAIT_MS << tried.min(16)).min(LONGEST_WAIT_MS);
+    tokio::time::sleep(Duration::from_millis(run.world.entropy.below(longest + 1))).await;
+}
+
+fn lost(account: &AccountId) -> StoreError {
+    let problem = "an operation that was written is not in the ledger".to_owned();
+    StoreError::Fault(decide::Fault::Account { account: account.to_string(), problem })
+}

@@ -1,0 +1,161 @@
+//! The packed form of what an item holds in bytes: small, because DynamoDB charges by the KB.
+//!
+//! Numbers are little-endian base 128 with a continuation bit; signed ones are zigzagged first, so
+//! that small ones stay short. Texts carry their length.
+
+mod reader;
+mod writer;
+
+use crate::domain::account::Held;
+use crate::domain::grant::Line;
+use crate::domain::{Entry, Note, OperationId, Standing};
+use reader::Reader;
+use writer::Writer;
+
+/// What is wrong with packed bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackedError {
+    #[error("it ends too early")]
+    Short,
+    #[error("it goes on after its end")]
+    Long,
+    #[error("a number is out of range")]
+    Number,
+    #[error("a text is not UTF-8")]
+    Text,
+    #[error("it has an unknown tag")]
+    Tag,
+}
+
+type Result<T> = std::result::Result<T, PackedError>;
+
+// ---------------------------------------------------------------- what an item holds
+
+pub fn entry(entry: &Entry) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.entry(entry);
+    w.0
+}
+
+pub fn read_entry(id: OperationId, bytes: &[u8]) -> Result<Entry> {
+    Reader::all(bytes, |r| r.entry(id))
+}
+
+/// The entries of a page: ids and payloads, one after the other.
+pub fn entries(entries: &[Entry]) -> Vec<u8> {
+    let mut w = Writer::default();
+    for entry in entries {
+        w.id(entry.id);
+        w.entry(entry);
+    }
+    w.0
+}
+
+pub fn read_entries(bytes: &[u8]) -> Result<Vec<Entry>> {
+    let mut r = Reader(bytes);
+    let mut entries = Vec::new();
+    while !r.0.is_empty() {
+        let id = r.id()?;
+        entries.push(r.entry(id)?);
+    }
+    Ok(entries)
+}
+
+pub fn line(line: &Line) -> Vec<u8> {
+    let mut w = Writer::default();
+    line.grants().iter().for_each(|grant| w.grant(grant));
+    w.0
+}
+
+pub fn read_line(bytes: &[u8]) -> Result<Line> {
+    let mut r = Reader(bytes);
+    let mut grants = Vec::new();
+    while !r.0.is_empty() {
+        grants.push(r.grant()?);
+    }
+    Ok(Line::new(grants))
+}
+
+pub fn note(note: &Note) -> Vec<u8> {
+    let mut w = Writer::default();
+    match note {
+        Note::Grant(grant) => {
+            w.byte(0);
+            w.grant(grant);
+        }
+        Note::Plan { plan, status, anchor, at } => {
+            w.byte(1);
+            w.plan(plan, *status, *anchor);
+            w.instant(*at);
+        }
+    }
+    w.0
+}
+
+pub fn read_note(bytes: &[u8]) -> Result<Note> {
+    Reader::all(bytes, |r| match r.byte()? {
+        0 => Ok(Note::Grant(r.grant()?)),
+        1 => {
+            let (plan, status, anchor) = r.plan()?;
+            Ok(Note::Plan { plan, status, anchor, at: r.instant()? })
+        }
+        _ => Err(PackedError::Tag),
+    })
+}
+
+pub fn held(held: &Held) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.credits(held.amount);
+    w.credits(held.lapsed);
+    w.instant(held.expires_at);
+    w.0
+}
+
+pub fn read_held(bytes: &[u8]) -> Result<Held> {
+    Reader::all(bytes, |r| {
+        Ok(Held { amount: r.credits()?, lapsed: r.credits()?, expires_at: r.instant()? })
+    })
+}
+
+pub fn standing(standing: &Standing) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.plan(&standing.plan, standing.status, standing.anchor);
+    for given in [standing.weekly, standing.monthly] {
+        w.instant(given.period.start);
+        w.instant(given.period.end);
+        w.credits(given.amount);
+    }
+    w.instant(standing.counted_from);
+    w.instant(standing.counted_until);
+    w.0
+}
+
+pub fn read_standing(bytes: &[u8]) -> Result<Standing> {
+    Reader::all(bytes, |r| {
+        let (plan, status, anchor) = r.plan()?;
+        let weekly = r.given()?;
+        let monthly = r.given()?;
+        let (counted_from, counted_until) = (r.instant()?, r.instant()?);
+        Ok(Standing { plan, status, anchor, weekly, monthly, counted_from, counted_until })
+    })
+}
+
+// ---------------------------------------------------------------- flags and tags
+
+const HELD: u8 = 1;
+const USER: u8 = 2;
+const REFERENCE: u8 = 4;
+const REASON: u8 = 8;
+const KEY: u8 = 16;
+const REPEATABLE: u8 = 32;
+
+/// The tags of [`What`], for ever: 0 is not one, so that zeroed bytes are refused.
+mod tag {
+    pub const OPENED: u8 = 1;
+    pub const DEBIT: u8 = 2;
+    pub const GRANTED: u8 = 3;
+    pub const SETTLED: u8 = 4;
+    pub const PLAN_CHANGED: u8 = 5;
+    pub const FROZEN: u8 = 6;
+    pub const UNFROZEN: u8 = 7;
+}

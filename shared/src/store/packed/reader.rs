@@ -1,0 +1,184 @@
+//! Packed bytes to values. Whatever the bytes are, a reader returns.
+
+use std::collections::BTreeMap;
+
+use super::{HELD, KEY, PackedError, REASON, REFERENCE, REPEATABLE, Result, USER, tag};
+use crate::domain::period::{Anchor, Period};
+use crate::domain::{
+    Credits, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
+};
+
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl Reader<'_> {
+    pub fn all<T>(bytes: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
+        let mut r = Reader(bytes);
+        let value = read(&mut r)?;
+        if r.0.is_empty() { Ok(value) } else { Err(PackedError::Long) }
+    }
+
+    pub fn byte(&mut self) -> Result<u8> {
+        let (byte, rest) = self.0.split_first().ok_or(PackedError::Short)?;
+        self.0 = rest;
+        Ok(*byte)
+    }
+
+    pub fn number(&mut self) -> Result<u64> {
+        let mut n: u64 = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if (bits << shift) >> shift != bits {
+                return Err(PackedError::Number);
+            }
+            n |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(n);
+            }
+        }
+        Err(PackedError::Number)
+    }
+
+    pub fn narrow<T: TryFrom<u64>>(&mut self) -> Result<T> {
+        T::try_from(self.number()?).map_err(|_| PackedError::Number)
+    }
+
+    pub fn signed(&mut self) -> Result<i64> {
+        let n = self.number()?;
+        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
+    }
+
+    pub fn credits(&mut self) -> Result<Credits> {
+        self.signed().map(Credits::from_micro)
+    }
+
+    pub fn instant(&mut self) -> Result<Instant> {
+        let ms: i64 = self.narrow()?;
+        if ms > Instant::MAX.ms() {
+            return Err(PackedError::Number);
+        }
+        Ok(Instant::from_ms(ms))
+    }
+
+    pub fn expiry(&mut self) -> Result<Option<Instant>> {
+        Ok(Some(self.instant()?).filter(|at| *at > Instant::EPOCH))
+    }
+
+    pub fn take(&mut self, count: usize) -> Result<&[u8]> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(PackedError::Short)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub fn id(&mut self) -> Result<OperationId> {
+        let bytes = self.take(16)?.try_into().map_err(|_| PackedError::Short)?;
+        Ok(OperationId::from_bytes(bytes))
+    }
+
+    pub fn text(&mut self) -> Result<String> {
+        let length = self.narrow()?;
+        let bytes = self.take(length)?.to_vec();
+        String::from_utf8(bytes).map_err(|_| PackedError::Text)
+    }
+
+    pub fn plan(&mut self) -> Result<(String, Status, Anchor)> {
+        let plan = self.text()?;
+        let status = *Status::ALL.get(usize::from(self.byte()?)).ok_or(PackedError::Tag)?;
+        let anchor = Anchor::from_days(self.narrow()?).ok_or(PackedError::Number)?;
+        Ok((plan, status, anchor))
+    }
+
+    pub fn kind(&mut self) -> Result<GrantKind> {
+        GrantKind::ALL.get(usize::from(self.byte()?)).copied().ok_or(PackedError::Tag)
+    }
+
+    pub fn given(&mut self) -> Result<Given> {
+        let period = Period { start: self.instant()?, end: self.instant()? };
+        Ok(Given { period, amount: self.credits()? })
+    }
+
+    pub fn grant_id(&mut self) -> Result<GrantId> {
+        match self.byte()? {
+            0 => Ok(GrantId::Week(self.instant()?)),
+            1 => Ok(GrantId::Period(self.instant()?)),
+            2 => Ok(GrantId::Operation(self.id()?)),
+            _ => Err(PackedError::Tag),
+        }
+    }
+
+    pub fn grant(&mut self) -> Result<Grant> {
+        let (id, kind, left) = (self.grant_id()?, self.kind()?, self.credits()?);
+        let used = self.credits()?;
+        let amount = left.micro().checked_add(used.micro()).ok_or(PackedError::Number)?;
+        let amount = Credits::from_micro(amount);
+        Ok(Grant {
+            id,
+            kind,
+            amount,
+            left,
+            granted_at: self.instant()?,
+            expires_at: self.expiry()?,
+        })
+    }
+
+    pub fn movements(&mut self) -> Result<Vec<Movement>> {
+        let count: usize = self.narrow()?;
+        let mut moved = Vec::new();
+        for _ in 0..count {
+            let (grant, kind) = (self.grant_id()?, self.kind()?);
+            let (credits, expires_at) = (self.credits()?, self.expiry()?);
+            moved.push(Movement { grant, kind, credits, expires_at });
+        }
+        Ok(moved)
+    }
+
+    pub fn entry(&mut self, id: OperationId) -> Result<Entry> {
+        let (tag, flags) = (self.byte()?, self.byte()?);
+        let at = id.time().ms().checked_add(self.signed()?).ok_or(PackedError::Number)?;
+        let at = Instant::from_ms(at);
+        let available = self.credits()?;
+        let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
+        let catalog = self.narrow()?;
+        let mut texts = BTreeMap::new();
+        for flag in [USER, REFERENCE, REASON, KEY] {
+            if flags & flag != 0 {
+                texts.insert(flag, self.text()?);
+            }
+        }
+        let what = match tag {
+            tag::OPENED => {
+                let (plan, status, anchor) = self.plan()?;
+                What::Opened { plan, status, anchor, moved: self.movements()? }
+            }
+            tag::DEBIT => {
+                let action: u16 = self.narrow()?;
+                What::Debit { action: Some(action).filter(|n| *n > 0), quantity: self.number()? }
+            }
+            tag::GRANTED => What::Granted { kind: self.kind()?, expires_at: self.expiry()? },
+            tag::SETTLED => What::Settled { moved: self.movements()? },
+            tag::PLAN_CHANGED => {
+                let (plan, status, anchor) = self.plan()?;
+                What::PlanChanged { plan, status, anchor }
+            }
+            tag::FROZEN => What::Frozen,
+            tag::UNFROZEN => What::Unfrozen,
+            _ => return Err(PackedError::Tag),
+        };
+        let mut text = |flag| texts.remove(&flag);
+        let (user, reference, reason, key) = (text(USER), text(REFERENCE), text(REASON), text(KEY));
+        let repeatable = flags & REPEATABLE != 0;
+        Ok(Entry {
+            id,
+            repeatable,
+            at,
+            available,
+            held,
+            catalog,
+            key,
+            user,
+            reference,
+            reason,
+            what,
+        })
+    }
+}

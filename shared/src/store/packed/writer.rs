@@ -1,0 +1,144 @@
+//! Values to packed bytes.
+
+use super::{HELD, KEY, REASON, REFERENCE, REPEATABLE, USER, tag};
+use crate::domain::period::Anchor;
+use crate::domain::{
+    Credits, Entry, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
+};
+
+#[derive(Default)]
+pub struct Writer(pub Vec<u8>);
+
+impl Writer {
+    pub fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    pub fn number(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.byte(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.byte(n as u8);
+    }
+
+    pub fn signed(&mut self, n: i64) {
+        self.number(((n << 1) ^ (n >> 63)) as u64);
+    }
+
+    pub fn credits(&mut self, credits: Credits) {
+        self.signed(credits.micro());
+    }
+
+    pub fn instant(&mut self, at: Instant) {
+        self.number(at.ms() as u64);
+    }
+
+    /// None is the epoch, at which nothing expires.
+    pub fn expiry(&mut self, at: Option<Instant>) {
+        self.instant(at.unwrap_or(Instant::EPOCH));
+    }
+
+    pub fn id(&mut self, id: OperationId) {
+        self.0.extend_from_slice(id.bytes());
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    pub fn plan(&mut self, plan: &str, status: Status, anchor: Anchor) {
+        self.text(plan);
+        self.byte(Status::ALL.iter().position(|s| *s == status).unwrap_or_default() as u8);
+        self.number(u64::from(anchor.days()));
+    }
+
+    pub fn kind(&mut self, kind: GrantKind) {
+        self.byte(GrantKind::ALL.iter().position(|k| *k == kind).unwrap_or_default() as u8);
+    }
+
+    pub fn grant_id(&mut self, id: GrantId) {
+        match id {
+            GrantId::Week(start) => {
+                self.byte(0);
+                self.instant(start);
+            }
+            GrantId::Period(start) => {
+                self.byte(1);
+                self.instant(start);
+            }
+            GrantId::Operation(id) => {
+                self.byte(2);
+                self.id(id);
+            }
+        }
+    }
+
+    pub fn grant(&mut self, grant: &Grant) {
+        self.grant_id(grant.id);
+        self.kind(grant.kind);
+        self.credits(grant.left);
+        // What was used of it: zero, in one byte, for most grants.
+        self.credits(grant.amount - grant.left);
+        self.instant(grant.granted_at);
+        self.expiry(grant.expires_at);
+    }
+
+    pub fn movements(&mut self, moved: &[Movement]) {
+        self.number(moved.len() as u64);
+        for movement in moved {
+            self.grant_id(movement.grant);
+            self.kind(movement.kind);
+            self.credits(movement.credits);
+            self.expiry(movement.expires_at);
+        }
+    }
+
+    pub fn entry(&mut self, entry: &Entry) {
+        self.byte(match &entry.what {
+            What::Opened { .. } => tag::OPENED,
+            What::Debit { .. } => tag::DEBIT,
+            What::Granted { .. } => tag::GRANTED,
+            What::Settled { .. } => tag::SETTLED,
+            What::PlanChanged { .. } => tag::PLAN_CHANGED,
+            What::Frozen => tag::FROZEN,
+            What::Unfrozen => tag::UNFROZEN,
+        });
+        let texts = [
+            (USER, &entry.user),
+            (REFERENCE, &entry.reference),
+            (REASON, &entry.reason),
+            (KEY, &entry.key),
+        ];
+        let mut flags = if entry.repeatable { REPEATABLE } else { 0 };
+        flags |= if entry.held.is_zero() { 0 } else { HELD };
+        flags |= texts.iter().filter(|(_, text)| text.is_some()).map(|(flag, _)| flag).sum::<u8>();
+        self.byte(flags);
+        // Both stamps are of the same minute for most entries: the difference is short.
+        self.signed((entry.at - entry.id.time()).ms());
+        self.credits(entry.available);
+        if !entry.held.is_zero() {
+            self.credits(entry.held);
+        }
+        self.number(u64::from(entry.catalog));
+        texts.iter().filter_map(|(_, text)| text.as_deref()).for_each(|text| self.text(text));
+        match &entry.what {
+            What::Opened { plan, status, anchor, moved } => {
+                self.plan(plan, *status, *anchor);
+                self.movements(moved);
+            }
+            What::Debit { action, quantity } => {
+                self.number(u64::from(action.unwrap_or(0)));
+                self.number(*quantity);
+            }
+            What::Granted { kind, expires_at } => {
+                self.kind(*kind);
+                self.expiry(*expires_at);
+            }
+            What::Settled { moved } => self.movements(moved),
+            What::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
+            What::Frozen | What::Unfrozen => {}
+        }
+    }
+}

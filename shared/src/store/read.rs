@@ -1,0 +1,120 @@
+//! What the store reads: always consistently.
+
+use super::row::{self, Item};
+use super::{Loaded, Store, StoreError, Stored, loaded, table};
+use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
+use crate::domain::ledger::Placed;
+use crate::domain::{AccountId, Instant, Key, OperationId, Seq};
+
+/// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
+const LOOK_UP_PAGES: i32 = 16;
+
+impl Store {
+    /// The account as it is, by a consistent read. None if there is none.
+    pub async fn account(&self, id: &AccountId) -> Stored<Option<Loaded>> {
+        let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
+        let got = get.key(table::ACCOUNT, row::text(id.as_str())).send().await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.item.as_ref().map(loaded).transpose()
+    }
+
+    /// The id that a key stands for, if it was ever used as a name.
+    pub async fn name(&self, account: &AccountId, key: &Key) -> Stored<Option<Name>> {
+        let item = self.ledger_item(account, table::name_key(key)).await?;
+        item.as_ref().map(row::read_name).transpose()
+    }
+
+    /// The receipt of an operator's operation, if it happened.
+    pub async fn receipt(&self, account: &AccountId, key: &Key) -> Stored<Option<Receipt>> {
+        let item = self.ledger_item(account, table::receipt_key(key)).await?;
+        item.as_ref().map(row::read_receipt).transpose()
+    }
+
+    async fn ledger_item(&self, account: &AccountId, sort: String) -> Stored<Option<Item>> {
+        let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
+        let get = get.key(table::ACCOUNT, row::text(account.as_str()));
+        let got = get.key(table::SORT, row::text(sort)).send().await.map_err(StoreError::of)?;
+        self.skew.check()?;
+        Ok(got.item)
+    }
+
+    /// Looks for an operation in the pages, of the entries after number `after`.
+    ///
+    /// Reads the pages from the latest that can hold it down to the first that is too old, that one
+    /// included: a page's key is the time of its first entry.
+    pub async fn look_up(
+        &self,
+        account: &AccountId,
+        id: &OperationId,
+        after: Seq,
+    ) -> Stored<Option<Placed>> {
+        let latest = id.time() + WINDOW + MARGIN;
+        let earliest = id.time() - AHEAD - MARGIN;
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.tables.ledger)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
+            .expression_attribute_values(":account", row::text(account.as_str()))
+            .expression_attribute_values(":first", row::text("P#"))
+            .expression_attribute_values(":last", row::text(table::pages_until(latest)))
+            .limit(LOOK_UP_PAGES)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(item) = pages.next().await {
+            let page = row::read_page(&item.map_err(StoreError::of)?)?;
+            let (time, first) = (page.time, page.first);
+            let found = page.stretch().find(id);
+            if found.is_some() {
+                self.skew.check()?;
+                return Ok(found);
+            }
+            if time < earliest || first <= after {
+                break;
+            }
+        }
+        self.skew.check()?;
+        Ok(None)
+    }
+
+    /// Pages of an account, the latest first: at most `count`, before the one at `before`.
+    pub async fn pages(
+        &self,
+        account: &AccountId,
+        before: Option<(Instant, Seq)>,
+        count: i32,
+    ) -> Stored<Vec<Page>> {
+        // BETWEEN includes its bounds; no page has number 0, so that is just below the first.
+        let last = match before {
+            Some((time, first)) => table::page_key(time, first - 1),
+            None => table::pages_until(Instant::MAX),
+        };
+        let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
+        let got = query
+            .scan_index_forward(false)
+            .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
+            .expression_attribute_values(":account", row::text(account.as_str()))
+            .expression_attribute_values(":first", row::text("P#"))
+            .expression_attribute_values(":last", row::text(last))
+            .limit(count)
+            .send()
+            .await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.items().iter().map(row::read_page).collect()
+    }
+
+    /// The published catalog, as its text. None: the default is in force.
+    pub async fn catalog(&self) -> Stored<Option<String>> {
+        let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
+        let get = get.key(table::ACCOUNT, row::text(table::CATALOG));
+        let got = get.key(table::SORT, row::text(table::CATALOG_LATEST)).send().await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.item.as_ref().map(row::read_catalog).transpose()
+    }
+}
