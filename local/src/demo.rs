@@ -91,6 +91,7 @@ const STORY: &[(&str, Do)] = &[
         "The customer upgrades: 2500 credits at once.",
         Do::Send("PUT", "studio", "upgrade", r#"{"plan":"pro"}"#, 201),
     ),
+    ("They can be spent already.", Do::Send("GET", "studio/balance", "", "", 200)),
     (
         "Abuse is reported: the account is frozen, its credits are kept.",
         Do::Send("POST", "studio/freeze", "freeze-1", r#"{"reason":"abuse report 7"}"#, 201),

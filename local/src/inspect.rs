@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use shared::domain::ledger::{Placed, Stretch};
-use shared::domain::{AccountId, Catalog, Entry, Gate, Note, What};
+use shared::domain::{AccountId, Catalog, Entry, Gate, Instant, Note, What};
 use shared::store::{Loaded, StoreError};
 use shared::world::World;
 
@@ -42,10 +42,14 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         Gate { .. } => "closed: the plan does not include AI, or was canceled",
     };
     let standing = &a.standing;
+    let valid_until = match a.valid_until {
+        Instant::EPOCH => "it is settled: there are notes".to_owned(),
+        instant => instant.to_string(),
+    };
     let mut text = format!(
         "account {}, {} bytes\n\
          available   {}\nheld        {} in {} holds\ndebt        {}\ngate        {gate}\n\
-         plan        {}, {}, anchor {}\nvalid until {}\n\
+         plan        {}, {}, anchor {}\nvalid until {valid_until}\n\
          entries     {}, of which {} in pages; last settled by entry {}; floor {}\n",
         a.id,
         loaded.weight.item,
@@ -56,7 +60,6 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         standing.plan,
         standing.status.name(),
         standing.anchor,
-        a.valid_until,
         a.seq,
         a.paged,
         a.settled_seq,

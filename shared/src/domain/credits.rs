@@ -9,7 +9,7 @@ use std::str::FromStr;
 ///
 /// A balance is never negative; a change of a balance (an [`Entry`](super::Entry)) may be. In JSON
 /// it is a decimal string in its shortest form: `"25"`, `"0.5"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credits(i64);
 
 impl Credits {
@@ -87,6 +87,12 @@ impl fmt::Display for Credits {
         }
         let decimals = format!("{micro:06}");
         write!(f, "{sign}{whole}.{}", decimals.trim_end_matches('0'))
+    }
+}
+
+impl fmt::Debug for Credits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credits({self})")
     }
 }
 
