@@ -1,5 +1,6 @@
 //! Scrip's tests. Each module tells stories of one kind, through the front door where there is one.
 
+mod broken;
 mod capacity;
 mod catalogs;
 mod concurrency;
