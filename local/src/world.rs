@@ -38,7 +38,7 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
         Data::Endpoint(url) => {
             let client = aws_smithy_http_client::Builder::new().build_http();
             let sdk = sdk(client, url);
-            return assemble(sdk, system_clock(), clock.clock(), os_entropy(), config).await;
+            return assemble(sdk, system_clock(), clock.clock(), Entropy::system(), config).await;
         }
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
@@ -49,7 +49,7 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
     };
     let client = Embedded::new(database, clock.clock()).client();
     let sdk = sdk(client, "http://embedded");
-    assemble(sdk, clock.clock(), clock.clock(), os_entropy(), config).await
+    assemble(sdk, clock.clock(), clock.clock(), Entropy::system(), config).await
 }
 
 /// The world over any SDK: `compared` is the clock that DynamoDB's is compared with.
@@ -79,13 +79,4 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
         .timeout_config(call_timeout())
         .retry_config(call_retry())
         .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-}
-
-/// Randomness from the operating system.
-pub fn os_entropy() -> Entropy {
-    Entropy::new(|| {
-        let mut bytes = [0; 10];
-        getrandom::fill(&mut bytes).expect("the operating system has randomness");
-        bytes
-    })
 }

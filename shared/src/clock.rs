@@ -35,6 +35,15 @@ impl Entropy {
         Entropy(Arc::new(draw))
     }
 
+    /// The operating system's.
+    pub fn system() -> Entropy {
+        Entropy::new(|| {
+            let mut bytes = [0; 10];
+            getrandom::fill(&mut bytes).expect("the operating system has randomness");
+            bytes
+        })
+    }
+
     /// A new operation id of `now`.
     pub fn mint(&self, now: Instant) -> OperationId {
         OperationId::mint(now, (self.0)())

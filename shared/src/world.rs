@@ -62,12 +62,7 @@ impl World {
             .await;
         let builder = aws_sdk_dynamodb::config::Builder::from(&aws);
         let store = Store::new(builder, config.tables.clone(), clock.clone());
-        let entropy = Entropy::new(|| {
-            let mut bytes = [0; 10];
-            getrandom::fill(&mut bytes).expect("the operating system has randomness");
-            bytes
-        });
-        World::new(store, clock, entropy, config).await
+        World::new(store, clock, Entropy::system(), config).await
     }
 
     /// A world around `store`, with the catalog that is in force there.

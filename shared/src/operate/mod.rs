@@ -74,9 +74,7 @@ impl<'a> Run<'a> {
     fn begin(world: &'a World, catalog: &'a Catalog) -> Run<'a> {
         Run { world, catalog, began: world.clock.now(), doubt: Doubt::default() }
     }
-}
 
-impl Run<'_> {
     /// A refusal has no effect, so it is not answered while an attempt that was given up may still
     /// arrive and have one: then the outcome is not known.
     fn refuse(&self, refusal: Refusal) -> Failure {

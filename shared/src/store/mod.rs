@@ -187,14 +187,8 @@ impl Store {
     }
 
     async fn open(&self, receipt: &Receipt, account: &Account, doubt: &Doubt) -> Stored<Outcome> {
-        let put = Put::builder()
-            .table_name(&self.tables.accounts)
-            .set_item(Some(row::account_item(account)))
-            .condition_expression(ABSENT)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .expect("table and item are set");
-        self.together(receipt, TransactWriteItem::builder().put(put).build(), doubt).await
+        let put = put_absent(&self.tables.accounts, row::account_item(account));
+        self.together(receipt, put, doubt).await
     }
 
     async fn receipted(
@@ -226,16 +220,11 @@ impl Store {
             .expression_attribute_values(":before", row::number(edition.version - 1))
             .build()
             .expect("table and item are set");
-        let kept = Put::builder()
-            .table_name(&self.tables.ledger)
-            .set_item(Some(row::catalog_item(edition, &table::catalog_key(edition.version))))
-            .condition_expression(ABSENT)
-            .build()
-            .expect("table and item are set");
+        let kept = row::catalog_item(edition, &table::catalog_key(edition.version));
+        let kept = put_absent(&self.tables.ledger, kept);
         let write = self.client.transact_write_items();
         let write = write.transact_items(TransactWriteItem::builder().put(latest).build());
-        let sent = write.transact_items(TransactWriteItem::builder().put(kept).build()).send();
-        let Err(error) = sent.await else {
+        let Err(error) = write.transact_items(kept).send().await else {
             return Ok(Outcome::Done(None));
         };
         match error.as_service_error() {
@@ -255,14 +244,7 @@ impl Store {
         part: TransactWriteItem,
         doubt: &Doubt,
     ) -> Stored<Outcome> {
-        let put = Put::builder()
-            .table_name(&self.tables.ledger)
-            .set_item(Some(row::receipt_item(receipt)))
-            .condition_expression(ABSENT)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .expect("table and item are set");
-        let receipt_part = TransactWriteItem::builder().put(put).build();
+        let receipt_part = put_absent(&self.tables.ledger, row::receipt_item(receipt));
         let write = self.client.transact_write_items();
         let write = write.transact_items(receipt_part).transact_items(part);
         let sent = write.customize().interceptor(doubt.clone()).send().await;
@@ -292,6 +274,18 @@ impl Store {
 
 /// True of an item that is not there: every item has the account as its key.
 const ABSENT: &str = "attribute_not_exists(a)";
+
+/// The part of a transaction that puts an item where there is none; if there is one, it comes back.
+fn put_absent(table: &str, item: Item) -> TransactWriteItem {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .condition_expression(ABSENT)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .expect("table and item are set");
+    TransactWriteItem::builder().put(put).build()
+}
 
 fn check_failed(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")

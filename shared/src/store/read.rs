@@ -1,5 +1,7 @@
 //! What the store reads: always consistently.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+
 use super::row::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, loaded, table};
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
@@ -21,19 +23,19 @@ impl Store {
 
     /// The id that a key stands for, if it was ever used as a name.
     pub async fn name(&self, account: &AccountId, key: &Key) -> Stored<Option<Name>> {
-        let item = self.ledger_item(account, table::name_key(key)).await?;
+        let item = self.ledger_item(account.as_str(), &table::name_key(key)).await?;
         item.as_ref().map(row::read_name).transpose()
     }
 
     /// The receipt of an operator's operation, if it happened.
     pub async fn receipt(&self, account: &AccountId, key: &Key) -> Stored<Option<Receipt>> {
-        let item = self.ledger_item(account, table::receipt_key(key)).await?;
+        let item = self.ledger_item(account.as_str(), &table::receipt_key(key)).await?;
         item.as_ref().map(row::read_receipt).transpose()
     }
 
-    async fn ledger_item(&self, account: &AccountId, sort: String) -> Stored<Option<Item>> {
+    async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {
         let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
-        let get = get.key(table::ACCOUNT, row::text(account.as_str()));
+        let get = get.key(table::ACCOUNT, row::text(account));
         let got = get.key(table::SORT, row::text(sort)).send().await.map_err(StoreError::of)?;
         self.skew.check()?;
         Ok(got.item)
@@ -51,20 +53,8 @@ impl Store {
     ) -> Stored<Option<Placed>> {
         let latest = id.time() + WINDOW + MARGIN;
         let earliest = id.time() - AHEAD - MARGIN;
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.tables.ledger)
-            .consistent_read(true)
-            .scan_index_forward(false)
-            .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
-            .expression_attribute_values(":account", row::text(account.as_str()))
-            .expression_attribute_values(":first", row::text("P#"))
-            .expression_attribute_values(":last", row::text(table::pages_until(latest)))
-            .limit(LOOK_UP_PAGES)
-            .into_paginator()
-            .items()
-            .send();
+        let pages = self.pages_down_from(account, table::pages_until(latest), LOOK_UP_PAGES);
+        let mut pages = pages.into_paginator().items().send();
         while let Some(item) = pages.next().await {
             let page = row::read_page(&item.map_err(StoreError::of)?)?;
             let (time, first) = (page.time, page.first);
@@ -93,28 +83,27 @@ impl Store {
             Some((time, first)) => table::page_key(time, first - 1),
             None => table::pages_until(Instant::MAX),
         };
+        let got = self.pages_down_from(account, last, count).send().await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.items().iter().map(row::read_page).collect()
+    }
+
+    /// The pages of an account from the key `last` down, `count` in each request.
+    fn pages_down_from(&self, account: &AccountId, last: String, count: i32) -> QueryFluentBuilder {
         let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
-        let got = query
+        query
             .scan_index_forward(false)
             .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
             .expression_attribute_values(":account", row::text(account.as_str()))
             .expression_attribute_values(":first", row::text("P#"))
             .expression_attribute_values(":last", row::text(last))
             .limit(count)
-            .send()
-            .await;
-        let got = got.map_err(StoreError::of)?;
-        self.skew.check()?;
-        got.items().iter().map(row::read_page).collect()
     }
 
     /// The published catalog, as its text. None: the default is in force.
     pub async fn catalog(&self) -> Stored<Option<String>> {
-        let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
-        let get = get.key(table::ACCOUNT, row::text(table::CATALOG));
-        let got = get.key(table::SORT, row::text(table::CATALOG_LATEST)).send().await;
-        let got = got.map_err(StoreError::of)?;
-        self.skew.check()?;
-        got.item.as_ref().map(row::read_catalog).transpose()
+        let item = self.ledger_item(table::CATALOG, table::CATALOG_LATEST).await?;
+        item.as_ref().map(row::read_catalog).transpose()
     }
 }

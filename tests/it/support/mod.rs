@@ -56,7 +56,7 @@ impl Stack {
     /// A stack whose clock reads `now` and goes on from there.
     pub async fn at(now: &str) -> Stack {
         let clock = LocalClock::starting_at(instant(now));
-        Stack::with(clock.clone(), clock.clock(), world::os_entropy()).await
+        Stack::with(clock.clone(), clock.clock(), Entropy::system()).await
     }
 
     /// A stack at a Wednesday noon: no boundary is near.
