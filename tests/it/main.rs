@@ -1,11 +1,15 @@
 //! Scrip's tests. Each module tells stories of one kind, through the front door where there is one.
 
+use tests::support;
+
 mod broken;
+mod calendar;
 mod capacity;
 mod catalogs;
 mod concurrency;
 mod debits;
 mod events;
+mod exhaustive;
 mod faults;
 mod input;
 mod invoke;
@@ -18,5 +22,4 @@ mod rules;
 mod scenarios;
 mod simulation;
 mod stories;
-mod support;
 mod time;

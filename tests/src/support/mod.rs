@@ -170,6 +170,30 @@ pub fn answer(response: Response<Body>) -> Answer {
     Answer { status: parts.status.as_u16(), replayed, headers: parts.headers, body }
 }
 
+/// The whole ledger of an account, the first entry first, without what is pending.
+///
+/// # Errors
+/// An answer that is no listing.
+pub async fn ledger(functions: &Functions, account: &str) -> Result<Vec<Value>, String> {
+    let mut entries = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/v1/accounts/{account}/ledger?limit=200{cursor}");
+        let listing = answer(functions.answer(request("GET", &path, None, "")).await);
+        if listing.status != 200 {
+            return Err(format!("GET {path}: {listing:?}"));
+        }
+        let listed = listing.body["entries"].as_array().cloned().unwrap_or_default();
+        entries.extend(listed.into_iter().filter(|entry| entry.get("pending").is_none()));
+        match listing.body["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    entries.reverse();
+    Ok(entries)
+}
+
 pub fn instant(text: &str) -> Instant {
     Instant::parse(text).unwrap_or_else(|| panic!("not a time: {text}"))
 }

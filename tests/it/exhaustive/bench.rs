@@ -1,0 +1,214 @@
+//! What the exhaustive tests stand on: three handlers at a gate, a table that is put back between two
+//! runs, a clock that stands still, and randomness that counts.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use aws_sdk_dynamodb::config::retry::TokenBucket;
+use dynoxide::Database;
+use local::embedded::Embedded;
+use local::routes::Functions;
+use local::{tables, world};
+use serde_json::{Value, json};
+use shared::clock::{Clock, Entropy};
+use shared::config::Config;
+use shared::domain::{Instant, OperationId};
+use tests::simulation::auditor::{self, Answered, Exchange};
+use tests::simulation::repeatable;
+use tests::support::{Answer, answer, instant, ledger, request};
+
+use super::gate::Gate;
+
+pub const HANDLERS: usize = 3;
+/// The account of every case.
+pub const ACCOUNT: &str = "acme";
+
+/// A request as a client sends it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub method: &'static str,
+    pub path: String,
+    pub key: Option<String>,
+    pub body: String,
+    /// Micro-credits it adds to what is available, or takes (less than 0).
+    pub credits: i64,
+}
+
+/// The two tables, item by item.
+type Items = Vec<(String, Value)>;
+
+/// Three handlers over one table.
+pub struct Bench {
+    pub handlers: Vec<Functions>,
+    pub gate: Gate,
+    database: Database,
+    now_ms: Arc<AtomicI64>,
+    drawn: Vec<Arc<AtomicU64>>,
+}
+
+impl Bench {
+    pub async fn new() -> Bench {
+        let database = Database::memory().expect("a database in memory");
+        // A Wednesday noon: no boundary is near.
+        let now_ms = Arc::new(AtomicI64::new(instant("2026-11-18T12:00:00Z").ms()));
+        let read = now_ms.clone();
+        let clock = Clock::new(move || Instant::from_ms(read.load(Ordering::Relaxed)));
+        let gate = Gate::new(Embedded::new(database.clone(), clock.clone()));
+        let (mut handlers, mut drawn) = (Vec::new(), Vec::new());
+        for handler in 0..HANDLERS {
+            let count = Arc::new(AtomicU64::new(0));
+            drawn.push(count.clone());
+            let entropy = Entropy::new(move || {
+                let mut bytes = [handler as u8; 10];
+                bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+                bytes
+            });
+            let config = Config { tables: tables::names(), top_up_url: None };
+            let sdk = repeatable(gate.client(handler), TokenBucket::unlimited());
+            let world = world::assemble(sdk, clock.clone(), clock.clone(), entropy, config).await;
+            handlers.push(Functions::new(world.expect("the stack starts")));
+        }
+        Bench { handlers, gate, database, now_ms, drawn }
+    }
+
+    pub fn set_clock(&self, now: &str) {
+        self.now_ms.store(instant(now).ms(), Ordering::Relaxed);
+    }
+
+    pub fn advance_ms(&self, ms: i64) {
+        self.now_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// An id that is so old now.
+    pub fn id(&self, number: u8, age_ms: i64) -> String {
+        let now_ms = self.now_ms.load(Ordering::Relaxed);
+        mint(number, Instant::from_ms(now_ms - age_ms))
+    }
+
+    /// An id of this instant.
+    pub fn id_of(&self, number: u8, time: &str) -> String {
+        mint(number, instant(time))
+    }
+
+    /// Sends a request to a handler whose way to the table is open or at the gate.
+    pub async fn send(&self, handler: usize, asked: &Asked) -> Answer {
+        let Asked { method, path, key, body, .. } = asked;
+        answer(self.handlers[handler].answer(request(method, path, key.as_deref(), body)).await)
+    }
+
+    /// Both tables as they are.
+    pub fn items(&self) -> Items {
+        let names = tables::names();
+        let mut items = Vec::new();
+        for table in [names.accounts, names.ledger] {
+            let scan = json!({ "TableName": table });
+            let scan = serde_json::from_value(scan).expect("a request");
+            let scanned = self.database.scan(scan).expect("a scan");
+            let scanned = serde_json::to_value(&scanned).expect("JSON");
+            let found = scanned["Items"].as_array().cloned().unwrap_or_default();
+            items.extend(found.into_iter().map(|item| (table.clone(), item)));
+        }
+        items
+    }
+
+    /// How many entries the account has, and how many of them are in pages.
+    pub fn entries(&self) -> (u64, u64) {
+        let items = self.items();
+        let (_, account) = &items[0];
+        let number = |name: &str| account[name]["N"].as_str().and_then(|n| n.parse().ok());
+        (number("n").expect("a number"), number("f").expect("a number"))
+    }
+
+    /// Puts both tables back, and lets randomness count anew.
+    pub fn restore(&self, items: &Items) {
+        let key = |item: &Value| {
+            let mut key = json!({ "a": item["a"] });
+            if let Some(sort) = item.get("s") {
+                key["s"] = sort.clone();
+            }
+            key
+        };
+        for (table, item) in self.items() {
+            let delete = json!({ "TableName": table, "Key": key(&item) });
+            let delete = serde_json::from_value(delete).expect("a request");
+            self.database.delete_item(delete).expect("deleted");
+        }
+        for (table, item) in items {
+            let put = json!({ "TableName": table, "Item": item });
+            let put = serde_json::from_value(put).expect("a request");
+            self.database.put_item(put).expect("put");
+        }
+        self.drawn.iter().for_each(|drawn| drawn.store(0, Ordering::Relaxed));
+    }
+
+    /// A number for what both tables hold: equal tables have equal numbers.
+    pub fn state(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (table, item) in self.items() {
+            table.hash(&mut hasher);
+            canonical(&item, &mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// Has the account audited: by its ledger, its balance and what was answered.
+    pub async fn audit(&self, exchanges: &[Exchange]) -> Result<Value, String> {
+        let entries = ledger(&self.handlers[0], ACCOUNT).await?;
+        let path = format!("/v1/accounts/{ACCOUNT}/balance");
+        let asked = Asked { method: "GET", path, key: None, body: String::new(), credits: 0 };
+        let balance = self.send(0, &asked).await.body;
+        auditor::audit(&entries, exchanges, &balance)?;
+        Ok(balance)
+    }
+}
+
+fn mint(number: u8, time: Instant) -> String {
+    OperationId::mint(time, [0xff, 0, 0, 0, 0, 0, 0, 0, 0, number]).to_string()
+}
+
+/// Hashes bytes that are JSON, whatever the order of the fields.
+pub fn hash_json(bytes: &[u8], hasher: &mut DefaultHasher) {
+    match serde_json::from_slice(bytes) {
+        Ok(value) => canonical(&value, hasher),
+        Err(_) => bytes.hash(hasher),
+    }
+}
+
+fn canonical(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<_, _> = fields.iter().collect();
+            for (name, value) in sorted {
+                name.hash(hasher);
+                canonical(value, hasher);
+            }
+        }
+        Value::Array(values) => {
+            values.len().hash(hasher);
+            values.iter().for_each(|value| canonical(value, hasher));
+        }
+        value => value.to_string().hash(hasher),
+    }
+}
+
+/// What the client saw of a request. None: it changes nothing, so the auditor is not told.
+pub fn exchange(
+    asked: &Asked,
+    sent_ms: i64,
+    answered_ms: i64,
+    answer: Option<Answer>,
+) -> Option<Exchange> {
+    Some(Exchange {
+        key: asked.key.clone()?,
+        credits: asked.credits,
+        sent_ms,
+        answered_ms,
+        answer: answer.map(|answer| Answered {
+            status: answer.status,
+            replayed: answer.replayed,
+            body: answer.body,
+        }),
+    })
+}

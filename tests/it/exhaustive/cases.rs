@@ -1,0 +1,148 @@
+//! The small cases: an account in every state that sends a debit another way, and what is asked of it.
+
+use super::bench::{ACCOUNT, Asked, Bench, exchange};
+use tests::simulation::auditor::Exchange;
+
+/// A state of the account, and the way that a debit takes through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// Nothing is in the way: one write.
+    Fast,
+    /// The key is no id.
+    Name,
+    /// The list is one short of a page.
+    PageDue,
+    /// Something younger than the id has left for a page.
+    OldId,
+    /// The same, and the operation happened and left for a page too.
+    OldIdThatHappened,
+    /// The id is older than anything that may still arrive.
+    LateId,
+    /// The list is full.
+    FullList,
+    /// It is Monday.
+    Monday,
+    /// A grant has arrived and is not folded in.
+    Noted,
+    /// The credits are enough for one of the two.
+    Scarce,
+    /// The account is frozen.
+    Frozen,
+    /// There is no account.
+    Absent,
+}
+
+/// Every state in which a debit finds an account.
+pub const CASES: [Case; 11] = [
+    Case::Fast,
+    Case::Name,
+    Case::PageDue,
+    Case::OldId,
+    Case::OldIdThatHappened,
+    Case::LateId,
+    Case::FullList,
+    Case::Monday,
+    Case::Noted,
+    Case::Scarce,
+    Case::Frozen,
+];
+
+pub fn debit(key: &str, micro: i64) -> Asked {
+    let body = format!(r#"{{"credits":"{}.{:06}"}}"#, micro / 1_000_000, micro % 1_000_000);
+    let path = format!("/v1/accounts/{ACCOUNT}/debits");
+    Asked { method: "POST", path, key: Some(key.to_owned()), body, credits: -micro }
+}
+
+pub fn operator(method: &'static str, path: &str, key: &str, body: &str, credits: i64) -> Asked {
+    let path = format!("/v1/accounts/{ACCOUNT}{path}");
+    Asked { method, path, key: Some(key.to_owned()), body: body.to_owned(), credits }
+}
+
+pub fn read(path: &str) -> Asked {
+    let path = format!("/v1/accounts/{ACCOUNT}{path}");
+    Asked { method: "GET", path, key: None, body: String::new(), credits: 0 }
+}
+
+pub fn grant(key: &str) -> Asked {
+    operator("POST", "/grants", key, r#"{"credits":"10","reason":"test"}"#, 10_000_000)
+}
+
+impl Case {
+    /// Brings the account into the state. Returns what was asked for that.
+    pub async fn set_up(self, bench: &Bench) -> Vec<Exchange> {
+        bench.gate.set_open(true);
+        bench.restore(&Vec::new());
+        let opened =
+            if self == Case::Monday { "2026-11-15T23:59:00Z" } else { "2026-11-18T11:00:00Z" };
+        bench.set_clock(opened);
+        if self == Case::Absent {
+            return Vec::new();
+        }
+        let mut asked = vec![operator("PUT", "", "open", r#"{"plan":"free"}"#, 25_000_000)];
+        let fresh = |number: u8| debit(&bench.id(number, 0), 100_000);
+        match self {
+            Case::Fast | Case::Name | Case::LateId | Case::Monday | Case::Absent => {
+                asked.extend((0..2).map(fresh));
+            }
+            Case::PageDue => asked.extend((0..21).map(fresh)),
+            Case::OldId => asked.extend((0..24).map(fresh)),
+            Case::OldIdThatHappened => {
+                asked.push(self.first(bench));
+                asked.extend((0..24).map(fresh));
+            }
+            Case::FullList => {
+                bench.gate.set_refuses_pages(true);
+                asked.extend((0..63).map(fresh));
+            }
+            Case::Noted => asked.push(grant("grant before")),
+            Case::Scarce => asked.push(debit(&bench.id(0, 0), 23_500_000)),
+            Case::Frozen => {
+                asked.push(operator("POST", "/freeze", "freeze", r#"{"reason":"test"}"#, 0));
+            }
+        }
+        let mut exchanges = Vec::new();
+        for asked in asked {
+            let answer = bench.send(0, &asked).await;
+            assert_eq!(answer.status, 201, "{self:?}: {asked:?}: {answer:?}");
+            exchanges.extend(exchange(&asked, i64::MIN, i64::MIN, Some(answer)));
+        }
+        bench.gate.set_refuses_pages(false);
+        let (entries, paged) = bench.entries();
+        let as_meant = match self {
+            Case::PageDue => (entries, paged) == (22, 0),
+            Case::OldId | Case::OldIdThatHappened => paged > 0,
+            Case::FullList => (entries, paged) == (64, 0),
+            _ => paged == 0,
+        };
+        assert!(as_meant, "{self:?}: {entries} entries, {paged} in pages");
+        match self {
+            Case::Monday => bench.set_clock("2026-11-16T00:00:30Z"),
+            // Within the window, and behind the floor.
+            _ => bench.advance_ms(10_000),
+        }
+        exchanges
+    }
+
+    /// The debit that two handlers are asked for at once.
+    pub fn first(self, bench: &Bench) -> Asked {
+        let key = match self {
+            Case::Name => "job 1".to_owned(),
+            Case::OldId => bench.id(100, 30_000),
+            // The same id before and after the ten seconds that the set-up ends with.
+            Case::OldIdThatHappened => bench.id_of(100, "2026-11-18T10:59:30Z"),
+            Case::LateId => bench.id(100, 140_000),
+            _ => bench.id(100, 0),
+        };
+        debit(&key, 1_000_000)
+    }
+
+    /// What a third handler is asked for meanwhile.
+    pub fn second(self, bench: &Bench) -> Asked {
+        match self {
+            Case::Noted => grant("grant"),
+            // Each handler writes a page first; a third one that does has more schedules than hours.
+            Case::FullList => read("/balance"),
+            _ => debit(&bench.id(101, 0), 1_000_000),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The machine that tries to lose a credit: the real handlers, operations and store over the embedded
+//! table, on one thread, from one seed, while the wire loses, doubles, delays, cuts and refuses
+//! requests, handlers crash at any call, clocks differ by seconds and weeks go by.
+
+pub mod auditor;
+mod chaos;
+mod client;
+pub mod mutants;
+mod naive;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_dynamodb::config::{Builder, SharedHttpClient};
+use local::routes::Functions;
+use local::{tables, world};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use shared::clock::{Clock, Entropy};
+use shared::config::Config;
+use shared::domain::Instant;
+use shared::world::call_retry;
+
+use crate::support::{answer, instant, ledger, request};
+use auditor::{Answered, Exchange};
+use chaos::{Chaos, Fault};
+use client::Operation;
+use mutants::{Deceit, Mutant};
+pub use naive::{Naive, naive};
+
+/// Operations of one seed: a fresh table for each, since the embedded one remembers the token of
+/// every transaction.
+pub const PER_SEED: u64 = 1_000;
+const ACCOUNTS: usize = 4;
+/// Clients of one account.
+const CLIENTS: usize = 3;
+/// A client gives up waiting for an answer after this: the handler crashed.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often an operation is sent before the faults end.
+const SENDS: usize = 4;
+/// One request in so many fails, in the worst of seeds.
+const FAULTY: u32 = 8;
+
+/// What became of one seed.
+#[derive(Clone, Debug)]
+pub struct Played {
+    pub seed: u64,
+    pub operations: u64,
+    /// Requests, the repetitions of clients included.
+    pub sent: usize,
+    /// Requests to DynamoDB, the SDK's own retries included.
+    pub calls: usize,
+    pub entries: usize,
+    /// Operations whose outcome was not known while the wire failed, settled by their key.
+    pub unknown: usize,
+    faults: BTreeMap<Fault, usize>,
+}
+
+impl Played {
+    /// How many requests failed.
+    pub fn faults(&self) -> usize {
+        self.faults.values().sum()
+    }
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Played { seed, operations, sent, calls, entries, unknown, faults } = self;
+        write!(f, "SEED={seed}: {operations} operations, {sent} sent, {calls} calls, ")?;
+        write!(f, "{entries} entries, {unknown} unknowns settled, 0 credits off;")?;
+        faults.iter().try_for_each(|(fault, count)| write!(f, " {fault:?} {count}"))
+    }
+}
+
+/// Plays one seed on one thread, where only the simulation's own time goes by.
+///
+/// # Errors
+/// What the auditor found: a credit is off.
+pub fn play(seed: u64, mutant: Option<Mutant>) -> Result<Played, String> {
+    let played = std::panic::catch_unwind(|| run_on_one_thread(Simulation::play(seed, mutant)));
+    played.unwrap_or_else(|_| Err("a handler panicked".to_owned()))
+}
+
+/// Plays `seeds`, `threads` of them at a time, and tells each as it ends.
+///
+/// # Errors
+/// The first finding, with its seed. The other threads stop after the seed they are at.
+pub fn play_all(
+    seeds: std::ops::Range<u64>,
+    threads: usize,
+    tell: impl Fn(&Played) + Sync,
+) -> Result<(), String> {
+    let next = AtomicU64::new(seeds.start);
+    let found = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    match play(seed, None) {
+                        Ok(played) => tell(&played),
+                        Err(wrong) => {
+                            next.store(seeds.end, Ordering::Relaxed);
+                            let mut found = found.lock().expect("no one panics with the lock");
+                            found.get_or_insert(format!("SEED={seed}: {wrong}"));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    match found.into_inner().expect("no one panics with the lock") {
+        None => Ok(()),
+        Some(wrong) => Err(wrong),
+    }
+}
+
+fn run_on_one_thread<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+/// Makes clocks of the simulated time that are off by so many ms. It begins on a Sunday evening:
+/// Monday comes early in the run.
+fn simulated_clock() -> impl Fn(i64) -> Clock {
+    let began = tokio::time::Instant::now();
+    let epoch_ms = instant("2026-11-22T23:50:00Z").ms();
+    move |skew_ms| {
+        Clock::new(move || {
+            let ms = began.elapsed().as_millis();
+            Instant::from_ms(epoch_ms + i64::try_from(ms).expect("a short run") + skew_ms)
+        })
+    }
+}
+
+/// The SDK over a wire, as often as it is asked the same. By itself it draws its waits from the
+/// system, and all clients of a process share the tokens that its own retries cost.
+pub fn repeatable(wire: SharedHttpClient, tokens: TokenBucket) -> Builder {
+    let retry = call_retry().with_use_static_exponential_base(true);
+    let partition = RetryPartition::custom("one client").token_bucket(tokens).build();
+    world::sdk(wire, "http://embedded").retry_config(retry).retry_partition(partition)
+}
+
+fn sdk(chaos: &Chaos) -> Builder {
+    repeatable(chaos.client(), TokenBucket::default())
+}
+
+/// One simulated deployment: four handlers with clocks of their own over one table.
+struct Simulation {
+    handlers: Vec<Functions>,
+    chaos: Chaos,
+    random: RefCell<StdRng>,
+    began: tokio::time::Instant,
+    ledgers: Vec<RefCell<Vec<Exchange>>>,
+    deceit: Option<Deceit>,
+    /// The first body that each key was sent with, for the mutant that compares none.
+    bodies: RefCell<BTreeMap<(String, String), String>>,
+}
+
+impl Simulation {
+    async fn start(seed: u64, mutant: Option<Mutant>) -> Simulation {
+        let clock = simulated_clock();
+        let chaos = Chaos::new(clock(0), seed, mutant);
+        let mut handlers = Vec::new();
+        for (number, skew_ms) in Mutant::skews_ms(mutant).into_iter().enumerate() {
+            let random = Mutex::new(StdRng::seed_from_u64(seed ^ (number as u64 + 1)));
+            let entropy = Entropy::new(move || random.lock().expect("one thread").random());
+            let config = Config { tables: tables::names(), top_up_url: None };
+            let clock = clock(skew_ms);
+            let world = world::assemble(sdk(&chaos), clock.clone(), clock, entropy, config).await;
+            handlers.push(Functions::new(world.expect("the stack starts")));
+        }
+        Simulation {
+            handlers,
+            chaos,
+            random: RefCell::new(StdRng::seed_from_u64(seed)),
+            began: tokio::time::Instant::now(),
+            ledgers: (0..ACCOUNTS).map(|_| RefCell::default()).collect(),
+            deceit: mutant.and_then(|mutant| mutant.deceit()),
+            bodies: RefCell::default(),
+        }
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        self.random.borrow_mut().random_range(0..bound)
+    }
+
+    fn pick<T: Copy>(&self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).expect("a short run")
+    }
+
+    /// Sends an operation to one of the handlers, and notes what came of it.
+    async fn send(&self, operation: &Operation) -> Option<u16> {
+        let Operation { account, method, key, credits, .. } = operation;
+        let handler = self.pick(&[0, 1, 2, 3]);
+        let sent_ms = self.now_ms();
+        let (path, body) = self.front(operation);
+        let request = request(method, &path, Some(key), &body);
+        let sent = self.handlers[handler].answer(request);
+        let answer = tokio::time::timeout(PATIENCE, sent).await.ok().map(answer);
+        let answer = answer.map(|answer| Answered {
+            status: answer.status,
+            replayed: answer.replayed,
+            body: answer.body,
+        });
+        let status = answer.as_ref().map(|answer| answer.status);
+        self.ledgers[*account].borrow_mut().push(Exchange {
+            key: key.clone(),
+            credits: *credits,
+            sent_ms,
+            answered_ms: self.now_ms(),
+            answer,
+        });
+        status
+    }
+
+    /// The request as it reaches the handler: as it was sent, unless a mutant stands in front.
+    fn front(&self, operation: &Operation) -> (String, String) {
+        let Operation { path, key, body, .. } = operation;
+        match self.deceit {
+            None => (path.clone(), body.clone()),
+            Some(Deceit::ComparesNoContent) => {
+                let mut bodies = self.bodies.borrow_mut();
+                let first = bodies.entry((path.clone(), key.clone())).or_insert(body.clone());
+                (path.clone(), first.clone())
+            }
+            Some(Deceit::BelievesTheBody) => {
+                let mut fields: Value = serde_json::from_str(body).unwrap_or_default();
+                let named = fields.as_object_mut().and_then(|f| f.shift_remove("account"));
+                match named.as_ref().and_then(Value::as_str) {
+                    Some(other) => (format!("/v1/accounts/{other}/debits"), fields.to_string()),
+                    None => (path.clone(), body.clone()),
+                }
+            }
+        }
+    }
+
+    /// Sends an operation until its outcome is known, or the client has had enough.
+    async fn insist(&self, operation: &Operation) -> bool {
+        for _ in 0..SENDS {
+            match self.send(operation).await {
+                Some(503) | None => self.sleep(&[1, 20, 500]).await,
+                Some(_) => return true,
+            }
+        }
+        false
+    }
+
+    async fn sleep(&self, about_ms: &[u64]) {
+        let about = self.pick(about_ms);
+        let ms = about / 2 + self.below(about.max(1));
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    /// One client. Returns the operations whose outcome it does not know.
+    async fn client(self: Rc<Self>, account: usize, operations: u64) -> Vec<Operation> {
+        let mut sent: Vec<Operation> = Vec::new();
+        let mut open = Vec::new();
+        for number in 0..operations {
+            let now_ms = self.handlers[0].world().clock.now().ms();
+            let again = !sent.is_empty() && self.below(10) == 0;
+            let operation = match again {
+                true => self.again(&sent[self.below(sent.len() as u64) as usize]),
+                false => self.think(account, number as usize, now_ms),
+            };
+            let known = match self.below(20) {
+                // Twice at once, through whichever handlers.
+                0 => {
+                    let twin = self.insist(&operation);
+                    let (one, two) = tokio::join!(self.insist(&operation), twin);
+                    one && two
+                }
+                _ => self.insist(&operation).await,
+            };
+            if !known {
+                open.push(operation.clone());
+            }
+            sent.push(operation);
+            match self.below(1000) {
+                0..900 => self.sleep(&[1, 4, 20]).await,
+                900..980 => self.sleep(&[1_000, 60_000, 130_000]).await,
+                980..998 => self.sleep(&[3_600_000]).await,
+                _ => self.sleep(&[3 * 86_400_000, 8 * 86_400_000]).await,
+            }
+        }
+        open
+    }
+
+    /// Plays one seed, settles what is unknown, and has every account audited.
+    async fn play(seed: u64, mutant: Option<Mutant>) -> Result<Played, String> {
+        let simulation = Rc::new(Simulation::start(seed, mutant).await);
+        for account in 0..ACCOUNTS {
+            let opening = Operation {
+                account,
+                method: "PUT",
+                path: format!("/v1/accounts/a{account}"),
+                key: "open".to_owned(),
+                body: r#"{"plan":"free"}"#.to_owned(),
+                credits: 25_000_000,
+            };
+            assert_eq!(simulation.send(&opening).await, Some(201));
+        }
+        simulation.chaos.set_rate(simulation.pick(&[FAULTY, 25, 100]));
+        let each = PER_SEED / (ACCOUNTS * CLIENTS) as u64;
+        let clients: Vec<_> = (0..ACCOUNTS * CLIENTS)
+            .map(|n| tokio::task::spawn_local(simulation.clone().client(n % ACCOUNTS, each)))
+            .collect();
+        let mut open = Vec::new();
+        for client in clients {
+            open.extend(client.await.map_err(|error| format!("a handler panicked: {error}"))?);
+        }
+        simulation.chaos.set_rate(0);
+        // What is still on its way arrives, and no id is in the doubtful minutes any more.
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        for operation in &open {
+            let status = simulation.send(operation).await;
+            if !matches!(status, Some(201 | 400 | 402 | 403 | 422)) {
+                return Err(format!("{operation:?} ends in {status:?}"));
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let (mut entries, mut sent) = (0, 0);
+        for account in 0..ACCOUNTS {
+            let exchanges = simulation.ledgers[account].take();
+            let handler = &simulation.handlers[0];
+            let ledger = ledger(handler, &format!("a{account}")).await?;
+            let balance = simulation.get(&format!("/v1/accounts/a{account}/balance")).await?;
+            let audited = auditor::audit(&ledger, &exchanges, &balance);
+            entries += audited.map_err(|wrong| format!("account a{account}: {wrong}"))?;
+            sent += exchanges.len();
+        }
+        let operations = each * (ACCOUNTS * CLIENTS) as u64;
+        let (calls, faults) = (simulation.chaos.calls(), simulation.chaos.faults());
+        Ok(Played { seed, operations, sent, calls, entries, unknown: open.len(), faults })
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, String> {
+        let answer = answer(self.handlers[0].answer(request("GET", path, None, "")).await);
+        match answer.status {
+            200 => Ok(answer.body),
+            _ => Err(format!("GET {path}: {answer:?}")),
+        }
+    }
+}

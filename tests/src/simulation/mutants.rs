@@ -1,0 +1,377 @@
+//! Mutants: the protocol with one of its rules taken out. The simulation must catch every one of them,
+//! or it proves nothing.
+
+use std::collections::BTreeMap;
+
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::base64;
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
+use shared::decide::{AHEAD, MARGIN, WINDOW};
+use shared::store::packed;
+
+use crate::support::wire::response;
+
+/// What is broken, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    pub name: &'static str,
+    pub change: Change,
+}
+
+/// Where a mutant differs.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// In the requests it sends: changes the body of a request of this operation.
+    Request(fn(&str, &mut Value)),
+    /// In what the wire does for it.
+    Wire(Misdeed),
+    /// At its front door.
+    Front(Deceit),
+}
+
+/// What a mutant's wire does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misdeed {
+    TrimsFirst,
+    TrimsItsOwnCount,
+    LowersTheFloor,
+    KeysPagesByTheirFirst,
+    LooksUpWithoutMargin,
+    LooksUpInTheWindowOnly,
+    ForgetsNames,
+    ChecksNoClock,
+}
+
+/// What a mutant does to a request before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deceit {
+    /// A key that is known is taken for the request it was first sent with.
+    ComparesNoContent,
+    /// The account is the one that the body names.
+    BelievesTheBody,
+}
+
+use Change::{Front, Request, Wire};
+
+/// Each rule, taken out.
+pub const MUTANTS: [Mutant; 25] = [
+    Mutant { name: "an id is not looked for in the list", change: Request(no_contains) },
+    Mutant { name: "no floor: pages are not looked at", change: Request(no_floor) },
+    Mutant { name: "a look-up is not guarded", change: Request(no_paged_guard) },
+    Mutant { name: "the line is spent after it lapsed", change: Request(no_validity) },
+    Mutant { name: "credits lapse when a TTL job comes", change: Request(ttl_expiry) },
+    Mutant { name: "the balance is not compared", change: Request(no_balance) },
+    Mutant { name: "the gate is not looked at", change: Request(no_gate) },
+    Mutant { name: "settle is not compared and set", change: Request(no_sequence) },
+    Mutant { name: "a trim is not compared and set", change: Request(no_trim_guard) },
+    Mutant { name: "a name is given again", change: Request(no_name_guard) },
+    Mutant { name: "a receipt is written again", change: Request(no_receipt_guard) },
+    Mutant { name: "a freeze is x = 0, without an entry", change: Request(freeze_by_x) },
+    Mutant { name: "reads are not consistent", change: Request(inconsistent) },
+    Mutant { name: "a look-up finds nothing", change: Request(blind_look_up) },
+    Mutant { name: "a page's balance is off by one", change: Request(page_balance_off) },
+    Mutant { name: "trim before page", change: Wire(Misdeed::TrimsFirst) },
+    Mutant { name: "trim by one's own count", change: Wire(Misdeed::TrimsItsOwnCount) },
+    Mutant { name: "the floor is not the maximum", change: Wire(Misdeed::LowersTheFloor) },
+    Mutant { name: "page keys go back in time", change: Wire(Misdeed::KeysPagesByTheirFirst) },
+    Mutant { name: "look-up without margin", change: Wire(Misdeed::LooksUpWithoutMargin) },
+    Mutant { name: "look-up in the window only", change: Wire(Misdeed::LooksUpInTheWindowOnly) },
+    Mutant { name: "a name expires", change: Wire(Misdeed::ForgetsNames) },
+    Mutant { name: "clocks are not compared", change: Wire(Misdeed::ChecksNoClock) },
+    Mutant { name: "no fingerprint", change: Front(Deceit::ComparesNoContent) },
+    Mutant { name: "the account of the body", change: Front(Deceit::BelievesTheBody) },
+];
+
+impl Mutant {
+    pub fn misdeed(&self) -> Option<Misdeed> {
+        match self.change {
+            Wire(misdeed) => Some(misdeed),
+            _ => None,
+        }
+    }
+
+    pub fn deceit(&self) -> Option<Deceit> {
+        match self.change {
+            Front(deceit) => Some(deceit),
+            _ => None,
+        }
+    }
+
+    /// How far the clocks of this mutant's handlers are off: further than is checked, if none is.
+    pub fn skews_ms(mutant: Option<Mutant>) -> [i64; 4] {
+        match mutant.and_then(|mutant| mutant.misdeed()) {
+            Some(Misdeed::ChecksNoClock) => [0, 20_000, -1_500, 400],
+            _ => [0, 1_500, -1_500, 400],
+        }
+    }
+}
+
+/// The request as a mutant sends it.
+pub fn rewrite(request: &mut HttpRequest, change: impl FnOnce(&str, &mut Value)) {
+    let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+    let operation = target.rsplit('.').next().unwrap_or_default();
+    let body = request.body().bytes().unwrap_or_default();
+    if let Ok(mut body) = serde_json::from_slice(body) {
+        change(operation, &mut body);
+        *request.body_mut() = SdkBody::from(body.to_string());
+    }
+}
+
+/// The latest time inside the repeatable ids of the page that was put last, by account.
+pub type Floors = BTreeMap<String, i64>;
+
+/// The request as the wire of a mutant lets it through, at `now_ms`.
+pub fn prepare(misdeed: Misdeed, request: &mut HttpRequest, now_ms: i64, floors: &mut Floors) {
+    rewrite(request, |operation, body| match misdeed {
+        Misdeed::LowersTheFloor => lower_floor(operation, body, floors),
+        Misdeed::KeysPagesByTheirFirst => key_by_first(operation, body),
+        Misdeed::LooksUpWithoutMargin if is_look_up(operation, body) => {
+            let latest_ms = look_up_ms(body) + WINDOW.ms();
+            body["ExpressionAttributeValues"][":last"]["S"] = format!("P#{latest_ms:015}#~").into();
+        }
+        Misdeed::ForgetsNames => forget_name(operation, body, now_ms),
+        _ => {}
+    });
+}
+
+/// An answer as a mutant sees it.
+pub fn conceal(
+    misdeed: Misdeed,
+    operation: &str,
+    request: &Value,
+    answer: HttpResponse,
+) -> Result<HttpResponse, ConnectorError> {
+    let status = answer.status().as_u16();
+    let text = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned();
+    if misdeed == Misdeed::ChecksNoClock {
+        // The answer is built anew, without a date.
+        return response(status, text);
+    }
+    let hides = [Misdeed::LooksUpWithoutMargin, Misdeed::LooksUpInTheWindowOnly].contains(&misdeed);
+    if !hides || !is_look_up(operation, request) {
+        return Ok(answer);
+    }
+    let mut body: Value = serde_json::from_str(&text).unwrap_or_default();
+    let too_old = |item: &Value, limit_ms: i64| page_ms(&item["s"]).is_some_and(|t| t < limit_ms);
+    if let Some(items) = body["Items"].as_array_mut() {
+        let kept = match misdeed {
+            Misdeed::LooksUpWithoutMargin => {
+                let limit_ms = look_up_ms(request) + MARGIN.ms() - AHEAD.ms();
+                items.iter().position(|item| too_old(item, limit_ms)).map(|place| place + 1)
+            }
+            _ => {
+                let limit_ms = look_up_ms(request) - AHEAD.ms() - MARGIN.ms();
+                items.iter().position(|item| too_old(item, limit_ms))
+            }
+        };
+        if let Some(kept) = kept {
+            items.truncate(kept);
+            body["LastEvaluatedKey"] = Value::Null;
+        }
+    }
+    response(status, body.to_string())
+}
+
+/// The listing of the ledger reads eight pages; a look-up sixteen.
+fn is_look_up(operation: &str, body: &Value) -> bool {
+    operation == "Query" && body["Limit"] == 16
+}
+
+/// The time inside the id that is looked up: the last key is that of its latest page.
+fn look_up_ms(body: &Value) -> i64 {
+    let last = &body["ExpressionAttributeValues"][":last"];
+    page_ms(last).unwrap_or_default() - WINDOW.ms() - MARGIN.ms()
+}
+
+/// The time in the key of a page.
+fn page_ms(key: &Value) -> Option<i64> {
+    key["S"].as_str()?.split('#').nth(1)?.parse().ok()
+}
+
+/// The page that a request puts, with its entries.
+fn page_put(operation: &str, body: &Value) -> Option<Vec<shared::domain::Entry>> {
+    let is_page = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
+    let bytes = base64::decode(body["Item"]["e"]["B"].as_str()?).ok()?;
+    packed::read_entries(&bytes).ok().filter(|_| operation == "PutItem" && is_page)
+}
+
+/// The floor becomes that of the page, whatever it was before.
+fn lower_floor(operation: &str, body: &mut Value, floors: &mut Floors) {
+    if let Some(entries) = page_put(operation, body) {
+        let ids = entries.iter().filter(|entry| entry.repeatable).map(|entry| entry.id.time().ms());
+        let account = body["Item"]["a"]["S"].as_str().unwrap_or_default();
+        floors.insert(account.to_owned(), ids.max().unwrap_or_default());
+    }
+    let trims = body["UpdateExpression"].as_str().is_some_and(|update| update.contains("wi[0]"));
+    if operation == "UpdateItem" && trims {
+        let account = body["Key"]["a"]["S"].as_str().unwrap_or_default();
+        if let Some(floor_ms) = floors.get(account) {
+            *value_of(body, "fl =") = serde_json::json!({ "N": floor_ms.to_string() });
+        }
+    }
+}
+
+fn key_by_first(operation: &str, body: &mut Value) {
+    if let Some(first) = page_put(operation, body).and_then(|entries| entries.into_iter().next()) {
+        let key = body["Item"]["s"]["S"].as_str().unwrap_or_default();
+        let number = key.rsplit('#').next().unwrap_or_default();
+        body["Item"]["s"]["S"] = Value::from(format!("P#{:015}#{number}", first.at.ms()));
+    }
+}
+
+/// A name that is older than ten minutes is not there any more.
+fn forget_name(operation: &str, body: &mut Value, now_ms: i64) {
+    let is_name = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("K#"));
+    if operation == "PutItem" && is_name && body["ConditionExpression"] == "attribute_not_exists(a)"
+    {
+        let mut oldest = [0; 16];
+        oldest[..6].copy_from_slice(&(now_ms - 600_000).to_be_bytes()[2..]);
+        body["ConditionExpression"] = Value::from("attribute_not_exists(a) OR o < :oldest");
+        body["ExpressionAttributeValues"] =
+            serde_json::json!({ ":oldest": { "B": base64::encode(oldest) } });
+    }
+}
+
+/// The value that the update's part beginning with `start` sets.
+fn value_of<'a>(body: &'a mut Value, start: &str) -> &'a mut Value {
+    let update = body["UpdateExpression"].as_str().unwrap_or_default();
+    let part = update.split(start).nth(1).unwrap_or_default().trim_start();
+    let name = part.split([' ', ',']).next().unwrap_or_default().to_owned();
+    &mut body["ExpressionAttributeValues"][name]
+}
+
+/// Takes the condition that begins with `start` out of an update.
+fn without(operation: &str, body: &mut Value, start: &str) {
+    let Some(condition) = body["ConditionExpression"].as_str().map(str::to_owned) else { return };
+    if operation != "UpdateItem" || !condition.contains(start) {
+        return;
+    }
+    let parts: Vec<&str> = condition.split(" AND ").collect();
+    let (dropped, kept): (Vec<&str>, Vec<&str>) =
+        parts.into_iter().partition(|part| part.starts_with(start));
+    let condition = match kept.is_empty() {
+        true => "attribute_exists(a)".to_owned(),
+        false => kept.join(" AND "),
+    };
+    // DynamoDB refuses values that no expression uses.
+    let update = body["UpdateExpression"].as_str().unwrap_or_default().to_owned();
+    let values = body["ExpressionAttributeValues"].as_object_mut().expect("an update has values");
+    for word in dropped.iter().flat_map(|part| part.split([' ', ',', ')'])) {
+        let used = |text: &str| text.split([' ', ',', ')']).any(|other| other == word);
+        if word.starts_with(':') && !used(&update) && !used(&condition) {
+            values.remove(word);
+        }
+    }
+    body["ConditionExpression"] = Value::from(condition);
+}
+
+fn no_contains(operation: &str, body: &mut Value) {
+    without(operation, body, "NOT contains(");
+}
+
+fn no_floor(operation: &str, body: &mut Value) {
+    without(operation, body, "fl <");
+}
+
+fn no_paged_guard(operation: &str, body: &mut Value) {
+    without(operation, body, "f <=");
+}
+
+fn no_validity(operation: &str, body: &mut Value) {
+    without(operation, body, "x >");
+}
+
+fn no_balance(operation: &str, body: &mut Value) {
+    without(operation, body, "v >=");
+}
+
+fn no_gate(operation: &str, body: &mut Value) {
+    without(operation, body, "attribute_not_exists(z)");
+}
+
+fn no_sequence(operation: &str, body: &mut Value) {
+    without(operation, body, "n =");
+}
+
+fn no_trim_guard(operation: &str, body: &mut Value) {
+    without(operation, body, "f =");
+}
+
+fn no_name_guard(operation: &str, body: &mut Value) {
+    let is_name = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("K#"));
+    if operation == "PutItem" && is_name {
+        let fields = body.as_object_mut().expect("a request");
+        fields.retain(|name, _| !name.starts_with("Condition") && !name.starts_with("Expression"));
+        fields.shift_remove("ReturnValuesOnConditionCheckFailure");
+    }
+}
+
+fn no_receipt_guard(operation: &str, body: &mut Value) {
+    if operation == "TransactWriteItems" {
+        // The receipt is the first part of the transactions of operators.
+        let put = body["TransactItems"][0]["Put"].as_object_mut().expect("a receipt");
+        put.shift_remove("ConditionExpression");
+        put.shift_remove("ReturnValuesOnConditionCheckFailure");
+    }
+    // Nor is it read before.
+    if operation == "GetItem" && body["Key"]["s"]["S"].as_str().is_some_and(|k| k.starts_with("G#"))
+    {
+        body["Key"]["s"]["S"] = Value::from("G#none");
+    }
+}
+
+fn blind_look_up(operation: &str, body: &mut Value) {
+    if is_look_up(operation, body) {
+        body["ExpressionAttributeValues"][":last"]["S"] = Value::from("P#0");
+    }
+}
+
+fn page_balance_off(operation: &str, body: &mut Value) {
+    let is_page = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
+    if operation == "PutItem" && is_page {
+        let micro: i64 = body["Item"]["v"]["N"].as_str().map_or(0, |n| n.parse().unwrap_or(0));
+        body["Item"]["v"]["N"] = Value::from((micro + 1).to_string());
+    }
+}
+
+/// DynamoDB deletes what has expired within two days: nobody looks at the time before that.
+fn ttl_expiry(operation: &str, body: &mut Value) {
+    const TWO_DAYS_MS: i64 = 2 * 86_400_000;
+    let later = |value: &mut Value| {
+        if let Some(ms) = value["N"].as_str().and_then(|n| n.parse::<i64>().ok()).filter(|n| *n > 0)
+        {
+            value["N"] = Value::from((ms + TWO_DAYS_MS).to_string());
+        }
+    };
+    let sets = body["UpdateExpression"].as_str().is_some_and(|update| update.contains(" x = "));
+    if operation == "UpdateItem" && sets {
+        later(value_of(body, " x ="));
+    }
+    if operation == "TransactWriteItems" {
+        later(&mut body["TransactItems"][1]["Put"]["Item"]["x"]);
+    }
+}
+
+fn inconsistent(_: &str, body: &mut Value) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.shift_remove("ConsistentRead");
+    }
+}
+
+/// A freeze closes the account by `x = 0`, which every settle opens again.
+fn freeze_by_x(operation: &str, body: &mut Value) {
+    if operation != "TransactWriteItems" {
+        return;
+    }
+    let update = &mut body["TransactItems"][1]["Update"];
+    let Some(expression) = update["UpdateExpression"].as_str().map(str::to_owned) else { return };
+    if expression.starts_with("SET z =") {
+        let gate = value_of(update, "SET z =").clone();
+        if gate["N"] == "1" {
+            *value_of(update, "SET z =") = serde_json::json!({ "N": "0" });
+            update["UpdateExpression"] = Value::from(expression.replacen("SET z =", "SET x =", 1));
+        }
+    }
+}
