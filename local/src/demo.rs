@@ -19,6 +19,9 @@ enum Do {
 /// When the story begins: a Friday.
 pub const BEGINS: &str = "2026-11-20T09:00:00Z";
 
+const TWO_DEBITS: &str = r#"{"mode":"all_or_nothing",
+    "debits":[{"id":"a","credits":"1"},{"id":"b","credits":"2"}]}"#;
+
 const STORY: &[(&str, Do)] = &[
     (
         "An operator opens an account on the free plan: 25 credits at once.",
@@ -93,6 +96,58 @@ const STORY: &[(&str, Do)] = &[
     ),
     ("They can be spent already.", Do::Send("GET", "studio/balance", "", "", 200)),
     (
+        "Four images are begun: what they may cost is set aside.",
+        Do::Send(
+            "POST",
+            "studio/holds",
+            "images",
+            r#"{"action":"custom_image","quantity":4,"user":"ada"}"#,
+            201,
+        ),
+    ),
+    (
+        "Three came out: three are charged, the rest comes back.",
+        Do::Send(
+            "POST",
+            "studio/holds/@/capture",
+            "images-done",
+            r#"{"quantity":3,"user":"ada"}"#,
+            201,
+        ),
+    ),
+    (
+        "A video is begun,",
+        Do::Send(
+            "POST",
+            "studio/holds",
+            "video",
+            r#"{"action":"dynamic_video","quantity":1}"#,
+            201,
+        ),
+    ),
+    (
+        "and fails: it is free.",
+        Do::Send("POST", "studio/holds/@/release", "video-failed", "{}", 201),
+    ),
+    (
+        "Two debits in one write, both or none.",
+        Do::Send("POST", "studio/debits/batch", "", TWO_DEBITS, 201),
+    ),
+    (
+        "A text is written,",
+        Do::Send("POST", "studio/debits", "text", r#"{"action":"rich_text","quantity":2}"#, 201),
+    ),
+    (
+        "and was no good: it is refunded, to where its credits came from.",
+        Do::Send(
+            "POST",
+            "studio/debits/@/refund",
+            "text-refund",
+            r#"{"credits":"2","reason":"not what was asked for"}"#,
+            201,
+        ),
+    ),
+    (
         "Abuse is reported: the account is frozen, its credits are kept.",
         Do::Send("POST", "studio/freeze", "freeze-1", r#"{"reason":"abuse report 7"}"#, 201),
     ),
@@ -120,6 +175,8 @@ const STORY: &[(&str, Do)] = &[
 /// If a chapter does not end as it must.
 pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, Error> {
     let mut text = String::new();
+    // `@` in a path is the id of the receipt before.
+    let mut last = String::new();
     for (chapter, (says, does)) in STORY.iter().enumerate() {
         text.push_str(&format!("\n{}. {says}\n", chapter + 1));
         match does {
@@ -128,10 +185,11 @@ pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, E
                 text.push_str(&format!("   clock: {now}\n"));
             }
             Do::Send(method, path, key, body, status) => {
+                let path = path.replace('@', &last);
                 text.push_str(&format!("   {method} /v1/accounts/{path}"));
                 text.push_str(&if key.is_empty() { String::new() } else { format!(" key={key}") });
                 text.push_str(&format!(" {body}\n"));
-                let answer = functions.answer(request(method, path, key, body)?).await;
+                let answer = functions.answer(request(method, &path, key, body)?).await;
                 let replayed = answer.headers().contains_key("idempotent-replayed");
                 let replayed = if replayed { " (replayed)" } else { "" };
                 text.push_str(&format!("   {}{replayed}\n", answer.status()));
@@ -140,6 +198,9 @@ pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, E
                 }
                 let body: Value = serde_json::from_slice(answer.body())?;
                 text.push_str(&shown(&body));
+                if let Some(id) = body["id"].as_str() {
+                    id.clone_into(&mut last);
+                }
             }
         }
     }

@@ -99,15 +99,27 @@ fn list(text: &mut String, stretch: Stretch, catalog: &Catalog) {
 
 fn describe(entry: &Entry, catalog: &Catalog) -> String {
     let detail = match &entry.what {
-        What::Debit { action: Some(number), quantity } => {
+        What::Debit { action: Some(number), quantity }
+        | What::Held { action: Some(number), quantity, .. } => {
             format!(" {quantity} {}", catalog.action_name(*number).unwrap_or("?"))
         }
+        What::Captured { hold, credits, ends, .. } => {
+            let rest = if *ends { "" } else { ", the rest stays" };
+            format!(" {credits} of {hold}{rest}")
+        }
+        What::Released { hold } | What::Extended { hold, .. } => format!(" {hold}"),
+        What::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),
         What::Opened { plan, .. } | What::PlanChanged { plan, .. } => format!(" {plan}"),
         What::Granted { kind, .. } => format!(" {}", kind.name()),
-        What::Settled { moved } => {
-            moved.iter().map(|m| format!(" {} {}", m.grant, m.credits)).collect()
+        What::Settled { moved, lapsed, .. } => {
+            let moved: String =
+                moved.iter().map(|m| format!(" {} {}", m.grant, m.credits)).collect();
+            moved + &lapsed.iter().map(|id| format!(" hold {id} lapsed")).collect::<String>()
         }
-        What::Debit { action: None, .. } | What::Frozen | What::Unfrozen => String::new(),
+        What::Debit { action: None, .. }
+        | What::Held { action: None, .. }
+        | What::Frozen
+        | What::Unfrozen => String::new(),
     };
     let texts = [&entry.key, &entry.user, &entry.reference, &entry.reason];
     let texts: String = texts.into_iter().flatten().map(|text| format!(" {text:?}")).collect();

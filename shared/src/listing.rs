@@ -1,11 +1,19 @@
 //! The ledger read back: pages and the account's own list as one sequence without a gap.
 
+use crate::decide::MARGIN;
+use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::{Placed, Stretch};
-use crate::domain::{AccountId, Instant, Seq};
+use crate::domain::{AccountId, Entry, Instant, Seq, What};
 use crate::store::{Loaded, Store, StoreError};
 
-/// How many pages one request reads at most. A page holds 16 entries of the usual size.
-const PAGES: i32 = 8;
+/// How many entries a page usually holds.
+const USUAL: usize = 16;
+/// How many pages one request reads: those that hold what is asked for, at the usual number of
+/// entries, within these bounds.
+const PAGES: (usize, usize) = (8, 512);
+/// How many pages a search reads before it answers with what it has found: 4 096 usual entries, or
+/// 64 read units.
+const SEARCHED: usize = 256;
 
 /// Where a listing goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +24,77 @@ pub struct From {
     pub page: Option<(Instant, Seq)>,
 }
 
+/// Which entries are listed: those that fit in every way that is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// One of [`KINDS`].
+    pub kind: Option<&'static str>,
+    pub action: Option<ActionNumber>,
+    pub user: Option<String>,
+    /// Stamped then or later.
+    pub from: Option<Instant>,
+    /// Stamped before.
+    pub to: Option<Instant>,
+}
+
+/// What [`What::name`] says, of everything that an entry records.
+pub const KINDS: [&str; 12] = [
+    "opened",
+    "debit",
+    "granted",
+    "settled",
+    "held",
+    "captured",
+    "released",
+    "extended",
+    "refunded",
+    "plan_changed",
+    "frozen",
+    "unfrozen",
+];
+
 /// Some entries, the latest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub entries: Vec<Placed>,
-    /// Where the next ones are; None after entry number 1.
+    /// Where the next ones are; None if there are none.
     pub next: Option<From>,
+}
+
+impl Filter {
+    pub fn fits(&self, entry: &Entry) -> bool {
+        self.kind.is_none_or(|kind| kind == entry.what.name())
+            && self.action.is_none_or(|action| action_of(&entry.what) == Some(action))
+            && self.user.as_ref().is_none_or(|user| entry.user.as_ref() == Some(user))
+            && self.from.is_none_or(|from| entry.at >= from)
+            && self.to.is_none_or(|to| entry.at < to)
+    }
+
+    /// Whether every entry fits.
+    fn is_open(&self) -> bool {
+        *self == Filter::default()
+    }
+
+    /// Whether no entry before this one fits: none of them is stamped later by more than a margin.
+    fn ends_at(&self, entry: &Entry) -> bool {
+        self.from.is_some_and(|from| entry.at + MARGIN < from)
+    }
+
+    /// The time from which on no page fits, if the latest is one of those, at `page_time`: the
+    /// entries of a page are stamped before its key by at most a margin.
+    fn skips(&self, page_time: Instant) -> Option<Instant> {
+        self.to.map(|to| to + MARGIN).filter(|late| page_time >= *late)
+    }
+}
+
+fn action_of(what: &What) -> Option<ActionNumber> {
+    match what {
+        What::Debit { action, .. }
+        | What::Held { action, .. }
+        | What::Captured { action, .. }
+        | What::Refunded { action, .. } => *action,
+        _ => None,
+    }
 }
 
 /// Lists up to `limit` entries before `from`, or from the latest on.
@@ -37,39 +110,107 @@ pub async fn list(
     from: Option<From>,
     limit: usize,
 ) -> Result<Listed, StoreError> {
-    let account = &loaded.account;
-    let mut entries = Vec::new();
-    let mut below = from.map_or(account.seq + 1, |from| from.below);
-    let mut page = from.and_then(|from| from.page);
-    take(Stretch::recent(account), &mut below, &mut entries, limit);
-    // The page that was read last may hold more than was listed of it: it is read again.
-    let mut before = page.map(|(time, first)| (time, first + 1));
-    while entries.len() < limit && below > 1 {
-        let pages = store.pages(&account.id, before, PAGES).await?;
-        if pages.is_empty() {
-            return Err(missing(&account.id, below - 1));
-        }
-        for read in pages {
-            if entries.len() == limit {
-                break;
-            }
-            if read.last() + 1 < below {
-                return Err(missing(&account.id, below - 1));
-            }
-            page = Some((read.time, read.first));
-            before = page;
-            take(read.stretch(), &mut below, &mut entries, limit);
-        }
-    }
-    let next = (below > 1).then_some(From { below, page });
-    Ok(Listed { entries, next })
+    search(store, loaded, &Filter::default(), from, limit).await
 }
 
-/// Takes the entries of a stretch that come before number `below`, the latest first.
-fn take(stretch: Stretch, below: &mut Seq, entries: &mut Vec<Placed>, limit: usize) {
-    for placed in stretch.backwards(*below).take(limit - entries.len()) {
-        *below = placed.seq;
-        entries.push(placed);
+/// Lists up to `limit` entries that fit, as [`list`] does.
+///
+/// What fits may be rare: it stops after a number of pages, then with fewer entries than `limit`
+/// and with where to go on.
+///
+/// # Errors
+/// As of [`list`].
+pub async fn search(
+    store: &Store,
+    loaded: &Loaded,
+    filter: &Filter,
+    from: Option<From>,
+    limit: usize,
+) -> Result<Listed, StoreError> {
+    let account = &loaded.account;
+    let below = from.map_or(account.seq + 1, |from| from.below);
+    let mut taken = Taken { filter, limit, below, entries: Vec::new() };
+    taken.take(Stretch::recent(account));
+    let mut page = from.and_then(|from| from.page);
+    // The page that was read last may hold more than was listed of it: it is read again.
+    let mut before = page.map(|(time, first)| (time, first + 1));
+    let mut skipped = false;
+    if before.is_none()
+        && let Some(late) = filter.skips(account.page_time)
+    {
+        (before, skipped) = (Some((late, 1)), true);
+    }
+    let mut read = 0;
+    while let Some(count) = taken.pages(read) {
+        let pages = store.pages(&account.id, before, count as i32).await?;
+        if pages.is_empty() {
+            if skipped {
+                taken.below = 1;
+                break;
+            }
+            return Err(missing(&account.id, taken.below - 1));
+        }
+        read += pages.len();
+        for found in pages {
+            if taken.is_done() {
+                break;
+            }
+            if std::mem::take(&mut skipped) {
+                taken.below = taken.below.min(found.last() + 1);
+            }
+            if found.last() + 1 < taken.below {
+                return Err(missing(&account.id, taken.below - 1));
+            }
+            page = Some((found.time, found.first));
+            before = page;
+            taken.take(found.stretch());
+        }
+    }
+    let next = (taken.below > 1).then_some(From { below: taken.below, page });
+    Ok(Listed { entries: taken.entries, next })
+}
+
+/// What a search has found so far.
+struct Taken<'a> {
+    filter: &'a Filter,
+    limit: usize,
+    /// The number of the entry that was looked at last; 1: there is no more to look at.
+    below: Seq,
+    entries: Vec<Placed>,
+}
+
+impl Taken<'_> {
+    /// Takes the entries of a stretch that come before those looked at and fit, the latest first.
+    fn take(&mut self, stretch: Stretch) {
+        for placed in stretch.backwards(self.below) {
+            if self.is_done() {
+                break;
+            }
+            self.below = placed.seq;
+            if self.filter.fits(&placed.entry) {
+                self.entries.push(placed);
+            } else if self.filter.ends_at(&placed.entry) {
+                self.below = 1;
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.entries.len() >= self.limit || self.below <= 1
+    }
+
+    /// How many pages to read next, after `read` ones; None: enough.
+    fn pages(&self, read: usize) -> Option<usize> {
+        if self.is_done() {
+            return None;
+        }
+        let count = (self.limit - self.entries.len()) / USUAL + 1;
+        let count = count.clamp(PAGES.0, PAGES.1);
+        if self.filter.is_open() {
+            return Some(count);
+        }
+        // What has not been found by now is rare: as many pages again.
+        Some(count.max(read).min(SEARCHED.saturating_sub(read))).filter(|count| *count > 0)
     }
 }
 

@@ -60,7 +60,8 @@ fn account() -> impl Strategy<Value = Account> {
         let mut free = account.line.left();
         for (id, thousandths, expires_at) in held {
             let amount = Credits::from_micro(free.micro() / 1000 * thousandths / 4);
-            account.holds.insert(id, Held { amount, lapsed: Credits::ZERO, expires_at });
+            let held = Held { amount, lapsed: Credits::ZERO, expires_at, action: None };
+            account.holds.insert(id, held);
             free = account.line.left() - account.held();
         }
         account.available = free - Credits::from_micro(free.micro() / 1000 * spent);
@@ -260,13 +261,39 @@ fn movement() -> impl Strategy<Value = Movement> {
 fn entry() -> impl Strategy<Value = Entry> {
     let text = || prop::option::of("[ -~]{1,64}");
     let moved = || prop::collection::vec(movement(), 0..4);
+    let action = || prop::option::of(1..u16::MAX);
+    let grants = prop::collection::vec(grant(), 0..4);
     let anchor = Anchor::parse("2026-01-31").expect("a day");
     let what = prop_oneof![
-        (prop::option::of(1..u16::MAX), any::<u64>())
-            .prop_map(|(action, quantity)| What::Debit { action, quantity }),
+        (action(), any::<u64>()).prop_map(|(action, quantity)| What::Debit { action, quantity }),
         (kind(), prop::option::of(instant(90)))
             .prop_map(|(kind, expires_at)| What::Granted { kind, expires_at }),
-        moved().prop_map(|moved| What::Settled { moved }),
+        (moved(), prop::collection::vec(operation(), 0..3), any::<i32>(), grants).prop_map(
+            |(moved, lapsed, spent, grants)| What::Settled {
+                moved,
+                lapsed,
+                spent: Credits::from_micro(i64::from(spent)),
+                line: Line::new(grants),
+            }
+        ),
+        (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
+            What::Held { action, quantity, expires_at }
+        }),
+        (operation(), action(), any::<u64>(), credits(9), any::<bool>()).prop_map(
+            |(hold, action, quantity, credits, ends)| What::Captured {
+                hold,
+                action,
+                quantity,
+                credits,
+                ends,
+            }
+        ),
+        operation().prop_map(|hold| What::Released { hold }),
+        (operation(), instant(2))
+            .prop_map(|(hold, expires_at)| What::Extended { hold, expires_at }),
+        (operation(), credits(9), action(), moved()).prop_map(|(debit, credits, action, moved)| {
+            What::Refunded { debit, credits, action, moved }
+        }),
         moved().prop_map(move |moved| What::Opened {
             plan: "pro".to_owned(),
             status: Status::Active,

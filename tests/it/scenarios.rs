@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::decide::debit::{Charge, Debit};
+use shared::decide::debit::Charge;
+use shared::decide::once::{Ask, Request};
 use shared::decide::{grant, open};
 use shared::domain::period::week;
 use shared::domain::{Credits, GrantKind, Instant, Key, Refusal};
@@ -204,9 +205,10 @@ impl Player for Table {
             }
             _ => {
                 let charge = Charge::Credits(words[2].parse().expect("credits"));
-                let debit = Debit { account, charge, user: None, reference: None };
+                let ask = Ask::Debit(charge);
+                let request = Request { account, ask, user: None, reference: None };
                 let key: Key = operation(words[3]).parse().expect("a key");
-                operate::debit(world, &catalog, &key, &debit).await
+                operate::once(world, &catalog, &key, &request).await
             }
         };
         match answer {

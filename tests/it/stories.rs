@@ -12,8 +12,9 @@ async fn the_demo_plays_to_its_end() {
     assert!(text.contains("201 Created (replayed)"), "{text}");
     assert!(text.contains("insufficient_credits"));
     let entries = text.lines().filter(|line| line.contains("  available ")).count();
-    // Opened, two debits, a grant, two settles and the plan with its own, froze, thawed, a debit.
-    assert_eq!(entries, 11, "{text}");
+    // Opened, two debits, a grant, two settles and the plan with its own, four of holds, two of a
+    // batch, a debit and its refund, froze, thawed, a debit.
+    assert_eq!(entries, 19, "{text}");
 }
 
 /// The curls of the README, sent as they are, to a stack that was seeded as `cargo run` does.
@@ -23,8 +24,15 @@ async fn the_curls_of_the_readme_work() {
     local::seed::seed(&stack.functions).await.expect("accounts");
     let readme = include_str!("../../README.md").replace("\\\n", " ");
     let mut statuses = Vec::new();
-    for line in readme.lines().filter(|line| line.starts_with("curl ")) {
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("a URL");
+    // The ids in the answers to curls that are kept in shell variables.
+    let mut kept: Vec<(String, String)> = Vec::new();
+    for line in readme.lines().filter(|line| line.starts_with("curl ") || line.contains("=$(curl "))
+    {
+        let mut url = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let mut url = url.find(|word| word.starts_with("http://")).expect("a URL").to_owned();
+        for (name, id) in &kept {
+            url = url.replace(name, id);
+        }
         let path = url.strip_prefix("http://127.0.0.1:3000").expect("the default address");
         if path.starts_with("/_local/") {
             continue;
@@ -34,11 +42,19 @@ async fn the_curls_of_the_readme_work() {
             let place = quoted.iter().position(|part| part.trim_end().ends_with(flag));
             place.map(|place| quoted[place + 1])
         };
+        let accept = after("-H").and_then(|header| header.strip_prefix("Accept: "));
         let key = after("-H").and_then(|header| header.strip_prefix("Idempotency-Key: "));
         let body = after("-d");
         let method = if body.is_some() { "POST" } else { "GET" };
-        statuses
-            .push(stack.send(request(method, path, key, body.unwrap_or_default())).await.status);
+        let mut request = request(method, path, key, body.unwrap_or_default());
+        if let Some(accept) = accept {
+            request.headers_mut().insert("accept", accept.parse().expect("a header"));
+        }
+        let answer = stack.send(request).await;
+        if let Some((name, _)) = line.split_once("=$(curl ") {
+            kept.push((format!("${name}"), answer.text("/id").to_owned()));
+        }
+        statuses.push(answer.status);
     }
     statuses.sort();
     assert!(statuses.starts_with(&[200]) && statuses.ends_with(&[402]), "{statuses:?}");

@@ -4,6 +4,7 @@ use lambda_http::{Body, Request, Response};
 use shared::decide::{Fault, settle};
 use shared::domain::ledger::Placed;
 use shared::domain::{Account, AccountId, Catalog, Instant, Refusal};
+use shared::http::ledger::Form;
 use shared::http::{self, Call, Problem};
 use shared::listing;
 use shared::store::Loaded;
@@ -40,17 +41,20 @@ async fn balance(world: &World, call: &Call<'_>, account: &str) -> Result<Respon
 /// the entries always sum to the balance.
 async fn ledger(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let account = call.account(account)?;
-    let (from, limit) = call.page(&account)?;
+    let catalog = world.catalog().await;
+    let (filter, from, limit) = call.page(&account, &catalog)?;
     let loaded = read(world, call, &account).await?;
-    let (catalog, now) = (world.catalog().await, world.clock.now());
     let pending = match from {
-        None => pending(&loaded.account, &catalog, now).map_err(|fault| call.problem(fault))?,
+        None => pending(&loaded.account, &catalog, world.clock.now())
+            .map_err(|fault| call.problem(fault))?,
         Some(_) => None,
     };
-    let listed = listing::list(&world.store, &loaded, from, limit).await;
+    let pending = pending.filter(|pending| filter.fits(&pending.entry));
+    let listed = listing::search(&world.store, &loaded, &filter, from, limit).await;
     let listed = listed.map_err(|error| call.problem(error))?;
     let next = listed.next.map(|next| http::cursor::seal(&next, &account));
-    Ok(http::ledger::listing(pending.as_ref(), &listed.entries, next, &catalog))
+    let form = Form::of(call.header("accept"));
+    Ok(http::ledger::listing(form, pending.as_ref(), &listed.entries, next, &catalog))
 }
 
 /// What a settle would write now. None: nothing.

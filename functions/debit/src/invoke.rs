@@ -25,7 +25,7 @@ async fn direct(world: &World, payload: &Value) -> Value {
         let (key, debit) = http::request::invocation(payload)
             .map_err(|refusal| http::Problem::of(refusal.into(), &world.config))?;
         let catalog = crate::catalog(world, &debit).await;
-        let receipted = operate::debit(world, &catalog, &key, &debit).await;
+        let receipted = operate::once(world, &catalog, &key, &debit).await;
         let receipted = receipted.map_err(|failure| http::Problem::of(failure, &world.config))?;
         Ok(http::reply::receipt(&debit.account, &key, &receipted, &catalog))
     };

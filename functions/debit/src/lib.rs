@@ -7,58 +7,110 @@ pub mod invoke;
 
 use std::sync::Arc;
 
-use lambda_http::{Body, Request, Response};
+use lambda_http::{Body, Response};
+use shared::decide::once::Request;
 use shared::decide::{debit, settle};
 use shared::domain::{Catalog, Refusal};
 use shared::http::{self, Call, Problem};
 use shared::operate;
 use shared::world::World;
 
-/// Answers `POST /v1/accounts/{account}/debits` and `/quotes`.
-pub async fn handle(world: &World, request: Request) -> Response<Body> {
+/// Answers the routes of a service that change an account, and `/quotes`.
+pub async fn handle(world: &World, request: lambda_http::Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
     http::answer(route(world, &call).await)
 }
 
 async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    match call.route() {
-        ("POST", path) => match path[..] {
-            ["v1", "accounts", account, "debits"] => debit(world, call, account).await,
-            ["v1", "accounts", account, "quotes"] => quote(world, call, account).await,
-            _ => Err(Problem::no_route()),
-        },
+    let (method, path) = call.route();
+    match (method, &path[..]) {
+        ("POST", ["v1", "accounts", account, "debits"]) => {
+            once(world, call, call.debit(call.account(account)?)?).await
+        }
+        ("POST", ["v1", "accounts", account, "debits", "batch"]) => {
+            batch(world, call, account).await
+        }
+        ("POST", ["v1", "accounts", account, "debits", id, "refund"]) => {
+            refund(world, call, account, id).await
+        }
+        ("POST", ["v1", "accounts", account, "holds"]) => {
+            once(world, call, call.hold(call.account(account)?)?).await
+        }
+        ("POST", ["v1", "accounts", account, "holds", id, "capture"]) => {
+            let hold = call.operation(id)?;
+            once(world, call, call.capture(call.account(account)?, hold)?).await
+        }
+        ("POST", ["v1", "accounts", account, "holds", id, "release"]) => {
+            let hold = call.operation(id)?;
+            once(world, call, call.release(call.account(account)?, hold)?).await
+        }
+        ("POST", ["v1", "accounts", account, "holds", id, "extend"]) => {
+            let hold = call.operation(id)?;
+            once(world, call, call.extend(call.account(account)?, hold)?).await
+        }
+        ("POST", ["v1", "accounts", account, "quotes"]) => quote(world, call, account).await,
         _ => Err(Problem::no_route()),
     }
 }
 
-async fn debit(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+/// Does what is asked, once for the request's key.
+async fn once(world: &World, call: &Call<'_>, request: Request) -> Result<Response<Body>, Problem> {
+    let key = call.key()?;
+    let catalog = catalog(world, &request).await;
+    let receipted = operate::once(world, &catalog, &key, &request).await;
+    let receipted = receipted.map_err(|failure| call.problem(failure))?;
+    Ok(http::reply::receipt(&request.account, &key, &receipted, &catalog))
+}
+
+/// Debits for all of a list, or for none of it.
+async fn batch(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+    let account = call.account(account)?;
+    let debits = call.batch(&account)?;
+    let mut catalog = world.catalog().await;
+    for (_, request) in &debits {
+        catalog = self::catalog(world, request).await;
+    }
+    let receipted = operate::batch(world, &catalog, &account, &debits).await;
+    let receipted = receipted.map_err(|failed| Problem::of_batch(failed, &world.config))?;
+    let keys = debits.iter().map(|(key, _)| key);
+    Ok(http::reply::receipts(&account, keys.zip(&receipted), &catalog))
+}
+
+/// Gives back what a debit charged, or a part of it.
+async fn refund(
+    world: &World,
+    call: &Call<'_>,
+    account: &str,
+    debit: &str,
+) -> Result<Response<Body>, Problem> {
     let account = call.account(account)?;
     let key = call.key()?;
-    let debit = call.debit(account)?;
-    let catalog = catalog(world, &debit).await;
-    let receipted = operate::debit(world, &catalog, &key, &debit).await;
+    let request = call.refund(call.operation(debit)?)?;
+    let catalog = world.catalog().await;
+    let receipted = operate::refund(world, &catalog, &account, &key, &request).await;
     let receipted = receipted.map_err(|failure| call.problem(failure))?;
-    Ok(http::reply::receipt(&debit.account, &key, &receipted, &catalog))
+    Ok(http::reply::receipt(&account, &key, &receipted, &catalog))
 }
 
 /// What a debit would cost and whether it would pass now. No id, no effect.
 async fn quote(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let account = call.account(account)?;
-    let debit = call.debit(account)?;
-    let catalog = catalog(world, &debit).await;
-    let price = debit::price(&debit.charge, &catalog).map_err(|refusal| call.problem(refusal))?;
-    let loaded = world.store.account(&debit.account).await.map_err(|error| call.problem(error))?;
+    let request = call.debit(call.account(account)?)?;
+    let catalog = catalog(world, &request).await;
+    let charge = request.ask.charge().expect("a debit charges");
+    let price = debit::price(charge, &catalog).map_err(|refusal| call.problem(refusal))?;
+    let loaded = world.store.account(&request.account).await;
+    let loaded = loaded.map_err(|error| call.problem(error))?;
     let loaded = loaded.ok_or_else(|| call.problem(Refusal::AccountNotFound))?;
     let now = world.clock.now();
     let settled = settle::settle(&loaded.account, &catalog, now);
     let account = settled.map_err(|fault| call.problem(fault))?.account;
     let refusal = debit::refusal(&account, price.credits, &catalog, now);
-    Ok(http::reply::quote(&debit, price, account.available, refusal.as_ref()))
+    Ok(http::reply::quote(&account.id, charge, price, account.available, refusal.as_ref()))
 }
 
-/// The catalog that prices the debit.
-async fn catalog(world: &World, debit: &debit::Debit) -> Arc<Catalog> {
-    match debit.charge.action() {
+/// The catalog that prices the request.
+async fn catalog(world: &World, request: &Request) -> Arc<Catalog> {
+    match request.ask.charge().and_then(|charge| charge.action()) {
         Some(action) => world.catalog_with(action).await,
         None => world.catalog().await,
     }

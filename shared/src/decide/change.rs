@@ -1,9 +1,10 @@
 //! Changes as data: what to write, and on what condition.
 
+use super::refund::Refund;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::Stretch;
 use crate::domain::{
-    Account, AccountId, Credits, Entry, Gate, Instant, Key, Note, OperationId, Seq,
+    Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Seq,
 };
 
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
@@ -18,6 +19,8 @@ pub enum Change {
     Open(Receipt, Box<Account>),
     /// A receipt that was not there, and with it the account.
     Receipted(Receipt, AccountChange),
+    /// A receipt that was not there, what was given back so far, and the account.
+    Refund(Receipt, Refund),
     /// The next version of the catalog, if the one in force is the version before it.
     Publish(Edition),
 }
@@ -51,6 +54,12 @@ pub enum Guard {
     New(OperationId),
     /// Nothing happened since this entry.
     SeqIs(Seq),
+    /// This entry was the latest settle.
+    SettledIs(Seq),
+    /// Fewer holds than this are open.
+    HoldsBelow(usize),
+    /// The hold is as it was read.
+    HoldIs(OperationId, Held),
 }
 
 /// A part of what a write does to the account.
@@ -58,13 +67,15 @@ pub enum Guard {
 pub enum Step {
     /// Adds to what is available; a debit adds less than nothing.
     Add(Credits),
-    /// Counts the credits as consumed by the action; 0 is none.
+    /// Counts the credits as consumed by the action; 0 is none. At most once an action.
     Consume(ActionNumber, Credits),
     /// The next entry of the ledger.
     Append(Entry),
     /// Something to fold in; the line is not valid until that is done.
-    Note(Note),
+    Notes(Vec<Note>),
     SetGate(Gate),
+    SetHold(OperationId, Held),
+    DropHold(OperationId),
     /// The account as settled: line, notes, holds, consumption, standing, what is available, and
     /// until when that is so. The entry that records it is a step of its own.
     Settle(Box<Account>),

@@ -66,6 +66,10 @@ pub fn change(
     Ok(AccountChange {
         account: account.id.clone(),
         when: vec![Guard::RoomFor(1)],
-        then: vec![Step::Add(request.credits), Step::Note(Note::Grant(grant)), Step::Append(entry)],
+        then: vec![
+            Step::Add(request.credits),
+            Step::Notes(vec![Note::Grant(grant)]),
+            Step::Append(entry),
+        ],
     })
 }

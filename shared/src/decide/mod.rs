@@ -1,13 +1,17 @@
 //! Decisions: from a request, an instant and (where needed) an account, to what to write and on
 //! what condition. Pure: no I/O, no clock, no randomness; nothing here can fail for outside reasons.
 
+pub mod batch;
 pub mod change;
 pub mod debit;
 pub mod edition;
 pub mod grant;
+pub mod hold;
+pub mod once;
 pub mod open;
 pub mod page;
 pub mod plan;
+pub mod refund;
 pub mod settle;
 
 pub use change::{AccountChange, Change, Edition, Guard, Name, Page, Receipt, Step};

@@ -4,7 +4,7 @@
 //! meanwhile.
 
 use super::{AccountChange, Guard, Page, Step};
-use crate::domain::{Account, Instant};
+use crate::domain::{Account, Instant, What};
 
 /// How many entries an account may hold before an operation has to write a page first. A settle is
 /// never kept waiting, and may exceed it by one.
@@ -15,6 +15,10 @@ const TAKE: usize = 16;
 const LEAVE: usize = 8;
 /// Beyond the first page that is due, how often one is due again while none was written.
 const AGAIN: usize = 8;
+/// Beyond the entry that fills the item, how often a page is due again while none was written.
+const HEAVY_AGAIN: usize = 8;
+/// What an open hold weighs besides its entry: its id in base64, its packed form.
+const HOLD_BYTES: usize = 40;
 /// DynamoDB charges one write unit per started KB of the item.
 const UNIT_BYTES: usize = 1024;
 /// Below this an account's entries are not worth a page: the account itself fills its KB.
@@ -30,21 +34,31 @@ pub struct Weight {
     pub recent: Vec<usize>,
 }
 
-/// How many entries the caller should move to a page after its write; 0: none is due.
+/// How many entries the caller that appended the last `appended` should move to a page; 0: none.
 ///
-/// Due for the caller that takes the list across 24, 32, ... or the item to within one entry of
-/// the next write unit.
-pub fn due(weight: &Weight) -> usize {
+/// Due for the caller that takes the list across 24, 32, ... or the item to where the next operation
+/// may take it into the next write unit.
+pub fn due(account: &Account, weight: &Weight, appended: usize) -> usize {
     let count = weight.recent.len();
-    let many = count >= TAKE + LEAVE && (count - TAKE - LEAVE).is_multiple_of(AGAIN);
-    let heavy = weight.recent.last().is_some_and(|last| {
-        let base = weight.item - weight.recent.iter().sum::<usize>();
-        let limit = (base + WORTH_BYTES).div_ceil(UNIT_BYTES) * UNIT_BYTES;
-        weight.item - last <= limit && weight.item + last > limit
-    });
+    // Where the account was read after the write, they may have left already.
+    let appended = appended.min(count);
+    let steps = |count: usize| (count + AGAIN).saturating_sub(TAKE + LEAVE) / AGAIN;
+    let many = steps(count) > steps(count - appended);
+    let base = weight.item - weight.recent.iter().sum::<usize>();
+    let limit = (base + WORTH_BYTES).div_ceil(UNIT_BYTES) * UNIT_BYTES;
+    let holds = account.recent.iter().any(|entry| matches!(entry.what, What::Held { .. }));
+    let most = weight.recent.iter().max().copied().unwrap_or_default();
+    let most = if holds { most + HOLD_BYTES } else { most };
+    let added: usize = weight.recent[count - appended..].iter().sum();
+    let full = weight.item + most > limit;
+    // Whoever fills it; and where captures let it shrink in between, now and then somebody after.
+    let again = holds && count.is_multiple_of(HEAVY_AGAIN);
+    let heavy = full && (weight.item - added + most <= limit || again);
+    // A batch ends whole: of its ids, few are still on their way.
+    let leave = if appended > 1 { LEAVE / 2 } else { LEAVE };
     match () {
-        () if many => count - LEAVE,
-        () if heavy => count - LEAVE.min(count / 3),
+        () if many => count - leave,
+        () if heavy => count - leave.min(count / 4),
         () => 0,
     }
 }

@@ -34,7 +34,7 @@ pub fn change(
         when: vec![Guard::ValidAt(now), Guard::GateIs(account.gate), Guard::RoomFor(1)],
         then: vec![
             Step::SetGate(gate),
-            Step::Note(Note::Plan { plan, status, anchor, at: now }),
+            Step::Notes(vec![Note::Plan { plan, status, anchor, at: now }]),
             Step::Append(entry(what, operation, catalog, actor, None, now)),
         ],
     })

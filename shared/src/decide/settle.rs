@@ -17,6 +17,8 @@ pub struct Settled {
     /// The grants that arrived and lapsed, one movement each. What came and went in between is
     /// not told: its sum is nothing.
     pub moved: Vec<Movement>,
+    /// The holds that ended by themselves.
+    pub lapsed: Vec<OperationId>,
 }
 
 impl Settled {
@@ -33,7 +35,12 @@ impl Settled {
             user: None,
             reference: None,
             reason: None,
-            what: What::Settled { moved: self.moved.clone() },
+            what: What::Settled {
+                moved: self.moved.clone(),
+                lapsed: self.lapsed.clone(),
+                spent: before.spent(),
+                line: self.account.line.clone(),
+            },
         }
     }
 }
@@ -144,6 +151,7 @@ struct Clockwork<'a> {
     /// The account with everything but `available`, which follows from line and holds.
     account: Account,
     moved: Vec<Movement>,
+    lapsed: Vec<OperationId>,
 }
 
 impl<'a> Clockwork<'a> {
@@ -152,7 +160,7 @@ impl<'a> Clockwork<'a> {
         let line = account.burnt().map_err(|e| broken(e.to_string()))?;
         let plan = find_plan(catalog, account, &account.standing.plan)?;
         let account = Account { line, notes: Vec::new(), ..account.clone() };
-        Ok(Clockwork { catalog, plan, account, moved: Vec::new() })
+        Ok(Clockwork { catalog, plan, account, moved: Vec::new(), lapsed: Vec::new() })
     }
 
     fn fold(&mut self, note: &Note) -> Result<(), Fault> {
@@ -195,7 +203,8 @@ impl<'a> Clockwork<'a> {
 
     /// What this instant changes: holds end, then grants lapse, then what is due arrives.
     fn strike(&mut self, now: Instant) {
-        self.account.holds.retain(|_, held| held.expires_at > now);
+        let over = self.account.holds.extract_if(.., |_, held| held.is_over(now));
+        self.lapsed.extend(over.map(|(id, _)| id));
         for grant in self.account.line.expire(now) {
             let kept = self.keep_held(grant.left);
             self.note(&grant, kept - grant.left);
@@ -251,7 +260,7 @@ impl<'a> Clockwork<'a> {
         let available = self.account.line.left() - set_aside;
         debug_assert!(available >= Credits::ZERO, "holds exceed the line");
         let account = Account { available, valid_until, ..self.account };
-        Settled { account, moved: self.moved }
+        Settled { account, moved: self.moved, lapsed: self.lapsed }
     }
 }
 

@@ -61,6 +61,9 @@ impl Gate {
     }
 }
 
+/// How many holds an account may have open at once.
+pub const MOST_HOLDS: usize = 32;
+
 /// Credits set aside by a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -70,11 +73,50 @@ pub struct Held {
     pub lapsed: Credits,
     /// The first instant at which the hold has ended by itself.
     pub expires_at: Instant,
+    /// What the credits are set aside for. None: no action, an amount by itself.
+    pub action: Option<HeldAction>,
+}
+
+/// The action that a hold is for, at the price it had then: a capture by quantity is charged by it,
+/// whatever the catalog says by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldAction {
+    pub number: ActionNumber,
+    /// At least 1.
+    pub quantity: u64,
+    /// The price of that quantity.
+    pub credits: Credits,
+}
+
+impl HeldAction {
+    /// The price of so much of it: rounded down, so that parts never cost more than the whole. Rates
+    /// that divide are exact. Of more than was held it is more than is held.
+    pub fn price(&self, quantity: u64) -> Credits {
+        let micro = i128::from(self.credits.micro()) * i128::from(quantity);
+        let micro = micro / i128::from(self.quantity);
+        Credits::from_micro(i64::try_from(micro).unwrap_or(i64::MAX))
+    }
 }
 
 impl Held {
     pub fn total(&self) -> Credits {
         self.amount + self.lapsed
+    }
+
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.expires_at <= now
+    }
+
+    /// What is still held after `credits` of it were used: what has lapsed is used first. None if
+    /// that is more than is held.
+    pub fn less(self, credits: Credits) -> Option<Held> {
+        let lapsed = self.lapsed.min(credits);
+        let amount = credits - lapsed;
+        (amount <= self.amount).then(|| Held {
+            amount: self.amount - amount,
+            lapsed: self.lapsed - lapsed,
+            ..self
+        })
     }
 }
 

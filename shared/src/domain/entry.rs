@@ -1,7 +1,7 @@
 //! Entries: the lines of an account's ledger.
 
 use super::catalog::ActionNumber;
-use super::grant::{GrantId, GrantKind};
+use super::grant::{GrantId, GrantKind, Line};
 use super::period::Anchor;
 use super::{Credits, Instant, OperationId, Status};
 
@@ -53,8 +53,49 @@ pub enum What {
         kind: GrantKind,
         expires_at: Option<Instant>,
     },
-    /// Time passed: grants lapsed, grants arrived, holds ended.
+    /// Time passed, or notes were folded in: grants lapsed, grants arrived, holds ended.
     Settled {
+        moved: Vec<Movement>,
+        /// The holds that ended by themselves.
+        lapsed: Vec<OperationId>,
+        /// What was spent of the line before this one.
+        spent: Credits,
+        /// The line that is spent from now on.
+        line: Line,
+    },
+    /// Credits were set aside.
+    Held {
+        action: Option<ActionNumber>,
+        quantity: u64,
+        expires_at: Instant,
+    },
+    /// Credits that were held were spent.
+    Captured {
+        hold: OperationId,
+        action: Option<ActionNumber>,
+        /// 0 of a capture by amount.
+        quantity: u64,
+        credits: Credits,
+        /// Whether the hold ended with it. What it still held went back.
+        ends: bool,
+    },
+    /// A hold ended, and what it held went back.
+    Released {
+        hold: OperationId,
+    },
+    /// A hold got another end.
+    Extended {
+        hold: OperationId,
+        expires_at: Instant,
+    },
+    /// What a debit had charged was given back, or a part of it.
+    Refunded {
+        debit: OperationId,
+        /// What was asked for.
+        credits: Credits,
+        action: Option<ActionNumber>,
+        /// The grants that it came back to, if the line was another one by then. What had expired
+        /// is not among them.
         moved: Vec<Movement>,
     },
     /// The plan, its status or its anchor changed.
@@ -75,6 +116,11 @@ impl What {
             What::Debit { .. } => "debit",
             What::Granted { .. } => "granted",
             What::Settled { .. } => "settled",
+            What::Held { .. } => "held",
+            What::Captured { .. } => "captured",
+            What::Released { .. } => "released",
+            What::Extended { .. } => "extended",
+            What::Refunded { .. } => "refunded",
             What::PlanChanged { .. } => "plan_changed",
             What::Frozen => "frozen",
             What::Unfrozen => "unfrozen",

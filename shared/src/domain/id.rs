@@ -74,6 +74,16 @@ impl OperationId {
         OperationId::mint(now, random)
     }
 
+    /// Reads an id as it is shown, a UUID in lower case with hyphens; or a canonical ULID.
+    pub fn parse(text: &str) -> Option<OperationId> {
+        let uuid = Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == text);
+        let ulid = || ulid::Ulid::from_string(text).ok().filter(|id| id.to_string() == text);
+        match uuid {
+            Some(uuid) => Some(OperationId(uuid.into_bytes())),
+            None => ulid().map(|ulid| OperationId(ulid.to_bytes())),
+        }
+    }
+
     /// The time inside the id.
     pub fn time(&self) -> Instant {
         let mut ms = [0; 8];

@@ -22,10 +22,32 @@ pub enum Refusal {
     PlanRequired { required: Credits, available: Credits },
     /// Fewer credits are available than the operation needs.
     InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
+    /// The account has as many open holds as it may.
+    TooManyHolds,
+    /// There was never such a hold.
+    HoldNotFound,
+    /// The hold is over: it was captured, released or lapsed.
+    HoldEnded { ended: HoldEnd, at: Instant },
+    /// The capture is more than the hold holds.
+    HoldExceeded { required: Credits, held: Credits },
+    /// There was never such a debit.
+    DebitNotFound,
+    /// With what was refunded before, the refund is more than the debit charged.
+    RefundExceeded { charged: Credits, refunded: Credits },
     /// The grant has expired already.
     GrantExpired { expires_at: Instant },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
+}
+
+/// How a hold ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldEnd {
+    Captured,
+    Released,
+    /// By itself, at its expiry.
+    Lapsed,
 }
 
 /// What is wrong with one field of a request.
@@ -53,6 +75,12 @@ impl Refusal {
             Refusal::AccountFrozen { .. } => "account_frozen",
             Refusal::PlanRequired { .. } => "plan_required",
             Refusal::InsufficientCredits { .. } => "insufficient_credits",
+            Refusal::TooManyHolds => "too_many_holds",
+            Refusal::HoldNotFound => "hold_not_found",
+            Refusal::HoldEnded { .. } => "hold_ended",
+            Refusal::HoldExceeded { .. } => "hold_exceeded",
+            Refusal::DebitNotFound => "debit_not_found",
+            Refusal::RefundExceeded { .. } => "refund_exceeded",
             Refusal::GrantExpired { .. } => "grant_expired",
             Refusal::BalanceTooLarge => "balance_too_large",
         }

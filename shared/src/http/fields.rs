@@ -70,6 +70,25 @@ impl Fields {
         quantity
     }
 
+    /// An optional whole number within a range.
+    pub fn integer(&mut self, field: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let number = self.take(field)?.as_i64().filter(|n| range.contains(n));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            self.wrong(field, format!("must be a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    /// An optional `true` or `false`.
+    pub fn flag(&mut self, field: &str) -> Option<bool> {
+        let flag = self.take(field)?.as_bool();
+        if flag.is_none() {
+            self.wrong(field, "must be true or false");
+        }
+        flag
+    }
+
     /// An optional amount of credits.
     pub fn credits(&mut self, field: &str) -> Option<Credits> {
         let Value::String(text) = self.take(field)? else {
@@ -106,6 +125,45 @@ impl Fields {
             self.wrong(field, format!("must be {expected}"));
         }
         parsed
+    }
+
+    /// An optional list of 1 to `most` objects, each read by `read`. What is wrong in one of them is
+    /// named by its place: `debits[3].quantity`.
+    pub fn objects<T>(
+        &mut self,
+        field: &str,
+        most: usize,
+        read: impl Fn(&mut Fields) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Value::Array(objects) = self.take(field)? else {
+            self.wrong(field, "must be a list");
+            return None;
+        };
+        if !(1..=most).contains(&objects.len()) {
+            self.wrong(field, format!("must have 1 to {most} elements"));
+            return None;
+        }
+        let mut values = Vec::new();
+        for (place, object) in objects.into_iter().enumerate() {
+            let Value::Object(object) = object else {
+                self.wrong(&format!("{field}[{place}]"), "must be an object");
+                continue;
+            };
+            let mut fields = Fields { left: object.into_iter().collect(), problems: Vec::new() };
+            let value = read(&mut fields);
+            match fields.finish(value) {
+                Ok(value) => values.push(value),
+                Err(Refusal::InvalidRequest { fields }) => {
+                    let named = fields.into_iter().map(|problem| FieldProblem {
+                        field: format!("{field}[{place}].{}", problem.field),
+                        ..problem
+                    });
+                    self.problems.extend(named);
+                }
+                Err(_) => unreachable!("reading names fields"),
+            }
+        }
+        Some(values)
     }
 
     /// Whether the field was sent and nothing is known to be wrong with it.

@@ -1,9 +1,11 @@
-//! The ledger as JSON.
+//! The ledger as JSON, or as CSV.
 
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::csv;
 use super::reply::{Balance, ok};
+use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
@@ -17,25 +19,25 @@ struct Listing<'a> {
 
 /// One entry. What does not apply to it is left out.
 #[derive(Serialize)]
-struct Line<'a> {
-    seq: Seq,
+pub(super) struct Line<'a> {
+    pub seq: Seq,
     /// True of what time has done and nobody has written down yet.
     #[serde(skip_serializing_if = "is_false")]
     pending: bool,
-    id: OperationId,
+    pub id: OperationId,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    kind: &'static str,
-    at: Instant,
+    pub key: Option<&'a str>,
+    pub kind: &'static str,
+    pub at: Instant,
     /// The change of available.
-    available: Credits,
+    pub available: Credits,
     /// The change of held.
-    held: Credits,
-    balance: Balance,
+    pub held: Credits,
+    pub balance: Balance,
     #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<&'a str>,
+    pub action: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    quantity: Option<u64>,
+    pub quantity: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,17 +47,31 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     grant: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Instant>,
+    pub expires_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<Vec<Moved>>,
+    /// The holds that ended by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
+    lapsed: Option<&'a [OperationId]>,
+    /// The hold that was captured, released or extended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reference: Option<&'a str>,
+    pub hold: Option<OperationId>,
+    /// The debit that was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    pub debit: Option<OperationId>,
+    /// What was captured, or asked to be refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<Credits>,
+    #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
+    ends: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
     /// The version of the catalog that was in force.
-    catalog: u32,
+    pub catalog: u32,
 }
 
 /// Credits that arrived, or lapsed (negative).
@@ -67,8 +83,31 @@ struct Moved {
     expires_at: Option<Instant>,
 }
 
+/// What a listing is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Csv,
+}
+
+impl Form {
+    /// The form that an `Accept` header names first. JSON if it names none of them.
+    pub fn of(accept: Option<&str>) -> Form {
+        let mut named = accept.unwrap_or_default().split(',').filter_map(|range| {
+            let kind = range.split(';').next().unwrap_or_default().trim();
+            match kind.to_ascii_lowercase().as_str() {
+                "application/json" => Some(Form::Json),
+                "text/csv" => Some(Form::Csv),
+                _ => None,
+            }
+        });
+        named.next().unwrap_or(Form::Json)
+    }
+}
+
 /// Entries, the latest first, and where the next ones are.
 pub fn listing(
+    form: Form,
     pending: Option<&Placed>,
     placed: &[Placed],
     next_cursor: Option<String>,
@@ -76,7 +115,10 @@ pub fn listing(
 ) -> Response<Body> {
     let pending = pending.map(|placed| Line { pending: true, ..line(placed, catalog) });
     let entries = pending.into_iter().chain(placed.iter().map(|placed| line(placed, catalog)));
-    ok(&Listing { entries: entries.collect(), next_cursor })
+    match form {
+        Form::Json => ok(&Listing { entries: entries.collect(), next_cursor }),
+        Form::Csv => csv::ok(entries, next_cursor),
+    }
 }
 
 fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
@@ -99,6 +141,11 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
         grant: None,
         expires_at: None,
         moved: None,
+        lapsed: None,
+        hold: None,
+        debit: None,
+        credits: None,
+        ends: None,
         user: entry.user.as_deref(),
         reference: entry.reference.as_deref(),
         reason: entry.reason.as_deref(),
@@ -112,14 +159,37 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
             line.moved = Some(movements(moved));
         }
         What::Debit { action, quantity } => {
-            line.action = action.and_then(|number| catalog.action_name(number));
-            line.quantity = action.map(|_| *quantity);
+            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
         }
         What::Granted { kind, expires_at } => {
             line.grant = Some(kind.name());
             line.expires_at = *expires_at;
         }
-        What::Settled { moved } => line.moved = Some(movements(moved)),
+        What::Settled { moved, lapsed, .. } => {
+            line.moved = Some(movements(moved));
+            line.lapsed = Some(lapsed.as_slice()).filter(|lapsed| !lapsed.is_empty());
+        }
+        What::Held { action, quantity, expires_at } => {
+            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+            line.expires_at = Some(*expires_at);
+        }
+        What::Captured { hold, action, quantity, credits, ends } => {
+            line.hold = Some(*hold);
+            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+            line.credits = Some(*credits);
+            line.ends = Some(*ends);
+        }
+        What::Released { hold } => line.hold = Some(*hold),
+        What::Extended { hold, expires_at } => {
+            line.hold = Some(*hold);
+            line.expires_at = Some(*expires_at);
+        }
+        What::Refunded { debit, credits, action, moved } => {
+            line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
+            line.debit = Some(*debit);
+            line.credits = Some(*credits);
+            line.action = action.and_then(|number| catalog.action_name(number));
+        }
         What::PlanChanged { plan, status, anchor } => {
             line.plan = Some(plan);
             line.status = Some(status.name());
@@ -128,6 +198,15 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
         What::Frozen | What::Unfrozen => {}
     }
     line
+}
+
+fn of_action(
+    catalog: &Catalog,
+    action: Option<ActionNumber>,
+    quantity: u64,
+) -> (Option<&str>, Option<u64>) {
+    let named = action.and_then(|number| catalog.action_name(number));
+    (named, action.map(|_| quantity).filter(|quantity| *quantity > 0))
 }
 
 fn movements(moved: &[Movement]) -> Vec<Moved> {

@@ -1,5 +1,6 @@
 //! HTTP: requests to values, answers to responses. The only place that picks a status.
 
+mod csv;
 pub mod cursor;
 mod fields;
 pub mod ledger;

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::decide::Fault;
-use crate::domain::account::Recharge;
+use crate::domain::account::{MOST_HOLDS, Recharge};
+use crate::domain::refusal::{FieldProblem, HoldEnd};
 use crate::domain::{Credits, Refusal};
-use crate::operate::Failure;
+use crate::operate::{BatchFailure, Failure};
 use crate::store::StoreError;
 
 /// `application/problem+json` with a stable `code`.
@@ -52,6 +53,23 @@ impl Problem {
         }
     }
 
+    /// How a failed batch looks: of one of its debits, by its place.
+    pub fn of_batch(failed: BatchFailure, config: &Config) -> Problem {
+        match (failed.failure, failed.index) {
+            (Failure::Refusal(Refusal::InvalidRequest { fields }), Some(index)) => {
+                let named = fields.into_iter().map(|problem| FieldProblem {
+                    field: format!("debits[{index}].{}", problem.field),
+                    ..problem
+                });
+                Problem::refusal(Refusal::InvalidRequest { fields: named.collect() }, config)
+            }
+            (Failure::Refusal(refusal), Some(index)) => {
+                Problem::refusal(refusal, config).with("index", index)
+            }
+            (failure, _) => Problem::of(failure, config),
+        }
+    }
+
     /// How a refusal looks. Every status of a refusal is picked here.
     pub fn refusal(refusal: Refusal, config: &Config) -> Problem {
         let code = refusal.code();
@@ -90,6 +108,36 @@ impl Problem {
             }
             Refusal::InsufficientCredits { required, available, recharge } => {
                 insufficient(required, available, recharge, config)
+            }
+            Refusal::TooManyHolds => {
+                let detail = format!("An account has at most {MOST_HOLDS} open holds.");
+                new(409, "Too many holds", detail)
+            }
+            Refusal::HoldNotFound => {
+                new(404, "Hold not found", "The account never had such a hold.".to_owned())
+            }
+            Refusal::HoldEnded { ended, at } => {
+                let how = match ended {
+                    HoldEnd::Captured => "was captured",
+                    HoldEnd::Released => "was released",
+                    HoldEnd::Lapsed => "lapsed",
+                };
+                new(409, "Hold ended", format!("The hold {how} at {at}."))
+                    .with("ended", ended)
+                    .with("ended_at", at)
+            }
+            Refusal::HoldExceeded { required, held } => {
+                let detail = format!("This captures {required} credits and {held} are held.");
+                new(422, "Hold exceeded", detail).with("required", required).with("held", held)
+            }
+            Refusal::DebitNotFound => {
+                new(404, "Debit not found", "The account never had such a debit.".to_owned())
+            }
+            Refusal::RefundExceeded { charged, refunded } => {
+                let detail = format!("{refunded} of the {charged} charged are refunded already.");
+                new(422, "Refund exceeded", detail)
+                    .with("charged", charged)
+                    .with("refunded", refunded)
             }
             Refusal::GrantExpired { expires_at } => {
                 new(422, "Grant expired", format!("The grant would have expired at {expires_at}."))

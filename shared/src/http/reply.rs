@@ -4,8 +4,9 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::decide::debit::{Charge, Debit, Price};
+use crate::decide::debit::{Charge, Price};
 use crate::decide::settle::Settled;
+use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
@@ -69,6 +70,39 @@ struct OnPlan<'a> {
 }
 
 #[derive(Serialize)]
+struct Held<'a> {
+    #[serde(flatten)]
+    debited: Debited<'a>,
+    expires_at: Instant,
+}
+
+#[derive(Serialize)]
+struct Captured<'a> {
+    hold: OperationId,
+    #[serde(flatten)]
+    debited: Debited<'a>,
+    /// Whether the hold ended with it.
+    #[serde(rename = "final")]
+    ends: bool,
+}
+
+#[derive(Serialize)]
+struct OfHold {
+    hold: OperationId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct Refunded {
+    debit: OperationId,
+    /// What was asked for.
+    credits: Credits,
+    /// What came back: less, if grants that it had come from are gone.
+    returned: Credits,
+}
+
+#[derive(Serialize)]
 struct Nothing {}
 
 /// A 201 with the receipt of an operation; the same bytes whenever it is sent again.
@@ -78,17 +112,75 @@ pub fn receipt(
     receipted: &Receipted,
     catalog: &Catalog,
 ) -> Response<Body> {
+    created(receipted_as(account, key, receipted, catalog), receipted.replayed)
+}
+
+/// A 201 with the receipts of a batch, in the order in which they were asked for.
+pub fn receipts<'a>(
+    account: &AccountId,
+    receipted: impl Iterator<Item = (&'a Key, &'a Receipted)>,
+    catalog: &Catalog,
+) -> Response<Body> {
+    let mut replayed = true;
+    let receipts = receipted.map(|(key, receipted)| {
+        replayed &= receipted.replayed;
+        receipted_as(account, key, receipted, catalog)
+    });
+    let receipts = receipts.collect::<Vec<_>>().join(",");
+    let account = to_json(account);
+    created(format!("{{\"account\":{account},\"receipts\":[{receipts}]}}"), replayed)
+}
+
+fn created(body: String, replayed: bool) -> Response<Body> {
+    let response = Response::builder()
+        .status(201)
+        .header("content-type", "application/json")
+        .header("cache-control", "no-store");
+    let response = match replayed {
+        true => response.header("idempotent-replayed", "true"),
+        false => response,
+    };
+    response.body(Body::Text(body)).expect("status and headers are valid")
+}
+
+fn receipted_as(
+    account: &AccountId,
+    key: &Key,
+    receipted: &Receipted,
+    catalog: &Catalog,
+) -> String {
     let Placed { entry, seq, available, held } = &receipted.found;
     // Shown where it is not the id itself: a name, a ULID, or a UUID that another id was minted for.
     let shown = Some(key.as_str()).filter(|key| *key != entry.id.to_string());
     let head = Head { id: entry.id, key: shown, account };
     let balance = Balance { available: *available, held: *held };
     let tail = Tail { seq: *seq, at: entry.at, balance };
-    let body = match &entry.what {
+    match &entry.what {
         What::Debit { action, quantity } => {
-            let action = action.and_then(|number| catalog.action_name(number));
-            let quantity = action.map(|_| *quantity);
-            let what = Debited { action, quantity, credits: -entry.available };
+            let what = debited(catalog, *action, *quantity, -entry.available);
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Held { action, quantity, expires_at } => {
+            let debited = debited(catalog, *action, *quantity, entry.held);
+            let what = Held { debited, expires_at: *expires_at };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Captured { hold, action, quantity, credits, ends } => {
+            let debited = debited(catalog, *action, *quantity, *credits);
+            let what = Captured { hold: *hold, debited, ends: *ends };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Released { hold } => {
+            let what = OfHold { hold: *hold, expires_at: None };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Extended { hold, expires_at } => {
+            let what = OfHold { hold: *hold, expires_at: Some(*expires_at) };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Refunded { debit, credits, .. } => {
+            let (debit, credits) = (*debit, *credits);
+            let what = Refunded { debit, credits, returned: entry.available };
             to_json(&Receipt { head, what, tail })
         }
         What::Granted { kind, expires_at } => {
@@ -107,16 +199,19 @@ pub fn receipt(
         What::Settled { .. } | What::Frozen | What::Unfrozen => {
             to_json(&Receipt { head, what: Nothing {}, tail })
         }
-    };
-    let response = Response::builder()
-        .status(201)
-        .header("content-type", "application/json")
-        .header("cache-control", "no-store");
-    let response = match receipted.replayed {
-        true => response.header("idempotent-replayed", "true"),
-        false => response,
-    };
-    response.body(Body::Text(body)).expect("status and headers are valid")
+    }
+}
+
+/// What was charged: with its action and quantity, where they were said.
+fn debited<'a>(
+    catalog: &'a Catalog,
+    action: Option<ActionNumber>,
+    quantity: u64,
+    credits: Credits,
+) -> Debited<'a> {
+    let action = action.and_then(|number| catalog.action_name(number));
+    let quantity = action.map(|_| quantity).filter(|quantity| *quantity > 0);
+    Debited { action, quantity, credits }
 }
 
 #[derive(Serialize)]
@@ -135,17 +230,18 @@ struct Quoted<'a> {
 
 /// What a debit would cost, and whether it would pass now.
 pub fn quote(
-    debit: &Debit,
+    account: &AccountId,
+    charge: &Charge,
     price: Price,
     available: Credits,
     refusal: Option<&Refusal>,
 ) -> Response<Body> {
-    let (action, quantity) = match &debit.charge {
+    let (action, quantity) = match charge {
         Charge::Action { action, quantity } => (Some(action.as_str()), Some(*quantity)),
         Charge::Credits(_) => (None, None),
     };
     ok(&Quoted {
-        account: &debit.account,
+        account,
         action,
         quantity,
         credits: price.credits,

@@ -7,12 +7,17 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::{Problem, cursor};
 use crate::config::Config;
-use crate::decide::debit::{Charge, Debit};
+use crate::decide::batch;
+use crate::decide::debit::Charge;
 use crate::decide::grant::GrantRequest;
+use crate::decide::hold::{LONGEST_LIFE, Part, SHORTEST_LIFE, USUAL_LIFE};
+use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
+use crate::decide::refund::RefundRequest;
+use crate::domain::instant::Span;
 use crate::domain::period::Anchor;
-use crate::domain::{AccountId, GrantKind, Key, Refusal, Status};
-use crate::listing::From;
+use crate::domain::{AccountId, Catalog, GrantKind, Instant, Key, OperationId, Refusal, Status};
+use crate::listing::{Filter, From, KINDS};
 use crate::operate::Failure;
 
 /// The largest body of a request, in bytes.
@@ -21,6 +26,8 @@ const USER_CHARS: usize = 64;
 const REFERENCE_CHARS: usize = 64;
 const REASON_CHARS: usize = 256;
 const NAME_CHARS: usize = 64;
+/// What a key in a body must be.
+const KEY: &str = "1 to 255 printable characters";
 /// How many entries a listing has, and the most that may be asked for.
 const LIMIT: usize = 50;
 const MOST_ENTRIES: usize = 200;
@@ -69,30 +76,31 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Where a listing goes on and how much of it is asked for: `?limit=&cursor=`.
-    pub fn page(&self, account: &AccountId) -> Result<(Option<From>, usize), Problem> {
+    /// Which entries are asked for, where the listing goes on and how much of it is asked for.
+    pub fn page(
+        &self,
+        account: &AccountId,
+        catalog: &Catalog,
+    ) -> Result<(Filter, Option<From>, usize), Problem> {
         let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
-        let (mut limit, mut from) = (None, None);
+        let (mut filter, mut from, mut limit) = (Filter::default(), None, LIMIT);
+        let mut names = Vec::new();
         let query = self.request.uri().query().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let repeated = match &*name {
-                "limit" => limit.replace(value.parse::<usize>().unwrap_or(0)).is_some(),
-                "cursor" => {
-                    let Some(sealed) = cursor::open(&value, account) else {
-                        return refuse("cursor", "is not one that this account's ledger gave out");
-                    };
-                    from.replace(sealed).is_some()
-                }
-                unknown => return refuse(unknown, "is unknown"),
-            };
-            if repeated {
+            if names.contains(&name) {
                 return refuse(&name, "is repeated");
             }
+            let read = match &*name {
+                "limit" => count(&value).map(|sent| limit = sent),
+                "cursor" => place(&value, account).map(|sent| from = Some(sent)),
+                _ => narrow(&mut filter, &name, &value, catalog),
+            };
+            if let Err(problem) = read {
+                return refuse(&name, problem);
+            }
+            names.push(name);
         }
-        match limit.unwrap_or(LIMIT) {
-            limit @ 1..=MOST_ENTRIES => Ok((from, limit)),
-            _ => refuse("limit", "must be from 1 to 200"),
-        }
+        Ok((filter, from, limit))
     }
 
     /// The value of a header that was sent once.
@@ -110,10 +118,89 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub fn debit(&self, account: AccountId) -> Result<Debit, Problem> {
+    /// The id of an operation that came before, from the route: as its receipt shows it.
+    pub fn operation(&self, part: &str) -> Result<OperationId, Problem> {
+        let id = OperationId::parse(part);
+        id.ok_or_else(|| self.problem(Refusal::invalid("id", "must be the id of a receipt")))
+    }
+
+    pub fn debit(&self, account: AccountId) -> Result<Asked, Problem> {
+        self.ask(account, |fields| charge(fields).map(Ask::Debit))
+    }
+
+    pub fn hold(&self, account: AccountId) -> Result<Asked, Problem> {
+        self.ask(account, |fields| {
+            let life = life(fields);
+            let (charge, life) = (charge(fields)?, life.unwrap_or(USUAL_LIFE));
+            Some(Ask::Hold { charge, life })
+        })
+    }
+
+    pub fn capture(&self, account: AccountId, hold: OperationId) -> Result<Asked, Problem> {
+        self.ask(account, |fields| {
+            let ends = fields.flag("final").unwrap_or(true);
+            Some(Ask::Capture { hold, part: part(fields)?, ends })
+        })
+    }
+
+    pub fn release(&self, account: AccountId, hold: OperationId) -> Result<Asked, Problem> {
+        self.ask(account, |_| Some(Ask::Release { hold }))
+    }
+
+    pub fn extend(&self, account: AccountId, hold: OperationId) -> Result<Asked, Problem> {
+        self.ask(account, |fields| {
+            let life = life(fields);
+            let life = fields.required("expires_in_s", life)?;
+            Some(Ask::Extend { hold, life })
+        })
+    }
+
+    pub fn refund(&self, debit: OperationId) -> Result<RefundRequest, Problem> {
         let mut fields = self.fields()?;
-        let debit = debit(&mut fields, Some(account));
-        fields.finish(debit).map_err(|refusal| self.problem(refusal))
+        let credits = fields.credits("credits");
+        let credits = fields.required("credits", credits);
+        let reason = fields.text("reason", REASON_CHARS);
+        let reason = fields.required("reason", reason);
+        let reference = fields.text("reference", REFERENCE_CHARS);
+        let both = credits.zip(reason);
+        let request =
+            both.map(|(credits, reason)| RefundRequest { debit, credits, reason, reference });
+        fields.finish(request).map_err(|refusal| self.problem(refusal))
+    }
+
+    /// The debits of a batch, each with its key.
+    pub fn batch(&self, account: &AccountId) -> Result<Vec<(Key, Asked)>, Problem> {
+        let mut fields = self.fields()?;
+        let mode = fields
+            .parsed("mode", "\"all_or_nothing\"", |mode| (mode == "all_or_nothing").then_some(()));
+        let mode = fields.required("mode", mode);
+        let debits = fields.objects("debits", batch::MOST, |fields| {
+            let key = fields.parsed("id", KEY, |text| text.parse::<Key>().ok());
+            let key = fields.required("id", key);
+            let account = Some(account.clone());
+            key.zip(asked(fields, account, |fields| charge(fields).map(Ask::Debit)))
+        });
+        if let Some(debits) = &debits {
+            for (place, (key, _)) in debits.iter().enumerate() {
+                if debits[..place].iter().any(|(other, _)| other == key) {
+                    fields.wrong(&format!("debits[{place}].id"), "is repeated");
+                }
+            }
+        }
+        let debits = fields.required("debits", debits);
+        let batch = mode.and(debits);
+        fields.finish(batch).map_err(|refusal| self.problem(refusal))
+    }
+
+    /// A request of a service: what it asks, who it is for and what for.
+    fn ask(
+        &self,
+        account: AccountId,
+        ask: impl FnOnce(&mut Fields) -> Option<Ask>,
+    ) -> Result<Asked, Problem> {
+        let mut fields = self.fields()?;
+        let asked = asked(&mut fields, Some(account), ask);
+        fields.finish(asked).map_err(|refusal| self.problem(refusal))
     }
 
     pub fn plan(&self) -> Result<PlanRequest, Problem> {
@@ -175,33 +262,97 @@ impl<'a> Call<'a> {
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`] naming every field that is wrong.
-pub fn invocation(payload: &Value) -> Result<(Key, Debit), Refusal> {
+pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
     let mut fields = Fields::parse(payload.to_string().as_bytes())?;
     let account = fields.parsed("account", "an account's id", |text| text.parse().ok());
     let account = fields.required("account", account);
-    let key = fields.parsed("id", "1 to 255 printable characters", |text| text.parse().ok());
+    let key = fields.parsed("id", KEY, |text| text.parse().ok());
     let key = fields.required("id", key);
-    let debit = debit(&mut fields, account);
+    let debit = asked(&mut fields, account, |fields| charge(fields).map(Ask::Debit));
     fields.finish(key.zip(debit))
 }
 
-fn debit(fields: &mut Fields, account: Option<AccountId>) -> Option<Debit> {
-    let action = fields.text("action", NAME_CHARS);
-    let quantity = fields.quantity("quantity");
-    let credits = fields.credits("credits");
+/// How many entries are asked for.
+fn count(value: &str) -> Result<usize, &'static str> {
+    let count = value.parse().ok().filter(|count| (1..=MOST_ENTRIES).contains(count));
+    count.ok_or("must be from 1 to 200")
+}
+
+/// Where a listing goes on.
+fn place(value: &str, account: &AccountId) -> Result<From, &'static str> {
+    cursor::open(value, account).ok_or("is not one that this account's ledger gave out")
+}
+
+/// Narrows a listing by one parameter of its query.
+fn narrow(
+    filter: &mut Filter,
+    name: &str,
+    value: &str,
+    catalog: &Catalog,
+) -> Result<(), &'static str> {
+    const TIME: &str = "must be a time such as \"2026-11-23T00:00:00Z\"";
+    match name {
+        "kind" => {
+            let kind = KINDS.into_iter().find(|kind| *kind == value);
+            filter.kind = Some(kind.ok_or("must be a kind of entry, such as \"debit\"")?);
+        }
+        "action" => {
+            let action = catalog.actions.get(value).ok_or("is not in the catalog")?;
+            filter.action = Some(action.number);
+        }
+        "user" => {
+            let user = Some(value.to_owned()).filter(|user| !user.is_empty());
+            filter.user = Some(user.ok_or("must not be empty")?);
+        }
+        "from" => filter.from = Some(Instant::parse(value).ok_or(TIME)?),
+        "to" => filter.to = Some(Instant::parse(value).ok_or(TIME)?),
+        _ => return Err("is unknown"),
+    }
+    Ok(())
+}
+
+fn asked(
+    fields: &mut Fields,
+    account: Option<AccountId>,
+    ask: impl FnOnce(&mut Fields) -> Option<Ask>,
+) -> Option<Asked> {
     let user = fields.text("user", USER_CHARS);
     let reference = fields.text("reference", REFERENCE_CHARS);
-    let charge = charge(fields, action, quantity, credits)?;
-    Some(Debit { account: account?, charge, user, reference })
+    let ask = ask(fields)?;
+    Some(Asked { account: account?, ask, user, reference })
+}
+
+/// How long a hold is to live.
+fn life(fields: &mut Fields) -> Option<Span> {
+    let (shortest, longest) = (SHORTEST_LIFE.ms() / 1000, LONGEST_LIFE.ms() / 1000);
+    let seconds = fields.integer("expires_in_s", shortest..=longest)?;
+    Some(Span::from_s(seconds))
+}
+
+/// What of a hold is captured: a quantity of its action, or credits; never both, never neither.
+fn part(fields: &mut Fields) -> Option<Part> {
+    let (quantity, credits) = (fields.quantity("quantity"), fields.credits("credits"));
+    match (quantity, credits) {
+        (Some(quantity), None) => Some(Part::Quantity(quantity)),
+        (None, Some(credits)) => Some(Part::Credits(credits)),
+        (Some(_), Some(_)) => {
+            fields.wrong("credits", "excludes quantity");
+            None
+        }
+        (None, None) => {
+            if !["quantity", "credits"].iter().any(|field| fields.has_problem(field)) {
+                fields.wrong("quantity", "is required; or credits instead");
+            }
+            None
+        }
+    }
 }
 
 /// What is to be paid: an action with its quantity, or credits; never both, never neither.
-fn charge(
-    fields: &mut Fields,
-    action: Option<String>,
-    quantity: Option<u64>,
-    credits: Option<crate::domain::Credits>,
-) -> Option<Charge> {
+fn charge(fields: &mut Fields) -> Option<Charge> {
+    let action = fields.text("action", NAME_CHARS);
+    let quantity = fields.quantity("quantity");
+    let credits = fields.credits("credits");
     match (action, quantity, credits) {
         (Some(action), Some(quantity), None) => Some(Charge::Action { action, quantity }),
         (None, None, Some(credits)) => Some(Charge::Credits(credits)),

@@ -3,14 +3,18 @@
 //! Every loop here is bounded, waits before it tries the same again, and ends in an answer that is
 //! known, or in one that says it is not.
 
-mod debit;
+mod batch;
+mod once;
 mod operator;
+mod refund;
 mod upkeep;
 
 use std::time::Duration;
 
-pub use debit::debit;
+pub use batch::{BatchFailure, batch};
+pub use once::once;
 pub use operator::{Made, Make, receipted};
+pub use refund::refund;
 
 use crate::decide;
 use crate::domain::instant::Span;

@@ -93,14 +93,19 @@ async fn try_receipted(
 }
 
 /// The entry of a receipt. A transaction returns nothing, so the account is read.
-async fn happened(run: &Run<'_>, receipt: &Receipt, content: &str, replayed: bool) -> Answer {
+pub(super) async fn happened(
+    run: &Run<'_>,
+    receipt: &Receipt,
+    content: &str,
+    replayed: bool,
+) -> Answer {
     if receipt.content != content {
         return Err(Refusal::OperationReused.into());
     }
     let loaded = run.world.store.account(&receipt.account).await?;
     let found = loaded.as_ref().and_then(|loaded| loaded.account.find(&receipt.id));
     if let Some(loaded) = loaded {
-        page_if_due(run, loaded).await;
+        page_if_due(run, loaded, 1).await;
     }
     let found = match found {
         Some(found) => Some(found),

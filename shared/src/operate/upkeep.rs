@@ -1,10 +1,17 @@
 //! What an account needs in between: look-ups, settles and pages.
 
-use super::{Failure, Run, retried};
+use super::{Failure, Run, lost, retried};
 use crate::decide::{Change, page, settle};
 use crate::domain::ledger::Placed;
-use crate::domain::{AccountId, OperationId};
+use crate::domain::refusal::HoldEnd;
+use crate::domain::{AccountId, OperationId, Refusal, Seq, What};
+use crate::listing;
 use crate::store::{Loaded, Outcome, StoreError};
+
+/// How many entries are read at a time where many may have to be: few at first, for what is sought
+/// is mostly near, then more; and how often at most: a quarter of a million entries, some 16 MB.
+const STRETCH: (usize, usize) = (64, 4_096);
+const STRETCHES: usize = 64;
 
 /// The operation wherever it is: in the account or in its pages.
 pub(super) async fn seen(
@@ -29,12 +36,73 @@ pub(super) async fn look_up(
     retried(run, || run.world.store.look_up(account, id, after)).await
 }
 
+/// Why a hold is not open: how it ended, or that there never was one.
+pub(super) async fn how_it_ended(
+    run: &Run<'_>,
+    account: &AccountId,
+    hold: &OperationId,
+) -> Result<Refusal, StoreError> {
+    let Some(found) = seen(run, account, hold).await? else {
+        return Ok(Refusal::HoldNotFound);
+    };
+    let What::Held { expires_at, .. } = found.entry.what else {
+        return Ok(Refusal::HoldNotFound);
+    };
+    // It ends once; and if nothing ended it, the latest end it was given did.
+    let mut lapses_at = None;
+    let ended = back_to(run, account, found.seq, |placed| {
+        let at = placed.entry.at;
+        match &placed.entry.what {
+            What::Captured { hold: other, ends: true, .. } if other == hold => {
+                Some((HoldEnd::Captured, at))
+            }
+            What::Released { hold: other } if other == hold => Some((HoldEnd::Released, at)),
+            What::Extended { hold: other, expires_at } if other == hold => {
+                lapses_at.get_or_insert(*expires_at);
+                None
+            }
+            _ => None,
+        }
+    })
+    .await?;
+    let lapsed = (HoldEnd::Lapsed, lapses_at.unwrap_or(expires_at));
+    let (ended, at) = ended.unwrap_or(lapsed);
+    Ok(Refusal::HoldEnded { ended, at })
+}
+
+/// Shows `visit` the entries from the latest back to number `seq`, until it has found something.
+pub(super) async fn back_to<T>(
+    run: &Run<'_>,
+    account: &AccountId,
+    seq: Seq,
+    mut visit: impl FnMut(&Placed) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    let loaded = retried(run, || run.world.store.account(account)).await?;
+    let loaded = loaded.ok_or_else(|| lost(account))?;
+    let mut from = None;
+    for nth in 0..STRETCHES {
+        let stretch = (STRETCH.0 << nth.min(16)).min(STRETCH.1);
+        let listed = retried(run, || listing::list(&run.world.store, &loaded, from, stretch));
+        let listed = listed.await?;
+        for placed in listed.entries.iter().take_while(|placed| placed.seq >= seq) {
+            if let Some(found) = visit(placed) {
+                return Ok(Some(found));
+            }
+        }
+        from = listed.next.filter(|next| next.below > seq);
+        if from.is_none() {
+            return Ok(None);
+        }
+    }
+    Err(StoreError::Exhausted { tries: STRETCHES })
+}
+
 /// Settles; losing to somebody else is as good.
 pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
     let change = settle::change(&loaded.account, run.catalog, run.world.clock.now())?;
     match run.world.store.commit(&Change::Account(change)).await {
-        Ok(Outcome::Done(Some(after))) => page_if_due(run, *after).await,
+        Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, 1).await,
         Ok(_) | Err(StoreError::Again(_)) => {}
         Err(error) => return Err(error.into()),
     }
@@ -49,10 +117,10 @@ pub(super) async fn page_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(
     }
 }
 
-/// Writes the page that is due, if one is. Its failure does not change the reply: the entries are
+/// Writes the page that is due after `appended` entries, if one is. Its failure does not change the reply: the entries are
 /// in the account, and somebody else will move them.
-pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded) {
-    let count = page::due(&loaded.weight);
+pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) {
+    let count = page::due(&loaded.account, &loaded.weight, appended);
     if count == 0 {
         return;
     }

@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::packed;
 use super::row::{bytes, consumed, gate_bits, holds, number};
-use super::table::account;
+use super::table::{account, hold_key};
 use crate::decide::page::CAPACITY;
 use crate::decide::{AccountChange, Guard, Step};
-use crate::domain::{Account, Credits, Entry, Gate, Instant};
+use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
 
 /// An update with its condition, and what their placeholders stand for.
 #[derive(Debug, Default)]
@@ -64,6 +64,20 @@ impl Expression {
         name
     }
 
+    /// The placeholder of a key in a map: ids and numbers are no names that DynamoDB takes as such.
+    fn name(&mut self, key: String) -> String {
+        if let Some((name, _)) = self.names.iter().find(|(_, known)| **known == key) {
+            return name.clone();
+        }
+        let name = format!("#{}", self.names.len());
+        self.names.insert(name.clone(), key);
+        name
+    }
+
+    fn hold(&mut self, id: &OperationId) -> String {
+        format!("{}.{}", account::HOLDS, self.name(hold_key(id)))
+    }
+
     fn set(&mut self, attribute: &str, value: AttributeValue) {
         let value = self.value(value);
         self.sets.push(format!("{attribute} = {value}"));
@@ -75,7 +89,9 @@ impl Expression {
     }
 
     fn guard(&mut self, guard: &Guard) {
-        use account::{AVAILABLE, FLOOR, GATE, PAGED, RECENT_IDS, SEQ, VALID_UNTIL};
+        use account::{
+            AVAILABLE, FLOOR, GATE, HOLDS, PAGED, RECENT_IDS, SEQ, SETTLED_SEQ, VALID_UNTIL,
+        };
         match guard {
             Guard::Covers(credits) => self.when(AVAILABLE, ">=", number(credits.micro())),
             Guard::ValidAt(now) => self.when(VALID_UNTIL, ">", number(now.ms())),
@@ -95,6 +111,12 @@ impl Expression {
                 self.conditions.push(format!("NOT contains({RECENT_IDS}, {id})"));
             }
             Guard::SeqIs(seq) => self.when(SEQ, "=", number(seq)),
+            Guard::SettledIs(seq) => self.when(SETTLED_SEQ, "=", number(seq)),
+            Guard::HoldsBelow(most) => self.when(&format!("size({HOLDS})"), "<", number(most)),
+            Guard::HoldIs(id, held) => {
+                let hold = self.hold(id);
+                self.when(&hold, "=", bytes(packed::held(held)));
+            }
         }
     }
 
@@ -102,22 +124,30 @@ impl Expression {
         match step {
             Step::Add(_) | Step::Append(_) => unreachable!("gathered by Expression::of"),
             Step::Consume(action, credits) => {
-                let name = format!("#{}", self.names.len());
-                self.names.insert(name.clone(), action.to_string());
+                let name = self.name(action.to_string());
                 let credits = self.value(number(credits.micro()));
                 let zero = self.value(number(0));
                 let path = format!("{}.{name}", account::CONSUMED);
                 self.sets.push(format!("{path} = if_not_exists({path}, {zero}) + {credits}"));
             }
-            Step::Note(note) => {
+            Step::Notes(notes) => {
                 let none = self.value(AttributeValue::L(Vec::new()));
-                let note = self.value(AttributeValue::L(vec![bytes(packed::note(note))]));
+                let notes = notes.iter().map(|note| bytes(packed::note(note))).collect();
+                let notes = self.value(AttributeValue::L(notes));
                 let q = account::NOTES;
-                self.sets.push(format!("{q} = list_append(if_not_exists({q}, {none}), {note})"));
+                self.sets.push(format!("{q} = list_append(if_not_exists({q}, {none}), {notes})"));
                 self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms()));
             }
             Step::SetGate(Gate::OPEN) => self.removes.push(account::GATE.to_owned()),
             Step::SetGate(gate) => self.set(account::GATE, number(gate_bits(*gate))),
+            Step::SetHold(id, held) => {
+                let hold = self.hold(id);
+                self.set(&hold, bytes(packed::held(held)));
+            }
+            Step::DropHold(id) => {
+                let hold = self.hold(id);
+                self.removes.push(hold);
+            }
             Step::Settle(settled) => self.settle(settled),
             Step::Trim { count, paged, floor, page_time } => {
                 self.set(account::PAGED, number(paged));

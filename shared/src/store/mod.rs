@@ -28,8 +28,9 @@ pub use skew::Skew;
 
 use crate::clock::Clock;
 use crate::decide::page::Weight;
+use crate::decide::refund::{Refund, Returned};
 use crate::decide::{AccountChange, Change, Edition, Name, Page, Receipt};
-use crate::domain::{Account, AccountId, Key, OperationId};
+use crate::domain::{Account, AccountId, Credits, Key, OperationId};
 
 /// How the two tables are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +102,7 @@ impl Store {
             Change::Name(name) => self.put_name(name).await,
             Change::Open(receipt, account) => self.open(receipt, account, doubt).await,
             Change::Receipted(receipt, change) => self.receipted(receipt, change, doubt).await,
+            Change::Refund(receipt, refund) => self.refund(receipt, refund, doubt).await,
             Change::Publish(edition) => self.publish(edition).await,
         };
         self.skew.check()?;
@@ -188,7 +190,7 @@ impl Store {
 
     async fn open(&self, receipt: &Receipt, account: &Account, doubt: &Doubt) -> Stored<Outcome> {
         let put = put_absent(&self.tables.accounts, row::account_item(account));
-        self.together(receipt, put, doubt).await
+        self.together(receipt, Vec::new(), put, doubt).await
     }
 
     async fn receipted(
@@ -197,6 +199,17 @@ impl Store {
         change: &AccountChange,
         doubt: &Doubt,
     ) -> Stored<Outcome> {
+        self.together(receipt, Vec::new(), self.part(change), doubt).await
+    }
+
+    async fn refund(&self, receipt: &Receipt, refund: &Refund, doubt: &Doubt) -> Stored<Outcome> {
+        let account = &refund.change.account;
+        let counts = refund.counts.iter().map(|count| self.count(account, count)).collect();
+        self.together(receipt, counts, self.part(&refund.change), doubt).await
+    }
+
+    /// The change of an account as a part of a transaction.
+    fn part(&self, change: &AccountChange) -> TransactWriteItem {
         let expression = Expression::of(change);
         let update = Update::builder()
             .table_name(&self.tables.accounts)
@@ -208,7 +221,22 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .expect("table, key and update are set");
-        self.together(receipt, TransactWriteItem::builder().update(update).build(), doubt).await
+        TransactWriteItem::builder().update(update).build()
+    }
+
+    /// What was given back so far, counted on from what it was read to be.
+    fn count(&self, account: &AccountId, count: &Returned) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name(&self.tables.ledger)
+            .set_item(Some(row::returned_item(account, count)));
+        let put = match count.before {
+            Credits::ZERO => put.condition_expression(ABSENT),
+            before => put
+                .condition_expression(format!("{} = :before", table::ledger::RETURNED))
+                .expression_attribute_values(":before", row::number(before.micro())),
+        };
+        let put = put.build().expect("table and item are set");
+        TransactWriteItem::builder().put(put).build()
     }
 
     /// The latest catalog, if it is still the one before; and the same under its version, for ever.
@@ -237,16 +265,18 @@ impl Store {
         }
     }
 
-    /// The receipt if absent, and the account's part: both or neither.
+    /// The receipt if absent, counts if there are any, and the account's part: all or nothing.
     async fn together(
         &self,
         receipt: &Receipt,
+        counts: Vec<TransactWriteItem>,
         part: TransactWriteItem,
         doubt: &Doubt,
     ) -> Stored<Outcome> {
         let receipt_part = put_absent(&self.tables.ledger, row::receipt_item(receipt));
         let write = self.client.transact_write_items();
-        let write = write.transact_items(receipt_part).transact_items(part);
+        let parts = [vec![receipt_part], counts, vec![part]].concat();
+        let write = write.set_transact_items(Some(parts));
         let sent = write.customize().interceptor(doubt.clone()).send().await;
         let error = match sent {
             Ok(_) => return Ok(Outcome::Done(None)),
@@ -258,7 +288,7 @@ impl Store {
         };
         match canceled.cancellation_reasons() {
             // The receipt first: an operation that happened is not refused by what came later.
-            [there, _] if check_failed(there) => {
+            [there, ..] if check_failed(there) => {
                 let item = there.item().cloned().unwrap_or_default();
                 let there = row::read_receipt(&item)?;
                 match there.key == receipt.key {
@@ -266,7 +296,9 @@ impl Store {
                     false => Err(hash_collision(&receipt.account, &receipt.key)),
                 }
             }
-            [_, refused] if check_failed(refused) => refused_by(refused.item()),
+            [_, .., refused] if check_failed(refused) => refused_by(refused.item()),
+            // Somebody else has given back in between.
+            reasons if reasons.iter().any(check_failed) => Ok(Outcome::Refused(None)),
             _ => Err(StoreError::Again(Box::new(error))),
         }
     }

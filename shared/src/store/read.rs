@@ -4,9 +4,10 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::row::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, loaded, table};
+use crate::decide::refund::ReturnedOf;
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
 use crate::domain::ledger::Placed;
-use crate::domain::{AccountId, Instant, Key, OperationId, Seq};
+use crate::domain::{AccountId, Credits, Instant, Key, OperationId, Seq};
 
 /// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
 const LOOK_UP_PAGES: i32 = 16;
@@ -31,6 +32,12 @@ impl Store {
     pub async fn receipt(&self, account: &AccountId, key: &Key) -> Stored<Option<Receipt>> {
         let item = self.ledger_item(account.as_str(), &table::receipt_key(key)).await?;
         item.as_ref().map(row::read_receipt).transpose()
+    }
+
+    /// What was given back so far of a debit, or of a line.
+    pub async fn returned(&self, account: &AccountId, of: ReturnedOf) -> Stored<Credits> {
+        let item = self.ledger_item(account.as_str(), &row::returned_key(of)).await?;
+        Ok(item.as_ref().map(row::read_returned).transpose()?.unwrap_or_default())
     }
 
     async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {

@@ -10,9 +10,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::StoreError;
 use super::packed::{self, PackedError};
 use super::table::{
-    ACCOUNT, CATALOG, SORT, account, ledger, name_key, page_key, read_page_key, receipt_key,
+    ACCOUNT, CATALOG, SORT, account, hold_key, layout_key, ledger, name_key, page_key,
+    read_hold_key, read_page_key, receipt_key, refunds_key,
 };
 use crate::decide::page::Weight;
+use crate::decide::refund::{Returned, ReturnedOf};
 use crate::decide::{Edition, Name, Page, Receipt};
 use crate::domain::{Account, AccountId, Credits, Gate, Instant, Key, OperationId};
 
@@ -43,7 +45,7 @@ pub fn consumed(account: &Account) -> AttributeValue {
 }
 
 pub fn holds(account: &Account) -> AttributeValue {
-    let holds = account.holds.iter().map(|(id, held)| (id.to_string(), bytes(packed::held(held))));
+    let holds = account.holds.iter().map(|(id, held)| (hold_key(id), bytes(packed::held(held))));
     AttributeValue::M(holds.collect())
 }
 
@@ -127,6 +129,28 @@ pub fn catalog_item(edition: &Edition, key: &str) -> Item {
     )
 }
 
+pub fn returned_key(of: ReturnedOf) -> String {
+    match of {
+        ReturnedOf::Debit(id) => refunds_key(id),
+        ReturnedOf::Layout(seq) => layout_key(seq),
+    }
+}
+
+pub fn returned_item(account: &AccountId, returned: &Returned) -> Item {
+    Item::from_iter(
+        [
+            (ACCOUNT, text(account.as_str())),
+            (SORT, text(returned_key(returned.of))),
+            (ledger::RETURNED, number(returned.after.micro())),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    )
+}
+
+pub fn read_returned(item: &Item) -> Result<Credits, StoreError> {
+    Row::of("ledger", item).credits(ledger::RETURNED)
+}
+
 pub fn read_catalog(item: &Item) -> Result<String, StoreError> {
     Row::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
 }
@@ -152,10 +176,9 @@ pub fn read_account(item: &Item) -> Result<Account, StoreError> {
     }
     let mut holds = BTreeMap::new();
     for (id, held) in row.map(account::HOLDS)? {
-        let uuid = uuid::Uuid::try_parse(id);
-        let uuid = uuid.map_err(|_| row.broken(account::HOLDS, "has a key that is no id"))?;
+        let id = read_hold_key(id);
+        let id = id.ok_or_else(|| row.broken(account::HOLDS, "has a key that is no id"))?;
         let held = packed::read_held(row.bytes_of(account::HOLDS, held)?);
-        let id = OperationId::from_bytes(uuid.into_bytes());
         holds.insert(id, row.packed(account::HOLDS, held)?);
     }
     let mut consumed = BTreeMap::new();

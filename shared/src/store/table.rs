@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
+use aws_smithy_types::base64;
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Instant, Key, Seq};
+use crate::domain::{Instant, Key, OperationId, Seq};
 
 /// Key of both tables: the account.
 pub const ACCOUNT: &str = "a";
@@ -65,6 +66,8 @@ pub mod account {
 pub mod ledger {
     /// Page: its entries, packed.
     pub const ENTRIES: &str = "e";
+    /// Refunds of a debit or a line: what was given back, micro-credits.
+    pub const RETURNED: &str = "v";
     /// Page: available after its last entry, micro-credits.
     pub const AVAILABLE: &str = "v";
     /// Page: held after its last entry, micro-credits.
@@ -105,6 +108,27 @@ pub fn name_key(key: &Key) -> String {
 /// `G#<hash>` of an operator's key.
 pub fn receipt_key(key: &Key) -> String {
     format!("G#{}", hash(key.as_str()))
+}
+
+/// The key of a hold in the map of holds: its id in base64, 22 characters in place of 36.
+pub fn hold_key(id: &OperationId) -> String {
+    base64::encode(id.bytes()).trim_end_matches('=').to_owned()
+}
+
+/// The id of a hold's key.
+pub fn read_hold_key(key: &str) -> Option<OperationId> {
+    let bytes = base64::decode(format!("{key}==")).ok()?;
+    bytes.try_into().ok().map(OperationId::from_bytes)
+}
+
+/// `R#<id>`: what was given back of a debit.
+pub fn refunds_key(debit: OperationId) -> String {
+    format!("R#{debit}")
+}
+
+/// `L#<seq>`: what was given back of a line that was settled since.
+pub fn layout_key(seq: Seq) -> String {
+    format!("L#{seq:015}")
 }
 
 /// 128 bits of SHA-256 in hex: a key of any length in 32 bytes, and no key finds another's by

@@ -32,8 +32,8 @@ pub struct Asked {
     pub path: String,
     pub key: Option<String>,
     pub body: String,
-    /// Micro-credits it adds to what is available, or takes (less than 0).
-    pub credits: i64,
+    /// The operations it asks for: keys, and micro-credits added, or spent and held (less than 0).
+    pub asked: Vec<(String, i64)>,
 }
 
 /// The two tables, item by item.
@@ -157,7 +157,7 @@ impl Bench {
     pub async fn audit(&self, exchanges: &[Exchange]) -> Result<Value, String> {
         let entries = ledger(&self.handlers[0], ACCOUNT).await?;
         let path = format!("/v1/accounts/{ACCOUNT}/balance");
-        let asked = Asked { method: "GET", path, key: None, body: String::new(), credits: 0 };
+        let asked = Asked { method: "GET", path, key: None, body: String::new(), asked: vec![] };
         let balance = self.send(0, &asked).await.body;
         auditor::audit(&entries, exchanges, &balance)?;
         Ok(balance)
@@ -193,22 +193,22 @@ fn canonical(value: &Value, hasher: &mut DefaultHasher) {
     }
 }
 
-/// What the client saw of a request. None: it changes nothing, so the auditor is not told.
+/// What the client saw of a request, for each operation that it asked for.
 pub fn exchange(
     asked: &Asked,
     sent_ms: i64,
     answered_ms: i64,
     answer: Option<Answer>,
-) -> Option<Exchange> {
-    Some(Exchange {
-        key: asked.key.clone()?,
-        credits: asked.credits,
-        sent_ms,
-        answered_ms,
-        answer: answer.map(|answer| Answered {
-            status: answer.status,
-            replayed: answer.replayed,
-            body: answer.body,
-        }),
-    })
+) -> Vec<Exchange> {
+    let one = |(place, (key, credits)): (usize, &(String, i64))| {
+        let answer = answer.clone().map(|answer| {
+            let Answer { status, replayed, mut body, .. } = answer;
+            // Which debits of a batch were there before is not said: none counts as a first answer.
+            let receipt = body["receipts"].get_mut(place).map(Value::take);
+            let replayed = replayed || receipt.is_some();
+            Answered { status, replayed, body: receipt.unwrap_or(body) }
+        });
+        Exchange { key: key.clone(), credits: *credits, sent_ms, answered_ms, answer }
+    };
+    asked.asked.iter().enumerate().map(one).collect()
 }

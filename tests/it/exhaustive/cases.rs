@@ -28,12 +28,14 @@ pub enum Case {
     Scarce,
     /// The account is frozen.
     Frozen,
+    /// Two credits are held.
+    Held,
     /// There is no account.
     Absent,
 }
 
 /// Every state in which a debit finds an account.
-pub const CASES: [Case; 11] = [
+pub const CASES: [Case; 12] = [
     Case::Fast,
     Case::Name,
     Case::PageDue,
@@ -45,22 +47,46 @@ pub const CASES: [Case; 11] = [
     Case::Noted,
     Case::Scarce,
     Case::Frozen,
+    Case::Held,
 ];
 
 pub fn debit(key: &str, micro: i64) -> Asked {
     let body = format!(r#"{{"credits":"{}.{:06}"}}"#, micro / 1_000_000, micro % 1_000_000);
     let path = format!("/v1/accounts/{ACCOUNT}/debits");
-    Asked { method: "POST", path, key: Some(key.to_owned()), body, credits: -micro }
+    let asked = vec![(key.to_owned(), -micro)];
+    Asked { method: "POST", path, key: Some(key.to_owned()), body, asked }
 }
 
 pub fn operator(method: &'static str, path: &str, key: &str, body: &str, credits: i64) -> Asked {
     let path = format!("/v1/accounts/{ACCOUNT}{path}");
-    Asked { method, path, key: Some(key.to_owned()), body: body.to_owned(), credits }
+    let (key, body) = (key.to_owned(), body.to_owned());
+    let asked = vec![(key.clone(), credits)];
+    Asked { method, path, key: Some(key), body, asked }
+}
+
+pub fn hold(key: &str, micro: i64) -> Asked {
+    Asked { path: format!("/v1/accounts/{ACCOUNT}/holds"), ..debit(key, micro) }
+}
+
+/// A name and an id, in one write.
+pub fn batch(bench: &Bench) -> Asked {
+    let debits = [debit("in a batch", 300_000), debit(&bench.id(102, 0), 200_000)];
+    let bodies = debits.each_ref().map(|debit| {
+        let key = debit.key.as_deref().unwrap_or_default();
+        debit.body.replacen('{', &format!(r#"{{"id":"{key}","#), 1)
+    });
+    Asked {
+        path: format!("/v1/accounts/{ACCOUNT}/debits/batch"),
+        key: None,
+        body: format!(r#"{{"mode":"all_or_nothing","debits":[{}]}}"#, bodies.join(",")),
+        asked: debits.iter().flat_map(|debit| debit.asked.clone()).collect(),
+        ..debits[0].clone()
+    }
 }
 
 pub fn read(path: &str) -> Asked {
     let path = format!("/v1/accounts/{ACCOUNT}{path}");
-    Asked { method: "GET", path, key: None, body: String::new(), credits: 0 }
+    Asked { method: "GET", path, key: None, body: String::new(), asked: Vec::new() }
 }
 
 pub fn grant(key: &str) -> Asked {
@@ -72,9 +98,7 @@ impl Case {
     pub async fn set_up(self, bench: &Bench) -> Vec<Exchange> {
         bench.gate.set_open(true);
         bench.restore(&Vec::new());
-        let opened =
-            if self == Case::Monday { "2026-11-15T23:59:00Z" } else { "2026-11-18T11:00:00Z" };
-        bench.set_clock(opened);
+        bench.set_clock(self.opened());
         if self == Case::Absent {
             return Vec::new();
         }
@@ -95,6 +119,7 @@ impl Case {
                 asked.extend((0..63).map(fresh));
             }
             Case::Noted => asked.push(grant("grant before")),
+            Case::Held => asked.push(hold(&self.hold(bench), 2_000_000)),
             Case::Scarce => asked.push(debit(&bench.id(0, 0), 23_500_000)),
             Case::Frozen => {
                 asked.push(operator("POST", "/freeze", "freeze", r#"{"reason":"test"}"#, 0));
@@ -123,7 +148,42 @@ impl Case {
         exchanges
     }
 
-    /// The debit that two handlers are asked for at once.
+    /// When the account was opened.
+    fn opened(self) -> &'static str {
+        match self {
+            Case::Monday => "2026-11-15T23:59:00Z",
+            _ => "2026-11-18T11:00:00Z",
+        }
+    }
+
+    /// The id of the hold of [`Case::Held`].
+    fn hold(self, bench: &Bench) -> String {
+        bench.id_of(110, self.opened())
+    }
+
+    /// Captures half of what is held.
+    pub fn capture(self, bench: &Bench, key: &str) -> Asked {
+        let path = format!("/holds/{}/capture", self.hold(bench));
+        operator("POST", &path, key, r#"{"credits":"1"}"#, -1_000_000)
+    }
+
+    pub fn release(self, bench: &Bench, key: &str) -> Asked {
+        operator("POST", &format!("/holds/{}/release", self.hold(bench)), key, "{}", 0)
+    }
+
+    pub fn extend(self, bench: &Bench, key: &str) -> Asked {
+        let path = format!("/holds/{}/extend", self.hold(bench));
+        operator("POST", &path, key, r#"{"expires_in_s":600}"#, 0)
+    }
+
+    /// Gives back the first debit, of a tenth of a credit.
+    pub fn refund(self, bench: &Bench, key: &str) -> Asked {
+        let debit = bench.id_of(0, self.opened());
+        let body = r#"{"credits":"0.1","reason":"test"}"#;
+        operator("POST", &format!("/debits/{debit}/refund"), key, body, 100_000)
+    }
+
+    /// The debit that two handlers are asked for at once; or the capture.
     pub fn first(self, bench: &Bench) -> Asked {
         let key = match self {
             Case::Name => "job 1".to_owned(),
@@ -133,7 +193,10 @@ impl Case {
             Case::LateId => bench.id(100, 140_000),
             _ => bench.id(100, 0),
         };
-        debit(&key, 1_000_000)
+        match self {
+            Case::Held => self.capture(bench, &key),
+            _ => debit(&key, 1_000_000),
+        }
     }
 
     /// What a third handler is asked for meanwhile.
@@ -142,6 +205,7 @@ impl Case {
             Case::Noted => grant("grant"),
             // Each handler writes a page first; a third one that does has more schedules than hours.
             Case::FullList => read("/balance"),
+            Case::Held => self.release(bench, &bench.id(101, 0)),
             _ => debit(&bench.id(101, 0), 1_000_000),
         }
     }

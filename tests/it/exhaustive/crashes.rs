@@ -7,7 +7,7 @@ use serde_json::Value;
 use tests::support::Answer;
 
 use super::bench::{ACCOUNT, Asked, Bench, exchange};
-use super::cases::{CASES, Case, grant, operator, read};
+use super::cases::{CASES, Case, batch, grant, hold, operator, read};
 use super::gate::Passage;
 use super::on_one_thread;
 
@@ -37,7 +37,7 @@ fn unfreeze(_: Case, _: &Bench) -> Asked {
 fn quote(_: Case, _: &Bench) -> Asked {
     let path = format!("/v1/accounts/{ACCOUNT}/quotes");
     let body = r#"{"action":"custom_image","quantity":3}"#.to_owned();
-    Asked { method: "POST", path, key: None, body, credits: 0 }
+    Asked { method: "POST", path, key: None, body, asked: Vec::new() }
 }
 
 /// Every scenario of every function: the debits in every state, and what else changes an account in
@@ -59,6 +59,20 @@ fn scenarios() -> Vec<Scenario> {
             Scenario { name: "ledger", case, ask: |_, _| read("/ledger?limit=5") },
         ]);
     }
+    for case in [Case::Fast, Case::PageDue, Case::FullList, Case::Monday, Case::Noted] {
+        let ask = |_, bench: &Bench| hold(&bench.id(100, 0), 1_000_000);
+        scenarios.push(Scenario { name: "hold", case, ask });
+        scenarios.push(Scenario { name: "batch", case, ask: |_, bench| batch(bench) });
+    }
+    for case in [Case::Fast, Case::PageDue, Case::FullList, Case::Monday] {
+        let ask = |case: Case, bench: &Bench| case.refund(bench, "a refund");
+        scenarios.push(Scenario { name: "refund", case, ask });
+    }
+    let case = Case::Held;
+    scenarios.extend([
+        Scenario { name: "release", case, ask: |case, bench| case.release(bench, "release it") },
+        Scenario { name: "extend", case, ask: |case, bench| case.extend(bench, "extend it") },
+    ]);
     scenarios.push(Scenario { name: "open", case: Case::Absent, ask: open });
     scenarios
 }

@@ -209,6 +209,7 @@ impl Schedule {
             let expected = match case {
                 Case::Scarce => [201, 402],
                 Case::Frozen => [403, 403],
+                Case::Held => [201, 409],
                 _ if asked.key.is_none() => [200, 200],
                 _ => [201, 201],
             };

@@ -31,6 +31,8 @@ pub struct Answered {
 pub type Audited<T> = Result<T, String>;
 
 const DAY_MS: i64 = 86_400_000;
+/// A change of plan is stamped by one clock and folded in by another: by so much it may seem early.
+const SKEW_MS: i64 = 5_000;
 
 /// Says what is wrong, unless `right`.
 macro_rules! ensure {
@@ -68,49 +70,38 @@ struct Grant {
     granted_ms: i64,
 }
 
+/// A hold: what is set aside, and what of it was of a grant that has lapsed since.
+#[derive(Clone, Debug)]
+struct Hold {
+    amount: i64,
+    lapsed: i64,
+    ends_ms: i64,
+}
+
+/// An account being rebuilt, entry by entry.
+#[derive(Default)]
+struct Book {
+    available: i64,
+    grants: Vec<Grant>,
+    holds: BTreeMap<String, Hold>,
+    frozen: bool,
+    no_plan: bool,
+    /// What was burnt of each line, the last line last, grant by grant in order.
+    burnt: Vec<Vec<(Grant, i64)>>,
+    /// The debits: which line they were burnt of, what they charged and what was refunded.
+    debits: BTreeMap<String, (usize, i64, i64)>,
+}
+
 /// Checks one account: `entries` are its ledger, the first entry first. Returns their number.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn audit(entries: &[Value], exchanges: &[Exchange], balance: &Value) -> Audited<usize> {
-    let mut available = 0;
-    let mut grants: Vec<Grant> = Vec::new();
+    let mut book = Book { burnt: vec![Vec::new()], ..Book::default() };
     let mut by_key: BTreeMap<&str, &Value> = BTreeMap::new();
-    let (mut frozen, mut no_plan) = (false, false);
     for (entry, expected) in entries.iter().zip(1..) {
         ensure!(entry["seq"] == expected, "a gap or a repeat at {expected}: {entry}");
-        let change = micro(&entry["available"])?;
-        available += change;
-        ensure!(available >= 0, "below zero: {entry}");
-        let closing = micro(&entry["balance"]["available"])?;
-        ensure!(closing == available, "the changes sum to {available}: {entry}");
-        let at = ms(&entry["at"])?;
-        for moved in entry["moved"].as_array().into_iter().flatten() {
-            apply(&mut grants, moved, at)?;
-        }
-        match text(&entry["kind"])? {
-            "granted" => grants.push(Grant {
-                id: entry["id"].to_string(),
-                left: change,
-                granted_ms: at,
-                gone_ms: match &entry["expires_at"] {
-                    Value::Null => i64::MAX,
-                    expires_at => ms(expires_at)?,
-                },
-            }),
-            "debit" => {
-                ensure!(!frozen && !no_plan, "spent while the gate was closed: {entry}");
-                burn(&mut grants, -change, at)?;
-            }
-            "frozen" => frozen = true,
-            "unfrozen" => frozen = false,
-            "plan_changed" => {
-                no_plan = entry["plan"] == "standard" || entry["status"] == "canceled";
-            }
-            _ => {}
-        }
-        let left: i64 = grants.iter().map(|grant| grant.left).sum();
-        ensure!(left == available, "the grants sum to {left}: {entry}");
+        book.enter(entry).map_err(|wrong| format!("{wrong}: {entry}"))?;
         let key = text(entry.get("key").unwrap_or(&entry["id"]))?;
         if entry["kind"] != "settled" {
             ensure!(by_key.insert(key, entry).is_none(), "{key} happened twice");
@@ -122,16 +113,244 @@ pub fn audit(entries: &[Value], exchanges: &[Exchange], balance: &Value) -> Audi
         asked.entry(&exchange.key).or_default().insert(exchange.credits);
     }
     for (key, entry) in &by_key {
-        let change = micro(&entry["available"])?;
+        let change = asked_for(entry)?;
         let known = asked.get(key).is_some_and(|asked| asked.contains(&change));
         ensure!(known || entry["kind"] == "opened", "nobody asked for {entry}");
     }
     acknowledged(exchanges, &by_key)?;
     // The balance is a settle ahead of the entries at most.
-    let last = entries.last().map_or(0, |_| entries.len());
+    let last = entries.len();
     ensure!(balance["seq"] == last, "the balance is of entry {}, not {last}", balance["seq"]);
     ensure!(micro(&balance["available"])? >= 0, "the balance is below zero");
     Ok(entries.len())
+}
+
+/// What an entry was asked to be: the amount, negative if it was to be spent or held.
+fn asked_for(entry: &Value) -> Audited<i64> {
+    match text(&entry["kind"])? {
+        "captured" => Ok(-micro(&entry["credits"])?),
+        "refunded" => micro(&entry["credits"]),
+        "released" | "extended" => Ok(0),
+        _ => micro(&entry["available"]),
+    }
+}
+
+impl Book {
+    fn enter(&mut self, entry: &Value) -> Audited<()> {
+        let change = micro(&entry["available"])?;
+        self.available += change;
+        ensure!(self.available >= 0, "below zero");
+        let at = ms(&entry["at"])?;
+        let hold = || text(&entry["hold"]).map(str::to_owned);
+        let open = !self.frozen && !self.no_plan;
+        match text(&entry["kind"])? {
+            "granted" => self.grants.push(Grant {
+                id: entry["id"].to_string(),
+                left: change,
+                granted_ms: at,
+                gone_ms: match &entry["expires_at"] {
+                    Value::Null => i64::MAX,
+                    expires_at => ms(expires_at)?,
+                },
+            }),
+            "debit" => {
+                ensure!(open, "spent while the gate was closed");
+                self.burn(-change, at)?;
+                let line = self.burnt.len() - 1;
+                self.debits.insert(text(&entry["id"])?.to_owned(), (line, -change, 0));
+            }
+            "held" => {
+                ensure!(open, "held while the gate was closed");
+                let ends_ms = ms(&entry["expires_at"])?;
+                let hold = Hold { amount: -change, lapsed: 0, ends_ms };
+                self.holds.insert(text(&entry["id"])?.to_owned(), hold);
+                ensure!(self.holds.len() <= 32, "more than 32 holds");
+            }
+            "captured" => {
+                let (id, credits) = (hold()?, micro(&entry["credits"])?);
+                let mut held = self.take_hold(&id, at)?;
+                let lapsed = held.lapsed.min(credits);
+                held.lapsed -= lapsed;
+                held.amount -= credits - lapsed;
+                ensure!(held.amount >= 0, "more than was held");
+                self.burn(credits - lapsed, at)?;
+                let ends = entry["final"] == true;
+                let back = if ends { held.amount } else { 0 };
+                ensure!(change == back, "{back} should have come back");
+                if !ends {
+                    ensure!(held.amount + held.lapsed > 0, "an empty hold is open");
+                    self.holds.insert(id, held);
+                }
+            }
+            "released" => {
+                let held = self.take_hold(&hold()?, at)?;
+                ensure!(change == held.amount, "{} was held", held.amount);
+            }
+            "extended" => {
+                let id = hold()?;
+                let held = self.take_hold(&id, at)?;
+                let ends_ms = ms(&entry["expires_at"])?;
+                ensure!(ends_ms >= held.ends_ms && change == 0, "not extended");
+                self.holds.insert(id, Hold { ends_ms, ..held });
+            }
+            "refunded" => self.refund(entry, change, at)?,
+            "settled" => {
+                self.settle(entry, at)?;
+                self.burnt.push(Vec::new());
+            }
+            "opened" => self.arrivals(entry, at)?,
+            "frozen" => self.frozen = true,
+            "unfrozen" => self.frozen = false,
+            "plan_changed" => {
+                self.no_plan = entry["plan"] == "standard" || entry["status"] == "canceled";
+            }
+            kind => return Err(format!("{kind} is no kind")),
+        }
+        let balance = &entry["balance"];
+        let (available, held) = (micro(&balance["available"])?, micro(&balance["held"])?);
+        ensure!(available == self.available, "the changes sum to {}", self.available);
+        let holds = self.holds.values();
+        let (aside, all) = holds.fold((0, 0), |(aside, all), hold| {
+            (aside + hold.amount, all + hold.amount + hold.lapsed)
+        });
+        ensure!(held == all, "the holds sum to {all}");
+        let left: i64 = self.grants.iter().map(|grant| grant.left).sum();
+        ensure!(left == available + aside, "the grants sum to {left}, {aside} of it held");
+        Ok(())
+    }
+
+    fn take_hold(&mut self, id: &str, at_ms: i64) -> Audited<Hold> {
+        let hold = self.holds.remove(id).ok_or("there is no such hold")?;
+        ensure!(at_ms < hold.ends_ms, "the hold was over at {}", hold.ends_ms);
+        Ok(hold)
+    }
+
+    /// Takes from what goes soonest, and never from what was gone by the clock of the taker.
+    fn burn(&mut self, credits: i64, at_ms: i64) -> Audited<()> {
+        let gone = self.grants.iter().find(|grant| grant.gone_ms <= at_ms);
+        ensure!(gone.is_none(), "{gone:?} was still there at {at_ms}");
+        let mut rest = credits;
+        // All grants of the simulation are free; those that go together are burnt oldest first: by
+        // the stamps of their handlers, not by their numbers.
+        self.grants.sort_by(|one, two| {
+            (one.gone_ms, one.granted_ms, &one.id).cmp(&(two.gone_ms, two.granted_ms, &two.id))
+        });
+        let burnt = self.burnt.last_mut().ok_or("no line")?;
+        for grant in &mut self.grants {
+            let taken = grant.left.min(rest);
+            grant.left -= taken;
+            rest -= taken;
+            if taken > 0 {
+                burnt.push((grant.clone(), taken));
+            }
+        }
+        ensure!(rest == 0, "more than there was");
+        self.grants.retain(|grant| grant.left > 0);
+        Ok(())
+    }
+
+    /// Gives back the last that was burnt of the debit's line: to its grants, if they are not gone.
+    fn refund(&mut self, entry: &Value, change: i64, at_ms: i64) -> Audited<()> {
+        let (credits, debit) = (micro(&entry["credits"])?, text(&entry["debit"])?);
+        let debit = self.debits.get_mut(debit).ok_or("there is no such debit")?;
+        let (line, charged, refunded) = debit;
+        *refunded += credits;
+        ensure!(refunded <= charged, "more than the {charged} that were charged");
+        let (line, mut rest, mut back) = (*line, credits, BTreeMap::new());
+        while rest > 0 {
+            let last = self.burnt[line].last_mut().ok_or("more than was burnt of the line")?;
+            let taken = last.1.min(rest);
+            rest -= taken;
+            last.1 -= taken;
+            let grant = last.0.clone();
+            if last.1 == 0 {
+                self.burnt[line].pop();
+            }
+            if grant.gone_ms > at_ms {
+                *back.entry(grant.id.clone()).or_insert(0) += taken;
+                match self.grants.iter_mut().find(|other| other.id == grant.id) {
+                    Some(there) => there.left += taken,
+                    None => self.grants.push(Grant { left: taken, ..grant }),
+                }
+            }
+        }
+        let sum: i64 = back.values().sum();
+        ensure!(change == sum, "{sum} should have come back");
+        for moved in entry["moved"].as_array().into_iter().flatten() {
+            let expected = back.remove(&moved["grant"].to_string()).unwrap_or(0);
+            ensure!(micro(&moved["credits"])? == expected, "{expected} of {moved}");
+        }
+        Ok(())
+    }
+
+    /// What time did, instant by instant: holds end, grants lapse; the part of a grant that was held
+    /// stays with the holds that end first.
+    fn settle(&mut self, entry: &Value, at_ms: i64) -> Audited<()> {
+        let mut lapsed: BTreeSet<String> = BTreeSet::new();
+        let mut lost: BTreeMap<String, i64> = BTreeMap::new();
+        let holds = self.holds.values().map(|hold| hold.ends_ms);
+        let instants = holds.chain(self.grants.iter().map(|grant| grant.gone_ms));
+        let instants: BTreeSet<i64> = instants.filter(|instant| *instant <= at_ms).collect();
+        for instant in instants {
+            let over = self.holds.extract_if(.., |_, hold| hold.ends_ms <= instant);
+            lapsed.extend(over.map(|(id, _)| id));
+            let gone = self.grants.extract_if(.., |grant| grant.gone_ms <= instant);
+            for grant in gone.collect::<Vec<_>>() {
+                let mut order: Vec<_> = self.holds.iter_mut().collect();
+                order.sort_by(|one, two| (one.1.ends_ms, one.0).cmp(&(two.1.ends_ms, two.0)));
+                let mut rest = grant.left;
+                for (_, hold) in order {
+                    let kept = hold.amount.min(rest);
+                    hold.amount -= kept;
+                    hold.lapsed += kept;
+                    rest -= kept;
+                }
+                if rest > 0 {
+                    lost.insert(grant.id, rest);
+                }
+            }
+        }
+        let told = entry["lapsed"].as_array().into_iter().flatten();
+        let told: BTreeSet<String> = told.filter_map(Value::as_str).map(str::to_owned).collect();
+        ensure!(told == lapsed, "the holds {lapsed:?} have lapsed");
+        for moved in entry["moved"].as_array().into_iter().flatten() {
+            let credits = micro(&moved["credits"])?;
+            if credits < 0 {
+                let expected = lost.remove(&moved["grant"].to_string()).unwrap_or(0);
+                ensure!(-credits == expected, "{expected} was lost of {moved}");
+            }
+        }
+        ensure!(lost.is_empty(), "{lost:?} was lost");
+        self.arrivals(entry, at_ms)
+    }
+
+    /// The grants of a period arrive in their period, and whole weeks and months long at most.
+    fn arrivals(&mut self, entry: &Value, at_ms: i64) -> Audited<()> {
+        for moved in entry["moved"].as_array().into_iter().flatten() {
+            let (id, credits) = (moved["grant"].to_string(), micro(&moved["credits"])?);
+            if credits < 0 {
+                continue;
+            }
+            let gone_ms = ms(&moved["expires_at"])?;
+            ensure!(gone_ms > at_ms, "{moved} arrived after its end, at {at_ms}");
+            if moved["kind"] == "weekly" {
+                // 1970-01-05 was a Monday.
+                ensure!((gone_ms - 4 * DAY_MS) % (7 * DAY_MS) == 0, "not a Monday: {moved}");
+                ensure!(gone_ms - at_ms <= 7 * DAY_MS + SKEW_MS, "more than a week: {moved}");
+            } else {
+                ensure!(gone_ms % DAY_MS == 0, "not midnight: {moved}");
+                ensure!(gone_ms - at_ms <= 31 * DAY_MS + SKEW_MS, "more than a month: {moved}");
+            }
+            match self.grants.iter_mut().find(|grant| grant.id == id) {
+                Some(grant) => grant.left += credits,
+                None => {
+                    let grant = Grant { id, left: credits, gone_ms, granted_ms: at_ms };
+                    self.grants.push(grant);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Every receipt is an entry, and the order of the entries does not contradict the order in time.
@@ -152,7 +371,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
                 unknown.insert(key);
                 continue;
             }
-            400 | 402 | 403 => {
+            400 | 402 | 403 | 404 | 409 => {
                 refused.insert(key, exchange);
                 continue;
             }
@@ -164,7 +383,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
         for field in ["seq", "id", "at", "balance"] {
             ensure!(body[field] == entry[field], "{key}: {body} is the receipt of {entry}");
         }
-        let asked = exchange.credits == micro(&entry["available"])?;
+        let asked = exchange.credits == asked_for(entry)?;
         ensure!(asked || entry["kind"] == "opened", "{key}: the receipt is of something else");
         let first = receipts.entry(key).or_insert(body);
         ensure!(*first == body, "{key} has two receipts: {first} and {body}");
@@ -176,7 +395,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
     for (key, exchange) in refused {
         // Unless an attempt before it was given up: that one may have arrived after the refusal.
         let applied = by_key.get(key).is_some_and(|entry| {
-            micro(&entry["available"]) == Ok(exchange.credits) && !receipts.contains_key(key)
+            asked_for(entry) == Ok(exchange.credits) && !receipts.contains_key(key)
         });
         ensure!(!applied || unknown.contains(key), "{key} was refused and done: {exchange:?}");
     }
@@ -187,52 +406,5 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
         ensure!(answered_ms >= latest_sent, "entry {seq} is out of order");
         latest_sent = latest_sent.max(sent_ms);
     }
-    Ok(())
-}
-
-/// What time did: a grant of a period arrives in its period, and lapses at its end and whole.
-fn apply(grants: &mut Vec<Grant>, moved: &Value, at_ms: i64) -> Audited<()> {
-    let (id, credits) = (moved["grant"].to_string(), micro(&moved["credits"])?);
-    if credits > 0 {
-        let gone_ms = ms(&moved["expires_at"])?;
-        ensure!(gone_ms > at_ms, "{moved} arrived after its end, at {at_ms}");
-        if moved["kind"] == "weekly" {
-            // 1970-01-05 was a Monday.
-            ensure!((gone_ms - 4 * DAY_MS) % (7 * DAY_MS) == 0, "not a Monday: {moved}");
-            ensure!(gone_ms - at_ms <= 7 * DAY_MS, "more than a week: {moved}");
-        } else {
-            ensure!(gone_ms % DAY_MS == 0, "not midnight: {moved}");
-            ensure!(gone_ms - at_ms <= 31 * DAY_MS, "more than a month: {moved}");
-        }
-        match grants.iter_mut().find(|grant| grant.id == id) {
-            Some(grant) => grant.left += credits,
-            None => grants.push(Grant { id, left: credits, gone_ms, granted_ms: at_ms }),
-        }
-        return Ok(());
-    }
-    let place = grants.iter().position(|grant| grant.id == id);
-    let grant = grants.remove(place.ok_or_else(|| format!("{moved} was not there"))?);
-    ensure!(grant.left == -credits, "{} was left of {moved}", grant.left);
-    ensure!(grant.gone_ms <= at_ms, "{moved} lapsed early");
-    Ok(())
-}
-
-/// A debit takes from what goes soonest, and never from what was gone by its own clock.
-fn burn(grants: &mut Vec<Grant>, credits: i64, at_ms: i64) -> Audited<()> {
-    let gone = grants.iter().find(|grant| grant.gone_ms <= at_ms);
-    ensure!(gone.is_none(), "a debit at {at_ms} while {gone:?} was still there");
-    let mut rest = credits;
-    // All grants of the simulation are free; those that go together are burnt oldest first: by the
-    // stamps of their handlers, not by their numbers.
-    grants.sort_by(|one, two| {
-        (one.gone_ms, one.granted_ms, &one.id).cmp(&(two.gone_ms, two.granted_ms, &two.id))
-    });
-    for grant in grants.iter_mut() {
-        let taken = grant.left.min(rest);
-        grant.left -= taken;
-        rest -= taken;
-    }
-    ensure!(rest == 0, "a debit of more than there was");
-    grants.retain(|grant| grant.left > 0);
     Ok(())
 }

@@ -13,8 +13,8 @@ pub struct Operation {
     pub path: String,
     pub key: String,
     pub body: String,
-    /// Micro-credits that it adds to what is available, or takes (less than 0).
-    pub credits: i64,
+    /// What the auditor is told that was asked for.
+    pub asked: Vec<(String, i64)>,
 }
 
 impl Simulation {
@@ -23,17 +23,59 @@ impl Simulation {
         let base = format!("/v1/accounts/a{account}");
         let operation = |method, path: String, body: String, credits| {
             let key = self.key(number, now_ms);
-            Operation { account, method, path, key, body, credits }
+            let asked = vec![(key.clone(), credits)];
+            Operation { account, method, path, key, body, asked }
+        };
+        let amount = || {
+            let micro = (self.below(3_000_000) + 1) as i64;
+            (format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000), micro)
         };
         match self.below(100) {
-            0..79 => self.debit(account, self.key(number, now_ms)),
-            79 => {
+            0..52 => self.debit(account, self.key(number, now_ms)),
+            52..54 => self.batch(account, number, now_ms),
+            54 => {
                 // Refused: the account comes from the route alone.
                 let other = self.below(ACCOUNTS as u64);
                 let body = format!(r#"{{"credits":"0.25","account":"a{other}"}}"#);
                 operation("POST", format!("{base}/debits"), body, -250_000)
             }
-            80..92 => {
+            55..64 => {
+                let (credits, micro) = amount();
+                let life_s = self.pick(&[1, 2, 60, 300, 86_400]);
+                let body = format!(r#"{{"credits":"{credits}","expires_in_s":{life_s}}}"#);
+                operation("POST", format!("{base}/holds"), body, -micro)
+            }
+            64..75 => {
+                let Some(hold) = self.receipt_of(account, "hold") else {
+                    return self.debit(account, self.key(number, now_ms));
+                };
+                let (credits, micro) = amount();
+                let ends = self.below(3) > 0;
+                match self.below(11) {
+                    0..7 => {
+                        let body = format!(r#"{{"credits":"{credits}","final":{ends}}}"#);
+                        operation("POST", format!("{base}/holds/{hold}/capture"), body, -micro)
+                    }
+                    7..9 => {
+                        let path = format!("{base}/holds/{hold}/release");
+                        operation("POST", path, "{}".to_owned(), 0)
+                    }
+                    _ => {
+                        let life_s = self.pick(&[1, 30, 3_600]);
+                        let body = format!(r#"{{"expires_in_s":{life_s}}}"#);
+                        operation("POST", format!("{base}/holds/{hold}/extend"), body, 0)
+                    }
+                }
+            }
+            75..82 => {
+                let Some(debit) = self.receipt_of(account, "debit") else {
+                    return self.debit(account, self.key(number, now_ms));
+                };
+                let (credits, micro) = amount();
+                let body = format!(r#"{{"credits":"{credits}","reason":"sim"}}"#);
+                operation("POST", format!("{base}/debits/{debit}/refund"), body, micro)
+            }
+            82..92 => {
                 let credits = self.below(40) + 1;
                 let days = self.pick(&[1, 5, 9]);
                 let expires_at = Instant::from_ms(now_ms + days * 86_400_000 + 7);
@@ -59,7 +101,49 @@ impl Simulation {
         let micro = (self.below(3_000_000) + 1) as i64;
         let body = format!(r#"{{"credits":"{}.{:06}"}}"#, micro / 1_000_000, micro % 1_000_000);
         let path = format!("/v1/accounts/a{account}/debits");
-        Operation { account, method: "POST", path, key, body, credits: -micro }
+        let asked = vec![(key.clone(), -micro)];
+        Operation { account, method: "POST", path, key, body, asked }
+    }
+
+    /// Up to five debits at once, some of which may have been asked for before.
+    fn batch(&self, account: usize, number: usize, now_ms: i64) -> Operation {
+        let mut debits: Vec<Operation> = Vec::new();
+        for place in 0..=self.below(5) as usize {
+            let debit = self.debit(account, self.key(number * 10 + place, now_ms));
+            debits.push(debit);
+        }
+        let bodies: Vec<String> = debits
+            .iter()
+            .map(|debit| debit.body.replacen('{', &format!(r#"{{"id":"{}","#, debit.key), 1))
+            .collect();
+        Operation {
+            account,
+            method: "POST",
+            path: format!("/v1/accounts/a{account}/debits/batch"),
+            key: format!("batch {number}"),
+            body: format!(r#"{{"mode":"all_or_nothing","debits":[{}]}}"#, bodies.join(",")),
+            asked: debits.into_iter().flat_map(|debit| debit.asked).collect(),
+        }
+    }
+
+    /// The id of a hold or a debit that has a receipt, mostly a young one; now and then one that
+    /// never was.
+    fn receipt_of(&self, account: usize, kind: &str) -> Option<String> {
+        let ledger = self.ledgers[account].borrow();
+        let ids = ledger.iter().rev().filter_map(|exchange| {
+            let body = &exchange.answer.as_ref().filter(|answer| answer.status == 201)?.body;
+            let other = |name| body.get(name).is_some();
+            let is_hold = other("expires_at") && !other("hold") && !other("kind");
+            let is_debit = exchange.credits < 0 && body.get("hold").is_none() && !is_hold;
+            let fits = if kind == "hold" { is_hold } else { is_debit };
+            body["id"].as_str().filter(|_| fits).map(str::to_owned)
+        });
+        let ids: Vec<String> = ids.take(if self.below(4) == 0 { 40 } else { 4 }).collect();
+        match self.below(30) {
+            0 => Some("01a20132-08af-7fb3-8350-6bdcd05e3b83".to_owned()),
+            _ if ids.is_empty() => None,
+            _ => Some(ids[self.below(ids.len() as u64) as usize].clone()),
+        }
     }
 
     /// Something that was asked before: the same again, or another debit by its key.

@@ -37,7 +37,7 @@ pub use naive::{Naive, naive};
 
 /// Operations of one seed: a fresh table for each, since the embedded one remembers the token of
 /// every transaction.
-pub const PER_SEED: u64 = 1_000;
+pub const PER_SEED: u64 = 1_008;
 const ACCOUNTS: usize = 4;
 /// Clients of one account.
 const CLIENTS: usize = 3;
@@ -206,7 +206,7 @@ impl Simulation {
 
     /// Sends an operation to one of the handlers, and notes what came of it.
     async fn send(&self, operation: &Operation) -> Option<u16> {
-        let Operation { account, method, key, credits, .. } = operation;
+        let Operation { account, method, key, asked, .. } = operation;
         let handler = self.pick(&[0, 1, 2, 3]);
         let sent_ms = self.now_ms();
         let (path, body) = self.front(operation);
@@ -219,13 +219,20 @@ impl Simulation {
             body: answer.body,
         });
         let status = answer.as_ref().map(|answer| answer.status);
-        self.ledgers[*account].borrow_mut().push(Exchange {
-            key: key.clone(),
-            credits: *credits,
-            sent_ms,
-            answered_ms: self.now_ms(),
-            answer,
-        });
+        let answered_ms = self.now_ms();
+        let mut ledger = self.ledgers[*account].borrow_mut();
+        for (place, (key, credits)) in asked.iter().enumerate() {
+            // Each debit of a batch is an operation of its own, with a receipt of its own.
+            let answer = answer.clone().map(|answer| match answer.body.get("receipts") {
+                // Which of them were there before is not said: none counts as a first answer.
+                Some(receipts) => {
+                    Answered { body: receipts[place].clone(), replayed: true, ..answer }
+                }
+                None => answer,
+            });
+            let (key, credits) = (key.clone(), *credits);
+            ledger.push(Exchange { key, credits, sent_ms, answered_ms, answer });
+        }
         status
     }
 
@@ -311,7 +318,7 @@ impl Simulation {
                 path: format!("/v1/accounts/a{account}"),
                 key: "open".to_owned(),
                 body: r#"{"plan":"free"}"#.to_owned(),
-                credits: 25_000_000,
+                asked: vec![("open".to_owned(), 25_000_000)],
             };
             assert_eq!(simulation.send(&opening).await, Some(201));
         }
@@ -329,7 +336,7 @@ impl Simulation {
         tokio::time::sleep(Duration::from_secs(200)).await;
         for operation in &open {
             let status = simulation.send(operation).await;
-            if !matches!(status, Some(201 | 400 | 402 | 403 | 422)) {
+            if !matches!(status, Some(201 | 400 | 402 | 403 | 404 | 409 | 422)) {
                 return Err(format!("{operation:?} ends in {status:?}"));
             }
         }

@@ -56,7 +56,7 @@ pub enum Deceit {
 use Change::{Front, Request, Wire};
 
 /// Each rule, taken out.
-pub const MUTANTS: [Mutant; 25] = [
+pub const MUTANTS: [Mutant; 29] = [
     Mutant { name: "an id is not looked for in the list", change: Request(no_contains) },
     Mutant { name: "no floor: pages are not looked at", change: Request(no_floor) },
     Mutant { name: "a look-up is not guarded", change: Request(no_paged_guard) },
@@ -72,6 +72,10 @@ pub const MUTANTS: [Mutant; 25] = [
     Mutant { name: "reads are not consistent", change: Request(inconsistent) },
     Mutant { name: "a look-up finds nothing", change: Request(blind_look_up) },
     Mutant { name: "a page's balance is off by one", change: Request(page_balance_off) },
+    Mutant { name: "a hold is not compared: late capture", change: Request(no_hold_guard) },
+    Mutant { name: "refunds of a debit are not counted", change: Request(no_refund_count) },
+    Mutant { name: "two refunds take the same credits", change: Request(no_layout_count) },
+    Mutant { name: "a refund into any line", change: Request(no_settled_guard) },
     Mutant { name: "trim before page", change: Wire(Misdeed::TrimsFirst) },
     Mutant { name: "trim by one's own count", change: Wire(Misdeed::TrimsItsOwnCount) },
     Mutant { name: "the floor is not the maximum", change: Wire(Misdeed::LowersTheFloor) },
@@ -351,6 +355,47 @@ fn ttl_expiry(operation: &str, body: &mut Value) {
     }
     if operation == "TransactWriteItems" {
         later(&mut body["TransactItems"][1]["Put"]["Item"]["x"]);
+    }
+}
+
+fn no_hold_guard(operation: &str, body: &mut Value) {
+    without(operation, body, "h.");
+}
+
+/// Counts what was given back under another key each time: it is never found again.
+fn forget_returned(body: &mut Value, operation: &str, start: &str) {
+    if operation == "GetItem"
+        && body["Key"]["s"]["S"].as_str().is_some_and(|k| k.starts_with(start))
+    {
+        body["Key"]["s"]["S"] = Value::from("none");
+    }
+    if operation == "TransactWriteItems" {
+        for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
+            let is_count =
+                part["Put"]["Item"]["s"]["S"].as_str().is_some_and(|k| k.starts_with(start));
+            if let Some(put) = part["Put"].as_object_mut().filter(|_| is_count) {
+                put.retain(|name, _| name == "TableName" || name == "Item");
+            }
+        }
+    }
+}
+
+fn no_refund_count(operation: &str, body: &mut Value) {
+    forget_returned(body, operation, "R#");
+}
+
+fn no_layout_count(operation: &str, body: &mut Value) {
+    forget_returned(body, operation, "L#");
+}
+
+/// A refund adds to what is available whatever was settled since it looked.
+fn no_settled_guard(operation: &str, body: &mut Value) {
+    if operation == "TransactWriteItems" {
+        for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
+            if part.get("Update").is_some() {
+                without("UpdateItem", &mut part["Update"], "gs =");
+            }
+        }
     }
 }
 

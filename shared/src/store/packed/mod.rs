@@ -6,7 +6,7 @@
 mod reader;
 mod writer;
 
-use crate::domain::account::Held;
+use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::Line;
 use crate::domain::{Entry, Note, OperationId, Standing};
 use reader::Reader;
@@ -108,12 +108,28 @@ pub fn held(held: &Held) -> Vec<u8> {
     w.credits(held.amount);
     w.credits(held.lapsed);
     w.instant(held.expires_at);
+    if let Some(HeldAction { number, quantity, credits }) = held.action {
+        w.number(u64::from(number));
+        w.number(quantity);
+        w.credits(credits);
+    }
     w.0
 }
 
 pub fn read_held(bytes: &[u8]) -> Result<Held> {
     Reader::all(bytes, |r| {
-        Ok(Held { amount: r.credits()?, lapsed: r.credits()?, expires_at: r.instant()? })
+        let (amount, lapsed, expires_at) = (r.credits()?, r.credits()?, r.instant()?);
+        let action = match r.0.is_empty() {
+            true => None,
+            false => {
+                let (number, quantity) = (r.narrow()?, r.number()?);
+                Some(HeldAction { number, quantity, credits: r.credits()? })
+            }
+        };
+        match action.is_none_or(|action| action.quantity > 0) {
+            true => Ok(Held { amount, lapsed, expires_at, action }),
+            false => Err(PackedError::Number),
+        }
     })
 }
 
@@ -154,8 +170,14 @@ mod tag {
     pub const OPENED: u8 = 1;
     pub const DEBIT: u8 = 2;
     pub const GRANTED: u8 = 3;
-    pub const SETTLED: u8 = 4;
+    // 4 was a settle that did not tell its line. It was never released, and is refused.
     pub const PLAN_CHANGED: u8 = 5;
     pub const FROZEN: u8 = 6;
     pub const UNFROZEN: u8 = 7;
+    pub const SETTLED: u8 = 8;
+    pub const HELD: u8 = 9;
+    pub const CAPTURED: u8 = 10;
+    pub const RELEASED: u8 = 11;
+    pub const EXTENDED: u8 = 12;
+    pub const REFUNDED: u8 = 13;
 }

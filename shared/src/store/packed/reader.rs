@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{HELD, KEY, PackedError, REASON, REFERENCE, REPEATABLE, Result, USER, tag};
+use crate::domain::catalog::ActionNumber;
+use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Period};
 use crate::domain::{
     Credits, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
@@ -73,6 +75,18 @@ impl Reader<'_> {
     pub fn id(&mut self) -> Result<OperationId> {
         let bytes = self.take(16)?.try_into().map_err(|_| PackedError::Short)?;
         Ok(OperationId::from_bytes(bytes))
+    }
+
+    pub fn flag(&mut self) -> Result<bool> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(PackedError::Tag),
+        }
+    }
+
+    pub fn action(&mut self) -> Result<Option<ActionNumber>> {
+        Ok(Some(self.narrow()?).filter(|number| *number > 0))
     }
 
     pub fn text(&mut self) -> Result<String> {
@@ -150,12 +164,33 @@ impl Reader<'_> {
                 let (plan, status, anchor) = self.plan()?;
                 What::Opened { plan, status, anchor, moved: self.movements()? }
             }
-            tag::DEBIT => {
-                let action: u16 = self.narrow()?;
-                What::Debit { action: Some(action).filter(|n| *n > 0), quantity: self.number()? }
+            tag::DEBIT => What::Debit { action: self.action()?, quantity: self.number()? },
+            tag::HELD => {
+                let (action, quantity) = (self.action()?, self.number()?);
+                What::Held { action, quantity, expires_at: self.instant()? }
+            }
+            tag::CAPTURED => {
+                let (hold, action, quantity) = (self.id()?, self.action()?, self.number()?);
+                let (credits, ends) = (self.credits()?, self.flag()?);
+                What::Captured { hold, action, quantity, credits, ends }
+            }
+            tag::RELEASED => What::Released { hold: self.id()? },
+            tag::EXTENDED => What::Extended { hold: self.id()?, expires_at: self.instant()? },
+            tag::REFUNDED => {
+                let (debit, credits) = (self.id()?, self.credits()?);
+                let (action, moved) = (self.action()?, self.movements()?);
+                What::Refunded { debit, credits, action, moved }
             }
             tag::GRANTED => What::Granted { kind: self.kind()?, expires_at: self.expiry()? },
-            tag::SETTLED => What::Settled { moved: self.movements()? },
+            tag::SETTLED => {
+                let moved = self.movements()?;
+                let count: usize = self.narrow()?;
+                let lapsed = (0..count).map(|_| self.id()).collect::<Result<_>>()?;
+                let spent = self.credits()?;
+                let count: usize = self.narrow()?;
+                let grants = (0..count).map(|_| self.grant()).collect::<Result<_>>()?;
+                What::Settled { moved, lapsed, spent, line: Line::new(grants) }
+            }
             tag::PLAN_CHANGED => {
                 let (plan, status, anchor) = self.plan()?;
                 What::PlanChanged { plan, status, anchor }

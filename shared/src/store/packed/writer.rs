@@ -1,6 +1,7 @@
 //! Values to packed bytes.
 
 use super::{HELD, KEY, REASON, REFERENCE, REPEATABLE, USER, tag};
+use crate::domain::catalog::ActionNumber;
 use crate::domain::period::Anchor;
 use crate::domain::{
     Credits, Entry, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
@@ -41,6 +42,11 @@ impl Writer {
 
     pub fn id(&mut self, id: OperationId) {
         self.0.extend_from_slice(id.bytes());
+    }
+
+    /// 0 is no action.
+    pub fn action(&mut self, action: Option<ActionNumber>) {
+        self.number(u64::from(action.unwrap_or(0)));
     }
 
     pub fn text(&mut self, text: &str) {
@@ -102,6 +108,11 @@ impl Writer {
             What::Granted { .. } => tag::GRANTED,
             What::Settled { .. } => tag::SETTLED,
             What::PlanChanged { .. } => tag::PLAN_CHANGED,
+            What::Held { .. } => tag::HELD,
+            What::Captured { .. } => tag::CAPTURED,
+            What::Released { .. } => tag::RELEASED,
+            What::Extended { .. } => tag::EXTENDED,
+            What::Refunded { .. } => tag::REFUNDED,
             What::Frozen => tag::FROZEN,
             What::Unfrozen => tag::UNFROZEN,
         });
@@ -129,14 +140,44 @@ impl Writer {
                 self.movements(moved);
             }
             What::Debit { action, quantity } => {
-                self.number(u64::from(action.unwrap_or(0)));
+                self.action(*action);
                 self.number(*quantity);
+            }
+            What::Held { action, quantity, expires_at } => {
+                self.action(*action);
+                self.number(*quantity);
+                self.instant(*expires_at);
+            }
+            What::Captured { hold, action, quantity, credits, ends } => {
+                self.id(*hold);
+                self.action(*action);
+                self.number(*quantity);
+                self.credits(*credits);
+                self.byte(u8::from(*ends));
+            }
+            What::Released { hold } => self.id(*hold),
+            What::Extended { hold, expires_at } => {
+                self.id(*hold);
+                self.instant(*expires_at);
+            }
+            What::Refunded { debit, credits, action, moved } => {
+                self.id(*debit);
+                self.credits(*credits);
+                self.action(*action);
+                self.movements(moved);
             }
             What::Granted { kind, expires_at } => {
                 self.kind(*kind);
                 self.expiry(*expires_at);
             }
-            What::Settled { moved } => self.movements(moved),
+            What::Settled { moved, lapsed, spent, line } => {
+                self.movements(moved);
+                self.number(lapsed.len() as u64);
+                lapsed.iter().for_each(|id| self.id(*id));
+                self.credits(*spent);
+                self.number(line.grants().len() as u64);
+                line.grants().iter().for_each(|grant| self.grant(grant));
+            }
             What::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
             What::Frozen | What::Unfrozen => {}
         }

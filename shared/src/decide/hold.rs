@@ -1,0 +1,140 @@
+//! Hold: credits set aside, to be captured when the work is done or released when it failed.
+//!
+//! A hold ends exactly once: captured, released, or by itself at its expiry, which is a function of
+//! time and needs no job. Each step is one conditional write, and names the hold as it was read.
+
+use super::debit::{Charge, Price};
+use super::{Guard, Step};
+use crate::domain::account::{HeldAction, MOST_HOLDS};
+use crate::domain::instant::Span;
+use crate::domain::{Account, Credits, Gate, Held, Instant, OperationId, Refusal, What};
+
+/// How long a hold lives, unless the request says otherwise.
+pub const USUAL_LIFE: Span = Span::from_s(300);
+/// The shortest and the longest life of a hold, from now on.
+pub const SHORTEST_LIFE: Span = Span::from_s(1);
+pub const LONGEST_LIFE: Span = Span::from_s(24 * 60 * 60);
+
+/// What of a hold is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// So many units of its action, at the price that the hold had.
+    Quantity(u64),
+    Credits(Credits),
+}
+
+/// What a write makes of an account: its own guards and steps, and the entry's share of them.
+pub(super) struct Deed {
+    pub when: Vec<Guard>,
+    pub then: Vec<Step>,
+    pub available: Credits,
+    pub held: Credits,
+    pub what: What,
+}
+
+/// Sets credits aside, under the id of the operation.
+pub(super) fn hold(
+    id: OperationId,
+    charge: &Charge,
+    price: Price,
+    life: Span,
+    now: Instant,
+) -> Deed {
+    let (quantity, credits) = (charge.quantity(), price.credits);
+    let action = price.action.map(|number| HeldAction { number, quantity, credits });
+    let expires_at = now + life;
+    let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, action };
+    Deed {
+        when: vec![
+            Guard::Covers(credits),
+            Guard::ValidAt(now),
+            Guard::GateIs(Gate::OPEN),
+            Guard::HoldsBelow(MOST_HOLDS),
+        ],
+        then: vec![Step::Add(-credits), Step::SetHold(id, held)],
+        available: -credits,
+        held: credits,
+        what: What::Held { action: price.action, quantity, expires_at },
+    }
+}
+
+/// Spends what was held, or a part of it; if the hold ends, what is left of it goes back.
+pub(super) fn capture(hold: OperationId, held: Held, taken: Taken, now: Instant) -> Deed {
+    let Taken { credits, quantity, rest, ends } = taken;
+    let action = held.action.map(|action| action.number);
+    let mut then = vec![Step::Consume(action.unwrap_or(0), credits)];
+    let (back, still) = match ends {
+        true => (rest.amount, Credits::ZERO),
+        false => (Credits::ZERO, rest.total()),
+    };
+    if !back.is_zero() {
+        then.push(Step::Add(back));
+    }
+    then.push(if ends { Step::DropHold(hold) } else { Step::SetHold(hold, rest) });
+    Deed {
+        when: vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)],
+        then,
+        available: back,
+        held: still - held.total(),
+        what: What::Captured { hold, action, quantity, credits, ends },
+    }
+}
+
+/// Ends the hold. What has lapsed meanwhile is lost, as if it had never been held.
+pub(super) fn release(hold: OperationId, held: Held, now: Instant) -> Deed {
+    Deed {
+        when: vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)],
+        then: vec![Step::Add(held.amount), Step::DropHold(hold)],
+        available: held.amount,
+        held: -held.total(),
+        what: What::Released { hold },
+    }
+}
+
+/// Lets the hold live for `life` from now on; never shorter than it would have.
+pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) -> Deed {
+    let expires_at = held.expires_at.max(now + life);
+    Deed {
+        when: vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)],
+        then: vec![Step::SetHold(hold, Held { expires_at, ..held })],
+        available: Credits::ZERO,
+        held: Credits::ZERO,
+        what: What::Extended { hold, expires_at },
+    }
+}
+
+/// What a capture takes of a hold.
+pub(super) struct Taken {
+    credits: Credits,
+    /// 0 of a capture by amount.
+    quantity: u64,
+    /// The hold without it.
+    rest: Held,
+    ends: bool,
+}
+
+/// What capturing `part` of a hold takes. `ends`: whether the hold is to end with it; it does anyway
+/// when nothing is left.
+///
+/// # Errors
+/// [`Refusal::HoldExceeded`] with the numbers; [`Refusal::InvalidRequest`] for a quantity of a hold
+/// that is for no action.
+pub(super) fn take(held: Held, part: Part, ends: bool) -> Result<Taken, Refusal> {
+    let (quantity, credits) = match (part, held.action) {
+        (Part::Credits(credits), _) => (0, credits),
+        (Part::Quantity(quantity), Some(action)) => (quantity, action.price(quantity)),
+        (Part::Quantity(_), None) => {
+            let problem = "cannot be said: the hold is of credits, not of an action";
+            return Err(Refusal::invalid("quantity", problem));
+        }
+    };
+    let exceeded = Refusal::HoldExceeded { required: credits, held: held.total() };
+    let rest = held.less(credits).ok_or(exceeded)?;
+    let ends = ends || rest.total().is_zero();
+    Ok(Taken { credits, quantity, rest, ends })
+}
+
+/// The hold, if it is open at `now`.
+pub(super) fn open(account: &Account, hold: &OperationId, now: Instant) -> Option<Held> {
+    account.holds.get(hold).copied().filter(|held| !held.is_over(now))
+}

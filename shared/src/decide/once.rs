@@ -1,0 +1,260 @@
+//! Once: whatever a service asks for by an id happens once, in one conditional write.
+
+use super::debit::{self, Charge, Price};
+use super::hold::{self, Deed, Part};
+use super::page::CAPACITY;
+use super::{AccountChange, Guard, Step};
+use crate::domain::account::MOST_HOLDS;
+use crate::domain::instant::Span;
+use crate::domain::ledger::Placed;
+use crate::domain::{
+    Account, AccountId, Catalog, Credits, Entry, Gate, Instant, OperationId, Refusal, Seq, What,
+};
+
+/// What a service asks of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub account: AccountId,
+    pub ask: Ask,
+    /// Who used the product: up to 64 printable characters.
+    pub user: Option<String>,
+    /// What it was for: up to 64 printable characters.
+    pub reference: Option<String>,
+}
+
+/// The kinds of requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Spend credits.
+    Debit(Charge),
+    /// Set credits aside for a while.
+    Hold { charge: Charge, life: Span },
+    /// Spend what is held, or a part of it. `ends`: what is left goes back.
+    Capture { hold: OperationId, part: Part, ends: bool },
+    /// Give back what is held.
+    Release { hold: OperationId },
+    /// Hold it for so long from now on.
+    Extend { hold: OperationId, life: Span },
+}
+
+impl Ask {
+    /// What is to be paid by the catalog, if anything is.
+    pub fn charge(&self) -> Option<&Charge> {
+        match self {
+            Ask::Debit(charge) | Ask::Hold { charge, .. } => Some(charge),
+            _ => None,
+        }
+    }
+
+    /// The hold that it is about, if it is about one.
+    pub fn hold(&self) -> Option<OperationId> {
+        match self {
+            Ask::Capture { hold, .. } | Ask::Release { hold } | Ask::Extend { hold, .. } => {
+                Some(*hold)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A request on its way to an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub request: &'a Request,
+    /// Nothing, for what the catalog does not price.
+    pub price: Price,
+    pub id: OperationId,
+    /// The caller's own name for the operation, where that is not the id.
+    pub key: Option<&'a str>,
+}
+
+/// How we know that the operation has not happened before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Nothing younger than its id has left the account for a page.
+    Fast,
+    /// It was looked up when the account had this many entries, and what came later is still in
+    /// the account.
+    LookedUp(Seq),
+}
+
+/// What to do after an account refused the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It happened before: its first answer again.
+    Replay(Placed),
+    Refuse(Refusal),
+    /// Look for the id in the pages that hold entries after this one, then try again from here.
+    LookUp {
+        after: Seq,
+        route: Route,
+    },
+    Settle,
+    Page,
+    /// The hold is not open: find out how it ended.
+    Explain(OperationId),
+    /// Whatever refused has passed.
+    Again,
+}
+
+/// The write: the whole operation, its condition and its entry. None if the account, as far as it is
+/// known, has no such hold, or not enough in it.
+///
+/// Debits and holds need to know nothing; what is about a hold names it as it is in `known`.
+pub fn change(
+    attempt: &Attempt<'_>,
+    known: Option<&Account>,
+    now: Instant,
+    route: Route,
+) -> Option<AccountChange> {
+    let Attempt { request, price, id, key } = *attempt;
+    let open = |hold| known.and_then(|account| hold::open(account, hold, now));
+    let deed = match &request.ask {
+        Ask::Debit(charge) => spend(charge, price, now),
+        Ask::Hold { charge, life } => hold::hold(id, charge, price, *life, now),
+        Ask::Capture { hold, part, ends } => {
+            let held = open(hold)?;
+            hold::capture(*hold, held, hold::take(held, *part, *ends).ok()?, now)
+        }
+        Ask::Release { hold } => hold::release(*hold, open(hold)?, now),
+        Ask::Extend { hold, life } => hold::extend(*hold, open(hold)?, *life, now),
+    };
+    let Deed { mut when, mut then, available, held, what } = deed;
+    when.push(match route {
+        Route::Fast => Guard::FloorBelow(id.time()),
+        Route::LookedUp(seq) => Guard::PagedAtMost(seq),
+    });
+    when.extend([Guard::RoomFor(1), Guard::New(id)]);
+    then.push(Step::Append(Entry {
+        id,
+        repeatable: true,
+        at: now,
+        available,
+        held,
+        catalog: price.catalog,
+        key: key.map(str::to_owned),
+        user: request.user.clone(),
+        reference: request.reference.clone(),
+        reason: None,
+        what,
+    }));
+    Some(AccountChange { account: request.account.clone(), when, then })
+}
+
+fn spend(charge: &Charge, price: Price, now: Instant) -> Deed {
+    let credits = price.credits;
+    Deed {
+        when: vec![Guard::Covers(credits), Guard::ValidAt(now), Guard::GateIs(Gate::OPEN)],
+        then: vec![Step::Add(-credits), Step::Consume(price.action.unwrap_or(0), credits)],
+        available: -credits,
+        held: Credits::ZERO,
+        what: What::Debit { action: price.action, quantity: charge.quantity() },
+    }
+}
+
+/// Why the account refused, in order of precedence, and what follows from it.
+pub fn resume(
+    attempt: &Attempt<'_>,
+    account: Option<&Account>,
+    catalog: &Catalog,
+    now: Instant,
+    route: Route,
+) -> Next {
+    let Some(account) = account else {
+        return Next::Refuse(Refusal::AccountNotFound);
+    };
+    // Checked first: a retry must not be told that the balance is low, or the hold over.
+    if let Some(found) = account.find(&attempt.id) {
+        return replay(attempt, found);
+    }
+    // Something that might be this operation has left for a page since we could exclude that.
+    let unseen_from = match route {
+        Route::Fast => (account.floor >= attempt.id.time()).then_some(0),
+        Route::LookedUp(seq) => (account.paged > seq).then_some(seq),
+    };
+    if let Some(after) = unseen_from {
+        return Next::LookUp { after, route: Route::LookedUp(account.seq) };
+    }
+    if account.valid_until <= now {
+        return Next::Settle;
+    }
+    if account.recent.len() >= CAPACITY {
+        return Next::Page;
+    }
+    let refusal = match &attempt.request.ask {
+        Ask::Debit(_) => debit::refusal(account, attempt.price.credits, catalog, now),
+        Ask::Hold { .. } => {
+            let refusal = debit::refusal(account, attempt.price.credits, catalog, now);
+            let full = account.holds.len() >= MOST_HOLDS;
+            refusal.or_else(|| full.then_some(Refusal::TooManyHolds))
+        }
+        Ask::Capture { hold, part, ends } => match hold::open(account, hold, now) {
+            Some(held) => hold::take(held, *part, *ends).err(),
+            None => return Next::Explain(*hold),
+        },
+        Ask::Release { hold } | Ask::Extend { hold, .. } => match hold::open(account, hold, now) {
+            Some(_) => None,
+            None => return Next::Explain(*hold),
+        },
+    };
+    match refusal {
+        // A hold that has lapsed gives its credits and its place back before anyone is refused.
+        Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds)
+            if account.holds.values().any(|held| held.is_over(now)) =>
+        {
+            Next::Settle
+        }
+        Some(refusal) => Next::Refuse(refusal),
+        None => Next::Again,
+    }
+}
+
+/// The first answer again, if the content is the same. The content is the request, not its price:
+/// a retry after a change of the catalog replays.
+pub fn replay(attempt: &Attempt<'_>, found: Placed) -> Next {
+    let Attempt { request, price, .. } = attempt;
+    let entry = &found.entry;
+    let same = match (&request.ask, &entry.what) {
+        (Ask::Debit(charge), What::Debit { action, quantity }) => {
+            same_charge(charge, *price, *action, *quantity, -entry.available)
+        }
+        (Ask::Hold { charge, life }, What::Held { action, quantity, expires_at }) => {
+            same_charge(charge, *price, *action, *quantity, entry.held)
+                && *expires_at - entry.at == *life
+        }
+        (
+            Ask::Capture { hold, part, ends },
+            What::Captured { hold: before, quantity, credits, ends: ended, .. },
+        ) => {
+            let same_part = match part {
+                Part::Quantity(asked) => asked == quantity,
+                Part::Credits(asked) => *quantity == 0 && asked == credits,
+            };
+            // A capture of all that was held ends the hold whatever it asked for.
+            hold == before && same_part && (!ends || *ended)
+        }
+        (Ask::Release { hold }, What::Released { hold: before }) => hold == before,
+        // A shorter life than it had anyway left no trace.
+        (Ask::Extend { hold, life }, What::Extended { hold: before, expires_at }) => {
+            hold == before && *life <= *expires_at - entry.at
+        }
+        _ => false,
+    };
+    match same && entry.user == request.user && entry.reference == request.reference {
+        true => Next::Replay(found),
+        false => Next::Refuse(Refusal::OperationReused),
+    }
+}
+
+fn same_charge(
+    charge: &Charge,
+    price: Price,
+    action: Option<crate::domain::catalog::ActionNumber>,
+    quantity: u64,
+    credits: Credits,
+) -> bool {
+    match charge {
+        Charge::Action { quantity: asked, .. } => action == price.action && *asked == quantity,
+        Charge::Credits(asked) => action.is_none() && *asked == credits,
+    }
+}

@@ -1,0 +1,118 @@
+//! The ledger as CSV (RFC 4180), for spreadsheets.
+
+use std::borrow::Cow;
+
+use csv::{Terminator, WriterBuilder};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use super::ledger::Line;
+use crate::domain::{Credits, Instant, OperationId, Seq};
+
+/// The header row: the fields of [`Row`] in their order. Written by hand, as it is there even where
+/// no row is.
+const COLUMNS: [&str; 19] = [
+    "seq",
+    "at",
+    "kind",
+    "id",
+    "key",
+    "action",
+    "quantity",
+    "credits",
+    "available",
+    "held",
+    "balance_available",
+    "balance_held",
+    "user",
+    "reference",
+    "reason",
+    "hold",
+    "debit",
+    "expires_at",
+    "catalog",
+];
+
+/// One entry. What does not apply to it is empty.
+#[derive(Serialize)]
+struct Row<'a> {
+    seq: Seq,
+    at: Instant,
+    kind: &'static str,
+    id: OperationId,
+    key: Option<Cow<'a, str>>,
+    action: Option<&'a str>,
+    quantity: Option<u64>,
+    credits: Option<Credits>,
+    available: Credits,
+    held: Credits,
+    balance_available: Credits,
+    balance_held: Credits,
+    user: Option<Cow<'a, str>>,
+    reference: Option<Cow<'a, str>>,
+    reason: Option<Cow<'a, str>>,
+    hold: Option<OperationId>,
+    debit: Option<OperationId>,
+    expires_at: Option<Instant>,
+    catalog: u32,
+}
+
+/// A 200 with a row for each entry, and where the next ones are.
+pub(super) fn ok<'a>(
+    lines: impl Iterator<Item = Line<'a>>,
+    next_cursor: Option<String>,
+) -> Response<Body> {
+    let response = Response::builder()
+        .status(200)
+        .header("content-type", "text/csv")
+        .header("cache-control", "no-store");
+    let response = match next_cursor {
+        Some(cursor) => response.header("next-cursor", cursor),
+        None => response,
+    };
+    response.body(Body::Text(table(lines))).expect("status and headers are valid")
+}
+
+fn table<'a>(lines: impl Iterator<Item = Line<'a>>) -> String {
+    let mut writer = WriterBuilder::new();
+    let writer = writer.has_headers(false).terminator(Terminator::CRLF);
+    let mut writer = writer.from_writer(Vec::new());
+    writer.write_record(COLUMNS).expect("memory takes every row");
+    for line in lines {
+        writer.serialize(row(&line)).expect("rows are plain values");
+    }
+    let bytes = writer.into_inner().expect("memory takes every row");
+    String::from_utf8(bytes).expect("rows are text")
+}
+
+fn row<'a>(line: &Line<'a>) -> Row<'a> {
+    Row {
+        seq: line.seq,
+        at: line.at,
+        kind: line.kind,
+        id: line.id,
+        key: line.key.map(neutral),
+        action: line.action,
+        quantity: line.quantity,
+        credits: line.credits,
+        available: line.available,
+        held: line.held,
+        balance_available: line.balance.available,
+        balance_held: line.balance.held,
+        user: line.user.map(neutral),
+        reference: line.reference.map(neutral),
+        reason: line.reason.map(neutral),
+        hold: line.hold,
+        debit: line.debit,
+        expires_at: line.expires_at,
+        catalog: line.catalog,
+    }
+}
+
+/// A caller's text such that no spreadsheet takes it for a formula and runs it.
+fn neutral(text: &str) -> Cow<'_, str> {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{text}").into(),
+        false => text.into(),
+    }
+}
