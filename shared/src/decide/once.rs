@@ -82,7 +82,7 @@ pub enum Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// It happened before: its first answer again.
-    Replay(Placed),
+    Replay(Box<Placed>),
     Refuse(Refusal),
     /// Look for the id in the pages that hold entries after this one, then try again from here.
     LookUp {
@@ -241,7 +241,7 @@ pub fn replay(attempt: &Attempt<'_>, found: Placed) -> Next {
         _ => false,
     };
     match same && entry.user == request.user && entry.reference == request.reference {
-        true => Next::Replay(found),
+        true => Next::Replay(Box::new(found)),
         false => Next::Refuse(Refusal::OperationReused),
     }
 }

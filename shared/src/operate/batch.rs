@@ -52,7 +52,7 @@ impl Item<'_> {
             true => settled_replay(&attempt, receipted.found).map_err(failed)?,
             false => receipted,
         };
-        self.state = Resolved::Found(replayed);
+        self.state = Resolved::Found(Box::new(replayed));
         Ok(())
     }
 }

@@ -66,7 +66,9 @@ async fn ordinary(run: &Run<'_>, attempt: &Attempt<'_>) -> Result<Option<Receipt
         }
         let refused = known.as_ref().map(|loaded| &loaded.account);
         match once::resume(attempt, refused, run.catalog, now, route) {
-            Next::Replay(found) => return Ok(Some(Receipted { found, replayed: true })),
+            Next::Replay(found) => {
+                return Ok(Some(Receipted { found: *found, replayed: true }));
+            }
             Next::Refuse(refusal) => return Err(run.refuse(refusal)),
             Next::Explain(hold) => {
                 let refusal = how_it_ended(run, account, &hold).await?;
@@ -139,7 +141,7 @@ async fn name(
 /// What is known of an operation before it is tried.
 pub(super) enum Resolved {
     /// It happened.
-    Found(Receipted),
+    Found(Box<Receipted>),
     /// It may happen by this id.
     New(OperationId),
 }
@@ -147,7 +149,7 @@ pub(super) enum Resolved {
 impl Resolved {
     pub fn found(self) -> Option<Receipted> {
         match self {
-            Resolved::Found(receipted) => Some(receipted),
+            Resolved::Found(receipted) => Some(*receipted),
             Resolved::New(_) => None,
         }
     }
@@ -175,7 +177,7 @@ pub(super) async fn resolve(
         }
         let attempt = Attempt { request, price, id, key: Some(key.as_str()) };
         match aged(run, &attempt, now).await? {
-            Some(receipted) => return Ok(Resolved::Found(receipted)),
+            Some(receipted) => return Ok(Resolved::Found(Box::new(receipted))),
             None => replaces = Some(id).filter(|_| named),
         }
     }
@@ -211,7 +213,7 @@ pub(super) async fn price_of(
 pub(super) fn settled_replay(attempt: &Attempt<'_>, found: Placed) -> Answer {
     match once::replay(attempt, found) {
         Next::Refuse(refusal) => Err(refusal.into()),
-        Next::Replay(found) => Ok(Receipted { found, replayed: true }),
+        Next::Replay(found) => Ok(Receipted { found: *found, replayed: true }),
         _ => unreachable!("what happened replays or was reused"),
     }
 }

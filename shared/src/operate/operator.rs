@@ -30,8 +30,16 @@ pub async fn receipted(
     make: &Make<'_>,
 ) -> Answer {
     let run = &Run::begin(world, catalog);
+    until_known(run, || try_receipted(run, account, key, content, make)).await
+}
+
+/// Tries until the outcome is known. A try without one: something came in between.
+pub(super) async fn until_known<F>(run: &Run<'_>, mut attempt: impl FnMut() -> F) -> Answer
+where
+    F: Future<Output = Result<Option<Receipted>, Failure>>,
+{
     for tried in 0..TRIES {
-        match try_receipted(run, account, key, content, make).await {
+        match attempt().await {
             Ok(Some(receipted)) => return Ok(receipted),
             Ok(None) => wait(run, tried).await,
             Err(Failure::Store(StoreError::Again(cause))) => {

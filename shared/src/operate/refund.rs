@@ -1,8 +1,8 @@
 //! A refund carried through: the debit is looked up, and the line it was burnt of.
 
-use super::operator::happened;
+use super::operator::{happened, until_known};
 use super::upkeep::{back_to, page_now, seen, settle_now};
-use super::{Answer, Failure, Receipted, Run, TRIES, again, lost, wait};
+use super::{Answer, Failure, Receipted, Run, lost};
 use crate::decide::refund::{self, Known, Layout, RefundRequest, ReturnedOf};
 use crate::decide::{Change, Receipt, Step, page};
 use crate::domain::grant::Line;
@@ -24,17 +24,7 @@ pub async fn refund(
     request: &RefundRequest,
 ) -> Answer {
     let run = &Run::begin(world, catalog);
-    for tried in 0..TRIES {
-        match try_refund(run, account, key, request).await {
-            Ok(Some(receipted)) => return Ok(receipted),
-            Ok(None) => wait(run, tried).await,
-            Err(Failure::Store(StoreError::Again(cause))) => {
-                again(run, tried, StoreError::Again(cause)).await?;
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
-    Err(StoreError::Exhausted { tries: TRIES }.into())
+    until_known(run, || try_refund(run, account, key, request)).await
 }
 
 /// One try. None: something came in between; try again.

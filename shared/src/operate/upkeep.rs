@@ -1,6 +1,6 @@
 //! What an account needs in between: look-ups, settles and pages.
 
-use super::{Failure, Run, lost, retried};
+use super::{Failure, PATIENCE, Run, lost, retried};
 use crate::decide::{Change, page, settle};
 use crate::domain::ledger::Placed;
 use crate::domain::refusal::HoldEnd;
@@ -81,6 +81,9 @@ pub(super) async fn back_to<T>(
     let loaded = loaded.ok_or_else(|| lost(account))?;
     let mut from = None;
     for nth in 0..STRETCHES {
+        if run.world.clock.now() - run.began > PATIENCE {
+            break;
+        }
         let stretch = (STRETCH.0 << nth.min(16)).min(STRETCH.1);
         let listed = retried(run, || listing::list(&run.world.store, &loaded, from, stretch));
         let listed = listed.await?;
