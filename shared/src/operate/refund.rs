@@ -1,7 +1,7 @@
 //! A refund carried through: the debit is looked up, and the line it was burnt of.
 
 use super::operator::{happened, until_known};
-use super::upkeep::{back_to, page_now, seen, settle_now};
+use super::upkeep::{back_to, look_up, page_now, settle_now};
 use super::{Answer, Failure, Receipted, Run, lost};
 use crate::decide::refund::{self, Known, Layout, RefundRequest, ReturnedOf};
 use crate::decide::{Change, Receipt, Step, page};
@@ -40,7 +40,11 @@ async fn try_refund(
     }
     let loaded = run.world.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
-    let debit = seen(run, account, &request.debit).await?;
+    // The account was read first: what leaves it in between is in a page by then.
+    let debit = match loaded.account.find(&request.debit) {
+        Some(found) => Some(found),
+        None => look_up(run, account, &request.debit, 0).await?,
+    };
     let debit = debit.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
     let layout = match loaded.account.settled_seq < debit.seq {
         true => None,
