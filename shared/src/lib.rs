@@ -12,4 +12,5 @@ pub mod listing;
 pub mod operate;
 pub mod store;
 pub mod telemetry;
+pub mod usage;
 pub mod world;

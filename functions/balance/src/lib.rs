@@ -10,7 +10,7 @@ use shared::listing;
 use shared::store::Loaded;
 use shared::world::World;
 
-/// Answers `GET /v1/accounts/{account}/balance` and `/ledger`.
+/// Answers `GET /v1/accounts/{account}/balance`, `/ledger` and `/usage`.
 pub async fn handle(world: &World, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
     http::answer(route(world, &call).await)
@@ -21,6 +21,7 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
         ("GET", path) => match path[..] {
             ["v1", "accounts", account, "balance"] => balance(world, call, account).await,
             ["v1", "accounts", account, "ledger"] => ledger(world, call, account).await,
+            ["v1", "accounts", account, "usage"] => usage(world, call, account).await,
             _ => Err(Problem::no_route()),
         },
         _ => Err(Problem::no_route()),
@@ -55,6 +56,17 @@ async fn ledger(world: &World, call: &Call<'_>, account: &str) -> Result<Respons
     let next = listed.next.map(|next| http::cursor::seal(&next, &account));
     let form = Form::of(call.header("accept"));
     Ok(http::ledger::listing(form, pending.as_ref(), &listed.entries, next, &catalog))
+}
+
+/// What was consumed on each day: the days that were counted, and what came after.
+async fn usage(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+    let account = call.account(account)?;
+    let (from, to) = call.days(world.clock.now())?;
+    let days = shared::usage::usage(&world.store, &account, from, to).await;
+    let days = days.map_err(|error| call.problem(error))?;
+    let days = days.ok_or_else(|| call.problem(Refusal::AccountNotFound))?;
+    let catalog = world.catalog().await;
+    Ok(http::usage::usage(&account, from, to, &days, &catalog))
 }
 
 /// What a settle would write now. None: nothing.

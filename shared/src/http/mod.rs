@@ -7,6 +7,7 @@ pub mod ledger;
 mod problem;
 pub mod reply;
 pub mod request;
+pub mod usage;
 
 pub use problem::Problem;
 pub use request::Call;

@@ -15,7 +15,7 @@ use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
 use crate::decide::refund::RefundRequest;
 use crate::domain::instant::Span;
-use crate::domain::period::Anchor;
+use crate::domain::period::{Anchor, Day};
 use crate::domain::{AccountId, Catalog, GrantKind, Instant, Key, OperationId, Refusal, Status};
 use crate::listing::{Filter, From, KINDS};
 use crate::operate::Failure;
@@ -31,6 +31,9 @@ const KEY: &str = "1 to 255 printable characters";
 /// How many entries a listing has, and the most that may be asked for.
 const LIMIT: usize = 50;
 const MOST_ENTRIES: usize = 200;
+/// How many days of usage are shown, and the most that may be asked for: a year.
+const DAYS: u32 = 30;
+const MOST_DAYS: usize = 366;
 
 /// One HTTP request with what is needed to answer what is wrong with it.
 pub struct Call<'a> {
@@ -101,6 +104,32 @@ impl<'a> Call<'a> {
             names.push(name);
         }
         Ok((filter, from, limit))
+    }
+
+    /// The days whose usage is asked for: from the first on, and before the second.
+    pub fn days(&self, now: Instant) -> Result<(Day, Day), Problem> {
+        const DAY: &str = "must be a day such as \"2026-11-23\"";
+        let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
+        let (mut from, mut to) = (None, None);
+        let query = self.request.uri().query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let asked = match &*name {
+                "from" => &mut from,
+                "to" => &mut to,
+                _ => return refuse(&name, "is unknown"),
+            };
+            let Some(day) = Day::parse(&value) else { return refuse(&name, DAY) };
+            if asked.replace(day).is_some() {
+                return refuse(&name, "is repeated");
+            }
+        }
+        let to = to.unwrap_or_else(|| Day::of(now).plus(1));
+        let from = from.unwrap_or_else(|| to.minus(DAYS));
+        match from.days()..to.days() {
+            days if days.is_empty() => refuse("to", "must be a day after from"),
+            days if days.len() > MOST_DAYS => refuse("from", "must be at most 366 days before to"),
+            _ => Ok((from, to)),
+        }
     }
 
     /// The value of a header that was sent once.
@@ -211,7 +240,8 @@ impl<'a> Call<'a> {
         let status = fields.parsed("status", statuses, |text| {
             Status::ALL.into_iter().find(|status| status.name() == text)
         });
-        let anchor = fields.parsed("anchor", "a day such as \"2026-01-31\"", Anchor::parse);
+        let anchor = fields
+            .parsed("anchor", "a day such as \"2026-01-31\"", |text| Day::parse(text).map(Anchor));
         let request = plan.map(|plan| PlanRequest { plan, status, anchor });
         fields.finish(request).map_err(|refusal| self.problem(refusal))
     }

@@ -7,6 +7,7 @@ mod batch;
 mod once;
 mod operator;
 mod refund;
+mod tally;
 mod upkeep;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use batch::{BatchFailure, batch};
 pub use once::once;
 pub use operator::{Made, Make, receipted};
 pub use refund::refund;
+pub use tally::tally;
 
 use crate::decide;
 use crate::domain::instant::Span;

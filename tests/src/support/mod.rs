@@ -6,11 +6,15 @@ pub mod wire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
 use lambda_http::{Body, Response};
 use local::clock::LocalClock;
 use local::embedded::Embedded;
+use local::mappings::Mappings;
 use local::routes::Functions;
+use local::streams::Streams;
+use local::template::Template;
 use local::{tables, world};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
@@ -26,6 +30,7 @@ pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
     pub wire: Wire,
+    mappings: Mappings,
 }
 
 /// An answer over HTTP.
@@ -56,7 +61,13 @@ impl Stack {
     /// A stack whose clock reads `now` and goes on from there.
     pub async fn at(now: &str) -> Stack {
         let clock = LocalClock::starting_at(instant(now));
-        Stack::with(clock.clone(), clock.clock(), Entropy::system()).await
+        Stack::with(clock.clone(), clock.clock(), Entropy::system(), false).await
+    }
+
+    /// A stack at a Wednesday noon that records its streams: [`Stack::relay`] delivers them.
+    pub async fn streamed() -> Stack {
+        let clock = LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
+        Stack::with(clock.clone(), clock.clock(), Entropy::system(), true).await
     }
 
     /// A stack at a Wednesday noon: no boundary is near.
@@ -74,12 +85,17 @@ impl Stack {
             bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
             bytes
         });
-        Stack::with(LocalClock::starting_at(now), Clock::new(move || now), entropy).await
+        let clock = Clock::new(move || now);
+        Stack::with(LocalClock::starting_at(now), clock, entropy, false).await
     }
 
-    async fn with(local: LocalClock, clock: Clock, entropy: Entropy) -> Stack {
+    async fn with(local: LocalClock, clock: Clock, entropy: Entropy, streamed: bool) -> Stack {
         let database = Database::memory().expect("a database in memory");
-        let wire = Wire::new(Embedded::new(database, clock.clone()));
+        let table = Embedded::new(database, clock.clone());
+        let template = Template::load();
+        let streams = Streams::of(&template, &tables::names());
+        let table = if streamed { table.streamed(streams.clone()) } else { table };
+        let wire = Wire::new(table);
         let config = Config {
             tables: tables::names(),
             top_up_url: Some("https://example.com/credits".to_owned()),
@@ -88,11 +104,27 @@ impl Stack {
         let sdk = world::sdk(client, "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
         let functions = Functions::new(world.expect("the stack starts"));
-        Stack { functions, clock: local, wire }
+        Stack { functions, clock: local, wire, mappings: Mappings::new(&template, streams) }
     }
 
     pub fn world(&self) -> &World {
         self.functions.world()
+    }
+
+    /// Delivers all that the streams hold; all of it can be.
+    pub async fn relay(&self) {
+        assert_eq!(self.relay_what_can_be().await, Vec::<Value>::new());
+    }
+
+    /// Delivers all that the streams hold. Returns what could not be.
+    pub async fn relay_what_can_be(&self) -> Vec<Value> {
+        self.mappings.drain(self.world()).await;
+        self.mappings.dead_letters()
+    }
+
+    /// The tables, past the store: to break what it wrote.
+    pub fn tables(&self) -> Client {
+        Client::from_conf(world::sdk(self.wire.client(), "http://embedded").build())
     }
 
     pub fn set_clock(&self, now: &str) {
