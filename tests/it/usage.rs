@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use shared::domain::{AccountId, Instant};
 use shared::operate;
@@ -220,7 +222,11 @@ async fn requests_and_replies_that_are_lost_count_nothing_twice() {
                 stack.set_clock("2026-11-19T12:00:00Z");
             }
             stack.debit("acme", &stack.id(0).to_string(), "1").await;
-            stack.wire.set_policy(move |_, place| if place % 3 < 2 { fault } else { Fault::None });
+            let mut random = StdRng::seed_from_u64(n);
+            stack.wire.set_policy(move |_, _| match random.random_ratio(1, 3) {
+                true => fault,
+                false => Fault::None,
+            });
             operate::tally(stack.world(), &account).await.expect("counted");
             stack.wire.heal();
         }

@@ -3,3 +3,7 @@
 
 pub mod simulation;
 pub mod support;
+
+/// The SDK and the embedded table allocate a lot, and small.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
