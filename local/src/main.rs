@@ -114,13 +114,14 @@ async fn serve(addr: SocketAddr, data: &Data, clock: LocalClock) -> Result<(), E
     let listener = TcpListener::bind(addr).await.map_err(|e| format!("--addr {addr}: {e}"))?;
     let base = format!("http://{}", listener.local_addr()?);
     let (world, streams) = world::open(data, &clock, config(Some(format!("{base}/")))).await?;
-    let relayed = Mappings::new(&Template::load(), streams).run(world.clone());
+    let mappings = Mappings::local(&Template::load(), world.clone(), streams);
+    let running = mappings.run(clock.clone());
     let functions = Functions::new(world);
     seed::seed(&functions).await?;
     println!("{}", banner(&base, data, clock.now()));
     tokio::select! {
         served = server::serve(listener, functions, clock) => Ok(served?),
-        never = relayed => match never {},
+        never = running => match never {},
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
 }

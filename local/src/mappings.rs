@@ -1,48 +1,124 @@
-//! Event source mappings: from a stream to the function that reads it, as the template says.
+//! What AWS does by itself: streams, the queue and the schedule bring work to the functions, as the
+//! template says.
 //!
-//! A batch that a function reports as failed is sent again from the record that failed on. One that
-//! fails as often as the template allows goes to the dead letters, and blocks nothing any more.
+//! A batch that a function reports as failed is sent again from the record that failed on. What fails
+//! as often as the template allows goes to the dead letters, and blocks nothing any more.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::bus::Bus;
+use shared::domain::Instant;
+use shared::queue::Queue;
 use shared::world::World;
 
+use crate::clock::LocalClock;
+use crate::exchange::Exchange;
+use crate::schedule::Schedule;
 use crate::streams::Streams;
 use crate::template::{Mapping, Template};
 
-/// The mappings of the template, over the streams of the local stack.
+/// For how long a function may run, where the template says more than anybody waits here.
+const LEFT: Duration = Duration::from_secs(60);
+/// How often the schedule looks at the clock.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Streams, queue and schedule of the local stack, and the functions behind them.
 #[derive(Clone, Debug)]
 pub struct Mappings {
     mappings: Arc<Vec<Mapping>>,
+    schedules: Arc<Vec<Schedule>>,
+    /// How often a message may fail.
+    receives: u64,
     streams: Streams,
+    exchange: Exchange,
+    relay: relay::Surroundings,
+    recharge: recharge::Surroundings,
     /// How often the oldest record of a table has failed; by the table's name in the template.
     failed: Arc<Mutex<BTreeMap<String, usize>>>,
     dead: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Mappings {
-    pub fn new(template: &Template, streams: Streams) -> Mappings {
-        let mappings = Arc::new(template.mappings());
-        Mappings { mappings, streams, failed: Arc::default(), dead: Arc::default() }
-    }
-
-    /// Delivers what is written, until the process ends.
-    pub async fn run(self, world: World) -> Infallible {
-        loop {
-            self.drain(&world).await;
-            self.streams.arrival().await;
+    /// The functions on `bus` and `queue`, which end in `exchange`. Debits are announced if the
+    /// template says so.
+    pub fn new(
+        template: &Template,
+        world: World,
+        streams: Streams,
+        exchange: Exchange,
+        bus: Bus,
+        queue: Queue,
+    ) -> Mappings {
+        let relay = relay::Surroundings {
+            world: world.clone(),
+            bus: bus.clone(),
+            debits: template.default_of("AnnounceDebits") == "true",
+        };
+        Mappings {
+            mappings: Arc::new(template.mappings()),
+            schedules: Arc::new(template.schedules()),
+            receives: template.receives(),
+            streams,
+            exchange,
+            relay,
+            recharge: recharge::Surroundings { world, queue, bus },
+            failed: Arc::default(),
+            dead: Arc::default(),
         }
     }
 
-    /// Delivers all that was written, and what that wrote, until there is no more.
-    pub async fn drain(&self, world: &World) {
+    /// Over an exchange of this process.
+    pub fn local(template: &Template, world: World, streams: Streams) -> Mappings {
+        let exchange = Exchange::default();
+        let (bus, queue) = (Exchange::bus(exchange.client()), Exchange::queue(exchange.client()));
+        Mappings::new(template, world, streams, exchange, bus, queue)
+    }
+
+    /// Delivers what is written and does what is scheduled, until the process ends.
+    pub async fn run(self, clock: LocalClock) -> Infallible {
+        let mut last = clock.now();
+        loop {
+            self.drain().await;
+            let _ = tokio::time::timeout(TICK, self.streams.arrival()).await;
+            let now = clock.now();
+            self.pass(last, now).await;
+            last = now;
+        }
+    }
+
+    /// Does what is scheduled after `from` up to `to`: once each, however long that is.
+    pub async fn pass(&self, from: Instant, to: Instant) {
+        for schedule in self.schedules.iter() {
+            if schedule.last(to) > from
+                && self.invoke(&schedule.function, &schedule.input).await.is_err()
+            {
+                self.dead.lock().expect("no panic").push(json!({ "schedule": schedule.input }));
+            }
+        }
+    }
+
+    /// Does what is scheduled for `task` now, whatever time it is. None: nothing is.
+    pub async fn fire(&self, task: &str) -> Option<Value> {
+        let schedule = self.schedules.iter().find(|schedule| schedule.input["task"] == task)?;
+        let done = self.invoke(&schedule.function, &schedule.input).await;
+        self.drain().await;
+        done.ok()
+    }
+
+    /// Delivers all that was written and queued, and what that wrote, until there is no more.
+    pub async fn drain(&self) {
         loop {
             let mut delivered = 0;
             for mapping in self.mappings.iter() {
-                delivered += self.deliver(world, mapping).await;
+                delivered += self.deliver(mapping).await;
+            }
+            while let Some(message) = self.exchange.take_message() {
+                self.receive(message).await;
+                delivered += 1;
             }
             if delivered == 0 {
                 break;
@@ -50,13 +126,29 @@ impl Mappings {
         }
     }
 
-    /// What could not be delivered: record and how often it failed.
+    /// Hands a stream's batch to the function that reads streams, as Lambda would.
+    ///
+    /// # Errors
+    /// If it is not taken as a whole.
+    pub async fn relayed(&self, batch: &Value) -> Result<Value, ()> {
+        self.invoke("relay", batch).await
+    }
+
+    /// What could not be delivered.
     pub fn dead_letters(&self) -> Vec<Value> {
         self.dead.lock().expect("no one panics with the lock").clone()
     }
 
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    pub fn recharge(&self) -> &recharge::Surroundings {
+        &self.recharge
+    }
+
     /// Delivers one batch. Returns how many records were taken from the stream or tried.
-    async fn deliver(&self, world: &World, mapping: &Mapping) -> usize {
+    async fn deliver(&self, mapping: &Mapping) -> usize {
         let table = mapping.table.as_str();
         let tried = self.failed.lock().expect("no panic").get(table).copied().unwrap_or(0);
         // After a failure the batch is bisected, down to the record that fails.
@@ -68,7 +160,7 @@ impl Mappings {
         let wanted: Vec<&Value> = batch.iter().filter(|record| mapping.wants(record)).collect();
         let failing = match wanted.is_empty() {
             true => None,
-            false => invoke(world, &mapping.function, &json!({ "Records": wanted })).await,
+            false => self.hand_over(&mapping.function, &wanted).await,
         };
         let place = failing.map(|number| {
             let fails = |record: &Value| record["dynamodb"]["SequenceNumber"] == number;
@@ -95,20 +187,36 @@ impl Mappings {
         }
         batch.len()
     }
-}
 
-/// Hands a batch to a function. Returns the number of the record that it reports as failed.
-async fn invoke(world: &World, function: &str, event: &Value) -> Option<Value> {
-    let reply = match function {
-        "relay" => relay::answer(world, event.clone()).await,
-        other => Err(format!("the local stack has no function {other}").into()),
-    };
-    match reply {
-        Ok(reply) => reply["batchItemFailures"][0].get("itemIdentifier").cloned(),
-        // A function that fails has failed with the first of its records.
-        Err(error) => {
-            tracing::warn!(%error, function, "a batch was not taken");
-            Some(event["Records"][0]["dynamodb"]["SequenceNumber"].clone())
+    /// Hands a batch to a function. Returns the number of the record that it reports as failed.
+    async fn hand_over(&self, function: &str, records: &[&Value]) -> Option<Value> {
+        match self.invoke(function, &json!({ "Records": records })).await {
+            Ok(reply) => reply["batchItemFailures"][0].get("itemIdentifier").cloned(),
+            // A function that fails has failed with the first of its records.
+            Err(()) => Some(records[0]["dynamodb"]["SequenceNumber"].clone()),
         }
+    }
+
+    /// Hands a message to the function that reads the queue, as often as it may fail.
+    async fn receive(&self, message: String) {
+        let event = json!({ "Records": [{ "messageId": "local", "body": message }] });
+        for _ in 0..self.receives {
+            match self.invoke("recharge", &event).await {
+                Ok(reply) if reply["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => {
+                    return;
+                }
+                _ => {}
+            }
+        }
+        self.dead.lock().expect("no panic").push(json!({ "message": message }));
+    }
+
+    async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, ()> {
+        let reply = match function {
+            "relay" => relay::answer(&self.relay, payload.clone()).await,
+            "recharge" => recharge::answer(&self.recharge, payload.clone(), LEFT).await,
+            other => Err(format!("the local stack has no function {other}").into()),
+        };
+        reply.map_err(|error| tracing::warn!(%error, function, "an invocation failed"))
     }
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::schedule::Schedule;
+
 /// A table that the template declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -101,6 +103,39 @@ impl Template {
             }
         }
         mappings
+    }
+
+    /// What is invoked at which times.
+    pub fn schedules(&self) -> Vec<Schedule> {
+        let mut schedules = Vec::new();
+        for (_, resource) in self.of_type("AWS::Serverless::Function") {
+            let events = resource["Properties"]["Events"].as_object();
+            for event in events.into_iter().flat_map(|events| events.values()) {
+                if event["Type"] == "ScheduleV2" {
+                    let function = text(&resource["Metadata"]["BuildProperties"]["Binary"]);
+                    let properties = &event["Properties"];
+                    let input = serde_json::from_str(&text(&properties["Input"]));
+                    let input = input.expect("template.yaml: an input is JSON");
+                    let expression = text(&properties["ScheduleExpression"]);
+                    schedules.push(Schedule::new(function, &expression, input));
+                }
+            }
+        }
+        schedules
+    }
+
+    /// How often a message of the queue may fail before it is a dead letter.
+    pub fn receives(&self) -> u64 {
+        let mut queues = self.of_type("AWS::SQS::Queue");
+        let receives = queues.find_map(|(_, queue)| {
+            queue["Properties"]["RedrivePolicy"]["maxReceiveCount"].as_u64()
+        });
+        receives.expect("template.yaml: a queue has a redrive policy")
+    }
+
+    /// The default of a parameter.
+    pub fn default_of(&self, parameter: &str) -> String {
+        text(&self.0["Parameters"][parameter]["Default"])
     }
 
     fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {

@@ -18,6 +18,15 @@ pub struct ConfigError {
     pub problem: &'static str,
 }
 
+/// A variable of the environment that has to be set.
+///
+/// # Errors
+/// [`ConfigError`] if it is not, or is empty.
+pub fn required(name: &'static str) -> Result<String, ConfigError> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+    value.ok_or(ConfigError { name, problem: "is not set" })
+}
+
 impl Config {
     /// Reads the configuration with `var`, which tells the value of a variable.
     ///

@@ -3,6 +3,7 @@
 //! Arrows point one way: [`http`] → [`operate`] → [`store`] → [`decide`] → [`domain`]. `domain` and
 //! `decide` are pure: they do no I/O, read no clock and draw no random number.
 
+pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod decide;
@@ -10,6 +11,7 @@ pub mod domain;
 pub mod http;
 pub mod listing;
 pub mod operate;
+pub mod queue;
 pub mod store;
 pub mod telemetry;
 pub mod usage;

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
@@ -54,13 +54,7 @@ impl World {
     /// [`StartError`] if a variable or the catalog is wrong.
     pub async fn from_env(clock: Clock) -> Result<World, StartError> {
         let config = Config::read(|name| std::env::var(name).ok())?;
-        let aws = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(https_client())
-            .timeout_config(call_timeout())
-            .retry_config(call_retry())
-            .load()
-            .await;
-        let builder = aws_sdk_dynamodb::config::Builder::from(&aws);
+        let builder = aws_sdk_dynamodb::config::Builder::from(&aws().await);
         let store = Store::new(builder, config.tables.clone(), clock.clone());
         World::new(store, clock, Entropy::system(), config).await
     }
@@ -116,6 +110,12 @@ impl World {
         }
         cached.catalog.clone()
     }
+}
+
+/// AWS as every deployed function reaches it: by the environment that Lambda sets.
+pub async fn aws() -> SdkConfig {
+    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(https_client());
+    aws.timeout_config(call_timeout()).retry_config(call_retry()).load().await
 }
 
 /// A call, with the SDK's own retries, lives no longer than the protocol assumes.

@@ -26,7 +26,7 @@ async fn replay(event: &Value) -> Value {
     let stack = stage().await;
     let text = event.to_string();
     if event.get("Records").is_some() {
-        return relay::answer(stack.world(), event.clone()).await.expect("an answer");
+        return stack.mappings.relayed(event).await.expect("an answer");
     }
     if event.get("requestContext").is_none() {
         return debit::invoke::answer(stack.world(), event.clone()).await;

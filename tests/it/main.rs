@@ -2,6 +2,7 @@
 
 use tests::support;
 
+mod announcements;
 mod broken;
 mod calendar;
 mod capacity;
@@ -26,5 +27,6 @@ mod rules;
 mod scenarios;
 mod simulation;
 mod stories;
+mod sweeps;
 mod time;
 mod usage;

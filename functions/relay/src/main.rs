@@ -1,8 +1,11 @@
 //! The cold start of `relay`, and nothing else.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use relay::Surroundings;
 use serde_json::Value;
+use shared::bus::Bus;
 use shared::clock::Clock;
+use shared::config::required;
 use shared::domain::Instant;
 use shared::telemetry;
 use shared::world::World;
@@ -11,7 +14,11 @@ use shared::world::World;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let debits = required("ANNOUNCE_DEBITS")? == "true";
     let world = World::from_env(clock).await?;
-    run(service_fn(async |event: LambdaEvent<Value>| relay::answer(&world, event.payload).await))
-        .await
+    let surroundings = Surroundings { world, bus: Bus::from_env().await?, debits };
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        relay::answer(&surroundings, event.payload).await
+    }))
+    .await
 }

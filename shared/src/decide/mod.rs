@@ -1,6 +1,7 @@
 //! Decisions: from a request, an instant and (where needed) an account, to what to write and on
 //! what condition. Pure: no I/O, no clock, no randomness; nothing here can fail for outside reasons.
 
+pub mod announce;
 pub mod batch;
 pub mod change;
 pub mod debit;

@@ -60,6 +60,12 @@ pub fn settle(account: &Account, catalog: &Catalog, now: Instant) -> Result<Sett
     Ok(clock.stop())
 }
 
+/// Whether time has done something to `account` that is not written yet: its line means something
+/// else by now, or a hold has lapsed.
+pub fn is_due(account: &Account, now: Instant) -> bool {
+    account.valid_until <= now || account.holds.values().any(|held| held.is_over(now))
+}
+
 /// The write that settles `account`, compared and set on its latest entry: whatever changes the
 /// line, the notes, the holds or what is available appends an entry, so the number covers them all.
 ///

@@ -23,6 +23,7 @@ use aws_sdk_dynamodb::types::{
 pub use doubt::Doubt;
 pub use error::StoreError;
 use expression::Expression;
+pub use read::Scan;
 use row::Item;
 pub use skew::Skew;
 
@@ -351,6 +352,14 @@ fn check_failed(reason: &CancellationReason) -> bool {
 fn refused_by(item: Option<&Item>) -> Stored<Outcome> {
     let account = item.filter(|item| !item.is_empty()).map(loaded).transpose()?;
     Ok(Outcome::Refused(account.map(Box::new)))
+}
+
+/// An account as a stream shows it.
+///
+/// # Errors
+/// [`StoreError::Broken`].
+pub fn read_image(image: serde_dynamo::Item) -> Stored<Account> {
+    row::read_account(&image.into())
 }
 
 fn loaded(item: &Item) -> Stored<Loaded> {

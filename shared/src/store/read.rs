@@ -14,7 +14,34 @@ use crate::domain::{AccountId, Credits, Instant, Key, OperationId, Seq};
 /// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
 const LOOK_UP_PAGES: i32 = 16;
 
+/// Accounts of a segment of the table, and where it goes on.
+#[derive(Debug)]
+pub struct Scan {
+    /// Each as it was lately: a scan is not consistent. One that is broken says so.
+    pub accounts: Vec<Stored<Loaded>>,
+    /// The last that was read. None: the segment ends here.
+    pub next: Option<AccountId>,
+}
+
 impl Store {
+    /// At most `limit` accounts of segment `segment` of `of`, after `after`.
+    pub async fn scan(
+        &self,
+        segment: i32,
+        of: i32,
+        after: Option<&AccountId>,
+        limit: i32,
+    ) -> Stored<Scan> {
+        let scan = self.client.scan().table_name(&self.tables.accounts).limit(limit);
+        let scan = scan.segment(segment).total_segments(of);
+        let key =
+            after.map(|after| Item::from([(table::ACCOUNT.into(), row::text(after.as_str()))]));
+        let got = scan.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
+        self.skew.check()?;
+        let next = got.last_evaluated_key().map(row::read_account_key).transpose()?;
+        Ok(Scan { accounts: got.items().iter().map(loaded).collect(), next })
+    }
+
     /// The account as it is, by a consistent read. None if there is none.
     pub async fn account(&self, id: &AccountId) -> Stored<Option<Loaded>> {
         let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);

@@ -179,6 +179,10 @@ pub fn read_catalog(item: &Item) -> Result<String, StoreError> {
     Row::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
 }
 
+pub fn read_account_key(key: &Item) -> Result<AccountId, StoreError> {
+    Row::of("accounts", key).parsed(ACCOUNT)
+}
+
 pub fn read_account(item: &Item) -> Result<Account, StoreError> {
     let row = Row::of("accounts", item);
     let id: AccountId = row.parsed(ACCOUNT)?;

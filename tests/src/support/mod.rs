@@ -30,7 +30,8 @@ pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
     pub wire: Wire,
-    mappings: Mappings,
+    pub streams: Streams,
+    pub mappings: Mappings,
 }
 
 /// An answer over HTTP.
@@ -104,7 +105,8 @@ impl Stack {
         let sdk = world::sdk(client, "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
         let functions = Functions::new(world.expect("the stack starts"));
-        Stack { functions, clock: local, wire, mappings: Mappings::new(&template, streams) }
+        let mappings = Mappings::local(&template, functions.world().clone(), streams.clone());
+        Stack { functions, clock: local, wire, streams, mappings }
     }
 
     pub fn world(&self) -> &World {
@@ -118,8 +120,14 @@ impl Stack {
 
     /// Delivers all that the streams hold. Returns what could not be.
     pub async fn relay_what_can_be(&self) -> Vec<Value> {
-        self.mappings.drain(self.world()).await;
+        self.mappings.drain().await;
         self.mappings.dead_letters()
+    }
+
+    /// What was announced, in the order of the bus.
+    pub fn announced(&self) -> Vec<Value> {
+        let events = self.mappings.exchange().events(0).into_iter();
+        events.map(|mut numbered| numbered["event"].take()).collect()
     }
 
     /// The tables, past the store: to break what it wrote.

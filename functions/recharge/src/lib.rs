@@ -1,0 +1,92 @@
+//! Recharge: on Monday the accounts that were used are settled, and every day it is announced which
+//! grants expire soon.
+//!
+//! Nothing depends on it: recharge and expiry are functions of time, exact whether it runs late,
+//! twice or never. It runs so that the ledger of those who do nothing has its line, and the rest of
+//! the company hears of it.
+
+mod part;
+mod sweep;
+
+use std::time::Duration;
+
+use lambda_runtime::Error;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::bus::Bus;
+use shared::queue::Queue;
+use shared::world::World;
+
+pub use part::{Part, Progress, Task};
+pub use sweep::{is_to_be_settled, sweep};
+
+/// In how many segments the table is swept side by side: at some 500 accounts a second each, ten
+/// million accounts take less than a quarter of an hour.
+pub const SEGMENTS: i32 = 32;
+
+/// What the function needs besides its world.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub world: World,
+    pub queue: Queue,
+    pub bus: Bus,
+}
+
+/// What the schedule asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scheduled {
+    task: Task,
+}
+
+/// Answers the schedule, which begins a sweep, and the queue, which holds its parts. `left` is how
+/// long the function may still run: a part that is not done by then goes back to the queue.
+///
+/// # Errors
+/// If the payload is neither, or a sweep could not be begun: it is invoked again then.
+pub async fn answer(
+    surroundings: &Surroundings,
+    payload: Value,
+    left: Duration,
+) -> Result<Value, Error> {
+    match payload.get("Records") {
+        None => begin(surroundings, serde_json::from_value(payload)?).await,
+        Some(Value::Array(records)) => Ok(parts(surroundings, records, left).await),
+        Some(_) => Err("neither a schedule nor messages of the queue".into()),
+    }
+}
+
+/// Begins a sweep: a message for each segment. Begun twice, it is swept twice, and changes nothing
+/// the second time.
+async fn begin(surroundings: &Surroundings, scheduled: Scheduled) -> Result<Value, Error> {
+    let parts = Part::all(scheduled.task, SEGMENTS);
+    let messages: Vec<String> = parts.map(|part| part.message()).collect();
+    surroundings.queue.send(&messages).await?;
+    tracing::info!(task = scheduled.task.name(), segments = SEGMENTS, "a sweep was begun");
+    Ok(json!({ "segments": SEGMENTS }))
+}
+
+/// Does the parts that arrived, each as far as there is time, and names those that failed.
+async fn parts(surroundings: &Surroundings, records: &[Value], left: Duration) -> Value {
+    let began = tokio::time::Instant::now();
+    let mut failed = Vec::new();
+    for record in records {
+        let left = left.saturating_sub(began.elapsed());
+        if let Err(error) = part(surroundings, record, left).await {
+            tracing::error!(%error, message = %record["messageId"], "a part of a sweep failed");
+            failed.push(json!({ "itemIdentifier": record["messageId"] }));
+        }
+    }
+    json!({ "batchItemFailures": failed })
+}
+
+async fn part(surroundings: &Surroundings, record: &Value, left: Duration) -> Result<(), Error> {
+    let body = record["body"].as_str().ok_or("a message has no body")?;
+    let part = Part::read(body)?;
+    let until = tokio::time::Instant::now() + left;
+    let rest = sweep(surroundings, part, |_| tokio::time::Instant::now() < until).await?;
+    match rest {
+        Some(rest) => Ok(surroundings.queue.send(&[rest.message()]).await?),
+        None => Ok(()),
+    }
+}

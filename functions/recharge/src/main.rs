@@ -1,0 +1,35 @@
+//! The cold start of `recharge`, and nothing else.
+
+use std::time::Duration;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use recharge::Surroundings;
+use serde_json::Value;
+use shared::bus::Bus;
+use shared::clock::Clock;
+use shared::domain::Instant;
+use shared::queue::Queue;
+use shared::telemetry;
+use shared::world::World;
+
+/// Kept free at the end of an invocation: to finish a request and send the rest to the queue.
+const RESERVE: Duration = Duration::from_secs(20);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let clock = Clock::new(now);
+    let world = World::from_env(clock).await?;
+    let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
+    let surroundings = Surroundings { world, queue, bus };
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        let left = event.context.deadline.saturating_sub(now().ms().unsigned_abs());
+        let left = Duration::from_millis(left).saturating_sub(RESERVE);
+        recharge::answer(&surroundings, event.payload, left).await
+    }))
+    .await
+}
+
+fn now() -> Instant {
+    Instant::from_ms(chrono::Utc::now().timestamp_millis())
+}

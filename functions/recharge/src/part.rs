@@ -1,0 +1,120 @@
+//! A part of a sweep: which segment of the table, where it goes on, and what it has seen so far.
+
+use serde::{Deserialize, Serialize};
+use shared::domain::AccountId;
+
+/// The form of a message. One of another version is refused, not guessed at.
+const VERSION: u32 = 1;
+
+/// What a sweep does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Settles the accounts that are due and were used.
+    Recharge,
+    /// Announces which grants expire soon. Writes nothing.
+    Expiring,
+}
+
+impl Task {
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Recharge => "recharge",
+            Task::Expiring => "expiring",
+        }
+    }
+}
+
+/// One segment of a parallel scan, from a cursor on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    version: u32,
+    pub task: Task,
+    pub segment: i32,
+    pub of: i32,
+    /// The account that was seen last; None: from the beginning.
+    #[serde(with = "account")]
+    pub after: Option<AccountId>,
+    pub progress: Progress,
+}
+
+/// What a segment has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    pub seen: u64,
+    /// Accounts that were settled, or of which something was announced.
+    pub done: u64,
+    /// Accounts that could not be read: each is in the log.
+    pub broken: u64,
+}
+
+/// Why a message is not a part.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    #[error("not a part of a sweep: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("a part of version {0}: this is version {VERSION}")]
+    Version(u32),
+    #[error("segment {segment} of {of}")]
+    Segment { segment: i32, of: i32 },
+}
+
+impl Part {
+    /// All parts of a sweep, each from its beginning.
+    pub fn all(task: Task, of: i32) -> impl Iterator<Item = Part> {
+        (0..of).map(move |segment| Part {
+            version: VERSION,
+            task,
+            segment,
+            of,
+            after: None,
+            progress: Progress::default(),
+        })
+    }
+
+    pub fn message(&self) -> String {
+        serde_json::to_string(self).expect("a part is JSON")
+    }
+
+    /// # Errors
+    /// [`PartError`] of anything that [`Part::message`] does not write.
+    pub fn read(message: &str) -> Result<Part, PartError> {
+        /// Whatever its other fields: they are another version's.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Versioned { version } = serde_json::from_str(message)?;
+        if version != VERSION {
+            return Err(PartError::Version(version));
+        }
+        let part: Part = serde_json::from_str(message)?;
+        let Part { segment, of, .. } = part;
+        match (1..=1_000_000).contains(&of) && (0..of).contains(&segment) {
+            true => Ok(part),
+            false => Err(PartError::Segment { segment, of }),
+        }
+    }
+}
+
+/// An account's id, or none, as a text.
+mod account {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use shared::domain::AccountId;
+
+    pub fn serialize<S: Serializer>(
+        account: &Option<AccountId>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        account.as_ref().map(AccountId::as_str).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<AccountId>, D::Error> {
+        let text: Option<String> = Option::deserialize(deserializer)?;
+        text.map(|text| text.parse()).transpose().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,99 @@
+//! One segment swept, as far as there is time.
+
+use lambda_runtime::Error;
+use shared::decide::{Change, announce, settle};
+use shared::domain::{Account, Catalog, Instant};
+use shared::store::Loaded;
+
+use crate::{Part, Progress, Surroundings, Task};
+
+/// How many accounts one request reads: 100 of 1 KB are 12.5 read units, as stale reads.
+const READ: i32 = 100;
+
+/// Sweeps from where `part` begins while `goes_on`, which is asked after each request, says so. Returns
+/// the part that is left; None: it is done.
+///
+/// # Errors
+/// If the table cannot be read. What was done stays done: the part may begin anew.
+pub async fn sweep(
+    surroundings: &Surroundings,
+    mut part: Part,
+    mut goes_on: impl FnMut(&Progress) -> bool,
+) -> Result<Option<Part>, Error> {
+    let world = &surroundings.world;
+    loop {
+        let catalog = world.catalog().await;
+        let scan = world.store.scan(part.segment, part.of, part.after.as_ref(), READ).await?;
+        for account in scan.accounts {
+            part.progress.seen += 1;
+            let done = match account {
+                Ok(loaded) => {
+                    let now = world.clock.now();
+                    match part.task {
+                        Task::Recharge => recharge(surroundings, &loaded, &catalog, now).await,
+                        Task::Expiring => expiring(surroundings, &loaded, &catalog, now).await,
+                    }
+                }
+                Err(error) => Err(error.into()),
+            };
+            match done {
+                Ok(done) => part.progress.done += u64::from(done),
+                Err(error) => {
+                    tracing::error!(%error, "an account is left out of the sweep");
+                    part.progress.broken += 1;
+                }
+            }
+        }
+        let goes_on = goes_on(&part.progress);
+        part.after = scan.next;
+        if part.after.is_none() {
+            let (task, segment) = (part.task.name(), part.segment);
+            let Progress { seen, done, broken } = part.progress;
+            tracing::info!(task, segment, seen, done, broken, "a segment was swept");
+            return Ok(None);
+        }
+        if !goes_on {
+            return Ok(Some(part));
+        }
+    }
+}
+
+/// Whether a sweep settles the account: it is due, and was used since it was settled last. A dormant
+/// one is never written.
+pub fn is_to_be_settled(account: &Account, now: Instant) -> bool {
+    settle::is_due(account, now) && account.seq > account.settled_seq
+}
+
+/// Settles the account. Losing to somebody who settles it too, or uses it, is as good.
+async fn recharge(
+    surroundings: &Surroundings,
+    loaded: &Loaded,
+    catalog: &Catalog,
+    now: Instant,
+) -> Result<bool, Error> {
+    let account = &loaded.account;
+    if !is_to_be_settled(account, now) {
+        return Ok(false);
+    }
+    let change = settle::change(account, catalog, now)?;
+    surroundings.world.store.commit(&Change::Account(change)).await?;
+    Ok(true)
+}
+
+/// Announces the grants of the account that expire soon.
+async fn expiring(
+    surroundings: &Surroundings,
+    loaded: &Loaded,
+    catalog: &Catalog,
+    now: Instant,
+) -> Result<bool, Error> {
+    let settled = settle::settle(&loaded.account, catalog, now)?;
+    let events = announce::expiring(&settled.account, now);
+    for events in events.chunks(shared::bus::MOST) {
+        let events: Vec<_> = events.iter().collect();
+        for taken in surroundings.bus.put(&events, catalog).await {
+            taken?;
+        }
+    }
+    Ok(!events.is_empty())
+}

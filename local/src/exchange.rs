@@ -1,0 +1,142 @@
+//! EventBridge and SQS inside the process: the SDKs' HTTP clients, answered from memory.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use shared::bus::Bus;
+use shared::queue::Queue;
+
+/// How many events are kept: the oldest make way.
+const KEPT: usize = 10_000;
+/// What is used of the SDKs' configuration: everything is in the process.
+const ENDPOINT: &str = "http://embedded";
+
+/// A bus and a queue that remember what they were sent.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// How many events there were before those that are kept.
+    forgotten: usize,
+    events: VecDeque<Value>,
+    messages: VecDeque<String>,
+}
+
+impl Exchange {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().expect("no one panics with the lock")
+    }
+
+    /// The bus, through an HTTP client: this one's own, or one that stands before it.
+    pub fn bus(client: SharedHttpClient) -> Bus {
+        let config = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
+            .region(aws_sdk_eventbridge::config::Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url(ENDPOINT)
+            .http_client(client)
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
+        Bus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), "scrip".to_owned())
+    }
+
+    /// The queue, likewise.
+    pub fn queue(client: SharedHttpClient) -> Queue {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+            .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url(ENDPOINT)
+            .http_client(client)
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
+        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), format!("{ENDPOINT}/sweep"))
+    }
+
+    /// An HTTP client for both SDKs whose every request comes here.
+    pub fn client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self.clone());
+        http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// The events after number `after`, the first of all being number 1, as a rule's target sees
+    /// them; each with its number.
+    pub fn events(&self, after: usize) -> Vec<Value> {
+        let kept = self.kept();
+        let numbered = kept.events.iter().enumerate();
+        let numbered = numbered.map(|(place, event)| (kept.forgotten + place + 1, event));
+        let later = numbered.filter(|(number, _)| *number > after);
+        later.map(|(number, event)| json!({ "number": number, "event": event })).collect()
+    }
+
+    /// The oldest message of the queue, taken from it.
+    pub fn take_message(&self) -> Option<String> {
+        self.kept().messages.pop_front()
+    }
+
+    /// Puts a message on the queue.
+    pub fn push_message(&self, message: String) {
+        self.kept().messages.push_back(message);
+    }
+
+    /// Answers one request: status and body.
+    pub fn answer(&self, request: &HttpRequest) -> (u16, String) {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
+        let mut kept = self.kept();
+        match target.rsplit('.').next().unwrap_or_default() {
+            "PutEvents" => {
+                let entries = list("Entries");
+                let taken = entries.iter().map(|_| json!({ "EventId": "local" }));
+                let reply = json!({ "FailedEntryCount": 0, "Entries": taken.collect::<Vec<_>>() });
+                for entry in entries {
+                    let detail = entry["Detail"].as_str().unwrap_or_default();
+                    kept.events.push_back(json!({
+                        "source": entry["Source"],
+                        "detail-type": entry["DetailType"],
+                        "time": entry["Time"],
+                        "detail": serde_json::from_str(detail).unwrap_or(Value::Null),
+                    }));
+                    if kept.events.len() > KEPT {
+                        kept.events.pop_front();
+                        kept.forgotten += 1;
+                    }
+                }
+                (200, reply.to_string())
+            }
+            "SendMessageBatch" => {
+                let entries = list("Entries");
+                let sent = entries.iter().map(|entry| {
+                    json!({ "Id": entry["Id"], "MessageId": "local", "MD5OfMessageBody": "" })
+                });
+                let reply = json!({ "Successful": sent.collect::<Vec<_>>(), "Failed": [] });
+                let bodies = entries.iter().filter_map(|entry| entry["MessageBody"].as_str());
+                kept.messages.extend(bodies.map(str::to_owned));
+                (200, reply.to_string())
+            }
+            other => (400, json!({ "__type": "InvalidAction", "message": other }).to_string()),
+        }
+    }
+}
+
+impl HttpConnector for Exchange {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (status, body) = self.answer(&request);
+        let response = http::Response::builder()
+            .status(status)
+            .header("content-type", "application/x-amz-json-1.1")
+            .body(SdkBody::from(body));
+        HttpConnectorFuture::ready(response.map_err(|e| ConnectorError::user(e.into())).and_then(
+            |response| HttpResponse::try_from(response).map_err(|e| ConnectorError::user(e.into())),
+        ))
+    }
+}

@@ -1,0 +1,56 @@
+//! The schedule: what the template invokes at which times, by the clock that can be moved.
+
+use serde_json::Value;
+use shared::domain::Instant;
+use shared::domain::instant::Span;
+use shared::domain::period::{Day, week};
+
+/// What is invoked, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The binary that is invoked.
+    pub function: String,
+    /// What it is sent.
+    pub input: Value,
+    at: At,
+}
+
+/// The times that the template uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Mondays at this time of day, UTC.
+    Monday(Span),
+    /// Every day at this time.
+    Day(Span),
+}
+
+impl Schedule {
+    /// # Panics
+    /// If the expression of the template is none of those that are known here.
+    pub fn new(function: String, expression: &str, input: Value) -> Schedule {
+        let fields = expression.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')'));
+        let fields: Vec<&str> = fields.unwrap_or_default().split(' ').collect();
+        let at = match fields[..] {
+            [minute, hour, "?", "*", "MON", "*"] => time(minute, hour).map(At::Monday),
+            [minute, hour, "*", "*", "?", "*"] => time(minute, hour).map(At::Day),
+            _ => None,
+        };
+        let at =
+            at.unwrap_or_else(|| panic!("template.yaml: the local stack knows no {expression}"));
+        Schedule { function, input, at }
+    }
+
+    /// The last time at which it fires, up to `now`.
+    pub fn last(&self, now: Instant) -> Instant {
+        let (start, time, every) = match self.at {
+            At::Monday(time) => (week(now).start, time, Span::from_s(7 * 86_400)),
+            At::Day(time) => (Day::of(now).start(), time, Span::from_s(86_400)),
+        };
+        if start + time <= now { start + time } else { start + time - every }
+    }
+}
+
+fn time(minute: &str, hour: &str) -> Option<Span> {
+    let (minute, hour): (i64, i64) = (minute.parse().ok()?, hour.parse().ok()?);
+    Some(Span::from_s(hour * 3_600 + minute * 60))
+}

@@ -1,0 +1,74 @@
+//! `recharge`: the sweep of Monday, by hand, with its progress.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use recharge::{Part, Progress, SEGMENTS, Surroundings, Task, is_to_be_settled, sweep};
+use shared::world::World;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Settles the accounts that are due and were used, segment after segment.
+///
+/// # Errors
+/// If the table cannot be read. What was settled stays settled: begun again, it goes on.
+pub async fn run(surroundings: &Surroundings) -> Result<Progress, Error> {
+    let bar = bar()?;
+    let mut sum = Progress::default();
+    for part in Part::all(Task::Recharge, SEGMENTS) {
+        let mut segment = Progress::default();
+        sweep(surroundings, part, |progress| {
+            segment = *progress;
+            let (seen, done) = (sum.seen + segment.seen, sum.done + segment.done);
+            bar.set_message(format!("{seen} accounts, {done} settled"));
+            true
+        })
+        .await?;
+        sum.seen += segment.seen;
+        sum.done += segment.done;
+        sum.broken += segment.broken;
+        bar.inc(1);
+    }
+    bar.finish();
+    Ok(sum)
+}
+
+/// Counts what [`run`] would settle, and writes nothing.
+///
+/// # Errors
+/// As [`run`].
+pub async fn rehearse(world: &World) -> Result<Progress, Error> {
+    let bar = bar()?;
+    let mut sum = Progress::default();
+    for segment in 0..SEGMENTS {
+        let mut after = None;
+        loop {
+            let scan = world.store.scan(segment, SEGMENTS, after.as_ref(), 100).await?;
+            for account in scan.accounts {
+                sum.seen += 1;
+                match account {
+                    Ok(loaded) => {
+                        let now = world.clock.now();
+                        sum.done += u64::from(is_to_be_settled(&loaded.account, now));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "an account cannot be read");
+                        sum.broken += 1;
+                    }
+                }
+            }
+            bar.set_message(format!("{} accounts, {} to settle", sum.seen, sum.done));
+            after = scan.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish();
+    Ok(sum)
+}
+
+fn bar() -> Result<ProgressBar, Error> {
+    let bar = ProgressBar::new(u64::try_from(SEGMENTS)?);
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} segments, {msg}")?;
+    Ok(bar.with_style(style))
+}

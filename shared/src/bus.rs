@@ -1,0 +1,123 @@
+//! The bus: events for the rest of the company. The only place that knows EventBridge.
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::primitives::DateTime;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use serde_json::{Map, Value, json};
+
+use crate::config::{self, ConfigError};
+use crate::decide::announce::{About, Event};
+use crate::domain::Catalog;
+use crate::domain::catalog::ActionNumber;
+use crate::world;
+
+/// Who says it, on the bus.
+pub const SOURCE: &str = "scrip";
+/// How many events EventBridge takes at once.
+pub const MOST: usize = 10;
+
+/// One EventBridge bus.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    client: Client,
+    name: String,
+}
+
+/// The bus did not take an event. It is to be sent again.
+#[derive(Debug, thiserror::Error)]
+#[error("the bus did not take an event: {0}")]
+pub struct NotTaken(String);
+
+impl Bus {
+    pub fn new(client: Client, name: String) -> Bus {
+        Bus { client, name }
+    }
+
+    /// The bus of a deployed function: named by `BUS_NAME`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if that is not set.
+    pub async fn from_env() -> Result<Bus, ConfigError> {
+        let name = config::required("BUS_NAME")?;
+        Ok(Bus::new(Client::new(&world::aws().await), name))
+    }
+
+    /// Puts at most [`MOST`] events on the bus: for each whether it was taken.
+    ///
+    /// What was not answered may have been taken: sent again, it has the same id.
+    pub async fn put(&self, events: &[&Event], catalog: &Catalog) -> Vec<Result<(), NotTaken>> {
+        let entries = events.iter().map(|event| {
+            PutEventsRequestEntry::builder()
+                .event_bus_name(&self.name)
+                .source(SOURCE)
+                .detail_type(event.about.name())
+                .detail(detail(event, catalog).to_string())
+                .time(DateTime::from_millis(event.at.ms()))
+                .build()
+        });
+        let put = self.client.put_events().set_entries(Some(entries.collect()));
+        match put.send().await {
+            Err(error) => {
+                let error = aws_sdk_eventbridge::error::DisplayErrorContext(&error).to_string();
+                events.iter().map(|_| Err(NotTaken(error.clone()))).collect()
+            }
+            Ok(done) => {
+                let answers = done.entries();
+                let taken = (0..events.len()).map(|place| match answers.get(place) {
+                    Some(answer) => match answer.error_code() {
+                        None => Ok(()),
+                        Some(code) => Err(NotTaken(code.to_owned())),
+                    },
+                    None => Err(NotTaken("no answer".to_owned())),
+                });
+                taken.collect()
+            }
+        }
+    }
+}
+
+/// What an event says, as its schema describes it.
+pub fn detail(event: &Event, catalog: &Catalog) -> Value {
+    let mut detail = Map::new();
+    let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);
+    say("id", json!(event.id));
+    say("account", json!(event.account));
+    if let Some(seq) = event.seq {
+        say("seq", json!(seq));
+    }
+    say("at", json!(event.at));
+    let (available, held) = event.balance;
+    say("balance", json!({ "available": available, "held": held }));
+    let action = |number: &Option<ActionNumber>| number.and_then(|n| catalog.action_name(n));
+    let about = match &event.about {
+        About::Debited { credits, action: number, user } => {
+            json!({ "credits": credits, "action": action(number), "user": user })
+        }
+        About::Held { hold, credits, action: number, expires_at } => json!({
+            "hold": hold, "credits": credits, "action": action(number), "expires_at": expires_at,
+        }),
+        About::Released { hold, credits, how } => {
+            json!({ "hold": hold, "credits": credits, "how": how })
+        }
+        About::Granted { kind, credits, expires_at } => {
+            json!({ "kind": kind.name(), "credits": credits, "expires_at": expires_at })
+        }
+        About::Recharged { grant, kind, credits, expires_at } => json!({
+            "grant": grant, "kind": kind.name(), "credits": credits, "expires_at": expires_at,
+        }),
+        About::Refunded { debit, credits } => json!({ "debit": debit, "credits": credits }),
+        About::PlanChanged { plan, status, anchor } => {
+            json!({ "plan": plan, "status": status.name(), "anchor": anchor })
+        }
+        About::Low { percent, of } => json!({ "percent": percent, "of": of }),
+        About::Exhausted => json!({}),
+        About::Expiring { grant, kind, credits, expires_at, days } => json!({
+            "grant": grant, "kind": kind.name(), "credits": credits, "expires_at": expires_at,
+            "days": days,
+        }),
+    };
+    if let Value::Object(about) = about {
+        detail.extend(about);
+    }
+    Value::Object(detail)
+}

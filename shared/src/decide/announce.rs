@@ -1,0 +1,254 @@
+//! Announcements: what a write did to an account, as events for the rest of the company.
+//!
+//! An event has an id that is the same whenever it is sent, and the number of its entry, which tells
+//! the order. Thresholds are crossings, announced once in a period: sent again, they have the id of
+//! the first time.
+
+use crate::domain::catalog::ActionNumber;
+use crate::domain::grant::GrantId;
+use crate::domain::ledger::{Placed, Stretch};
+use crate::domain::period::{Anchor, Day};
+use crate::domain::refusal::HoldEnd;
+use crate::domain::{
+    Account, AccountId, Credits, Given, GrantKind, Instant, Movement, OperationId, Seq, Standing,
+    Status, What,
+};
+
+/// What is left of the period's grant when credits are low, in hundredths.
+pub const LOW: [u8; 2] = [20, 5];
+/// How many days ahead it is announced that a grant expires.
+pub const EXPIRING: [u8; 2] = [7, 1];
+
+/// Something that happened to an account, or is about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The same whenever it is sent.
+    pub id: String,
+    pub account: AccountId,
+    pub at: Instant,
+    /// The entry that says so. None of what is about to happen.
+    pub seq: Option<Seq>,
+    /// Available and held, after it.
+    pub balance: (Credits, Credits),
+    pub about: About,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Credits were spent, by a debit or of a hold.
+    Debited {
+        credits: Credits,
+        action: Option<ActionNumber>,
+        user: Option<String>,
+    },
+    Held {
+        hold: OperationId,
+        credits: Credits,
+        action: Option<ActionNumber>,
+        expires_at: Instant,
+    },
+    /// What was held and was not spent is not held any more.
+    Released {
+        hold: OperationId,
+        credits: Credits,
+        how: HoldEnd,
+    },
+    /// An operator put credits in.
+    Granted {
+        kind: GrantKind,
+        credits: Credits,
+        expires_at: Option<Instant>,
+    },
+    /// The credits of a week or of a plan period arrived.
+    Recharged {
+        grant: GrantId,
+        kind: GrantKind,
+        credits: Credits,
+        expires_at: Option<Instant>,
+    },
+    /// What a debit had charged was given back.
+    Refunded {
+        debit: OperationId,
+        credits: Credits,
+    },
+    PlanChanged {
+        plan: String,
+        status: Status,
+        anchor: Anchor,
+    },
+    /// Of the period's grant this much or less is left, in hundredths.
+    Low {
+        percent: u8,
+        of: Credits,
+    },
+    Exhausted,
+    /// A grant expires in so many days.
+    Expiring {
+        grant: GrantId,
+        kind: GrantKind,
+        credits: Credits,
+        expires_at: Instant,
+        days: u8,
+    },
+}
+
+impl About {
+    /// The word for it on the bus.
+    pub fn name(&self) -> &'static str {
+        match self {
+            About::Debited { .. } => "CreditsDebited",
+            About::Held { .. } => "CreditsHeld",
+            About::Released { .. } => "CreditsReleased",
+            About::Granted { .. } => "CreditsGranted",
+            About::Recharged { .. } => "CreditsRecharged",
+            About::Refunded { .. } => "CreditsRefunded",
+            About::PlanChanged { .. } => "PlanChanged",
+            About::Low { .. } => "CreditsLow",
+            About::Exhausted => "CreditsExhausted",
+            About::Expiring { .. } => "CreditsExpiring",
+        }
+    }
+}
+
+/// What a write announces: the entries that came with it, in their order. `before` is the account as
+/// it was; None: it was opened.
+pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
+    let known = before.map_or(0, |before| before.seq);
+    let mut placed: Vec<Placed> = Stretch::recent(after).backwards(Seq::MAX).collect();
+    placed.retain(|placed| placed.seq > known);
+    placed.reverse();
+    placed.iter().flat_map(|placed| of_entry(before, after, placed)).collect()
+}
+
+/// What one entry announces. The first event has the number of the entry for its id, the others a
+/// place besides; crossings are named by period and threshold.
+fn of_entry(before: Option<&Account>, after: &Account, placed: &Placed) -> Vec<Event> {
+    let entry = &placed.entry;
+    let event = |id: String, about: About| Event {
+        id: format!("{}:{id}", after.id),
+        account: after.id.clone(),
+        at: entry.at,
+        seq: Some(placed.seq),
+        balance: (placed.available, placed.held),
+        about,
+    };
+    let abouts = abouts(before, placed).into_iter().enumerate();
+    let mut events: Vec<Event> = abouts
+        .map(|(nth, about)| match nth {
+            0 => event(placed.seq.to_string(), about),
+            nth => event(format!("{}.{nth}", placed.seq), about),
+        })
+        .collect();
+    let (was, is) = (placed.available - entry.available, placed.available);
+    let (start, of) = period_grant(&after.standing, entry.at);
+    let start = start.utc().format("%Y-%m-%d");
+    for percent in LOW {
+        let line = share(of, percent);
+        if was > line && is <= line && !is.is_zero() {
+            events.push(event(format!("{start}.low-{percent}"), About::Low { percent, of }));
+        }
+    }
+    if was > Credits::ZERO && is.is_zero() {
+        events.push(event(format!("{start}.exhausted"), About::Exhausted));
+    }
+    events
+}
+
+fn abouts(before: Option<&Account>, placed: &Placed) -> Vec<About> {
+    let entry = &placed.entry;
+    let user = || entry.user.clone();
+    match &entry.what {
+        What::Opened { moved, .. } => moved.iter().filter_map(recharged).collect(),
+        What::Debit { action, .. } => {
+            vec![About::Debited { credits: -entry.available, action: *action, user: user() }]
+        }
+        What::Granted { kind, expires_at } => {
+            let (kind, expires_at) = (*kind, *expires_at);
+            vec![About::Granted { kind, credits: entry.available, expires_at }]
+        }
+        What::Settled { moved, lapsed, .. } => {
+            let holds = before.map(|before| &before.holds);
+            let released = lapsed.iter().map(|hold| {
+                let held = holds.and_then(|holds| holds.get(hold));
+                let credits = held.map_or(Credits::ZERO, |held| held.total());
+                About::Released { hold: *hold, credits, how: HoldEnd::Lapsed }
+            });
+            moved.iter().filter_map(recharged).chain(released).collect()
+        }
+        What::Held { action, expires_at, .. } => vec![About::Held {
+            hold: entry.id,
+            credits: entry.held,
+            action: *action,
+            expires_at: *expires_at,
+        }],
+        What::Captured { hold, action, credits, ends, .. } => {
+            let (hold, credits) = (*hold, *credits);
+            let mut abouts = vec![About::Debited { credits, action: *action, user: user() }];
+            let rest = -entry.held - credits;
+            if *ends && !rest.is_zero() {
+                let how = HoldEnd::Captured;
+                abouts.push(About::Released { hold, credits: rest, how });
+            }
+            abouts
+        }
+        What::Released { hold } => {
+            let (hold, credits) = (*hold, -entry.held);
+            vec![About::Released { hold, credits, how: HoldEnd::Released }]
+        }
+        What::Refunded { debit, .. } => {
+            vec![About::Refunded { debit: *debit, credits: entry.available }]
+        }
+        What::PlanChanged { plan, status, anchor } => {
+            vec![About::PlanChanged { plan: plan.clone(), status: *status, anchor: *anchor }]
+        }
+        What::Extended { .. } | What::Frozen | What::Unfrozen => Vec::new(),
+    }
+}
+
+/// Credits of a week or a plan period that arrived; what lapsed is in the ledger.
+fn recharged(moved: &Movement) -> Option<About> {
+    let Movement { grant, kind, credits, expires_at } = moved.clone();
+    let arrived = credits > Credits::ZERO && matches!(kind, GrantKind::Weekly | GrantKind::Plan);
+    arrived.then_some(About::Recharged { grant, kind, credits, expires_at })
+}
+
+/// The start of the period that `now` lies in, and what was granted for it.
+fn period_grant(standing: &Standing, now: Instant) -> (Instant, Credits) {
+    let runs = |given: &&Given| given.period.end > now && !given.amount.is_zero();
+    let given = Some(&standing.monthly).filter(runs).unwrap_or(&standing.weekly);
+    (given.period.start, given.amount)
+}
+
+/// So many hundredths of an amount, rounded down.
+fn share(of: Credits, percent: u8) -> Credits {
+    Credits::from_micro(of.micro() / 100 * i64::from(percent))
+}
+
+/// The grants of `account`, as it is at `now`, that will be gone in [`EXPIRING`] days, or a day less:
+/// a sweep that was missed is made good by the next one, and a repeat has the same id. Credits that
+/// come back by themselves are not announced.
+pub fn expiring(account: &Account, now: Instant) -> Vec<Event> {
+    let mut events = Vec::new();
+    for grant in account.line.grants() {
+        let (Some(expires_at), false) = (grant.expires_at, grant.left.is_zero()) else { continue };
+        if matches!(grant.kind, GrantKind::Weekly | GrantKind::Plan) {
+            continue;
+        }
+        let ahead = Day::of(expires_at).days() - Day::of(now).days();
+        for days in EXPIRING {
+            if ahead == u32::from(days) || ahead + 1 == u32::from(days) {
+                let (grant, kind, credits) = (grant.id, grant.kind, grant.left);
+                events.push(Event {
+                    id: format!("{}:{grant}.expiring-{days}", account.id),
+                    account: account.id.clone(),
+                    at: now,
+                    seq: None,
+                    balance: (account.available, account.held()),
+                    about: About::Expiring { grant, kind, credits, expires_at, days },
+                });
+            }
+        }
+    }
+    events
+}

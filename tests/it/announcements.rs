@@ -1,0 +1,241 @@
+//! What is announced: every event fits its schema, is sent at least once, and in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use local::exchange::Exchange;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+use crate::support::wire::response;
+use crate::support::{Stack, contract, request};
+
+/// Holds an event against its schema.
+fn check(event: &Value) {
+    let name = event["detail-type"].as_str().expect("a name");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.json"));
+    let text = std::fs::read_to_string(file).unwrap_or_else(|_| panic!("{name} has no schema"));
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    // Kept for as long as the tests run: there are ten.
+    let schema: &'static Value = Box::leak(Box::new(schema));
+    assert_eq!(event["source"], "scrip");
+    contract::fits(schema, &event["detail"], name).unwrap_or_else(|e| panic!("{e}\n{event}"));
+}
+
+/// Name and id of what was announced since `known` events ago, each held against its schema.
+fn news(stack: &Stack, known: &mut usize) -> Vec<(String, String)> {
+    let events = stack.announced().split_off(*known);
+    *known += events.len();
+    let named = events.iter().map(|event| {
+        check(event);
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        (text(&event["detail-type"]), text(&event["detail"]["id"]))
+    });
+    named.collect()
+}
+
+fn named(events: &[(&str, &str)]) -> Vec<(String, String)> {
+    events.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn what_happens_is_announced_and_fits_its_schema() {
+    let stack = Stack::streamed().await;
+    let mut known = 0;
+    stack.open("acme", "free").await;
+    stack.relay().await;
+    assert_eq!(news(&stack, &mut known), named(&[("CreditsRecharged", "acme:1")]));
+    let holds = "/v1/accounts/acme/holds";
+    let body = r#"{"action":"custom_image","quantity":4}"#;
+    let held = stack.post(holds, "hold", body).await;
+    let path = format!("{holds}/{}", held.text("/id"));
+    stack.post(&format!("{path}/capture"), "capture", r#"{"quantity":3}"#).await;
+    stack.relay().await;
+    // Debits are not announced unless that is switched on.
+    let expected = [("CreditsHeld", "acme:2"), ("CreditsReleased", "acme:3.1")];
+    assert_eq!(news(&stack, &mut known), named(&expected));
+    let released = stack.announced().pop().expect("an event");
+    assert_eq!(released["detail"]["credits"], "0.5");
+    assert_eq!(released["detail"]["how"], "captured");
+
+    // Of 25 there are 23.5; 5 is a fifth of the period's grant, and 1.25 a twentieth.
+    let debit = stack.debit("acme", "down to 5", "18.5").await;
+    stack.relay().await;
+    let low = named(&[("CreditsLow", "acme:2026-11-16.low-20")]);
+    assert_eq!(news(&stack, &mut known), low);
+    stack.debit("acme", "down to 4", "1").await;
+    stack.relay().await;
+    assert_eq!(news(&stack, &mut known), [], "only a crossing is announced");
+    stack.debit("acme", "to nothing", "4").await;
+    stack.relay().await;
+    assert_eq!(
+        news(&stack, &mut known),
+        named(&[("CreditsExhausted", "acme:2026-11-16.exhausted")])
+    );
+    let refund = format!("/v1/accounts/acme/debits/{}/refund", debit.text("/id"));
+    stack.post(&refund, "refund", r#"{"credits":"6","reason":"black"}"#).await;
+    stack.debit("acme", "down to 4 again", "2").await;
+    stack.relay().await;
+    // The second time in a period has the id of the first.
+    let again = [("CreditsRefunded", "acme:7"), low_again()];
+    assert_eq!(news(&stack, &mut known), named(&again));
+
+    stack.post(holds, "lapses", r#"{"credits":"1","expires_in_s":60}"#).await;
+    stack.grant("acme", "gift", "10").await;
+    let body = r#"{"plan":"pro"}"#;
+    stack.send(request("PUT", "/v1/accounts/acme", Some("upgrade"), body)).await;
+    stack.set_clock("2026-11-18T12:30:00Z");
+    stack.debit("acme", "settles", "1").await;
+    stack.relay().await;
+    let expected = [
+        ("CreditsHeld", "acme:9"),
+        ("CreditsGranted", "acme:10"),
+        // The grant is settled in before the plan changes; then the plan's own credits arrive.
+        ("PlanChanged", "acme:12"),
+        ("CreditsRecharged", "acme:13"),
+        ("CreditsReleased", "acme:13.1"),
+    ];
+    assert_eq!(news(&stack, &mut known), named(&expected));
+}
+
+fn low_again() -> (&'static str, &'static str) {
+    ("CreditsLow", "acme:2026-11-16.low-20")
+}
+
+/// A bus that loses calls, and takes some events of a call and not others.
+#[derive(Clone, Debug)]
+struct Flaky {
+    exchange: Exchange,
+    random: Arc<Mutex<StdRng>>,
+}
+
+impl Flaky {
+    fn client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self.clone());
+        http_client_fn(move |_, _| connector.clone())
+    }
+}
+
+impl HttpConnector for Flaky {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let mut random = self.random.lock().expect("no panic with the lock");
+        if random.random_ratio(1, 20) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::io("lost".into())));
+        }
+        let body = request.body().bytes().unwrap_or_default();
+        let body: Value = serde_json::from_slice(body).expect("JSON");
+        let entries = body["Entries"].as_array().expect("events").clone();
+        let fails: Vec<bool> = entries.iter().map(|_| random.random_ratio(1, 5)).collect();
+        let taken = entries.into_iter().zip(&fails).filter(|(_, fails)| !**fails);
+        let taken: Vec<Value> = taken.map(|(entry, _)| entry).collect();
+        *request.body_mut() = SdkBody::from(json!({ "Entries": taken }).to_string());
+        self.exchange.answer(&request);
+        let answers = fails.iter().map(|fails| match fails {
+            true => json!({ "ErrorCode": "ThrottlingException" }),
+            false => json!({ "EventId": "taken" }),
+        });
+        let reply = json!({ "Entries": answers.collect::<Vec<_>>() }).to_string();
+        if random.random_ratio(1, 20) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::io("reply lost".into())));
+        }
+        HttpConnectorFuture::ready(response(200, reply))
+    }
+}
+
+/// The records of some accounts' lives.
+async fn lives() -> (Stack, Vec<Value>) {
+    let stack = Stack::streamed().await;
+    for n in 0..5 {
+        let account = format!("account-{n}");
+        stack.open(&account, "free").await;
+        for turn in 0..6 {
+            let holds = format!("/v1/accounts/{account}/holds");
+            let held = stack.post(&holds, &format!("h{turn}"), r#"{"credits":"2"}"#).await;
+            let release = format!("{holds}/{}/release", held.text("/id"));
+            stack.post(&release, &format!("r{turn}"), "{}").await;
+            stack.grant(&account, &format!("g{turn}"), "1").await;
+            stack.debit(&account, &format!("d{turn}"), "3").await;
+        }
+    }
+    let records = stack.streams.oldest("Accounts", usize::MAX);
+    (stack, records)
+}
+
+/// By account, the ids that were announced, without repeats.
+fn first_times(events: &[Value]) -> BTreeMap<String, Vec<(u64, String)>> {
+    let mut seen = BTreeSet::new();
+    let mut first: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+    for event in events {
+        let detail = &event["detail"];
+        let id = detail["id"].as_str().expect("an id").to_owned();
+        if seen.insert(id.clone()) {
+            let account = detail["account"].as_str().expect("an account").to_owned();
+            let seq = detail["seq"].as_u64().expect("a number");
+            first.entry(account).or_default().push((seq, id));
+        }
+    }
+    first
+}
+
+/// Records in batches of any size, some twice, one of them poison, over a bus that loses and
+/// refuses: every good entry is announced, in order per account after removing repeats.
+#[tokio::test(start_paused = true)]
+async fn every_good_entry_is_announced_in_order_whatever_fails() {
+    let (stack, records) = lives().await;
+    stack.relay().await;
+    let clean = first_times(&stack.announced());
+    assert!(clean.values().all(|events| events.len() >= 19), "{clean:?}");
+    for seed in 0..200 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let exchange = Exchange::default();
+        let flaky = Flaky {
+            exchange: exchange.clone(),
+            random: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+        };
+        let bus = Exchange::bus(flaky.client());
+        let surroundings = relay::Surroundings { world: stack.world().clone(), bus, debits: false };
+        let mut records = records.clone();
+        let poison = random.random_range(0..=records.len());
+        let mut broken = records[poison.min(records.len() - 1)].clone();
+        broken["dynamodb"]["SequenceNumber"] = json!("poison");
+        broken["dynamodb"]["NewImage"]["v"] = json!({ "S": "spoilt" });
+        records.insert(poison, broken);
+        let (mut place, mut tried, mut parked) = (0, 0, Vec::new());
+        while place < records.len() {
+            let size = if tried > 0 { 1 } else { random.random_range(1..=25) };
+            let batch = &records[place..records.len().min(place + size)];
+            let reply = relay::answer(&surroundings, json!({ "Records": batch })).await;
+            let reply = reply.expect("an answer");
+            let number = |record: &Value| record["dynamodb"]["SequenceNumber"].clone();
+            match reply["batchItemFailures"][0].get("itemIdentifier") {
+                // Delivered; now and then the checkpoint is lost, and it is delivered again.
+                None if random.random_ratio(1, 5) => {}
+                None => (place, tried) = (place + batch.len(), 0),
+                Some(failed) => {
+                    let at = batch.iter().position(|record| number(record) == *failed);
+                    let at = at.expect("a record of the batch");
+                    (place, tried) = (place + at, if at == 0 { tried + 1 } else { 1 });
+                    if tried > 10 {
+                        parked.push(number(&records[place]));
+                        (place, tried) = (place + 1, 0);
+                    }
+                }
+            }
+        }
+        assert_eq!(parked, ["poison"], "SEED={seed}");
+        let announced =
+            first_times(&exchange.events(0).iter().map(|e| e["event"].clone()).collect::<Vec<_>>());
+        assert_eq!(announced, clean, "SEED={seed}");
+        for events in announced.values() {
+            assert!(events.is_sorted_by_key(|(seq, _)| *seq), "SEED={seed}: {events:?}");
+        }
+    }
+}
