@@ -12,6 +12,7 @@ pub mod publish;
 pub mod routes;
 pub mod seed;
 pub mod server;
+pub mod session;
 pub mod tables;
 pub mod template;
 pub mod world;

@@ -14,7 +14,7 @@ pub mod plan;
 pub mod refund;
 pub mod settle;
 
-pub use change::{AccountChange, Change, Edition, Guard, Name, Page, Receipt, Step};
+pub use change::{AccountChange, Change, Edition, Entrance, Guard, Name, Page, Receipt, Step};
 
 use crate::domain::instant::Span;
 

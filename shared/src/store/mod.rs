@@ -29,11 +29,11 @@ pub use skew::Skew;
 use crate::clock::Clock;
 use crate::decide::page::Weight;
 use crate::decide::refund::{Refund, Returned};
-use crate::decide::{AccountChange, Change, Edition, Name, Page, Receipt};
+use crate::decide::{AccountChange, Change, Edition, Entrance, Name, Page, Receipt};
 use crate::domain::{Account, AccountId, Credits, Key, OperationId};
 
 /// How the two tables are called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
     pub accounts: String,
     pub ledger: String,
@@ -67,6 +67,8 @@ pub enum Outcome {
     NameExists(Name),
     /// The operation happened.
     ReceiptExists(Receipt),
+    /// The link was used.
+    EntranceExists(Entrance),
 }
 
 type Stored<T> = Result<T, StoreError>;
@@ -104,6 +106,7 @@ impl Store {
             Change::Receipted(receipt, change) => self.receipted(receipt, change, doubt).await,
             Change::Refund(receipt, refund) => self.refund(receipt, refund, doubt).await,
             Change::Publish(edition) => self.publish(edition).await,
+            Change::Enter(entrance) => self.enter(entrance).await,
         };
         self.skew.check()?;
         outcome
@@ -155,6 +158,14 @@ impl Store {
             None => Ok(Outcome::Done(None)),
             Some(there) if there.key == name.key => Ok(Outcome::NameExists(there)),
             Some(_) => Err(hash_collision(&name.account, &name.key)),
+        }
+    }
+
+    async fn enter(&self, entrance: &Entrance) -> Stored<Outcome> {
+        let there = self.put_if_absent(row::entrance_item(entrance), None).await?;
+        match there {
+            None => Ok(Outcome::Done(None)),
+            Some(item) => Ok(Outcome::EntranceExists(row::read_entrance(&item)?)),
         }
     }
 
