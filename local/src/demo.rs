@@ -1,7 +1,9 @@
 //! `demo`: the story so far, played through the front door and printed.
 
-use lambda_http::{Body, Request};
+use client::{ChargeError, Charged, Client, Transport, TransportError, Uuid, Work};
+use lambda_http::{Body, Request, Response};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::clock::LocalClock;
 use crate::routes::Functions;
@@ -14,6 +16,8 @@ enum Do {
     Send(&'static str, &'static str, &'static str, &'static str, u16),
     /// Moves the clock to this instant.
     Move(&'static str),
+    /// Charges work through the client: action, quantity, and how much is delivered. None: it fails.
+    Work(&'static str, u64, Option<u64>),
 }
 
 /// When the story begins: a Friday.
@@ -96,39 +100,10 @@ const STORY: &[(&str, Do)] = &[
     ),
     ("They can be spent already.", Do::Send("GET", "studio/balance", "", "", 200)),
     (
-        "Four images are begun: what they may cost is set aside.",
-        Do::Send(
-            "POST",
-            "studio/holds",
-            "images",
-            r#"{"action":"custom_image","quantity":4,"user":"ada"}"#,
-            201,
-        ),
+        "An endpoint is to paint four images, and three come out: three are charged.",
+        Do::Work("custom_image", 4, Some(3)),
     ),
-    (
-        "Three came out: three are charged, the rest comes back.",
-        Do::Send(
-            "POST",
-            "studio/holds/@/capture",
-            "images-done",
-            r#"{"quantity":3,"user":"ada"}"#,
-            201,
-        ),
-    ),
-    (
-        "A video is begun,",
-        Do::Send(
-            "POST",
-            "studio/holds",
-            "video",
-            r#"{"action":"dynamic_video","quantity":1}"#,
-            201,
-        ),
-    ),
-    (
-        "and fails: it is free.",
-        Do::Send("POST", "studio/holds/@/release", "video-failed", "{}", 201),
-    ),
+    ("Its next work, a video, fails: it is free.", Do::Work("dynamic_video", 1, None)),
     (
         "Two debits in one write, both or none.",
         Do::Send("POST", "studio/debits/batch", "", TWO_DEBITS, 201),
@@ -163,6 +138,7 @@ const STORY: &[(&str, Do)] = &[
         "And spending goes on.",
         Do::Send("POST", "studio/debits", "job-3", r#"{"credits":"1"}"#, 201),
     ),
+    ("What was used, by day, action and user.", Do::Send("GET", "studio/usage", "", "", 200)),
     (
         "The whole ledger: numbered without a gap, and it sums to the balance.",
         Do::Send("GET", "studio/ledger", "", "", 200),
@@ -177,6 +153,10 @@ pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, E
     let mut text = String::new();
     // `@` in a path is the id of the receipt before.
     let mut last = String::new();
+    let (says, mut said) = mpsc::unbounded_channel();
+    let world = functions.world().clone();
+    let ids = move || Uuid::from_bytes(*world.entropy.mint(world.clock.now()).bytes());
+    let client = Client::with_ids(InProcess { functions: functions.clone(), says }, ids);
     for (chapter, (says, does)) in STORY.iter().enumerate() {
         text.push_str(&format!("\n{}. {says}\n", chapter + 1));
         match does {
@@ -186,20 +166,34 @@ pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, E
             }
             Do::Send(method, path, key, body, status) => {
                 let path = path.replace('@', &last);
-                text.push_str(&format!("   {method} /v1/accounts/{path}"));
-                text.push_str(&if key.is_empty() { String::new() } else { format!(" key={key}") });
-                text.push_str(&format!(" {body}\n"));
-                let answer = functions.answer(request(method, &path, key, body)?).await;
-                let replayed = answer.headers().contains_key("idempotent-replayed");
-                let replayed = if replayed { " (replayed)" } else { "" };
-                text.push_str(&format!("   {}{replayed}\n", answer.status()));
+                let request = request(method, &format!("/v1/accounts/{path}"), key, body)?;
+                let (exchange, answer) = exchanged(functions, request).await;
+                text.push_str(&exchange);
                 if answer.status().as_u16() != *status {
                     return Err(format!("{text}\nexpected {status}").into());
                 }
                 let body: Value = serde_json::from_slice(answer.body())?;
-                text.push_str(&shown(&body));
                 if let Some(id) = body["id"].as_str() {
                     id.clone_into(&mut last);
+                }
+            }
+            Do::Work(action, quantity, delivered) => {
+                let work = Work {
+                    account: "studio".to_owned(),
+                    action: (*action).to_owned(),
+                    quantity: *quantity,
+                    user: Some("ada".to_owned()),
+                };
+                // Where a real endpoint calls its model.
+                let model = async { delivered.map(|delivered| ((), delivered)).ok_or("no answer") };
+                match client.charge(work, model).await {
+                    Ok(Charged { receipt: Err(error), .. }) => return Err(error.into()),
+                    Err(ChargeError::Held(error)) => return Err(error.into()),
+                    Ok(_) | Err(ChargeError::Work(_)) => {}
+                }
+                // A hold, and what ended it.
+                for _ in 0..2 {
+                    text.push_str(&said.recv().await.ok_or("the client is gone")?);
                 }
             }
         }
@@ -207,8 +201,43 @@ pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, E
     Ok(text)
 }
 
+/// The functions, as a client in the same process reaches them. It says what went to and fro.
+#[derive(Clone)]
+struct InProcess {
+    functions: Functions,
+    says: mpsc::UnboundedSender<String>,
+}
+
+impl Transport for InProcess {
+    async fn send(
+        &self,
+        request: http::Request<String>,
+    ) -> Result<http::Response<String>, TransportError> {
+        let (exchange, answer) = exchanged(&self.functions, request.map(Body::Text)).await;
+        let (parts, body) = answer.into_parts();
+        let body = String::from_utf8(body.to_vec())?;
+        self.says.send(exchange)?;
+        Ok(http::Response::from_parts(parts, body))
+    }
+}
+
+/// Sends a request; with its answer, both as text.
+async fn exchanged(functions: &Functions, request: Request) -> (String, Response<Body>) {
+    let mut text = format!("   {} {}", request.method(), request.uri());
+    if let Some(key) = request.headers().get("idempotency-key") {
+        text.push_str(&format!(" key={}", key.to_str().unwrap_or_default()));
+    }
+    text.push_str(&format!(" {}\n", String::from_utf8_lossy(request.body())));
+    let answer = functions.answer(request).await;
+    let replayed = answer.headers().contains_key("idempotent-replayed");
+    let replayed = if replayed { " (replayed)" } else { "" };
+    text.push_str(&format!("   {}{replayed}\n", answer.status()));
+    text.push_str(&shown(&serde_json::from_slice(answer.body()).unwrap_or_default()));
+    (text, answer)
+}
+
 fn request(method: &str, path: &str, key: &str, body: &str) -> Result<Request, Error> {
-    let request = http::Request::builder().method(method).uri(format!("/v1/accounts/{path}"));
+    let request = http::Request::builder().method(method).uri(path);
     let request = if key.is_empty() { request } else { request.header("idempotency-key", key) };
     Ok(request.body(Body::from(body))?)
 }

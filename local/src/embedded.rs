@@ -11,7 +11,10 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use shared::clock::Clock;
+
+use crate::streams::{Streams, Target};
 
 /// An embedded database that answers what the SDK sends to DynamoDB.
 #[derive(Clone)]
@@ -19,11 +22,17 @@ pub struct Embedded {
     database: Database,
     /// Stamps the answers, as DynamoDB does.
     clock: Clock,
+    streams: Option<Streams>,
 }
 
 impl Embedded {
     pub fn new(database: Database, clock: Clock) -> Embedded {
-        Embedded { database, clock }
+        Embedded { database, clock, streams: None }
+    }
+
+    /// The same, with what is written recorded.
+    pub fn streamed(self, streams: Streams) -> Embedded {
+        Embedded { streams: Some(streams), ..self }
     }
 
     /// An HTTP client for the SDK whose every request comes here.
@@ -37,6 +46,28 @@ impl Embedded {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
+        match &self.streams {
+            None => self.run(operation, body),
+            Some(streams) => match targets(streams, operation, body) {
+                targets if targets.is_empty() => self.run(operation, body),
+                targets => streams.record(
+                    targets,
+                    |target| self.item(target),
+                    self.clock.now(),
+                    || self.run(operation, body),
+                ),
+            },
+        }
+    }
+
+    /// An item as it is.
+    fn item(&self, target: &Target) -> Option<Value> {
+        let get = json!({ "TableName": target.table, "Key": target.key, "ConsistentRead": true });
+        let (_, got) = self.run("GetItem", get.to_string().as_bytes());
+        serde_json::from_str::<Value>(&got).ok()?.get("Item").cloned()
+    }
+
+    fn run(&self, operation: &str, body: &[u8]) -> (u16, String) {
         let db = &self.database;
         let result = match operation {
             "CreateTable" => run(body, |request| db.create_table(request)),
@@ -56,6 +87,28 @@ impl Embedded {
     }
 }
 
+/// The items that a request may write, of tables that have a stream.
+fn targets(streams: &Streams, operation: &str, body: &[u8]) -> Vec<Target> {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+    let of = |write: &Value| {
+        let table = write["TableName"].as_str()?;
+        let key = match write.get("Item") {
+            Some(item) => streams.key_of(table, item)?,
+            None => streams.key_of(table, write.get("Key")?)?,
+        };
+        Some(Target { table: table.to_owned(), key })
+    };
+    match operation {
+        "PutItem" | "UpdateItem" => of(&body).into_iter().collect(),
+        "TransactWriteItems" => {
+            let parts = body["TransactItems"].as_array();
+            let parts = parts.into_iter().flatten().filter_map(Value::as_object);
+            parts.flat_map(|part| part.values()).filter_map(of).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Decodes a request, runs it and encodes its answer. Status and body of a refusal.
 fn run<Q: DeserializeOwned, A: Serialize>(
     body: &[u8],
@@ -68,7 +121,7 @@ fn run<Q: DeserializeOwned, A: Serialize>(
 
 fn validation(message: &str) -> (u16, String) {
     let kind = "com.amazon.coral.validate#ValidationException";
-    (400, serde_json::json!({ "__type": kind, "message": message }).to_string())
+    (400, json!({ "__type": kind, "message": message }).to_string())
 }
 
 impl HttpConnector for Embedded {

@@ -59,7 +59,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         a.debt,
         standing.plan,
         standing.status.name(),
-        standing.anchor,
+        standing.anchor.0,
         a.seq,
         a.paged,
         a.settled_seq,

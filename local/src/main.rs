@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local::clock::LocalClock;
+use local::mappings::Mappings;
 use local::routes::Functions;
+use local::template::Template;
 use local::world::{self, Data};
 use local::{demo, inspect, publish, seed, server, session, tables};
 use shared::config::{Config, origin_of};
@@ -96,13 +98,13 @@ async fn run(options: Options) -> Result<(), Error> {
         None => serve(addr, &data, clock, origins).await,
         Some(Command::Demo) => demo().await,
         Some(Command::Inspect { account }) => {
-            let world = world::open(&data, &clock, config(None)).await?;
+            let (world, _) = world::open(&data, &clock, config(None)).await?;
             let text = inspect::inspect(&world, &account).await?;
             print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
             Ok(())
         }
         Some(Command::Catalog(command)) => {
-            let world = world::open(&data, &clock, config(None)).await?;
+            let (world, _) = world::open(&data, &clock, config(None)).await?;
             catalog(&world, command).await
         }
     }
@@ -126,13 +128,16 @@ async fn serve(
         origins,
         ..config(None)
     };
-    let world = world::open(data, &clock, config).await?;
-    let functions = Functions::new(world.with_session_keys(session::new_keys()));
+    let (world, streams) = world::open(data, &clock, config).await?;
+    let world = world.with_session_keys(session::new_keys());
+    let relayed = Mappings::new(&Template::load(), streams).run(world.clone());
+    let functions = Functions::new(world);
     seed::seed(&functions).await?;
     let link = session::link(&functions, "acme", &base).await?;
     println!("{}", banner(&base, data, clock.now(), &link));
     tokio::select! {
         served = server::serve(listener, functions, clock) => Ok(served?),
+        never = relayed => match never {},
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
 }
@@ -141,7 +146,8 @@ async fn demo() -> Result<(), Error> {
     let begins = Instant::parse(demo::BEGINS).ok_or("the story begins at no time")?;
     let clock = LocalClock::starting_at(begins);
     let config = config(Some("https://example.com/credits".to_owned()));
-    let functions = Functions::new(world::open(&Data::Memory, &clock, config).await?);
+    let (world, _) = world::open(&Data::Memory, &clock, config).await?;
+    let functions = Functions::new(world);
     print!("{}", demo::play(&functions, &clock).await?);
     Ok(())
 }

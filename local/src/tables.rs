@@ -17,17 +17,23 @@ pub fn names() -> Tables {
     Tables { accounts: "scrip-accounts".to_owned(), ledger: "scrip-ledger".to_owned() }
 }
 
+/// What the local stack calls a table of the template.
+pub fn name<'a>(table: &str, names: &'a Tables) -> Option<&'a str> {
+    match table {
+        "Accounts" => Some(&names.accounts),
+        "Ledger" => Some(&names.ledger),
+        _ => None,
+    }
+}
+
 /// Creates each table of the template that is not there yet.
 ///
 /// # Errors
 /// If the endpoint cannot be reached or refuses.
 pub async fn create(client: &Client, names: &Tables) -> Result<(), Error> {
     for table in Template::load().tables() {
-        let name = match table.name.as_str() {
-            "Accounts" => &names.accounts,
-            "Ledger" => &names.ledger,
-            other => return Err(format!("the local stack has no name for table {other}").into()),
-        };
+        let name = name(&table.name, names)
+            .ok_or_else(|| format!("the local stack has no name for table {}", table.name))?;
         create_table(client, name, &table).await?;
     }
     Ok(())
@@ -50,8 +56,7 @@ async fn create_table(client: &Client, name: &str, table: &Table) -> Result<(), 
         let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
         request = request.key_schema(element.build()?);
     }
-    // Streams are left out: nothing here reads them yet, and the embedded table looks through all of
-    // a table's records at every write to number the next one.
+    // Streams are left out: `streams` makes them, cheaper than the embedded database would.
     match request.send().await {
         Ok(_) => Ok(()),
         Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),

@@ -21,6 +21,21 @@ pub struct Route {
     pub function: String,
 }
 
+/// What a function is sent of a table's stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The table, by its name in the template.
+    pub table: String,
+    /// The binary that reads it: `relay`.
+    pub function: String,
+    /// How many records it is sent at once.
+    pub batch: usize,
+    /// How often a record that fails is sent again.
+    pub retries: usize,
+    /// Patterns, one of which a record must match. None: all are sent.
+    filters: Vec<Value>,
+}
+
 /// The template in the repository, parsed.
 #[derive(Clone, Debug)]
 pub struct Template(Value);
@@ -61,10 +76,61 @@ impl Template {
         routes
     }
 
+    pub fn mappings(&self) -> Vec<Mapping> {
+        let mut mappings = Vec::new();
+        for (_, resource) in self.of_type("AWS::Serverless::Function") {
+            let events = resource["Properties"]["Events"].as_object();
+            for event in events.into_iter().flat_map(|events| events.values()) {
+                if event["Type"] != "DynamoDB" {
+                    continue;
+                }
+                let properties = &event["Properties"];
+                let stream = text(&properties["Stream"]);
+                let count = |name: &str| properties[name].as_u64().expect("a count") as usize;
+                let filters = properties["FilterCriteria"]["Filters"].as_array();
+                let filters = filters.into_iter().flatten().map(|filter| {
+                    serde_json::from_str(&text(&filter["Pattern"])).expect("a pattern is JSON")
+                });
+                mappings.push(Mapping {
+                    table: stream.split('.').next().unwrap_or_default().to_owned(),
+                    function: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
+                    batch: count("BatchSize"),
+                    retries: count("MaximumRetryAttempts"),
+                    filters: filters.collect(),
+                });
+            }
+        }
+        mappings
+    }
+
     fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
         let resources = self.0["Resources"].as_object();
         let resources = resources.expect("template.yaml has resources").iter();
         resources.filter(move |(_, resource)| resource["Type"] == kind)
+    }
+}
+
+impl Mapping {
+    /// Whether a record matches one of the filters.
+    pub fn wants(&self, record: &Value) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|filter| matches(filter, record))
+    }
+}
+
+/// The part of Lambda's filter patterns that the template uses: texts, and texts by their prefix.
+fn matches(pattern: &Value, value: &Value) -> bool {
+    match pattern {
+        Value::Object(fields) => {
+            fields.iter().all(|(name, pattern)| matches(pattern, &value[name]))
+        }
+        Value::Array(ways) => ways.iter().any(|way| match way.get("prefix") {
+            Some(prefix) => {
+                let prefix = prefix.as_str().expect("a prefix is a text");
+                value.as_str().is_some_and(|text| text.starts_with(prefix))
+            }
+            None => way == value,
+        }),
+        _ => panic!("template.yaml: not a pattern: {pattern}"),
     }
 }
 

@@ -13,7 +13,9 @@ use shared::world::{World, call_retry, call_timeout};
 
 use crate::clock::{LocalClock, system_clock};
 use crate::embedded::Embedded;
+use crate::streams::Streams;
 use crate::tables;
+use crate::template::Template;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -28,17 +30,25 @@ pub enum Data {
     Endpoint(String),
 }
 
-/// Opens the tables, making those that are missing, and the world around them.
+/// Opens the tables, making those that are missing, and the world around them, with the streams of
+/// the tables. Those of an endpoint stay empty.
 ///
 /// # Errors
 /// If the folder cannot be written, the endpoint not reached, or the catalog is wrong.
-pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<World, Error> {
+pub async fn open(
+    data: &Data,
+    clock: &LocalClock,
+    config: Config,
+) -> Result<(World, Streams), Error> {
+    let streams = Streams::of(&Template::load(), &config.tables);
     let database = match data {
         // An endpoint has a clock of its own, compared with the system's: ours can be moved.
         Data::Endpoint(url) => {
             let client = aws_smithy_http_client::Builder::new().build_http();
             let sdk = sdk(client, url);
-            return assemble(sdk, system_clock(), clock.clock(), Entropy::system(), config).await;
+            let entropy = Entropy::system();
+            let world = assemble(sdk, system_clock(), clock.clock(), entropy, config).await?;
+            return Ok((world, streams));
         }
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
@@ -47,9 +57,10 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Wor
             Database::new(path.to_str().ok_or("--data: the path is not UTF-8")?)?
         }
     };
-    let client = Embedded::new(database, clock.clock()).client();
+    let client = Embedded::new(database, clock.clock()).streamed(streams.clone()).client();
     let sdk = sdk(client, "http://embedded");
-    assemble(sdk, clock.clock(), clock.clock(), Entropy::system(), config).await
+    let world = assemble(sdk, clock.clock(), clock.clock(), Entropy::system(), config).await?;
+    Ok((world, streams))
 }
 
 /// The world over any SDK: `compared` is the clock that DynamoDB's is compared with.

@@ -14,4 +14,5 @@ pub mod secrets;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod usage;
 pub mod world;

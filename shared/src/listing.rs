@@ -3,8 +3,8 @@
 use crate::decide::MARGIN;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::{Placed, Stretch};
-use crate::domain::{AccountId, Entry, Instant, Seq, What};
-use crate::store::{Loaded, Store, StoreError};
+use crate::domain::{Entry, Instant, Seq, What};
+use crate::store::{Loaded, Store, StoreError, gap};
 
 /// How many entries a page usually holds.
 const USUAL: usize = 16;
@@ -148,7 +148,7 @@ pub async fn search(
                 taken.below = 1;
                 break;
             }
-            return Err(missing(&account.id, taken.below - 1));
+            return Err(gap(&account.id, taken.below - 1));
         }
         read += pages.len();
         for found in pages {
@@ -159,7 +159,7 @@ pub async fn search(
                 taken.below = taken.below.min(found.last() + 1);
             }
             if found.last() + 1 < taken.below {
-                return Err(missing(&account.id, taken.below - 1));
+                return Err(gap(&account.id, taken.below - 1));
             }
             page = Some((found.time, found.first));
             before = page;
@@ -211,14 +211,5 @@ impl Taken<'_> {
         }
         // What has not been found by now is rare: as many pages again.
         Some(count.max(read).min(SEARCHED.saturating_sub(read))).filter(|count| *count > 0)
-    }
-}
-
-fn missing(account: &AccountId, seq: Seq) -> StoreError {
-    StoreError::Broken {
-        table: "ledger",
-        key: account.to_string(),
-        attribute: format!("entry {seq}"),
-        problem: "is in no page".to_owned(),
     }
 }

@@ -11,11 +11,6 @@ use crate::support::Stack;
 
 type Item = HashMap<String, AttributeValue>;
 
-fn table(stack: &Stack) -> Client {
-    let sdk = local::world::sdk(stack.wire.client(), "http://embedded");
-    Client::from_conf(sdk.build())
-}
-
 async fn read(client: &Client) -> Item {
     let get = client.get_item().table_name(local::tables::names().accounts);
     let got = get.key("a", AttributeValue::S("acme".to_owned())).send().await.expect("an answer");
@@ -44,7 +39,7 @@ async fn a_broken_account_is_named_and_left_as_it_is() {
     ] {
         let stack = Stack::noon().await;
         stack.open("acme", "pro").await;
-        let client = table(&stack);
+        let client = stack.tables();
         let mut item = read(&client).await;
         item.insert(attribute.to_owned(), value.clone());
         let put = client.put_item().table_name(local::tables::names().accounts);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Datelike, Months, NaiveDate};
 use shared::domain::Instant;
-use shared::domain::period::{Anchor, week};
+use shared::domain::period::{Anchor, Day, week};
 
 const DAY_MS: i64 = 86_400_000;
 /// 1970-01-05.
@@ -88,7 +88,7 @@ fn months_hold(next: NextStart) -> Result<usize, String> {
 }
 
 fn next_start(anchor: i64, last: i64) -> i64 {
-    let anchor = Anchor::from_days(anchor as u32).expect("an anchor");
+    let anchor = Anchor(Day::from_days(anchor as u32).expect("a day"));
     anchor.period(Instant::from_ms(last * DAY_MS)).end.ms() / DAY_MS
 }
 

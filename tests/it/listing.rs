@@ -1,5 +1,8 @@
 //! Listings of a part of the ledger, and as CSV.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 use shared::listing::KINDS;
 
@@ -134,19 +137,24 @@ async fn a_listing_between_times_reads_less() {
     assert!(cost[2].read_units < cost[0].read_units, "to: {cost:?}");
 }
 
+/// Two dozen debits, a hundredth of a credit each. Not held against the contract: other tests do,
+/// and there are thousands.
+async fn debit_24(stack: &Stack) {
+    let debits = (0..24).map(|_| json!({ "id": stack.id(0).to_string(), "credits": "0.01" }));
+    let debits: Vec<Value> = debits.collect();
+    let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
+    let batch = request("POST", "/v1/accounts/acme/debits/batch", None, &body);
+    let done = crate::support::answer(stack.functions.answer(batch).await);
+    assert_eq!(done.status, 201, "{done:?}");
+}
+
 /// One request reads some thousands of entries at most, and says where to go on.
 #[tokio::test]
 async fn a_rare_entry_of_a_long_ledger_is_found_in_bounded_steps() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for _ in 0..320 {
-        let debits = (0..24).map(|_| json!({ "id": stack.id(0).to_string(), "credits": "0.01" }));
-        let debits: Vec<Value> = debits.collect();
-        let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
-        // Not held against the contract: other tests do, and there are thousands.
-        let batch = request("POST", "/v1/accounts/acme/debits/batch", None, &body);
-        let done = crate::support::answer(stack.functions.answer(batch).await);
-        assert_eq!(done.status, 201, "{done:?}");
+        debit_24(&stack).await;
     }
     stack.wire.take_costs();
     let first = stack.get(&format!("{LEDGER}?kind=opened")).await;
@@ -336,4 +344,83 @@ async fn bad_filters_are_refused_by_name() {
     let path = format!("/v1/accounts/other/ledger?kind=debit&cursor={cursor}");
     let refused = get(&stack, &path, "text/csv").await;
     assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "cursor"));
+}
+
+/// A long ledger, read from its end to its beginning while it grows: the entries 1..n, each once, as
+/// JSON and as CSV, and their sum is the balance.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_thousand_entries_are_listed_once_each_while_debits_go_on() {
+    const ENTRIES: usize = 100_000;
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    for _ in 0..ENTRIES / 24 + 1 {
+        debit_24(&stack).await;
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let debits = tokio::spawn({
+        let (stack, done) = (stack.clone(), done.clone());
+        async move {
+            let mut batches = 0;
+            while !done.load(Ordering::Relaxed) {
+                debit_24(&stack).await;
+                batches += 1;
+            }
+            batches
+        }
+    });
+    let (json, table) =
+        tokio::join!(listed(&stack, "application/json"), listed(&stack, "text/csv"));
+    done.store(true, Ordering::Relaxed);
+    let batches = debits.await.expect("debited");
+    assert!(batches > 0, "nothing was debited meanwhile");
+    // Each listing begins with the latest entry there was, and ends with the first.
+    for rows in [&json, &table] {
+        assert!(rows.len() > ENTRIES);
+        let numbers = rows.iter().map(|row| row[0].parse::<usize>().expect("a number"));
+        assert!(numbers.eq((1..=rows.len()).rev()), "a gap, or an entry listed twice");
+        let micro = |text: &String| {
+            let credits: f64 = text.parse().expect("credits");
+            (credits * 1e6).round() as i64
+        };
+        let place = |name: &str| COLUMNS.iter().position(|column| *column == name).expect("there");
+        let sum: i64 = rows.iter().map(|row| micro(&row[place("available")])).sum();
+        assert_eq!(sum, micro(&rows[0][place("balance_available")]));
+    }
+    let common = json.len().min(table.len());
+    assert!(json[json.len() - common..] == table[table.len() - common..], "JSON and CSV differ");
+    println!("{} entries, {batches} batches meanwhile", json.len());
+}
+
+const COLUMNS: [&str; 5] = ["seq", "at", "id", "available", "balance_available"];
+
+/// Some columns of the whole ledger, the latest entry first.
+async fn listed(stack: &Stack, accept: &str) -> Vec<[String; 5]> {
+    let mut found = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("{LEDGER}?limit=200{cursor}");
+        let mut request = request("GET", &path, None, "");
+        request.headers_mut().insert("accept", accept.parse().expect("a header"));
+        let listing = crate::support::answer(stack.functions.answer(request).await);
+        assert_eq!(listing.status, 200, "{listing:?}");
+        let next = match &listing.body {
+            Value::String(text) => {
+                let mut rows = rows(text).into_iter();
+                let columns = rows.next().expect("a header row");
+                let place = |name| columns.iter().position(|column| column == name);
+                let places = COLUMNS.map(|name| place(name).expect("a column"));
+                found.extend(rows.map(|row| places.map(|place| row[place].clone())));
+                listing.headers.get("next-cursor").map(|next| next.to_str().expect("text"))
+            }
+            listing => {
+                let entries = listing["entries"].as_array().expect("entries");
+                found.extend(entries.iter().map(|entry| COLUMNS.map(|name| cell(entry, name))));
+                listing["next_cursor"].as_str()
+            }
+        };
+        match next {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
 }

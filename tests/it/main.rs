@@ -3,9 +3,11 @@
 use tests::support;
 
 mod broken;
+mod browser;
 mod calendar;
 mod capacity;
 mod catalogs;
+mod client;
 mod concurrency;
 mod debits;
 mod events;
@@ -17,6 +19,7 @@ mod invoke;
 mod ledger;
 mod listing;
 mod operators;
+mod page;
 mod plans;
 mod properties;
 mod refunds;
@@ -27,3 +30,4 @@ mod sessions;
 mod simulation;
 mod stories;
 mod time;
+mod usage;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use shared::decide::{open, settle};
 use shared::domain::grant::Line;
-use shared::domain::period::{Anchor, week};
+use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
     Account, Catalog, Credits, Entry, Grant, GrantId, GrantKind, Held, Instant, Movement, Note,
     OperationId, Status, What,
@@ -50,7 +50,7 @@ fn account() -> impl Strategy<Value = Account> {
     (plan, grants, held, 0..1000_i64, 1..=31_u32).prop_map(|(plan, grants, held, spent, day)| {
         let now = Instant::from_ms(NOON_MS);
         let id = "acme".parse().expect("an account");
-        let anchor = Anchor::parse(&format!("2026-10-{day:02}"));
+        let anchor = Day::parse(&format!("2026-10-{day:02}")).map(Anchor);
         let request = open::PlanRequest { plan: plan.to_owned(), status: None, anchor };
         let operation = OperationId::mint(now, [0; 10]);
         let opened = open::open(&id, &request, operation, &catalog(), None, now);
@@ -237,7 +237,7 @@ proptest! {
 
     #[test]
     fn plan_periods_join_without_gap_or_overlap(day in 0..20_000_u32, at in 0..1_600_000_i64) {
-        let anchor = Anchor::from_days(day).expect("a day");
+        let anchor = Anchor(Day::from_days(day).expect("a day"));
         let now = Instant::from_ms(at * 1_000_000);
         let period = anchor.period(now);
         prop_assert!(period.start <= now && now < period.end);
@@ -263,7 +263,7 @@ fn entry() -> impl Strategy<Value = Entry> {
     let moved = || prop::collection::vec(movement(), 0..4);
     let action = || prop::option::of(1..u16::MAX);
     let grants = prop::collection::vec(grant(), 0..4);
-    let anchor = Anchor::parse("2026-01-31").expect("a day");
+    let anchor = Anchor(Day::parse("2026-01-31").expect("a day"));
     let what = prop_oneof![
         (action(), any::<u64>()).prop_map(|(action, quantity)| What::Debit { action, quantity }),
         (kind(), prop::option::of(instant(90)))

@@ -26,7 +26,7 @@ async fn the_process_that_is_killed() {
     let config = Config { tables: tables::names(), ..Config::default() };
     let data = Data::Folder(folder.into());
     let clock = LocalClock::default();
-    let world = world::open(&data, &clock, config).await.expect("a stack");
+    let (world, _) = world::open(&data, &clock, config).await.expect("a stack");
     let functions = Functions::new(world);
     seed::seed(&functions).await.expect("accounts");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -5,7 +5,6 @@ use http::Method;
 use lambda_http::Body;
 use local::clock::LocalClock;
 use shared::domain::instant::Span;
-use shared::secrets::Secret;
 use shared::session::{Audience, Keys, Scope, Session, TokenError};
 
 use crate::support::wire::Fault;
@@ -169,11 +168,7 @@ async fn a_key_is_rotated_and_a_removed_one_is_refused() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (_, token) = session(&stack, "acme").await;
-    let other = |secret: &str| {
-        let world = stack.world().clone().with_session_keys(Secret::fixed(secret));
-        let functions = local::routes::Functions::new(world);
-        Stack { functions, ..stack.clone() }
-    };
+    let other = |secret: &str| stack.with_keys(secret);
     let (new, old) = ("b".repeat(32), "a key of a test, as long as it has to be");
     let both = format!(r#"{{"id":"next","key":"{new}","previous":{{"id":"test","key":"{old}"}}}}"#);
     let rotating = other(&both);
@@ -195,9 +190,7 @@ async fn a_function_without_usable_keys_opens_nothing() {
     stack.open("acme", "pro").await;
     let (_, token) = session(&stack, "acme").await;
     for secret in ["", "{}", r#"{"id":"test","key":"short"}"#] {
-        let world = stack.world().clone().with_session_keys(Secret::fixed(secret));
-        let functions = local::routes::Functions::new(world);
-        let broken = Stack { functions, ..stack.clone() };
+        let broken = stack.with_keys(secret);
         let answer = with_token(&broken, &token).await;
         assert_eq!((answer.status, answer.code()), (500, "internal_error"), "{secret}");
     }
@@ -234,7 +227,7 @@ async fn a_page_elsewhere_asks_from_the_list_or_not_at_all() {
     stack.open("acme", "pro").await;
     let (link, token) = session(&stack, "acme").await;
     let (bearer, cookie) = (format!("Bearer {token}"), cookie(&enter(&stack, &link).await));
-    let paths = ["/v1/me/balance", "/v1/me/ledger", "/v1/me/catalog"];
+    let paths = ["/v1/me/balance", "/v1/me/ledger", "/v1/me/usage", "/v1/me/catalog"];
     for path in paths {
         let asked = [("origin", PRODUCT), ("access-control-request-method", "GET")];
         let may = ask(&stack, "OPTIONS", path, &asked).await;
@@ -291,7 +284,8 @@ async fn a_change_by_cookie_comes_from_our_own_page() {
     let json = ("content-type", "application/json; charset=utf-8");
     let own = ("origin", PUBLIC_URL);
     let by_cookie = ("cookie", cookie.as_str());
-    let cases: [(&[(&str, &str)], Result<(), &str>); 8] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], Result<(), &'a str>);
+    let cases: [Case<'_>; 8] = [
         (&[by_cookie, own, json], Ok(())),
         (&[by_cookie, json], Err("origin_refused")),
         (&[by_cookie, ("origin", "null"), json], Err("origin_refused")),

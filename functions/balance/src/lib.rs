@@ -1,11 +1,12 @@
 //! Balance: what an account has and where it went, current to the last acknowledged operation; for
 //! services by account, and for customers by session.
 
+pub mod page;
+
 use lambda_http::{Body, Request, Response};
 use shared::decide::{Fault, settle};
 use shared::domain::ledger::Placed;
 use shared::domain::{Account, AccountId, Catalog, Instant, Refusal};
-use shared::http::ledger::Form;
 use shared::http::{self, Call, Problem};
 use shared::session::Scope;
 use shared::store::Loaded;
@@ -27,10 +28,17 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
             ["v1", "accounts", account, "ledger"] => {
                 ledger(world, call, call.account(account)?).await
             }
+            ["v1", "accounts", account, "usage"] => {
+                usage(world, call, call.account(account)?).await
+            }
             ["v1", "me", "balance"] => balance(world, call, mine(world, call).await?).await,
             ["v1", "me", "ledger"] => ledger(world, call, mine(world, call).await?).await,
+            ["v1", "me", "usage"] => usage(world, call, mine(world, call).await?).await,
             ["v1", "me", "catalog"] => catalog(world, call).await,
             ["enter"] => enter(world, call).await,
+            [""] => page::show(world, call).await,
+            ["scrip.js"] => Ok(page::widget()),
+            ["assets", _hash, name] => page::file(name),
             _ => Err(Problem::no_route()),
         },
         ("POST", path) => match path[..] {
@@ -57,10 +65,17 @@ async fn session(world: &World, call: &Call<'_>, account: &str) -> Result<Respon
 
 /// A customer comes in by a link.
 async fn enter(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let (link, catalog) = (call.link()?, world.catalog().await);
-    let opened = operate::session::enter(world, &catalog, &link).await;
-    let opened = opened.map_err(|failure| call.problem(failure))?;
-    Ok(http::customer::entered(&opened, world.clock.now()))
+    let catalog = world.catalog().await;
+    let entered = match call.link() {
+        Ok(link) => operate::session::enter(world, &catalog, &link).await,
+        Err(problem) if problem.is_no_session() => return Ok(page::ended()),
+        Err(problem) => return Err(problem),
+    };
+    match entered.map_err(|failure| call.problem(failure)) {
+        Ok(opened) => Ok(http::customer::entered(&opened, world.clock.now())),
+        Err(problem) if problem.is_no_session() => Ok(page::ended()),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// What actions cost: the very data that debits are priced with.
@@ -101,8 +116,21 @@ async fn ledger(
     let listed = listing::search(&world.store, &loaded, &filter, from, limit).await;
     let listed = listed.map_err(|error| call.problem(error))?;
     let next = listed.next.map(|next| http::cursor::seal(&next, &account));
-    let form = Form::of(call.header("accept"));
-    Ok(http::ledger::listing(form, pending.as_ref(), &listed.entries, next, &catalog))
+    Ok(http::ledger::listing(call.form(), pending.as_ref(), &listed.entries, next, &catalog))
+}
+
+/// What was consumed on each day: the days that were counted, and what came after.
+async fn usage(
+    world: &World,
+    call: &Call<'_>,
+    account: AccountId,
+) -> Result<Response<Body>, Problem> {
+    let (from, to) = call.days(world.clock.now())?;
+    let days = shared::usage::usage(&world.store, &account, from, to).await;
+    let days = days.map_err(|error| call.problem(error))?;
+    let days = days.ok_or_else(|| call.problem(Refusal::AccountNotFound))?;
+    let catalog = world.catalog().await;
+    Ok(http::usage::usage(&account, from, to, &days, &catalog))
 }
 
 /// What a settle would write now. None: nothing.

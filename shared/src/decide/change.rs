@@ -1,6 +1,7 @@
 //! Changes as data: what to write, and on what condition.
 
 use super::refund::Refund;
+use super::tally::Tally;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::Stretch;
 use crate::domain::{
@@ -21,6 +22,8 @@ pub enum Change {
     Receipted(Receipt, AccountChange),
     /// A receipt that was not there, what was given back so far, and the account.
     Refund(Receipt, Refund),
+    /// The usage of days, if each is as it was read.
+    Tally(Tally),
     /// The next version of the catalog, if the one in force is the version before it.
     Publish(Edition),
     /// A customer comes in by a link, if nobody has.

@@ -13,8 +13,10 @@ pub mod page;
 pub mod plan;
 pub mod refund;
 pub mod settle;
+pub mod tally;
 
 pub use change::{AccountChange, Change, Edition, Entrance, Guard, Name, Page, Receipt, Step};
+pub use tally::Tally;
 
 use crate::domain::instant::Span;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::settle;
 use crate::domain::grant::Line;
-use crate::domain::period::{Anchor, Period};
+use crate::domain::period::{Anchor, Day, Period};
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, Gate, Given, Instant, Movement, OperationId, Plan,
     Refusal, Standing, Status, What,
@@ -22,7 +22,7 @@ impl PlanRequest {
     /// The request in one line, for its receipt.
     pub fn content(&self) -> String {
         let status = self.status.map_or("-", Status::name);
-        let anchor = self.anchor.map_or("-".to_owned(), |anchor| anchor.to_string());
+        let anchor = self.anchor.map_or("-".to_owned(), |anchor| anchor.0.to_string());
         format!("plan {} {status} {anchor}", self.plan)
     }
 }
@@ -49,7 +49,7 @@ pub fn open(
     let standing = Standing {
         plan: request.plan.clone(),
         status: request.status.unwrap_or(Status::Active),
-        anchor: request.anchor.unwrap_or_else(|| Anchor::of(now)),
+        anchor: request.anchor.unwrap_or_else(|| Anchor(Day::of(now))),
         weekly: Given::NOTHING,
         monthly: Given::NOTHING,
         counted_from: now,

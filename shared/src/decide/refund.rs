@@ -143,7 +143,8 @@ pub fn change(
         held: Credits::ZERO,
         catalog: catalog.version,
         key: None,
-        user: None,
+        // Whose use is less by it.
+        user: entry.user.clone(),
         reference: request.reference.clone(),
         reason: Some(request.reason.clone()),
         what,

@@ -10,6 +10,7 @@ pub mod instant;
 pub mod ledger;
 pub mod period;
 pub mod refusal;
+pub mod usage;
 
 pub use account::{Account, Gate, Given, Held, Note, Standing, Status};
 pub use catalog::{Action, Catalog, Pack, Plan};
@@ -19,3 +20,4 @@ pub use grant::{Grant, GrantId, GrantKind};
 pub use id::{AccountId, Key, OperationId, Seq};
 pub use instant::Instant;
 pub use refusal::Refusal;
+pub use usage::Usage;

@@ -1,4 +1,4 @@
-//! Weeks and plan periods: when credits come back.
+//! Days, weeks and plan periods: when credits come back.
 //!
 //! Weeks are counted from the first Monday, never numbered within a year: 2026 has an ISO week 53.
 //! A plan's nth start is computed from its anchor, never from the last start, so the 31st clamps to
@@ -30,42 +30,78 @@ pub fn week(now: Instant) -> Period {
     Period { start: Instant::from_ms(monday), end: Instant::from_ms(monday + WEEK_MS) }
 }
 
-/// The day on which a plan started, and with it the day of each month on which it is renewed.
-///
-/// In JSON `"2026-01-31"`; from 1970-01-01 to 9999-12-31.
+/// A day in UTC, from 1970-01-01 to 9999-12-31. In JSON `"2026-01-31"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Anchor(NaiveDate);
+pub struct Day(NaiveDate);
 
-impl Anchor {
-    /// The UTC day of `now`.
-    pub fn of(now: Instant) -> Anchor {
-        Anchor(now.utc().date_naive())
+impl Day {
+    pub const FIRST: Day = Day(NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date"));
+    pub const LAST: Day = Day(NaiveDate::from_ymd_opt(9999, 12, 31).expect("a date"));
+
+    /// The day that `now` lies in.
+    pub fn of(now: Instant) -> Day {
+        Day(now.utc().date_naive())
     }
 
-    /// The anchor that lies `days` after 1970-01-01.
-    pub fn from_days(days: u32) -> Option<Anchor> {
+    /// The day that lies `days` after 1970-01-01.
+    pub fn from_days(days: u32) -> Option<Day> {
         let date = NaiveDate::from_epoch_days(i32::try_from(days).ok()?)?;
-        (date.year() <= 9999).then_some(Anchor(date))
+        (date.year() <= 9999).then_some(Day(date))
     }
 
+    /// How many days it lies after 1970-01-01.
     pub fn days(self) -> u32 {
-        u32::try_from(self.0.to_epoch_days()).expect("an anchor is not before 1970")
+        u32::try_from(self.0.to_epoch_days()).expect("a day is not before 1970")
+    }
+
+    /// So many days later; not after [`Day::LAST`].
+    pub fn plus(self, days: u32) -> Day {
+        Day::from_days(self.days().saturating_add(days)).unwrap_or(Day::LAST)
+    }
+
+    /// So many days earlier; not before [`Day::FIRST`].
+    pub fn minus(self, days: u32) -> Day {
+        Day::from_days(self.days().saturating_sub(days)).unwrap_or(Day::FIRST)
+    }
+
+    /// Its first instant.
+    pub fn start(self) -> Instant {
+        Instant::from_ms(i64::from(self.0.to_epoch_days()) * DAY_MS)
     }
 
     /// Reads `YYYY-MM-DD`.
-    pub fn parse(text: &str) -> Option<Anchor> {
+    pub fn parse(text: &str) -> Option<Day> {
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-        let anchor = Some(Anchor(date)).filter(|_| (1970..=9999).contains(&date.year()));
-        anchor.filter(|anchor| anchor.to_string() == text)
+        let day = Some(Day(date)).filter(|_| (1970..=9999).contains(&date.year()));
+        day.filter(|day| day.to_string() == text)
     }
+}
 
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%d"))
+    }
+}
+
+impl serde::Serialize for Day {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The day on which a plan started, and with it the day of each month on which it is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct Anchor(pub Day);
+
+impl Anchor {
     /// The plan period that `now` lies in: 00:00 UTC of the anchor's day to the same a month later.
     ///
     /// Before the anchor, periods count backwards from it.
     pub fn period(self, now: Instant) -> Period {
         let date = now.utc().date_naive();
         let months = |d: NaiveDate| i64::from(d.year()) * 12 + i64::from(d.month0());
-        let nth = months(date) - months(self.0);
+        let nth = months(date) - months(self.0.0);
         // In the month of `now` the period has begun, or not yet: then it began a month earlier.
         let nth = if self.start(nth) <= now { nth } else { nth - 1 };
         Period { start: self.start(nth), end: self.start(nth + 1) }
@@ -75,25 +111,13 @@ impl Anchor {
     fn start(self, nth: i64) -> Instant {
         let months = Months::new(u32::try_from(nth.unsigned_abs()).unwrap_or(u32::MAX));
         let date = match nth >= 0 {
-            true => self.0.checked_add_months(months),
-            false => self.0.checked_sub_months(months),
+            true => self.0.0.checked_add_months(months),
+            false => self.0.0.checked_sub_months(months),
         };
         match date {
-            Some(date) => Instant::from_ms(i64::from(date.to_epoch_days()) * DAY_MS),
+            Some(date) => Day(date).start(),
             None => Instant::MAX,
         }
-    }
-}
-
-impl fmt::Display for Anchor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.format("%Y-%m-%d"))
-    }
-}
-
-impl serde::Serialize for Anchor {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

@@ -84,9 +84,7 @@ impl Call<'_> {
 
     /// The token in the query of a link.
     pub fn link(&self) -> Result<String, Problem> {
-        let query = self.request.uri().query().unwrap_or_default();
-        let mut tokens = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "t");
-        let token = tokens.next().map(|(_, token)| token.into_owned());
+        let token = self.query().find(|(name, _)| name == "t").map(|(_, token)| token);
         token.ok_or_else(|| self.problem(Refusal::SessionRequired))
     }
 

@@ -5,9 +5,11 @@ pub mod cursor;
 pub mod customer;
 mod fields;
 pub mod ledger;
+pub mod page;
 mod problem;
 pub mod reply;
 pub mod request;
+pub mod usage;
 
 pub use problem::Problem;
 pub use request::Call;

@@ -40,6 +40,11 @@ impl Problem {
         Problem::new(404, "not_found", "Not found", detail)
     }
 
+    /// Whether a customer's session is missing or over.
+    pub fn is_no_session(&self) -> bool {
+        self.code == Refusal::SessionRequired.code()
+    }
+
     pub fn too_large(most_bytes: usize) -> Problem {
         let detail = format!("The body is larger than {most_bytes} bytes.");
         Problem::new(413, "body_too_large", "Body too large", detail)

@@ -310,6 +310,23 @@ pub fn balance(
     now: Instant,
     if_none_match: Option<&str>,
 ) -> Response<Body> {
+    let body = balance_json(settled, catalog, now);
+    let digest = Sha256::digest(body.as_bytes());
+    let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
+    let known = if_none_match
+        .is_some_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+    let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
+    let response = match known {
+        true => response.status(304).body(Body::Empty),
+        false => {
+            response.status(200).header("content-type", "application/json").body(Body::Text(body))
+        }
+    };
+    response.expect("status and headers are valid")
+}
+
+/// The balance, as JSON.
+pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> String {
     let account = &settled.account;
     let standing = &account.standing;
     let grants = account.line.grants().iter().map(|grant| GrantLeft {
@@ -325,7 +342,7 @@ pub fn balance(
         credits: *credits,
     });
     let recharge = standing.next_recharge(catalog, now);
-    let body = to_json(&AccountBalance {
+    to_json(&AccountBalance {
         account: &account.id,
         plan: &standing.plan,
         status: standing.status.name(),
@@ -346,19 +363,7 @@ pub fn balance(
         grants: grants.collect(),
         recharge: recharge.map(|r| Recharge { at: r.at, credits: r.credits }),
         seq: account.seq,
-    });
-    let digest = Sha256::digest(body.as_bytes());
-    let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
-    let known = if_none_match
-        .is_some_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
-    let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
-    let response = match known {
-        true => response.status(304).body(Body::Empty),
-        false => {
-            response.status(200).header("content-type", "application/json").body(Body::Text(body))
-        }
-    };
-    response.expect("status and headers are valid")
+    })
 }
 
 #[derive(Serialize)]
@@ -382,6 +387,11 @@ struct Rate<'a> {
 
 /// What actions cost, as debits are priced.
 pub fn catalog(catalog: &Catalog) -> Response<Body> {
+    json(catalog_json(catalog))
+}
+
+/// The rate card, as JSON.
+pub fn catalog_json(catalog: &Catalog) -> String {
     let sold = catalog.actions.iter().filter(|(_, action)| !action.retired);
     let actions = sold.map(|(name, action)| Rate {
         action: name,
@@ -392,18 +402,22 @@ pub fn catalog(catalog: &Catalog) -> Response<Body> {
         rounding: action.round_up.then_some("up"),
     });
     let actions = actions.collect();
-    ok(&RateCard { catalog: catalog.version, contact_url: &catalog.contact_url, actions })
+    to_json(&RateCard { catalog: catalog.version, contact_url: &catalog.contact_url, actions })
 }
 
 /// A 200 that no cache keeps.
 pub(super) fn ok(value: &impl Serialize) -> Response<Body> {
+    json(to_json(value))
+}
+
+pub(super) fn json(body: String) -> Response<Body> {
     let response = Response::builder()
         .status(200)
         .header("content-type", "application/json")
         .header("cache-control", "no-store");
-    response.body(Body::Text(to_json(value))).expect("status and headers are valid")
+    response.body(Body::Text(body)).expect("status and headers are valid")
 }
 
-fn to_json(value: &impl Serialize) -> String {
+pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("replies are plain values")
 }

@@ -5,6 +5,7 @@ use lambda_http::{Request, RequestExt};
 use serde_json::Value;
 
 use super::fields::Fields;
+use super::ledger::Form;
 use super::{Problem, cursor};
 use crate::config::Config;
 use crate::decide::batch;
@@ -15,7 +16,7 @@ use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
 use crate::decide::refund::RefundRequest;
 use crate::domain::instant::Span;
-use crate::domain::period::Anchor;
+use crate::domain::period::{Anchor, Day};
 use crate::domain::{AccountId, Catalog, GrantKind, Instant, Key, OperationId, Refusal, Status};
 use crate::listing::{Filter, From, KINDS};
 use crate::operate::Failure;
@@ -31,6 +32,9 @@ const KEY: &str = "1 to 255 printable characters";
 /// How many entries a listing has, and the most that may be asked for.
 const LIMIT: usize = 50;
 const MOST_ENTRIES: usize = 200;
+/// How many days of usage are shown, and the most that may be asked for: a year.
+const DAYS: u32 = 30;
+const MOST_DAYS: usize = 366;
 
 /// One HTTP request with what is needed to answer what is wrong with it.
 pub struct Call<'a> {
@@ -82,25 +86,73 @@ impl<'a> Call<'a> {
         account: &AccountId,
         catalog: &Catalog,
     ) -> Result<(Filter, Option<From>, usize), Problem> {
+        self.listed_by(&self.query().collect::<Vec<_>>(), account, catalog)
+    }
+
+    /// The same, by parameters that came in another way.
+    pub fn listed_by(
+        &self,
+        parameters: &[(String, String)],
+        account: &AccountId,
+        catalog: &Catalog,
+    ) -> Result<(Filter, Option<From>, usize), Problem> {
         let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
         let (mut filter, mut from, mut limit) = (Filter::default(), None, LIMIT);
         let mut names = Vec::new();
-        let query = self.request.uri().query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in parameters {
             if names.contains(&name) {
-                return refuse(&name, "is repeated");
+                return refuse(name, "is repeated");
             }
-            let read = match &*name {
-                "limit" => count(&value).map(|sent| limit = sent),
-                "cursor" => place(&value, account).map(|sent| from = Some(sent)),
-                _ => narrow(&mut filter, &name, &value, catalog),
+            let read = match name.as_str() {
+                "limit" => count(value).map(|sent| limit = sent),
+                "cursor" => place(value, account).map(|sent| from = Some(sent)),
+                "format" => form(value).map(|_| ()),
+                _ => narrow(&mut filter, name, value, catalog),
             };
             if let Err(problem) = read {
-                return refuse(&name, problem);
+                return refuse(name, problem);
             }
             names.push(name);
         }
         Ok((filter, from, limit))
+    }
+
+    /// The parameters of the query, as they were sent.
+    pub fn query(&self) -> impl Iterator<Item = (String, String)> {
+        let query = self.request.uri().query().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes()).into_owned()
+    }
+
+    /// What a listing is written as: by `format`, which a link can say, or by `Accept`.
+    pub fn form(&self) -> Form {
+        let named = self.query().find(|(name, _)| name == "format");
+        let named = named.and_then(|(_, value)| form(&value).ok());
+        named.unwrap_or_else(|| Form::of(self.header("accept")))
+    }
+
+    /// The days whose usage is asked for: from the first on, and before the second.
+    pub fn days(&self, now: Instant) -> Result<(Day, Day), Problem> {
+        const DAY: &str = "must be a day such as \"2026-11-23\"";
+        let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
+        let (mut from, mut to) = (None, None);
+        for (name, value) in self.query() {
+            let asked = match &*name {
+                "from" => &mut from,
+                "to" => &mut to,
+                _ => return refuse(&name, "is unknown"),
+            };
+            let Some(day) = Day::parse(&value) else { return refuse(&name, DAY) };
+            if asked.replace(day).is_some() {
+                return refuse(&name, "is repeated");
+            }
+        }
+        let to = to.unwrap_or_else(|| Day::of(now).plus(1));
+        let from = from.unwrap_or_else(|| to.minus(DAYS));
+        match from.days()..to.days() {
+            days if days.is_empty() => refuse("to", "must be a day after from"),
+            days if days.len() > MOST_DAYS => refuse("from", "must be at most 366 days before to"),
+            _ => Ok((from, to)),
+        }
     }
 
     /// The value of a header that was sent once.
@@ -211,7 +263,8 @@ impl<'a> Call<'a> {
         let status = fields.parsed("status", statuses, |text| {
             Status::ALL.into_iter().find(|status| status.name() == text)
         });
-        let anchor = fields.parsed("anchor", "a day such as \"2026-01-31\"", Anchor::parse);
+        let anchor = fields
+            .parsed("anchor", "a day such as \"2026-01-31\"", |text| Day::parse(text).map(Anchor));
         let request = plan.map(|plan| PlanRequest { plan, status, anchor });
         fields.finish(request).map_err(|refusal| self.problem(refusal))
     }
@@ -270,6 +323,14 @@ pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
     let key = fields.required("id", key);
     let debit = asked(&mut fields, account, |fields| charge(fields).map(Ask::Debit));
     fields.finish(key.zip(debit))
+}
+
+fn form(value: &str) -> Result<Form, &'static str> {
+    match value {
+        "json" => Ok(Form::Json),
+        "csv" => Ok(Form::Csv),
+        _ => Err("must be json or csv"),
+    }
 }
 
 /// How many entries are asked for.

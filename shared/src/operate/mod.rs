@@ -8,6 +8,7 @@ mod once;
 mod operator;
 mod refund;
 pub mod session;
+mod tally;
 mod upkeep;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use batch::{BatchFailure, batch};
 pub use once::once;
 pub use operator::{Made, Make, receipted};
 pub use refund::refund;
+pub use tally::tally;
 
 use crate::decide;
 use crate::domain::instant::Span;

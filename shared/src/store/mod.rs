@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 
 pub use doubt::Doubt;
@@ -29,8 +29,9 @@ pub use skew::Skew;
 use crate::clock::Clock;
 use crate::decide::page::Weight;
 use crate::decide::refund::{Refund, Returned};
-use crate::decide::{AccountChange, Change, Edition, Entrance, Name, Page, Receipt};
-use crate::domain::{Account, AccountId, Credits, Key, OperationId};
+use crate::decide::tally::Counted;
+use crate::decide::{AccountChange, Change, Edition, Entrance, Name, Page, Receipt, Tally};
+use crate::domain::{Account, AccountId, Key, Seq};
 
 /// How the two tables are called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,6 +106,7 @@ impl Store {
             Change::Open(receipt, account) => self.open(receipt, account, doubt).await,
             Change::Receipted(receipt, change) => self.receipted(receipt, change, doubt).await,
             Change::Refund(receipt, refund) => self.refund(receipt, refund, doubt).await,
+            Change::Tally(tally) => self.tally(tally).await,
             Change::Publish(edition) => self.publish(edition).await,
             Change::Enter(entrance) => self.enter(entrance).await,
         };
@@ -144,7 +146,7 @@ impl Store {
     }
 
     async fn put_page(&self, page: &Page) -> Stored<Outcome> {
-        let there = self.put_if_absent(row::page_item(page), None).await?;
+        let there = self.put_if(row::page_item(page), None).await?;
         match there {
             None => Ok(Outcome::Done(None)),
             Some(item) => Ok(Outcome::PageExists(row::read_page(&item)?)),
@@ -152,7 +154,8 @@ impl Store {
     }
 
     async fn put_name(&self, name: &Name) -> Stored<Outcome> {
-        let there = self.put_if_absent(row::name_item(name), name.replaces).await?;
+        let replaced = name.replaces.map(|id| (table::ledger::ID, row::bytes(*id.bytes())));
+        let there = self.put_if(row::name_item(name), replaced).await?;
         let there = there.as_ref().map(row::read_name).transpose()?;
         match there {
             None => Ok(Outcome::Done(None)),
@@ -162,31 +165,28 @@ impl Store {
     }
 
     async fn enter(&self, entrance: &Entrance) -> Stored<Outcome> {
-        let there = self.put_if_absent(row::entrance_item(entrance), None).await?;
+        let there = self.put_if(row::entrance_item(entrance), None).await?;
         match there {
             None => Ok(Outcome::Done(None)),
             Some(item) => Ok(Outcome::EntranceExists(row::read_entrance(&item)?)),
         }
     }
 
-    /// Puts an item into the ledger if there is none under its key, or if the one there has the id
-    /// to replace. Returns the one that is there instead.
-    async fn put_if_absent(
-        &self,
-        item: Item,
-        replaces: Option<OperationId>,
-    ) -> Stored<Option<Item>> {
+    /// Puts an item into the ledger if there is none under its key, or if the one there is as
+    /// expected. Returns the one that is there instead.
+    async fn put_if(&self, item: Item, expected: Option<Expected>) -> Stored<Option<Item>> {
         let put = self
             .client
             .put_item()
             .table_name(&self.tables.ledger)
             .set_item(Some(item))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = match replaces {
+        let put = match expected {
             None => put.condition_expression(ABSENT),
-            Some(id) => put
-                .condition_expression(format!("{} = :replaced", table::ledger::ID))
-                .expression_attribute_values(":replaced", row::bytes(*id.bytes())),
+            Some((attribute, value)) => put
+                .condition_expression("#expected = :expected")
+                .expression_attribute_names("#expected", attribute)
+                .expression_attribute_values(":expected", value),
         };
         match put.send().await {
             Ok(_) => Ok(None),
@@ -200,7 +200,7 @@ impl Store {
     }
 
     async fn open(&self, receipt: &Receipt, account: &Account, doubt: &Doubt) -> Stored<Outcome> {
-        let put = put_absent(&self.tables.accounts, row::account_item(account));
+        let put = put_if(&self.tables.accounts, row::account_item(account), None);
         self.together(receipt, Vec::new(), put, doubt).await
     }
 
@@ -237,17 +237,23 @@ impl Store {
 
     /// What was given back so far, counted on from what it was read to be.
     fn count(&self, account: &AccountId, count: &Returned) -> TransactWriteItem {
-        let put = Put::builder()
-            .table_name(&self.tables.ledger)
-            .set_item(Some(row::returned_item(account, count)));
-        let put = match count.before {
-            Credits::ZERO => put.condition_expression(ABSENT),
-            before => put
-                .condition_expression(format!("{} = :before", table::ledger::RETURNED))
-                .expression_attribute_values(":before", row::number(before.micro())),
-        };
-        let put = put.build().expect("table and item are set");
-        TransactWriteItem::builder().put(put).build()
+        let before = Some(count.before).filter(|before| !before.is_zero());
+        let before = before.map(|before| (table::ledger::RETURNED, row::number(before.micro())));
+        put_if(&self.tables.ledger, row::returned_item(account, count), before)
+    }
+
+    async fn tally(&self, tally: &Tally) -> Stored<Outcome> {
+        // Mostly it is the latest day alone. A write by itself costs half of one in a transaction.
+        if let [day] = &tally.days[..] {
+            let item = row::usage_item(&tally.account, &day.after);
+            let there = self.put_if(item, day.before.map(counted_is)).await?;
+            return Ok(there.map_or(Outcome::Done(None), |_| Outcome::Refused(None)));
+        }
+        let parts = tally.days.iter().map(|day| {
+            let item = row::usage_item(&tally.account, &day.after);
+            put_if(&self.tables.ledger, item, day.before.map(counted_is))
+        });
+        self.all_or_nothing(parts.collect()).await
     }
 
     /// The latest catalog, if it is still the one before; and the same under its version, for ever.
@@ -260,10 +266,15 @@ impl Store {
             .build()
             .expect("table and item are set");
         let kept = row::catalog_item(edition, &table::catalog_key(edition.version));
-        let kept = put_absent(&self.tables.ledger, kept);
-        let write = self.client.transact_write_items();
-        let write = write.transact_items(TransactWriteItem::builder().put(latest).build());
-        let Err(error) = write.transact_items(kept).send().await else {
+        let kept = put_if(&self.tables.ledger, kept, None);
+        let latest = TransactWriteItem::builder().put(latest).build();
+        self.all_or_nothing(vec![latest, kept]).await
+    }
+
+    /// Parts whose conditions all hold, or none: which of them did not is not told.
+    async fn all_or_nothing(&self, parts: Vec<TransactWriteItem>) -> Stored<Outcome> {
+        let write = self.client.transact_write_items().set_transact_items(Some(parts));
+        let Err(error) = write.send().await else {
             return Ok(Outcome::Done(None));
         };
         match error.as_service_error() {
@@ -284,7 +295,7 @@ impl Store {
         part: TransactWriteItem,
         doubt: &Doubt,
     ) -> Stored<Outcome> {
-        let receipt_part = put_absent(&self.tables.ledger, row::receipt_item(receipt));
+        let receipt_part = put_if(&self.tables.ledger, row::receipt_item(receipt), None);
         let write = self.client.transact_write_items();
         let parts = [vec![receipt_part], counts, vec![part]].concat();
         let write = write.set_transact_items(Some(parts));
@@ -318,15 +329,29 @@ impl Store {
 /// True of an item that is not there: every item has the account as its key.
 const ABSENT: &str = "attribute_not_exists(a)";
 
-/// The part of a transaction that puts an item where there is none; if there is one, it comes back.
-fn put_absent(table: &str, item: Item) -> TransactWriteItem {
+/// What an attribute of the item that is replaced has to be.
+type Expected = (&'static str, AttributeValue);
+
+/// How far the usage of a day was counted.
+fn counted_is(counted: Counted) -> Expected {
+    (table::ledger::COUNTED, row::number(counted.seq))
+}
+
+/// The part of a transaction that puts an item where there is none, or where the one there is as
+/// expected; if it is another, that comes back.
+fn put_if(table: &str, item: Item, expected: Option<Expected>) -> TransactWriteItem {
     let put = Put::builder()
         .table_name(table)
         .set_item(Some(item))
-        .condition_expression(ABSENT)
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .build()
-        .expect("table and item are set");
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let put = match expected {
+        None => put.condition_expression(ABSENT),
+        Some((attribute, value)) => put
+            .condition_expression("#expected = :expected")
+            .expression_attribute_names("#expected", attribute)
+            .expression_attribute_values(":expected", value),
+    };
+    let put = put.build().expect("table and item are set");
     TransactWriteItem::builder().put(put).build()
 }
 
@@ -346,6 +371,16 @@ fn loaded(item: &Item) -> Stored<Loaded> {
 /// DynamoDB refuses empty maps of names and values.
 fn some<K, V>(map: std::collections::HashMap<K, V>) -> Option<std::collections::HashMap<K, V>> {
     Some(map).filter(|map| !map.is_empty())
+}
+
+/// An entry that should be in a page is in none.
+pub fn gap(account: &AccountId, seq: Seq) -> StoreError {
+    StoreError::Broken {
+        table: "ledger",
+        key: account.to_string(),
+        attribute: format!("entry {seq}"),
+        problem: "is in no page".to_owned(),
+    }
 }
 
 fn hash_collision(account: &AccountId, key: &Key) -> StoreError {

@@ -3,10 +3,12 @@
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::row::{self, Item};
-use super::{Loaded, Store, StoreError, Stored, loaded, table};
+use super::{Loaded, Store, StoreError, Stored, gap, loaded, table};
 use crate::decide::refund::ReturnedOf;
+use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
 use crate::domain::ledger::Placed;
+use crate::domain::period::Day;
 use crate::domain::{AccountId, Credits, Instant, Key, OperationId, Seq};
 
 /// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
@@ -96,16 +98,66 @@ impl Store {
         got.items().iter().map(row::read_page).collect()
     }
 
+    /// Pages of an account after those that were counted, in order, without a gap: at most `count`.
+    pub async fn pages_after(
+        &self,
+        account: &AccountId,
+        counted: Counted,
+        count: i32,
+    ) -> Stored<Vec<Page>> {
+        // The times of the keys never go back, so the next page is there or after it.
+        let first = table::page_key(counted.time, counted.seq + 1);
+        let last = table::pages_until(Instant::MAX);
+        let got = self.between(account, first, last).limit(count).send().await;
+        let got = got.map_err(StoreError::of)?;
+        self.skew.check()?;
+        let mut next = counted.seq + 1;
+        let mut pages = Vec::with_capacity(got.items().len());
+        for item in got.items() {
+            let page = row::read_page(item)?;
+            if page.first != next {
+                return Err(gap(account, next));
+            }
+            next = page.last() + 1;
+            pages.push(page);
+        }
+        Ok(pages)
+    }
+
+    /// The latest day of an account whose usage was counted.
+    pub async fn latest_day(&self, account: &AccountId) -> Stored<Option<DayUsage>> {
+        let (first, last) = (table::usage_key(Day::FIRST), table::usage_key(Day::LAST));
+        let query = self.between(account, first, last).scan_index_forward(false).limit(1);
+        let got = query.send().await.map_err(StoreError::of)?;
+        self.skew.check()?;
+        got.items().first().map(row::read_usage).transpose()
+    }
+
+    /// The days of an account from `from` to `last`, as far as there are any, in order.
+    pub async fn days(&self, account: &AccountId, from: Day, last: Day) -> Stored<Vec<DayUsage>> {
+        let (first, last) = (table::usage_key(from), table::usage_key(last));
+        let mut found = Vec::new();
+        let mut items = self.between(account, first, last).into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            found.push(row::read_usage(&item.map_err(StoreError::of)?)?);
+        }
+        self.skew.check()?;
+        Ok(found)
+    }
+
     /// The pages of an account from the key `last` down, `count` in each request.
     fn pages_down_from(&self, account: &AccountId, last: String, count: i32) -> QueryFluentBuilder {
+        self.between(account, "P#".to_owned(), last).scan_index_forward(false).limit(count)
+    }
+
+    /// The items of an account whose sort keys are `first`, `last` or between them.
+    fn between(&self, account: &AccountId, first: String, last: String) -> QueryFluentBuilder {
         let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
         query
-            .scan_index_forward(false)
             .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
             .expression_attribute_values(":account", row::text(account.as_str()))
-            .expression_attribute_values(":first", row::text("P#"))
+            .expression_attribute_values(":first", row::text(first))
             .expression_attribute_values(":last", row::text(last))
-            .limit(count)
     }
 
     /// The published catalog, as its text. None: the default is in force.

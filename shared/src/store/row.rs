@@ -11,10 +11,11 @@ use super::StoreError;
 use super::packed::{self, PackedError};
 use super::table::{
     ACCOUNT, CATALOG, SORT, account, entrance_key, hold_key, layout_key, ledger, name_key,
-    page_key, read_hold_key, read_page_key, receipt_key, refunds_key,
+    page_key, read_hold_key, read_page_key, read_usage_key, receipt_key, refunds_key, usage_key,
 };
 use crate::decide::page::Weight;
 use crate::decide::refund::{Returned, ReturnedOf};
+use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{Edition, Entrance, Name, Page, Receipt};
 use crate::domain::instant::Span;
 use crate::domain::{Account, AccountId, Credits, Gate, Instant, Key, OperationId};
@@ -161,6 +162,29 @@ pub fn returned_item(account: &AccountId, returned: &Returned) -> Item {
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )
+}
+
+pub fn usage_item(account: &AccountId, day: &DayUsage) -> Item {
+    Item::from_iter(
+        [
+            (ACCOUNT, text(account.as_str())),
+            (SORT, text(usage_key(day.day))),
+            (ledger::USAGE, bytes(packed::usage(&day.usage))),
+            (ledger::COUNTED, number(day.counted.seq)),
+            (ledger::COUNTED_TIME, number(day.counted.time.ms())),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    )
+}
+
+pub fn read_usage(item: &Item) -> Result<DayUsage, StoreError> {
+    let row = Row::of("ledger", item);
+    let day = read_usage_key(row.text(SORT)?);
+    let day = day.ok_or_else(|| row.broken(SORT, "is not the key of a day"))?;
+    let usage = packed::read_usage(row.bytes(ledger::USAGE)?);
+    let usage = row.packed(ledger::USAGE, usage)?;
+    let (seq, time) = (row.number(ledger::COUNTED)?, row.instant(ledger::COUNTED_TIME)?);
+    Ok(DayUsage { day, usage, counted: Counted { seq, time } })
 }
 
 pub fn read_returned(item: &Item) -> Result<Credits, StoreError> {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use aws_smithy_types::base64;
 use sha2::{Digest, Sha256};
 
+use crate::domain::period::Day;
 use crate::domain::{Instant, Key, OperationId, Seq};
 
 /// Key of both tables: the account.
@@ -78,6 +79,12 @@ pub mod ledger {
     pub const KEY: &str = "k";
     /// Receipt: what was asked.
     pub const CONTENT: &str = "c";
+    /// Usage of a day: its totals, packed.
+    pub const USAGE: &str = "u";
+    /// Usage of a day: the number of the last entry that was counted when it was written.
+    pub const COUNTED: &str = "n";
+    /// Usage of a day: the time in the key of that entry's page, ms.
+    pub const COUNTED_TIME: &str = "pk";
     /// Catalog: its text.
     pub const TEXT: &str = "t";
     /// Catalog: its version.
@@ -102,6 +109,16 @@ pub fn pages_until(time: Instant) -> String {
 pub fn read_page_key(key: &str) -> Option<(Instant, Seq)> {
     let (time, first) = key.strip_prefix("P#")?.split_once('#')?;
     Some((Instant::from_ms(time.parse().ok()?), first.parse().ok()?))
+}
+
+/// `U#<day>`: the usage of a day. Days sort by their keys.
+pub fn usage_key(day: Day) -> String {
+    format!("U#{day}")
+}
+
+/// The day of a key.
+pub fn read_usage_key(key: &str) -> Option<Day> {
+    Day::parse(key.strip_prefix("U#")?)
 }
 
 /// `K#<hash>` of a caller's string.

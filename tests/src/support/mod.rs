@@ -1,5 +1,6 @@
 //! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
 
+pub mod browser;
 pub mod contract;
 pub mod log;
 pub mod wire;
@@ -7,11 +8,15 @@ pub mod wire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
 use lambda_http::{Body, Response};
 use local::clock::LocalClock;
 use local::embedded::Embedded;
+use local::mappings::Mappings;
 use local::routes::Functions;
+use local::streams::Streams;
+use local::template::Template;
 use local::{tables, world};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
@@ -19,6 +24,7 @@ use shared::config::Config;
 use shared::domain::{Instant, OperationId};
 use shared::secrets::Secret;
 use shared::world::World;
+use tokio::net::TcpListener;
 
 use wire::Wire;
 
@@ -37,6 +43,7 @@ pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
     pub wire: Wire,
+    mappings: Mappings,
 }
 
 /// An answer over HTTP.
@@ -67,7 +74,13 @@ impl Stack {
     /// A stack whose clock reads `now` and goes on from there.
     pub async fn at(now: &str) -> Stack {
         let clock = LocalClock::starting_at(instant(now));
-        Stack::with(clock.clone(), clock.clock(), Entropy::system()).await
+        Stack::with(clock.clone(), clock.clock(), Entropy::system(), false).await
+    }
+
+    /// A stack at a Wednesday noon that records its streams: [`Stack::relay`] delivers them.
+    pub async fn streamed() -> Stack {
+        let clock = LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
+        Stack::with(clock.clone(), clock.clock(), Entropy::system(), true).await
     }
 
     /// A stack at a Wednesday noon: no boundary is near.
@@ -85,12 +98,34 @@ impl Stack {
             bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
             bytes
         });
-        Stack::with(LocalClock::starting_at(now), Clock::new(move || now), entropy).await
+        let clock = Clock::new(move || now);
+        Stack::with(LocalClock::starting_at(now), clock, entropy, false).await
     }
 
-    async fn with(local: LocalClock, clock: Clock, entropy: Entropy) -> Stack {
-        let database = Database::memory().expect("a database in memory");
-        let wire = Wire::new(Embedded::new(database, clock.clone()));
+    /// A stack that a browser can visit, at the address that is returned; `origins` are the
+    /// product's.
+    pub async fn served(now: Option<&str>, origins: &[&str]) -> (Stack, String) {
+        let local =
+            now.map_or_else(LocalClock::default, |now| LocalClock::starting_at(instant(now)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let mut origins: Vec<String> = origins.iter().map(|&origin| origin.to_owned()).collect();
+        origins.push(base.clone());
+        let config = Config {
+            tables: tables::names(),
+            top_up_url: Some(format!("{base}/")),
+            public_url: Some(base.clone()),
+            origins,
+            session_keys_arn: None,
+        };
+        let stack =
+            Stack::configured(local.clone(), local.clock(), Entropy::system(), config, false).await;
+        let functions = stack.functions.clone();
+        tokio::spawn(async move { local::server::serve(listener, functions, local).await });
+        (stack, base)
+    }
+
+    async fn with(local: LocalClock, clock: Clock, entropy: Entropy, streamed: bool) -> Stack {
         let config = Config {
             tables: tables::names(),
             top_up_url: Some("https://example.com/credits".to_owned()),
@@ -98,16 +133,54 @@ impl Stack {
             origins: vec![PRODUCT.to_owned(), LOCAL.to_owned()],
             session_keys_arn: None,
         };
+        Stack::configured(local, clock, entropy, config, streamed).await
+    }
+
+    async fn configured(
+        local: LocalClock,
+        clock: Clock,
+        entropy: Entropy,
+        config: Config,
+        streamed: bool,
+    ) -> Stack {
+        let database = Database::memory().expect("a database in memory");
+        let table = Embedded::new(database, clock.clone());
+        let template = Template::load();
+        let streams = Streams::of(&template, &tables::names());
+        let table = if streamed { table.streamed(streams.clone()) } else { table };
+        let wire = Wire::new(table);
         let client = wire.client();
         let sdk = world::sdk(client, "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
         let world = world.expect("the stack starts").with_session_keys(Secret::fixed(KEYS));
         let functions = Functions::new(world);
-        Stack { functions, clock: local, wire }
+        Stack { functions, clock: local, wire, mappings: Mappings::new(&template, streams) }
+    }
+
+    /// The same stack with other keys for its sessions.
+    pub fn with_keys(&self, secret: &str) -> Stack {
+        let world = self.world().clone().with_session_keys(Secret::fixed(secret));
+        Stack { functions: Functions::new(world), ..self.clone() }
     }
 
     pub fn world(&self) -> &World {
         self.functions.world()
+    }
+
+    /// Delivers all that the streams hold; all of it can be.
+    pub async fn relay(&self) {
+        assert_eq!(self.relay_what_can_be().await, Vec::<Value>::new());
+    }
+
+    /// Delivers all that the streams hold. Returns what could not be.
+    pub async fn relay_what_can_be(&self) -> Vec<Value> {
+        self.mappings.drain(self.world()).await;
+        self.mappings.dead_letters()
+    }
+
+    /// The tables, past the store: to break what it wrote.
+    pub fn tables(&self) -> Client {
+        Client::from_conf(world::sdk(self.wire.client(), "http://embedded").build())
     }
 
     pub fn set_clock(&self, now: &str) {

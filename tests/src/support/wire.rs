@@ -37,6 +37,8 @@ pub struct Costs {
     pub calls: BTreeMap<String, usize>,
     pub write_units: f64,
     pub read_units: f64,
+    /// The items that came back.
+    pub items: usize,
 }
 
 impl Costs {
@@ -136,6 +138,8 @@ impl Wire {
         let units: f64 = consumed.iter().filter_map(|c| c["CapacityUnits"].as_f64()).sum();
         let mut state = self.state.lock().expect("no one panics with the lock");
         *state.costs.calls.entry(operation.to_owned()).or_default() += 1;
+        let items = body["Items"].as_array().map_or(0, Vec::len);
+        state.costs.items += items + usize::from(body.get("Item").is_some());
         match operation {
             "GetItem" | "Query" | "Scan" => state.costs.read_units += units,
             _ => state.costs.write_units += units,

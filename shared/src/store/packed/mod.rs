@@ -8,7 +8,8 @@ mod writer;
 
 use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::Line;
-use crate::domain::{Entry, Note, OperationId, Standing};
+use crate::domain::usage::{Used, Who};
+use crate::domain::{Entry, Note, OperationId, Standing, Usage};
 use reader::Reader;
 use writer::Writer;
 
@@ -154,6 +155,51 @@ pub fn read_standing(bytes: &[u8]) -> Result<Standing> {
         let (counted_from, counted_until) = (r.instant()?, r.instant()?);
         Ok(Standing { plan, status, anchor, weekly, monthly, counted_from, counted_until })
     })
+}
+
+pub fn usage(usage: &Usage) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.number(usage.actions.len() as u64);
+    for (action, used) in &usage.actions {
+        w.number(u64::from(*action));
+        w.used(*used);
+    }
+    for (who, used) in &usage.users {
+        match who {
+            Who::User(user) => {
+                w.byte(1);
+                w.text(user);
+            }
+            Who::Nobody => w.byte(2),
+            Who::Others => w.byte(3),
+        }
+        w.used(*used);
+    }
+    w.0
+}
+
+pub fn read_usage(bytes: &[u8]) -> Result<Usage> {
+    let mut r = Reader(bytes);
+    let mut usage = Usage::default();
+    let count: usize = r.narrow()?;
+    for _ in 0..count {
+        let (action, used) = (r.narrow()?, r.used()?);
+        usage.actions.insert(action, used);
+    }
+    while !r.0.is_empty() {
+        let who = match r.byte()? {
+            1 => Who::User(r.text()?),
+            2 => Who::Nobody,
+            3 => Who::Others,
+            _ => return Err(PackedError::Tag),
+        };
+        usage.users.insert(who, r.used()?);
+    }
+    let users: Used = usage.users.values().copied().sum();
+    match users == usage.actions.values().copied().sum() {
+        true => Ok(usage),
+        false => Err(PackedError::Number),
+    }
 }
 
 // ---------------------------------------------------------------- flags and tags

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{HELD, KEY, PackedError, REASON, REFERENCE, REPEATABLE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::Line;
-use crate::domain::period::{Anchor, Period};
+use crate::domain::period::{Anchor, Day, Period};
+use crate::domain::usage::Used;
 use crate::domain::{
     Credits, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
 };
@@ -89,6 +90,10 @@ impl Reader<'_> {
         Ok(Some(self.narrow()?).filter(|number| *number > 0))
     }
 
+    pub fn used(&mut self) -> Result<Used> {
+        Ok(Used { credits: self.credits()?, count: self.number()? })
+    }
+
     pub fn text(&mut self) -> Result<String> {
         let length = self.narrow()?;
         let bytes = self.take(length)?.to_vec();
@@ -98,7 +103,7 @@ impl Reader<'_> {
     pub fn plan(&mut self) -> Result<(String, Status, Anchor)> {
         let plan = self.text()?;
         let status = *Status::ALL.get(usize::from(self.byte()?)).ok_or(PackedError::Tag)?;
-        let anchor = Anchor::from_days(self.narrow()?).ok_or(PackedError::Number)?;
+        let anchor = Day::from_days(self.narrow()?).map(Anchor).ok_or(PackedError::Number)?;
         Ok((plan, status, anchor))
     }
 

@@ -3,6 +3,7 @@
 use super::{HELD, KEY, REASON, REFERENCE, REPEATABLE, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::period::Anchor;
+use crate::domain::usage::Used;
 use crate::domain::{
     Credits, Entry, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
 };
@@ -44,6 +45,11 @@ impl Writer {
         self.0.extend_from_slice(id.bytes());
     }
 
+    pub fn used(&mut self, used: Used) {
+        self.credits(used.credits);
+        self.number(used.count);
+    }
+
     /// 0 is no action.
     pub fn action(&mut self, action: Option<ActionNumber>) {
         self.number(u64::from(action.unwrap_or(0)));
@@ -57,7 +63,7 @@ impl Writer {
     pub fn plan(&mut self, plan: &str, status: Status, anchor: Anchor) {
         self.text(plan);
         self.byte(Status::ALL.iter().position(|s| *s == status).unwrap_or_default() as u8);
-        self.number(u64::from(anchor.days()));
+        self.number(u64::from(anchor.0.days()));
     }
 
     pub fn kind(&mut self, kind: GrantKind) {

@@ -1,0 +1,57 @@
+//! A hold: it is captured once, or else released.
+
+use serde_json::{Value, json};
+
+use crate::{Client, Error, Transport, Work};
+
+/// Credits that are set aside. Dropped, they are released.
+#[must_use = "a hold that is dropped is released"]
+pub struct Hold<T: Transport> {
+    client: Client<T>,
+    path: String,
+    user: Option<String>,
+    /// Nothing has been asked to end it yet.
+    open: bool,
+}
+
+impl<T: Transport> Hold<T> {
+    pub(crate) async fn open(client: Client<T>, work: Work) -> Result<Hold<T>, Error> {
+        let Work { account, action, quantity, user } = work;
+        let body = json!({ "action": action, "quantity": quantity, "user": user });
+        let path = format!("/v1/accounts/{account}/holds");
+        let receipt = client.post(&path, body).await?;
+        let id = receipt["id"].as_str().unwrap_or_default();
+        Ok(Hold { client, path: format!("{path}/{id}"), user, open: true })
+    }
+
+    /// Charges so much of it, and gives the rest back.
+    ///
+    /// # Errors
+    /// [`Error`]: `hold_exceeded` if it is more than was set aside, `hold_ended` if it was too late.
+    pub async fn capture(mut self, quantity: u64) -> Result<Value, Error> {
+        // What was delivered is not given back because its charge was interrupted.
+        self.open = false;
+        let body = json!({ "quantity": quantity, "user": self.user });
+        self.client.post(&format!("{}/capture", self.path), body).await
+    }
+
+    /// Gives all of it back.
+    ///
+    /// # Errors
+    /// [`Error`]: `hold_ended` if it has ended already.
+    pub async fn release(mut self) -> Result<Value, Error> {
+        self.open = false;
+        self.client.post(&format!("{}/release", self.path), json!({})).await
+    }
+}
+
+impl<T: Transport> Drop for Hold<T> {
+    fn drop(&mut self) {
+        // Without a runtime nothing can be sent: the hold lapses by itself.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.open {
+            let (client, path) = (self.client.clone(), format!("{}/release", self.path));
+            runtime.spawn(async move { client.post(&path, json!({})).await });
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One operation: sent until its outcome is known, under one key.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{Client, Error, Transport};
+
+/// How often an operation is sent at most; with the waits in between, for some 3 s and the time that
+/// its answers take.
+const TRIES: u32 = 6;
+/// The wait after the first try, doubled after each.
+const WAIT: Duration = Duration::from_millis(100);
+
+impl<T: Transport> Client<T> {
+    /// Sends an operation with a key of its own until there is an answer that says how it ended.
+    /// Fields that are null are left out.
+    pub(crate) async fn post(&self, path: &str, mut body: Value) -> Result<Value, Error> {
+        let key = (self.ids)().to_string();
+        if let Some(fields) = body.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        let mut cause = String::new();
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::time::sleep(WAIT * (1 << (tried - 1))).await;
+            }
+            let request = http::Request::post(path)
+                .header("content-type", "application/json")
+                .header("idempotency-key", &key)
+                .body(body.to_string());
+            let request = match request {
+                Ok(request) => request,
+                Err(error) => return Err(refused(400, &Value::Null, &error.to_string())),
+            };
+            cause = match self.transport.send(request).await {
+                Err(error) => error.to_string(),
+                Ok(response) => {
+                    let status = response.status();
+                    let answer = serde_json::from_str(response.body()).unwrap_or(Value::Null);
+                    match status.as_u16() {
+                        200..300 => return Ok(answer),
+                        // It may have happened, or did not: the same key finds out.
+                        429 | 500.. => format!("{status} {answer}"),
+                        other => return Err(refused(other, &answer, response.body())),
+                    }
+                }
+            };
+        }
+        Err(Error::Unknown { tries: TRIES, cause })
+    }
+}
+
+fn refused(status: u16, problem: &Value, otherwise: &str) -> Error {
+    let text = |field: &str| problem[field].as_str();
+    Error::Refused {
+        status,
+        code: text("code").unwrap_or("invalid_request").to_owned(),
+        detail: text("detail").unwrap_or(otherwise).to_owned(),
+        problem: problem.clone(),
+    }
+}

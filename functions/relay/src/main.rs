@@ -1,0 +1,17 @@
+//! The cold start of `relay`, and nothing else.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::domain::Instant;
+use shared::telemetry;
+use shared::world::World;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let world = World::from_env(clock).await?;
+    run(service_fn(async |event: LambdaEvent<Value>| relay::answer(&world, event.payload).await))
+        .await
+}

@@ -1,0 +1,94 @@
+//! Tally: the entries of pages counted into the usage of their days.
+//!
+//! Whoever is woken reads on from where the last one stopped, so it does not matter how often, in
+//! which order, or by whom somebody is woken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Page;
+use crate::domain::period::Day;
+use crate::domain::{AccountId, Instant, Seq, Usage};
+
+/// How many days one tally writes at most, besides those of its last page: DynamoDB takes a hundred
+/// items at once, and a page has at most 40 entries.
+const MOST_DAYS: usize = 50;
+
+/// The usage of one day, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayUsage {
+    pub day: Day,
+    pub usage: Usage,
+    pub counted: Counted,
+}
+
+/// How far the entries of an account were counted when a day was written. The latest day of an
+/// account is written whenever anything is counted, so it says how far the account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The number of the last entry.
+    pub seq: Seq,
+    /// The time in the key of the page that holds it.
+    pub time: Instant,
+}
+
+impl Counted {
+    /// As far as `pages` reach. None of no pages.
+    pub fn until(pages: &[Page]) -> Option<Counted> {
+        pages.last().map(|page| Counted { seq: page.last(), time: page.time })
+    }
+}
+
+/// Days with more counted into them: all are written, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub account: AccountId,
+    pub days: Vec<Tallied>,
+}
+
+/// A day as it is to be, if it still is as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tallied {
+    pub after: DayUsage,
+    /// How far it was counted. None: there was no such day.
+    pub before: Option<Counted>,
+}
+
+/// The pages of `pages`, from the first on, that one tally takes.
+pub fn take(mut pages: Vec<Page>) -> Vec<Page> {
+    let mut days = BTreeSet::new();
+    let fitting = pages.iter().take_while(|page| {
+        let fits = days.len() <= MOST_DAYS;
+        days.extend(page.entries.iter().map(|entry| Day::of(entry.at)));
+        fits
+    });
+    let fitting = fitting.count();
+    pages.truncate(fitting);
+    pages
+}
+
+/// The days on which the entries of `pages` happened.
+pub fn days(pages: &[Page]) -> BTreeSet<Day> {
+    let entries = pages.iter().flat_map(|page| &page.entries);
+    entries.map(|entry| Day::of(entry.at)).collect()
+}
+
+/// Counts `pages`, which follow each other and what was counted, into the days. `known` are the
+/// latest day and those of [`days`] that are there. None: there is nothing to count.
+///
+/// The latest day is written too, even if nothing happened on it: two who count the same pages both
+/// write it, so one of them is refused.
+pub fn tally(account: &AccountId, known: Vec<DayUsage>, pages: &[Page]) -> Option<Tally> {
+    let counted = Counted::until(pages)?;
+    let mut tallied: BTreeMap<Day, Tallied> = BTreeMap::new();
+    for after in known {
+        let before = Some(after.counted);
+        tallied.insert(after.day, Tallied { after: DayUsage { counted, ..after }, before });
+    }
+    for entry in pages.iter().flat_map(|page| &page.entries) {
+        let day = Day::of(entry.at);
+        let new =
+            || Tallied { after: DayUsage { day, usage: Usage::default(), counted }, before: None };
+        tallied.entry(day).or_insert_with(new).after.usage.count(entry);
+    }
+    Some(Tally { account: account.clone(), days: tallied.into_values().collect() })
+}

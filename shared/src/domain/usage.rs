@@ -1,0 +1,91 @@
+//! Usage: what was consumed on a day, by action and by user.
+
+use std::collections::BTreeMap;
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+use super::catalog::ActionNumber;
+use super::{Credits, Entry, What};
+
+/// How many users of a day are told apart. Those who come after them that day are counted together,
+/// so that an item stays small: 400 users of 64 characters are some 30 KB.
+pub const MOST_USERS: usize = 400;
+
+/// What was consumed on a day. The actions add up to it, and so do the users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// By the number of the action; 0 is none, an amount by itself.
+    pub actions: BTreeMap<ActionNumber, Used>,
+    pub users: BTreeMap<Who, Used>,
+}
+
+/// Whose use it was.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    User(String),
+    /// No user was named.
+    Nobody,
+    /// Users beyond [`MOST_USERS`].
+    Others,
+}
+
+/// What was charged, less what was refunded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    pub credits: Credits,
+    /// How many debits and captures. A refund takes none of them back.
+    pub count: u64,
+}
+
+impl Usage {
+    /// Counts what an entry says was consumed; most kinds say nothing of it.
+    pub fn count(&mut self, entry: &Entry) {
+        let (action, used) = match &entry.what {
+            What::Debit { action, .. } => (action, Used { credits: -entry.available, count: 1 }),
+            What::Captured { action, credits, .. } => {
+                (action, Used { credits: *credits, count: 1 })
+            }
+            What::Refunded { action, credits, .. } => {
+                (action, Used { credits: -*credits, count: 0 })
+            }
+            _ => return,
+        };
+        *self.actions.entry(action.unwrap_or(0)).or_default() += used;
+        let who = self.who(entry.user.as_deref());
+        *self.users.entry(who).or_default() += used;
+    }
+
+    fn who(&self, user: Option<&str>) -> Who {
+        let Some(user) = user else { return Who::Nobody };
+        let who = Who::User(user.to_owned());
+        match self.users.contains_key(&who) || self.users.len() < MOST_USERS {
+            true => who,
+            false => Who::Others,
+        }
+    }
+
+    /// All of it.
+    pub fn credits(&self) -> Credits {
+        self.actions.values().map(|used| used.credits).sum()
+    }
+
+    pub fn is_nothing(&self) -> bool {
+        self.actions.is_empty()
+    }
+}
+
+impl AddAssign for Used {
+    fn add_assign(&mut self, other: Used) {
+        self.credits += other.credits;
+        self.count += other.count;
+    }
+}
+
+impl Sum for Used {
+    fn sum<I: Iterator<Item = Used>>(parts: I) -> Used {
+        parts.fold(Used::default(), |mut sum, part| {
+            sum += part;
+            sum
+        })
+    }
+}

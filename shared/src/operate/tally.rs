@@ -1,0 +1,73 @@
+//! Tally carried through: pages counted into the usage of their days, as far as there are pages.
+
+use super::{PATIENCE, Run, TRIES, again, retried, wait};
+use crate::decide::Change;
+use crate::decide::tally::{self, Counted};
+use crate::domain::AccountId;
+use crate::store::{Outcome, StoreError};
+use crate::world::World;
+
+/// How many pages one tally reads: 64 KB, 16 read units, and about a thousand entries.
+const PAGES: i32 = 64;
+
+/// Counts the pages of an account that were not counted yet. Returns how many entries it counted.
+///
+/// It may stop before the end, when it has taken long or others are at it too: what is left is
+/// counted when the next page is written, and read meanwhile by whoever asks for the usage.
+///
+/// # Errors
+/// [`StoreError`]. What was counted before it stays counted.
+pub async fn tally(world: &World, account: &AccountId) -> Result<u64, StoreError> {
+    let catalog = world.catalog().await;
+    let run = &Run::begin(world, &catalog);
+    let (mut entries, mut tried) = (0, 0);
+    while tried < TRIES && world.clock.now() - run.began <= PATIENCE {
+        match try_tally(run, account).await {
+            Ok(Counting::Done) => return Ok(entries),
+            Ok(Counting::On(counted)) => entries += counted,
+            Ok(Counting::Raced) => {
+                wait(run, tried).await;
+                tried += 1;
+            }
+            Err(StoreError::Again(cause)) => {
+                again(run, tried, StoreError::Again(cause)).await?;
+                tried += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(entries)
+}
+
+/// What became of one try.
+enum Counting {
+    /// So many entries were counted, and there may be more.
+    On(u64),
+    /// There was nothing left to count.
+    Done,
+    /// Somebody else counted in between.
+    Raced,
+}
+
+async fn try_tally(run: &Run<'_>, account: &AccountId) -> Result<Counting, StoreError> {
+    let store = &run.world.store;
+    let latest = retried(run, || store.latest_day(account)).await?;
+    let counted = latest.as_ref().map_or(Counted::default(), |latest| latest.counted);
+    let pages = retried(run, || store.pages_after(account, counted, PAGES)).await?;
+    let pages = tally::take(pages);
+    let mut known = Vec::new();
+    if let (Some(latest), Some(first)) = (latest, tally::days(&pages).first()) {
+        // Stamps can be out of order by seconds, so a page may reach back over a midnight.
+        if *first < latest.day {
+            known = retried(run, || store.days(account, *first, latest.day.minus(1))).await?;
+        }
+        known.push(latest);
+    }
+    let Some(tally) = tally::tally(account, known, &pages) else {
+        return Ok(Counting::Done);
+    };
+    match store.commit(&Change::Tally(tally)).await? {
+        Outcome::Refused(_) => Ok(Counting::Raced),
+        _ => Ok(Counting::On(pages.iter().map(|page| page.entries.len() as u64).sum())),
+    }
+}

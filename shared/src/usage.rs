@@ -1,0 +1,108 @@
+//! Usage read back: the days that were counted, and what came after.
+//!
+//! It costs the days that are asked for, not the operations: what is not counted yet is what was
+//! appended since the latest page was relayed.
+
+use std::collections::BTreeMap;
+
+use crate::decide::MARGIN;
+use crate::decide::tally::Counted;
+use crate::domain::period::Day;
+use crate::domain::{AccountId, Entry, Usage};
+use crate::store::{Store, StoreError, gap};
+
+/// How many pages that were not counted yet one request reads, and how many requests there are at
+/// most: some 60 000 entries, which only a relay that stood still for long leaves behind.
+const PAGES: i32 = 512;
+const REQUESTS: usize = 8;
+/// How often it begins anew where somebody counted in between.
+const TRIES: usize = 8;
+
+/// What an account consumed on each day from `from` on and before `to`, without the days on which
+/// nothing was. None: there is no such account.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::Exhausted`] if much is not counted yet.
+pub async fn usage(
+    store: &Store,
+    account: &AccountId,
+    from: Day,
+    to: Day,
+) -> Result<Option<BTreeMap<Day, Usage>>, StoreError> {
+    for _ in 0..TRIES {
+        match try_usage(store, account, from, to).await? {
+            Read::Days(days) => return Ok(Some(days)),
+            Read::NoAccount => return Ok(None),
+            Read::Raced => {}
+        }
+    }
+    Err(StoreError::Exhausted { tries: TRIES })
+}
+
+enum Read {
+    Days(BTreeMap<Day, Usage>),
+    NoAccount,
+    /// Somebody counted in between.
+    Raced,
+}
+
+impl Read {
+    fn of(mut days: BTreeMap<Day, Usage>) -> Read {
+        days.retain(|_, usage| !usage.is_nothing());
+        Read::Days(days)
+    }
+}
+
+async fn try_usage(
+    store: &Store,
+    account: &AccountId,
+    from: Day,
+    to: Day,
+) -> Result<Read, StoreError> {
+    let latest = store.latest_day(account).await?;
+    let counted = latest.as_ref().map_or(Counted::default(), |latest| latest.counted);
+    let mut days = BTreeMap::new();
+    if let Some(latest) = latest {
+        let last = to.minus(1).min(latest.day.minus(1));
+        if from <= last {
+            for day in store.days(account, from, last).await? {
+                // What was counted after the latest day was read would be counted again.
+                if day.counted.seq > counted.seq {
+                    return Ok(Read::Raced);
+                }
+                days.insert(day.day, day.usage);
+            }
+        }
+        if (from..to).contains(&latest.day) {
+            days.insert(latest.day, latest.usage);
+        }
+        // No entry that comes later is stamped earlier by more than a margin.
+        if counted.time >= to.start() + MARGIN {
+            return Ok(Read::of(days));
+        }
+    }
+    // The account first: what leaves it in between is in a page by then, and is counted once.
+    let Some(loaded) = store.account(account).await? else {
+        return Ok(Read::NoAccount);
+    };
+    let mut count = |entry: &Entry| {
+        let day = Day::of(entry.at);
+        if (from..to).contains(&day) {
+            days.entry(day).or_default().count(entry);
+        }
+    };
+    let account = loaded.account;
+    let (mut counted, mut requests) = (counted, 0);
+    while counted.seq < account.paged {
+        if requests == REQUESTS {
+            return Err(StoreError::Exhausted { tries: REQUESTS });
+        }
+        let pages = store.pages_after(&account.id, counted, PAGES).await?;
+        counted = Counted::until(&pages).ok_or_else(|| gap(&account.id, counted.seq + 1))?;
+        pages.iter().flat_map(|page| &page.entries).for_each(&mut count);
+        requests += 1;
+    }
+    let paged = (counted.seq - account.paged) as usize;
+    account.recent.iter().skip(paged).for_each(count);
+    Ok(Read::of(days))
+}
