@@ -15,6 +15,7 @@ pub mod routes;
 pub mod schedule;
 pub mod seed;
 pub mod server;
+pub mod session;
 pub mod streams;
 pub mod sweep;
 pub mod tables;

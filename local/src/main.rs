@@ -10,8 +10,8 @@ use local::mappings::Mappings;
 use local::routes::Functions;
 use local::template::Template;
 use local::world::{self, Data};
-use local::{demo, inspect, publish, seed, server, tables};
-use shared::config::Config;
+use local::{demo, inspect, publish, seed, server, session, tables};
+use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
 use shared::world::World;
 use tokio::net::TcpListener;
@@ -38,6 +38,9 @@ struct Options {
     /// Use the DynamoDB at this address instead of the embedded one.
     #[arg(long, global = true, env = "DYNAMODB_ENDPOINT_URL")]
     endpoint: Option<String>,
+    /// An origin of the product, besides this address: http://127.0.0.1:8080. May be repeated.
+    #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
+    origins: Vec<String>,
 }
 
 /// Without a command the stack is started.
@@ -78,7 +81,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Error> {
-    let Options { command, addr, data, memory, now, endpoint } = options;
+    let Options { command, addr, data, memory, now, endpoint, origins } = options;
     let (data, clock) = match (endpoint, memory) {
         (Some(url), _) => (Data::Endpoint(url), LocalClock::default()),
         (None, true) => (Data::Memory, LocalClock::default()),
@@ -92,7 +95,7 @@ async fn run(options: Options) -> Result<(), Error> {
         clock.set(now);
     }
     match command {
-        None => serve(addr, &data, clock).await,
+        None => serve(addr, &data, clock, origins).await,
         Some(Command::Demo) => demo().await,
         Some(Command::Inspect { account }) => {
             let (world, _) = world::open(&data, &clock, config(None)).await?;
@@ -107,18 +110,32 @@ async fn run(options: Options) -> Result<(), Error> {
     }
 }
 
-async fn serve(addr: SocketAddr, data: &Data, clock: LocalClock) -> Result<(), Error> {
+async fn serve(
+    addr: SocketAddr,
+    data: &Data,
+    clock: LocalClock,
+    mut origins: Vec<String>,
+) -> Result<(), Error> {
     if !addr.ip().is_loopback() {
         return Err("--addr: the local stack has no IAM and listens on loopback only".into());
     }
     let listener = TcpListener::bind(addr).await.map_err(|e| format!("--addr {addr}: {e}"))?;
     let base = format!("http://{}", listener.local_addr()?);
-    let (world, streams) = world::open(data, &clock, config(Some(format!("{base}/")))).await?;
+    origins.push(base.clone());
+    let config = Config {
+        top_up_url: Some(format!("{base}/")),
+        public_url: Some(base.clone()),
+        origins,
+        ..config(None)
+    };
+    let (world, streams) = world::open(data, &clock, config).await?;
+    let world = world.with_session_keys(session::new_keys());
     let mappings = Mappings::local(&Template::load(), world.clone(), streams);
     let running = mappings.run(clock.clone());
     let functions = Functions::new(world);
     seed::seed(&functions).await?;
-    println!("{}", banner(&base, data, clock.now()));
+    let link = session::link(&functions, "acme", &base).await?;
+    println!("{}", banner(&base, data, clock.now(), &link));
     tokio::select! {
         served = server::serve(listener, functions, clock) => Ok(served?),
         never = running => match never {},
@@ -152,11 +169,16 @@ async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {
 }
 
 fn config(top_up_url: Option<String>) -> Config {
-    Config { tables: tables::names(), top_up_url }
+    Config { tables: tables::names(), top_up_url, ..Config::default() }
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    let origin = origin_of(text).filter(|origin| origin == text);
+    origin.ok_or("not an origin such as http://127.0.0.1:8080")
 }
 
 /// What to try first. The curls work as they are, and show something new when sent again.
-fn banner(base: &str, data: &Data, now: Instant) -> String {
+fn banner(base: &str, data: &Data, now: Instant, link: &str) -> String {
     let accounts = seed::ACCOUNTS.map(|(account, plan, shows)| {
         format!(
             "  {:<42} {account}: {plan}, {shows}",
@@ -174,6 +196,11 @@ fn banner(base: &str, data: &Data, now: Instant) -> String {
 
 {accounts}
 
+What acme's customer sees; the link works once, for an hour
+  {link}
+Another link, and a token for the widget
+  curl -i {base}/v1/accounts/acme/sessions \\
+    -d '{{\"subject\":\"ada\",\"scopes\":[\"buy\"],\"return_url\":\"{base}/\"}}'
 Spend a credit; send it again for the same receipt, with Idempotent-Replayed: true
   curl -i {base}/v1/accounts/acme/debits -H 'Idempotency-Key: my-first-video' \\
     -d '{{\"action\":\"dynamic_video\",\"quantity\":1}}'

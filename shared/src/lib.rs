@@ -12,6 +12,8 @@ pub mod http;
 pub mod listing;
 pub mod operate;
 pub mod queue;
+pub mod secrets;
+pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod usage;

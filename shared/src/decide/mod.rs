@@ -16,7 +16,7 @@ pub mod refund;
 pub mod settle;
 pub mod tally;
 
-pub use change::{AccountChange, Change, Edition, Guard, Name, Page, Receipt, Step};
+pub use change::{AccountChange, Change, Edition, Entrance, Guard, Name, Page, Receipt, Step};
 pub use tally::Tally;
 
 use crate::domain::instant::Span;

@@ -38,6 +38,12 @@ pub enum Refusal {
     GrantExpired { expires_at: Instant },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
+    /// There is no token, or one that is not accepted, whatever is wrong with it.
+    SessionRequired,
+    /// The session does not allow this.
+    ScopeRequired { scope: &'static str },
+    /// The page that asks is of an origin that may not.
+    OriginRefused,
 }
 
 /// How a hold ended.
@@ -83,6 +89,9 @@ impl Refusal {
             Refusal::RefundExceeded { .. } => "refund_exceeded",
             Refusal::GrantExpired { .. } => "grant_expired",
             Refusal::BalanceTooLarge => "balance_too_large",
+            Refusal::SessionRequired => "session_required",
+            Refusal::ScopeRequired { .. } => "scope_required",
+            Refusal::OriginRefused => "origin_refused",
         }
     }
 }

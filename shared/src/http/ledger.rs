@@ -4,7 +4,7 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::csv;
-use super::reply::{Balance, ok};
+use super::reply::{Balance, json, to_json};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
@@ -113,12 +113,30 @@ pub fn listing(
     next_cursor: Option<String>,
     catalog: &Catalog,
 ) -> Response<Body> {
-    let pending = pending.map(|placed| Line { pending: true, ..line(placed, catalog) });
-    let entries = pending.into_iter().chain(placed.iter().map(|placed| line(placed, catalog)));
     match form {
-        Form::Json => ok(&Listing { entries: entries.collect(), next_cursor }),
-        Form::Csv => csv::ok(entries, next_cursor),
+        Form::Json => json(listing_json(pending, placed, next_cursor, catalog)),
+        Form::Csv => csv::ok(lines(pending, placed, catalog), next_cursor),
     }
+}
+
+/// The listing, as JSON.
+pub fn listing_json(
+    pending: Option<&Placed>,
+    placed: &[Placed],
+    next_cursor: Option<String>,
+    catalog: &Catalog,
+) -> String {
+    let entries = lines(pending, placed, catalog).collect();
+    to_json(&Listing { entries, next_cursor })
+}
+
+fn lines<'a>(
+    pending: Option<&'a Placed>,
+    placed: &'a [Placed],
+    catalog: &'a Catalog,
+) -> impl Iterator<Item = Line<'a>> {
+    let pending = pending.map(|placed| Line { pending: true, ..line(placed, catalog) });
+    pending.into_iter().chain(placed.iter().map(|placed| line(placed, catalog)))
 }
 
 fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {

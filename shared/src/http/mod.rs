@@ -2,8 +2,10 @@
 
 mod csv;
 pub mod cursor;
+pub mod customer;
 mod fields;
 pub mod ledger;
+pub mod page;
 mod problem;
 pub mod reply;
 pub mod request;

@@ -40,6 +40,11 @@ impl Problem {
         Problem::new(404, "not_found", "Not found", detail)
     }
 
+    /// Whether a customer's session is missing or over.
+    pub fn is_no_session(&self) -> bool {
+        self.code == Refusal::SessionRequired.code()
+    }
+
     pub fn too_large(most_bytes: usize) -> Problem {
         let detail = format!("The body is larger than {most_bytes} bytes.");
         Problem::new(413, "body_too_large", "Body too large", detail)
@@ -50,6 +55,7 @@ impl Problem {
         match failure {
             Failure::Refusal(refusal) => Problem::refusal(refusal, config),
             Failure::Store(error) => Problem::error(&error),
+            Failure::Sessions(error) => Problem::internal(&error),
         }
     }
 
@@ -146,6 +152,19 @@ impl Problem {
                 let most = Credits::MAX_BALANCE;
                 new(422, "Balance too large", format!("An account holds at most {most} credits."))
             }
+            Refusal::SessionRequired => {
+                let detail = "There is no session, or it is over. Open credits again from where \
+                              you came.";
+                new(401, "Session required", detail.to_owned())
+            }
+            Refusal::ScopeRequired { scope } => {
+                let detail = format!("This session does not allow to {scope}.");
+                new(403, "Scope required", detail).with("scope", scope)
+            }
+            Refusal::OriginRefused => {
+                let detail = "A page of this origin may not ask for this.".to_owned();
+                new(403, "Origin refused", detail)
+            }
         }
     }
 
@@ -166,12 +185,16 @@ impl Problem {
                 Problem { retry_after_s: Some(1), ..unknown }
             }
             StoreError::Denied(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
-                tracing::error!(error = %chain(error), "a request failed");
-                let detail = "The credits service failed. A change may be sent again with the same \
-                              Idempotency-Key: it will not happen twice.";
-                Problem::new(500, "internal_error", "Internal error", detail.to_owned())
+                Problem::internal(error)
             }
         }
+    }
+
+    fn internal(error: &dyn std::error::Error) -> Problem {
+        tracing::error!(error = %chain(error), "a request failed");
+        let detail = "The credits service failed. A change may be sent again with the same \
+                      Idempotency-Key: it will not happen twice.";
+        Problem::new(500, "internal_error", "Internal error", detail.to_owned())
     }
 
     pub fn into_response(self) -> Response<Body> {

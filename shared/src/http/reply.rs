@@ -131,6 +131,11 @@ pub fn receipts<'a>(
     created(format!("{{\"account\":{account},\"receipts\":[{receipts}]}}"), replayed)
 }
 
+/// A 201 of something that can be made again.
+pub(super) fn made(value: &impl Serialize) -> Response<Body> {
+    created(to_json(value), false)
+}
+
 fn created(body: String, replayed: bool) -> Response<Body> {
     let response = Response::builder()
         .status(201)
@@ -305,6 +310,23 @@ pub fn balance(
     now: Instant,
     if_none_match: Option<&str>,
 ) -> Response<Body> {
+    let body = balance_json(settled, catalog, now);
+    let digest = Sha256::digest(body.as_bytes());
+    let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
+    let known = if_none_match
+        .is_some_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+    let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
+    let response = match known {
+        true => response.status(304).body(Body::Empty),
+        false => {
+            response.status(200).header("content-type", "application/json").body(Body::Text(body))
+        }
+    };
+    response.expect("status and headers are valid")
+}
+
+/// The balance, as JSON.
+pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> String {
     let account = &settled.account;
     let standing = &account.standing;
     let grants = account.line.grants().iter().map(|grant| GrantLeft {
@@ -320,7 +342,7 @@ pub fn balance(
         credits: *credits,
     });
     let recharge = standing.next_recharge(catalog, now);
-    let body = to_json(&AccountBalance {
+    to_json(&AccountBalance {
         account: &account.id,
         plan: &standing.plan,
         status: standing.status.name(),
@@ -341,30 +363,61 @@ pub fn balance(
         grants: grants.collect(),
         recharge: recharge.map(|r| Recharge { at: r.at, credits: r.credits }),
         seq: account.seq,
+    })
+}
+
+#[derive(Serialize)]
+struct RateCard<'a> {
+    catalog: u32,
+    contact_url: &'a str,
+    actions: Vec<Rate<'a>>,
+}
+
+#[derive(Serialize)]
+struct Rate<'a> {
+    action: &'a str,
+    credits: Credits,
+    per: u64,
+    unit: &'a str,
+    /// The largest quantity of one operation.
+    limit: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounding: Option<&'static str>,
+}
+
+/// What actions cost, as debits are priced.
+pub fn catalog(catalog: &Catalog) -> Response<Body> {
+    json(catalog_json(catalog))
+}
+
+/// The rate card, as JSON.
+pub fn catalog_json(catalog: &Catalog) -> String {
+    let sold = catalog.actions.iter().filter(|(_, action)| !action.retired);
+    let actions = sold.map(|(name, action)| Rate {
+        action: name,
+        credits: action.credits,
+        per: action.per,
+        unit: &action.unit,
+        limit: action.limit,
+        rounding: action.round_up.then_some("up"),
     });
-    let digest = Sha256::digest(body.as_bytes());
-    let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
-    let known = if_none_match
-        .is_some_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
-    let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
-    let response = match known {
-        true => response.status(304).body(Body::Empty),
-        false => {
-            response.status(200).header("content-type", "application/json").body(Body::Text(body))
-        }
-    };
-    response.expect("status and headers are valid")
+    let actions = actions.collect();
+    to_json(&RateCard { catalog: catalog.version, contact_url: &catalog.contact_url, actions })
 }
 
 /// A 200 that no cache keeps.
 pub(super) fn ok(value: &impl Serialize) -> Response<Body> {
+    json(to_json(value))
+}
+
+pub(super) fn json(body: String) -> Response<Body> {
     let response = Response::builder()
         .status(200)
         .header("content-type", "application/json")
         .header("cache-control", "no-store");
-    response.body(Body::Text(to_json(value))).expect("status and headers are valid")
+    response.body(Body::Text(body)).expect("status and headers are valid")
 }
 
-fn to_json(value: &impl Serialize) -> String {
+pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("replies are plain values")
 }

@@ -5,6 +5,7 @@ use lambda_http::{Request, RequestExt};
 use serde_json::Value;
 
 use super::fields::Fields;
+use super::ledger::Form;
 use super::{Problem, cursor};
 use crate::config::Config;
 use crate::decide::batch;
@@ -37,9 +38,9 @@ const MOST_DAYS: usize = 366;
 
 /// One HTTP request with what is needed to answer what is wrong with it.
 pub struct Call<'a> {
-    request: &'a Request,
-    config: &'a Config,
-    path: String,
+    pub(super) request: &'a Request,
+    pub(super) config: &'a Config,
+    pub(super) path: String,
 }
 
 impl<'a> Call<'a> {
@@ -85,25 +86,48 @@ impl<'a> Call<'a> {
         account: &AccountId,
         catalog: &Catalog,
     ) -> Result<(Filter, Option<From>, usize), Problem> {
+        self.listed_by(&self.query().collect::<Vec<_>>(), account, catalog)
+    }
+
+    /// The same, by parameters that came in another way.
+    pub fn listed_by(
+        &self,
+        parameters: &[(String, String)],
+        account: &AccountId,
+        catalog: &Catalog,
+    ) -> Result<(Filter, Option<From>, usize), Problem> {
         let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
         let (mut filter, mut from, mut limit) = (Filter::default(), None, LIMIT);
         let mut names = Vec::new();
-        let query = self.request.uri().query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in parameters {
             if names.contains(&name) {
-                return refuse(&name, "is repeated");
+                return refuse(name, "is repeated");
             }
-            let read = match &*name {
-                "limit" => count(&value).map(|sent| limit = sent),
-                "cursor" => place(&value, account).map(|sent| from = Some(sent)),
-                _ => narrow(&mut filter, &name, &value, catalog),
+            let read = match name.as_str() {
+                "limit" => count(value).map(|sent| limit = sent),
+                "cursor" => place(value, account).map(|sent| from = Some(sent)),
+                "format" => form(value).map(|_| ()),
+                _ => narrow(&mut filter, name, value, catalog),
             };
             if let Err(problem) = read {
-                return refuse(&name, problem);
+                return refuse(name, problem);
             }
             names.push(name);
         }
         Ok((filter, from, limit))
+    }
+
+    /// The parameters of the query, as they were sent.
+    pub fn query(&self) -> impl Iterator<Item = (String, String)> {
+        let query = self.request.uri().query().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes()).into_owned()
+    }
+
+    /// What a listing is written as: by `format`, which a link can say, or by `Accept`.
+    pub fn form(&self) -> Form {
+        let named = self.query().find(|(name, _)| name == "format");
+        let named = named.and_then(|(_, value)| form(&value).ok());
+        named.unwrap_or_else(|| Form::of(self.header("accept")))
     }
 
     /// The days whose usage is asked for: from the first on, and before the second.
@@ -111,8 +135,7 @@ impl<'a> Call<'a> {
         const DAY: &str = "must be a day such as \"2026-11-23\"";
         let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
         let (mut from, mut to) = (None, None);
-        let query = self.request.uri().query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in self.query() {
             let asked = match &*name {
                 "from" => &mut from,
                 "to" => &mut to,
@@ -278,7 +301,7 @@ impl<'a> Call<'a> {
         fields.finish(reason).map_err(|refusal| self.problem(refusal))
     }
 
-    fn fields(&self) -> Result<Fields, Problem> {
+    pub(super) fn fields(&self) -> Result<Fields, Problem> {
         let body: &[u8] = self.request.body();
         if body.len() > MOST_BYTES {
             return Err(Problem::too_large(MOST_BYTES));
@@ -300,6 +323,14 @@ pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
     let key = fields.required("id", key);
     let debit = asked(&mut fields, account, |fields| charge(fields).map(Ask::Debit));
     fields.finish(key.zip(debit))
+}
+
+fn form(value: &str) -> Result<Form, &'static str> {
+    match value {
+        "json" => Ok(Form::Json),
+        "csv" => Ok(Form::Csv),
+        _ => Err("must be json or csv"),
+    }
 }
 
 /// How many entries are asked for.

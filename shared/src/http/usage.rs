@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::reply::ok;
+use super::reply::{json, to_json};
 use crate::domain::period::Day;
 use crate::domain::usage::{Used, Who};
 use crate::domain::{AccountId, Catalog, Credits, Usage};
@@ -68,9 +68,20 @@ pub fn usage(
     days: &BTreeMap<Day, Usage>,
     catalog: &Catalog,
 ) -> Response<Body> {
+    json(usage_json(account, from, to, days, catalog))
+}
+
+/// The same, as JSON.
+pub fn usage_json(
+    account: &AccountId,
+    from: Day,
+    to: Day,
+    days: &BTreeMap<Day, Usage>,
+    catalog: &Catalog,
+) -> String {
     let credits = days.values().map(Usage::credits).sum();
     let days = days.iter().map(|(day, usage)| of_day(*day, usage, catalog)).collect();
-    ok(&Report { account, from, to, credits, days })
+    to_json(&Report { account, from, to, credits, days })
 }
 
 fn of_day<'a>(day: Day, usage: &'a Usage, catalog: &'a Catalog) -> OfDay<'a> {

@@ -7,6 +7,7 @@ mod batch;
 mod once;
 mod operator;
 mod refund;
+pub mod session;
 mod tally;
 mod upkeep;
 
@@ -39,6 +40,8 @@ const LONGEST_WAIT_MS: u64 = 250;
 pub enum Failure {
     Refusal(Refusal),
     Store(StoreError),
+    /// The keys of sessions cannot be used.
+    Sessions(session::NoKeys),
 }
 
 impl From<Refusal> for Failure {

@@ -89,6 +89,10 @@ pub mod ledger {
     pub const TEXT: &str = "t";
     /// Catalog: its version.
     pub const VERSION: &str = "n";
+    /// Entrance: the link that was used.
+    pub const LINK: &str = "l";
+    /// Entrance: when DynamoDB may delete it, in seconds. By then the link has long expired.
+    pub const DELETE_AT_S: &str = "ttl";
 }
 
 /// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the pages.
@@ -146,6 +150,11 @@ pub fn refunds_key(debit: OperationId) -> String {
 /// `L#<seq>`: what was given back of a line that was settled since.
 pub fn layout_key(seq: Seq) -> String {
     format!("L#{seq:015}")
+}
+
+/// `E#<id>`: that a customer came in by this link.
+pub fn entrance_key(link: OperationId) -> String {
+    format!("E#{link}")
 }
 
 /// 128 bits of SHA-256 in hex: a key of any length in 32 bytes, and no key finds another's by

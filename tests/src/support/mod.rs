@@ -1,6 +1,8 @@
 //! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
 
+pub mod browser;
 pub mod contract;
+pub mod log;
 pub mod wire;
 
 use std::sync::Arc;
@@ -20,9 +22,20 @@ use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::domain::{Instant, OperationId};
+use shared::secrets::Secret;
 use shared::world::World;
+use tokio::net::TcpListener;
 
 use wire::Wire;
+
+/// Where customers of the stack find the page.
+pub const PUBLIC_URL: &str = "https://credits.example.com";
+/// The origin of a product, whose screens may ask for a customer's balance.
+pub const PRODUCT: &str = "https://app.example.com";
+/// Where the README's curls go.
+pub const LOCAL: &str = "http://127.0.0.1:3000";
+/// What signs the sessions of the stack.
+pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
 /// The stack in memory, its clock and its wire to the table.
 #[derive(Clone)]
@@ -90,23 +103,66 @@ impl Stack {
         Stack::with(LocalClock::starting_at(now), clock, entropy, false).await
     }
 
+    /// A stack that a browser can visit, at the address that is returned; `origins` are the
+    /// product's.
+    pub async fn served(now: Option<&str>, origins: &[&str]) -> (Stack, String) {
+        let local =
+            now.map_or_else(LocalClock::default, |now| LocalClock::starting_at(instant(now)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let mut origins: Vec<String> = origins.iter().map(|&origin| origin.to_owned()).collect();
+        origins.push(base.clone());
+        let config = Config {
+            tables: tables::names(),
+            top_up_url: Some(format!("{base}/")),
+            public_url: Some(base.clone()),
+            origins,
+            session_keys_arn: None,
+        };
+        let stack =
+            Stack::configured(local.clone(), local.clock(), Entropy::system(), config, false).await;
+        let functions = stack.functions.clone();
+        tokio::spawn(async move { local::server::serve(listener, functions, local).await });
+        (stack, base)
+    }
+
     async fn with(local: LocalClock, clock: Clock, entropy: Entropy, streamed: bool) -> Stack {
+        let config = Config {
+            tables: tables::names(),
+            top_up_url: Some("https://example.com/credits".to_owned()),
+            public_url: Some(PUBLIC_URL.to_owned()),
+            origins: vec![PRODUCT.to_owned(), LOCAL.to_owned()],
+            session_keys_arn: None,
+        };
+        Stack::configured(local, clock, entropy, config, streamed).await
+    }
+
+    async fn configured(
+        local: LocalClock,
+        clock: Clock,
+        entropy: Entropy,
+        config: Config,
+        streamed: bool,
+    ) -> Stack {
         let database = Database::memory().expect("a database in memory");
         let table = Embedded::new(database, clock.clone());
         let template = Template::load();
         let streams = Streams::of(&template, &tables::names());
         let table = if streamed { table.streamed(streams.clone()) } else { table };
         let wire = Wire::new(table);
-        let config = Config {
-            tables: tables::names(),
-            top_up_url: Some("https://example.com/credits".to_owned()),
-        };
         let client = wire.client();
         let sdk = world::sdk(client, "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
-        let functions = Functions::new(world.expect("the stack starts"));
-        let mappings = Mappings::local(&template, functions.world().clone(), streams.clone());
+        let world = world.expect("the stack starts").with_session_keys(Secret::fixed(KEYS));
+        let mappings = Mappings::local(&template, world.clone(), streams.clone());
+        let functions = Functions::new(world);
         Stack { functions, clock: local, wire, streams, mappings }
+    }
+
+    /// The same stack with other keys for its sessions.
+    pub fn with_keys(&self, secret: &str) -> Stack {
+        let world = self.world().clone().with_session_keys(Secret::fixed(secret));
+        Stack { functions: Functions::new(world), ..self.clone() }
     }
 
     pub fn world(&self) -> &World {

@@ -1,0 +1,59 @@
+// Texts, numbers and times, in the customer's own way of writing them.
+import t from './en.js';
+
+// A region of our language, if the customer has one: en-GB writes dates as en-US does not.
+const locale = navigator.languages.find((tag) => tag.split('-')[0] === t.lang) ?? t.lang;
+const plural = new Intl.PluralRules(t.lang);
+const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
+const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 6, signDisplay: 'exceptZero' });
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+
+const STYLES = {
+  soon: { weekday: 'long', day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit' },
+  minute: { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' },
+  clock: { hour: '2-digit', minute: '2-digit' },
+  // Days end at midnight UTC, wherever the customer is.
+  day: { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' },
+  last: { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' },
+  utc: { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' },
+};
+
+/** A text of the table with its values put in. `n` decides between one and other. */
+export function say(name, values = {}) {
+  const entry = t[name];
+  const text = typeof entry === 'string' ? entry : entry[plural.select(Number(values.n ?? values.available ?? values.credits))] ?? entry.other;
+  return text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+}
+
+/** An amount of credits. A decimal string is formatted exactly, never as a float. */
+export const number = (value) => decimal.format(value);
+export const change = (value) => signed.format(value);
+
+/** A price, given in whole units of its currency as a decimal string. */
+export function money(value, currency) {
+  const digits = (value.split('.')[1] ?? '').length;
+  const form = { style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(locale, form).format(value);
+}
+
+/** The name of an action or a plan, as a person reads it: without underscores. */
+export function label(name) {
+  const words = name.replaceAll('_', ' ');
+  return words.charAt(0).toLocaleUpperCase(t.lang) + words.slice(1);
+}
+
+export function time(text, style) {
+  // What lapses at the first instant of a day can be used up to the day before.
+  const at = new Date(Date.parse(text) - (style === 'last' ? 1 : 0));
+  const shown = new Intl.DateTimeFormat(locale, STYLES[style]).format(at);
+  return style === 'soon' ? `${shown} (${until(at).replaceAll(' ', '\u00a0')})` : shown;
+}
+
+/** How far away an instant is, in its largest unit: "in 3 days". */
+export function until(at) {
+  const s = Math.round((at - Date.now()) / 1000);
+  for (const [unit, size] of [['day', 86400], ['hour', 3600], ['minute', 60]]) {
+    if (Math.abs(s) >= size) return relative.format(Math.round(s / size), unit);
+  }
+  return relative.format(s, 'second');
+}

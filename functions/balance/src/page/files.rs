@@ -1,0 +1,48 @@
+//! The page's files, as they are in `page/`, under an address with the hash of all of them.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use lambda_http::{Body, Response};
+use sha2::{Digest, Sha256};
+use shared::http::{Problem, page};
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Name, kind and content of each file.
+pub const FILES: [(&str, &str, &str); 6] = [
+    ("en.js", SCRIPT, include_str!("../../page/en.js")),
+    ("icon.svg", "image/svg+xml", include_str!("../../page/icon.svg")),
+    ("page.css", "text/css; charset=utf-8", include_str!("../../page/page.css")),
+    ("page.js", SCRIPT, include_str!("../../page/page.js")),
+    ("say.js", SCRIPT, include_str!("../../page/say.js")),
+    ("scrip.js", SCRIPT, include_str!("../../page/scrip.js")),
+];
+
+/// Where the files are: another place whenever one of them is different. They name each other by
+/// relative addresses, so none has to be changed for it.
+pub static FOLDER: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    for (name, _, text) in FILES {
+        hash.update(name);
+        hash.update(text);
+    }
+    let digest = hash.finalize();
+    digest[..8].iter().fold("/assets/".to_owned(), |mut folder, byte| {
+        let _ = write!(folder, "{byte:02x}");
+        folder
+    })
+});
+
+/// One of the files. A page that was loaded before a deploy asks under an old hash, and gets what
+/// there is now.
+pub fn file(name: &str) -> Result<Response<Body>, Problem> {
+    let found = FILES.iter().find(|(known, _, _)| *known == name);
+    let (_, kind, text) = found.ok_or_else(Problem::no_route)?;
+    Ok(page::file(kind, text))
+}
+
+/// The widget under an address that stays: one line that leads to the file of today.
+pub fn widget() -> Response<Body> {
+    page::module(format!("import \".{}/scrip.js\";\n", *FOLDER))
+}

@@ -1,0 +1,150 @@
+//! The page of a customer: plain files, and what the server renders into them.
+
+mod files;
+mod render;
+mod view;
+
+pub use files::{FILES, file, widget};
+
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+use shared::decide::settle;
+use shared::domain::AccountId;
+use shared::domain::period::Day;
+use shared::http::{self, Call, Problem, page};
+use shared::listing::{self, Filter, From};
+use shared::session::{Scope, Session};
+use shared::world::World;
+
+/// How many entries the page shows at once.
+const ENTRIES: usize = 20;
+/// How many days its chart has.
+const DAYS: u32 = 30;
+
+/// The page, or one that says what to do without a session.
+pub async fn show(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    match call.customer(world, Scope::View).await {
+        Ok(session) => Ok(page::shown(rendered(world, call, session).await?)),
+        Err(problem) if problem.is_no_session() => Ok(ended()),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The page for a link that was used or has expired.
+pub fn ended() -> Response<Body> {
+    page::ended(render::ended())
+}
+
+async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<String, Problem> {
+    let (account, catalog) = (&session.account, world.catalog().await);
+    let asked = Asked::of(call);
+    let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
+        Ok((filter, from, _)) => (filter, from),
+        // Not a form that was sent, but a changed address: everything is shown.
+        Err(_) => (Filter::default(), None),
+    };
+    let loaded = super::read(world, call, account).await?;
+    let now = world.clock.now();
+    let settled = settle::settle(&loaded.account, &catalog, now);
+    let settled = settled.map_err(|fault| call.problem(fault))?;
+    let pending = match from {
+        None => super::pending(&loaded.account, &catalog, now).map_err(|f| call.problem(f))?,
+        Some(_) => None,
+    };
+    let pending = pending.filter(|pending| filter.fits(&pending.entry));
+    let listed = listing::search(&world.store, &loaded, &filter, from, ENTRIES).await;
+    let listed = listed.map_err(|error| call.problem(error))?;
+    let to = Day::of(now).plus(1);
+    let from_day = to.minus(DAYS);
+    let days = shared::usage::usage(&world.store, account, from_day, to).await;
+    let days = days.map_err(|error| call.problem(error))?.unwrap_or_default();
+    let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
+    let entries = http::ledger::listing_json(pending.as_ref(), &listed.entries, None, &catalog);
+    // What the page says is what the routes say: the same JSON, put into words.
+    let data = view::Data {
+        balance: value(&http::reply::balance_json(&settled, &catalog, now)),
+        rate_card: value(&http::reply::catalog_json(&catalog)),
+        entries: value(&entries)["entries"].take(),
+        usage: value(&usage),
+        days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
+        session: json!({
+            "expires_at": session.expires_at,
+            "return_url": session.return_url,
+            "buy": session.allows(Scope::Buy),
+        }),
+        filter: asked.shown(),
+        older: listed.next.map(|next| asked.link(Some(&seal(&next, account)))),
+        newest: from.map(|_| asked.link(None)),
+        csv: asked.csv(),
+    };
+    Ok(render::page(&view::of(data, &settled.account, &catalog)))
+}
+
+fn seal(next: &From, account: &AccountId) -> String {
+    http::cursor::seal(next, account)
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).expect("replies are JSON")
+}
+
+/// What the form above the ledger asks for.
+struct Asked {
+    kind: String,
+    action: String,
+    /// Days, as the browser sends them: `2026-11-18`.
+    from: String,
+    to: String,
+    /// The same as the ledger's route takes it.
+    listing: Vec<(String, String)>,
+}
+
+impl Asked {
+    fn of(call: &Call<'_>) -> Asked {
+        let sent = |wanted: &str| {
+            let found = call.query().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value).unwrap_or_default()
+        };
+        let (kind, action, from, to) = (sent("kind"), sent("action"), sent("from"), sent("to"));
+        let day =
+            |day: &str| if day.is_empty() { String::new() } else { format!("{day}T00:00:00Z") };
+        let listing = [
+            ("kind", kind.clone()),
+            ("action", action.clone()),
+            ("from", day(&from)),
+            ("to", day(&to)),
+            ("cursor", sent("cursor")),
+        ];
+        let listing = listing.into_iter().filter(|(_, value)| !value.is_empty());
+        let listing = listing.map(|(name, value)| (name.to_owned(), value)).collect();
+        Asked { kind, action, from, to, listing }
+    }
+
+    fn shown(&self) -> Value {
+        let set = [&self.kind, &self.action, &self.from, &self.to].iter().any(|v| !v.is_empty());
+        json!({
+            "kind": self.kind, "action": self.action, "from": self.from, "to": self.to, "set": set,
+        })
+    }
+
+    /// The page with the same form, from a place in the ledger on.
+    fn link(&self, cursor: Option<&str>) -> String {
+        let form = [
+            ("kind", &self.kind),
+            ("action", &self.action),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let form = form.into_iter().filter(|(_, value)| !value.is_empty());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(form).extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
+        format!("/?{}#ledger", query.finish())
+    }
+
+    fn csv(&self) -> String {
+        let listing = self.listing.iter().filter(|(name, _)| name != "cursor");
+        let mut query = form_urlencoded::Serializer::new("format=csv&limit=200".to_owned());
+        query.extend_pairs(listing);
+        format!("/v1/me/ledger?{}", query.finish())
+    }
+}

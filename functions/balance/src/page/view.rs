@@ -1,0 +1,192 @@
+//! What the page shows: the answers of the routes, and the few sums that they do not say.
+
+use serde_json::{Value, json};
+use shared::domain::catalog::{Action, Pack};
+use shared::domain::period::Day;
+use shared::domain::{Account, Catalog, Credits};
+use shared::listing::KINDS;
+
+use super::render::unit;
+
+/// Answers of routes, and addresses.
+pub struct Data {
+    pub balance: Value,
+    pub rate_card: Value,
+    pub entries: Value,
+    pub usage: Value,
+    /// The days that the usage is of, with those on which nothing happened.
+    pub days: Vec<Day>,
+    pub session: Value,
+    pub filter: Value,
+    pub older: Option<String>,
+    pub newest: Option<String>,
+    pub csv: String,
+}
+
+/// Currencies whose smallest unit is the whole one, and those that have three decimals.
+const WHOLE: [&str; 16] = [
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",
+    "xaf", "xof", "xpf",
+];
+const THOUSANDTHS: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
+/// How many credits the price list says the worth of.
+const MANY: Credits = Credits::whole(100);
+
+pub fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
+    let (available, held) = (account.available, account.held());
+    let consumed: Credits = account.consumed.values().copied().sum();
+    let total = available + held + consumed;
+    let share = |part: Credits| per_mille(part, total);
+    json!({
+        "total": total,
+        "share": { "available": share(available), "held": share(held) },
+        "enough": enough(account, catalog),
+        "pools": pools(&data.balance, account),
+        "consumed": used(&data.balance, account, catalog),
+        "packs": packs(catalog),
+        "rates": rates(&data.rate_card, catalog),
+        "kinds": KINDS,
+        "days": chart(&data.usage, &data.days),
+        "balance": data.balance,
+        "catalog": data.rate_card,
+        "entries": data.entries,
+        "session": data.session,
+        "filter": data.filter,
+        "older": data.older,
+        "newest": data.newest,
+        "csv": data.csv,
+    })
+}
+
+/// How much more of what the account uses most, or of the first action, its credits are enough for.
+fn enough(account: &Account, catalog: &Catalog) -> Option<Value> {
+    let most = account.consumed.iter().filter(|(number, _)| **number > 0);
+    let most = most.max_by_key(|(_, credits)| **credits).map(|(number, _)| *number);
+    let mut sold: Vec<&Action> = catalog.actions.values().filter(|a| !a.retired).collect();
+    sold.sort_by_key(|action| (Some(action.number) != most, action.number));
+    let action = sold.first()?;
+    let n = buys(action, account.available);
+    let gate = account.gate.is_open();
+    (gate && n > 0).then(|| json!({ "n": n.to_string(), "what": unit(&action.unit, n != 1) }))
+}
+
+/// How many units of an action an amount buys.
+fn buys(action: &Action, credits: Credits) -> i128 {
+    i128::from(credits.micro()) * i128::from(action.per) / i128::from(action.credits.micro())
+}
+
+/// The grants in the order in which they are spent, in two groups: included, and purchased.
+fn pools(balance: &Value, account: &Account) -> Vec<Value> {
+    let shown = balance["grants"].as_array().into_iter().flatten();
+    let numbered = shown.zip(account.line.grants()).zip(1..).map(|((shown, grant), order)| {
+        let mut shown = shown.clone();
+        shown["order"] = json!(order);
+        (grant, shown)
+    });
+    let numbered: Vec<_> = numbered.collect();
+    let pool = |name, paid| {
+        let own = numbered.iter().filter(move |(grant, _)| grant.kind.is_paid() == paid);
+        let left: Credits = own.clone().map(|(grant, _)| grant.left).sum();
+        let grants: Vec<_> = own.map(|(_, shown)| shown.clone()).collect();
+        (!grants.is_empty()).then(|| json!({ "name": name, "left": left, "grants": grants }))
+    };
+    [pool("included", false), pool("purchased", true)].into_iter().flatten().collect()
+}
+
+/// What was consumed by action, the most first, with its share of all.
+fn used(balance: &Value, account: &Account, catalog: &Catalog) -> Vec<Value> {
+    let total: Credits = account.consumed.values().copied().sum();
+    let shown = balance["consumed"]["actions"].as_array().into_iter().flatten();
+    let mut used: Vec<(Credits, Value)> = shown
+        .zip(account.consumed.values())
+        .filter(|(_, credits)| !credits.is_zero())
+        .map(|(shown, credits)| {
+            let mut shown = shown.clone();
+            shown["share"] = json!(per_mille(*credits, total));
+            (*credits, shown)
+        })
+        .collect();
+    debug_assert!(used.iter().all(|(_, shown)| {
+        shown["action"].as_str().is_none_or(|name| catalog.actions.contains_key(name))
+    }));
+    used.sort_by_key(|(credits, _)| -*credits);
+    used.into_iter().map(|(_, shown)| shown).collect()
+}
+
+/// The days as bars: the highest is a hundred high. None: nothing was consumed on any.
+fn chart(usage: &Value, days: &[Day]) -> Option<Value> {
+    let used: Vec<(String, Credits)> = usage["days"].as_array()?.iter().filter_map(read).collect();
+    let most =
+        used.iter().map(|(_, credits)| *credits).max().filter(|most| *most > Credits::ZERO)?;
+    let bars = days.iter().map(|day| {
+        let day = day.to_string();
+        let credits = used.iter().find(|(used, _)| *used == day).map_or(Credits::ZERO, |u| u.1);
+        // A day with more refunds than debits has no bar; its number is in the table.
+        let height = per_mille(credits.max(Credits::ZERO), most) / 10;
+        json!({ "day": day, "credits": credits, "height": height })
+    });
+    let bars: Vec<_> = bars.collect();
+    Some(json!({ "credits": usage["credits"], "width": 10 * bars.len(), "days": bars }))
+}
+
+fn read(day: &Value) -> Option<(String, Credits)> {
+    let credits = day["credits"].as_str()?;
+    let unsigned = credits.trim_start_matches('-').parse().unwrap_or(Credits::ZERO);
+    let credits = if credits.starts_with('-') { -unsigned } else { unsigned };
+    Some((day["day"].as_str()?.to_owned(), credits))
+}
+
+fn rates(rate_card: &Value, catalog: &Catalog) -> Vec<Value> {
+    let shown = rate_card["actions"].as_array().into_iter().flatten();
+    let rates = shown.filter_map(|rate| {
+        let action = catalog.actions.get(rate["action"].as_str()?)?;
+        let mut rate = rate.clone();
+        rate["buys"] = json!(buys(action, MANY).to_string());
+        rate["order"] = json!(action.credits.micro() / i64::try_from(action.per).ok()?);
+        rate["unit"] = json!(unit(&action.unit, false));
+        rate["units"] = json!(unit(&action.unit, true));
+        Some(rate)
+    });
+    rates.collect()
+}
+
+/// The packs, the cheapest first.
+fn packs(catalog: &Catalog) -> Vec<Value> {
+    let mut packs: Vec<_> = catalog.packs.iter().collect();
+    packs.sort_by_key(|(_, pack)| (&pack.currency, pack.price_minor));
+    packs.into_iter().map(|(name, pack)| offer(name, pack)).collect()
+}
+
+fn offer(name: &str, pack: &Pack) -> Value {
+    let minor = i128::from(pack.price_minor);
+    let decimals = match pack.currency.as_str() {
+        currency if WHOLE.contains(&currency) => 0,
+        currency if THOUSANDTHS.contains(&currency) => 3,
+        _ => 2,
+    };
+    // A ten-thousandth of the smallest unit is near enough to compare packs by; rounded up.
+    let micro = i128::from(pack.credits.micro());
+    let each = (minor * 100 * 1_000_000 + micro - 1) / micro;
+    json!({
+        "pack": name,
+        "credits": pack.credits,
+        "currency": pack.currency,
+        "price": decimal(minor, decimals),
+        "each": decimal(each, decimals + 2),
+        "expires_after_months": pack.expires_after_months.to_string(),
+    })
+}
+
+/// A whole number of small units as a decimal: 4900 with 2 decimals is `49.00`.
+fn decimal(small: i128, decimals: usize) -> String {
+    let digits = format!("{small:0>width$}", width = decimals + 1);
+    let (whole, part) = digits.split_at(digits.len() - decimals);
+    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
+}
+
+fn per_mille(part: Credits, total: Credits) -> i64 {
+    match total.is_zero() {
+        true => 0,
+        false => (i128::from(part.micro()) * 1000 / i128::from(total.micro())) as i64,
+    }
+}

@@ -1,0 +1,54 @@
+//! The page: what goes along with HTML and the files that it is made of.
+
+use lambda_http::{Body, Response};
+
+/// Nothing but our own files and our own routes; no script or style inside the page, and no frame
+/// around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// A page for a customer with a session. No cache keeps it, and no other site learns of it.
+pub fn shown(html: String) -> Response<Body> {
+    html_of(200, html)
+}
+
+/// The page that says that there is no session, or that it is over.
+pub fn ended(html: String) -> Response<Body> {
+    html_of(401, html)
+}
+
+fn html_of(status: u16, html: String) -> Response<Body> {
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "text/html; charset=utf-8")
+        .header("content-security-policy", POLICY)
+        .header("x-frame-options", "DENY")
+        .header("x-content-type-options", "nosniff")
+        .header("referrer-policy", "no-referrer")
+        .header("cross-origin-opener-policy", "same-origin")
+        .header("cache-control", "no-store");
+    response.body(Body::Text(html)).expect("status and headers are valid")
+}
+
+/// A file whose address has the hash of its content in it: kept for good. Pages of any origin may
+/// read it, as it is the same for everybody.
+pub fn file(kind: &'static str, text: &'static str) -> Response<Body> {
+    asset(kind, "public, max-age=31536000, immutable", text.to_owned())
+}
+
+/// A file whose address stays as it is: asked for again after five minutes.
+pub fn module(text: String) -> Response<Body> {
+    asset("text/javascript; charset=utf-8", "public, max-age=300", text)
+}
+
+fn asset(kind: &'static str, keep: &'static str, text: String) -> Response<Body> {
+    let response = Response::builder()
+        .status(200)
+        .header("content-type", kind)
+        .header("cache-control", keep)
+        .header("access-control-allow-origin", "*")
+        .header("cross-origin-resource-policy", "cross-origin")
+        .header("x-content-type-options", "nosniff");
+    response.body(Body::Text(text)).expect("status and headers are valid")
+}

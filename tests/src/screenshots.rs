@@ -1,0 +1,90 @@
+//! The pictures in the README, made again: `cargo run -p tests --bin screenshots`.
+//!
+//! The page is the real one, in a real Chromium, with an account that has lived a little.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use serde_json::json;
+use tests::support::browser::{Browser, Tab};
+use tests::support::{Stack, request};
+
+/// A Wednesday, as in the tests; times are shown as they are in Berlin.
+const NOW: &str = "2026-11-18T12:00:00Z";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(mut browser) = Browser::start() else { return ExitCode::FAILURE };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    std::fs::create_dir_all(&folder).expect("docs");
+    let (stack, _) = Stack::served(Some(NOW), &[]).await;
+    lived(&stack).await;
+    for (name, account, width, height, scheme) in [
+        ("page-light", "acme", 1040, 1500, "light"),
+        ("page-dark", "acme", 1040, 820, "dark"),
+        ("page-narrow", "acme", 360, 820, "light"),
+        ("page-empty", "open", 1040, 620, "light"),
+    ] {
+        let mut tab = browser.tab(width, height);
+        tab.scheme(scheme);
+        tab.open(&link(&stack, account).await);
+        tab.until("document.querySelector('#hero time').textContent.includes('(')");
+        take(&mut tab, &folder.join(format!("{name}.png")));
+    }
+    // Between the payment and its credits: the answer of the checkout is put in by the browser.
+    let mut tab = browser.tab(1040, 620);
+    tab.scheme("light");
+    let answer = "{ const real = fetch; window.fetch = (address, options) => \
+                  String(address).startsWith('/v1/me/checkouts') ? Promise.resolve(Response.json(\
+                  { state: 'processing', credits: '500' })) : real(address, options) }";
+    tab.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": answer }));
+    tab.open(&link(&stack, "acme").await);
+    let base = stack.world().config.public_url.clone().expect("an address");
+    tab.open(&format!("{base}/?checkout=1"));
+    tab.until("document.querySelector('#news-message')");
+    take(&mut tab, &folder.join("page-processing.png"));
+    ExitCode::SUCCESS
+}
+
+async fn link(stack: &Stack, account: &str) -> String {
+    let base = stack.world().config.public_url.clone().expect("an address");
+    let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": base });
+    let path = format!("/v1/accounts/{account}/sessions");
+    let made = stack.send(request("POST", &path, None, &body.to_string())).await;
+    made.text("/url").to_owned()
+}
+
+/// Accounts with something to show.
+async fn lived(stack: &Stack) {
+    stack.open("acme", "pro").await;
+    stack.open("open", "free").await;
+    stack.debit("open", "all", "25").await;
+    stack.grant("acme", "gift", "150").await;
+    for (n, (action, quantity, user)) in [
+        ("dynamic_video", 412, "mia"),
+        ("custom_image", 623, "noah"),
+        ("feed_field", 9640, "feed"),
+        ("rich_text", 58, "mia"),
+        ("image_alt_text", 37, "noah"),
+        ("background_removal", 9, "\u{5de}\u{5d9}\u{5d4}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({ "action": action, "quantity": quantity, "user": user });
+        let path = "/v1/accounts/acme/debits";
+        stack.post(path, &format!("job {n}"), &body.to_string()).await;
+    }
+    let hold = json!({ "action": "dynamic_video", "quantity": 12, "user": "mia" });
+    stack.post("/v1/accounts/acme/holds", "film", &hold.to_string()).await;
+}
+
+/// A picture, with fewer colours where `pngquant` is there to do it.
+fn take(tab: &mut Tab<'_>, file: &Path) {
+    tab.picture(file);
+    let mut quantize = Command::new("pngquant");
+    quantize.args(["--force", "--ext", ".png", "48"]).arg(file);
+    let small = quantize.status().is_ok_and(|status| status.success());
+    let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
+    println!("{} {bytes} bytes{}", file.display(), if small { "" } else { ", not quantized" });
+}

@@ -1,0 +1,272 @@
+//! A real browser: Chromium, driven by its DevTools protocol over a pipe. No crate is needed for it.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A headless Chromium with a profile of its own. It ends when this is dropped.
+pub struct Browser {
+    child: Child,
+    to: ChildStdin,
+    from: Receiver<Value>,
+    profile: PathBuf,
+    sent: u64,
+    /// Events that came while something else was waited for.
+    events: VecDeque<Value>,
+}
+
+/// One page, in a context that shares no cookie with others.
+pub struct Tab<'a> {
+    browser: &'a mut Browser,
+    session: String,
+    /// What was wrong so far: exceptions, errors on the console, blocked requests.
+    errors: Vec<String>,
+    requests: Vec<String>,
+}
+
+/// Where Chromium is. None: it is not installed.
+///
+/// # Panics
+/// If it is missing with `CI=true`: there the tests that need it must run.
+pub fn chromium() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let all = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let found = all.into_iter().find(|file| file.is_file());
+    if found.is_none() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI has no Chromium");
+        eprintln!("NOT RUN: there is no Chromium on this machine");
+    }
+    found
+}
+
+impl Browser {
+    /// Starts Chromium. None: it is not installed, which was said.
+    pub fn start() -> Option<Browser> {
+        let program = chromium()?;
+        let unique = format!("scrip-browser-{}-{:?}", std::process::id(), Instant::now());
+        let unique = unique.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "");
+        let profile = std::env::temp_dir().join(unique);
+        // The protocol is spoken on descriptors 3 and 4; the shell makes them of its own 0 and 1.
+        let line = "exec \"$0\" --headless=new --remote-debugging-pipe --no-sandbox --disable-gpu \
+                    --no-first-run --disable-extensions --disable-background-networking \
+                    --disable-component-update --hide-scrollbars --lang=en-GB --accept-lang=en-GB \
+                    --force-color-profile=srgb --user-data-dir=\"$1\" about:blank \
+                    3<&0 4>&1 0</dev/null 1>/dev/null";
+        let mut child = Command::new("sh")
+            .args(["-c", line])
+            .arg(&program)
+            .arg(&profile)
+            .env("TZ", "Europe/Berlin")
+            .env("LANGUAGE", "en_GB")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh starts");
+        let (to, out) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        let (sender, from) = channel();
+        std::thread::spawn(move || {
+            for message in BufReader::new(out).split(0).map_while(Result::ok) {
+                let message = serde_json::from_slice(&message).expect("DevTools speaks JSON");
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        let events = VecDeque::new();
+        Some(Browser { child, to, from, profile, sent: 0, events })
+    }
+
+    /// A new page of this size.
+    pub fn tab(&mut self, width: u32, height: u32) -> Tab<'_> {
+        let context = self.call(None, "Target.createBrowserContext", json!({}));
+        let target =
+            json!({ "url": "about:blank", "browserContextId": context["browserContextId"] });
+        let target = self.call(None, "Target.createTarget", target);
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let session = self.call(None, "Target.attachToTarget", attach);
+        let session = session["sessionId"].as_str().expect("a session").to_owned();
+        let mut tab = Tab { browser: self, session, errors: Vec::new(), requests: Vec::new() };
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            tab.call(&format!("{domain}.enable"), json!({}));
+        }
+        tab.size(width, height);
+        tab
+    }
+
+    fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
+        self.sent += 1;
+        let id = self.sent;
+        let mut message = json!({ "id": id, "method": method, "params": params });
+        if let Some(session) = session {
+            message["sessionId"] = json!(session);
+        }
+        let mut bytes = message.to_string().into_bytes();
+        bytes.push(0);
+        self.to.write_all(&bytes).expect("Chromium listens");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.receive(until).unwrap_or_else(|| panic!("{method}: no answer"));
+            if answer["id"] == json!(id) {
+                assert!(answer.get("error").is_none(), "{method}: {}", answer["error"]);
+                return answer["result"].clone();
+            }
+            self.events.push_back(answer);
+        }
+    }
+
+    fn receive(&mut self, until: Instant) -> Option<Value> {
+        match self.from.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => panic!("Chromium has ended"),
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}
+
+impl Tab<'_> {
+    pub fn call(&mut self, method: &str, params: Value) -> Value {
+        let session = self.session.clone();
+        self.browser.call(Some(&session), method, params)
+    }
+
+    /// Opens an address and waits until it is loaded.
+    pub fn open(&mut self, url: &str) {
+        let opened = self.call("Page.navigate", json!({ "url": url }));
+        assert!(opened.get("errorText").is_none(), "{url}: {opened}");
+        self.until("document.readyState === 'complete'");
+    }
+
+    /// The value of an expression, awaited if it is a promise.
+    pub fn eval(&mut self, expression: &str) -> Value {
+        let ask = json!({
+            "expression": expression, "awaitPromise": true, "returnByValue": true,
+            "userGesture": true,
+        });
+        let answer = self.call("Runtime.evaluate", ask);
+        let thrown = answer.get("exceptionDetails");
+        assert!(thrown.is_none(), "{expression}: {}", thrown.unwrap_or(&Value::Null));
+        answer["result"]["value"].clone()
+    }
+
+    pub fn text(&mut self, expression: &str) -> String {
+        let value = self.eval(expression);
+        value.as_str().unwrap_or_else(|| panic!("{expression}: {value}")).to_owned()
+    }
+
+    /// Waits until an expression is true. What is not there yet is not true.
+    pub fn until(&mut self, expression: &str) {
+        let until = Instant::now() + PATIENCE;
+        let guarded = format!("(() => {{ try {{ return !!({expression}) }} catch {{}} }})()");
+        while self.eval(&guarded) != json!(true) {
+            let body = "document.body?.innerText.slice(0, 2000)";
+            assert!(Instant::now() < until, "never: {expression}\n{}", self.eval(body));
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    /// Presses a key, as a person at a keyboard does.
+    pub fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, None),
+            "Enter" => (13, Some("\r")),
+            "Escape" => (27, None),
+            " " => (32, Some(" ")),
+            other => panic!("which key is {other}?"),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({
+                "type": kind, "key": key, "windowsVirtualKeyCode": code,
+                "code": if key == " " { "Space" } else { key },
+            });
+            if let (Some(text), "keyDown") = (text, kind) {
+                event["text"] = json!(text);
+            }
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    pub fn size(&mut self, width: u32, height: u32) {
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+    }
+
+    /// `light` or `dark`.
+    pub fn scheme(&mut self, scheme: &str) {
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    pub fn without_scripts(&mut self) {
+        self.call("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+    }
+
+    /// A picture of the window as PNG.
+    pub fn picture(&mut self, file: &Path) {
+        let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let data = picture["data"].as_str().expect("a picture");
+        let bytes = aws_smithy_types::base64::decode(data).expect("base64");
+        std::fs::write(file, bytes).expect("the picture is written");
+    }
+
+    /// What went wrong since it was asked last: exceptions, console errors, blocked requests.
+    pub fn take_errors(&mut self) -> Vec<String> {
+        // A call that is answered has let everything before it arrive.
+        self.eval("0");
+        self.sort_events();
+        std::mem::take(&mut self.errors)
+    }
+
+    /// The addresses that were asked for since it was asked last.
+    pub fn take_requests(&mut self) -> Vec<String> {
+        self.eval("0");
+        self.sort_events();
+        std::mem::take(&mut self.requests)
+    }
+
+    fn sort_events(&mut self) {
+        for event in std::mem::take(&mut self.browser.events) {
+            if event["sessionId"] != json!(self.session) {
+                continue;
+            }
+            let params = &event["params"];
+            match event["method"].as_str().unwrap_or_default() {
+                "Runtime.exceptionThrown" => self.errors.push(params.to_string()),
+                "Runtime.consoleAPICalled" if params["type"] == "error" => {
+                    self.errors.push(params["args"].to_string());
+                }
+                "Log.entryAdded" if params["entry"]["level"] == "error" => {
+                    let entry = &params["entry"];
+                    self.errors.push(format!("{} {}", entry["text"], entry["url"]));
+                }
+                "Network.requestWillBeSent" => {
+                    let url = params["request"]["url"].as_str().unwrap_or_default();
+                    self.requests.push(url.to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+}
