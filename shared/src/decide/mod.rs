@@ -10,11 +10,15 @@ pub mod hold;
 pub mod once;
 pub mod open;
 pub mod page;
+pub mod payment;
 pub mod plan;
 pub mod refund;
 pub mod settle;
 
-pub use change::{AccountChange, Change, Edition, Guard, Name, Page, Receipt, Step};
+pub use change::{
+    AccountChange, Change, Edition, Guard, Name, Page, PaymentChange, Receipt, Step, Told,
+    UnreadEvent,
+};
 
 use crate::domain::instant::Span;
 

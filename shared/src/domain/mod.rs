@@ -8,6 +8,8 @@ pub mod grant;
 pub mod id;
 pub mod instant;
 pub mod ledger;
+pub mod money;
+pub mod payment;
 pub mod period;
 pub mod refusal;
 
@@ -18,4 +20,6 @@ pub use entry::{Entry, Movement, What};
 pub use grant::{Grant, GrantId, GrantKind};
 pub use id::{AccountId, Key, OperationId, Seq};
 pub use instant::Instant;
+pub use money::{Currency, Money};
+pub use payment::{Order, Payment};
 pub use refusal::Refusal;

@@ -106,6 +106,15 @@ impl Problem {
                     .with("required", required)
                     .with("available", available)
             }
+            Refusal::DebtOutstanding { required, available, debt } => {
+                let detail =
+                    format!("The account owes {debt} credits; the next top-up repays them.");
+                new(402, "Debt outstanding", detail)
+                    .with("required", required)
+                    .with("available", available)
+                    .with("debt", debt)
+                    .with("top_up_url", &config.top_up_url)
+            }
             Refusal::InsufficientCredits { required, available, recharge } => {
                 insufficient(required, available, recharge, config)
             }
@@ -141,6 +150,22 @@ impl Problem {
             }
             Refusal::GrantExpired { expires_at } => {
                 new(422, "Grant expired", format!("The grant would have expired at {expires_at}."))
+            }
+            Refusal::NoDebt => new(409, "No debt", "The account owes nothing.".to_owned()),
+            Refusal::UnknownPack { pack } => {
+                new(422, "Unknown pack", format!("The catalog sells no pack {pack:?}."))
+            }
+            Refusal::CheckoutNotFound => {
+                new(404, "Checkout not found", "The account has no such checkout.".to_owned())
+            }
+            Refusal::PaymentNotFound => {
+                new(404, "Payment not found", "There is no such payment.".to_owned())
+            }
+            Refusal::PaymentNotParked => {
+                new(409, "Payment not parked", "It does not wait for an operator.".to_owned())
+            }
+            Refusal::EventUnreadable { problem } => {
+                new(409, "Event unreadable", format!("It still cannot be read: {problem}."))
             }
             Refusal::BalanceTooLarge => {
                 let most = Credits::MAX_BALANCE;

@@ -10,7 +10,9 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
-use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal, Seq, What};
+use crate::domain::{
+    AccountId, Catalog, Credits, Gate, Instant, Key, OperationId, Refusal, Seq, What,
+};
 use crate::operate::Receipted;
 
 /// The balance after an entry.
@@ -100,6 +102,12 @@ struct Refunded {
     credits: Credits,
     /// What came back: less, if grants that it had come from are gone.
     returned: Credits,
+}
+
+#[derive(Serialize)]
+struct Waived {
+    /// The debt that is waived.
+    credits: Credits,
 }
 
 #[derive(Serialize)]
@@ -196,9 +204,14 @@ fn receipted_as(
             let what = OnPlan { plan, status: status.name(), anchor: *anchor };
             to_json(&Receipt { head, what, tail })
         }
-        What::Settled { .. } | What::Frozen | What::Unfrozen => {
-            to_json(&Receipt { head, what: Nothing {}, tail })
+        What::DebtWaived { credits } => {
+            to_json(&Receipt { head, what: Waived { credits: *credits }, tail })
         }
+        What::Settled { .. }
+        | What::Frozen
+        | What::Unfrozen
+        | What::ToppedUp { .. }
+        | What::Reversed { .. } => to_json(&Receipt { head, what: Nothing {}, tail }),
     }
 }
 
@@ -324,10 +337,11 @@ pub fn balance(
         account: &account.id,
         plan: &standing.plan,
         status: standing.status.name(),
-        gate: match (account.gate.frozen, account.gate.no_plan) {
-            (true, _) => "account_frozen",
-            (false, true) => "plan_required",
-            (false, false) => "open",
+        gate: match account.gate {
+            Gate { frozen: true, .. } => "account_frozen",
+            Gate { no_plan: true, .. } => "plan_required",
+            Gate { in_debt: true, .. } => "debt_outstanding",
+            Gate::OPEN => "open",
         },
         available: account.available,
         held: account.held(),

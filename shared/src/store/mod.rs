@@ -6,6 +6,7 @@ mod doubt;
 mod error;
 mod expression;
 pub mod packed;
+mod payments;
 mod read;
 mod row;
 mod skew;
@@ -23,6 +24,7 @@ use aws_sdk_dynamodb::types::{
 pub use doubt::Doubt;
 pub use error::StoreError;
 use expression::Expression;
+pub use payments::Parked;
 use row::Item;
 pub use skew::Skew;
 
@@ -103,6 +105,11 @@ impl Store {
             Change::Open(receipt, account) => self.open(receipt, account, doubt).await,
             Change::Receipted(receipt, change) => self.receipted(receipt, change, doubt).await,
             Change::Refund(receipt, refund) => self.refund(receipt, refund, doubt).await,
+            Change::Order(receipt, order) => self.place(receipt, order).await,
+            Change::Told(order, told) => self.told(*order, told).await,
+            Change::Payment(change) => self.write_payment(change).await,
+            Change::Keep(event) => self.keep(event).await,
+            Change::Decide(event, decided) => self.decide(event, decided).await,
             Change::Publish(edition) => self.publish(edition).await,
         };
         self.skew.check()?;
@@ -250,11 +257,13 @@ impl Store {
             .expect("table and item are set");
         let kept = row::catalog_item(edition, &table::catalog_key(edition.version));
         let kept = put_absent(&self.tables.ledger, kept);
-        let write = self.client.transact_write_items();
-        let write = write.transact_items(TransactWriteItem::builder().put(latest).build());
-        let Err(error) = write.transact_items(kept).send().await else {
-            return Ok(Outcome::Done(None));
-        };
+        self.transact(vec![TransactWriteItem::builder().put(latest).build(), kept]).await
+    }
+
+    /// All parts, or none of them because a condition of one did not hold.
+    async fn transact(&self, parts: Vec<TransactWriteItem>) -> Stored<Outcome> {
+        let write = self.client.transact_write_items().set_transact_items(Some(parts));
+        let Err(error) = write.send().await else { return Ok(Outcome::Done(None)) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled))
                 if canceled.cancellation_reasons().iter().any(check_failed) =>
