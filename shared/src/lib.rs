@@ -10,6 +10,8 @@ pub mod domain;
 pub mod http;
 pub mod listing;
 pub mod operate;
+pub mod secrets;
+pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod world;

@@ -16,6 +16,7 @@ mod input;
 mod invoke;
 mod ledger;
 mod listing;
+mod money;
 mod operators;
 mod plans;
 mod properties;

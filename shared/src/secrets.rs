@@ -1,0 +1,107 @@
+//! Secrets: read once, kept in memory, and read again when they may have changed.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_secretsmanager::Client;
+
+use crate::domain::Instant;
+use crate::domain::instant::Span;
+
+/// For how long a secret is used before it is read again: a key that was removed is refused
+/// everywhere after it.
+const FRESH: Span = Span::from_s(300);
+/// How often it is read at most, whoever asks for it: what a stranger sends can ask, too.
+const RARELY: Span = Span::from_s(10);
+
+/// One secret: in AWS by its ARN, elsewhere a fixed text.
+#[derive(Clone)]
+pub struct Secret(Source);
+
+#[derive(Clone)]
+enum Source {
+    Fixed(Arc<str>),
+    Manager { client: Client, arn: String, cached: Arc<Mutex<Option<Cached>>> },
+}
+
+struct Cached {
+    text: Arc<str>,
+    /// When it was read, or was tried to be.
+    at: Instant,
+}
+
+/// The secret could not be read, and never was.
+#[derive(Debug, thiserror::Error)]
+#[error("a secret could not be read")]
+pub struct SecretError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl Secret {
+    /// A secret that is known: of the local stack, or of a test.
+    pub fn fixed(text: impl Into<Arc<str>>) -> Secret {
+        Secret(Source::Fixed(text.into()))
+    }
+
+    /// The secret in Secrets Manager under `arn`.
+    pub fn in_manager(client: Client, arn: impl Into<String>) -> Secret {
+        Secret(Source::Manager { client, arn: arn.into(), cached: Arc::default() })
+    }
+
+    /// The secret, read at most five minutes ago.
+    ///
+    /// # Errors
+    /// [`SecretError`] if it was never read. If it cannot be read again, the last text stays.
+    pub async fn get(&self, now: Instant) -> Result<Arc<str>, SecretError> {
+        self.read_within(FRESH, now).await
+    }
+
+    /// The secret, read again: what was signed with it does not fit the one that is known. At most
+    /// every ten seconds.
+    ///
+    /// # Errors
+    /// As of [`Secret::get`].
+    pub async fn again(&self, now: Instant) -> Result<Arc<str>, SecretError> {
+        self.read_within(RARELY, now).await
+    }
+
+    async fn read_within(&self, fresh: Span, now: Instant) -> Result<Arc<str>, SecretError> {
+        let (client, arn, cached) = match &self.0 {
+            Source::Fixed(text) => return Ok(text.clone()),
+            Source::Manager { client, arn, cached } => (client, arn, cached),
+        };
+        let known = {
+            let mut cached = cached.lock().expect("no one panics with the lock");
+            if let Some(cached) = cached.as_mut() {
+                if cached.at <= now && now - cached.at < fresh {
+                    return Ok(cached.text.clone());
+                }
+                // Whoever finds it stale reads it; the others go on with the last one.
+                cached.at = now;
+            }
+            cached.as_ref().map(|cached| cached.text.clone())
+        };
+        let got = client.get_secret_value().secret_id(arn).send().await;
+        let got = got.map_err(|error| SecretError(error.into()));
+        let text = got.and_then(|got| match got.secret_string {
+            Some(text) => Ok(Arc::from(text)),
+            None => Err(SecretError("it is not a text".into())),
+        });
+        match (text, known) {
+            (Ok(text), _) => {
+                let read = Cached { text: Arc::clone(&text), at: now };
+                *cached.lock().expect("no one panics with the lock") = Some(read);
+                Ok(text)
+            }
+            (Err(error), Some(known)) => {
+                tracing::warn!(error = %error.0, "a secret could not be read again");
+                Ok(known)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,3 @@
+//! Money in: packs, payments, and money going back.
+
+mod laws;
