@@ -13,5 +13,6 @@ pub mod operate;
 pub mod secrets;
 pub mod session;
 pub mod store;
+pub mod stripe;
 pub mod telemetry;
 pub mod world;

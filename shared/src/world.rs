@@ -118,6 +118,23 @@ impl World {
     }
 }
 
+/// The secret whose ARN is in the variable `name`, as it is now in Secrets Manager.
+///
+/// # Errors
+/// [`StartError`] if the variable is not set or the secret cannot be read.
+pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret, StartError> {
+    let arn = std::env::var(name).map_err(|_| ConfigError { name, problem: "is not set" })?;
+    let aws = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(https_client())
+        .timeout_config(call_timeout())
+        .retry_config(call_retry())
+        .load()
+        .await;
+    let secret = Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws), arn);
+    secret.get(now).await?;
+    Ok(secret)
+}
+
 /// A call, with the SDK's own retries, lives no longer than the protocol assumes.
 pub fn call_timeout() -> TimeoutConfig {
     let call = std::time::Duration::from_millis(CALL.ms().unsigned_abs());

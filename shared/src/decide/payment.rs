@@ -64,8 +64,12 @@ pub fn change(
     let mut payment = after;
     let (mut change, mut parks, mut learns) = (None, None, None);
     if let Some((order, account)) = ordered {
-        let due = payment.due(order);
-        change = apply(order, account, &payment, due - before.applied, operation, now);
+        // Of two orders it is not known whose credits they are: nothing moves but the mark.
+        let due = match payment.facts.orders.len() {
+            1 => payment.due(order),
+            _ => before.applied,
+        };
+        change = apply((order, account), &payment, (before.applied, due), operation, now);
         payment.applied = due;
         let (was, is) = (before.version > 0 && before.is_parked(order), payment.is_parked(order));
         parks = (was != is).then(|| (is, why(&payment, order)));
@@ -77,14 +81,13 @@ pub fn change(
 
 /// What the account gets (more than nothing) or what is taken back of it (less).
 fn apply(
-    order: &Order,
-    account: &Account,
+    (order, account): (&Order, &Account),
     payment: &Payment,
-    credits: Credits,
+    (before, due): (Credits, Credits),
     operation: OperationId,
     now: Instant,
 ) -> Option<AccountChange> {
-    let due = payment.due(order);
+    let credits = due - before;
     let grant = GrantId::Operation(order.id);
     let expires_at = Some(order.expires_at());
     let (when, steps, what) = if credits > Credits::ZERO {

@@ -4,6 +4,7 @@ mod csv;
 pub mod cursor;
 mod fields;
 pub mod ledger;
+pub mod payment;
 mod problem;
 pub mod reply;
 pub mod request;

@@ -9,7 +9,10 @@ use crate::domain::account::{MOST_HOLDS, Recharge};
 use crate::domain::refusal::{FieldProblem, HoldEnd};
 use crate::domain::{Credits, Refusal};
 use crate::operate::{BatchFailure, Failure};
+use crate::secrets::SecretError;
 use crate::store::StoreError;
+use crate::stripe::StripeError;
+use crate::stripe::signature::SignatureError;
 
 /// `application/problem+json` with a stable `code`.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +46,47 @@ impl Problem {
     pub fn too_large(most_bytes: usize) -> Problem {
         let detail = format!("The body is larger than {most_bytes} bytes.");
         Problem::new(413, "body_too_large", "Body too large", detail)
+    }
+
+    /// A webhook that was not signed by Stripe, or not lately.
+    pub fn signature(error: SignatureError) -> Problem {
+        tracing::warn!(%error, "a webhook is refused");
+        let detail = format!("The Stripe-Signature does not hold: {error}.");
+        Problem::new(400, "signature_invalid", "Signature invalid", detail)
+    }
+
+    /// A secret that cannot be read now.
+    pub fn secret(error: SecretError) -> Problem {
+        tracing::error!(error = %chain(&error), "a secret cannot be read");
+        let detail = "A secret cannot be read now. Send it again.".to_owned();
+        let problem = Problem::new(503, "unavailable", "Unavailable", detail);
+        Problem { retry_after_s: Some(5), ..problem }
+    }
+
+    /// As many events as are kept wait for an operator: Stripe keeps this one, and sends it again.
+    pub fn too_many_parked() -> Problem {
+        let detail = "Too many payments wait for an operator. Send it again.".to_owned();
+        let problem = Problem::new(503, "unavailable", "Unavailable", detail);
+        Problem { retry_after_s: Some(600), ..problem }
+    }
+
+    /// A checkout that Stripe did not begin. The order is kept: the same key asks for the same.
+    pub fn stripe(error: &StripeError) -> Problem {
+        match error {
+            StripeError::Again(_) => {
+                tracing::warn!(%error, "a checkout is not known to have begun");
+                let detail = "The payment provider did not answer. Send it again: a checkout with \
+                              the same Idempotency-Key begins once.";
+                let unknown =
+                    Problem::new(503, "outcome_unknown", "Outcome unknown", detail.to_owned());
+                Problem { retry_after_s: Some(1), ..unknown }
+            }
+            StripeError::Denied(_) => {
+                tracing::error!(%error, "a checkout was refused");
+                let detail = "The payment provider refused the checkout.".to_owned();
+                Problem::new(500, "internal_error", "Internal error", detail)
+            }
+        }
     }
 
     /// How a failed operation looks, with where to buy credits if that would help.

@@ -139,7 +139,7 @@ pub fn receipts<'a>(
     created(format!("{{\"account\":{account},\"receipts\":[{receipts}]}}"), replayed)
 }
 
-fn created(body: String, replayed: bool) -> Response<Body> {
+pub(super) fn created(body: String, replayed: bool) -> Response<Body> {
     let response = Response::builder()
         .status(201)
         .header("content-type", "application/json")
@@ -379,6 +379,6 @@ pub(super) fn ok(value: &impl Serialize) -> Response<Body> {
     response.body(Body::Text(to_json(value))).expect("status and headers are valid")
 }
 
-fn to_json(value: &impl Serialize) -> String {
+pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("replies are plain values")
 }
