@@ -12,6 +12,8 @@ pub mod publish;
 pub mod routes;
 pub mod seed;
 pub mod server;
+pub mod session;
+pub mod stripe;
 pub mod tables;
 pub mod template;
 pub mod world;

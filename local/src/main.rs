@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use local::clock::LocalClock;
 use local::routes::Functions;
+use local::stripe::{self, LocalStripe};
 use local::world::{self, Data};
-use local::{demo, inspect, publish, seed, server, tables};
-use shared::config::Config;
+use local::{demo, inspect, publish, seed, server, session, tables};
+use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
+use shared::secrets::Secret;
+use shared::stripe::Stripe;
 use shared::world::World;
 use tokio::net::TcpListener;
 
@@ -36,6 +39,9 @@ struct Options {
     /// Use the DynamoDB at this address instead of the embedded one.
     #[arg(long, global = true, env = "DYNAMODB_ENDPOINT_URL")]
     endpoint: Option<String>,
+    /// An origin of the product, besides this address: http://127.0.0.1:8080. May be repeated.
+    #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
+    origins: Vec<String>,
 }
 
 /// Without a command the stack is started.
@@ -46,6 +52,8 @@ enum Command {
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Ask Stripe what became of the payments of 30 days, and put right what differs.
+    Reconcile,
     /// Print an account and its pages.
     Inspect { account: AccountId },
 }
@@ -76,7 +84,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Error> {
-    let Options { command, addr, data, memory, now, endpoint } = options;
+    let Options { command, addr, data, memory, now, endpoint, origins } = options;
     let (data, clock) = match (endpoint, memory) {
         (Some(url), _) => (Data::Endpoint(url), LocalClock::default()),
         (None, true) => (Data::Memory, LocalClock::default()),
@@ -90,8 +98,9 @@ async fn run(options: Options) -> Result<(), Error> {
         clock.set(now);
     }
     match command {
-        None => serve(addr, &data, clock).await,
+        None => serve(addr, &data, clock, origins).await,
         Some(Command::Demo) => demo().await,
+        Some(Command::Reconcile) => reconcile(&data, clock).await,
         Some(Command::Inspect { account }) => {
             let world = world::open(&data, &clock, config(None)).await?;
             let text = inspect::inspect(&world, &account).await?;
@@ -105,20 +114,74 @@ async fn run(options: Options) -> Result<(), Error> {
     }
 }
 
-async fn serve(addr: SocketAddr, data: &Data, clock: LocalClock) -> Result<(), Error> {
+async fn serve(
+    addr: SocketAddr,
+    data: &Data,
+    clock: LocalClock,
+    mut origins: Vec<String>,
+) -> Result<(), Error> {
     if !addr.ip().is_loopback() {
         return Err("--addr: the local stack has no IAM and listens on loopback only".into());
     }
     let listener = TcpListener::bind(addr).await.map_err(|e| format!("--addr {addr}: {e}"))?;
     let base = format!("http://{}", listener.local_addr()?);
-    let world = world::open(data, &clock, config(Some(format!("{base}/")))).await?;
-    let functions = Functions::new(world);
+    origins.push(base.clone());
+    let config = Config {
+        top_up_url: Some(format!("{base}/")),
+        public_url: Some(base.clone()),
+        origins,
+        ..config(None)
+    };
+    let world = world::open(data, &clock, config).await?;
+    let functions = Functions::new(world.with_session_keys(session::new_keys()));
+    let (functions, stripe) = with_stripe(functions, &base, data, &clock)?;
     seed::seed(&functions).await?;
-    println!("{}", banner(&base, data, clock.now()));
+    let link = session::link(&functions, "acme", &base).await?;
+    println!("{}", banner(&base, data, clock.now(), &link));
     tokio::select! {
-        served = server::serve(listener, functions, clock) => Ok(served?),
+        served = server::serve(listener, functions, clock, stripe) => Ok(served?),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
+}
+
+/// The real Stripe, in test mode, if there is a key for it; or the one in this process.
+fn with_stripe(
+    functions: Functions,
+    base: &str,
+    data: &Data,
+    clock: &LocalClock,
+) -> Result<(Functions, Option<LocalStripe>), Error> {
+    if let Ok(key) = std::env::var("STRIPE_SECRET_KEY") {
+        if !key.starts_with("sk_test_") {
+            return Err("STRIPE_SECRET_KEY: the local stack takes a test key only".into());
+        }
+        let secret = std::env::var("STRIPE_WEBHOOK_SECRET");
+        let secret = secret.map_err(|_| "STRIPE_WEBHOOK_SECRET is not set: see `stripe listen`")?;
+        let stripe = Stripe::new(&key, None)?;
+        return Ok((functions.with_stripe(stripe, Secret::fixed(secret)), None));
+    }
+    let local = match data {
+        Data::Folder(folder) => {
+            LocalStripe::kept_in(folder.join("stripe.json"), clock.clock(), base)?
+        }
+        Data::Memory | Data::Endpoint(_) => LocalStripe::new(clock.clock(), base),
+    };
+    let stripe = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
+    let secret = Secret::fixed(stripe::WEBHOOK_SECRET);
+    Ok((functions.with_stripe(stripe, secret), Some(local)))
+}
+
+/// Asks Stripe for the last 30 days and puts right what differs.
+async fn reconcile(data: &Data, clock: LocalClock) -> Result<(), Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let functions = Functions::new(world::open(data, &clock, config(None)).await?);
+    let (functions, local) = with_stripe(functions, &base, data, &clock)?;
+    let serving = local.map(|local| tokio::spawn(stripe::serve(listener, local)));
+    let report = reconcile::run(functions.world(), functions.stripe()).await;
+    serving.inspect(|serving| serving.abort());
+    println!("{}", serde_json::to_string_pretty(&report?)?);
+    Ok(())
 }
 
 async fn demo() -> Result<(), Error> {
@@ -146,11 +209,16 @@ async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {
 }
 
 fn config(top_up_url: Option<String>) -> Config {
-    Config { tables: tables::names(), top_up_url }
+    Config { tables: tables::names(), top_up_url, ..Config::default() }
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    let origin = origin_of(text).filter(|origin| origin == text);
+    origin.ok_or("not an origin such as http://127.0.0.1:8080")
 }
 
 /// What to try first. The curls work as they are, and show something new when sent again.
-fn banner(base: &str, data: &Data, now: Instant) -> String {
+fn banner(base: &str, data: &Data, now: Instant, link: &str) -> String {
     let accounts = seed::ACCOUNTS.map(|(account, plan, shows)| {
         format!(
             "  {:<42} {account}: {plan}, {shows}",
@@ -168,6 +236,11 @@ fn banner(base: &str, data: &Data, now: Instant) -> String {
 
 {accounts}
 
+What acme's customer sees; the link works once, for an hour
+  {link}
+Another link, and a token for the widget
+  curl -i {base}/v1/accounts/acme/sessions \\
+    -d '{{\"subject\":\"ada\",\"scopes\":[\"buy\"],\"return_url\":\"{base}/\"}}'
 Spend a credit; send it again for the same receipt, with Idempotent-Replayed: true
   curl -i {base}/v1/accounts/acme/debits -H 'Idempotency-Key: my-first-video' \\
     -d '{{\"action\":\"dynamic_video\",\"quantity\":1}}'

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use crate::clock::LocalClock;
 use crate::control;
 use crate::routes::Functions;
+use crate::stripe::{self, LocalStripe};
 
 /// What is read of a body: a byte more than any route takes, so that the route refuses it.
 const MOST_BYTES: usize = 256 * 1024 + 1;
@@ -21,6 +22,8 @@ const MOST_BYTES: usize = 256 * 1024 + 1;
 struct Stack {
     functions: Functions,
     clock: LocalClock,
+    /// None: the real Stripe is used.
+    stripe: Option<LocalStripe>,
     addr: SocketAddr,
 }
 
@@ -32,13 +35,14 @@ pub async fn serve(
     listener: TcpListener,
     functions: Functions,
     clock: LocalClock,
+    stripe: Option<LocalStripe>,
 ) -> std::io::Result<()> {
-    let stack = Stack { functions, clock, addr: listener.local_addr()? };
+    let stack = Stack { functions, clock, stripe, addr: listener.local_addr()? };
     axum::serve(listener, Router::new().fallback(answer).with_state(stack)).await
 }
 
 async fn answer(State(stack): State<Stack>, request: Request) -> Response {
-    if !is_meant(request.headers(), stack.addr) {
+    if !is_meant(request.uri().path(), request.headers(), stack.addr) {
         return (StatusCode::FORBIDDEN, "The local stack answers its own address only.\n")
             .into_response();
     }
@@ -48,21 +52,55 @@ async fn answer(State(stack): State<Stack>, request: Request) -> Response {
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
     let response = match request.uri().path().starts_with("/_local/") {
-        true => control::answer(&stack.clock, &request),
+        true => local(&stack, &request).await,
         false => stack.functions.answer(request).await,
     };
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, Body::from(body.to_vec()))
 }
 
+/// What only the local stack answers.
+async fn local(
+    stack: &Stack,
+    request: &lambda_http::Request,
+) -> lambda_http::Response<lambda_http::Body> {
+    let path = request.uri().path();
+    let Some(local) = &stack.stripe else { return control::answer(&stack.clock, request) };
+    if path.starts_with(stripe::PREFIX) {
+        return stripe::answer(local, request);
+    }
+    let session = path.strip_prefix("/_local/stripe/");
+    match (request.method().as_str(), session) {
+        ("GET", Some(session)) => {
+            let page = stripe::page::show(local, session);
+            page.unwrap_or_else(|| control::answer(&stack.clock, request))
+        }
+        ("POST", Some(session)) if control::is_json(request) => {
+            let pressed = stripe::page::press(local, &stack.functions, session, request).await;
+            control::reply(pressed.0, &pressed.1)
+        }
+        ("POST", None) if path == "/_local/schedule/reconcile" && control::is_json(request) => {
+            match reconcile::run(stack.functions.world(), stack.functions.stripe()).await {
+                Ok(report) => control::reply(200, &serde_json::json!(report)),
+                Err(error) => {
+                    control::reply(500, &serde_json::json!({ "detail": error.to_string() }))
+                }
+            }
+        }
+        _ => control::answer(&stack.clock, request),
+    }
+}
+
 /// There is no IAM here, so what a page elsewhere makes a browser send, by another name for this
-/// address or from another origin, is refused.
-fn is_meant(headers: &HeaderMap, addr: SocketAddr) -> bool {
+/// address or from another origin, is refused. What has no IAM in AWS either looks at the origin
+/// itself: a customer's requests, and files that are for everybody.
+fn is_meant(path: &str, headers: &HeaderMap, addr: SocketAddr) -> bool {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let ours = [format!("localhost:{}", addr.port()), addr.to_string()];
     let host_is_ours = header(HOST).is_some_and(|host| ours.iter().any(|our| our == host));
     let origin_is_ours = header(ORIGIN).is_none_or(|origin| {
         ours.iter().any(|our| origin.strip_prefix("http://") == Some(our.as_str()))
     });
-    host_is_ours && origin_is_ours
+    let public = ["/v1/me/", "/assets/", "/scrip.js"].iter().any(|part| path.starts_with(part));
+    host_is_ours && (origin_is_ours || public)
 }

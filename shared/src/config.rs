@@ -3,11 +3,19 @@
 use crate::store::Tables;
 
 /// What differs from one deployment to the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     pub tables: Tables,
     /// Where a customer can buy credits: said with every refusal for lack of credits.
     pub top_up_url: Option<String>,
+    /// Where customers find the page, without a path: `https://credits.example.com`. None: under
+    /// the name that a request was sent to.
+    pub public_url: Option<String>,
+    /// The product's own origins: its screens may ask for a customer's balance, and a customer is
+    /// sent back to nowhere else.
+    pub origins: Vec<String>,
+    /// Where the keys of sessions are, in Secrets Manager. None: this function has no customers.
+    pub session_keys_arn: Option<String>,
 }
 
 /// A variable that is missing or wrong.
@@ -32,6 +40,25 @@ impl Config {
         if top_up_url.as_deref().is_some_and(|url| !url.starts_with("http")) {
             return Err(ConfigError { name: "TOP_UP_URL", problem: "is not a web address" });
         }
-        Ok(Config { tables, top_up_url })
+        let public_url = var("PUBLIC_URL");
+        if public_url.as_deref().is_some_and(|url| origin_of(url).as_deref() != Some(url)) {
+            let problem = "is not an origin such as https://credits.example.com";
+            return Err(ConfigError { name: "PUBLIC_URL", problem });
+        }
+        let origins = var("ALLOWED_ORIGINS").unwrap_or_default();
+        let origins: Vec<String> =
+            origins.split_terminator(',').map(|origin| origin.trim().to_owned()).collect();
+        if origins.iter().any(|origin| origin_of(origin).as_deref() != Some(origin)) {
+            let problem = "is not a list of origins such as https://app.example.com";
+            return Err(ConfigError { name: "ALLOWED_ORIGINS", problem });
+        }
+        let session_keys_arn = var("SESSION_KEYS_ARN");
+        Ok(Config { tables, top_up_url, public_url, origins, session_keys_arn })
     }
+}
+
+/// The origin of a web address, as a browser says it. None: it has none.
+pub fn origin_of(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
+    Some(url.origin().ascii_serialization())
 }

@@ -14,6 +14,7 @@ use crate::decide::CALL;
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::{Catalog, Instant};
+use crate::secrets::{Secret, SecretError};
 use crate::store::{Store, StoreError};
 
 /// A function's surroundings: made once, in `main`.
@@ -23,6 +24,8 @@ pub struct World {
     pub clock: Clock,
     pub entropy: Entropy,
     pub config: Config,
+    /// The keys that sign sessions. None: this function has no customers.
+    pub session_keys: Option<Secret>,
     catalog: Arc<Mutex<Cached>>,
 }
 
@@ -45,6 +48,8 @@ pub enum StartError {
     Catalog(#[from] CatalogError),
     #[error("the catalog could not be read: {0}")]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
 
 impl World {
@@ -62,7 +67,18 @@ impl World {
             .await;
         let builder = aws_sdk_dynamodb::config::Builder::from(&aws);
         let store = Store::new(builder, config.tables.clone(), clock.clone());
-        World::new(store, clock, Entropy::system(), config).await
+        let keys = config
+            .session_keys_arn
+            .clone()
+            .map(|arn| Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws), arn));
+        let world = World::new(store, clock, Entropy::system(), config).await?;
+        match keys {
+            None => Ok(world),
+            Some(keys) => {
+                keys.get(world.clock.now()).await?;
+                Ok(world.with_session_keys(keys))
+            }
+        }
     }
 
     /// A world around `store`, with the catalog that is in force there.
@@ -78,7 +94,13 @@ impl World {
         let text = store.catalog().await?;
         let catalog = Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))?;
         let cached = Cached { catalog: Arc::new(catalog), read_at: clock.now() };
-        Ok(World { store, clock, entropy, config, catalog: Arc::new(Mutex::new(cached)) })
+        let catalog = Arc::new(Mutex::new(cached));
+        Ok(World { store, clock, entropy, config, session_keys: None, catalog })
+    }
+
+    /// This world, with customers.
+    pub fn with_session_keys(self, keys: Secret) -> World {
+        World { session_keys: Some(keys), ..self }
     }
 
     /// The catalog in force: read again once a minute, without a deploy. If it cannot be read, or

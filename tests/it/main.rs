@@ -24,6 +24,7 @@ mod refunds;
 mod restart;
 mod rules;
 mod scenarios;
+mod sessions;
 mod simulation;
 mod stories;
 mod time;

@@ -23,7 +23,7 @@ async fn the_process_that_is_killed() {
         println!("run by a_killed_stack_comes_back");
         return;
     };
-    let config = Config { tables: tables::names(), top_up_url: None };
+    let config = Config { tables: tables::names(), ..Config::default() };
     let data = Data::Folder(folder.into());
     let clock = LocalClock::default();
     let world = world::open(&data, &clock, config).await.expect("a stack");

@@ -220,6 +220,7 @@ impl Player for Table {
                 refusal => vec![refusal.code().to_owned()],
             },
             Err(Failure::Store(error)) => panic!("{error}"),
+            Err(Failure::Sessions(error)) => panic!("{error}"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Balance: what an account has and where it went, current to the last acknowledged operation.
+//! Balance: what an account has and where it went, current to the last acknowledged operation; for
+//! services by account, and for customers by session.
 
 use lambda_http::{Body, Request, Response};
 use shared::decide::{Fault, settle};
@@ -6,30 +7,74 @@ use shared::domain::ledger::Placed;
 use shared::domain::{Account, AccountId, Catalog, Instant, Refusal};
 use shared::http::ledger::Form;
 use shared::http::{self, Call, Problem};
-use shared::listing;
+use shared::session::Scope;
 use shared::store::Loaded;
 use shared::world::World;
+use shared::{listing, operate};
 
-/// Answers `GET /v1/accounts/{account}/balance` and `/ledger`.
+/// Answers what is asked of one account, the session of a customer, and its page.
 pub async fn handle(world: &World, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
-    http::answer(route(world, &call).await)
+    call.shared(http::answer(route(world, &call).await))
 }
 
 async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     match call.route() {
         ("GET", path) => match path[..] {
-            ["v1", "accounts", account, "balance"] => balance(world, call, account).await,
-            ["v1", "accounts", account, "ledger"] => ledger(world, call, account).await,
+            ["v1", "accounts", account, "balance"] => {
+                balance(world, call, call.account(account)?).await
+            }
+            ["v1", "accounts", account, "ledger"] => {
+                ledger(world, call, call.account(account)?).await
+            }
+            ["v1", "me", "balance"] => balance(world, call, mine(world, call).await?).await,
+            ["v1", "me", "ledger"] => ledger(world, call, mine(world, call).await?).await,
+            ["v1", "me", "catalog"] => catalog(world, call).await,
+            ["enter"] => enter(world, call).await,
             _ => Err(Problem::no_route()),
         },
+        ("POST", path) => match path[..] {
+            ["v1", "accounts", account, "sessions"] => session(world, call, account).await,
+            _ => Err(Problem::no_route()),
+        },
+        ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(Problem::no_route()),
     }
 }
 
+/// The account of a customer's request: its session's.
+async fn mine(world: &World, call: &Call<'_>) -> Result<AccountId, Problem> {
+    Ok(call.customer(world, Scope::View).await?.account)
+}
+
+/// A session for an account: nothing is written, so it needs no key.
+async fn session(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+    let (account, request) = (call.account(account)?, call.session()?);
+    let opened = operate::session::make(world, account, request).await;
+    let opened = opened.map_err(|failure| call.problem(failure))?;
+    Ok(http::customer::made(&opened, &call.base()))
+}
+
+/// A customer comes in by a link.
+async fn enter(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let (link, catalog) = (call.link()?, world.catalog().await);
+    let opened = operate::session::enter(world, &catalog, &link).await;
+    let opened = opened.map_err(|failure| call.problem(failure))?;
+    Ok(http::customer::entered(&opened, world.clock.now()))
+}
+
+/// What actions cost: the very data that debits are priced with.
+async fn catalog(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    mine(world, call).await?;
+    Ok(http::reply::catalog(&*world.catalog().await))
+}
+
 /// One consistent read. What time did to the account since is computed, and not written.
-async fn balance(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let account = call.account(account)?;
+async fn balance(
+    world: &World,
+    call: &Call<'_>,
+    account: AccountId,
+) -> Result<Response<Body>, Problem> {
     let loaded = read(world, call, &account).await?;
     let (catalog, now) = (world.catalog().await, world.clock.now());
     let settled = settle::settle(&loaded.account, &catalog, now);
@@ -39,8 +84,11 @@ async fn balance(world: &World, call: &Call<'_>, account: &str) -> Result<Respon
 
 /// The entries, the latest first. What time did and nobody wrote down is a pending entry, so that
 /// the entries always sum to the balance.
-async fn ledger(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let account = call.account(account)?;
+async fn ledger(
+    world: &World,
+    call: &Call<'_>,
+    account: AccountId,
+) -> Result<Response<Body>, Problem> {
     let catalog = world.catalog().await;
     let (filter, from, limit) = call.page(&account, &catalog)?;
     let loaded = read(world, call, &account).await?;

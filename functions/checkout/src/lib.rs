@@ -22,7 +22,8 @@ async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
     match (method, &path[..]) {
         ("GET", ["v1", "me", "packs"]) => {
             call.customer(world, Scope::View).await?;
-            Ok(packs(&world.catalog().await, world.clock.now()))
+            let catalog = world.catalog().await;
+            Ok(packs(&catalog, world.clock.now()))
         }
         ("POST", ["v1", "me", "checkouts"]) => begin(world, stripe, call).await,
         ("GET", ["v1", "me", "checkouts", id]) => state(world, call, id).await,

@@ -5,8 +5,8 @@
 use serde::Serialize;
 use shared::domain::instant::Span;
 use shared::domain::{AccountId, Credits, OperationId};
+use shared::operate::Failure;
 use shared::operate::payment::{self, Heard, News};
-use shared::store::StoreError;
 use shared::stripe::{self, Asked, Stripe, StripeError};
 use shared::world::World;
 
@@ -45,8 +45,8 @@ pub struct Found {
 pub enum ReconcileError {
     #[error(transparent)]
     Stripe(#[from] StripeError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    #[error("a payment was not taken in: {0:?}")]
+    Failed(Failure),
 }
 
 /// Asks for everything of the last 30 days.
@@ -96,7 +96,8 @@ async fn hear(
             return Ok(());
         }
     };
-    let Heard::News(news) = payment::hear(world, &said, false).await? else { return Ok(()) };
+    let heard = payment::hear(world, &said, false).await.map_err(ReconcileError::Failed)?;
+    let Heard::News(news) = heard else { return Ok(()) };
     let News { order, intent, before, after, parked } = news;
     // What was said before in other words is news without an effect.
     if before != after || parked.is_some() {

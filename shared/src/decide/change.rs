@@ -36,6 +36,8 @@ pub enum Change {
     Decide(UnreadEvent, Decided),
     /// The next version of the catalog, if the one in force is the version before it.
     Publish(Edition),
+    /// A customer comes in by a link, if nobody has.
+    Enter(Entrance),
 }
 
 /// A change of one account that is there.
@@ -187,4 +189,15 @@ pub struct Edition {
     pub version: u32,
     /// The catalog in TOML.
     pub text: String,
+}
+
+/// That a customer came in by a link: it does not work again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    pub account: AccountId,
+    pub link: OperationId,
+    /// The session that was opened by it.
+    pub session: OperationId,
+    /// When the link expires.
+    pub expires_at: Instant,
 }

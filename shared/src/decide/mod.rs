@@ -16,8 +16,8 @@ pub mod refund;
 pub mod settle;
 
 pub use change::{
-    AccountChange, Change, Edition, Guard, Name, Page, PaymentChange, Receipt, Step, Told,
-    UnreadEvent,
+    AccountChange, Change, Edition, Entrance, Guard, Name, Page, PaymentChange, Receipt, Step,
+    Told, UnreadEvent,
 };
 
 use crate::domain::instant::Span;

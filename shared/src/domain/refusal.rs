@@ -52,6 +52,12 @@ pub enum Refusal {
     EventUnreadable { problem: String },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
+    /// There is no token, or one that is not accepted, whatever is wrong with it.
+    SessionRequired,
+    /// The session does not allow this.
+    ScopeRequired { scope: &'static str },
+    /// The page that asks is of an origin that may not.
+    OriginRefused,
 }
 
 /// How a hold ended.
@@ -104,6 +110,9 @@ impl Refusal {
             Refusal::PaymentNotParked => "payment_not_parked",
             Refusal::EventUnreadable { .. } => "event_unreadable",
             Refusal::BalanceTooLarge => "balance_too_large",
+            Refusal::SessionRequired => "session_required",
+            Refusal::ScopeRequired { .. } => "scope_required",
+            Refusal::OriginRefused => "origin_refused",
         }
     }
 }

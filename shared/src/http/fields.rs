@@ -127,6 +127,19 @@ impl Fields {
         parsed
     }
 
+    /// An optional list of words, each of them one of `known`.
+    pub fn words<'a>(&mut self, field: &str, known: &[&'a str]) -> Option<Vec<&'a str>> {
+        let value = self.take(field)?;
+        let words = value.as_array().and_then(|words| {
+            let known = |word: &Value| known.iter().find(|known| word == *known).copied();
+            words.iter().map(known).collect::<Option<Vec<_>>>()
+        });
+        if words.is_none() {
+            self.wrong(field, format!("must be a list of {}", known.join(", ")));
+        }
+        words
+    }
+
     /// An optional list of 1 to `most` objects, each read by `read`. What is wrong in one of them is
     /// named by its place: `debits[3].quantity`.
     pub fn objects<T>(

@@ -2,6 +2,7 @@
 
 mod csv;
 pub mod cursor;
+pub mod customer;
 mod fields;
 pub mod ledger;
 pub mod payment;

@@ -94,6 +94,7 @@ impl Problem {
         match failure {
             Failure::Refusal(refusal) => Problem::refusal(refusal, config),
             Failure::Store(error) => Problem::error(&error),
+            Failure::Sessions(error) => Problem::internal(&error),
         }
     }
 
@@ -215,6 +216,19 @@ impl Problem {
                 let most = Credits::MAX_BALANCE;
                 new(422, "Balance too large", format!("An account holds at most {most} credits."))
             }
+            Refusal::SessionRequired => {
+                let detail = "There is no session, or it is over. Open credits again from where \
+                              you came.";
+                new(401, "Session required", detail.to_owned())
+            }
+            Refusal::ScopeRequired { scope } => {
+                let detail = format!("This session does not allow to {scope}.");
+                new(403, "Scope required", detail).with("scope", scope)
+            }
+            Refusal::OriginRefused => {
+                let detail = "A page of this origin may not ask for this.".to_owned();
+                new(403, "Origin refused", detail)
+            }
         }
     }
 
@@ -235,12 +249,16 @@ impl Problem {
                 Problem { retry_after_s: Some(1), ..unknown }
             }
             StoreError::Denied(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
-                tracing::error!(error = %chain(error), "a request failed");
-                let detail = "The credits service failed. A change may be sent again with the same \
-                              Idempotency-Key: it will not happen twice.";
-                Problem::new(500, "internal_error", "Internal error", detail.to_owned())
+                Problem::internal(error)
             }
         }
+    }
+
+    fn internal(error: &dyn std::error::Error) -> Problem {
+        tracing::error!(error = %chain(error), "a request failed");
+        let detail = "The credits service failed. A change may be sent again with the same \
+                      Idempotency-Key: it will not happen twice.";
+        Problem::new(500, "internal_error", "Internal error", detail.to_owned())
     }
 
     pub fn into_response(self) -> Response<Body> {

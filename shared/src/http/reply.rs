@@ -139,6 +139,11 @@ pub fn receipts<'a>(
     created(format!("{{\"account\":{account},\"receipts\":[{receipts}]}}"), replayed)
 }
 
+/// A 201 of something that can be made again.
+pub(super) fn made(value: &impl Serialize) -> Response<Body> {
+    created(to_json(value), false)
+}
+
 pub(super) fn created(body: String, replayed: bool) -> Response<Body> {
     let response = Response::builder()
         .status(201)
@@ -368,6 +373,40 @@ pub fn balance(
         }
     };
     response.expect("status and headers are valid")
+}
+
+#[derive(Serialize)]
+struct RateCard<'a> {
+    catalog: u32,
+    contact_url: &'a str,
+    actions: Vec<Rate<'a>>,
+}
+
+#[derive(Serialize)]
+struct Rate<'a> {
+    action: &'a str,
+    credits: Credits,
+    per: u64,
+    unit: &'a str,
+    /// The largest quantity of one operation.
+    limit: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounding: Option<&'static str>,
+}
+
+/// What actions cost, as debits are priced.
+pub fn catalog(catalog: &Catalog) -> Response<Body> {
+    let sold = catalog.actions.iter().filter(|(_, action)| !action.retired);
+    let actions = sold.map(|(name, action)| Rate {
+        action: name,
+        credits: action.credits,
+        per: action.per,
+        unit: &action.unit,
+        limit: action.limit,
+        rounding: action.round_up.then_some("up"),
+    });
+    let actions = actions.collect();
+    ok(&RateCard { catalog: catalog.version, contact_url: &catalog.contact_url, actions })
 }
 
 /// A 200 that no cache keeps.

@@ -36,9 +36,9 @@ const MOST_ENTRIES: usize = 200;
 
 /// One HTTP request with what is needed to answer what is wrong with it.
 pub struct Call<'a> {
-    request: &'a Request,
-    config: &'a Config,
-    path: String,
+    pub(super) request: &'a Request,
+    pub(super) config: &'a Config,
+    pub(super) path: String,
 }
 
 impl<'a> Call<'a> {
@@ -279,7 +279,7 @@ impl<'a> Call<'a> {
         fields.finish(reason).map_err(|refusal| self.problem(refusal))
     }
 
-    fn fields(&self) -> Result<Fields, Problem> {
+    pub(super) fn fields(&self) -> Result<Fields, Problem> {
         let body: &[u8] = self.request.body();
         if body.len() > MOST_BYTES {
             return Err(Problem::too_large(MOST_BYTES));

@@ -8,6 +8,7 @@ mod once;
 mod operator;
 pub mod payment;
 mod refund;
+pub mod session;
 mod upkeep;
 
 use std::time::Duration;
@@ -38,6 +39,8 @@ const LONGEST_WAIT_MS: u64 = 250;
 pub enum Failure {
     Refusal(Refusal),
     Store(StoreError),
+    /// The keys of sessions cannot be used.
+    Sessions(session::NoKeys),
 }
 
 impl From<Refusal> for Failure {

@@ -91,8 +91,8 @@ pub async fn note(world: &World, id: OperationId, told: Told) -> Result<(), Stor
 /// that no order is known for is kept, because its order may be told later.
 ///
 /// # Errors
-/// [`StoreError`]: say it again.
-pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, StoreError> {
+/// [`Failure::Store`]: say it again.
+pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Failure> {
     match said {
         Said::Expired { order } => {
             let catalog = world.catalog().await;
@@ -107,13 +107,9 @@ pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Stor
             }
         }
         Said::Payment { intent, facts } => {
-            let heard =
-                join(world, intent, adopt, &|before, _| Ok(payment::told(before, facts.clone())));
-            match heard.await {
-                Ok(heard) => Ok(heard),
-                Err(Failure::Store(error)) => Err(error),
-                Err(Failure::Refusal(_)) => unreachable!("what is said is not refused"),
-            }
+            let becomes =
+                |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
+            join(world, intent, adopt, &becomes).await
         }
     }
 }
@@ -123,11 +119,11 @@ pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Stor
 /// # Errors
 /// [`Refusal::PaymentNotFound`], [`Refusal::PaymentNotParked`], or a [`StoreError`].
 pub async fn decide(world: &World, intent: &IntentId, decided: &Decided) -> Result<News, Failure> {
-    let heard = join(world, intent, false, &|before, order| match order {
+    let becomes = |before: &Payment, order: Option<&Order>| match order {
         Some(order) => payment::decided(before, order, decided.clone()),
         None => Err(Refusal::PaymentNotFound),
-    });
-    match heard.await? {
+    };
+    match join(world, intent, false, &becomes).await? {
         Heard::News(news) => Ok(news),
         Heard::Foreign | Heard::Known => Err(Refusal::PaymentNotFound.into()),
     }
@@ -245,12 +241,8 @@ async fn tidy(run: &Run<'_>, account: &AccountId) {
         let loaded = run.world.store.account(account).await?;
         settle_now(run, loaded.as_ref()).await
     };
-    match settled.await {
-        Ok(()) => {}
-        Err(Failure::Store(error)) => {
-            let account = account.as_str();
-            tracing::warn!(account, error = %error, "a payment was not settled; the next caller will");
-        }
-        Err(Failure::Refusal(_)) => unreachable!("a settle is not refused"),
+    if let Err(failure) = settled.await {
+        let account = account.as_str();
+        tracing::warn!(account, ?failure, "a payment was not settled; the next caller will");
     }
 }

@@ -31,11 +31,11 @@ pub use skew::Skew;
 use crate::clock::Clock;
 use crate::decide::page::Weight;
 use crate::decide::refund::{Refund, Returned};
-use crate::decide::{AccountChange, Change, Edition, Name, Page, Receipt};
+use crate::decide::{AccountChange, Change, Edition, Entrance, Name, Page, Receipt};
 use crate::domain::{Account, AccountId, Credits, Key, OperationId};
 
 /// How the two tables are called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
     pub accounts: String,
     pub ledger: String,
@@ -69,6 +69,8 @@ pub enum Outcome {
     NameExists(Name),
     /// The operation happened.
     ReceiptExists(Receipt),
+    /// The link was used.
+    EntranceExists(Entrance),
 }
 
 type Stored<T> = Result<T, StoreError>;
@@ -111,6 +113,7 @@ impl Store {
             Change::Keep(event) => self.keep(event).await,
             Change::Decide(event, decided) => self.decide(event, decided).await,
             Change::Publish(edition) => self.publish(edition).await,
+            Change::Enter(entrance) => self.enter(entrance).await,
         };
         self.skew.check()?;
         outcome
@@ -162,6 +165,14 @@ impl Store {
             None => Ok(Outcome::Done(None)),
             Some(there) if there.key == name.key => Ok(Outcome::NameExists(there)),
             Some(_) => Err(hash_collision(&name.account, &name.key)),
+        }
+    }
+
+    async fn enter(&self, entrance: &Entrance) -> Stored<Outcome> {
+        let there = self.put_if_absent(row::entrance_item(entrance), None).await?;
+        match there {
+            None => Ok(Outcome::Done(None)),
+            Some(item) => Ok(Outcome::EntranceExists(row::read_entrance(&item)?)),
         }
     }
 

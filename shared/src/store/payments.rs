@@ -224,7 +224,7 @@ fn payment_item(payment: &Payment) -> Item {
     let mut item = Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)));
     if payment.facts.orders.is_empty() {
         let gone_s = (payment.at + FOREIGN).ms() / 1000;
-        item.insert(ledger::GONE.to_owned(), row::number(gone_s));
+        item.insert(ledger::DELETE_AT_S.to_owned(), row::number(gone_s));
     }
     item
 }

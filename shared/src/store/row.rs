@@ -10,12 +10,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::StoreError;
 use super::packed::{self, PackedError};
 use super::table::{
-    ACCOUNT, CATALOG, SORT, account, hold_key, layout_key, ledger, name_key, page_key,
-    read_hold_key, read_page_key, receipt_key, refunds_key,
+    ACCOUNT, CATALOG, SORT, account, entrance_key, hold_key, layout_key, ledger, name_key,
+    page_key, read_hold_key, read_page_key, receipt_key, refunds_key,
 };
 use crate::decide::page::Weight;
 use crate::decide::refund::{Returned, ReturnedOf};
-use crate::decide::{Edition, Name, Page, Receipt};
+use crate::decide::{Edition, Entrance, Name, Page, Receipt};
+use crate::domain::instant::Span;
 use crate::domain::{Account, AccountId, Credits, Gate, Instant, Key, OperationId};
 
 pub type Item = HashMap<String, AttributeValue>;
@@ -113,6 +114,21 @@ pub fn receipt_item(receipt: &Receipt) -> Item {
             (ledger::ID, bytes(*receipt.id.bytes())),
             (ledger::KEY, text(receipt.key.as_str())),
             (ledger::CONTENT, text(&receipt.content)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    )
+}
+
+/// DynamoDB may delete it an hour after the link has expired, and by itself does so within days.
+pub fn entrance_item(entrance: &Entrance) -> Item {
+    let delete_at = entrance.expires_at + Span::from_s(3600);
+    Item::from_iter(
+        [
+            (ACCOUNT, text(entrance.account.as_str())),
+            (SORT, text(entrance_key(entrance.link))),
+            (ledger::LINK, bytes(*entrance.link.bytes())),
+            (ledger::ID, bytes(*entrance.session.bytes())),
+            (ledger::DELETE_AT_S, number(delete_at.ms() / 1000)),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )
@@ -257,6 +273,17 @@ pub fn read_name(item: &Item) -> Result<Name, StoreError> {
         key: row.parsed::<Key>(ledger::KEY)?,
         id: row.id(ledger::ID)?,
         replaces: None,
+    })
+}
+
+pub fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
+    let row = Row::of("ledger", item);
+    let delete_at_s: i64 = row.number(ledger::DELETE_AT_S)?;
+    Ok(Entrance {
+        account: row.parsed(ACCOUNT)?,
+        link: row.id(ledger::LINK)?,
+        session: row.id(ledger::ID)?,
+        expires_at: Instant::from_ms(delete_at_s * 1000) - Span::from_s(3600),
     })
 }
 

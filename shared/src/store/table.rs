@@ -94,12 +94,15 @@ pub mod ledger {
     pub const AT: &str = "at";
     /// Event: what an operator decided, JSON.
     pub const DECIDED: &str = "d";
-    /// Payment without an order: when DynamoDB may forget it, seconds.
-    pub const GONE: &str = "ttl";
     /// Sort keys under `#order#`, `#payment#` and `#event#`.
     pub const ORDER: &str = "order";
     pub const PAYMENT: &str = "payment";
     pub const EVENT: &str = "event";
+    /// Entrance: the link that was used.
+    pub const LINK: &str = "l";
+    /// Entrance, and payment without an order: when DynamoDB may delete it, in seconds. By then the
+    /// link has long expired, and the payment has proved to be another's.
+    pub const DELETE_AT_S: &str = "ttl";
 }
 
 /// The account of the marks of what waits for an operator.
@@ -170,6 +173,11 @@ pub fn refunds_key(debit: OperationId) -> String {
 /// `L#<seq>`: what was given back of a line that was settled since.
 pub fn layout_key(seq: Seq) -> String {
     format!("L#{seq:015}")
+}
+
+/// `E#<id>`: that a customer came in by this link.
+pub fn entrance_key(link: OperationId) -> String {
+    format!("E#{link}")
 }
 
 /// 128 bits of SHA-256 in hex: a key of any length in 32 bytes, and no key finds another's by

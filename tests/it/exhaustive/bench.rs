@@ -65,7 +65,7 @@ impl Bench {
                 bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
                 bytes
             });
-            let config = Config { tables: tables::names(), top_up_url: None };
+            let config = Config { tables: tables::names(), ..Config::default() };
             let sdk = repeatable(gate.client(handler), TokenBucket::unlimited());
             let world = world::assemble(sdk, clock.clone(), clock.clone(), entropy, config).await;
             handlers.push(Functions::new(world.expect("the stack starts")));

@@ -176,7 +176,7 @@ impl Simulation {
         for (number, skew_ms) in Mutant::skews_ms(mutant).into_iter().enumerate() {
             let random = Mutex::new(StdRng::seed_from_u64(seed ^ (number as u64 + 1)));
             let entropy = Entropy::new(move || random.lock().expect("one thread").random());
-            let config = Config { tables: tables::names(), top_up_url: None };
+            let config = Config { tables: tables::names(), ..Config::default() };
             let clock = clock(skew_ms);
             let world = world::assemble(sdk(&chaos), clock.clone(), clock, entropy, config).await;
             handlers.push(Functions::new(world.expect("the stack starts")));

@@ -1,6 +1,7 @@
 //! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
 
 pub mod contract;
+pub mod log;
 pub mod wire;
 
 use std::sync::Arc;
@@ -16,9 +17,19 @@ use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::domain::{Instant, OperationId};
+use shared::secrets::Secret;
 use shared::world::World;
 
 use wire::Wire;
+
+/// Where customers of the stack find the page.
+pub const PUBLIC_URL: &str = "https://credits.example.com";
+/// The origin of a product, whose screens may ask for a customer's balance.
+pub const PRODUCT: &str = "https://app.example.com";
+/// Where the README's curls go.
+pub const LOCAL: &str = "http://127.0.0.1:3000";
+/// What signs the sessions of the stack.
+pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
 /// The stack in memory, its clock and its wire to the table.
 #[derive(Clone)]
@@ -83,11 +94,15 @@ impl Stack {
         let config = Config {
             tables: tables::names(),
             top_up_url: Some("https://example.com/credits".to_owned()),
+            public_url: Some(PUBLIC_URL.to_owned()),
+            origins: vec![PRODUCT.to_owned(), LOCAL.to_owned()],
+            session_keys_arn: None,
         };
         let client = wire.client();
         let sdk = world::sdk(client, "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
-        let functions = Functions::new(world.expect("the stack starts"));
+        let world = world.expect("the stack starts").with_session_keys(Secret::fixed(KEYS));
+        let functions = Functions::new(world);
         Stack { functions, clock: local, wire }
     }
 
