@@ -188,8 +188,18 @@ async fn demo() -> Result<(), Error> {
     let begins = Instant::parse(demo::BEGINS).ok_or("the story begins at no time")?;
     let clock = LocalClock::starting_at(begins);
     let config = config(Some("https://example.com/credits".to_owned()));
-    let functions = Functions::new(world::open(&Data::Memory, &clock, config).await?);
-    print!("{}", demo::play(&functions, &clock).await?);
+    let config = Config { origins: vec!["https://example.com".to_owned()], ..config };
+    let world = world::open(&Data::Memory, &clock, config).await?;
+    let functions = Functions::new(world.with_session_keys(session::new_keys()));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let local = LocalStripe::new(clock.clock(), &base);
+    let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
+    let functions = functions.with_stripe(client, Secret::fixed(stripe::WEBHOOK_SECRET));
+    let serving = tokio::spawn(stripe::serve(listener, local.clone()));
+    let played = demo::play(&functions, &clock, &local).await;
+    serving.abort();
+    print!("{}", played?);
     Ok(())
 }
 

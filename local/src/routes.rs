@@ -48,12 +48,15 @@ impl Functions {
         let route = self.routes.iter().find(|route| route.matches(method, &path));
         let request = request.with_raw_http_path(path);
         let world = &self.world;
+        // In boxes: a caller's future need not have room for the largest of them.
         match route.map(|route| route.function.as_str()) {
-            Some("debit") => debit::handle(world, request).await,
-            Some("balance") => balance::handle(world, request).await,
-            Some("accounts") => accounts::handle(world, request).await,
-            Some("checkout") => checkout::handle(world, &self.stripe, request).await,
-            Some("webhook") => webhook::handle(world, &self.webhook_secret, request).await,
+            Some("debit") => Box::pin(debit::handle(world, request)).await,
+            Some("balance") => Box::pin(balance::handle(world, request)).await,
+            Some("accounts") => Box::pin(accounts::handle(world, request)).await,
+            Some("checkout") => Box::pin(checkout::handle(world, &self.stripe, request)).await,
+            Some("webhook") => {
+                Box::pin(webhook::handle(world, &self.webhook_secret, request)).await
+            }
             _ => Problem::no_route().into_response(),
         }
     }

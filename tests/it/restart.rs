@@ -31,7 +31,7 @@ async fn the_process_that_is_killed() {
     seed::seed(&functions).await.expect("accounts");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("LISTENING {}", listener.local_addr().expect("an address"));
-    server::serve(listener, functions, clock).await.expect("serving");
+    server::serve(listener, functions, clock, None).await.expect("serving");
 }
 
 /// A stack in a process of its own.

@@ -27,6 +27,7 @@ async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
         }
         ("POST", ["v1", "me", "checkouts"]) => begin(world, stripe, call).await,
         ("GET", ["v1", "me", "checkouts", id]) => state(world, call, id).await,
+        ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(Problem::no_route()),
     }
 }

@@ -97,6 +97,11 @@ impl LocalStripe {
         Ok(LocalStripe { memory, clock, file: Some(file), base: base.to_owned() })
     }
 
+    /// Where its pages are.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Does a deed to a session or to its payment, and notes what Stripe would tell.
     ///
     /// # Errors

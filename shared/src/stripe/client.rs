@@ -123,7 +123,8 @@ impl Stripe {
         let key = IdempotencyKey::new(format!("scrip-order-{id}"));
         let key = key.map_err(|e| StripeError::Denied(e.to_string()))?;
         let request = request.customize().request_strategy(RequestStrategy::Idempotent(key));
-        let session = request.send(&self.client).await.map_err(failed)?;
+        // In a box: the library's future is large, and so would be every one around it.
+        let session = Box::pin(request.send(&self.client)).await.map_err(failed)?;
         session.url.ok_or_else(|| StripeError::Denied("the session has no address".to_owned()))
     }
 
@@ -155,7 +156,8 @@ impl Stripe {
             Asked::Disputes => request!(ListDispute),
         };
         // As it was sent, for the one reader of objects: a webhook's and these mean the same.
-        let list = request.customize::<miniserde::json::Value>().send(&self.client).await;
+        let list = request.customize::<miniserde::json::Value>().send(&self.client);
+        let list = Box::pin(list).await;
         let list = miniserde::json::to_string(&list.map_err(failed)?);
         let list: Value = serde_json::from_str(&list).map_err(|e| unread(&e))?;
         let more = list["has_more"].as_bool().ok_or_else(|| unread(&"has_more"))?;

@@ -2,6 +2,7 @@
 
 pub mod contract;
 pub mod log;
+pub mod shop;
 pub mod wire;
 
 use std::sync::Arc;
