@@ -50,6 +50,7 @@ async fn hear(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Respons
             tracing::error!(alarm = "payment_parked", payment, problem, "a payment is parked");
             Outcome::Parked
         }
+        Heard::News(News { order: None, .. }) => Outcome::Kept,
         Heard::News(_) => Outcome::Applied,
     };
     Ok(heard(outcome))

@@ -99,6 +99,8 @@ fn of(order: &Order, state: State, credited: Credits) -> Checkout<'_> {
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Applied,
+    /// It is of a payment that no order is known for yet.
+    Kept,
     /// It was said before.
     Known,
     /// It is of no concern here.
