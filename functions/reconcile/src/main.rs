@@ -15,5 +15,8 @@ async fn main() -> Result<(), Error> {
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?.get(clock.now()).await?;
     let stripe = Stripe::new(&key, None)?;
     let world = World::from_env(clock).await?;
-    run(service_fn(async |_: LambdaEvent<Value>| reconcile::run(&world, &stripe).await)).await
+    run(service_fn(async |_: LambdaEvent<Value>| {
+        reconcile::run(&world, &stripe).await.map_err(Error::from)
+    }))
+    .await
 }
