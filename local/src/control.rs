@@ -6,6 +6,7 @@ use shared::domain::Instant;
 use shared::domain::instant::Span;
 
 use crate::clock::LocalClock;
+use crate::mappings::Mappings;
 
 /// The furthest that the clock may be moved at once: a hundred years.
 const MOST_S: i64 = 100 * 365 * 86_400;
@@ -13,8 +14,7 @@ const MOST_S: i64 = 100 * 365 * 86_400;
 /// Answers a request whose path begins with `/_local/`. It wants JSON, which no form on a page
 /// elsewhere can send.
 pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
-    let json = request.headers().get("content-type").and_then(|value| value.to_str().ok());
-    let is_json = json.is_some_and(|kind| kind.starts_with("application/json"));
+    let is_json = is_json(request);
     match (request.method().as_str(), request.uri().path()) {
         ("GET", "/_local/clock") => reply(200, &json!({ "now": clock.now() })),
         ("POST", _) if !is_json => reply(415, &json!({ "detail": "wants application/json" })),
@@ -27,6 +27,24 @@ pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
         },
         _ => reply(404, &json!({ "detail": "no such route" })),
     }
+}
+
+/// `?after=n`: the events after number n, each with its number.
+pub fn events(mappings: &Mappings, request: &Request) -> Response<Body> {
+    let after = match request.uri().query() {
+        None => Some(0),
+        Some(query) => query.strip_prefix("after=").and_then(|number| number.parse().ok()),
+    };
+    match after {
+        Some(after) => reply(200, &json!({ "events": mappings.exchange().events(after) })),
+        None => reply(400, &json!({ "detail": "after: a number" })),
+    }
+}
+
+/// Whether a request says that it brings JSON.
+pub fn is_json(request: &Request) -> bool {
+    let kind = request.headers().get("content-type").and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/json"))
 }
 
 /// `{"advance_s": n}` or `{"now": "..."}`.
@@ -46,7 +64,7 @@ fn moved(clock: &LocalClock, body: &[u8]) -> Result<Instant, &'static str> {
     }
 }
 
-fn reply(status: u16, body: &Value) -> Response<Body> {
+pub fn reply(status: u16, body: &Value) -> Response<Body> {
     let response = Response::builder().status(status).header("content-type", "application/json");
     response.body(Body::Text(body.to_string())).expect("status and headers are valid")
 }

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::LocalClock;
 use crate::routes::Functions;
+use crate::stripe::{Deed, LocalStripe};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -18,6 +19,10 @@ enum Do {
     Move(&'static str),
     /// Charges work through the client: action, quantity, and how much is delivered. None: it fails.
     Work(&'static str, u64, Option<u64>),
+    /// A customer of the account orders the pack.
+    Order(&'static str, &'static str),
+    /// Something happens to the latest order at Stripe, and the webhook hears of it, twice.
+    Stripe(Deed),
 }
 
 /// When the story begins: a Friday.
@@ -143,14 +148,45 @@ const STORY: &[(&str, Do)] = &[
         "The whole ledger: numbered without a gap, and it sums to the balance.",
         Do::Send("GET", "studio/ledger", "", "", 200),
     ),
+    (
+        "Another account, on the free plan,",
+        Do::Send("PUT", "cafe", "open-cafe", r#"{"plan":"free"}"#, 201),
+    ),
+    (
+        "has spent its credits of the week.",
+        Do::Send("POST", "cafe/debits", "week", r#"{"credits":"25"}"#, 201),
+    ),
+    (
+        "Out of credits: the refusal says where to buy more.",
+        Do::Send("POST", "cafe/debits", "menu", r#"{"action":"custom_image","quantity":40}"#, 402),
+    ),
+    ("Its customer orders a pack; Stripe says where to pay.", Do::Order("cafe", "starter")),
+    ("The card is declined: nothing happens.", Do::Stripe(Deed::Decline)),
+    ("Another card is not. Stripe tells it twice, and it counts once.", Do::Stripe(Deed::Pay)),
+    (
+        "The same key passes now.",
+        Do::Send("POST", "cafe/debits", "menu", r#"{"action":"custom_image","quantity":40}"#, 201),
+    ),
+    ("The bank of the cardholder disputes the payment.", Do::Stripe(Deed::Dispute)),
+    (
+        "What is left of the pack is gone, what was spent of it is debt.",
+        Do::Send("GET", "cafe/balance", "", "", 200),
+    ),
+    ("The dispute is won: all is as it was.", Do::Stripe(Deed::Win)),
+    ("And its ledger says so.", Do::Send("GET", "cafe/ledger", "", "", 200)),
 ];
 
 /// Plays the story on an empty stack and returns it as text.
 ///
 /// # Errors
 /// If a chapter does not end as it must.
-pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, Error> {
+pub async fn play(
+    functions: &Functions,
+    clock: &LocalClock,
+    stripe: &LocalStripe,
+) -> Result<String, Error> {
     let mut text = String::new();
+    let mut session = String::new();
     // `@` in a path is the id of the receipt before.
     let mut last = String::new();
     let (says, mut said) = mpsc::unbounded_channel();
@@ -163,6 +199,23 @@ pub async fn play(functions: &Functions, clock: &LocalClock) -> Result<String, E
             Do::Move(now) => {
                 clock.set(shared::domain::Instant::parse(now).ok_or("not a time")?);
                 text.push_str(&format!("   clock: {now}\n"));
+            }
+            Do::Order(account, pack) => {
+                let ordered = order(functions, account, pack).await?;
+                let id = ordered["id"].as_str().ok_or_else(|| ordered.to_string())?;
+                session = stripe.session_of(id).ok_or("Stripe has no session of it")?;
+                text.push_str(&format!("   POST /v1/me/checkouts {{\"pack\":\"{pack}\"}}\n"));
+                text.push_str(&shown(&ordered));
+            }
+            Do::Stripe(deed) => {
+                stripe.act(&session, *deed)?;
+                for event in stripe.take_events() {
+                    let kind: Value = serde_json::from_str(&event)?;
+                    text.push_str(&format!("   event {}\n", kind["type"].as_str().unwrap_or("")));
+                    stripe.resend(&event);
+                    stripe.resend(&event);
+                }
+                stripe.deliver(functions).await;
             }
             Do::Send(method, path, key, body, status) => {
                 let path = path.replace('@', &last);
@@ -234,6 +287,21 @@ async fn exchanged(functions: &Functions, request: Request) -> (String, Response
     text.push_str(&format!("   {}{replayed}\n", answer.status()));
     text.push_str(&shown(&serde_json::from_slice(answer.body()).unwrap_or_default()));
     (text, answer)
+}
+
+/// Orders a pack as a customer of the account does: by a session that a service made.
+async fn order(functions: &Functions, account: &str, pack: &str) -> Result<Value, Error> {
+    let origin = functions.world().config.origins.first().ok_or("no origin is allowed")?;
+    let session =
+        format!(r#"{{"subject":"ada","scopes":["buy"],"return_url":"{origin}/credits"}}"#);
+    let made = request("POST", &format!("{account}/sessions"), "", &session)?;
+    let made: Value = serde_json::from_slice(functions.answer(made).await.body())?;
+    let token = made["token"].as_str().ok_or_else(|| made.to_string())?;
+    let order = http::Request::post("/v1/me/checkouts")
+        .header("authorization", format!("Bearer {token}"))
+        .header("idempotency-key", format!("order-{pack}"))
+        .body(Body::Text(format!(r#"{{"pack":"{pack}"}}"#)))?;
+    Ok(serde_json::from_slice(functions.answer(order).await.body())?)
 }
 
 fn request(method: &str, path: &str, key: &str, body: &str) -> Result<Request, Error> {

@@ -39,6 +39,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
     let gate = match a.gate {
         Gate::OPEN => "open",
         Gate { frozen: true, .. } => "closed: frozen",
+        Gate { in_debt: true, .. } => "closed: in debt",
         Gate { .. } => "closed: the plan does not include AI, or was canceled",
     };
     let standing = &a.standing;
@@ -75,6 +76,9 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         let _ = match note {
             Note::Grant(grant) => writeln!(text, "  note: {} {}", grant.kind.name(), grant.left),
             Note::Plan { plan, at, .. } => writeln!(text, "  note: plan {plan} at {at}"),
+            Note::TakenBack { grant, credits, .. } => {
+                writeln!(text, "  note: {credits} of {grant} are taken back")
+            }
         };
     }
     let (from, until) = (standing.counted_from, standing.counted_until);
@@ -111,10 +115,19 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         What::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),
         What::Opened { plan, .. } | What::PlanChanged { plan, .. } => format!(" {plan}"),
         What::Granted { kind, .. } => format!(" {}", kind.name()),
-        What::Settled { moved, lapsed, .. } => {
+        What::ToppedUp { order, .. } => format!(" order {order}"),
+        What::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
+        What::DebtWaived { credits } => format!(" {credits}"),
+        What::Settled { moved, lapsed, debt, .. } => {
             let moved: String =
                 moved.iter().map(|m| format!(" {} {}", m.grant, m.credits)).collect();
-            moved + &lapsed.iter().map(|id| format!(" hold {id} lapsed")).collect::<String>()
+            let debt = match debt.is_zero() {
+                true => String::new(),
+                false => format!(" debt {debt}"),
+            };
+            moved
+                + &lapsed.iter().map(|id| format!(" hold {id} lapsed")).collect::<String>()
+                + &debt
         }
         What::Debit { action: None, .. }
         | What::Held { action: None, .. }

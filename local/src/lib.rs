@@ -17,6 +17,7 @@ pub mod seed;
 pub mod server;
 pub mod session;
 pub mod streams;
+pub mod stripe;
 pub mod sweep;
 pub mod tables;
 pub mod template;

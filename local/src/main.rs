@@ -8,11 +8,15 @@ use clap::{Parser, Subcommand};
 use local::clock::LocalClock;
 use local::mappings::Mappings;
 use local::routes::Functions;
+use local::server::{self, Stack};
+use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::world::{self, Data};
-use local::{demo, inspect, publish, seed, server, session, tables};
+use local::{demo, inspect, publish, seed, session, sweep, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
+use shared::secrets::Secret;
+use shared::stripe::Stripe;
 use shared::world::World;
 use tokio::net::TcpListener;
 
@@ -51,6 +55,14 @@ enum Command {
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Do what Monday 00:00 does: settle the accounts that are due and were used.
+    Recharge {
+        /// Count them, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Ask Stripe what became of the payments of 30 days, and put right what differs.
+    Reconcile,
     /// Print an account and its pages.
     Inspect { account: AccountId },
 }
@@ -97,6 +109,18 @@ async fn run(options: Options) -> Result<(), Error> {
     match command {
         None => serve(addr, &data, clock, origins).await,
         Some(Command::Demo) => demo().await,
+        Some(Command::Reconcile) => reconcile(&data, clock).await,
+        Some(Command::Recharge { dry_run }) => {
+            let (world, streams) = world::open(&data, &clock, config(None)).await?;
+            let mappings = Mappings::local(&Template::load(), world, streams);
+            let done = match dry_run {
+                true => sweep::rehearse(&mappings.recharge().world).await?,
+                false => sweep::run(mappings.recharge()).await?,
+            };
+            let (what, unread) = (if dry_run { "to settle" } else { "settled" }, done.broken);
+            println!("{} accounts, {} {what}, {unread} that cannot be read", done.seen, done.done);
+            if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
+        }
         Some(Command::Inspect { account }) => {
             let (world, _) = world::open(&data, &clock, config(None)).await?;
             let text = inspect::inspect(&world, &account).await?;
@@ -131,25 +155,76 @@ async fn serve(
     let (world, streams) = world::open(data, &clock, config).await?;
     let world = world.with_session_keys(session::new_keys());
     let mappings = Mappings::local(&Template::load(), world.clone(), streams);
-    let running = mappings.run(clock.clone());
-    let functions = Functions::new(world);
+    let (functions, stripe) = with_stripe(Functions::new(world), &base, data, &clock)?;
+    let mappings = mappings.with_stripe(functions.stripe().clone());
     seed::seed(&functions).await?;
     let link = session::link(&functions, "acme", &base).await?;
     println!("{}", banner(&base, data, clock.now(), &link));
+    let running = mappings.clone().run(clock.clone());
+    let stack = Stack { functions, clock, stripe, mappings };
     tokio::select! {
-        served = server::serve(listener, functions, clock) => Ok(served?),
+        served = server::serve(listener, stack) => Ok(served?),
         never = running => match never {},
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
+}
+
+/// The real Stripe, in test mode, if there is a key for it; or the one in this process.
+fn with_stripe(
+    functions: Functions,
+    base: &str,
+    data: &Data,
+    clock: &LocalClock,
+) -> Result<(Functions, Option<LocalStripe>), Error> {
+    if let Ok(key) = std::env::var("STRIPE_SECRET_KEY") {
+        if !key.starts_with("sk_test_") {
+            return Err("STRIPE_SECRET_KEY: the local stack takes a test key only".into());
+        }
+        let secret = std::env::var("STRIPE_WEBHOOK_SECRET");
+        let secret = secret.map_err(|_| "STRIPE_WEBHOOK_SECRET is not set: see `stripe listen`")?;
+        let stripe = Stripe::new(&key, None)?;
+        return Ok((functions.with_stripe(stripe, Secret::fixed(secret)), None));
+    }
+    let local = match data {
+        Data::Folder(folder) => {
+            LocalStripe::kept_in(folder.join("stripe.json"), clock.clock(), base)?
+        }
+        Data::Memory | Data::Endpoint(_) => LocalStripe::new(clock.clock(), base),
+    };
+    let stripe = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
+    let secret = Secret::fixed(stripe::WEBHOOK_SECRET);
+    Ok((functions.with_stripe(stripe, secret), Some(local)))
+}
+
+/// Asks Stripe for the last 30 days and puts right what differs.
+async fn reconcile(data: &Data, clock: LocalClock) -> Result<(), Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let functions = Functions::new(world::open(data, &clock, config(None)).await?.0);
+    let (functions, local) = with_stripe(functions, &base, data, &clock)?;
+    let serving = local.map(|local| tokio::spawn(stripe::serve(listener, local)));
+    let report = reconcile::run(functions.world(), functions.stripe()).await;
+    serving.inspect(|serving| serving.abort());
+    println!("{}", serde_json::to_string_pretty(&report?)?);
+    Ok(())
 }
 
 async fn demo() -> Result<(), Error> {
     let begins = Instant::parse(demo::BEGINS).ok_or("the story begins at no time")?;
     let clock = LocalClock::starting_at(begins);
     let config = config(Some("https://example.com/credits".to_owned()));
+    let config = Config { origins: vec!["https://example.com".to_owned()], ..config };
     let (world, _) = world::open(&Data::Memory, &clock, config).await?;
-    let functions = Functions::new(world);
-    print!("{}", demo::play(&functions, &clock).await?);
+    let functions = Functions::new(world.with_session_keys(session::new_keys()));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let local = LocalStripe::new(clock.clock(), &base);
+    let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
+    let functions = functions.with_stripe(client, Secret::fixed(stripe::WEBHOOK_SECRET));
+    let serving = tokio::spawn(stripe::serve(listener, local.clone()));
+    let played = demo::play(&functions, &clock, &local).await;
+    serving.abort();
+    print!("{}", played?);
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use shared::bus::Bus;
 use shared::domain::Instant;
 use shared::queue::Queue;
+use shared::stripe::Stripe;
 use shared::world::World;
 
 use crate::clock::LocalClock;
@@ -37,6 +38,8 @@ pub struct Mappings {
     exchange: Exchange,
     relay: relay::Surroundings,
     recharge: recharge::Surroundings,
+    /// None: there is no Stripe to reconcile with.
+    stripe: Option<Stripe>,
     /// How often the oldest record of a table has failed; by the table's name in the template.
     failed: Arc<Mutex<BTreeMap<String, usize>>>,
     dead: Arc<Mutex<Vec<Value>>>,
@@ -66,6 +69,7 @@ impl Mappings {
             exchange,
             relay,
             recharge: recharge::Surroundings { world, queue, bus },
+            stripe: None,
             failed: Arc::default(),
             dead: Arc::default(),
         }
@@ -76,6 +80,11 @@ impl Mappings {
         let exchange = Exchange::default();
         let (bus, queue) = (Exchange::bus(exchange.client()), Exchange::queue(exchange.client()));
         Mappings::new(template, world, streams, exchange, bus, queue)
+    }
+
+    /// The same, with a Stripe to reconcile with.
+    pub fn with_stripe(self, stripe: Stripe) -> Mappings {
+        Mappings { stripe: Some(stripe), ..self }
     }
 
     /// Delivers what is written and does what is scheduled, until the process ends.
@@ -215,6 +224,13 @@ impl Mappings {
         let reply = match function {
             "relay" => relay::answer(&self.relay, payload.clone()).await,
             "recharge" => recharge::answer(&self.recharge, payload.clone(), LEFT).await,
+            "reconcile" => match &self.stripe {
+                Some(stripe) => reconcile::run(&self.recharge.world, stripe)
+                    .await
+                    .map(|report| json!(report))
+                    .map_err(Into::into),
+                None => Ok(Value::Null),
+            },
             other => Err(format!("the local stack has no function {other}").into()),
         };
         reply.map_err(|error| tracing::warn!(%error, function, "an invocation failed"))

@@ -2,24 +2,44 @@
 
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::http::Problem;
+use shared::secrets::Secret;
+use shared::stripe::Stripe;
 use shared::world::World;
 
+use crate::stripe;
 use crate::template::{Route, Template};
+
+/// An address where nobody answers: the discard port of this machine.
+const NOBODY: &str = "http://127.0.0.1:9/";
 
 /// The functions behind the template's routes.
 #[derive(Clone, Debug)]
 pub struct Functions {
     world: World,
+    stripe: Stripe,
+    webhook_secret: Secret,
     routes: Vec<Route>,
 }
 
 impl Functions {
+    /// The functions with a Stripe that does not answer, but whose webhooks are taken.
     pub fn new(world: World) -> Functions {
-        Functions { world, routes: Template::load().routes() }
+        let stripe = Stripe::new(stripe::KEY, Some(NOBODY)).expect("a key and an address");
+        let webhook_secret = Secret::fixed(stripe::WEBHOOK_SECRET);
+        Functions { world, stripe, webhook_secret, routes: Template::load().routes() }
+    }
+
+    /// The same functions with another Stripe.
+    pub fn with_stripe(self, stripe: Stripe, webhook_secret: Secret) -> Functions {
+        Functions { stripe, webhook_secret, ..self }
     }
 
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    pub fn stripe(&self) -> &Stripe {
+        &self.stripe
     }
 
     /// Answers a request as the gateway and the functions behind it would.
@@ -28,10 +48,15 @@ impl Functions {
         let route = self.routes.iter().find(|route| route.matches(method, &path));
         let request = request.with_raw_http_path(path);
         let world = &self.world;
+        // In boxes: a caller's future need not have room for the largest of them.
         match route.map(|route| route.function.as_str()) {
-            Some("debit") => debit::handle(world, request).await,
-            Some("balance") => balance::handle(world, request).await,
-            Some("accounts") => accounts::handle(world, request).await,
+            Some("debit") => Box::pin(debit::handle(world, request)).await,
+            Some("balance") => Box::pin(balance::handle(world, request)).await,
+            Some("accounts") => Box::pin(accounts::handle(world, request)).await,
+            Some("checkout") => Box::pin(checkout::handle(world, &self.stripe, request)).await,
+            Some("webhook") => {
+                Box::pin(webhook::handle(world, &self.webhook_secret, request)).await
+            }
             _ => Problem::no_route().into_response(),
         }
     }

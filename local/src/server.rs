@@ -8,37 +8,46 @@ use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::clock::LocalClock;
 use crate::control;
+use crate::mappings::Mappings;
 use crate::routes::Functions;
+use crate::stripe::{self, LocalStripe};
 
 /// What is read of a body: a byte more than any route takes, so that the route refuses it.
 const MOST_BYTES: usize = 256 * 1024 + 1;
 
+/// What is served.
 #[derive(Clone)]
-struct Stack {
-    functions: Functions,
-    clock: LocalClock,
+pub struct Stack {
+    pub functions: Functions,
+    pub clock: LocalClock,
+    /// None: the real Stripe is used.
+    pub stripe: Option<LocalStripe>,
+    pub mappings: Mappings,
+}
+
+#[derive(Clone)]
+struct Served {
+    stack: Stack,
     addr: SocketAddr,
 }
 
-/// Serves `functions` on `listener` until the process ends.
+/// Serves a stack on `listener` until the process ends.
 ///
 /// # Errors
 /// If the listener has no address, or it breaks.
-pub async fn serve(
-    listener: TcpListener,
-    functions: Functions,
-    clock: LocalClock,
-) -> std::io::Result<()> {
-    let stack = Stack { functions, clock, addr: listener.local_addr()? };
-    axum::serve(listener, Router::new().fallback(answer).with_state(stack)).await
+pub async fn serve(listener: TcpListener, stack: Stack) -> std::io::Result<()> {
+    let served = Served { stack, addr: listener.local_addr()? };
+    axum::serve(listener, Router::new().fallback(answer).with_state(served)).await
 }
 
-async fn answer(State(stack): State<Stack>, request: Request) -> Response {
-    if !is_meant(request.uri().path(), request.headers(), stack.addr) {
+async fn answer(State(served): State<Served>, request: Request) -> Response {
+    let Served { stack, addr } = served;
+    if !is_meant(request.uri().path(), request.headers(), addr) {
         return (StatusCode::FORBIDDEN, "The local stack answers its own address only.\n")
             .into_response();
     }
@@ -48,11 +57,44 @@ async fn answer(State(stack): State<Stack>, request: Request) -> Response {
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
     let response = match request.uri().path().starts_with("/_local/") {
-        true => control::answer(&stack.clock, &request),
+        true => local(&stack, &request).await,
         false => stack.functions.answer(request).await,
     };
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, Body::from(body.to_vec()))
+}
+
+/// What only the local stack answers.
+async fn local(
+    stack: &Stack,
+    request: &lambda_http::Request,
+) -> lambda_http::Response<lambda_http::Body> {
+    let path = request.uri().path();
+    let post = request.method() == "POST" && control::is_json(request);
+    if let Some(task) = path.strip_prefix("/_local/schedule/").filter(|_| post) {
+        return match stack.mappings.fire(task).await {
+            Some(done) => control::reply(200, &done),
+            None => control::reply(404, &json!({ "detail": "nothing of that name was done" })),
+        };
+    }
+    if path == "/_local/events" && request.method() == "GET" {
+        return control::events(&stack.mappings, request);
+    }
+    let Some(local) = &stack.stripe else { return control::answer(&stack.clock, request) };
+    if path.starts_with(stripe::PREFIX) {
+        return stripe::answer(local, request);
+    }
+    match path.strip_prefix("/_local/stripe/") {
+        Some(session) if request.method() == "GET" => {
+            let page = stripe::page::show(local, session);
+            page.unwrap_or_else(|| control::answer(&stack.clock, request))
+        }
+        Some(session) if post => {
+            let pressed = stripe::page::press(local, &stack.functions, session, request).await;
+            control::reply(pressed.0, &pressed.1)
+        }
+        _ => control::answer(&stack.clock, request),
+    }
 }
 
 /// There is no IAM here, so what a page elsewhere makes a browser send, by another name for this

@@ -106,6 +106,11 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
             "grant": grant, "kind": kind.name(), "credits": credits, "expires_at": expires_at,
         }),
         About::Refunded { debit, credits } => json!({ "debit": debit, "credits": credits }),
+        About::ToppedUp { order, credits, expires_at } => {
+            json!({ "order": order, "credits": credits, "expires_at": expires_at })
+        }
+        About::Reversed { order, credits } => json!({ "order": order, "credits": credits }),
+        About::DebtWaived { credits } => json!({ "credits": credits }),
         About::PlanChanged { plan, status, anchor } => {
             json!({ "plan": plan, "status": status.name(), "anchor": anchor })
         }

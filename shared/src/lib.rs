@@ -15,6 +15,7 @@ pub mod queue;
 pub mod secrets;
 pub mod session;
 pub mod store;
+pub mod stripe;
 pub mod telemetry;
 pub mod usage;
 pub mod world;

@@ -38,7 +38,7 @@ pub struct Filter {
 }
 
 /// What [`What::name`] says, of everything that an entry records.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 15] = [
     "opened",
     "debit",
     "granted",
@@ -51,6 +51,9 @@ pub const KINDS: [&str; 12] = [
     "plan_changed",
     "frozen",
     "unfrozen",
+    "topped_up",
+    "reversed",
+    "debt_waived",
 ];
 
 /// Some entries, the latest first.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
 use crate::clock::{Clock, Entropy};
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::decide::CALL;
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
@@ -139,6 +139,17 @@ impl World {
 pub async fn aws() -> SdkConfig {
     let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(https_client());
     aws.timeout_config(call_timeout()).retry_config(call_retry()).load().await
+}
+
+/// The secret whose ARN is in the variable `name`, as it is now in Secrets Manager.
+///
+/// # Errors
+/// [`StartError`] if the variable is not set or the secret cannot be read.
+pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret, StartError> {
+    let arn = config::required(name)?;
+    let secret = Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws().await), arn);
+    secret.get(now).await?;
+    Ok(secret)
 }
 
 /// A call, with the SDK's own retries, lives no longer than the protocol assumes.

@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use lambda_http::RequestExt;
+use local::stripe::WEBHOOK_SECRET;
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::secrets::Secret;
 
 use crate::support::{Stack, answer, request};
 
@@ -45,6 +47,13 @@ async fn replay(event: &Value) -> Value {
         }
         Some("balance") => balance::handle(stack.world(), request).await,
         Some("accounts") => accounts::handle(stack.world(), request).await,
+        Some("checkout") => {
+            checkout::handle(stack.world(), stack.functions.stripe(), request).await
+        }
+        Some("webhook") => {
+            let secret = Secret::fixed(WEBHOOK_SECRET);
+            webhook::handle(stack.world(), &secret, request).await
+        }
         other => panic!("no function for {method} {path}: {other:?}"),
     };
     let answer = answer(response);

@@ -19,6 +19,7 @@ mod input;
 mod invoke;
 mod ledger;
 mod listing;
+mod money;
 mod operators;
 mod page;
 mod plans;

@@ -220,8 +220,11 @@ proptest! {
         for held in account.holds.values() {
             prop_assert_eq!(packed::read_held(&packed::held(held)), Ok(*held));
         }
-        let note = Note::Grant(grant);
-        prop_assert_eq!(packed::read_note(&packed::note(&note)), Ok(note));
+        let (taken, at) = (grant.id, grant.granted_at);
+        let back = Note::TakenBack { grant: taken, credits: grant.left, at };
+        for note in [Note::Grant(grant), back] {
+            prop_assert_eq!(packed::read_note(&packed::note(&note)), Ok(note));
+        }
     }
 
     #[test]
@@ -268,14 +271,22 @@ fn entry() -> impl Strategy<Value = Entry> {
         (action(), any::<u64>()).prop_map(|(action, quantity)| What::Debit { action, quantity }),
         (kind(), prop::option::of(instant(90)))
             .prop_map(|(kind, expires_at)| What::Granted { kind, expires_at }),
-        (moved(), prop::collection::vec(operation(), 0..3), any::<i32>(), grants).prop_map(
-            |(moved, lapsed, spent, grants)| What::Settled {
+        (moved(), prop::collection::vec(operation(), 0..3), any::<i32>(), any::<i8>(), grants)
+            .prop_map(|(moved, lapsed, spent, debt, grants)| What::Settled {
                 moved,
                 lapsed,
                 spent: Credits::from_micro(i64::from(spent)),
                 line: Line::new(grants),
-            }
-        ),
+                debt: Credits::from_micro(i64::from(debt / 2)),
+            }),
+        (operation(), credits(9), prop::option::of(instant(90)))
+            .prop_map(|(order, due, expires_at)| What::ToppedUp { order, due, expires_at }),
+        (operation(), credits(9), credits(9)).prop_map(|(order, due, credits)| What::Reversed {
+            order,
+            due,
+            credits
+        }),
+        credits(9).prop_map(|credits| What::DebtWaived { credits }),
         (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
             What::Held { action, quantity, expires_at }
         }),

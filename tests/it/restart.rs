@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use local::clock::LocalClock;
+use local::mappings::Mappings;
 use local::routes::Functions;
+use local::template::Template;
 use local::world::{self, Data};
 use local::{seed, server, tables};
 use shared::config::Config;
@@ -26,12 +28,14 @@ async fn the_process_that_is_killed() {
     let config = Config { tables: tables::names(), ..Config::default() };
     let data = Data::Folder(folder.into());
     let clock = LocalClock::default();
-    let (world, _) = world::open(&data, &clock, config).await.expect("a stack");
+    let (world, streams) = world::open(&data, &clock, config).await.expect("a stack");
+    let mappings = Mappings::local(&Template::load(), world.clone(), streams);
     let functions = Functions::new(world);
     seed::seed(&functions).await.expect("accounts");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("LISTENING {}", listener.local_addr().expect("an address"));
-    server::serve(listener, functions, clock).await.expect("serving");
+    let stack = server::Stack { functions, clock, stripe: None, mappings };
+    server::serve(listener, stack).await.expect("serving");
 }
 
 /// A stack in a process of its own.

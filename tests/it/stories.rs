@@ -3,24 +3,27 @@
 use local::clock::LocalClock;
 use local::demo;
 
+use crate::support::shop::Shop;
 use crate::support::{Stack, instant, request};
 
 #[tokio::test]
 async fn the_demo_plays_to_its_end() {
-    let stack = Stack::at(demo::BEGINS).await;
-    let text = demo::play(&stack.functions, &stack.clock).await.expect("the story ends well");
+    let Shop { stack, stripe } = Shop::at(demo::BEGINS).await;
+    let played = demo::play(&stack.functions, &stack.clock, &stripe).await;
+    let text = played.expect("the story ends well");
     assert!(text.contains("201 Created (replayed)"), "{text}");
     assert!(text.contains("insufficient_credits"));
     let entries = text.lines().filter(|line| line.contains("  available ")).count();
     // Opened, two debits, a grant, two settles and the plan with its own, four of holds, two of a
-    // batch, a debit and its refund, froze, thawed, a debit.
-    assert_eq!(entries, 19, "{text}");
+    // batch, a debit and its refund, froze, thawed, a debit. Of the other: opened, a debit, topped up
+    // and settled, a debit, reversed and settled, topped up and settled.
+    assert_eq!(entries, 19 + 9, "{text}");
 }
 
 /// The curls of the README, sent as they are, to a stack that was seeded as `cargo run` does.
 #[tokio::test]
 async fn the_curls_of_the_readme_work() {
-    let stack = Stack::noon().await;
+    let Shop { stack, .. } = Shop::noon().await;
     local::seed::seed(&stack.functions).await.expect("accounts");
     let readme = include_str!("../../README.md").replace("\\\n", " ");
     let mut statuses = Vec::new();
@@ -50,9 +53,15 @@ async fn the_curls_of_the_readme_work() {
         if let Some(accept) = accept {
             request.headers_mut().insert("accept", accept.parse().expect("a header"));
         }
+        let token = kept.iter().find(|(name, _)| line.contains(&format!("Bearer {name}")));
+        if let Some((_, token)) = token {
+            let bearer = format!("Bearer {token}").parse().expect("a header");
+            request.headers_mut().insert("authorization", bearer);
+        }
         let answer = stack.send(request).await;
         if let Some((name, _)) = line.split_once("=$(curl ") {
-            kept.push((format!("${name}"), answer.text("/id").to_owned()));
+            let field = if name == "TOKEN" { "/token" } else { "/id" };
+            kept.push((format!("${name}"), answer.text(field).to_owned()));
         }
         statuses.push(answer.status);
     }

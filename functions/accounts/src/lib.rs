@@ -1,10 +1,14 @@
-//! Accounts: an operator opens accounts, changes their plan, grants credits, freezes and thaws.
+//! Accounts: an operator opens accounts, changes their plan, grants credits, freezes and thaws, waives
+//! debts and decides about payments that wait.
 
 use lambda_http::{Body, Request, Response};
-use shared::decide::{grant, open, plan};
+use shared::decide::{grant, open, payment, plan};
+use shared::domain::payment::{Decided, Verdict};
 use shared::domain::{Catalog, Refusal};
 use shared::http::{self, Call, Problem};
+use shared::operate::payment::Heard;
 use shared::operate::{self, Made, Make};
+use shared::stripe;
 use shared::world::World;
 
 /// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
@@ -21,6 +25,14 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
         ("POST", ["v1", "accounts", account, "freeze"]) => freeze(world, call, account, true).await,
         ("POST", ["v1", "accounts", account, "unfreeze"]) => {
             freeze(world, call, account, false).await
+        }
+        ("POST", ["v1", "accounts", account, "debt", "waive"]) => waive(world, call, account).await,
+        ("GET", ["v1", "payments"]) => parked(world, call).await,
+        ("POST", ["v1", "payments", id, "release"]) => {
+            decide(world, call, id, Verdict::Released).await
+        }
+        ("POST", ["v1", "payments", id, "dismiss"]) => {
+            decide(world, call, id, Verdict::Dismissed).await
         }
         _ => Err(Problem::no_route()),
     }
@@ -73,6 +85,66 @@ async fn freeze(
         Ok(Made::Change(change))
     })
     .await
+}
+
+/// Lets the account off its debt.
+async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+    let reason = call.reason()?;
+    let actor = call.actor();
+    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
+    let content = format!("waive {reason:?}");
+    operation(world, call, catalog, account, &content, &|account, now, operation| {
+        let account = account.ok_or(Refusal::AccountNotFound)?;
+        payment::waive(account, &reason, operation, catalog, actor, now).map(Made::Change)
+    })
+    .await
+}
+
+/// The payments and events that wait for an operator.
+async fn parked(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    call.parked()?;
+    let (parked, more) = world.store.parked().await.map_err(|error| call.problem(error))?;
+    Ok(http::payment::parked(&parked, more))
+}
+
+/// Decides about one of them. Sent again it is refused: it does not wait any more.
+async fn decide(
+    world: &World,
+    call: &Call<'_>,
+    id: &str,
+    verdict: Verdict,
+) -> Result<Response<Body>, Problem> {
+    let (reason, actor, at) = (call.reason()?, call.actor(), world.clock.now());
+    let decided = Decided { verdict, reason, actor, at };
+    if let Ok(intent) = id.parse() {
+        let news = operate::payment::decide(world, &intent, &decided).await;
+        let news = news.map_err(|failure| call.problem(failure))?;
+        return Ok(http::payment::decided(id, verdict.name(), Some(&news)));
+    }
+    let kept = world.store.event(id).await.map_err(|error| call.problem(error))?;
+    let (event, done) = kept.ok_or_else(|| call.problem(Refusal::PaymentNotFound))?;
+    if done {
+        return Err(call.problem(Refusal::PaymentNotParked));
+    }
+    let mut heard = None;
+    if verdict == Verdict::Released {
+        // To release an event is to read it again, with a version that can.
+        let read = stripe::event(event.body.as_bytes());
+        let unreadable =
+            |e: stripe::Unreadable| Refusal::EventUnreadable { problem: e.to_string() };
+        let read = read.map_err(|problem| call.problem(unreadable(problem)))?;
+        if let Some(said) = read.said {
+            let told = operate::payment::hear(world, &said, true).await;
+            heard = Some(told.map_err(|failure| call.problem(failure))?);
+        }
+    }
+    let settled = operate::payment::settle_event(world, event, decided).await;
+    settled.map_err(|failure| call.problem(failure))?;
+    let news = match &heard {
+        Some(Heard::News(news)) => Some(news),
+        _ => None,
+    };
+    Ok(http::payment::decided(id, verdict.name(), news))
 }
 
 /// Does what `make` makes of the account, once for the request's key.

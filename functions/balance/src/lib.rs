@@ -138,6 +138,7 @@ fn pending(account: &Account, catalog: &Catalog, now: Instant) -> Result<Option<
     let settled = settle::settle(account, catalog, now)?;
     let entry = settled.entry(account, catalog, now);
     let changes = !settled.moved.is_empty() || !entry.available.is_zero() || !entry.held.is_zero();
+    let changes = changes || !entry.what.debt().is_zero();
     Ok(changes.then(|| Placed {
         seq: account.seq + 1,
         available: settled.account.available,

@@ -72,6 +72,21 @@ pub enum About {
         debit: OperationId,
         credits: Credits,
     },
+    /// Money arrived, and its credits with it.
+    ToppedUp {
+        order: OperationId,
+        credits: Credits,
+        expires_at: Option<Instant>,
+    },
+    /// Money went back: so many credits are taken back, or become debt.
+    Reversed {
+        order: OperationId,
+        credits: Credits,
+    },
+    /// An operator let the account off its debt.
+    DebtWaived {
+        credits: Credits,
+    },
     PlanChanged {
         plan: String,
         status: Status,
@@ -103,6 +118,9 @@ impl About {
             About::Granted { .. } => "CreditsGranted",
             About::Recharged { .. } => "CreditsRecharged",
             About::Refunded { .. } => "CreditsRefunded",
+            About::ToppedUp { .. } => "CreditsToppedUp",
+            About::Reversed { .. } => "CreditsReversed",
+            About::DebtWaived { .. } => "DebtWaived",
             About::PlanChanged { .. } => "PlanChanged",
             About::Low { .. } => "CreditsLow",
             About::Exhausted => "CreditsExhausted",
@@ -199,6 +217,14 @@ fn abouts(before: Option<&Account>, placed: &Placed) -> Vec<About> {
         What::Refunded { debit, .. } => {
             vec![About::Refunded { debit: *debit, credits: entry.available }]
         }
+        What::ToppedUp { order, expires_at, .. } => {
+            let (order, expires_at) = (*order, *expires_at);
+            vec![About::ToppedUp { order, credits: entry.available, expires_at }]
+        }
+        What::Reversed { order, credits, .. } => {
+            vec![About::Reversed { order: *order, credits: *credits }]
+        }
+        What::DebtWaived { credits } => vec![About::DebtWaived { credits: *credits }],
         What::PlanChanged { plan, status, anchor } => {
             vec![About::PlanChanged { plan: plan.clone(), status: *status, anchor: *anchor }]
         }

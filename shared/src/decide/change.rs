@@ -4,8 +4,10 @@ use super::refund::Refund;
 use super::tally::Tally;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::Stretch;
+use crate::domain::payment::Decided;
 use crate::domain::{
-    Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Seq,
+    Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Order,
+    Payment, Seq,
 };
 
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
@@ -24,6 +26,17 @@ pub enum Change {
     Refund(Receipt, Refund),
     /// The usage of days, if each is as it was read.
     Tally(Tally),
+    /// An order that was not there, with its receipt.
+    Order(Receipt, Box<Order>),
+    /// What Stripe has told about an order that is there.
+    Told(OperationId, Told),
+    /// A payment, if it is as it was read, and with it its order, its account, and whether it waits
+    /// for an operator.
+    Payment(Box<PaymentChange>),
+    /// An event that cannot be read, if it was not kept before.
+    Keep(UnreadEvent),
+    /// What an operator decided about an event that was kept.
+    Decide(UnreadEvent, Decided),
     /// The next version of the catalog, if the one in force is the version before it.
     Publish(Edition),
     /// A customer comes in by a link, if nobody has.
@@ -65,6 +78,7 @@ pub enum Guard {
     HoldsBelow(usize),
     /// The hold is as it was read.
     HoldIs(OperationId, Held),
+    DebtIs(Credits),
 }
 
 /// A part of what a write does to the account.
@@ -79,6 +93,7 @@ pub enum Step {
     /// Something to fold in; the line is not valid until that is done.
     Notes(Vec<Note>),
     SetGate(Gate),
+    SetDebt(Credits),
     SetHold(OperationId, Held),
     DropHold(OperationId),
     /// The account as settled: line, notes, holds, consumption, standing, what is available, and
@@ -137,6 +152,38 @@ pub struct Receipt {
     pub id: OperationId,
     /// What was asked, in one line: the same key with another request is refused.
     pub content: String,
+}
+
+/// What Stripe has told about an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Where the customer pays.
+    Url(String),
+    /// The session ended without a payment.
+    Expired,
+}
+
+/// A payment as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentChange {
+    /// As it is to be. Its version is the one that was read, and is counted on by the write.
+    pub payment: Payment,
+    /// The order that learns of it.
+    pub order: Option<OperationId>,
+    /// Whether it begins (true) or ceases to wait for an operator, with what there is to know.
+    pub parks: Option<(bool, String)>,
+    /// The change of its account.
+    pub change: Option<AccountChange>,
+}
+
+/// A signed event that cannot be read: kept whole, until an operator or a later version can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadEvent {
+    /// Stripe's name for it, or a hash of what was sent if it has none.
+    pub id: String,
+    pub body: String,
+    pub problem: String,
+    pub at: Instant,
 }
 
 /// One version of the catalog, as it is published.

@@ -66,6 +66,9 @@ pub fn refusal(
     if account.gate.no_plan {
         return Some(Refusal::PlanRequired { required, available });
     }
+    if account.gate.in_debt {
+        return Some(Refusal::DebtOutstanding { required, available, debt: account.debt });
+    }
     if available < required {
         let recharge = account.standing.next_recharge(catalog, now);
         return Some(Refusal::InsufficientCredits { required, available, recharge });

@@ -43,6 +43,10 @@ pub fn diff(current: &Catalog, next: &Catalog) -> Vec<String> {
     if current.contact_url != next.contact_url {
         lines.push(format!("contact_url: {} -> {}", current.contact_url, next.contact_url));
     }
+    if current.spending_in_debt != next.spending_in_debt {
+        let (before, after) = (current.spending_in_debt, next.spending_in_debt);
+        lines.push(format!("spending_in_debt: {before} -> {after}"));
+    }
     compare("plans", &current.plans, &next.plans, &mut lines);
     compare("actions", &current.actions, &next.actions, &mut lines);
     compare("packs", &current.packs, &next.packs, &mut lines);

@@ -11,12 +11,16 @@ pub mod hold;
 pub mod once;
 pub mod open;
 pub mod page;
+pub mod payment;
 pub mod plan;
 pub mod refund;
 pub mod settle;
 pub mod tally;
 
-pub use change::{AccountChange, Change, Edition, Entrance, Guard, Name, Page, Receipt, Step};
+pub use change::{
+    AccountChange, Change, Edition, Entrance, Guard, Name, Page, PaymentChange, Receipt, Step,
+    Told, UnreadEvent,
+};
 pub use tally::Tally;
 
 use crate::domain::instant::Span;

@@ -92,7 +92,7 @@ pub fn open(
         line,
         notes: Vec::new(),
         valid_until,
-        gate: Gate { frozen: false, no_plan: closed_by_plan(plan, standing.status) },
+        gate: Gate { no_plan: closed_by_plan(plan, standing.status), ..Gate::OPEN },
         holds: BTreeMap::new(),
         consumed: BTreeMap::new(),
         standing,

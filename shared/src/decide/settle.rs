@@ -6,8 +6,8 @@
 use super::{AccountChange, Fault, Guard, Step};
 use crate::domain::period::{Period, week};
 use crate::domain::{
-    Account, Catalog, Credits, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement, Note,
-    OperationId, Plan, Standing, Status, What,
+    Account, Catalog, Credits, Entry, Gate, Given, Grant, GrantId, GrantKind, Instant, Movement,
+    Note, OperationId, Plan, Standing, Status, What,
 };
 
 /// An account at an instant, and what time did to it since it was last settled.
@@ -40,6 +40,7 @@ impl Settled {
                 lapsed: self.lapsed.clone(),
                 spent: before.spent(),
                 line: self.account.line.clone(),
+                debt: self.account.debt - before.debt,
             },
         }
     }
@@ -75,11 +76,16 @@ pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<Acco
     let mut settled = settle(account, catalog, now)?;
     settled.account.settled_seq = account.seq + 1;
     let entry = settled.entry(account, catalog, now);
-    Ok(AccountChange {
-        account: account.id.clone(),
-        when: vec![Guard::SeqIs(account.seq)],
-        then: vec![Step::Settle(Box::new(settled.account)), Step::Append(entry)],
-    })
+    let mut then = Vec::new();
+    if settled.account.debt != account.debt {
+        then.push(Step::SetDebt(settled.account.debt));
+    }
+    if settled.account.gate != account.gate {
+        then.push(Step::SetGate(settled.account.gate));
+    }
+    then.extend([Step::Settle(Box::new(settled.account)), Step::Append(entry)]);
+    let when = vec![Guard::SeqIs(account.seq)];
+    Ok(AccountChange { account: account.id.clone(), when, then })
 }
 
 /// The grants that `standing` has at once when it begins at `now`.
@@ -183,8 +189,37 @@ impl<'a> Clockwork<'a> {
                 standing.counted_until = standing.period(self.plan, *at).end;
                 self.arrive(*at, Why::PlanBegins);
             }
+            Note::TakenBack { grant, credits, at } => {
+                self.end_holds(*at);
+                let taken = self.take(*credits, |known| known.id == *grant);
+                self.account.debt += *credits - taken;
+            }
         }
+        self.repay();
         Ok(())
+    }
+
+    /// Takes up to `most` of the grants that are `meant`, of what no hold has set aside: a hold is a
+    /// promise, and what it has stays its own. Returns what was taken.
+    fn take(&mut self, most: Credits, meant: impl Fn(&Grant) -> bool) -> Credits {
+        let free = self.account.line.left() - self.account.set_aside();
+        let taken = self.account.line.take(most.min(free), meant);
+        taken.iter().for_each(|grant| self.note(grant, -grant.left));
+        taken.iter().map(|grant| grant.left).sum()
+    }
+
+    /// Bought credits repay the debt, so that the two never stand side by side: whether the money for
+    /// one pack went back before another was bought or after, it comes to the same.
+    fn repay(&mut self) {
+        if self.account.debt > Credits::ZERO {
+            let repaid = self.take(self.account.debt, |grant| grant.kind.is_paid());
+            self.account.debt -= repaid;
+        }
+    }
+
+    fn end_holds(&mut self, now: Instant) {
+        let over = self.account.holds.extract_if(.., |_, held| held.is_over(now));
+        self.lapsed.extend(over.map(|(id, _)| id));
     }
 
     /// The next instant at which something changes by itself.
@@ -209,8 +244,8 @@ impl<'a> Clockwork<'a> {
 
     /// What this instant changes: holds end, then grants lapse, then what is due arrives.
     fn strike(&mut self, now: Instant) {
-        let over = self.account.holds.extract_if(.., |_, held| held.is_over(now));
-        self.lapsed.extend(over.map(|(id, _)| id));
+        self.end_holds(now);
+        self.repay();
         for grant in self.account.line.expire(now) {
             let kept = self.keep_held(grant.left);
             self.note(&grant, kept - grant.left);
@@ -262,10 +297,11 @@ impl<'a> Clockwork<'a> {
     fn stop(mut self) -> Settled {
         self.moved.retain(|moved| !moved.credits.is_zero());
         let valid_until = self.turn().unwrap_or(Instant::MAX);
-        let set_aside: Credits = self.account.holds.values().map(|held| held.amount).sum();
-        let available = self.account.line.left() - set_aside;
+        let available = self.account.line.left() - self.account.set_aside();
         debug_assert!(available >= Credits::ZERO, "holds exceed the line");
-        let account = Account { available, valid_until, ..self.account };
+        let in_debt = !self.account.debt.is_zero() && !self.catalog.spending_in_debt;
+        let gate = Gate { in_debt, ..self.account.gate };
+        let account = Account { available, valid_until, gate, ..self.account };
         Settled { account, moved: self.moved, lapsed: self.lapsed }
     }
 }

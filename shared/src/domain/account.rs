@@ -6,7 +6,7 @@ use super::catalog::ActionNumber;
 use super::grant::{self, Overspent};
 use super::ledger::{Placed, Stretch};
 use super::period::{Anchor, Period};
-use super::{AccountId, Catalog, Credits, Entry, Grant, Instant, OperationId, Plan, Seq};
+use super::{AccountId, Catalog, Credits, Entry, Grant, GrantId, Instant, OperationId, Plan, Seq};
 
 /// An account as one item says it, at one instant of its own.
 ///
@@ -17,7 +17,7 @@ pub struct Account {
     pub id: AccountId,
     /// What can be spent, if the gate is open. Never negative.
     pub available: Credits,
-    /// What a refunded or disputed payment still has to get back.
+    /// What refunded and disputed payments still have to get back: bought credits repay it first.
     pub debt: Credits,
     /// The grants at the last settle, in burn order.
     pub line: grant::Line,
@@ -51,10 +51,12 @@ pub struct Gate {
     pub frozen: bool,
     /// Its plan does not include AI, or was canceled.
     pub no_plan: bool,
+    /// It is in debt, and the catalog lets nobody spend in debt.
+    pub in_debt: bool,
 }
 
 impl Gate {
-    pub const OPEN: Gate = Gate { frozen: false, no_plan: false };
+    pub const OPEN: Gate = Gate { frozen: false, no_plan: false, in_debt: false };
 
     pub fn is_open(self) -> bool {
         self == Gate::OPEN
@@ -127,6 +129,9 @@ pub enum Note {
     Grant(Grant),
     /// The plan changed at that instant.
     Plan { plan: String, status: Status, anchor: Anchor, at: Instant },
+    /// The money for so many credits of a grant went back at that instant: they are taken back, and
+    /// what is not left of them is debt.
+    TakenBack { grant: GrantId, credits: Credits, at: Instant },
 }
 
 /// Where an account stands with its plan.
@@ -197,10 +202,14 @@ impl Account {
     pub fn spent(&self) -> Credits {
         let noted = self.notes.iter().map(|note| match note {
             Note::Grant(grant) => grant.left,
-            Note::Plan { .. } => Credits::ZERO,
+            Note::Plan { .. } | Note::TakenBack { .. } => Credits::ZERO,
         });
-        let set_aside: Credits = self.holds.values().map(|held| held.amount).sum();
-        self.line.left() + noted.sum() - self.available - set_aside
+        self.line.left() + noted.sum() - self.available - self.set_aside()
+    }
+
+    /// What is set aside of the line: all that is held but what has lapsed since.
+    pub fn set_aside(&self) -> Credits {
+        self.holds.values().map(|held| held.amount).sum()
     }
 
     /// All that is set aside by holds, lapsed or not.
@@ -227,7 +236,7 @@ impl Account {
     pub fn latest_plan(&self) -> (&str, Status, Anchor) {
         let noted = self.notes.iter().rev().find_map(|note| match note {
             Note::Plan { plan, status, anchor, .. } => Some((plan.as_str(), *status, *anchor)),
-            Note::Grant(_) => None,
+            Note::Grant(_) | Note::TakenBack { .. } => None,
         });
         let standing = &self.standing;
         noted.unwrap_or((&standing.plan, standing.status, standing.anchor))

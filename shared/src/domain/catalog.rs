@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::money::{Currency, Money};
 use super::{Credits, Refusal};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
@@ -16,6 +17,9 @@ pub struct Catalog {
     pub version: u32,
     /// Where customers who buy through their account executive are sent.
     pub contact_url: String,
+    /// Whether an account in debt may spend what it has: what it did not pay for, as bought credits
+    /// repay the debt.
+    pub spending_in_debt: bool,
     pub plans: BTreeMap<String, Plan>,
     pub actions: BTreeMap<String, Action>,
     pub packs: BTreeMap<String, Pack>,
@@ -52,12 +56,12 @@ pub struct Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
     pub credits: Credits,
-    /// In the smallest unit of `currency`.
-    pub price_minor: u64,
-    /// ISO 4217 in lower case, as Stripe writes it.
-    pub currency: String,
+    pub price: Money,
     pub expires_after_months: u32,
 }
+
+/// The most that Stripe charges at once, in the smallest unit of a currency: eight digits.
+const MOST_MINOR: u64 = 99_999_999;
 
 /// Why a catalog is refused: the key that is wrong and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +143,8 @@ mod raw {
     pub struct Catalog {
         version: u32,
         contact_url: String,
+        #[serde(default = "yes")]
+        spending_in_debt: bool,
         plans: BTreeMap<String, Plan>,
         actions: BTreeMap<String, Action>,
         #[serde(default)]
@@ -205,14 +211,14 @@ mod raw {
                 }
             }
             let version = self.version;
-            let contact_url = self.contact_url;
+            let (contact_url, spending_in_debt) = (self.contact_url, self.spending_in_debt);
             let plans =
                 self.plans.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
             let actions =
                 self.actions.into_iter().map(|(n, a)| a.check(n)).collect::<Result<_, _>>()?;
             let packs =
                 self.packs.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
-            Ok(super::Catalog { version, contact_url, plans, actions, packs })
+            Ok(super::Catalog { version, contact_url, spending_in_debt, plans, actions, packs })
         }
     }
 
@@ -269,18 +275,22 @@ mod raw {
         fn check(self, name: String) -> Result<(String, super::Pack), CatalogError> {
             let key = |field: &str| format!("packs.{name}.{field}");
             let credits = amount(key("credits"), &self.credits)?;
-            if self.price_minor == 0 {
-                return Err(wrong(key("price_minor"), "must be at least 1"));
+            if !(1..=MOST_MINOR).contains(&self.price_minor) {
+                let problem = format!("must be from 1 to {MOST_MINOR}");
+                return Err(wrong(key("price_minor"), problem));
             }
-            let currency = self.currency;
-            if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_lowercase()) {
-                return Err(wrong(key("currency"), "must be three lower-case letters"));
-            }
+            let currency = self.currency.parse::<Currency>();
+            let currency = currency.map_err(|e| wrong(key("currency"), e.to_string()))?;
             if !(1..=120).contains(&self.expires_after_months) {
                 return Err(wrong(key("expires_after_months"), "must be from 1 to 120"));
             }
-            let (price_minor, expires_after_months) = (self.price_minor, self.expires_after_months);
-            Ok((name, super::Pack { credits, price_minor, currency, expires_after_months }))
+            let price = Money { currency, minor: self.price_minor };
+            let expires_after_months = self.expires_after_months;
+            Ok((name, super::Pack { credits, price, expires_after_months }))
         }
+    }
+
+    fn yes() -> bool {
+        true
     }
 }

@@ -62,6 +62,8 @@ pub enum What {
         spent: Credits,
         /// The line that is spent from now on.
         line: Line,
+        /// The change of debt: what of a payment could not be taken back, less what was repaid.
+        debt: Credits,
     },
     /// Credits were set aside.
     Held {
@@ -106,6 +108,25 @@ pub enum What {
     },
     Frozen,
     Unfrozen,
+    /// Credits arrived that were paid for, or the money for them came back to us.
+    ToppedUp {
+        /// The order, which is also the grant's id.
+        order: OperationId,
+        /// The credits of it that are due after this.
+        due: Credits,
+        expires_at: Option<Instant>,
+    },
+    /// Money went back: so many credits are to be taken back. The settle that follows tells what was
+    /// left of them, and what is debt.
+    Reversed {
+        order: OperationId,
+        due: Credits,
+        credits: Credits,
+    },
+    /// An operator let an account off its debt.
+    DebtWaived {
+        credits: Credits,
+    },
 }
 
 impl What {
@@ -124,6 +145,18 @@ impl What {
             What::PlanChanged { .. } => "plan_changed",
             What::Frozen => "frozen",
             What::Unfrozen => "unfrozen",
+            What::ToppedUp { .. } => "topped_up",
+            What::Reversed { .. } => "reversed",
+            What::DebtWaived { .. } => "debt_waived",
+        }
+    }
+
+    /// The change of debt. The changes up to an entry sum to the debt after it.
+    pub fn debt(&self) -> Credits {
+        match self {
+            What::Settled { debt, .. } => *debt,
+            What::DebtWaived { credits } => -*credits,
+            _ => Credits::ZERO,
         }
     }
 }

@@ -146,6 +146,22 @@ impl Line {
         Ok(())
     }
 
+    /// Takes up to `most` of the grants that are `meant`, from the left; returns what was taken of
+    /// each. A grant that is used up leaves the line.
+    pub fn take(&mut self, mut most: Credits, meant: impl Fn(&Grant) -> bool) -> Vec<Grant> {
+        let mut taken = Vec::new();
+        for grant in self.0.iter_mut().filter(|grant| meant(grant)) {
+            let part = grant.left.min(most);
+            if part > Credits::ZERO {
+                grant.left -= part;
+                most -= part;
+                taken.push(Grant { left: part, ..grant.clone() });
+            }
+        }
+        self.0.retain(|grant| !grant.left.is_zero());
+        taken
+    }
+
     /// Puts a grant in its place; more of a grant that is there already joins it.
     pub fn add(&mut self, grant: Grant) {
         match self.0.iter_mut().find(|known| known.id == grant.id) {

@@ -20,6 +20,8 @@ pub enum Refusal {
     AccountFrozen { required: Credits, available: Credits },
     /// The account's plan does not include AI, or was canceled.
     PlanRequired { required: Credits, available: Credits },
+    /// The account is in debt, and the catalog lets nobody spend in debt.
+    DebtOutstanding { required: Credits, available: Credits, debt: Credits },
     /// Fewer credits are available than the operation needs.
     InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
     /// The account has as many open holds as it may.
@@ -36,6 +38,18 @@ pub enum Refusal {
     RefundExceeded { charged: Credits, refunded: Credits },
     /// The grant has expired already.
     GrantExpired { expires_at: Instant },
+    /// There is no debt to waive.
+    NoDebt,
+    /// The catalog does not sell such a pack.
+    UnknownPack { pack: String },
+    /// The account has no such checkout.
+    CheckoutNotFound,
+    /// There is no such payment.
+    PaymentNotFound,
+    /// The payment does not wait for an operator.
+    PaymentNotParked,
+    /// The event still cannot be read: a version that can has to be deployed first.
+    EventUnreadable { problem: String },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
     /// There is no token, or one that is not accepted, whatever is wrong with it.
@@ -80,6 +94,7 @@ impl Refusal {
             Refusal::UnknownPlan { .. } => "unknown_plan",
             Refusal::AccountFrozen { .. } => "account_frozen",
             Refusal::PlanRequired { .. } => "plan_required",
+            Refusal::DebtOutstanding { .. } => "debt_outstanding",
             Refusal::InsufficientCredits { .. } => "insufficient_credits",
             Refusal::TooManyHolds => "too_many_holds",
             Refusal::HoldNotFound => "hold_not_found",
@@ -88,6 +103,12 @@ impl Refusal {
             Refusal::DebitNotFound => "debit_not_found",
             Refusal::RefundExceeded { .. } => "refund_exceeded",
             Refusal::GrantExpired { .. } => "grant_expired",
+            Refusal::NoDebt => "no_debt",
+            Refusal::UnknownPack { .. } => "unknown_pack",
+            Refusal::CheckoutNotFound => "checkout_not_found",
+            Refusal::PaymentNotFound => "payment_not_found",
+            Refusal::PaymentNotParked => "payment_not_parked",
+            Refusal::EventUnreadable { .. } => "event_unreadable",
             Refusal::BalanceTooLarge => "balance_too_large",
             Refusal::SessionRequired => "session_required",
             Refusal::ScopeRequired { .. } => "scope_required",

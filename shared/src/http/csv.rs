@@ -11,7 +11,7 @@ use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, as it is there even where
 /// no row is.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 21] = [
     "seq",
     "at",
     "kind",
@@ -29,6 +29,8 @@ const COLUMNS: [&str; 19] = [
     "reason",
     "hold",
     "debit",
+    "order",
+    "debt",
     "expires_at",
     "catalog",
 ];
@@ -53,6 +55,8 @@ struct Row<'a> {
     reason: Option<Cow<'a, str>>,
     hold: Option<OperationId>,
     debit: Option<OperationId>,
+    order: Option<OperationId>,
+    debt: Option<Credits>,
     expires_at: Option<Instant>,
     catalog: u32,
 }
@@ -104,6 +108,8 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         reason: line.reason.map(neutral),
         hold: line.hold,
         debit: line.debit,
+        order: line.order,
+        debt: line.debt,
         expires_at: line.expires_at,
         catalog: line.catalog,
     }

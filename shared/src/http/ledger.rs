@@ -59,7 +59,16 @@ pub(super) struct Line<'a> {
     /// The debit that was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debit: Option<OperationId>,
-    /// What was captured, or asked to be refunded.
+    /// The order that was paid for, or whose money went back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OperationId>,
+    /// The credits of the order that are due after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<Credits>,
+    /// The change of debt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debt: Option<Credits>,
+    /// What was captured, asked to be refunded, to be taken back, or waived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<Credits>,
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
@@ -162,6 +171,9 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
         lapsed: None,
         hold: None,
         debit: None,
+        order: None,
+        due: None,
+        debt: Some(entry.what.debt()).filter(|debt| !debt.is_zero()),
         credits: None,
         ends: None,
         user: entry.user.as_deref(),
@@ -213,6 +225,13 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
             line.status = Some(status.name());
             line.anchor = Some(*anchor);
         }
+        What::ToppedUp { order, due, expires_at } => {
+            (line.order, line.due, line.expires_at) = (Some(*order), Some(*due), *expires_at);
+        }
+        What::Reversed { order, due, credits } => {
+            (line.order, line.due, line.credits) = (Some(*order), Some(*due), Some(*credits));
+        }
+        What::DebtWaived { credits } => line.credits = Some(*credits),
         What::Frozen | What::Unfrozen => {}
     }
     line

@@ -6,6 +6,7 @@ pub mod customer;
 mod fields;
 pub mod ledger;
 pub mod page;
+pub mod payment;
 mod problem;
 pub mod reply;
 pub mod request;

@@ -9,7 +9,10 @@ use crate::domain::account::{MOST_HOLDS, Recharge};
 use crate::domain::refusal::{FieldProblem, HoldEnd};
 use crate::domain::{Credits, Refusal};
 use crate::operate::{BatchFailure, Failure};
+use crate::secrets::SecretError;
 use crate::store::StoreError;
+use crate::stripe::StripeError;
+use crate::stripe::signature::SignatureError;
 
 /// `application/problem+json` with a stable `code`.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,47 @@ impl Problem {
     pub fn too_large(most_bytes: usize) -> Problem {
         let detail = format!("The body is larger than {most_bytes} bytes.");
         Problem::new(413, "body_too_large", "Body too large", detail)
+    }
+
+    /// A webhook that was not signed by Stripe, or not lately.
+    pub fn signature(error: SignatureError) -> Problem {
+        tracing::warn!(%error, "a webhook is refused");
+        let detail = format!("The Stripe-Signature does not hold: {error}.");
+        Problem::new(400, "signature_invalid", "Signature invalid", detail)
+    }
+
+    /// A secret that cannot be read now.
+    pub fn secret(error: SecretError) -> Problem {
+        tracing::error!(error = %chain(&error), "a secret cannot be read");
+        let detail = "A secret cannot be read now. Send it again.".to_owned();
+        let problem = Problem::new(503, "unavailable", "Unavailable", detail);
+        Problem { retry_after_s: Some(5), ..problem }
+    }
+
+    /// As many events as are kept wait for an operator: Stripe keeps this one, and sends it again.
+    pub fn too_many_parked() -> Problem {
+        let detail = "Too many payments wait for an operator. Send it again.".to_owned();
+        let problem = Problem::new(503, "unavailable", "Unavailable", detail);
+        Problem { retry_after_s: Some(600), ..problem }
+    }
+
+    /// A checkout that Stripe did not begin. The order is kept: the same key asks for the same.
+    pub fn stripe(error: &StripeError) -> Problem {
+        match error {
+            StripeError::Again(_) => {
+                tracing::warn!(%error, "a checkout is not known to have begun");
+                let detail = "The payment provider did not answer. Send it again: a checkout with \
+                              the same Idempotency-Key begins once.";
+                let unknown =
+                    Problem::new(503, "outcome_unknown", "Outcome unknown", detail.to_owned());
+                Problem { retry_after_s: Some(1), ..unknown }
+            }
+            StripeError::Denied(_) => {
+                tracing::error!(%error, "a checkout was refused");
+                let detail = "The payment provider refused the checkout.".to_owned();
+                Problem::new(500, "internal_error", "Internal error", detail)
+            }
+        }
     }
 
     /// How a failed operation looks, with where to buy credits if that would help.
@@ -112,6 +156,15 @@ impl Problem {
                     .with("required", required)
                     .with("available", available)
             }
+            Refusal::DebtOutstanding { required, available, debt } => {
+                let detail =
+                    format!("The account owes {debt} credits; the next top-up repays them.");
+                new(402, "Debt outstanding", detail)
+                    .with("required", required)
+                    .with("available", available)
+                    .with("debt", debt)
+                    .with("top_up_url", &config.top_up_url)
+            }
             Refusal::InsufficientCredits { required, available, recharge } => {
                 insufficient(required, available, recharge, config)
             }
@@ -147,6 +200,22 @@ impl Problem {
             }
             Refusal::GrantExpired { expires_at } => {
                 new(422, "Grant expired", format!("The grant would have expired at {expires_at}."))
+            }
+            Refusal::NoDebt => new(409, "No debt", "The account owes nothing.".to_owned()),
+            Refusal::UnknownPack { pack } => {
+                new(422, "Unknown pack", format!("The catalog sells no pack {pack:?}."))
+            }
+            Refusal::CheckoutNotFound => {
+                new(404, "Checkout not found", "The account has no such checkout.".to_owned())
+            }
+            Refusal::PaymentNotFound => {
+                new(404, "Payment not found", "There is no such payment.".to_owned())
+            }
+            Refusal::PaymentNotParked => {
+                new(409, "Payment not parked", "It does not wait for an operator.".to_owned())
+            }
+            Refusal::EventUnreadable { problem } => {
+                new(409, "Event unreadable", format!("It still cannot be read: {problem}."))
             }
             Refusal::BalanceTooLarge => {
                 let most = Credits::MAX_BALANCE;

@@ -10,7 +10,9 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
-use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal, Seq, What};
+use crate::domain::{
+    AccountId, Catalog, Credits, Gate, Instant, Key, OperationId, Refusal, Seq, What,
+};
 use crate::operate::Receipted;
 
 /// The balance after an entry.
@@ -103,6 +105,12 @@ struct Refunded {
 }
 
 #[derive(Serialize)]
+struct Waived {
+    /// The debt that is waived.
+    credits: Credits,
+}
+
+#[derive(Serialize)]
 struct Nothing {}
 
 /// A 201 with the receipt of an operation; the same bytes whenever it is sent again.
@@ -136,7 +144,7 @@ pub(super) fn made(value: &impl Serialize) -> Response<Body> {
     created(to_json(value), false)
 }
 
-fn created(body: String, replayed: bool) -> Response<Body> {
+pub(super) fn created(body: String, replayed: bool) -> Response<Body> {
     let response = Response::builder()
         .status(201)
         .header("content-type", "application/json")
@@ -201,9 +209,14 @@ fn receipted_as(
             let what = OnPlan { plan, status: status.name(), anchor: *anchor };
             to_json(&Receipt { head, what, tail })
         }
-        What::Settled { .. } | What::Frozen | What::Unfrozen => {
-            to_json(&Receipt { head, what: Nothing {}, tail })
+        What::DebtWaived { credits } => {
+            to_json(&Receipt { head, what: Waived { credits: *credits }, tail })
         }
+        What::Settled { .. }
+        | What::Frozen
+        | What::Unfrozen
+        | What::ToppedUp { .. }
+        | What::Reversed { .. } => to_json(&Receipt { head, what: Nothing {}, tail }),
     }
 }
 
@@ -346,10 +359,11 @@ pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> Strin
         account: &account.id,
         plan: &standing.plan,
         status: standing.status.name(),
-        gate: match (account.gate.frozen, account.gate.no_plan) {
-            (true, _) => "account_frozen",
-            (false, true) => "plan_required",
-            (false, false) => "open",
+        gate: match account.gate {
+            Gate { frozen: true, .. } => "account_frozen",
+            Gate { no_plan: true, .. } => "plan_required",
+            Gate { in_debt: true, .. } => "debt_outstanding",
+            Gate::OPEN => "open",
         },
         available: account.available,
         held: account.held(),

@@ -23,6 +23,8 @@ use crate::operate::Failure;
 
 /// The largest body of a request, in bytes.
 pub const MOST_BYTES: usize = 64 * 1024;
+/// The largest body that Stripe sends, in bytes.
+pub const MOST_EVENT_BYTES: usize = 256 * 1024;
 const USER_CHARS: usize = 64;
 const REFERENCE_CHARS: usize = 64;
 const REASON_CHARS: usize = 256;
@@ -291,6 +293,35 @@ impl<'a> Call<'a> {
             expires_at,
         });
         fields.finish(request).map_err(|refusal| self.problem(refusal))
+    }
+
+    /// What Stripe sent, byte by byte: its signature is of these.
+    pub fn event(&self) -> Result<&[u8], Problem> {
+        let body: &[u8] = self.request.body();
+        match body.len() > MOST_EVENT_BYTES {
+            true => Err(Problem::too_large(MOST_EVENT_BYTES)),
+            false => Ok(body),
+        }
+    }
+
+    /// The pack that a customer wants.
+    pub fn pack(&self) -> Result<String, Problem> {
+        let mut fields = self.fields()?;
+        let pack = fields.text("pack", NAME_CHARS);
+        let pack = fields.required("pack", pack);
+        fields.finish(pack).map_err(|refusal| self.problem(refusal))
+    }
+
+    /// That the query asks for parked payments: there is no other listing.
+    pub fn parked(&self) -> Result<(), Problem> {
+        let query = self.request.uri().query().unwrap_or_default();
+        let sent: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        match sent.iter().all(|(name, value)| name == "state" && value == "parked")
+            && sent.len() == 1
+        {
+            true => Ok(()),
+            false => Err(self.problem(Refusal::invalid("state", "must be parked"))),
+        }
     }
 
     /// The reason that an operator gives for freezing or thawing.

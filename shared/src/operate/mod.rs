@@ -6,6 +6,7 @@
 mod batch;
 mod once;
 mod operator;
+pub mod payment;
 mod refund;
 pub mod session;
 mod tally;

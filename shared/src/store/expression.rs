@@ -90,7 +90,7 @@ impl Expression {
 
     fn guard(&mut self, guard: &Guard) {
         use account::{
-            AVAILABLE, FLOOR, GATE, HOLDS, PAGED, RECENT_IDS, SEQ, SETTLED_SEQ, VALID_UNTIL,
+            AVAILABLE, DEBT, FLOOR, GATE, HOLDS, PAGED, RECENT_IDS, SEQ, SETTLED_SEQ, VALID_UNTIL,
         };
         match guard {
             Guard::Covers(credits) => self.when(AVAILABLE, ">=", number(credits.micro())),
@@ -117,6 +117,10 @@ impl Expression {
                 let hold = self.hold(id);
                 self.when(&hold, "=", bytes(packed::held(held)));
             }
+            Guard::DebtIs(Credits::ZERO) => {
+                self.conditions.push(format!("attribute_not_exists({DEBT})"));
+            }
+            Guard::DebtIs(debt) => self.when(DEBT, "=", number(debt.micro())),
         }
     }
 
@@ -140,6 +144,8 @@ impl Expression {
             }
             Step::SetGate(Gate::OPEN) => self.removes.push(account::GATE.to_owned()),
             Step::SetGate(gate) => self.set(account::GATE, number(gate_bits(*gate))),
+            Step::SetDebt(Credits::ZERO) => self.removes.push(account::DEBT.to_owned()),
+            Step::SetDebt(debt) => self.set(account::DEBT, number(debt.micro())),
             Step::SetHold(id, held) => {
                 let hold = self.hold(id);
                 self.set(&hold, bytes(packed::held(held)));

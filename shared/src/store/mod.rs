@@ -6,6 +6,7 @@ mod doubt;
 mod error;
 mod expression;
 pub mod packed;
+mod payments;
 mod read;
 mod row;
 mod skew;
@@ -23,6 +24,7 @@ use aws_sdk_dynamodb::types::{
 pub use doubt::Doubt;
 pub use error::StoreError;
 use expression::Expression;
+pub use payments::Parked;
 pub use read::Scan;
 use row::Item;
 pub use skew::Skew;
@@ -108,6 +110,11 @@ impl Store {
             Change::Receipted(receipt, change) => self.receipted(receipt, change, doubt).await,
             Change::Refund(receipt, refund) => self.refund(receipt, refund, doubt).await,
             Change::Tally(tally) => self.tally(tally).await,
+            Change::Order(receipt, order) => self.place(receipt, order).await,
+            Change::Told(order, told) => self.told(*order, told).await,
+            Change::Payment(change) => self.write_payment(change).await,
+            Change::Keep(event) => self.keep(event).await,
+            Change::Decide(event, decided) => self.decide(event, decided).await,
             Change::Publish(edition) => self.publish(edition).await,
             Change::Enter(entrance) => self.enter(entrance).await,
         };

@@ -69,7 +69,7 @@ impl Store {
         Ok(item.as_ref().map(row::read_returned).transpose()?.unwrap_or_default())
     }
 
-    async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {
+    pub(super) async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {
         let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
         let get = get.key(table::ACCOUNT, row::text(account));
         let got = get.key(table::SORT, row::text(sort)).send().await.map_err(StoreError::of)?;

@@ -37,7 +37,8 @@ pub fn text(text: impl Into<String>) -> AttributeValue {
 pub fn gate_bits(gate: Gate) -> u8 {
     let frozen = if gate.frozen { account::GATE_FROZEN } else { 0 };
     let no_plan = if gate.no_plan { account::GATE_NO_PLAN } else { 0 };
-    frozen + no_plan
+    let in_debt = if gate.in_debt { account::GATE_IN_DEBT } else { 0 };
+    frozen + no_plan + in_debt
 }
 
 pub fn consumed(account: &Account) -> AttributeValue {
@@ -245,6 +246,7 @@ pub fn read_account(item: &Item) -> Result<Account, StoreError> {
         gate: Gate {
             frozen: gate & account::GATE_FROZEN != 0,
             no_plan: gate & account::GATE_NO_PLAN != 0,
+            in_debt: gate & account::GATE_IN_DEBT != 0,
         },
         holds,
         consumed,
@@ -259,6 +261,9 @@ pub fn read_account(item: &Item) -> Result<Account, StoreError> {
     // What every reader relies on, checked once.
     if read.available < Credits::ZERO {
         return Err(row.broken(account::AVAILABLE, "is below zero"));
+    }
+    if read.debt < Credits::ZERO {
+        return Err(row.broken(account::DEBT, "is below zero"));
     }
     if read.paged + read.recent.len() as u64 != read.seq {
         return Err(row.broken(account::SEQ, "is not the number of entries"));
@@ -351,7 +356,7 @@ fn size(value: &AttributeValue) -> usize {
 }
 
 /// An item being read, with what is needed to name it when it is broken.
-struct Row<'a> {
+pub(super) struct Row<'a> {
     table: &'static str,
     item: &'a Item,
 }
@@ -359,11 +364,11 @@ struct Row<'a> {
 type Read<T> = Result<T, StoreError>;
 
 impl<'a> Row<'a> {
-    fn of(table: &'static str, item: &'a Item) -> Row<'a> {
+    pub fn of(table: &'static str, item: &'a Item) -> Row<'a> {
         Row { table, item }
     }
 
-    fn broken(&self, attribute: &str, problem: impl Display) -> StoreError {
+    pub fn broken(&self, attribute: &str, problem: impl Display) -> StoreError {
         let part = |name: &str| match self.item.get(name) {
             Some(AttributeValue::S(text)) => text.as_str(),
             _ => "",
@@ -384,7 +389,11 @@ impl<'a> Row<'a> {
         self.item.get(name).ok_or_else(|| self.broken(name, "is missing"))
     }
 
-    fn text(&self, name: &str) -> Read<&'a str> {
+    pub fn optional_text(&self, name: &str) -> Read<Option<&'a str>> {
+        if self.item.contains_key(name) { self.text(name).map(Some) } else { Ok(None) }
+    }
+
+    pub fn text(&self, name: &str) -> Read<&'a str> {
         match self.get(name)? {
             AttributeValue::S(text) => Ok(text),
             _ => Err(self.broken(name, "is not a text")),
@@ -402,7 +411,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn number<T: FromStr>(&self, name: &str) -> Read<T> {
+    pub fn number<T: FromStr>(&self, name: &str) -> Read<T> {
         self.number_of(name, self.get(name)?)
     }
 
@@ -414,7 +423,7 @@ impl<'a> Row<'a> {
         self.number(name).map(Credits::from_micro)
     }
 
-    fn instant(&self, name: &str) -> Read<Instant> {
+    pub fn instant(&self, name: &str) -> Read<Instant> {
         let ms: i64 = self.number(name)?;
         if !(0..=Instant::MAX.ms()).contains(&ms) {
             return Err(self.broken(name, "is not an instant"));

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use aws_smithy_types::base64;
 use sha2::{Digest, Sha256};
 
+use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
 use crate::domain::{Instant, Key, OperationId, Seq};
 
@@ -41,6 +42,7 @@ pub mod account {
     pub const GATE: &str = "z";
     pub const GATE_FROZEN: u8 = 1;
     pub const GATE_NO_PLAN: u8 = 2;
+    pub const GATE_IN_DEBT: u8 = 4;
     /// Open holds, a map from id to packed.
     pub const HOLDS: &str = "h";
     /// Consumed this period, a map from action number to micro-credits.
@@ -87,12 +89,50 @@ pub mod ledger {
     pub const COUNTED_TIME: &str = "pk";
     /// Catalog: its text.
     pub const TEXT: &str = "t";
-    /// Catalog: its version.
+    /// Catalog: its version. Payment: the number of its writes.
     pub const VERSION: &str = "n";
+    /// Order: where the customer pays.
+    pub const URL: &str = "u";
+    /// Order: its payment.
+    pub const INTENT: &str = "i";
+    /// Order: there if its session ended without a payment.
+    pub const EXPIRED: &str = "x";
+    /// Event: when it came, ms.
+    pub const AT: &str = "at";
+    /// Event: what an operator decided, JSON.
+    pub const DECIDED: &str = "d";
+    /// Sort keys under `#order#`, `#payment#` and `#event#`.
+    pub const ORDER: &str = "order";
+    pub const PAYMENT: &str = "payment";
+    pub const EVENT: &str = "event";
     /// Entrance: the link that was used.
     pub const LINK: &str = "l";
-    /// Entrance: when DynamoDB may delete it, in seconds. By then the link has long expired.
+    /// Entrance, and payment without an order: when DynamoDB may delete it, in seconds. By then the
+    /// link has long expired, and the payment has proved to be another's.
     pub const DELETE_AT_S: &str = "ttl";
+}
+
+/// The account of the marks of what waits for an operator.
+pub const PARKED: &str = "#parked";
+
+/// The account of an order: no customer's has a `#`.
+pub fn order_key(id: OperationId) -> String {
+    format!("#order#{id}")
+}
+
+/// The account of a payment.
+pub fn payment_key(intent: &IntentId) -> String {
+    format!("#payment#{intent}")
+}
+
+/// The account of an event that was kept.
+pub fn event_key(id: &str) -> String {
+    format!("#event#{id}")
+}
+
+/// `<time>#<id>`: the mark of a payment or an event, in the order in which they came.
+pub fn parked_key(at: Instant, id: &str) -> String {
+    format!("{:015}#{id}", at.ms())
 }
 
 /// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the pages.

@@ -5,6 +5,7 @@ mod cases;
 mod crashes;
 mod gate;
 mod late;
+mod payments;
 mod schedules;
 
 /// Runs on one thread, where only simulated time goes by.

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod contract;
 pub mod log;
+pub mod shop;
 pub mod wire;
 
 use std::sync::Arc;
@@ -16,13 +17,15 @@ use local::embedded::Embedded;
 use local::mappings::Mappings;
 use local::routes::Functions;
 use local::streams::Streams;
+use local::stripe::{self, LocalStripe};
 use local::template::Template;
-use local::{tables, world};
+use local::{server, tables, world};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::domain::{Instant, OperationId};
 use shared::secrets::Secret;
+use shared::stripe::Stripe;
 use shared::world::World;
 use tokio::net::TcpListener;
 
@@ -121,9 +124,19 @@ impl Stack {
         };
         let stack =
             Stack::configured(local.clone(), local.clock(), Entropy::system(), config, false).await;
-        let functions = stack.functions.clone();
-        tokio::spawn(async move { local::server::serve(listener, functions, local).await });
-        (stack, base)
+        let stripe = LocalStripe::new(local.clock(), &base);
+        let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")));
+        let secret = Secret::fixed(stripe::WEBHOOK_SECRET);
+        let functions = stack.functions.with_stripe(client.expect("a client"), secret);
+        let mappings = stack.mappings.clone();
+        let served = server::Stack {
+            functions: functions.clone(),
+            clock: local,
+            stripe: Some(stripe),
+            mappings,
+        };
+        tokio::spawn(async move { server::serve(listener, served).await });
+        (Stack { functions, ..stack }, base)
     }
 
     async fn with(local: LocalClock, clock: Clock, entropy: Entropy, streamed: bool) -> Stack {

@@ -153,13 +153,13 @@ fn rates(rate_card: &Value, catalog: &Catalog) -> Vec<Value> {
 /// The packs, the cheapest first.
 fn packs(catalog: &Catalog) -> Vec<Value> {
     let mut packs: Vec<_> = catalog.packs.iter().collect();
-    packs.sort_by_key(|(_, pack)| (&pack.currency, pack.price_minor));
+    packs.sort_by_key(|(_, pack)| pack.price);
     packs.into_iter().map(|(name, pack)| offer(name, pack)).collect()
 }
 
 fn offer(name: &str, pack: &Pack) -> Value {
-    let minor = i128::from(pack.price_minor);
-    let decimals = match pack.currency.as_str() {
+    let minor = i128::from(pack.price.minor);
+    let decimals = match pack.price.currency.as_str() {
         currency if WHOLE.contains(&currency) => 0,
         currency if THOUSANDTHS.contains(&currency) => 3,
         _ => 2,
@@ -170,7 +170,7 @@ fn offer(name: &str, pack: &Pack) -> Value {
     json!({
         "pack": name,
         "credits": pack.credits,
-        "currency": pack.currency,
+        "currency": pack.price.currency,
         "price": decimal(minor, decimals),
         "each": decimal(each, decimals + 2),
         "expires_after_months": pack.expires_after_months.to_string(),

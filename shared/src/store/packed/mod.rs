@@ -89,6 +89,12 @@ pub fn note(note: &Note) -> Vec<u8> {
             w.plan(plan, *status, *anchor);
             w.instant(*at);
         }
+        Note::TakenBack { grant, credits, at } => {
+            w.byte(2);
+            w.grant_id(*grant);
+            w.credits(*credits);
+            w.instant(*at);
+        }
     }
     w.0
 }
@@ -99,6 +105,10 @@ pub fn read_note(bytes: &[u8]) -> Result<Note> {
         1 => {
             let (plan, status, anchor) = r.plan()?;
             Ok(Note::Plan { plan, status, anchor, at: r.instant()? })
+        }
+        2 => {
+            let (grant, credits) = (r.grant_id()?, r.credits()?);
+            Ok(Note::TakenBack { grant, credits, at: r.instant()? })
         }
         _ => Err(PackedError::Tag),
     })
@@ -226,4 +236,9 @@ mod tag {
     pub const RELEASED: u8 = 11;
     pub const EXTENDED: u8 = 12;
     pub const REFUNDED: u8 = 13;
+    pub const TOPPED_UP: u8 = 14;
+    pub const REVERSED: u8 = 15;
+    pub const DEBT_WAIVED: u8 = 16;
+    /// A settle that changed the debt, and tells by how much at its end.
+    pub const SETTLED_DEBT: u8 = 17;
 }

@@ -187,14 +187,18 @@ impl Reader<'_> {
                 What::Refunded { debit, credits, action, moved }
             }
             tag::GRANTED => What::Granted { kind: self.kind()?, expires_at: self.expiry()? },
-            tag::SETTLED => {
+            tag::SETTLED | tag::SETTLED_DEBT => {
                 let moved = self.movements()?;
                 let count: usize = self.narrow()?;
                 let lapsed = (0..count).map(|_| self.id()).collect::<Result<_>>()?;
                 let spent = self.credits()?;
                 let count: usize = self.narrow()?;
                 let grants = (0..count).map(|_| self.grant()).collect::<Result<_>>()?;
-                What::Settled { moved, lapsed, spent, line: Line::new(grants) }
+                let debt = match tag {
+                    tag::SETTLED_DEBT => self.credits()?,
+                    _ => Credits::ZERO,
+                };
+                What::Settled { moved, lapsed, spent, line: Line::new(grants), debt }
             }
             tag::PLAN_CHANGED => {
                 let (plan, status, anchor) = self.plan()?;
@@ -202,6 +206,15 @@ impl Reader<'_> {
             }
             tag::FROZEN => What::Frozen,
             tag::UNFROZEN => What::Unfrozen,
+            tag::TOPPED_UP => {
+                let (order, due) = (self.id()?, self.credits()?);
+                What::ToppedUp { order, due, expires_at: self.expiry()? }
+            }
+            tag::REVERSED => {
+                let (order, due) = (self.id()?, self.credits()?);
+                What::Reversed { order, due, credits: self.credits()? }
+            }
+            tag::DEBT_WAIVED => What::DebtWaived { credits: self.credits()? },
             _ => return Err(PackedError::Tag),
         };
         let mut text = |flag| texts.remove(&flag);

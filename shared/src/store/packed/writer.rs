@@ -112,7 +112,8 @@ impl Writer {
             What::Opened { .. } => tag::OPENED,
             What::Debit { .. } => tag::DEBIT,
             What::Granted { .. } => tag::GRANTED,
-            What::Settled { .. } => tag::SETTLED,
+            What::Settled { debt, .. } if debt.is_zero() => tag::SETTLED,
+            What::Settled { .. } => tag::SETTLED_DEBT,
             What::PlanChanged { .. } => tag::PLAN_CHANGED,
             What::Held { .. } => tag::HELD,
             What::Captured { .. } => tag::CAPTURED,
@@ -121,6 +122,9 @@ impl Writer {
             What::Refunded { .. } => tag::REFUNDED,
             What::Frozen => tag::FROZEN,
             What::Unfrozen => tag::UNFROZEN,
+            What::ToppedUp { .. } => tag::TOPPED_UP,
+            What::Reversed { .. } => tag::REVERSED,
+            What::DebtWaived { .. } => tag::DEBT_WAIVED,
         });
         let texts = [
             (USER, &entry.user),
@@ -176,14 +180,28 @@ impl Writer {
                 self.kind(*kind);
                 self.expiry(*expires_at);
             }
-            What::Settled { moved, lapsed, spent, line } => {
+            What::Settled { moved, lapsed, spent, line, debt } => {
                 self.movements(moved);
                 self.number(lapsed.len() as u64);
                 lapsed.iter().for_each(|id| self.id(*id));
                 self.credits(*spent);
                 self.number(line.grants().len() as u64);
                 line.grants().iter().for_each(|grant| self.grant(grant));
+                if !debt.is_zero() {
+                    self.credits(*debt);
+                }
             }
+            What::ToppedUp { order, due, expires_at } => {
+                self.id(*order);
+                self.credits(*due);
+                self.expiry(*expires_at);
+            }
+            What::Reversed { order, due, credits } => {
+                self.id(*order);
+                self.credits(*due);
+                self.credits(*credits);
+            }
+            What::DebtWaived { credits } => self.credits(*credits),
             What::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
             What::Frozen | What::Unfrozen => {}
         }

@@ -1,0 +1,76 @@
+//! Checkout: a customer out of credits buys more, without talking to anyone.
+
+use lambda_http::{Body, Request, Response};
+use shared::decide::Told;
+use shared::domain::Refusal;
+use shared::domain::payment::State;
+use shared::http::payment::{checkout, ordered, packs};
+use shared::http::{self, Call, Problem};
+use shared::operate::payment;
+use shared::session::Scope;
+use shared::stripe::Stripe;
+use shared::world::World;
+
+/// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`.
+pub async fn handle(world: &World, stripe: &Stripe, request: Request) -> Response<Body> {
+    let call = Call::new(&request, &world.config);
+    call.shared(http::answer(route(world, stripe, &call).await))
+}
+
+async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let (method, path) = call.route();
+    match (method, &path[..]) {
+        ("GET", ["v1", "me", "packs"]) => {
+            call.customer(world, Scope::View).await?;
+            let catalog = world.catalog().await;
+            Ok(packs(&catalog, world.clock.now()))
+        }
+        ("POST", ["v1", "me", "checkouts"]) => begin(world, stripe, call).await,
+        ("GET", ["v1", "me", "checkouts", id]) => state(world, call, id).await,
+        ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
+        _ => Err(Problem::no_route()),
+    }
+}
+
+/// Writes the order, and then asks Stripe where the customer pays for it.
+async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let session = call.customer(world, Scope::Buy).await?;
+    let key = call.key()?;
+    let pack = call.pack()?;
+    let catalog = world.catalog().await;
+    let what = (pack.as_str(), Some(session.subject.as_str()), stripe.is_live());
+    let order = payment::order(world, &catalog, &session.account, &key, what).await;
+    let mut order = order.map_err(|failure| call.problem(failure))?;
+    let replayed = order.url.is_some();
+    if order.url.is_none() {
+        let url = stripe.checkout(&order, &session.return_url).await;
+        let url = url.map_err(|error| Problem::stripe(&error))?;
+        let told = payment::note(world, order.id, Told::Url(url.clone())).await;
+        told.map_err(|error| call.problem(error))?;
+        order.url = Some(url);
+    }
+    Ok(ordered(&order, replayed))
+}
+
+/// Where a checkout stands, by what Stripe's webhook has said: never by where a browser came from.
+async fn state(world: &World, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
+    let session = call.customer(world, Scope::View).await?;
+    let id = call.operation(id)?;
+    let order = world.store.order(id).await.map_err(|error| call.problem(error))?;
+    // Another's order answers as if there were none.
+    let order = order.filter(|order| order.account == session.account);
+    let order = order.ok_or_else(|| call.problem(Refusal::CheckoutNotFound))?;
+    let now = world.clock.now();
+    let (state, credited) = match &order.intent {
+        None => (order.state(), Default::default()),
+        Some(intent) => {
+            let payment = world.store.payment(intent, now).await;
+            let payment = payment.map_err(|error| call.problem(error))?;
+            match payment.state(&order) {
+                State::Open => (order.state(), payment.applied),
+                state => (state, payment.applied),
+            }
+        }
+    };
+    Ok(checkout(&order, state, credited))
+}

@@ -1,0 +1,23 @@
+//! The cold start of `checkout`, and nothing else.
+
+use std::convert::Infallible;
+
+use lambda_http::{Error, run, service_fn};
+use shared::clock::Clock;
+use shared::domain::Instant;
+use shared::stripe::Stripe;
+use shared::telemetry;
+use shared::world::{World, secret_from_env};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?.get(clock.now()).await?;
+    let stripe = Stripe::new(&key, None)?;
+    let world = World::from_env(clock).await?;
+    run(service_fn(async |request| {
+        Ok::<_, Infallible>(checkout::handle(&world, &stripe, request).await)
+    }))
+    .await
+}

@@ -1,0 +1,109 @@
+//! Reconcile: what Stripe says of the last days, asked for and taken in like what its webhook brings.
+//!
+//! What it finds was paid and not credited, or credited and refunded, and is by then put right.
+
+use serde::Serialize;
+use shared::domain::instant::Span;
+use shared::domain::{AccountId, Credits, OperationId};
+use shared::operate::Failure;
+use shared::operate::payment::{self, Heard, News};
+use shared::stripe::{self, Asked, Stripe, StripeError};
+use shared::world::World;
+
+/// How far it looks back.
+const DAYS: Span = Span::from_s(30 * 86_400);
+/// How many pages it reads of each kind at most: a hundred objects each.
+const MOST_PAGES: usize = 500;
+
+/// What it read and what it put right.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The objects that Stripe listed.
+    pub read: usize,
+    /// Those that could not be read.
+    pub unreadable: usize,
+    /// True: there was more than it reads at once.
+    pub cut: bool,
+    pub found: Vec<Found>,
+}
+
+/// A payment whose credits were not what Stripe says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    pub payment: String,
+    pub order: Option<OperationId>,
+    pub account: Option<AccountId>,
+    /// The credits of it that were in the account, and those that are now.
+    pub before: Credits,
+    pub after: Credits,
+    /// What is wrong with it, if it waits for an operator now.
+    pub parked: Option<String>,
+}
+
+/// Why it did not come to its end. What was put right until then is.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Stripe(#[from] StripeError),
+    #[error("a payment was not taken in: {0:?}")]
+    Failed(Failure),
+}
+
+/// Asks for everything of the last 30 days.
+///
+/// # Errors
+/// [`ReconcileError`]: run it again.
+pub async fn run(world: &World, stripe: &Stripe) -> Result<Report, ReconcileError> {
+    let since = world.clock.now() - DAYS;
+    let mut report = Report::default();
+    for asked in Asked::ALL {
+        let mut after: Option<String> = None;
+        for page in 0.. {
+            if page == MOST_PAGES {
+                report.cut = true;
+                break;
+            }
+            let (objects, more) = stripe.list(asked, since, after.as_deref()).await?;
+            after = objects.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
+            for object in objects {
+                hear(world, stripe, object, &mut report).await?;
+            }
+            if !more || after.is_none() {
+                break;
+            }
+        }
+    }
+    for found in &report.found {
+        let Found { payment, before, after, .. } = found;
+        tracing::warn!(payment, %before, %after, "a payment was not what Stripe says, and now is");
+    }
+    Ok(report)
+}
+
+async fn hear(
+    world: &World,
+    stripe: &Stripe,
+    object: serde_json::Value,
+    report: &mut Report,
+) -> Result<(), ReconcileError> {
+    report.read += 1;
+    let said = match stripe::object::said(object, stripe.is_live()) {
+        Ok(Some(said)) => said,
+        Ok(None) => return Ok(()),
+        Err(problem) => {
+            report.unreadable += 1;
+            tracing::error!(alarm = "payment_parked", %problem, "an object cannot be read");
+            return Ok(());
+        }
+    };
+    let heard = payment::hear(world, &said, false).await.map_err(ReconcileError::Failed)?;
+    let Heard::News(news) = heard else { return Ok(()) };
+    let News { order, intent, before, after, parked } = news;
+    // What was said before in other words is news without an effect.
+    if before != after || parked.is_some() {
+        let (order, account) = order.unzip();
+        let payment = intent.to_string();
+        report.found.push(Found { payment, order, account, before, after, parked });
+    }
+    Ok(())
+}

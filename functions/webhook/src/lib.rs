@@ -1,0 +1,112 @@
+//! Webhook: Stripe says what became of a payment, and the account follows.
+//!
+//! What is signed is answered with 200 once it is written down, and never before: Stripe sends the
+//! same again until then, and again is as good as once.
+
+use lambda_http::{Body, Request, Response};
+use sha2::{Digest, Sha256};
+use shared::decide::UnreadEvent;
+use shared::domain::Instant;
+use shared::http::payment::{Outcome, heard};
+use shared::http::{self, Call, Problem};
+use shared::operate::payment::{self, Heard, News};
+use shared::secrets::Secret;
+use shared::stripe::signature::{self, SignatureError};
+use shared::stripe::{self, Unreadable};
+use shared::world::World;
+
+/// Answers `POST /v1/stripe/webhook`. `secret`: the endpoint's signing secret; while it is replaced
+/// both, with a space between them.
+pub async fn handle(world: &World, secret: &Secret, request: Request) -> Response<Body> {
+    let call = Call::new(&request, &world.config);
+    http::answer(route(world, secret, &call).await)
+}
+
+async fn route(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let (method, path) = call.route();
+    match (method, &path[..]) {
+        ("POST", ["v1", "stripe", "webhook"]) => hear(world, secret, call).await,
+        _ => Err(Problem::no_route()),
+    }
+}
+
+async fn hear(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let body = call.event()?;
+    let now = world.clock.now();
+    verify(secret, call.header("stripe-signature"), body, now).await?;
+    let event = match stripe::event(body) {
+        Ok(event) => event,
+        Err(problem) => return keep(world, call, body, &problem, now).await,
+    };
+    let Some(said) = event.said else {
+        tracing::info!(event = event.id, kind = event.kind, "an event that changes nothing");
+        return Ok(heard(Outcome::Ignored));
+    };
+    let outcome = match payment::hear(world, &said, true).await.map_err(|e| call.problem(e))? {
+        Heard::Foreign => Outcome::Ignored,
+        Heard::Known => Outcome::Known,
+        Heard::News(News { parked: Some(problem), intent, .. }) => {
+            let payment = intent.as_str();
+            tracing::error!(alarm = "payment_parked", payment, problem, "a payment is parked");
+            Outcome::Parked
+        }
+        Heard::News(News { order: None, .. }) => Outcome::Kept,
+        Heard::News(_) => Outcome::Applied,
+    };
+    Ok(heard(outcome))
+}
+
+/// Whether the body was signed with the secret; if not, with the secret as it is by now.
+async fn verify(
+    secret: &Secret,
+    header: Option<&str>,
+    body: &[u8],
+    now: Instant,
+) -> Result<(), Problem> {
+    let header = header.ok_or_else(|| Problem::signature(SignatureError::Malformed))?;
+    let secrets = secret.get(now).await.map_err(Problem::secret)?;
+    let fits = |text: &str| {
+        let secrets: Vec<&str> = text.split_whitespace().collect();
+        signature::verify(header, body, &secrets, now)
+    };
+    match fits(&secrets) {
+        Err(SignatureError::NoMatch) => {
+            let again = secret.again(now).await.map_err(Problem::secret)?;
+            let result = if again == secrets { Err(SignatureError::NoMatch) } else { fits(&again) };
+            result.map_err(Problem::signature)
+        }
+        result => result.map_err(Problem::signature),
+    }
+}
+
+/// Keeps what was signed and cannot be read, for an operator or a later version.
+async fn keep(
+    world: &World,
+    call: &Call<'_>,
+    body: &[u8],
+    problem: &Unreadable,
+    at: Instant,
+) -> Result<Response<Body>, Problem> {
+    let id = name_of(body);
+    tracing::error!(alarm = "payment_parked", event = id, %problem, "an event cannot be read");
+    let body = String::from_utf8_lossy(body).into_owned();
+    let event = UnreadEvent { id, body, problem: problem.to_string(), at };
+    match payment::keep(world, event).await.map_err(|error| call.problem(error))? {
+        true => Ok(heard(Outcome::Parked)),
+        // Stripe keeps it, and sends it again for three days.
+        false => Err(Problem::too_many_parked()),
+    }
+}
+
+/// What Stripe calls the event; a hash of it if it does not say.
+fn name_of(body: &[u8]) -> String {
+    let plain = |id: &String| {
+        let letters = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        id.starts_with("evt_") && id.len() <= 64 && letters
+    };
+    stripe::object::name(body).filter(plain).unwrap_or_else(|| {
+        let digest = Sha256::digest(body);
+        let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("evt_unnamed_{hex}")
+    })
+}

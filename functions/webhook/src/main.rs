@@ -1,0 +1,21 @@
+//! The cold start of `webhook`, and nothing else.
+
+use std::convert::Infallible;
+
+use lambda_http::{Error, run, service_fn};
+use shared::clock::Clock;
+use shared::domain::Instant;
+use shared::telemetry;
+use shared::world::{World, secret_from_env};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let secret = secret_from_env("STRIPE_WEBHOOK_SECRET_ARN", clock.now()).await?;
+    let world = World::from_env(clock).await?;
+    run(service_fn(async |request| {
+        Ok::<_, Infallible>(webhook::handle(&world, &secret, request).await)
+    }))
+    .await
+}

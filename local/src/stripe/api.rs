@@ -1,0 +1,130 @@
+//! What the local Stripe answers to the client library.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request as Asked, State};
+use axum::response::Response as Answer;
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::objects::{NewSession, shown};
+use super::{KEY, LocalStripe, Memory};
+
+/// Where it is on the local stack's own address.
+pub const PREFIX: &str = "/_local/stripe/v1/";
+/// How many objects one list has at most, as Stripe's.
+const MOST: usize = 100;
+
+/// Answers a request of the client library.
+pub fn answer(stripe: &LocalStripe, request: &Request) -> Response<Body> {
+    let key = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let (status, body) = match key == Some(&format!("Bearer {KEY}")) {
+        true => route(stripe, request),
+        false => (401, error("Invalid API Key provided.")),
+    };
+    let response = Response::builder().status(status).header("content-type", "application/json");
+    response.body(Body::Text(body.to_string())).expect("status and headers are valid")
+}
+
+/// Serves it alone, at an address of its own.
+///
+/// # Errors
+/// If the listener breaks.
+pub async fn serve(listener: TcpListener, stripe: LocalStripe) -> std::io::Result<()> {
+    async fn handle(State(stripe): State<LocalStripe>, asked: Asked) -> Answer {
+        let (parts, body) = asked.into_parts();
+        let body = to_bytes(body, 64 * 1024).await.unwrap_or_default();
+        let request = Request::from_parts(parts, Body::Binary(body.to_vec()));
+        let (parts, body) = answer(&stripe, &request).into_parts();
+        Answer::from_parts(parts, axum::body::Body::from(body.to_vec()))
+    }
+    axum::serve(listener, Router::new().fallback(handle).with_state(stripe)).await
+}
+
+fn route(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
+    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let query = form(request.uri().query().unwrap_or_default().as_bytes());
+    match (request.method().as_str(), path) {
+        ("POST", "checkout/sessions") => create(stripe, request),
+        ("GET", "checkout/sessions") => list(stripe, &query, path, |memory| &memory.sessions),
+        ("GET", "charges") => list(stripe, &query, path, |memory| &memory.charges),
+        ("GET", "refunds") => list(stripe, &query, path, |memory| &memory.refunds),
+        ("GET", "disputes") => list(stripe, &query, path, |memory| &memory.disputes),
+        _ => (404, error("Unrecognized request URL.")),
+    }
+}
+
+fn form(bytes: &[u8]) -> BTreeMap<String, String> {
+    form_urlencoded::parse(bytes).into_owned().collect()
+}
+
+/// The fields `name[...]`, as an object.
+fn inner(form: &BTreeMap<String, String>, name: &str) -> Value {
+    let start = format!("{name}[");
+    let fields = form.iter().filter_map(|(key, value)| {
+        Some((key.strip_prefix(&start)?.strip_suffix(']')?.to_owned(), json!(value)))
+    });
+    Value::Object(fields.collect())
+}
+
+fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
+    let form = form(request.body());
+    let field = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let price = "line_items[0][price_data]";
+    let minor = field(&format!("{price}[unit_amount]")).parse::<u64>();
+    let (Ok(minor), "payment") = (minor, field("mode").as_str()) else {
+        return (400, error("line_items and mode payment are required."));
+    };
+    let new = NewSession {
+        order: form.get("client_reference_id").map_or(Value::Null, |id| json!(id)),
+        metadata: inner(&form, "metadata"),
+        payment_metadata: inner(&form, "payment_intent_data[metadata]"),
+        minor,
+        currency: field(&format!("{price}[currency]")),
+        success_url: field("success_url"),
+        cancel_url: field("cancel_url"),
+    };
+    let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok());
+    let now = stripe.clock.now();
+    stripe.change(|memory| {
+        // The same request again: the same answer.
+        let known = memory.keys.iter().find(|(known, _)| Some(known.as_str()) == key);
+        if let Some((_, id)) = known {
+            let session = memory.sessions.iter().find(|session| session["id"] == **id);
+            return (200, session.cloned().map_or(Value::Null, shown));
+        }
+        let session = memory.session(new, &stripe.base, now);
+        if let (Some(key), Some(id)) = (key, session["id"].as_str()) {
+            memory.keys.push((key.to_owned(), id.to_owned()));
+        }
+        (200, session)
+    })
+}
+
+fn list(
+    stripe: &LocalStripe,
+    query: &BTreeMap<String, String>,
+    path: &str,
+    of: fn(&Memory) -> &Vec<Value>,
+) -> (u16, Value) {
+    let since = query.get("created[gte]").and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(10).min(MOST);
+    let memory = stripe.memory.lock().expect("no one panics with the lock");
+    let latest_first = of(&memory).iter().rev();
+    let young = latest_first.filter(|object| object["created"].as_i64() >= Some(since));
+    let objects: Vec<&Value> = match query.get("starting_after") {
+        Some(after) => young.skip_while(|object| object["id"] != **after).skip(1).collect(),
+        None => young.collect(),
+    };
+    let data: Vec<Value> =
+        objects.iter().take(limit).map(|object| shown((*object).clone())).collect();
+    let more = objects.len() > data.len();
+    (200, json!({ "object": "list", "url": format!("/v1/{path}"), "has_more": more, "data": data }))
+}
+
+fn error(message: &str) -> Value {
+    json!({ "error": { "type": "invalid_request_error", "message": message } })
+}

@@ -1,0 +1,171 @@
+//! A Stripe that remembers: sessions, payments, refunds and disputes, and webhooks signed as Stripe
+//! signs them. It answers what the client library asks, with objects that the library reads.
+
+mod api;
+mod objects;
+pub mod page;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use lambda_http::{Body, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::stripe::signature;
+
+pub use api::{PREFIX, answer, serve};
+
+use crate::routes::Functions;
+
+/// The key that it takes, in test mode like any other of its kind.
+pub const KEY: &str = "sk_test_local";
+/// The secret that it signs webhooks with.
+pub const WEBHOOK_SECRET: &str = "whsec_local";
+/// How often an event is sent at most; Stripe goes on for three days.
+const MOST_ATTEMPTS: u32 = 100;
+
+/// Stripe, in this process.
+#[derive(Clone)]
+pub struct LocalStripe {
+    memory: Arc<Mutex<Memory>>,
+    clock: Clock,
+    file: Option<PathBuf>,
+    /// Where its own pages are: `http://127.0.0.1:3000`.
+    base: String,
+}
+
+/// All that it knows, the oldest first.
+#[derive(Default, Serialize, Deserialize)]
+struct Memory {
+    /// Counts the names that were given.
+    named: u64,
+    sessions: Vec<Value>,
+    intents: Vec<Value>,
+    charges: Vec<Value>,
+    refunds: Vec<Value>,
+    disputes: Vec<Value>,
+    /// Keys of requests, and the ids of the sessions that they made.
+    keys: Vec<(String, String)>,
+    /// Events that no endpoint has taken yet, with how often each was sent.
+    waiting: VecDeque<(String, u32)>,
+}
+
+/// What a person at the hosted page, the bank or the merchant does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Deed {
+    Pay,
+    /// The card is declined; the session stays open.
+    Decline,
+    /// By a method that takes days.
+    PayLater,
+    /// The money of a late payment comes,
+    Arrive,
+    /// or does not.
+    Fail,
+    Expire,
+    /// Gives so much back; all that is left, if it does not say.
+    Refund {
+        minor: Option<u64>,
+    },
+    /// The bank of the latest refund sends it back.
+    FailRefund,
+    Dispute,
+    Win,
+    Lose,
+}
+
+impl LocalStripe {
+    pub fn new(clock: Clock, base: &str) -> LocalStripe {
+        let memory = Arc::default();
+        LocalStripe { memory, clock, file: None, base: base.to_owned() }
+    }
+
+    /// One that goes on where the one in this file was left.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn kept_in(file: PathBuf, clock: Clock, base: &str) -> std::io::Result<LocalStripe> {
+        let memory: Memory = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Memory::default(),
+            Err(error) => return Err(error),
+        };
+        let memory = Arc::new(Mutex::new(memory));
+        Ok(LocalStripe { memory, clock, file: Some(file), base: base.to_owned() })
+    }
+
+    /// Where its pages are.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Does a deed to a session or to its payment, and notes what Stripe would tell.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    pub fn act(&self, session: &str, deed: Deed) -> Result<(), String> {
+        let now = self.clock.now();
+        let done = self.change(|memory| objects::act(memory, session, deed, now));
+        done.map_err(str::to_owned)
+    }
+
+    /// Takes the events that wait, in their order, without sending them.
+    pub fn take_events(&self) -> Vec<String> {
+        self.change(|memory| memory.waiting.drain(..).map(|(event, _)| event).collect())
+    }
+
+    /// Has an event sent, again or for the first time.
+    pub fn resend(&self, event: &str) {
+        self.change(|memory| memory.waiting.push_back((event.to_owned(), 0)));
+    }
+
+    /// The latest session of an order.
+    pub fn session_of(&self, order: &str) -> Option<String> {
+        let memory = self.memory.lock().expect("no one panics with the lock");
+        let mut sessions = memory.sessions.iter().rev();
+        let found = sessions.find(|session| session["client_reference_id"] == order)?;
+        found["id"].as_str().map(str::to_owned)
+    }
+
+    /// Sends what waits, once each. What is not taken with a 2xx waits on.
+    pub async fn deliver(&self, functions: &Functions) {
+        let waiting = self.change(|memory| std::mem::take(&mut memory.waiting));
+        for (event, attempts) in waiting {
+            let status = functions.answer(self.signed(&event)).await.status();
+            if !status.is_success() && attempts < MOST_ATTEMPTS {
+                self.change(|memory| memory.waiting.push_back((event, attempts + 1)));
+            }
+        }
+    }
+
+    /// The request that brings an event, signed now.
+    pub fn signed(&self, event: &str) -> Request {
+        let signature = signature::sign(event.as_bytes(), WEBHOOK_SECRET, self.clock.now());
+        http::Request::post("/v1/stripe/webhook")
+            .header("content-type", "application/json")
+            .header("stripe-signature", signature)
+            .body(Body::from(event))
+            .expect("a request")
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = self.memory.lock().expect("no one panics with the lock");
+        let changed = change(&mut memory);
+        if let Some(file) = &self.file {
+            let text = serde_json::to_vec(&*memory).expect("JSON");
+            if let Err(error) = std::fs::write(file, text) {
+                tracing::warn!(%error, "the local Stripe is not kept");
+            }
+        }
+        changed
+    }
+}
+
+impl std::fmt::Debug for LocalStripe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalStripe")
+    }
+}

@@ -1,0 +1,103 @@
+//! The hosted page of the local Stripe: in the place of card fields, what can become of a payment.
+
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+
+use super::{Deed, LocalStripe};
+use crate::routes::Functions;
+
+/// The buttons: what they say, and the deed they send.
+const BUTTONS: [(&str, &str); 12] = [
+    ("Pay", r#"{"do":"pay"}"#),
+    ("Decline the card", r#"{"do":"decline"}"#),
+    ("Pay by a method that takes days", r#"{"do":"pay_later"}"#),
+    ("The late money arrives", r#"{"do":"arrive"}"#),
+    ("The late money fails", r#"{"do":"fail"}"#),
+    ("Expire the session", r#"{"do":"expire"}"#),
+    ("Refund ten units", r#"{"do":"refund","minor":1000}"#),
+    ("Refund the rest", r#"{"do":"refund","minor":null}"#),
+    ("The refund fails", r#"{"do":"fail_refund"}"#),
+    ("Dispute", r#"{"do":"dispute"}"#),
+    ("Win the dispute", r#"{"do":"win"}"#),
+    ("Lose the dispute", r#"{"do":"lose"}"#),
+];
+
+/// The page of a session. None: there is no such session.
+pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
+    let memory = stripe.memory.lock().expect("no one panics with the lock");
+    let session = memory.sessions.iter().find(|known| known["id"] == session)?;
+    let text = |field: &str| match &session[field] {
+        Value::String(text) => escaped(text),
+        other => escaped(&other.to_string()),
+    };
+    let buttons: String = BUTTONS
+        .iter()
+        .map(|(says, deed)| format!("<button data-deed='{deed}'>{says}</button>\n"))
+        .collect();
+    let html = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8>\
+         <meta name=viewport content='width=device-width'><title>Local Stripe</title>\
+         <style>body{{font:16px/1.5 system-ui;max-width:36rem;margin:2rem auto;padding:0 1rem;\
+         color-scheme:light dark}}button{{display:block;width:100%;margin:.4rem 0;padding:.6rem;\
+         font:inherit;text-align:left}}</style>\
+         <h1>{} {}</h1><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
+         {buttons}<label><input type=checkbox id=twice> send every event twice</label>\
+         <p role=status id=said></p><p><a href='{}'>Back to where you came from</a></p>\
+         <script>for(const b of document.querySelectorAll('button'))b.onclick=async()=>{{\
+         const twice=document.getElementById('twice').checked;\
+         const r=await fetch(location.pathname,{{method:'POST',\
+         headers:{{'content-type':'application/json'}},\
+         body:JSON.stringify({{...JSON.parse(b.dataset.deed),twice}})}});\
+         const a=await r.json();document.getElementById('said').textContent=\
+         r.ok?b.textContent+': done':a.detail;\
+         if(r.ok&&a.back)location.href=a.back;}};</script></html>",
+        text("amount_total"),
+        text("currency"),
+        text("id"),
+        text("status"),
+        text("payment_status"),
+        text("success_url"),
+    );
+    let response = Response::builder()
+        .status(200)
+        .header("content-type", "text/html; charset=utf-8")
+        .header("cache-control", "no-store");
+    Some(response.body(Body::Text(html)).expect("status and headers are valid"))
+}
+
+/// Does what a button says, tells the webhook of it, and says where the browser goes then.
+pub async fn press(
+    stripe: &LocalStripe,
+    functions: &Functions,
+    session: &str,
+    request: &Request,
+) -> (u16, Value) {
+    let body: &[u8] = request.body();
+    let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
+        return (400, json!({ "detail": "the body is not JSON" }));
+    };
+    let twice = body.as_object_mut().and_then(|fields| fields.remove("twice"));
+    let Ok(deed) = serde_json::from_value::<Deed>(body) else {
+        return (400, json!({ "detail": "there is no such deed" }));
+    };
+    if let Err(detail) = stripe.act(session, deed) {
+        return (409, json!({ "detail": detail }));
+    }
+    if twice == Some(Value::Bool(true)) {
+        for event in stripe.take_events() {
+            stripe.resend(&event);
+            stripe.resend(&event);
+        }
+    }
+    stripe.deliver(functions).await;
+    let pays = matches!(deed, Deed::Pay | Deed::PayLater);
+    let memory = stripe.memory.lock().expect("no one panics with the lock");
+    let session = memory.sessions.iter().find(|known| known["id"] == session);
+    let back = session.filter(|_| pays).map(|session| session["success_url"].clone());
+    (200, json!({ "back": back }))
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('\'', "&#39;").replace('"', "&quot;")
+}

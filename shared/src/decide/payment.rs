@@ -1,0 +1,193 @@
+//! Payments: what an account gets for one, what is taken back of it, and debts that are waived.
+//!
+//! A payment and its account are written together, and only if the payment is as it was read, so the
+//! credits that are applied are never applied twice. What is left of the credits of a payment depends
+//! on what is spent meanwhile: taking back is a note, and the settle that follows finds out.
+
+use super::{AccountChange, Guard, PaymentChange, Step};
+use crate::domain::payment::{Decided, Facts, Mismatch, Order, Payment};
+use crate::domain::{
+    Account, AccountId, Catalog, Credits, Entry, Gate, Grant, GrantId, GrantKind, Instant, Note,
+    OperationId, Refusal, What,
+};
+
+/// An order of a pack, at the price and with the credits that the catalog offers now.
+///
+/// # Errors
+/// [`Refusal::UnknownPack`]; [`Refusal::AccountFrozen`] and [`Refusal::PlanRequired`], for credits
+/// that could not be used.
+pub fn order(
+    account: &Account,
+    pack: &str,
+    user: Option<&str>,
+    live: bool,
+    id: OperationId,
+    catalog: &Catalog,
+    now: Instant,
+) -> Result<Order, Refusal> {
+    let unknown = || Refusal::UnknownPack { pack: pack.to_owned() };
+    let offered = catalog.packs.get(pack).ok_or_else(unknown)?;
+    let (required, available) = (offered.credits, account.available);
+    if account.gate.frozen {
+        return Err(Refusal::AccountFrozen { required, available });
+    }
+    if account.gate.no_plan {
+        return Err(Refusal::PlanRequired { required, available });
+    }
+    Ok(Order {
+        id,
+        account: account.id.clone(),
+        pack: pack.to_owned(),
+        credits: offered.credits,
+        price: offered.price,
+        expires_after_months: offered.expires_after_months,
+        catalog: catalog.version,
+        live,
+        user: user.map(str::to_owned),
+        at: now,
+        url: None,
+        intent: None,
+        expired: false,
+    })
+}
+
+/// What to write after something was said about a payment, or decided about it. None: nothing is new.
+///
+/// `account` is the order's, as it was read; without an order there is none.
+pub fn change(
+    before: &Payment,
+    after: Payment,
+    ordered: Option<(&Order, &Account)>,
+    operation: OperationId,
+    now: Instant,
+) -> Option<PaymentChange> {
+    let mut payment = after;
+    let (mut change, mut parks, mut learns) = (None, None, None);
+    if let Some((order, account)) = ordered {
+        // Of two orders it is not known whose credits they are: nothing moves but the mark.
+        let due = match payment.facts.orders.len() {
+            1 => payment.due(order),
+            _ => before.applied,
+        };
+        change = apply((order, account), &payment, (before.applied, due), operation, now);
+        payment.applied = due;
+        let (was, is) = (before.version > 0 && before.is_parked(order), payment.is_parked(order));
+        parks = (was != is).then(|| (is, why(&payment, order)));
+        learns = order.intent.is_none().then_some(order.id);
+    }
+    let news = payment != *before || change.is_some() || learns.is_some();
+    news.then_some(PaymentChange { payment, order: learns, parks, change })
+}
+
+/// What the account gets (more than nothing) or what is taken back of it (less).
+fn apply(
+    (order, account): (&Order, &Account),
+    payment: &Payment,
+    (before, due): (Credits, Credits),
+    operation: OperationId,
+    now: Instant,
+) -> Option<AccountChange> {
+    let credits = due - before;
+    let grant = GrantId::Operation(order.id);
+    let expires_at = Some(order.expires_at());
+    let (when, steps, what) = if credits > Credits::ZERO {
+        let whole = Grant::new(grant, GrantKind::Purchased, order.credits, order.at, expires_at);
+        let arrives = Grant { left: credits, ..whole };
+        let steps = vec![Step::Add(credits), Step::Notes(vec![Note::Grant(arrives)])];
+        let what = What::ToppedUp { order: order.id, due, expires_at };
+        (vec![Guard::RoomFor(1)], steps, what)
+    } else if credits < Credits::ZERO {
+        let back = Note::TakenBack { grant, credits: -credits, at: now };
+        let what = What::Reversed { order: order.id, due, credits: -credits };
+        // The note is dated, so the line must still be valid: no turn lies between the two.
+        (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::Notes(vec![back])], what)
+    } else {
+        return None;
+    };
+    let entry = Entry {
+        id: operation,
+        repeatable: false,
+        at: now,
+        available: credits.max(Credits::ZERO),
+        held: Credits::ZERO,
+        catalog: order.catalog,
+        key: None,
+        user: order.user.clone(),
+        reference: Some(payment.intent.to_string()),
+        reason: None,
+        what,
+    };
+    let then = [steps, vec![Step::Append(entry)]].concat();
+    Some(AccountChange { account: account.id.clone(), when, then })
+}
+
+/// What is wrong with a parked payment, in one line for an operator.
+fn why(payment: &Payment, order: &Order) -> String {
+    let wrong: Vec<&str> = payment.mismatches(order).into_iter().map(Mismatch::name).collect();
+    let paid = payment.facts.paid.map_or("nothing".to_owned(), |paid| paid.to_string());
+    let (account, price) = (&order.account, order.price);
+    format!("{}: order {} of {account} at {price}, paid {paid}", wrong.join(", "), order.id)
+}
+
+/// A payment with more said about it.
+pub fn told(before: &Payment, facts: Facts) -> Payment {
+    let mut after = before.clone();
+    after.facts.join(facts);
+    after
+}
+
+/// A parked payment with what an operator decided.
+///
+/// # Errors
+/// [`Refusal::PaymentNotParked`].
+pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Payment, Refusal> {
+    match before.is_parked(order) {
+        true => Ok(Payment { decided: Some(decided), ..before.clone() }),
+        false => Err(Refusal::PaymentNotParked),
+    }
+}
+
+/// Lets an account off its debt, with a reason.
+///
+/// # Errors
+/// [`Refusal::NoDebt`].
+pub fn waive(
+    account: &Account,
+    reason: &str,
+    operation: OperationId,
+    catalog: &Catalog,
+    actor: Option<&str>,
+    now: Instant,
+) -> Result<AccountChange, Refusal> {
+    let id: &AccountId = &account.id;
+    let stale = account.valid_until <= now;
+    // What is not settled yet may be a debt: then it is settled first, and this is asked again.
+    if account.debt.is_zero() && !stale {
+        return Err(Refusal::NoDebt);
+    }
+    let entry = Entry {
+        id: operation,
+        repeatable: false,
+        at: now,
+        available: Credits::ZERO,
+        held: Credits::ZERO,
+        catalog: catalog.version,
+        key: None,
+        user: actor.map(str::to_owned),
+        reference: None,
+        reason: Some(reason.to_owned()),
+        what: What::DebtWaived { credits: account.debt },
+    };
+    let when = vec![
+        Guard::ValidAt(now),
+        Guard::DebtIs(account.debt),
+        Guard::GateIs(account.gate),
+        Guard::RoomFor(1),
+    ];
+    let then = vec![
+        Step::SetDebt(Credits::ZERO),
+        Step::SetGate(Gate { in_debt: false, ..account.gate }),
+        Step::Append(entry),
+    ];
+    Ok(AccountChange { account: id.clone(), when, then })
+}

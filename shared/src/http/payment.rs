@@ -1,0 +1,154 @@
+//! Packs, checkouts and payments, as JSON.
+
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use super::reply::{ok, to_json};
+use crate::domain::payment::{Order, State};
+use crate::domain::period::months_later;
+use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
+use crate::operate::payment::News;
+use crate::store::Parked;
+
+#[derive(Serialize)]
+struct Offers<'a> {
+    packs: Vec<Offer<'a>>,
+    contact_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Offer<'a> {
+    pack: &'a str,
+    credits: Credits,
+    price_minor: u64,
+    currency: Currency,
+    /// Of one credit, in millionths of the currency's smallest unit, rounded down.
+    price_per_credit_micro: u64,
+    expires_after_months: u32,
+    /// When the credits would be gone if they were bought now.
+    expires_at: Instant,
+}
+
+/// The packs for sale, the smallest first.
+pub fn packs(catalog: &Catalog, now: Instant) -> Response<Body> {
+    let offers = catalog.packs.iter().map(|(name, pack)| Offer {
+        pack: name,
+        credits: pack.credits,
+        price_minor: pack.price.minor,
+        currency: pack.price.currency,
+        price_per_credit_micro: per_credit_micro(pack.price.minor, pack.credits),
+        expires_after_months: pack.expires_after_months,
+        expires_at: months_later(now, pack.expires_after_months),
+    });
+    let mut packs: Vec<Offer<'_>> = offers.collect();
+    packs.sort_by_key(|offer| (offer.credits, offer.pack));
+    ok(&Offers { packs, contact_url: &catalog.contact_url })
+}
+
+fn per_credit_micro(minor: u64, credits: Credits) -> u64 {
+    let micro = u128::from(minor) * 1_000_000 * 1_000_000;
+    u64::try_from(micro / u128::from(credits.micro().unsigned_abs().max(1))).unwrap_or(u64::MAX)
+}
+
+#[derive(Serialize)]
+struct Checkout<'a> {
+    id: OperationId,
+    account: &'a AccountId,
+    pack: &'a str,
+    state: State,
+    credits: Credits,
+    /// What of them is in the account now.
+    credited: Credits,
+    price_minor: u64,
+    currency: Currency,
+    expires_at: Instant,
+    at: Instant,
+    /// Where to pay. None: there is nothing to pay any more.
+    url: Option<&'a str>,
+}
+
+/// A 201 with where the customer pays; the same whenever it is sent again.
+pub fn ordered(order: &Order, replayed: bool) -> Response<Body> {
+    let body = to_json(&of(order, State::Open, Credits::ZERO));
+    super::reply::created(body, replayed)
+}
+
+/// Where a checkout stands.
+pub fn checkout(order: &Order, state: State, credited: Credits) -> Response<Body> {
+    ok(&of(order, state, credited))
+}
+
+fn of(order: &Order, state: State, credited: Credits) -> Checkout<'_> {
+    Checkout {
+        id: order.id,
+        account: &order.account,
+        pack: &order.pack,
+        state,
+        credits: order.credits,
+        credited,
+        price_minor: order.price.minor,
+        currency: order.price.currency,
+        expires_at: order.expires_at(),
+        at: order.at,
+        url: order.url.as_deref().filter(|_| state == State::Open),
+    }
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Applied,
+    /// It is of a payment that no order is known for yet.
+    Kept,
+    /// It was said before.
+    Known,
+    /// It is of no concern here.
+    Ignored,
+    /// It waits for an operator.
+    Parked,
+}
+
+#[derive(Serialize)]
+struct HeardEvent {
+    received: bool,
+    outcome: Outcome,
+}
+
+/// A 200 for Stripe: it need not send the event again.
+pub fn heard(outcome: Outcome) -> Response<Body> {
+    ok(&HeardEvent { received: true, outcome })
+}
+
+#[derive(Serialize)]
+struct Waiting<'a> {
+    payments: &'a [Parked],
+    more: bool,
+}
+
+/// Those that wait for an operator, the oldest first.
+pub fn parked(payments: &[Parked], more: bool) -> Response<Body> {
+    ok(&Waiting { payments, more })
+}
+
+#[derive(Serialize)]
+struct DecidedOn<'a> {
+    id: &'a str,
+    verdict: &'static str,
+    account: Option<&'a AccountId>,
+    order: Option<OperationId>,
+    /// What of it is in the account now.
+    credited: Credits,
+}
+
+/// What came of an operator's decision.
+pub fn decided(id: &str, verdict: &'static str, news: Option<&News>) -> Response<Body> {
+    let order = news.and_then(|news| news.order.as_ref());
+    ok(&DecidedOn {
+        id,
+        verdict,
+        account: order.map(|(_, account)| account),
+        order: order.map(|(order, _)| *order),
+        credited: news.map_or(Credits::ZERO, |news| news.after),
+    })
+}

@@ -1,0 +1,248 @@
+//! Payments carried through: orders placed, what Stripe says heard, what operators decide done.
+
+use super::upkeep::{page_now, settle_now};
+use super::{Failure, Run, TRIES, again, lost, retried, wait};
+use crate::decide::payment;
+use crate::decide::{Change, Guard, Receipt, Told, UnreadEvent, page, settle};
+use crate::domain::payment::{Decided, IntentId, Order, Payment, Said};
+use crate::domain::{AccountId, Catalog, Credits, Key, OperationId, Refusal};
+use crate::store::{Outcome, StoreError};
+use crate::world::World;
+
+/// How many may wait for an operator before events that cannot be read are left with Stripe, which
+/// sends them again for three days.
+pub const MOST_PARKED: i32 = 1000;
+
+/// What became of something that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It is of no payment of ours, or of none that is known.
+    Foreign,
+    /// It was known.
+    Known,
+    News(News),
+}
+
+/// What is new about a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// The order that it is for, and its account; None while none is known.
+    pub order: Option<(OperationId, AccountId)>,
+    pub intent: IntentId,
+    /// The credits of it that were in the account, and those that are now.
+    pub before: Credits,
+    pub after: Credits,
+    /// What is wrong with it, if it begins to wait for an operator.
+    pub parked: Option<String>,
+}
+
+/// Places an order, once for the key.
+///
+/// # Errors
+/// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
+pub async fn order(
+    world: &World,
+    catalog: &Catalog,
+    account: &AccountId,
+    key: &Key,
+    (pack, user, live): (&str, Option<&str>, bool),
+) -> Result<Order, Failure> {
+    let run = &Run::begin(world, catalog);
+    let content = format!("checkout {pack}");
+    for tried in 0..TRIES {
+        if let Some(receipt) = retried(run, || world.store.receipt(account, key)).await? {
+            if receipt.content != content {
+                return Err(Refusal::OperationReused.into());
+            }
+            let order = retried(run, || world.store.order(receipt.id)).await?;
+            return order.ok_or_else(|| lost(account).into());
+        }
+        let loaded = retried(run, || world.store.account(account)).await?;
+        let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
+        let now = world.clock.now();
+        let settled = settle::settle(&loaded.account, catalog, now)?.account;
+        let id = world.entropy.mint(now);
+        let order = payment::order(&settled, pack, user, live, id, catalog, now);
+        let order = order.map_err(|refusal| run.refuse(refusal))?;
+        let (account, key) = (account.clone(), key.clone());
+        let receipt = Receipt { account, key, id, content: content.clone() };
+        match world.store.commit(&Change::Order(receipt, Box::new(order.clone()))).await {
+            Ok(Outcome::Done(_)) => return Ok(order),
+            Ok(_) => wait(run, tried).await,
+            Err(StoreError::Again(cause)) => again(run, tried, StoreError::Again(cause)).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Exhausted { tries: TRIES }.into())
+}
+
+/// Notes what Stripe has told about an order.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn note(world: &World, id: OperationId, told: Told) -> Result<(), StoreError> {
+    let catalog = world.catalog().await;
+    let run = &Run::begin(world, &catalog);
+    let change = Change::Told(id, told);
+    retried(run, || world.store.commit(&change)).await.map(|_| ())
+}
+
+/// Takes in what Stripe says, as often and in whatever order it says it. `adopt`: whether a payment
+/// that no order is known for is kept, because its order may be told later.
+///
+/// # Errors
+/// [`Failure::Store`]: say it again.
+pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Failure> {
+    match said {
+        Said::Expired { order } => {
+            let catalog = world.catalog().await;
+            let run = &Run::begin(world, &catalog);
+            match retried(run, || world.store.order(*order)).await? {
+                None => Ok(Heard::Foreign),
+                Some(order) if order.expired => Ok(Heard::Known),
+                Some(order) => {
+                    note(world, order.id, Told::Expired).await?;
+                    Ok(Heard::Known)
+                }
+            }
+        }
+        Said::Payment { intent, facts } => {
+            let becomes =
+                |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
+            join(world, intent, adopt, &becomes).await
+        }
+    }
+}
+
+/// Decides about a payment that waits for an operator.
+///
+/// # Errors
+/// [`Refusal::PaymentNotFound`], [`Refusal::PaymentNotParked`], or a [`StoreError`].
+pub async fn decide(world: &World, intent: &IntentId, decided: &Decided) -> Result<News, Failure> {
+    let becomes = |before: &Payment, order: Option<&Order>| match order {
+        Some(order) => payment::decided(before, order, decided.clone()),
+        None => Err(Refusal::PaymentNotFound),
+    };
+    match join(world, intent, false, &becomes).await? {
+        Heard::News(news) => Ok(news),
+        Heard::Foreign | Heard::Known => Err(Refusal::PaymentNotFound.into()),
+    }
+}
+
+/// Keeps an event that cannot be read. False: too many wait already.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn keep(world: &World, event: UnreadEvent) -> Result<bool, StoreError> {
+    let catalog = world.catalog().await;
+    let run = &Run::begin(world, &catalog);
+    if retried(run, || world.store.parked_reaches(MOST_PARKED)).await? {
+        return Ok(false);
+    }
+    let change = Change::Keep(event);
+    // Refused: it was kept before.
+    retried(run, || world.store.commit(&change)).await.map(|_| true)
+}
+
+/// Notes what was decided about an event that was kept.
+///
+/// # Errors
+/// [`Refusal::PaymentNotParked`] if it was decided before, or a [`StoreError`].
+pub async fn settle_event(
+    world: &World,
+    event: UnreadEvent,
+    decided: Decided,
+) -> Result<(), Failure> {
+    let catalog = world.catalog().await;
+    let run = &Run::begin(world, &catalog);
+    let change = Change::Decide(event, decided);
+    match retried(run, || world.store.commit(&change)).await? {
+        Outcome::Done(_) => Ok(()),
+        _ => Err(Refusal::PaymentNotParked.into()),
+    }
+}
+
+/// What a payment is to become, of what it is.
+type Becomes<'a> = dyn Fn(&Payment, Option<&Order>) -> Result<Payment, Refusal> + Send + Sync + 'a;
+
+/// Writes what a payment becomes, and with it what its account gets or gives back.
+async fn join(
+    world: &World,
+    intent: &IntentId,
+    adopt: bool,
+    becomes: &Becomes<'_>,
+) -> Result<Heard, Failure> {
+    let catalog = world.catalog().await;
+    let run = &Run::begin(world, &catalog);
+    for tried in 0..TRIES {
+        let now = world.clock.now();
+        let before = retried(run, || world.store.payment(intent, now)).await?;
+        // The order may be told by what is said now.
+        let id = becomes(&before, None).ok().and_then(|after| after.order()).or(before.order());
+        let order = match id {
+            Some(id) => retried(run, || world.store.order(id)).await?,
+            None => None,
+        };
+        // An order that was never placed here: another system's, that sells through the same account.
+        if order.is_none() && (id.is_some() || (!adopt && before.version == 0)) {
+            return Ok(Heard::Foreign);
+        }
+        let after = becomes(&before, order.as_ref())?;
+        let loaded = match &order {
+            Some(order) => {
+                let loaded = retried(run, || world.store.account(&order.account)).await?;
+                Some(loaded.ok_or_else(|| lost(&order.account))?)
+            }
+            None => None,
+        };
+        let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
+        let operation = world.entropy.mint(now);
+        let Some(change) = payment::change(&before, after, ordered, operation, now) else {
+            return Ok(Heard::Known);
+        };
+        let when = change.change.as_ref().map_or(&[][..], |change| &change.when);
+        if let Some(loaded) = &loaded {
+            if when.contains(&Guard::ValidAt(now)) && loaded.account.valid_until <= now {
+                settle_now(run, Some(loaded)).await?;
+                continue;
+            }
+            if !when.is_empty() && loaded.account.recent.len() >= page::CAPACITY {
+                page_now(run, Some(loaded)).await?;
+                continue;
+            }
+        }
+        let news = News {
+            order: order.as_ref().map(|order| (order.id, order.account.clone())),
+            intent: intent.clone(),
+            before: before.applied,
+            after: change.payment.applied,
+            parked: change.parks.clone().and_then(|(begins, why)| begins.then_some(why)),
+        };
+        let settles = change.change.is_some();
+        match world.store.commit(&Change::Payment(Box::new(change))).await {
+            Ok(Outcome::Done(_)) => {
+                if let (true, Some((_, account))) = (settles, &news.order) {
+                    tidy(run, account).await;
+                }
+                return Ok(Heard::News(news));
+            }
+            Ok(_) => wait(run, tried).await,
+            Err(StoreError::Again(cause)) => again(run, tried, StoreError::Again(cause)).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Exhausted { tries: TRIES }.into())
+}
+
+/// Settles the note at once, so that the ledger tells what was taken back and what is debt. If it
+/// fails, whoever touches the account next does it.
+async fn tidy(run: &Run<'_>, account: &AccountId) {
+    let settled = async {
+        let loaded = run.world.store.account(account).await?;
+        settle_now(run, loaded.as_ref()).await
+    };
+    if let Err(failure) = settled.await {
+        let account = account.as_str();
+        tracing::warn!(account, ?failure, "a payment was not settled; the next caller will");
+    }
+}

@@ -1,0 +1,423 @@
+//! Orders, payments and what waits for an operator: their items, and how they are read and written.
+//!
+//! They are rare and never hot, so what they hold is JSON that a person can read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::{Delete, Put, Select, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+
+use super::row::{self, Item, Row};
+use super::table::{ACCOUNT, PARKED, SORT, event_key, ledger, order_key, parked_key, payment_key};
+use super::{ABSENT, Outcome, Store, StoreError, Stored, put_if};
+use crate::decide::{PaymentChange, Receipt, Told, UnreadEvent};
+use crate::domain::instant::Span;
+use crate::domain::payment::{
+    Decided, Dispute, DisputeStage, Facts, IntentId, Order, Payment, Refund, RefundStage, Verdict,
+};
+use crate::domain::{Credits, Instant, Money, OperationId};
+
+/// For how long a payment is kept that no order is known for: what Stripe sells besides packs is not
+/// ours, and what is ours is told again for 30 days by `reconcile`.
+const FOREIGN: Span = Span::from_s(40 * 86_400);
+/// How many that wait for an operator are listed at once.
+const LISTED: i32 = 100;
+
+/// One that waits for an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parked {
+    /// The payment intent, or the event that cannot be read.
+    pub id: String,
+    pub at: Instant,
+    pub problem: String,
+}
+
+impl Store {
+    pub async fn order(&self, id: OperationId) -> Stored<Option<Order>> {
+        let item = self.ledger_item(&order_key(id), ledger::ORDER).await?;
+        item.as_ref().map(read_order).transpose()
+    }
+
+    /// The payment, as new if nothing was ever said about it.
+    pub async fn payment(&self, intent: &IntentId, now: Instant) -> Stored<Payment> {
+        match self.ledger_item(&payment_key(intent), ledger::PAYMENT).await? {
+            Some(item) => read_payment(&item, intent),
+            None => Ok(Payment::new(intent.clone(), now)),
+        }
+    }
+
+    /// An event that was kept because it could not be read, and whether it was decided about.
+    pub async fn event(&self, id: &str) -> Stored<Option<(UnreadEvent, bool)>> {
+        let item = self.ledger_item(&event_key(id), ledger::EVENT).await?;
+        let Some(item) = item else { return Ok(None) };
+        let row = Row::of("ledger", &item);
+        let event = UnreadEvent {
+            id: id.to_owned(),
+            body: row.text(ledger::TEXT)?.to_owned(),
+            problem: row.text(ledger::CONTENT)?.to_owned(),
+            at: row.instant(ledger::AT)?,
+        };
+        Ok(Some((event, item.contains_key(ledger::DECIDED))))
+    }
+
+    /// Those that wait for an operator, the oldest first: up to 100, and whether there are more.
+    pub async fn parked(&self) -> Stored<(Vec<Parked>, bool)> {
+        let got = self.parked_query().limit(LISTED + 1).send().await.map_err(StoreError::of)?;
+        let mut parked = got.items().iter().map(read_parked).collect::<Stored<Vec<_>>>()?;
+        let more = parked.len() > LISTED as usize;
+        parked.truncate(LISTED as usize);
+        Ok((parked, more))
+    }
+
+    /// Whether at least `most` wait for an operator.
+    pub async fn parked_reaches(&self, most: i32) -> Stored<bool> {
+        let query = self.parked_query().limit(most).select(Select::Count);
+        Ok(query.send().await.map_err(StoreError::of)?.count() >= most)
+    }
+
+    fn parked_query(&self) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
+        let query = query.key_condition_expression("a = :parked");
+        query.expression_attribute_values(":parked", row::text(PARKED))
+    }
+
+    pub(super) fn put_order(&self, order: &Order) -> TransactWriteItem {
+        put_if(&self.tables.ledger, order_item(order), None)
+    }
+
+    pub(super) async fn place(&self, receipt: &Receipt, order: &Order) -> Stored<Outcome> {
+        self.together(receipt, Vec::new(), self.put_order(order), &super::Doubt::default()).await
+    }
+
+    pub(super) async fn told(&self, id: OperationId, told: &Told) -> Stored<Outcome> {
+        let (name, value) = match told {
+            Told::Url(url) => (ledger::URL, row::text(url)),
+            Told::Expired => (ledger::EXPIRED, row::number(1)),
+        };
+        let update = self.order_update(id).update_expression(format!("SET {name} = :told"));
+        let update = update.condition_expression("attribute_exists(a)");
+        let update = update.expression_attribute_values(":told", value);
+        self.all_or_nothing(vec![updates(update)]).await
+    }
+
+    pub(super) async fn write_payment(&self, change: &PaymentChange) -> Stored<Outcome> {
+        let payment = &change.payment;
+        let mut parts = vec![self.put_payment(payment)];
+        if let Some(id) = change.order {
+            let update = self.order_update(id).update_expression("SET i = :intent");
+            let update =
+                update.condition_expression("attribute_exists(a) AND attribute_not_exists(i)");
+            let intent = row::text(payment.intent.as_str());
+            parts.push(updates(update.expression_attribute_values(":intent", intent)));
+        }
+        if let Some((begins, problem)) = &change.parks {
+            let key = parked_key(payment.at, payment.intent.as_str());
+            parts.push(self.mark(key, begins.then_some(problem)));
+        }
+        if let Some(change) = &change.change {
+            parts.push(self.part(change));
+        }
+        self.all_or_nothing(parts).await
+    }
+
+    pub(super) async fn keep(&self, event: &UnreadEvent) -> Stored<Outcome> {
+        let put = put_if(&self.tables.ledger, event_item(event), None);
+        let mark = self.mark(parked_key(event.at, &event.id), Some(&event.problem));
+        self.all_or_nothing(vec![put, mark]).await
+    }
+
+    pub(super) async fn decide(&self, event: &UnreadEvent, decided: &Decided) -> Stored<Outcome> {
+        let update = Update::builder()
+            .table_name(&self.tables.ledger)
+            .key(ACCOUNT, row::text(event_key(&event.id)))
+            .key(SORT, row::text(ledger::EVENT))
+            .update_expression("SET d = :decided")
+            .condition_expression("attribute_exists(a) AND attribute_not_exists(d)")
+            .expression_attribute_values(":decided", row::text(json(&DecidedText::of(decided))));
+        let unmark = self.mark(parked_key(event.at, &event.id), None);
+        self.all_or_nothing(vec![updates(update), unmark]).await
+    }
+
+    fn order_update(&self, id: OperationId) -> UpdateBuilder {
+        let update = Update::builder().table_name(&self.tables.ledger);
+        update.key(ACCOUNT, row::text(order_key(id))).key(SORT, row::text(ledger::ORDER))
+    }
+
+    /// The payment in the place of the one that was read.
+    fn put_payment(&self, payment: &Payment) -> TransactWriteItem {
+        let put = Put::builder().table_name(&self.tables.ledger);
+        let put = put.set_item(Some(payment_item(payment)));
+        let put: PutBuilder = match payment.version {
+            0 => put.condition_expression(ABSENT),
+            before => put
+                .condition_expression(format!("{} = :before", ledger::VERSION))
+                .expression_attribute_values(":before", row::number(before)),
+        };
+        let put = put.build().expect("table and item are set");
+        TransactWriteItem::builder().put(put).build()
+    }
+
+    /// Marks one as waiting, with what there is to know; or takes the mark away.
+    fn mark(&self, key: String, problem: Option<&String>) -> TransactWriteItem {
+        if let Some(problem) = problem {
+            let item = [(ACCOUNT, PARKED), (SORT, &key), (ledger::CONTENT, problem)];
+            let item = item.map(|(name, value)| (name.to_owned(), row::text(value)));
+            return put_if(&self.tables.ledger, Item::from_iter(item), None);
+        }
+        let delete = Delete::builder()
+            .table_name(&self.tables.ledger)
+            .key(ACCOUNT, row::text(PARKED))
+            .key(SORT, row::text(key))
+            .condition_expression("attribute_exists(a)")
+            .build()
+            .expect("table and key are set");
+        TransactWriteItem::builder().delete(delete).build()
+    }
+}
+
+fn updates(update: UpdateBuilder) -> TransactWriteItem {
+    let update = update.build().expect("table, key and update are set");
+    TransactWriteItem::builder().update(update).build()
+}
+
+// ---------------------------------------------------------------- items
+
+fn order_item(order: &Order) -> Item {
+    let item = [
+        (ACCOUNT, row::text(order_key(order.id))),
+        (SORT, row::text(ledger::ORDER)),
+        (ledger::TEXT, row::text(json(&OrderText::of(order)))),
+    ];
+    Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
+}
+
+fn read_order(item: &Item) -> Stored<Order> {
+    let row = Row::of("ledger", item);
+    let text: OrderText = parsed(&row, ledger::TEXT)?;
+    let broken = || row.broken(ledger::TEXT, "is not an order");
+    let intent = row.optional_text(ledger::INTENT)?.map(str::parse).transpose();
+    Ok(Order {
+        id: OperationId::parse(&text.id).ok_or_else(broken)?,
+        account: text.account.parse().map_err(|_| broken())?,
+        pack: text.pack,
+        credits: Credits::from_micro(text.credits_micro),
+        price: money(&(text.currency, text.price_minor)).ok_or_else(broken)?,
+        expires_after_months: text.expires_after_months,
+        catalog: text.catalog,
+        live: text.live,
+        user: text.user,
+        at: Instant::from_ms(text.at_ms),
+        url: row.optional_text(ledger::URL)?.map(str::to_owned),
+        intent: intent.map_err(|e| row.broken(ledger::INTENT, e))?,
+        expired: item.contains_key(ledger::EXPIRED),
+    })
+}
+
+fn payment_item(payment: &Payment) -> Item {
+    let item = [
+        (ACCOUNT, row::text(payment_key(&payment.intent))),
+        (SORT, row::text(ledger::PAYMENT)),
+        (ledger::VERSION, row::number(payment.version + 1)),
+        (ledger::TEXT, row::text(json(&PaymentText::of(payment)))),
+    ];
+    let mut item = Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)));
+    if payment.facts.orders.is_empty() {
+        let gone_s = (payment.at + FOREIGN).ms() / 1000;
+        item.insert(ledger::DELETE_AT_S.to_owned(), row::number(gone_s));
+    }
+    item
+}
+
+fn read_payment(item: &Item, intent: &IntentId) -> Stored<Payment> {
+    let row = Row::of("ledger", item);
+    let text: PaymentText = parsed(&row, ledger::TEXT)?;
+    let version = row.number(ledger::VERSION)?;
+    text.payment(intent, version).ok_or_else(|| row.broken(ledger::TEXT, "is not a payment"))
+}
+
+fn event_item(event: &UnreadEvent) -> Item {
+    let item = [
+        (ACCOUNT, row::text(event_key(&event.id))),
+        (SORT, row::text(ledger::EVENT)),
+        (ledger::TEXT, row::text(&event.body)),
+        (ledger::CONTENT, row::text(&event.problem)),
+        (ledger::AT, row::number(event.at.ms())),
+    ];
+    Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
+}
+
+fn read_parked(item: &Item) -> Stored<Parked> {
+    let row = Row::of("ledger", item);
+    let key = row.text(SORT)?.split_once('#');
+    let key = key.and_then(|(at, id)| Some((at.parse().ok()?, id)));
+    let (at_ms, id) = key.ok_or_else(|| row.broken(SORT, "is not a mark"))?;
+    let problem = row.text(ledger::CONTENT)?.to_owned();
+    Ok(Parked { id: id.to_owned(), at: Instant::from_ms(at_ms), problem })
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain values")
+}
+
+fn parsed<T: for<'a> Deserialize<'a>>(row: &Row<'_>, name: &str) -> Stored<T> {
+    serde_json::from_str(row.text(name)?).map_err(|e| row.broken(name, e))
+}
+
+fn money((currency, minor): &(String, u64)) -> Option<Money> {
+    Some(Money { currency: currency.parse().ok()?, minor: *minor })
+}
+
+#[derive(Serialize, Deserialize)]
+struct OrderText {
+    id: String,
+    account: String,
+    pack: String,
+    credits_micro: i64,
+    currency: String,
+    price_minor: u64,
+    expires_after_months: u32,
+    catalog: u32,
+    live: bool,
+    user: Option<String>,
+    at_ms: i64,
+}
+
+impl OrderText {
+    fn of(order: &Order) -> OrderText {
+        OrderText {
+            id: order.id.to_string(),
+            account: order.account.to_string(),
+            pack: order.pack.clone(),
+            credits_micro: order.credits.micro(),
+            currency: order.price.currency.to_string(),
+            price_minor: order.price.minor,
+            expires_after_months: order.expires_after_months,
+            catalog: order.catalog,
+            live: order.live,
+            user: order.user.clone(),
+            at_ms: order.at.ms(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct DecidedText {
+    verdict: String,
+    reason: String,
+    actor: Option<String>,
+    at_ms: i64,
+}
+
+impl DecidedText {
+    fn of(decided: &Decided) -> DecidedText {
+        DecidedText {
+            verdict: decided.verdict.name().to_owned(),
+            reason: decided.reason.clone(),
+            actor: decided.actor.clone(),
+            at_ms: decided.at.ms(),
+        }
+    }
+
+    fn decided(self) -> Option<Decided> {
+        let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.name() == self.verdict)?;
+        let at = Instant::from_ms(self.at_ms);
+        Some(Decided { verdict, reason: self.reason, actor: self.actor, at })
+    }
+}
+
+/// What was said about a payment; of each refund and dispute, how far it has come and its amount.
+#[derive(Serialize, Deserialize)]
+struct PaymentText {
+    orders: Vec<String>,
+    accounts: BTreeSet<String>,
+    modes: BTreeSet<bool>,
+    submitted: bool,
+    failed: bool,
+    paid: Option<(String, u64)>,
+    returned: BTreeMap<String, u64>,
+    refunds: BTreeMap<String, (String, u64)>,
+    disputes: BTreeMap<String, (String, u64)>,
+    applied_micro: i64,
+    decided: Option<DecidedText>,
+    at_ms: i64,
+}
+
+const REFUND_STAGES: [(RefundStage, &str); 2] =
+    [(RefundStage::Going, "going"), (RefundStage::Undone, "undone")];
+const DISPUTE_STAGES: [(DisputeStage, &str); 4] = [
+    (DisputeStage::Inquiry, "inquiry"),
+    (DisputeStage::Open, "open"),
+    (DisputeStage::Lost, "lost"),
+    (DisputeStage::Won, "won"),
+];
+
+fn name_of<T: PartialEq>(stages: &[(T, &str)], stage: &T) -> String {
+    let found = stages.iter().find(|(known, _)| known == stage);
+    found.map_or("", |(_, name)| name).to_owned()
+}
+
+fn stage_of<T: Copy>(stages: &[(T, &str)], name: &str) -> Option<T> {
+    stages.iter().find(|(_, known)| *known == name).map(|(stage, _)| *stage)
+}
+
+impl PaymentText {
+    fn of(payment: &Payment) -> PaymentText {
+        let facts = payment.facts.clone();
+        let refunds = facts
+            .refunds
+            .into_iter()
+            .map(|(id, refund)| (id, (name_of(&REFUND_STAGES, &refund.stage), refund.minor)));
+        let disputes = facts
+            .disputes
+            .into_iter()
+            .map(|(id, dispute)| (id, (name_of(&DISPUTE_STAGES, &dispute.stage), dispute.minor)));
+        PaymentText {
+            orders: facts.orders.iter().map(OperationId::to_string).collect(),
+            accounts: facts.accounts,
+            modes: facts.modes,
+            submitted: facts.submitted,
+            failed: facts.failed,
+            paid: facts.paid.map(|paid| (paid.currency.to_string(), paid.minor)),
+            returned: facts.returned,
+            refunds: refunds.collect(),
+            disputes: disputes.collect(),
+            applied_micro: payment.applied.micro(),
+            decided: payment.decided.as_ref().map(DecidedText::of),
+            at_ms: payment.at.ms(),
+        }
+    }
+
+    /// None if a word or an id in it is not known.
+    fn payment(self, intent: &IntentId, version: u64) -> Option<Payment> {
+        let orders = self.orders.iter().map(|id| OperationId::parse(id));
+        let refunds = self.refunds.into_iter().map(|(id, (stage, minor))| {
+            Some((id, Refund { stage: stage_of(&REFUND_STAGES, &stage)?, minor }))
+        });
+        let disputes = self.disputes.into_iter().map(|(id, (stage, minor))| {
+            Some((id, Dispute { stage: stage_of(&DISPUTE_STAGES, &stage)?, minor }))
+        });
+        let paid = match &self.paid {
+            Some(paid) => Some(money(paid)?),
+            None => None,
+        };
+        let decided = match self.decided {
+            Some(decided) => Some(decided.decided()?),
+            None => None,
+        };
+        let facts = Facts {
+            orders: orders.collect::<Option<_>>()?,
+            accounts: self.accounts,
+            modes: self.modes,
+            submitted: self.submitted,
+            failed: self.failed,
+            paid,
+            returned: self.returned,
+            refunds: refunds.collect::<Option<_>>()?,
+            disputes: disputes.collect::<Option<_>>()?,
+        };
+        let applied = Credits::from_micro(self.applied_micro);
+        let at = Instant::from_ms(self.at_ms);
+        Some(Payment { intent: intent.clone(), facts, applied, decided, version, at })
+    }
+}

@@ -1,0 +1,309 @@
+//! What Stripe's objects say about payments of ours.
+//!
+//! One reader for what a webhook brings and for what is asked for. It reads the few fields that
+//! credits follow from and no more, so that what Stripe adds or changes elsewhere parks nothing. What
+//! it reads, it reads strictly: a wrong or missing field is an error, never a guess.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::payment::{Dispute, DisputeStage, Facts, IntentId, Refund, RefundStage, Said};
+use crate::domain::{Money, OperationId};
+
+/// The keys of the metadata by which a payment names its order and its account.
+pub const ORDER: &str = "scrip_order";
+pub const ACCOUNT: &str = "scrip_account";
+
+/// An event, as far as it is of any concern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub id: String,
+    pub kind: String,
+    /// None: it changes nothing here.
+    pub said: Option<Said>,
+}
+
+/// What cannot be read of a signed event: it is kept for an operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {cause}")]
+pub struct Unreadable {
+    what: String,
+    cause: serde_json::Error,
+}
+
+/// The types of events that may say something about a payment of ours. Others are passed over.
+pub const KINDS: [&str; 22] = [
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "payment_intent.processing",
+    "payment_intent.succeeded",
+    "payment_intent.canceled",
+    "charge.succeeded",
+    "charge.captured",
+    "charge.updated",
+    "charge.refunded",
+    "charge.refund.updated",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "payment_intent.partially_funded",
+    "payment_intent.amount_capturable_updated",
+];
+
+/// Reads an event whose signature was verified.
+///
+/// # Errors
+/// [`Unreadable`] if it is no event, or one of a type of ours whose object cannot be read.
+pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        id: String,
+        #[serde(rename = "type")]
+        kind: String,
+        object: String,
+        account: Option<String>,
+        livemode: Option<bool>,
+        data: Option<Data>,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        object: Option<Value>,
+    }
+    let read = serde_json::from_slice(body);
+    let read: Envelope =
+        read.map_err(|cause| Unreadable { what: "the event".to_owned(), cause })?;
+    let Envelope { id, kind, .. } = read;
+    // Of an account that is connected to ours: none of our business. Thin events carry no object.
+    let ours = read.object == "event" && read.account.is_none();
+    if !ours || !KINDS.contains(&kind.as_str()) {
+        return Ok(Event { id, kind, said: None });
+    }
+    let failed = |cause| Unreadable { what: format!("{id}, {kind}"), cause };
+    let missing = |field| failed(serde::de::Error::missing_field(field));
+    let object = read.data.and_then(|data| data.object).ok_or_else(|| missing("data.object"))?;
+    let live = read.livemode.ok_or_else(|| missing("livemode"))?;
+    // A session that failed looks as it did before.
+    let failed_late = kind == "checkout.session.async_payment_failed";
+    let said = said(object, live).map_err(failed)?.map(|said| match said {
+        Said::Payment { intent, facts } if failed_late => {
+            Said::Payment { intent, facts: Facts { failed: true, ..facts } }
+        }
+        said => said,
+    });
+    Ok(Event { id, kind, said })
+}
+
+/// What Stripe calls an event, if that much can be read.
+pub fn name(body: &[u8]) -> Option<String> {
+    let event: Value = serde_json::from_slice(body).ok()?;
+    event.get("id")?.as_str().map(str::to_owned)
+}
+
+/// What an object says. None: nothing about a payment of ours.
+///
+/// Refunds and disputes do not say whose payment they are of; whether it is ours is found by its
+/// name.
+///
+/// # Errors
+/// If a field that credits follow from is missing or wrong.
+pub fn said(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
+    let kind = object.get("object").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match kind.as_str() {
+        "checkout.session" => serde_json::from_value::<Session>(object)?.said(live),
+        "payment_intent" => serde_json::from_value::<Intent>(object)?.said(live),
+        "charge" => serde_json::from_value::<Charge>(object)?.said(live),
+        "refund" => serde_json::from_value::<RefundObject>(object)?.said(live),
+        "dispute" => serde_json::from_value::<DisputeObject>(object)?.said(live),
+        other => Err(wrong("object", other)),
+    }
+}
+
+type Read = Result<Option<Said>, serde_json::Error>;
+type Metadata = Option<BTreeMap<String, String>>;
+
+/// A field that is either an id or the whole object.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named {
+    Id(String),
+    Object { id: String },
+}
+
+impl Named {
+    fn intent(self) -> Result<IntentId, serde_json::Error> {
+        let (Named::Id(id) | Named::Object { id }) = self;
+        id.parse().map_err(|_| wrong("payment_intent", &id))
+    }
+}
+
+fn wrong(field: &str, value: &str) -> serde_json::Error {
+    let value: String = value.chars().take(64).collect();
+    serde::de::Error::custom(format!("{field} is {value:?}"))
+}
+
+/// The facts that name the order; None if it is not one of ours.
+fn of_order(metadata: &Metadata, live: bool) -> Option<Facts> {
+    let metadata = metadata.as_ref()?;
+    let order = OperationId::parse(metadata.get(ORDER)?)?;
+    let accounts = metadata.get(ACCOUNT).into_iter().cloned().collect();
+    Some(Facts { orders: [order].into(), accounts, modes: [live].into(), ..Facts::default() })
+}
+
+fn money(currency: &str, minor: u64) -> Result<Option<Money>, serde_json::Error> {
+    let currency = currency.parse().map_err(|_| wrong("currency", currency))?;
+    Ok(Some(Money { currency, minor }))
+}
+
+#[derive(Deserialize)]
+struct Session {
+    metadata: Metadata,
+    status: Option<String>,
+    payment_status: String,
+    payment_intent: Option<Named>,
+    amount_total: Option<u64>,
+    currency: Option<String>,
+}
+
+impl Session {
+    fn said(self, live: bool) -> Read {
+        let Some(facts) = of_order(&self.metadata, live) else { return Ok(None) };
+        if self.status.as_deref() == Some("expired") {
+            let order = facts.orders.first().copied();
+            return Ok(order.map(|order| Said::Expired { order }));
+        }
+        let Some(intent) = self.payment_intent else {
+            // Before the customer has paid it has none; after that it must have one.
+            return match self.status.as_deref() {
+                Some("complete") => Err(serde::de::Error::missing_field("payment_intent")),
+                _ => Ok(None),
+            };
+        };
+        let paid = match self.payment_status.as_str() {
+            "paid" => {
+                let amount = self.amount_total.zip(self.currency);
+                let missing = || serde::de::Error::missing_field("amount_total");
+                let (minor, currency) = amount.ok_or_else(missing)?;
+                money(&currency, minor)?
+            }
+            "unpaid" => None,
+            other => return Err(wrong("payment_status", other)),
+        };
+        let submitted = self.status.as_deref() == Some("complete");
+        let facts = Facts { submitted, paid, ..facts };
+        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Intent {
+    id: String,
+    metadata: Metadata,
+    status: String,
+    amount_received: u64,
+    currency: String,
+}
+
+impl Intent {
+    fn said(self, live: bool) -> Read {
+        let Some(facts) = of_order(&self.metadata, live) else { return Ok(None) };
+        let facts = match self.status.as_str() {
+            "succeeded" => Facts { paid: money(&self.currency, self.amount_received)?, ..facts },
+            "processing" => Facts { submitted: true, ..facts },
+            "canceled" => Facts { failed: true, ..facts },
+            _ => facts,
+        };
+        Ok(Some(Said::Payment { intent: Named::Id(self.id).intent()?, facts }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Charge {
+    id: String,
+    metadata: Metadata,
+    status: String,
+    captured: bool,
+    amount_captured: u64,
+    amount_refunded: u64,
+    currency: String,
+    payment_intent: Option<Named>,
+}
+
+impl Charge {
+    fn said(self, live: bool) -> Read {
+        let order = of_order(&self.metadata, live);
+        // What is refunded of a payment that does not say whose it is may be ours.
+        if order.is_none() && self.amount_refunded == 0 {
+            return Ok(None);
+        }
+        let Some(intent) = self.payment_intent else { return Ok(None) };
+        let mut facts = order.unwrap_or_default();
+        if self.status == "succeeded" && self.captured && !facts.orders.is_empty() {
+            facts.paid = money(&self.currency, self.amount_captured)?;
+        }
+        if self.amount_refunded > 0 {
+            facts.returned.insert(self.id, self.amount_refunded);
+        }
+        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+    }
+}
+
+#[derive(Deserialize)]
+struct RefundObject {
+    id: String,
+    status: Option<String>,
+    amount: u64,
+    payment_intent: Option<Named>,
+}
+
+impl RefundObject {
+    fn said(self, live: bool) -> Read {
+        let Some(intent) = self.payment_intent else { return Ok(None) };
+        let stage = match self.status.as_deref() {
+            // Stripe has taken the money from our balance when it is on its way.
+            None | Some("pending" | "requires_action" | "succeeded") => RefundStage::Going,
+            Some("failed" | "canceled") => RefundStage::Undone,
+            Some(other) => return Err(wrong("status", other)),
+        };
+        let refunds = [(self.id, Refund { stage, minor: self.amount })].into();
+        let facts = Facts { refunds, modes: [live].into(), ..Facts::default() };
+        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+    }
+}
+
+#[derive(Deserialize)]
+struct DisputeObject {
+    id: String,
+    status: String,
+    amount: u64,
+    payment_intent: Option<Named>,
+}
+
+impl DisputeObject {
+    fn said(self, live: bool) -> Read {
+        let Some(intent) = self.payment_intent else { return Ok(None) };
+        let stage = match self.status.as_str() {
+            // A question, or one that ended in a refund, which tells itself.
+            "warning_needs_response"
+            | "warning_under_review"
+            | "warning_closed"
+            | "charge_refunded"
+            | "prevented" => DisputeStage::Inquiry,
+            "needs_response" | "under_review" => DisputeStage::Open,
+            "lost" => DisputeStage::Lost,
+            "won" => DisputeStage::Won,
+            other => return Err(wrong("status", other)),
+        };
+        let disputes = [(self.id, Dispute { stage, minor: self.amount })].into();
+        let facts = Facts { disputes, modes: [live].into(), ..Facts::default() };
+        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+    }
+}

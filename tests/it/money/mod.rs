@@ -1,0 +1,7 @@
+//! Money in: packs, payments, and money going back.
+
+mod laws;
+mod orders;
+mod refused;
+mod signatures;
+mod stories;

@@ -1,0 +1,118 @@
+//! A stack that sells: with a Stripe that remembers, and customers who buy.
+
+use lambda_http::Body;
+use local::stripe::{self, Deed, LocalStripe, WEBHOOK_SECRET};
+use shared::secrets::Secret;
+use shared::stripe::Stripe;
+use tokio::net::TcpListener;
+
+use super::{Answer, PRODUCT, Stack, answer, contract, request};
+
+/// A stack in memory and the Stripe beside it. What Stripe has to say waits until it is delivered.
+#[derive(Clone)]
+pub struct Shop {
+    pub stack: Stack,
+    pub stripe: LocalStripe,
+}
+
+impl Shop {
+    /// A shop on a Wednesday noon.
+    pub async fn noon() -> Shop {
+        Shop::beside(Stack::noon().await).await
+    }
+
+    /// A shop whose clock reads `now` and goes on from there.
+    pub async fn at(now: &str) -> Shop {
+        Shop::beside(Stack::at(now).await).await
+    }
+
+    async fn beside(stack: Stack) -> Shop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let local = LocalStripe::new(stack.clock.clock(), &base);
+        tokio::spawn(stripe::serve(listener, local.clone()));
+        let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")));
+        let client = client.expect("a key and an address");
+        let secret = Secret::fixed(WEBHOOK_SECRET);
+        let functions = stack.functions.clone().with_stripe(client, secret);
+        Shop { stack: Stack { functions, ..stack }, stripe: local }
+    }
+
+    /// The token of a session that may do what `scopes` says.
+    pub async fn token(&self, account: &str, scopes: &str) -> String {
+        let body =
+            format!(r#"{{"subject":"ada","scopes":[{scopes}],"return_url":"{PRODUCT}/credits"}}"#);
+        let path = format!("/v1/accounts/{account}/sessions");
+        self.stack.send(request("POST", &path, None, &body)).await.text("/token").to_owned()
+    }
+
+    /// Asks as the customer that the token is of.
+    pub async fn ask(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> Answer {
+        let mut request = request(method, path, key, body);
+        let bearer = format!("Bearer {token}").parse().expect("a header");
+        request.headers_mut().insert("authorization", bearer);
+        self.stack.send(request).await
+    }
+
+    /// Orders a pack. The answer says where to pay.
+    pub async fn order(&self, account: &str, key: &str, pack: &str) -> Answer {
+        let token = self.token(account, r#""view","buy""#).await;
+        let body = format!(r#"{{"pack":"{pack}"}}"#);
+        self.ask(&token, "POST", "/v1/me/checkouts", Some(key), &body).await
+    }
+
+    /// Orders a pack; the order's id, and Stripe's of its session.
+    pub async fn begin(&self, account: &str, key: &str, pack: &str) -> (String, String) {
+        let ordered = self.order(account, key, pack).await;
+        assert_eq!(ordered.status, 201, "{ordered:?}");
+        let id = ordered.text("/id").to_owned();
+        let session = self.stripe.session_of(&id).expect("a session");
+        (id, session)
+    }
+
+    /// Does something to a session, and has the webhook hear of it.
+    pub async fn act(&self, session: &str, deed: Deed) {
+        self.stripe.act(session, deed).expect("it can be done");
+        self.stripe.deliver(&self.stack.functions).await;
+    }
+
+    /// Buys a pack, paid at once. The order's id and the session's.
+    pub async fn buy(&self, account: &str, key: &str, pack: &str) -> (String, String) {
+        let (order, session) = self.begin(account, key, pack).await;
+        self.act(&session, Deed::Pay).await;
+        (order, session)
+    }
+
+    /// The state of a checkout, and what of it is in the account.
+    pub async fn state(&self, account: &str, order: &str) -> (String, String) {
+        let token = self.token(account, r#""view""#).await;
+        let state = self.ask(&token, "GET", &format!("/v1/me/checkouts/{order}"), None, "").await;
+        assert_eq!(state.status, 200, "{state:?}");
+        (state.text("/state").to_owned(), state.text("/credited").to_owned())
+    }
+
+    /// Available and debt.
+    pub async fn balance(&self, account: &str) -> (String, String) {
+        let balance = self.stack.balance(account).await;
+        (balance.text("/available").to_owned(), balance.text("/debt").to_owned())
+    }
+
+    /// Brings an event to the webhook, signed now.
+    pub async fn hear(&self, event: &str) -> Answer {
+        self.bring(self.stripe.signed(event)).await
+    }
+
+    /// Brings any request to the webhook.
+    pub async fn bring(&self, request: http::Request<Body>) -> Answer {
+        let answer = answer(self.stack.functions.answer(request).await);
+        contract::check("POST", "/v1/stripe/webhook", &answer);
+        answer
+    }
+}
