@@ -294,7 +294,7 @@ async fn order(functions: &Functions, account: &str, pack: &str) -> Result<Value
     let origin = functions.world().config.origins.first().ok_or("no origin is allowed")?;
     let session =
         format!(r#"{{"subject":"ada","scopes":["buy"],"return_url":"{origin}/credits"}}"#);
-    let made = request("POST", &format!("{account}/sessions"), "", &session)?;
+    let made = request("POST", &format!("/v1/accounts/{account}/sessions"), "", &session)?;
     let made: Value = serde_json::from_slice(functions.answer(made).await.body())?;
     let token = made["token"].as_str().ok_or_else(|| made.to_string())?;
     let order = http::Request::post("/v1/me/checkouts")
