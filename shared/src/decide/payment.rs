@@ -4,6 +4,7 @@
 //! credits that are applied are never applied twice. What is left of the credits of a payment depends
 //! on what is spent meanwhile: taking back is a note, and the settle that follows finds out.
 
+use super::plan::entry;
 use super::{AccountChange, Guard, PaymentChange, Step};
 use crate::domain::payment::{Decided, Facts, Mismatch, Order, Payment};
 use crate::domain::{
@@ -165,19 +166,8 @@ pub fn waive(
     if account.debt.is_zero() && !stale {
         return Err(Refusal::NoDebt);
     }
-    let entry = Entry {
-        id: operation,
-        repeatable: false,
-        at: now,
-        available: Credits::ZERO,
-        held: Credits::ZERO,
-        catalog: catalog.version,
-        key: None,
-        user: actor.map(str::to_owned),
-        reference: None,
-        reason: Some(reason.to_owned()),
-        what: What::DebtWaived { credits: account.debt },
-    };
+    let what = What::DebtWaived { credits: account.debt };
+    let entry = entry(what, operation, catalog, actor, Some(reason), now);
     let when = vec![
         Guard::ValidAt(now),
         Guard::DebtIs(account.debt),

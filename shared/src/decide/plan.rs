@@ -61,7 +61,8 @@ pub fn freeze(
     }
 }
 
-fn entry(
+/// The entry of what an operator does that moves no credits by itself.
+pub(super) fn entry(
     what: What,
     id: OperationId,
     catalog: &Catalog,
