@@ -34,3 +34,4 @@ mod stories;
 mod sweeps;
 mod time;
 mod usage;
+mod viewers;

@@ -63,7 +63,8 @@ pub async fn run(world: &World, stripe: &Stripe) -> Result<Report, ReconcileErro
                 report.cut = true;
                 break;
             }
-            let (objects, more) = stripe.list(asked, since, after.as_deref()).await?;
+            let (objects, more) =
+                stripe.list(asked, since, after.as_deref(), world.clock.now()).await?;
             after = objects.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
             for object in objects {
                 hear(world, stripe, object, &mut report).await?;
