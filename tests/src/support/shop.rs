@@ -26,6 +26,12 @@ impl Shop {
         Shop::beside(Stack::at(now).await).await
     }
 
+    /// A shop that a browser can visit, at the address that is returned.
+    pub async fn served(now: Option<&str>, origins: &[&str]) -> (Shop, String) {
+        let (stack, stripe, base) = Stack::served(now, origins).await;
+        (Shop { stack, stripe }, base)
+    }
+
     async fn beside(stack: Stack) -> Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
