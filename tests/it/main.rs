@@ -32,5 +32,6 @@ mod sessions;
 mod simulation;
 mod stories;
 mod sweeps;
+mod telemetry;
 mod time;
 mod usage;

@@ -1,13 +1,14 @@
 //! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
 
 pub mod browser;
+pub mod canary;
 pub mod contract;
 pub mod log;
 pub mod shop;
 pub mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
@@ -37,7 +38,7 @@ pub const PUBLIC_URL: &str = "https://credits.example.com";
 pub const PRODUCT: &str = "https://app.example.com";
 /// Where the README's curls go.
 pub const LOCAL: &str = "http://127.0.0.1:3000";
-/// What signs the sessions of the stack.
+/// What signs the sessions of the stack: with [`canary::SESSION_KEY`].
 pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
 /// The stack in memory, its clock and its wire to the table.
@@ -48,6 +49,8 @@ pub struct Stack {
     pub wire: Wire,
     pub streams: Streams,
     pub mappings: Mappings,
+    /// The documents of metrics that were emitted.
+    pub emitted: Arc<Mutex<Vec<Value>>>,
 }
 
 /// An answer over HTTP.
@@ -166,10 +169,18 @@ impl Stack {
         let client = wire.client();
         let sdk = world::sdk(client, "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
-        let world = world.expect("the stack starts").with_session_keys(Secret::fixed(KEYS));
+        canary::watch();
+        let emitted = Arc::<Mutex<Vec<Value>>>::default();
+        let kept = emitted.clone();
+        let metrics = canary::metrics(move |line| {
+            let document = serde_json::from_str(line).expect("a document is a line of JSON");
+            kept.lock().expect("no one panics with the lock").push(document);
+        });
+        let world = world.expect("the stack starts").with_metrics(metrics);
+        let world = world.with_session_keys(Secret::fixed(KEYS));
         let mappings = Mappings::local(&template, world.clone(), streams.clone());
         let functions = Functions::new(world);
-        Stack { functions, clock: local, wire, streams, mappings }
+        Stack { functions, clock: local, wire, streams, mappings, emitted }
     }
 
     /// The same stack with other keys for its sessions.
@@ -209,7 +220,8 @@ impl Stack {
     }
 
     /// Sends a request. Every answer in every test is held against the contract.
-    pub async fn send(&self, request: http::Request<Body>) -> Answer {
+    pub async fn send(&self, mut request: http::Request<Body>) -> Answer {
+        request.headers_mut().insert("user-agent", canary::CARD.parse().expect("a header"));
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let answer = answer(self.functions.answer(request).await);
         contract::check(&method, &path, &answer);
@@ -269,6 +281,7 @@ pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> http:
 }
 
 pub fn answer(response: Response<Body>) -> Answer {
+    canary::look_at_answer(&response);
     let (parts, body) = response.into_parts();
     let bytes: &[u8] = &body;
     let body = match bytes {
