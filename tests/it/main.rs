@@ -12,6 +12,7 @@ mod client;
 mod concurrency;
 mod debits;
 mod events;
+mod examples;
 mod exhaustive;
 mod faults;
 mod holds;
