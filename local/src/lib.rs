@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod inspect;
 pub mod mappings;
 pub mod publish;
+pub mod roles;
 pub mod routes;
 pub mod schedule;
 pub mod seed;
