@@ -3,6 +3,7 @@
 //! The same handlers as deployed, DynamoDB embedded, and routes and tables read from the template
 //! that is deployed.
 
+pub mod audit;
 pub mod clock;
 pub mod control;
 pub mod demo;

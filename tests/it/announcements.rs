@@ -111,7 +111,7 @@ async fn what_happens_is_announced_and_fits_its_schema() {
 /// What is bought, taken back, given back and waived.
 #[tokio::test]
 async fn what_becomes_of_a_payment_is_announced() {
-    let shop = Shop::beside(Stack::streamed().await).await;
+    let shop = Shop::streamed().await;
     let (stack, mut known) = (&shop.stack, 0);
     stack.open("acme", "free").await;
     let (order, session) = shop.buy("acme", "buy", "starter").await;

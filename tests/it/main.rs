@@ -3,6 +3,7 @@
 use tests::support;
 
 mod announcements;
+mod audit;
 mod broken;
 mod browser;
 mod calendar;

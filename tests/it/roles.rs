@@ -12,7 +12,7 @@ use crate::support::{KEYS, PRODUCT, Stack, request};
 
 /// A shop whose secrets are in Secrets Manager, as deployed.
 async fn shop() -> Shop {
-    let Shop { stack, stripe } = Shop::beside(Stack::streamed().await).await;
+    let Shop { stack, stripe } = Shop::streamed().await;
     let vault = Vault::default();
     vault.put("SessionKeys", KEYS);
     vault.put("StripeWebhookSecretArn", local::stripe::WEBHOOK_SECRET);

@@ -26,6 +26,11 @@ impl Shop {
         Shop::beside(Stack::at(now).await).await
     }
 
+    /// A shop on a Wednesday noon that records its streams.
+    pub async fn streamed() -> Shop {
+        Shop::beside(Stack::streamed().await).await
+    }
+
     /// A shop with this stack.
     pub async fn beside(stack: Stack) -> Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
