@@ -3,6 +3,7 @@
 use tests::support;
 
 mod announcements;
+mod audit;
 mod broken;
 mod browser;
 mod calendar;
@@ -27,8 +28,10 @@ mod plans;
 mod properties;
 mod refunds;
 mod restart;
+mod roles;
 mod rules;
 mod scenarios;
+mod secrets;
 mod sessions;
 mod simulation;
 mod stories;

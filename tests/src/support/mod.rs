@@ -5,6 +5,7 @@ pub mod canary;
 pub mod contract;
 pub mod log;
 pub mod shop;
+pub mod vault;
 pub mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,9 @@ use dynoxide::Database;
 use lambda_http::{Body, Response};
 use local::clock::LocalClock;
 use local::embedded::Embedded;
+use local::exchange::Exchange;
 use local::mappings::Mappings;
+use local::roles::Roles;
 use local::routes::Functions;
 use local::streams::Streams;
 use local::stripe::{self, LocalStripe};
@@ -47,6 +50,8 @@ pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
     pub wire: Wire,
+    /// Each function's requests to AWS are made under its role, in every test.
+    pub roles: Roles,
     pub streams: Streams,
     pub mappings: Mappings,
     /// The documents of metrics that were emitted.
@@ -163,11 +168,12 @@ impl Stack {
         let database = Database::memory().expect("a database in memory");
         let table = Embedded::new(database, clock.clone());
         let template = Template::load();
+        let roles = Roles::of(&template);
         let streams = Streams::of(&template, &tables::names());
         let table = if streamed { table.streamed(streams.clone()) } else { table };
         let wire = Wire::new(table);
         let client = wire.client();
-        let sdk = world::sdk(client, "http://embedded");
+        let sdk = world::sdk(roles.client(client), "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
         canary::watch();
         let emitted = Arc::<Mutex<Vec<Value>>>::default();
@@ -178,15 +184,28 @@ impl Stack {
         });
         let world = world.expect("the stack starts").with_metrics(metrics);
         let world = world.with_session_keys(Secret::fixed(KEYS));
-        let mappings = Mappings::local(&template, world.clone(), streams.clone());
+        let exchange = Exchange::default();
+        let client = roles.client(exchange.client());
+        let (bus, queue) = (Exchange::bus(client.clone()), Exchange::queue(client));
+        let mappings =
+            Mappings::new(&template, world.clone(), streams.clone(), exchange, bus, queue);
         let functions = Functions::new(world);
-        Stack { functions, clock: local, wire, streams, mappings, emitted }
+        Stack { functions, clock: local, wire, roles, streams, mappings, emitted }
     }
 
     /// The same stack with other keys for its sessions.
     pub fn with_keys(&self, secret: &str) -> Stack {
         let world = self.world().clone().with_session_keys(Secret::fixed(secret));
         Stack { functions: Functions::new(world), ..self.clone() }
+    }
+
+    /// The same stack with other roles for its functions.
+    pub async fn with_roles(&self, roles: Roles) -> Stack {
+        let sdk = world::sdk(roles.client(self.wire.client()), "http://embedded");
+        let World { clock, entropy, config, .. } = self.world().clone();
+        let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
+        let functions = Functions::new(world.expect("the stack starts"));
+        Stack { functions, roles, ..self.clone() }
     }
 
     pub fn world(&self) -> &World {
