@@ -242,7 +242,7 @@ async fn the_page_says_what_the_account_has() {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
     let (_, none) = page(&stack, "basic", "").await;
-    assert!(words(&none).contains("Your plan does not include AI"));
+    assert!(words(&none).contains("You have no plan that includes AI"));
     assert!(!none.contains("data-pack"), "nothing is sold to a plan without AI");
     let body = r#"{"reason":"abuse"}"#;
     stack.post("/v1/accounts/open/freeze", "freeze", body).await;

@@ -13,7 +13,7 @@ const MESSAGES: [(&str, &str, &str); 5] = [
     ("debt", "A payment was taken back", "500 credits of it were spent already"),
     ("past_due", "A payment for your plan failed", "New plan credits come when"),
     ("frozen", "This account is frozen", "Your credits are kept"),
-    ("plan", "Your plan does not include AI", "work again after an upgrade"),
+    ("plan", "You have no plan that includes AI", "work again once you have one"),
     ("empty", "You are out of credits", "Everything else goes on working"),
 ];
 

@@ -25,6 +25,8 @@ pub const KEY: &str = "sk_test_local";
 pub const WEBHOOK_SECRET: &str = "whsec_local";
 /// Where the receipts of charges are on its own address.
 const RECEIPTS: &str = "/_local/stripe/receipts/";
+/// Who pays, as Stripe says it with every charge.
+pub const PAYER: &str = "cardholder@example.com";
 /// How often an event is sent at most; Stripe goes on for three days.
 const MOST_ATTEMPTS: u32 = 100;
 

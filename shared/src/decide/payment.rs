@@ -90,6 +90,17 @@ pub fn customer(before: &Payment, after: &Payment, order: &Order) -> Option<Cust
     news.then(|| Customer { account: order.account.clone(), live: order.live, id })
 }
 
+/// A payment written as it is: what it gave was read from its account.
+pub fn as_is(payment: &Payment) -> PaymentChange {
+    PaymentChange {
+        payment: payment.clone(),
+        order: None,
+        parks: None,
+        customer: None,
+        change: None,
+    }
+}
+
 /// What the account gets (more than nothing) or what is taken back of it (less).
 fn apply(
     (order, account): (&Order, &Account),
@@ -156,6 +167,11 @@ pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Paym
         true => Ok(Payment { decided: Some(decided), ..before.clone() }),
         false => Err(Refusal::PaymentNotParked),
     }
+}
+
+/// A waiver in one line, for its receipt.
+pub fn waive_content(reason: &str) -> String {
+    format!("waive {reason:?}")
 }
 
 /// Lets an account off its debt, with a reason.

@@ -1,13 +1,5 @@
 //! What belongs to a payment besides its credits: its receipt, and the customer it is of.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use shared::decide::edition;
 use shared::domain::Catalog;
@@ -18,7 +10,7 @@ use shared::stripe::Stripe;
 use crate::page::page;
 use crate::support::Stack;
 use crate::support::shop::Shop;
-use crate::support::wire::response;
+use crate::support::vault::Vault;
 
 /// What the customer is shown of the receipt: with the checkout, and on the page.
 async fn receipt(shop: &Shop, order: &str) -> Option<String> {
@@ -123,54 +115,20 @@ async fn invoices_are_made_where_the_catalog_says_so() {
     assert!(session(&with)["invoice"].is_string(), "{}", session(&with));
 }
 
-/// A Secrets Manager with one secret: the first text until it is replaced by the second.
-#[derive(Clone, Debug)]
-struct Manager {
-    texts: [&'static str; 2],
-    replaced: Arc<AtomicUsize>,
-    read: Arc<AtomicUsize>,
-}
+/// Where the key of Stripe is.
+const KEY: &str = "StripeKeyArn";
 
-impl Manager {
-    fn new(texts: [&'static str; 2]) -> Manager {
-        Manager { texts, replaced: Arc::default(), read: Arc::default() }
-    }
-
-    fn secret(&self) -> Secret {
-        let connector = SharedHttpConnector::new(self.clone());
-        let config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
-        let client = aws_sdk_secretsmanager::Client::from_conf(config);
-        Secret::in_manager(client, "arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe")
-    }
-
-    fn times_read(&self) -> usize {
-        self.read.load(Ordering::Relaxed)
-    }
-}
-
-impl HttpConnector for Manager {
-    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-        self.read.fetch_add(1, Ordering::Relaxed);
-        let text = self.texts[self.replaced.load(Ordering::Relaxed)];
-        let body = serde_json::json!({ "Name": "stripe", "SecretString": text });
-        HttpConnectorFuture::ready(response(200, body.to_string()))
-    }
-}
-
-/// A shop whose key of Stripe is in a Secrets Manager.
-async fn by_secret(manager: &Manager) -> Shop {
+/// A shop whose key of Stripe is in Secrets Manager, and was revoked there.
+async fn by_secret(vault: &Vault) -> Shop {
     let shop = Shop::noon().await;
+    vault.put(KEY, "sk_test_revoked");
     let url = format!("{}/_local/stripe/", shop.stripe.base());
-    let now = shop.stack.world().clock.now();
-    let stripe = Stripe::by_secret(manager.secret(), Some(&url), now).await.expect("a key");
+    let (secret, now) = (vault.secret(KEY, &shop.stack.roles), shop.stack.world().clock.now());
+    let stripe = Stripe::by_secret(secret, Some(&url), now).await.expect("a key");
     let functions = shop.stack.functions.with_stripe(stripe, Secret::fixed(WEBHOOK_SECRET));
     let stack = Stack { functions, ..shop.stack };
     stack.open("acme", "free").await;
+    assert_eq!(vault.take_reads(), 1);
     Shop { stack, stripe: shop.stripe }
 }
 
@@ -180,35 +138,35 @@ fn later(shop: &Shop) {
 
 #[tokio::test]
 async fn a_key_of_stripe_that_was_replaced_is_read_again() {
-    let manager = Manager::new(["sk_test_revoked", local::stripe::KEY]);
-    let shop = by_secret(&manager).await;
+    let vault = Vault::default();
+    let shop = by_secret(&vault).await;
     later(&shop);
     // Revoked, and not replaced yet: read once more, and not again and again.
     for _ in 0..3 {
         let refused = shop.order("acme", "buy", "starter").await;
         assert_eq!((refused.status, refused.code()), (500, "internal_error"), "{refused:?}");
     }
-    assert_eq!(manager.times_read(), 2);
-    manager.replaced.store(1, Ordering::Relaxed);
+    assert_eq!(vault.take_reads(), 1);
+    vault.put(KEY, local::stripe::KEY);
     later(&shop);
     // The same key of the same order: nothing was lost by it.
     shop.buy("acme", "buy", "starter").await;
-    assert_eq!((shop.balance("acme").await.0.as_str(), manager.times_read()), ("525", 3));
+    assert_eq!((shop.balance("acme").await.0.as_str(), vault.take_reads()), ("525", 1));
     shop.buy("acme", "another", "starter").await;
-    assert_eq!(manager.times_read(), 3, "the new one is kept");
+    assert_eq!(vault.take_reads(), 0, "the new one is kept");
 }
 
 #[tokio::test]
 async fn reconcile_reads_a_replaced_key_too_but_none_of_the_other_mode() {
     for (next, asks) in [(local::stripe::KEY, true), ("sk_live_key", false)] {
-        let manager = Manager::new(["sk_test_revoked", next]);
-        let shop = by_secret(&manager).await;
-        manager.replaced.store(1, Ordering::Relaxed);
+        let vault = Vault::default();
+        let shop = by_secret(&vault).await;
+        vault.put(KEY, next);
         later(&shop);
         let functions = &shop.stack.functions;
         let report = reconcile::run(functions.world(), functions.stripe()).await;
         assert_eq!(report.is_ok(), asks, "{report:?}");
         assert!(!functions.stripe().is_live());
-        assert_eq!(manager.times_read(), 2);
+        assert_eq!(vault.take_reads(), 1);
     }
 }
