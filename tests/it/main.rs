@@ -12,6 +12,7 @@ mod catalogs;
 mod client;
 mod concurrency;
 mod debits;
+mod docs;
 mod events;
 mod examples;
 mod exhaustive;
