@@ -11,6 +11,7 @@ mod catalogs;
 mod client;
 mod concurrency;
 mod debits;
+mod emulators;
 mod events;
 mod exhaustive;
 mod faults;
