@@ -33,5 +33,6 @@ mod sessions;
 mod simulation;
 mod stories;
 mod sweeps;
+mod tenancy;
 mod time;
 mod usage;
