@@ -32,5 +32,6 @@ mod sessions;
 mod simulation;
 mod stories;
 mod sweeps;
+mod template;
 mod time;
 mod usage;
