@@ -15,6 +15,7 @@ mod emulators;
 mod events;
 mod exhaustive;
 mod faults;
+mod fuzz;
 mod holds;
 mod input;
 mod invoke;
