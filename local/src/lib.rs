@@ -3,6 +3,7 @@
 //! The same handlers as deployed, DynamoDB embedded, and routes and tables read from the template
 //! that is deployed.
 
+pub mod audit;
 pub mod clock;
 pub mod control;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod inspect;
 mod kept;
 pub mod mappings;
 pub mod publish;
+pub mod roles;
 pub mod routes;
 pub mod schedule;
 pub mod seed;

@@ -12,7 +12,7 @@ use local::server::{self, Stack};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::world::{self, Data};
-use local::{demo, inspect, publish, seed, session, sweep, tables};
+use local::{audit, demo, inspect, publish, seed, session, sweep, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
 use shared::secrets::Secret;
@@ -63,6 +63,13 @@ enum Command {
     },
     /// Ask Stripe what became of the payments of 30 days, and put right what differs.
     Reconcile,
+    /// Reckon every balance again from its entries, and compare payments with accounts and Stripe.
+    /// Writes nothing. The exit code is 1 if anything differs.
+    Audit {
+        /// This account alone.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
     /// Print an account and its pages.
     Inspect { account: AccountId },
 }
@@ -121,6 +128,7 @@ async fn run(options: Options) -> Result<(), Error> {
             println!("{} accounts, {} {what}, {unread} that cannot be read", done.seen, done.done);
             if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
         }
+        Some(Command::Audit { account }) => audit_all(&data, clock, account).await,
         Some(Command::Inspect { account }) => {
             let (world, _) = world::open(&data, &clock, config(None)).await?;
             let text = inspect::inspect(&world, &account).await?;
@@ -198,15 +206,35 @@ fn with_stripe(
 
 /// Asks Stripe for the last 30 days and puts right what differs.
 async fn reconcile(data: &Data, clock: LocalClock) -> Result<(), Error> {
+    let functions = asking(data, &clock).await?;
+    let report = reconcile::run(functions.world(), functions.stripe()).await?;
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(())
+}
+
+/// Names what differs, in one account or in all.
+async fn audit_all(
+    data: &Data,
+    clock: LocalClock,
+    account: Option<AccountId>,
+) -> Result<(), Error> {
+    let functions = asking(data, &clock).await?;
+    let (world, stripe) = (functions.world(), functions.stripe());
+    let report = audit::run(world, Some(stripe), account.as_ref()).await?;
+    report.differences.iter().for_each(|difference| println!("{difference}"));
+    let (seen, differences) = (report.seen, report.differences.len());
+    println!("{seen} accounts, {differences} differences");
+    if differences > 0 { Err("something differs: see above".into()) } else { Ok(()) }
+}
+
+/// The functions, and until the process ends a Stripe that answers them.
+async fn asking(data: &Data, clock: &LocalClock) -> Result<Functions, Error> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
-    let functions = Functions::new(world::open(data, &clock, config(None)).await?.0);
-    let (functions, local) = with_stripe(functions, &base, data, &clock)?;
-    let serving = local.map(|local| tokio::spawn(stripe::serve(listener, local)));
-    let report = reconcile::run(functions.world(), functions.stripe()).await;
-    serving.inspect(|serving| serving.abort());
-    println!("{}", serde_json::to_string_pretty(&report?)?);
-    Ok(())
+    let functions = Functions::new(world::open(data, clock, config(None)).await?.0);
+    let (functions, local) = with_stripe(functions, &base, data, clock)?;
+    local.map(|local| tokio::spawn(stripe::serve(listener, local)));
+    Ok(functions)
 }
 
 async fn demo() -> Result<(), Error> {

@@ -18,6 +18,7 @@ use shared::world::World;
 
 use crate::clock::LocalClock;
 use crate::exchange::Exchange;
+use crate::roles::{Roles, acting_as};
 use crate::schedule::Schedule;
 use crate::streams::Streams;
 use crate::template::{Mapping, Template};
@@ -78,7 +79,8 @@ impl Mappings {
     /// Over an exchange of this process.
     pub fn local(template: &Template, world: World, streams: Streams) -> Mappings {
         let exchange = Exchange::default();
-        let (bus, queue) = (Exchange::bus(exchange.client()), Exchange::queue(exchange.client()));
+        let client = Roles::of(template).client(exchange.client());
+        let (bus, queue) = (Exchange::bus(client.clone()), Exchange::queue(client));
         Mappings::new(template, world, streams, exchange, bus, queue)
     }
 
@@ -133,14 +135,6 @@ impl Mappings {
                 break;
             }
         }
-    }
-
-    /// Hands a stream's batch to the function that reads streams, as Lambda would.
-    ///
-    /// # Errors
-    /// If it is not taken as a whole.
-    pub async fn relayed(&self, batch: &Value) -> Result<Value, ()> {
-        self.invoke("relay", batch).await
     }
 
     /// What could not be delivered.
@@ -220,12 +214,19 @@ impl Mappings {
         self.dead.lock().expect("no panic").push(json!({ "message": message }));
     }
 
-    async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, ()> {
+    /// Hands a payload to a function that no route leads to, under its role.
+    ///
+    /// # Errors
+    /// If the invocation fails: what failed is logged.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, ()> {
         let reply = match function {
-            "relay" => relay::answer(&self.relay, payload.clone()).await,
-            "recharge" => recharge::answer(&self.recharge, payload.clone(), LEFT).await,
+            "relay" => acting_as(function, relay::answer(&self.relay, payload.clone())).await,
+            "recharge" => {
+                let swept = recharge::answer(&self.recharge, payload.clone(), LEFT);
+                acting_as(function, swept).await
+            }
             "reconcile" => match &self.stripe {
-                Some(stripe) => reconcile::run(&self.recharge.world, stripe)
+                Some(stripe) => acting_as(function, reconcile::run(&self.recharge.world, stripe))
                     .await
                     .map(|report| json!(report))
                     .map_err(Into::into),

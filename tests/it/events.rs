@@ -9,6 +9,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::secrets::Secret;
 
+use crate::support::shop::Shop;
 use crate::support::{Stack, answer, request};
 
 /// The accounts that the events are about.
@@ -24,11 +25,22 @@ async fn stage() -> Stack {
     stack
 }
 
+/// The function behind a stream, a queue or a schedule. None: the event is of the gateway, or of a
+/// caller of its own.
+fn reader(event: &Value) -> Option<&'static str> {
+    match (event["Records"][0]["eventSource"].as_str(), event["task"].as_str()) {
+        (Some("aws:dynamodb"), _) => Some("relay"),
+        (Some("aws:sqs"), _) | (_, Some("recharge" | "expiring")) => Some("recharge"),
+        (_, Some("reconcile")) => Some("reconcile"),
+        _ => None,
+    }
+}
+
 async fn replay(event: &Value) -> Value {
-    let stack = stage().await;
+    let Shop { stack, .. } = Shop::beside(stage().await).await;
     let text = event.to_string();
-    if event.get("Records").is_some() {
-        return stack.mappings.relayed(event).await.expect("an answer");
+    if let Some(function) = reader(event) {
+        return stack.mappings.invoke(function, event).await.expect("an answer");
     }
     if event.get("requestContext").is_none() {
         return debit::invoke::answer(stack.world(), event.clone()).await;

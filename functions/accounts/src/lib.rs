@@ -14,7 +14,7 @@ use shared::world::World;
 /// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
 pub async fn handle(world: &World, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
-    http::answer(route(world, &call).await)
+    http::answer(world, route(world, &call)).await
 }
 
 async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -78,7 +78,7 @@ async fn freeze(
     let reason = call.reason()?;
     let actor = call.actor();
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    let content = format!("freeze {frozen} {reason:?}");
+    let content = plan::freeze_content(frozen, &reason);
     operation(world, call, catalog, account, &content, &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
         let change = plan::freeze(account, frozen, &reason, operation, catalog, actor, now);
@@ -92,7 +92,7 @@ async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     let reason = call.reason()?;
     let actor = call.actor();
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    let content = format!("waive {reason:?}");
+    let content = payment::waive_content(&reason);
     operation(world, call, catalog, account, &content, &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
         payment::waive(account, &reason, operation, catalog, actor, now).map(Made::Change)

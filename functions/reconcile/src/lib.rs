@@ -3,17 +3,11 @@
 //! What it finds was paid and not credited, or credited and refunded, and is by then put right.
 
 use serde::Serialize;
-use shared::domain::instant::Span;
 use shared::domain::{AccountId, Credits, OperationId};
 use shared::operate::Failure;
 use shared::operate::payment::{self, Heard, News};
-use shared::stripe::{self, Asked, Stripe, StripeError};
+use shared::stripe::{self, Asking, Stripe, StripeError};
 use shared::world::World;
-
-/// How far it looks back.
-const DAYS: Span = Span::from_s(30 * 86_400);
-/// How many pages it reads of each kind at most: a hundred objects each.
-const MOST_PAGES: usize = 500;
 
 /// What it read and what it put right.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,25 +48,14 @@ pub enum ReconcileError {
 /// # Errors
 /// [`ReconcileError`]: run it again.
 pub async fn run(world: &World, stripe: &Stripe) -> Result<Report, ReconcileError> {
-    let since = world.clock.now() - DAYS;
     let mut report = Report::default();
-    for asked in Asked::ALL {
-        let mut after: Option<String> = None;
-        for page in 0.. {
-            if page == MOST_PAGES {
-                report.cut = true;
-                break;
-            }
-            let (objects, more) = stripe.list(asked, since, after.as_deref()).await?;
-            after = objects.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
-            for object in objects {
-                hear(world, stripe, object, &mut report).await?;
-            }
-            if !more || after.is_none() {
-                break;
-            }
+    let mut asking = Asking::new(stripe, world.clock.now());
+    while let Some(objects) = asking.next().await? {
+        for object in objects {
+            hear(world, stripe, object, &mut report).await?;
         }
     }
+    report.cut = asking.is_cut();
     for found in &report.found {
         let Found { payment, before, after, .. } = found;
         tracing::warn!(payment, %before, %after, "a payment was not what Stripe says, and now is");

@@ -24,6 +24,8 @@ use crate::routes::Functions;
 pub const KEY: &str = "sk_test_local";
 /// The secret that it signs webhooks with.
 pub const WEBHOOK_SECRET: &str = "whsec_local";
+/// Who pays, as Stripe says it with every charge.
+pub const PAYER: &str = "cardholder@example.com";
 /// How often an event is sent at most; Stripe goes on for three days.
 const MOST_ATTEMPTS: u32 = 100;
 

@@ -1,5 +1,6 @@
 //! Changes as data: what to write, and on what condition.
 
+use super::mend::Mend;
 use super::refund::Refund;
 use super::tally::Tally;
 use crate::domain::catalog::ActionNumber;
@@ -41,6 +42,8 @@ pub enum Change {
     Publish(Edition),
     /// A customer comes in by a link, if nobody has.
     Enter(Entrance),
+    /// Something of the ledger is put right, after the tables were restored.
+    Mend(Mend),
 }
 
 /// A change of one account that is there.

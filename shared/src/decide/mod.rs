@@ -8,6 +8,7 @@ pub mod debit;
 pub mod edition;
 pub mod grant;
 pub mod hold;
+pub mod mend;
 pub mod once;
 pub mod open;
 pub mod page;

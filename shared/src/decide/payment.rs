@@ -80,6 +80,11 @@ pub fn change(
     news.then_some(PaymentChange { payment, order: learns, parks, change })
 }
 
+/// A payment written as it is: what it gave was read from its account.
+pub fn as_is(payment: &Payment) -> PaymentChange {
+    PaymentChange { payment: payment.clone(), order: None, parks: None, change: None }
+}
+
 /// What the account gets (more than nothing) or what is taken back of it (less).
 fn apply(
     (order, account): (&Order, &Account),
@@ -146,6 +151,11 @@ pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Paym
         true => Ok(Payment { decided: Some(decided), ..before.clone() }),
         false => Err(Refusal::PaymentNotParked),
     }
+}
+
+/// A waiver in one line, for its receipt.
+pub fn waive_content(reason: &str) -> String {
+    format!("waive {reason:?}")
 }
 
 /// Lets an account off its debt, with a reason.

@@ -40,6 +40,11 @@ pub fn change(
     })
 }
 
+/// A freeze or its end in one line, for its receipt.
+pub fn freeze_content(frozen: bool, reason: &str) -> String {
+    format!("freeze {frozen} {reason:?}")
+}
+
 /// Freezes or thaws an account, with a reason. It changes no balance.
 pub fn freeze(
     account: &Account,

@@ -4,7 +4,7 @@ use super::upkeep::{page_now, settle_now};
 use super::{Failure, Run, TRIES, again, lost, retried, wait};
 use crate::decide::payment;
 use crate::decide::{Change, Guard, Receipt, Told, UnreadEvent, page, settle};
-use crate::domain::payment::{Decided, IntentId, Order, Payment, Said};
+use crate::domain::payment::{Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{AccountId, Catalog, Credits, Key, OperationId, Refusal};
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
@@ -109,7 +109,7 @@ pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Fail
         Said::Payment { intent, facts } => {
             let becomes =
                 |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
-            join(world, intent, adopt, &becomes).await
+            join(world, intent, adopt, None, &becomes).await
         }
     }
 }
@@ -123,10 +123,34 @@ pub async fn decide(world: &World, intent: &IntentId, decided: &Decided) -> Resu
         Some(order) => payment::decided(before, order, decided.clone()),
         None => Err(Refusal::PaymentNotFound),
     };
-    match join(world, intent, false, &becomes).await? {
+    match join(world, intent, false, None, &becomes).await? {
         Heard::News(news) => Ok(news),
         Heard::Foreign | Heard::Known => Err(Refusal::PaymentNotFound.into()),
     }
+}
+
+/// A payment whose account tells otherwise what it got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mended {
+    /// The number of the write as which the payment was read, before the account was.
+    pub version: u64,
+    /// What the entries of the account say it gave.
+    pub got: Credits,
+}
+
+/// Puts a payment right: what it gave is what the account got, and what is due beyond that is given
+/// or taken back, with its entry. `facts` are what is known of it besides.
+///
+/// # Errors
+/// [`Failure::Store`]. [`Heard::Known`]: it was written in between; look again.
+pub async fn mend(
+    world: &World,
+    intent: &IntentId,
+    mended: &Mended,
+    facts: &Facts,
+) -> Result<Heard, Failure> {
+    let becomes = |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
+    join(world, intent, false, Some(mended), &becomes).await
 }
 
 /// Keeps an event that cannot be read. False: too many wait already.
@@ -170,13 +194,21 @@ async fn join(
     world: &World,
     intent: &IntentId,
     adopt: bool,
+    mended: Option<&Mended>,
     becomes: &Becomes<'_>,
 ) -> Result<Heard, Failure> {
     let catalog = world.catalog().await;
     let run = &Run::begin(world, &catalog);
     for tried in 0..TRIES {
         let now = world.clock.now();
-        let before = retried(run, || world.store.payment(intent, now)).await?;
+        let mut before = retried(run, || world.store.payment(intent, now)).await?;
+        if let Some(mended) = mended {
+            // A write of it since then has changed the account as well.
+            if before.version != mended.version {
+                return Ok(Heard::Known);
+            }
+            before.applied = mended.got;
+        }
         // The order may be told by what is said now.
         let id = becomes(&before, None).ok().and_then(|after| after.order()).or(before.order());
         let order = match id {
@@ -197,7 +229,9 @@ async fn join(
         };
         let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
         let operation = world.entropy.mint(now);
-        let Some(change) = payment::change(&before, after, ordered, operation, now) else {
+        let change = payment::change(&before, after, ordered, operation, now);
+        let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
+        let Some(change) = change else {
             return Ok(Heard::Known);
         };
         let when = change.change.as_ref().map_or(&[][..], |change| &change.when);

@@ -5,6 +5,8 @@
 mod doubt;
 mod error;
 mod expression;
+mod filed;
+mod mend;
 pub mod packed;
 mod payments;
 mod read;
@@ -24,6 +26,7 @@ use aws_sdk_dynamodb::types::{
 pub use doubt::Doubt;
 pub use error::StoreError;
 use expression::Expression;
+pub use filed::{Filed, Shelf};
 pub use payments::Parked;
 pub use read::Scan;
 use row::Item;
@@ -117,6 +120,7 @@ impl Store {
             Change::Decide(event, decided) => self.decide(event, decided).await,
             Change::Publish(edition) => self.publish(edition).await,
             Change::Enter(entrance) => self.enter(entrance).await,
+            Change::Mend(mend) => self.mend(mend).await,
         };
         self.skew.check()?;
         outcome

@@ -178,7 +178,12 @@ impl Store {
     }
 
     /// The items of an account whose sort keys are `first`, `last` or between them.
-    fn between(&self, account: &AccountId, first: String, last: String) -> QueryFluentBuilder {
+    pub(super) fn between(
+        &self,
+        account: &AccountId,
+        first: String,
+        last: String,
+    ) -> QueryFluentBuilder {
         let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
         query
             .key_condition_expression("a = :account AND s BETWEEN :first AND :last")

@@ -201,6 +201,26 @@ pub fn read_account_key(key: &Item) -> Result<AccountId, StoreError> {
 }
 
 pub fn read_account(item: &Item) -> Result<Account, StoreError> {
+    let (row, read) = (Row::of("accounts", item), read_account_as_written(item)?);
+    // What every reader relies on, checked once.
+    if read.available < Credits::ZERO {
+        return Err(row.broken(account::AVAILABLE, "is below zero"));
+    }
+    if read.debt < Credits::ZERO {
+        return Err(row.broken(account::DEBT, "is below zero"));
+    }
+    if read.paged + read.recent.len() as u64 != read.seq {
+        return Err(row.broken(account::SEQ, "is not the number of entries"));
+    }
+    let spent = read.spent();
+    if spent < Credits::ZERO || spent > read.line.left() {
+        return Err(row.broken(account::LINE, "does not hold what was spent of it"));
+    }
+    Ok(read)
+}
+
+/// An account that may contradict itself: for those who say how.
+pub fn read_account_as_written(item: &Item) -> Result<Account, StoreError> {
     let row = Row::of("accounts", item);
     let id: AccountId = row.parsed(ACCOUNT)?;
     let ids = row.list(account::RECENT_IDS)?;
@@ -236,7 +256,7 @@ pub fn read_account(item: &Item) -> Result<Account, StoreError> {
     let line = packed::read_line(row.bytes(account::LINE)?);
     let standing = packed::read_standing(row.bytes(account::STANDING)?);
     let gate = row.optional_number::<u8>(account::GATE)?.unwrap_or(0);
-    let read = Account {
+    Ok(Account {
         id,
         available: row.credits(account::AVAILABLE)?,
         debt: Credits::from_micro(row.optional_number(account::DEBT)?.unwrap_or(0)),
@@ -257,22 +277,7 @@ pub fn read_account(item: &Item) -> Result<Account, StoreError> {
         floor: row.instant(account::FLOOR)?,
         page_time: row.instant(account::PAGE_TIME)?,
         recent,
-    };
-    // What every reader relies on, checked once.
-    if read.available < Credits::ZERO {
-        return Err(row.broken(account::AVAILABLE, "is below zero"));
-    }
-    if read.debt < Credits::ZERO {
-        return Err(row.broken(account::DEBT, "is below zero"));
-    }
-    if read.paged + read.recent.len() as u64 != read.seq {
-        return Err(row.broken(account::SEQ, "is not the number of entries"));
-    }
-    let spent = read.spent();
-    if spent < Credits::ZERO || spent > read.line.left() {
-        return Err(row.broken(account::LINE, "does not hold what was spent of it"));
-    }
-    Ok(read)
+    })
 }
 
 pub fn read_page(item: &Item) -> Result<Page, StoreError> {

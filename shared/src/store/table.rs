@@ -192,6 +192,11 @@ pub fn layout_key(seq: Seq) -> String {
     format!("L#{seq:015}")
 }
 
+/// `A#<key>`: what was filed under `key`, and was set aside by `repair`.
+pub fn aside_key(key: &str) -> String {
+    format!("A#{key}")
+}
+
 /// `E#<id>`: that a customer came in by this link.
 pub fn entrance_key(link: OperationId) -> String {
     format!("E#{link}")

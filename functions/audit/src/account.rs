@@ -1,0 +1,151 @@
+//! One account: read whole, and compared with what its entries come to.
+
+use std::time::Duration;
+
+use shared::domain::AccountId;
+use shared::domain::period::Day;
+use shared::store::{Filed, Store, StoreError};
+use shared::world::World;
+
+use crate::difference::{Difference, Kind};
+use crate::ledger::Ledger;
+use crate::payment;
+
+/// How often an account is read where something differs. What is wrong is wrong each time; what
+/// comes of reading while it is written is another thing each time, or nothing.
+const READINGS: u32 = 3;
+/// Between two readings: a caller that is in the middle of something comes to its end.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Who freezes an account that cannot be put right by a rule.
+pub const REPAIR: &str = "scrip repair";
+
+/// What is wrong with an account, its ledger and its payments. Writes nothing.
+///
+/// # Errors
+/// [`StoreError`] if they cannot be read at all. What is broken in them is a difference.
+pub async fn account(world: &World, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
+    let mut found = read_once(world, id).await?;
+    for _ in 1..READINGS {
+        if found.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        let again = read_once(world, id).await?;
+        let seen_before = |difference: &Difference| found.iter().any(|d| d.is_again(difference));
+        found = again.into_iter().filter(seen_before).collect();
+    }
+    Ok(found)
+}
+
+async fn read_once(world: &World, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
+    let mut audit = Findings::of(id);
+    // In this order: what was counted into a day is in the account, and what leaves the account
+    // meanwhile is in a page by then.
+    let days = audit.read(world.store.days(id, Day::FIRST, Day::LAST).await)?;
+    let Some(account) = audit.read(world.store.account_as_written(id).await)? else {
+        return Ok(audit.found);
+    };
+    let Some(account) = account else {
+        orphans(&world.store, &mut audit).await?;
+        return Ok(audit.found);
+    };
+    let mut ledger = Ledger::new(account, days.unwrap_or_default());
+    let mut after = None;
+    loop {
+        let shelf = world.store.shelf(id, after.as_deref()).await?;
+        for filed in shelf.filed {
+            if let Some(filed) = audit.read(filed)? {
+                ledger.take(filed, &mut audit);
+            }
+        }
+        after = shelf.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let orders = ledger.close(&mut audit);
+    let (book, catalog) = (&ledger.book, world.catalog().await.version);
+    if book.catalog > catalog {
+        audit.differs(Kind::Catalog, format!("version {}", book.catalog), format!("{catalog}"));
+    }
+    // Where entries are lost it is not known what they were about.
+    if book.whole {
+        payment::of_account(world, &book.payments, &orders, &mut audit).await?;
+    }
+    let by_repair = book.frozen.as_ref().is_some_and(|(_, who)| who.as_deref() == Some(REPAIR));
+    if ledger.account.gate.frozen && by_repair {
+        audit.found.iter_mut().for_each(|difference| difference.parked = true);
+    }
+    Ok(audit.found)
+}
+
+/// What the ledger holds of an account that is not there: names do not count, they are kept for
+/// what was refused too.
+async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreError> {
+    let (mut pages, mut receipts, mut after) = (0, 0, None);
+    loop {
+        let shelf = store.shelf(audit.account, after.as_deref()).await?;
+        for filed in shelf.filed {
+            match audit.read(filed)? {
+                Some(Filed::Page(_)) => pages += 1,
+                Some(Filed::Receipt(_)) => receipts += 1,
+                _ => {}
+            }
+        }
+        after = shelf.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if pages + receipts > 0 {
+        let found = format!("none, with {pages} pages and {receipts} receipts");
+        audit.differs(Kind::Account, "an account", found);
+    }
+    Ok(())
+}
+
+/// What was found so far, of one account.
+#[derive(Debug)]
+pub struct Findings<'a> {
+    pub account: &'a AccountId,
+    pub found: Vec<Difference>,
+}
+
+impl Findings<'_> {
+    pub fn of(account: &AccountId) -> Findings<'_> {
+        Findings { account, found: Vec::new() }
+    }
+
+    pub fn differs(&mut self, kind: Kind, expected: impl ToString, found: impl ToString) {
+        let (expected, found) = (expected.to_string(), found.to_string());
+        let account = Some(self.account.clone());
+        self.found.push(Difference { account, kind, expected, found, parked: false });
+    }
+
+    /// Two that should be the same.
+    pub fn compare<T: PartialEq + ToString>(&mut self, kind: Kind, expected: T, found: T) {
+        if expected != found {
+            self.differs(kind, expected, found);
+        }
+    }
+
+    /// What was read; None of an item that is broken, which is a difference.
+    ///
+    /// # Errors
+    /// If it could not be read at all.
+    pub fn read<T>(&mut self, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(StoreError::Broken { table, key, attribute, problem }) => {
+                let item = format!("{table} {key}");
+                self.differs(
+                    Kind::Unreadable { item },
+                    "an item",
+                    format!("{attribute} {problem}"),
+                );
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The book: what the entries of an account come to, reckoned again from the first to the last.
+//!
+//! It shares no arithmetic with what it checks. Sums are wider than credits, so that an amount that
+//! somebody made up cannot overflow them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use shared::domain::account::Note;
+use shared::domain::catalog::ActionNumber;
+use shared::domain::grant::Line;
+use shared::domain::period::{Anchor, Day};
+use shared::domain::usage::{MOST_USERS, Used, Who};
+use shared::domain::{
+    Account, Credits, Entry, GrantId, Instant, OperationId, Seq, Status, Usage, What,
+};
+
+/// Micro-credits.
+pub type Micro = i128;
+
+pub fn micro(credits: Credits) -> Micro {
+    Micro::from(credits.micro())
+}
+
+/// An amount as a person reads it: any amount, however wrong.
+pub fn shown(micro: Micro) -> String {
+    match i64::try_from(micro) {
+        Ok(micro) => Credits::from_micro(micro).to_string(),
+        Err(_) => format!("{micro} micro-credits"),
+    }
+}
+
+/// What the entries so far come to.
+#[derive(Debug)]
+pub struct Book {
+    /// The number of the next entry.
+    pub next: Seq,
+    /// Whether all entries were there: without some, only what later ones say in full is known.
+    pub whole: bool,
+    pub available: Micro,
+    pub held: Micro,
+    pub debt: Micro,
+    pub holds: BTreeMap<OperationId, (Micro, Instant)>,
+    pub consumed: BTreeMap<ActionNumber, Micro>,
+    /// The latest settle, or the opening: its number, and what it laid out.
+    pub line: Option<(Seq, LaidOut)>,
+    /// Credits that arrived since, and are to be folded in.
+    pub notes: Micro,
+    pub plan: Option<(String, Status, Anchor)>,
+    /// None: the account was never frozen.
+    pub frozen: Option<(bool, Option<String>)>,
+    /// What was given back of a debit,
+    pub debits: BTreeMap<OperationId, Micro>,
+    /// and of a line, by the number of the entry that laid it out.
+    pub lines: BTreeMap<Seq, Micro>,
+    /// What payments gave, and took back: by what Stripe calls them, with their orders.
+    pub payments: BTreeMap<String, (OperationId, Micro)>,
+    pub repeated: Vec<OperationId>,
+    /// The latest version of the catalog that an entry names.
+    pub catalog: u32,
+    happened: HashMap<OperationId, (Seq, Instant)>,
+    /// The numbers of the entries that laid out a line.
+    laid_out: Vec<Seq>,
+    /// Since when consumption is counted, and whether that has begun.
+    counted_from: Instant,
+    counting: bool,
+}
+
+/// A line as it was laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaidOut {
+    By(Line),
+    /// By the opening: its grants.
+    Opening(Vec<(GrantId, Credits, Option<Instant>)>),
+}
+
+impl LaidOut {
+    /// Whether it is the line of an account.
+    pub fn is(&self, line: &Line) -> bool {
+        match self {
+            LaidOut::By(laid_out) => laid_out == line,
+            LaidOut::Opening(grants) => {
+                let mut of: Vec<_> = line
+                    .grants()
+                    .iter()
+                    .map(|grant| (grant.id, grant.left, grant.expires_at))
+                    .collect();
+                of.sort();
+                let mut grants = grants.clone();
+                grants.sort();
+                grants == of
+            }
+        }
+    }
+
+    pub fn left(&self) -> Micro {
+        match self {
+            LaidOut::By(line) => line.grants().iter().map(|grant| micro(grant.left)).sum(),
+            LaidOut::Opening(grants) => grants.iter().map(|(_, credits, _)| micro(*credits)).sum(),
+        }
+    }
+}
+
+impl Book {
+    /// An empty one, of an account whose consumption is counted since `counted_from`.
+    pub fn new(counted_from: Instant) -> Book {
+        Book {
+            next: 1,
+            whole: true,
+            available: 0,
+            held: 0,
+            debt: 0,
+            holds: BTreeMap::new(),
+            consumed: BTreeMap::new(),
+            line: None,
+            notes: 0,
+            plan: None,
+            frozen: None,
+            debits: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            repeated: Vec::new(),
+            catalog: 0,
+            happened: HashMap::new(),
+            laid_out: Vec::new(),
+            counted_from,
+            counting: false,
+        }
+    }
+
+    /// Goes on after entries that are not there, at number `next`, where this is the balance.
+    pub fn skip_to(&mut self, next: Seq, available: Micro, held: Micro) {
+        (self.next, self.whole) = (next, false);
+        (self.available, self.held) = (available, held);
+    }
+
+    /// Enters the next entry.
+    pub fn enter(&mut self, entry: &Entry) {
+        let seq = self.next;
+        self.next += 1;
+        self.available += micro(entry.available);
+        self.held += micro(entry.held);
+        self.catalog = self.catalog.max(entry.catalog);
+        if self.happened.insert(entry.id, (seq, entry.at)).is_some() {
+            self.repeated.push(entry.id);
+        }
+        match &entry.what {
+            What::Opened { plan, status, anchor, moved } => {
+                self.plan = Some((plan.clone(), *status, *anchor));
+                let grants = moved.iter().map(|m| (m.grant, m.credits, m.expires_at));
+                self.lay_out(seq, entry.at, LaidOut::Opening(grants.collect()));
+            }
+            What::Settled { lapsed, line, debt, .. } => {
+                self.debt += micro(*debt);
+                lapsed.iter().for_each(|hold| {
+                    self.holds.remove(hold);
+                });
+                self.lay_out(seq, entry.at, LaidOut::By(line.clone()));
+            }
+            What::PlanChanged { plan, status, anchor } => {
+                self.plan = Some((plan.clone(), *status, *anchor));
+            }
+            What::Debit { action, .. } => self.consume(*action, -micro(entry.available)),
+            What::Granted { .. } => self.notes += micro(entry.available),
+            What::Held { expires_at, .. } => {
+                self.holds.insert(entry.id, (micro(entry.held), *expires_at));
+            }
+            What::Captured { hold, action, credits, ends, .. } => {
+                self.consume(*action, micro(*credits));
+                match (*ends, self.holds.get_mut(hold)) {
+                    (true, _) => {
+                        self.holds.remove(hold);
+                    }
+                    (false, Some((total, _))) => *total += micro(entry.held),
+                    (false, None) => {}
+                }
+            }
+            What::Released { hold } => {
+                self.holds.remove(hold);
+            }
+            What::Extended { hold, expires_at } => {
+                if let Some((_, ends)) = self.holds.get_mut(hold) {
+                    *ends = *expires_at;
+                }
+            }
+            What::Refunded { debit, credits, action, moved } => {
+                self.notes += moved.iter().map(|moved| micro(moved.credits)).sum::<Micro>();
+                self.give_back(*debit, micro(*credits), *action);
+            }
+            What::Frozen => self.frozen = Some((true, entry.user.clone())),
+            What::Unfrozen => self.frozen = Some((false, None)),
+            What::ToppedUp { order, .. } => {
+                self.notes += micro(entry.available);
+                self.pay(entry, *order, micro(entry.available));
+            }
+            What::Reversed { order, credits, .. } => self.pay(entry, *order, -micro(*credits)),
+            What::DebtWaived { credits } => self.debt -= micro(*credits),
+        }
+    }
+
+    fn lay_out(&mut self, seq: Seq, at: Instant, line: LaidOut) {
+        self.line = Some((seq, line));
+        self.laid_out.push(seq);
+        self.notes = 0;
+        // Counting began with the first of these at or after the instant that it counts from.
+        self.counting |= at >= self.counted_from;
+    }
+
+    fn consume(&mut self, action: Option<ActionNumber>, credits: Micro) {
+        if self.counting {
+            *self.consumed.entry(action.unwrap_or(0)).or_default() += credits;
+        }
+    }
+
+    fn give_back(&mut self, debit: OperationId, credits: Micro, action: Option<ActionNumber>) {
+        *self.debits.entry(debit).or_default() += credits;
+        let Some((seq, at)) = self.happened.get(&debit).copied() else { return };
+        if at >= self.counted_from {
+            self.consume(action, -credits);
+        }
+        // The line it was burnt of is the last that was laid out before it. While that is still the
+        // account's, nothing is counted of it.
+        let later = self.laid_out.partition_point(|laid_out| *laid_out < seq);
+        if later < self.laid_out.len() && later > 0 {
+            *self.lines.entry(self.laid_out[later - 1]).or_default() += credits;
+        }
+    }
+
+    fn pay(&mut self, entry: &Entry, order: OperationId, credits: Micro) {
+        let intent = entry.reference.clone().unwrap_or_default();
+        self.payments.entry(intent).or_insert((order, 0)).1 += credits;
+    }
+}
+
+/// What the notes of an account bring.
+pub fn noted(account: &Account) -> Micro {
+    let brings = account.notes.iter().map(|note| match note {
+        Note::Grant(grant) => micro(grant.left),
+        Note::Plan { .. } | Note::TakenBack { .. } => 0,
+    });
+    brings.sum()
+}
+
+/// What the entries of each day come to.
+#[derive(Debug, Default)]
+pub struct Days(pub BTreeMap<Day, Usage>);
+
+impl Days {
+    pub fn count(&mut self, entry: &Entry) {
+        let (action, credits, count) = match &entry.what {
+            What::Debit { action, .. } => (action, -entry.available.micro(), 1),
+            What::Captured { action, credits, .. } => (action, credits.micro(), 1),
+            What::Refunded { action, credits, .. } => (action, -credits.micro(), 0),
+            _ => return,
+        };
+        let usage = self.0.entry(Day::of(entry.at)).or_default();
+        let who = entry.user.clone().map_or(Who::Nobody, Who::User);
+        let told_apart = usage.users.contains_key(&who) || usage.users.len() < MOST_USERS;
+        let who = if told_apart || who == Who::Nobody { who } else { Who::Others };
+        let action = usage.actions.entry(action.unwrap_or(0)).or_default();
+        for used in [action, usage.users.entry(who).or_default()] {
+            let micro = used.credits.micro().saturating_add(credits);
+            *used = Used { credits: Credits::from_micro(micro), count: used.count + count };
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What can be wrong: one kind for each comparison, with its words.
+
+use shared::decide::refund::Returned;
+use shared::decide::refund::ReturnedOf;
+use shared::decide::tally::Tallied;
+use shared::decide::{Name, Page, Receipt};
+use shared::domain::catalog::ActionNumber;
+use shared::domain::payment::IntentId;
+use shared::domain::{AccountId, Credits, Entry, Instant, OperationId, Seq};
+
+/// Two things that should say the same, and do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// None: a payment of no account that is known.
+    pub account: Option<AccountId>,
+    pub kind: Kind,
+    pub expected: String,
+    pub found: String,
+    /// An operator was told: the account is frozen for it, or it is among what waits.
+    pub parked: bool,
+}
+
+/// What differs, and what is needed to put it right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    // What the account says of itself, against its entries.
+    Unreadable { item: String },
+    Account,
+    Number,
+    Available,
+    Held,
+    Debt,
+    Hold(OperationId),
+    Consumed(ActionNumber),
+    Line,
+    Notes,
+    ValidUntil,
+    Plan,
+    Frozen,
+    Floor,
+    PageTime,
+    // What the ledger says, against itself and the account.
+    Gap { first: Seq, last: Seq },
+    Closing { time: Instant, first: Seq },
+    Page(Box<Page>),
+    Ahead(Box<Page>),
+    Repeated(OperationId),
+    NameMissing(Name),
+    NameDiffers { there: Name, id: OperationId },
+    ReceiptMissing(Box<Entry>),
+    ReceiptAlone(Receipt),
+    Returned(Returned),
+    Day(Box<Tallied>),
+    Catalog,
+    // Payments, against the account, their orders and Stripe.
+    Order(OperationId),
+    Payment { intent: IntentId, order: OperationId, got: Credits },
+    Due(IntentId),
+    Mark(IntentId),
+    Stripe(IntentId),
+}
+
+impl Kind {
+    /// The word for it in a log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Unreadable { .. } => "unreadable",
+            Kind::Account => "account",
+            Kind::Number => "number",
+            Kind::Available => "available",
+            Kind::Held => "held",
+            Kind::Debt => "debt",
+            Kind::Hold(_) => "hold",
+            Kind::Consumed(_) => "consumed",
+            Kind::Line => "line",
+            Kind::Notes => "notes",
+            Kind::ValidUntil => "valid_until",
+            Kind::Plan => "plan",
+            Kind::Frozen => "frozen",
+            Kind::Floor => "floor",
+            Kind::PageTime => "page_time",
+            Kind::Gap { .. } => "gap",
+            Kind::Closing { .. } => "closing",
+            Kind::Page(_) => "page",
+            Kind::Ahead(_) => "ahead",
+            Kind::Repeated(_) => "repeated",
+            Kind::NameMissing(_) => "name_missing",
+            Kind::NameDiffers { .. } => "name_differs",
+            Kind::ReceiptMissing(_) => "receipt_missing",
+            Kind::ReceiptAlone(_) => "receipt_alone",
+            Kind::Returned(_) => "returned",
+            Kind::Day(_) => "day",
+            Kind::Catalog => "catalog",
+            Kind::Order(_) => "order",
+            Kind::Payment { .. } => "payment",
+            Kind::Due(_) => "due",
+            Kind::Mark(_) => "mark",
+            Kind::Stripe(_) => "stripe",
+        }
+    }
+
+    /// What is wrong, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Kind::Unreadable { .. } => "an item cannot be read",
+            Kind::Account => "the ledger has entries or receipts of an account that is not there",
+            Kind::Number => "the number of entries is not that of the paged and the recent ones",
+            Kind::Available => "what is available is not the sum of the entries",
+            Kind::Held => "what is held is not the sum of the entries",
+            Kind::Debt => "the debt is not the sum of the entries",
+            Kind::Hold(_) => "a hold is not what its entries made of it",
+            Kind::Consumed(_) => "what is consumed this period is not what the entries say",
+            Kind::Line => "the line is not the one that the latest settle laid out",
+            Kind::Notes => "the notes are not what arrived since the latest settle",
+            Kind::ValidUntil => "the line is used for longer than one of its grants lasts",
+            Kind::Plan => "the plan is not that of the latest entry",
+            Kind::Frozen => "it is frozen and no entry says so, or the other way round",
+            Kind::Floor => "an id that left for a page is above the floor: it could happen again",
+            Kind::PageTime => "the time of the latest page is not that in its key",
+            Kind::Gap { .. } => "entries are in no page",
+            Kind::Closing { .. } => "the balance after a page is not the sum of the entries",
+            Kind::Page(_) => "the entries of a page are not those of the account",
+            Kind::Ahead(_) => "a page has entries that the account does not have",
+            Kind::Repeated(_) => "an operation happened twice",
+            Kind::NameMissing(_) => "a name is lost: sent again, its operation would happen again",
+            Kind::NameDiffers { .. } => "a name stands for another operation than its entry",
+            Kind::ReceiptMissing(_) => "a receipt is lost: sent again, it would happen again",
+            Kind::ReceiptAlone(_) => "a receipt is of an operation that the account does not have",
+            Kind::Returned(_) => "the count of what was given back is not what the entries say",
+            Kind::Day(_) => "the usage of a day is not what the entries say",
+            Kind::Catalog => "entries name a catalog that is not published",
+            Kind::Order(_) => "the order of credits that were bought is not there",
+            Kind::Payment { .. } => "a payment did not give what the account got for it",
+            Kind::Due(_) => "a payment did not give what is due for it",
+            Kind::Mark(_) => {
+                "a payment waits for an operator and is not listed, or is and does not"
+            }
+            Kind::Stripe(_) => "a payment is not what Stripe says",
+        }
+    }
+
+    /// What of the account it is about, where there may be several.
+    pub fn about(&self) -> String {
+        let returned = |of: &ReturnedOf| match of {
+            ReturnedOf::Debit(id) => format!("debit {id}"),
+            ReturnedOf::Layout(seq) => format!("the line of entry {seq}"),
+        };
+        match self {
+            Kind::Unreadable { item } => item.clone(),
+            Kind::Hold(id) | Kind::Repeated(id) | Kind::Order(id) => id.to_string(),
+            Kind::Consumed(action) => format!("action {action}"),
+            Kind::Gap { first, last } => format!("entries {first} to {last}"),
+            Kind::Closing { first, .. } => format!("the page of entry {first}"),
+            Kind::Page(page) | Kind::Ahead(page) => format!("the page of entry {}", page.first),
+            Kind::NameMissing(name) | Kind::NameDiffers { there: name, .. } => {
+                format!("{:?}", name.key.as_str())
+            }
+            Kind::ReceiptMissing(entry) => format!("{:?}", entry.key.as_deref().unwrap_or("")),
+            Kind::ReceiptAlone(receipt) => format!("{:?}", receipt.key.as_str()),
+            Kind::Returned(count) => returned(&count.of),
+            Kind::Day(day) => day.after.day.to_string(),
+            Kind::Payment { intent, .. }
+            | Kind::Due(intent)
+            | Kind::Mark(intent)
+            | Kind::Stripe(intent) => intent.to_string(),
+            _ => String::new(),
+        }
+    }
+}
+
+impl Difference {
+    /// Whether it is the same one, seen again: its amounts may have moved meanwhile.
+    pub fn is_again(&self, other: &Difference) -> bool {
+        self.account == other.account
+            && self.kind.name() == other.kind.name()
+            && self.kind.about() == other.kind.about()
+    }
+
+    /// Logs it where the alarm listens.
+    pub fn log(&self) {
+        let account = self.account.as_ref().map(AccountId::as_str);
+        let Difference { expected, found, parked, .. } = self;
+        let (difference, about) = (self.kind.name(), self.kind.about());
+        let words = self.kind.words();
+        tracing::error!(
+            alarm = "audit_difference",
+            account,
+            difference,
+            about,
+            expected,
+            found,
+            parked,
+            "{words}"
+        );
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let account = self.account.as_ref().map_or("-", AccountId::as_str);
+        let about = self.kind.about();
+        let about = if about.is_empty() { about } else { format!(" ({about})") };
+        let parked = if self.parked { " [parked]" } else { "" };
+        let (name, words) = (self.kind.name(), self.kind.words());
+        let Difference { expected, found, .. } = self;
+        write!(f, "{account}  {name}: {words}{about}: expected {expected}, found {found}{parked}")
+    }
+}

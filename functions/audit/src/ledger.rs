@@ -1,0 +1,367 @@
+//! What the ledger holds of an account, entered into the book, and the account compared with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use shared::decide::refund::{Returned, ReturnedOf};
+use shared::decide::tally::{Counted, DayUsage, Tallied};
+use shared::decide::{Name, Page, Receipt};
+use shared::domain::usage::Used;
+use shared::domain::{Account, Credits, Entry, Instant, Key, OperationId, Seq, Usage};
+use shared::store::Filed;
+
+use crate::account::Findings;
+use crate::book::{Book, Days, Micro, micro, noted, shown};
+use crate::difference::Kind;
+
+/// An account, and its ledger as far as it was taken in.
+#[derive(Debug)]
+pub struct Ledger {
+    pub account: Account,
+    pub book: Book,
+    /// The usage of days as it is kept, and what the entries up to its last one come to.
+    days: Vec<DayUsage>,
+    reckoned: Days,
+    /// How far that is: the last entry, and the time of its page.
+    tallied: Counted,
+    names: HashMap<String, Name>,
+    receipts: BTreeMap<String, Receipt>,
+    returned: Vec<(ReturnedOf, Credits)>,
+    /// By how much the pages so far are off.
+    off: (Micro, Micro),
+    /// The latest time inside an id that left for a page, and the time of the latest page.
+    floor: Instant,
+    page_time: Instant,
+}
+
+impl Ledger {
+    pub fn new(account: Account, days: Vec<DayUsage>) -> Ledger {
+        Ledger {
+            book: Book::new(account.standing.counted_from),
+            account,
+            days,
+            reckoned: Days::default(),
+            tallied: Counted::default(),
+            names: HashMap::new(),
+            receipts: BTreeMap::new(),
+            returned: Vec::new(),
+            off: (0, 0),
+            floor: Instant::EPOCH,
+            page_time: Instant::EPOCH,
+        }
+    }
+
+    /// Takes the next of what is filed: receipts and names come before the entries that they are of.
+    pub fn take(&mut self, filed: Filed, audit: &mut Findings<'_>) {
+        match filed {
+            Filed::Name(name) => {
+                self.names.insert(name.key.as_str().to_owned(), name);
+            }
+            Filed::Receipt(receipt) => {
+                self.receipts.insert(receipt.key.as_str().to_owned(), receipt);
+            }
+            Filed::Returned(of, credits) => self.returned.push((of, credits)),
+            Filed::Page(page) => {
+                self.count(&page);
+                self.page(page, audit);
+            }
+            Filed::Entrance(_) => {}
+        }
+    }
+
+    /// How far the days say that they were counted.
+    fn counted(&self) -> Counted {
+        self.days.last().map_or(Counted::default(), |latest| latest.counted)
+    }
+
+    fn count(&mut self, page: &Page) {
+        let counted = self.counted().seq;
+        for (seq, entry) in (page.first..).zip(&page.entries) {
+            // Of a page that the account does not have, it counts only what it has.
+            if seq == self.tallied.seq + 1 && seq <= counted && seq <= self.account.seq {
+                self.tallied = Counted { seq, time: page.time };
+                self.reckoned.count(entry);
+            }
+        }
+    }
+
+    fn page(&mut self, page: Page, audit: &mut Findings<'_>) {
+        let Account { paged, seq: latest, .. } = self.account;
+        if page.first > paged {
+            // The account has not let go of these yet: a crash in between, or another moment.
+            if page.last() > latest {
+                let found = format!("entries {} to {}", page.first, page.last());
+                audit.differs(Kind::Ahead(page.into()), format!("entries up to {latest}"), found);
+            } else if !self.is_recent(&page) {
+                audit.differs(Kind::Page(page.into()), "the account's entries", "others");
+            }
+            return;
+        }
+        if page.first > self.book.next {
+            self.gap(page.first - 1, opening(&page), audit);
+        }
+        if page.first < self.book.next || page.last() > paged {
+            let expected = format!("entries from {}, up to {paged}", self.book.next);
+            let found = format!("entries {} to {}", page.first, page.last());
+            audit.differs(Kind::Page(page.clone().into()), expected, found);
+        }
+        for (seq, entry) in (page.first..).zip(&page.entries) {
+            if seq == self.book.next && seq <= paged {
+                if entry.repeatable {
+                    self.floor = self.floor.max(entry.id.time());
+                }
+                self.enter(entry, audit);
+            }
+        }
+        // An entry that is off is off in every page after it: named where that begins.
+        let closing = (micro(page.available), micro(page.held));
+        let off = (closing.0 - self.book.available, closing.1 - self.book.held);
+        if off != self.off {
+            let kind = Kind::Closing { time: page.time, first: page.first };
+            let expected = balance(self.book.available + self.off.0, self.book.held + self.off.1);
+            audit.differs(kind, expected, balance(closing.0, closing.1));
+            self.off = off;
+        }
+        self.page_time = page.time;
+    }
+
+    fn is_recent(&self, page: &Page) -> bool {
+        let start = (page.first - self.account.paged - 1) as usize;
+        let end = start + page.entries.len();
+        self.account.recent.get(start..end) == Some(&page.entries[..])
+    }
+
+    /// Entries up to `last` are not there; after them the balance is `after`.
+    fn gap(&mut self, last: Seq, after: (Micro, Micro), audit: &mut Findings<'_>) {
+        let first = self.book.next;
+        let moved = (after.0 - self.book.available, after.1 - self.book.held);
+        let expected = format!("entries that move {}", balance(moved.0, moved.1));
+        audit.differs(Kind::Gap { first, last }, expected, "none");
+        self.book.skip_to(last + 1, after.0, after.1);
+        self.off = (0, 0);
+    }
+
+    fn enter(&mut self, entry: &Entry, audit: &mut Findings<'_>) {
+        let key = entry.key.as_deref().and_then(|key| key.parse::<Key>().ok());
+        if let Some(key) = key {
+            match entry.repeatable {
+                true => self.name(entry, key, audit),
+                false => self.receipt(entry, &key, audit),
+            }
+        }
+        self.book.enter(entry);
+    }
+
+    /// The name by which a service would send the entry's operation again.
+    fn name(&mut self, entry: &Entry, key: Key, audit: &mut Findings<'_>) {
+        // A ULID is an id, and shown as the key that it was sent as.
+        if key.id() == Some(entry.id) {
+            return;
+        }
+        match self.names.get(key.as_str()) {
+            None => {
+                let account = self.account.id.clone();
+                let name = Name { account, key, id: entry.id, replaces: None };
+                audit.differs(Kind::NameMissing(name), entry.id, "none");
+            }
+            Some(there) if there.id != entry.id => {
+                let found = there.id;
+                let kind = Kind::NameDiffers { there: there.clone(), id: entry.id };
+                audit.differs(kind, entry.id, found);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The receipt by which an operator would be told that the entry's operation happened.
+    fn receipt(&mut self, entry: &Entry, key: &Key, audit: &mut Findings<'_>) {
+        match self.receipts.get(key.as_str()) {
+            None => audit.differs(Kind::ReceiptMissing(entry.clone().into()), entry.id, "none"),
+            Some(receipt) if receipt.id == entry.id => {
+                self.receipts.remove(key.as_str());
+            }
+            // It is of another operation: that one is looked for at the end.
+            Some(_) => {}
+        }
+    }
+
+    /// Enters what is in no page yet, and compares. Returns the orders that were placed.
+    pub fn close(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
+        let Account { paged, seq, .. } = self.account;
+        let recent = self.account.recent.clone();
+        if self.book.next <= paged {
+            let available = micro(self.account.available);
+            let available = available - recent.iter().map(|e| micro(e.available)).sum::<Micro>();
+            let held = self.held() - recent.iter().map(|e| micro(e.held)).sum::<Micro>();
+            self.gap(paged, (available, held), audit);
+        } else if paged > 0 {
+            audit.compare(Kind::PageTime, self.page_time, self.account.page_time);
+        }
+        audit.compare(Kind::Number, paged + recent.len() as Seq, seq);
+        recent.iter().for_each(|entry| self.enter(entry, audit));
+        self.balance(audit);
+        if self.account.floor < self.floor {
+            audit.differs(Kind::Floor, self.floor, self.account.floor);
+        }
+        for id in &self.book.repeated {
+            audit.differs(Kind::Repeated(*id), "one entry", "another");
+        }
+        if self.book.whole {
+            self.standing(audit);
+            self.counts(audit);
+        }
+        self.usage(audit);
+        self.receipts_alone(audit)
+    }
+
+    fn held(&self) -> Micro {
+        let totals = self.account.holds.values();
+        totals.map(|held| micro(held.amount) + micro(held.lapsed)).sum()
+    }
+
+    /// What the account has, holds and owes.
+    fn balance(&self, audit: &mut Findings<'_>) {
+        let (account, book) = (&self.account, &self.book);
+        let available = micro(account.available);
+        if book.available != available {
+            audit.differs(Kind::Available, shown(book.available), shown(available));
+        }
+        if book.held != self.held() {
+            audit.differs(Kind::Held, shown(book.held), shown(self.held()));
+        }
+        let expiries = account.line.grants().iter().filter_map(|grant| grant.expires_at);
+        let until = expiries.fold(account.standing.counted_until, Instant::min);
+        if account.valid_until > until {
+            audit.differs(Kind::ValidUntil, until, account.valid_until);
+        }
+    }
+
+    /// What a whole ledger tells besides.
+    fn standing(&self, audit: &mut Findings<'_>) {
+        let (account, book) = (&self.account, &self.book);
+        if book.debt != micro(account.debt) {
+            audit.differs(Kind::Debt, shown(book.debt), account.debt);
+        }
+        let hold = |held: Option<(Micro, Instant)>| {
+            held.map_or("none".to_owned(), |(total, at)| format!("{} until {at}", shown(total)))
+        };
+        let ids: BTreeSet<_> = book.holds.keys().chain(account.holds.keys()).collect();
+        for id in ids {
+            let found = account.holds.get(id);
+            let found =
+                found.map(|held| (micro(held.amount) + micro(held.lapsed), held.expires_at));
+            audit.compare(Kind::Hold(*id), hold(book.holds.get(id).copied()), hold(found));
+        }
+        let actions: BTreeSet<_> = book.consumed.keys().chain(account.consumed.keys()).collect();
+        for action in actions {
+            let expected = book.consumed.get(action).copied().unwrap_or_default();
+            let found = account.consumed.get(action).map_or(0, |found| micro(*found));
+            audit.compare(Kind::Consumed(*action), shown(expected), shown(found));
+        }
+        let line = account.line.grants().iter().map(|grant| micro(grant.left)).sum::<Micro>();
+        let found = format!("{} by entry {}", shown(line), account.settled_seq);
+        match &book.line {
+            Some((seq, laid_out)) if *seq == account.settled_seq && laid_out.is(&account.line) => {}
+            Some((seq, laid_out)) => {
+                let expected = format!("{} by entry {seq}", shown(laid_out.left()));
+                audit.differs(Kind::Line, expected, found);
+            }
+            None => audit.differs(Kind::Line, "none", found),
+        }
+        audit.compare(Kind::Notes, shown(book.notes), shown(noted(account)));
+        let (plan, status, anchor) = account.latest_plan();
+        let found = format!("{plan}, {}, {}", status.name(), anchor.0);
+        let expected = book.plan.as_ref();
+        let expected = expected
+            .map(|(plan, status, anchor)| format!("{plan}, {}, {}", status.name(), anchor.0));
+        audit.compare(Kind::Plan, expected.unwrap_or_default(), found);
+        let frozen = book.frozen.as_ref().is_some_and(|(frozen, _)| *frozen);
+        audit.compare(Kind::Frozen, frozen, account.gate.frozen);
+    }
+
+    /// What was given back of debits and lines.
+    fn counts(&mut self, audit: &mut Findings<'_>) {
+        let (mut debits, mut lines) = (self.book.debits.clone(), self.book.lines.clone());
+        let mut compare = |of, expected: Micro, found: Micro| {
+            let [after, before] = [expected, found]
+                .map(|micro| Credits::from_micro(i64::try_from(micro).unwrap_or(i64::MAX)));
+            let kind = Kind::Returned(Returned { of, before, after });
+            audit.compare(kind, shown(expected), shown(found));
+        };
+        for (of, found) in &self.returned {
+            let expected = match of {
+                ReturnedOf::Debit(id) => debits.remove(id),
+                ReturnedOf::Layout(seq) => lines.remove(seq),
+            };
+            compare(*of, expected.unwrap_or_default(), micro(*found));
+        }
+        for (id, expected) in debits {
+            compare(ReturnedOf::Debit(id), expected, 0);
+        }
+        for (seq, expected) in lines {
+            compare(ReturnedOf::Layout(seq), expected, 0);
+        }
+    }
+
+    /// The usage of days, as far as they were counted: at most to the last entry of a page.
+    fn usage(&self, audit: &mut Findings<'_>) {
+        let kept: BTreeMap<_, _> = self.days.iter().map(|day| (day.day, day)).collect();
+        let days: BTreeSet<_> = kept.keys().chain(self.reckoned.0.keys()).copied().collect();
+        for day in days {
+            let usage = self.reckoned.0.get(&day).cloned().unwrap_or_default();
+            let before = kept.get(&day).map(|kept| kept.counted);
+            let counted = match before {
+                Some(before) if before.seq <= self.tallied.seq => before,
+                _ => self.tallied,
+            };
+            let expected = DayUsage { day, usage, counted };
+            let nothing = DayUsage { usage: Usage::default(), ..expected.clone() };
+            let found = kept.get(&day).copied().unwrap_or(&nothing);
+            if expected != *found {
+                let words = (uses(&expected), uses(found));
+                let kind = Kind::Day(Box::new(Tallied { after: expected, before }));
+                audit.differs(kind, words.0, words.1);
+            }
+        }
+    }
+
+    /// The receipts that no entry was found for: of orders, or of operations that are lost.
+    fn receipts_alone(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
+        let mut orders = Vec::new();
+        for receipt in std::mem::take(&mut self.receipts).into_values() {
+            if receipt.content.starts_with("checkout ") {
+                orders.push(receipt.id);
+            } else if self.book.whole {
+                let expected = format!("an entry: {}", receipt.content);
+                audit.differs(Kind::ReceiptAlone(receipt), expected, "none");
+            }
+        }
+        orders
+    }
+}
+
+/// The balance before a page, by what it says of the one after it.
+fn opening(page: &Page) -> (Micro, Micro) {
+    let sum = |of: fn(&Entry) -> Credits| page.entries.iter().map(|e| micro(of(e))).sum::<Micro>();
+    let (available, held) = (sum(|entry| entry.available), sum(|entry| entry.held));
+    (micro(page.available) - available, micro(page.held) - held)
+}
+
+fn balance(available: Micro, held: Micro) -> String {
+    format!("{} available, {} held", shown(available), shown(held))
+}
+
+fn uses(day: &DayUsage) -> String {
+    let DayUsage { usage, counted, .. } = day;
+    let sum = |used: Vec<&Used>| {
+        let credits = used.iter().map(|used| micro(used.credits)).sum::<Micro>();
+        let count = used.iter().map(|used| used.count).sum::<u64>();
+        format!("{} by {count} uses", shown(credits))
+    };
+    let actions = sum(usage.actions.values().collect());
+    let users = sum(usage.users.values().collect());
+    let (several, people) = (usage.actions.len(), usage.users.len());
+    format!(
+        "{actions} of {several} actions, {users} of {people} users, up to entry {}",
+        counted.seq
+    )
+}

@@ -1,0 +1,37 @@
+//! The cold start of `audit`, and nothing else.
+
+use std::time::Duration;
+
+use audit::Surroundings;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::domain::Instant;
+use shared::queue::Queue;
+use shared::stripe::Stripe;
+use shared::telemetry;
+use shared::world::{World, secret_from_env};
+
+/// Kept free at the end of an invocation: to finish what is being read and send the rest to the
+/// queue.
+const RESERVE: Duration = Duration::from_secs(60);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let clock = Clock::new(now);
+    let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?.get(clock.now()).await?;
+    let stripe = Stripe::new(&key, None)?;
+    let (world, queue) = (World::from_env(clock).await?, Queue::from_env().await?);
+    let surroundings = Surroundings { world, queue, stripe };
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        let left = event.context.deadline.saturating_sub(now().ms().unsigned_abs());
+        let left = Duration::from_millis(left).saturating_sub(RESERVE);
+        audit::answer(&surroundings, event.payload, left).await
+    }))
+    .await
+}
+
+fn now() -> Instant {
+    Instant::from_ms(chrono::Utc::now().timestamp_millis())
+}

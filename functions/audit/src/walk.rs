@@ -1,0 +1,73 @@
+//! All accounts of a segment of the table, one after the other, as far as there is time.
+
+use shared::domain::AccountId;
+use shared::store::StoreError;
+use shared::world::World;
+use tokio::task::JoinSet;
+
+use crate::account::account;
+use crate::difference::{Difference, Kind};
+
+/// How many accounts one request names.
+const READ: i32 = 64;
+/// How many accounts are read side by side.
+const AT_ONCE: usize = 8;
+
+/// Where a walk is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// The account that was seen last; None: from the beginning, or there are no more.
+    pub after: Option<AccountId>,
+    pub seen: u64,
+    pub found: Vec<Difference>,
+}
+
+/// Goes on with segment `segment` of `of` after the account `after`, while `goes_on`, which is asked
+/// after each request, says so. Writes nothing.
+///
+/// # Errors
+/// [`StoreError`] if the tables cannot be read.
+pub async fn walk(
+    world: &World,
+    (segment, of): (i32, i32),
+    after: Option<AccountId>,
+    mut goes_on: impl FnMut(&Walked) -> bool,
+) -> Result<Walked, StoreError> {
+    let mut walked = Walked { after, ..Walked::default() };
+    loop {
+        let scan = world.store.scan(segment, of, walked.after.as_ref(), READ).await?;
+        let mut ids = Vec::with_capacity(scan.accounts.len());
+        for read in scan.accounts {
+            match read {
+                Ok(loaded) => ids.push(loaded.account.id),
+                // It is read again as it is written, to say what is wrong with it.
+                Err(StoreError::Broken { key, attribute, problem, table }) => match key.parse() {
+                    Ok(id) => ids.push(id),
+                    Err(_) => walked.found.push(Difference {
+                        account: None,
+                        kind: Kind::Unreadable { item: format!("{table} {key}") },
+                        expected: "an account".to_owned(),
+                        found: format!("{attribute} {problem}"),
+                        parked: false,
+                    }),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        for ids in ids.chunks(AT_ONCE) {
+            let mut reading = JoinSet::new();
+            for id in ids.iter().cloned() {
+                let world = world.clone();
+                reading.spawn(async move { account(&world, &id).await });
+            }
+            while let Some(read) = reading.join_next().await {
+                walked.found.extend(read.expect("no reading panics")?);
+            }
+            walked.seen += ids.len() as u64;
+        }
+        walked.after = scan.next;
+        if walked.after.is_none() || !goes_on(&walked) {
+            return Ok(walked);
+        }
+    }
+}
