@@ -208,7 +208,7 @@ async fn records_of_a_stream() {
             on = stack().await;
         }
         let batch = mutator.json(&samples);
-        let Ok(reply) = on.mappings.relayed(&batch).await else { continue };
+        let Ok(reply) = on.mappings.invoke("relay", &batch).await else { continue };
         cases.deep += 1;
         // What failed is one of the records: from there on Lambda sends them again.
         for failure in reply["batchItemFailures"].as_array().expect("failures") {
