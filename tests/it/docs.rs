@@ -86,7 +86,7 @@ async fn the_commands_of_the_readme_do_what_it_says() {
     if !["bash", "curl", "sed"].into_iter().all(there_is) {
         return;
     }
-    let (stack, base) = Stack::served(None, &[]).await;
+    let (stack, _, base) = Stack::served(None, &[]).await;
     local::seed::seed(&stack.functions).await.expect("accounts");
     let blocks = blocks();
     let script: Vec<String> = blocks
