@@ -51,6 +51,11 @@ impl Template {
         Template(serde_saphyr::from_str(text).expect("template.yaml is YAML"))
     }
 
+    /// All of it. Of what CloudFormation fills in (`!Ref Accounts`) there is the text: `Accounts`.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
     pub fn tables(&self) -> Vec<Table> {
         let tables = self.of_type("AWS::DynamoDB::Table");
         tables

@@ -39,6 +39,7 @@ mod simulation;
 mod stories;
 mod sweeps;
 mod telemetry;
+mod template;
 mod tenancy;
 mod time;
 mod usage;

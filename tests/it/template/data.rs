@@ -1,0 +1,105 @@
+//! What is kept: tables, logs, queues, and how.
+
+use serde_json::Value;
+
+use super::{Complaints, functions, of_type, resources};
+
+/// What the gateway may write of a request. Neither the query, where the token of a link is, nor a
+/// header or a path.
+const LOGGED: &[&str] = &[
+    "$context.requestId",
+    "$context.requestTimeEpoch",
+    "$context.routeKey",
+    "$context.status",
+    "$context.responseLength",
+    "$context.responseLatency",
+    "$context.identity.userArn",
+    "$context.identity.sourceIp",
+    "$context.integrationLatency",
+    "$context.integrationErrorMessage",
+    "$context.error.message",
+];
+
+/// No table is lost: not with the stack, not by a replacement, not by a mistake, and none needs its
+/// capacity foretold.
+pub fn tables_are_kept(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    let mut ask = |name: &str, holds: bool, what: &str| {
+        if !holds {
+            complaints.push(format!("{name}: {what}"));
+        }
+    };
+    for (name, table) in of_type(template, "AWS::DynamoDB::Table") {
+        let properties = &table["Properties"];
+        let recovery = &properties["PointInTimeRecoverySpecification"];
+        ask(name, table["DeletionPolicy"] == "Retain", "goes with its stack");
+        ask(name, table["UpdateReplacePolicy"] == "Retain", "goes when it is replaced");
+        ask(name, properties["DeletionProtectionEnabled"] == true, "can be deleted");
+        ask(name, recovery["PointInTimeRecoveryEnabled"] == true, "cannot be restored");
+        ask(name, properties["BillingMode"] == "PAY_PER_REQUEST", "has a capacity to run out of");
+    }
+    complaints
+}
+
+/// Tables and queues are encrypted at rest; log groups and secrets always are.
+pub fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, table) in of_type(template, "AWS::DynamoDB::Table") {
+        if table["Properties"]["SSESpecification"]["SSEEnabled"] != true {
+            complaints.push(format!("{name} is not encrypted by a key of this AWS account"));
+        }
+    }
+    for (name, queue) in of_type(template, "AWS::SQS::Queue") {
+        if queue["Properties"]["SqsManagedSseEnabled"] != true {
+            complaints.push(format!("{name} is not encrypted"));
+        }
+    }
+    complaints
+}
+
+/// Every function logs JSON to a group that forgets after as many days as the parameter says, and
+/// is traced.
+pub fn logs_end(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, group) in of_type(template, "AWS::Logs::LogGroup") {
+        if group["Properties"]["RetentionInDays"] != "LogRetentionDays" {
+            complaints.push(format!("{name} is not kept for LogRetentionDays"));
+        }
+    }
+    for (name, function) in functions(template) {
+        let group = function["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
+        if resources(template).get(group).is_none_or(|g| g["Type"] != "AWS::Logs::LogGroup") {
+            complaints.push(format!("{name}: a log that Lambda makes, and keeps for ever"));
+        }
+        if function["LoggingConfig"]["LogFormat"] != "JSON" {
+            complaints.push(format!("{name}: a log that is not JSON"));
+        }
+        if function["Tracing"] != "Active" {
+            complaints.push(format!("{name} is not traced"));
+        }
+    }
+    complaints
+}
+
+/// The gateway logs every request, as JSON, and of it only what is listed above.
+pub fn access_logs_say_no_secret(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
+        let settings = &api["Properties"]["AccessLogSettings"];
+        let group = settings["DestinationArn"].as_str().and_then(|arn| arn.strip_suffix(".Arn"));
+        let group = group.and_then(|group| resources(template).get(group));
+        if group.is_none_or(|group| group["Type"] != "AWS::Logs::LogGroup") {
+            complaints.push(format!("{name}: requests are not logged"));
+        }
+        let format = settings["Format"].as_str().unwrap_or_default();
+        if !serde_json::from_str(format).is_ok_and(|line: Value| line.is_object()) {
+            complaints.push(format!("{name}: the log of requests is not JSON: {format}"));
+        }
+        for said in format.split('"').filter(|part| part.contains('$')) {
+            if !LOGGED.contains(&said) {
+                complaints.push(format!("{name}: the log says {said}"));
+            }
+        }
+    }
+    complaints
+}
