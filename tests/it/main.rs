@@ -23,6 +23,7 @@ mod input;
 mod invoke;
 mod ledger;
 mod listing;
+mod manifests;
 mod money;
 mod operators;
 mod page;

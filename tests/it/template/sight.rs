@@ -2,22 +2,17 @@
 
 use regex::Regex;
 use serde_json::Value;
+use shared::metrics::{Metric, NAMESPACE};
 
 use super::{Complaints, events, functions, of_type, resources, texts};
 
-/// What functions count, in the namespace `Scrip`: the embedded metric format, and one filter.
-const COUNTED: &[&str] = &[
-    "Conflicts",
-    "Credits",
-    "Debits",
-    "Failures",
-    "Latency",
-    "Pages",
-    "PaymentParked",
-    "Refusals",
-    "Replays",
-    "Unknowns",
-];
+/// Whether functions count it, in the namespace of Scrip, or a filter of their log does.
+fn is_counted(template: &Value, metric: &str) -> bool {
+    let filters = of_type(template, "AWS::Logs::MetricFilter").into_iter();
+    let mut filtered = filters.map(|(_, f)| &f["Properties"]["MetricTransformations"][0]);
+    Metric::ALL.iter().any(|counted| format!("{counted:?}") == metric)
+        || filtered.any(|f| f["MetricName"] == metric && f["MetricNamespace"] == NAMESPACE)
+}
 
 /// Every alarm tells what it means and is sent where the parameter says; what must be heard of has
 /// one.
@@ -94,14 +89,14 @@ pub fn every_function_is_watched(template: &Value) -> Complaints {
 pub fn metrics_are_known(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let unknown = |of: &str, metric: &Value| {
-        let known = metric.as_str().is_some_and(|metric| COUNTED.contains(&metric));
+        let known = metric.as_str().is_some_and(|metric| is_counted(template, metric));
         (!known).then(|| format!("{of}: nobody counts {metric}"))
     };
     for (name, alarm) in of_type(template, "AWS::CloudWatch::Alarm") {
         let properties = &alarm["Properties"];
         let metrics = properties["Metrics"].as_array().into_iter().flatten();
         for metric in metrics.map(|m| &m["MetricStat"]["Metric"]).chain([properties]) {
-            if metric["Namespace"] == "Scrip" {
+            if metric["Namespace"] == NAMESPACE {
                 complaints.extend(unknown(name, &metric["MetricName"]));
             }
         }
@@ -112,7 +107,7 @@ pub fn metrics_are_known(template: &Value) -> Complaints {
         let read: Value = serde_json::from_str(body).unwrap_or_default();
         let widgets = read["widgets"].as_array().cloned().unwrap_or_default();
         for line in widgets.iter().flat_map(|w| w["properties"]["metrics"].as_array().cloned()) {
-            for line in line.iter().filter(|line| line[0] == "Scrip") {
+            for line in line.iter().filter(|line| line[0] == NAMESPACE) {
                 complaints.extend(unknown(name, &line[1]));
             }
         }

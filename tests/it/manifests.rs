@@ -1,0 +1,90 @@
+//! What each crate depends on is what its sources name, and no more.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// What sources call a package, where that is another word.
+fn called(package: &str) -> String {
+    match package {
+        "dynoxide-rs" => "dynoxide".to_owned(),
+        _ => package.replace('-', "_"),
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names in the sections of a manifest whose heading ends with `heading`.
+fn named<'a>(manifest: &'a str, heading: &str) -> Vec<&'a str> {
+    let mut within = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if let Some(section) = line.strip_prefix('[') {
+            within = section.trim_end_matches(']').ends_with(heading);
+        } else if within && let Some((name, _)) = line.split_once(['=', '.']) {
+            names.push(name.trim());
+        }
+    }
+    names.into_iter().filter(|name| !name.starts_with('#')).collect()
+}
+
+/// The code below a folder, without its comments.
+fn code(folder: &Path, found: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the workspace") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            code(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = read(&path);
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            lines.for_each(|line| found.extend([line, "\n"]));
+        }
+    }
+}
+
+/// The dependencies of a manifest that nothing in `code` names.
+fn unused<'a>(manifest: &'a str, code: &str) -> Vec<&'a str> {
+    let names = named(manifest, "dependencies").into_iter();
+    names
+        .filter(|name| {
+            let named = format!(r"(?m)(^|[^\w:])(::)?{}::", called(name));
+            !Regex::new(&named).expect("a pattern").is_match(code)
+        })
+        .collect()
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let workspace = read(&root().join("Cargo.toml"));
+    let members = workspace.split("members = [").nth(1).and_then(|rest| rest.split(']').next());
+    let members = members.expect("members").split('"').skip(1).step_by(2);
+    let mut used = BTreeSet::new();
+    for member in members {
+        let folder = root().join(member);
+        let manifest = read(&folder.join("Cargo.toml"));
+        let mut sources = String::new();
+        code(&folder, &mut sources);
+        assert_eq!(unused(&manifest, &sources), Vec::<&str>::new(), "{member}");
+        used.extend(named(&manifest, "dependencies").into_iter().map(str::to_owned));
+    }
+    assert!(used.len() > 30, "{used:?}");
+    // Nor does the workspace keep a version of something that no crate of it takes.
+    let of_workspace = named(&workspace, "workspace.dependencies").into_iter();
+    let kept: Vec<&str> = of_workspace.filter(|name| !used.contains(*name)).collect();
+    assert_eq!(kept, Vec::<&str>::new());
+}
+
+#[test]
+fn an_unused_dependency_is_found() {
+    let manifest = "[package]\nname = \"a\"\n[dependencies]\nserde-json.workspace = true\n\
+                    http = \"1\"\n[dev-dependencies]\ninsta = { workspace = true }\n";
+    assert_eq!(unused(manifest, "serde_json::json!({}); insta::snapshot!()"), ["http"]);
+    assert_eq!(unused(manifest, "my_http::get(); serde_json::to_string"), ["http", "insta"]);
+}
