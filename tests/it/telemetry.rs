@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::Body;
-use regex::Regex;
 use serde_json::{Value, json};
 use shared::domain::Credits;
-use shared::metrics::{Metric, NAMESPACE};
+use shared::metrics::NAMESPACE;
 use shared::stripe::signature;
 
 use crate::support::canary::{self, CARD};
@@ -179,41 +178,6 @@ async fn a_recharge_tells_what_became_of_the_accounts_it_saw() {
     // What expires soon is announced, and is no recharge.
     stack.mappings.fire("expiring").await.expect("swept");
     assert_eq!(take(&stack), sums([]));
-}
-
-/// An alarm or a dashboard on a metric that nobody emits would be silent for ever.
-#[test]
-fn the_template_names_no_metric_that_is_not_emitted() {
-    fn named(value: &Value, filtered: &mut BTreeSet<String>, watched: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(fields) => {
-                if fields.get("Namespace") == Some(&json!(NAMESPACE)) {
-                    watched.extend(fields["MetricName"].as_str().map(str::to_owned));
-                }
-                if fields.get("MetricNamespace") == Some(&json!(NAMESPACE)) {
-                    filtered.extend(fields["MetricName"].as_str().map(str::to_owned));
-                }
-                fields.values().for_each(|value| named(value, filtered, watched));
-            }
-            Value::Array(values) => {
-                values.iter().for_each(|value| named(value, filtered, watched));
-            }
-            // The body of a dashboard is a text: its metrics are ["Scrip","Debits", ...].
-            Value::String(text) => {
-                let metric = Regex::new(r#""Scrip"\s*,\s*"(\w+)""#).expect("a pattern");
-                watched.extend(metric.captures_iter(text).map(|found| found[1].to_owned()));
-            }
-            _ => {}
-        }
-    }
-    let template = include_str!("../../template.yaml");
-    let template: Value = serde_saphyr::from_str(template).expect("template.yaml is YAML");
-    let (mut filtered, mut watched) = (BTreeSet::new(), BTreeSet::new());
-    named(&template, &mut filtered, &mut watched);
-    let emitted = Metric::ALL.iter().map(|metric| format!("{metric:?}"));
-    let emitted: BTreeSet<String> = emitted.chain(filtered).collect();
-    assert!(!watched.is_empty(), "no alarm watches a metric of ours");
-    assert!(watched.is_subset(&emitted), "{watched:?} are not all in {emitted:?}");
 }
 
 /// What a caller could send to begin a line of his own, to colour a terminal, or to fill a disk.
