@@ -10,6 +10,7 @@ pub mod demo;
 pub mod embedded;
 pub mod exchange;
 pub mod inspect;
+mod kept;
 pub mod mappings;
 pub mod publish;
 pub mod roles;

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod canary;
 pub mod contract;
+pub mod emulator;
 pub mod log;
 pub mod shop;
 pub mod vault;
@@ -12,10 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
-use dynoxide::Database;
 use lambda_http::{Body, Response};
 use local::clock::LocalClock;
-use local::embedded::Embedded;
 use local::exchange::Exchange;
 use local::mappings::Mappings;
 use local::roles::Roles;
@@ -103,15 +102,19 @@ impl Stack {
     /// A stack whose clock stands still and whose randomness counts: its every answer is the same
     /// in every run.
     pub async fn still(now: &str) -> Stack {
-        let now = instant(now);
         let count = AtomicU64::new(0);
         let entropy = Entropy::new(move || {
             let mut bytes = [0; 10];
             bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
             bytes
         });
+        Stack::drawing(instant(now), entropy).await
+    }
+
+    /// A stack whose clock stands still and whose randomness is this; it records its streams.
+    pub async fn drawing(now: Instant, entropy: Entropy) -> Stack {
         let clock = Clock::new(move || now);
-        Stack::with(LocalClock::starting_at(now), clock, entropy, false).await
+        Stack::with(LocalClock::starting_at(now), clock, entropy, true).await
     }
 
     /// A stack that a browser can visit, at the address that is returned; `origins` are the
@@ -165,8 +168,7 @@ impl Stack {
         config: Config,
         streamed: bool,
     ) -> Stack {
-        let database = Database::memory().expect("a database in memory");
-        let table = Embedded::new(database, clock.clone());
+        let table = emulator::table(clock.clone());
         let template = Template::load();
         let roles = Roles::of(&template);
         let streams = Streams::of(&template, &tables::names());
