@@ -85,8 +85,11 @@ async fn local(
         return stripe::answer(local, request);
     }
     match path.strip_prefix("/_local/stripe/") {
-        Some(session) if request.method() == "GET" => {
-            let page = stripe::page::show(local, session);
+        Some(name) if request.method() == "GET" => {
+            let page = match name.strip_prefix("receipts/") {
+                Some(charge) => stripe::page::receipt(local, charge),
+                None => stripe::page::show(local, name),
+            };
             page.unwrap_or_else(|| control::answer(&stack.clock, request))
         }
         Some(session) if post => {

@@ -2,6 +2,7 @@
 
 use crate::decide::MARGIN;
 use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::Viewer;
 use crate::domain::ledger::{Placed, Stretch};
 use crate::domain::{Entry, Instant, Seq, What};
 use crate::store::{Loaded, Store, StoreError, gap};
@@ -30,11 +31,14 @@ pub struct Filter {
     /// One of [`KINDS`].
     pub kind: Option<&'static str>,
     pub action: Option<ActionNumber>,
+    /// As the viewer knows it.
     pub user: Option<String>,
     /// Stamped then or later.
     pub from: Option<Instant>,
     /// Stamped before.
     pub to: Option<Instant>,
+    /// Who lists.
+    pub viewer: Viewer,
 }
 
 /// What [`What::name`] says, of everything that an entry records.
@@ -68,14 +72,14 @@ impl Filter {
     pub fn fits(&self, entry: &Entry) -> bool {
         self.kind.is_none_or(|kind| kind == entry.what.name())
             && self.action.is_none_or(|action| action_of(&entry.what) == Some(action))
-            && self.user.as_ref().is_none_or(|user| entry.user.as_ref() == Some(user))
+            && self.user.as_deref().is_none_or(|user| entry.user_for(self.viewer) == Some(user))
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)
     }
 
     /// Whether every entry fits.
     fn is_open(&self) -> bool {
-        *self == Filter::default()
+        *self == Filter { viewer: self.viewer, ..Filter::default() }
     }
 
     /// Whether no entry before this one fits: none of them is stamped later by more than a margin.

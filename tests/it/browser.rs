@@ -13,12 +13,16 @@ use tokio::net::TcpListener;
 use crate::support::browser::{Browser, Tab};
 use crate::support::{Stack, request};
 
-const NUMBER: &str = "document.querySelector('#hero .number').textContent";
+pub const NUMBER: &str = "document.querySelector('#hero .number').textContent";
 
-async fn session(stack: &Stack, account: &str, base: &str) -> (String, String) {
-    let body = json!({
-        "subject": "ada", "scopes": ["buy"], "return_url": format!("{base}/scrip.js"),
-    });
+/// The link and the token of a session that may buy; back to an address that is no page.
+pub async fn session(stack: &Stack, account: &str, base: &str) -> (String, String) {
+    session_from(stack, account, &format!("{base}/scrip.js")).await
+}
+
+/// The same, of a customer who came from `return_url`.
+pub async fn session_from(stack: &Stack, account: &str, return_url: &str) -> (String, String) {
+    let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": return_url });
     let path = format!("/v1/accounts/{account}/sessions");
     let made = stack.send(request("POST", &path, None, &body.to_string())).await;
     (made.text("/url").to_owned(), made.text("/token").to_owned())
@@ -50,14 +54,22 @@ fn axe() -> Option<&'static str> {
     found.as_deref()
 }
 
+/// A picture for a person to look at, in the folder `PICTURES`, if that is set.
+pub fn keep_picture(tab: &mut Tab<'_>, name: &str) {
+    if let Some(folder) = std::env::var_os("PICTURES") {
+        tab.picture(&PathBuf::from(folder).join(format!("{name}.png")));
+    }
+}
+
 /// axe-core finds nothing wrong with what is shown, light and dark, narrow and wide.
-fn assert_accessible(tab: &mut Tab<'_>, state: &str) {
+pub fn assert_accessible(tab: &mut Tab<'_>, state: &str) {
     let Some(axe) = axe() else { return };
     tab.eval(axe);
     for scheme in ["light", "dark"] {
         for width in [320, 1280] {
             tab.scheme(scheme);
             tab.size(width, 900);
+            keep_picture(tab, &format!("{state}-{scheme}-{width}"));
             let found = tab.eval(
                 "axe.run(document, { resultTypes: ['violations'] }).then(({ violations, passes }) \
                  => JSON.stringify({ passes: passes.length, violations: violations.map((v) => \
@@ -77,7 +89,7 @@ fn assert_accessible(tab: &mut Tab<'_>, state: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, base) = Stack::served(Some("2026-11-22T23:40:00Z"), &[]).await;
+    let (stack, _, base) = Stack::served(Some("2026-11-22T23:40:00Z"), &[]).await;
     stack.open("open", "free").await;
     stack.action("open", "a", "dynamic_video", 7).await;
     stack.action("open", "b", "custom_image", 3).await;
@@ -137,7 +149,7 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_is_used_by_keyboard_alone_and_read_without_scripts() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, base) = Stack::served(None, &[]).await;
+    let (stack, _, base) = Stack::served(None, &[]).await;
     stack.open("acme", "pro").await;
     for n in 0..30 {
         stack.action("acme", &format!("a{n}"), "custom_image", 1 + n % 4).await;
@@ -185,61 +197,6 @@ async fn the_page_is_used_by_keyboard_alone_and_read_without_scripts() {
     }
 }
 
-/// What the page makes of each state of a checkout. The answers are put in by the browser: who pays
-/// and how is for the stories of payments.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_page_tells_what_becomes_of_a_payment() {
-    let Some(mut browser) = Browser::start() else { return };
-    let (stack, base) = Stack::served(None, &[]).await;
-    stack.open("acme", "pro").await;
-    let mut tab = browser.tab(1280, 900);
-    tab.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": CHECKOUTS }));
-    for (state, says, ends) in [
-        ("processing", "Adding 500 credits", false),
-        ("open", "Nothing was charged yet", false),
-        ("credited", "500 credits added", true),
-        ("failed", "The payment failed", true),
-        ("expired", "The payment page expired", true),
-        ("parked", "Your payment is being looked at", true),
-    ] {
-        tab.open(&session(&stack, "acme", &base).await.0);
-        tab.eval(&format!("sessionStorage.setItem('state', '{state}')"));
-        tab.open(&format!("{base}/?checkout=01a20132-08af-7fb3-8350-6bdcd05e3b83"));
-        tab.until(&format!("document.querySelector('#news').innerText.includes('{says}')"));
-        // What is over is not told again by a reload.
-        tab.until(&format!("location.search.includes('checkout') !== {ends}"));
-        assert_accessible(&mut tab, state);
-    }
-    // It arrives while the page is open: told in place, without a reload.
-    tab.eval("sessionStorage.setItem('state', 'processing')");
-    tab.open(&format!("{base}/?checkout=01a20132-08af-7fb3-8350-6bdcd05e3b83"));
-    tab.until("document.querySelector('#news').innerText.includes('Payment received')");
-    stack.grant("acme", "arrived", "500").await;
-    tab.eval("sessionStorage.setItem('state', 'credited')");
-    tab.until("document.querySelector('#news').innerText.includes('500 credits added')");
-    tab.until("document.querySelector('#hero .number').textContent === '3,000'");
-    // A press on a pack asks for a checkout, with a key, and goes where it says.
-    tab.eval("document.querySelector('#buy-starter').click()");
-    tab.until("location.hash === '#paying'");
-    let asked = tab.text("sessionStorage.getItem('asked')");
-    assert!(asked.starts_with(r#"{"pack":"starter"} "#) && asked.len() == 55, "{asked}");
-    assert_eq!(tab.take_errors(), Vec::<String>::new());
-}
-
-/// The routes of checkouts, as their contract has them.
-const CHECKOUTS: &str = r#"{
-  const real = window.fetch;
-  window.fetch = async (address, options = {}) => {
-    if (!String(address).startsWith('/v1/me/checkouts')) return real(address, options);
-    const id = '01a20132-08af-7fb3-8350-6bdcd05e3b83';
-    if (options.method === 'POST') {
-      sessionStorage.setItem('asked', `${options.body} ${options.headers['Idempotency-Key']}`);
-      return Response.json({ id, state: 'open', url: '#paying' }, { status: 201 });
-    }
-    return Response.json({ id, state: sessionStorage.getItem('state'), credits: '500' });
-  };
-}"#;
-
 /// The element among styles that reset everything, on a page of another origin.
 const PRODUCT: &str = r#"<!doctype html><html lang="en"><title>Product</title><style>
 * { all: unset !important; display: block !important; color: red !important;
@@ -263,7 +220,7 @@ async fn the_element_works_on_a_product_page_and_from_nowhere_else() {
     let (html, page) = tokio::sync::watch::channel(String::new());
     let allowed = product_of(page.clone()).await;
     let foreign = product_of(page).await;
-    let (stack, base) = Stack::served(None, &[&allowed]).await;
+    let (stack, _, base) = Stack::served(None, &[&allowed]).await;
     stack.open("acme", "free").await;
     stack.action("acme", "a", "dynamic_video", 4).await;
     stack.action("acme", "b", "custom_image", 3).await;
@@ -333,15 +290,11 @@ async fn the_element_is_accessible() {
     let Some(mut browser) = Browser::start() else { return };
     let (html, page) = tokio::sync::watch::channel(String::new());
     let origin = product_of(page).await;
-    let (stack, base) = Stack::served(None, &[&origin]).await;
+    let (stack, _, base) = Stack::served(None, &[&origin]).await;
     stack.open("acme", "free").await;
     stack.action("acme", "a", "dynamic_video", 4).await;
     let (_, token) = session(&stack, "acme", &base).await;
-    let plain = PRODUCT.split("<style>").next().expect("a head").to_owned()
-        + "<style>body { background: light-dark(#fff, #111); color: light-dark(#000, #fff); \
-           color-scheme: light dark }"
-        + PRODUCT.split("!important; }").nth(1).expect("a rest");
-    html.send_replace(plain.replace("TOKEN", &token).replace("BASE", &base));
+    html.send_replace(plain_product(&token, &base, &format!("{base}/")));
     let mut tab = browser.tab(1280, 900);
     tab.open(&origin);
     tab.until("document.querySelector('scrip-credits').getAttribute('state') === 'ok'");
@@ -354,8 +307,20 @@ async fn the_element_is_accessible() {
     assert_accessible(&mut tab, "element, empty");
 }
 
+/// The product's page with styles like any other's.
+pub fn plain_product(token: &str, base: &str, top_up: &str) -> String {
+    let plain = PRODUCT.split("<style>").next().expect("a head").to_owned()
+        + "<style>body { background: light-dark(#fff, #111); color: light-dark(#000, #fff); \
+           color-scheme: light dark }"
+        + PRODUCT.split("!important; }").nth(1).expect("a rest");
+    plain
+        .replace("TOKEN", token)
+        .replace("BASE/\"></scrip", &format!("{top_up}\"></scrip"))
+        .replace("BASE", base)
+}
+
 /// A product whose page is told later.
-async fn product_of(page: tokio::sync::watch::Receiver<String>) -> String {
+pub async fn product_of(page: tokio::sync::watch::Receiver<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {

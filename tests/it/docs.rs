@@ -86,7 +86,7 @@ async fn the_commands_of_the_readme_do_what_it_says() {
     if !["bash", "curl", "sed"].into_iter().all(there_is) {
         return;
     }
-    let (stack, base) = Stack::served(None, &[]).await;
+    let (stack, _, base) = Stack::served(None, &[]).await;
     local::seed::seed(&stack.functions).await.expect("accounts");
     let blocks = blocks();
     let script: Vec<String> = blocks
@@ -149,10 +149,11 @@ fn the_tests_that_security_names_are_there() {
         let mut tests = 0;
         for found in named.captures_iter(risk) {
             let (path, test) = found[1].rsplit_once("::").expect("a path");
-            let file = format!("it/{}.rs", path.replace("::", "/"));
-            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            let source = std::fs::read_to_string(&file)
-                .unwrap_or_else(|error| panic!("{}: {error}", &found[1]));
+            let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
+            let module = module.join(path.replace("::", "/"));
+            let source = std::fs::read_to_string(module.with_extension("rs"));
+            let source = source.or_else(|_| std::fs::read_to_string(module.join("mod.rs")));
+            let source = source.unwrap_or_else(|error| panic!("{}: {error}", &found[1]));
             let defined = format!(r"#\[(tokio::)?test(\([^)]*\))?\]\s+(async )?fn {test}\(");
             let defined = Regex::new(&defined).expect("a pattern");
             assert!(defined.is_match(&source), "{} is no test", &found[1]);

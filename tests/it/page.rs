@@ -15,7 +15,7 @@ const TEMPLATES: [(&str, &str); 2] = [
 ];
 
 /// What the page of an account says, by a session of its own.
-async fn page(stack: &Stack, account: &str, query: &str) -> (Answer, String) {
+pub async fn page(stack: &Stack, account: &str, query: &str) -> (Answer, String) {
     let body = r#"{"subject":"ada","scopes":["buy"],"return_url":"https://app.example.com/"}"#;
     let path = format!("/v1/accounts/{account}/sessions");
     let made = stack.send(request("POST", &path, None, body)).await;
@@ -242,12 +242,17 @@ async fn the_page_says_what_the_account_has() {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
     let (_, none) = page(&stack, "basic", "").await;
-    assert!(words(&none).contains("Your plan does not include AI"));
+    assert!(words(&none).contains("You have no plan that includes AI"));
     assert!(!none.contains("data-pack"), "nothing is sold to a plan without AI");
     let body = r#"{"reason":"abuse"}"#;
     stack.post("/v1/accounts/open/freeze", "freeze", body).await;
     let (_, frozen) = page(&stack, "open", "").await;
     assert!(words(&frozen).contains("This account is frozen"));
+    let put =
+        request("PUT", "/v1/accounts/acme", Some("late"), r#"{"plan":"pro","status":"past_due"}"#);
+    assert_eq!(stack.send(put).await.status, 201);
+    let (_, past_due) = page(&stack, "acme", "").await;
+    assert!(words(&past_due).contains("A payment for your plan failed What you have can be spent"));
 }
 
 #[tokio::test]

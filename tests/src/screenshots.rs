@@ -5,9 +5,11 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use local::stripe::Deed;
 use serde_json::json;
 use tests::support::browser::{Browser, Tab};
-use tests::support::{Stack, request};
+use tests::support::shop::Shop;
+use tests::support::{PRODUCT, Stack, request};
 
 /// A Wednesday, as in the tests; times are shown as they are in Berlin.
 const NOW: &str = "2026-11-18T12:00:00Z";
@@ -17,8 +19,9 @@ async fn main() -> ExitCode {
     let Some(mut browser) = Browser::start() else { return ExitCode::FAILURE };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     std::fs::create_dir_all(&folder).expect("docs");
-    let (stack, _) = Stack::served(Some(NOW), &[]).await;
-    lived(&stack).await;
+    let (shop, base) = Shop::served(Some(NOW), &[PRODUCT]).await;
+    let stack = &shop.stack;
+    lived(stack).await;
     for (name, account, width, height, scheme) in [
         ("page-light", "acme", 1040, 1500, "light"),
         ("page-dark", "acme", 1040, 820, "dark"),
@@ -27,20 +30,17 @@ async fn main() -> ExitCode {
     ] {
         let mut tab = browser.tab(width, height);
         tab.scheme(scheme);
-        tab.open(&link(&stack, account).await);
+        tab.open(&link(stack, account).await);
         tab.until("document.querySelector('#hero time').textContent.includes('(')");
         take(&mut tab, &folder.join(format!("{name}.png")));
     }
-    // Between the payment and its credits: the answer of the checkout is put in by the browser.
+    // Between the payment and its credits: paid by a method that takes days.
+    let (order, session) = shop.begin("acme", "pack", "starter").await;
+    shop.act(&session, Deed::PayLater).await;
     let mut tab = browser.tab(1040, 620);
     tab.scheme("light");
-    let answer = "{ const real = fetch; window.fetch = (address, options) => \
-                  String(address).startsWith('/v1/me/checkouts') ? Promise.resolve(Response.json(\
-                  { state: 'processing', credits: '500' })) : real(address, options) }";
-    tab.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": answer }));
-    tab.open(&link(&stack, "acme").await);
-    let base = stack.world().config.public_url.clone().expect("an address");
-    tab.open(&format!("{base}/?checkout=1"));
+    tab.open(&link(stack, "acme").await);
+    tab.open(&format!("{base}/?checkout={order}"));
     tab.until("document.querySelector('#news-message')");
     take(&mut tab, &folder.join("page-processing.png"));
     ExitCode::SUCCESS

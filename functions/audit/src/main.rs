@@ -20,8 +20,8 @@ const RESERVE: Duration = Duration::from_secs(60);
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(now);
-    let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?.get(clock.now()).await?;
-    let stripe = Stripe::new(&key, None)?;
+    let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
+    let stripe = Stripe::by_secret(key, None, clock.now()).await?;
     let (world, queue) = (World::from_env(clock).await?, Queue::from_env().await?);
     let surroundings = Surroundings { world, queue, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {

@@ -51,7 +51,6 @@ async function refresh() {
   const reply = await fetch(`/${location.search}`, { cache: 'no-store' });
   if (!reply.ok) return;
   const fresh = new DOMParser().parseFromString(await reply.text(), 'text/html');
-  const focused = document.activeElement?.id;
   const before = document.getElementById('hero').dataset.available;
   for (const section of fresh.querySelectorAll('[data-live]')) {
     const old = document.getElementById(section.id);
@@ -61,11 +60,29 @@ async function refresh() {
     // A filter that is being filled in is not taken away.
     if (old.querySelector('form')?.contains(document.activeElement)) continue;
     localize(section);
-    old.replaceWith(section);
+    replace(old, section);
   }
-  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
   const { available } = document.getElementById('hero').dataset;
-  if (available !== before) announce(say('updated', { n: available, available: number(available) }));
+  if (available !== before) announce(`${number(available)} ${say('available', { n: available })}`);
+}
+
+/** A fresh section in the place of one: what was opened, sorted and focused stays so. */
+function replace(old, fresh) {
+  const { activeElement: active } = document;
+  const all = (section, what) => [...section.querySelectorAll(what)];
+  all(fresh, 'details').forEach((details, n) => (details.open = all(old, 'details')[n]?.open));
+  all(old, 'thead th').forEach(({ ariaSort }, n) => {
+    const press = all(fresh, 'thead th')[n]?.querySelector('button');
+    if (ariaSort) press?.click();
+    if (ariaSort === 'ascending') press?.click();
+  });
+  const held = old.contains(active);
+  old.replaceWith(fresh);
+  if (!held) return;
+  const key = (spot) => spot.id || spot.getAttribute('aria-labelledby') || spot.textContent;
+  const spot = all(fresh, 'a, button, summary, [tabindex]').find((spot) => key(spot) === key(active));
+  fresh.tabIndex = -1;
+  (spot ?? fresh).focus();
 }
 const rendered = new Map();
 for (const section of document.querySelectorAll('[data-live]')) rendered.set(section.id, section.outerHTML);
@@ -98,9 +115,9 @@ function ended() {
   const section = message('ended', 'warn');
   const link = document.createElement('a');
   link.href = back;
-  link.rel = 'noreferrer';
   link.textContent = t.ended_link;
   section.append(link);
+  if (document.activeElement.dataset.pack) link.focus();
   for (const button of document.querySelectorAll('button[data-pack]')) button.disabled = true;
 }
 

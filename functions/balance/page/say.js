@@ -8,14 +8,15 @@ const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 6, signDisplay: 'exceptZero' });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
 
+// Days end at midnight UTC, wherever the customer is.
+const DAY = { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' };
 const STYLES = {
   soon: { weekday: 'long', day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit' },
   minute: { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' },
   clock: { hour: '2-digit', minute: '2-digit' },
-  // Days end at midnight UTC, wherever the customer is.
-  day: { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' },
-  last: { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' },
-  utc: { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' },
+  day: DAY,
+  last: DAY,
+  utc: DAY,
 };
 
 /** A text of the table with its values put in. `n` decides between one and other. */
@@ -36,7 +37,7 @@ export function money(value, currency) {
   return new Intl.NumberFormat(locale, form).format(value);
 }
 
-/** The name of an action or a plan, as a person reads it: without underscores. */
+/** The name of an action or a plan, as a person reads it. */
 export function label(name) {
   const words = name.replaceAll('_', ' ');
   return words.charAt(0).toLocaleUpperCase(t.lang) + words.slice(1);

@@ -1,10 +1,5 @@
-// <scrip-credits token="...">: what a customer has and has consumed, for a product's own screens.
-//
-// Attributes: token (of a session), top-up (where the customer can buy; without it a button only
-// tells you). Events: scrip-balance with every new balance; scrip-exhausted when nothing can be
-// spent any more; scrip-restored when it can again; scrip-session when a new token is needed;
-// scrip-top-up when the customer wants to buy. Colours and font: --scrip-ink, --scrip-paper,
-// --scrip-line, --scrip-muted, --scrip-accent, --scrip-warn, --scrip-font, --scrip-size, --scrip-radius.
+// <scrip-credits token="..." top-up="...">: what a customer has and has consumed, for a product's
+// own screens. The README says what its attributes, events and colours are.
 import { label, number, say, time } from './say.js';
 import t from './en.js';
 
@@ -85,8 +80,8 @@ dialog::backdrop { background: #0002; }
 h2 { margin: 0; font-size: 2.75em; font-weight: 300; line-height: 1.1; letter-spacing: -.02em; }
 h2 span { display: block; font-size: .364em; font-weight: 400; letter-spacing: 0; color: var(--muted); line-height: 1.5; }
 dialog .meter { display: block; width: 100%; margin: 1em 0; }
-dl { margin: 0; display: grid; grid-template-columns: 1fr auto; gap: .3em 1em; }
-dt, dd { margin: 0; } dd { text-align: end; } dt { overflow-wrap: anywhere; }
+dl { margin: 0; display: grid; grid-template-columns: 1fr auto; gap: .3em 0; }
+dt, dd { margin: 0; } dd { text-align: end; padding-inline-start: 1em; } dt { overflow-wrap: anywhere; }
 .total { border-top: 1px solid var(--line); padding-top: .3em; font-weight: 600; }
 .bar { display: flex; justify-content: space-between; align-items: center; margin-top: 1.2em; gap: 1em; }
 .bar > * { padding: .4em 1em; border-radius: 99px; border: 1px solid var(--line); background: none; cursor: pointer; text-decoration: none; }

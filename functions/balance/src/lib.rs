@@ -5,9 +5,11 @@ pub mod page;
 
 use lambda_http::{Body, Request, Response};
 use shared::decide::{Fault, settle};
+use shared::domain::entry::Viewer;
 use shared::domain::ledger::Placed;
 use shared::domain::{Account, AccountId, Catalog, Instant, Refusal};
 use shared::http::{self, Call, Problem};
+use shared::listing::Filter;
 use shared::session::Scope;
 use shared::store::Loaded;
 use shared::world::World;
@@ -26,13 +28,15 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
                 balance(world, call, call.account(account)?).await
             }
             ["v1", "accounts", account, "ledger"] => {
-                ledger(world, call, call.account(account)?).await
+                ledger(world, call, call.account(account)?, Viewer::Service).await
             }
             ["v1", "accounts", account, "usage"] => {
                 usage(world, call, call.account(account)?).await
             }
             ["v1", "me", "balance"] => balance(world, call, mine(world, call).await?).await,
-            ["v1", "me", "ledger"] => ledger(world, call, mine(world, call).await?).await,
+            ["v1", "me", "ledger"] => {
+                ledger(world, call, mine(world, call).await?, Viewer::Customer).await
+            }
             ["v1", "me", "usage"] => usage(world, call, mine(world, call).await?).await,
             ["v1", "me", "catalog"] => catalog(world, call).await,
             ["enter"] => enter(world, call).await,
@@ -103,9 +107,11 @@ async fn ledger(
     world: &World,
     call: &Call<'_>,
     account: AccountId,
+    viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     let catalog = world.catalog().await;
     let (filter, from, limit) = call.page(&account, &catalog)?;
+    let filter = Filter { viewer, ..filter };
     let loaded = read(world, call, &account).await?;
     let pending = match from {
         None => pending(&loaded.account, &catalog, world.clock.now())
@@ -116,7 +122,8 @@ async fn ledger(
     let listed = listing::search(&world.store, &loaded, &filter, from, limit).await;
     let listed = listed.map_err(|error| call.problem(error))?;
     let next = listed.next.map(|next| http::cursor::seal(&next, &account));
-    Ok(http::ledger::listing(call.form(), pending.as_ref(), &listed.entries, next, &catalog))
+    let (form, entries) = (call.form(), &listed.entries);
+    Ok(http::ledger::listing(form, pending.as_ref(), entries, next, &catalog, viewer))
 }
 
 /// What was consumed on each day: the days that were counted, and what came after.

@@ -2,9 +2,9 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::decide::Told;
-use shared::domain::Refusal;
 use shared::domain::payment::State;
-use shared::http::payment::{checkout, ordered, packs};
+use shared::domain::{Credits, Refusal};
+use shared::http::payment::{checkout, ordered, packs, receipt};
 use shared::http::{self, Call, Problem};
 use shared::operate::payment;
 use shared::session::Scope;
@@ -43,7 +43,8 @@ async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
     let mut order = order.map_err(|failure| call.problem(failure))?;
     let replayed = order.url.is_some();
     if order.url.is_none() {
-        let url = stripe.checkout(&order, &session.return_url).await;
+        let now = world.clock.now();
+        let url = stripe.checkout(&order, &session.return_url, now).await;
         let url = url.map_err(|error| Problem::stripe(&error))?;
         let told = payment::note(world, order.id, Told::Url(url.clone())).await;
         told.map_err(|error| call.problem(error))?;
@@ -61,16 +62,15 @@ async fn state(world: &World, call: &Call<'_>, id: &str) -> Result<Response<Body
     let order = order.filter(|order| order.account == session.account);
     let order = order.ok_or_else(|| call.problem(Refusal::CheckoutNotFound))?;
     let now = world.clock.now();
-    let (state, credited) = match &order.intent {
-        None => (order.state(), Default::default()),
-        Some(intent) => {
-            let payment = world.store.payment(intent, now).await;
-            let payment = payment.map_err(|error| call.problem(error))?;
-            match payment.state(&order) {
-                State::Open => (order.state(), payment.applied),
-                state => (state, payment.applied),
-            }
-        }
+    let Some(intent) = &order.intent else {
+        return Ok(checkout(&order, order.state(), Credits::ZERO, None));
     };
-    Ok(checkout(&order, state, credited))
+    let payment = world.store.payment(intent, now).await;
+    let payment = payment.map_err(|error| call.problem(error))?;
+    let state = match payment.state(&order) {
+        State::Open => order.state(),
+        state => state,
+    };
+    let receipt = receipt(&payment, &call.base());
+    Ok(checkout(&order, state, payment.applied, receipt))
 }

@@ -39,7 +39,7 @@ pub struct Part {
     pub progress: Progress,
 }
 
-/// What a segment has come to.
+/// What a segment has come to. A message that was changed may say any numbers: they end at the largest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {

@@ -28,7 +28,7 @@ pub async fn sweep(
         let scan = world.store.scan(part.segment, part.of, part.after.as_ref(), READ).await?;
         let before = part.progress;
         for account in scan.accounts {
-            part.progress.seen += 1;
+            part.progress.seen = part.progress.seen.saturating_add(1);
             let done = match account {
                 Ok(loaded) => {
                     let now = world.clock.now();
@@ -40,10 +40,12 @@ pub async fn sweep(
                 Err(error) => Err(error.into()),
             };
             match done {
-                Ok(done) => part.progress.done += u64::from(done),
+                Ok(done) => {
+                    part.progress.done = part.progress.done.saturating_add(u64::from(done));
+                }
                 Err(error) => {
                     tracing::error!(%error, "an account is left out of the sweep");
-                    part.progress.broken += 1;
+                    part.progress.broken = part.progress.broken.saturating_add(1);
                 }
             }
         }

@@ -23,7 +23,7 @@ pub fn answer(stripe: &LocalStripe, request: &Request) -> Response<Body> {
     let key = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let (status, body) = match key == Some(&format!("Bearer {KEY}")) {
         true => route(stripe, request),
-        false => (401, error("Invalid API Key provided.")),
+        false => (401, error("Invalid API Key provided.", None)),
     };
     let response = Response::builder().status(status).header("content-type", "application/json");
     response.body(Body::Text(body.to_string())).expect("status and headers are valid")
@@ -53,7 +53,7 @@ fn route(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
         ("GET", "charges") => list(stripe, &query, path, |memory| &memory.charges),
         ("GET", "refunds") => list(stripe, &query, path, |memory| &memory.refunds),
         ("GET", "disputes") => list(stripe, &query, path, |memory| &memory.disputes),
-        _ => (404, error("Unrecognized request URL.")),
+        _ => (404, error("Unrecognized request URL.", None)),
     }
 }
 
@@ -76,8 +76,9 @@ fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
     let price = "line_items[0][price_data]";
     let minor = field(&format!("{price}[unit_amount]")).parse::<u64>();
     let (Ok(minor), "payment") = (minor, field("mode").as_str()) else {
-        return (400, error("line_items and mode payment are required."));
+        return (400, error("line_items and mode payment are required.", None));
     };
+    let customer = form.get("customer").cloned();
     let new = NewSession {
         order: form.get("client_reference_id").map_or(Value::Null, |id| json!(id)),
         metadata: inner(&form, "metadata"),
@@ -86,6 +87,9 @@ fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
         currency: field(&format!("{price}[currency]")),
         success_url: field("success_url"),
         cancel_url: field("cancel_url"),
+        customer: json!(customer),
+        customer_creation: field("customer_creation"),
+        invoice: field("invoice_creation[enabled]") == "true",
     };
     let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok());
     let now = stripe.clock.now();
@@ -95,6 +99,9 @@ fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
         if let Some((_, id)) = known {
             let session = memory.sessions.iter().find(|session| session["id"] == **id);
             return (200, session.cloned().map_or(Value::Null, shown));
+        }
+        if customer.is_some_and(|customer| !memory.customers.contains(&customer)) {
+            return (400, error("No such customer.", Some("resource_missing")));
         }
         let session = memory.session(new, &stripe.base, now);
         if let (Some(key), Some(id)) = (key, session["id"].as_str()) {
@@ -125,6 +132,6 @@ fn list(
     (200, json!({ "object": "list", "url": format!("/v1/{path}"), "has_more": more, "data": data }))
 }
 
-fn error(message: &str) -> Value {
-    json!({ "error": { "type": "invalid_request_error", "message": message } })
+fn error(message: &str, code: Option<&str>) -> Value {
+    json!({ "error": { "type": "invalid_request_error", "code": code, "message": message } })
 }

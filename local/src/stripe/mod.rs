@@ -24,6 +24,8 @@ use crate::routes::Functions;
 pub const KEY: &str = "sk_test_local";
 /// The secret that it signs webhooks with.
 pub const WEBHOOK_SECRET: &str = "whsec_local";
+/// Where the receipts of charges are on its own address.
+const RECEIPTS: &str = "/_local/stripe/receipts/";
 /// Who pays, as Stripe says it with every charge.
 pub const PAYER: &str = "cardholder@example.com";
 /// How often an event is sent at most; Stripe goes on for three days.
@@ -49,6 +51,9 @@ struct Memory {
     charges: Vec<Value>,
     refunds: Vec<Value>,
     disputes: Vec<Value>,
+    /// The names of those who paid.
+    #[serde(default)]
+    customers: Vec<String>,
     /// Keys of requests, and the ids of the sessions that they made.
     keys: Vec<(String, String)>,
     /// Events that no endpoint has taken yet, with how often each was sent.
@@ -131,6 +136,18 @@ impl LocalStripe {
         let mut sessions = memory.sessions.iter().rev();
         let found = sessions.find(|session| session["client_reference_id"] == order)?;
         found["id"].as_str().map(str::to_owned)
+    }
+
+    /// Forgets who has paid, as a merchant can.
+    pub fn forget_customers(&self) {
+        self.change(|memory| memory.customers.clear());
+    }
+
+    /// A session, as it would be shown to the merchant.
+    pub fn session(&self, id: &str) -> Option<Value> {
+        let memory = self.memory.lock().expect("no one panics with the lock");
+        let found = memory.sessions.iter().find(|session| session["id"] == id)?;
+        Some(objects::shown(found.clone()))
     }
 
     /// Sends what waits, once each. What is not taken with a 2xx waits on, and so does what was on

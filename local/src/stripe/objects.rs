@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::domain::Instant;
 
-use super::{Deed, Memory};
+use super::{Deed, Memory, RECEIPTS};
 
 /// The version of Stripe's interface that the client library is made for.
 const API_VERSION: &str = "2026-09-30.dahlia";
@@ -19,6 +19,11 @@ pub struct NewSession {
     pub currency: String,
     pub success_url: String,
     pub cancel_url: String,
+    /// One that is known, or null.
+    pub customer: Value,
+    /// `always`: one is made of whoever pays.
+    pub customer_creation: String,
+    pub invoice: bool,
 }
 
 fn seconds(now: Instant) -> i64 {
@@ -46,13 +51,14 @@ impl Memory {
                 "status": null },
             "custom_fields": [], "custom_text": { "after_submit": null, "shipping_address": null,
                 "submit": null, "terms_of_service_acceptance": null },
-            "customer": null, "customer_creation": "if_required", "customer_details": null,
-            "customer_email": null, "discounts": [], "invoice": null, "invoice_creation": null,
+            "customer": new.customer, "customer_creation": new.customer_creation,
+            "customer_details": null, "customer_email": null, "discounts": [], "invoice": null,
+            "invoice_creation": { "enabled": new.invoice, "invoice_data": {} },
             "payment_method_collection": "if_required", "payment_method_options": {},
             "payment_method_types": ["card"], "phone_number_collection": { "enabled": false },
             "shipping_options": [], "total_details": { "amount_discount": 0,
                 "amount_shipping": 0, "amount_tax": 0 },
-            "local_payment_metadata": new.payment_metadata,
+            "local_payment_metadata": new.payment_metadata, "local_base": base,
         });
         self.sessions.push(session.clone());
         shown(session)
@@ -156,6 +162,7 @@ fn begin(memory: &mut Memory, session: usize, now: Instant) -> usize {
         "currency": session["currency"], "metadata": session["local_payment_metadata"],
         "status": "requires_payment_method", "capture_method": "automatic_async",
         "confirmation_method": "automatic", "payment_method_types": ["card"],
+        "customer": session["customer"], "local_base": session["local_base"],
     });
     memory.intents.push(intent);
     memory.intents.len() - 1
@@ -169,6 +176,14 @@ fn processing(memory: &Memory, session: usize) -> Result<usize, &'static str> {
 }
 
 fn complete(memory: &mut Memory, at: usize, paid: &str, now: Instant) {
+    if memory.sessions[at]["customer_creation"] == "always" {
+        let id = memory.name("cus");
+        memory.sessions[at]["customer"] = id.clone().into();
+        memory.customers.push(id);
+    }
+    if memory.sessions[at]["invoice_creation"]["enabled"] == true {
+        memory.sessions[at]["invoice"] = memory.name("in").into();
+    }
     let session = &mut memory.sessions[at];
     session["status"] = "complete".into();
     session["payment_status"] = paid.into();
@@ -182,6 +197,7 @@ fn complete(memory: &mut Memory, at: usize, paid: &str, now: Instant) {
 fn arrive(memory: &mut Memory, intent: usize, now: Instant) {
     let id = memory.name("ch");
     let intent = &mut memory.intents[intent];
+    let receipt = format!("{}{RECEIPTS}{id}", text(intent, "local_base"));
     intent["status"] = "succeeded".into();
     intent["amount_received"] = intent["amount"].clone();
     intent["latest_charge"] = id.clone().into();
@@ -194,8 +210,9 @@ fn arrive(memory: &mut Memory, intent: usize, now: Instant) {
         "refunded": false, "disputed": false, "application": null, "balance_transaction": null,
         "billing_details": { "address": null, "email": super::PAYER, "name": null, "phone": null,
             "tax_id": null },
-        "customer": null, "description": null, "fraud_details": {}, "outcome": null,
-        "payment_method": null, "payment_method_details": null, "receipt_url": null,
+        "customer": intent["customer"], "description": null, "fraud_details": {},
+        "outcome": null, "payment_method": null, "payment_method_details": null,
+        "receipt_url": receipt,
     });
     memory.charges.push(charge.clone());
     memory.tell("payment_intent.succeeded", &intent, now);
@@ -210,6 +227,10 @@ fn charge(memory: &Memory, session: usize) -> Result<usize, &'static str> {
 
 fn number(object: &Value, field: &str) -> u64 {
     object[field].as_u64().unwrap_or_default()
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap_or_default()
 }
 
 fn refund(

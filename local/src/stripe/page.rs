@@ -22,6 +22,13 @@ const BUTTONS: [(&str, &str); 12] = [
     ("Lose the dispute", r#"{"do":"lose"}"#),
 ];
 
+/// How its pages begin.
+const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8>\
+                    <meta name=viewport content='width=device-width'><link rel=icon href=data:,>\
+                    <style>body{font:16px/1.5 system-ui;max-width:36rem;margin:2rem auto;\
+                    padding:0 1rem;color-scheme:light dark}button{display:block;width:100%;\
+                    margin:.4rem 0;padding:.6rem;font:inherit;text-align:left}</style>";
+
 /// The page of a session. None: there is no such session.
 pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
     let memory = stripe.memory.lock().expect("no one panics with the lock");
@@ -34,12 +41,8 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
         .iter()
         .map(|(says, deed)| format!("<button data-deed='{deed}'>{says}</button>\n"))
         .collect();
-    let html = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8>\
-         <meta name=viewport content='width=device-width'><title>Local Stripe</title>\
-         <style>body{{font:16px/1.5 system-ui;max-width:36rem;margin:2rem auto;padding:0 1rem;\
-         color-scheme:light dark}}button{{display:block;width:100%;margin:.4rem 0;padding:.6rem;\
-         font:inherit;text-align:left}}</style>\
+    Some(html(format!(
+        "{HEAD}<title>Local Stripe</title>\
          <h1>{} {}</h1><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
          {buttons}<label><input type=checkbox id=twice> send every event twice</label>\
          <p role=status id=said></p><p><a href='{}'>Back to where you came from</a></p>\
@@ -57,12 +60,30 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
         text("status"),
         text("payment_status"),
         text("success_url"),
-    );
+    )))
+}
+
+fn html(html: String) -> Response<Body> {
     let response = Response::builder()
         .status(200)
         .header("content-type", "text/html; charset=utf-8")
         .header("cache-control", "no-store");
-    Some(response.body(Body::Text(html)).expect("status and headers are valid"))
+    response.body(Body::Text(html)).expect("status and headers are valid")
+}
+
+/// The receipt of a charge. None: there is no such charge.
+pub fn receipt(stripe: &LocalStripe, charge: &str) -> Option<Response<Body>> {
+    let memory = stripe.memory.lock().expect("no one panics with the lock");
+    let charge = memory.charges.iter().find(|known| known["id"] == charge)?;
+    let text = |field: &str| escaped(charge[field].to_string().trim_matches('"'));
+    Some(html(format!(
+        "{HEAD}<title>Receipt</title><h1>Receipt</h1><p>{} {}, of which {} went back. Charge {}. \
+         A Stripe on this machine: no money moved.</p></html>",
+        text("amount"),
+        text("currency"),
+        text("amount_refunded"),
+        text("id"),
+    )))
 }
 
 /// Does what a button says, tells the webhook of it, and says where the browser goes then.

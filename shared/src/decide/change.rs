@@ -5,7 +5,7 @@ use super::refund::Refund;
 use super::tally::Tally;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::Stretch;
-use crate::domain::payment::Decided;
+use crate::domain::payment::{Customer, Decided};
 use crate::domain::{
     Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Order,
     Payment, Seq,
@@ -175,6 +175,8 @@ pub struct PaymentChange {
     pub order: Option<OperationId>,
     /// Whether it begins (true) or ceases to wait for an operator, with what there is to know.
     pub parks: Option<(bool, String)>,
+    /// The customer that its account gets to be known as.
+    pub customer: Option<Customer>,
     /// The change of its account.
     pub change: Option<AccountChange>,
 }

@@ -47,6 +47,9 @@ pub fn diff(current: &Catalog, next: &Catalog) -> Vec<String> {
         let (before, after) = (current.spending_in_debt, next.spending_in_debt);
         lines.push(format!("spending_in_debt: {before} -> {after}"));
     }
+    if current.invoices != next.invoices {
+        lines.push(format!("invoices: {} -> {}", current.invoices, next.invoices));
+    }
     compare("plans", &current.plans, &next.plans, &mut lines);
     compare("actions", &current.actions, &next.actions, &mut lines);
     compare("packs", &current.packs, &next.packs, &mut lines);

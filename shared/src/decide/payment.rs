@@ -6,7 +6,7 @@
 
 use super::plan::entry;
 use super::{AccountChange, Guard, PaymentChange, Step};
-use crate::domain::payment::{Decided, Facts, Mismatch, Order, Payment};
+use crate::domain::payment::{Customer, Decided, Facts, Mismatch, Order, Payment};
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, Gate, Grant, GrantId, GrantKind, Instant, Note,
     OperationId, Refusal, What,
@@ -45,6 +45,8 @@ pub fn order(
         catalog: catalog.version,
         live,
         user: user.map(str::to_owned),
+        customer: None,
+        invoice: catalog.invoices,
         at: now,
         url: None,
         intent: None,
@@ -77,12 +79,26 @@ pub fn change(
         learns = order.intent.is_none().then_some(order.id);
     }
     let news = payment != *before || change.is_some() || learns.is_some();
-    news.then_some(PaymentChange { payment, order: learns, parks, change })
+    news.then_some(PaymentChange { payment, order: learns, parks, customer: None, change })
+}
+
+/// The customer that an account gets to be known as by what is new about a payment, if it has none
+/// yet. What is parked may be somebody else's.
+pub fn customer(before: &Payment, after: &Payment, order: &Order) -> Option<Customer> {
+    let id = after.facts.customer.clone().filter(|_| !after.is_parked(order))?;
+    let news = order.intent.is_none() || before.facts.customer.is_none();
+    news.then(|| Customer { account: order.account.clone(), live: order.live, id })
 }
 
 /// A payment written as it is: what it gave was read from its account.
 pub fn as_is(payment: &Payment) -> PaymentChange {
-    PaymentChange { payment: payment.clone(), order: None, parks: None, change: None }
+    PaymentChange {
+        payment: payment.clone(),
+        order: None,
+        parks: None,
+        customer: None,
+        change: None,
+    }
 }
 
 /// What the account gets (more than nothing) or what is taken back of it (less).

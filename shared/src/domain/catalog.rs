@@ -20,6 +20,8 @@ pub struct Catalog {
     /// Whether an account in debt may spend what it has: what it did not pay for, as bought credits
     /// repay the debt.
     pub spending_in_debt: bool,
+    /// Whether Stripe makes an invoice of what is bought, beside its receipt.
+    pub invoices: bool,
     pub plans: BTreeMap<String, Plan>,
     pub actions: BTreeMap<String, Action>,
     pub packs: BTreeMap<String, Pack>,
@@ -145,6 +147,8 @@ mod raw {
         contact_url: String,
         #[serde(default = "yes")]
         spending_in_debt: bool,
+        #[serde(default)]
+        invoices: bool,
         plans: BTreeMap<String, Plan>,
         actions: BTreeMap<String, Action>,
         #[serde(default)]
@@ -218,7 +222,15 @@ mod raw {
                 self.actions.into_iter().map(|(n, a)| a.check(n)).collect::<Result<_, _>>()?;
             let packs =
                 self.packs.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
-            Ok(super::Catalog { version, contact_url, spending_in_debt, plans, actions, packs })
+            Ok(super::Catalog {
+                version,
+                contact_url,
+                spending_in_debt,
+                invoices: self.invoices,
+                plans,
+                actions,
+                packs,
+            })
         }
     }
 

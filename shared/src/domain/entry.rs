@@ -33,6 +33,25 @@ pub struct Entry {
     pub what: What,
 }
 
+/// Who looks at a ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Viewer {
+    #[default]
+    Service,
+    /// A customer of the account, for whom the company's own people have no names.
+    Customer,
+}
+
+impl Entry {
+    /// Who it was, as far as `viewer` may know: an operator's principal is `operator` to a customer.
+    pub fn user_for(&self, viewer: Viewer) -> Option<&str> {
+        match viewer {
+            Viewer::Customer if self.what.is_operators() => Some("operator"),
+            Viewer::Customer | Viewer::Service => self.user.as_deref(),
+        }
+    }
+}
+
 /// What an entry records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
@@ -148,6 +167,27 @@ impl What {
             What::ToppedUp { .. } => "topped_up",
             What::Reversed { .. } => "reversed",
             What::DebtWaived { .. } => "debt_waived",
+        }
+    }
+
+    /// Whether it is an operator who does this, by its IAM principal.
+    pub fn is_operators(&self) -> bool {
+        match self {
+            What::Opened { .. }
+            | What::Granted { .. }
+            | What::PlanChanged { .. }
+            | What::Frozen
+            | What::Unfrozen
+            | What::DebtWaived { .. } => true,
+            What::Debit { .. }
+            | What::Settled { .. }
+            | What::Held { .. }
+            | What::Captured { .. }
+            | What::Released { .. }
+            | What::Extended { .. }
+            | What::Refunded { .. }
+            | What::ToppedUp { .. }
+            | What::Reversed { .. } => false,
         }
     }
 

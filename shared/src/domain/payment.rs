@@ -28,6 +28,10 @@ pub struct Order {
     pub live: bool,
     /// Who ordered, as the session says.
     pub user: Option<String>,
+    /// Stripe's customer of the account, if one was known by then.
+    pub customer: Option<String>,
+    /// Whether Stripe makes an invoice of it.
+    pub invoice: bool,
     pub at: Instant,
     /// Where the customer pays, once Stripe has told.
     pub url: Option<String>,
@@ -116,6 +120,10 @@ pub struct Facts {
     pub returned: BTreeMap<String, u64>,
     pub refunds: BTreeMap<String, Refund>,
     pub disputes: BTreeMap<String, Dispute>,
+    /// Where Stripe shows the receipt of its charge.
+    pub receipt: Option<String>,
+    /// Stripe's name for who paid.
+    pub customer: Option<String>,
 }
 
 /// A refund, as far as it has come.
@@ -173,6 +181,8 @@ impl Facts {
         latest(&mut self.returned, other.returned);
         latest(&mut self.refunds, other.refunds);
         latest(&mut self.disputes, other.disputes);
+        self.receipt = self.receipt.take().max(other.receipt);
+        self.customer = self.customer.take().max(other.customer);
     }
 
     /// What of the paid amount is ours to keep, in its smallest unit.
@@ -255,6 +265,15 @@ impl Verdict {
             Verdict::Dismissed => "dismissed",
         }
     }
+}
+
+/// The customer that Stripe knows an account as, in live mode or in test mode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    pub account: AccountId,
+    pub live: bool,
+    /// Stripe's name for it.
+    pub id: String,
 }
 
 /// What is wrong with a payment, by what was ordered.

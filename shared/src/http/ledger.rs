@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::csv;
 use super::reply::{Balance, json, to_json};
 use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::Viewer;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
@@ -121,10 +122,11 @@ pub fn listing(
     placed: &[Placed],
     next_cursor: Option<String>,
     catalog: &Catalog,
+    viewer: Viewer,
 ) -> Response<Body> {
     match form {
-        Form::Json => json(listing_json(pending, placed, next_cursor, catalog)),
-        Form::Csv => csv::ok(lines(pending, placed, catalog), next_cursor),
+        Form::Json => json(listing_json(pending, placed, next_cursor, catalog, viewer)),
+        Form::Csv => csv::ok(lines(pending, placed, catalog, viewer), next_cursor),
     }
 }
 
@@ -134,8 +136,9 @@ pub fn listing_json(
     placed: &[Placed],
     next_cursor: Option<String>,
     catalog: &Catalog,
+    viewer: Viewer,
 ) -> String {
-    let entries = lines(pending, placed, catalog).collect();
+    let entries = lines(pending, placed, catalog, viewer).collect();
     to_json(&Listing { entries, next_cursor })
 }
 
@@ -143,12 +146,13 @@ fn lines<'a>(
     pending: Option<&'a Placed>,
     placed: &'a [Placed],
     catalog: &'a Catalog,
+    viewer: Viewer,
 ) -> impl Iterator<Item = Line<'a>> {
-    let pending = pending.map(|placed| Line { pending: true, ..line(placed, catalog) });
-    pending.into_iter().chain(placed.iter().map(|placed| line(placed, catalog)))
+    let pending = pending.map(|placed| Line { pending: true, ..line(placed, catalog, viewer) });
+    pending.into_iter().chain(placed.iter().map(move |placed| line(placed, catalog, viewer)))
 }
 
-fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
+fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a> {
     let entry = &placed.entry;
     let mut line = Line {
         seq: placed.seq,
@@ -176,7 +180,7 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog) -> Line<'a> {
         debt: Some(entry.what.debt()).filter(|debt| !debt.is_zero()),
         credits: None,
         ends: None,
-        user: entry.user.as_deref(),
+        user: entry.user_for(viewer),
         reference: entry.reference.as_deref(),
         reason: entry.reason.as_deref(),
         catalog: entry.catalog,

@@ -4,11 +4,13 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::reply::{ok, to_json};
-use crate::domain::payment::{Order, State};
+use crate::config::origin_of;
+use crate::domain::payment::{Order, Payment, State};
 use crate::domain::period::months_later;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
 use crate::operate::payment::News;
 use crate::store::Parked;
+use crate::stripe::object::is_stripes;
 
 #[derive(Serialize)]
 struct Offers<'a> {
@@ -65,20 +67,39 @@ struct Checkout<'a> {
     at: Instant,
     /// Where to pay. None: there is nothing to pay any more.
     url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt_url: Option<&'a str>,
 }
 
 /// A 201 with where the customer pays; the same whenever it is sent again.
 pub fn ordered(order: &Order, replayed: bool) -> Response<Body> {
-    let body = to_json(&of(order, State::Open, Credits::ZERO));
+    let body = to_json(&of(order, State::Open, Credits::ZERO, None));
     super::reply::created(body, replayed)
 }
 
 /// Where a checkout stands.
-pub fn checkout(order: &Order, state: State, credited: Credits) -> Response<Body> {
-    ok(&of(order, state, credited))
+pub fn checkout(
+    order: &Order,
+    state: State,
+    credited: Credits,
+    receipt_url: Option<&str>,
+) -> Response<Body> {
+    ok(&of(order, state, credited, receipt_url))
 }
 
-fn of(order: &Order, state: State, credited: Credits) -> Checkout<'_> {
+/// The address of a payment's receipt that a customer may be sent to: Stripe's, or, under `base`,
+/// that of the local Stripe.
+pub fn receipt<'a>(payment: &'a Payment, base: &str) -> Option<&'a str> {
+    let own = |url: &str| origin_of(url).as_deref() == Some(base);
+    payment.facts.receipt.as_deref().filter(|url| is_stripes(url) || own(url))
+}
+
+fn of<'a>(
+    order: &'a Order,
+    state: State,
+    credited: Credits,
+    receipt_url: Option<&'a str>,
+) -> Checkout<'a> {
     Checkout {
         id: order.id,
         account: &order.account,
@@ -91,6 +112,7 @@ fn of(order: &Order, state: State, credited: Credits) -> Checkout<'_> {
         expires_at: order.expires_at(),
         at: order.at,
         url: order.url.as_deref().filter(|_| state == State::Open),
+        receipt_url,
     }
 }
 

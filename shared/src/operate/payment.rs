@@ -64,6 +64,8 @@ pub async fn order(
         let id = world.entropy.mint(now);
         let order = payment::order(&settled, pack, user, live, id, catalog, now);
         let order = order.map_err(|refusal| run.refuse(refusal))?;
+        let customer = retried(run, || world.store.customer(account, live)).await?;
+        let order = Order { customer, ..order };
         let (account, key) = (account.clone(), key.clone());
         let receipt = Receipt { account, key, id, content: content.clone() };
         match world.store.commit(&Change::Order(receipt, Box::new(order.clone()))).await {
@@ -229,11 +231,16 @@ async fn join(
         };
         let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
         let operation = world.entropy.mint(now);
+        let met = order.as_ref().and_then(|order| payment::customer(&before, &after, order));
         let change = payment::change(&before, after, ordered, operation, now);
         let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
-        let Some(change) = change else {
+        let Some(mut change) = change else {
             return Ok(Heard::Known);
         };
+        if let Some(met) = met {
+            let known = retried(run, || world.store.customer(&met.account, met.live)).await?;
+            change.customer = Some(met).filter(|_| known.is_none());
+        }
         let when = change.change.as_ref().map_or(&[][..], |change| &change.when);
         if let Some(loaded) = &loaded {
             if when.contains(&Guard::ValidAt(now)) && loaded.account.valid_until <= now {

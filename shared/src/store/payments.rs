@@ -9,14 +9,17 @@ use aws_sdk_dynamodb::types::{Delete, Put, Select, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
 use super::row::{self, Item, Row};
-use super::table::{ACCOUNT, PARKED, SORT, event_key, ledger, order_key, parked_key, payment_key};
+use super::table::{
+    ACCOUNT, PARKED, SORT, customer_key, event_key, ledger, order_key, parked_key, payment_key,
+};
 use super::{ABSENT, Outcome, Store, StoreError, Stored, put_if};
 use crate::decide::{PaymentChange, Receipt, Told, UnreadEvent};
 use crate::domain::instant::Span;
 use crate::domain::payment::{
-    Decided, Dispute, DisputeStage, Facts, IntentId, Order, Payment, Refund, RefundStage, Verdict,
+    Customer, Decided, Dispute, DisputeStage, Facts, IntentId, Order, Payment, Refund, RefundStage,
+    Verdict,
 };
-use crate::domain::{Credits, Instant, Money, OperationId};
+use crate::domain::{AccountId, Credits, Instant, Money, OperationId};
 
 /// For how long a payment is kept that no order is known for: what Stripe sells besides packs is not
 /// ours, and what is ours is told again for 30 days by `reconcile`.
@@ -45,6 +48,13 @@ impl Store {
             Some(item) => read_payment(&item, intent),
             None => Ok(Payment::new(intent.clone(), now)),
         }
+    }
+
+    /// Stripe's name for an account, if it has paid before.
+    pub async fn customer(&self, account: &AccountId, live: bool) -> Stored<Option<String>> {
+        let item = self.ledger_item(account.as_str(), customer_key(live)).await?;
+        let read = |item| Row::of("ledger", item).text(ledger::TEXT).map(str::to_owned);
+        item.as_ref().map(read).transpose()
     }
 
     /// An event that was kept because it could not be read, and whether it was decided about.
@@ -114,6 +124,9 @@ impl Store {
         if let Some((begins, problem)) = &change.parks {
             let key = parked_key(payment.at, payment.intent.as_str());
             parts.push(self.mark(key, begins.then_some(problem)));
+        }
+        if let Some(customer) = &change.customer {
+            parts.push(put_if(&self.tables.ledger, customer_item(customer), None));
         }
         if let Some(change) = &change.change {
             parts.push(self.part(change));
@@ -207,6 +220,8 @@ fn read_order(item: &Item) -> Stored<Order> {
         catalog: text.catalog,
         live: text.live,
         user: text.user,
+        customer: text.customer,
+        invoice: text.invoice,
         at: Instant::from_ms(text.at_ms),
         url: row.optional_text(ledger::URL)?.map(str::to_owned),
         intent: intent.map_err(|e| row.broken(ledger::INTENT, e))?,
@@ -234,6 +249,15 @@ fn read_payment(item: &Item, intent: &IntentId) -> Stored<Payment> {
     let text: PaymentText = parsed(&row, ledger::TEXT)?;
     let version = row.number(ledger::VERSION)?;
     text.payment(intent, version).ok_or_else(|| row.broken(ledger::TEXT, "is not a payment"))
+}
+
+fn customer_item(customer: &Customer) -> Item {
+    let item = [
+        (ACCOUNT, row::text(customer.account.as_str())),
+        (SORT, row::text(customer_key(customer.live))),
+        (ledger::TEXT, row::text(&customer.id)),
+    ];
+    Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
 }
 
 fn event_item(event: &UnreadEvent) -> Item {
@@ -280,6 +304,9 @@ struct OrderText {
     catalog: u32,
     live: bool,
     user: Option<String>,
+    customer: Option<String>,
+    #[serde(default)]
+    invoice: bool,
     at_ms: i64,
 }
 
@@ -296,6 +323,8 @@ impl OrderText {
             catalog: order.catalog,
             live: order.live,
             user: order.user.clone(),
+            customer: order.customer.clone(),
+            invoice: order.invoice,
             at_ms: order.at.ms(),
         }
     }
@@ -338,6 +367,8 @@ struct PaymentText {
     returned: BTreeMap<String, u64>,
     refunds: BTreeMap<String, (String, u64)>,
     disputes: BTreeMap<String, (String, u64)>,
+    receipt: Option<String>,
+    customer: Option<String>,
     applied_micro: i64,
     decided: Option<DecidedText>,
     at_ms: i64,
@@ -382,6 +413,8 @@ impl PaymentText {
             returned: facts.returned,
             refunds: refunds.collect(),
             disputes: disputes.collect(),
+            receipt: facts.receipt,
+            customer: facts.customer,
             applied_micro: payment.applied.micro(),
             decided: payment.decided.as_ref().map(DecidedText::of),
             at_ms: payment.at.ms(),
@@ -415,6 +448,8 @@ impl PaymentText {
             returned: self.returned,
             refunds: refunds.collect::<Option<_>>()?,
             disputes: disputes.collect::<Option<_>>()?,
+            receipt: self.receipt,
+            customer: self.customer,
         };
         let applied = Credits::from_micro(self.applied_micro);
         let at = Instant::from_ms(self.at_ms);

@@ -125,6 +125,11 @@ pub fn payment_key(intent: &IntentId) -> String {
     format!("#payment#{intent}")
 }
 
+/// `S#live` or `S#test`: the customer that Stripe knows an account as.
+pub fn customer_key(live: bool) -> &'static str {
+    if live { "S#live" } else { "S#test" }
+}
+
 /// The account of an event that was kept.
 pub fn event_key(id: &str) -> String {
     format!("#event#{id}")

@@ -15,7 +15,7 @@ const MOST_PAGES: usize = 500;
 #[derive(Debug)]
 pub struct Asking<'a> {
     stripe: &'a Stripe,
-    since: Instant,
+    now: Instant,
     left: std::slice::Iter<'static, Asked>,
     asked: Option<Asked>,
     after: Option<String>,
@@ -26,10 +26,9 @@ pub struct Asking<'a> {
 impl<'a> Asking<'a> {
     /// An asking for the last 30 days.
     pub fn new(stripe: &'a Stripe, now: Instant) -> Asking<'a> {
-        let since = now - DAYS;
         let mut left = Asked::ALL.iter();
         let asked = left.next().copied();
-        Asking { stripe, since, left, asked, after: None, pages: 0, cut: false }
+        Asking { stripe, now, left, asked, after: None, pages: 0, cut: false }
     }
 
     /// The next objects; None after the last.
@@ -38,7 +37,8 @@ impl<'a> Asking<'a> {
     /// [`StripeError`].
     pub async fn next(&mut self) -> Result<Option<Vec<Value>>, StripeError> {
         let Some(asked) = self.asked else { return Ok(None) };
-        let (objects, more) = self.stripe.list(asked, self.since, self.after.as_deref()).await?;
+        let (since, after) = (self.now - DAYS, self.after.as_deref());
+        let (objects, more) = self.stripe.list(asked, since, after, self.now).await?;
         self.pages += 1;
         self.after = objects.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
         let goes_on = more && self.after.is_some();

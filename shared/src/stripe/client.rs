@@ -2,24 +2,29 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use stripe_checkout::CheckoutSessionMode;
 use stripe_checkout::checkout_session::{
-    CreateCheckoutSession, CreateCheckoutSessionAdaptivePricing, CreateCheckoutSessionLineItems,
-    CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionPaymentIntentData,
-    ListCheckoutSession, ProductData,
+    CreateCheckoutSession, CreateCheckoutSessionAdaptivePricing,
+    CreateCheckoutSessionCustomerCreation, CreateCheckoutSessionInvoiceCreation,
+    CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
+    CreateCheckoutSessionPaymentIntentData, ListCheckoutSession, ProductData,
 };
 use stripe_core::charge::ListCharge;
 use stripe_core::dispute::ListDispute;
 use stripe_core::refund::ListRefund;
-use stripe_rust::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeRequest};
+use stripe_rust::{
+    ApiErrorsCode, Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeRequest,
+};
 use stripe_types::RangeQueryTs;
 
 use super::object::{ACCOUNT, ORDER};
 use crate::domain::Instant;
 use crate::domain::payment::Order;
+use crate::secrets::Secret;
 
 /// How long one request may take: with the writes around it, less than the caller waits.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -29,8 +34,16 @@ const LISTED: i64 = 100;
 /// Stripe, as one account of it answers.
 #[derive(Clone)]
 pub struct Stripe {
+    key: Secret,
+    url: Option<String>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// The key that is used, and the client that has it.
+#[derive(Clone)]
+struct Known {
+    key: Arc<str>,
     client: Client,
-    live: bool,
 }
 
 /// What is listed.
@@ -53,6 +66,12 @@ pub enum StripeError {
     /// It did not answer, or said to come back: the same may be asked again.
     #[error("Stripe did not answer for sure: {0}")]
     Again(String),
+    /// It does not take the key.
+    #[error("Stripe does not take the key: {0}")]
+    Key(String),
+    /// Something that was named is not there any more.
+    #[error("Stripe has not what was named: {0}")]
+    Missing(String),
     /// It refused. Asking again is no use.
     #[error("Stripe refused: {0}")]
     Denied(String),
@@ -65,19 +84,28 @@ impl Stripe {
     /// # Errors
     /// [`StripeError::Denied`] if the key or the address cannot be used.
     pub fn new(key: &str, url: Option<&str>) -> Result<Stripe, StripeError> {
-        let builder = ClientBuilder::new(key.trim()).timeout(TIMEOUT);
-        let builder = match url {
-            Some(url) => builder.url(url),
-            None => builder,
-        };
-        let client = builder.build().map_err(failed)?;
-        let live = ["sk_live_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix));
-        Ok(Stripe { client, live })
+        let known = Known { key: key.into(), client: client(key, url)? };
+        let (key, url) = (Secret::fixed(key), url.map(str::to_owned));
+        Ok(Stripe { key, url, known: Arc::new(Mutex::new(known)) })
+    }
+
+    /// Stripe by a key that is replaced from time to time: when Stripe does not take the one that is
+    /// known, the secret is read again. `url` as of [`Stripe::new`].
+    ///
+    /// # Errors
+    /// As of [`Stripe::new`]; [`StripeError::Again`] if the secret cannot be read.
+    pub async fn by_secret(
+        key: Secret,
+        url: Option<&str>,
+        now: Instant,
+    ) -> Result<Stripe, StripeError> {
+        let text = key.get(now).await.map_err(|e| StripeError::Again(e.to_string()))?;
+        Ok(Stripe { key, ..Stripe::new(&text, url)? })
     }
 
     /// Whether it moves real money.
     pub fn is_live(&self) -> bool {
-        self.live
+        is_live(&self.known().key)
     }
 
     /// Where the customer pays for `order`. Asked again, it is the same session: the order's id is
@@ -85,47 +113,20 @@ impl Stripe {
     ///
     /// # Errors
     /// [`StripeError`].
-    pub async fn checkout(&self, order: &Order, return_url: &str) -> Result<String, StripeError> {
-        let id = order.id.to_string();
-        let metadata: HashMap<String, String> =
-            [(ORDER, &id), (ACCOUNT, &order.account.to_string())]
-                .map(|(name, value)| (name.to_owned(), value.clone()))
-                .into();
-        let currency = order.price.currency.as_str().parse::<stripe_types::Currency>();
-        let currency = currency.unwrap_or_else(|never| match never {});
-        let minor = i64::try_from(order.price.minor).expect("a price has eight digits at most");
-        let price = CreateCheckoutSessionLineItemsPriceData {
-            unit_amount: Some(minor),
-            product_data: Some(ProductData::new(format!("{} credits", order.credits))),
-            ..CreateCheckoutSessionLineItemsPriceData::new(currency)
-        };
-        let item = CreateCheckoutSessionLineItems {
-            price_data: Some(price),
-            quantity: Some(1),
-            ..CreateCheckoutSessionLineItems::new()
-        };
-        let payment = CreateCheckoutSessionPaymentIntentData {
-            metadata: Some(metadata.clone()),
-            description: Some(format!("{} credits, order {id}", order.credits)),
-            ..CreateCheckoutSessionPaymentIntentData::new()
-        };
-        // What is paid is what was ordered: no other currency, no discounts, no taxes on top.
-        let pricing = CreateCheckoutSessionAdaptivePricing { enabled: Some(false) };
-        let request = CreateCheckoutSession::new()
-            .mode(CheckoutSessionMode::Payment)
-            .client_reference_id(id.clone())
-            .metadata(metadata)
-            .payment_intent_data(payment)
-            .adaptive_pricing(pricing)
-            .line_items(vec![item])
-            .success_url(with_checkout(return_url, &id))
-            .cancel_url(with_checkout(return_url, &id));
-        let key = IdempotencyKey::new(format!("scrip-order-{id}"));
-        let key = key.map_err(|e| StripeError::Denied(e.to_string()))?;
-        let request = request.customize().request_strategy(RequestStrategy::Idempotent(key));
-        // In a box: the library's future is large, and so would be every one around it.
-        let session = Box::pin(request.send(&self.client)).await.map_err(failed)?;
-        session.url.ok_or_else(|| StripeError::Denied("the session has no address".to_owned()))
+    pub async fn checkout(
+        &self,
+        order: &Order,
+        return_url: &str,
+        now: Instant,
+    ) -> Result<String, StripeError> {
+        let customer = order.customer.as_deref();
+        let begin =
+            |customer| self.asked(now, move |client| begin(client, order, customer, return_url));
+        match begin(customer).await {
+            // Deleted at Stripe: nobody is kept from buying by that.
+            Err(StripeError::Missing(_)) if customer.is_some() => begin(None).await,
+            begun => begun,
+        }
     }
 
     /// Objects that were made since then, the latest first: those after `after`, and whether there
@@ -138,32 +139,137 @@ impl Stripe {
         asked: Asked,
         since: Instant,
         after: Option<&str>,
+        now: Instant,
     ) -> Result<(Vec<Value>, bool), StripeError> {
-        let since = RangeQueryTs::gte(since.ms().div_euclid(1000));
-        macro_rules! request {
-            ($list:ty) => {{
-                let list = <$list>::new().created(since).limit(LISTED);
-                match after {
-                    Some(after) => list.starting_after(after).build(),
-                    None => list.build(),
-                }
-            }};
-        }
-        let request = match asked {
-            Asked::Sessions => request!(ListCheckoutSession),
-            Asked::Charges => request!(ListCharge),
-            Asked::Refunds => request!(ListRefund),
-            Asked::Disputes => request!(ListDispute),
-        };
-        // As it was sent, for the one reader of objects: a webhook's and these mean the same.
-        let list = request.customize::<miniserde::json::Value>().send(&self.client);
-        let list = Box::pin(list).await;
-        let list = miniserde::json::to_string(&list.map_err(failed)?);
-        let list: Value = serde_json::from_str(&list).map_err(|e| unread(&e))?;
-        let more = list["has_more"].as_bool().ok_or_else(|| unread(&"has_more"))?;
-        let data = list["data"].as_array().ok_or_else(|| unread(&"data"))?;
-        Ok((data.clone(), more))
+        self.asked(now, |client| list(client, asked, since, after)).await
     }
+
+    /// Asks with the key that is known; once more, if Stripe does not take it and it was replaced.
+    async fn asked<T, F>(&self, now: Instant, ask: impl Fn(Client) -> F) -> Result<T, StripeError>
+    where
+        F: Future<Output = Result<T, StripeError>>,
+    {
+        let Known { key, client: known } = self.known();
+        let refused = match ask(known).await {
+            Err(StripeError::Key(text)) => text,
+            answered => return answered,
+        };
+        let again = self.key.again(now).await.map_err(|e| StripeError::Again(e.to_string()))?;
+        // A key of the other mode would take real money for a test, or none for an order.
+        if again == key || is_live(&again) != is_live(&key) {
+            return Err(StripeError::Key(refused));
+        }
+        let client = client(&again, self.url.as_deref())?;
+        let known = Known { key: again, client: client.clone() };
+        *self.known.lock().expect("no one panics with the lock") = known;
+        ask(client).await
+    }
+
+    fn known(&self) -> Known {
+        self.known.lock().expect("no one panics with the lock").clone()
+    }
+}
+
+fn client(key: &str, url: Option<&str>) -> Result<Client, StripeError> {
+    let builder = ClientBuilder::new(key.trim()).timeout(TIMEOUT);
+    let builder = match url {
+        Some(url) => builder.url(url),
+        None => builder,
+    };
+    builder.build().map_err(failed)
+}
+
+fn is_live(key: &str) -> bool {
+    ["sk_live_", "rk_live_"].iter().any(|prefix| key.trim().starts_with(prefix))
+}
+
+/// Begins a checkout: a customer that Stripe knows, or one that it gets to know.
+async fn begin(
+    client: Client,
+    order: &Order,
+    customer: Option<&str>,
+    return_url: &str,
+) -> Result<String, StripeError> {
+    let id = order.id.to_string();
+    let metadata: HashMap<String, String> = [(ORDER, &id), (ACCOUNT, &order.account.to_string())]
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .into();
+    let currency = order.price.currency.as_str().parse::<stripe_types::Currency>();
+    let currency = currency.unwrap_or_else(|never| match never {});
+    let minor = i64::try_from(order.price.minor).expect("a price has eight digits at most");
+    let price = CreateCheckoutSessionLineItemsPriceData {
+        unit_amount: Some(minor),
+        product_data: Some(ProductData::new(format!("{} credits", order.credits))),
+        ..CreateCheckoutSessionLineItemsPriceData::new(currency)
+    };
+    let item = CreateCheckoutSessionLineItems {
+        price_data: Some(price),
+        quantity: Some(1),
+        ..CreateCheckoutSessionLineItems::new()
+    };
+    let payment = CreateCheckoutSessionPaymentIntentData {
+        metadata: Some(metadata.clone()),
+        description: Some(format!("{} credits, order {id}", order.credits)),
+        ..CreateCheckoutSessionPaymentIntentData::new()
+    };
+    let invoice = CreateCheckoutSessionInvoiceCreation::new(order.invoice);
+    // What is paid is what was ordered: no other currency, no discounts, no taxes on top.
+    let pricing = CreateCheckoutSessionAdaptivePricing { enabled: Some(false) };
+    let request = CreateCheckoutSession::new()
+        .mode(CheckoutSessionMode::Payment)
+        .client_reference_id(id.clone())
+        .metadata(metadata)
+        .payment_intent_data(payment)
+        .adaptive_pricing(pricing)
+        .invoice_creation(invoice)
+        .line_items(vec![item])
+        .success_url(with_checkout(return_url, &id))
+        .cancel_url(with_checkout(return_url, &id));
+    // A key is of one request: the same order without its customer is another one.
+    let (request, key) = match customer {
+        Some(customer) => (request.customer(customer), format!("scrip-order-{id}-{customer}")),
+        None => {
+            let always = CreateCheckoutSessionCustomerCreation::Always;
+            (request.customer_creation(always), format!("scrip-order-{id}"))
+        }
+    };
+    let key = IdempotencyKey::new(key).map_err(|e| StripeError::Denied(e.to_string()))?;
+    let request = request.customize().request_strategy(RequestStrategy::Idempotent(key));
+    // In a box: the library's future is large, and so would be every one around it.
+    let session = Box::pin(request.send(&client)).await.map_err(failed)?;
+    session.url.ok_or_else(|| StripeError::Denied("the session has no address".to_owned()))
+}
+
+async fn list(
+    client: Client,
+    asked: Asked,
+    since: Instant,
+    after: Option<&str>,
+) -> Result<(Vec<Value>, bool), StripeError> {
+    let since = RangeQueryTs::gte(since.ms().div_euclid(1000));
+    macro_rules! request {
+        ($list:ty) => {{
+            let list = <$list>::new().created(since).limit(LISTED);
+            match after {
+                Some(after) => list.starting_after(after).build(),
+                None => list.build(),
+            }
+        }};
+    }
+    let request = match asked {
+        Asked::Sessions => request!(ListCheckoutSession),
+        Asked::Charges => request!(ListCharge),
+        Asked::Refunds => request!(ListRefund),
+        Asked::Disputes => request!(ListDispute),
+    };
+    // As it was sent, for the one reader of objects: a webhook's and these mean the same.
+    let list = request.customize::<miniserde::json::Value>().send(&client);
+    let list = Box::pin(list).await;
+    let list = miniserde::json::to_string(&list.map_err(failed)?);
+    let list: Value = serde_json::from_str(&list).map_err(|e| unread(&e))?;
+    let more = list["has_more"].as_bool().ok_or_else(|| unread(&"has_more"))?;
+    let data = list["data"].as_array().ok_or_else(|| unread(&"data"))?;
+    Ok((data.clone(), more))
 }
 
 impl fmt::Debug for Stripe {
@@ -190,6 +296,10 @@ fn failed(error: stripe_rust::StripeError) -> StripeError {
             let code = errors.code.as_ref().map_or("", |code| code.as_str());
             let text = format!("{} {code} ({status})", errors.type_.as_str());
             match status {
+                401 => StripeError::Key(text),
+                _ if errors.code == Some(ApiErrorsCode::ResourceMissing) => {
+                    StripeError::Missing(text)
+                }
                 409 | 424 | 429 | 500.. => StripeError::Again(text),
                 _ => StripeError::Denied(text),
             }

@@ -16,6 +16,9 @@ use crate::domain::{Money, OperationId};
 pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
 
+/// The longest address of a receipt that is kept, in bytes: Stripe's have about 200.
+const MOST_URL: usize = 1024;
+
 /// An event, as far as it is of any concern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -104,6 +107,14 @@ pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
     Ok(Event { id, kind, said })
 }
 
+/// Whether an address is one of Stripe's own, over https.
+pub fn is_stripes(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let ours = host == "stripe.com" || host.ends_with(".stripe.com");
+    url.scheme() == "https" && ours && url.port().is_none() && url.username().is_empty()
+}
+
 /// What Stripe calls an event, if that much can be read.
 pub fn name(body: &[u8]) -> Option<String> {
     let event: Value = serde_json::from_slice(body).ok()?;
@@ -148,6 +159,13 @@ impl Named {
     fn intent(self) -> Result<IntentId, serde_json::Error> {
         let (Named::Id(id) | Named::Object { id }) = self;
         id.parse().map_err(|_| wrong("payment_intent", &id))
+    }
+
+    /// No credits follow from it, so one that is strange is none.
+    fn customer(self) -> Option<String> {
+        let (Named::Id(id) | Named::Object { id }) = self;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        Some(id).filter(|id| id.starts_with("cus_") && id.len() <= 64 && id.bytes().all(plain))
     }
 }
 
@@ -205,6 +223,7 @@ struct Session {
     payment_intent: Option<Named>,
     amount_total: Option<u64>,
     currency: Option<String>,
+    customer: Option<Named>,
 }
 
 impl Session {
@@ -232,7 +251,8 @@ impl Session {
             other => return Err(wrong("payment_status", other)),
         };
         let submitted = self.status.as_deref() == Some("complete");
-        let facts = Facts { submitted, paid, ..facts };
+        let customer = self.customer.and_then(Named::customer);
+        let facts = Facts { submitted, paid, customer, ..facts };
         Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
     }
 }
@@ -269,6 +289,7 @@ struct Charge {
     amount_refunded: u64,
     currency: String,
     payment_intent: Option<Named>,
+    receipt_url: Option<String>,
 }
 
 impl Charge {
@@ -282,6 +303,7 @@ impl Charge {
         let mut facts = order.unwrap_or_default();
         if self.status == "succeeded" && self.captured && !facts.orders.is_empty() {
             facts.paid = money(&self.currency, self.amount_captured)?;
+            facts.receipt = self.receipt_url.filter(|url| url.len() <= MOST_URL);
         }
         if self.amount_refunded > 0 {
             facts.returned.insert(self.id, self.amount_refunded);

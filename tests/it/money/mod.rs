@@ -2,6 +2,7 @@
 
 mod laws;
 mod orders;
+mod receipts;
 mod refused;
 mod signatures;
 mod stories;

@@ -8,6 +8,7 @@ mod interleaved;
 use std::collections::BTreeSet;
 
 use lambda_http::RequestExt;
+use local::roles::acting_as;
 use local::stripe::WEBHOOK_SECRET;
 use local::template::{Route, Template};
 use serde_json::Value;
@@ -165,14 +166,19 @@ impl Stage {
     async fn reply(&self, function: &str, request: lambda_http::Request) -> Reply {
         let functions = &self.shop.stack.functions;
         let world = functions.world();
-        let response = match function {
-            "debit" => debit::handle(world, request).await,
-            "balance" => balance::handle(world, request).await,
-            "accounts" => accounts::handle(world, request).await,
-            "checkout" => checkout::handle(world, functions.stripe(), request).await,
-            "webhook" => webhook::handle(world, &Secret::fixed(WEBHOOK_SECRET), request).await,
-            other => panic!("no tenancy is known of {other}"),
-        };
+        let secret = Secret::fixed(WEBHOOK_SECRET);
+        // Under its role, as everywhere.
+        let response = acting_as(function, async {
+            match function {
+                "debit" => debit::handle(world, request).await,
+                "balance" => balance::handle(world, request).await,
+                "accounts" => accounts::handle(world, request).await,
+                "checkout" => checkout::handle(world, functions.stripe(), request).await,
+                "webhook" => webhook::handle(world, &secret, request).await,
+                other => panic!("no tenancy is known of {other}"),
+            }
+        });
+        let response = response.await;
         let (parts, body) = response.into_parts();
         let body: &[u8] = &body;
         Reply { status: parts.status.as_u16(), headers: parts.headers, body: body.to_vec() }

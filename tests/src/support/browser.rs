@@ -12,6 +12,19 @@ use serde_json::{Value, json};
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What has the focus, inside elements too: what it is called, how its focus looks, and a number of
+/// its own. Null: nothing.
+const FOCUSED: &str = r"(() => {
+  let on = document.activeElement;
+  while (on?.shadowRoot?.activeElement) on = on.shadowRoot.activeElement;
+  if (!on || on === document.body || on === document.documentElement) return null;
+  window.places ??= new WeakMap();
+  if (!places.has(on)) places.set(on, (window.placed = (window.placed ?? 0) + 1));
+  const texts = [on.ariaLabel, on.labels?.[0]?.textContent, on.textContent, on.id, on.tagName];
+  const name = texts.map((text) => text?.trim().replace(/\s+/g, ' ')).find(Boolean);
+  return { name, ring: getComputedStyle(on).outlineStyle, at: places.get(on) };
+})()";
+
 /// A headless Chromium with a profile of its own. It ends when this is dropped.
 pub struct Browser {
     child: Child,
@@ -183,6 +196,38 @@ impl Tab<'_> {
         }
     }
 
+    /// Goes on with Tab until the focus is on what is called `name`. The focus is seen at every step,
+    /// and is never lost or kept on the way.
+    pub fn reach(&mut self, name: &str) {
+        let (mut lost, mut kept, mut seen, mut before) = (0, 0, Vec::new(), Value::Null);
+        while lost < 3 {
+            self.press("Tab");
+            let place = self.eval(FOCUSED);
+            if place.is_null() {
+                // Past the last one it is on the browser's own bar, and from there on the first.
+                lost += 1;
+                assert_ne!(before, Value::Null, "the focus is lost after {seen:?}");
+            } else {
+                assert_ne!(place["ring"], "none", "{} does not show its focus", place["name"]);
+                // A field for a date has four places of its own: day, month, year, calendar.
+                kept = if place["at"] == before["at"] { kept + 1 } else { 0 };
+                assert!(kept < 4, "the focus is kept at {}", place["name"]);
+                if place["name"] == name {
+                    return;
+                }
+                seen.push(place["name"].clone());
+            }
+            before = place;
+        }
+        panic!("{name} is not reached: {seen:?}");
+    }
+
+    /// Where what is downloaded goes from now on.
+    pub fn downloads(&mut self, folder: &Path) {
+        let to = json!({ "behavior": "allow", "downloadPath": folder });
+        self.call("Page.setDownloadBehavior", to);
+    }
+
     /// Presses a key, as a person at a keyboard does.
     pub fn press(&mut self, key: &str) {
         let (code, text) = match key {
@@ -212,11 +257,17 @@ impl Tab<'_> {
 
     /// `light` or `dark`.
     pub fn scheme(&mut self, scheme: &str) {
+        self.media("screen", scheme);
+    }
+
+    /// On `screen` or in `print`, `light` or `dark`.
+    pub fn media(&mut self, media: &str, scheme: &str) {
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
-        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+        let emulated = json!({ "media": media, "features": features });
+        self.call("Emulation.setEmulatedMedia", emulated);
     }
 
     pub fn without_scripts(&mut self) {
@@ -260,6 +311,9 @@ impl Tab<'_> {
                 "Log.entryAdded" if params["entry"]["level"] == "error" => {
                     let entry = &params["entry"];
                     self.errors.push(format!("{} {}", entry["text"], entry["url"]));
+                }
+                "Network.loadingFailed" if params.get("blockedReason").is_some() => {
+                    self.errors.push(params.to_string());
                 }
                 "Network.requestWillBeSent" => {
                     let url = params["request"]["url"].as_str().unwrap_or_default();

@@ -117,9 +117,9 @@ impl Stack {
         Stack::with(LocalClock::starting_at(now), clock, entropy, true).await
     }
 
-    /// A stack that a browser can visit, at the address that is returned; `origins` are the
-    /// product's.
-    pub async fn served(now: Option<&str>, origins: &[&str]) -> (Stack, String) {
+    /// A stack that a browser can visit, at the address that is returned, with the Stripe inside it;
+    /// `origins` are the product's.
+    pub async fn served(now: Option<&str>, origins: &[&str]) -> (Stack, LocalStripe, String) {
         let local =
             now.map_or_else(LocalClock::default, |now| LocalClock::starting_at(instant(now)));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -143,11 +143,11 @@ impl Stack {
         let served = server::Stack {
             functions: functions.clone(),
             clock: local,
-            stripe: Some(stripe),
+            stripe: Some(stripe.clone()),
             mappings,
         };
         tokio::spawn(async move { server::serve(listener, served).await });
-        (Stack { functions, ..stack }, base)
+        (Stack { functions, ..stack }, stripe, base)
     }
 
     async fn with(local: LocalClock, clock: Clock, entropy: Entropy, streamed: bool) -> Stack {

@@ -26,6 +26,12 @@ impl Shop {
         Shop::beside(Stack::at(now).await).await
     }
 
+    /// A shop that a browser can visit, at the address that is returned.
+    pub async fn served(now: Option<&str>, origins: &[&str]) -> (Shop, String) {
+        let (stack, stripe, base) = Stack::served(now, origins).await;
+        (Shop { stack, stripe }, base)
+    }
+
     /// A shop on a Wednesday noon that records its streams.
     pub async fn streamed() -> Shop {
         Shop::beside(Stack::streamed().await).await

@@ -10,6 +10,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::decide::settle;
 use shared::domain::AccountId;
+use shared::domain::entry::Viewer;
 use shared::domain::period::Day;
 use shared::http::{self, Call, Problem, page};
 use shared::listing::{self, Filter, From};
@@ -43,6 +44,8 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
         // Not a form that was sent, but a changed address: everything is shown.
         Err(_) => (Filter::default(), None),
     };
+    let viewer = Viewer::Customer;
+    let filter = Filter { viewer, ..filter };
     let loaded = super::read(world, call, account).await?;
     let now = world.clock.now();
     let settled = settle::settle(&loaded.account, &catalog, now);
@@ -59,12 +62,15 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
     let days = shared::usage::usage(&world.store, account, from_day, to).await;
     let days = days.map_err(|error| call.problem(error))?.unwrap_or_default();
     let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
-    let entries = http::ledger::listing_json(pending.as_ref(), &listed.entries, None, &catalog);
+    let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
+    let entries = http::ledger::listing_json(pending, listed_entries, None, &catalog, viewer);
+    let mut entries = value(&entries)["entries"].take();
+    show_receipts(world, call, &mut entries).await?;
     // What the page says is what the routes say: the same JSON, put into words.
     let data = view::Data {
         balance: value(&http::reply::balance_json(&settled, &catalog, now)),
         rate_card: value(&http::reply::catalog_json(&catalog)),
-        entries: value(&entries)["entries"].take(),
+        entries,
         usage: value(&usage),
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
@@ -78,6 +84,22 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
         csv: asked.csv(),
     };
     Ok(render::page(&view::of(data, &settled.account, &catalog)))
+}
+
+/// Puts Stripe's receipts beside the top-ups that have one.
+async fn show_receipts(world: &World, call: &Call<'_>, entries: &mut Value) -> Result<(), Problem> {
+    for entry in entries.as_array_mut().into_iter().flatten() {
+        // The reference of a top-up is its payment.
+        let topped_up = entry["kind"] == "topped_up";
+        let intent = entry["reference"].as_str().filter(|_| topped_up);
+        let Some(intent) = intent.and_then(|id| id.parse().ok()) else { continue };
+        let payment = world.store.payment(&intent, world.clock.now()).await;
+        let payment = payment.map_err(|error| call.problem(error))?;
+        if let Some(url) = http::payment::receipt(&payment, &call.base()) {
+            entry["receipt_url"] = json!(url);
+        }
+    }
+    Ok(())
 }
 
 fn seal(next: &From, account: &AccountId) -> String {

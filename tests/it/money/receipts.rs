@@ -1,0 +1,172 @@
+//! What belongs to a payment besides its credits: its receipt, and the customer it is of.
+
+use local::stripe::{Deed, WEBHOOK_SECRET};
+use shared::decide::edition;
+use shared::domain::Catalog;
+use shared::domain::instant::Span;
+use shared::secrets::Secret;
+use shared::stripe::Stripe;
+
+use crate::page::page;
+use crate::support::Stack;
+use crate::support::shop::Shop;
+use crate::support::vault::Vault;
+
+/// What the customer is shown of the receipt: with the checkout, and on the page.
+async fn receipt(shop: &Shop, order: &str) -> Option<String> {
+    let token = shop.token("acme", r#""view""#).await;
+    let path = format!("/v1/me/checkouts/{order}");
+    let checkout = shop.ask(&token, "GET", &path, None, "").await;
+    let url = checkout.body["receipt_url"].as_str().map(str::to_owned);
+    let (_, html) = page(&shop.stack, "acme", "").await;
+    assert_eq!(html.contains(">Receipt</a>"), url.is_some(), "{html}");
+    let link = url.as_ref().is_none_or(|url| html.replace("&#x2f;", "/").contains(url.as_str()));
+    assert!(link, "{html}");
+    url
+}
+
+/// A new shop where a pack was bought whose charge says this of its receipt.
+async fn bought(says: &str) -> (Shop, String) {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    let (order, session) = shop.begin("acme", "buy", "starter").await;
+    shop.stripe.act(&session, Deed::Pay).expect("it can be paid");
+    let local = format!("\"receipt_url\":\"{}", shop.stripe.base());
+    for event in shop.stripe.take_events() {
+        let event = match event.split_once(&local) {
+            Some((before, rest)) => {
+                let (_, after) = rest.split_once('"').expect("the address ends");
+                format!("{before}\"receipt_url\":{says}{after}")
+            }
+            None => event,
+        };
+        assert_eq!(shop.hear(&event).await.status, 200, "{event}");
+    }
+    (shop, order)
+}
+
+#[tokio::test]
+async fn a_top_up_has_the_receipt_that_stripe_offers() {
+    let stripes = "https://pay.stripe.com/receipts/payment/CAcaFwoVYWNjdF8x";
+    let (shop, order) = bought(&format!("\"{stripes}\"")).await;
+    assert_eq!(receipt(&shop, &order).await.as_deref(), Some(stripes));
+    assert_eq!(shop.balance("acme").await.0, "525");
+}
+
+#[tokio::test]
+async fn a_link_that_is_not_stripes_is_not_shown() {
+    for says in [
+        "null",
+        r#""http://pay.stripe.com/receipts/1""#,
+        r#""https://pay.stripe.com.example.com/receipts/1""#,
+        r#""https://notstripe.com/receipts/1""#,
+        r#""https://example.com/#.stripe.com""#,
+        r#""https://pay.stripe.com@example.com/receipts/1""#,
+        r#""https://pay.stripe.com:8443/receipts/1""#,
+        r#""javascript:alert(1)//.stripe.com""#,
+        r#""receipts""#,
+        &format!("\"https://pay.stripe.com/{}\"", "x".repeat(2000)),
+    ] {
+        let (shop, order) = bought(says).await;
+        assert_eq!(receipt(&shop, &order).await, None, "{says}");
+        assert_eq!(shop.balance("acme").await.0, "525", "{says}");
+    }
+}
+
+#[tokio::test]
+async fn the_second_checkout_is_of_the_customer_of_the_first() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    shop.stack.open("other", "free").await;
+    let session = |id: &str| shop.stripe.session(id).expect("a session");
+    let (_, first) = shop.begin("acme", "first", "starter").await;
+    assert_eq!(session(&first)["customer"], serde_json::Value::Null);
+    shop.act(&first, Deed::Pay).await;
+    let customer = session(&first)["customer"].clone();
+    assert!(customer.is_string(), "Stripe makes one of whoever pays");
+    let (_, second) = shop.begin("acme", "second", "starter").await;
+    assert_eq!(session(&second)["customer"], customer);
+    shop.act(&second, Deed::Pay).await;
+    let (_, others) = shop.buy("other", "first", "starter").await;
+    assert_ne!(session(&others)["customer"], customer);
+    // Deleted at Stripe: it is sold to all the same, also when it is sent again.
+    shop.stripe.forget_customers();
+    let (order, third) = shop.begin("acme", "third", "starter").await;
+    assert_eq!(session(&third)["customer"], serde_json::Value::Null);
+    assert_eq!(shop.begin("acme", "third", "starter").await, (order, third.clone()));
+    shop.act(&third, Deed::Pay).await;
+    assert_eq!(shop.balance("acme").await.0, "1525");
+}
+
+#[tokio::test]
+async fn invoices_are_made_where_the_catalog_says_so() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    let (_, without) = shop.buy("acme", "without", "starter").await;
+    let session = |id: &str| shop.stripe.session(id).expect("a session");
+    assert_eq!(session(&without)["invoice"], serde_json::Value::Null);
+    let next = Catalog::DEFAULT.replace("version = 1", "version = 2");
+    let next = next.replace("invoices = false", "invoices = true");
+    let change = edition::publish(&*shop.stack.world().catalog().await, &next);
+    let world = shop.stack.world();
+    world.store.commit(&change.expect("a catalog")).await.expect("published");
+    shop.stack.clock.set(world.clock.now() + Span::from_s(61));
+    let (_, with) = shop.buy("acme", "with", "starter").await;
+    assert!(session(&with)["invoice"].is_string(), "{}", session(&with));
+}
+
+/// Where the key of Stripe is.
+const KEY: &str = "StripeKeyArn";
+
+/// A shop whose key of Stripe is in Secrets Manager, and was revoked there.
+async fn by_secret(vault: &Vault) -> Shop {
+    let shop = Shop::noon().await;
+    vault.put(KEY, "sk_test_revoked");
+    let url = format!("{}/_local/stripe/", shop.stripe.base());
+    let (secret, now) = (vault.secret(KEY, &shop.stack.roles), shop.stack.world().clock.now());
+    let stripe = Stripe::by_secret(secret, Some(&url), now).await.expect("a key");
+    let functions = shop.stack.functions.with_stripe(stripe, Secret::fixed(WEBHOOK_SECRET));
+    let stack = Stack { functions, ..shop.stack };
+    stack.open("acme", "free").await;
+    assert_eq!(vault.take_reads(), 1);
+    Shop { stack, stripe: shop.stripe }
+}
+
+fn later(shop: &Shop) {
+    shop.stack.clock.set(shop.stack.world().clock.now() + Span::from_s(11));
+}
+
+#[tokio::test]
+async fn a_key_of_stripe_that_was_replaced_is_read_again() {
+    let vault = Vault::default();
+    let shop = by_secret(&vault).await;
+    later(&shop);
+    // Revoked, and not replaced yet: read once more, and not again and again.
+    for _ in 0..3 {
+        let refused = shop.order("acme", "buy", "starter").await;
+        assert_eq!((refused.status, refused.code()), (500, "internal_error"), "{refused:?}");
+    }
+    assert_eq!(vault.take_reads(), 1);
+    vault.put(KEY, local::stripe::KEY);
+    later(&shop);
+    // The same key of the same order: nothing was lost by it.
+    shop.buy("acme", "buy", "starter").await;
+    assert_eq!((shop.balance("acme").await.0.as_str(), vault.take_reads()), ("525", 1));
+    shop.buy("acme", "another", "starter").await;
+    assert_eq!(vault.take_reads(), 0, "the new one is kept");
+}
+
+#[tokio::test]
+async fn reconcile_reads_a_replaced_key_too_but_none_of_the_other_mode() {
+    for (next, asks) in [(local::stripe::KEY, true), ("sk_live_key", false)] {
+        let vault = Vault::default();
+        let shop = by_secret(&vault).await;
+        vault.put(KEY, next);
+        later(&shop);
+        let functions = &shop.stack.functions;
+        let report = reconcile::run(functions.world(), functions.stripe()).await;
+        assert_eq!(report.is_ok(), asks, "{report:?}");
+        assert!(!functions.stripe().is_live());
+        assert_eq!(vault.take_reads(), 1);
+    }
+}
