@@ -19,6 +19,7 @@ import http.server
 import json
 import os
 import pathlib
+import platform
 import re
 import secrets
 import signal
@@ -68,8 +69,10 @@ def sam(command, *arguments):
     """The command line of sam local: nothing is pulled, and nobody else is on its network."""
     arns = {"StripeKeyArn": "stripe-key", "StripeWebhookSecretArn": "stripe-webhook"}
     arns = [f"{name}=arn:aws:secretsmanager:us-east-1:0:secret:{arn}" for name, arn in arns.items()]
-    common = ["--skip-pull-image", "--docker-network", NETWORK, "--parameter-overrides", *arns]
-    return ["sam", "local", command, *arguments, *common]
+    machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    parameters = [f"Architecture={machine}", *arns]
+    common = ["--skip-pull-image", "--docker-network", NETWORK]
+    return ["sam", "local", command, *arguments, *common, "--parameter-overrides", *parameters]
 
 
 def environment():

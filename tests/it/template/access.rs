@@ -292,16 +292,13 @@ async fn an_open_route_refuses_whoever_has_nothing_to_show() {
         assert_eq!(stack.wire.take_costs().write_units, 0.0, "{route} wrote");
         let code = answer.body["code"].as_str().unwrap_or_default();
         let refused = (answer.status, code);
-        if SESSION.contains(&route.as_str()) && method == "POST" {
-            // A browser says where a change comes from: without that, no session is looked at.
-            assert_eq!(refused, (403, "origin_refused"), "{route}");
-        } else if SESSION.contains(&route.as_str()) && method != "OPTIONS" {
+        if SESSION.contains(&route.as_str()) && method == "GET" {
             assert_eq!(refused, (401, "session_required"), "{route}");
+        } else if SESSION.contains(&route.as_str()) {
+            // Asked beforehand whether it may, or told to change something: by a page of nobody.
+            assert_eq!(refused, (403, "origin_refused"), "{route}");
         } else if route == STRIPE {
             assert_eq!(refused, (400, "signature_invalid"), "{route}");
-        } else if method == "OPTIONS" {
-            // A browser asks beforehand for a page, and this page is of nobody.
-            assert_eq!(refused, (403, "origin_refused"), "{route}");
         } else if PUBLIC[..2].contains(&route.as_str()) {
             assert!((400..500).contains(&answer.status), "{route}: {answer:?}");
             assert!(!answer.headers.contains_key("set-cookie"), "{route}");

@@ -13,7 +13,7 @@ use local::stripe;
 use serde_json::Value;
 use shared::metrics::Metrics;
 use shared::telemetry;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// What signs the sessions of a test's stack.
 pub const SESSION_KEY: &str = "a key of a test, as long as it has to be";
@@ -33,7 +33,7 @@ pub fn watch() {
     WATCH.get_or_init(|| {
         let ours = "shared debit balance accounts checkout webhook reconcile relay recharge local";
         let ours: String = ours.split(' ').map(|name| format!(",{name}=trace")).collect();
-        let filter = EnvFilter::new(format!("info{ours}"));
+        let filter: Targets = format!("info{ours}").parse().expect("levels");
         let logger = telemetry::logger(filter, || Watched);
         tracing::subscriber::set_global_default(logger).expect("nobody else logs for all");
     });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use shared::telemetry;
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::canary;
 
@@ -20,7 +20,8 @@ impl Log {
         // again: tracing takes the word of that thread, which does not listen. So there are two.
         canary::watch();
         let log = self.clone();
-        let logger = telemetry::logger(EnvFilter::new("trace"), move || log.clone());
+        let all = Targets::new().with_default(LevelFilter::TRACE);
+        let logger = telemetry::logger(all, move || log.clone());
         tracing::subscriber::set_default(logger)
     }
 
