@@ -28,7 +28,8 @@ struct Kept {
     /// How many events there were before those that are kept.
     forgotten: usize,
     events: VecDeque<Value>,
-    messages: VecDeque<String>,
+    /// Each with the name of its queue.
+    messages: VecDeque<(String, String)>,
 }
 
 impl Exchange {
@@ -48,8 +49,8 @@ impl Exchange {
         Bus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), "scrip".to_owned())
     }
 
-    /// The queue, likewise.
-    pub fn queue(client: SharedHttpClient) -> Queue {
+    /// The queue of this name, likewise.
+    pub fn queue(client: SharedHttpClient, name: &str) -> Queue {
         let config = aws_sdk_sqs::Config::builder()
             .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
             .region(aws_sdk_sqs::config::Region::new("us-east-1"))
@@ -57,7 +58,7 @@ impl Exchange {
             .endpoint_url(ENDPOINT)
             .http_client(client)
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
-        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), format!("{ENDPOINT}/sweep"))
+        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), format!("{ENDPOINT}/{name}"))
     }
 
     /// An HTTP client for both SDKs whose every request comes here.
@@ -76,14 +77,9 @@ impl Exchange {
         later.map(|(number, event)| json!({ "number": number, "event": event })).collect()
     }
 
-    /// The oldest message of the queue, taken from it.
-    pub fn take_message(&self) -> Option<String> {
+    /// The oldest message, taken from its queue, and the name of that.
+    pub fn take_message(&self) -> Option<(String, String)> {
         self.kept().messages.pop_front()
-    }
-
-    /// Puts a message on the queue.
-    pub fn push_message(&self, message: String) {
-        self.kept().messages.push_back(message);
     }
 
     /// Answers one request: status and body.
@@ -120,7 +116,9 @@ impl Exchange {
                 });
                 let reply = json!({ "Successful": sent.collect::<Vec<_>>(), "Failed": [] });
                 let bodies = entries.iter().filter_map(|entry| entry["MessageBody"].as_str());
-                kept.messages.extend(bodies.map(str::to_owned));
+                let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next());
+                let queue = queue.unwrap_or_default().to_owned();
+                kept.messages.extend(bodies.map(|body| (queue.clone(), body.to_owned())));
                 (200, reply.to_string())
             }
             other => (400, json!({ "__type": "InvalidAction", "message": other }).to_string()),

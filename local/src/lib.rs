@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod inspect;
 pub mod mappings;
 pub mod publish;
+pub mod repair;
 pub mod routes;
 pub mod schedule;
 pub mod seed;

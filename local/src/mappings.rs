@@ -38,6 +38,10 @@ pub struct Mappings {
     exchange: Exchange,
     relay: relay::Surroundings,
     recharge: recharge::Surroundings,
+    /// What is left of an audit.
+    audits: Queue,
+    /// Who reads a queue, by its name in the template.
+    readers: BTreeMap<String, String>,
     /// None: there is no Stripe to reconcile with.
     stripe: Option<Stripe>,
     /// How often the oldest record of a table has failed; by the table's name in the template.
@@ -54,7 +58,7 @@ impl Mappings {
         streams: Streams,
         exchange: Exchange,
         bus: Bus,
-        queue: Queue,
+        (sweep, audits): (Queue, Queue),
     ) -> Mappings {
         let relay = relay::Surroundings {
             world: world.clone(),
@@ -68,7 +72,9 @@ impl Mappings {
             streams,
             exchange,
             relay,
-            recharge: recharge::Surroundings { world, queue, bus },
+            recharge: recharge::Surroundings { world, queue: sweep, bus },
+            audits,
+            readers: template.readers(),
             stripe: None,
             failed: Arc::default(),
             dead: Arc::default(),
@@ -78,7 +84,9 @@ impl Mappings {
     /// Over an exchange of this process.
     pub fn local(template: &Template, world: World, streams: Streams) -> Mappings {
         let exchange = Exchange::default();
-        let (bus, queue) = (Exchange::bus(exchange.client()), Exchange::queue(exchange.client()));
+        let bus = Exchange::bus(exchange.client());
+        let queue = |name| Exchange::queue(exchange.client(), name);
+        let queue = (queue("Sweep"), queue("Audits"));
         Mappings::new(template, world, streams, exchange, bus, queue)
     }
 
@@ -125,8 +133,8 @@ impl Mappings {
             for mapping in self.mappings.iter() {
                 delivered += self.deliver(mapping).await;
             }
-            while let Some(message) = self.exchange.take_message() {
-                self.receive(message).await;
+            while let Some((queue, message)) = self.exchange.take_message() {
+                self.receive(&self.readers[&queue], message).await;
                 delivered += 1;
             }
             if delivered == 0 {
@@ -207,10 +215,10 @@ impl Mappings {
     }
 
     /// Hands a message to the function that reads the queue, as often as it may fail.
-    async fn receive(&self, message: String) {
+    async fn receive(&self, function: &str, message: String) {
         let event = json!({ "Records": [{ "messageId": "local", "body": message }] });
         for _ in 0..self.receives {
-            match self.invoke("recharge", &event).await {
+            match self.invoke(function, &event).await {
                 Ok(reply) if reply["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => {
                     return;
                 }
@@ -229,6 +237,15 @@ impl Mappings {
                     .await
                     .map(|report| json!(report))
                     .map_err(Into::into),
+                None => Ok(Value::Null),
+            },
+            "audit" => match &self.stripe {
+                Some(stripe) => {
+                    let (world, queue) = (self.recharge.world.clone(), self.audits.clone());
+                    let stripe = stripe.clone();
+                    let surroundings = ::audit::Surroundings { world, queue, stripe };
+                    ::audit::answer(&surroundings, payload.clone(), LEFT).await
+                }
                 None => Ok(Value::Null),
             },
             other => Err(format!("the local stack has no function {other}").into()),

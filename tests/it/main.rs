@@ -34,4 +34,5 @@ mod simulation;
 mod stories;
 mod sweeps;
 mod time;
+mod torn;
 mod usage;

@@ -31,7 +31,8 @@ impl Shop {
         Shop::beside(Stack::streamed().await).await
     }
 
-    async fn beside(stack: Stack) -> Shop {
+    /// A stack with a Stripe beside it.
+    pub async fn beside(stack: Stack) -> Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let local = LocalStripe::new(stack.clock.clock(), &base);
