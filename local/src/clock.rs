@@ -9,6 +9,8 @@ use chrono::Utc;
 use shared::clock::Clock;
 use shared::domain::Instant;
 
+use crate::kept;
+
 /// The system's clock, moved by an offset.
 #[derive(Clone, Debug, Default)]
 pub struct LocalClock {
@@ -28,7 +30,7 @@ impl LocalClock {
         let offset_ms = now.ms() - Utc::now().timestamp_millis();
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
         if let Some(file) = &self.file
-            && let Err(error) = std::fs::write(file, offset_ms.to_string())
+            && let Err(error) = kept::write(file, offset_ms.to_string().as_bytes())
         {
             tracing::warn!(%error, "the clock's offset is not kept");
         }

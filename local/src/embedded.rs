@@ -1,6 +1,7 @@
 //! DynamoDB inside the process: the SDK's HTTP client, answered by an embedded database.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -16,10 +17,13 @@ use shared::clock::Clock;
 
 use crate::streams::{Streams, Target};
 
+/// What runs a request: an operation and its body, to a status and the body of the answer.
+type Engine = Arc<dyn Fn(&str, &[u8]) -> (u16, String) + Send + Sync>;
+
 /// An embedded database that answers what the SDK sends to DynamoDB.
 #[derive(Clone)]
 pub struct Embedded {
-    database: Database,
+    engine: Engine,
     /// Stamps the answers, as DynamoDB does.
     clock: Clock,
     streams: Option<Streams>,
@@ -27,7 +31,15 @@ pub struct Embedded {
 
 impl Embedded {
     pub fn new(database: Database, clock: Clock) -> Embedded {
-        Embedded { database, clock, streams: None }
+        Embedded::over(move |operation, body| answer(&database, operation, body), clock)
+    }
+
+    /// The same seam over something else that answers as DynamoDB does.
+    pub fn over(
+        engine: impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static,
+        clock: Clock,
+    ) -> Embedded {
+        Embedded { engine: Arc::new(engine), clock, streams: None }
     }
 
     /// The same, with what is written recorded.
@@ -67,23 +79,28 @@ impl Embedded {
         serde_json::from_str::<Value>(&got).ok()?.get("Item").cloned()
     }
 
-    fn run(&self, operation: &str, body: &[u8]) -> (u16, String) {
-        let db = &self.database;
-        let result = match operation {
-            "CreateTable" => run(body, |request| db.create_table(request)),
-            "DescribeTable" => run(body, |request| db.describe_table(request)),
-            "GetItem" => run(body, |request| db.get_item(request)),
-            "PutItem" => run(body, |request| db.put_item(request)),
-            "UpdateItem" => run(body, |request| db.update_item(request)),
-            "Query" => run(body, |request| db.query(request)),
-            "Scan" => run(body, |request| db.scan(request)),
-            "TransactWriteItems" => run(body, |request| db.transact_write_items(request)),
-            _ => Err(validation(&format!("the local stack does not know {operation}"))),
-        };
-        match result {
-            Ok(body) => (200, body),
-            Err(refused) => refused,
-        }
+    /// Runs a request past the SDK: status and body.
+    pub fn run(&self, operation: &str, body: &[u8]) -> (u16, String) {
+        (self.engine)(operation, body)
+    }
+}
+
+/// The answer of the embedded database: status and body.
+pub fn answer(db: &Database, operation: &str, body: &[u8]) -> (u16, String) {
+    let result = match operation {
+        "CreateTable" => run(body, |request| db.create_table(request)),
+        "DescribeTable" => run(body, |request| db.describe_table(request)),
+        "GetItem" => run(body, |request| db.get_item(request)),
+        "PutItem" => run(body, |request| db.put_item(request)),
+        "UpdateItem" => run(body, |request| db.update_item(request)),
+        "Query" => run(body, |request| db.query(request)),
+        "Scan" => run(body, |request| db.scan(request)),
+        "TransactWriteItems" => run(body, |request| db.transact_write_items(request)),
+        _ => Err(validation(&format!("the local stack does not know {operation}"))),
+    };
+    match result {
+        Ok(body) => (200, body),
+        Err(refused) => refused,
     }
 }
 

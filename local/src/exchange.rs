@@ -18,6 +18,9 @@ use shared::queue::Queue;
 const KEPT: usize = 10_000;
 /// What is used of the SDKs' configuration: everything is in the process.
 const ENDPOINT: &str = "http://embedded";
+/// What the local stack calls the bus, and where its queue is.
+pub const BUS: &str = "scrip";
+pub const QUEUES: &str = "http://embedded/";
 
 /// A bus and a queue that remember what they were sent.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +49,7 @@ impl Exchange {
             .endpoint_url(ENDPOINT)
             .http_client(client)
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
-        Bus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), "scrip".to_owned())
+        Bus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), BUS.to_owned())
     }
 
     /// The queue of this name, likewise.
@@ -58,7 +61,8 @@ impl Exchange {
             .endpoint_url(ENDPOINT)
             .http_client(client)
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
-        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), format!("{ENDPOINT}/{name}"))
+        let url = format!("{QUEUES}{name}");
+        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), url)
     }
 
     /// An HTTP client for both SDKs whose every request comes here.

@@ -18,6 +18,7 @@ use shared::world::World;
 
 use crate::clock::LocalClock;
 use crate::exchange::Exchange;
+use crate::roles::{Roles, acting_as};
 use crate::schedule::Schedule;
 use crate::streams::Streams;
 use crate::template::{Mapping, Template};
@@ -84,10 +85,11 @@ impl Mappings {
     /// Over an exchange of this process.
     pub fn local(template: &Template, world: World, streams: Streams) -> Mappings {
         let exchange = Exchange::default();
-        let bus = Exchange::bus(exchange.client());
-        let queue = |name| Exchange::queue(exchange.client(), name);
-        let queue = (queue("Sweep"), queue("Audits"));
-        Mappings::new(template, world, streams, exchange, bus, queue)
+        let client = Roles::of(template).client(exchange.client());
+        let queue = |name| Exchange::queue(client.clone(), name);
+        let queues = (queue("Sweep"), queue("Audits"));
+        let bus = Exchange::bus(client);
+        Mappings::new(template, world, streams, exchange, bus, queues)
     }
 
     /// The same, with a Stripe to reconcile with.
@@ -143,14 +145,6 @@ impl Mappings {
         }
     }
 
-    /// Hands a stream's batch to the function that reads streams, as Lambda would.
-    ///
-    /// # Errors
-    /// If it is not taken as a whole.
-    pub async fn relayed(&self, batch: &Value) -> Result<Value, ()> {
-        self.invoke("relay", batch).await
-    }
-
     /// What could not be delivered.
     pub fn dead_letters(&self) -> Vec<Value> {
         self.dead.lock().expect("no one panics with the lock").clone()
@@ -162,6 +156,13 @@ impl Mappings {
 
     pub fn recharge(&self) -> &recharge::Surroundings {
         &self.recharge
+    }
+
+    /// None: there is no Stripe to compare payments with.
+    pub fn audit(&self) -> Option<::audit::Surroundings> {
+        let (world, queue) = (self.recharge.world.clone(), self.audits.clone());
+        let stripe = self.stripe.clone()?;
+        Some(::audit::Surroundings { world, queue, stripe })
     }
 
     /// Delivers one batch. Returns how many records were taken from the stream or tried.
@@ -228,23 +229,27 @@ impl Mappings {
         self.dead.lock().expect("no panic").push(json!({ "message": message }));
     }
 
-    async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, ()> {
+    /// Hands a payload to a function that no route leads to, under its role.
+    ///
+    /// # Errors
+    /// If the invocation fails: what failed is logged.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, ()> {
         let reply = match function {
-            "relay" => relay::answer(&self.relay, payload.clone()).await,
-            "recharge" => recharge::answer(&self.recharge, payload.clone(), LEFT).await,
+            "relay" => acting_as(function, relay::answer(&self.relay, payload.clone())).await,
+            "recharge" => {
+                let swept = recharge::answer(&self.recharge, payload.clone(), LEFT);
+                acting_as(function, swept).await
+            }
             "reconcile" => match &self.stripe {
-                Some(stripe) => reconcile::run(&self.recharge.world, stripe)
+                Some(stripe) => acting_as(function, reconcile::run(&self.recharge.world, stripe))
                     .await
                     .map(|report| json!(report))
                     .map_err(Into::into),
                 None => Ok(Value::Null),
             },
-            "audit" => match &self.stripe {
-                Some(stripe) => {
-                    let (world, queue) = (self.recharge.world.clone(), self.audits.clone());
-                    let stripe = stripe.clone();
-                    let surroundings = ::audit::Surroundings { world, queue, stripe };
-                    ::audit::answer(&surroundings, payload.clone(), LEFT).await
+            "audit" => match self.audit() {
+                Some(audit) => {
+                    acting_as(function, ::audit::answer(&audit, payload.clone(), LEFT)).await
                 }
                 None => Ok(Value::Null),
             },

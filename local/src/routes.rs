@@ -1,11 +1,14 @@
 //! From a request to the function that answers it, by the template's routes.
 
+use std::pin::Pin;
+
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::http::Problem;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
 use shared::world::World;
 
+use crate::roles::acting_as;
 use crate::stripe;
 use crate::template::{Route, Template};
 
@@ -48,16 +51,18 @@ impl Functions {
         let route = self.routes.iter().find(|route| route.matches(method, &path));
         let request = request.with_raw_http_path(path);
         let world = &self.world;
+        let Some(Route { function, .. }) = route else {
+            return Problem::no_route().into_response();
+        };
         // In boxes: a caller's future need not have room for the largest of them.
-        match route.map(|route| route.function.as_str()) {
-            Some("debit") => Box::pin(debit::handle(world, request)).await,
-            Some("balance") => Box::pin(balance::handle(world, request)).await,
-            Some("accounts") => Box::pin(accounts::handle(world, request)).await,
-            Some("checkout") => Box::pin(checkout::handle(world, &self.stripe, request)).await,
-            Some("webhook") => {
-                Box::pin(webhook::handle(world, &self.webhook_secret, request)).await
-            }
-            _ => Problem::no_route().into_response(),
-        }
+        let answer: Pin<Box<dyn Future<Output = Response<Body>> + Send>> = match function.as_str() {
+            "debit" => Box::pin(debit::handle(world, request)),
+            "balance" => Box::pin(balance::handle(world, request)),
+            "accounts" => Box::pin(accounts::handle(world, request)),
+            "checkout" => Box::pin(checkout::handle(world, &self.stripe, request)),
+            "webhook" => Box::pin(webhook::handle(world, &self.webhook_secret, request)),
+            other => panic!("template.yaml: the local stack has no function {other}"),
+        };
+        acting_as(function, answer).await
     }
 }

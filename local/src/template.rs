@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::roles::Permissions;
 use crate::schedule::Schedule;
 
 /// A table that the template declares.
@@ -152,6 +153,30 @@ impl Template {
         receives.expect("template.yaml: a queue has a redrive policy")
     }
 
+    /// What the statements of each function allow it, by the name of its binary.
+    ///
+    /// # Panics
+    /// If a statement is not one that allows actions on resources of this template.
+    pub fn permissions(&self) -> Permissions {
+        let mut permissions = Permissions::new();
+        for (_, resource) in self.of_type("AWS::Serverless::Function") {
+            let function = text(&resource["Metadata"]["BuildProperties"]["Binary"]);
+            let allowed = permissions.entry(function).or_default();
+            let policies = resource["Properties"]["Policies"].as_array().into_iter().flatten();
+            let statements = policies.flat_map(|policy| list(&policy["Statement"]));
+            for statement in statements {
+                assert_eq!(statement["Effect"], "Allow", "template.yaml: {statement}");
+                for on in list(&statement["Resource"]) {
+                    // `Ledger` of `Ledger.Arn`; an ARN that is a parameter is named by it.
+                    let on = text(on).split('.').next().unwrap_or_default().to_owned();
+                    let actions = list(&statement["Action"]);
+                    allowed.extend(actions.into_iter().map(|action| (text(action), on.clone())));
+                }
+            }
+        }
+        permissions
+    }
+
     /// The default of a parameter.
     pub fn default_of(&self, parameter: &str) -> String {
         text(&self.0["Parameters"][parameter]["Default"])
@@ -196,6 +221,11 @@ impl Route {
             && mine.clone().count() == other.clone().count()
             && mine.zip(other).all(|(part, sent)| part.starts_with('{') || part == sent)
     }
+}
+
+/// Of what may stand alone or in a list, the list.
+fn list(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |list| list.iter().collect())
 }
 
 fn text(value: &Value) -> String {

@@ -13,6 +13,7 @@ use shared::world::{World, call_retry, call_timeout};
 
 use crate::clock::{LocalClock, system_clock};
 use crate::embedded::Embedded;
+use crate::roles::Roles;
 use crate::streams::Streams;
 use crate::tables;
 use crate::template::Template;
@@ -31,7 +32,7 @@ pub enum Data {
 }
 
 /// Opens the tables, making those that are missing, and the world around them, with the streams of
-/// the tables. Those of an endpoint stay empty.
+/// the tables. Those of an endpoint stay empty. Each function reaches the tables under its role.
 ///
 /// # Errors
 /// If the folder cannot be written, the endpoint not reached, or the catalog is wrong.
@@ -40,12 +41,13 @@ pub async fn open(
     clock: &LocalClock,
     config: Config,
 ) -> Result<(World, Streams), Error> {
-    let streams = Streams::of(&Template::load(), &config.tables);
+    let template = Template::load();
+    let (streams, roles) = (Streams::of(&template, &config.tables), Roles::of(&template));
     let database = match data {
         // An endpoint has a clock of its own, compared with the system's: ours can be moved.
         Data::Endpoint(url) => {
             let client = aws_smithy_http_client::Builder::new().build_http();
-            let sdk = sdk(client, url);
+            let sdk = sdk(roles.client(client), url);
             let entropy = Entropy::system();
             let world = assemble(sdk, system_clock(), clock.clock(), entropy, config).await?;
             return Ok((world, streams));
@@ -58,7 +60,7 @@ pub async fn open(
         }
     };
     let client = Embedded::new(database, clock.clock()).streamed(streams.clone()).client();
-    let sdk = sdk(client, "http://embedded");
+    let sdk = sdk(roles.client(client), "http://embedded");
     let world = assemble(sdk, clock.clock(), clock.clock(), Entropy::system(), config).await?;
     Ok((world, streams))
 }

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod domain;
 pub mod http;
 pub mod listing;
+pub mod metrics;
 pub mod operate;
 pub mod queue;
 pub mod secrets;

@@ -14,6 +14,7 @@ use crate::decide::CALL;
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::{Catalog, Instant};
+use crate::metrics::Metrics;
 use crate::secrets::{Secret, SecretError};
 use crate::store::{Store, StoreError};
 
@@ -24,6 +25,8 @@ pub struct World {
     pub clock: Clock,
     pub entropy: Entropy,
     pub config: Config,
+    /// What is counted on the way; a world that was given none emits none.
+    pub metrics: Metrics,
     /// The keys that sign sessions. None: this function has no customers.
     pub session_keys: Option<Secret>,
     catalog: Arc<Mutex<Cached>>,
@@ -90,7 +93,13 @@ impl World {
         let catalog = Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))?;
         let cached = Cached { catalog: Arc::new(catalog), read_at: clock.now() };
         let catalog = Arc::new(Mutex::new(cached));
-        Ok(World { store, clock, entropy, config, session_keys: None, catalog })
+        let metrics = Metrics::default();
+        Ok(World { store, clock, entropy, config, metrics, session_keys: None, catalog })
+    }
+
+    /// This world, with what it counts emitted.
+    pub fn with_metrics(self, metrics: Metrics) -> World {
+        World { metrics, ..self }
     }
 
     /// This world, with customers.

@@ -11,10 +11,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use local::exchange::Exchange;
+use local::stripe::Deed;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::support::shop::Shop;
 use crate::support::wire::response;
 use crate::support::{Stack, contract, request};
 
@@ -104,6 +106,40 @@ async fn what_happens_is_announced_and_fits_its_schema() {
         ("CreditsReleased", "acme:13.1"),
     ];
     assert_eq!(news(&stack, &mut known), named(&expected));
+}
+
+/// What is bought, taken back, given back and waived.
+#[tokio::test]
+async fn what_becomes_of_a_payment_is_announced() {
+    let shop = Shop::streamed().await;
+    let (stack, mut known) = (&shop.stack, 0);
+    stack.open("acme", "free").await;
+    let (order, session) = shop.buy("acme", "buy", "starter").await;
+    stack.relay().await;
+    let expected = named(&[("CreditsRecharged", "acme:1"), ("CreditsToppedUp", "acme:2")]);
+    assert_eq!(news(stack, &mut known), expected);
+    let bought = stack.announced().pop().expect("an event");
+    assert_eq!(
+        (&bought["detail"]["order"], &bought["detail"]["credits"]),
+        (&json!(order), &json!("500"))
+    );
+
+    // 1000 of 4900 cents, once what was bought is laid out in the line; then all of it, of which some was spent.
+    shop.act(&session, Deed::Refund { minor: Some(1000) }).await;
+    stack.relay().await;
+    assert_eq!(news(stack, &mut known), named(&[("CreditsReversed", "acme:4")]));
+    let reversed = stack.announced().pop().expect("an event");
+    assert_eq!(reversed["detail"]["credits"], "102.040817");
+    assert_eq!(stack.debit("acme", "some", "300").await.status, 201);
+    shop.act(&session, Deed::Refund { minor: None }).await;
+    let waive = stack.post("/v1/accounts/acme/debt/waive", "w", r#"{"reason":"kind"}"#).await;
+    assert_eq!(waive.status, 201, "{waive:?}");
+    stack.relay().await;
+    let said = news(stack, &mut known);
+    let names: Vec<&str> = said.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["CreditsReversed", "CreditsExhausted", "DebtWaived"]);
+    let waived = stack.announced().pop().expect("an event");
+    assert_eq!(waived["detail"]["credits"], waive.body["credits"]);
 }
 
 fn low_again() -> (&'static str, &'static str) {

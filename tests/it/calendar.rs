@@ -1,5 +1,5 @@
-//! Weeks and plan periods, all of them up to 2100, by a reckoning of their own; and the calendars that
-//! others have shipped, which it must refuse.
+//! Weeks and plan periods beside tables that another library made; and the calendars that others have
+//! shipped, which the same tables refuse.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,9 @@ use shared::domain::Instant;
 use shared::domain::period::{Anchor, Day, week};
 
 const DAY_MS: i64 = 86_400_000;
-/// 1970-01-05.
-const FIRST_MONDAY: i64 = 4;
-/// 2100-01-01.
-const LAST_DAY: i64 = 47_482;
-const MONTHS: i64 = 1_200;
+/// See `calendars.py` for how they are made.
+const MONDAYS: &str = include_str!("../corpus/mondays.txt");
+const ANCHORS: &str = include_str!("../corpus/anchors.txt");
 
 /// What a grant of a week is filed under: two weeks must never share it.
 type WeekKey = fn(Instant) -> i64;
@@ -23,11 +21,32 @@ fn date(day: i64) -> NaiveDate {
     NaiveDate::from_epoch_days(day as i32).expect("a day of this century or the next")
 }
 
+/// The lines of a table, each a name and what is said of it.
+fn lines(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.split_once(' ').expect("a name and what is said of it"))
+}
+
+fn days(date: &str) -> i64 {
+    let date: NaiveDate = date.parse().expect("a date");
+    i64::from(date.to_epoch_days())
+}
+
+/// Every Monday from 1970 to 2100, in days since the epoch.
+fn mondays() -> Vec<i64> {
+    let of = |(year, mondays): (&str, &str)| {
+        let monday = |day: &str| days(&format!("{year}-{}-{}", &day[..2], &day[2..]));
+        mondays.split(' ').map(monday).collect::<Vec<_>>()
+    };
+    lines(MONDAYS).flat_map(of).collect()
+}
+
 /// Refuses a key that changes within a week, or that two weeks have.
 fn weeks_hold(key: WeekKey) -> Result<usize, String> {
     let mut seen = BTreeMap::new();
-    for monday in (FIRST_MONDAY..LAST_DAY).step_by(7) {
-        let (first, last) = (monday * DAY_MS, (monday + 7) * DAY_MS - 1);
+    for week in mondays().windows(2) {
+        let (monday, next) = (week[0], week[1]);
+        let (first, last) = (monday * DAY_MS, next * DAY_MS - 1);
         let of = key(Instant::from_ms(first));
         for ms in [first + 1, first + DAY_MS, first + 3 * DAY_MS, first + 6 * DAY_MS, last] {
             let other = key(Instant::from_ms(ms));
@@ -42,31 +61,14 @@ fn weeks_hold(key: WeekKey) -> Result<usize, String> {
     Ok(seen.len())
 }
 
-/// Whether the year has a February 29, by the rule of 1582.
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        2 => 28 + i64::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// The days on which the periods of a plan begin that was bought on the `day` of January 2026:
-/// months are counted off one by one, and the day is the anchor's or the month's last.
-fn starts(day: i64) -> Vec<i64> {
-    // 2026-01-01 is 20 454 days after the epoch.
-    let (mut year, mut month, mut first) = (2026, 1, 20_454);
-    let mut starts = Vec::new();
-    for _ in 0..=MONTHS {
-        starts.push(first + day.min(days_of(year, month)) - 1);
-        first += days_of(year, month);
-        (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-    }
-    starts
+/// The days on which the periods of a plan begin that was bought on the `day` of January 2026.
+fn starts(day: usize) -> Vec<i64> {
+    let first = days(&format!("2026-01-{day:02}"));
+    let start = |(month, days_of): (&str, &str)| {
+        let day = char::from(days_of.as_bytes()[day - 1]).to_digit(32).expect("a day");
+        days(&format!("{month}-{day:02}"))
+    };
+    std::iter::once(first).chain(lines(ANCHORS).map(start)).collect()
 }
 
 /// Refuses a calendar whose periods begin on other days.
@@ -97,9 +99,12 @@ fn every_week_up_to_2100_is_one_and_every_plan_is_renewed_on_its_day() {
     let weeks = weeks_hold(|now| week(now).start.ms()).expect("each week is one");
     let months = months_hold(next_start).expect("each period begins on its day");
     println!("{weeks} weeks, {months} plan periods");
-    assert_eq!((weeks, months), (6_783, 31 * 1_200));
-    let period = week(Instant::from_ms(FIRST_MONDAY * DAY_MS));
-    assert_eq!(period.end - period.start, shared::domain::instant::Span::from_ms(7 * DAY_MS));
+    assert_eq!((weeks, months), (6_834, 31 * 1_200));
+    for week_of in mondays().windows(2) {
+        let period = week(Instant::from_ms(week_of[0] * DAY_MS));
+        let edges = [period.start, period.end].map(|edge| edge.ms() / DAY_MS);
+        assert_eq!(edges, week_of, "{}", date(week_of[0]));
+    }
 }
 
 /// Calendars as they have been shipped.

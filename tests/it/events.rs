@@ -2,7 +2,6 @@
 //! back, as a snapshot.
 
 use std::path::Path;
-use std::time::Duration;
 
 use lambda_http::RequestExt;
 use local::stripe::WEBHOOK_SECRET;
@@ -26,19 +25,25 @@ async fn stage() -> Stack {
     stack
 }
 
-async fn replay(event: &Value) -> Value {
-    let stack = stage().await;
-    let text = event.to_string();
-    if event["task"] == "audit" || event["Records"][0]["eventSource"] == "aws:sqs" {
-        let shop = Shop::beside(stack).await;
-        let (world, stripe) = (shop.stack.world().clone(), shop.stack.functions.stripe().clone());
-        let queue = shop.stack.mappings.recharge().queue.clone();
-        let surroundings = ::audit::Surroundings { world, queue, stripe };
-        let left = Duration::from_secs(60);
-        return ::audit::answer(&surroundings, event.clone(), left).await.expect("an answer");
+/// The function behind a stream, a queue or a schedule. None: the event is of the gateway, or of a
+/// caller of its own.
+fn reader(event: &Value) -> Option<&'static str> {
+    let queue = event["Records"][0]["eventSourceARN"].as_str().unwrap_or_default();
+    match (event["Records"][0]["eventSource"].as_str(), event["task"].as_str()) {
+        (Some("aws:sqs"), _) if queue.ends_with("Audits") => Some("audit"),
+        (_, Some("audit")) => Some("audit"),
+        (Some("aws:dynamodb"), _) => Some("relay"),
+        (Some("aws:sqs"), _) | (_, Some("recharge" | "expiring")) => Some("recharge"),
+        (_, Some("reconcile")) => Some("reconcile"),
+        _ => None,
     }
-    if event.get("Records").is_some() {
-        return stack.mappings.relayed(event).await.expect("an answer");
+}
+
+async fn replay(event: &Value) -> Value {
+    let Shop { stack, .. } = Shop::beside(stage().await).await;
+    let text = event.to_string();
+    if let Some(function) = reader(event) {
+        return stack.mappings.invoke(function, event).await.expect("an answer");
     }
     if event.get("requestContext").is_none() {
         return debit::invoke::answer(stack.world(), event.clone()).await;

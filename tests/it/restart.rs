@@ -1,118 +1,402 @@
-//! kill -9: what was acknowledged is there, and a retry gets its first receipt.
+//! kill -9 at any moment: what was acknowledged is there, what was not is settled by sending its id
+//! again, and no credit is off.
+//!
+//! The process is the one that `cargo run` starts, its tables in a folder. It is killed 10 times, and
+//! 100 times where `CI` is set; `KILLS=n` says how often, `SEED=n` plays other operations.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use local::clock::LocalClock;
-use local::mappings::Mappings;
-use local::routes::Functions;
-use local::template::Template;
-use local::world::{self, Data};
-use local::{seed, server, tables};
-use shared::config::Config;
+use serde_json::{Value, json};
+use tests::simulation::auditor::{self, Answered};
+use tests::simulation::client::{Clients, Operation};
+use tests::support::instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::task::{LocalSet, spawn_local};
 
-/// Set for the process that is killed: the folder of its tables.
-const FOLDER: &str = "SCRIP_TEST_FOLDER";
+/// Accounts, and two clients of each.
+const ACCOUNTS: usize = 4;
+const CLIENTS: usize = 8;
+/// The account that buys packs, over and over.
+const BUYER: &str = "buyer";
+/// What a starter pack brings, and what the account has by itself.
+const PACK: i64 = 500;
+const WEEKLY: i64 = 25;
+/// The stack begins ten seconds before a Monday.
+const BEGINS: &str = "2026-11-22T23:59:50Z";
+/// How often an operation is sent before the client goes on to the next.
+const SENDS: usize = 4;
 
-/// The process that is killed: the local stack, on a port of its own. Without [`FOLDER`] it is a
-/// test of nothing and says so.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_process_that_is_killed() {
-    let Ok(folder) = std::env::var(FOLDER) else {
-        println!("run by a_killed_stack_comes_back");
-        return;
-    };
-    let config = Config { tables: tables::names(), ..Config::default() };
-    let data = Data::Folder(folder.into());
-    let clock = LocalClock::default();
-    let (world, streams) = world::open(&data, &clock, config).await.expect("a stack");
-    let mappings = Mappings::local(&Template::load(), world.clone(), streams);
-    let functions = Functions::new(world);
-    seed::seed(&functions).await.expect("accounts");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    println!("LISTENING {}", listener.local_addr().expect("an address"));
-    let stack = server::Stack { functions, clock, stripe: None, mappings };
-    server::serve(listener, stack).await.expect("serving");
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}: a number")))
 }
 
-/// A stack in a process of its own.
+/// The program that `cargo run` starts, as it is built from this source.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("this program");
+    let folder = test.ancestors().nth(2).expect("the folder of the profile");
+    let mut build = Command::new(env!("CARGO"));
+    // Of the whole workspace, whose features the tests were built with: nothing is built twice.
+    build.args(["build", "--quiet", "--workspace", "--bin", "local"]);
+    build.arg("--target-dir").arg(folder.parent().expect("the target folder"));
+    if !folder.ends_with("debug") {
+        build.arg("--release");
+    }
+    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
+    assert!(built.success(), "cargo build --bin local");
+    folder.join("local")
+}
+
+/// A folder of the test's own, gone when the test is.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        Folder(std::env::temp_dir().join(format!("scrip-{name}-{}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The stack in a process of its own; killed when it is dropped.
 struct Stack {
     process: Child,
     addr: String,
+    /// What its clock said when it began to listen, in ms.
+    began_ms: i64,
 }
 
 impl Stack {
-    fn start(folder: &Path) -> Stack {
-        let mut process = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "restart::the_process_that_is_killed", "--nocapture"])
-            .env(FOLDER, folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process");
-        let output = BufReader::new(process.stdout.take().expect("its output"));
-        let addr = output
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("LISTENING ").map(|(_, addr)| addr.to_owned()));
-        Stack { process, addr: addr.expect("the stack says where it listens") }
+    /// Starts the stack on the tables in `folder`, at `now` or where its clock was left.
+    fn start(program: &Path, folder: &Path, now: Option<&str>) -> Stack {
+        let mut command = Command::new(program);
+        command.args(["--addr", "127.0.0.1:0", "--data"]).arg(folder);
+        for name in ["DYNAMODB_ENDPOINT_URL", "STRIPE_SECRET_KEY", "SCRIP_ADDR"] {
+            command.env_remove(name);
+        }
+        if let Some(now) = now {
+            command.args(["--now", now]);
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
+        let output = process.stdout.take().expect("its output");
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        let told = lines.find_map(|line| {
+            let (addr, rest) = line.strip_prefix("Scrip on http://")?.split_once(", ")?;
+            Some((addr.to_owned(), instant(rest.split_once(',')?.0).ms()))
+        });
+        // Whatever else it says is read, so that it can say it.
+        std::thread::spawn(move || lines.for_each(drop));
+        let (addr, began_ms) = told.expect("the stack says where it listens");
+        Stack { process, addr, began_ms }
     }
+}
 
-    /// Sends a request, and returns the whole answer as text.
-    async fn send(&self, method: &str, path: &str, key: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.addr).await.expect("a connection");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nidempotency-key: {key}\r\n\
-             content-length: {}\r\nconnection: close\r\n\r\n{body}",
-            self.addr,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer");
-        answer
-    }
-
-    async fn debit(&self, key: &str) -> String {
-        self.send("POST", "/v1/accounts/acme/debits", key, r#"{"credits":"1"}"#).await
-    }
-
+impl Drop for Stack {
     /// SIGKILL: no chance to write anything.
-    fn kill(mut self) {
+    fn drop(&mut self) {
         self.process.kill().expect("killed");
         self.process.wait().expect("gone");
     }
 }
 
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").expect("a body").1
+/// Sends a request to `addr`. None: the connection broke before the answer was whole.
+async fn ask(addr: &str, method: &str, path: &str, headers: &str, body: &str) -> Option<Answered> {
+    let mut stream = TcpStream::connect(addr).await.ok()?;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {addr}\r\n{headers}content-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let head = head.to_lowercase();
+    let length = head.split("content-length: ").nth(1)?.split("\r\n").next()?;
+    if length.parse() != Ok(body.len()) {
+        return None;
+    }
+    Some(Answered {
+        status: head.split(' ').nth(1)?.parse().ok()?,
+        replayed: head.contains("idempotent-replayed: true"),
+        body: serde_json::from_str(body).unwrap_or(Value::Null),
+    })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+fn keyed(key: &str) -> String {
+    format!("idempotency-key: {key}\r\n")
+}
+
+const JSON: &str = "content-type: application/json\r\n";
+
+#[tokio::test]
 async fn a_killed_stack_comes_back_with_every_receipt() {
-    let folder = std::env::temp_dir().join(format!("scrip-restart-{}", std::process::id()));
-    let stack = Stack::start(&folder);
+    let (program, folder) = (program(), Folder::new("receipts"));
+    let debit = async |stack: &Stack, key: &str| {
+        let path = "/v1/accounts/acme/debits";
+        let answer = ask(&stack.addr, "POST", path, &keyed(key), r#"{"credits":"1"}"#).await;
+        answer.expect("an answer")
+    };
+    let balance = async |stack: &Stack| {
+        ask(&stack.addr, "GET", "/v1/accounts/acme/balance", "", "").await.expect("an answer").body
+    };
+    let stack = Stack::start(&program, &folder.0, None);
     let mut receipts = Vec::new();
     for n in 0..40 {
         let key = format!("job-{n}");
-        let answer = stack.debit(&key).await;
-        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-        receipts.push((key, body(&answer).to_owned()));
+        let receipt = debit(&stack, &key).await;
+        assert_eq!(receipt.status, 201, "{receipt:?}");
+        receipts.push((key, receipt.body));
     }
-    let before = stack.send("GET", "/v1/accounts/acme/balance", "-", "").await;
-    stack.kill();
+    let before = balance(&stack).await;
+    drop(stack);
 
-    let stack = Stack::start(&folder);
-    let after = stack.send("GET", "/v1/accounts/acme/balance", "-", "").await;
-    assert_eq!(body(&after), body(&before));
-    assert!(body(&after).contains(r#""available":"2460""#), "{after}");
+    let stack = Stack::start(&program, &folder.0, None);
+    assert_eq!(balance(&stack).await, before);
+    assert_eq!(before["available"], "2460");
     for (key, receipt) in receipts {
-        let again = stack.debit(&key).await;
-        assert!(again.contains("idempotent-replayed: true"), "{again}");
-        assert_eq!(body(&again), receipt);
+        let again = debit(&stack, &key).await;
+        assert!(again.replayed, "{again:?}");
+        assert_eq!(again.body, receipt);
     }
-    stack.kill();
-    std::fs::remove_dir_all(folder).expect("the folder was the test's own");
+}
+
+/// What the clients and the one who kills share.
+struct Load {
+    clients: Clients,
+    addr: RefCell<String>,
+    began: Instant,
+    began_ms: i64,
+    over: Cell<bool>,
+    operations: Cell<usize>,
+    sent: Cell<usize>,
+    unanswered: Cell<usize>,
+}
+
+impl Load {
+    fn elapsed_ms(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).expect("a short run")
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<Answered> {
+        let addr = self.addr.borrow().clone();
+        self.sent.update(|sent| sent + 1);
+        let answer = ask(&addr, method, path, headers, body).await;
+        if answer.is_none() {
+            self.unanswered.update(|unanswered| unanswered + 1);
+        }
+        answer
+    }
+
+    /// Sends an operation, and notes what came of it: its status, if it is known.
+    async fn send(&self, operation: &Operation) -> Option<u16> {
+        let Operation { method, path, key, body, .. } = operation;
+        let sent_ms = self.elapsed_ms();
+        let answer = self.ask(method, path, &keyed(key), body).await;
+        let status = answer.as_ref().map(|answer| answer.status);
+        self.clients.note(operation, (sent_ms, self.elapsed_ms()), answer);
+        status.filter(|status| *status != 503)
+    }
+
+    /// One client. Returns the operations whose outcome it does not know.
+    async fn client(self: Rc<Self>, account: usize) -> Vec<Operation> {
+        let (mut sent, mut open) = (Vec::new(), Vec::new());
+        while !self.over.get() {
+            let now_ms = self.began_ms + self.elapsed_ms();
+            let operation = self.clients.next(account, sent.len(), &sent, now_ms);
+            self.operations.update(|operations| operations + 1);
+            let mut known = false;
+            for _ in 0..SENDS {
+                known = self.send(&operation).await.is_some();
+                if known {
+                    break;
+                }
+                pause(self.clients.pick(&[1, 20, 100])).await;
+            }
+            if !known {
+                open.push(operation.clone());
+            }
+            sent.push(operation);
+        }
+        open
+    }
+
+    /// The one who buys: orders, and pays on the page of the local Stripe. Returns what was paid.
+    async fn buyer(self: Rc<Self>) -> Vec<String> {
+        let mut paid = Vec::new();
+        while !self.over.get() {
+            let key = keyed(&format!("order {}", paid.len()));
+            // The keys of sessions end with the process: another token for each attempt.
+            let (order, page) = loop {
+                let Some(token) = self.token().await else { continue };
+                let headers = format!("{key}authorization: Bearer {token}\r\n");
+                let path = "/v1/me/checkouts";
+                let ordered = self.ask("POST", path, &headers, r#"{"pack":"starter"}"#).await;
+                if let Some(Answered { status: 201, body, .. }) = ordered {
+                    let [id, url] = ["id", "url"].map(|name| body[name].as_str().expect("text"));
+                    let page = url.splitn(4, '/').nth(3).expect("a path");
+                    break (id.to_owned(), format!("/{page}"));
+                }
+            };
+            // Refused is: it was paid before.
+            while !matches!(
+                self.ask("POST", &page, JSON, r#"{"do":"pay"}"#).await,
+                Some(Answered { status: 200 | 409, .. })
+            ) {
+                pause(10).await;
+            }
+            paid.push(order);
+            pause(100).await;
+        }
+        paid
+    }
+
+    async fn token(&self) -> Option<String> {
+        let addr = self.addr.borrow().clone();
+        let asked =
+            json!({ "subject": "ada", "scopes": ["buy"], "return_url": format!("http://{addr}/") });
+        let path = format!("/v1/accounts/{BUYER}/sessions");
+        let made = self.ask("POST", &path, "", &asked.to_string()).await;
+        pause(10).await;
+        Some(made?.body["token"].as_str()?.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let got = self.ask("GET", path, "", "").await.expect("nobody kills any more");
+        assert_eq!(got.status, 200, "{path}: {got:?}");
+        got.body
+    }
+
+    async fn advance(&self, seconds: i64) {
+        let body = json!({ "advance_s": seconds }).to_string();
+        let moved = self.ask("POST", "/_local/clock", JSON, &body).await;
+        assert_eq!(moved.expect("an answer").status, 200);
+    }
+
+    /// The ledger of an account, the first entry first, without what is pending.
+    async fn ledger(&self, account: &str) -> Vec<Value> {
+        let (mut entries, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/accounts/{account}/ledger?limit=200{cursor}");
+            let page = self.get(&path).await;
+            let listed = page["entries"].as_array().cloned().expect("entries").into_iter();
+            entries.extend(listed.filter(|entry| entry.get("pending").is_none()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        entries.reverse();
+        entries
+    }
+
+    /// Audits the accounts of the clients; the number of their entries.
+    async fn audit(&self) -> usize {
+        let mut entries = 0;
+        for account in 0..ACCOUNTS {
+            let ledger = self.ledger(&format!("a{account}")).await;
+            let balance = self.get(&format!("/v1/accounts/a{account}/balance")).await;
+            let audited = auditor::audit(&ledger, &self.clients.take(account), &balance);
+            entries += audited.unwrap_or_else(|wrong| panic!("account a{account}: {wrong}"));
+        }
+        entries
+    }
+
+    /// Each order that was paid is credited once, and nothing else is.
+    async fn audit_payments(&self, paid: &[String]) {
+        let ledger = self.ledger(BUYER).await;
+        let credited = ledger.iter().filter(|entry| entry["kind"] == "topped_up");
+        let orders: Vec<&str> =
+            credited.map(|entry| entry["order"].as_str().expect("an order")).collect();
+        let once: BTreeSet<&str> = orders.iter().copied().collect();
+        assert_eq!(once, paid.iter().map(String::as_str).collect());
+        assert_eq!(orders.len(), once.len(), "an order was credited twice");
+        let available = WEEKLY + PACK * i64::try_from(paid.len()).expect("a few");
+        let balance = self.get(&format!("/v1/accounts/{BUYER}/balance")).await;
+        assert_eq!(balance["available"], available.to_string());
+    }
+}
+
+async fn pause(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_under_load_no_credit_is_off() {
+    let kills = number("KILLS").unwrap_or(if std::env::var_os("CI").is_some() { 100 } else { 10 });
+    let seed = number("SEED").unwrap_or(9);
+    println!("SEED={seed}");
+    LocalSet::new().run_until(kill(kills, seed)).await;
+}
+
+async fn kill(kills: u64, seed: u64) {
+    let (program, folder) = (program(), Folder::new("kills"));
+    let mut stack = Stack::start(&program, &folder.0, Some(BEGINS));
+    let load = Rc::new(Load {
+        clients: Clients::new(seed, ACCOUNTS),
+        addr: RefCell::new(stack.addr.clone()),
+        began: Instant::now(),
+        began_ms: stack.began_ms,
+        over: Cell::default(),
+        operations: Cell::default(),
+        sent: Cell::default(),
+        unanswered: Cell::default(),
+    });
+    for account in 0..ACCOUNTS {
+        assert_eq!(load.send(&Clients::opening(account)).await, Some(201));
+    }
+    let path = format!("/v1/accounts/{BUYER}");
+    let opened = load.ask("PUT", &path, &keyed("open"), r#"{"plan":"free"}"#).await;
+    assert_eq!(opened.map(|opened| opened.status), Some(201));
+    let clients: Vec<_> =
+        (0..CLIENTS).map(|n| spawn_local(load.clone().client(n % ACCOUNTS))).collect();
+    let buyer = spawn_local(load.clone().buyer());
+    for _ in 0..kills {
+        pause(20 + load.clients.below(1_500)).await;
+        drop(stack);
+        stack = Stack::start(&program, &folder.0, None);
+        load.addr.replace(stack.addr.clone());
+    }
+    pause(500).await;
+    load.over.set(true);
+    let paid = buyer.await.expect("the buyer does not panic");
+    let mut open = Vec::new();
+    for client in clients {
+        open.extend(client.await.expect("a client does not panic"));
+    }
+    // No id is in the doubtful minutes any more: each has its outcome now.
+    load.advance(200).await;
+    for operation in &open {
+        let status = load.send(operation).await;
+        let known = matches!(status, Some(201 | 400 | 402 | 403 | 404 | 409 | 422));
+        assert!(known, "{operation:?} ends in {status:?}");
+    }
+    // What Stripe had to say when it was killed is asked for.
+    let path = "/_local/schedule/reconcile";
+    let reconciled = load.ask("POST", path, JSON, "{}").await.expect("an answer");
+    assert_eq!(reconciled.status, 200, "{reconciled:?}");
+    load.advance(600).await;
+    let entries = load.audit().await;
+    load.audit_payments(&paid).await;
+    println!(
+        "{kills} kills in {} s: {} operations of {CLIENTS} clients, {} requests, {} without an \
+         answer, {} operations without an outcome until the end, {entries} entries, {} packs paid: \
+         0 credits off",
+        load.began.elapsed().as_secs(),
+        load.operations.get(),
+        load.sent.get(),
+        load.unanswered.get(),
+        open.len(),
+        paid.len(),
+    );
 }

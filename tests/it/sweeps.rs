@@ -283,8 +283,9 @@ async fn what_is_no_schedule_and_no_part_is_refused() {
         let reply = recharge::answer(surroundings, event, left).await.expect("an answer");
         assert_eq!(reply["batchItemFailures"][0]["itemIdentifier"], "m", "{with}");
     }
-    // A cursor that is past everything, as of a table that shrank.
-    let body = part.replace("\"after\":null", "\"after\":\"zzz\"");
+    // A cursor that is past everything, as of a table that shrank. In a table of one segment: a
+    // cursor of another segment is refused by DynamoDB Local.
+    let body = part.replace("\"after\":null", "\"after\":\"zzz\"").replace("\"of\":2", "\"of\":1");
     let event = json!({ "Records": [{ "messageId": "m", "body": body }] });
     let reply = recharge::answer(surroundings, event, left).await.expect("an answer");
     assert_eq!(reply["batchItemFailures"], json!([]));

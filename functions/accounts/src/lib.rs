@@ -14,7 +14,7 @@ use shared::world::World;
 /// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
 pub async fn handle(world: &World, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
-    http::answer(route(world, &call).await)
+    http::answer(world, route(world, &call)).await
 }
 
 async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {

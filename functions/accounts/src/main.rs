@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use lambda_http::{Error, run, service_fn};
 use shared::clock::Clock;
 use shared::domain::Instant;
+use shared::metrics::Metrics;
 use shared::telemetry;
 use shared::world::World;
 
@@ -12,7 +13,7 @@ use shared::world::World;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
-    let world = World::from_env(clock).await?;
+    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
     run(service_fn(async |request| Ok::<_, Infallible>(accounts::handle(&world, request).await)))
         .await
 }

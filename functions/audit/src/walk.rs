@@ -5,15 +5,12 @@ use std::collections::BTreeSet;
 use shared::domain::AccountId;
 use shared::store::StoreError;
 use shared::world::World;
-use tokio::task::JoinSet;
 
 use crate::account::account;
 use crate::difference::{Difference, Kind};
 
 /// How many accounts one request names.
 const READ: i32 = 64;
-/// How many accounts are read side by side.
-const AT_ONCE: usize = 8;
 
 /// Where a walk is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,16 +53,9 @@ pub async fn walk(
                 Err(error) => return Err(error),
             }
         }
-        for ids in ids.chunks(AT_ONCE) {
-            let mut reading = JoinSet::new();
-            for id in ids.iter().cloned() {
-                let world = world.clone();
-                reading.spawn(async move { account(&world, &id).await });
-            }
-            while let Some(read) = reading.join_next().await {
-                walked.found.extend(read.expect("no reading panics")?);
-            }
-            walked.seen += ids.len() as u64;
+        for id in ids {
+            walked.found.extend(account(world, &id).await?);
+            walked.seen += 1;
         }
         walked.after = scan.next;
         if walked.after.is_none() || !goes_on(&walked) {

@@ -16,7 +16,7 @@ use shared::{listing, operate};
 /// Answers what is asked of one account, the session of a customer, and its page.
 pub async fn handle(world: &World, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
-    call.shared(http::answer(route(world, &call).await))
+    call.shared(http::answer(world, route(world, &call)).await)
 }
 
 async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {

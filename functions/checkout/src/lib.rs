@@ -14,7 +14,7 @@ use shared::world::World;
 /// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`.
 pub async fn handle(world: &World, stripe: &Stripe, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
-    call.shared(http::answer(route(world, stripe, &call).await))
+    call.shared(http::answer(world, route(world, stripe, &call)).await)
 }
 
 async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Response<Body>, Problem> {

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use lambda_http::{Error, run, service_fn};
 use shared::clock::Clock;
 use shared::domain::Instant;
+use shared::metrics::Metrics;
 use shared::stripe::Stripe;
 use shared::telemetry;
 use shared::world::{World, secret_from_env};
@@ -15,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?.get(clock.now()).await?;
     let stripe = Stripe::new(&key, None)?;
-    let world = World::from_env(clock).await?;
+    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
     run(service_fn(async |request| {
         Ok::<_, Infallible>(checkout::handle(&world, &stripe, request).await)
     }))

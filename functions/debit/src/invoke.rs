@@ -29,7 +29,7 @@ async fn direct(world: &World, payload: &Value) -> Value {
         let receipted = receipted.map_err(|failure| http::Problem::of(failure, &world.config))?;
         Ok(http::reply::receipt(&debit.account, &key, &receipted, &catalog))
     };
-    let response = http::answer(result.await);
+    let response = http::answer(world, result).await;
     let body: &[u8] = response.body();
     serde_json::from_slice(body).unwrap_or(Value::Null)
 }

@@ -18,7 +18,7 @@ use shared::world::World;
 /// Answers the routes of a service that change an account, and `/quotes`.
 pub async fn handle(world: &World, request: lambda_http::Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
-    http::answer(route(world, &call).await)
+    http::answer(world, route(world, &call)).await
 }
 
 async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {

@@ -6,6 +6,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::domain::Instant;
+use shared::metrics::Metrics;
 use shared::telemetry;
 use shared::world::World;
 
@@ -13,7 +14,7 @@ use shared::world::World;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
-    let world = World::from_env(clock).await?;
+    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
     run(service_fn(async |event: LambdaEvent<Value>| {
         Ok::<_, Infallible>(debit::invoke::answer(&world, event.payload).await)
     }))

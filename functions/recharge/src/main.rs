@@ -8,6 +8,7 @@ use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::domain::Instant;
+use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::telemetry;
 use shared::world::World;
@@ -19,7 +20,7 @@ const RESERVE: Duration = Duration::from_secs(20);
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(now);
-    let world = World::from_env(clock).await?;
+    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
     let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
     let surroundings = Surroundings { world, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {

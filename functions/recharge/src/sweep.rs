@@ -3,7 +3,9 @@
 use lambda_runtime::Error;
 use shared::decide::{Change, announce, settle};
 use shared::domain::{Account, Catalog, Instant};
+use shared::metrics::{Metric, Of};
 use shared::store::Loaded;
+use shared::world::World;
 
 use crate::{Part, Progress, Surroundings, Task};
 
@@ -24,6 +26,7 @@ pub async fn sweep(
     loop {
         let catalog = world.catalog().await;
         let scan = world.store.scan(part.segment, part.of, part.after.as_ref(), READ).await?;
+        let before = part.progress;
         for account in scan.accounts {
             part.progress.seen += 1;
             let done = match account {
@@ -44,6 +47,9 @@ pub async fn sweep(
                 }
             }
         }
+        if part.task == Task::Recharge {
+            count(world, &before, &part);
+        }
         let goes_on = goes_on(&part.progress);
         part.after = scan.next;
         if part.after.is_none() {
@@ -56,6 +62,18 @@ pub async fn sweep(
             return Ok(Some(part));
         }
     }
+}
+
+/// Emits what one request of a recharge came to: who watches Monday sees it move.
+fn count(world: &World, before: &Progress, part: &Part) {
+    let Progress { seen, done, broken } = part.progress;
+    let (seen, done) = (seen - before.seen, done - before.done);
+    let broken = broken - before.broken;
+    world.metrics.add(Metric::AccountsSeen, seen);
+    world.metrics.add(Metric::AccountsSettled, done);
+    world.metrics.add(Metric::AccountsSkipped, seen - done - broken);
+    world.metrics.add(Metric::AccountsBroken, broken);
+    world.metrics.emit(world.clock.now(), Of::Segment(part.segment));
 }
 
 /// Whether a sweep settles the account: it is due, and was used since it was settled last. A dormant

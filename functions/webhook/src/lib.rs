@@ -19,7 +19,7 @@ use shared::world::World;
 /// both, with a space between them.
 pub async fn handle(world: &World, secret: &Secret, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
-    http::answer(route(world, secret, &call).await)
+    http::answer(world, route(world, secret, &call)).await
 }
 
 async fn route(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Response<Body>, Problem> {

@@ -17,12 +17,15 @@ use shared::stripe::signature;
 
 pub use api::{PREFIX, answer, serve};
 
+use crate::kept;
 use crate::routes::Functions;
 
 /// The key that it takes, in test mode like any other of its kind.
 pub const KEY: &str = "sk_test_local";
 /// The secret that it signs webhooks with.
 pub const WEBHOOK_SECRET: &str = "whsec_local";
+/// Who pays, as Stripe says it with every charge.
+pub const PAYER: &str = "cardholder@example.com";
 /// How often an event is sent at most; Stripe goes on for three days.
 const MOST_ATTEMPTS: u32 = 100;
 
@@ -130,14 +133,25 @@ impl LocalStripe {
         found["id"].as_str().map(str::to_owned)
     }
 
-    /// Sends what waits, once each. What is not taken with a 2xx waits on.
+    /// Sends what waits, once each. What is not taken with a 2xx waits on, and so does what was on
+    /// its way when the process ended.
     pub async fn deliver(&self, functions: &Functions) {
-        let waiting = self.change(|memory| std::mem::take(&mut memory.waiting));
-        for (event, attempts) in waiting {
-            let status = functions.answer(self.signed(&event)).await.status();
-            if !status.is_success() && attempts < MOST_ATTEMPTS {
-                self.change(|memory| memory.waiting.push_back((event, attempts + 1)));
-            }
+        let waiting = {
+            let memory = self.memory.lock().expect("no one panics with the lock");
+            memory.waiting.clone()
+        };
+        for sent in waiting {
+            let status = functions.answer(self.signed(&sent.0)).await.status();
+            self.change(|memory| {
+                let place = memory.waiting.iter().position(|waits| *waits == sent);
+                let waited = place.and_then(|place| memory.waiting.remove(place));
+                if let Some((event, attempts)) = waited
+                    && !status.is_success()
+                    && attempts < MOST_ATTEMPTS
+                {
+                    memory.waiting.push_back((event, attempts + 1));
+                }
+            });
         }
     }
 
@@ -156,7 +170,7 @@ impl LocalStripe {
         let changed = change(&mut memory);
         if let Some(file) = &self.file {
             let text = serde_json::to_vec(&*memory).expect("JSON");
-            if let Err(error) = std::fs::write(file, text) {
+            if let Err(error) = kept::write(file, &text) {
                 tracing::warn!(%error, "the local Stripe is not kept");
             }
         }

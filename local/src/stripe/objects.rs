@@ -192,7 +192,7 @@ fn arrive(memory: &mut Memory, intent: usize, now: Instant) {
         "currency": intent["currency"], "metadata": intent["metadata"],
         "payment_intent": intent["id"], "status": "succeeded", "captured": true, "paid": true,
         "refunded": false, "disputed": false, "application": null, "balance_transaction": null,
-        "billing_details": { "address": null, "email": null, "name": null, "phone": null,
+        "billing_details": { "address": null, "email": super::PAYER, "name": null, "phone": null,
             "tax_id": null },
         "customer": null, "description": null, "fraud_details": {}, "outcome": null,
         "payment_method": null, "payment_method_details": null, "receipt_url": null,

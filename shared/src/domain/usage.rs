@@ -40,16 +40,7 @@ pub struct Used {
 impl Usage {
     /// Counts what an entry says was consumed; most kinds say nothing of it.
     pub fn count(&mut self, entry: &Entry) {
-        let (action, used) = match &entry.what {
-            What::Debit { action, .. } => (action, Used { credits: -entry.available, count: 1 }),
-            What::Captured { action, credits, .. } => {
-                (action, Used { credits: *credits, count: 1 })
-            }
-            What::Refunded { action, credits, .. } => {
-                (action, Used { credits: -*credits, count: 0 })
-            }
-            _ => return,
-        };
+        let Some((action, used)) = Used::by(entry) else { return };
         *self.actions.entry(action.unwrap_or(0)).or_default() += used;
         let who = self.who(entry.user.as_deref());
         *self.users.entry(who).or_default() += used;
@@ -71,6 +62,24 @@ impl Usage {
 
     pub fn is_nothing(&self) -> bool {
         self.actions.is_empty()
+    }
+}
+
+impl Used {
+    /// What an entry says was consumed, and by which action. None: it says nothing of it.
+    pub fn by(entry: &Entry) -> Option<(Option<ActionNumber>, Used)> {
+        match &entry.what {
+            What::Debit { action, .. } => {
+                Some((*action, Used { credits: -entry.available, count: 1 }))
+            }
+            What::Captured { action, credits, .. } => {
+                Some((*action, Used { credits: *credits, count: 1 }))
+            }
+            What::Refunded { action, credits, .. } => {
+                Some((*action, Used { credits: -*credits, count: 0 }))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -17,7 +17,20 @@ pub use request::Call;
 
 use lambda_http::{Body, Response};
 
-/// Turns what a handler made of a request into its response.
-pub fn answer(result: Result<Response<Body>, Problem>) -> Response<Body> {
+use crate::metrics::Of;
+use crate::world::World;
+
+/// Answers a request with what its handler makes of it, and counts that.
+pub async fn answer(
+    world: &World,
+    handling: impl Future<Output = Result<Response<Body>, Problem>>,
+) -> Response<Body> {
+    let began = world.clock.now();
+    let result = handling.await;
+    if let Err(problem) = &result {
+        problem.count(&world.metrics);
+    }
+    let now = world.clock.now();
+    world.metrics.emit(now, Of::Request(now - began));
     result.unwrap_or_else(Problem::into_response)
 }

@@ -8,11 +8,15 @@ use crate::decide::Fault;
 use crate::domain::account::{MOST_HOLDS, Recharge};
 use crate::domain::refusal::{FieldProblem, HoldEnd};
 use crate::domain::{Credits, Refusal};
+use crate::metrics::{Metric, Metrics};
 use crate::operate::{BatchFailure, Failure};
 use crate::secrets::SecretError;
 use crate::store::StoreError;
 use crate::stripe::StripeError;
 use crate::stripe::signature::SignatureError;
+
+/// It is not known whether what was asked for happened.
+const UNKNOWN: &str = "outcome_unknown";
 
 /// `application/problem+json` with a stable `code`.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +50,14 @@ impl Problem {
     /// Whether a customer's session is missing or over.
     pub fn is_no_session(&self) -> bool {
         self.code == Refusal::SessionRequired.code()
+    }
+
+    pub(super) fn count(&self, metrics: &Metrics) {
+        match self.status {
+            _ if self.code == UNKNOWN => metrics.add(Metric::Unknowns, 1),
+            500.. => metrics.add(Metric::Failures, 1),
+            _ => metrics.refused(self.code),
+        }
     }
 
     pub fn too_large(most_bytes: usize) -> Problem {
@@ -82,8 +94,7 @@ impl Problem {
                 tracing::warn!(%error, "a checkout is not known to have begun");
                 let detail = "The payment provider did not answer. Send it again: a checkout with \
                               the same Idempotency-Key begins once.";
-                let unknown =
-                    Problem::new(503, "outcome_unknown", "Outcome unknown", detail.to_owned());
+                let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 Problem { retry_after_s: Some(1), ..unknown }
             }
             StripeError::Denied(_) => {
@@ -249,8 +260,7 @@ impl Problem {
                 tracing::warn!(error = %chain(error), "an outcome is not known");
                 let detail = "It is not known whether this happened. Send it again: a change with \
                               the same Idempotency-Key will not happen twice.";
-                let unknown =
-                    Problem::new(503, "outcome_unknown", "Outcome unknown", detail.to_owned());
+                let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 Problem { retry_after_s: Some(1), ..unknown }
             }
             StoreError::Denied(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {

@@ -97,7 +97,9 @@ pub async fn batch(
             }
         }
         let attempts: Vec<Attempt<'_>> = items.iter().filter_map(Item::attempt).collect();
-        let Some(change) = batch::join(&attempts, now, route) else { return Ok(receipts(items)) };
+        let Some(change) = batch::join(&attempts, now, route) else {
+            return Ok(receipts(run, items));
+        };
         let (count, total) = (attempts.len(), batch::total(&attempts));
         let refused = match run.world.store.commit_in(&Change::Account(change), &run.doubt).await {
             Ok(Outcome::Done(Some(after))) => {
@@ -107,7 +109,7 @@ pub async fn batch(
                     item.done(index, Receipted { found, replayed: false })?;
                 }
                 page_if_due(run, *after, count).await;
-                return Ok(receipts(items));
+                return Ok(receipts(run, items));
             }
             Ok(Outcome::Refused(refused)) => refused,
             Ok(_) => unreachable!("an update is done or refused"),
@@ -169,8 +171,9 @@ pub async fn batch(
 }
 
 /// All of them, done.
-fn receipts(items: Vec<Item<'_>>) -> Vec<Receipted> {
-    items.into_iter().filter_map(|item| item.state.found()).collect()
+fn receipts(run: &Run<'_>, items: Vec<Item<'_>>) -> Vec<Receipted> {
+    let receipts = items.into_iter().filter_map(|item| item.state.found());
+    receipts.inspect(|receipted| receipted.count(&run.world.metrics)).collect()
 }
 
 /// Whether one of those on their way may have left for a page.

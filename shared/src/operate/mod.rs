@@ -23,7 +23,9 @@ pub use tally::tally;
 use crate::decide;
 use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
+use crate::domain::usage::Used;
 use crate::domain::{AccountId, Catalog, Instant, Refusal};
+use crate::metrics::{Metric, Metrics};
 use crate::store::{Doubt, StoreError};
 use crate::world::World;
 
@@ -72,6 +74,17 @@ pub struct Receipted {
 
 type Answer = Result<Receipted, Failure>;
 
+impl Receipted {
+    /// Counts the operation: as done, and what it spent, or as a replay.
+    fn count(&self, metrics: &Metrics) {
+        match Used::by(&self.found.entry) {
+            _ if self.replayed => metrics.add(Metric::Replays, 1),
+            Some((_, used)) if used.count > 0 => metrics.spent(used),
+            _ => {}
+        }
+    }
+}
+
 /// One request being carried through.
 struct Run<'a> {
     world: &'a World,
@@ -118,6 +131,7 @@ async fn again(run: &Run<'_>, tried: usize, error: StoreError) -> Result<(), Sto
 }
 
 async fn wait(run: &Run<'_>, tried: usize) {
+    run.world.metrics.add(Metric::Conflicts, 1);
     let longest = (SHORTEST_WAIT_MS << tried.min(16)).min(LONGEST_WAIT_MS);
     tokio::time::sleep(Duration::from_millis(run.world.entropy.below(longest + 1))).await;
 }

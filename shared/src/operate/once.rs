@@ -16,6 +16,12 @@ use crate::world::World;
 /// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
 pub async fn once(world: &World, catalog: &Catalog, key: &Key, request: &Request) -> Answer {
     let run = &Run::begin(world, catalog);
+    let receipted = by_key(run, key, request).await?;
+    receipted.count(&world.metrics);
+    Ok(receipted)
+}
+
+async fn by_key(run: &Run<'_>, key: &Key, request: &Request) -> Answer {
     let price = price_of(run, key, request).await?;
     if let Some(id) = key.id() {
         let attempt = Attempt { request, price, id, key: key.shown() };

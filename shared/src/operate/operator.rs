@@ -40,7 +40,10 @@ where
 {
     for tried in 0..TRIES {
         match attempt().await {
-            Ok(Some(receipted)) => return Ok(receipted),
+            Ok(Some(receipted)) => {
+                receipted.count(&run.world.metrics);
+                return Ok(receipted);
+            }
             Ok(None) => wait(run, tried).await,
             Err(Failure::Store(StoreError::Again(cause))) => {
                 again(run, tried, StoreError::Again(cause)).await?;

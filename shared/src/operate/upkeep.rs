@@ -6,6 +6,7 @@ use crate::domain::ledger::Placed;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{AccountId, OperationId, Refusal, Seq, What};
 use crate::listing;
+use crate::metrics::Metric;
 use crate::store::{Loaded, Outcome, StoreError};
 
 /// How many entries are read at a time where many may have to be: few at first, for what is sought
@@ -144,7 +145,10 @@ pub(super) async fn write_page(
     };
     let there = match run.world.store.commit(&Change::Page(page.clone())).await? {
         Outcome::PageExists(there) => there,
-        _ => page,
+        _ => {
+            run.world.metrics.add(Metric::Pages, 1);
+            page
+        }
     };
     let Some(trim) = page::trim(account, &there) else {
         // Either somebody trimmed and paged on since we read, or the ledger contradicts the

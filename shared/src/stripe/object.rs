@@ -19,6 +19,7 @@ pub const ACCOUNT: &str = "scrip_account";
 /// An event, as far as it is of any concern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
+    /// As far as they are words: for a log.
     pub id: String,
     pub kind: String,
     /// None: it changes nothing here.
@@ -78,14 +79,15 @@ pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
     struct Data {
         object: Option<Value>,
     }
-    let read = serde_json::from_slice(body);
-    let read: Envelope =
-        read.map_err(|cause| Unreadable { what: "the event".to_owned(), cause })?;
-    let Envelope { id, kind, .. } = read;
+    let unreadable =
+        |cause| Unreadable { what: "the event".to_owned(), cause: without_value(cause) };
+    let read: Envelope = serde_json::from_slice(body).map_err(unreadable)?;
+    let kind = read.kind;
+    let id = word(&read.id).to_owned();
     // Of an account that is connected to ours: none of our business. Thin events carry no object.
     let ours = read.object == "event" && read.account.is_none();
     if !ours || !KINDS.contains(&kind.as_str()) {
-        return Ok(Event { id, kind, said: None });
+        return Ok(Event { id, kind: word(&kind).to_owned(), said: None });
     }
     let failed = |cause| Unreadable { what: format!("{id}, {kind}"), cause };
     let missing = |field| failed(serde::de::Error::missing_field(field));
@@ -116,6 +118,10 @@ pub fn name(body: &[u8]) -> Option<String> {
 /// # Errors
 /// If a field that credits follow from is missing or wrong.
 pub fn said(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
+    read(object, live).map_err(without_value)
+}
+
+fn read(object: Value, live: bool) -> Read {
     let kind = object.get("object").and_then(Value::as_str).unwrap_or_default().to_owned();
     match kind.as_str() {
         "checkout.session" => serde_json::from_value::<Session>(object)?.said(live),
@@ -145,9 +151,37 @@ impl Named {
     }
 }
 
+/// A field with a value that is unknown here.
 fn wrong(field: &str, value: &str) -> serde_json::Error {
-    let value: String = value.chars().take(64).collect();
-    serde::de::Error::custom(format!("{field} is {value:?}"))
+    serde::de::Error::custom(format!("{field} is {}", word(value)))
+}
+
+/// The text if it looks like a word of Stripe's: an id, a type, a status. Anything else may be
+/// anything, and is logged by nobody.
+fn word(text: &str) -> &str {
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
+    match begins && text.len() <= 64 && text.bytes().all(plain) {
+        true => text,
+        false => "no word",
+    }
+}
+
+/// The error without the value that it is about, which may be anything: it is logged, and shown to
+/// operators. `invalid type: string "4242", expected u64` is told as `invalid type, expected u64`.
+fn without_value(error: serde_json::Error) -> serde_json::Error {
+    let text = error.to_string();
+    let expected = text.rsplit_once(", expected ").map(|(_, expected)| expected);
+    let quoting = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    let quoting = quoting.iter().find(|words| text.starts_with(**words));
+    match (quoting, expected) {
+        (Some(words), Some(expected)) => {
+            serde::de::Error::custom(format!("{words}, expected {expected}"))
+        }
+        (Some(words), None) => serde::de::Error::custom(*words),
+        // Of a missing or repeated field its name, of bytes that are no JSON the place.
+        (None, _) => error,
+    }
 }
 
 /// The facts that name the order; None if it is not one of ours.

@@ -10,7 +10,6 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use dynoxide::Database;
 use local::embedded::Embedded;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -18,6 +17,7 @@ use serde_json::Value;
 use shared::clock::Clock;
 
 use super::mutants::{self, Change, Floors, Misdeed, Mutant};
+use crate::support::emulator;
 use crate::support::wire::{refusal, response};
 
 type Carried = Result<HttpResponse, ConnectorError>;
@@ -68,7 +68,6 @@ const PAST_DEADLINE_MS: u64 = 6_000;
 /// An embedded table behind a wire that fails one request in `one_in`.
 #[derive(Clone)]
 pub struct Chaos {
-    database: Database,
     table: Embedded,
     clock: Clock,
     state: Arc<Mutex<State>>,
@@ -95,10 +94,9 @@ struct Draw {
 }
 
 impl Chaos {
-    /// A wire to a new table in memory, whose clock is `clock`.
+    /// A wire to a new table, whose clock is `clock`.
     pub fn new(clock: Clock, seed: u64, mutant: Option<Mutant>) -> Chaos {
-        let database = Database::memory().expect("a database in memory");
-        let table = Embedded::new(database.clone(), clock.clone());
+        let table = emulator::table(clock.clone());
         let state = State {
             random: StdRng::seed_from_u64(seed),
             one_in: 0,
@@ -108,7 +106,7 @@ impl Chaos {
             floors: Floors::new(),
             read: BTreeMap::new(),
         };
-        Chaos { database, table, clock, state: Arc::new(Mutex::new(state)) }
+        Chaos { table, clock, state: Arc::new(Mutex::new(state)) }
     }
 
     /// An HTTP client for the SDK whose every request comes here.
@@ -120,9 +118,8 @@ impl Chaos {
     /// A number of an item, read past the wire.
     pub fn peek(&self, table: &str, key: &str, attribute: &str) -> i64 {
         let get = serde_json::json!({ "TableName": table, "Key": { "a": { "S": key } } });
-        let get = serde_json::from_value(get).expect("a request");
-        let got = self.database.get_item(get).expect("an answer");
-        let got = serde_json::to_value(&got).expect("JSON");
+        let (_, got) = self.table.run("GetItem", get.to_string().as_bytes());
+        let got: Value = serde_json::from_str(&got).expect("an answer");
         let number = got["Item"][attribute]["N"].as_str().and_then(|n| n.parse().ok());
         number.expect("a number")
     }

@@ -1,9 +1,13 @@
-//! What the clients of the simulation ask for: operations of every kind, with keys of every kind.
+//! What clients ask for: operations of every kind, with keys of every kind. And what they remember:
+//! each answer, for the auditor.
 
-use rand::RngExt;
+use std::cell::RefCell;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use shared::domain::{Instant, OperationId};
 
-use super::{ACCOUNTS, Simulation};
+use super::auditor::{Answered, Exchange};
 
 /// An operation as a client sends it, as often as it must.
 #[derive(Clone, Debug)]
@@ -17,9 +21,80 @@ pub struct Operation {
     pub asked: Vec<(String, i64)>,
 }
 
-impl Simulation {
+/// The clients of some accounts, `a0`, `a1`, ...: what they think of is drawn from one seed.
+pub struct Clients {
+    random: RefCell<StdRng>,
+    /// By account, in the order of the answers.
+    ledgers: Vec<RefCell<Vec<Exchange>>>,
+}
+
+impl Clients {
+    pub fn new(seed: u64, accounts: usize) -> Clients {
+        let random = RefCell::new(StdRng::seed_from_u64(seed));
+        Clients { random, ledgers: (0..accounts).map(|_| RefCell::default()).collect() }
+    }
+
+    /// A number of 0..bound.
+    pub fn below(&self, bound: u64) -> u64 {
+        self.random.borrow_mut().random_range(0..bound)
+    }
+
+    pub fn pick<T: Copy>(&self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    /// The PUT that opens an account.
+    pub fn opening(account: usize) -> Operation {
+        Operation {
+            account,
+            method: "PUT",
+            path: format!("/v1/accounts/a{account}"),
+            key: "open".to_owned(),
+            body: r#"{"plan":"free"}"#.to_owned(),
+            asked: vec![("open".to_owned(), 25_000_000)],
+        }
+    }
+
+    /// Remembers what came of an operation. Without an answer, its outcome is not known.
+    pub fn note(&self, operation: &Operation, times_ms: (i64, i64), answer: Option<Answered>) {
+        let (sent_ms, answered_ms) = times_ms;
+        let mut ledger = self.ledgers[operation.account].borrow_mut();
+        for (place, (key, credits)) in operation.asked.iter().enumerate() {
+            // Each debit of a batch is an operation of its own, with a receipt of its own.
+            let answer = answer.clone().map(|answer| match answer.body.get("receipts") {
+                // Which of them were there before is not said: none counts as a first answer.
+                Some(receipts) => {
+                    Answered { body: receipts[place].clone(), replayed: true, ..answer }
+                }
+                None => answer,
+            });
+            let (key, credits) = (key.clone(), *credits);
+            ledger.push(Exchange { key, credits, sent_ms, answered_ms, answer });
+        }
+    }
+
+    /// Forgets all exchanges of an account, and returns them.
+    pub fn take(&self, account: usize) -> Vec<Exchange> {
+        self.ledgers[account].take()
+    }
+
+    /// What a client does next: one in ten operations was sent before. `number` counts its own.
+    pub fn next(
+        &self,
+        account: usize,
+        number: usize,
+        sent: &[Operation],
+        now_ms: i64,
+    ) -> Operation {
+        let again = !sent.is_empty() && self.below(10) == 0;
+        match again {
+            true => self.again(&sent[self.below(sent.len() as u64) as usize]),
+            false => self.think(account, number, now_ms),
+        }
+    }
+
     /// What a client thinks of next.
-    pub(super) fn think(&self, account: usize, number: usize, now_ms: i64) -> Operation {
+    fn think(&self, account: usize, number: usize, now_ms: i64) -> Operation {
         let base = format!("/v1/accounts/a{account}");
         let operation = |method, path: String, body: String, credits| {
             let key = self.key(number, now_ms);
@@ -35,7 +110,7 @@ impl Simulation {
             52..54 => self.batch(account, number, now_ms),
             54 => {
                 // Refused: the account comes from the route alone.
-                let other = self.below(ACCOUNTS as u64);
+                let other = self.below(self.ledgers.len() as u64);
                 let body = format!(r#"{{"credits":"0.25","account":"a{other}"}}"#);
                 operation("POST", format!("{base}/debits"), body, -250_000)
             }
@@ -147,7 +222,7 @@ impl Simulation {
     }
 
     /// Something that was asked before: the same again, or another debit by its key.
-    pub(super) fn again(&self, before: &Operation) -> Operation {
+    fn again(&self, before: &Operation) -> Operation {
         match self.below(8) == 0 && before.path.ends_with("/debits") {
             true => self.debit(before.account, before.key.clone()),
             false => before.clone(),

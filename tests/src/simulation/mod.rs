@@ -4,7 +4,7 @@
 
 pub mod auditor;
 mod chaos;
-mod client;
+pub mod client;
 pub mod mutants;
 mod naive;
 
@@ -29,9 +29,9 @@ use shared::domain::Instant;
 use shared::world::call_retry;
 
 use crate::support::{answer, instant, ledger, request};
-use auditor::{Answered, Exchange};
+use auditor::Answered;
 use chaos::{Chaos, Fault};
-use client::Operation;
+use client::{Clients, Operation};
 use mutants::{Deceit, Mutant};
 pub use naive::{Naive, naive};
 
@@ -160,9 +160,8 @@ fn sdk(chaos: &Chaos) -> Builder {
 struct Simulation {
     handlers: Vec<Functions>,
     chaos: Chaos,
-    random: RefCell<StdRng>,
+    clients: Clients,
     began: tokio::time::Instant,
-    ledgers: Vec<RefCell<Vec<Exchange>>>,
     deceit: Option<Deceit>,
     /// The first body that each key was sent with, for the mutant that compares none.
     bodies: RefCell<BTreeMap<(String, String), String>>,
@@ -184,20 +183,11 @@ impl Simulation {
         Simulation {
             handlers,
             chaos,
-            random: RefCell::new(StdRng::seed_from_u64(seed)),
+            clients: Clients::new(seed, ACCOUNTS),
             began: tokio::time::Instant::now(),
-            ledgers: (0..ACCOUNTS).map(|_| RefCell::default()).collect(),
             deceit: mutant.and_then(|mutant| mutant.deceit()),
             bodies: RefCell::default(),
         }
-    }
-
-    fn below(&self, bound: u64) -> u64 {
-        self.random.borrow_mut().random_range(0..bound)
-    }
-
-    fn pick<T: Copy>(&self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
     }
 
     fn now_ms(&self) -> i64 {
@@ -206,11 +196,10 @@ impl Simulation {
 
     /// Sends an operation to one of the handlers, and notes what came of it.
     async fn send(&self, operation: &Operation) -> Option<u16> {
-        let Operation { account, method, key, asked, .. } = operation;
-        let handler = self.pick(&[0, 1, 2, 3]);
+        let handler = self.clients.pick(&[0, 1, 2, 3]);
         let sent_ms = self.now_ms();
         let (path, body) = self.front(operation);
-        let request = request(method, &path, Some(key), &body);
+        let request = request(operation.method, &path, Some(&operation.key), &body);
         let sent = self.handlers[handler].answer(request);
         let answer = tokio::time::timeout(PATIENCE, sent).await.ok().map(answer);
         let answer = answer.map(|answer| Answered {
@@ -219,20 +208,7 @@ impl Simulation {
             body: answer.body,
         });
         let status = answer.as_ref().map(|answer| answer.status);
-        let answered_ms = self.now_ms();
-        let mut ledger = self.ledgers[*account].borrow_mut();
-        for (place, (key, credits)) in asked.iter().enumerate() {
-            // Each debit of a batch is an operation of its own, with a receipt of its own.
-            let answer = answer.clone().map(|answer| match answer.body.get("receipts") {
-                // Which of them were there before is not said: none counts as a first answer.
-                Some(receipts) => {
-                    Answered { body: receipts[place].clone(), replayed: true, ..answer }
-                }
-                None => answer,
-            });
-            let (key, credits) = (key.clone(), *credits);
-            ledger.push(Exchange { key, credits, sent_ms, answered_ms, answer });
-        }
+        self.clients.note(operation, (sent_ms, self.now_ms()), answer);
         status
     }
 
@@ -269,8 +245,8 @@ impl Simulation {
     }
 
     async fn sleep(&self, about_ms: &[u64]) {
-        let about = self.pick(about_ms);
-        let ms = about / 2 + self.below(about.max(1));
+        let about = self.clients.pick(about_ms);
+        let ms = about / 2 + self.clients.below(about.max(1));
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 
@@ -280,12 +256,8 @@ impl Simulation {
         let mut open = Vec::new();
         for number in 0..operations {
             let now_ms = self.handlers[0].world().clock.now().ms();
-            let again = !sent.is_empty() && self.below(10) == 0;
-            let operation = match again {
-                true => self.again(&sent[self.below(sent.len() as u64) as usize]),
-                false => self.think(account, number as usize, now_ms),
-            };
-            let known = match self.below(20) {
+            let operation = self.clients.next(account, number as usize, &sent, now_ms);
+            let known = match self.clients.below(20) {
                 // Twice at once, through whichever handlers.
                 0 => {
                     let twin = self.insist(&operation);
@@ -298,7 +270,7 @@ impl Simulation {
                 open.push(operation.clone());
             }
             sent.push(operation);
-            match self.below(1000) {
+            match self.clients.below(1000) {
                 0..900 => self.sleep(&[1, 4, 20]).await,
                 900..980 => self.sleep(&[1_000, 60_000, 130_000]).await,
                 980..998 => self.sleep(&[3_600_000]).await,
@@ -312,17 +284,10 @@ impl Simulation {
     async fn play(seed: u64, mutant: Option<Mutant>) -> Result<Played, String> {
         let simulation = Rc::new(Simulation::start(seed, mutant).await);
         for account in 0..ACCOUNTS {
-            let opening = Operation {
-                account,
-                method: "PUT",
-                path: format!("/v1/accounts/a{account}"),
-                key: "open".to_owned(),
-                body: r#"{"plan":"free"}"#.to_owned(),
-                asked: vec![("open".to_owned(), 25_000_000)],
-            };
+            let opening = Clients::opening(account);
             assert_eq!(simulation.send(&opening).await, Some(201));
         }
-        simulation.chaos.set_rate(simulation.pick(&[FAULTY, 25, 100]));
+        simulation.chaos.set_rate(simulation.clients.pick(&[FAULTY, 25, 100]));
         let each = PER_SEED / (ACCOUNTS * CLIENTS) as u64;
         let clients: Vec<_> = (0..ACCOUNTS * CLIENTS)
             .map(|n| tokio::task::spawn_local(simulation.clone().client(n % ACCOUNTS, each)))
@@ -343,7 +308,7 @@ impl Simulation {
         tokio::time::sleep(Duration::from_secs(600)).await;
         let (mut entries, mut sent) = (0, 0);
         for account in 0..ACCOUNTS {
-            let exchanges = simulation.ledgers[account].take();
+            let exchanges = simulation.clients.take(account);
             let handler = &simulation.handlers[0];
             let ledger = ledger(handler, &format!("a{account}")).await?;
             let balance = simulation.get(&format!("/v1/accounts/a{account}/balance")).await?;

@@ -1,20 +1,23 @@
 //! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
 
 pub mod browser;
+pub mod canary;
 pub mod contract;
+pub mod emulator;
 pub mod log;
 pub mod shop;
+pub mod vault;
 pub mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
-use dynoxide::Database;
 use lambda_http::{Body, Response};
 use local::clock::LocalClock;
-use local::embedded::Embedded;
+use local::exchange::Exchange;
 use local::mappings::Mappings;
+use local::roles::Roles;
 use local::routes::Functions;
 use local::streams::Streams;
 use local::stripe::{self, LocalStripe};
@@ -37,7 +40,7 @@ pub const PUBLIC_URL: &str = "https://credits.example.com";
 pub const PRODUCT: &str = "https://app.example.com";
 /// Where the README's curls go.
 pub const LOCAL: &str = "http://127.0.0.1:3000";
-/// What signs the sessions of the stack.
+/// What signs the sessions of the stack: with [`canary::SESSION_KEY`].
 pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
 /// The stack in memory, its clock and its wire to the table.
@@ -46,8 +49,12 @@ pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
     pub wire: Wire,
+    /// Each function's requests to AWS are made under its role, in every test.
+    pub roles: Roles,
     pub streams: Streams,
     pub mappings: Mappings,
+    /// The documents of metrics that were emitted.
+    pub emitted: Arc<Mutex<Vec<Value>>>,
 }
 
 /// An answer over HTTP.
@@ -95,15 +102,19 @@ impl Stack {
     /// A stack whose clock stands still and whose randomness counts: its every answer is the same
     /// in every run.
     pub async fn still(now: &str) -> Stack {
-        let now = instant(now);
         let count = AtomicU64::new(0);
         let entropy = Entropy::new(move || {
             let mut bytes = [0; 10];
             bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
             bytes
         });
+        Stack::drawing(instant(now), entropy).await
+    }
+
+    /// A stack whose clock stands still and whose randomness is this; it records its streams.
+    pub async fn drawing(now: Instant, entropy: Entropy) -> Stack {
         let clock = Clock::new(move || now);
-        Stack::with(LocalClock::starting_at(now), clock, entropy, false).await
+        Stack::with(LocalClock::starting_at(now), clock, entropy, true).await
     }
 
     /// A stack that a browser can visit, at the address that is returned; `origins` are the
@@ -157,25 +168,47 @@ impl Stack {
         config: Config,
         streamed: bool,
     ) -> Stack {
-        let database = Database::memory().expect("a database in memory");
-        let table = Embedded::new(database, clock.clone());
+        let table = emulator::table(clock.clone());
         let template = Template::load();
+        let roles = Roles::of(&template);
         let streams = Streams::of(&template, &tables::names());
         let table = if streamed { table.streamed(streams.clone()) } else { table };
         let wire = Wire::new(table);
         let client = wire.client();
-        let sdk = world::sdk(client, "http://embedded");
+        let sdk = world::sdk(roles.client(client), "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
-        let world = world.expect("the stack starts").with_session_keys(Secret::fixed(KEYS));
-        let mappings = Mappings::local(&template, world.clone(), streams.clone());
+        canary::watch();
+        let emitted = Arc::<Mutex<Vec<Value>>>::default();
+        let kept = emitted.clone();
+        let metrics = canary::metrics(move |line| {
+            let document = serde_json::from_str(line).expect("a document is a line of JSON");
+            kept.lock().expect("no one panics with the lock").push(document);
+        });
+        let world = world.expect("the stack starts").with_metrics(metrics);
+        let world = world.with_session_keys(Secret::fixed(KEYS));
+        let exchange = Exchange::default();
+        let client = roles.client(exchange.client());
+        let queues = ["Sweep", "Audits"].map(|name| Exchange::queue(client.clone(), name));
+        let bus = Exchange::bus(client);
+        let mappings =
+            Mappings::new(&template, world.clone(), streams.clone(), exchange, bus, queues.into());
         let functions = Functions::new(world);
-        Stack { functions, clock: local, wire, streams, mappings }
+        Stack { functions, clock: local, wire, roles, streams, mappings, emitted }
     }
 
     /// The same stack with other keys for its sessions.
     pub fn with_keys(&self, secret: &str) -> Stack {
         let world = self.world().clone().with_session_keys(Secret::fixed(secret));
         Stack { functions: Functions::new(world), ..self.clone() }
+    }
+
+    /// The same stack with other roles for its functions.
+    pub async fn with_roles(&self, roles: Roles) -> Stack {
+        let sdk = world::sdk(roles.client(self.wire.client()), "http://embedded");
+        let World { clock, entropy, config, .. } = self.world().clone();
+        let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
+        let functions = Functions::new(world.expect("the stack starts"));
+        Stack { functions, roles, ..self.clone() }
     }
 
     pub fn world(&self) -> &World {
@@ -209,7 +242,8 @@ impl Stack {
     }
 
     /// Sends a request. Every answer in every test is held against the contract.
-    pub async fn send(&self, request: http::Request<Body>) -> Answer {
+    pub async fn send(&self, mut request: http::Request<Body>) -> Answer {
+        request.headers_mut().insert("user-agent", canary::CARD.parse().expect("a header"));
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let answer = answer(self.functions.answer(request).await);
         contract::check(&method, &path, &answer);
@@ -269,6 +303,7 @@ pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> http:
 }
 
 pub fn answer(response: Response<Body>) -> Answer {
+    canary::look_at_answer(&response);
     let (parts, body) = response.into_parts();
     let bytes: &[u8] = &body;
     let body = match bytes {

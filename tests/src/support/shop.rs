@@ -31,7 +31,7 @@ impl Shop {
         Shop::beside(Stack::streamed().await).await
     }
 
-    /// A stack with a Stripe beside it.
+    /// A shop with this stack.
     pub async fn beside(stack: Stack) -> Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -40,8 +40,9 @@ impl Shop {
         let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")));
         let client = client.expect("a key and an address");
         let secret = Secret::fixed(WEBHOOK_SECRET);
+        let mappings = stack.mappings.clone().with_stripe(client.clone());
         let functions = stack.functions.clone().with_stripe(client, secret);
-        Shop { stack: Stack { functions, ..stack }, stripe: local }
+        Shop { stack: Stack { functions, mappings, ..stack }, stripe: local }
     }
 
     /// The token of a session that may do what `scopes` says.

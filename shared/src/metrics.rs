@@ -1,0 +1,190 @@
+//! Metrics: what functions count, in the embedded metric format, which CloudWatch reads out of logs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use crate::domain::instant::Span;
+use crate::domain::usage::Used;
+use crate::domain::{Credits, Instant};
+
+/// The namespace of every metric.
+pub const NAMESPACE: &str = "Scrip";
+
+/// What is counted. A metric's name in CloudWatch is its name here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Debits and captures that were done. A replay is not one of them.
+    Debits,
+    /// The credits that they spent.
+    Credits,
+    /// Operations that had happened before and were answered with their first receipt.
+    Replays,
+    /// Requests that were refused; by `code` as well.
+    Refusals,
+    /// Requests that were answered `outcome_unknown`.
+    Unknowns,
+    /// Requests that failed for a reason of ours: every other answer of 500 and above.
+    Failures,
+    /// Pages that were written.
+    Pages,
+    /// Tries that were made again: somebody wrote in between, or DynamoDB asked to wait.
+    Conflicts,
+    /// How long a request took, in ms.
+    Latency,
+    /// Accounts that the recharge of Monday looked at: each was settled, skipped or broken.
+    AccountsSeen,
+    AccountsSettled,
+    /// Accounts that were not due, or not used since they were settled.
+    AccountsSkipped,
+    /// Accounts that could not be read or settled: each is in the log.
+    AccountsBroken,
+}
+
+impl Metric {
+    pub const ALL: [Metric; 13] = [
+        Metric::Debits,
+        Metric::Credits,
+        Metric::Replays,
+        Metric::Refusals,
+        Metric::Unknowns,
+        Metric::Failures,
+        Metric::Pages,
+        Metric::Conflicts,
+        Metric::Latency,
+        Metric::AccountsSeen,
+        Metric::AccountsSettled,
+        Metric::AccountsSkipped,
+        Metric::AccountsBroken,
+    ];
+
+    fn unit(self) -> &'static str {
+        match self {
+            Metric::Latency => "Milliseconds",
+            Metric::Credits => "None",
+            _ => "Count",
+        }
+    }
+}
+
+/// What a document of metrics is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A request, and how long it took.
+    Request(Span),
+    /// A part of the sweep: this segment. It is a property and no dimension: 32 segments would be
+    /// 32 metrics to pay for, and nobody needs an alarm on one of them.
+    Segment(i32),
+}
+
+/// Counts, and emits what was counted as lines. A clone counts into the same sums.
+///
+/// A function that serves requests one after the other emits the sums of each. Where several are
+/// served at once, the first that is done emits what all of them have counted so far: the sums are
+/// the same.
+#[derive(Clone, Default)]
+pub struct Metrics(Option<Arc<Counting>>);
+
+struct Counting {
+    emit: Box<dyn Fn(&str) + Send + Sync>,
+    sums: Mutex<Sums>,
+}
+
+#[derive(Default)]
+struct Sums {
+    counts: BTreeMap<Metric, u64>,
+    credits: Credits,
+    refusals: BTreeMap<&'static str, u64>,
+}
+
+impl Metrics {
+    /// Emits lines by `emit`. The default emits none.
+    pub fn new(emit: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
+        Metrics(Some(Arc::new(Counting { emit: Box::new(emit), sums: Mutex::default() })))
+    }
+
+    pub fn add(&self, metric: Metric, count: u64) {
+        self.with(|sums| *sums.counts.entry(metric).or_default() += count);
+    }
+
+    /// Counts what an operation spent, if it spent.
+    pub fn spent(&self, used: Used) {
+        self.with(|sums| {
+            *sums.counts.entry(Metric::Debits).or_default() += used.count;
+            sums.credits += used.credits;
+        });
+    }
+
+    pub fn refused(&self, code: &'static str) {
+        self.with(|sums| *sums.refusals.entry(code).or_default() += 1);
+    }
+
+    /// Emits what was counted since the last time, and counts anew.
+    pub fn emit(&self, now: Instant, of: Of) {
+        let Some(counting) = &self.0 else { return };
+        let sums = std::mem::take(&mut *counting.sums.lock().expect("no one panics with the lock"));
+        for (code, count) in &sums.refusals {
+            (counting.emit)(&refusals(now, code, *count));
+        }
+        if let Some(document) = sums.document(now, of) {
+            (counting.emit)(&document);
+        }
+    }
+
+    fn with(&self, count: impl FnOnce(&mut Sums)) {
+        if let Some(counting) = &self.0 {
+            count(&mut counting.sums.lock().expect("no one panics with the lock"));
+        }
+    }
+}
+
+impl Sums {
+    /// None: there is nothing to say.
+    fn document(self, now: Instant, of: Of) -> Option<String> {
+        let counted = self.counts.into_iter().filter(|(_, count)| *count > 0);
+        let mut values: Vec<(Metric, String)> =
+            counted.map(|(metric, count)| (metric, count.to_string())).collect();
+        if !self.credits.is_zero() {
+            values.push((Metric::Credits, self.credits.to_string()));
+        }
+        let property = match of {
+            Of::Request(latency) => {
+                // A clock can be set back.
+                values.push((Metric::Latency, latency.ms().max(0).to_string()));
+                String::new()
+            }
+            Of::Segment(segment) => format!(",\"segment\":{segment}"),
+        };
+        (!values.is_empty()).then(|| document(now, "[]", &values, &property))
+    }
+}
+
+/// How often requests were refused with `code`: of all refusals, and of this one.
+fn refusals(now: Instant, code: &str, count: u64) -> String {
+    let values = [(Metric::Refusals, count.to_string())];
+    document(now, "[],[\"code\"]", &values, &format!(",\"code\":\"{code}\""))
+}
+
+/// A document of the embedded metric format, in one line.
+///
+/// It is put together here, and not by a serializer: names and codes are words of ours, which need
+/// no escapes, and credits are decimals, which a serializer would take as floats.
+fn document(now: Instant, dimensions: &str, values: &[(Metric, String)], property: &str) -> String {
+    let names = values
+        .iter()
+        .map(|(metric, _)| format!("{{\"Name\":\"{metric:?}\",\"Unit\":\"{}\"}}", metric.unit()));
+    let names = names.collect::<Vec<_>>().join(",");
+    let values: String =
+        values.iter().map(|(metric, value)| format!(",\"{metric:?}\":{value}")).collect();
+    format!(
+        "{{\"_aws\":{{\"Timestamp\":{},\"CloudWatchMetrics\":[{{\"Namespace\":\"{NAMESPACE}\",\
+         \"Dimensions\":[{dimensions}],\"Metrics\":[{names}]}}]}}{property}{values}}}",
+        now.ms()
+    )
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}

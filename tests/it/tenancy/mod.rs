@@ -1,0 +1,467 @@
+//! Tenancy: every route of the template, as everybody, about one's own, another's and nothing.
+//!
+//! Nobody is told more about another's order, hold or debit than about one that never was, byte for
+//! byte, and no answer to a customer has a word of another tenant in it.
+
+mod interleaved;
+
+use std::collections::BTreeSet;
+
+use lambda_http::RequestExt;
+use local::stripe::WEBHOOK_SECRET;
+use local::template::{Route, Template};
+use serde_json::Value;
+use shared::domain::OperationId;
+use shared::domain::instant::Span;
+use shared::secrets::Secret;
+use shared::session::{Audience, Keys, Scope, Session};
+
+use crate::support::shop::Shop;
+use crate::support::{KEYS, PRODUCT, PUBLIC_URL, Stack, instant, request};
+
+const NOW: &str = "2026-11-18T12:00:00Z";
+const OLD_KEYS: &str = r#"{"id":"old","key":"a key that was removed, as long as it has to be"}"#;
+/// An id that nothing has.
+const NOTHING: &str = "01a20132-08af-7fb3-8350-6bdcd05e3b83";
+const TENANTS: [&str; 2] = ["acme", "rival"];
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Nobody,
+    Viewer,
+    Buyer,
+    /// The page, by its cookie.
+    Page,
+    Expired,
+    /// By a token whose key is not among the keys any more.
+    RemovedKey,
+    /// By a token with one letter changed.
+    Forged,
+    /// By the token of a link, which is for another audience.
+    Link,
+}
+
+const ROLES: [Role; 8] = [
+    Role::Nobody,
+    Role::Viewer,
+    Role::Buyer,
+    Role::Page,
+    Role::Expired,
+    Role::RemovedKey,
+    Role::Forged,
+    Role::Link,
+];
+
+impl Role {
+    fn has_session(self) -> bool {
+        matches!(self, Role::Viewer | Role::Buyer | Role::Page)
+    }
+
+    /// The headers that say who it is, of `account`.
+    fn headers(self, account: &str) -> Vec<(&'static str, String)> {
+        let now = instant(NOW);
+        let token = |keys: &str, scopes: &[Scope], audience, expires_at| {
+            let session = Session {
+                id: OperationId::parse(NOTHING).expect("an id"),
+                account: account.parse().expect("an account"),
+                subject: format!("ada of {account}"),
+                scopes: scopes.to_vec(),
+                return_url: format!("{PRODUCT}/{account}"),
+                issued_at: now - Span::from_s(600),
+                expires_at,
+            };
+            Keys::parse(keys).expect("keys").sign(&session, audience)
+        };
+        let later = now + Span::from_s(600);
+        let both = [Scope::View, Scope::Buy];
+        let customer = |scopes: &[Scope]| token(KEYS, scopes, Audience::Customer, later);
+        let bearer = |token: String| vec![("authorization", format!("Bearer {token}"))];
+        match self {
+            Role::Nobody => Vec::new(),
+            Role::Viewer => bearer(customer(&[Scope::View])),
+            Role::Buyer => bearer(customer(&both)),
+            Role::Page => vec![
+                ("cookie", format!("__Host-scrip={}", customer(&both))),
+                ("origin", PUBLIC_URL.to_owned()),
+                ("content-type", "application/json".to_owned()),
+            ],
+            Role::Expired => bearer(token(KEYS, &both, Audience::Customer, now)),
+            Role::RemovedKey => bearer(token(OLD_KEYS, &both, Audience::Customer, later)),
+            Role::Forged => {
+                let token = customer(&both);
+                let (payload, mac) = token.split_once('.').expect("two parts");
+                let other = if mac.starts_with('A') { "B" } else { "A" };
+                bearer(format!("{payload}.{other}{}", &mac[1..]))
+            }
+            Role::Link => bearer(token(KEYS, &both, Audience::Link, later)),
+        }
+    }
+}
+
+/// What came back, byte for byte.
+#[derive(Clone, Debug, PartialEq)]
+struct Reply {
+    status: u16,
+    headers: http::HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn text(&self) -> String {
+        format!("{:?} {}", self.headers, String::from_utf8_lossy(&self.body))
+    }
+
+    fn code(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// What one tenant has.
+struct Tenant {
+    account: &'static str,
+    debit: String,
+    hold: String,
+    order: String,
+}
+
+/// Two tenants, each with a debit, a hold and an order. Its every answer is the same in every run.
+struct Stage {
+    shop: Shop,
+    tenants: Vec<Tenant>,
+}
+
+impl Stage {
+    async fn new() -> Stage {
+        let shop = Shop::beside(Stack::still(NOW).await).await;
+        let mut tenants = Vec::new();
+        for account in TENANTS {
+            shop.stack.open(account, "pro").await;
+            let path = format!("/v1/accounts/{account}");
+            let body = format!(r#"{{"credits":"1","user":"ada of {account}"}}"#);
+            let debit = shop.stack.post(&format!("{path}/debits"), "the debit", &body).await;
+            let hold = shop.stack.post(&format!("{path}/holds"), "the hold", &body).await;
+            let (debit, hold) = (debit.text("/id").to_owned(), hold.text("/id").to_owned());
+            let (order, _) = shop.begin(account, &format!("order of {account}"), "starter").await;
+            tenants.push(Tenant { account, debit, hold, order });
+        }
+        Stage { shop, tenants }
+    }
+
+    /// Answers `route`, about the `id` in it, as the function behind it does.
+    async fn ask(&self, route: &Route, case: &Case<'_>) -> Reply {
+        let path = route.path.replace("{account}", case.account).replace("{id}", case.id);
+        let path = path.replace("{hash}", "0").replace("{file}", "page.css");
+        let key = (route.method != "GET").then_some("asked once");
+        let mut request = request(&route.method, &format!("{path}{}", case.query), key, case.body);
+        for (name, value) in case.headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
+        self.reply(&route.function, request.with_raw_http_path(path)).await
+    }
+
+    /// What a function answers to any request.
+    async fn reply(&self, function: &str, request: lambda_http::Request) -> Reply {
+        let functions = &self.shop.stack.functions;
+        let world = functions.world();
+        let response = match function {
+            "debit" => debit::handle(world, request).await,
+            "balance" => balance::handle(world, request).await,
+            "accounts" => accounts::handle(world, request).await,
+            "checkout" => checkout::handle(world, functions.stripe(), request).await,
+            "webhook" => webhook::handle(world, &Secret::fixed(WEBHOOK_SECRET), request).await,
+            other => panic!("no tenancy is known of {other}"),
+        };
+        let (parts, body) = response.into_parts();
+        let body: &[u8] = &body;
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body: body.to_vec() }
+    }
+
+    /// The id of such a thing that a tenant has: what `{id}` means in a path.
+    fn id<'a>(tenant: &'a Tenant, path: &str) -> &'a str {
+        match path {
+            _ if path.contains("/holds/") => &tenant.hold,
+            _ if path.contains("/debits/") => &tenant.debit,
+            _ if path.contains("/checkouts/") => &tenant.order,
+            _ => NOTHING,
+        }
+    }
+}
+
+/// One request: about which account and thing, and by whom.
+struct Case<'a> {
+    account: &'a str,
+    id: &'a str,
+    query: &'a str,
+    headers: &'a [(&'static str, String)],
+    body: &'a str,
+}
+
+/// The template's routes, and whether IAM decides who comes in.
+fn routes() -> Vec<(Route, bool)> {
+    let template: Value =
+        serde_saphyr::from_str(include_str!("../../../template.yaml")).expect("YAML");
+    let auth = &template["Resources"]["Api"]["Properties"]["Auth"];
+    assert_eq!(auth["DefaultAuthorizer"], "AWS_IAM");
+    assert_eq!(auth["EnableIamAuthorizer"], true);
+    let resources = template["Resources"].as_object().expect("resources");
+    let events = resources.values().filter_map(|r| r["Properties"]["Events"].as_object());
+    let events: Vec<&Value> = events.flat_map(|events| events.values()).collect();
+    let by_iam = |route: &Route| {
+        let event = events.iter().map(|event| &event["Properties"]).find(|properties| {
+            properties["Method"] == *route.method && properties["Path"] == *route.path
+        });
+        match &event.expect("an event of the template")["Auth"]["Authorizer"] {
+            Value::Null => true,
+            Value::String(name) if name == "NONE" => false,
+            other => panic!("{} {}: {other}", route.method, route.path),
+        }
+    };
+    Template::load().routes().into_iter().map(|route| (route.clone(), by_iam(&route))).collect()
+}
+
+/// A body that the route takes.
+fn body(route: &Route) -> &'static str {
+    let last = route.path.rsplit('/').next().unwrap_or_default();
+    match (route.method.as_str(), last) {
+        ("GET" | "OPTIONS", _) => "",
+        ("PUT", _) => r#"{"plan":"free"}"#,
+        (_, "debits" | "quotes") => r#"{"credits":"2"}"#,
+        (_, "batch") => r#"{"mode":"all_or_nothing","debits":[{"id":"one","credits":"2"}]}"#,
+        (_, "holds") => r#"{"credits":"2"}"#,
+        (_, "refund") => r#"{"credits":"1","reason":"asked"}"#,
+        (_, "capture") => r#"{"credits":"1"}"#,
+        (_, "extend") => r#"{"expires_in_s":600}"#,
+        (_, "grants") => r#"{"credits":"2","reason":"asked"}"#,
+        (_, "sessions") => r#"{"subject":"ada","return_url":"https://app.example.com/"}"#,
+        (_, "checkouts") => r#"{"pack":"starter"}"#,
+        (_, "release") if route.path.contains("/holds/") => "{}",
+        (_, "freeze" | "unfreeze" | "waive" | "release" | "dismiss") => r#"{"reason":"asked"}"#,
+        (_, "webhook") => "{}",
+        _ => panic!("say here what {} {} takes", route.method, route.path),
+    }
+}
+
+/// Whether the route is a customer's, and needs a session.
+fn wants_session(route: &Route) -> bool {
+    route.method != "OPTIONS" && (route.path.starts_with("/v1/me/") || route.path == "/")
+}
+
+#[tokio::test]
+async fn every_route_as_everybody_about_everything() {
+    let mut cases = 0;
+    let mut open = BTreeSet::new();
+    for (route, iam) in routes() {
+        if !iam {
+            open.insert(format!("{} {}", route.method, route.path));
+        }
+        cases += match (iam, wants_session(&route)) {
+            (true, _) => by_iam(&route).await,
+            (false, true) => by_session(&route).await,
+            (false, false) => by_anybody(&route).await,
+        };
+        cases += elsewhere(&route).await;
+    }
+    // What nothing but the code of a function protects, all of it.
+    let known = |name: &String| {
+        let customers = ["GET /v1/me/", "POST /v1/me/", "OPTIONS /v1/me/", "GET /assets/"];
+        let others = ["GET /", "GET /enter", "GET /scrip.js", "POST /v1/stripe/webhook"];
+        customers.iter().any(|start| name.starts_with(start)) || others.contains(&name.as_str())
+    };
+    assert!(open.iter().all(known), "{open:?}");
+    println!(
+        "{cases} cases of {} routes, {} of them open to a browser",
+        routes().len(),
+        open.len()
+    );
+    assert!(cases > 500, "{cases} cases");
+}
+
+/// IAM decides who comes in. Behind it a customer's session opens nothing more and nothing less, and
+/// another's hold or debit is one that never was.
+async fn by_iam(route: &Route) -> usize {
+    let body = body(route);
+    fn case<'a>(
+        account: &'a str,
+        id: &'a str,
+        headers: &'a [(&'static str, String)],
+        body: &'a str,
+    ) -> Case<'a> {
+        Case { account, id, query: "", headers, body }
+    }
+    let mut cases = 0;
+    for account in ["acme", "nobody"] {
+        let stages = [Stage::new().await, Stage::new().await];
+        let [own, other] = [0, 1].map(|n| Stage::id(&stages[0].tenants[n], &route.path).to_owned());
+        if route.path.contains("{id}") {
+            let theirs = stages[0].ask(route, &case(account, &other, &[], body)).await;
+            let none = stages[1].ask(route, &case(account, NOTHING, &[], body)).await;
+            let seen = (String::from_utf8_lossy(&theirs.body), String::from_utf8_lossy(&none.body));
+            assert_eq!(theirs, none, "{route:?}: {seen:?}");
+            assert!((400..500).contains(&theirs.status), "{route:?}: {}", theirs.text());
+            cases += 2;
+        }
+        // Each on a stage of its own: some of them change it.
+        let plain = Stage::new().await.ask(route, &case(account, &own, &[], body)).await;
+        for role in ROLES {
+            for tenant in TENANTS {
+                let headers = role.headers(tenant);
+                let asked =
+                    Stage::new().await.ask(route, &case(account, &own, &headers, body)).await;
+                assert_eq!(asked, plain, "{route:?} as {role:?} of {tenant}");
+                cases += 1;
+            }
+        }
+        let about_account = route.path.contains("{account}");
+        if account == "acme" && about_account {
+            // A tenant without debt has none to waive.
+            let expected = if route.path.ends_with("/waive") { 409 } else { plain.status };
+            assert_eq!(plain.status, expected, "{route:?}: {}", plain.text());
+            assert!(plain.status < 300 || expected == 409, "{route:?}: {}", plain.text());
+            assert!(!plain.text().contains("rival"), "{route:?}: {}", plain.text());
+        } else if about_account && route.method != "PUT" {
+            assert_eq!(plain.code(), "account_not_found", "{route:?}: {}", plain.text());
+        }
+    }
+    cases
+}
+
+/// A session decides who comes in, and for which account.
+async fn by_session(route: &Route) -> usize {
+    let body = body(route);
+    let mut cases = 0;
+    let nobody = {
+        let stage = Stage::new().await;
+        let id = stage.tenants[0].order.clone();
+        let case = Case { account: "", id: &id, query: "", headers: &[], body };
+        stage.ask(route, &case).await
+    };
+    // A change without a Bearer header is taken for one by cookie, from a page elsewhere.
+    let refused = if route.method == "POST" { 403 } else { 401 };
+    assert_eq!(nobody.status, refused, "{route:?}: {}", nobody.text());
+    for (own, other) in [(0, 1), (1, 0)] {
+        for role in ROLES {
+            let stage = Stage::new().await;
+            let (mine, theirs) = (&stage.tenants[own], &stage.tenants[other]);
+            let headers = role.headers(mine.account);
+            let case = |id| Case { account: "", id, query: "", headers: &headers, body };
+            let about_mine = stage.ask(route, &case(&mine.order)).await;
+            let wrong = format!("{route:?} as {role:?} of {}: {}", mine.account, about_mine.text());
+            match role {
+                Role::Nobody => assert_eq!(about_mine, nobody, "{wrong}"),
+                _ if !role.has_session() => {
+                    assert_eq!(about_mine.status, 401, "{wrong}");
+                    if route.path != "/" {
+                        assert_eq!(about_mine.code(), "session_required", "{wrong}");
+                    }
+                }
+                Role::Viewer if route.method == "POST" => {
+                    assert_eq!(about_mine.code(), "scope_required", "{wrong}");
+                }
+                _ => assert!((200..300).contains(&about_mine.status), "{wrong}"),
+            }
+            // No word of the other tenant.
+            for word in [theirs.account, &theirs.debit, &theirs.hold, &theirs.order] {
+                assert!(!about_mine.text().contains(word), "{word} in {wrong}");
+            }
+            cases += 1;
+            if route.path.contains("{id}") {
+                let about_theirs = stage.ask(route, &case(&theirs.order)).await;
+                let about_none = stage.ask(route, &case(NOTHING)).await;
+                assert_eq!(about_theirs, about_none, "{route:?} as {role:?}");
+                let expected = if role.has_session() { 404 } else { 401 };
+                assert_eq!(about_theirs.status, expected, "{}", about_theirs.text());
+                cases += 2;
+            }
+            // Whoever else is named beside the session, its account is the one.
+            if route.method == "GET" {
+                let named = [&headers[..], &[("x-account", theirs.account.to_owned())]].concat();
+                let query = format!("?account={}", theirs.account);
+                let id = mine.order.as_str();
+                let named = Case { query: &query, headers: &named, ..case(id) };
+                let asked = stage.ask(route, &named).await;
+                let refused = asked.status == 400 && asked.code() == "invalid_request";
+                assert!(asked == about_mine || refused, "{wrong}: {}", asked.text());
+                cases += 1;
+            } else if role.has_session() {
+                let id = mine.order.as_str();
+                let account = format!(r#"{{"pack":"starter","account":"{}"}}"#, theirs.account);
+                let asked = stage.ask(route, &Case { body: &account, ..case(id) }).await;
+                assert!(matches!(asked.status, 400 | 403), "{}", asked.text());
+                cases += 1;
+            }
+        }
+    }
+    cases
+}
+
+/// Anybody comes in, and is told the same whoever they are: files, preflights, used links, a webhook
+/// without a signature.
+async fn by_anybody(route: &Route) -> usize {
+    let mut cases = 0;
+    let stage = Stage::new().await;
+    let body = body(route);
+    let ask = async |headers: &[(&'static str, String)]| {
+        stage.ask(route, &Case { account: "", id: NOTHING, query: "", headers, body }).await
+    };
+    let plain = ask(&[]).await;
+    for role in ROLES {
+        for account in TENANTS {
+            let mut headers = role.headers(account);
+            // Its origin is what a preflight is about, and not who it is.
+            headers.retain(|(name, _)| *name != "origin");
+            let asked = ask(&headers).await;
+            assert_eq!(asked, plain, "{route:?} as {role:?} of {account}: {}", asked.text());
+            assert!(TENANTS.iter().all(|tenant| !asked.text().contains(tenant)), "{route:?}");
+            cases += 1;
+        }
+    }
+    cases
+}
+
+/// A function answers no other function's route, whatever reaches it.
+async fn elsewhere(route: &Route) -> usize {
+    let stage = Stage::new().await;
+    let path = route.path.replace("{account}", "acme").replace("{id}", &stage.tenants[0].hold);
+    let mut cases = 0;
+    for function in ["debit", "balance", "accounts", "checkout", "webhook"] {
+        // A preflight is the same for every route of customers, and says nothing of one.
+        if function == route.function || route.method == "OPTIONS" {
+            continue;
+        }
+        let mut request = request(&route.method, &path, Some("asked once"), body(route));
+        for (name, value) in Role::Buyer.headers("acme") {
+            request.headers_mut().insert(name, value.parse().expect("a header"));
+        }
+        let reply = stage.reply(function, request.with_raw_http_path(path.clone())).await;
+        let wrong = format!("{function} answers {route:?}: {}", reply.text());
+        assert_eq!((reply.status, reply.code().as_str()), (404, "not_found"), "{wrong}");
+        cases += 1;
+    }
+    cases
+}
+
+/// What is no request at all is nobody's.
+#[tokio::test]
+async fn a_session_in_the_wrong_place_is_none() {
+    let stage = Stage::new().await;
+    let token = Role::Buyer.headers("acme")[0].1.clone();
+    let token = token.strip_prefix("Bearer ").expect("a token");
+    let route = Template::load().routes().into_iter().find(|route| route.path == "/v1/me/balance");
+    let route = route.expect("a route");
+    for headers in [
+        vec![("authorization", token.to_owned())],
+        vec![("authorization", format!("Basic {token}"))],
+        vec![("authorization", format!("Bearer {token} {token}"))],
+        vec![("cookie", format!("scrip={token}"))],
+        vec![("cookie", format!("__Host-scrip2={token}"))],
+        vec![("x-authorization", format!("Bearer {token}"))],
+    ] {
+        let case = Case { account: "", id: "", query: "", headers: &headers, body: "" };
+        let reply = stage.ask(&route, &case).await;
+        assert_eq!(reply.code(), "session_required", "{headers:?}");
+    }
+    let case = Case { account: "", id: "", query: &format!("?t={token}"), headers: &[], body: "" };
+    assert_eq!(stage.ask(&route, &case).await.code(), "session_required");
+}

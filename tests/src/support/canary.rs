@@ -1,0 +1,101 @@
+//! Canaries: what nobody may ever be told, planted in the world of every test and looked for in all
+//! that it logs, answers and emits.
+//!
+//! The key that signs sessions, the key of Stripe and the secret of its webhook are in the world;
+//! a payment's events name who paid; and every request says something of the browser it comes from.
+//! Tokens are made as tests go: they all begin alike.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, OnceLock};
+
+use lambda_http::{Body, Response};
+use local::stripe;
+use serde_json::Value;
+use shared::metrics::Metrics;
+use shared::telemetry;
+use tracing_subscriber::EnvFilter;
+
+/// What signs the sessions of a test's stack.
+pub const SESSION_KEY: &str = "a key of a test, as long as it has to be";
+/// What a browser, and a payment's event, would say of a customer if they said too much.
+pub const CARD: &str = "4242 4242 4242 4242";
+/// How every token begins: `{"key":` in base64.
+const TOKEN: &str = "eyJrZXki";
+const CANARIES: [&str; 6] =
+    [SESSION_KEY, stripe::KEY, stripe::WEBHOOK_SECRET, stripe::PAYER, CARD, TOKEN];
+
+/// Leaks that were found, wherever that was: a panic in a task of its own would be heard by nobody.
+static LEAKS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Looks at whatever is logged in this process from now on, at the finest level of our own crates.
+pub fn watch() {
+    static WATCH: OnceLock<()> = OnceLock::new();
+    WATCH.get_or_init(|| {
+        let ours = "shared debit balance accounts checkout webhook reconcile relay recharge local";
+        let ours: String = ours.split(' ').map(|name| format!(",{name}=trace")).collect();
+        let filter = EnvFilter::new(format!("info{ours}"));
+        let logger = telemetry::logger(filter, || Watched);
+        tracing::subscriber::set_global_default(logger).expect("nobody else logs for all");
+    });
+}
+
+/// Metrics whose every line is kept by `keep` and looked at.
+pub fn metrics(keep: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
+    Metrics::new(move |line| {
+        look("a metric", line);
+        keep(line);
+    })
+}
+
+/// Looks at an answer. A token may be in the answer that made it, and in the cookie of an entrance.
+pub fn look_at_answer(answer: &Response<Body>) {
+    for (name, value) in answer.headers().iter().filter(|(name, _)| *name != "set-cookie") {
+        look("a header", &format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+    }
+    let mut text = String::from_utf8_lossy(answer.body()).into_owned();
+    if let Ok(mut body) = serde_json::from_str::<Value>(&text)
+        && body.get("token").is_some()
+    {
+        body["token"].take();
+        body["url"].take();
+        text = body.to_string();
+    }
+    look("an answer", &text);
+}
+
+/// # Panics
+/// If there is a canary in `text`, or was one anywhere before.
+pub fn look(what: &str, text: &str) {
+    let mut leaks = LEAKS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    leaks.extend(found(text).iter().map(|canary| format!("{canary:?} is in {what}: {text}")));
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+/// The canaries that are in `text`.
+pub fn found(text: &str) -> Vec<&'static str> {
+    CANARIES.iter().filter(|canary| text.contains(**canary)).copied().collect()
+}
+
+/// # Panics
+/// Unless `bytes` are one line of JSON, whatever was logged.
+pub fn look_at_line(bytes: &[u8]) {
+    let line = std::str::from_utf8(bytes).expect("a log is text");
+    look("the log", line);
+    let one = line.strip_suffix('\n').expect("a line ends");
+    assert!(!one.contains(char::is_control), "more than a line: {one:?}");
+    serde_json::from_str::<Value>(one).unwrap_or_else(|error| panic!("{error}: {one}"));
+}
+
+/// Where lines are looked at and dropped.
+struct Watched;
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        look_at_line(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

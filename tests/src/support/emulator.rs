@@ -1,0 +1,146 @@
+//! Which DynamoDB the tests run on: the embedded one, or a second opinion.
+//!
+//! `DYNAMODB_ENDPOINT_URL` names another emulator: Amazon's DynamoDB Local, started without
+//! `-sharedDb`, so that each access key has tables of its own. With `DYNAMODB_COMPARE` as well both
+//! run every request, one after the other, and must answer the same but for what
+//! `docs/emulators.md` says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
+
+use dynoxide::Database;
+use local::embedded::{self, Embedded};
+use serde_json::Value;
+use shared::clock::Clock;
+
+/// Where the second opinion is asked for, if it is.
+pub fn endpoint() -> Option<String> {
+    std::env::var("DYNAMODB_ENDPOINT_URL").ok()
+}
+
+/// New and empty, on the emulator that the tests run on; its answers are stamped by `clock`.
+pub fn table(clock: Clock) -> Embedded {
+    match endpoint() {
+        None => Embedded::new(memory(), clock),
+        Some(url) => {
+            let other = other(url);
+            match std::env::var_os("DYNAMODB_COMPARE") {
+                None => Embedded::over(other, clock),
+                Some(_) => Embedded::over(compared(other), clock),
+            }
+        }
+    }
+}
+
+fn memory() -> Database {
+    Database::memory().expect("a database in memory")
+}
+
+/// Asks an emulator, past the SDK: an operation and its body, to a status and the body of the answer.
+pub type Ask = Box<dyn Fn(&str, &Value) -> (u16, Value)>;
+
+/// Two emulators without tables: the embedded one, and the one at the endpoint.
+pub fn both(url: String) -> [Ask; 2] {
+    let (database, other) = (memory(), other(url));
+    let json = |(status, body): (u16, String)| (status, parsed(&body));
+    [
+        Box::new(move |operation, body| {
+            json(embedded::answer(&database, operation, body.to_string().as_bytes()))
+        }),
+        Box::new(move |operation, body| json(other(operation, body.to_string().as_bytes()))),
+    ]
+}
+
+/// Sends to `url`, under an access key that nobody used before.
+fn other(url: String) -> impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static {
+    static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
+        ureq::Agent::config_builder().http_status_as_error(false).build().new_agent()
+    });
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let key = format!("scrip{}x{}", std::process::id(), USED.fetch_add(1, Ordering::Relaxed));
+    // It looks at the key, and not at the signature.
+    let signed = format!(
+        "AWS4-HMAC-SHA256 Credential={key}/20261118/us-east-1/dynamodb/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    );
+    move |operation, body| {
+        let post = AGENT
+            .post(&url)
+            .header("authorization", &signed)
+            .header("x-amz-date", "20261118T120000Z")
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", &format!("DynamoDB_20120810.{operation}"));
+        let mut answer = post.send(body).unwrap_or_else(|e| panic!("{url}: {e}"));
+        let text = answer.body_mut().read_to_string().expect("an answer");
+        (answer.status().as_u16(), text)
+    }
+}
+
+/// Runs every request on the embedded table and on the other, in one order.
+///
+/// # Panics
+/// If they answer differently in a way that is not known.
+fn compared(
+    other: impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static,
+) -> impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static {
+    let database = Mutex::new(memory());
+    move |operation, body| {
+        // The lock is kept for both, so that both see the requests in the same order.
+        let database = database.lock().expect("no one panics with the lock");
+        let (embedded, other) =
+            (embedded::answer(&database, operation, body), other(operation, body));
+        let differences = differences(operation, &embedded, &other);
+        let asked = String::from_utf8_lossy(body);
+        assert!(differences.is_empty(), "{operation} {asked}: {differences:#?}");
+        other
+    }
+}
+
+/// How two answers to the same request differ, but for what `docs/emulators.md` says.
+fn differences(operation: &str, embedded: &(u16, String), other: &(u16, String)) -> Vec<String> {
+    let (one, two) = (leaves(&parsed(&embedded.1)), leaves(&parsed(&other.1)));
+    let paths: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+    let differ = paths.into_iter().filter_map(|path| {
+        let (one, two) = (one.get(path), two.get(path));
+        (one != two && !is_known(operation, path, one, two))
+            .then(|| format!("{path}: {one:?} embedded, {two:?} there"))
+    });
+    let status =
+        (embedded.0 != other.0).then(|| format!("{} embedded, {} there", embedded.0, other.0));
+    status.into_iter().chain(differ).collect()
+}
+
+/// Whether `docs/emulators.md` has a row for it.
+fn is_known(operation: &str, path: &str, one: Option<&Value>, two: Option<&Value>) -> bool {
+    let units = |value: Option<&Value>| value.and_then(Value::as_f64);
+    let field = path.rsplit('/').next().unwrap_or_default();
+    match (operation, field) {
+        // What a table is described as: nothing of ours reads it.
+        ("CreateTable", _) => true,
+        // The same words, once as `message`, once as `Message`.
+        (_, "message") => two.is_none(),
+        (_, "Message") => one.is_none(),
+        ("Query", "CapacityUnits") => units(two) == Some(0.0),
+        ("TransactWriteItems", "WriteCapacityUnits") => two.is_none(),
+        ("TransactWriteItems", "CapacityUnits") => units(two) < units(one),
+        _ => false,
+    }
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+}
+
+/// Every value that has no values in it, by its path.
+fn leaves(value: &Value) -> BTreeMap<String, Value> {
+    let inner: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, v)| (name.clone(), v)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(n, v)| (n.to_string(), v)).collect(),
+        _ => return BTreeMap::from([(String::new(), value.clone())]),
+    };
+    let below = inner.into_iter().flat_map(|(name, value)| {
+        leaves(value).into_iter().map(move |(path, leaf)| (format!("/{name}{path}"), leaf))
+    });
+    below.collect()
+}
