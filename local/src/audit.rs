@@ -1,6 +1,6 @@
 //! `audit`: every account reckoned again, by hand, with its progress.
 
-use ::audit::{AuditError, Difference, Walked, account, of_stripe, walk};
+use ::audit::{AuditError, Difference, Walked, account, of_stripe, orphans, walk};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
@@ -52,6 +52,8 @@ pub async fn run(
         report.differences.extend(found);
         bar.inc(1);
     }
+    let (orphans, _) = orphans(world, None, || true).await?;
+    report.differences.extend(orphans);
     bar.finish();
     Ok(report)
 }

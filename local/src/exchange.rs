@@ -20,7 +20,7 @@ const KEPT: usize = 10_000;
 const ENDPOINT: &str = "http://embedded";
 /// What the local stack calls the bus, and where its queue is.
 pub const BUS: &str = "scrip";
-pub const QUEUE: &str = "http://embedded/sweep";
+pub const QUEUES: &str = "http://embedded/";
 
 /// A bus and a queue that remember what they were sent.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,8 @@ struct Kept {
     /// How many events there were before those that are kept.
     forgotten: usize,
     events: VecDeque<Value>,
-    messages: VecDeque<String>,
+    /// Each with the name of its queue.
+    messages: VecDeque<(String, String)>,
 }
 
 impl Exchange {
@@ -51,8 +52,8 @@ impl Exchange {
         Bus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), BUS.to_owned())
     }
 
-    /// The queue, likewise.
-    pub fn queue(client: SharedHttpClient) -> Queue {
+    /// The queue of this name, likewise.
+    pub fn queue(client: SharedHttpClient, name: &str) -> Queue {
         let config = aws_sdk_sqs::Config::builder()
             .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
             .region(aws_sdk_sqs::config::Region::new("us-east-1"))
@@ -60,7 +61,8 @@ impl Exchange {
             .endpoint_url(ENDPOINT)
             .http_client(client)
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
-        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), QUEUE.to_owned())
+        let url = format!("{QUEUES}{name}");
+        Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), url)
     }
 
     /// An HTTP client for both SDKs whose every request comes here.
@@ -79,14 +81,9 @@ impl Exchange {
         later.map(|(number, event)| json!({ "number": number, "event": event })).collect()
     }
 
-    /// The oldest message of the queue, taken from it.
-    pub fn take_message(&self) -> Option<String> {
+    /// The oldest message, taken from its queue, and the name of that.
+    pub fn take_message(&self) -> Option<(String, String)> {
         self.kept().messages.pop_front()
-    }
-
-    /// Puts a message on the queue.
-    pub fn push_message(&self, message: String) {
-        self.kept().messages.push_back(message);
     }
 
     /// Answers one request: status and body.
@@ -123,7 +120,9 @@ impl Exchange {
                 });
                 let reply = json!({ "Successful": sent.collect::<Vec<_>>(), "Failed": [] });
                 let bodies = entries.iter().filter_map(|entry| entry["MessageBody"].as_str());
-                kept.messages.extend(bodies.map(str::to_owned));
+                let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next());
+                let queue = queue.unwrap_or_default().to_owned();
+                kept.messages.extend(bodies.map(|body| (queue.clone(), body.to_owned())));
                 (200, reply.to_string())
             }
             other => (400, json!({ "__type": "InvalidAction", "message": other }).to_string()),

@@ -13,6 +13,7 @@ pub mod inspect;
 mod kept;
 pub mod mappings;
 pub mod publish;
+pub mod repair;
 pub mod roles;
 pub mod routes;
 pub mod schedule;

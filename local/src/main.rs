@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use local::clock::LocalClock;
 use local::mappings::Mappings;
+use local::repair::Done;
 use local::routes::Functions;
 use local::server::{self, Stack};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::world::{self, Data};
-use local::{audit, demo, inspect, publish, seed, session, sweep, tables};
+use local::{audit, demo, inspect, publish, repair, seed, session, sweep, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
 use shared::secrets::Secret;
@@ -69,6 +70,15 @@ enum Command {
         /// This account alone.
         #[arg(long)]
         account: Option<AccountId>,
+    },
+    /// Put right what an audit finds after the tables were restored, and park what no rule can.
+    Repair {
+        /// This account alone.
+        #[arg(long)]
+        account: Option<AccountId>,
+        /// Say what would be done first, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Print an account and its pages.
     Inspect { account: AccountId },
@@ -129,6 +139,9 @@ async fn run(options: Options) -> Result<(), Error> {
             if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
         }
         Some(Command::Audit { account }) => audit_all(&data, clock, account).await,
+        Some(Command::Repair { account, dry_run }) => {
+            repair_all(&data, clock, account, dry_run).await
+        }
         Some(Command::Inspect { account }) => {
             let (world, _) = world::open(&data, &clock, config(None)).await?;
             let text = inspect::inspect(&world, &account).await?;
@@ -225,6 +238,26 @@ async fn audit_all(
     let (seen, differences) = (report.seen, report.differences.len());
     println!("{seen} accounts, {differences} differences");
     if differences > 0 { Err("something differs: see above".into()) } else { Ok(()) }
+}
+
+/// Puts right what can be, in one account or in all, and parks the rest.
+async fn repair_all(
+    data: &Data,
+    clock: LocalClock,
+    account: Option<AccountId>,
+    dry_run: bool,
+) -> Result<(), Error> {
+    let functions = asking(data, &clock).await?;
+    let (world, stripe) = (functions.world(), functions.stripe());
+    let acts = repair::run(world, Some(stripe), account.as_ref(), dry_run).await?;
+    for act in &acts {
+        println!("{}: {}", act.done.name(), act.difference);
+    }
+    let count = |done| acts.iter().filter(|act| act.done == done).count();
+    let (repaired, parked) = (count(Done::Repaired), count(Done::Parked));
+    let (left, would) = (count(Done::Left), if dry_run { "would be " } else { "" });
+    println!("{would}repaired {repaired}, parked {parked}, left {left}");
+    if left > 0 { Err("something could not be written: see above".into()) } else { Ok(()) }
 }
 
 /// The functions, and until the process ends a Stripe that answers them.

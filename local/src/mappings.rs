@@ -39,6 +39,10 @@ pub struct Mappings {
     exchange: Exchange,
     relay: relay::Surroundings,
     recharge: recharge::Surroundings,
+    /// What is left of an audit.
+    audits: Queue,
+    /// Who reads a queue, by its name in the template.
+    readers: BTreeMap<String, String>,
     /// None: there is no Stripe to reconcile with.
     stripe: Option<Stripe>,
     /// How often the oldest record of a table has failed; by the table's name in the template.
@@ -55,7 +59,7 @@ impl Mappings {
         streams: Streams,
         exchange: Exchange,
         bus: Bus,
-        queue: Queue,
+        (sweep, audits): (Queue, Queue),
     ) -> Mappings {
         let relay = relay::Surroundings {
             world: world.clone(),
@@ -69,7 +73,9 @@ impl Mappings {
             streams,
             exchange,
             relay,
-            recharge: recharge::Surroundings { world, queue, bus },
+            recharge: recharge::Surroundings { world, queue: sweep, bus },
+            audits,
+            readers: template.readers(),
             stripe: None,
             failed: Arc::default(),
             dead: Arc::default(),
@@ -80,8 +86,10 @@ impl Mappings {
     pub fn local(template: &Template, world: World, streams: Streams) -> Mappings {
         let exchange = Exchange::default();
         let client = Roles::of(template).client(exchange.client());
-        let (bus, queue) = (Exchange::bus(client.clone()), Exchange::queue(client));
-        Mappings::new(template, world, streams, exchange, bus, queue)
+        let queue = |name| Exchange::queue(client.clone(), name);
+        let queues = (queue("Sweep"), queue("Audits"));
+        let bus = Exchange::bus(client);
+        Mappings::new(template, world, streams, exchange, bus, queues)
     }
 
     /// The same, with a Stripe to reconcile with.
@@ -127,8 +135,8 @@ impl Mappings {
             for mapping in self.mappings.iter() {
                 delivered += self.deliver(mapping).await;
             }
-            while let Some(message) = self.exchange.take_message() {
-                self.receive(message).await;
+            while let Some((queue, message)) = self.exchange.take_message() {
+                self.receive(&self.readers[&queue], message).await;
                 delivered += 1;
             }
             if delivered == 0 {
@@ -148,6 +156,13 @@ impl Mappings {
 
     pub fn recharge(&self) -> &recharge::Surroundings {
         &self.recharge
+    }
+
+    /// None: there is no Stripe to compare payments with.
+    pub fn audit(&self) -> Option<::audit::Surroundings> {
+        let (world, queue) = (self.recharge.world.clone(), self.audits.clone());
+        let stripe = self.stripe.clone()?;
+        Some(::audit::Surroundings { world, queue, stripe })
     }
 
     /// Delivers one batch. Returns how many records were taken from the stream or tried.
@@ -201,10 +216,10 @@ impl Mappings {
     }
 
     /// Hands a message to the function that reads the queue, as often as it may fail.
-    async fn receive(&self, message: String) {
+    async fn receive(&self, function: &str, message: String) {
         let event = json!({ "Records": [{ "messageId": "local", "body": message }] });
         for _ in 0..self.receives {
-            match self.invoke("recharge", &event).await {
+            match self.invoke(function, &event).await {
                 Ok(reply) if reply["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => {
                     return;
                 }
@@ -230,6 +245,12 @@ impl Mappings {
                     .await
                     .map(|report| json!(report))
                     .map_err(Into::into),
+                None => Ok(Value::Null),
+            },
+            "audit" => match self.audit() {
+                Some(audit) => {
+                    acting_as(function, ::audit::answer(&audit, payload.clone(), LEFT)).await
+                }
                 None => Ok(Value::Null),
             },
             other => Err(format!("the local stack has no function {other}").into()),

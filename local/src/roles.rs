@@ -120,8 +120,7 @@ fn named(name: &str) -> String {
         name if name == tables.accounts => "Accounts",
         name if name == tables.ledger => "Ledger",
         exchange::BUS => "Bus",
-        exchange::QUEUE => "Sweep",
-        other => other,
+        other => other.strip_prefix(exchange::QUEUES).unwrap_or(other),
     };
     resource.to_owned()
 }

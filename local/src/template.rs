@@ -1,5 +1,7 @@
 //! The deployed template, as far as the local stack follows it: tables and routes.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::roles::Permissions;
@@ -128,6 +130,23 @@ impl Template {
             }
         }
         schedules
+    }
+
+    /// The binaries that read the queues, by the queues' names.
+    pub fn readers(&self) -> BTreeMap<String, String> {
+        let mut readers = BTreeMap::new();
+        for (_, resource) in self.of_type("AWS::Serverless::Function") {
+            let events = resource["Properties"]["Events"].as_object();
+            for event in events.into_iter().flat_map(|events| events.values()) {
+                if event["Type"] == "SQS" {
+                    let queue = text(&event["Properties"]["Queue"]);
+                    let queue = queue.split('.').next().unwrap_or_default().to_owned();
+                    let function = text(&resource["Metadata"]["BuildProperties"]["Binary"]);
+                    readers.insert(queue, function);
+                }
+            }
+        }
+        readers
     }
 
     /// How often a message of the queue may fail before it is a dead letter.

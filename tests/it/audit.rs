@@ -1,11 +1,20 @@
 //! The audit: silent on a table that is whole, also while debits go on, and one micro-credit off
 //! anywhere is found and named.
 
-use ::audit::Difference;
-use local::stripe::Deed;
+use std::collections::HashMap;
 
-use crate::support::Stack;
+use ::audit::Difference;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::stripe::Deed;
+use shared::domain::grant::Line;
+use shared::domain::{Credits, Grant, GrantId, GrantKind, Instant, Note, OperationId};
+use shared::store;
+
 use crate::support::shop::Shop;
+use crate::support::{Stack, at_once};
+
+type Item = HashMap<String, AttributeValue>;
 
 /// A shop in which everything has happened that an account can live through.
 pub async fn story() -> Shop {
@@ -65,6 +74,10 @@ async fn audited(shop: &Shop) -> Vec<Difference> {
     report.expect("an answer").differences
 }
 
+fn named(found: &[Difference]) -> Vec<&'static str> {
+    found.iter().map(|difference| difference.kind.name()).collect()
+}
+
 #[tokio::test]
 async fn an_account_that_lived_through_everything_is_whole_and_nothing_is_written() {
     let shop = story().await;
@@ -73,4 +86,179 @@ async fn an_account_that_lived_through_everything_is_whole_and_nothing_is_writte
     let costs = shop.stack.wire.take_costs();
     assert_eq!(costs.write_units, 0.0);
     println!("2 accounts, one of some 110 entries: {costs:?}");
+}
+
+async fn item(stack: &Stack, table: &str, a: &str, s: Option<&str>) -> Item {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let get = stack.tables().get_item().table_name(table).key("a", text(a));
+    let get = match s {
+        Some(s) => get.key("s", text(s)),
+        None => get,
+    };
+    get.send().await.expect("an answer").item.expect("an item")
+}
+
+async fn put(stack: &Stack, table: &str, item: Item) {
+    let put = stack.tables().put_item().table_name(table).set_item(Some(item));
+    put.send().await.expect("written");
+}
+
+/// The sort keys of what the ledger holds of an account.
+async fn filed(stack: &Stack, account: &str) -> Vec<String> {
+    let query = stack.tables().query().table_name(local::tables::names().ledger);
+    let query = query.key_condition_expression("a = :a");
+    let query = query.expression_attribute_values(":a", AttributeValue::S(account.to_owned()));
+    let got = query.send().await.expect("an answer");
+    got.items().iter().map(|item| item["s"].as_s().expect("a text").clone()).collect()
+}
+
+fn add(item: &mut Item, attribute: &str, micro: i64) {
+    let number: i64 = match &item[attribute] {
+        AttributeValue::N(number) => number.parse().expect("a number"),
+        other => panic!("{attribute} is {other:?}"),
+    };
+    item.insert(attribute.to_owned(), AttributeValue::N((number + micro).to_string()));
+}
+
+fn bytes(value: &AttributeValue) -> &[u8] {
+    value.as_b().expect("bytes").as_ref()
+}
+
+fn packed(bytes: Vec<u8>) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+const MICRO: Credits = Credits::from_micro(1);
+
+/// One micro-credit more, or one step further, in one place of one item: what the audit calls it.
+#[tokio::test]
+async fn one_micro_credit_anywhere_is_found_and_named() {
+    let shop = story().await;
+    let (stack, names) = (&shop.stack, local::tables::names());
+    let whole = item(stack, &names.accounts, "acme", None).await;
+    type Change = Box<dyn Fn(&mut Item)>;
+    let by = |name: &'static str, micro: i64| -> Change { Box::new(move |i| add(i, name, micro)) };
+    let of_account: Vec<(&str, Change)> = vec![
+        ("available", by("v", 1)),
+        ("available", by("v", -1)),
+        ("number", by("n", 1)),
+        ("line", by("gs", -1)),
+        ("valid_until", by("x", 30 * 86_400_000)),
+        ("floor", by("fl", -30 * 86_400_000)),
+        ("page_time", by("pk", 1)),
+        ("debt", Box::new(|i| drop(i.insert("d".into(), AttributeValue::N("1".into()))))),
+        ("frozen", Box::new(|i| drop(i.insert("z".into(), AttributeValue::N("1".into()))))),
+        (
+            "consumed",
+            Box::new(|i| {
+                let mut consumed = i["u"].as_m().expect("a map").clone();
+                add(&mut consumed, "0", 1);
+                i.insert("u".into(), AttributeValue::M(consumed));
+            }),
+        ),
+        (
+            "line",
+            Box::new(|i| {
+                let line = store::packed::read_line(bytes(&i["b"])).expect("a line");
+                let mut grants = line.grants().to_vec();
+                (grants[0].left, grants[0].amount) =
+                    (grants[0].left + MICRO, grants[0].amount + MICRO);
+                i.insert("b".into(), packed(store::packed::line(&Line::new(grants))));
+            }),
+        ),
+        (
+            "hold",
+            Box::new(|i| {
+                let mut holds = i["h"].as_m().expect("a map").clone();
+                for value in holds.values_mut() {
+                    let mut held = store::packed::read_held(bytes(value)).expect("a hold");
+                    held.amount += MICRO;
+                    *value = packed(store::packed::held(&held));
+                }
+                i.insert("h".into(), AttributeValue::M(holds));
+            }),
+        ),
+        (
+            "notes",
+            Box::new(|i| {
+                let id = GrantId::Operation(OperationId::from_bytes([7; 16]));
+                let grant = Grant::new(id, GrantKind::Manual, MICRO, Instant::EPOCH, None);
+                let note = packed(store::packed::note(&Note::Grant(grant)));
+                i.insert("q".into(), AttributeValue::L(vec![note]));
+            }),
+        ),
+    ];
+    for (word, change) in of_account {
+        let mut changed = whole.clone();
+        change(&mut changed);
+        put(stack, &names.accounts, changed).await;
+        let found = named(&audited(&shop).await);
+        assert!(found.contains(&word), "{word}: {found:?}");
+    }
+    put(stack, &names.accounts, whole).await;
+
+    let entry = |i: &mut Item| {
+        let mut entries = store::packed::read_entries(bytes(&i["e"])).expect("entries");
+        entries[3].available += MICRO;
+        i.insert("e".into(), packed(store::packed::entries(&entries)));
+    };
+    let used = |i: &mut Item| {
+        let mut usage = store::packed::read_usage(bytes(&i["u"])).expect("a day");
+        usage.actions.values_mut().take(1).for_each(|used| used.credits += MICRO);
+        usage.users.values_mut().take(1).for_each(|used| used.credits += MICRO);
+        i.insert("u".into(), packed(store::packed::usage(&usage)));
+    };
+    let other = |i: &mut Item| drop(i.insert("o".into(), packed(vec![7; 16])));
+    let of_ledger: Vec<(&str, &str, Change)> = vec![
+        ("P#", "closing", by("v", 1)),
+        ("P#", "closing", by("h", 1)),
+        ("P#", "available", Box::new(entry)),
+        ("R#", "returned", by("v", 1)),
+        ("L#", "returned", by("v", 1)),
+        ("U#", "day", Box::new(used)),
+        ("U#", "day", by("n", 1)),
+        ("K#", "name_differs", Box::new(other)),
+        ("G#", "receipt_alone", Box::new(other)),
+    ];
+    let keys = filed(stack, "acme").await;
+    for (prefix, word, change) in of_ledger {
+        let key = keys.iter().find(|key| key.starts_with(prefix)).expect(prefix);
+        let whole = item(stack, &names.ledger, "acme", Some(key)).await;
+        let mut changed = whole.clone();
+        change(&mut changed);
+        put(stack, &names.ledger, changed).await;
+        let found = named(&audited(&shop).await);
+        assert!(found.contains(&word), "{key} {word}: {found:?}");
+        put(stack, &names.ledger, whole).await;
+    }
+    assert_eq!(audited(&shop).await, []);
+}
+
+/// Callers, pages and tallies go on while the audit reads, and it finds nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_while_debits_go_on_finds_nothing() {
+    let stack = Stack::streamed().await;
+    stack.open("acme", "pro").await;
+    let busy = stack.clone();
+    let debits = tokio::spawn(at_once(4, move |caller| {
+        let stack = busy.clone();
+        async move {
+            for n in 0..25 {
+                stack.debit("acme", &format!("{caller} {n}"), "0.01").await;
+                if caller == 0 && n % 10 == 0 {
+                    stack.grant("acme", &format!("gift {n}"), "0.01").await;
+                    stack.relay().await;
+                }
+            }
+        }
+    }));
+    let acme = "acme".parse().expect("an id");
+    let mut audits = 0;
+    while !debits.is_finished() {
+        assert_eq!(::audit::account(stack.world(), &acme).await.expect("an answer"), []);
+        audits += 1;
+    }
+    debits.await.expect("no caller panics");
+    println!("{audits} audits while 100 debits went on");
+    assert!(audits > 1, "{audits}");
 }

@@ -28,7 +28,10 @@ async fn stage() -> Stack {
 /// The function behind a stream, a queue or a schedule. None: the event is of the gateway, or of a
 /// caller of its own.
 fn reader(event: &Value) -> Option<&'static str> {
+    let queue = event["Records"][0]["eventSourceARN"].as_str().unwrap_or_default();
     match (event["Records"][0]["eventSource"].as_str(), event["task"].as_str()) {
+        (Some("aws:sqs"), _) if queue.ends_with("Audits") => Some("audit"),
+        (_, Some("audit")) => Some("audit"),
         (Some("aws:dynamodb"), _) => Some("relay"),
         (Some("aws:sqs"), _) | (_, Some("recharge" | "expiring")) => Some("recharge"),
         (_, Some("reconcile")) => Some("reconcile"),

@@ -46,5 +46,6 @@ mod telemetry;
 mod template;
 mod tenancy;
 mod time;
+mod torn;
 mod usage;
 mod viewers;

@@ -19,7 +19,7 @@ async fn shop() -> Shop {
     let secret = |arn: &str| -> Secret { vault.secret(arn, &stack.roles) };
     // The key is read when the function starts, before its first request.
     vault.put("StripeKeyArn", local::stripe::KEY);
-    for function in ["checkout", "reconcile"] {
+    for function in ["checkout", "reconcile", "audit"] {
         let read = async { secret("StripeKeyArn").get(stack.world().clock.now()).await };
         acting_as(function, read).await.expect("a key");
     }
@@ -99,6 +99,15 @@ async fn customers(shop: &Shop) {
     shop.stripe.act(&session, Deed::Pay).expect("paid");
     shop.stripe.take_events();
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+    // More accounts than one request names, and no time for the next one: the rest is queued.
+    for n in 0..70 {
+        shop.stack.open(&format!("one-of-many-{n}"), "free").await;
+    }
+    let surroundings = shop.stack.mappings.audit().expect("a Stripe");
+    let (audit, no_time) = (json!({ "task": "audit" }), std::time::Duration::ZERO);
+    let begun = acting_as("audit", ::audit::answer(&surroundings, audit, no_time)).await;
+    assert_eq!(begun.expect("an answer")["goes_on"], true);
+    shop.stack.relay().await;
     assert_eq!(shop.state("acme", &order).await.0, "credited");
 }
 

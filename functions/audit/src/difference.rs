@@ -139,6 +139,14 @@ impl Kind {
         }
     }
 
+    /// Whether it is about what was paid, and not about what an account may do.
+    pub fn is_of_money(&self) -> bool {
+        matches!(
+            self,
+            Kind::Order(_) | Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) | Kind::Stripe(_)
+        )
+    }
+
     /// What of the account it is about, where there may be several.
     pub fn about(&self) -> String {
         let returned = |of: &ReturnedOf| match of {

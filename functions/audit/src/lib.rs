@@ -20,8 +20,8 @@ use shared::world::World;
 
 pub use account::{REPAIR, account};
 pub use difference::{Difference, Kind};
-pub use payment::{AuditError, of_stripe, told};
-pub use walk::{Walked, walk};
+pub use payment::{AuditError, kept, of_stripe, told};
+pub use walk::{Place, Walked, accounts, orphans, walk};
 
 /// What the function needs besides its world.
 #[derive(Clone, Debug)]
@@ -39,6 +39,9 @@ struct Part {
     /// The account that was seen last; None: from the beginning, with what Stripe says.
     #[serde(default)]
     after: Option<String>,
+    /// Where the ledger is looked through for accounts that are not there: after the accounts.
+    #[serde(default)]
+    ledger: Option<Place>,
     /// The accounts that were seen, and the differences that were found.
     #[serde(default)]
     seen: u64,
@@ -75,23 +78,33 @@ pub async fn answer(
 
 async fn audit(surroundings: &Surroundings, part: Part, left: Duration) -> Result<Value, Error> {
     let until = tokio::time::Instant::now() + left;
+    let in_time = || tokio::time::Instant::now() < until;
     let Surroundings { world, queue, stripe } = surroundings;
     let after: Option<AccountId> = part.after.as_deref().map(str::parse).transpose()?;
+    let mut rest = Part { after: None, ..part };
     let mut found = Vec::new();
-    if after.is_none() {
-        found.extend(of_stripe(world, stripe).await?);
+    if rest.ledger.is_none() {
+        if after.is_none() {
+            found.extend(of_stripe(world, stripe).await?);
+        }
+        let walked = walk(world, (0, 1), after, |_| in_time()).await?;
+        found.extend(walked.found);
+        rest.seen += walked.seen;
+        rest.after = walked.after.map(|after| after.to_string());
     }
-    let goes_on = |_: &Walked| tokio::time::Instant::now() < until;
-    let walked = walk(world, (0, 1), after, goes_on).await?;
-    found.extend(walked.found);
+    let mut goes_on = rest.after.is_some();
+    if !goes_on {
+        let (orphans, place) = orphans(world, rest.ledger.take(), in_time).await?;
+        found.extend(orphans);
+        goes_on = place.is_some();
+        rest.ledger = place;
+    }
     found.iter().for_each(Difference::log);
-    let (seen, differences) = (part.seen + walked.seen, part.differences + found.len() as u64);
-    if let Some(after) = walked.after {
-        let after = Some(after.to_string());
-        let rest = Part { task: part.task, after, seen, differences };
-        queue.send(&[serde_json::to_string(&rest)?]).await?;
-        return Ok(json!({ "seen": seen, "differences": differences, "goes_on": true }));
+    rest.differences += found.len() as u64;
+    let (seen, differences) = (rest.seen, rest.differences);
+    match goes_on {
+        true => queue.send(&[serde_json::to_string(&rest)?]).await?,
+        false => tracing::info!(seen, differences, "every account was audited"),
     }
-    tracing::info!(seen, differences, "every account was audited");
-    Ok(json!({ "seen": seen, "differences": differences, "goes_on": false }))
+    Ok(json!({ "seen": seen, "differences": differences, "goes_on": goes_on }))
 }

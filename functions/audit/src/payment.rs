@@ -14,7 +14,7 @@ use crate::book::{Micro, micro, shown};
 use crate::difference::{Difference, Kind};
 
 /// What Stripe says may be on its way to the webhook: it is looked at again after this.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why what Stripe says could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +39,16 @@ pub async fn of_account(
             Ok(intent) => {
                 due.insert(intent, (*order, *credits));
             }
-            Err(_) => audit.differs(Kind::Order(*order), "the id of a payment", intent),
+            Err(_) => {
+                let (expected, found) = ("the id of a payment".to_owned(), intent.clone());
+                differs(world, Kind::Order(*order), expected, found, audit).await?;
+            }
         }
     }
     for id in orders {
         let Some(order) = audit.read(world.store.order(*id).await)? else { continue };
         match order.map(|order| order.intent) {
-            None => lost_order(world, *id, audit).await?,
+            None => differs(world, Kind::Order(*id), an_order(), none(), audit).await?,
             Some(Some(intent)) => {
                 due.entry(intent).or_insert((*id, 0));
             }
@@ -59,43 +62,51 @@ pub async fn of_account(
         if applied != credits {
             let got = Credits::from_micro(i64::try_from(credits).unwrap_or(i64::MAX));
             let kind = Kind::Payment { intent: intent.clone(), order, got };
-            audit.differs(kind, shown(credits), shown(applied));
+            differs(world, kind, shown(credits), shown(applied), audit).await?;
         }
         let known = payment.order().unwrap_or(order);
         let Some(known) = audit.read(world.store.order(known).await)? else { continue };
         let Some(known) = known else {
-            lost_order(world, order, audit).await?;
+            differs(world, Kind::Order(order), an_order(), none(), audit).await?;
             continue;
         };
         // Of two orders it is not known whose credits they are: nothing moves until someone decides.
         if payment.facts.orders.len() == 1 {
-            audit.compare(Kind::Due(intent.clone()), payment.due(&known), payment.applied);
+            let (due, applied) = (payment.due(&known).to_string(), payment.applied.to_string());
+            differs(world, Kind::Due(intent.clone()), due, applied, audit).await?;
         }
         let waits = payment.version > 0 && payment.is_parked(&known);
-        audit.compare(Kind::Mark(intent), waits, world.store.is_marked(&payment).await?);
+        let listed = world.store.is_marked(&payment).await?;
+        differs(world, Kind::Mark(intent), waits.to_string(), listed.to_string(), audit).await?;
     }
     Ok(())
 }
 
-/// An order that is not there: nobody can tell any more what was bought. Once an operator has
-/// decided about it, it is as it is.
-async fn lost_order(
+/// A difference about money; or none, if an operator has decided that it is as it is.
+async fn differs(
     world: &World,
-    order: OperationId,
+    kind: Kind,
+    expected: String,
+    found: String,
     audit: &mut Findings<'_>,
 ) -> Result<(), StoreError> {
-    let kept = world.store.event(&kept(order)).await?;
-    if kept.as_ref().is_none_or(|(_, decided)| !decided) {
-        audit.differs(Kind::Order(order), "an order", "none");
-        let parked = kept.is_some();
-        audit.found.iter_mut().rev().take(1).for_each(|found| found.parked = parked);
+    if expected == found {
+        return Ok(());
+    }
+    match world.store.event(&kept(&kind, &expected, &found)).await? {
+        Some((_, true)) => {}
+        asked => {
+            let (account, parked) = (Some(audit.account.clone()), asked.is_some());
+            audit.found.push(Difference { account, kind, expected, found, parked });
+        }
     }
     Ok(())
 }
 
-/// As what `repair` keeps the question about an order that is lost, among what waits for an operator.
-pub fn kept(order: OperationId) -> String {
-    format!("order-{order}")
+/// As what `repair` keeps its question about a difference, among what waits for an operator.
+pub fn kept(kind: &Kind, expected: &str, found: &str) -> String {
+    let text = format!("{}-{}-{expected}-{found}", kind.name(), kind.about());
+    text.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_', "_")
 }
 
 /// The payments of the last days as Stripe tells them.
@@ -108,7 +119,8 @@ pub async fn of_stripe(world: &World, stripe: &Stripe) -> Result<Vec<Difference>
     let mut intents: Vec<&IntentId> = told.keys().collect();
     // Twice: what was said a moment ago may be on its way to the webhook.
     for pause in [None, Some(PAUSE)] {
-        if let Some(pause) = pause.filter(|_| !found.is_empty()) {
+        let news = found.iter().any(|difference: &Difference| !difference.parked);
+        if let Some(pause) = pause.filter(|_| news) {
             tokio::time::sleep(pause).await;
         }
         found.clear();
@@ -155,14 +167,13 @@ async fn compare(
     let known = world.store.payment(intent, world.clock.now()).await?;
     let told = shared::decide::payment::told(&known, facts.clone());
     let Some(id) = told.order() else { return Ok(None) };
-    let differs = |account, kind, expected: String, found: String| {
-        Some(Difference { account, kind, expected, found, parked: false })
-    };
     let Some(order) = world.store.order(id).await? else {
         // An order that was never placed here is another system's. One of an account of ours was.
         let account = of_ours(world, &told).await?;
         let Some(account) = account else { return Ok(None) };
-        return Ok(differs(Some(account), Kind::Order(id), "an order".into(), "none".into()));
+        let mut audit = Findings::of(&account);
+        differs(world, Kind::Order(id), an_order(), none(), &mut audit).await?;
+        return Ok(audit.found.pop());
     };
     let due = if told.facts.orders.len() == 1 { told.due(&order) } else { known.applied };
     if due == known.applied && told.is_parked(&order) == known.is_parked(&order) {
@@ -174,7 +185,17 @@ async fn compare(
     };
     let (expected, found) = (shown(&told, due), shown(&known, known.applied));
     let Order { account, .. } = &order;
-    Ok(differs(Some(account.clone()), Kind::Stripe(intent.clone()), expected, found))
+    let mut audit = Findings::of(account);
+    differs(world, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
+    Ok(audit.found.pop())
+}
+
+fn an_order() -> String {
+    "an order".to_owned()
+}
+
+fn none() -> String {
+    "none".to_owned()
 }
 
 /// The account that a payment names, if it is there.

@@ -1,17 +1,16 @@
 //! All accounts of a segment of the table, one after the other, as far as there is time.
 
+use std::collections::BTreeSet;
+
 use shared::domain::AccountId;
 use shared::store::StoreError;
 use shared::world::World;
-use tokio::task::JoinSet;
 
 use crate::account::account;
 use crate::difference::{Difference, Kind};
 
 /// How many accounts one request names.
 const READ: i32 = 64;
-/// How many accounts are read side by side.
-const AT_ONCE: usize = 8;
 
 /// Where a walk is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,20 +53,78 @@ pub async fn walk(
                 Err(error) => return Err(error),
             }
         }
-        for ids in ids.chunks(AT_ONCE) {
-            let mut reading = JoinSet::new();
-            for id in ids.iter().cloned() {
-                let world = world.clone();
-                reading.spawn(async move { account(&world, &id).await });
-            }
-            while let Some(read) = reading.join_next().await {
-                walked.found.extend(read.expect("no reading panics")?);
-            }
-            walked.seen += ids.len() as u64;
+        for id in ids {
+            walked.found.extend(account(world, &id).await?);
+            walked.seen += 1;
         }
         walked.after = scan.next;
         if walked.after.is_none() || !goes_on(&walked) {
             return Ok(walked);
+        }
+    }
+}
+
+/// Where the ledger's scan goes on: account and sort key.
+pub type Place = (String, String);
+
+/// What is wrong with accounts that the ledger has items of and that are not there, from `after` on,
+/// while `goes_on` says so. Returns where it stopped; None: at the end.
+///
+/// # Errors
+/// [`StoreError`] if the tables cannot be read.
+pub async fn orphans(
+    world: &World,
+    mut after: Option<Place>,
+    mut goes_on: impl FnMut() -> bool,
+) -> Result<(Vec<Difference>, Option<Place>), StoreError> {
+    let (mut found, mut last) = (Vec::new(), None);
+    loop {
+        let (accounts, next) = world.store.filed_accounts(after.as_ref()).await?;
+        for id in accounts {
+            // The items of an account follow each other.
+            if last.as_ref() == Some(&id) {
+                continue;
+            }
+            if let Ok(None) = world.store.account_as_written(&id).await {
+                found.extend(account(world, &id).await?);
+            }
+            last = Some(id);
+        }
+        after = next;
+        if after.is_none() || !goes_on() {
+            return Ok((found, after));
+        }
+    }
+}
+
+/// Every account that either table knows.
+///
+/// # Errors
+/// [`StoreError`] if the tables cannot be read.
+pub async fn accounts(world: &World) -> Result<BTreeSet<AccountId>, StoreError> {
+    let mut ids = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let scan = world.store.scan(0, 1, after.as_ref(), READ).await?;
+        for read in scan.accounts {
+            match read {
+                Ok(loaded) => ids.extend([loaded.account.id]),
+                Err(StoreError::Broken { key, .. }) => ids.extend(key.parse()),
+                Err(error) => return Err(error),
+            }
+        }
+        after = scan.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut after = None;
+    loop {
+        let (accounts, next) = world.store.filed_accounts(after.as_ref()).await?;
+        ids.extend(accounts);
+        after = next;
+        if after.is_none() {
+            return Ok(ids);
         }
     }
 }

@@ -1,18 +1,24 @@
 //! What is put right in the ledger: put if it is missing, or set aside if it is as it was read.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem};
 
 use super::row::{self, Item};
 use super::table::{ACCOUNT, SORT, account, aside_key, ledger};
 use super::{Outcome, Store, Stored, put_if};
 use crate::decide::Page;
 use crate::decide::mend::Mend;
+use crate::decide::refund::Returned;
 
 impl Store {
     pub(super) async fn mend(&self, mend: &Mend) -> Stored<Outcome> {
         let parts = match mend {
             Mend::Receipt(receipt) => {
                 vec![put_if(&self.tables.ledger, row::receipt_item(receipt), None)]
+            }
+            // Nothing given back is no item: that is what the next refund counts on.
+            Mend::Returned(account, count) if count.after.is_zero() => {
+                let before = Returned { after: count.before, ..*count };
+                vec![self.delete(&row::returned_item(account, &before), ledger::RETURNED)]
             }
             Mend::Returned(account, count) => vec![self.count(account, count)],
             Mend::SetPageAside(page) => {
@@ -40,21 +46,24 @@ impl Store {
 
     /// Moves an item to where nobody looks for it, if its attribute `of` is as it was read.
     fn set_aside(&self, item: Item, of: &str) -> Vec<TransactWriteItem> {
+        let delete = self.delete(&item, of);
         let key = item.get(SORT).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default();
-        let delete = Delete::builder()
-            .table_name(&self.tables.ledger)
-            .key(ACCOUNT, item.get(ACCOUNT).cloned().unwrap_or(AttributeValue::Null(true)))
-            .key(SORT, row::text(&key))
-            .condition_expression("#of = :read")
-            .expression_attribute_names("#of", of)
-            .set_expression_attribute_values(
-                item.get(of).map(|read| Item::from([(":read".to_owned(), read.clone())])),
-            )
-            .build()
-            .expect("table, key and condition are set");
-        let delete = TransactWriteItem::builder().delete(delete).build();
         let mut aside = item;
         aside.insert(SORT.to_owned(), row::text(aside_key(&key)));
         vec![delete, put_if(&self.tables.ledger, aside, None)]
+    }
+
+    /// Deletes an item, if its attribute `of` is as it was read.
+    fn delete(&self, item: &Item, of: &str) -> TransactWriteItem {
+        let key = [ACCOUNT, SORT].map(|name| (name.to_owned(), item[name].clone()));
+        let delete = Delete::builder()
+            .table_name(&self.tables.ledger)
+            .set_key(Some(Item::from(key)))
+            .condition_expression("#of = :read")
+            .expression_attribute_names("#of", of)
+            .expression_attribute_values(":read", item[of].clone())
+            .build()
+            .expect("table, key and condition are set");
+        TransactWriteItem::builder().delete(delete).build()
     }
 }

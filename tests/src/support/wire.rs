@@ -47,8 +47,13 @@ impl Costs {
     }
 }
 
+/// All items of a table, as DynamoDB writes them.
+pub type Items = Vec<Value>;
+
 #[derive(Default)]
 struct State {
+    /// The tables whose items are kept after each write, and what was kept.
+    kept: Option<(Vec<String>, Vec<Vec<Items>>)>,
     policy: Option<Policy>,
     requests: usize,
     costs: Costs,
@@ -91,6 +96,40 @@ impl Wire {
         state.last.get(operation).cloned().unwrap_or_default()
     }
 
+    /// From now on, keeps the items of these tables as they are after each write.
+    pub fn keep_moments(&self, tables: &[String]) {
+        let mut state = self.state.lock().expect("no one panics with the lock");
+        state.kept = Some((tables.to_vec(), Vec::new()));
+    }
+
+    /// The tables as they were at each moment.
+    pub fn take_moments(&self) -> Vec<Vec<Items>> {
+        let mut state = self.state.lock().expect("no one panics with the lock");
+        state.kept.take().map(|(_, moments)| moments).unwrap_or_default()
+    }
+
+    async fn keep_moment(&self) {
+        let tables = {
+            let state = self.state.lock().expect("no one panics with the lock");
+            state.kept.as_ref().map(|(tables, _)| tables.clone())
+        };
+        let Some(tables) = tables else { return };
+        let mut moment = Vec::new();
+        for table in tables {
+            let body = serde_json::json!({ "TableName": table }).to_string();
+            let mut scan = HttpRequest::new(SdkBody::from(body));
+            scan.headers_mut().insert("x-amz-target", "DynamoDB_20120810.Scan");
+            let got = self.table.call(scan).await.expect("an answer");
+            let got: Value = serde_json::from_slice(got.body().bytes().unwrap_or_default())
+                .expect("an answer in JSON");
+            moment.push(got["Items"].as_array().cloned().unwrap_or_default());
+        }
+        let mut state = self.state.lock().expect("no one panics with the lock");
+        if let Some((_, moments)) = &mut state.kept {
+            moments.push(moment);
+        }
+    }
+
     /// Asks the table past the wire, and past the SDK: the body of the answer.
     pub fn past(&self, request: &Value, operation: &str) -> Value {
         let (_, answer) = self.table.run(operation, request.to_string().as_bytes());
@@ -125,6 +164,10 @@ impl Wire {
         }
         let response = self.table.call(counted(request)).await?;
         self.count(&operation, &response);
+        let reads = ["GetItem", "Query", "Scan"].contains(&operation.as_str());
+        if !reads && response.status().is_success() {
+            self.keep_moment().await;
+        }
         match fault {
             Fault::LoseReply => Err(lost()),
             Fault::FailAfter => {

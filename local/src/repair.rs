@@ -1,0 +1,346 @@
+//! `repair`: what tables restored to different moments contradict each other in, put right where a
+//! rule can, and parked where none can.
+//!
+//! A rule never guesses a balance. What would change one goes through the payment that it is for, and
+//! has its entry; everything else is names, receipts, counts and pages. What no rule covers freezes
+//! the account, with the reason, or is a question to an operator beside the payments that wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::audit::{AuditError, Difference, Kind, REPAIR, account, accounts, kept, of_stripe, told};
+use shared::decide::mend::{self, Mend};
+use shared::decide::{Change, PaymentChange, Tally, UnreadEvent, plan};
+use shared::domain::payment::{Facts, IntentId};
+use shared::domain::{Account, AccountId, Key, OperationId, Refusal};
+use shared::operate::payment::{Heard, Mended, keep};
+use shared::operate::{self, Failure, Made};
+use shared::store::{Filed, Outcome, StoreError};
+use shared::stripe::{Stripe, StripeError};
+use shared::world::World;
+
+/// How often an account is looked at again: what one rule puts right, another may build on.
+const ROUNDS: usize = 16;
+
+/// What became of a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    pub difference: Difference,
+    pub done: Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    Repaired,
+    /// An operator is told: the account is frozen, or a question waits beside the payments.
+    Parked,
+    /// Nothing could be written: a person has to look at the table.
+    Left,
+}
+
+impl Done {
+    pub fn name(self) -> &'static str {
+        match self {
+            Done::Repaired => "repaired",
+            Done::Parked => "parked",
+            Done::Left => "left",
+        }
+    }
+}
+
+/// Why a repair did not come to its end. What was put right until then is: run it again.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Stripe(#[from] StripeError),
+    #[error(transparent)]
+    Reconcile(#[from] reconcile::ReconcileError),
+    #[error("{0:?}")]
+    Failed(Failure),
+}
+
+/// Puts right what the audit finds, in one account or in all. `stripe`: without it no payment is put
+/// right. Rehearsed, nothing is written, and what is said is what would be done first.
+///
+/// # Errors
+/// [`RepairError`].
+pub async fn run(
+    world: &World,
+    stripe: Option<&Stripe>,
+    only: Option<&AccountId>,
+    rehearsed: bool,
+) -> Result<Vec<Act>, RepairError> {
+    let told = match stripe {
+        Some(stripe) => told(world, stripe).await?,
+        None => BTreeMap::new(),
+    };
+    let ids = match only {
+        Some(id) => BTreeSet::from([id.clone()]),
+        None => accounts(world).await?,
+    };
+    let mut repair = Repair { world, told, rehearsed, acts: Vec::new() };
+    for id in ids {
+        repair.account(&id).await?;
+    }
+    // After the accounts: what a payment gave is known by now, so nothing is given twice.
+    if let Some(stripe) = stripe.filter(|_| !rehearsed) {
+        for found in reconcile::run(world, stripe).await?.found {
+            let kind = found.payment.parse().map(Kind::Stripe);
+            let Ok(kind) = kind else { continue };
+            let (expected, was) = (found.after.to_string(), found.before.to_string());
+            let account = found.account;
+            let difference = Difference { account, kind, expected, found: was, parked: false };
+            repair.note(difference, Done::Repaired);
+        }
+        let mut found = of_stripe(world, stripe).await?;
+        found.retain(|found| {
+            !found.parked && only.is_none_or(|id| found.account.as_ref() == Some(id))
+        });
+        repair.ask(found).await?;
+    }
+    Ok(repair.acts)
+}
+
+struct Repair<'a> {
+    world: &'a World,
+    told: BTreeMap<IntentId, Facts>,
+    rehearsed: bool,
+    acts: Vec<Act>,
+}
+
+/// The order of the rules: what the later ones look at, the earlier ones have put right. None: there
+/// is no rule.
+fn rule(kind: &Kind) -> Option<u8> {
+    match kind {
+        Kind::Account | Kind::Page(_) | Kind::Ahead(_) => Some(0),
+        Kind::NameMissing(_) | Kind::NameDiffers { .. } | Kind::ReceiptAlone(_) => Some(1),
+        Kind::ReceiptMissing(_) => Some(2),
+        Kind::Returned(_) | Kind::Day(_) => Some(3),
+        Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) => Some(4),
+        _ => None,
+    }
+}
+
+impl Repair<'_> {
+    async fn account(&mut self, id: &AccountId) -> Result<(), RepairError> {
+        for _ in 0..ROUNDS {
+            let mut found = account(self.world, id).await?;
+            found.retain(|difference| !difference.parked);
+            if found.is_empty() {
+                return Ok(());
+            }
+            if self.rehearsed {
+                for difference in found {
+                    let done = rule(&difference.kind).map_or(Done::Parked, |_| Done::Repaired);
+                    self.note(difference, done);
+                }
+                return Ok(());
+            }
+            if !self.mend(id, &found).await? {
+                return self.park(id, found).await;
+            }
+        }
+        let found = account(self.world, id).await?;
+        self.park(id, found).await
+    }
+
+    /// Applies the first rule that there is something for. False: it put nothing right.
+    async fn mend(&mut self, id: &AccountId, found: &[Difference]) -> Result<bool, RepairError> {
+        let rules: BTreeSet<u8> = found.iter().filter_map(|found| rule(&found.kind)).collect();
+        for first in rules {
+            let mut mended = false;
+            let concerned = found.iter().filter(|found| rule(&found.kind) == Some(first));
+            for difference in concerned {
+                if self.mend_one(id, &difference.kind).await? {
+                    self.note(difference.clone(), Done::Repaired);
+                    mended = true;
+                }
+            }
+            if mended {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn mend_one(&self, id: &AccountId, kind: &Kind) -> Result<bool, RepairError> {
+        let change = match kind {
+            Kind::Account => return self.set_all_aside(id).await,
+            Kind::Page(page) | Kind::Ahead(page) => {
+                Change::Mend(Mend::SetPageAside((**page).clone()))
+            }
+            Kind::NameMissing(name) => Change::Name(name.clone()),
+            Kind::NameDiffers { there, id } => {
+                let mut name = there.clone();
+                (name.replaces, name.id) = (Some(there.id), *id);
+                Change::Name(name)
+            }
+            Kind::ReceiptAlone(receipt) => Change::Mend(Mend::SetReceiptAside(receipt.clone())),
+            Kind::ReceiptMissing(entry) => match mend::receipt(id, entry) {
+                Some(receipt) => Change::Mend(Mend::Receipt(receipt)),
+                None => return Ok(false),
+            },
+            Kind::Returned(count) => Change::Mend(Mend::Returned(id.clone(), *count)),
+            Kind::Day(day) => {
+                Change::Tally(Tally { account: id.clone(), days: vec![(**day).clone()] })
+            }
+            Kind::Payment { intent, order, .. } => return self.payment(id, intent, *order).await,
+            Kind::Due(intent) | Kind::Mark(intent) => return self.due(id, intent).await,
+            _ => return Ok(false),
+        };
+        Ok(matches!(self.world.store.commit(&change).await?, Outcome::Done(_)))
+    }
+
+    /// Pages and receipts of an account that is not there: it can be opened again.
+    async fn set_all_aside(&self, id: &AccountId) -> Result<bool, RepairError> {
+        let (mut done, mut after) = (false, None);
+        loop {
+            let shelf = self.world.store.shelf(id, after.as_deref()).await?;
+            for filed in shelf.filed {
+                let mend = match filed? {
+                    Filed::Page(page) => Mend::SetPageAside(page),
+                    Filed::Receipt(receipt) => Mend::SetReceiptAside(receipt),
+                    _ => continue,
+                };
+                let outcome = self.world.store.commit(&Change::Mend(mend)).await?;
+                done |= matches!(outcome, Outcome::Done(_));
+            }
+            after = shelf.next;
+            if after.is_none() {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// A payment and its account tell different things: what the account got is a fact, and what is
+    /// due beyond it is Stripe's to say.
+    async fn payment(
+        &self,
+        id: &AccountId,
+        intent: &IntentId,
+        order: OperationId,
+    ) -> Result<bool, RepairError> {
+        let store = &self.world.store;
+        let Some(facts) = self.told.get(intent) else { return Ok(false) };
+        // Read before the account is: if it is written in between, the number of its write says so.
+        let version = store.payment(intent, self.world.clock.now()).await?.version;
+        let again = account(self.world, id).await?.into_iter();
+        let got = again.map(|found| found.kind).find_map(|kind| match kind {
+            Kind::Payment { intent: other, got, .. } if other == *intent => Some(got),
+            _ => None,
+        });
+        let Some(got) = got.filter(|_| version > 0 || facts.orders.contains(&order)) else {
+            return Ok(false);
+        };
+        self.heard(intent, &Mended { version, got }, facts).await
+    }
+
+    /// What is due for a payment is given or taken back, or its mark made or taken away.
+    async fn due(&self, id: &AccountId, intent: &IntentId) -> Result<bool, RepairError> {
+        let (store, now) = (&self.world.store, self.world.clock.now());
+        let payment = store.payment(intent, now).await?;
+        let Some(order) = payment.order() else { return Ok(false) };
+        let Some(order) = store.order(order).await? else { return Ok(false) };
+        let (waits, listed) = (payment.is_parked(&order), store.is_marked(&payment).await?);
+        if waits != listed {
+            let parks = Some((waits, format!("{intent} of {id} was found by {REPAIR}")));
+            let change = PaymentChange { payment, order: None, parks, change: None };
+            let outcome = store.commit(&Change::Payment(Box::new(change))).await?;
+            return Ok(matches!(outcome, Outcome::Done(_)));
+        }
+        let Some(facts) = self.told.get(intent) else { return Ok(false) };
+        let mended = Mended { version: payment.version, got: payment.applied };
+        self.heard(intent, &mended, facts).await
+    }
+
+    async fn heard(
+        &self,
+        intent: &IntentId,
+        mended: &Mended,
+        facts: &Facts,
+    ) -> Result<bool, RepairError> {
+        let heard = operate::payment::mend(self.world, intent, mended, facts).await;
+        let heard = heard.map_err(RepairError::Failed)?;
+        Ok(matches!(heard, Heard::News(_)))
+    }
+
+    /// What no rule covers. Money is a question to an operator; anything else closes the account,
+    /// because what is not known of it could be spent, or charged, twice.
+    async fn park(&mut self, id: &AccountId, found: Vec<Difference>) -> Result<(), RepairError> {
+        let (money, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(|d| d.kind.is_of_money());
+        self.ask(money).await?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let done = match self.freeze(id, &rest).await {
+            Ok(()) => Done::Parked,
+            Err(failure) => {
+                tracing::error!(account = id.as_str(), ?failure, "an account cannot be frozen");
+                Done::Left
+            }
+        };
+        rest.into_iter().for_each(|difference| self.note(difference, done));
+        Ok(())
+    }
+
+    /// Puts questions about money beside the payments that wait for an operator.
+    async fn ask(&mut self, found: Vec<Difference>) -> Result<(), RepairError> {
+        for difference in found {
+            let done = match keep(self.world, question(&difference, self.world)).await? {
+                true => Done::Parked,
+                false => Done::Left,
+            };
+            self.note(difference, done);
+        }
+        Ok(())
+    }
+
+    async fn freeze(&self, id: &AccountId, found: &[Difference]) -> Result<(), Failure> {
+        let catalog = &*self.world.catalog().await;
+        let words: BTreeSet<&str> = found.iter().map(|found| found.kind.name()).collect();
+        let words = words.into_iter().collect::<Vec<_>>().join(", ");
+        let reason = format!("audit finds: {words}");
+        let account = self.world.store.account(id).await?;
+        let seq = account.ok_or(Refusal::AccountNotFound)?.account.seq;
+        let key: Key = format!("{REPAIR} after entry {seq}").parse().expect("printable");
+        let content = plan::freeze_content(true, &reason);
+        let make = |account: Option<&Account>, now, operation| {
+            let account = account.ok_or(Refusal::AccountNotFound)?;
+            let freeze = plan::freeze;
+            let change = freeze(account, true, &reason, operation, catalog, Some(REPAIR), now);
+            Ok(Made::Change(change))
+        };
+        let frozen = operate::receipted(self.world, catalog, id, &key, &content, &make).await;
+        frozen.map(|_| ())
+    }
+
+    fn note(&mut self, difference: Difference, done: Done) {
+        if !self.rehearsed {
+            let account = difference.account.as_ref().map(AccountId::as_str);
+            let (kind, about) = (difference.kind.name(), difference.kind.about());
+            let Difference { expected, found, .. } = &difference;
+            let done = done.name();
+            tracing::warn!(
+                account,
+                kind,
+                about,
+                expected,
+                found,
+                done,
+                "{}",
+                difference.kind.words()
+            );
+        }
+        self.acts.push(Act { difference, done });
+    }
+}
+
+/// What an operator is asked, in the list of what waits. Dismissed, it is as it is.
+fn question(difference: &Difference, world: &World) -> UnreadEvent {
+    let id = kept(&difference.kind, &difference.expected, &difference.found);
+    let problem = difference.to_string();
+    UnreadEvent { id, body: problem.clone(), problem, at: world.clock.now() }
+}
