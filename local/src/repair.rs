@@ -247,7 +247,8 @@ impl Repair<'_> {
         let (waits, listed) = (payment.is_parked(&order), store.is_marked(&payment).await?);
         if waits != listed {
             let parks = Some((waits, format!("{intent} of {id} was found by {REPAIR}")));
-            let change = PaymentChange { payment, order: None, parks, change: None };
+            let change =
+                PaymentChange { payment, order: None, parks, customer: None, change: None };
             let outcome = store.commit(&Change::Payment(Box::new(change))).await?;
             return Ok(matches!(outcome, Outcome::Done(_)));
         }
