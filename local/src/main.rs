@@ -18,7 +18,7 @@ use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
-use shared::world::World;
+use shared::world::{World, secret_from_env};
 use tokio::net::TcpListener;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -43,6 +43,10 @@ struct Options {
     /// Use the DynamoDB at this address instead of the embedded one.
     #[arg(long, global = true, env = "DYNAMODB_ENDPOINT_URL")]
     endpoint: Option<String>,
+    /// For commands: use the tables of a deployed stack, ACCOUNTS_TABLE and LEDGER_TABLE, with the
+    /// credentials and the region of the environment.
+    #[arg(long, global = true, conflicts_with_all = ["endpoint", "memory", "now"])]
+    deployed: bool,
     /// An origin of the product, besides this address: http://127.0.0.1:8080. May be repeated.
     #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
     origins: Vec<String>,
@@ -110,8 +114,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Error> {
-    let Options { command, addr, data, memory, now, endpoint, origins } = options;
+    let Options { command, addr, data, memory, now, endpoint, deployed, origins } = options;
     let (data, clock) = match (endpoint, memory) {
+        _ if deployed => (Data::Deployed, LocalClock::default()),
         (Some(url), _) => (Data::Endpoint(url), LocalClock::default()),
         (None, true) => (Data::Memory, LocalClock::default()),
         (None, false) => {
@@ -161,6 +166,9 @@ async fn serve(
     clock: LocalClock,
     mut origins: Vec<String>,
 ) -> Result<(), Error> {
+    if matches!(data, Data::Deployed) {
+        return Err("--deployed: for commands; a deployed stack is not served from here".into());
+    }
     if !addr.ip().is_loopback() {
         return Err("--addr: the local stack has no IAM and listens on loopback only".into());
     }
@@ -210,7 +218,7 @@ fn with_stripe(
         Data::Folder(folder) => {
             LocalStripe::kept_in(folder.join("stripe.json"), clock.clock(), base)?
         }
-        Data::Memory | Data::Endpoint(_) => LocalStripe::new(clock.clock(), base),
+        Data::Memory | Data::Endpoint(_) | Data::Deployed => LocalStripe::new(clock.clock(), base),
     };
     let stripe = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
     let secret = Secret::fixed(stripe::WEBHOOK_SECRET);
@@ -260,8 +268,17 @@ async fn repair_all(
     if left > 0 { Err("something could not be written: see above".into()) } else { Ok(()) }
 }
 
-/// The functions, and until the process ends a Stripe that answers them.
+/// The functions, and until the process ends a Stripe that answers them; of a deployed stack, the
+/// Stripe whose key is in the secret STRIPE_KEY_ARN.
 async fn asking(data: &Data, clock: &LocalClock) -> Result<Functions, Error> {
+    if matches!(data, Data::Deployed) {
+        let functions = Functions::new(world::open(data, clock, config(None)).await?.0);
+        let now = functions.world().clock.now();
+        let key = secret_from_env("STRIPE_KEY_ARN", now).await?;
+        let stripe = Stripe::by_secret(key, None, now).await?;
+        // No webhook comes to a command.
+        return Ok(functions.with_stripe(stripe, Secret::fixed("")));
+    }
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
     let functions = Functions::new(world::open(data, clock, config(None)).await?.0);
@@ -326,6 +343,7 @@ fn banner(base: &str, data: &Data, now: Instant, link: &str) -> String {
         Data::Memory => "in memory".to_owned(),
         Data::Folder(folder) => format!("in {}", folder.display()),
         Data::Endpoint(url) => format!("at {url}"),
+        Data::Deployed => "in AWS".to_owned(),
     };
     format!(
         "Scrip on {base}, {now}, tables {data}
