@@ -119,6 +119,21 @@ async fn the_commands_of_the_readme_do_what_it_says() {
     assert!(blocks.iter().filter(|block| block.shown.is_some()).count() >= 5);
 }
 
+/// What is to be run on a real AWS account, on the local stack: what it asks for there is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_smoke_test_of_a_deployed_stack_passes_on_the_local_one() {
+    if !there_is("python3") {
+        return;
+    }
+    let (_stack, _, base) = Stack::served(None, &[]).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/smoke.py");
+    let run = move || Command::new("python3").arg(script).args(["--url", &base]).output();
+    let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a program");
+    let printed = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{printed}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(printed.ends_with("11 passed, 0 failed, 3 skipped\n"), "{printed}");
+}
+
 #[test]
 fn each_alarm_has_its_section_in_the_runbook_and_the_other_way_round() {
     let template = include_str!("../../template.yaml");
