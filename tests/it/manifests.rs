@@ -1,4 +1,4 @@
-//! What each crate depends on is what its sources name, and no more.
+//! What each crate depends on is what its sources name, and no more; and tests are one program.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -60,13 +60,17 @@ fn unused<'a>(manifest: &'a str, code: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// The folders of the workspace's crates.
+fn members(workspace: &str) -> impl Iterator<Item = &str> {
+    let members = workspace.split("members = [").nth(1).and_then(|rest| rest.split(']').next());
+    members.expect("members").split('"').skip(1).step_by(2)
+}
+
 #[test]
 fn every_dependency_is_used() {
     let workspace = read(&root().join("Cargo.toml"));
-    let members = workspace.split("members = [").nth(1).and_then(|rest| rest.split(']').next());
-    let members = members.expect("members").split('"').skip(1).step_by(2);
     let mut used = BTreeSet::new();
-    for member in members {
+    for member in members(&workspace) {
         let folder = root().join(member);
         let manifest = read(&folder.join("Cargo.toml"));
         let mut sources = String::new();
@@ -87,4 +91,21 @@ fn an_unused_dependency_is_found() {
                     http = \"1\"\n[dev-dependencies]\ninsta = { workspace = true }\n";
     assert_eq!(unused(manifest, "serde_json::json!({}); insta::snapshot!()"), ["http"]);
     assert_eq!(unused(manifest, "my_http::get(); serde_json::to_string"), ["http", "insta"]);
+}
+
+/// Else cargo links a program without a single test for each library and each function: minutes of
+/// every first `cargo test`.
+#[test]
+fn only_the_crate_tests_is_built_for_tests() {
+    let workspace = read(&root().join("Cargo.toml"));
+    for member in members(&workspace).filter(|member| *member != "tests") {
+        let folder = root().join(member);
+        let manifest = read(&folder.join("Cargo.toml"));
+        let programs = 1 + usize::from(folder.join("src/main.rs").exists());
+        let left_out = manifest.lines().filter(|line| *line == "test = false").count();
+        assert_eq!(left_out, programs, "{member}");
+        let mut sources = String::new();
+        code(&folder.join("src"), &mut sources);
+        assert!(!sources.contains("#[test]"), "{member} has a test that nobody runs");
+    }
 }
