@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use crate::config::{self, ConfigError};
 use crate::domain::instant::Span;
 use crate::domain::usage::Used;
 use crate::domain::{Credits, Instant};
+use crate::telemetry;
 
-/// The namespace of every metric.
-pub const NAMESPACE: &str = "Scrip";
+/// Where a deployed function finds the namespace of its metrics: the one of its stack, so that the
+/// alarms of one stage say nothing of another's.
+const NAMESPACE: &str = "METRICS_NAMESPACE";
 
 /// What is counted. A metric's name in CloudWatch is its name here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +89,7 @@ pub enum Of {
 pub struct Metrics(Option<Arc<Counting>>);
 
 struct Counting {
+    namespace: String,
     emit: Box<dyn Fn(&str) + Send + Sync>,
     sums: Mutex<Sums>,
 }
@@ -98,9 +102,29 @@ struct Sums {
 }
 
 impl Metrics {
-    /// Emits lines by `emit`. The default emits none.
-    pub fn new(emit: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
-        Metrics(Some(Arc::new(Counting { emit: Box::new(emit), sums: Mutex::default() })))
+    /// Emits lines by `emit`, of metrics in `namespace`. The default emits none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if CloudWatch has no such namespaces: 1 to 255 of a-z, A-Z, 0-9 and
+    /// `. - _ / # :` (the reference of PutMetricData, November 2026).
+    pub fn new(
+        namespace: String,
+        emit: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Metrics, ConfigError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+        if !(1..=255).contains(&namespace.len()) || !namespace.bytes().all(plain) {
+            return Err(ConfigError { name: NAMESPACE, problem: "is no namespace of CloudWatch" });
+        }
+        let sums = Mutex::default();
+        Ok(Metrics(Some(Arc::new(Counting { namespace, emit: Box::new(emit), sums }))))
+    }
+
+    /// The metrics of a deployed function: in the namespace `METRICS_NAMESPACE`, printed.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if that is not set, or is no namespace.
+    pub fn from_env() -> Result<Metrics, ConfigError> {
+        Metrics::new(config::required(NAMESPACE)?, telemetry::print)
     }
 
     pub fn add(&self, metric: Metric, count: u64) {
@@ -123,10 +147,11 @@ impl Metrics {
     pub fn emit(&self, now: Instant, of: Of) {
         let Some(counting) = &self.0 else { return };
         let sums = std::mem::take(&mut *counting.sums.lock().expect("no one panics with the lock"));
+        let namespace = &counting.namespace;
         for (code, count) in &sums.refusals {
-            (counting.emit)(&refusals(now, code, *count));
+            (counting.emit)(&refusals(namespace, now, code, *count));
         }
-        if let Some(document) = sums.document(now, of) {
+        if let Some(document) = sums.document(namespace, now, of) {
             (counting.emit)(&document);
         }
     }
@@ -140,7 +165,7 @@ impl Metrics {
 
 impl Sums {
     /// None: there is nothing to say.
-    fn document(self, now: Instant, of: Of) -> Option<String> {
+    fn document(self, namespace: &str, now: Instant, of: Of) -> Option<String> {
         let counted = self.counts.into_iter().filter(|(_, count)| *count > 0);
         let mut values: Vec<(Metric, String)> =
             counted.map(|(metric, count)| (metric, count.to_string())).collect();
@@ -155,21 +180,27 @@ impl Sums {
             }
             Of::Segment(segment) => format!(",\"segment\":{segment}"),
         };
-        (!values.is_empty()).then(|| document(now, "[]", &values, &property))
+        (!values.is_empty()).then(|| document(namespace, now, "[]", &values, &property))
     }
 }
 
 /// How often requests were refused with `code`: of all refusals, and of this one.
-fn refusals(now: Instant, code: &str, count: u64) -> String {
+fn refusals(namespace: &str, now: Instant, code: &str, count: u64) -> String {
     let values = [(Metric::Refusals, count.to_string())];
-    document(now, "[],[\"code\"]", &values, &format!(",\"code\":\"{code}\""))
+    document(namespace, now, "[],[\"code\"]", &values, &format!(",\"code\":\"{code}\""))
 }
 
 /// A document of the embedded metric format, in one line.
 ///
-/// It is put together here, and not by a serializer: names and codes are words of ours, which need
-/// no escapes, and credits are decimals, which a serializer would take as floats.
-fn document(now: Instant, dimensions: &str, values: &[(Metric, String)], property: &str) -> String {
+/// It is put together here, and not by a serializer: names and codes are words of ours, and they and
+/// namespaces need no escapes; and credits are decimals, which a serializer would take as floats.
+fn document(
+    namespace: &str,
+    now: Instant,
+    dimensions: &str,
+    values: &[(Metric, String)],
+    property: &str,
+) -> String {
     let names = values
         .iter()
         .map(|(metric, _)| format!("{{\"Name\":\"{metric:?}\",\"Unit\":\"{}\"}}", metric.unit()));
@@ -177,7 +208,7 @@ fn document(now: Instant, dimensions: &str, values: &[(Metric, String)], propert
     let values: String =
         values.iter().map(|(metric, value)| format!(",\"{metric:?}\":{value}")).collect();
     format!(
-        "{{\"_aws\":{{\"Timestamp\":{},\"CloudWatchMetrics\":[{{\"Namespace\":\"{NAMESPACE}\",\
+        "{{\"_aws\":{{\"Timestamp\":{},\"CloudWatchMetrics\":[{{\"Namespace\":\"{namespace}\",\
          \"Dimensions\":[{dimensions}],\"Metrics\":[{names}]}}]}}{property}{values}}}",
         now.ms()
     )

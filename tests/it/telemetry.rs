@@ -9,7 +9,6 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::Body;
 use serde_json::{Value, json};
 use shared::domain::Credits;
-use shared::metrics::NAMESPACE;
 use shared::stripe::signature;
 
 use crate::support::canary::{self, CARD};
@@ -37,7 +36,7 @@ fn take(stack: &Stack) -> BTreeMap<String, i64> {
         let about = &document["_aws"];
         assert_eq!(about["Timestamp"].as_i64().map(|ms| ms > 1_700_000_000_000), Some(true));
         for directive in about["CloudWatchMetrics"].as_array().expect("directives") {
-            assert_eq!(directive["Namespace"], NAMESPACE);
+            assert_eq!(directive["Namespace"], canary::NAMESPACE);
             let metrics = directive["Metrics"].as_array().expect("metrics");
             assert!(!metrics.is_empty(), "{document}");
             for metric in metrics {

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
+    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |request| {
         Ok::<_, Infallible>(checkout::handle(&world, &stripe, request).await)
     }))

@@ -14,7 +14,7 @@ use shared::world::World;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
-    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
+    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |event: LambdaEvent<Value>| {
         Ok::<_, Infallible>(debit::invoke::answer(&world, event.payload).await)
     }))

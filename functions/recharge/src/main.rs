@@ -20,7 +20,7 @@ const RESERVE: Duration = Duration::from_secs(20);
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(now);
-    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
+    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
     let surroundings = Surroundings { world, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {

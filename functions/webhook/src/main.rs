@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
     let secret = secret_from_env("STRIPE_WEBHOOK_SECRET_ARN", clock.now()).await?;
-    let world = World::from_env(clock).await?.with_metrics(Metrics::new(telemetry::print));
+    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |request| {
         Ok::<_, Infallible>(webhook::handle(&world, &secret, request).await)
     }))

@@ -2,11 +2,14 @@
 
 use regex::Regex;
 use serde_json::Value;
-use shared::metrics::{Metric, NAMESPACE};
+use shared::metrics::Metric;
 
 use super::{Complaints, events, functions, of_type, resources, texts};
 
-/// Whether functions count it, in the namespace of Scrip, or a filter of their log does.
+/// Where a stack counts, so that it has alarms of its own.
+const NAMESPACE: &str = "Scrip/${AWS::StackName}";
+
+/// Whether functions count it, or a filter of their log does.
 fn is_counted(template: &Value, metric: &str) -> bool {
     let filters = of_type(template, "AWS::Logs::MetricFilter").into_iter();
     let mut filtered = filters.map(|(_, f)| &f["Properties"]["MetricTransformations"][0]);
@@ -88,6 +91,10 @@ pub fn every_function_is_watched(template: &Value) -> Complaints {
 /// An alarm or a line of the dashboard is about something that is counted, by resources that exist.
 pub fn metrics_are_known(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+    if variables["METRICS_NAMESPACE"] != NAMESPACE {
+        complaints.push("functions count where no alarm looks".to_owned());
+    }
     let unknown = |of: &str, metric: &Value| {
         let known = metric.as_str().is_some_and(|metric| is_counted(template, metric));
         (!known).then(|| format!("{of}: nobody counts {metric}"))
@@ -96,8 +103,12 @@ pub fn metrics_are_known(template: &Value) -> Complaints {
         let properties = &alarm["Properties"];
         let metrics = properties["Metrics"].as_array().into_iter().flatten();
         for metric in metrics.map(|m| &m["MetricStat"]["Metric"]).chain([properties]) {
-            if metric["Namespace"] == NAMESPACE {
-                complaints.extend(unknown(name, &metric["MetricName"]));
+            match metric["Namespace"].as_str() {
+                Some(NAMESPACE) => complaints.extend(unknown(name, &metric["MetricName"])),
+                Some(of) if !of.starts_with("AWS/") => {
+                    complaints.push(format!("{name}: nobody counts in {of}"));
+                }
+                _ => {}
             }
         }
     }

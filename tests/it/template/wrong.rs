@@ -260,6 +260,15 @@ const MISTAKES: &[Mistake] = &[
         "Refused/Properties/Metrics/3/MetricStat/Metric/MetricName",
         || json!("Debitss"),
     ),
+    ("metrics are known", "nobody counts in Scrip", "OutcomesUnknown/Properties/Namespace", || {
+        json!("Scrip")
+    }),
+    (
+        "metrics are known",
+        "functions count where no alarm looks",
+        "/Globals/Function/Environment/Variables/METRICS_NAMESPACE",
+        NOTHING,
+    ),
     ("metrics are known", "not a dashboard", "Dashboard/Properties/DashboardBody", || json!("{")),
 ];
 

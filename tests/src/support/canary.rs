@@ -39,12 +39,16 @@ pub fn watch() {
     });
 }
 
+/// The namespace of what is counted in tests.
+pub const NAMESPACE: &str = "Scrip/tests";
+
 /// Metrics whose every line is kept by `keep` and looked at.
 pub fn metrics(keep: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
-    Metrics::new(move |line| {
+    let metrics = Metrics::new(NAMESPACE.to_owned(), move |line| {
         look("a metric", line);
         keep(line);
-    })
+    });
+    metrics.expect("a namespace")
 }
 
 /// Looks at an answer. A token may be in the answer that made it, and in the cookie of an entrance.
