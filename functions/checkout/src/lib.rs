@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::decide::Told;
 use shared::domain::payment::State;
-use shared::domain::{Credits, Refusal};
+use shared::domain::{CheckoutRequest, Credits, Refusal};
 use shared::http::payment::{checkout, ordered, packs, receipt};
 use shared::http::{self, Call, Problem};
 use shared::operate::payment;
@@ -36,15 +36,19 @@ async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
 async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let session = call.customer(world, Scope::Buy).await?;
     let key = call.key()?;
-    let pack = call.pack()?;
+    let request = CheckoutRequest {
+        pack: call.pack()?,
+        user: Some(session.subject),
+        return_url: session.return_url,
+        live: stripe.is_live(),
+    };
     let catalog = world.catalog().await;
-    let what = (pack.as_str(), Some(session.subject.as_str()), stripe.is_live());
-    let order = payment::order(world, &catalog, &session.account, &key, what).await;
+    let order = payment::order(world, &catalog, &session.account, &key, &request).await;
     let mut order = order.map_err(|failure| call.problem(failure))?;
     let replayed = order.url.is_some();
     if order.url.is_none() {
         let now = world.clock.now();
-        let url = stripe.checkout(&order, &session.return_url, now).await;
+        let url = stripe.checkout(&order, now).await;
         let url = url.map_err(|error| Problem::stripe(&error))?;
         let told = payment::note(world, order.id, Told::Url(url.clone())).await;
         told.map_err(|error| call.problem(error))?;

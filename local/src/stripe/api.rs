@@ -94,11 +94,16 @@ fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
     let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok());
     let now = stripe.clock.now();
     stripe.change(|memory| {
-        // The same request again: the same answer.
+        // The same request again: the same answer. Another one under its key is refused.
         let known = memory.keys.iter().find(|(known, _)| Some(known.as_str()) == key);
         if let Some((_, id)) = known {
             let session = memory.sessions.iter().find(|session| session["id"] == **id);
-            return (200, session.cloned().map_or(Value::Null, shown));
+            return match session {
+                Some(session) if session["success_url"] == new.success_url => {
+                    (200, shown(session.clone()))
+                }
+                _ => (400, reused()),
+            };
         }
         if customer.is_some_and(|customer| !memory.customers.contains(&customer)) {
             return (400, error("No such customer.", Some("resource_missing")));
@@ -130,6 +135,11 @@ fn list(
         objects.iter().take(limit).map(|object| shown((*object).clone())).collect();
     let more = objects.len() > data.len();
     (200, json!({ "object": "list", "url": format!("/v1/{path}"), "has_more": more, "data": data }))
+}
+
+fn reused() -> Value {
+    let message = "Keys for idempotent requests can only be used with the same parameters.";
+    json!({ "error": { "type": "idempotency_error", "message": message } })
 }
 
 fn error(message: &str, code: Option<&str>) -> Value {

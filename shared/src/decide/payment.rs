@@ -6,7 +6,7 @@
 
 use super::plan::entry;
 use super::{AccountChange, Guard, PaymentChange, Step};
-use crate::domain::payment::{Customer, Decided, Facts, Mismatch, Order, Payment};
+use crate::domain::payment::{CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment};
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, Gate, Grant, GrantId, GrantKind, Instant, Note,
     OperationId, Refusal, What,
@@ -19,14 +19,13 @@ use crate::domain::{
 /// that could not be used.
 pub fn order(
     account: &Account,
-    pack: &str,
-    user: Option<&str>,
-    live: bool,
+    request: &CheckoutRequest,
     id: OperationId,
     catalog: &Catalog,
     now: Instant,
 ) -> Result<Order, Refusal> {
-    let unknown = || Refusal::UnknownPack { pack: pack.to_owned() };
+    let CheckoutRequest { pack, user, return_url, live } = request;
+    let unknown = || Refusal::UnknownPack { pack: pack.clone() };
     let offered = catalog.packs.get(pack).ok_or_else(unknown)?;
     let (required, available) = (offered.credits, account.available);
     if account.gate.frozen {
@@ -38,13 +37,14 @@ pub fn order(
     Ok(Order {
         id,
         account: account.id.clone(),
-        pack: pack.to_owned(),
+        pack: pack.clone(),
         credits: offered.credits,
         price: offered.price,
         expires_after_months: offered.expires_after_months,
         catalog: catalog.version,
-        live,
-        user: user.map(str::to_owned),
+        live: *live,
+        user: user.clone(),
+        return_url: return_url.clone(),
         customer: None,
         invoice: catalog.invoices,
         at: now,

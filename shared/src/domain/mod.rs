@@ -22,6 +22,6 @@ pub use grant::{Grant, GrantId, GrantKind};
 pub use id::{AccountId, Key, OperationId, Seq};
 pub use instant::Instant;
 pub use money::{Currency, Money};
-pub use payment::{Order, Payment};
+pub use payment::{CheckoutRequest, Order, Payment};
 pub use refusal::Refusal;
 pub use usage::Usage;

@@ -12,6 +12,18 @@ use super::money::Money;
 use super::period::months_later;
 use super::{AccountId, Credits, Instant, OperationId};
 
+/// What a customer asks for, to order a pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckoutRequest {
+    pub pack: String,
+    /// Who orders, as the session says.
+    pub user: Option<String>,
+    /// Where Stripe sends the customer back to, as the session says.
+    pub return_url: String,
+    /// Whether real money is asked for: by the key that Stripe is asked with.
+    pub live: bool,
+}
+
 /// A pack, as it was offered to an account: what is paid for is what was ordered, whatever the
 /// catalog says by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +40,9 @@ pub struct Order {
     pub live: bool,
     /// Who ordered, as the session says.
     pub user: Option<String>,
+    /// Where Stripe sends the customer back to. It is the order's and no later session's: Stripe
+    /// takes the order's key once more only for the same request.
+    pub return_url: String,
     /// Stripe's customer of the account, if one was known by then.
     pub customer: Option<String>,
     /// Whether Stripe makes an invoice of it.

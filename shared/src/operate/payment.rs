@@ -4,7 +4,7 @@ use super::upkeep::{page_now, settle_now};
 use super::{Failure, Run, TRIES, again, lost, retried, wait};
 use crate::decide::payment;
 use crate::decide::{Change, Guard, Receipt, Told, UnreadEvent, page, settle};
-use crate::domain::payment::{Decided, Facts, IntentId, Order, Payment, Said};
+use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{AccountId, Catalog, Credits, Key, OperationId, Refusal};
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
@@ -45,10 +45,10 @@ pub async fn order(
     catalog: &Catalog,
     account: &AccountId,
     key: &Key,
-    (pack, user, live): (&str, Option<&str>, bool),
+    request: &CheckoutRequest,
 ) -> Result<Order, Failure> {
     let run = &Run::begin(world, catalog);
-    let content = format!("checkout {pack}");
+    let content = format!("checkout {}", request.pack);
     for tried in 0..TRIES {
         if let Some(receipt) = retried(run, || world.store.receipt(account, key)).await? {
             if receipt.content != content {
@@ -62,9 +62,9 @@ pub async fn order(
         let now = world.clock.now();
         let settled = settle::settle(&loaded.account, catalog, now)?.account;
         let id = world.entropy.mint(now);
-        let order = payment::order(&settled, pack, user, live, id, catalog, now);
+        let order = payment::order(&settled, request, id, catalog, now);
         let order = order.map_err(|refusal| run.refuse(refusal))?;
-        let customer = retried(run, || world.store.customer(account, live)).await?;
+        let customer = retried(run, || world.store.customer(account, request.live)).await?;
         let order = Order { customer, ..order };
         let (account, key) = (account.clone(), key.clone());
         let receipt = Receipt { account, key, id, content: content.clone() };

@@ -220,6 +220,7 @@ fn read_order(item: &Item) -> Stored<Order> {
         catalog: text.catalog,
         live: text.live,
         user: text.user,
+        return_url: text.return_url,
         customer: text.customer,
         invoice: text.invoice,
         at: Instant::from_ms(text.at_ms),
@@ -304,6 +305,7 @@ struct OrderText {
     catalog: u32,
     live: bool,
     user: Option<String>,
+    return_url: String,
     customer: Option<String>,
     #[serde(default)]
     invoice: bool,
@@ -323,6 +325,7 @@ impl OrderText {
             catalog: order.catalog,
             live: order.live,
             user: order.user.clone(),
+            return_url: order.return_url.clone(),
             customer: order.customer.clone(),
             invoice: order.invoice,
             at_ms: order.at.ms(),

@@ -113,15 +113,9 @@ impl Stripe {
     ///
     /// # Errors
     /// [`StripeError`].
-    pub async fn checkout(
-        &self,
-        order: &Order,
-        return_url: &str,
-        now: Instant,
-    ) -> Result<String, StripeError> {
+    pub async fn checkout(&self, order: &Order, now: Instant) -> Result<String, StripeError> {
         let customer = order.customer.as_deref();
-        let begin =
-            |customer| self.asked(now, move |client| begin(client, order, customer, return_url));
+        let begin = |customer| self.asked(now, move |client| begin(client, order, customer));
         match begin(customer).await {
             // Deleted at Stripe: nobody is kept from buying by that.
             Err(StripeError::Missing(_)) if customer.is_some() => begin(None).await,
@@ -188,7 +182,6 @@ async fn begin(
     client: Client,
     order: &Order,
     customer: Option<&str>,
-    return_url: &str,
 ) -> Result<String, StripeError> {
     let id = order.id.to_string();
     let metadata: HashMap<String, String> = [(ORDER, &id), (ACCOUNT, &order.account.to_string())]
@@ -223,8 +216,8 @@ async fn begin(
         .adaptive_pricing(pricing)
         .invoice_creation(invoice)
         .line_items(vec![item])
-        .success_url(with_checkout(return_url, &id))
-        .cancel_url(with_checkout(return_url, &id));
+        .success_url(with_checkout(&order.return_url, &id))
+        .cancel_url(with_checkout(&order.return_url, &id));
     // A key is of one request: the same order without its customer is another one.
     let (request, key) = match customer {
         Some(customer) => (request.customer(customer), format!("scrip-order-{id}-{customer}")),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use local::stripe::WEBHOOK_SECRET;
 use serde_json::{Value, json};
-use shared::domain::Key;
+use shared::domain::{CheckoutRequest, Key};
 use shared::operate::payment;
 use shared::stripe::signature;
 use tests::support::{Answer, answer, request};
@@ -90,9 +90,14 @@ async fn set_up(bench: &Bench, before: Before) -> String {
     let world = bench.handlers[HANDLER].world();
     let key: Key = "an order".parse().expect("a key");
     let account = ACCOUNT.parse().expect("an account");
-    let what = ("starter", None, false);
+    let request = CheckoutRequest {
+        pack: "starter".to_owned(),
+        user: None,
+        return_url: "https://app.example.com/credits".to_owned(),
+        live: false,
+    };
     let catalog = world.catalog().await;
-    let ordered = payment::order(world, &catalog, &account, &key, what).await;
+    let ordered = payment::order(world, &catalog, &account, &key, &request).await;
     let order = ordered.expect("ordered").id.to_string();
     match before {
         Before::Ordered => {}

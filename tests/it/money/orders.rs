@@ -6,8 +6,7 @@ use local::stripe::Deed;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
-use shared::domain::payment::Order;
-use shared::domain::{AccountId, Key};
+use shared::domain::{AccountId, CheckoutRequest, Key, Order};
 use shared::operate::payment;
 
 use crate::support::Stack;
@@ -76,9 +75,14 @@ async fn ordered(stack: &Stack, account: &str) -> Order {
     let world = stack.world();
     let key: Key = "order".parse().expect("a key");
     let account: AccountId = account.parse().expect("an account");
-    let what = ("starter", None, false);
+    let request = CheckoutRequest {
+        pack: "starter".to_owned(),
+        user: None,
+        return_url: "https://app.example.com/credits".to_owned(),
+        live: false,
+    };
     let catalog = world.catalog().await;
-    let order = payment::order(world, &catalog, &account, &key, what).await;
+    let order = payment::order(world, &catalog, &account, &key, &request).await;
     order.expect("ordered")
 }
 

@@ -8,9 +8,9 @@ use shared::secrets::Secret;
 use shared::stripe::Stripe;
 
 use crate::page::page;
-use crate::support::Stack;
 use crate::support::shop::Shop;
 use crate::support::vault::Vault;
+use crate::support::{PRODUCT, Stack, request};
 
 /// What the customer is shown of the receipt: with the checkout, and on the page.
 async fn receipt(shop: &Shop, order: &str) -> Option<String> {
@@ -169,4 +169,35 @@ async fn reconcile_reads_a_replaced_key_too_but_none_of_the_other_mode() {
         assert!(!functions.stripe().is_live());
         assert_eq!(vault.take_reads(), 1);
     }
+}
+
+/// The process died after Stripe was asked; the customer came back by another link and tries again.
+#[tokio::test]
+async fn a_checkout_tried_again_from_elsewhere_is_the_same_one_at_stripe() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    let first = shop.order("acme", "buy", "starter").await;
+    let id = first.text("/id").to_owned();
+    let tables = shop.stack.tables();
+    let written = tables.scan().table_name("scrip-ledger").send().await.expect("items");
+    let mut noted = written.items().iter().filter(|item| {
+        item.get("u").and_then(|url| url.as_s().ok()).is_some_and(|url| url.starts_with("http"))
+    });
+    let order = noted.next().expect("the order says where it is paid");
+    let forget = tables.update_item().table_name("scrip-ledger");
+    let forget =
+        ["a", "s"].into_iter().fold(forget, |forget, name| forget.key(name, order[name].clone()));
+    forget.update_expression("REMOVE u").send().await.expect("forgotten");
+
+    let body =
+        format!(r#"{{"subject":"ada","scopes":["buy"],"return_url":"{PRODUCT}/elsewhere"}}"#);
+    let session = request("POST", "/v1/accounts/acme/sessions", None, &body);
+    let token = shop.stack.send(session).await.text("/token").to_owned();
+    let pack = r#"{"pack":"starter"}"#;
+    let again = shop.ask(&token, "POST", "/v1/me/checkouts", Some("buy"), pack).await;
+    assert_eq!(again.status, 201, "{again:?}");
+    assert_eq!((again.text("/id"), again.text("/url")), (&*id, first.text("/url")));
+    let session = shop.stripe.session_of(&id).expect("a session");
+    shop.act(&session, Deed::Pay).await;
+    assert_eq!(shop.balance("acme").await.0, "525");
 }
