@@ -131,7 +131,7 @@ async fn the_smoke_test_of_a_deployed_stack_passes_on_the_local_one() {
     let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a program");
     let printed = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{printed}{}", String::from_utf8_lossy(&ran.stderr));
-    assert!(printed.ends_with("11 passed, 0 failed, 3 skipped\n"), "{printed}");
+    assert!(printed.ends_with("12 passed, 0 failed, 3 skipped\n"), "{printed}");
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use lambda_http::RequestExt;
+use lambda_http::{Body, RequestExt, Response};
 use local::stripe::WEBHOOK_SECRET;
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::http::gateway;
 use shared::secrets::Secret;
 
 use crate::support::shop::Shop;
@@ -41,14 +42,13 @@ fn reader(event: &Value) -> Option<&'static str> {
 
 async fn replay(event: &Value) -> Value {
     let Shop { stack, .. } = Shop::beside(stage().await).await;
-    let text = event.to_string();
     if let Some(function) = reader(event) {
         return stack.mappings.invoke(function, event).await.expect("an answer");
     }
     if event.get("requestContext").is_none() {
         return debit::invoke::answer(stack.world(), event.clone()).await;
     }
-    let request = lambda_http::request::from_str(&text).expect("an event of the gateway");
+    let request = gateway::request(event.clone()).expect("an event of the gateway");
     let (method, path) = (request.method().to_string(), request.raw_http_path().to_owned());
     let routes = Template::load().routes();
     let route = routes.iter().find(|route| route.matches(&method, &path));
@@ -98,4 +98,46 @@ async fn every_event_is_answered_as_it_was() {
             insta::assert_snapshot!(name, reply);
         });
     }
+}
+
+/// The gateway hands over paths decoded. `lambda_http` panics at what it can make no address of.
+#[tokio::test]
+async fn what_cannot_be_in_an_address_is_answered_and_ends_no_function() {
+    let stack = Stack::noon().await;
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/my-balance-session-required.json");
+    let sent: Value =
+        serde_json::from_slice(&std::fs::read(file).expect("an event")).expect("JSON");
+    let strange = " \"#%<>?[\\]^`{|}\u{7f}\u{0}\n\u{e9}\u{1f600}";
+    for (path, query, status) in [
+        (format!("/assets/{strange}/x"), String::new(), 404),
+        (format!("/{strange}"), strange.to_owned(), 404),
+        ("/".to_owned(), strange.to_owned(), 401),
+        ("/enter".to_owned(), format!("t={strange}"), 401),
+    ] {
+        let mut event = sent.clone();
+        event["rawPath"] = path.clone().into();
+        event["requestContext"]["http"]["path"] = path.into();
+        event["rawQueryString"] = query.into();
+        let handle = async |request| balance::handle(stack.world(), request).await;
+        let reply = gateway::answer(event.clone(), handle).await;
+        assert_eq!(reply["statusCode"], status, "{event}: {reply}");
+    }
+    for foreign in [json!(null), json!([]), json!({}), json!({ "rawPath": 1 })] {
+        let handle = async |request| balance::handle(stack.world(), request).await;
+        assert_eq!(gateway::answer(foreign, handle).await["statusCode"], 404);
+    }
+}
+
+#[test]
+fn the_gateway_is_told_cookies_and_bytes_as_it_wants_them() {
+    let response = Response::builder().status(303).header("location", "/");
+    let response = response.header("set-cookie", "a=1").header("set-cookie", "b=2");
+    let reply = gateway::reply(response.body(Body::Empty).expect("a response"));
+    let headers = json!({ "location": "/" });
+    assert_eq!(reply["cookies"], json!(["a=1", "b=2"]));
+    assert_eq!((&reply["statusCode"], &reply["headers"]), (&json!(303), &headers), "{reply}");
+    assert_eq!(reply["isBase64Encoded"], false);
+    let bytes = gateway::reply(Response::new(Body::Binary(vec![0, 255])));
+    assert_eq!((&bytes["body"], &bytes["isBase64Encoded"]), (&json!("AP8="), &json!(true)));
 }

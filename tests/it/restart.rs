@@ -42,8 +42,8 @@ fn program() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let folder = test.ancestors().nth(2).expect("the folder of the profile");
     let mut build = Command::new(env!("CARGO"));
-    // Of the whole workspace, whose features the tests were built with: nothing is built twice.
-    build.args(["build", "--quiet", "--workspace", "--bin", "local"]);
+    // Beside the tests of the workspace: with the features that they ask for, nothing is built twice.
+    build.args(["build", "--quiet", "--workspace", "--bin", "local", "--test", "it"]);
     build.arg("--target-dir").arg(folder.parent().expect("the target folder"));
     if !folder.ends_with("debug") {
         build.arg("--release");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use shared::http::gateway;
 
 use crate::page::page;
 use crate::support::{Answer, Stack, answer, contract, request};
@@ -15,7 +16,8 @@ async fn operated(stack: &Stack, event: &str) {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
     let text = text.expect("an event").replace("accounts/new", "accounts/open");
     let text = text.replace("accounts/frozen", "accounts/open");
-    let request = lambda_http::request::from_str(&text).expect("a request");
+    let described = serde_json::from_str(&text).expect("JSON");
+    let request = gateway::request(described).expect("a request");
     let done = answer(accounts::handle(stack.world(), request).await);
     assert!([200, 201].contains(&done.status), "{event}: {done:?}");
 }

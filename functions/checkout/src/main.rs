@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 
-use lambda_http::{Error, run, service_fn};
+use lambda_http::lambda_runtime::run;
+use lambda_http::{Error, LambdaEvent, service_fn};
 use shared::clock::Clock;
 use shared::domain::Instant;
+use shared::http::gateway;
 use shared::metrics::Metrics;
 use shared::stripe::Stripe;
 use shared::telemetry;
@@ -17,8 +19,9 @@ async fn main() -> Result<(), Error> {
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
     let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    run(service_fn(async |request| {
-        Ok::<_, Infallible>(checkout::handle(&world, &stripe, request).await)
+    run(service_fn(async |event: LambdaEvent<gateway::Event>| {
+        let answer = async |request| checkout::handle(&world, &stripe, request).await;
+        Ok::<_, Infallible>(gateway::answer(event.payload, answer).await)
     }))
     .await
 }

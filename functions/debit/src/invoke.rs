@@ -1,9 +1,8 @@
 //! What arrives at the function: a request through the gateway, or a direct `lambda:Invoke`.
 
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use lambda_http::{Body, Response};
 use serde_json::Value;
 use shared::http;
+use shared::http::gateway;
 use shared::operate;
 use shared::world::World;
 
@@ -13,10 +12,7 @@ pub async fn answer(world: &World, payload: Value) -> Value {
     if payload.get("requestContext").is_none() {
         return direct(world, &payload).await;
     }
-    match lambda_http::request::from_str(&payload.to_string()) {
-        Ok(request) => gateway(crate::handle(world, request).await),
-        Err(_) => gateway(http::Problem::no_route().into_response()),
-    }
+    gateway::answer(payload, async |request| crate::handle(world, request).await).await
 }
 
 /// `{"account","id","action","quantity"}` to the receipt, or to `{"status","code",...}`.
@@ -32,14 +28,4 @@ async fn direct(world: &World, payload: &Value) -> Value {
     let response = http::answer(world, result).await;
     let body: &[u8] = response.body();
     serde_json::from_slice(body).unwrap_or(Value::Null)
-}
-
-/// A response in the form that the gateway takes.
-fn gateway(response: Response<Body>) -> Value {
-    let (parts, body) = response.into_parts();
-    let mut reply = ApiGatewayV2httpResponse::default();
-    reply.status_code = parts.status.as_u16().into();
-    reply.headers = parts.headers;
-    reply.body = Some(body).filter(|body| !matches!(body, Body::Empty));
-    serde_json::to_value(reply).unwrap_or(Value::Null)
 }

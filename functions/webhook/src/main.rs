@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 
-use lambda_http::{Error, run, service_fn};
+use lambda_http::lambda_runtime::run;
+use lambda_http::{Error, LambdaEvent, service_fn};
 use shared::clock::Clock;
 use shared::domain::Instant;
+use shared::http::gateway;
 use shared::metrics::Metrics;
 use shared::telemetry;
 use shared::world::{World, secret_from_env};
@@ -15,8 +17,9 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
     let secret = secret_from_env("STRIPE_WEBHOOK_SECRET_ARN", clock.now()).await?;
     let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    run(service_fn(async |request| {
-        Ok::<_, Infallible>(webhook::handle(&world, &secret, request).await)
+    run(service_fn(async |event: LambdaEvent<gateway::Event>| {
+        let answer = async |request| webhook::handle(&world, &secret, request).await;
+        Ok::<_, Infallible>(gateway::answer(event.payload, answer).await)
     }))
     .await
 }

@@ -4,6 +4,7 @@ mod csv;
 pub mod cursor;
 pub mod customer;
 mod fields;
+pub mod gateway;
 pub mod ledger;
 pub mod page;
 pub mod payment;

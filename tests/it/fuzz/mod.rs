@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::http::gateway;
 use shared::stripe::signature;
 
 use crate::support::shop::Shop;
@@ -100,8 +101,8 @@ fn assert_answered(status: &Value, input: &Value) {
 }
 
 /// The event with what a caller cannot say as it was sent: the gateway itself writes the context, the
-/// host and the protocol, a path begins with `/`, and a query has no letters that HTTP does not let
-/// into one. The library that reads events relies on all of it, and panics.
+/// host and the protocol, and a path begins with `/`. The library that reads events relies on it, and
+/// panics.
 fn as_the_gateway_writes(mut event: Value, sent: &Value) -> Value {
     if !event.is_object() {
         return sent.clone();
@@ -117,9 +118,6 @@ fn as_the_gateway_writes(mut event: Value, sent: &Value) -> Value {
     }
     let path = event["rawPath"].as_str().unwrap_or_default().trim_start_matches('/');
     event["rawPath"] = format!("/{path}").into();
-    let query = event["rawQueryString"].as_str().unwrap_or_default().chars();
-    let query: String = query.filter(|c| c.is_ascii_graphic() && !"<>".contains(*c)).collect();
-    event["rawQueryString"] = query.into();
     event
 }
 
@@ -152,7 +150,7 @@ async fn events_of_the_gateway() {
             let body = event["body"].as_str().unwrap_or_default();
             event["body"] = aws_smithy_types::base64::encode(body).into();
         }
-        let Ok(request) = lambda_http::request::from_str(&event.to_string()) else { continue };
+        let Some(request) = gateway::request(event.clone()) else { continue };
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let route = routes.iter().find(|route| route.matches(&method, &path));
         if route.is_some_and(|route| route.function == "debit") {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Complaints, functions, of_type, resources};
+use super::{Complaints, events, functions, of_type, resources};
 
 /// What the gateway may write of a request. Neither the query, where the token of a link is, nor a
 /// header or a path.
@@ -76,6 +76,37 @@ pub fn logs_end(template: &Value) -> Complaints {
         }
         if function["Tracing"] != "Active" {
             complaints.push(format!("{name} is not traced"));
+        }
+    }
+    complaints
+}
+
+/// Names that are chosen have the stack's in them, so that a second stack of the same AWS account
+/// and region can have its own.
+pub fn stages_share_an_account(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    let named = ["Name", "TableName", "QueueName", "FunctionName", "LogGroupName", "PolicyName"];
+    let named = named.into_iter().chain(["ManagedPolicyName", "RoleName", "DashboardName"]);
+    let named: Vec<&str> = named.chain(["AlarmName", "TopicName", "StageName"]).collect();
+    for (resource, described) in resources(template) {
+        // A filter names the group that it reads.
+        let properties = match described["Type"].as_str() {
+            Some("AWS::Logs::MetricFilter") => continue,
+            _ => described["Properties"].as_object().into_iter().flatten(),
+        };
+        for (property, name) in properties.filter(|(property, _)| named.contains(&&***property)) {
+            if name.as_str().is_none_or(|name| !name.contains("${AWS::StackName}")) {
+                complaints.push(format!("{resource}: {property} is {name} in every stack"));
+            }
+        }
+    }
+    for (function, properties) in functions(template) {
+        for (event, described) in events(&properties) {
+            // SAM names a schedule after the function and the event.
+            let schedule = described["Type"] == "ScheduleV2";
+            if schedule && described["Properties"]["OmitName"] != true {
+                complaints.push(format!("{function}: {event} is the same name in every stack"));
+            }
         }
     }
     complaints

@@ -28,6 +28,24 @@ pub fn failures_go_somewhere(template: &Value) -> Complaints {
     complaints
 }
 
+/// A function that sends what is left to the queue that invokes it says so: Lambda ends such a chain
+/// after 16 invocations otherwise.
+pub fn what_goes_on_may_go_on(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, function) in functions(template) {
+        let Some(queue) = function["Environment"]["Variables"]["QUEUE_URL"].as_str() else {
+            continue;
+        };
+        let own = events(&function).iter().any(|(_, event)| {
+            event["Properties"]["Queue"].as_str() == Some(&format!("{queue}.Arn"))
+        });
+        if own && function["RecursiveLoop"] != "Allow" {
+            complaints.push(format!("{name} is ended after 16 parts"));
+        }
+    }
+    complaints
+}
+
 fn goes_somewhere(template: &Value, function: &Value, event: &Value) -> Result<(), String> {
     let properties = &event["Properties"];
     match event["Type"].as_str().unwrap_or_default() {

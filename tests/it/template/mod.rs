@@ -17,7 +17,7 @@ type Complaints = Vec<String>;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 14] = [
+const CHECKS: [(&str, Check); 16] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
@@ -28,7 +28,9 @@ const CHECKS: [(&str, Check); 14] = [
     ("what is stored is encrypted", data::what_is_stored_is_encrypted),
     ("logs end", data::logs_end),
     ("access logs say no secret", data::access_logs_say_no_secret),
+    ("stages share an account", data::stages_share_an_account),
     ("failures go somewhere", failures::failures_go_somewhere),
+    ("what goes on may go on", failures::what_goes_on_may_go_on),
     ("alarms are heard", sight::alarms_are_heard),
     ("every function is watched", sight::every_function_is_watched),
     ("metrics are known", sight::metrics_are_known),

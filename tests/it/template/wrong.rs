@@ -233,6 +233,19 @@ const MISTAKES: &[Mistake] = &[
         "Relay/Properties/Events/Pages/Type",
         || json!("S3"),
     ),
+    (
+        "what goes on may go on",
+        "Audit is ended after 16 parts",
+        "Audit/Properties/RecursiveLoop",
+        NOTHING,
+    ),
+    ("stages share an account", "Bus: Name", "Bus/Properties/Name", || json!("scrip")),
+    (
+        "stages share an account",
+        "Monday is the same name",
+        "Recharge/Properties/Events/Monday/Properties/OmitName",
+        NOTHING,
+    ),
     // Alarms.
     (
         "alarms are heard",

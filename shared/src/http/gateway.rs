@@ -1,0 +1,65 @@
+//! What the gateway hands a function, and what it takes back: payloads of version 2.0.
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::http::header::SET_COOKIE;
+use lambda_http::{Body, Request, Response};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
+
+use super::Problem;
+
+/// A request as the gateway describes it.
+pub type Event = Value;
+
+/// What a query cannot have as it is (RFC 3986, 3.4), and a path neither.
+const QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+/// What a path cannot have besides: with it the query would begin.
+const PATH: &AsciiSet = &QUERY.add(b'?');
+
+/// Answers a request with what `handle` makes of it. What is no request of the gateway's is answered
+/// like a route that is not there.
+pub async fn answer(event: Event, handle: impl AsyncFnOnce(Request) -> Response<Body>) -> Value {
+    match request(event) {
+        Some(request) => reply(handle(request).await),
+        None => reply(Problem::no_route().into_response()),
+    }
+}
+
+/// The request of an event. None: it is not of the gateway.
+///
+/// The gateway hands over the path decoded: `%20` is a space there. `lambda_http` panics at what it
+/// cannot make an address of, and a panic ends the process, so it is encoded again first.
+pub fn request(mut event: Event) -> Option<Request> {
+    for (name, encoded) in [("rawPath", PATH), ("rawQueryString", QUERY)] {
+        if let Some(Value::String(text)) = event.get_mut(name) {
+            *text = utf8_percent_encode(text, encoded).to_string();
+        }
+    }
+    lambda_http::request::from_str(&event.to_string()).ok()
+}
+
+/// A response in the form that the gateway takes.
+pub fn reply(response: Response<Body>) -> Value {
+    let (mut parts, body) = response.into_parts();
+    let cookies = parts.headers.get_all(SET_COOKIE).iter();
+    let cookies = cookies.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)).collect();
+    parts.headers.remove(SET_COOKIE);
+    let mut reply = ApiGatewayV2httpResponse::default();
+    reply.status_code = parts.status.as_u16().into();
+    reply.headers = parts.headers;
+    reply.cookies = cookies;
+    reply.is_base64_encoded = matches!(body, Body::Binary(_));
+    reply.body = Some(body).filter(|body| !matches!(body, Body::Empty));
+    serde_json::to_value(reply).unwrap_or(Value::Null)
+}
