@@ -111,7 +111,9 @@ async fn the_widget_has_an_address_that_stays_and_one_that_is_kept() {
     for name in ["en.js", "say.js", "page.js", "page.css", "icon.svg"] {
         assert_eq!(stack.get(&format!("{folder}/{name}")).await.status, 200, "{name}");
     }
-    assert_eq!(stack.get("/assets/0000000000000000/page.css").await.status, 200, "an old page");
+    let of_another = stack.get("/assets/0000000000000000/page.css").await;
+    assert_eq!(of_another.status, 200, "a page of another version");
+    assert_eq!(of_another.headers["cache-control"], "no-store", "kept, it would stay for a year");
     for missing in ["page.html", "secret", "..%2f..%2fCargo.toml"] {
         assert_eq!(stack.get(&format!("{folder}/{missing}")).await.status, 404, "{missing}");
     }

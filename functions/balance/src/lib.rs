@@ -42,7 +42,7 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
             ["enter"] => enter(world, call).await,
             [""] => page::show(world, call).await,
             ["scrip.js"] => Ok(page::widget()),
-            ["assets", _hash, name] => page::file(name),
+            ["assets", hash, name] => page::file(hash, name),
             _ => Err(Problem::no_route()),
         },
         ("POST", path) => match path[..] {

@@ -31,10 +31,11 @@ fn html_of(status: u16, html: String) -> Response<Body> {
     response.body(Body::Text(html)).expect("status and headers are valid")
 }
 
-/// A file whose address has the hash of its content in it: kept for good. Pages of any origin may
-/// read it, as it is the same for everybody.
-pub fn file(kind: &'static str, text: &'static str) -> Response<Body> {
-    asset(kind, "public, max-age=31536000, immutable", text.to_owned())
+/// A file under an address with a hash in it: kept for good if the hash is `its`, else not at all.
+/// Pages of any origin may read it, as it is the same for everybody.
+pub fn file(kind: &'static str, text: &'static str, its: bool) -> Response<Body> {
+    let keep = if its { "public, max-age=31536000, immutable" } else { "no-store" };
+    asset(kind, keep, text.to_owned())
 }
 
 /// A file whose address stays as it is: asked for again after five minutes.

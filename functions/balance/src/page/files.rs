@@ -34,12 +34,13 @@ pub static FOLDER: LazyLock<String> = LazyLock::new(|| {
     })
 });
 
-/// One of the files. A page that was loaded before a deploy asks under an old hash, and gets what
-/// there is now.
-pub fn file(name: &str) -> Result<Response<Body>, Problem> {
+/// One of the files, under a hash. While a deploy goes on a page asks under the hash of another
+/// version: it gets what there is here, and not to keep, as that is not what the hash is of.
+pub fn file(hash: &str, name: &str) -> Result<Response<Body>, Problem> {
     let found = FILES.iter().find(|(known, _, _)| *known == name);
     let (_, kind, text) = found.ok_or_else(Problem::no_route)?;
-    Ok(page::file(kind, text))
+    let ours = FOLDER.strip_prefix("/assets/") == Some(hash);
+    Ok(page::file(kind, text, ours))
 }
 
 /// The widget under an address that stays: one line that leads to the file of today.
