@@ -1,6 +1,7 @@
 //! The deployed template, as far as the local stack follows it: tables and routes.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -42,20 +43,24 @@ pub struct Mapping {
 }
 
 /// The template in the repository, parsed.
-#[derive(Clone, Debug)]
-pub struct Template(Value);
+#[derive(Clone, Copy, Debug)]
+pub struct Template(&'static Value);
+
+/// Parsed once: it is 56 KB, and a test opens many stacks.
+static PARSED: LazyLock<Value> = LazyLock::new(|| {
+    serde_saphyr::from_str(include_str!("../../template.yaml")).expect("template.yaml is YAML")
+});
 
 impl Template {
     /// # Panics
     /// If the template in the repository is not YAML: the program was built from it.
     pub fn load() -> Template {
-        let text = include_str!("../../template.yaml");
-        Template(serde_saphyr::from_str(text).expect("template.yaml is YAML"))
+        Template(&PARSED)
     }
 
     /// All of it. Of what CloudFormation fills in (`!Ref Accounts`) there is the text: `Accounts`.
     pub fn value(&self) -> &Value {
-        &self.0
+        self.0
     }
 
     pub fn tables(&self) -> Vec<Table> {

@@ -1,8 +1,9 @@
 //! Every sample event in `events/`, replayed: what Lambda would hand to a function, and what goes
-//! back, as a snapshot.
+//! back, as a snapshot: `UPDATE_EXPECT=1` writes them anew.
 
 use std::path::Path;
 
+use expect_test::expect_file;
 use lambda_http::{Body, RequestExt, Response};
 use local::stripe::WEBHOOK_SECRET;
 use local::template::Template;
@@ -94,9 +95,8 @@ async fn every_event_is_answered_as_it_was() {
         let event: Value = serde_json::from_str(&text).expect("JSON");
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
         let reply = serde_json::to_string_pretty(&replay(&event).await).expect("JSON");
-        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!(name, reply);
-        });
+        let snapshot = format!("{}/it/snapshots/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        expect_file![snapshot].assert_eq(&format!("{reply}\n"));
     }
 }
 

@@ -88,9 +88,9 @@ fn every_dependency_is_used() {
 #[test]
 fn an_unused_dependency_is_found() {
     let manifest = "[package]\nname = \"a\"\n[dependencies]\nserde-json.workspace = true\n\
-                    http = \"1\"\n[dev-dependencies]\ninsta = { workspace = true }\n";
-    assert_eq!(unused(manifest, "serde_json::json!({}); insta::snapshot!()"), ["http"]);
-    assert_eq!(unused(manifest, "my_http::get(); serde_json::to_string"), ["http", "insta"]);
+                    http = \"1\"\n[dev-dependencies]\nproptest = { workspace = true }\n";
+    assert_eq!(unused(manifest, "serde_json::json!({}); proptest::proptest!()"), ["http"]);
+    assert_eq!(unused(manifest, "my_http::get(); serde_json::to_string"), ["http", "proptest"]);
 }
 
 /// Else cargo links a program without a single test for each library and each function: minutes of
