@@ -4,12 +4,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tests::proof::{self, DEBITS};
 
 use crate::support::wire::Fault;
 use crate::support::{Stack, at_once};
 
-/// Debits per arm.
-const DEBITS: usize = 20_000;
 const CALLERS: usize = 16;
 
 /// Loses the reply of a request in fifty.
@@ -19,22 +18,19 @@ fn one_reply_in_fifty(seed: u64) -> impl FnMut(&str, usize) -> Fault + Send + 's
     move |_, _| if random.random_ratio(1, 50) { Fault::LoseReply } else { Fault::None }
 }
 
-fn seed() -> u64 {
-    std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122)
-}
-
 #[tokio::test(start_paused = true)]
 async fn no_credit_is_off_when_replies_are_lost() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "1000000").await;
     let before = stack.balance("acme").await;
-    stack.wire.set_policy(one_reply_in_fifty(seed()));
+    let each = DEBITS.get().div_ceil(CALLERS as u64);
+    stack.wire.set_policy(one_reply_in_fifty(proof::seed(20_261_122)));
     let answers = at_once(CALLERS, |_| {
         let stack = stack.clone();
         async move {
             let mut done = 0;
-            for _ in 0..DEBITS / CALLERS {
+            for _ in 0..each {
                 let id = stack.id(0).to_string();
                 let mut answer = stack.debit("acme", &id, "1").await;
                 while answer.status == 503 {
@@ -55,7 +51,7 @@ async fn no_credit_is_off_when_replies_are_lost() {
     assert_eq!(entries(&after) - entries(&before), done as u64 + 1);
     assert_eq!(after.text("/available"), (1_000_025 - done).to_string());
     println!("{:?}", stack.wire.take_costs());
-    println!("{done} debits, 1 reply in 50 lost: 0 credits off");
+    DEBITS.say(format_args!("{done} debits, 1 reply in 50 lost: 0 credits off"));
 }
 
 #[tokio::test]
@@ -108,8 +104,8 @@ async fn the_plain_update_debits_twice() {
     let tables = local::tables::names();
     let put = client.put_item().table_name(&tables.accounts).item("a", key("naive"));
     put.item("v", number(1_000_000)).send().await.expect("an item");
-    stack.wire.set_policy(one_reply_in_fifty(seed()));
-    let debits = DEBITS / 10;
+    stack.wire.set_policy(one_reply_in_fifty(proof::seed(20_261_122)));
+    let debits = 2_000;
     for _ in 0..debits {
         let update = client.update_item().table_name(&tables.accounts).key("a", key("naive"));
         let update = update.update_expression("SET v = v - :c").condition_expression("v >= :c");

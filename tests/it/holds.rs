@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
+use tests::proof::ROUNDS;
 
 use crate::support::{Answer, Stack, at_once, ledger};
 
@@ -239,7 +240,7 @@ async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
 #[tokio::test(start_paused = true)]
 async fn a_hold_ends_once_whoever_comes_first() {
     const CALLERS: usize = 8;
-    let rounds: u64 = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(250);
+    let rounds = ROUNDS.get();
     let mut random = StdRng::seed_from_u64(20_261_122);
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     stack.open("acme", "free").await;
@@ -289,5 +290,5 @@ async fn a_hold_ends_once_whoever_comes_first() {
         let left = (balance.text("/available"), balance.text("/held"));
         assert_eq!(left, (&*expected.to_string(), "0"), "round {round}");
     }
-    println!("{rounds} rounds of {CALLERS} callers: each hold ended once");
+    ROUNDS.say(format_args!("{rounds} rounds of {CALLERS} callers: each hold ended once"));
 }

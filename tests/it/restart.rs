@@ -1,8 +1,8 @@
 //! kill -9 at any moment: what was acknowledged is there, what was not is settled by sending its id
 //! again, and no credit is off.
 //!
-//! The process is the one that `cargo run` starts, its tables in a folder. It is killed 10 times, and
-//! 100 times where `CI` is set; `KILLS=n` says how often, `SEED=n` plays other operations.
+//! The process is the one that `cargo run` starts, its tables in a folder. `KILLS=n` says how often it
+//! is killed, `SEED=n` plays other operations.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tests::proof::{self, KILLS};
 use tests::simulation::auditor::{self, Answered};
 use tests::simulation::client::{Clients, Operation};
 use tests::support::instant;
@@ -33,10 +34,6 @@ const BEGINS: &str = "2026-11-22T23:59:50Z";
 /// How often an operation is sent before the client goes on to the next.
 const SENDS: usize = 4;
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}: a number")))
-}
-
 /// The program that `cargo run` starts, as it is built from this source.
 fn program() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
@@ -51,9 +48,8 @@ fn program() -> PathBuf {
         build.env_remove(name);
     }
     build.arg("--target-dir").arg(folder.parent().expect("the target folder"));
-    if !folder.ends_with("debug") {
-        build.arg("--release");
-    }
+    let profile = folder.file_name().and_then(|name| name.to_str()).expect("a profile");
+    build.args(["--profile", if profile == "debug" { "dev" } else { profile }]);
     let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
     assert!(built.success(), "cargo build --bin local");
     folder.join("local")
@@ -339,8 +335,7 @@ async fn pause(ms: u64) {
 
 #[tokio::test]
 async fn killed_at_any_moment_under_load_no_credit_is_off() {
-    let kills = number("KILLS").unwrap_or(if std::env::var_os("CI").is_some() { 100 } else { 10 });
-    let seed = number("SEED").unwrap_or(9);
+    let (kills, seed) = (KILLS.get(), proof::seed(9));
     println!("SEED={seed}");
     LocalSet::new().run_until(kill(kills, seed)).await;
 }
@@ -367,7 +362,9 @@ async fn kill(kills: u64, seed: u64) {
     let clients: Vec<_> =
         (0..CLIENTS).map(|n| spawn_local(load.clone().client(n % ACCOUNTS))).collect();
     let buyer = spawn_local(load.clone().buyer());
+    let bar = KILLS.bar(kills);
     for _ in 0..kills {
+        bar.inc(1);
         pause(20 + load.clients.below(1_500)).await;
         drop(stack);
         stack = Stack::start(&program, &folder.0, None);
@@ -394,7 +391,8 @@ async fn kill(kills: u64, seed: u64) {
     load.advance(600).await;
     let entries = load.audit().await;
     load.audit_payments(&paid).await;
-    println!(
+    bar.finish_and_clear();
+    KILLS.say(format_args!(
         "{kills} kills in {} s: {} operations of {CLIENTS} clients, {} requests, {} without an \
          answer, {} operations without an outcome until the end, {entries} entries, {} packs paid: \
          0 credits off",
@@ -404,5 +402,5 @@ async fn kill(kills: u64, seed: u64) {
         load.unanswered.get(),
         open.len(),
         paid.len(),
-    );
+    ));
 }

@@ -9,6 +9,7 @@ use local::repair::Done;
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use serde_json::Value;
 use shared::secrets::Secret;
+use tests::proof::PAIRS;
 use tokio::task::JoinSet;
 
 use crate::support::shop::Shop;
@@ -182,10 +183,10 @@ async fn play(shop: Shop, accounts: Items, filed: Items, sent: Vec<Sent>) -> Tol
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_tear_is_named_and_repaired_or_parked_and_nothing_is_charged_twice() {
     let (shop, moments, sent) = story().await;
-    // One of 13 pairs at every run; PAIRS=all plays them all.
-    let every = if std::env::var("PAIRS").is_ok_and(|pairs| pairs == "all") { 1 } else { 13 };
+    let every = usize::try_from(PAIRS.get()).expect("a small number");
     let mut playing: JoinSet<((usize, usize), Told)> = JoinSet::new();
     let mut all = Vec::new();
+    let bar = PAIRS.bar((moments.len().pow(2) / every) as u64);
     for i in 0..moments.len() {
         for j in (0..moments.len()).filter(|j| (i + 2 * j) % every == 0) {
             if playing.len() == AT_ONCE {
@@ -193,12 +194,14 @@ async fn every_tear_is_named_and_repaired_or_parked_and_nothing_is_charged_twice
             }
             let (accounts, filed) = (moments[i][0].clone(), moments[j][1].clone());
             let (shop, sent) = (shop.clone(), sent.clone());
+            bar.inc(1);
             playing.spawn(async move { ((i, j), play(shop, accounts, filed, sent).await) });
         }
     }
     while let Some(played) = playing.join_next().await {
         all.push(played.expect("no pair panics"));
     }
+    bar.finish_and_clear();
     let (mut found, mut wrong) = (BTreeMap::new(), Vec::new());
     let (mut tears, mut parked, mut repairs, mut questions, mut evidence) = (0, 0, 0, 0, 0);
     for ((i, j), told) in &all {
@@ -215,13 +218,13 @@ async fn every_tear_is_named_and_repaired_or_parked_and_nothing_is_charged_twice
             *found.entry(*name).or_insert(0) += count;
         }
     }
-    println!(
+    PAIRS.say(format_args!(
         "{} moments, {} pairs: {tears} torn, {} repaired, {parked} parked; {repairs} repairs, \
          {questions} differences parked; {evidence} operations sent again. Found {found:?}",
         moments.len(),
         all.len(),
         tears - parked,
-    );
+    ));
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tears > all.len() / 3, "{tears}");
 }

@@ -1,14 +1,18 @@
 //! Every schedule of two handlers with one id and a third with another, and in each of them a crash
 //! or a lost message anywhere.
 //!
-//! A schedule is a list of choices: whose request passes next, and how. All lists are played, depth
-//! first; one that comes to a state where another has been is not played on, since from there it
-//! would be the same.
+//! A schedule is a list of choices: whose request passes next, and how. The full size plays all
+//! lists, depth first; one that comes to a state where another has been is not played on, since from
+//! there it would be the same. The small size plays so many lists of every case, drawn at random.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tests::proof::{self, SCHEDULES};
 use tests::simulation::auditor::Exchange;
 use tests::support::Answer;
 use tokio::task::JoinHandle;
@@ -38,17 +42,25 @@ fn every_schedule_of_three_handlers_leaves_one_debit() {
     // Two threads: a case is a world of its own.
     let (one, two): (Vec<Case>, Vec<Case>) =
         CASES.iter().partition(|case| (**case as usize).is_multiple_of(2));
+    let all = AtomicUsize::new(0);
+    let bar = SCHEDULES.bar(CASES.len() as u64);
     std::thread::scope(|scope| {
         for cases in [one, two] {
+            let (all, bar) = (&all, &bar);
             scope.spawn(move || {
                 for case in cases {
                     let explored = on_one_thread(explore(case));
                     println!("{case:?}: {explored:?}");
                     assert!(explored.schedules > 6, "{case:?}: three handlers have more schedules");
+                    all.fetch_add(explored.schedules, Ordering::Relaxed);
+                    bar.inc(1);
                 }
             });
         }
     });
+    bar.finish_and_clear();
+    let all = all.into_inner();
+    SCHEDULES.say(format_args!("{all} schedules in {} states: one debit each", CASES.len()));
 }
 
 async fn explore(case: Case) -> Explored {
@@ -57,6 +69,8 @@ async fn explore(case: Case) -> Explored {
     let items = bench.items();
     let asked = [case.first(&bench), case.first(&bench), case.second(&bench)];
     let mut explored = Explored::default();
+    let most = usize::try_from(SCHEDULES.get()).unwrap_or(usize::MAX);
+    let mut random = (most < usize::MAX).then(|| StdRng::seed_from_u64(proof::seed(1)));
     let mut known: HashSet<u64> = HashSet::new();
     let mut choices: Vec<usize> = Vec::new();
     loop {
@@ -71,13 +85,14 @@ async fn explore(case: Case) -> Explored {
             }
             let step = options.len();
             assert!(step < MOST_STEPS, "{case:?} {choices:?}: no end");
-            // A state is known once all that can follow from it has been or will be played.
             if step >= choices.len() {
                 explored.steps += 1;
-                if !known.insert(schedule.state()) {
+                // A state is known once all that can follow from it has been or will be played.
+                if !known.insert(schedule.state()) && random.is_none() {
                     break false;
                 }
-                choices.push(0);
+                choices
+                    .push(random.as_mut().map_or(0, |random| random.random_range(0..open.len())));
             }
             options.push(open.len());
             let (handler, passage) = open[choices[step]];
@@ -92,17 +107,25 @@ async fn explore(case: Case) -> Explored {
             false => explored.joined += 1,
         }
         schedule.stop();
-        // The next list of choices: the last one that has an alternative takes it.
-        choices.truncate(options.len());
-        while let Some(last) = choices.pop() {
-            if last + 1 < options[choices.len()] {
-                choices.push(last + 1);
-                break;
-            }
+        match random {
+            Some(_) => choices.clear(),
+            None => next(&mut choices, &options),
         }
-        if choices.is_empty() {
+        let all = explored.schedules >= most || (random.is_none() && choices.is_empty());
+        if all {
             explored.states = known.len();
             return explored;
+        }
+    }
+}
+
+/// Makes the next list of choices: the last one that has an alternative takes it. Empty: none is left.
+fn next(choices: &mut Vec<usize>, options: &[usize]) {
+    choices.truncate(options.len());
+    while let Some(last) = choices.pop() {
+        if last + 1 < options[choices.len()] {
+            choices.push(last + 1);
+            return;
         }
     }
 }

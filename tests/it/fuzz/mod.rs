@@ -16,6 +16,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::http::gateway;
 use shared::stripe::signature;
+use tests::proof::{self, FUZZ_SECONDS};
 
 use crate::support::shop::Shop;
 use crate::support::{Stack, answer, contract, request};
@@ -23,10 +24,6 @@ use mutator::Mutator;
 
 /// A stack is used for so many cases: what they write must not fill it.
 const PER_STACK: u64 = 200;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}: a number")))
-}
 
 /// The cases of one target until its time is up. Says how to repeat the one that panicked.
 struct Cases {
@@ -40,9 +37,8 @@ struct Cases {
 
 impl Cases {
     fn of(target: &'static str) -> Cases {
-        let seconds = number("FUZZ_SECONDS").unwrap_or(1);
-        let until = Instant::now() + Duration::from_secs(seconds);
-        Cases { target, seed: number("SEED").unwrap_or(1), case: 0, until, deep: 0 }
+        let until = Instant::now() + Duration::from_secs(FUZZ_SECONDS.get());
+        Cases { target, seed: proof::seed(1), case: 0, until, deep: 0 }
     }
 
     /// What the next case is drawn from. None: the time is up.

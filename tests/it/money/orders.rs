@@ -8,6 +8,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use shared::domain::{AccountId, CheckoutRequest, Key, Order};
 use shared::operate::payment;
+use tests::proof::{self, DELIVERIES, PAYMENTS, PERMUTATIONS, Size};
 
 use crate::support::Stack;
 use crate::support::shop::Shop;
@@ -33,9 +34,9 @@ const STORIES: [(&str, &[Deed], &str); 9] = {
 /// How many events of a story are permuted.
 const MOST: usize = 7;
 
-fn number(name: &str, usual: usize) -> usize {
-    let text = std::env::var(name).ok();
-    text.map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}: not a number")))
+/// So many of a proof, as an index.
+fn count(size: Size) -> usize {
+    usize::try_from(size.get()).expect("it fits into memory")
 }
 
 /// The events of a story, as Stripe tells them, with the names that a payment has in them.
@@ -99,13 +100,10 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// All of them up to this many a story; of more, so many at random. `PERMUTATIONS=5040` plays all.
-const PLAYED: usize = 60;
-
+/// All of them up to so many a story; of more, so many at random. `PERMUTATIONS=5040` plays all.
 #[tokio::test]
 async fn in_every_order_with_duplicates_a_payment_comes_to_the_same() {
-    let seed = number("SEED", 1) as u64;
-    let most = number("PERMUTATIONS", PLAYED);
+    let (seed, most) = (proof::seed(1), count(PERMUTATIONS));
     let mut random = StdRng::seed_from_u64(seed);
     let shop = Shop::noon().await;
     shop.stack.open("template", "free").await;
@@ -149,6 +147,7 @@ async fn in_every_order_with_duplicates_a_payment_comes_to_the_same() {
             assert_eq!(state, (expected.to_owned(), due.to_owned()), "{place}");
         }
     }
+    PERMUTATIONS.say(format_args!("{count} orders of {} stories of a payment", STORIES.len()));
 }
 
 /// Bought, spent, refunded: what was spent before the money went back is debt, whenever that is heard.
@@ -176,11 +175,10 @@ async fn what_was_spent_and_refunded_is_debt_in_every_order() {
 }
 
 /// Deliveries of events of many payments, mixed and repeated; each is heard at last.
-/// `DELIVERIES=100000 PAYMENTS=1000` plays as many as the issue asks for.
 #[tokio::test]
 async fn mixed_and_repeated_deliveries_of_many_payments_lose_nothing() {
-    let seed = number("SEED", 1) as u64;
-    let (deliveries, payments) = (number("DELIVERIES", 2_000), number("PAYMENTS", 20));
+    let seed = proof::seed(1);
+    let (deliveries, payments) = (count(DELIVERIES), count(PAYMENTS));
     let mut random = StdRng::seed_from_u64(seed);
     let shop = Shop::noon().await;
     shop.stack.open("template", "free").await;
@@ -206,7 +204,7 @@ async fn mixed_and_repeated_deliveries_of_many_payments_lose_nothing() {
         let answer = shop.hear(event).await;
         assert_eq!(answer.status, 200, "SEED={seed}: {answer:?}");
     }
-    println!("{} deliveries, {} events of {payments} payments", all.len(), waiting.len());
+    let (deliveries, events) = (all.len(), waiting.len());
     for (account, due) in expected {
         let balance = shop.stack.balance(&account).await;
         let grants = balance.body["grants"].as_array().expect("grants");
@@ -214,4 +212,5 @@ async fn mixed_and_repeated_deliveries_of_many_payments_lose_nothing() {
         let bought = bought.map_or("0", |grant| grant["remaining"].as_str().expect("text"));
         assert_eq!((bought, balance.text("/debt")), (due, "0"), "SEED={seed} {balance:?}");
     }
+    DELIVERIES.say(format_args!("{deliveries} deliveries, {events} events of {payments} payments"));
 }

@@ -8,12 +8,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use shared::clock::Entropy;
+use tests::proof::INTERLEAVINGS;
 
 use super::{Reply, TENANTS};
 use crate::support::{PRODUCT, Stack, instant, request};
-
-/// How often the two scripts are mixed, each time in another order.
-const ORDERS: u64 = 40;
 
 /// What a tenant sends: `{}` in a path is its account, `{hold}` and `{debit}` what it got before.
 const SCRIPT: [(&str, &str, &str); 32] = [
@@ -160,7 +158,8 @@ async fn a_tenant_is_the_same_with_and_without_another() {
         alone.push(seen);
     }
     let mut compared = 0;
-    for seed in 0..ORDERS {
+    let orders = INTERLEAVINGS.get();
+    for seed in 0..orders {
         let mut random = StdRng::seed_from_u64(seed);
         let who = usize::from(seed % 2 == 1);
         let mut pair = Pair::new().await;
@@ -179,5 +178,7 @@ async fn a_tenant_is_the_same_with_and_without_another() {
         assert_eq!(seen.events, alone.events, "SEED={seed}");
         compared += seen.replies.len() + seen.rows.len() + seen.events.len();
     }
-    println!("{ORDERS} orders of two tenants: {compared} replies, rows and events, the same bytes");
+    INTERLEAVINGS.say(format_args!(
+        "{orders} orders of two tenants: {compared} replies, rows and events, the same bytes"
+    ));
 }

@@ -83,8 +83,9 @@ impl fmt::Display for Played {
 ///
 /// # Errors
 /// What the auditor found: a credit is off.
-pub fn play(seed: u64, mutant: Option<Mutant>) -> Result<Played, String> {
-    let played = std::panic::catch_unwind(|| run_on_one_thread(Simulation::play(seed, mutant)));
+pub fn play(seed: u64, operations: u64, mutant: Option<Mutant>) -> Result<Played, String> {
+    let simulated = || run_on_one_thread(Simulation::play(seed, operations, mutant));
+    let played = std::panic::catch_unwind(simulated);
     played.unwrap_or_else(|_| Err("a handler panicked".to_owned()))
 }
 
@@ -107,7 +108,7 @@ pub fn play_all(
                     if seed >= seeds.end {
                         return;
                     }
-                    match play(seed, None) {
+                    match play(seed, PER_SEED, None) {
                         Ok(played) => tell(&played),
                         Err(wrong) => {
                             next.store(seeds.end, Ordering::Relaxed);
@@ -281,14 +282,14 @@ impl Simulation {
     }
 
     /// Plays one seed, settles what is unknown, and has every account audited.
-    async fn play(seed: u64, mutant: Option<Mutant>) -> Result<Played, String> {
+    async fn play(seed: u64, operations: u64, mutant: Option<Mutant>) -> Result<Played, String> {
         let simulation = Rc::new(Simulation::start(seed, mutant).await);
         for account in 0..ACCOUNTS {
             let opening = Clients::opening(account);
             assert_eq!(simulation.send(&opening).await, Some(201));
         }
         simulation.chaos.set_rate(simulation.clients.pick(&[FAULTY, 25, 100]));
-        let each = PER_SEED / (ACCOUNTS * CLIENTS) as u64;
+        let each = operations / (ACCOUNTS * CLIENTS) as u64;
         let clients: Vec<_> = (0..ACCOUNTS * CLIENTS)
             .map(|n| tokio::task::spawn_local(simulation.clone().client(n % ACCOUNTS, each)))
             .collect();

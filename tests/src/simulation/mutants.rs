@@ -17,6 +17,8 @@ use crate::support::wire::response;
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
     pub name: &'static str,
+    /// A seed in which it dies.
+    pub seed: u64,
     pub change: Change,
 }
 
@@ -55,37 +57,64 @@ pub enum Deceit {
 
 use Change::{Front, Request, Wire};
 
+/// Operations of a mutant's seed: half of another's is enough to kill each of them.
+pub const PER_MUTANT: u64 = 504;
+
 /// Each rule, taken out.
 pub const MUTANTS: [Mutant; 29] = [
-    Mutant { name: "an id is not looked for in the list", change: Request(no_contains) },
-    Mutant { name: "no floor: pages are not looked at", change: Request(no_floor) },
-    Mutant { name: "a look-up is not guarded", change: Request(no_paged_guard) },
-    Mutant { name: "the line is spent after it lapsed", change: Request(no_validity) },
-    Mutant { name: "credits lapse when a TTL job comes", change: Request(ttl_expiry) },
-    Mutant { name: "the balance is not compared", change: Request(no_balance) },
-    Mutant { name: "the gate is not looked at", change: Request(no_gate) },
-    Mutant { name: "settle is not compared and set", change: Request(no_sequence) },
-    Mutant { name: "a trim is not compared and set", change: Request(no_trim_guard) },
-    Mutant { name: "a name is given again", change: Request(no_name_guard) },
-    Mutant { name: "a receipt is written again", change: Request(no_receipt_guard) },
-    Mutant { name: "a freeze is x = 0, without an entry", change: Request(freeze_by_x) },
-    Mutant { name: "reads are not consistent", change: Request(inconsistent) },
-    Mutant { name: "a look-up finds nothing", change: Request(blind_look_up) },
-    Mutant { name: "a page's balance is off by one", change: Request(page_balance_off) },
-    Mutant { name: "a hold is not compared: late capture", change: Request(no_hold_guard) },
-    Mutant { name: "refunds of a debit are not counted", change: Request(no_refund_count) },
-    Mutant { name: "two refunds take the same credits", change: Request(no_layout_count) },
-    Mutant { name: "a refund into any line", change: Request(no_settled_guard) },
-    Mutant { name: "trim before page", change: Wire(Misdeed::TrimsFirst) },
-    Mutant { name: "trim by one's own count", change: Wire(Misdeed::TrimsItsOwnCount) },
-    Mutant { name: "the floor is not the maximum", change: Wire(Misdeed::LowersTheFloor) },
-    Mutant { name: "page keys go back in time", change: Wire(Misdeed::KeysPagesByTheirFirst) },
-    Mutant { name: "look-up without margin", change: Wire(Misdeed::LooksUpWithoutMargin) },
-    Mutant { name: "look-up in the window only", change: Wire(Misdeed::LooksUpInTheWindowOnly) },
-    Mutant { name: "a name expires", change: Wire(Misdeed::ForgetsNames) },
-    Mutant { name: "clocks are not compared", change: Wire(Misdeed::ChecksNoClock) },
-    Mutant { name: "no fingerprint", change: Front(Deceit::ComparesNoContent) },
-    Mutant { name: "the account of the body", change: Front(Deceit::BelievesTheBody) },
+    Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
+    Mutant { name: "no floor: pages are not looked at", seed: 1, change: Request(no_floor) },
+    Mutant { name: "a look-up is not guarded", seed: 9, change: Request(no_paged_guard) },
+    Mutant { name: "the line is spent after it lapsed", seed: 1, change: Request(no_validity) },
+    Mutant { name: "credits lapse when a TTL job comes", seed: 1, change: Request(ttl_expiry) },
+    Mutant { name: "the balance is not compared", seed: 1, change: Request(no_balance) },
+    Mutant { name: "the gate is not looked at", seed: 1, change: Request(no_gate) },
+    Mutant { name: "settle is not compared and set", seed: 1, change: Request(no_sequence) },
+    Mutant { name: "a trim is not compared and set", seed: 1, change: Request(no_trim_guard) },
+    Mutant { name: "a name is given again", seed: 1, change: Request(no_name_guard) },
+    Mutant { name: "a receipt is written again", seed: 1, change: Request(no_receipt_guard) },
+    Mutant { name: "a freeze is x = 0, without an entry", seed: 1, change: Request(freeze_by_x) },
+    Mutant { name: "reads are not consistent", seed: 1, change: Request(inconsistent) },
+    Mutant { name: "a look-up finds nothing", seed: 1, change: Request(blind_look_up) },
+    Mutant { name: "a page's balance is off by one", seed: 1, change: Request(page_balance_off) },
+    Mutant {
+        name: "a hold is not compared: late capture",
+        seed: 6,
+        change: Request(no_hold_guard),
+    },
+    Mutant {
+        name: "refunds of a debit are not counted",
+        seed: 1,
+        change: Request(no_refund_count),
+    },
+    Mutant {
+        name: "two refunds take the same credits",
+        seed: 15,
+        change: Request(no_layout_count),
+    },
+    Mutant { name: "a refund into any line", seed: 20, change: Request(no_settled_guard) },
+    Mutant { name: "trim before page", seed: 1, change: Wire(Misdeed::TrimsFirst) },
+    Mutant { name: "trim by one's own count", seed: 4, change: Wire(Misdeed::TrimsItsOwnCount) },
+    Mutant { name: "the floor is not the maximum", seed: 1, change: Wire(Misdeed::LowersTheFloor) },
+    Mutant {
+        name: "page keys go back in time",
+        seed: 1,
+        change: Wire(Misdeed::KeysPagesByTheirFirst),
+    },
+    Mutant {
+        name: "look-up without margin",
+        seed: 15,
+        change: Wire(Misdeed::LooksUpWithoutMargin),
+    },
+    Mutant {
+        name: "look-up in the window only",
+        seed: 2,
+        change: Wire(Misdeed::LooksUpInTheWindowOnly),
+    },
+    Mutant { name: "a name expires", seed: 1, change: Wire(Misdeed::ForgetsNames) },
+    Mutant { name: "clocks are not compared", seed: 6, change: Wire(Misdeed::ChecksNoClock) },
+    Mutant { name: "no fingerprint", seed: 1, change: Front(Deceit::ComparesNoContent) },
+    Mutant { name: "the account of the body", seed: 1, change: Front(Deceit::BelievesTheBody) },
 ];
 
 impl Mutant {
