@@ -59,8 +59,12 @@ struct Options {
 /// Without a command the stack is started.
 #[derive(Clone, Subcommand)]
 enum Command {
-    /// Play the story and print it, on tables of its own in memory.
-    Demo,
+    /// Play seven scenes on tables of their own, in memory.
+    Demo {
+        /// As plain text and without pauses, as where standard output is no terminal.
+        #[arg(long)]
+        plain: bool,
+    },
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
     Catalog(CatalogCommand),
@@ -131,14 +135,16 @@ fn start(options: Options) -> Result<(), Error> {
     }
 }
 
-/// Runs it; the stack until it is told to end.
+/// Runs it; the stack and the demo until they are told to end.
 async fn watched(options: Options, terminal: &mut Option<Terminal>) -> Result<Ended, Error> {
-    if options.command.is_some() {
-        return run(options, None).await;
-    }
+    let wants_keys = match &options.command {
+        None | Some(Command::Demo { plain: false }) => true,
+        Some(Command::Demo { plain: true }) => false,
+        Some(_) => return run(options, None).await,
+    };
     // Heard before the terminal is another: whenever the process is told to end, it is put back.
     let told = terminal::told_to_end()?;
-    if terminal.is_none() {
+    if wants_keys && terminal.is_none() {
         *terminal = Terminal::open();
     }
     tokio::select! {
@@ -173,12 +179,17 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         let end = serve(addr, &data, clock, origins, terminal).await?;
         return Ok(if end == End::Reset { Ended::Reset(data) } else { Ended::Done });
     };
-    obey(command, data, clock).await.map(|()| Ended::Done)
+    obey(command, data, clock, terminal).await.map(|()| Ended::Done)
 }
 
-async fn obey(command: Command, data: Data, clock: LocalClock) -> Result<(), Error> {
+async fn obey(
+    command: Command,
+    data: Data,
+    clock: LocalClock,
+    terminal: Option<&mut Terminal>,
+) -> Result<(), Error> {
     match command {
-        Command::Demo => demo().await,
+        Command::Demo { .. } => demo::run(terminal).await,
         Command::Reconcile => reconcile(&data, clock).await,
         Command::Recharge { dry_run } => {
             let (world, streams) = world::open(&data, &clock, config(None)).await?;
@@ -331,25 +342,6 @@ async fn asking(data: &Data, clock: &LocalClock) -> Result<Functions, Error> {
     let (functions, local) = with_stripe(functions, &base, data, clock)?;
     local.map(|local| tokio::spawn(stripe::serve(listener, local)));
     Ok(functions)
-}
-
-async fn demo() -> Result<(), Error> {
-    let begins = Instant::parse(demo::BEGINS).ok_or("the story begins at no time")?;
-    let clock = LocalClock::starting_at(begins);
-    let config = config(Some("https://example.com/credits".to_owned()));
-    let config = Config { origins: vec!["https://example.com".to_owned()], ..config };
-    let (world, _) = world::open(&Data::Memory, &clock, config).await?;
-    let functions = Functions::new(world.with_session_keys(session::new_keys()));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let base = format!("http://{}", listener.local_addr()?);
-    let local = LocalStripe::new(clock.clock(), &base);
-    let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
-    let functions = functions.with_stripe(client, Secret::fixed(stripe::WEBHOOK_SECRET));
-    let serving = tokio::spawn(stripe::serve(listener, local.clone()));
-    let played = demo::play(&functions, &clock, &local).await;
-    serving.abort();
-    print!("{}", played?);
-    Ok(())
 }
 
 async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {

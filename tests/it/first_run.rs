@@ -230,6 +230,19 @@ fn libraries_are_silent_unless_they_are_asked() {
 }
 
 #[test]
+fn the_demo_without_a_terminal_is_plain_text() {
+    for arguments in [&["demo"][..], &["demo", "--plain"]] {
+        let ended = command(arguments).output().expect("a process");
+        let (text, complaints) = [ended.stdout, ended.stderr]
+            .map(|bytes| String::from_utf8(bytes).expect("text"))
+            .into();
+        assert!(ended.status.success(), "{text}{complaints}");
+        assert!(!text.contains('\x1b') && text.contains("\n7/7  "), "{text:?}");
+        assert_eq!(complaints, "");
+    }
+}
+
+#[test]
 fn keys_move_the_clock_reset_and_quit_and_leave_the_terminal_as_it_was() {
     if !there_is("python3") {
         return;
@@ -241,5 +254,5 @@ fn keys_move_the_clock_reset_and_quit_and_leave_the_terminal_as_it_was() {
     let (text, complaints) =
         (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "{text}{complaints}");
-    assert!(text.ends_with("keys, Ctrl-C and kill: as they must\n"), "{text}");
+    assert!(text.ends_with("keys, Ctrl-C, kill and the demo: as they must\n"), "{text}");
 }

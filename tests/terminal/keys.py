@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plays the local stack at a terminal: keys.py PROGRAM FOLDER
+"""Plays the local stack and the demo at a terminal: keys.py PROGRAM FOLDER
 
 PROGRAM is `local`; its tables are kept in FOLDER. Fails with what was on the screen.
 """
@@ -128,7 +128,22 @@ def main(program, folder):
     three, _ = stack(program, folder)
     three.process.send_signal(signal.SIGTERM)
     three.expect_end()
-    print("keys, Ctrl-C and kill: as they must")
+
+    demo = Terminal(program, "demo")
+    for number in range(1, 8):
+        demo.expect(f"{number}/7")
+        demo.press(" ")
+        if number == 3:
+            demo.expect(r"\d+ passed, \d+ refused, 0 credits off")
+    demo.expect("audit: 1 account, 0 differences")
+    demo.expect_end()
+
+    demo = Terminal(program, "demo")
+    demo.expect("1/7")
+    demo.press("q")
+    demo.expect_end()
+    assert "2/7" not in demo.screen, demo.screen
+    print("keys, Ctrl-C, kill and the demo: as they must")
 
 
 if __name__ == "__main__":
