@@ -4,6 +4,8 @@
 //! that is deployed.
 
 pub mod audit;
+pub mod banner;
+pub mod change;
 pub mod clock;
 pub mod control;
 pub mod demo;
@@ -11,9 +13,11 @@ pub mod embedded;
 pub mod exchange;
 pub mod inspect;
 mod kept;
+pub mod keys;
 pub mod mappings;
 pub mod publish;
 pub mod repair;
+pub mod request_log;
 pub mod roles;
 pub mod routes;
 pub mod schedule;
@@ -24,5 +28,7 @@ pub mod streams;
 pub mod stripe;
 pub mod sweep;
 pub mod tables;
+pub mod telemetry;
 pub mod template;
+pub mod terminal;
 pub mod world;

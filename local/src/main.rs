@@ -6,25 +6,29 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local::clock::LocalClock;
+use local::keys::{self, End};
 use local::mappings::Mappings;
 use local::repair::Done;
+use local::request_log::RequestLog;
 use local::routes::Functions;
 use local::server::{self, Stack};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
+use local::terminal::{self, Terminal};
 use local::world::{self, Data};
-use local::{audit, demo, inspect, publish, repair, seed, session, sweep, tables};
+use local::{audit, banner, demo, inspect, publish, repair, seed, session, sweep, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
 use shared::world::{World, secret_from_env};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Scrip on this machine: the whole system in one process.
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
@@ -53,10 +57,14 @@ struct Options {
 }
 
 /// Without a command the stack is started.
-#[derive(Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
-    /// Play the story and print it, on tables of its own in memory.
-    Demo,
+    /// Play seven scenes on tables of their own, in memory.
+    Demo {
+        /// As plain text and without pauses, as where standard output is no terminal.
+        #[arg(long)]
+        plain: bool,
+    },
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
     Catalog(CatalogCommand),
@@ -88,7 +96,7 @@ enum Command {
     Inspect { account: AccountId },
 }
 
-#[derive(Subcommand)]
+#[derive(Clone, Subcommand)]
 enum CatalogCommand {
     /// Print what would be different.
     Diff { file: PathBuf },
@@ -101,10 +109,9 @@ enum CatalogCommand {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    shared::telemetry::init();
-    match run(Options::parse()).await {
+fn main() -> ExitCode {
+    local::telemetry::init();
+    match start(Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scrip: {error}");
@@ -113,7 +120,47 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: Options) -> Result<(), Error> {
+/// Runs the command, or the stack: again after each reset, with the same options.
+fn start(options: Options) -> Result<(), Error> {
+    let mut terminal = None;
+    loop {
+        let runtime = Runtime::new()?;
+        let ended = runtime.block_on(watched(options.clone(), &mut terminal))?;
+        // Whatever still has the tables open ends with it.
+        drop(runtime);
+        match ended {
+            Ended::Done => return Ok(()),
+            Ended::Reset(data) => data.clear()?,
+        }
+    }
+}
+
+/// Runs it; the stack and the demo until they are told to end.
+async fn watched(options: Options, terminal: &mut Option<Terminal>) -> Result<Ended, Error> {
+    let wants_keys = match &options.command {
+        None | Some(Command::Demo { plain: false }) => true,
+        Some(Command::Demo { plain: true }) => false,
+        Some(_) => return run(options, None).await,
+    };
+    // Heard before the terminal is another: whenever the process is told to end, it is put back.
+    let told = terminal::told_to_end()?;
+    if wants_keys && terminal.is_none() {
+        *terminal = Terminal::open();
+    }
+    tokio::select! {
+        ended = run(options, terminal.as_mut()) => ended,
+        () = told => Ok(Ended::Done),
+    }
+}
+
+/// How a run ends.
+enum Ended {
+    Done,
+    /// The tables are to be thrown away, and the same begins again.
+    Reset(Data),
+}
+
+async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended, Error> {
     let Options { command, addr, data, memory, now, endpoint, deployed, origins } = options;
     let (data, clock) = match (endpoint, memory) {
         _ if deployed => (Data::Deployed, LocalClock::default()),
@@ -121,18 +168,30 @@ async fn run(options: Options) -> Result<(), Error> {
         (None, true) => (Data::Memory, LocalClock::default()),
         (None, false) => {
             std::fs::create_dir_all(&data)?;
-            let clock = LocalClock::kept_in(data.join("clock"))?;
+            let clock = LocalClock::kept_in(data.join(world::CLOCK))?;
             (Data::Folder(data), clock)
         }
     };
     if let Some(now) = now {
         clock.set(now);
     }
+    let Some(command) = command else {
+        let end = serve(addr, &data, clock, origins, terminal).await?;
+        return Ok(if end == End::Reset { Ended::Reset(data) } else { Ended::Done });
+    };
+    obey(command, data, clock, terminal).await.map(|()| Ended::Done)
+}
+
+async fn obey(
+    command: Command,
+    data: Data,
+    clock: LocalClock,
+    terminal: Option<&mut Terminal>,
+) -> Result<(), Error> {
     match command {
-        None => serve(addr, &data, clock, origins).await,
-        Some(Command::Demo) => demo().await,
-        Some(Command::Reconcile) => reconcile(&data, clock).await,
-        Some(Command::Recharge { dry_run }) => {
+        Command::Demo { .. } => demo::run(terminal).await,
+        Command::Reconcile => reconcile(&data, clock).await,
+        Command::Recharge { dry_run } => {
             let (world, streams) = world::open(&data, &clock, config(None)).await?;
             let mappings = Mappings::local(&Template::load(), world, streams);
             let done = match dry_run {
@@ -143,17 +202,15 @@ async fn run(options: Options) -> Result<(), Error> {
             println!("{} accounts, {} {what}, {unread} that cannot be read", done.seen, done.done);
             if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
         }
-        Some(Command::Audit { account }) => audit_all(&data, clock, account).await,
-        Some(Command::Repair { account, dry_run }) => {
-            repair_all(&data, clock, account, dry_run).await
-        }
-        Some(Command::Inspect { account }) => {
+        Command::Audit { account } => audit_all(&data, clock, account).await,
+        Command::Repair { account, dry_run } => repair_all(&data, clock, account, dry_run).await,
+        Command::Inspect { account } => {
             let (world, _) = world::open(&data, &clock, config(None)).await?;
             let text = inspect::inspect(&world, &account).await?;
             print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
             Ok(())
         }
-        Some(Command::Catalog(command)) => {
+        Command::Catalog(command) => {
             let (world, _) = world::open(&data, &clock, config(None)).await?;
             catalog(&world, command).await
         }
@@ -165,14 +222,15 @@ async fn serve(
     data: &Data,
     clock: LocalClock,
     mut origins: Vec<String>,
-) -> Result<(), Error> {
+    terminal: Option<&mut Terminal>,
+) -> Result<End, Error> {
     if matches!(data, Data::Deployed) {
         return Err("--deployed: for commands; a deployed stack is not served from here".into());
     }
     if !addr.ip().is_loopback() {
         return Err("--addr: the local stack has no IAM and listens on loopback only".into());
     }
-    let listener = TcpListener::bind(addr).await.map_err(|e| format!("--addr {addr}: {e}"))?;
+    let listener = server::listen(addr).await?;
     let base = format!("http://{}", listener.local_addr()?);
     origins.push(base.clone());
     let config = Config {
@@ -187,14 +245,13 @@ async fn serve(
     let (functions, stripe) = with_stripe(Functions::new(world), &base, data, &clock)?;
     let mappings = mappings.with_stripe(functions.stripe().clone());
     seed::seed(&functions).await?;
-    let link = session::link(&functions, "acme", &base).await?;
-    println!("{}", banner(&base, data, clock.now(), &link));
+    println!("{}", banner::banner(&base, data, clock.now(), terminal.is_some()));
     let running = mappings.clone().run(clock.clone());
-    let stack = Stack { functions, clock, stripe, mappings };
+    let stack = Stack { functions, clock: clock.clone(), stripe, mappings, log: RequestLog::On };
     tokio::select! {
-        served = server::serve(listener, stack) => Ok(served?),
+        served = server::serve(listener, stack) => { served?; Ok(End::Quit) }
         never = running => match never {},
-        stopped = tokio::signal::ctrl_c() => Ok(stopped?),
+        end = keys::obey(terminal, &base, data, &clock) => Ok(end),
     }
 }
 
@@ -216,7 +273,7 @@ fn with_stripe(
     }
     let local = match data {
         Data::Folder(folder) => {
-            LocalStripe::kept_in(folder.join("stripe.json"), clock.clock(), base)?
+            LocalStripe::kept_in(folder.join(world::STRIPE), clock.clock(), base)?
         }
         Data::Memory | Data::Endpoint(_) | Data::Deployed => LocalStripe::new(clock.clock(), base),
     };
@@ -287,25 +344,6 @@ async fn asking(data: &Data, clock: &LocalClock) -> Result<Functions, Error> {
     Ok(functions)
 }
 
-async fn demo() -> Result<(), Error> {
-    let begins = Instant::parse(demo::BEGINS).ok_or("the story begins at no time")?;
-    let clock = LocalClock::starting_at(begins);
-    let config = config(Some("https://example.com/credits".to_owned()));
-    let config = Config { origins: vec!["https://example.com".to_owned()], ..config };
-    let (world, _) = world::open(&Data::Memory, &clock, config).await?;
-    let functions = Functions::new(world.with_session_keys(session::new_keys()));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let base = format!("http://{}", listener.local_addr()?);
-    let local = LocalStripe::new(clock.clock(), &base);
-    let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
-    let functions = functions.with_stripe(client, Secret::fixed(stripe::WEBHOOK_SECRET));
-    let serving = tokio::spawn(stripe::serve(listener, local.clone()));
-    let played = demo::play(&functions, &clock, &local).await;
-    serving.abort();
-    print!("{}", played?);
-    Ok(())
-}
-
 async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {
     let (file, publishes) = match &command {
         CatalogCommand::Diff { file } => (file, false),
@@ -328,45 +366,4 @@ fn config(top_up_url: Option<String>) -> Config {
 fn origin(text: &str) -> Result<String, &'static str> {
     let origin = origin_of(text).filter(|origin| origin == text);
     origin.ok_or("not an origin such as http://127.0.0.1:8080")
-}
-
-/// What to try first. The curls work as they are, and show something new when sent again.
-fn banner(base: &str, data: &Data, now: Instant, link: &str) -> String {
-    let accounts = seed::ACCOUNTS.map(|(account, plan, shows)| {
-        format!(
-            "  {:<42} {account}: {plan}, {shows}",
-            format!("{base}/v1/accounts/{account}/balance")
-        )
-    });
-    let accounts = accounts.join("\n");
-    let data = match data {
-        Data::Memory => "in memory".to_owned(),
-        Data::Folder(folder) => format!("in {}", folder.display()),
-        Data::Endpoint(url) => format!("at {url}"),
-        Data::Deployed => "in AWS".to_owned(),
-    };
-    format!(
-        "Scrip on {base}, {now}, tables {data}
-
-{accounts}
-
-What acme's customer sees; the link works once, for an hour
-  {link}
-Another link, and a token for the widget
-  curl -i {base}/v1/accounts/acme/sessions \\
-    -d '{{\"subject\":\"ada\",\"scopes\":[\"buy\"],\"return_url\":\"{base}/\"}}'
-Spend a credit; send it again for the same receipt, with Idempotent-Replayed: true
-  curl -i {base}/v1/accounts/acme/debits -H 'Idempotency-Key: my-first-video' \\
-    -d '{{\"action\":\"dynamic_video\",\"quantity\":1}}'
-Spend more than there is: 402, and when credits come back
-  curl -i {base}/v1/accounts/open/debits -H 'Idempotency-Key: too-many-videos' \\
-    -d '{{\"action\":\"dynamic_video\",\"quantity\":1000}}'
-Grant credits, as an operator
-  curl -i {base}/v1/accounts/open/grants -H 'Idempotency-Key: welcome' \\
-    -d '{{\"credits\":\"100\",\"reason\":\"welcome\"}}'
-See every change, and move the clock to see Monday come
-  curl -i {base}/v1/accounts/open/ledger
-  curl -i {base}/_local/clock -H 'Content-Type: application/json' -d '{{\"advance_s\":604800}}'
-"
-    )
 }

@@ -45,10 +45,19 @@ impl Functions {
         &self.stripe
     }
 
+    /// The template's route for a request: `/v1/accounts/{account}/debits`.
+    pub fn route(&self, method: &str, path: &str) -> Option<&str> {
+        self.find(method, path).map(|route| route.path.as_str())
+    }
+
+    fn find(&self, method: &str, path: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.matches(method, path))
+    }
+
     /// Answers a request as the gateway and the functions behind it would.
     pub async fn answer(&self, request: Request) -> Response<Body> {
         let (method, path) = (request.method().as_str(), request.uri().path().to_owned());
-        let route = self.routes.iter().find(|route| route.matches(method, &path));
+        let route = self.find(method, &path);
         let request = request.with_raw_http_path(path);
         let world = &self.world;
         let Some(Route { function, .. }) = route else {

@@ -1,5 +1,6 @@
 //! The HTTP server: loopback only, and only for requests that mean it.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -14,11 +15,15 @@ use tokio::net::TcpListener;
 use crate::clock::LocalClock;
 use crate::control;
 use crate::mappings::Mappings;
+use crate::request_log::RequestLog;
 use crate::routes::Functions;
 use crate::stripe::{self, LocalStripe};
 
 /// What is read of a body: a byte more than any route takes, so that the route refuses it.
 const MOST_BYTES: usize = 256 * 1024 + 1;
+
+/// How many ports are tried to find one that is free.
+const MOST_PORTS: usize = 100;
 
 /// What is served.
 #[derive(Clone)]
@@ -28,12 +33,43 @@ pub struct Stack {
     /// None: the real Stripe is used.
     pub stripe: Option<LocalStripe>,
     pub mappings: Mappings,
+    pub log: RequestLog,
 }
 
 #[derive(Clone)]
 struct Served {
     stack: Stack,
     addr: SocketAddr,
+}
+
+/// Listens on `addr`.
+///
+/// # Errors
+/// If it cannot. Where the port is in use, the error names another that is free.
+pub async fn listen(addr: SocketAddr) -> Result<TcpListener, String> {
+    match TcpListener::bind(addr).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(match free_beside(addr).await {
+            Some(free) => format!(
+                "port {} is in use (perhaps another Scrip): stop it, or start this one with \
+                 --addr {free}",
+                addr.port()
+            ),
+            None => format!("--addr {addr}: {error}"),
+        }),
+        Err(error) => Err(format!("--addr {addr}: {error}")),
+    }
+}
+
+/// The first free port after that of `addr`.
+async fn free_beside(addr: SocketAddr) -> Option<SocketAddr> {
+    for port in (addr.port()..=u16::MAX).skip(1).take(MOST_PORTS) {
+        let beside = SocketAddr::new(addr.ip(), port);
+        if TcpListener::bind(beside).await.is_ok() {
+            return Some(beside);
+        }
+    }
+    None
 }
 
 /// Serves a stack on `listener` until the process ends.
@@ -56,10 +92,12 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
+    let asked = stack.log.asked(&stack.functions, &request);
     let response = match request.uri().path().starts_with("/_local/") {
         true => local(&stack, &request).await,
         false => stack.functions.answer(request).await,
     };
+    stack.log.answered(asked, stack.clock.now(), &response);
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, Body::from(body.to_vec()))
 }

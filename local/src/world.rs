@@ -1,5 +1,6 @@
 //! The world of the local stack: the same store, over the embedded database or any endpoint.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use aws_credential_types::Credentials;
@@ -33,6 +34,50 @@ pub enum Data {
     Deployed,
 }
 
+/// Files of [`Data::Folder`]: the tables,
+const TABLES: &str = "scrip.sqlite";
+/// how far the clock was moved,
+pub const CLOCK: &str = "clock";
+/// and all that the local Stripe knows.
+pub const STRIPE: &str = "stripe.json";
+
+impl Data {
+    /// Whether the tables are this process's own, to be thrown away.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Data::Memory | Data::Folder(_))
+    }
+
+    /// Throws away the tables, the clock and the local Stripe: the next start is a first one. Nobody
+    /// may have them open. Tables elsewhere are left alone.
+    ///
+    /// # Errors
+    /// If a file is there and cannot be removed.
+    pub fn clear(&self) -> std::io::Result<()> {
+        let Data::Folder(folder) = self else { return Ok(()) };
+        // SQLite keeps what is not yet in the tables beside them.
+        let beside = ["-wal", "-shm", "-journal"].map(|end| format!("{TABLES}{end}"));
+        for name in [TABLES, CLOCK, STRIPE].into_iter().chain(beside.iter().map(String::as_str)) {
+            match std::fs::remove_file(folder.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Data {
+    /// Where the tables are: `in .scrip`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Data::Memory => f.write_str("in memory"),
+            Data::Folder(folder) => write!(f, "in {}", folder.display()),
+            Data::Endpoint(url) => write!(f, "at {url}"),
+            Data::Deployed => f.write_str("in AWS"),
+        }
+    }
+}
+
 /// Opens the tables, making those that are missing, and the world around them, with the streams of
 /// the tables. Those of an endpoint stay empty. Each function reaches the tables under its role.
 ///
@@ -60,7 +105,7 @@ pub async fn open(
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
             std::fs::create_dir_all(folder)?;
-            let path = folder.join("scrip.sqlite");
+            let path = folder.join(TABLES);
             Database::new(path.to_str().ok_or("--data: the path is not UTF-8")?)?
         }
     };

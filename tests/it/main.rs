@@ -18,6 +18,7 @@ mod events;
 mod examples;
 mod exhaustive;
 mod faults;
+mod first_run;
 mod fuzz;
 mod holds;
 mod input;

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -34,8 +35,13 @@ const BEGINS: &str = "2026-11-22T23:59:50Z";
 /// How often an operation is sent before the client goes on to the next.
 const SENDS: usize = 4;
 
-/// The program that `cargo run` starts, as it is built from this source.
-fn program() -> PathBuf {
+/// The program that `cargo run` starts, as it is built from this source: once in a run of the tests.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(build)
+}
+
+fn build() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let folder = test.ancestors().nth(2).expect("the folder of the profile");
     let mut build = Command::new(env!("CARGO"));
@@ -56,10 +62,10 @@ fn program() -> PathBuf {
 }
 
 /// A folder of the test's own, gone when the test is.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub fn new(name: &str) -> Folder {
         Folder(std::env::temp_dir().join(format!("scrip-{name}-{}", std::process::id())))
     }
 }
@@ -152,7 +158,7 @@ async fn a_killed_stack_comes_back_with_every_receipt() {
     let balance = async |stack: &Stack| {
         ask(&stack.addr, "GET", "/v1/accounts/acme/balance", "", "").await.expect("an answer").body
     };
-    let stack = Stack::start(&program, &folder.0, None);
+    let stack = Stack::start(program, &folder.0, None);
     let mut receipts = Vec::new();
     for n in 0..40 {
         let key = format!("job-{n}");
@@ -163,7 +169,7 @@ async fn a_killed_stack_comes_back_with_every_receipt() {
     let before = balance(&stack).await;
     drop(stack);
 
-    let stack = Stack::start(&program, &folder.0, None);
+    let stack = Stack::start(program, &folder.0, None);
     assert_eq!(balance(&stack).await, before);
     assert_eq!(before["available"], "2460");
     for (key, receipt) in receipts {
@@ -342,7 +348,7 @@ async fn killed_at_any_moment_under_load_no_credit_is_off() {
 
 async fn kill(kills: u64, seed: u64) {
     let (program, folder) = (program(), Folder::new("kills"));
-    let mut stack = Stack::start(&program, &folder.0, Some(BEGINS));
+    let mut stack = Stack::start(program, &folder.0, Some(BEGINS));
     let load = Rc::new(Load {
         clients: Clients::new(seed, ACCOUNTS),
         addr: RefCell::new(stack.addr.clone()),
@@ -367,7 +373,7 @@ async fn kill(kills: u64, seed: u64) {
         bar.inc(1);
         pause(20 + load.clients.below(1_500)).await;
         drop(stack);
-        stack = Stack::start(&program, &folder.0, None);
+        stack = Stack::start(program, &folder.0, None);
         load.addr.replace(stack.addr.clone());
     }
     pause(500).await;

@@ -17,6 +17,7 @@ use lambda_http::{Body, Response};
 use local::clock::LocalClock;
 use local::exchange::Exchange;
 use local::mappings::Mappings;
+use local::request_log::RequestLog;
 use local::roles::Roles;
 use local::routes::Functions;
 use local::streams::Streams;
@@ -145,6 +146,7 @@ impl Stack {
             clock: local,
             stripe: Some(stripe.clone()),
             mappings,
+            log: RequestLog::Off,
         };
         tokio::spawn(async move { server::serve(listener, served).await });
         (Stack { functions, ..stack }, stripe, base)

@@ -1,0 +1,72 @@
+//! The keys of the local stack: what is pressed at its terminal.
+
+use std::io::Write as _;
+
+use shared::domain::Instant;
+use shared::domain::period;
+
+use crate::clock::LocalClock;
+use crate::terminal::{self, Terminal};
+use crate::world::Data;
+
+/// How the stack ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// For good.
+    Quit,
+    /// To start as on the first day.
+    Reset,
+}
+
+/// Does what keys say until one of them ends the stack. Without a terminal none does.
+pub async fn obey(
+    terminal: Option<&mut Terminal>,
+    base: &str,
+    data: &Data,
+    clock: &LocalClock,
+) -> End {
+    let Some(terminal) = terminal else { return std::future::pending().await };
+    loop {
+        match terminal.key().await {
+            'o' => open(&format!("{base}/")).await,
+            'm' => {
+                let monday = next_monday(clock.now());
+                clock.set(monday);
+                let date = monday.utc().format("%Y-%m-%d");
+                say(&format!("It is Monday, {date} 00:00 UTC. Free credits are back."));
+            }
+            'r' if !data.is_own() => {
+                say(&format!("The tables {data} are not this stack's own: they stay."));
+            }
+            'r' => {
+                say(&format!("Throw away the tables {data}, the clock and the local Stripe? y/n"));
+                match terminal.key().await {
+                    'y' => {
+                        say("Everything begins anew.\n");
+                        return End::Reset;
+                    }
+                    _ => say("Nothing was changed."),
+                }
+            }
+            'q' => return End::Quit,
+            _ => {}
+        }
+    }
+}
+
+/// The first Monday 00:00 UTC after `now`.
+pub fn next_monday(now: Instant) -> Instant {
+    period::week(now).end
+}
+
+async fn open(url: &str) {
+    match terminal::browse(url).await {
+        true => say(&format!("{url} is open in the browser.")),
+        false => say(&format!("No browser can be opened from here. Open {url}")),
+    }
+}
+
+/// Prints a line. Nobody reads any more: no reason to stop.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", console::style(text).bold());
+}

@@ -1,0 +1,116 @@
+//! A line for each request: when, the route, whose account, what changed, the status, how long.
+//!
+//! It is made of the route and the answer. Of a request it shows neither headers nor body, and no
+//! query: a token can be there.
+
+use std::io::Write as _;
+use std::time::Instant as Began;
+
+use lambda_http::{Body, Request, Response};
+use serde_json::Value;
+use shared::domain::Instant;
+
+use crate::change;
+use crate::routes::Functions;
+use crate::stripe;
+
+/// The longest part of an unknown path that is shown: no word of a route is longer.
+const MOST_PART: usize = 24;
+/// The longest unknown path.
+const MOST_PATH: usize = 48;
+
+/// Whether requests are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestLog {
+    /// They are not.
+    #[default]
+    Off,
+    /// On standard output; coloured if that is a terminal.
+    On,
+}
+
+/// A request that will be printed when it is answered.
+#[derive(Debug)]
+pub struct Asked {
+    method: String,
+    route: String,
+    account: String,
+    began: Began,
+}
+
+impl RequestLog {
+    /// Notes a request. None: its line would say nothing, or comes again and again by itself.
+    pub fn asked(self, functions: &Functions, request: &Request) -> Option<Asked> {
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        if self == RequestLog::Off || is_noise(method, path) {
+            return None;
+        }
+        let route = functions.route(method, path).map(str::to_owned);
+        let account = match route.as_deref().and_then(|route| route.split('/').nth(3)) {
+            Some("{account}") => path.split('/').nth(3).unwrap_or_default(),
+            _ => "",
+        };
+        Some(Asked {
+            method: method.to_owned(),
+            account: account.to_owned(),
+            route: route.unwrap_or_else(|| unknown(path)),
+            began: Began::now(),
+        })
+    }
+
+    /// Prints the line of a request that was answered at `now`.
+    pub fn answered(self, asked: Option<Asked>, now: Instant, answer: &Response<Body>) {
+        // 304: whoever asks again and again has it already.
+        let Some(asked) = asked.filter(|_| answer.status() != 304) else { return };
+        let line = line(&asked, now, answer);
+        // Nobody reads any more: no reason to stop.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}
+
+/// What pages and browsers ask for by themselves, and what the stack asks of itself.
+fn is_noise(method: &str, path: &str) -> bool {
+    let reads = matches!(method, "GET" | "HEAD");
+    let by_themselves = ["/_local/", "/assets/", "/scrip.js", "/favicon"];
+    method == "OPTIONS"
+        || path.starts_with(stripe::PREFIX)
+        || (reads && by_themselves.iter().any(|begins| path.starts_with(begins)))
+}
+
+/// A path that is no route. A part that is too long for a word may be a secret that was put there by
+/// mistake.
+fn unknown(path: &str) -> String {
+    let parts = path.split('/').map(|part| if part.len() > MOST_PART { "..." } else { part });
+    let shown = parts.collect::<Vec<_>>().join("/");
+    shown.chars().filter(|c| !c.is_control()).take(MOST_PATH).collect()
+}
+
+fn line(asked: &Asked, now: Instant, answer: &Response<Body>) -> String {
+    let status = answer.status().as_u16();
+    let replayed = answer.headers().contains_key("idempotent-replayed");
+    let body: &[u8] = answer.body();
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Asked { method, route, account, began } = asked;
+    let (changed, tone) = change::of(method, route, status, replayed, &body);
+    // A customer's own routes name no account; most of their answers do.
+    let account = match account.as_str() {
+        "" => body["account"].as_str().unwrap_or_default(),
+        known => known,
+    };
+    let route = match route.strip_prefix("/v1/accounts/{account}/") {
+        Some(rest) => format!(".../{rest}"),
+        None => route.clone(),
+    };
+    // A path that is no route is longer, and leads to no account.
+    let about = match account {
+        "" => format!("{route:<30}"),
+        _ => format!("{route:<22} {account:<7}"),
+    };
+    let dim = console::Style::new().dim();
+    format!(
+        "{}  {method:<4} {about} {} {}",
+        dim.apply_to(now.utc().format("%H:%M:%S")),
+        tone.style().apply_to(format!("{changed:<24} {status}")),
+        dim.apply_to(format!("{:>4} ms", began.elapsed().as_millis())),
+    )
+}
