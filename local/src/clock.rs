@@ -63,11 +63,6 @@ impl LocalClock {
     }
 }
 
-/// The system's own clock, for comparing with an endpoint that has one.
-pub fn system_clock() -> Clock {
-    Clock::new(|| system_now(0))
-}
-
 fn system_now(offset_ms: i64) -> Instant {
     Instant::from_ms(Utc::now().timestamp_millis() + offset_ms)
 }

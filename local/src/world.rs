@@ -12,7 +12,7 @@ use shared::config::Config;
 use shared::store::Store;
 use shared::world::{World, call_retry, call_timeout};
 
-use crate::clock::{LocalClock, system_clock};
+use crate::clock::LocalClock;
 use crate::embedded::Embedded;
 use crate::roles::Roles;
 use crate::streams::Streams;
@@ -97,11 +97,11 @@ pub async fn open(
             let client = aws_smithy_http_client::Builder::new().build_http();
             let sdk = sdk(roles.client(client), url);
             let entropy = Entropy::system();
-            let world = assemble(sdk, system_clock(), clock.clock(), entropy, config).await?;
+            let world = assemble(sdk, Clock::system(), clock.clock(), entropy, config).await?;
             return Ok((world, streams));
         }
         // Neither a role nor a moved clock: whoever has the credentials does it, now.
-        Data::Deployed => return Ok((World::from_env(system_clock()).await?, streams)),
+        Data::Deployed => return Ok((World::from_env(Clock::system()).await?, streams)),
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
             std::fs::create_dir_all(folder)?;

@@ -15,6 +15,12 @@ impl Clock {
         Clock(Arc::new(now))
     }
 
+    /// The system's, in whole milliseconds of UTC.
+    #[expect(clippy::disallowed_methods, reason = "here time comes in, as an argument from now on")]
+    pub fn system() -> Clock {
+        Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()))
+    }
+
     pub fn now(&self) -> Instant {
         (self.0)()
     }

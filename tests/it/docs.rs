@@ -7,6 +7,7 @@ use std::process::Command;
 
 use regex::Regex;
 use serde_json::Value;
+use tests::proof;
 
 use crate::support::Stack;
 
@@ -176,4 +177,33 @@ fn the_tests_that_security_names_are_there() {
         }
         assert!(tests > 0, "nothing holds {risk}");
     }
+}
+
+#[test]
+fn contributing_lists_every_proof_with_its_two_sizes() {
+    let contributing = include_str!("../../CONTRIBUTING.md");
+    let number = |size: u64| match size {
+        u64::MAX => "all".to_owned(),
+        size => size.to_string(),
+    };
+    for size in proof::ALL {
+        let start = format!("| `{}` | ", size.variable);
+        let row = contributing.lines().find(|line| line.starts_with(&start));
+        let ends = format!(" | {} | {} |", number(size.small), number(size.full));
+        assert!(row.is_some_and(|row| row.ends_with(&ends)), "{}: {row:?}", size.variable);
+    }
+}
+
+#[test]
+fn contributing_names_every_recipe_of_the_justfile() {
+    let contributing = include_str!("../../CONTRIBUTING.md");
+    let recipes = include_str!("../../justfile").lines().filter_map(|line| {
+        let begins = line.starts_with(|first: char| first.is_ascii_lowercase());
+        line.split([' ', ':']).next().filter(|_| begins)
+    });
+    let named = |recipe: &str| {
+        ["just ", "`"].iter().any(|before| contributing.contains(&format!("{before}{recipe}")))
+    };
+    let missing: Vec<&str> = recipes.filter(|recipe| !named(recipe)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }

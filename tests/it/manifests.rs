@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use regex::Regex;
 
@@ -108,4 +109,36 @@ fn only_the_crate_tests_is_built_for_tests() {
         code(&folder.join("src"), &mut sources);
         assert!(!sources.contains("#[test]"), "{member} has a test that nobody runs");
     }
+}
+
+/// Crates that `cargo run` builds, and that the tests do: what a newcomer waits for. Raise a number on
+/// purpose, and say in the commit what the crates are for.
+const CRATES: [(&str, usize); 2] = [("-p local -e normal,build", 271), ("--workspace", 287)];
+
+/// The crates of a graph with their features, a line each.
+fn graph(arguments: &str) -> BTreeSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p} [{f}]"]);
+    cargo.args(arguments.split(' ')).current_dir(root());
+    let printed = cargo.output().expect("cargo");
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let printed = String::from_utf8(printed.stdout).expect("text");
+    let lines = printed.lines().map(|line| line.trim_end_matches(" (*)"));
+    lines.filter(|line| line.contains(" v")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_graphs_have_no_more_crates_than_they_are_meant_to() {
+    for (arguments, most) in CRATES {
+        let crates = graph(arguments);
+        assert_eq!(crates.len(), most, "cargo tree {arguments}: {crates:#?}");
+    }
+}
+
+/// Else `cargo test` builds them a second time after `cargo run`.
+#[test]
+fn the_tests_use_every_crate_of_cargo_run_with_the_same_features() {
+    let (run, tests) = (graph(CRATES[0].0), graph(CRATES[1].0));
+    let again: Vec<&String> = run.difference(&tests).collect();
+    assert_eq!(again, Vec::<&String>::new());
 }

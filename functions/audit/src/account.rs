@@ -107,24 +107,24 @@ async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreErr
 
 /// What was found so far, of one account.
 #[derive(Debug)]
-pub struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     pub account: &'a AccountId,
     pub found: Vec<Difference>,
 }
 
 impl Findings<'_> {
-    pub fn of(account: &AccountId) -> Findings<'_> {
+    pub(crate) fn of(account: &AccountId) -> Findings<'_> {
         Findings { account, found: Vec::new() }
     }
 
-    pub fn differs(&mut self, kind: Kind, expected: impl ToString, found: impl ToString) {
+    pub(crate) fn differs(&mut self, kind: Kind, expected: impl ToString, found: impl ToString) {
         let (expected, found) = (expected.to_string(), found.to_string());
         let account = Some(self.account.clone());
         self.found.push(Difference { account, kind, expected, found, parked: false });
     }
 
     /// Two that should be the same.
-    pub fn compare<T: PartialEq + ToString>(&mut self, kind: Kind, expected: T, found: T) {
+    pub(crate) fn compare<T: PartialEq + ToString>(&mut self, kind: Kind, expected: T, found: T) {
         if expected != found {
             self.differs(kind, expected, found);
         }
@@ -134,7 +134,7 @@ impl Findings<'_> {
     ///
     /// # Errors
     /// If it could not be read at all.
-    pub fn read<T>(&mut self, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    pub(crate) fn read<T>(&mut self, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match read {
             Ok(read) => Ok(Some(read)),
             Err(StoreError::Broken { table, key, attribute, problem }) => {

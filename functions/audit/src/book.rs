@@ -15,14 +15,14 @@ use shared::domain::{
 };
 
 /// Micro-credits.
-pub type Micro = i128;
+pub(crate) type Micro = i128;
 
-pub fn micro(credits: Credits) -> Micro {
+pub(crate) fn micro(credits: Credits) -> Micro {
     Micro::from(credits.micro())
 }
 
 /// An amount as a person reads it: any amount, however wrong.
-pub fn shown(micro: Micro) -> String {
+pub(crate) fn shown(micro: Micro) -> String {
     match i64::try_from(micro) {
         Ok(micro) => Credits::from_micro(micro).to_string(),
         Err(_) => format!("{micro} micro-credits"),
@@ -31,7 +31,7 @@ pub fn shown(micro: Micro) -> String {
 
 /// What the entries so far come to.
 #[derive(Debug)]
-pub struct Book {
+pub(crate) struct Book {
     /// The number of the next entry.
     pub next: Seq,
     /// Whether all entries were there: without some, only what later ones say in full is known.
@@ -67,7 +67,7 @@ pub struct Book {
 
 /// A line as it was laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LaidOut {
+pub(crate) enum LaidOut {
     By(Line),
     /// By the opening: its grants.
     Opening(Vec<(GrantId, Credits, Option<Instant>)>),
@@ -75,7 +75,7 @@ pub enum LaidOut {
 
 impl LaidOut {
     /// Whether it is the line of an account.
-    pub fn is(&self, line: &Line) -> bool {
+    pub(crate) fn is(&self, line: &Line) -> bool {
         match self {
             LaidOut::By(laid_out) => laid_out == line,
             LaidOut::Opening(grants) => {
@@ -92,7 +92,7 @@ impl LaidOut {
         }
     }
 
-    pub fn left(&self) -> Micro {
+    pub(crate) fn left(&self) -> Micro {
         match self {
             LaidOut::By(line) => line.grants().iter().map(|grant| micro(grant.left)).sum(),
             LaidOut::Opening(grants) => grants.iter().map(|(_, credits, _)| micro(*credits)).sum(),
@@ -102,7 +102,7 @@ impl LaidOut {
 
 impl Book {
     /// An empty one, of an account whose consumption is counted since `counted_from`.
-    pub fn new(counted_from: Instant) -> Book {
+    pub(crate) fn new(counted_from: Instant) -> Book {
         Book {
             next: 1,
             whole: true,
@@ -128,13 +128,13 @@ impl Book {
     }
 
     /// Goes on after entries that are not there, at number `next`, where this is the balance.
-    pub fn skip_to(&mut self, next: Seq, available: Micro, held: Micro) {
+    pub(crate) fn skip_to(&mut self, next: Seq, available: Micro, held: Micro) {
         (self.next, self.whole) = (next, false);
         (self.available, self.held) = (available, held);
     }
 
     /// Enters the next entry.
-    pub fn enter(&mut self, entry: &Entry) {
+    pub(crate) fn enter(&mut self, entry: &Entry) {
         let seq = self.next;
         self.next += 1;
         self.available += micro(entry.available);
@@ -232,7 +232,7 @@ impl Book {
 }
 
 /// What the notes of an account bring.
-pub fn noted(account: &Account) -> Micro {
+pub(crate) fn noted(account: &Account) -> Micro {
     let brings = account.notes.iter().map(|note| match note {
         Note::Grant(grant) => micro(grant.left),
         Note::Plan { .. } | Note::TakenBack { .. } => 0,
@@ -242,10 +242,10 @@ pub fn noted(account: &Account) -> Micro {
 
 /// What the entries of each day come to.
 #[derive(Debug, Default)]
-pub struct Days(pub BTreeMap<Day, Usage>);
+pub(crate) struct Days(pub BTreeMap<Day, Usage>);
 
 impl Days {
-    pub fn count(&mut self, entry: &Entry) {
+    pub(crate) fn count(&mut self, entry: &Entry) {
         let (action, credits, count) = match &entry.what {
             What::Debit { action, .. } => (action, -entry.available.micro(), 1),
             What::Captured { action, credits, .. } => (action, credits.micro(), 1),

@@ -15,7 +15,7 @@ use crate::difference::Kind;
 
 /// An account, and its ledger as far as it was taken in.
 #[derive(Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     pub account: Account,
     pub book: Book,
     /// The usage of days as it is kept, and what the entries up to its last one come to.
@@ -34,7 +34,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(account: Account, days: Vec<DayUsage>) -> Ledger {
+    pub(crate) fn new(account: Account, days: Vec<DayUsage>) -> Ledger {
         Ledger {
             book: Book::new(account.standing.counted_from),
             account,
@@ -51,7 +51,7 @@ impl Ledger {
     }
 
     /// Takes the next of what is filed: receipts and names come before the entries that they are of.
-    pub fn take(&mut self, filed: Filed, audit: &mut Findings<'_>) {
+    pub(crate) fn take(&mut self, filed: Filed, audit: &mut Findings<'_>) {
         match filed {
             Filed::Name(name) => {
                 self.names.insert(name.key.as_str().to_owned(), name);
@@ -185,7 +185,7 @@ impl Ledger {
     }
 
     /// Enters what is in no page yet, and compares. Returns the orders that were placed.
-    pub fn close(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
+    pub(crate) fn close(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
         let Account { paged, seq, .. } = self.account;
         let recent = self.account.recent.clone();
         if self.book.next <= paged {

@@ -6,7 +6,6 @@ use audit::Surroundings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::domain::Instant;
 use shared::queue::Queue;
 use shared::stripe::Stripe;
 use shared::telemetry;
@@ -19,19 +18,15 @@ const RESERVE: Duration = Duration::from_secs(60);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::new(now);
+    let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let (world, queue) = (World::from_env(clock).await?, Queue::from_env().await?);
+    let (world, queue) = (World::from_env(clock.clone()).await?, Queue::from_env().await?);
     let surroundings = Surroundings { world, queue, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
-        let left = event.context.deadline.saturating_sub(now().ms().unsigned_abs());
+        let left = event.context.deadline.saturating_sub(clock.now().ms().unsigned_abs());
         let left = Duration::from_millis(left).saturating_sub(RESERVE);
         audit::answer(&surroundings, event.payload, left).await
     }))
     .await
-}
-
-fn now() -> Instant {
-    Instant::from_ms(chrono::Utc::now().timestamp_millis())
 }

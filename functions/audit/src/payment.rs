@@ -27,7 +27,7 @@ pub enum AuditError {
 
 /// The payments of an account: those that its entries name, and those that its orders do. `got` is
 /// what the entries say each of them gave.
-pub async fn of_account(
+pub(crate) async fn of_account(
     world: &World,
     got: &BTreeMap<String, (OperationId, Micro)>,
     orders: &[OperationId],

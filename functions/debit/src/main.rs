@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::domain::Instant;
 use shared::metrics::Metrics;
 use shared::telemetry;
 use shared::world::World;
@@ -13,7 +12,7 @@ use shared::world::World;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let clock = Clock::system();
     let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |event: LambdaEvent<Value>| {
         Ok::<_, Infallible>(debit::invoke::answer(&world, event.payload).await)

@@ -7,7 +7,6 @@ use recharge::Surroundings;
 use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
-use shared::domain::Instant;
 use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::telemetry;
@@ -19,18 +18,14 @@ const RESERVE: Duration = Duration::from_secs(20);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::new(now);
-    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
+    let clock = Clock::system();
+    let world = World::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
     let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
     let surroundings = Surroundings { world, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {
-        let left = event.context.deadline.saturating_sub(now().ms().unsigned_abs());
+        let left = event.context.deadline.saturating_sub(clock.now().ms().unsigned_abs());
         let left = Duration::from_millis(left).saturating_sub(RESERVE);
         recharge::answer(&surroundings, event.payload, left).await
     }))
     .await
-}
-
-fn now() -> Instant {
-    Instant::from_ms(chrono::Utc::now().timestamp_millis())
 }

@@ -104,14 +104,14 @@ mod account {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
     use shared::domain::AccountId;
 
-    pub fn serialize<S: Serializer>(
+    pub(super) fn serialize<S: Serializer>(
         account: &Option<AccountId>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         account.as_ref().map(AccountId::as_str).serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<AccountId>, D::Error> {
         let text: Option<String> = Option::deserialize(deserializer)?;

@@ -3,7 +3,6 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::domain::Instant;
 use shared::stripe::Stripe;
 use shared::telemetry;
 use shared::world::{World, secret_from_env};
@@ -11,7 +10,7 @@ use shared::world::{World, secret_from_env};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
     let world = World::from_env(clock).await?;

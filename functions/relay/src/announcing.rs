@@ -19,7 +19,10 @@ const WAIT: Duration = Duration::from_millis(50);
 ///
 /// The bus may take one event of a call and not another, so a call holds one event of an account at
 /// most: what comes after it is not sent before it was taken.
-pub async fn announce(surroundings: &Surroundings, events: Vec<(usize, Event)>) -> BTreeSet<usize> {
+pub(crate) async fn announce(
+    surroundings: &Surroundings,
+    events: Vec<(usize, Event)>,
+) -> BTreeSet<usize> {
     let mut waiting: BTreeMap<AccountId, VecDeque<(usize, Event)>> = BTreeMap::new();
     for (place, event) in events {
         waiting.entry(event.account.clone()).or_default().push_back((place, event));

@@ -6,14 +6,13 @@ use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::config::required;
-use shared::domain::Instant;
 use shared::telemetry;
 use shared::world::World;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let clock = Clock::system();
     let debits = required("ANNOUNCE_DEBITS")? == "true";
     let world = World::from_env(clock).await?;
     let surroundings = Surroundings { world, bus: Bus::from_env().await?, debits };

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use lambda_http::lambda_runtime::run;
 use lambda_http::{Error, LambdaEvent, service_fn};
 use shared::clock::Clock;
-use shared::domain::Instant;
 use shared::http::gateway;
 use shared::metrics::Metrics;
 use shared::telemetry;
@@ -14,7 +13,7 @@ use shared::world::{World, secret_from_env};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::new(|| Instant::from_ms(chrono::Utc::now().timestamp_millis()));
+    let clock = Clock::system();
     let secret = secret_from_env("STRIPE_WEBHOOK_SECRET_ARN", clock.now()).await?;
     let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |event: LambdaEvent<gateway::Event>| {

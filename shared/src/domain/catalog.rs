@@ -142,7 +142,7 @@ mod raw {
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    pub struct Catalog {
+    pub(super) struct Catalog {
         version: u32,
         contact_url: String,
         #[serde(default = "yes")]
@@ -186,7 +186,7 @@ mod raw {
     }
 
     impl Catalog {
-        pub fn check(self) -> Result<super::Catalog, CatalogError> {
+        pub(super) fn check(self) -> Result<super::Catalog, CatalogError> {
             if self.version == 0 {
                 return Err(wrong("version", "must be at least 1"));
             }

@@ -9,7 +9,7 @@ use crate::domain::refusal::FieldProblem;
 use crate::domain::{Credits, Instant, Refusal};
 
 /// A JSON object being taken apart. Wrong fields are collected until [`Fields::finish`].
-pub struct Fields {
+pub(super) struct Fields {
     left: Vec<(String, Value)>,
     problems: Vec<FieldProblem>,
 }
@@ -17,7 +17,7 @@ pub struct Fields {
 impl Fields {
     /// # Errors
     /// [`Refusal::InvalidRequest`] if the body is not a JSON object, or a field is repeated.
-    pub fn parse(body: &[u8]) -> Result<Fields, Refusal> {
+    pub(super) fn parse(body: &[u8]) -> Result<Fields, Refusal> {
         let object: Object =
             serde_json::from_slice(body).map_err(|e| Refusal::invalid("body", e.to_string()))?;
         let mut fields = Fields { left: Vec::new(), problems: Vec::new() };
@@ -31,7 +31,7 @@ impl Fields {
     }
 
     /// Records that a field is wrong.
-    pub fn wrong(&mut self, field: &str, problem: impl Into<String>) {
+    pub(super) fn wrong(&mut self, field: &str, problem: impl Into<String>) {
         // A name is shown as it was sent, but never so much of it that it floods a log.
         let field = field.chars().filter(|c| !c.is_control()).take(64).collect();
         self.problems.push(FieldProblem { field, problem: problem.into() });
@@ -43,7 +43,7 @@ impl Fields {
     }
 
     /// An optional text of 1 to `longest` characters, none of them a control character.
-    pub fn text(&mut self, field: &str, longest: usize) -> Option<String> {
+    pub(super) fn text(&mut self, field: &str, longest: usize) -> Option<String> {
         match self.take(field)? {
             Value::String(text)
                 if (1..=longest).contains(&text.chars().count())
@@ -62,7 +62,7 @@ impl Fields {
     }
 
     /// An optional whole number from 1 up.
-    pub fn quantity(&mut self, field: &str) -> Option<u64> {
+    pub(super) fn quantity(&mut self, field: &str) -> Option<u64> {
         let quantity = self.take(field)?.as_u64().filter(|n| *n > 0);
         if quantity.is_none() {
             self.wrong(field, "must be a whole number, at least 1");
@@ -71,7 +71,11 @@ impl Fields {
     }
 
     /// An optional whole number within a range.
-    pub fn integer(&mut self, field: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    pub(super) fn integer(
+        &mut self,
+        field: &str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<i64> {
         let number = self.take(field)?.as_i64().filter(|n| range.contains(n));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
@@ -81,7 +85,7 @@ impl Fields {
     }
 
     /// An optional `true` or `false`.
-    pub fn flag(&mut self, field: &str) -> Option<bool> {
+    pub(super) fn flag(&mut self, field: &str) -> Option<bool> {
         let flag = self.take(field)?.as_bool();
         if flag.is_none() {
             self.wrong(field, "must be true or false");
@@ -90,7 +94,7 @@ impl Fields {
     }
 
     /// An optional amount of credits.
-    pub fn credits(&mut self, field: &str) -> Option<Credits> {
+    pub(super) fn credits(&mut self, field: &str) -> Option<Credits> {
         let Value::String(text) = self.take(field)? else {
             self.wrong(field, "must be a decimal in a string, such as \"25\" or \"0.5\"");
             return None;
@@ -103,7 +107,7 @@ impl Fields {
     }
 
     /// An optional instant in RFC 3339.
-    pub fn instant(&mut self, field: &str) -> Option<Instant> {
+    pub(super) fn instant(&mut self, field: &str) -> Option<Instant> {
         let value = self.take(field)?;
         let instant = value.as_str().and_then(Instant::parse);
         if instant.is_none() {
@@ -113,7 +117,7 @@ impl Fields {
     }
 
     /// An optional value that `read` makes of a text; `expected` says what it should be.
-    pub fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         field: &str,
         expected: &str,
@@ -128,7 +132,7 @@ impl Fields {
     }
 
     /// An optional list of words, each of them one of `known`.
-    pub fn words<'a>(&mut self, field: &str, known: &[&'a str]) -> Option<Vec<&'a str>> {
+    pub(super) fn words<'a>(&mut self, field: &str, known: &[&'a str]) -> Option<Vec<&'a str>> {
         let value = self.take(field)?;
         let words = value.as_array().and_then(|words| {
             let known = |word: &Value| known.iter().find(|known| word == *known).copied();
@@ -142,7 +146,7 @@ impl Fields {
 
     /// An optional list of 1 to `most` objects, each read by `read`. What is wrong in one of them is
     /// named by its place: `debits[3].quantity`.
-    pub fn objects<T>(
+    pub(super) fn objects<T>(
         &mut self,
         field: &str,
         most: usize,
@@ -180,12 +184,12 @@ impl Fields {
     }
 
     /// Whether the field was sent and nothing is known to be wrong with it.
-    pub fn has_problem(&self, field: &str) -> bool {
+    pub(super) fn has_problem(&self, field: &str) -> bool {
         self.problems.iter().any(|problem| problem.field == field)
     }
 
     /// Takes a field that must be there. None is recorded as missing, unless it was wrong.
-    pub fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
+    pub(super) fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
         if value.is_none() && !self.has_problem(field) {
             self.wrong(field, "is required");
         }
@@ -196,7 +200,7 @@ impl Fields {
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] naming every field that is wrong, missing or unknown.
-    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Refusal> {
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Refusal> {
         for (name, _) in std::mem::take(&mut self.left) {
             self.wrong(&name, "is unknown");
         }

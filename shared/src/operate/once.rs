@@ -153,7 +153,7 @@ pub(super) enum Resolved {
 }
 
 impl Resolved {
-    pub fn found(self) -> Option<Receipted> {
+    pub(super) fn found(self) -> Option<Receipted> {
         match self {
             Resolved::Found(receipted) => Some(*receipted),
             Resolved::New(_) => None,

@@ -13,7 +13,7 @@ use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
 
 /// An update with its condition, and what their placeholders stand for.
 #[derive(Debug, Default)]
-pub struct Expression {
+pub(super) struct Expression {
     sets: Vec<String>,
     removes: Vec<String>,
     conditions: Vec<String>,
@@ -22,7 +22,7 @@ pub struct Expression {
 }
 
 impl Expression {
-    pub fn of(change: &AccountChange) -> Expression {
+    pub(super) fn of(change: &AccountChange) -> Expression {
         let mut expression = Expression::default();
         change.when.iter().for_each(|guard| expression.guard(guard));
         let mut added = None;
@@ -45,11 +45,11 @@ impl Expression {
         expression
     }
 
-    pub fn condition(&self) -> String {
+    pub(super) fn condition(&self) -> String {
         self.conditions.join(" AND ")
     }
 
-    pub fn update(&self) -> String {
+    pub(super) fn update(&self) -> String {
         let clause = |word: &str, parts: &[String]| match parts {
             [] => String::new(),
             parts => format!("{word} {}", parts.join(", ")),

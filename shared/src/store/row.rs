@@ -20,40 +20,40 @@ use crate::decide::{Edition, Entrance, Name, Page, Receipt};
 use crate::domain::instant::Span;
 use crate::domain::{Account, AccountId, Credits, Gate, Instant, Key, OperationId};
 
-pub type Item = HashMap<String, AttributeValue>;
+pub(super) type Item = HashMap<String, AttributeValue>;
 
-pub fn number(n: impl Display) -> AttributeValue {
+pub(super) fn number(n: impl Display) -> AttributeValue {
     AttributeValue::N(n.to_string())
 }
 
-pub fn bytes(bytes: impl Into<Vec<u8>>) -> AttributeValue {
+pub(super) fn bytes(bytes: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
-pub fn text(text: impl Into<String>) -> AttributeValue {
+pub(super) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-pub fn gate_bits(gate: Gate) -> u8 {
+pub(super) fn gate_bits(gate: Gate) -> u8 {
     let frozen = if gate.frozen { account::GATE_FROZEN } else { 0 };
     let no_plan = if gate.no_plan { account::GATE_NO_PLAN } else { 0 };
     let in_debt = if gate.in_debt { account::GATE_IN_DEBT } else { 0 };
     frozen + no_plan + in_debt
 }
 
-pub fn consumed(account: &Account) -> AttributeValue {
+pub(super) fn consumed(account: &Account) -> AttributeValue {
     let entries =
         account.consumed.iter().map(|(n, credits)| (n.to_string(), number(credits.micro())));
     AttributeValue::M(entries.collect())
 }
 
-pub fn holds(account: &Account) -> AttributeValue {
+pub(super) fn holds(account: &Account) -> AttributeValue {
     let holds = account.holds.iter().map(|(id, held)| (hold_key(id), bytes(packed::held(held))));
     AttributeValue::M(holds.collect())
 }
 
 /// The whole item of a new account.
-pub fn account_item(a: &Account) -> Item {
+pub(super) fn account_item(a: &Account) -> Item {
     debug_assert!(a.available >= Credits::ZERO && a.notes.is_empty() && a.debt.is_zero());
     let ids = a.recent.iter().map(|entry| bytes(*entry.id.bytes())).collect();
     let payloads = a.recent.iter().map(|entry| bytes(packed::entry(entry))).collect();
@@ -82,7 +82,7 @@ pub fn account_item(a: &Account) -> Item {
     item
 }
 
-pub fn page_item(page: &Page) -> Item {
+pub(super) fn page_item(page: &Page) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(page.account.as_str())),
@@ -95,7 +95,7 @@ pub fn page_item(page: &Page) -> Item {
     )
 }
 
-pub fn name_item(name: &Name) -> Item {
+pub(super) fn name_item(name: &Name) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(name.account.as_str())),
@@ -107,7 +107,7 @@ pub fn name_item(name: &Name) -> Item {
     )
 }
 
-pub fn receipt_item(receipt: &Receipt) -> Item {
+pub(super) fn receipt_item(receipt: &Receipt) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(receipt.account.as_str())),
@@ -121,7 +121,7 @@ pub fn receipt_item(receipt: &Receipt) -> Item {
 }
 
 /// DynamoDB may delete it an hour after the link has expired, and by itself does so within days.
-pub fn entrance_item(entrance: &Entrance) -> Item {
+pub(super) fn entrance_item(entrance: &Entrance) -> Item {
     let delete_at = entrance.expires_at + Span::from_s(3600);
     Item::from_iter(
         [
@@ -135,7 +135,7 @@ pub fn entrance_item(entrance: &Entrance) -> Item {
     )
 }
 
-pub fn catalog_item(edition: &Edition, key: &str) -> Item {
+pub(super) fn catalog_item(edition: &Edition, key: &str) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(CATALOG)),
@@ -147,14 +147,14 @@ pub fn catalog_item(edition: &Edition, key: &str) -> Item {
     )
 }
 
-pub fn returned_key(of: ReturnedOf) -> String {
+pub(super) fn returned_key(of: ReturnedOf) -> String {
     match of {
         ReturnedOf::Debit(id) => refunds_key(id),
         ReturnedOf::Layout(seq) => layout_key(seq),
     }
 }
 
-pub fn returned_item(account: &AccountId, returned: &Returned) -> Item {
+pub(super) fn returned_item(account: &AccountId, returned: &Returned) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(account.as_str())),
@@ -165,7 +165,7 @@ pub fn returned_item(account: &AccountId, returned: &Returned) -> Item {
     )
 }
 
-pub fn usage_item(account: &AccountId, day: &DayUsage) -> Item {
+pub(super) fn usage_item(account: &AccountId, day: &DayUsage) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(account.as_str())),
@@ -178,7 +178,7 @@ pub fn usage_item(account: &AccountId, day: &DayUsage) -> Item {
     )
 }
 
-pub fn read_usage(item: &Item) -> Result<DayUsage, StoreError> {
+pub(super) fn read_usage(item: &Item) -> Result<DayUsage, StoreError> {
     let row = Row::of("ledger", item);
     let day = read_usage_key(row.text(SORT)?);
     let day = day.ok_or_else(|| row.broken(SORT, "is not the key of a day"))?;
@@ -188,19 +188,19 @@ pub fn read_usage(item: &Item) -> Result<DayUsage, StoreError> {
     Ok(DayUsage { day, usage, counted: Counted { seq, time } })
 }
 
-pub fn read_returned(item: &Item) -> Result<Credits, StoreError> {
+pub(super) fn read_returned(item: &Item) -> Result<Credits, StoreError> {
     Row::of("ledger", item).credits(ledger::RETURNED)
 }
 
-pub fn read_catalog(item: &Item) -> Result<String, StoreError> {
+pub(super) fn read_catalog(item: &Item) -> Result<String, StoreError> {
     Row::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
 }
 
-pub fn read_account_key(key: &Item) -> Result<AccountId, StoreError> {
+pub(super) fn read_account_key(key: &Item) -> Result<AccountId, StoreError> {
     Row::of("accounts", key).parsed(ACCOUNT)
 }
 
-pub fn read_account(item: &Item) -> Result<Account, StoreError> {
+pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
     let (row, read) = (Row::of("accounts", item), read_account_as_written(item)?);
     // What every reader relies on, checked once.
     if read.available < Credits::ZERO {
@@ -220,7 +220,7 @@ pub fn read_account(item: &Item) -> Result<Account, StoreError> {
 }
 
 /// An account that may contradict itself: for those who say how.
-pub fn read_account_as_written(item: &Item) -> Result<Account, StoreError> {
+pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError> {
     let row = Row::of("accounts", item);
     let id: AccountId = row.parsed(ACCOUNT)?;
     let ids = row.list(account::RECENT_IDS)?;
@@ -280,7 +280,7 @@ pub fn read_account_as_written(item: &Item) -> Result<Account, StoreError> {
     })
 }
 
-pub fn read_page(item: &Item) -> Result<Page, StoreError> {
+pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
     let row = Row::of("ledger", item);
     let key = read_page_key(row.text(SORT)?);
     let (time, first) = key.ok_or_else(|| row.broken(SORT, "is not the key of a page"))?;
@@ -299,7 +299,7 @@ pub fn read_page(item: &Item) -> Result<Page, StoreError> {
     })
 }
 
-pub fn read_name(item: &Item) -> Result<Name, StoreError> {
+pub(super) fn read_name(item: &Item) -> Result<Name, StoreError> {
     let row = Row::of("ledger", item);
     Ok(Name {
         account: row.parsed(ACCOUNT)?,
@@ -309,7 +309,7 @@ pub fn read_name(item: &Item) -> Result<Name, StoreError> {
     })
 }
 
-pub fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
+pub(super) fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
     let row = Row::of("ledger", item);
     let delete_at_s: i64 = row.number(ledger::DELETE_AT_S)?;
     Ok(Entrance {
@@ -320,7 +320,7 @@ pub fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
     })
 }
 
-pub fn read_receipt(item: &Item) -> Result<Receipt, StoreError> {
+pub(super) fn read_receipt(item: &Item) -> Result<Receipt, StoreError> {
     let row = Row::of("ledger", item);
     Ok(Receipt {
         account: row.parsed(ACCOUNT)?,
@@ -331,7 +331,7 @@ pub fn read_receipt(item: &Item) -> Result<Receipt, StoreError> {
 }
 
 /// What DynamoDB charges an account for, and how much of it the recent entries are.
-pub fn weigh(item: &Item) -> Weight {
+pub(super) fn weigh(item: &Item) -> Weight {
     let list = |name: &str| match item.get(name) {
         Some(AttributeValue::L(list)) => list.as_slice(),
         _ => &[],
@@ -369,11 +369,11 @@ pub(super) struct Row<'a> {
 type Read<T> = Result<T, StoreError>;
 
 impl<'a> Row<'a> {
-    pub fn of(table: &'static str, item: &'a Item) -> Row<'a> {
+    pub(super) fn of(table: &'static str, item: &'a Item) -> Row<'a> {
         Row { table, item }
     }
 
-    pub fn broken(&self, attribute: &str, problem: impl Display) -> StoreError {
+    pub(super) fn broken(&self, attribute: &str, problem: impl Display) -> StoreError {
         let part = |name: &str| match self.item.get(name) {
             Some(AttributeValue::S(text)) => text.as_str(),
             _ => "",
@@ -394,11 +394,11 @@ impl<'a> Row<'a> {
         self.item.get(name).ok_or_else(|| self.broken(name, "is missing"))
     }
 
-    pub fn optional_text(&self, name: &str) -> Read<Option<&'a str>> {
+    pub(super) fn optional_text(&self, name: &str) -> Read<Option<&'a str>> {
         if self.item.contains_key(name) { self.text(name).map(Some) } else { Ok(None) }
     }
 
-    pub fn text(&self, name: &str) -> Read<&'a str> {
+    pub(super) fn text(&self, name: &str) -> Read<&'a str> {
         match self.get(name)? {
             AttributeValue::S(text) => Ok(text),
             _ => Err(self.broken(name, "is not a text")),
@@ -416,7 +416,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    pub fn number<T: FromStr>(&self, name: &str) -> Read<T> {
+    pub(super) fn number<T: FromStr>(&self, name: &str) -> Read<T> {
         self.number_of(name, self.get(name)?)
     }
 
@@ -428,7 +428,7 @@ impl<'a> Row<'a> {
         self.number(name).map(Credits::from_micro)
     }
 
-    pub fn instant(&self, name: &str) -> Read<Instant> {
+    pub(super) fn instant(&self, name: &str) -> Read<Instant> {
         let ms: i64 = self.number(name)?;
         if !(0..=Instant::MAX.ms()).contains(&ms) {
             return Err(self.broken(name, "is not an instant"));

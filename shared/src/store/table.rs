@@ -12,198 +12,198 @@ use crate::domain::period::Day;
 use crate::domain::{Instant, Key, OperationId, Seq};
 
 /// Key of both tables: the account.
-pub const ACCOUNT: &str = "a";
+pub(super) const ACCOUNT: &str = "a";
 /// Sort key of `ledger`: what the item is.
-pub const SORT: &str = "s";
+pub(super) const SORT: &str = "s";
 
 /// What the catalog is filed under: no account's name has a `#`.
-pub const CATALOG: &str = "#catalog";
+pub(super) const CATALOG: &str = "#catalog";
 /// The catalog in force.
-pub const CATALOG_LATEST: &str = "C#latest";
+pub(super) const CATALOG_LATEST: &str = "C#latest";
 
 /// `C#<version>`: a catalog that is or was in force.
-pub fn catalog_key(version: u32) -> String {
+pub(super) fn catalog_key(version: u32) -> String {
     format!("C#{version:09}")
 }
 
 /// Attributes of an account.
-pub mod account {
+pub(super) mod account {
     /// Available, micro-credits.
-    pub const AVAILABLE: &str = "v";
+    pub(crate) const AVAILABLE: &str = "v";
     /// Debt, micro-credits; absent: none.
-    pub const DEBT: &str = "d";
+    pub(crate) const DEBT: &str = "d";
     /// The line at the last settle, packed.
-    pub const LINE: &str = "b";
+    pub(crate) const LINE: &str = "b";
     /// Notes since then, a list of packed ones; absent: none.
-    pub const NOTES: &str = "q";
+    pub(crate) const NOTES: &str = "q";
     /// Valid until, ms.
-    pub const VALID_UNTIL: &str = "x";
+    pub(crate) const VALID_UNTIL: &str = "x";
     /// The gate: a sum of FROZEN and NO_PLAN; absent: open.
-    pub const GATE: &str = "z";
-    pub const GATE_FROZEN: u8 = 1;
-    pub const GATE_NO_PLAN: u8 = 2;
-    pub const GATE_IN_DEBT: u8 = 4;
+    pub(crate) const GATE: &str = "z";
+    pub(crate) const GATE_FROZEN: u8 = 1;
+    pub(crate) const GATE_NO_PLAN: u8 = 2;
+    pub(crate) const GATE_IN_DEBT: u8 = 4;
     /// Open holds, a map from id to packed.
-    pub const HOLDS: &str = "h";
+    pub(crate) const HOLDS: &str = "h";
     /// Consumed this period, a map from action number to micro-credits.
-    pub const CONSUMED: &str = "u";
+    pub(crate) const CONSUMED: &str = "u";
     /// Plan, status, anchor, what was granted for which period, packed.
-    pub const STANDING: &str = "p";
+    pub(crate) const STANDING: &str = "p";
     /// Operations ever applied.
-    pub const SEQ: &str = "n";
+    pub(crate) const SEQ: &str = "n";
     /// Entries in pages.
-    pub const PAGED: &str = "f";
+    pub(crate) const PAGED: &str = "f";
     /// The number of the latest settle.
-    pub const SETTLED_SEQ: &str = "gs";
+    pub(crate) const SETTLED_SEQ: &str = "gs";
     /// The floor, ms.
-    pub const FLOOR: &str = "fl";
+    pub(crate) const FLOOR: &str = "fl";
     /// The time in the key of the latest page, ms.
-    pub const PAGE_TIME: &str = "pk";
+    pub(crate) const PAGE_TIME: &str = "pk";
     /// Ids of the recent entries, a list.
-    pub const RECENT_IDS: &str = "wi";
+    pub(crate) const RECENT_IDS: &str = "wi";
     /// Payloads of the recent entries, a list of packed ones in the same order.
-    pub const RECENT_PAYLOADS: &str = "wp";
+    pub(crate) const RECENT_PAYLOADS: &str = "wp";
 }
 
 /// Attributes of what `ledger` holds.
-pub mod ledger {
+pub(super) mod ledger {
     /// Page: its entries, packed.
-    pub const ENTRIES: &str = "e";
+    pub(crate) const ENTRIES: &str = "e";
     /// Refunds of a debit or a line: what was given back, micro-credits.
-    pub const RETURNED: &str = "v";
+    pub(crate) const RETURNED: &str = "v";
     /// Page: available after its last entry, micro-credits.
-    pub const AVAILABLE: &str = "v";
+    pub(crate) const AVAILABLE: &str = "v";
     /// Page: held after its last entry, micro-credits.
-    pub const HELD: &str = "h";
+    pub(crate) const HELD: &str = "h";
     /// Name and receipt: the operation's id.
-    pub const ID: &str = "o";
+    pub(crate) const ID: &str = "o";
     /// Name and receipt: the caller's key.
-    pub const KEY: &str = "k";
+    pub(crate) const KEY: &str = "k";
     /// Receipt: what was asked.
-    pub const CONTENT: &str = "c";
+    pub(crate) const CONTENT: &str = "c";
     /// Usage of a day: its totals, packed.
-    pub const USAGE: &str = "u";
+    pub(crate) const USAGE: &str = "u";
     /// Usage of a day: the number of the last entry that was counted when it was written.
-    pub const COUNTED: &str = "n";
+    pub(crate) const COUNTED: &str = "n";
     /// Usage of a day: the time in the key of that entry's page, ms.
-    pub const COUNTED_TIME: &str = "pk";
+    pub(crate) const COUNTED_TIME: &str = "pk";
     /// Catalog: its text.
-    pub const TEXT: &str = "t";
+    pub(crate) const TEXT: &str = "t";
     /// Catalog: its version. Payment: the number of its writes.
-    pub const VERSION: &str = "n";
+    pub(crate) const VERSION: &str = "n";
     /// Order: where the customer pays.
-    pub const URL: &str = "u";
+    pub(crate) const URL: &str = "u";
     /// Order: its payment.
-    pub const INTENT: &str = "i";
+    pub(crate) const INTENT: &str = "i";
     /// Order: there if its session ended without a payment.
-    pub const EXPIRED: &str = "x";
+    pub(crate) const EXPIRED: &str = "x";
     /// Event: when it came, ms.
-    pub const AT: &str = "at";
+    pub(crate) const AT: &str = "at";
     /// Event: what an operator decided, JSON.
-    pub const DECIDED: &str = "d";
+    pub(crate) const DECIDED: &str = "d";
     /// Sort keys under `#order#`, `#payment#` and `#event#`.
-    pub const ORDER: &str = "order";
-    pub const PAYMENT: &str = "payment";
-    pub const EVENT: &str = "event";
+    pub(crate) const ORDER: &str = "order";
+    pub(crate) const PAYMENT: &str = "payment";
+    pub(crate) const EVENT: &str = "event";
     /// Entrance: the link that was used.
-    pub const LINK: &str = "l";
+    pub(crate) const LINK: &str = "l";
     /// Entrance, and payment without an order: when DynamoDB may delete it, in seconds. By then the
     /// link has long expired, and the payment has proved to be another's.
-    pub const DELETE_AT_S: &str = "ttl";
+    pub(crate) const DELETE_AT_S: &str = "ttl";
 }
 
 /// The account of the marks of what waits for an operator.
-pub const PARKED: &str = "#parked";
+pub(super) const PARKED: &str = "#parked";
 
 /// The account of an order: no customer's has a `#`.
-pub fn order_key(id: OperationId) -> String {
+pub(super) fn order_key(id: OperationId) -> String {
     format!("#order#{id}")
 }
 
 /// The account of a payment.
-pub fn payment_key(intent: &IntentId) -> String {
+pub(super) fn payment_key(intent: &IntentId) -> String {
     format!("#payment#{intent}")
 }
 
 /// `S#live` or `S#test`: the customer that Stripe knows an account as.
-pub fn customer_key(live: bool) -> &'static str {
+pub(super) fn customer_key(live: bool) -> &'static str {
     if live { "S#live" } else { "S#test" }
 }
 
 /// The account of an event that was kept.
-pub fn event_key(id: &str) -> String {
+pub(super) fn event_key(id: &str) -> String {
     format!("#event#{id}")
 }
 
 /// `<time>#<id>`: the mark of a payment or an event, in the order in which they came.
-pub fn parked_key(at: Instant, id: &str) -> String {
+pub(super) fn parked_key(at: Instant, id: &str) -> String {
     format!("{:015}#{id}", at.ms())
 }
 
 /// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the pages.
-pub fn page_key(time: Instant, first: Seq) -> String {
+pub(super) fn page_key(time: Instant, first: Seq) -> String {
     format!("P#{:015}#{first:015}", time.ms())
 }
 
 /// Sorts after every page of `time` or earlier.
-pub fn pages_until(time: Instant) -> String {
+pub(super) fn pages_until(time: Instant) -> String {
     format!("P#{:015}#~", time.ms())
 }
 
 /// Time and first number of a page's key.
-pub fn read_page_key(key: &str) -> Option<(Instant, Seq)> {
+pub(super) fn read_page_key(key: &str) -> Option<(Instant, Seq)> {
     let (time, first) = key.strip_prefix("P#")?.split_once('#')?;
     Some((Instant::from_ms(time.parse().ok()?), first.parse().ok()?))
 }
 
 /// `U#<day>`: the usage of a day. Days sort by their keys.
-pub fn usage_key(day: Day) -> String {
+pub(super) fn usage_key(day: Day) -> String {
     format!("U#{day}")
 }
 
 /// The day of a key.
-pub fn read_usage_key(key: &str) -> Option<Day> {
+pub(super) fn read_usage_key(key: &str) -> Option<Day> {
     Day::parse(key.strip_prefix("U#")?)
 }
 
 /// `K#<hash>` of a caller's string.
-pub fn name_key(key: &Key) -> String {
+pub(super) fn name_key(key: &Key) -> String {
     format!("K#{}", hash(key.as_str()))
 }
 
 /// `G#<hash>` of an operator's key.
-pub fn receipt_key(key: &Key) -> String {
+pub(super) fn receipt_key(key: &Key) -> String {
     format!("G#{}", hash(key.as_str()))
 }
 
 /// The key of a hold in the map of holds: its id in base64, 22 characters in place of 36.
-pub fn hold_key(id: &OperationId) -> String {
+pub(super) fn hold_key(id: &OperationId) -> String {
     base64::encode(id.bytes()).trim_end_matches('=').to_owned()
 }
 
 /// The id of a hold's key.
-pub fn read_hold_key(key: &str) -> Option<OperationId> {
+pub(super) fn read_hold_key(key: &str) -> Option<OperationId> {
     let bytes = base64::decode(format!("{key}==")).ok()?;
     bytes.try_into().ok().map(OperationId::from_bytes)
 }
 
 /// `R#<id>`: what was given back of a debit.
-pub fn refunds_key(debit: OperationId) -> String {
+pub(super) fn refunds_key(debit: OperationId) -> String {
     format!("R#{debit}")
 }
 
 /// `L#<seq>`: what was given back of a line that was settled since.
-pub fn layout_key(seq: Seq) -> String {
+pub(super) fn layout_key(seq: Seq) -> String {
     format!("L#{seq:015}")
 }
 
 /// `A#<key>`: what was filed under `key`, and was set aside by `repair`.
-pub fn aside_key(key: &str) -> String {
+pub(super) fn aside_key(key: &str) -> String {
     format!("A#{key}")
 }
 
 /// `E#<id>`: that a customer came in by this link.
-pub fn entrance_key(link: OperationId) -> String {
+pub(super) fn entrance_key(link: OperationId) -> String {
     format!("E#{link}")
 }
 

@@ -15,8 +15,9 @@ fn a_call_that_arrives_within_its_life_is_harmless_and_one_that_outlives_it_is_c
     let in_time = on_one_thread(arrives_after(CALL.ms()));
     assert_eq!(in_time, Ok(()));
     let wrong = on_one_thread(arrives_after((WINDOW + MARGIN).ms() + 5_000));
-    println!("a call arrives minutes late: dies in run 1: {}", wrong.clone().unwrap_err());
-    assert!(wrong.unwrap_err().contains("happened twice"));
+    let wrong = wrong.expect_err("it happened twice");
+    println!("a call arrives minutes late: dies in run 1: {wrong}");
+    assert!(wrong.contains("happened twice"));
 }
 
 /// One handler's write is on its way for `ms`; meanwhile the client asks another handler.

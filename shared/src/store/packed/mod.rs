@@ -223,22 +223,22 @@ const REPEATABLE: u8 = 32;
 
 /// The tags of [`What`], for ever: 0 is not one, so that zeroed bytes are refused.
 mod tag {
-    pub const OPENED: u8 = 1;
-    pub const DEBIT: u8 = 2;
-    pub const GRANTED: u8 = 3;
+    pub(super) const OPENED: u8 = 1;
+    pub(super) const DEBIT: u8 = 2;
+    pub(super) const GRANTED: u8 = 3;
     // 4 was a settle that did not tell its line. It was never released, and is refused.
-    pub const PLAN_CHANGED: u8 = 5;
-    pub const FROZEN: u8 = 6;
-    pub const UNFROZEN: u8 = 7;
-    pub const SETTLED: u8 = 8;
-    pub const HELD: u8 = 9;
-    pub const CAPTURED: u8 = 10;
-    pub const RELEASED: u8 = 11;
-    pub const EXTENDED: u8 = 12;
-    pub const REFUNDED: u8 = 13;
-    pub const TOPPED_UP: u8 = 14;
-    pub const REVERSED: u8 = 15;
-    pub const DEBT_WAIVED: u8 = 16;
+    pub(super) const PLAN_CHANGED: u8 = 5;
+    pub(super) const FROZEN: u8 = 6;
+    pub(super) const UNFROZEN: u8 = 7;
+    pub(super) const SETTLED: u8 = 8;
+    pub(super) const HELD: u8 = 9;
+    pub(super) const CAPTURED: u8 = 10;
+    pub(super) const RELEASED: u8 = 11;
+    pub(super) const EXTENDED: u8 = 12;
+    pub(super) const REFUNDED: u8 = 13;
+    pub(super) const TOPPED_UP: u8 = 14;
+    pub(super) const REVERSED: u8 = 15;
+    pub(super) const DEBT_WAIVED: u8 = 16;
     /// A settle that changed the debt, and tells by how much at its end.
-    pub const SETTLED_DEBT: u8 = 17;
+    pub(super) const SETTLED_DEBT: u8 = 17;
 }

@@ -11,22 +11,25 @@ use crate::domain::{
     Credits, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
 };
 
-pub struct Reader<'a>(pub &'a [u8]);
+pub(super) struct Reader<'a>(pub &'a [u8]);
 
 impl Reader<'_> {
-    pub fn all<T>(bytes: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn all<T>(
+        bytes: &[u8],
+        read: impl FnOnce(&mut Reader<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut r = Reader(bytes);
         let value = read(&mut r)?;
         if r.0.is_empty() { Ok(value) } else { Err(PackedError::Long) }
     }
 
-    pub fn byte(&mut self) -> Result<u8> {
+    pub(super) fn byte(&mut self) -> Result<u8> {
         let (byte, rest) = self.0.split_first().ok_or(PackedError::Short)?;
         self.0 = rest;
         Ok(*byte)
     }
 
-    pub fn number(&mut self) -> Result<u64> {
+    pub(super) fn number(&mut self) -> Result<u64> {
         let mut n: u64 = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -42,20 +45,20 @@ impl Reader<'_> {
         Err(PackedError::Number)
     }
 
-    pub fn narrow<T: TryFrom<u64>>(&mut self) -> Result<T> {
+    pub(super) fn narrow<T: TryFrom<u64>>(&mut self) -> Result<T> {
         T::try_from(self.number()?).map_err(|_| PackedError::Number)
     }
 
-    pub fn signed(&mut self) -> Result<i64> {
+    pub(super) fn signed(&mut self) -> Result<i64> {
         let n = self.number()?;
         Ok((n >> 1) as i64 ^ -((n & 1) as i64))
     }
 
-    pub fn credits(&mut self) -> Result<Credits> {
+    pub(super) fn credits(&mut self) -> Result<Credits> {
         self.signed().map(Credits::from_micro)
     }
 
-    pub fn instant(&mut self) -> Result<Instant> {
+    pub(super) fn instant(&mut self) -> Result<Instant> {
         let ms: i64 = self.narrow()?;
         if ms > Instant::MAX.ms() {
             return Err(PackedError::Number);
@@ -63,22 +66,22 @@ impl Reader<'_> {
         Ok(Instant::from_ms(ms))
     }
 
-    pub fn expiry(&mut self) -> Result<Option<Instant>> {
+    pub(super) fn expiry(&mut self) -> Result<Option<Instant>> {
         Ok(Some(self.instant()?).filter(|at| *at > Instant::EPOCH))
     }
 
-    pub fn take(&mut self, count: usize) -> Result<&[u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Result<&[u8]> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(PackedError::Short)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    pub fn id(&mut self) -> Result<OperationId> {
+    pub(super) fn id(&mut self) -> Result<OperationId> {
         let bytes = self.take(16)?.try_into().map_err(|_| PackedError::Short)?;
         Ok(OperationId::from_bytes(bytes))
     }
 
-    pub fn flag(&mut self) -> Result<bool> {
+    pub(super) fn flag(&mut self) -> Result<bool> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -86,37 +89,37 @@ impl Reader<'_> {
         }
     }
 
-    pub fn action(&mut self) -> Result<Option<ActionNumber>> {
+    pub(super) fn action(&mut self) -> Result<Option<ActionNumber>> {
         Ok(Some(self.narrow()?).filter(|number| *number > 0))
     }
 
-    pub fn used(&mut self) -> Result<Used> {
+    pub(super) fn used(&mut self) -> Result<Used> {
         Ok(Used { credits: self.credits()?, count: self.number()? })
     }
 
-    pub fn text(&mut self) -> Result<String> {
+    pub(super) fn text(&mut self) -> Result<String> {
         let length = self.narrow()?;
         let bytes = self.take(length)?.to_vec();
         String::from_utf8(bytes).map_err(|_| PackedError::Text)
     }
 
-    pub fn plan(&mut self) -> Result<(String, Status, Anchor)> {
+    pub(super) fn plan(&mut self) -> Result<(String, Status, Anchor)> {
         let plan = self.text()?;
         let status = *Status::ALL.get(usize::from(self.byte()?)).ok_or(PackedError::Tag)?;
         let anchor = Day::from_days(self.narrow()?).map(Anchor).ok_or(PackedError::Number)?;
         Ok((plan, status, anchor))
     }
 
-    pub fn kind(&mut self) -> Result<GrantKind> {
+    pub(super) fn kind(&mut self) -> Result<GrantKind> {
         GrantKind::ALL.get(usize::from(self.byte()?)).copied().ok_or(PackedError::Tag)
     }
 
-    pub fn given(&mut self) -> Result<Given> {
+    pub(super) fn given(&mut self) -> Result<Given> {
         let period = Period { start: self.instant()?, end: self.instant()? };
         Ok(Given { period, amount: self.credits()? })
     }
 
-    pub fn grant_id(&mut self) -> Result<GrantId> {
+    pub(super) fn grant_id(&mut self) -> Result<GrantId> {
         match self.byte()? {
             0 => Ok(GrantId::Week(self.instant()?)),
             1 => Ok(GrantId::Period(self.instant()?)),
@@ -125,7 +128,7 @@ impl Reader<'_> {
         }
     }
 
-    pub fn grant(&mut self) -> Result<Grant> {
+    pub(super) fn grant(&mut self) -> Result<Grant> {
         let (id, kind, left) = (self.grant_id()?, self.kind()?, self.credits()?);
         let used = self.credits()?;
         let amount = left.micro().checked_add(used.micro()).ok_or(PackedError::Number)?;
@@ -140,7 +143,7 @@ impl Reader<'_> {
         })
     }
 
-    pub fn movements(&mut self) -> Result<Vec<Movement>> {
+    pub(super) fn movements(&mut self) -> Result<Vec<Movement>> {
         let count: usize = self.narrow()?;
         let mut moved = Vec::new();
         for _ in 0..count {
@@ -151,7 +154,7 @@ impl Reader<'_> {
         Ok(moved)
     }
 
-    pub fn entry(&mut self, id: OperationId) -> Result<Entry> {
+    pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
         let (tag, flags) = (self.byte()?, self.byte()?);
         let at = id.time().ms().checked_add(self.signed()?).ok_or(PackedError::Number)?;
         let at = Instant::from_ms(at);

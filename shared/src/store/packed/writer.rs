@@ -9,14 +9,14 @@ use crate::domain::{
 };
 
 #[derive(Default)]
-pub struct Writer(pub Vec<u8>);
+pub(super) struct Writer(pub Vec<u8>);
 
 impl Writer {
-    pub fn byte(&mut self, byte: u8) {
+    pub(super) fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 
-    pub fn number(&mut self, mut n: u64) {
+    pub(super) fn number(&mut self, mut n: u64) {
         while n >= 0x80 {
             self.byte(n as u8 | 0x80);
             n >>= 7;
@@ -24,53 +24,53 @@ impl Writer {
         self.byte(n as u8);
     }
 
-    pub fn signed(&mut self, n: i64) {
+    pub(super) fn signed(&mut self, n: i64) {
         self.number(((n << 1) ^ (n >> 63)) as u64);
     }
 
-    pub fn credits(&mut self, credits: Credits) {
+    pub(super) fn credits(&mut self, credits: Credits) {
         self.signed(credits.micro());
     }
 
-    pub fn instant(&mut self, at: Instant) {
+    pub(super) fn instant(&mut self, at: Instant) {
         self.number(at.ms() as u64);
     }
 
     /// None is the epoch, at which nothing expires.
-    pub fn expiry(&mut self, at: Option<Instant>) {
+    pub(super) fn expiry(&mut self, at: Option<Instant>) {
         self.instant(at.unwrap_or(Instant::EPOCH));
     }
 
-    pub fn id(&mut self, id: OperationId) {
+    pub(super) fn id(&mut self, id: OperationId) {
         self.0.extend_from_slice(id.bytes());
     }
 
-    pub fn used(&mut self, used: Used) {
+    pub(super) fn used(&mut self, used: Used) {
         self.credits(used.credits);
         self.number(used.count);
     }
 
     /// 0 is no action.
-    pub fn action(&mut self, action: Option<ActionNumber>) {
+    pub(super) fn action(&mut self, action: Option<ActionNumber>) {
         self.number(u64::from(action.unwrap_or(0)));
     }
 
-    pub fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub fn plan(&mut self, plan: &str, status: Status, anchor: Anchor) {
+    pub(super) fn plan(&mut self, plan: &str, status: Status, anchor: Anchor) {
         self.text(plan);
         self.byte(Status::ALL.iter().position(|s| *s == status).unwrap_or_default() as u8);
         self.number(u64::from(anchor.0.days()));
     }
 
-    pub fn kind(&mut self, kind: GrantKind) {
+    pub(super) fn kind(&mut self, kind: GrantKind) {
         self.byte(GrantKind::ALL.iter().position(|k| *k == kind).unwrap_or_default() as u8);
     }
 
-    pub fn grant_id(&mut self, id: GrantId) {
+    pub(super) fn grant_id(&mut self, id: GrantId) {
         match id {
             GrantId::Week(start) => {
                 self.byte(0);
@@ -87,7 +87,7 @@ impl Writer {
         }
     }
 
-    pub fn grant(&mut self, grant: &Grant) {
+    pub(super) fn grant(&mut self, grant: &Grant) {
         self.grant_id(grant.id);
         self.kind(grant.kind);
         self.credits(grant.left);
@@ -97,7 +97,7 @@ impl Writer {
         self.expiry(grant.expires_at);
     }
 
-    pub fn movements(&mut self, moved: &[Movement]) {
+    pub(super) fn movements(&mut self, moved: &[Movement]) {
         self.number(moved.len() as u64);
         for movement in moved {
             self.grant_id(movement.grant);
@@ -107,7 +107,7 @@ impl Writer {
         }
     }
 
-    pub fn entry(&mut self, entry: &Entry) {
+    pub(super) fn entry(&mut self, entry: &Entry) {
         self.byte(match &entry.what {
             What::Opened { .. } => tag::OPENED,
             What::Debit { .. } => tag::DEBIT,

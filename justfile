@@ -1,0 +1,77 @@
+# The commands of every day. `just` lists them; each is one line that works without `just`, too.
+# `cargo install just`, or `pip install rust-just`.
+
+_list:
+    @just --list --unsorted
+
+# Start the stack on http://127.0.0.1:3000, tables in .scrip/
+run *options:
+    cargo run -- {{options}}
+
+# Play seven scenes on tables of their own
+demo:
+    cargo run -- demo
+
+# Run every test; the small size of every proof
+test *names:
+    cargo test --workspace -- {{names}}
+
+# Run one module of the tests, with what they print
+module name *options:
+    cargo test -p tests --test it {{name}} -- --nocapture {{options}}
+
+# Play the full size of every proof, optimised
+proof *names:
+    SCRIP_PROOF=full cargo test --profile proof -p tests -- {{names}}
+
+# Play so many operations of the simulation, from a seed on
+simulate operations="1000000" seed="1":
+    cargo run --profile proof -p tests -- --operations {{operations}} --seed {{seed}}
+
+# Check form, lints and documents, as CI does
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Run the stories on Amazon's DynamoDB Local as well
+second-opinion:
+    .ci/second-opinion
+
+# Send random requests over the whole contract; wants schemathesis
+contract:
+    cargo build -p local
+    .ci/contract/run target/debug/local schemathesis
+
+# Write the replies to events/ anew, and show what differs
+events:
+    UPDATE_EXPECT=1 cargo test -p tests --test it events::
+    git diff --stat tests/it/snapshots
+
+# Make the README's pictures again
+screenshots:
+    cargo run -p tests --bin screenshots
+
+# Build the functions as they are deployed; wants the SAM CLI, cargo-lambda and ziglang
+sam-build:
+    sam build
+
+# Send every file of events/ through its function, in the containers of sam local
+sam-local command="invoke":
+    tools/sam_local.py {{command}}
+
+# Ask a deployed stack, or the local one at a URL, whether it does what it should
+smoke stack:
+    tools/smoke.py {{stack}}
+
+# Time a function from its start to its first reply
+start-up bootstrap event:
+    tools/start_up.py {{bootstrap}} {{event}}
+
+# Check what is linked: licences, bans, sources
+deny:
+    cargo deny check bans licenses sources
+
+# Run all that CI runs
+ci:
+    .ci/run
