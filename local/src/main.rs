@@ -10,10 +10,11 @@ use local::mappings::Mappings;
 use local::repair::Done;
 use local::routes::Functions;
 use local::server::{self, Stack};
+use local::start::{Start, editor};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::world::{self, Data};
-use local::{audit, demo, inspect, publish, repair, seed, session, sweep, tables};
+use local::{audit, demo, inspect, publish, repair, seed, session, states, sweep, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
 use shared::secrets::Secret;
@@ -50,6 +51,9 @@ struct Options {
     /// An origin of the product, besides this address: http://127.0.0.1:8080. May be repeated.
     #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
     origins: Vec<String>,
+    /// Open an account in every state that the customer's page can show.
+    #[arg(long)]
+    states: bool,
 }
 
 /// Without a command the stack is started.
@@ -114,7 +118,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Error> {
-    let Options { command, addr, data, memory, now, endpoint, deployed, origins } = options;
+    let Options { command, addr, data, memory, now, endpoint, deployed, origins, states } = options;
     let (data, clock) = match (endpoint, memory) {
         _ if deployed => (Data::Deployed, LocalClock::default()),
         (Some(url), _) => (Data::Endpoint(url), LocalClock::default()),
@@ -129,7 +133,7 @@ async fn run(options: Options) -> Result<(), Error> {
         clock.set(now);
     }
     match command {
-        None => serve(addr, &data, clock, origins).await,
+        None => serve(addr, &data, clock, origins, states).await,
         Some(Command::Demo) => demo().await,
         Some(Command::Reconcile) => reconcile(&data, clock).await,
         Some(Command::Recharge { dry_run }) => {
@@ -165,6 +169,7 @@ async fn serve(
     data: &Data,
     clock: LocalClock,
     mut origins: Vec<String>,
+    states: bool,
 ) -> Result<(), Error> {
     if matches!(data, Data::Deployed) {
         return Err("--deployed: for commands; a deployed stack is not served from here".into());
@@ -175,6 +180,9 @@ async fn serve(
     let listener = TcpListener::bind(addr).await.map_err(|e| format!("--addr {addr}: {e}"))?;
     let base = format!("http://{}", listener.local_addr()?);
     origins.push(base.clone());
+    let beside = editor::listener(addr).await?;
+    let editor = format!("http://{}", beside.local_addr()?);
+    origins.push(editor.clone());
     let config = Config {
         top_up_url: Some(format!("{base}/")),
         public_url: Some(base.clone()),
@@ -188,11 +196,19 @@ async fn serve(
     let mappings = mappings.with_stripe(functions.stripe().clone());
     seed::seed(&functions).await?;
     let link = session::link(&functions, "acme", &base).await?;
-    println!("{}", banner(&base, data, clock.now(), &link));
     let running = mappings.clone().run(clock.clone());
-    let stack = Stack { functions, clock, stripe, mappings };
+    let start = Start::with_editor(editor);
+    let stack = Stack { functions, clock: clock.clone(), stripe, mappings, start };
+    let (functions, stripe) = (stack.functions.clone(), stack.stripe.clone());
+    let serving = tokio::spawn(server::serve(listener, stack));
+    let editing = tokio::spawn(editor::serve(beside, functions.clone()));
+    if states {
+        states::seed(&functions, stripe.as_ref()).await?;
+    }
+    println!("{}", banner(&base, data, clock.now(), &link));
     tokio::select! {
-        served = server::serve(listener, stack) => Ok(served?),
+        served = serving => Ok(served??),
+        edited = editing => Ok(edited??),
         never = running => match never {},
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{DATE, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -15,6 +15,7 @@ use crate::clock::LocalClock;
 use crate::control;
 use crate::mappings::Mappings;
 use crate::routes::Functions;
+use crate::start::{self, Start};
 use crate::stripe::{self, LocalStripe};
 
 /// What is read of a body: a byte more than any route takes, so that the route refuses it.
@@ -28,6 +29,7 @@ pub struct Stack {
     /// None: the real Stripe is used.
     pub stripe: Option<LocalStripe>,
     pub mappings: Mappings,
+    pub start: Start,
 }
 
 #[derive(Clone)]
@@ -56,11 +58,16 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
-    let response = match request.uri().path().starts_with("/_local/") {
-        true => local(&stack, &request).await,
-        false => stack.functions.answer(request).await,
+    let response = match start::answer(&stack, request).await {
+        Ok(response) => response,
+        Err(request) if request.uri().path().starts_with("/_local/") => {
+            local(&stack, &request).await
+        }
+        Err(request) => stack.functions.answer(request).await,
     };
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    // The page goes by the time of the answers: of the clock that can be moved.
+    parts.headers.insert(DATE, stack.clock.http_date());
     Response::from_parts(parts, Body::from(body.to_vec()))
 }
 
@@ -103,7 +110,7 @@ async fn local(
 /// There is no IAM here, so what a page elsewhere makes a browser send, by another name for this
 /// address or from another origin, is refused. What has no IAM in AWS either looks at the origin
 /// itself: a customer's requests, and files that are for everybody.
-fn is_meant(path: &str, headers: &HeaderMap, addr: SocketAddr) -> bool {
+pub(crate) fn is_meant(path: &str, headers: &HeaderMap, addr: SocketAddr) -> bool {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let ours = [format!("localhost:{}", addr.port()), addr.to_string()];
     let host_is_ours = header(HOST).is_some_and(|host| ours.iter().any(|our| our == host));

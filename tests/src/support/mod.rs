@@ -19,6 +19,7 @@ use local::exchange::Exchange;
 use local::mappings::Mappings;
 use local::roles::Roles;
 use local::routes::Functions;
+use local::start::Start;
 use local::streams::Streams;
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
@@ -145,6 +146,7 @@ impl Stack {
             clock: local,
             stripe: Some(stripe.clone()),
             mappings,
+            start: Start::default(),
         };
         tokio::spawn(async move { server::serve(listener, served).await });
         (Stack { functions, ..stack }, stripe, base)
