@@ -27,19 +27,37 @@ pub async fn run(
     only: Option<&AccountId>,
 ) -> Result<Report, AuditError> {
     let mut report = Report::default();
+    let Some(id) = only else {
+        let bar = ProgressBar::new(SEGMENTS.unsigned_abs().into());
+        let style = ProgressStyle::with_template("{bar:32} {pos}/{len} segments, {msg}");
+        return all(world, stripe, bar.with_style(style.expect("a template of its own"))).await;
+    };
     if let Some(stripe) = stripe {
         let told = of_stripe(world, stripe).await?;
-        let wanted = |found: &Difference| only.is_none_or(|id| found.account.as_ref() == Some(id));
-        report.differences.extend(told.into_iter().filter(wanted));
+        report.differences.extend(told.into_iter().filter(|d| d.account.as_ref() == Some(id)));
     }
-    if let Some(id) = only {
-        report.seen = 1;
-        report.differences.extend(account(world, id).await?);
-        return Ok(report);
+    report.seen = 1;
+    report.differences.extend(account(world, id).await?);
+    Ok(report)
+}
+
+/// Audits all accounts without showing progress: for a page.
+///
+/// # Errors
+/// [`AuditError`] if the tables or Stripe do not answer.
+pub async fn quietly(world: &World, stripe: Option<&Stripe>) -> Result<Report, AuditError> {
+    all(world, stripe, ProgressBar::hidden()).await
+}
+
+async fn all(
+    world: &World,
+    stripe: Option<&Stripe>,
+    bar: ProgressBar,
+) -> Result<Report, AuditError> {
+    let mut report = Report::default();
+    if let Some(stripe) = stripe {
+        report.differences = of_stripe(world, stripe).await?;
     }
-    let bar = ProgressBar::new(SEGMENTS.unsigned_abs().into());
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} segments, {msg}");
-    let bar = bar.with_style(style.expect("a template of its own"));
     for segment in 0..SEGMENTS {
         let Report { seen, differences } = &report;
         let walked = walk(world, (segment, SEGMENTS), None, |walked: &Walked| {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use http::HeaderValue;
 use shared::clock::Clock;
 use shared::domain::Instant;
 
@@ -38,6 +39,13 @@ impl LocalClock {
 
     pub fn now(&self) -> Instant {
         system_now(self.offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// The time as HTTP writes it: `Sun, 22 Nov 2026 02:59:40 GMT`.
+    pub fn http_date(&self) -> HeaderValue {
+        let now = DateTime::from_timestamp_millis(self.now().ms()).unwrap_or_default();
+        let text = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        HeaderValue::from_str(&text).expect("letters and digits")
     }
 
     /// A clock that goes on where the one in this file was left, and notes there when it is moved.

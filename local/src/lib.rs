@@ -24,6 +24,8 @@ pub mod schedule;
 pub mod seed;
 pub mod server;
 pub mod session;
+pub mod start;
+pub mod states;
 pub mod streams;
 pub mod stripe;
 pub mod sweep;

@@ -12,11 +12,12 @@ use local::repair::Done;
 use local::request_log::RequestLog;
 use local::routes::Functions;
 use local::server::{self, Stack};
+use local::start::{Start, editor};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::terminal::{self, Terminal};
 use local::world::{self, Data};
-use local::{audit, banner, demo, inspect, publish, repair, seed, session, sweep, tables};
+use local::{audit, banner, demo, inspect, publish, repair, seed, session, states, sweep, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::{AccountId, Instant};
 use shared::secrets::Secret;
@@ -54,6 +55,9 @@ struct Options {
     /// An origin of the product, besides this address: http://127.0.0.1:8080. May be repeated.
     #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
     origins: Vec<String>,
+    /// Open an account in every state that the customer's page can show.
+    #[arg(long)]
+    states: bool,
 }
 
 /// Without a command the stack is started.
@@ -161,7 +165,7 @@ enum Ended {
 }
 
 async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended, Error> {
-    let Options { command, addr, data, memory, now, endpoint, deployed, origins } = options;
+    let Options { command, addr, data, memory, now, endpoint, deployed, origins, states } = options;
     let (data, clock) = match (endpoint, memory) {
         _ if deployed => (Data::Deployed, LocalClock::default()),
         (Some(url), _) => (Data::Endpoint(url), LocalClock::default()),
@@ -176,7 +180,7 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         clock.set(now);
     }
     let Some(command) = command else {
-        let end = serve(addr, &data, clock, origins, terminal).await?;
+        let end = serve(addr, &data, clock, origins, terminal, states).await?;
         return Ok(if end == End::Reset { Ended::Reset(data) } else { Ended::Done });
     };
     obey(command, data, clock, terminal).await.map(|()| Ended::Done)
@@ -223,6 +227,7 @@ async fn serve(
     clock: LocalClock,
     mut origins: Vec<String>,
     terminal: Option<&mut Terminal>,
+    states: bool,
 ) -> Result<End, Error> {
     if matches!(data, Data::Deployed) {
         return Err("--deployed: for commands; a deployed stack is not served from here".into());
@@ -233,6 +238,9 @@ async fn serve(
     let listener = server::listen(addr).await?;
     let base = format!("http://{}", listener.local_addr()?);
     origins.push(base.clone());
+    let beside = editor::listener(addr).await?;
+    let editor = format!("http://{}", beside.local_addr()?);
+    origins.push(editor.clone());
     let config = Config {
         top_up_url: Some(format!("{base}/")),
         public_url: Some(base.clone()),
@@ -245,11 +253,19 @@ async fn serve(
     let (functions, stripe) = with_stripe(Functions::new(world), &base, data, &clock)?;
     let mappings = mappings.with_stripe(functions.stripe().clone());
     seed::seed(&functions).await?;
-    println!("{}", banner::banner(&base, data, clock.now(), terminal.is_some()));
     let running = mappings.clone().run(clock.clone());
-    let stack = Stack { functions, clock: clock.clone(), stripe, mappings, log: RequestLog::On };
+    let (log, start) = (RequestLog::On, Start::with_editor(editor));
+    let stack = Stack { functions, clock: clock.clone(), stripe, mappings, log, start };
+    let (functions, stripe) = (stack.functions.clone(), stack.stripe.clone());
+    let serving = tokio::spawn(server::serve(listener, stack));
+    let editing = tokio::spawn(editor::serve(beside, functions.clone()));
+    if states {
+        states::seed(&functions, stripe.as_ref()).await?;
+    }
+    println!("{}", banner::banner(&base, data, clock.now(), terminal.is_some()));
     tokio::select! {
-        served = server::serve(listener, stack) => { served?; Ok(End::Quit) }
+        served = serving => { served??; Ok(End::Quit) }
+        edited = editing => { edited??; Ok(End::Quit) }
         never = running => match never {},
         end = keys::obey(terminal, &base, data, &clock) => Ok(end),
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{DATE, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -17,6 +17,7 @@ use crate::control;
 use crate::mappings::Mappings;
 use crate::request_log::RequestLog;
 use crate::routes::Functions;
+use crate::start::{self, Start};
 use crate::stripe::{self, LocalStripe};
 
 /// What is read of a body: a byte more than any route takes, so that the route refuses it.
@@ -34,6 +35,7 @@ pub struct Stack {
     pub stripe: Option<LocalStripe>,
     pub mappings: Mappings,
     pub log: RequestLog,
+    pub start: Start,
 }
 
 #[derive(Clone)]
@@ -93,12 +95,17 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
     let asked = stack.log.asked(&stack.functions, &request);
-    let response = match request.uri().path().starts_with("/_local/") {
-        true => local(&stack, &request).await,
-        false => stack.functions.answer(request).await,
+    let response = match start::answer(&stack, request).await {
+        Ok(response) => response,
+        Err(request) if request.uri().path().starts_with("/_local/") => {
+            local(&stack, &request).await
+        }
+        Err(request) => stack.functions.answer(request).await,
     };
     stack.log.answered(asked, stack.clock.now(), &response);
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    // The page goes by the time of the answers: of the clock that can be moved.
+    parts.headers.insert(DATE, stack.clock.http_date());
     Response::from_parts(parts, Body::from(body.to_vec()))
 }
 
@@ -141,7 +148,7 @@ async fn local(
 /// There is no IAM here, so what a page elsewhere makes a browser send, by another name for this
 /// address or from another origin, is refused. What has no IAM in AWS either looks at the origin
 /// itself: a customer's requests, and files that are for everybody.
-fn is_meant(path: &str, headers: &HeaderMap, addr: SocketAddr) -> bool {
+pub(crate) fn is_meant(path: &str, headers: &HeaderMap, addr: SocketAddr) -> bool {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let ours = [format!("localhost:{}", addr.port()), addr.to_string()];
     let host_is_ours = header(HOST).is_some_and(|host| ours.iter().any(|our| our == host));

@@ -40,6 +40,7 @@ mod scenarios;
 mod secrets;
 mod sessions;
 mod simulation;
+mod start;
 mod states;
 mod stories;
 mod sweeps;

@@ -54,7 +54,9 @@ fn all_files_together_are_small() {
     let files: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();
     let templates: usize = TEMPLATES.iter().map(|(_, text)| text.len()).sum();
     println!("files {files}, templates {templates}, together {} bytes", files + templates);
-    assert!(files + templates < 50_000, "{} bytes", files + templates);
+    // 400 more than the 50 000 of before, for the server's time; to be replaced by what one view
+    // transfers.
+    assert!(files + templates < 50_400, "{} bytes", files + templates);
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! What the page says when something stands in the way: each in its own words, readable by everybody,
 //! in every light, on every width and on paper.
 
-use local::stripe::Deed;
+use local::states;
 
 use crate::browser::{NUMBER, assert_accessible, keep_picture, session};
+use crate::support::PRODUCT;
 use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
-use crate::support::{PRODUCT, Stack, request};
 
 /// Each message of the page, by its id: its title, and what it goes on to say.
 const MESSAGES: [(&str, &str, &str); 5] = [
@@ -17,42 +17,17 @@ const MESSAGES: [(&str, &str, &str); 5] = [
     ("empty", "You are out of credits", "Everything else goes on working"),
 ];
 
-async fn put(stack: &Stack, account: &str, key: &str, body: &str) {
-    let put = request("PUT", &format!("/v1/accounts/{account}"), Some(key), body);
-    let answer = stack.send(put).await;
-    assert!([200, 201].contains(&answer.status), "{answer:?}");
-}
-
-/// An account in each state, and the messages that its page has, by their ids.
-async fn lived(shop: &Shop) -> [(&'static str, &'static [&'static str]); 6] {
-    let stack = &shop.stack;
-    stack.open("debt", "pro").await;
-    let (_, bought) = shop.buy("debt", "buy", "starter").await;
-    assert_eq!(stack.debit("debt", "all", "3000").await.status, 201);
-    shop.act(&bought, Deed::Dispute).await;
-    assert_eq!(shop.balance("debt").await, ("0".to_owned(), "500".to_owned()));
-    stack.open("owing", "free").await;
-    let (_, bought) = shop.buy("owing", "buy", "starter").await;
-    assert_eq!(stack.debit("owing", "all", "525").await.status, 201);
-    shop.act(&bought, Deed::Dispute).await;
-    stack.grant("owing", "gift", "40").await;
-    stack.open("past-due", "pro").await;
-    put(stack, "past-due", "late", r#"{"plan":"pro","status":"past_due"}"#).await;
-    stack.open("frozen", "pro").await;
-    let freeze = r#"{"reason":"abuse"}"#;
-    assert_eq!(stack.post("/v1/accounts/frozen/freeze", "freeze", freeze).await.status, 201);
-    stack.open("standard", "standard").await;
-    stack.open("canceled", "pro").await;
-    put(stack, "canceled", "end", r#"{"plan":"pro","status":"canceled"}"#).await;
-    [
-        ("debt", &["empty", "debt"]),
-        ("owing", &["debt"]),
-        ("past-due", &["past_due"]),
-        ("frozen", &["frozen"]),
-        ("standard", &["plan"]),
-        ("canceled", &["plan"]),
-    ]
-}
+/// An account in each such state, and the messages that its page has, by their ids.
+const SHOWN: [(&str, &[&str]); 8] = [
+    ("debt", &["empty", "debt"]),
+    ("owing", &["debt"]),
+    ("past-due", &["past_due"]),
+    ("frozen", &["frozen"]),
+    ("standard", &["plan"]),
+    ("canceled", &["plan"]),
+    ("empty", &["empty"]),
+    ("grants", &[]),
+];
 
 /// The messages that are shown are these and no others, each with its own words.
 fn assert_messages(tab: &mut Tab<'_>, account: &str, expected: &[&str]) {
@@ -71,7 +46,9 @@ fn assert_messages(tab: &mut Tab<'_>, account: &str, expected: &[&str]) {
 async fn what_stands_in_the_way_is_said_plainly() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some("2026-11-18T12:00:00Z"), &[PRODUCT]).await;
-    for (account, expected) in lived(&shop).await {
+    let seeded = states::seed(&shop.stack.functions, Some(&shop.stripe)).await;
+    seeded.expect("every state can be reached");
+    for (account, expected) in SHOWN {
         let mut tab = browser.tab(1280, 900);
         tab.open(&session(&shop.stack, account, &base).await.0);
         tab.until("document.querySelector('#hero time, #hero dd') && document.title");

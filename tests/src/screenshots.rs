@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use local::states;
 use local::stripe::Deed;
 use serde_json::json;
 use tests::support::browser::{Browser, Tab};
@@ -21,12 +22,12 @@ async fn main() -> ExitCode {
     std::fs::create_dir_all(&folder).expect("docs");
     let (shop, base) = Shop::served(Some(NOW), &[PRODUCT]).await;
     let stack = &shop.stack;
-    lived(stack).await;
+    states::seed(&stack.functions, Some(&shop.stripe)).await.expect("accounts with a past");
     for (name, account, width, height, scheme) in [
-        ("page-light", "acme", 1040, 1500, "light"),
-        ("page-dark", "acme", 1040, 820, "dark"),
-        ("page-narrow", "acme", 360, 820, "light"),
-        ("page-empty", "open", 1040, 620, "light"),
+        ("page-light", "busy", 1040, 1500, "light"),
+        ("page-dark", "busy", 1040, 820, "dark"),
+        ("page-narrow", "busy", 360, 820, "light"),
+        ("page-empty", "empty", 1040, 620, "light"),
     ] {
         let mut tab = browser.tab(width, height);
         tab.scheme(scheme);
@@ -35,11 +36,11 @@ async fn main() -> ExitCode {
         take(&mut tab, &folder.join(format!("{name}.png")));
     }
     // Between the payment and its credits: paid by a method that takes days.
-    let (order, session) = shop.begin("acme", "pack", "starter").await;
+    let (order, session) = shop.begin("busy", "pack", "starter").await;
     shop.act(&session, Deed::PayLater).await;
     let mut tab = browser.tab(1040, 620);
     tab.scheme("light");
-    tab.open(&link(stack, "acme").await);
+    tab.open(&link(stack, "busy").await);
     tab.open(&format!("{base}/?checkout={order}"));
     tab.until("document.querySelector('#news-message')");
     take(&mut tab, &folder.join("page-processing.png"));
@@ -52,31 +53,6 @@ async fn link(stack: &Stack, account: &str) -> String {
     let path = format!("/v1/accounts/{account}/sessions");
     let made = stack.send(request("POST", &path, None, &body.to_string())).await;
     made.text("/url").to_owned()
-}
-
-/// Accounts with something to show.
-async fn lived(stack: &Stack) {
-    stack.open("acme", "pro").await;
-    stack.open("open", "free").await;
-    stack.debit("open", "all", "25").await;
-    stack.grant("acme", "gift", "150").await;
-    for (n, (action, quantity, user)) in [
-        ("dynamic_video", 412, "mia"),
-        ("custom_image", 623, "noah"),
-        ("feed_field", 9640, "feed"),
-        ("rich_text", 58, "mia"),
-        ("image_alt_text", 37, "noah"),
-        ("background_removal", 9, "\u{5de}\u{5d9}\u{5d4}"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let body = json!({ "action": action, "quantity": quantity, "user": user });
-        let path = "/v1/accounts/acme/debits";
-        stack.post(path, &format!("job {n}"), &body.to_string()).await;
-    }
-    let hold = json!({ "action": "dynamic_video", "quantity": 12, "user": "mia" });
-    stack.post("/v1/accounts/acme/holds", "film", &hold.to_string()).await;
 }
 
 /// A picture, with fewer colours where `pngquant` is there to do it.

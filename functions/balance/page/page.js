@@ -1,11 +1,11 @@
 // What the page does beyond what the server has rendered: local times and numbers, live updates,
 // buying and what becomes of it, sorting. Without it every number is there and can be read.
-import { change, money, number, say, time, until } from './say.js';
+import { change, money, now, number, say, sync, time, until } from './say.js';
 import { Watch } from './scrip.js';
 import t from './en.js';
 
 const news = document.getElementById('news');
-const { ends, back } = document.body.dataset;
+const { back, ends, now: here } = document.body.dataset;
 const FINAL = ['credited', 'failed', 'expired', 'parked'];
 
 function localize(within) {
@@ -192,9 +192,13 @@ async function download(event) {
   URL.revokeObjectURL(link.href);
 }
 
+sync(here);
 localize(document);
+function tick() {
+  for (const at of document.querySelectorAll('time[data-style=soon]')) at.textContent = time(at.dateTime, 'soon');
+}
 let seen = false;
-let reached = new Date().toISOString();
+let reached = here;
 const watch = new Watch({}, {
   // The first answer is what the server has rendered a moment ago.
   balance: () => (seen ? refresh() : void (seen = true)),
@@ -205,14 +209,15 @@ const watch = new Watch({}, {
     stale.textContent = say('offline', { time: time(reached, 'clock') });
   },
   reached: () => {
-    reached = new Date().toISOString();
+    reached = new Date(now()).toISOString();
     document.getElementById('stale')?.remove();
+    tick();
   },
 });
 const checkout = new URLSearchParams(location.search).get('checkout') ?? sessionStorage.getItem('checkout');
 if (checkout) follow(checkout);
 setInterval(() => {
-  for (const at of document.querySelectorAll('time[data-style=soon]')) at.textContent = time(at.dateTime, 'soon');
-  const left = Date.parse(ends) - Date.now();
+  tick();
+  const left = Date.parse(ends) - now();
   if (left > 240_000 && left <= 300_000) announce(say('ends_soon', { when: until(Date.parse(ends)) }));
 }, 60_000);

@@ -50,9 +50,15 @@ export function time(text, style) {
   return style === 'soon' ? `${shown} (${until(at).replaceAll(' ', '\u00a0')})` : shown;
 }
 
+// The server's time goes: a customer's computer may be wrong.
+let ahead = 0;
+export const now = () => Date.now() + ahead;
+/** Takes the server's time from a page or the Date of a reply. */
+export const sync = (time) => (ahead = Date.parse(time) - Date.now() || ahead);
+
 /** How far away an instant is, in its largest unit: "in 3 days". */
 export function until(at) {
-  const s = Math.round((at - Date.now()) / 1000);
+  const s = Math.round((at - now()) / 1000);
   for (const [unit, size] of [['day', 86400], ['hour', 3600], ['minute', 60]]) {
     if (Math.abs(s) >= size) return relative.format(Math.round(s / size), unit);
   }

@@ -1,6 +1,6 @@
 // <scrip-credits token="..." top-up="...">: what a customer has and has consumed, for a product's
 // own screens. The README says what its attributes, events and colours are.
-import { label, number, say, time } from './say.js';
+import { label, number, say, sync, time } from './say.js';
 import t from './en.js';
 
 const HERE = new URL(import.meta.url).origin;
@@ -27,6 +27,7 @@ export class Watch {
     try {
       const headers = this.#etag ? { ...this.headers, 'If-None-Match': this.#etag } : this.headers;
       const reply = await fetch(`${HERE}/v1/me/balance`, { headers, cache: 'no-store', credentials: this.headers.Authorization ? 'omit' : 'same-origin' });
+      sync(reply.headers.get('date'));
       if (this.#stopped) return;
       if (reply.status === 401 || reply.status === 403) {
         this.stop();

@@ -4,6 +4,7 @@
 mod api;
 mod objects;
 pub mod page;
+mod payments;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use shared::clock::Clock;
 use shared::stripe::signature;
 
 pub use api::{PREFIX, answer, serve};
+use payments::WebhookAnswer;
 
 use crate::kept;
 use crate::routes::Functions;
@@ -30,6 +32,8 @@ const RECEIPTS: &str = "/_local/stripe/receipts/";
 pub const PAYER: &str = "cardholder@example.com";
 /// How often an event is sent at most; Stripe goes on for three days.
 const MOST_ATTEMPTS: u32 = 100;
+/// How many of the webhook's answers are remembered: the oldest make way.
+const MAX_ANSWERS: usize = 500;
 
 /// Stripe, in this process.
 #[derive(Clone)]
@@ -58,10 +62,13 @@ struct Memory {
     keys: Vec<(String, String)>,
     /// Events that no endpoint has taken yet, with how often each was sent.
     waiting: VecDeque<(String, u32)>,
+    /// What the webhook answered, the oldest first.
+    #[serde(default)]
+    answers: VecDeque<WebhookAnswer>,
 }
 
 /// What a person at the hosted page, the bank or the merchant does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum Deed {
     Pay,
@@ -120,6 +127,12 @@ impl LocalStripe {
         done.map_err(str::to_owned)
     }
 
+    /// What can be done to a session now: [`LocalStripe::act`] does these and no others.
+    pub fn possible(&self, session: &str) -> Vec<Deed> {
+        let memory = self.memory.lock().expect("no one panics with the lock");
+        objects::possible(&memory, session)
+    }
+
     /// Takes the events that wait, in their order, without sending them.
     pub fn take_events(&self) -> Vec<String> {
         self.change(|memory| memory.waiting.drain(..).map(|(event, _)| event).collect())
@@ -159,7 +172,12 @@ impl LocalStripe {
         };
         for sent in waiting {
             let status = functions.answer(self.signed(&sent.0)).await.status();
+            let answer = WebhookAnswer::new(&sent.0, status.as_u16(), self.clock.now());
             self.change(|memory| {
+                memory.answers.extend(answer);
+                if memory.answers.len() > MAX_ANSWERS {
+                    memory.answers.pop_front();
+                }
                 let place = memory.waiting.iter().position(|waits| *waits == sent);
                 let waited = place.and_then(|place| memory.waiting.remove(place));
                 if let Some((event, attempts)) = waited

@@ -84,6 +84,35 @@ pub fn shown(mut object: Value) -> Value {
     object
 }
 
+/// What can be done to a session now: every deed that [`act`] does, in the order of a life.
+pub fn possible(memory: &Memory, session: &str) -> Vec<Deed> {
+    let at = memory.sessions.iter().position(|known| known["id"] == session);
+    let can = |at| Deed::ALL.into_iter().filter(move |deed| allowed(memory, at, *deed).is_ok());
+    at.map(can).into_iter().flatten().collect()
+}
+
+/// Whether a deed can be done to the session at this place: the rules of all of them.
+fn allowed(memory: &Memory, at: usize, deed: Deed) -> Result<(), &'static str> {
+    match deed {
+        Deed::Pay | Deed::Decline | Deed::PayLater | Deed::Expire => {
+            let open = memory.sessions[at]["status"] == "open";
+            if open { Ok(()) } else { Err("the session is not open") }
+        }
+        Deed::Arrive | Deed::Fail => processing(memory, at).map(drop),
+        Deed::Refund { minor } => {
+            let left = left(&memory.charges[charge(memory, at)?]);
+            let fits = (1..=left).contains(&minor.unwrap_or(left));
+            if fits { Ok(()) } else { Err("more than is left of it") }
+        }
+        Deed::FailRefund => refunded(memory, charge(memory, at)?).map(drop),
+        Deed::Dispute => {
+            let open = disputed(memory, charge(memory, at)?);
+            if open.is_err() { Ok(()) } else { Err("a dispute is open") }
+        }
+        Deed::Win | Deed::Lose => disputed(memory, charge(memory, at)?).map(drop),
+    }
+}
+
 /// Does a deed to a session or its payment, and notes the events that tell of it.
 pub fn act(
     memory: &mut Memory,
@@ -93,23 +122,19 @@ pub fn act(
 ) -> Result<(), &'static str> {
     let place = memory.sessions.iter().position(|known| known["id"] == session);
     let at = place.ok_or("there is no such session")?;
-    let status = memory.sessions[at]["status"].as_str().unwrap_or_default().to_owned();
-    let open = |word| if status == "open" { Ok(()) } else { Err(word) };
+    allowed(memory, at, deed)?;
     match deed {
         Deed::Pay => {
-            open("the session is not open")?;
             let intent = begin(memory, at, now);
             arrive(memory, intent, now);
             complete(memory, at, "paid", now);
         }
         Deed::Decline => {
-            open("the session is not open")?;
             let intent = begin(memory, at, now);
             let object = memory.intents[intent].clone();
             memory.tell("payment_intent.payment_failed", &object, now);
         }
         Deed::PayLater => {
-            open("the session is not open")?;
             let intent = begin(memory, at, now);
             memory.intents[intent]["status"] = "processing".into();
             let object = memory.intents[intent].clone();
@@ -132,17 +157,16 @@ pub fn act(
             memory.tell("checkout.session.async_payment_failed", &object, now);
         }
         Deed::Expire => {
-            open("the session is not open")?;
             memory.sessions[at]["status"] = "expired".into();
             memory.sessions[at]["url"] = Value::Null;
             let object = memory.sessions[at].clone();
             memory.tell("checkout.session.expired", &object, now);
         }
-        Deed::Refund { minor } => refund(memory, at, minor, now)?,
-        Deed::FailRefund => fail_refund(memory, at, now)?,
-        Deed::Dispute => dispute(memory, at, now)?,
-        Deed::Win => decide(memory, at, "won", now)?,
-        Deed::Lose => decide(memory, at, "lost", now)?,
+        Deed::Refund { minor } => refund(memory, charge(memory, at)?, minor, now),
+        Deed::FailRefund => fail_refund(memory, charge(memory, at)?, now)?,
+        Deed::Dispute => dispute(memory, charge(memory, at)?, now),
+        Deed::Win => decide(memory, charge(memory, at)?, "won", now)?,
+        Deed::Lose => decide(memory, charge(memory, at)?, "lost", now)?,
     }
     Ok(())
 }
@@ -225,6 +249,25 @@ fn charge(memory: &Memory, session: usize) -> Result<usize, &'static str> {
     found.ok_or("nothing was paid")
 }
 
+/// The latest refund of a charge that its bank has not sent back.
+fn refunded(memory: &Memory, charge: usize) -> Result<usize, &'static str> {
+    let id = &memory.charges[charge]["id"];
+    let arrived = |refund: &Value| refund["charge"] == *id && refund["status"] == "succeeded";
+    memory.refunds.iter().rposition(arrived).ok_or("nothing was refunded")
+}
+
+/// The dispute of a charge that nobody has decided yet.
+fn disputed(memory: &Memory, charge: usize) -> Result<usize, &'static str> {
+    let id = &memory.charges[charge]["id"];
+    let open = |dispute: &Value| dispute["charge"] == *id && dispute["status"] == "needs_response";
+    memory.disputes.iter().rposition(open).ok_or("no dispute is open")
+}
+
+/// What of a charge was not refunded, in the smallest unit.
+fn left(charge: &Value) -> u64 {
+    number(charge, "amount") - number(charge, "amount_refunded")
+}
+
 fn number(object: &Value, field: &str) -> u64 {
     object[field].as_u64().unwrap_or_default()
 }
@@ -233,19 +276,9 @@ fn text<'a>(object: &'a Value, field: &str) -> &'a str {
     object[field].as_str().unwrap_or_default()
 }
 
-fn refund(
-    memory: &mut Memory,
-    session: usize,
-    minor: Option<u64>,
-    now: Instant,
-) -> Result<(), &'static str> {
-    let at = charge(memory, session)?;
-    let left =
-        number(&memory.charges[at], "amount") - number(&memory.charges[at], "amount_refunded");
+fn refund(memory: &mut Memory, at: usize, minor: Option<u64>, now: Instant) {
+    let left = left(&memory.charges[at]);
     let minor = minor.unwrap_or(left);
-    if minor == 0 || minor > left {
-        return Err("more than is left of it");
-    }
     let id = memory.name("re");
     let charge = &mut memory.charges[at];
     charge["amount_refunded"] = (number(charge, "amount_refunded") + minor).into();
@@ -260,15 +293,11 @@ fn refund(
     memory.refunds.push(refund.clone());
     memory.tell("refund.created", &refund, now);
     memory.tell("charge.refunded", &charge, now);
-    Ok(())
 }
 
-fn fail_refund(memory: &mut Memory, session: usize, now: Instant) -> Result<(), &'static str> {
-    let at = charge(memory, session)?;
-    let id = memory.charges[at]["id"].clone();
-    let mut refunds = memory.refunds.iter_mut().rev();
-    let refund = refunds.find(|refund| refund["charge"] == id && refund["status"] == "succeeded");
-    let refund = refund.ok_or("nothing was refunded")?;
+fn fail_refund(memory: &mut Memory, at: usize, now: Instant) -> Result<(), &'static str> {
+    let place = refunded(memory, at)?;
+    let refund = &mut memory.refunds[place];
     refund["status"] = "failed".into();
     let refund = refund.clone();
     let charge = &mut memory.charges[at];
@@ -281,12 +310,11 @@ fn fail_refund(memory: &mut Memory, session: usize, now: Instant) -> Result<(), 
     Ok(())
 }
 
-fn dispute(memory: &mut Memory, session: usize, now: Instant) -> Result<(), &'static str> {
-    let at = charge(memory, session)?;
+fn dispute(memory: &mut Memory, at: usize, now: Instant) {
     let id = memory.name("du");
     let charge = &mut memory.charges[at];
     charge["disputed"] = true.into();
-    let minor = number(charge, "amount") - number(charge, "amount_refunded");
+    let minor = left(charge);
     let dispute = json!({
         "id": id, "object": "dispute", "livemode": false, "created": seconds(now),
         "amount": minor, "currency": charge["currency"], "charge": charge["id"],
@@ -300,21 +328,11 @@ fn dispute(memory: &mut Memory, session: usize, now: Instant) -> Result<(), &'st
     memory.disputes.push(dispute.clone());
     memory.tell("charge.dispute.created", &dispute, now);
     memory.tell("charge.dispute.funds_withdrawn", &dispute, now);
-    Ok(())
 }
 
-fn decide(
-    memory: &mut Memory,
-    session: usize,
-    status: &str,
-    now: Instant,
-) -> Result<(), &'static str> {
-    let at = charge(memory, session)?;
-    let id = memory.charges[at]["id"].clone();
-    let mut disputes = memory.disputes.iter_mut().rev();
-    let open =
-        disputes.find(|dispute| dispute["charge"] == id && dispute["status"] == "needs_response");
-    let dispute = open.ok_or("no dispute is open")?;
+fn decide(memory: &mut Memory, at: usize, status: &str, now: Instant) -> Result<(), &'static str> {
+    let place = disputed(memory, at)?;
+    let dispute = &mut memory.disputes[place];
     dispute["status"] = status.into();
     let dispute = dispute.clone();
     memory.tell("charge.dispute.closed", &dispute, now);

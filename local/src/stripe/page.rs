@@ -1,26 +1,12 @@
-//! The hosted page of the local Stripe: in the place of card fields, what can become of a payment.
+//! The hosted page of the local Stripe: in the place of card fields, what can become of a payment now.
 
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 
+use super::objects::possible;
+use super::payments::buttons;
 use super::{Deed, LocalStripe};
 use crate::routes::Functions;
-
-/// The buttons: what they say, and the deed they send.
-const BUTTONS: [(&str, &str); 12] = [
-    ("Pay", r#"{"do":"pay"}"#),
-    ("Decline the card", r#"{"do":"decline"}"#),
-    ("Pay by a method that takes days", r#"{"do":"pay_later"}"#),
-    ("The late money arrives", r#"{"do":"arrive"}"#),
-    ("The late money fails", r#"{"do":"fail"}"#),
-    ("Expire the session", r#"{"do":"expire"}"#),
-    ("Refund ten units", r#"{"do":"refund","minor":1000}"#),
-    ("Refund the rest", r#"{"do":"refund","minor":null}"#),
-    ("The refund fails", r#"{"do":"fail_refund"}"#),
-    ("Dispute", r#"{"do":"dispute"}"#),
-    ("Win the dispute", r#"{"do":"win"}"#),
-    ("Lose the dispute", r#"{"do":"lose"}"#),
-];
 
 /// How its pages begin.
 const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8>\
@@ -37,23 +23,23 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
         Value::String(text) => escaped(text),
         other => escaped(&other.to_string()),
     };
-    let buttons: String = BUTTONS
-        .iter()
-        .map(|(says, deed)| format!("<button data-deed='{deed}'>{says}</button>\n"))
-        .collect();
+    let deeds = possible(&memory, session["id"].as_str().unwrap_or_default());
+    let deeds = escaped(&buttons(&deeds).to_string());
     Some(html(format!(
         "{HEAD}<title>Local Stripe</title>\
          <h1>{} {}</h1><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
-         {buttons}<label><input type=checkbox id=twice> send every event twice</label>\
+         <div id=deeds data-deeds='{deeds}'></div>\
+         <label><input type=checkbox id=twice> send every event twice</label>\
          <p role=status id=said></p><p><a href='{}'>Back to where you came from</a></p>\
-         <script>for(const b of document.querySelectorAll('button'))b.onclick=async()=>{{\
-         const twice=document.getElementById('twice').checked;\
+         <script>const at=(id)=>document.getElementById(id);\
+         const show=(deeds)=>at('deeds').replaceChildren(...deeds.map(({{label,deed}})=>{{\
+         const b=document.createElement('button');b.textContent=label;b.onclick=async()=>{{\
          const r=await fetch(location.pathname,{{method:'POST',\
          headers:{{'content-type':'application/json'}},\
-         body:JSON.stringify({{...JSON.parse(b.dataset.deed),twice}})}});\
-         const a=await r.json();document.getElementById('said').textContent=\
-         r.ok?b.textContent+': done':a.detail;\
-         if(r.ok&&a.back)location.href=a.back;}};</script></html>",
+         body:JSON.stringify({{...deed,twice:at('twice').checked}})}});\
+         const a=await r.json();at('said').textContent=r.ok?label+': done':a.detail;\
+         if(r.ok)show(a.deeds);if(r.ok&&a.back)location.href=a.back;}};return b;}}));\
+         show(JSON.parse(at('deeds').dataset.deeds));</script></html>",
         text("amount_total"),
         text("currency"),
         text("id"),
@@ -113,9 +99,10 @@ pub async fn press(
     stripe.deliver(functions).await;
     let pays = matches!(deed, Deed::Pay | Deed::PayLater);
     let memory = stripe.memory.lock().expect("no one panics with the lock");
+    let deeds = buttons(&possible(&memory, session));
     let session = memory.sessions.iter().find(|known| known["id"] == session);
     let back = session.filter(|_| pays).map(|session| session["success_url"].clone());
-    (200, json!({ "back": back }))
+    (200, json!({ "back": back, "deeds": deeds }))
 }
 
 fn escaped(text: &str) -> String {

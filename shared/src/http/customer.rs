@@ -123,7 +123,7 @@ impl Call<'_> {
         headers.append("vary", value("Origin"));
         if let Some(origin) = self.origin_in_list() {
             headers.insert("access-control-allow-origin", value(origin));
-            headers.insert("access-control-expose-headers", value("ETag, Next-Cursor"));
+            headers.insert("access-control-expose-headers", value("Date, ETag, Next-Cursor"));
         }
         response
     }

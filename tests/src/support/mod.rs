@@ -20,6 +20,7 @@ use local::mappings::Mappings;
 use local::request_log::RequestLog;
 use local::roles::Roles;
 use local::routes::Functions;
+use local::start::Start;
 use local::streams::Streams;
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
@@ -147,6 +148,7 @@ impl Stack {
             stripe: Some(stripe.clone()),
             mappings,
             log: RequestLog::Off,
+            start: Start::default(),
         };
         tokio::spawn(async move { server::serve(listener, served).await });
         (Stack { functions, ..stack }, stripe, base)

@@ -78,6 +78,7 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
             "return_url": session.return_url,
             "buy": session.allows(Scope::Buy),
         }),
+        now,
         filter: asked.shown(),
         older: listed.next.map(|next| asked.link(Some(&seal(&next, account)))),
         newest: from.map(|_| asked.link(None)),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::domain::catalog::{Action, Pack};
 use shared::domain::period::Day;
-use shared::domain::{Account, Catalog, Credits};
+use shared::domain::{Account, Catalog, Credits, Instant};
 use shared::listing::KINDS;
 
 use super::render::unit;
@@ -17,6 +17,8 @@ pub struct Data {
     /// The days that the usage is of, with those on which nothing happened.
     pub days: Vec<Day>,
     pub session: Value,
+    /// By the server's clock.
+    pub now: Instant,
     pub filter: Value,
     pub older: Option<String>,
     pub newest: Option<String>,
@@ -51,6 +53,7 @@ pub fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "catalog": data.rate_card,
         "entries": data.entries,
         "session": data.session,
+        "now": data.now,
         "filter": data.filter,
         "older": data.older,
         "newest": data.newest,

@@ -1,0 +1,84 @@
+//! Sessions that last: the start page's links go on working when the stack's clock is moved.
+//!
+//! The functions take no session of more than an hour. So the browser has a name that only this
+//! process knows, and each request gets a session of the name's account in its place, made now.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use lambda_http::Request;
+use lambda_http::http::HeaderValue;
+use shared::domain::AccountId;
+use shared::http::customer::COOKIE;
+use shared::operate::session::{self, SessionRequest};
+use shared::session::{LONGEST, Scope};
+use shared::world::World;
+
+/// How a name begins. A token of the functions begins with `eyJ`: the base64url of an object.
+const PREFIX: &str = "lasting-";
+/// How many names are known: the oldest make way.
+const MAX_NAMES: usize = 1000;
+/// For how long a browser keeps the cookie: a year, by its own clock.
+const MAX_AGE_S: u32 = 31_536_000;
+/// Where the customer's page leads back to: the start page, also with a session.
+pub const RETURN_PATH: &str = "/_local/start/";
+
+/// The names, each with its account. They end with the process.
+#[derive(Clone, Debug, Default)]
+pub struct Lasting(Arc<Mutex<VecDeque<(String, AccountId)>>>);
+
+impl Lasting {
+    /// A new name for a session of `account`: for a cookie, or as a Bearer token.
+    pub fn open(&self, world: &World, account: AccountId) -> String {
+        let name = format!("{PREFIX}{:016x}", world.entropy.below(u64::MAX));
+        let mut names = self.0.lock().expect("no one panics with the lock");
+        names.push_back((name.clone(), account));
+        if names.len() > MAX_NAMES {
+            names.pop_front();
+        }
+        name
+    }
+
+    /// The request, with a session of now in the place of each name that is known.
+    pub async fn recognized(&self, world: &World, mut request: Request) -> Request {
+        for header in ["cookie", "authorization"] {
+            let text = request.headers().get(header).and_then(|value| value.to_str().ok());
+            let Some((text, name)) = text.and_then(|text| Some((text.to_owned(), named(text)?)))
+            else {
+                continue;
+            };
+            let Some(token) = self.token(world, &name).await else { continue };
+            if let Ok(value) = HeaderValue::from_str(&text.replace(&name, &token)) {
+                request.headers_mut().insert(header, value);
+            }
+        }
+        request
+    }
+
+    /// A token of now. None: the name is not known, or its account is not there.
+    async fn token(&self, world: &World, name: &str) -> Option<String> {
+        let account = {
+            let names = self.0.lock().expect("no one panics with the lock");
+            names.iter().find(|(known, _)| known == name)?.1.clone()
+        };
+        let base = world.config.public_url.clone().unwrap_or_default();
+        let request = SessionRequest {
+            subject: "ada".to_owned(),
+            scopes: vec![Scope::View, Scope::Buy],
+            return_url: format!("{base}{RETURN_PATH}"),
+            life: LONGEST,
+        };
+        session::make(world, account, request).await.ok().map(|opened| opened.token)
+    }
+}
+
+/// The cookie that has a name.
+pub fn cookie(name: &str) -> String {
+    format!("{COOKIE}={name}; Path=/; Max-Age={MAX_AGE_S}; HttpOnly; Secure; SameSite=Lax")
+}
+
+/// The name in a header: after the cookie's own, or after `Bearer`.
+fn named(text: &str) -> Option<String> {
+    let parts = text.split([';', ' ', '=']).map(str::trim);
+    parts.into_iter().find(|part| part.starts_with(PREFIX)).map(str::to_owned)
+}

@@ -1,0 +1,188 @@
+//! The start page: what the local stack shows to a browser that has no session.
+//!
+//! None of it is deployed: there a browser without a session is told that its session has ended.
+
+mod contract;
+pub mod editor;
+mod lasting;
+
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+use shared::domain::AccountId;
+
+use self::lasting::Lasting;
+use crate::server::Stack;
+use crate::states::STATES;
+use crate::stripe::Deed;
+use crate::{audit, control, seed};
+
+/// Where all of it is, besides `/`.
+const FOLDER: &str = "/_local/start/";
+const PAGE: &str = include_str!("../../start/start.html");
+/// Name, kind and content of the page's files.
+const FILES: [(&str, &str, &str); 2] = [
+    ("start.css", "text/css; charset=utf-8", include_str!("../../start/start.css")),
+    ("start.js", "text/javascript; charset=utf-8", include_str!("../../start/start.js")),
+];
+/// Its own files and routes, and nothing else. No other page may be around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// What the start page knows besides the stack.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    lasting: Lasting,
+    /// Where the small editor is: `http://127.0.0.1:3001`. None: there is none.
+    editor: Option<String>,
+}
+
+impl Start {
+    /// One that leads to an editor at this origin.
+    pub fn with_editor(origin: String) -> Start {
+        Start { editor: Some(origin), ..Start::default() }
+    }
+}
+
+/// Answers what is for the start page.
+///
+/// # Errors
+/// The request, for whoever is next: with a session of now, if it came with one that lasts.
+pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, Request> {
+    let world = stack.functions.world();
+    let request = stack.start.lasting.recognized(world, request).await;
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    if (method, path) == ("GET", "/") {
+        let shown = stack.functions.answer(request).await;
+        // Without a session.
+        return if shown.status() == 401 { Ok(page(stack).await) } else { Ok(shown) };
+    }
+    let Some(name) = path.strip_prefix(FOLDER) else { return Err(request) };
+    Ok(match (method, name) {
+        ("GET", "") => page(stack).await,
+        ("GET", "accounts") => control::reply(200, &json!({ "accounts": accounts(stack).await })),
+        ("GET", "payments") => {
+            let payments = stack.stripe.as_ref().map(|stripe| stripe.payments());
+            control::reply(200, &json!({ "payments": payments }))
+        }
+        ("GET", "contract") => {
+            control::reply(200, &json!({ "operations": contract::operations(stack).await }))
+        }
+        ("GET", name) => match FILES.iter().find(|(known, ..)| *known == name) {
+            Some((_, kind, text)) => file(kind, (*text).to_owned(), POLICY),
+            None => control::reply(404, &json!({ "detail": "no such route" })),
+        },
+        ("POST", "enter") => enter(stack, &request),
+        ("POST", "audit") if control::is_json(&request) => audited(stack).await,
+        ("POST", "audit") => control::reply(415, &json!({ "detail": "wants application/json" })),
+        _ => control::reply(404, &json!({ "detail": "no such route" })),
+    })
+}
+
+/// A file or a page of the stack's own, for browsers; no cache keeps it.
+fn file(kind: &str, text: String, policy: &str) -> Response<Body> {
+    let response = Response::builder()
+        .status(200)
+        .header("content-type", kind)
+        .header("content-security-policy", policy)
+        .header("x-content-type-options", "nosniff")
+        // With `no-referrer` a form would be sent with the origin `null`.
+        .header("referrer-policy", "same-origin")
+        .header("cache-control", "no-store");
+    response.body(Body::Text(text)).expect("status and headers are valid")
+}
+
+async fn page(stack: &Stack) -> Response<Body> {
+    let editor = stack.start.editor.as_deref();
+    let rows: String = accounts(stack).await.iter().map(|account| row(account, editor)).collect();
+    let now = stack.clock.now().to_string();
+    let (day, time) = now.split_once('T').unwrap_or((&now, ""));
+    let time = time.get(..8).unwrap_or_default();
+    let html = PAGE.replace("{accounts}", &rows).replace("{now}", &now);
+    let html = html.replace("{day}", &format!("{day}, UTC")).replace("{time}", time);
+    let html = html.replace("{editor}", editor.unwrap_or_default());
+    file("text/html; charset=utf-8", html, POLICY)
+}
+
+/// The accounts of the seed and of the states, as far as they are there: what each is and has.
+async fn accounts(stack: &Stack) -> Vec<Value> {
+    let seeded = seed::ACCOUNTS.iter().map(|(account, _, shows)| (*account, *shows));
+    let states = STATES.iter().map(|state| (state.account, state.shows));
+    let mut found = Vec::new();
+    for (account, shows) in seeded.chain(states) {
+        let request = http::Request::get(format!("/v1/accounts/{account}/balance"));
+        let request = request.body(Body::Empty).expect("a request");
+        let response = stack.functions.answer(request).await;
+        let balance: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        if response.status().is_success() {
+            found.push(json!({ "account": account, "plan": balance["plan"], "shows": shows,
+                "available": balance["available"] }));
+        }
+    }
+    found
+}
+
+/// A row of the table. What is in it is from this program alone, and needs no escaping.
+fn row(account: &Value, editor: Option<&str>) -> String {
+    let text = |field: &str| account[field].as_str().unwrap_or_default();
+    let (name, plan) = (text("account"), text("plan"));
+    let editor = editor.map_or(String::new(), |editor| {
+        format!(
+            "<a href=\"{editor}/?account={name}\" target=\"_blank\" rel=\"noopener\" \
+                 aria-label=\"{name} in the editor\">editor</a>"
+        )
+    });
+    format!(
+        "<tr><th scope=\"row\">{name} <span class=\"muted\">{}</span></th><td>{plan}</td>\
+         <td class=\"n\" data-available=\"{name}\">{}</td><td class=\"doors\">\
+         <form method=\"post\" action=\"{FOLDER}enter\" target=\"_blank\">\
+         <button name=\"account\" value=\"{name}\" aria-label=\"Open {name}\">Open</button></form>\
+         {editor}</td></tr>\n",
+        text("shows"),
+        text("available"),
+    )
+}
+
+/// Opens the customer's page of the account in a form: each time with a session of its own. A
+/// browser says which page sent the form, and another origin has been refused before.
+fn enter(stack: &Stack, request: &Request) -> Response<Body> {
+    let fields: Vec<_> = form_urlencoded::parse(request.body()).into_owned().collect();
+    let account = fields.iter().find(|(name, _)| name == "account").map(|(_, value)| value);
+    let account = account.and_then(|account| account.parse::<AccountId>().ok());
+    let from_a_page = request.headers().contains_key("origin");
+    let Some(account) = account.filter(|_| from_a_page) else {
+        return control::reply(400, &json!({ "detail": "wants a form of the start page" }));
+    };
+    let waiting = stack.stripe.as_ref().and_then(|stripe| {
+        let session = stripe.latest_of(account.as_str())?;
+        let waits = stripe.possible(&session).contains(&Deed::Arrive);
+        stripe.session(&session)?["client_reference_id"]
+            .as_str()
+            .filter(|_| waits)
+            .map(str::to_owned)
+    });
+    let location = waiting.map_or("/".to_owned(), |order| format!("/?checkout={order}"));
+    let name = stack.start.lasting.open(stack.functions.world(), account);
+    let response = Response::builder()
+        .status(303)
+        .header("location", location)
+        .header("set-cookie", lasting::cookie(&name))
+        .header("cache-control", "no-store");
+    response.body(Body::Empty).expect("status and headers are valid")
+}
+
+/// Recomputes every balance from its entries, and says what differs.
+async fn audited(stack: &Stack) -> Response<Body> {
+    let (world, stripe) = (stack.functions.world(), stack.functions.stripe());
+    match audit::quietly(world, stack.stripe.as_ref().map(|_| stripe)).await {
+        Ok(report) => {
+            let differences = report.differences.iter().map(ToString::to_string);
+            let differences: Vec<String> = differences.collect();
+            control::reply(200, &json!({ "seen": report.seen, "differences": differences }))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the audit did not end");
+            control::reply(503, &json!({ "detail": error.to_string() }))
+        }
+    }
+}

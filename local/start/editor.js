@@ -1,0 +1,54 @@
+// A product's own screen: see "The indicator on your own screens" in the README.
+
+const [ai, text, log, said] = ['ai', 'text', 'log', 'said'].map((id) => document.getElementById(id));
+const credits = document.querySelector('scrip-credits');
+const { account } = document.body.dataset;
+const MAX_ENTRIES = 12;
+
+async function post(path, body) {
+  const headers = { 'Content-Type': 'application/json' };
+  const reply = await fetch(path, { method: 'POST', headers, body: JSON.stringify({ account, ...body }) });
+  return { ok: reply.ok, body: await reply.json() };
+}
+
+function hear(words) {
+  const row = document.createElement('li');
+  row.textContent = words;
+  log.prepend(row);
+  if (log.children.length > MAX_ENTRIES) log.lastElementChild.remove();
+}
+
+async function renew() {
+  const { ok, body } = await post('/session');
+  if (ok) credits.setAttribute('token', body.token);
+  else said.textContent = body.detail;
+}
+
+addEventListener('scrip-balance', ({ detail }) => hear(`scrip-balance: ${detail.available} available`));
+addEventListener('scrip-exhausted', () => {
+  ai.disabled = true;
+  hear('scrip-exhausted: the AI button waits');
+});
+addEventListener('scrip-restored', () => {
+  ai.disabled = false;
+  hear('scrip-restored: the AI button works again');
+});
+addEventListener('scrip-session', () => {
+  hear('scrip-session: the token ended, here is a new one');
+  renew();
+});
+
+let busy = false;
+ai.addEventListener('click', async () => {
+  if (busy) return;
+  busy = true;
+  // One press is one key: sent again it is the same debit.
+  const { ok, body } = await post('/write', { key: crypto.randomUUID() });
+  if (ok) text.value += body.text;
+  said.textContent = ok ? '' : body.detail;
+  busy = false;
+  // Says whether there is another credit: if not, its event disables the button.
+  credits.refresh();
+});
+
+renew();
