@@ -6,7 +6,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = file.with_extension("new");
     std::fs::write(&beside, bytes)?;
     std::fs::rename(beside, file)

@@ -17,7 +17,7 @@ use crate::support::{Stack, at_once};
 type Item = HashMap<String, AttributeValue>;
 
 /// A shop in which everything has happened that an account can live through.
-pub async fn story() -> Shop {
+pub(crate) async fn story() -> Shop {
     let shop = Shop::streamed().await;
     let stack = &shop.stack;
     stack.open("acme", "pro").await;

@@ -13,15 +13,19 @@ use tokio::net::TcpListener;
 use crate::support::browser::{Browser, Tab};
 use crate::support::{Stack, request};
 
-pub const NUMBER: &str = "document.querySelector('#hero .number').textContent";
+pub(crate) const NUMBER: &str = "document.querySelector('#hero .number').textContent";
 
 /// The link and the token of a session that may buy; back to an address that is no page.
-pub async fn session(stack: &Stack, account: &str, base: &str) -> (String, String) {
+pub(crate) async fn session(stack: &Stack, account: &str, base: &str) -> (String, String) {
     session_from(stack, account, &format!("{base}/scrip.js")).await
 }
 
 /// The same, of a customer who came from `return_url`.
-pub async fn session_from(stack: &Stack, account: &str, return_url: &str) -> (String, String) {
+pub(crate) async fn session_from(
+    stack: &Stack,
+    account: &str,
+    return_url: &str,
+) -> (String, String) {
     let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": return_url });
     let path = format!("/v1/accounts/{account}/sessions");
     let made = stack.send(request("POST", &path, None, &body.to_string())).await;
@@ -55,14 +59,14 @@ fn axe() -> Option<&'static str> {
 }
 
 /// A picture for a person to look at, in the folder `PICTURES`, if that is set.
-pub fn keep_picture(tab: &mut Tab<'_>, name: &str) {
+pub(crate) fn keep_picture(tab: &mut Tab<'_>, name: &str) {
     if let Some(folder) = std::env::var_os("PICTURES") {
         tab.picture(&PathBuf::from(folder).join(format!("{name}.png")));
     }
 }
 
 /// axe-core finds nothing wrong with what is shown, light and dark, narrow and wide.
-pub fn assert_accessible(tab: &mut Tab<'_>, state: &str) {
+pub(crate) fn assert_accessible(tab: &mut Tab<'_>, state: &str) {
     let Some(axe) = axe() else { return };
     tab.eval(axe);
     for scheme in ["light", "dark"] {
@@ -308,7 +312,7 @@ async fn the_element_is_accessible() {
 }
 
 /// The product's page with styles like any other's.
-pub fn plain_product(token: &str, base: &str, top_up: &str) -> String {
+pub(crate) fn plain_product(token: &str, base: &str, top_up: &str) -> String {
     let plain = PRODUCT.split("<style>").next().expect("a head").to_owned()
         + "<style>body { background: light-dark(#fff, #111); color: light-dark(#000, #fff); \
            color-scheme: light dark }"
@@ -320,7 +324,7 @@ pub fn plain_product(token: &str, base: &str, top_up: &str) -> String {
 }
 
 /// A product whose page is told later.
-pub async fn product_of(page: tokio::sync::watch::Receiver<String>) -> String {
+pub(crate) async fn product_of(page: tokio::sync::watch::Receiver<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {

@@ -47,7 +47,7 @@ fn blocks() -> Vec<Block> {
 ///
 /// # Panics
 /// If it is missing with `CI=true`: there the commands must run.
-pub fn there_is(program: &str) -> bool {
+pub(crate) fn there_is(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok();
     assert!(there || std::env::var("CI").as_deref() != Ok("true"), "CI has no {program}");
     if !there {

@@ -15,7 +15,7 @@ const TEMPLATES: [(&str, &str); 2] = [
 ];
 
 /// What the page of an account says, by a session of its own.
-pub async fn page(stack: &Stack, account: &str, query: &str) -> (Answer, String) {
+pub(crate) async fn page(stack: &Stack, account: &str, query: &str) -> (Answer, String) {
     let body = r#"{"subject":"ada","scopes":["buy"],"return_url":"https://app.example.com/"}"#;
     let path = format!("/v1/accounts/{account}/sessions");
     let made = stack.send(request("POST", &path, None, body)).await;

@@ -36,7 +36,7 @@ const BEGINS: &str = "2026-11-22T23:59:50Z";
 const SENDS: usize = 4;
 
 /// The program that `cargo run` starts, as it is built from this source: once in a run of the tests.
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(build)
 }
@@ -62,10 +62,10 @@ fn build() -> PathBuf {
 }
 
 /// A folder of the test's own, gone when the test is.
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Folder {
+    pub(crate) fn new(name: &str) -> Folder {
         Folder(std::env::temp_dir().join(format!("scrip-{name}-{}", std::process::id())))
     }
 }

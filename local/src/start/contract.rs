@@ -32,7 +32,7 @@ struct Made {
 }
 
 /// Every operation: method, path, summary, and its curl, with keys that nobody had before.
-pub async fn operations(stack: &Stack) -> Vec<Value> {
+pub(super) async fn operations(stack: &Stack) -> Vec<Value> {
     let world = stack.functions.world();
     let base = world.config.public_url.clone().unwrap_or_default();
     let account: AccountId = ACCOUNT.parse().expect("an account's id");

@@ -21,15 +21,15 @@ const MAX_NAMES: usize = 1000;
 /// For how long a browser keeps the cookie: a year, by its own clock.
 const MAX_AGE_S: u32 = 31_536_000;
 /// Where the customer's page leads back to: the start page, also with a session.
-pub const RETURN_PATH: &str = "/_local/start/";
+pub(super) const RETURN_PATH: &str = "/_local/start/";
 
 /// The names, each with its account. They end with the process.
 #[derive(Clone, Debug, Default)]
-pub struct Lasting(Arc<Mutex<VecDeque<(String, AccountId)>>>);
+pub(super) struct Lasting(Arc<Mutex<VecDeque<(String, AccountId)>>>);
 
 impl Lasting {
     /// A new name for a session of `account`: for a cookie, or as a Bearer token.
-    pub fn open(&self, world: &World, account: AccountId) -> String {
+    pub(super) fn open(&self, world: &World, account: AccountId) -> String {
         let name = format!("{PREFIX}{:016x}", world.entropy.below(u64::MAX));
         let mut names = self.0.lock().expect("no one panics with the lock");
         names.push_back((name.clone(), account));
@@ -40,7 +40,7 @@ impl Lasting {
     }
 
     /// The request, with a session of now in the place of each name that is known.
-    pub async fn recognized(&self, world: &World, mut request: Request) -> Request {
+    pub(super) async fn recognized(&self, world: &World, mut request: Request) -> Request {
         for header in ["cookie", "authorization"] {
             let text = request.headers().get(header).and_then(|value| value.to_str().ok());
             let Some((text, name)) = text.and_then(|text| Some((text.to_owned(), named(text)?)))
@@ -73,7 +73,7 @@ impl Lasting {
 }
 
 /// The cookie that has a name.
-pub fn cookie(name: &str) -> String {
+pub(super) fn cookie(name: &str) -> String {
     format!("{COOKIE}={name}; Path=/; Max-Age={MAX_AGE_S}; HttpOnly; Secure; SameSite=Lax")
 }
 

@@ -11,7 +11,7 @@ const API_VERSION: &str = "2026-09-30.dahlia";
 const OPEN_S: i64 = 24 * 60 * 60;
 
 /// What a session is made of.
-pub struct NewSession {
+pub(super) struct NewSession {
     pub order: Value,
     pub metadata: Value,
     pub payment_metadata: Value,
@@ -37,7 +37,7 @@ impl Memory {
         format!("{kind}_local_{:016}", self.named)
     }
 
-    pub fn session(&mut self, new: NewSession, base: &str, now: Instant) -> Value {
+    pub(super) fn session(&mut self, new: NewSession, base: &str, now: Instant) -> Value {
         let id = self.name("cs_test");
         let session = json!({
             "id": id, "object": "checkout.session", "livemode": false, "created": seconds(now),
@@ -77,7 +77,7 @@ impl Memory {
 }
 
 /// An object without what the local Stripe only notes for itself.
-pub fn shown(mut object: Value) -> Value {
+pub(super) fn shown(mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.retain(|name, _| !name.starts_with("local_"));
     }
@@ -85,7 +85,7 @@ pub fn shown(mut object: Value) -> Value {
 }
 
 /// What can be done to a session now: every deed that [`act`] does, in the order of a life.
-pub fn possible(memory: &Memory, session: &str) -> Vec<Deed> {
+pub(super) fn possible(memory: &Memory, session: &str) -> Vec<Deed> {
     let at = memory.sessions.iter().position(|known| known["id"] == session);
     let can = |at| Deed::ALL.into_iter().filter(move |deed| allowed(memory, at, *deed).is_ok());
     at.map(can).into_iter().flatten().collect()
@@ -114,7 +114,7 @@ fn allowed(memory: &Memory, at: usize, deed: Deed) -> Result<(), &'static str> {
 }
 
 /// Does a deed to a session or its payment, and notes the events that tell of it.
-pub fn act(
+pub(super) fn act(
     memory: &mut Memory,
     session: &str,
     deed: Deed,

@@ -11,7 +11,7 @@ use super::{Deed, LocalStripe, Memory};
 
 /// What the webhook answered to one event.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebhookAnswer {
+pub(super) struct WebhookAnswer {
     #[serde(rename = "type")]
     kind: String,
     /// The session that the event is of, or the payment of that.
@@ -22,7 +22,7 @@ pub struct WebhookAnswer {
 
 impl WebhookAnswer {
     /// None: the event is of no session and no payment.
-    pub fn new(event: &str, status: u16, now: Instant) -> Option<WebhookAnswer> {
+    pub(super) fn new(event: &str, status: u16, now: Instant) -> Option<WebhookAnswer> {
         let event: Value = serde_json::from_str(event).ok()?;
         let object = &event["data"]["object"];
         let own = match object["object"].as_str()? {
@@ -71,7 +71,7 @@ impl Deed {
 }
 
 /// Deeds as buttons: what each says, and what it sends.
-pub fn buttons(deeds: &[Deed]) -> Value {
+pub(super) fn buttons(deeds: &[Deed]) -> Value {
     deeds.iter().map(|deed| json!({ "label": deed.label(), "deed": deed })).collect()
 }
 

@@ -21,13 +21,13 @@ use tests::support::{Answer, answer, instant, ledger, request};
 
 use super::gate::Gate;
 
-pub const HANDLERS: usize = 3;
+pub(super) const HANDLERS: usize = 3;
 /// The account of every case.
-pub const ACCOUNT: &str = "acme";
+pub(super) const ACCOUNT: &str = "acme";
 
 /// A request as a client sends it.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(super) struct Asked {
     pub method: &'static str,
     pub path: String,
     pub key: Option<String>,
@@ -40,7 +40,7 @@ pub struct Asked {
 type Items = Vec<(String, Value)>;
 
 /// Three handlers over one table.
-pub struct Bench {
+pub(super) struct Bench {
     pub handlers: Vec<Functions>,
     pub gate: Gate,
     database: Database,
@@ -49,7 +49,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub async fn new() -> Bench {
+    pub(super) async fn new() -> Bench {
         let database = Database::memory().expect("a database in memory");
         // A Wednesday noon: no boundary is near.
         let now_ms = Arc::new(AtomicI64::new(instant("2026-11-18T12:00:00Z").ms()));
@@ -73,33 +73,33 @@ impl Bench {
         Bench { handlers, gate, database, now_ms, drawn }
     }
 
-    pub fn set_clock(&self, now: &str) {
+    pub(super) fn set_clock(&self, now: &str) {
         self.now_ms.store(instant(now).ms(), Ordering::Relaxed);
     }
 
-    pub fn advance_ms(&self, ms: i64) {
+    pub(super) fn advance_ms(&self, ms: i64) {
         self.now_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// An id that is so old now.
-    pub fn id(&self, number: u8, age_ms: i64) -> String {
+    pub(super) fn id(&self, number: u8, age_ms: i64) -> String {
         let now_ms = self.now_ms.load(Ordering::Relaxed);
         mint(number, Instant::from_ms(now_ms - age_ms))
     }
 
     /// An id of this instant.
-    pub fn id_of(&self, number: u8, time: &str) -> String {
+    pub(super) fn id_of(&self, number: u8, time: &str) -> String {
         mint(number, instant(time))
     }
 
     /// Sends a request to a handler whose way to the table is open or at the gate.
-    pub async fn send(&self, handler: usize, asked: &Asked) -> Answer {
+    pub(super) async fn send(&self, handler: usize, asked: &Asked) -> Answer {
         let Asked { method, path, key, body, .. } = asked;
         answer(self.handlers[handler].answer(request(method, path, key.as_deref(), body)).await)
     }
 
     /// Both tables as they are.
-    pub fn items(&self) -> Items {
+    pub(super) fn items(&self) -> Items {
         let names = tables::names();
         let mut items = Vec::new();
         for table in [names.accounts, names.ledger] {
@@ -114,7 +114,7 @@ impl Bench {
     }
 
     /// How many entries the account has, and how many of them are in pages.
-    pub fn entries(&self) -> (u64, u64) {
+    pub(super) fn entries(&self) -> (u64, u64) {
         let items = self.items();
         let (_, account) = &items[0];
         let number = |name: &str| account[name]["N"].as_str().and_then(|n| n.parse().ok());
@@ -122,7 +122,7 @@ impl Bench {
     }
 
     /// Puts both tables back, and lets randomness count anew.
-    pub fn restore(&self, items: &Items) {
+    pub(super) fn restore(&self, items: &Items) {
         let key = |item: &Value| {
             let mut key = json!({ "a": item["a"] });
             if let Some(sort) = item.get("s") {
@@ -144,7 +144,7 @@ impl Bench {
     }
 
     /// A number for what both tables hold: equal tables have equal numbers.
-    pub fn state(&self) -> u64 {
+    pub(super) fn state(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for (table, item) in self.items() {
             table.hash(&mut hasher);
@@ -154,7 +154,7 @@ impl Bench {
     }
 
     /// Has the account audited: by its ledger, its balance and what was answered.
-    pub async fn audit(&self, exchanges: &[Exchange]) -> Result<Value, String> {
+    pub(super) async fn audit(&self, exchanges: &[Exchange]) -> Result<Value, String> {
         let entries = ledger(&self.handlers[0], ACCOUNT).await?;
         let path = format!("/v1/accounts/{ACCOUNT}/balance");
         let asked = Asked { method: "GET", path, key: None, body: String::new(), asked: vec![] };
@@ -169,7 +169,7 @@ fn mint(number: u8, time: Instant) -> String {
 }
 
 /// Hashes bytes that are JSON, whatever the order of the fields.
-pub fn hash_json(bytes: &[u8], hasher: &mut DefaultHasher) {
+pub(super) fn hash_json(bytes: &[u8], hasher: &mut DefaultHasher) {
     match serde_json::from_slice(bytes) {
         Ok(value) => canonical(&value, hasher),
         Err(_) => bytes.hash(hasher),
@@ -194,7 +194,7 @@ fn canonical(value: &Value, hasher: &mut DefaultHasher) {
 }
 
 /// What the client saw of a request, for each operation that it asked for.
-pub fn exchange(
+pub(super) fn exchange(
     asked: &Asked,
     sent_ms: i64,
     answered_ms: i64,

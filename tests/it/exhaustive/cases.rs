@@ -5,7 +5,7 @@ use tests::simulation::auditor::Exchange;
 
 /// A state of the account, and the way that a debit takes through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
+pub(super) enum Case {
     /// Nothing is in the way: one write.
     Fast,
     /// The key is no id.
@@ -35,7 +35,7 @@ pub enum Case {
 }
 
 /// Every state in which a debit finds an account.
-pub const CASES: [Case; 12] = [
+pub(super) const CASES: [Case; 12] = [
     Case::Fast,
     Case::Name,
     Case::PageDue,
@@ -50,26 +50,32 @@ pub const CASES: [Case; 12] = [
     Case::Held,
 ];
 
-pub fn debit(key: &str, micro: i64) -> Asked {
+pub(super) fn debit(key: &str, micro: i64) -> Asked {
     let body = format!(r#"{{"credits":"{}.{:06}"}}"#, micro / 1_000_000, micro % 1_000_000);
     let path = format!("/v1/accounts/{ACCOUNT}/debits");
     let asked = vec![(key.to_owned(), -micro)];
     Asked { method: "POST", path, key: Some(key.to_owned()), body, asked }
 }
 
-pub fn operator(method: &'static str, path: &str, key: &str, body: &str, credits: i64) -> Asked {
+pub(super) fn operator(
+    method: &'static str,
+    path: &str,
+    key: &str,
+    body: &str,
+    credits: i64,
+) -> Asked {
     let path = format!("/v1/accounts/{ACCOUNT}{path}");
     let (key, body) = (key.to_owned(), body.to_owned());
     let asked = vec![(key.clone(), credits)];
     Asked { method, path, key: Some(key), body, asked }
 }
 
-pub fn hold(key: &str, micro: i64) -> Asked {
+pub(super) fn hold(key: &str, micro: i64) -> Asked {
     Asked { path: format!("/v1/accounts/{ACCOUNT}/holds"), ..debit(key, micro) }
 }
 
 /// A name and an id, in one write.
-pub fn batch(bench: &Bench) -> Asked {
+pub(super) fn batch(bench: &Bench) -> Asked {
     let debits = [debit("in a batch", 300_000), debit(&bench.id(102, 0), 200_000)];
     let bodies = debits.each_ref().map(|debit| {
         let key = debit.key.as_deref().unwrap_or_default();
@@ -84,18 +90,18 @@ pub fn batch(bench: &Bench) -> Asked {
     }
 }
 
-pub fn read(path: &str) -> Asked {
+pub(super) fn read(path: &str) -> Asked {
     let path = format!("/v1/accounts/{ACCOUNT}{path}");
     Asked { method: "GET", path, key: None, body: String::new(), asked: Vec::new() }
 }
 
-pub fn grant(key: &str) -> Asked {
+pub(super) fn grant(key: &str) -> Asked {
     operator("POST", "/grants", key, r#"{"credits":"10","reason":"test"}"#, 10_000_000)
 }
 
 impl Case {
     /// Brings the account into the state. Returns what was asked for that.
-    pub async fn set_up(self, bench: &Bench) -> Vec<Exchange> {
+    pub(super) async fn set_up(self, bench: &Bench) -> Vec<Exchange> {
         bench.gate.set_open(true);
         bench.restore(&Vec::new());
         bench.set_clock(self.opened());
@@ -162,29 +168,29 @@ impl Case {
     }
 
     /// Captures half of what is held.
-    pub fn capture(self, bench: &Bench, key: &str) -> Asked {
+    pub(super) fn capture(self, bench: &Bench, key: &str) -> Asked {
         let path = format!("/holds/{}/capture", self.hold(bench));
         operator("POST", &path, key, r#"{"credits":"1"}"#, -1_000_000)
     }
 
-    pub fn release(self, bench: &Bench, key: &str) -> Asked {
+    pub(super) fn release(self, bench: &Bench, key: &str) -> Asked {
         operator("POST", &format!("/holds/{}/release", self.hold(bench)), key, "{}", 0)
     }
 
-    pub fn extend(self, bench: &Bench, key: &str) -> Asked {
+    pub(super) fn extend(self, bench: &Bench, key: &str) -> Asked {
         let path = format!("/holds/{}/extend", self.hold(bench));
         operator("POST", &path, key, r#"{"expires_in_s":600}"#, 0)
     }
 
     /// Gives back the first debit, of a tenth of a credit.
-    pub fn refund(self, bench: &Bench, key: &str) -> Asked {
+    pub(super) fn refund(self, bench: &Bench, key: &str) -> Asked {
         let debit = bench.id_of(0, self.opened());
         let body = r#"{"credits":"0.1","reason":"test"}"#;
         operator("POST", &format!("/debits/{debit}/refund"), key, body, 100_000)
     }
 
     /// The debit that two handlers are asked for at once; or the capture.
-    pub fn first(self, bench: &Bench) -> Asked {
+    pub(super) fn first(self, bench: &Bench) -> Asked {
         let key = match self {
             Case::Name => "job 1".to_owned(),
             Case::OldId => bench.id(100, 30_000),
@@ -200,7 +206,7 @@ impl Case {
     }
 
     /// What a third handler is asked for meanwhile.
-    pub fn second(self, bench: &Bench) -> Asked {
+    pub(super) fn second(self, bench: &Bench) -> Asked {
         match self {
             Case::Noted => grant("grant"),
             // Each handler writes a page first; a third one that does has more schedules than hours.

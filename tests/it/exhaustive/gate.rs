@@ -16,7 +16,7 @@ type Carried = Result<HttpResponse, ConnectorError>;
 
 /// What becomes of the request at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Passage {
+pub(super) enum Passage {
     Whole,
     LoseRequest,
     LoseReply,
@@ -28,7 +28,7 @@ pub enum Passage {
 
 /// The table, and whoever waits to reach it.
 #[derive(Clone)]
-pub struct Gate {
+pub(super) struct Gate {
     table: Embedded,
     state: Arc<Mutex<State>>,
     pub arrivals: Arc<Notify>,
@@ -57,13 +57,13 @@ struct Wire {
 }
 
 impl Gate {
-    pub fn new(table: Embedded) -> Gate {
+    pub(super) fn new(table: Embedded) -> Gate {
         let state = State { open: true, ..State::default() };
         Gate { table, state: Arc::new(Mutex::new(state)), arrivals: Arc::default() }
     }
 
     /// An HTTP client for the SDK of this handler.
-    pub fn client(&self, handler: usize) -> SharedHttpClient {
+    pub(super) fn client(&self, handler: usize) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(Wire { gate: self.clone(), handler });
         http_client_fn(move |_, _| connector.clone())
     }
@@ -73,24 +73,24 @@ impl Gate {
     }
 
     /// Opens or closes the gate. Whoever waited is gone.
-    pub fn set_open(&self, open: bool) {
+    pub(super) fn set_open(&self, open: bool) {
         let mut state = self.state();
         state.open = open;
         state.waiting.clear();
     }
 
-    pub fn set_refuses_pages(&self, refuses: bool) {
+    pub(super) fn set_refuses_pages(&self, refuses: bool) {
         self.state().refuses_pages = refuses;
     }
 
     /// Whether this handler has a request at the gate.
-    pub fn has_waiting(&self, handler: usize) -> bool {
+    pub(super) fn has_waiting(&self, handler: usize) -> bool {
         let state = self.state();
         state.waiting.iter().any(|at| at.handler == handler && !at.reply.is_closed())
     }
 
     /// Lets the request of a handler pass. Returns what the handler was told: None, nothing.
-    pub async fn pass(&self, handler: usize, passage: Passage) -> Option<Vec<u8>> {
+    pub(super) async fn pass(&self, handler: usize, passage: Passage) -> Option<Vec<u8>> {
         let place = {
             let mut state = self.state();
             state.waiting.retain(|at| !at.reply.is_closed());

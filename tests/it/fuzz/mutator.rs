@@ -6,29 +6,29 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 /// Draws from the seed of one case, and from nothing else.
-pub struct Mutator(StdRng);
+pub(super) struct Mutator(StdRng);
 
 impl Mutator {
-    pub fn new(seed: u64) -> Mutator {
+    pub(super) fn new(seed: u64) -> Mutator {
         Mutator(StdRng::seed_from_u64(seed))
     }
 
     /// A number of 0..bound; 0 if there is none.
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0.random_range(0..bound.max(1))
     }
 
-    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         let place = self.below(choices.len());
         &choices[place]
     }
 
-    pub fn random<const N: usize>(&mut self) -> [u8; N] {
+    pub(super) fn random<const N: usize>(&mut self) -> [u8; N] {
         self.0.random()
     }
 
     /// One of the samples, changed in one to four places; one in fifty is noise.
-    pub fn bytes(&mut self, samples: &[Vec<u8>]) -> Vec<u8> {
+    pub(super) fn bytes(&mut self, samples: &[Vec<u8>]) -> Vec<u8> {
         if self.below(50) == 0 {
             return (0..self.below(200)).map(|_| self.0.random()).collect();
         }
@@ -40,7 +40,7 @@ impl Mutator {
     }
 
     /// As [`Mutator::bytes`], where only text can come in.
-    pub fn text(&mut self, samples: &[String]) -> String {
+    pub(super) fn text(&mut self, samples: &[String]) -> String {
         let samples: Vec<Vec<u8>> = samples.iter().map(|text| text.clone().into_bytes()).collect();
         String::from_utf8_lossy(&self.bytes(&samples)).into_owned()
     }
@@ -70,7 +70,7 @@ impl Mutator {
     }
 
     /// A JSON sample, changed in one to four values.
-    pub fn json(&mut self, samples: &[Value]) -> Value {
+    pub(super) fn json(&mut self, samples: &[Value]) -> Value {
         let mut value = self.pick(samples).clone();
         for _ in 0..=self.below(4) {
             let other = self.pick(samples).clone();

@@ -62,7 +62,7 @@ fn routes(template: &Value) -> Vec<(String, bool)> {
 }
 
 /// A route is closed by IAM unless it is listed above.
-pub fn routes_are_closed(template: &Value) -> Complaints {
+pub(super) fn routes_are_closed(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
         let auth = &api["Properties"]["Auth"];
@@ -93,7 +93,7 @@ pub fn routes_are_closed(template: &Value) -> Complaints {
 }
 
 /// The routes of the template and of the contract are the same.
-pub fn routes_are_the_contracts(template: &Value) -> Complaints {
+pub(super) fn routes_are_the_contracts(template: &Value) -> Complaints {
     let of_template: BTreeSet<String> =
         routes(template).into_iter().map(|(route, _)| route).collect();
     let operations = contract::operations().iter();
@@ -108,7 +108,7 @@ pub fn routes_are_the_contracts(template: &Value) -> Complaints {
 
 /// Every closed route is in exactly one of the policies that the stack hands out, and those of a
 /// function in the same: who may spend may not grant.
-pub fn callers_are_told_apart(template: &Value) -> Complaints {
+pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let policies = of_type(template, "AWS::IAM::ManagedPolicy");
     let allowed: Vec<(&str, Vec<&str>)> =
@@ -155,7 +155,7 @@ fn covers(resource: &str, route: &str) -> bool {
 }
 
 /// No permission by a star, by a name of AWS's own, or for more than was meant.
-pub fn permissions_are_narrow(template: &Value) -> Complaints {
+pub(super) fn permissions_are_narrow(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, function) in functions(template) {
         let policies = function["Policies"].as_array();
@@ -209,7 +209,7 @@ fn statements_of(name: &str, statements: &Value, complaints: &mut Complaints) {
 }
 
 /// What looks like a secret is not in the template: it would be in every copy of it.
-pub fn no_secret_is_written(template: &Value) -> Complaints {
+pub(super) fn no_secret_is_written(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let mut all = Vec::new();
     texts(template, &mut all);
@@ -256,7 +256,7 @@ fn secret_in(text: &str) -> Option<String> {
 
 /// Nobody gets more through the gateway than the stack is willing to do, and the limit is a
 /// parameter.
-pub fn the_gateway_throttles(template: &Value) -> Complaints {
+pub(super) fn the_gateway_throttles(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
         let limits = &api["Properties"]["DefaultRouteSettings"];

@@ -22,7 +22,7 @@ const LOGGED: &[&str] = &[
 
 /// No table is lost: not with the stack, not by a replacement, not by a mistake, and none needs its
 /// capacity foretold.
-pub fn tables_are_kept(template: &Value) -> Complaints {
+pub(super) fn tables_are_kept(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let mut ask = |name: &str, holds: bool, what: &str| {
         if !holds {
@@ -42,7 +42,7 @@ pub fn tables_are_kept(template: &Value) -> Complaints {
 }
 
 /// Tables and queues are encrypted at rest; log groups and secrets always are.
-pub fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
+pub(super) fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, table) in of_type(template, "AWS::DynamoDB::Table") {
         if table["Properties"]["SSESpecification"]["SSEEnabled"] != true {
@@ -59,7 +59,7 @@ pub fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
 
 /// Every function logs JSON to a group that forgets after as many days as the parameter says, and
 /// is traced.
-pub fn logs_end(template: &Value) -> Complaints {
+pub(super) fn logs_end(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, group) in of_type(template, "AWS::Logs::LogGroup") {
         if group["Properties"]["RetentionInDays"] != "LogRetentionDays" {
@@ -83,7 +83,7 @@ pub fn logs_end(template: &Value) -> Complaints {
 
 /// Names that are chosen have the stack's in them, so that a second stack of the same AWS account
 /// and region can have its own.
-pub fn stages_share_an_account(template: &Value) -> Complaints {
+pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let named = ["Name", "TableName", "QueueName", "FunctionName", "LogGroupName", "PolicyName"];
     let named = named.into_iter().chain(["ManagedPolicyName", "RoleName", "DashboardName"]);
@@ -113,7 +113,7 @@ pub fn stages_share_an_account(template: &Value) -> Complaints {
 }
 
 /// The gateway logs every request, as JSON, and of it only what is listed above.
-pub fn access_logs_say_no_secret(template: &Value) -> Complaints {
+pub(super) fn access_logs_say_no_secret(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
         let settings = &api["Properties"]["AccessLogSettings"];

@@ -6,7 +6,7 @@ use super::{Complaints, events, functions, of_type, resources};
 
 /// Everything that comes in without a caller who waits is tried a bounded number of times, and then
 /// kept in a queue.
-pub fn failures_go_somewhere(template: &Value) -> Complaints {
+pub(super) fn failures_go_somewhere(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (function, properties) in functions(template) {
         for (name, event) in events(&properties) {
@@ -30,7 +30,7 @@ pub fn failures_go_somewhere(template: &Value) -> Complaints {
 
 /// A function that sends what is left to the queue that invokes it says so: Lambda ends such a chain
 /// after 16 invocations otherwise.
-pub fn what_goes_on_may_go_on(template: &Value) -> Complaints {
+pub(super) fn what_goes_on_may_go_on(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, function) in functions(template) {
         let Some(queue) = function["Environment"]["Variables"]["QUEUE_URL"].as_str() else {

@@ -19,7 +19,7 @@ fn is_counted(template: &Value, metric: &str) -> bool {
 
 /// Every alarm tells what it means and is sent where the parameter says; what must be heard of has
 /// one.
-pub fn alarms_are_heard(template: &Value) -> Complaints {
+pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
     let heard = serde_json::json!(["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]);
@@ -60,7 +60,7 @@ pub fn alarms_are_heard(template: &Value) -> Complaints {
 }
 
 /// Errors and throttles of each function are alarms, and lines of the dashboard.
-pub fn every_function_is_watched(template: &Value) -> Complaints {
+pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
     let dashboards = of_type(template, "AWS::CloudWatch::Dashboard");
@@ -89,7 +89,7 @@ pub fn every_function_is_watched(template: &Value) -> Complaints {
 }
 
 /// An alarm or a line of the dashboard is about something that is counted, by resources that exist.
-pub fn metrics_are_known(template: &Value) -> Complaints {
+pub(super) fn metrics_are_known(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
     if variables["METRICS_NAMESPACE"] != NAMESPACE {

@@ -24,7 +24,7 @@ type Carried = Result<HttpResponse, ConnectorError>;
 
 /// What can happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub(super) enum Fault {
     LoseRequest,
     LoseReply,
     FailBefore,
@@ -67,7 +67,7 @@ const PAST_DEADLINE_MS: u64 = 6_000;
 
 /// An embedded table behind a wire that fails one request in `one_in`.
 #[derive(Clone)]
-pub struct Chaos {
+pub(super) struct Chaos {
     table: Embedded,
     clock: Clock,
     state: Arc<Mutex<State>>,
@@ -95,7 +95,7 @@ struct Draw {
 
 impl Chaos {
     /// A wire to a new table, whose clock is `clock`.
-    pub fn new(clock: Clock, seed: u64, mutant: Option<Mutant>) -> Chaos {
+    pub(super) fn new(clock: Clock, seed: u64, mutant: Option<Mutant>) -> Chaos {
         let table = emulator::table(clock.clone());
         let state = State {
             random: StdRng::seed_from_u64(seed),
@@ -110,13 +110,13 @@ impl Chaos {
     }
 
     /// An HTTP client for the SDK whose every request comes here.
-    pub fn client(&self) -> SharedHttpClient {
+    pub(super) fn client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());
         http_client_fn(move |_, _| connector.clone())
     }
 
     /// A number of an item, read past the wire.
-    pub fn peek(&self, table: &str, key: &str, attribute: &str) -> i64 {
+    pub(super) fn peek(&self, table: &str, key: &str, attribute: &str) -> i64 {
         let get = serde_json::json!({ "TableName": table, "Key": { "a": { "S": key } } });
         let (_, got) = self.table.run("GetItem", get.to_string().as_bytes());
         let got: Value = serde_json::from_str(&got).expect("an answer");
@@ -125,17 +125,17 @@ impl Chaos {
     }
 
     /// From now on one request in `one_in` fails; 0: none.
-    pub fn set_rate(&self, one_in: u32) {
+    pub(super) fn set_rate(&self, one_in: u32) {
         self.state().one_in = one_in;
     }
 
     /// How many requests the wire was given so far.
-    pub fn calls(&self) -> usize {
+    pub(super) fn calls(&self) -> usize {
         self.state().calls
     }
 
     /// The faults so far, by kind.
-    pub fn faults(&self) -> BTreeMap<Fault, usize> {
+    pub(super) fn faults(&self) -> BTreeMap<Fault, usize> {
         self.state().faults.clone()
     }
 

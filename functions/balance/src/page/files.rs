@@ -21,7 +21,7 @@ pub const FILES: [(&str, &str, &str); 6] = [
 
 /// Where the files are: another place whenever one of them is different. They name each other by
 /// relative addresses, so none has to be changed for it.
-pub static FOLDER: LazyLock<String> = LazyLock::new(|| {
+pub(super) static FOLDER: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     for (name, _, text) in FILES {
         hash.update(name);

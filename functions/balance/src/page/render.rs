@@ -39,11 +39,11 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates
 });
 
-pub fn page(view: &serde_json::Value) -> String {
+pub(super) fn page(view: &serde_json::Value) -> String {
     render("page.html", Value::from(Serde(view)))
 }
 
-pub fn ended() -> String {
+pub(super) fn ended() -> String {
     render("ended.html", Value::from(()))
 }
 
@@ -53,7 +53,7 @@ fn render(name: &str, view: Value) -> String {
 }
 
 /// The words for `unit`, for one of it or for many.
-pub fn unit(unit: &str, many: bool) -> &str {
+pub(super) fn unit(unit: &str, many: bool) -> &str {
     let form = if many { "other" } else { "one" };
     TEXTS["units"][unit][form].as_str().unwrap_or(unit)
 }

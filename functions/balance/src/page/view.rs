@@ -9,7 +9,7 @@ use shared::listing::KINDS;
 use super::render::unit;
 
 /// Answers of routes, and addresses.
-pub struct Data {
+pub(super) struct Data {
     pub balance: Value,
     pub rate_card: Value,
     pub entries: Value,
@@ -34,7 +34,7 @@ const THOUSANDTHS: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
 /// How many credits the price list says the worth of.
 const MANY: Credits = Credits::whole(100);
 
-pub fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
+pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
     let (available, held) = (account.available, account.held());
     let consumed: Credits = account.consumed.values().copied().sum();
     let total = available + held + consumed;
