@@ -88,11 +88,11 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         let _ = writeln!(text, "  {action:<20} {credits}");
     }
     let _ = writeln!(text, "\nentries that are in no page yet");
-    list(&mut text, Stretch::recent(a), catalog);
+    list(&mut text, a.stretch(), catalog);
     text
 }
 
-fn list(text: &mut String, stretch: Stretch, catalog: &Catalog) {
+fn list(text: &mut String, stretch: Stretch<'_>, catalog: &Catalog) {
     for placed in stretch.backwards(u64::MAX) {
         let Placed { seq, entry, available, .. } = &placed;
         let (at, change) = (entry.at, entry.available);

@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::audit::{AuditError, Difference, Kind, REPAIR, account, accounts, kept, of_stripe, told};
-use shared::decide::mend::{self, Mend};
-use shared::decide::{Change, PaymentChange, Tally, UnreadEvent, plan};
+use shared::command;
+use shared::command::payment::{Heard, Mended, keep};
+use shared::decide::payment::PaymentChange;
+use shared::decide::{Row, UnreadEvent, Write, mend, once, plan};
 use shared::domain::payment::{Facts, IntentId};
 use shared::domain::{Account, AccountId, Key, OperationId, Refusal};
-use shared::operate::payment::{Heard, Mended, keep};
-use shared::operate::{self, Failure, Made};
+use shared::failure::Failure;
 use shared::store::{Filed, Outcome, StoreError};
 use shared::stripe::{Stripe, StripeError};
 use shared::world::World;
@@ -167,31 +168,27 @@ impl Repair<'_> {
     }
 
     async fn mend_one(&self, id: &AccountId, kind: &Kind) -> Result<bool, RepairError> {
-        let change = match kind {
+        let write = match kind {
             Kind::Account => return self.set_all_aside(id).await,
-            Kind::Page(page) | Kind::Ahead(page) => {
-                Change::Mend(Mend::SetPageAside((**page).clone()))
-            }
-            Kind::NameMissing(name) => Change::Name(name.clone()),
+            Kind::Page(page) | Kind::Ahead(page) => mend::set_page_aside((**page).clone()),
+            Kind::NameMissing(name) => once::name(name.clone()),
             Kind::NameDiffers { there, id } => {
                 let mut name = there.clone();
                 (name.replaces, name.id) = (Some(there.id), *id);
-                Change::Name(name)
+                once::name(name)
             }
-            Kind::ReceiptAlone(receipt) => Change::Mend(Mend::SetReceiptAside(receipt.clone())),
+            Kind::ReceiptAlone(receipt) => mend::set_receipt_aside(receipt.clone()),
             Kind::ReceiptMissing(entry) => match mend::receipt(id, entry) {
-                Some(receipt) => Change::Mend(Mend::Receipt(receipt)),
+                Some(receipt) => Write::once(Row::Receipt(receipt)),
                 None => return Ok(false),
             },
-            Kind::Returned(count) => Change::Mend(Mend::Returned(id.clone(), *count)),
-            Kind::Day(day) => {
-                Change::Tally(Tally { account: id.clone(), days: vec![(**day).clone()] })
-            }
+            Kind::Returned(count) => mend::returned(id, count),
+            Kind::Day(day) => Write::row((**day).clone().write(id)),
             Kind::Payment { intent, order, .. } => return self.payment(id, intent, *order).await,
             Kind::Due(intent) | Kind::Mark(intent) => return self.due(id, intent).await,
             _ => return Ok(false),
         };
-        Ok(matches!(self.world.store.commit(&change).await?, Outcome::Done(_)))
+        Ok(matches!(self.world.store.commit(&write).await?, Outcome::Done(_)))
     }
 
     /// Pages and receipts of an account that is not there: it can be opened again.
@@ -200,12 +197,12 @@ impl Repair<'_> {
         loop {
             let shelf = self.world.store.shelf(id, after.as_deref()).await?;
             for filed in shelf.filed {
-                let mend = match filed? {
-                    Filed::Page(page) => Mend::SetPageAside(page),
-                    Filed::Receipt(receipt) => Mend::SetReceiptAside(receipt),
+                let write = match filed? {
+                    Filed::Page(page) => mend::set_page_aside(page),
+                    Filed::Receipt(receipt) => mend::set_receipt_aside(receipt),
                     _ => continue,
                 };
-                let outcome = self.world.store.commit(&Change::Mend(mend)).await?;
+                let outcome = self.world.store.commit(&write).await?;
                 done |= matches!(outcome, Outcome::Done(_));
             }
             after = shelf.next;
@@ -249,7 +246,7 @@ impl Repair<'_> {
             let parks = Some((waits, format!("{intent} of {id} was found by {REPAIR}")));
             let change =
                 PaymentChange { payment, order: None, parks, customer: None, change: None };
-            let outcome = store.commit(&Change::Payment(Box::new(change))).await?;
+            let outcome = store.commit(&change.write()).await?;
             return Ok(matches!(outcome, Outcome::Done(_)));
         }
         let Some(facts) = self.told.get(intent) else { return Ok(false) };
@@ -263,7 +260,7 @@ impl Repair<'_> {
         mended: &Mended,
         facts: &Facts,
     ) -> Result<bool, RepairError> {
-        let heard = operate::payment::mend(self.world, intent, mended, facts).await;
+        let heard = command::payment::mend(self.world, intent, mended, facts).await;
         let heard = heard.map_err(RepairError::Failed)?;
         Ok(matches!(heard, Heard::News(_)))
     }
@@ -312,9 +309,9 @@ impl Repair<'_> {
             let account = account.ok_or(Refusal::AccountNotFound)?;
             let freeze = plan::freeze;
             let change = freeze(account, true, &reason, operation, catalog, Some(REPAIR), now);
-            Ok(Made::Change(change))
+            Ok(change)
         };
-        let frozen = operate::receipted(self.world, catalog, id, &key, &content, &make).await;
+        let frozen = command::receipted(self.world, catalog, id, &key, &content, &make).await;
         frozen.map(|_| ())
     }
 

@@ -1,22 +1,22 @@
 //! Scrip's core: what credits are, what a request may do to an account, and how that is written.
 //!
-//! Arrows point one way: [`http`] → [`operate`] → [`store`] → [`decide`] → [`domain`]. `domain` and
+//! Arrows point one way: [`http`] → [`command`], [`query`] → [`store`] → [`decide`] → [`domain`]. `domain` and
 //! `decide` are pure: they do no I/O, read no clock and draw no random number.
 
 pub mod bus;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod decide;
 pub mod domain;
+pub mod failure;
 pub mod http;
-pub mod listing;
 pub mod metrics;
-pub mod operate;
+pub mod query;
 pub mod queue;
 pub mod secrets;
 pub mod session;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;
-pub mod usage;
 pub mod world;

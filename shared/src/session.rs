@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, OperationId};
+use crate::secrets::SecretError;
 
 /// How long a session lives at most, and if nothing else is asked for.
 pub const LONGEST: Span = Span::from_s(3600);
@@ -240,4 +241,15 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
     }
+}
+
+/// Why no session can be made or opened: for an operator, not for the caller.
+#[derive(Debug, thiserror::Error)]
+pub enum NoKeys {
+    #[error("this function has no keys for sessions")]
+    None,
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
 }

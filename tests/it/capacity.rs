@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::decide::{Change, Receipt, open};
+use shared::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write, open};
 use shared::domain::account::HeldAction;
 use shared::domain::grant::Line;
 use shared::domain::{Credits, Grant, GrantId, GrantKind, Held, Instant};
@@ -39,7 +39,10 @@ async fn typical(stack: &Stack) {
     account.consumed = (1..=4).map(|n| (n, Credits::from_micro(1_234_567))).collect();
     let key = "open".parse().expect("a key");
     let receipt = Receipt { account: id, key, id: operation, content: String::new() };
-    let opened = world.store.commit(&Change::Open(receipt, Box::new(account))).await;
+    let account = Some(AccountWrite::open(Box::new(account)));
+    let rows = vec![RowWrite::Put(Row::Receipt(receipt), Expect::Absent)];
+    let opening = Write { account, rows };
+    let opened = world.store.commit(&opening).await;
     opened.expect("an account");
 }
 

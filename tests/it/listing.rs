@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use shared::listing::KINDS;
+use shared::query::ledger::KINDS;
 use tests::proof::ENTRIES;
 
 use crate::support::{Answer, Stack, contract, request};

@@ -31,6 +31,7 @@ mod money;
 mod operators;
 mod page;
 mod plans;
+mod precedence;
 mod properties;
 mod refunds;
 mod restart;

@@ -165,7 +165,7 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
         let family = families.iter().any(|family| key.starts_with(family));
         assert!(used.contains(key) || family || named.contains(&key.as_str()), "{key} is unused");
     }
-    for kind in shared::listing::KINDS {
+    for kind in shared::query::ledger::KINDS {
         assert!(table.contains_key(&format!("kind_{kind}")), "en.js has no name for {kind}");
     }
 }

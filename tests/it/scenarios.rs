@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use shared::command;
 use shared::decide::debit::Charge;
 use shared::decide::once::{Ask, Request};
-use shared::decide::{grant, open};
+use shared::decide::{AccountWrite, grant, open};
 use shared::domain::period::week;
 use shared::domain::{Credits, GrantKind, Instant, Key, Refusal};
-use shared::operate::{self, Failure, Made};
+use shared::failure::Failure;
 
 use crate::support::{Stack, instant, request};
 
@@ -180,9 +181,9 @@ impl Player for Table {
                 let request = open::PlanRequest { plan, status: None, anchor: None };
                 let key: Key = "open".parse().expect("a key");
                 let content = request.content();
-                operate::receipted(world, &catalog, &account, &key, &content, &|_, now, id| {
+                command::receipted(world, &catalog, &account, &key, &content, &|_, now, id| {
                     let opened = open::open(&account, &request, id, &catalog, None, now)?;
-                    Ok(Made::Open(Box::new(opened)))
+                    Ok(AccountWrite::open(Box::new(opened)))
                 })
                 .await
             }
@@ -197,9 +198,9 @@ impl Player for Table {
                 };
                 let key: Key = format!("grant {}", self.grants).parse().expect("a key");
                 let content = request.content();
-                operate::receipted(world, &catalog, &account, &key, &content, &|before, now, id| {
+                command::receipted(world, &catalog, &account, &key, &content, &|before, now, id| {
                     let before = before.ok_or(Refusal::AccountNotFound)?;
-                    grant::change(before, &request, id, &catalog, None, now).map(Made::Change)
+                    grant::change(before, &request, id, &catalog, None, now)
                 })
                 .await
             }
@@ -208,7 +209,7 @@ impl Player for Table {
                 let ask = Ask::Debit(charge);
                 let request = Request { account, ask, user: None, reference: None };
                 let key: Key = operation(words[3]).parse().expect("a key");
-                operate::once(world, &catalog, &key, &request).await
+                command::once(world, &catalog, &key, &request).await
             }
         };
         match answer {

@@ -81,7 +81,7 @@ async fn fill(stack: &Stack, accounts: usize) {
     let catalog = stack.world().catalog().await;
     let idle = idle.expect("read").expect("there").account;
     let change = settle::change(&idle, &catalog, stack.clock.now()).expect("settled");
-    stack.world().store.commit(&shared::decide::Change::Account(change)).await.expect("written");
+    stack.world().store.commit(&shared::decide::Write::account(change)).await.expect("written");
     let (tables, name) = (stack.tables(), local::tables::names().accounts);
     let mut items = Vec::new();
     for account in ["used", "idle"] {

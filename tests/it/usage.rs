@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
+use shared::command;
 use shared::domain::{AccountId, Instant};
-use shared::operate;
 
 use crate::support::wire::Fault;
 use crate::support::{Answer, Stack, at_once, ledger};
@@ -186,7 +186,7 @@ async fn an_entry_is_counted_once_however_many_count() {
                             assert_eq!(done.status, 201, "{done:?}");
                         }
                         1 => {
-                            operate::tally(stack.world(), &account).await.expect("counted");
+                            command::tally(stack.world(), &account).await.expect("counted");
                         }
                         _ => {
                             let usage = stack.get(USAGE).await;
@@ -227,7 +227,7 @@ async fn requests_and_replies_that_are_lost_count_nothing_twice() {
                 true => fault,
                 false => Fault::None,
             });
-            operate::tally(stack.world(), &account).await.expect("counted");
+            command::tally(stack.world(), &account).await.expect("counted");
             stack.wire.heal();
         }
         stack.wire.take_costs();

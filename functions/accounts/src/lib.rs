@@ -2,12 +2,12 @@
 //! debts and decides about payments that wait.
 
 use lambda_http::{Body, Request, Response};
-use shared::decide::{grant, open, payment, plan};
+use shared::command::payment::Heard;
+use shared::command::{self, Make};
+use shared::decide::{AccountWrite, grant, open, payment, plan};
 use shared::domain::payment::{Decided, Verdict};
 use shared::domain::{Catalog, Refusal};
 use shared::http::{self, Call, Problem};
-use shared::operate::payment::Heard;
-use shared::operate::{self, Made, Make};
 use shared::stripe;
 use shared::world::World;
 
@@ -48,11 +48,9 @@ async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<B
         match account {
             None => {
                 let opened = open::open(&id, &request, operation, catalog, actor, now)?;
-                Ok(Made::Open(Box::new(opened)))
+                Ok(AccountWrite::open(Box::new(opened)))
             }
-            Some(account) => {
-                plan::change(account, &request, operation, catalog, actor, now).map(Made::Change)
-            }
+            Some(account) => plan::change(account, &request, operation, catalog, actor, now),
         }
     })
     .await
@@ -64,7 +62,7 @@ async fn grant(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
     operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
-        grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
+        grant::change(account, &request, operation, catalog, actor, now)
     })
     .await
 }
@@ -82,7 +80,7 @@ async fn freeze(
     operation(world, call, catalog, account, &content, &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
         let change = plan::freeze(account, frozen, &reason, operation, catalog, actor, now);
-        Ok(Made::Change(change))
+        Ok(change)
     })
     .await
 }
@@ -95,7 +93,7 @@ async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     let content = payment::waive_content(&reason);
     operation(world, call, catalog, account, &content, &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
-        payment::waive(account, &reason, operation, catalog, actor, now).map(Made::Change)
+        payment::waive(account, &reason, operation, catalog, actor, now)
     })
     .await
 }
@@ -103,7 +101,7 @@ async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response
 /// The payments and events that wait for an operator.
 async fn parked(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     call.parked()?;
-    let (parked, more) = world.store.parked().await.map_err(|error| call.problem(error))?;
+    let (parked, more) = world.store.parked().await?;
     Ok(http::payment::parked(&parked, more))
 }
 
@@ -117,14 +115,13 @@ async fn decide(
     let (reason, actor, at) = (call.reason()?, call.actor(), world.clock.now());
     let decided = Decided { verdict, reason, actor, at };
     if let Ok(intent) = id.parse() {
-        let news = operate::payment::decide(world, &intent, &decided).await;
-        let news = news.map_err(|failure| call.problem(failure))?;
+        let news = command::payment::decide(world, &intent, &decided).await?;
         return Ok(http::payment::decided(id, verdict.name(), Some(&news)));
     }
-    let kept = world.store.event(id).await.map_err(|error| call.problem(error))?;
-    let (event, done) = kept.ok_or_else(|| call.problem(Refusal::PaymentNotFound))?;
+    let kept = world.store.event(id).await?;
+    let (event, done) = kept.ok_or(Refusal::PaymentNotFound)?;
     if done {
-        return Err(call.problem(Refusal::PaymentNotParked));
+        return Err(Refusal::PaymentNotParked.into());
     }
     let mut heard = None;
     if verdict == Verdict::Released {
@@ -132,14 +129,11 @@ async fn decide(
         let read = stripe::event(event.body.as_bytes());
         let unreadable =
             |e: stripe::Unreadable| Refusal::EventUnreadable { problem: e.to_string() };
-        let read = read.map_err(|problem| call.problem(unreadable(problem)))?;
-        if let Some(said) = read.said {
-            let told = operate::payment::hear(world, &said, true).await;
-            heard = Some(told.map_err(|failure| call.problem(failure))?);
+        if let Some(said) = read.map_err(unreadable)?.said {
+            heard = Some(command::payment::hear(world, &said, true).await?);
         }
     }
-    let settled = operate::payment::settle_event(world, event, decided).await;
-    settled.map_err(|failure| call.problem(failure))?;
+    command::payment::settle_event(world, event, decided).await?;
     let news = match &heard {
         Some(Heard::News(news)) => Some(news),
         _ => None,
@@ -158,7 +152,6 @@ async fn operation(
 ) -> Result<Response<Body>, Problem> {
     let account = call.account(account)?;
     let key = call.key()?;
-    let receipted = operate::receipted(world, catalog, &account, &key, content, make).await;
-    let receipted = receipted.map_err(|failure| call.problem(failure))?;
+    let receipted = command::receipted(world, catalog, &account, &key, content, make).await?;
     Ok(http::reply::receipt(&account, &key, &receipted, catalog))
 }

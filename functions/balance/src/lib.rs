@@ -4,16 +4,14 @@
 pub mod page;
 
 use lambda_http::{Body, Request, Response};
-use shared::decide::{Fault, settle};
+use shared::command;
+use shared::domain::AccountId;
 use shared::domain::entry::Viewer;
-use shared::domain::ledger::Placed;
-use shared::domain::{Account, AccountId, Catalog, Instant, Refusal};
 use shared::http::{self, Call, Problem};
-use shared::listing::Filter;
+use shared::query::ledger::{Filter, LedgerPart};
+use shared::query::{self, UpToNow};
 use shared::session::Scope;
-use shared::store::Loaded;
 use shared::world::World;
-use shared::{listing, operate};
 
 /// Answers what is asked of one account, the session of a customer, and its page.
 pub async fn handle(world: &World, request: Request) -> Response<Body> {
@@ -62,8 +60,7 @@ async fn mine(world: &World, call: &Call<'_>) -> Result<AccountId, Problem> {
 /// A session for an account: nothing is written, so it needs no key.
 async fn session(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let (account, request) = (call.account(account)?, call.session()?);
-    let opened = operate::session::make(world, account, request).await;
-    let opened = opened.map_err(|failure| call.problem(failure))?;
+    let opened = command::session::make(world, account, request).await?;
     Ok(http::customer::made(&opened, &call.base()))
 }
 
@@ -71,11 +68,11 @@ async fn session(world: &World, call: &Call<'_>, account: &str) -> Result<Respon
 async fn enter(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let catalog = world.catalog().await;
     let entered = match call.link() {
-        Ok(link) => operate::session::enter(world, &catalog, &link).await,
+        Ok(link) => command::session::enter(world, &catalog, &link).await,
         Err(problem) if problem.is_no_session() => return Ok(page::ended()),
         Err(problem) => return Err(problem),
     };
-    match entered.map_err(|failure| call.problem(failure)) {
+    match entered.map_err(Problem::from) {
         Ok(opened) => Ok(http::customer::entered(&opened, world.clock.now())),
         Err(problem) if problem.is_no_session() => Ok(page::ended()),
         Err(problem) => Err(problem),
@@ -94,10 +91,8 @@ async fn balance(
     call: &Call<'_>,
     account: AccountId,
 ) -> Result<Response<Body>, Problem> {
-    let loaded = read(world, call, &account).await?;
-    let (catalog, now) = (world.catalog().await, world.clock.now());
-    let settled = settle::settle(&loaded.account, &catalog, now);
-    let settled = settled.map_err(|fault| call.problem(fault))?;
+    let catalog = world.catalog().await;
+    let UpToNow { settled, now } = query::balance(world, &catalog, &account).await?;
     Ok(http::reply::balance(&settled, &catalog, now, call.header("if-none-match")))
 }
 
@@ -112,15 +107,10 @@ async fn ledger(
     let catalog = world.catalog().await;
     let (filter, from, limit) = call.page(&account, &catalog)?;
     let filter = Filter { viewer, ..filter };
-    let loaded = read(world, call, &account).await?;
-    let pending = match from {
-        None => pending(&loaded.account, &catalog, world.clock.now())
-            .map_err(|fault| call.problem(fault))?,
-        Some(_) => None,
-    };
-    let pending = pending.filter(|pending| filter.fits(&pending.entry));
-    let listed = listing::search(&world.store, &loaded, &filter, from, limit).await;
-    let listed = listed.map_err(|error| call.problem(error))?;
+    let loaded = query::account(world, &account).await?;
+    let (asked, now) = ((&filter, from, limit), world.clock.now());
+    let part = query::ledger::part(world, &loaded, &catalog, asked, now).await?;
+    let LedgerPart { pending, listed } = part;
     let next = listed.next.map(|next| http::cursor::seal(&next, &account));
     let (form, entries) = (call.form(), &listed.entries);
     Ok(http::ledger::listing(form, pending.as_ref(), entries, next, &catalog, viewer))
@@ -133,28 +123,7 @@ async fn usage(
     account: AccountId,
 ) -> Result<Response<Body>, Problem> {
     let (from, to) = call.days(world.clock.now())?;
-    let days = shared::usage::usage(&world.store, &account, from, to).await;
-    let days = days.map_err(|error| call.problem(error))?;
-    let days = days.ok_or_else(|| call.problem(Refusal::AccountNotFound))?;
+    let days = query::usage::usage(world, &account, from, to).await?;
     let catalog = world.catalog().await;
     Ok(http::usage::usage(&account, from, to, &days, &catalog))
-}
-
-/// What a settle would write now. None: nothing.
-fn pending(account: &Account, catalog: &Catalog, now: Instant) -> Result<Option<Placed>, Fault> {
-    let settled = settle::settle(account, catalog, now)?;
-    let entry = settled.entry(account, catalog, now);
-    let changes = !settled.moved.is_empty() || !entry.available.is_zero() || !entry.held.is_zero();
-    let changes = changes || !entry.what.debt().is_zero();
-    Ok(changes.then(|| Placed {
-        seq: account.seq + 1,
-        available: settled.account.available,
-        held: settled.account.held(),
-        entry,
-    }))
-}
-
-async fn read(world: &World, call: &Call<'_>, account: &AccountId) -> Result<Loaded, Problem> {
-    let loaded = world.store.account(account).await.map_err(|error| call.problem(error))?;
-    loaded.ok_or_else(|| call.problem(Refusal::AccountNotFound))
 }

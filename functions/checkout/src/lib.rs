@@ -1,12 +1,12 @@
 //! Checkout: a customer out of credits buys more, without talking to anyone.
 
 use lambda_http::{Body, Request, Response};
-use shared::decide::Told;
+use shared::command::payment;
+use shared::decide::Field;
 use shared::domain::payment::State;
 use shared::domain::{CheckoutRequest, Credits, Refusal};
 use shared::http::payment::{checkout, ordered, packs, receipt};
 use shared::http::{self, Call, Problem};
-use shared::operate::payment;
 use shared::session::Scope;
 use shared::stripe::Stripe;
 use shared::world::World;
@@ -43,15 +43,14 @@ async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
         live: stripe.is_live(),
     };
     let catalog = world.catalog().await;
-    let order = payment::order(world, &catalog, &session.account, &key, &request).await;
-    let mut order = order.map_err(|failure| call.problem(failure))?;
+    let mut order = payment::order(world, &catalog, &session.account, &key, &request).await?;
     let replayed = order.url.is_some();
     if order.url.is_none() {
         let now = world.clock.now();
         let url = stripe.checkout(&order, now).await;
         let url = url.map_err(|error| Problem::stripe(&error))?;
-        let told = payment::note(world, order.id, Told::Url(url.clone())).await;
-        told.map_err(|error| call.problem(error))?;
+        let told = payment::note(world, order.id, Field::Url(url.clone())).await;
+        told?;
         order.url = Some(url);
     }
     Ok(ordered(&order, replayed))
@@ -61,16 +60,15 @@ async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
 async fn state(world: &World, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
     let session = call.customer(world, Scope::View).await?;
     let id = call.operation(id)?;
-    let order = world.store.order(id).await.map_err(|error| call.problem(error))?;
+    let order = world.store.order(id).await?;
     // Another's order answers as if there were none.
     let order = order.filter(|order| order.account == session.account);
-    let order = order.ok_or_else(|| call.problem(Refusal::CheckoutNotFound))?;
+    let order = order.ok_or(Refusal::CheckoutNotFound)?;
     let now = world.clock.now();
     let Some(intent) = &order.intent else {
         return Ok(checkout(&order, order.state(), Credits::ZERO, None));
     };
-    let payment = world.store.payment(intent, now).await;
-    let payment = payment.map_err(|error| call.problem(error))?;
+    let payment = world.store.payment(intent, now).await?;
     let state = match payment.state(&order) {
         State::Open => order.state(),
         state => state,

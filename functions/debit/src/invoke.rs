@@ -1,9 +1,9 @@
 //! What arrives at the function: a request through the gateway, or a direct `lambda:Invoke`.
 
 use serde_json::Value;
+use shared::command;
 use shared::http;
 use shared::http::gateway;
-use shared::operate;
 use shared::world::World;
 
 /// Answers any payload. A refusal is an answer: the invocation itself does not fail.
@@ -18,11 +18,9 @@ pub async fn answer(world: &World, payload: Value) -> Value {
 /// `{"account","id","action","quantity"}` to the receipt, or to `{"status","code",...}`.
 async fn direct(world: &World, payload: &Value) -> Value {
     let result = async {
-        let (key, debit) = http::request::invocation(payload)
-            .map_err(|refusal| http::Problem::of(refusal.into(), &world.config))?;
+        let (key, debit) = http::request::invocation(payload)?;
         let catalog = crate::catalog(world, &debit).await;
-        let receipted = operate::once(world, &catalog, &key, &debit).await;
-        let receipted = receipted.map_err(|failure| http::Problem::of(failure, &world.config))?;
+        let receipted = command::once(world, &catalog, &key, &debit).await?;
         Ok(http::reply::receipt(&debit.account, &key, &receipted, &catalog))
     };
     let response = http::answer(world, result).await;

@@ -1,6 +1,6 @@
 //! Debit: an AI endpoint spends an account's credits, once per operation id.
 //!
-//! One way through: [`shared::http`] reads the request, [`shared::operate`] carries it out by what
+//! One way through: [`shared::http`] reads the request, [`shared::command`] carries it out by what
 //! [`shared::decide`] says, in one conditional write, and the receipt goes back.
 
 pub mod invoke;
@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use lambda_http::{Body, Response};
 use shared::decide::once::Request;
-use shared::decide::{debit, settle};
-use shared::domain::{Catalog, Refusal};
+use shared::domain::Catalog;
 use shared::http::{self, Call, Problem};
-use shared::operate;
 use shared::world::World;
+use shared::{command, query};
 
 /// Answers the routes of a service that change an account, and `/quotes`.
 pub async fn handle(world: &World, request: lambda_http::Request) -> Response<Body> {
@@ -57,8 +56,7 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
 async fn once(world: &World, call: &Call<'_>, request: Request) -> Result<Response<Body>, Problem> {
     let key = call.key()?;
     let catalog = catalog(world, &request).await;
-    let receipted = operate::once(world, &catalog, &key, &request).await;
-    let receipted = receipted.map_err(|failure| call.problem(failure))?;
+    let receipted = command::once(world, &catalog, &key, &request).await?;
     Ok(http::reply::receipt(&request.account, &key, &receipted, &catalog))
 }
 
@@ -70,8 +68,7 @@ async fn batch(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     for (_, request) in &debits {
         catalog = self::catalog(world, request).await;
     }
-    let receipted = operate::batch(world, &catalog, &account, &debits).await;
-    let receipted = receipted.map_err(|failed| Problem::of_batch(failed, &world.config))?;
+    let receipted = command::batch(world, &catalog, &account, &debits).await?;
     let keys = debits.iter().map(|(key, _)| key);
     Ok(http::reply::receipts(&account, keys.zip(&receipted), &catalog))
 }
@@ -87,8 +84,7 @@ async fn refund(
     let key = call.key()?;
     let request = call.refund(call.operation(debit)?)?;
     let catalog = world.catalog().await;
-    let receipted = operate::refund(world, &catalog, &account, &key, &request).await;
-    let receipted = receipted.map_err(|failure| call.problem(failure))?;
+    let receipted = command::refund(world, &catalog, &account, &key, &request).await?;
     Ok(http::reply::receipt(&account, &key, &receipted, &catalog))
 }
 
@@ -96,16 +92,8 @@ async fn refund(
 async fn quote(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let request = call.debit(call.account(account)?)?;
     let catalog = catalog(world, &request).await;
-    let charge = request.ask.charge().expect("a debit charges");
-    let price = debit::price(charge, &catalog).map_err(|refusal| call.problem(refusal))?;
-    let loaded = world.store.account(&request.account).await;
-    let loaded = loaded.map_err(|error| call.problem(error))?;
-    let loaded = loaded.ok_or_else(|| call.problem(Refusal::AccountNotFound))?;
-    let now = world.clock.now();
-    let settled = settle::settle(&loaded.account, &catalog, now);
-    let account = settled.map_err(|fault| call.problem(fault))?.account;
-    let refusal = debit::refusal(&account, price.credits, &catalog, now);
-    Ok(http::reply::quote(&account.id, charge, price, account.available, refusal.as_ref()))
+    let quote = query::quote(world, &catalog, &request).await?;
+    Ok(http::reply::quote(&request, &quote))
 }
 
 /// The catalog that prices the request.

@@ -1,7 +1,7 @@
 //! One segment swept, as far as there is time.
 
 use lambda_runtime::Error;
-use shared::decide::{Change, announce, settle};
+use shared::decide::{Write, announce, settle};
 use shared::domain::{Account, Catalog, Instant};
 use shared::metrics::{Metric, Of};
 use shared::store::Loaded;
@@ -96,7 +96,7 @@ async fn recharge(
         return Ok(false);
     }
     let change = settle::change(account, catalog, now)?;
-    surroundings.world.store.commit(&Change::Account(change)).await?;
+    surroundings.world.store.commit(&Write::account(change)).await?;
     Ok(true)
 }
 

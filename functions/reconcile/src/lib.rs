@@ -3,9 +3,9 @@
 //! What it finds was paid and not credited, or credited and refunded, and is by then put right.
 
 use serde::Serialize;
+use shared::command::payment::{self, Heard, News};
 use shared::domain::{AccountId, Credits, OperationId};
-use shared::operate::Failure;
-use shared::operate::payment::{self, Heard, News};
+use shared::failure::Failure;
 use shared::stripe::{self, Asking, Stripe, StripeError};
 use shared::world::World;
 

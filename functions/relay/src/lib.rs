@@ -13,9 +13,9 @@ use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse
 use lambda_runtime::Error;
 use serde_json::Value;
 use shared::bus::Bus;
+use shared::command;
 use shared::decide::announce::{self, About, Event};
 use shared::domain::AccountId;
-use shared::operate;
 use shared::store::read_image;
 use shared::world::World;
 
@@ -64,7 +64,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
         }
     }
     for (account, place) in pages {
-        if let Err(error) = operate::tally(&surroundings.world, &account).await {
+        if let Err(error) = command::tally(&surroundings.world, &account).await {
             let account = account.as_str();
             tracing::error!(account, %error, "pages were not counted; they are tried again");
             failed.insert(place);

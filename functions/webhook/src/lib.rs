@@ -5,11 +5,11 @@
 
 use lambda_http::{Body, Request, Response};
 use sha2::{Digest, Sha256};
+use shared::command::payment::{self, Heard, News};
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
 use shared::http::payment::{Outcome, heard};
 use shared::http::{self, Call, Problem};
-use shared::operate::payment::{self, Heard, News};
 use shared::secrets::Secret;
 use shared::stripe::signature::{self, SignatureError};
 use shared::stripe::{self, Unreadable};
@@ -36,13 +36,13 @@ async fn hear(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Respons
     verify(secret, call.header("stripe-signature"), body, now).await?;
     let event = match stripe::event(body) {
         Ok(event) => event,
-        Err(problem) => return keep(world, call, body, &problem, now).await,
+        Err(problem) => return keep(world, body, &problem, now).await,
     };
     let Some(said) = event.said else {
         tracing::info!(event = event.id, kind = event.kind, "an event that changes nothing");
         return Ok(heard(Outcome::Ignored));
     };
-    let outcome = match payment::hear(world, &said, true).await.map_err(|e| call.problem(e))? {
+    let outcome = match payment::hear(world, &said, true).await? {
         Heard::Foreign => Outcome::Ignored,
         Heard::Known => Outcome::Known,
         Heard::News(News { parked: Some(problem), intent, .. }) => {
@@ -82,7 +82,6 @@ async fn verify(
 /// Keeps what was signed and cannot be read, for an operator or a later version.
 async fn keep(
     world: &World,
-    call: &Call<'_>,
     body: &[u8],
     problem: &Unreadable,
     at: Instant,
@@ -91,7 +90,7 @@ async fn keep(
     tracing::error!(alarm = "payment_parked", event = id, %problem, "an event cannot be read");
     let body = String::from_utf8_lossy(body).into_owned();
     let event = UnreadEvent { id, body, problem: problem.to_string(), at };
-    match payment::keep(world, event).await.map_err(|error| call.problem(error))? {
+    match payment::keep(world, event).await? {
         true => Ok(heard(Outcome::Parked)),
         // Stripe keeps it, and sends it again for three days.
         false => Err(Problem::too_many_parked()),

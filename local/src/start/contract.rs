@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
+use shared::command::session::{self, SessionRequest};
 use shared::domain::AccountId;
 use shared::http::customer::COOKIE;
-use shared::operate::session::{self, SessionRequest};
 use shared::session::{LONGEST, Scope};
 
 use super::lasting::RETURN_PATH;

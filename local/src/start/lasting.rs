@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use lambda_http::Request;
 use lambda_http::http::HeaderValue;
+use shared::command::session::{self, SessionRequest};
 use shared::domain::AccountId;
 use shared::http::customer::COOKIE;
-use shared::operate::session::{self, SessionRequest};
 use shared::session::{LONGEST, Scope};
 use shared::world::World;
 

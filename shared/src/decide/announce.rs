@@ -6,7 +6,7 @@
 
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
-use crate::domain::ledger::{Placed, Stretch};
+use crate::domain::ledger::Placed;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
@@ -133,7 +133,7 @@ impl About {
 /// it was; None: it was opened.
 pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
     let known = before.map_or(0, |before| before.seq);
-    let mut placed: Vec<Placed> = Stretch::recent(after).backwards(Seq::MAX).collect();
+    let mut placed: Vec<Placed> = after.stretch().backwards(Seq::MAX).collect();
     placed.retain(|placed| placed.seq > known);
     placed.reverse();
     placed.iter().flat_map(|placed| of_entry(before, after, placed)).collect()

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::{Change, Edition};
+use super::{Edition, Expect, Row, RowWrite, Seen, Write};
 use crate::domain::Catalog;
 use crate::domain::catalog::CatalogError;
 
-/// The change that puts the catalog in `text` in force after `current`.
+/// The write that puts the catalog in `text` in force after `current`.
 ///
 /// # Errors
 /// [`CatalogError`] names the key that is wrong, or that breaks what entries and accounts rely on:
 /// the version counts up by one, an action keeps its number for ever, and neither an action nor a
 /// plan is taken out. An action that is no longer sold says `retired = true`.
-pub fn publish(current: &Catalog, text: &str) -> Result<Change, CatalogError> {
+pub fn publish(current: &Catalog, text: &str) -> Result<Write, CatalogError> {
     let next = Catalog::parse(text)?;
     let wrong = |key: String, problem: String| Err(CatalogError { key, problem });
     if next.version != current.version + 1 {
@@ -34,7 +34,13 @@ pub fn publish(current: &Catalog, text: &str) -> Result<Change, CatalogError> {
         let problem = "must stay: accounts may be on it".to_owned();
         return wrong(format!("plans.{name}"), problem);
     }
-    Ok(Change::Publish(Edition { version: next.version, text: text.to_owned() }))
+    let edition = Edition { version: next.version, text: text.to_owned() };
+    let before = Seen::Version(u64::from(current.version));
+    let rows = vec![
+        RowWrite::Put(Row::Catalog(edition.clone()), Expect::AbsentOr(before)),
+        RowWrite::Put(Row::CatalogVersion(edition), Expect::Absent),
+    ];
+    Ok(Write { account: None, rows })
 }
 
 /// What is different in `next`, a line each, for a person to read.

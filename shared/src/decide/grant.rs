@@ -1,6 +1,6 @@
 //! Grant: an operator puts credits into an account.
 
-use super::{AccountChange, Guard, Step};
+use super::{AccountWrite, Guard, Step};
 use crate::domain::{
     Account, Catalog, Credits, Entry, Grant, GrantId, GrantKind, Instant, Note, OperationId,
     Refusal, What,
@@ -40,7 +40,7 @@ pub fn change(
     catalog: &Catalog,
     actor: Option<&str>,
     now: Instant,
-) -> Result<AccountChange, Refusal> {
+) -> Result<AccountWrite, Refusal> {
     if let Some(expires_at) = request.expires_at.filter(|at| *at <= now) {
         return Err(Refusal::GrantExpired { expires_at });
     }
@@ -63,7 +63,7 @@ pub fn change(
         reason: Some(request.reason.clone()),
         what: What::Granted { kind, expires_at },
     };
-    Ok(AccountChange {
+    Ok(AccountWrite {
         account: account.id.clone(),
         when: vec![Guard::RoomFor(1)],
         then: vec![

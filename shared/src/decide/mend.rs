@@ -4,22 +4,45 @@
 //! that a person can still read it.
 
 use super::refund::{RefundRequest, Returned};
-use super::{Page, Receipt, plan};
+use super::{AccountWrite, Expect, Guard, Page, Receipt, Row, RowKey, RowWrite, Seen, Write, plan};
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
-use crate::domain::{AccountId, Entry, Key, What};
+use crate::domain::{AccountId, Credits, Entry, Key, What};
 
-/// Something of the ledger put right, if it is still as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mend {
-    /// A receipt that was lost, if there is none.
-    Receipt(Receipt),
-    /// A count of what was given back.
-    Returned(AccountId, Returned),
-    /// A page of entries that the account does not have, if it has not let go of them meanwhile.
-    SetPageAside(Page),
-    /// A receipt of an operation that the account does not have: it can be sent again.
-    SetReceiptAside(Receipt),
+/// A page of entries that the account does not have, set aside, if it has not let go of them meanwhile.
+pub fn set_page_aside(page: Page) -> Write {
+    let key = RowKey::Page(page.account.clone(), page.time, page.first);
+    let keeps = AccountWrite {
+        account: page.account.clone(),
+        when: vec![Guard::KeepsFrom(page.first)],
+        then: Vec::new(),
+    };
+    let read = Expect::Is(Seen::Entries(page.entries.clone()));
+    Write { account: Some(keeps), rows: aside(Row::Page(page), key, read) }
+}
+
+/// A receipt of an operation that the account does not have, set aside: it can be sent again.
+pub fn set_receipt_aside(receipt: Receipt) -> Write {
+    let key = RowKey::Receipt(receipt.account.clone(), receipt.key.clone());
+    let read = Expect::Is(Seen::Id(receipt.id));
+    Write { account: None, rows: aside(Row::Receipt(receipt), key, read) }
+}
+
+/// A row moved to where nobody looks for it, if it is as it was read.
+fn aside(row: Row, key: RowKey, read: Expect) -> Vec<RowWrite> {
+    vec![RowWrite::Delete(key, read), RowWrite::Put(Row::Aside(Box::new(row)), Expect::Absent)]
+}
+
+/// A count of what was given back, put right. Nothing given back is no row: that is what the next
+/// refund counts on.
+pub fn returned(account: &AccountId, count: &Returned) -> Write {
+    Write::row(match count.after {
+        Credits::ZERO => {
+            let read = Expect::Is(Seen::Returned(count.before));
+            RowWrite::Delete(RowKey::Returned(account.clone(), count.of), read)
+        }
+        _ => RowWrite::returned(account, count),
+    })
 }
 
 /// The receipt of an operator's entry, as it was or as good as: of a change of plan it is not known

@@ -2,8 +2,6 @@
 //! what condition. Pure: no I/O, no clock, no randomness; nothing here can fail for outside reasons.
 
 pub mod announce;
-pub mod batch;
-pub mod change;
 pub mod debit;
 pub mod edition;
 pub mod grant;
@@ -17,12 +15,12 @@ pub mod plan;
 pub mod refund;
 pub mod settle;
 pub mod tally;
+pub mod write;
 
-pub use change::{
-    AccountChange, Change, Edition, Entrance, Guard, Name, Page, PaymentChange, Receipt, Step,
-    Told, UnreadEvent,
+pub use write::{
+    AccountWrite, Edition, Entrance, Expect, Field, Guard, Mark, Missing, Name, Page, Receipt, Row,
+    RowKey, RowWrite, Seen, Step, UnreadEvent, Write,
 };
-pub use tally::Tally;
 
 use crate::domain::instant::Span;
 

@@ -1,15 +1,22 @@
 //! Once: whatever a service asks for by an id happens once, in one conditional write.
+//!
+//! A batch is a debit of several, and a debit a batch of one: each has its own write, and they are
+//! joined; what the account refuses is asked for all of them, in the same order.
 
 use super::debit::{self, Charge, Price};
 use super::hold::{self, Deed, Part};
 use super::page::CAPACITY;
-use super::{AccountChange, Guard, Step};
+use super::{AccountWrite, Expect, Guard, Name, Row, RowWrite, Seen, Step, Write};
 use crate::domain::account::MOST_HOLDS;
 use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, Gate, Instant, OperationId, Refusal, Seq, What,
 };
+
+/// The most debits of one batch: with them the account stays below its capacity, and a write below
+/// the 4 KB of DynamoDB's expressions.
+pub const MOST_DEBITS: usize = 24;
 
 /// What a service asks of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +88,10 @@ pub enum Route {
 /// What to do after an account refused the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It happened before: its first answer again.
-    Replay(Box<Placed>),
+    /// These happened before.
+    Happened(Vec<Placed>),
     Refuse(Refusal),
-    /// Look for the id in the pages that hold entries after this one, then try again from here.
+    /// Look for the ids in the pages that hold entries after this one, then try again from here.
     LookUp {
         after: Seq,
         route: Route,
@@ -97,16 +104,27 @@ pub enum Next {
     Again,
 }
 
-/// The write: the whole operation, its condition and its entry. None if the account, as far as it is
-/// known, has no such hold, or not enough in it.
+/// The write of all `attempts`: the whole operations, their conditions and their entries. None if the
+/// account, as far as it is known, has no such hold, or not enough in it; and of no attempts.
 ///
 /// Debits and holds need to know nothing; what is about a hold names it as it is in `known`.
 pub fn change(
+    attempts: &[Attempt<'_>],
+    known: Option<&Account>,
+    now: Instant,
+    route: Route,
+) -> Option<AccountWrite> {
+    let each = attempts.iter().map(|attempt| alone(attempt, known, now, route));
+    AccountWrite::join(each.collect::<Option<_>>()?)
+}
+
+/// The write of one of them.
+fn alone(
     attempt: &Attempt<'_>,
     known: Option<&Account>,
     now: Instant,
     route: Route,
-) -> Option<AccountChange> {
+) -> Option<AccountWrite> {
     let Attempt { request, price, id, key } = *attempt;
     let open = |hold| known.and_then(|account| hold::open(account, hold, now));
     let deed = match &request.ask {
@@ -138,7 +156,7 @@ pub fn change(
         reason: None,
         what,
     }));
-    Some(AccountChange { account: request.account.clone(), when, then })
+    Some(AccountWrite { account: request.account.clone(), when, then })
 }
 
 fn spend(charge: &Charge, price: Price, now: Instant) -> Deed {
@@ -152,9 +170,20 @@ fn spend(charge: &Charge, price: Price, now: Instant) -> Deed {
     }
 }
 
+/// A name for an id, if the key has none yet, or if it is still the one to replace.
+pub fn name(name: Name) -> Write {
+    let expect = match name.replaces {
+        None => Expect::Absent,
+        Some(replaced) => Expect::Is(Seen::Id(replaced)),
+    };
+    Write::row(RowWrite::Put(Row::Name(name), expect))
+}
+
 /// Why the account refused, in order of precedence, and what follows from it.
+///
+/// `attempts` are debits, or one request of another kind.
 pub fn resume(
-    attempt: &Attempt<'_>,
+    attempts: &[Attempt<'_>],
     account: Option<&Account>,
     catalog: &Catalog,
     now: Instant,
@@ -164,12 +193,15 @@ pub fn resume(
         return Next::Refuse(Refusal::AccountNotFound);
     };
     // Checked first: a retry must not be told that the balance is low, or the hold over.
-    if let Some(found) = account.find(&attempt.id) {
-        return replay(attempt, found);
+    let happened = attempts.iter().filter_map(|attempt| account.find(&attempt.id));
+    let happened: Vec<Placed> = happened.collect();
+    if !happened.is_empty() {
+        return Next::Happened(happened);
     }
-    // Something that might be this operation has left for a page since we could exclude that.
+    // Something that might be one of them has left for a page since we could exclude that.
+    let may_have_left = |attempt: &Attempt<'_>| account.floor >= attempt.id.time();
     let unseen_from = match route {
-        Route::Fast => (account.floor >= attempt.id.time()).then_some(0),
+        Route::Fast => attempts.iter().any(may_have_left).then_some(0),
         Route::LookedUp(seq) => (account.paged > seq).then_some(seq),
     };
     if let Some(after) = unseen_from {
@@ -178,24 +210,28 @@ pub fn resume(
     if account.valid_until <= now {
         return Next::Settle;
     }
-    if account.recent.len() >= CAPACITY {
+    if account.recent.len() + attempts.len() > CAPACITY {
         return Next::Page;
     }
-    let refusal = match &attempt.request.ask {
-        Ask::Debit(_) => debit::refusal(account, attempt.price.credits, catalog, now),
-        Ask::Hold { .. } => {
-            let refusal = debit::refusal(account, attempt.price.credits, catalog, now);
+    let required = attempts.iter().map(|attempt| attempt.price.credits).sum();
+    let refusal = match attempts.first().map(|attempt| &attempt.request.ask) {
+        None => None,
+        Some(Ask::Debit(_)) => debit::refusal(account, required, catalog, now),
+        Some(Ask::Hold { .. }) => {
+            let refusal = debit::refusal(account, required, catalog, now);
             let full = account.holds.len() >= MOST_HOLDS;
             refusal.or_else(|| full.then_some(Refusal::TooManyHolds))
         }
-        Ask::Capture { hold, part, ends } => match hold::open(account, hold, now) {
+        Some(Ask::Capture { hold, part, ends }) => match hold::open(account, hold, now) {
             Some(held) => hold::take(held, *part, *ends).err(),
             None => return Next::Explain(*hold),
         },
-        Ask::Release { hold } | Ask::Extend { hold, .. } => match hold::open(account, hold, now) {
-            Some(_) => None,
-            None => return Next::Explain(*hold),
-        },
+        Some(Ask::Release { hold } | Ask::Extend { hold, .. }) => {
+            match hold::open(account, hold, now) {
+                Some(_) => None,
+                None => return Next::Explain(*hold),
+            }
+        }
     };
     match refusal {
         // A hold that has lapsed gives its credits and its place back before anyone is refused.
@@ -209,11 +245,13 @@ pub fn resume(
     }
 }
 
-/// The first answer again, if the content is the same. The content is the request, not its price:
-/// a retry after a change of the catalog replays.
-pub fn replay(attempt: &Attempt<'_>, found: Placed) -> Next {
+/// Whether an operation that happened is the one that is asked for. The content is the request, not
+/// its price: a retry after a change of the catalog replays.
+///
+/// # Errors
+/// [`Refusal::OperationReused`].
+pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
     let Attempt { request, price, .. } = attempt;
-    let entry = &found.entry;
     let same = match (&request.ask, &entry.what) {
         (Ask::Debit(charge), What::Debit { action, quantity }) => {
             same_charge(charge, *price, *action, *quantity, -entry.available)
@@ -241,8 +279,8 @@ pub fn replay(attempt: &Attempt<'_>, found: Placed) -> Next {
         _ => false,
     };
     match same && entry.user == request.user && entry.reference == request.reference {
-        true => Next::Replay(Box::new(found)),
-        false => Next::Refuse(Refusal::OperationReused),
+        true => Ok(()),
+        false => Err(Refusal::OperationReused),
     }
 }
 

@@ -3,7 +3,7 @@
 //! The page is written first, the durable copy; then the account forgets its entries. Debits go on
 //! meanwhile.
 
-use super::{AccountChange, Guard, Page, Step};
+use super::{AccountWrite, Guard, Page, Step};
 use crate::domain::{Account, Instant, What};
 
 /// How many entries an account may hold before an operation has to write a page first. A settle is
@@ -88,7 +88,7 @@ pub fn page(account: &Account, weight: &Weight, count: usize) -> Option<Page> {
 ///
 /// `page` is what the table holds under the key: after a crash in between, somebody else's, with a
 /// number of entries of its own. None if its entries are not the account's: then stop, and alarm.
-pub fn trim(account: &Account, page: &Page) -> Option<AccountChange> {
+pub fn trim(account: &Account, page: &Page) -> Option<AccountWrite> {
     let count = page.entries.len();
     if page.first != account.paged + 1 || account.recent.get(..count)? != page.entries {
         return None;
@@ -97,7 +97,7 @@ pub fn trim(account: &Account, page: &Page) -> Option<AccountChange> {
     // The floor is a running maximum: a page of older ids must not lower it.
     let floor = ids.fold(account.floor, Instant::max);
     let paged = page.last();
-    Some(AccountChange {
+    Some(AccountWrite {
         account: account.id.clone(),
         when: vec![Guard::PagedIs(account.paged)],
         then: vec![Step::Trim { count, paged, floor, page_time: page.time }],

@@ -5,7 +5,10 @@
 //! on what is spent meanwhile: taking back is a note, and the settle that follows finds out.
 
 use super::plan::entry;
-use super::{AccountChange, Guard, PaymentChange, Step};
+use super::{
+    AccountWrite, Expect, Field, Guard, Mark, Missing, Row, RowKey, RowWrite, Seen, Step,
+    UnreadEvent, Write,
+};
 use crate::domain::payment::{CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment};
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, Gate, Grant, GrantId, GrantKind, Instant, Note,
@@ -52,6 +55,21 @@ pub fn order(
         intent: None,
         expired: false,
     })
+}
+
+/// A payment as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentChange {
+    /// As it is to be. Its version is the one that was read, and is counted on by the write.
+    pub payment: Payment,
+    /// The order that learns of it.
+    pub order: Option<OperationId>,
+    /// Whether it begins (true) or ceases to wait for an operator, with what there is to know.
+    pub parks: Option<(bool, String)>,
+    /// The customer that its account gets to be known as.
+    pub customer: Option<Customer>,
+    /// What becomes of its account.
+    pub change: Option<AccountWrite>,
 }
 
 /// What to write after something was said about a payment, or decided about it. None: nothing is new.
@@ -101,6 +119,46 @@ pub fn as_is(payment: &Payment) -> PaymentChange {
     }
 }
 
+impl PaymentChange {
+    /// The write: the payment if it is as it was read, and with it its order, its mark, the customer
+    /// and the account.
+    pub fn write(self) -> Write {
+        let PaymentChange { payment, order, parks, customer, change } = self;
+        let (intent, at) = (payment.intent.clone(), payment.at);
+        let read = match payment.version {
+            0 => Expect::Absent,
+            before => Expect::Is(Seen::Version(before)),
+        };
+        let mut rows = vec![RowWrite::Put(Row::Payment(Box::new(payment)), read)];
+        if let Some(order) = order {
+            let learns = Field::Intent(intent.clone());
+            rows.push(RowWrite::Set(RowKey::Order(order), learns, Expect::Lacks(Missing::Intent)));
+        }
+        if let Some((begins, problem)) = parks {
+            rows.push(RowWrite::mark(Mark { at, id: intent.to_string(), problem }, begins));
+        }
+        if let Some(customer) = customer {
+            rows.push(RowWrite::Put(Row::Customer(customer), Expect::Absent));
+        }
+        Write { account: change, rows }
+    }
+}
+
+/// An event kept because it cannot be read, if it was not kept before, and its mark.
+pub fn keep(event: UnreadEvent) -> Write {
+    let mark = Mark { at: event.at, id: event.id.clone(), problem: event.problem.clone() };
+    let put = RowWrite::Put(Row::Event(event), Expect::Absent);
+    Write { account: None, rows: vec![put, RowWrite::mark(mark, true)] }
+}
+
+/// What an operator decided about an event that was kept, once; its mark goes.
+pub fn decide_event(event: UnreadEvent, decided: Decided) -> Write {
+    let UnreadEvent { id, at, problem, .. } = event;
+    let (key, decision) = (RowKey::Event(id.clone()), Field::Decision(decided));
+    let set = RowWrite::Set(key, decision, Expect::Lacks(Missing::Decision));
+    Write { account: None, rows: vec![set, RowWrite::mark(Mark { at, id, problem }, false)] }
+}
+
 /// What the account gets (more than nothing) or what is taken back of it (less).
 fn apply(
     (order, account): (&Order, &Account),
@@ -108,7 +166,7 @@ fn apply(
     (before, due): (Credits, Credits),
     operation: OperationId,
     now: Instant,
-) -> Option<AccountChange> {
+) -> Option<AccountWrite> {
     let credits = due - before;
     let grant = GrantId::Operation(order.id);
     let expires_at = Some(order.expires_at());
@@ -140,7 +198,7 @@ fn apply(
         what,
     };
     let then = [steps, vec![Step::Append(entry)]].concat();
-    Some(AccountChange { account: account.id.clone(), when, then })
+    Some(AccountWrite { account: account.id.clone(), when, then })
 }
 
 /// What is wrong with a parked payment, in one line for an operator.
@@ -185,7 +243,7 @@ pub fn waive(
     catalog: &Catalog,
     actor: Option<&str>,
     now: Instant,
-) -> Result<AccountChange, Refusal> {
+) -> Result<AccountWrite, Refusal> {
     let id: &AccountId = &account.id;
     let stale = account.valid_until <= now;
     // What is not settled yet may be a debt: then it is settled first, and this is asked again.
@@ -205,5 +263,5 @@ pub fn waive(
         Step::SetGate(Gate { in_debt: false, ..account.gate }),
         Step::Append(entry),
     ];
-    Ok(AccountChange { account: id.clone(), when, then })
+    Ok(AccountWrite { account: id.clone(), when, then })
 }

@@ -1,7 +1,7 @@
 //! Plan changes and freezing: an operator's changes of what an account may do.
 
 use super::open::{PlanRequest, closed_by_plan};
-use super::{AccountChange, Guard, Step};
+use super::{AccountWrite, Guard, Step};
 use crate::domain::{
     Account, Catalog, Credits, Entry, Gate, Instant, Note, OperationId, Refusal, What,
 };
@@ -20,7 +20,7 @@ pub fn change(
     catalog: &Catalog,
     actor: Option<&str>,
     now: Instant,
-) -> Result<AccountChange, Refusal> {
+) -> Result<AccountWrite, Refusal> {
     let unknown = || Refusal::UnknownPlan { plan: request.plan.clone() };
     let terms = catalog.plan(&request.plan).ok_or_else(unknown)?;
     let (_, status, anchor) = account.latest_plan();
@@ -29,7 +29,7 @@ pub fn change(
     let plan = request.plan.clone();
     let gate = Gate { no_plan: closed_by_plan(terms, status), ..account.gate };
     let what = What::PlanChanged { plan: plan.clone(), status, anchor };
-    Ok(AccountChange {
+    Ok(AccountWrite {
         account: account.id.clone(),
         when: vec![Guard::ValidAt(now), Guard::GateIs(account.gate), Guard::RoomFor(1)],
         then: vec![
@@ -54,9 +54,9 @@ pub fn freeze(
     catalog: &Catalog,
     actor: Option<&str>,
     now: Instant,
-) -> AccountChange {
+) -> AccountWrite {
     let what = if frozen { What::Frozen } else { What::Unfrozen };
-    AccountChange {
+    AccountWrite {
         account: account.id.clone(),
         when: vec![Guard::GateIs(account.gate), Guard::RoomFor(1)],
         then: vec![

@@ -5,7 +5,7 @@
 //! that line is still the account's, one number moves back; if a settle has come since, the grants of
 //! that stretch that have not expired come back as notes.
 
-use super::{AccountChange, Guard, Step};
+use super::{AccountWrite, Guard, RowWrite, Step, Write};
 use crate::domain::grant::Line;
 use crate::domain::ledger::Placed;
 use crate::domain::{
@@ -58,14 +58,6 @@ pub enum ReturnedOf {
     Layout(Seq),
 }
 
-/// A refund as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refund {
-    /// Of the debit, and of its line if that is not the account's any more.
-    pub counts: Vec<Returned>,
-    pub change: AccountChange,
-}
-
 /// What the write of a refund needs to know besides the account.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
@@ -76,7 +68,8 @@ pub struct Known<'a> {
     pub layout: Option<&'a Layout>,
 }
 
-/// The refund: the account's part, and the counts that go with it.
+/// The refund: the account's part, and the counts of the debit, and of its line if that is not the
+/// account's any more.
 ///
 /// # Errors
 /// [`Refusal::DebitNotFound`] if the entry is no debit; [`Refusal::RefundExceeded`].
@@ -87,7 +80,7 @@ pub fn change(
     operation: OperationId,
     catalog: &Catalog,
     now: Instant,
-) -> Result<Refund, Refusal> {
+) -> Result<Write, Refusal> {
     let entry = &known.debit.entry;
     let What::Debit { action, .. } = entry.what else {
         return Err(Refusal::DebitNotFound);
@@ -150,7 +143,9 @@ pub fn change(
         what,
     }));
     let when = vec![Guard::ValidAt(now), Guard::SettledIs(account.settled_seq), Guard::RoomFor(1)];
-    Ok(Refund { counts, change: AccountChange { account: account.id.clone(), when, then } })
+    let rows = counts.iter().map(|count| RowWrite::returned(&account.id, count)).collect();
+    let account = Some(AccountWrite { account: account.id.clone(), when, then });
+    Ok(Write { account, rows })
 }
 
 impl Layout {

@@ -3,7 +3,7 @@
 //! Recharge, expiry and the lapse of holds are functions of time. Settle walks every instant up to
 //! now, in order, so what a settle weeks late does is what punctual ones would have done.
 
-use super::{AccountChange, Fault, Guard, Step};
+use super::{AccountWrite, Fault, Guard, Step};
 use crate::domain::period::{Period, week};
 use crate::domain::{
     Account, Catalog, Credits, Entry, Gate, Given, Grant, GrantId, GrantKind, Instant, Movement,
@@ -72,7 +72,7 @@ pub fn is_due(account: &Account, now: Instant) -> bool {
 ///
 /// # Errors
 /// As [`settle`].
-pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountChange, Fault> {
+pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountWrite, Fault> {
     let mut settled = settle(account, catalog, now)?;
     settled.account.settled_seq = account.seq + 1;
     let entry = settled.entry(account, catalog, now);
@@ -85,7 +85,7 @@ pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<Acco
     }
     then.extend([Step::Settle(Box::new(settled.account)), Step::Append(entry)]);
     let when = vec![Guard::SeqIs(account.seq)];
-    Ok(AccountChange { account: account.id.clone(), when, then })
+    Ok(AccountWrite { account: account.id.clone(), when, then })
 }
 
 /// The grants that `standing` has at once when it begins at `now`.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Page;
+use super::{Expect, Page, Row, RowWrite, Seen, Write};
 use crate::domain::period::Day;
 use crate::domain::{AccountId, Instant, Seq, Usage};
 
@@ -38,19 +38,20 @@ impl Counted {
     }
 }
 
-/// Days with more counted into them: all are written, or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally {
-    pub account: AccountId,
-    pub days: Vec<Tallied>,
-}
-
 /// A day as it is to be, if it still is as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tallied {
     pub after: DayUsage,
     /// How far it was counted. None: there was no such day.
     pub before: Option<Counted>,
+}
+
+impl Tallied {
+    pub fn write(self, account: &AccountId) -> RowWrite {
+        let before = self.before.map(|before| Expect::Is(Seen::Counted(before.seq)));
+        let day = Row::Day(account.clone(), Box::new(self.after));
+        RowWrite::Put(day, before.unwrap_or(Expect::Absent))
+    }
 }
 
 /// The pages of `pages`, from the first on, that one tally takes.
@@ -77,7 +78,7 @@ pub fn days(pages: &[Page]) -> BTreeSet<Day> {
 ///
 /// The latest day is written too, even if nothing happened on it: two who count the same pages both
 /// write it, so one of them is refused.
-pub fn tally(account: &AccountId, known: Vec<DayUsage>, pages: &[Page]) -> Option<Tally> {
+pub fn tally(account: &AccountId, known: Vec<DayUsage>, pages: &[Page]) -> Option<Write> {
     let counted = Counted::until(pages)?;
     let mut tallied: BTreeMap<Day, Tallied> = BTreeMap::new();
     for after in known {
@@ -90,5 +91,6 @@ pub fn tally(account: &AccountId, known: Vec<DayUsage>, pages: &[Page]) -> Optio
             || Tallied { after: DayUsage { day, usage: Usage::default(), counted }, before: None };
         tallied.entry(day).or_insert_with(new).after.usage.count(entry);
     }
-    Some(Tally { account: account.clone(), days: tallied.into_values().collect() })
+    let rows = tallied.into_values().map(|day| day.write(account)).collect();
+    Some(Write { account: None, rows })
 }

@@ -227,9 +227,19 @@ impl Account {
         Ok(line)
     }
 
+    /// The entries that are in no page yet.
+    pub fn stretch(&self) -> Stretch<'_> {
+        Stretch {
+            first: self.paged + 1,
+            entries: &self.recent,
+            available: self.available,
+            held: self.held(),
+        }
+    }
+
     /// The entry of the operation `id` among the recent ones, with the balance after it.
     pub fn find(&self, id: &OperationId) -> Option<Placed> {
-        Stretch::recent(self).find(id)
+        self.stretch().find(id)
     }
 
     /// The plan the account will have once its notes are folded in.

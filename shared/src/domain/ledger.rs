@@ -1,6 +1,5 @@
 //! The ledger of an account as it is read: its entries with their numbers and balances.
 
-use super::account::Account;
 use super::{Credits, Entry, OperationId, Seq};
 
 /// An entry in its place.
@@ -15,26 +14,16 @@ pub struct Placed {
 
 /// Consecutive entries and the balance after the last of them: what a page and an account have in
 /// common.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch<'a> {
     /// The number of the first entry.
     pub first: Seq,
-    pub entries: Vec<Entry>,
+    pub entries: &'a [Entry],
     pub available: Credits,
     pub held: Credits,
 }
 
-impl Stretch {
-    /// The entries that are in no page yet.
-    pub fn recent(account: &Account) -> Stretch {
-        Stretch {
-            first: account.paged + 1,
-            entries: account.recent.clone(),
-            available: account.available,
-            held: account.held(),
-        }
-    }
-
+impl<'a> Stretch<'a> {
     /// The entry of the operation `id`.
     pub fn find(&self, id: &OperationId) -> Option<Placed> {
         let place = self.entries.iter().rposition(|entry| entry.id == *id)?;
@@ -49,13 +38,13 @@ impl Stretch {
 
     /// The entries before number `below`, the latest first. The balance after an entry is the
     /// closing one less the changes of what came later.
-    pub fn backwards(self, below: Seq) -> impl Iterator<Item = Placed> {
+    pub fn backwards(self, below: Seq) -> impl Iterator<Item = Placed> + 'a {
         let (mut available, mut held) = (self.available, self.held);
-        let numbered = self.entries.into_iter().enumerate().rev();
+        let numbered = self.entries.iter().enumerate().rev();
         numbered
             .map(move |(place, entry)| {
                 let seq = self.first + place as Seq;
-                let line = Placed { seq, available, held, entry };
+                let line = Placed { seq, available, held, entry: entry.clone() };
                 available -= line.entry.available;
                 held -= line.entry.held;
                 line

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::domain::{AccountId, Instant};
-use crate::listing::From;
+use crate::query::ledger::From;
 
 const NUMBERS: usize = 24;
 const SEAL: usize = 8;

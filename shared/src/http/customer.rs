@@ -4,10 +4,10 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::{Call, Problem, reply};
+use crate::command::session::{self, Opened, SessionRequest};
 use crate::config::origin_of;
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, Refusal};
-use crate::operate::session::{self, Opened, SessionRequest};
 use crate::session::{LONGEST, SHORTEST, Scope, Session};
 use crate::world::World;
 
@@ -35,26 +35,26 @@ impl Call<'_> {
         let own = origin.is_none_or(|origin| origin == self.base());
         let token = match self.bearer() {
             Some(token) if own || self.origin_in_list().is_some() => token,
-            Some(_) => return Err(self.problem(Refusal::OriginRefused)),
+            Some(_) => return Err(Refusal::OriginRefused.into()),
             None => {
                 let changes = !matches!(self.request.method().as_str(), "GET" | "HEAD");
                 if !own || (changes && origin.is_none()) {
-                    return Err(self.problem(Refusal::OriginRefused));
+                    return Err(Refusal::OriginRefused.into());
                 }
                 let json = self.header("content-type").is_some_and(|kind| {
                     kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json")
                 });
                 if changes && !json {
                     let refusal = Refusal::invalid("Content-Type", "must be application/json");
-                    return Err(self.problem(refusal));
+                    return Err(refusal.into());
                 }
-                self.cookie().ok_or_else(|| self.problem(Refusal::SessionRequired))?
+                self.cookie().ok_or(Refusal::SessionRequired)?
             }
         };
-        let session = session::open(world, token).await.map_err(|e| self.problem(e))?;
+        let session = session::open(world, token).await?;
         match session.allows(scope) {
             true => Ok(session),
-            false => Err(self.problem(Refusal::ScopeRequired { scope: scope.name() })),
+            false => Err(Refusal::ScopeRequired { scope: scope.name() }.into()),
         }
     }
 
@@ -79,13 +79,13 @@ impl Call<'_> {
         let both = subject.zip(return_url);
         let request =
             both.map(|(subject, return_url)| SessionRequest { subject, scopes, return_url, life });
-        fields.finish(request).map_err(|refusal| self.problem(refusal))
+        fields.finish(request).map_err(Problem::from)
     }
 
     /// The token in the query of a link.
     pub fn link(&self) -> Result<String, Problem> {
         let token = self.query().find(|(name, _)| name == "t").map(|(_, token)| token);
-        token.ok_or_else(|| self.problem(Refusal::SessionRequired))
+        token.ok_or(Problem::from(Refusal::SessionRequired))
     }
 
     /// Under which origin this request came: what was configured, or the name it was sent to.
@@ -99,7 +99,7 @@ impl Call<'_> {
     /// A browser asks before it sends a Bearer header across origins.
     pub fn preflight(&self) -> Result<Response<Body>, Problem> {
         if self.origin_in_list().is_none() {
-            return Err(self.problem(Refusal::OriginRefused));
+            return Err(Refusal::OriginRefused.into());
         }
         let response = Response::builder()
             .status(204)

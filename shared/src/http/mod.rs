@@ -33,5 +33,5 @@ pub async fn answer(
     }
     let now = world.clock.now();
     world.metrics.emit(now, Of::Request(now - began));
-    result.unwrap_or_else(Problem::into_response)
+    result.unwrap_or_else(|problem| problem.located(&world.config).into_response())
 }

@@ -4,11 +4,11 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::reply::{ok, to_json};
+use crate::command::payment::News;
 use crate::config::origin_of;
 use crate::domain::payment::{Order, Payment, State};
 use crate::domain::period::months_later;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
-use crate::operate::payment::News;
 use crate::store::Parked;
 use crate::stripe::object::is_stripes;
 

@@ -3,13 +3,14 @@
 use lambda_http::{Body, Response};
 use serde_json::{Map, Value, json};
 
+use crate::command::BatchFailure;
 use crate::config::Config;
 use crate::decide::Fault;
 use crate::domain::account::{MOST_HOLDS, Recharge};
 use crate::domain::refusal::{FieldProblem, HoldEnd};
 use crate::domain::{Credits, Refusal};
+use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
-use crate::operate::{BatchFailure, Failure};
 use crate::secrets::SecretError;
 use crate::store::StoreError;
 use crate::stripe::StripeError;
@@ -28,11 +29,14 @@ pub struct Problem {
     /// What else a reader may want to know, by name.
     more: Vec<(&'static str, Value)>,
     retry_after_s: Option<u32>,
+    /// Whether buying credits would help.
+    tops_up: bool,
 }
 
 impl Problem {
     fn new(status: u16, code: &'static str, title: &'static str, detail: String) -> Problem {
-        Problem { status, code, title, detail, more: Vec::new(), retry_after_s: None }
+        let (more, retry_after_s, tops_up) = (Vec::new(), None, false);
+        Problem { status, code, title, detail, more, retry_after_s, tops_up }
     }
 
     fn with(mut self, name: &'static str, value: impl serde::Serialize) -> Problem {
@@ -105,34 +109,16 @@ impl Problem {
         }
     }
 
-    /// How a failed operation looks, with where to buy credits if that would help.
-    pub fn of(failure: Failure, config: &Config) -> Problem {
-        match failure {
-            Failure::Refusal(refusal) => Problem::refusal(refusal, config),
-            Failure::Store(error) => Problem::error(&error),
-            Failure::Sessions(error) => Problem::internal(&error),
-        }
-    }
-
-    /// How a failed batch looks: of one of its debits, by its place.
-    pub fn of_batch(failed: BatchFailure, config: &Config) -> Problem {
-        match (failed.failure, failed.index) {
-            (Failure::Refusal(Refusal::InvalidRequest { fields }), Some(index)) => {
-                let named = fields.into_iter().map(|problem| FieldProblem {
-                    field: format!("debits[{index}].{}", problem.field),
-                    ..problem
-                });
-                Problem::refusal(Refusal::InvalidRequest { fields: named.collect() }, config)
-            }
-            (Failure::Refusal(refusal), Some(index)) => {
-                Problem::refusal(refusal, config).with("index", index)
-            }
-            (failure, _) => Problem::of(failure, config),
+    /// With where to buy credits, if that would help.
+    pub(super) fn located(self, config: &Config) -> Problem {
+        match self.tops_up {
+            true => self.with("top_up_url", &config.top_up_url),
+            false => self,
         }
     }
 
     /// How a refusal looks. Every status of a refusal is picked here.
-    pub fn refusal(refusal: Refusal, config: &Config) -> Problem {
+    fn refusal(refusal: Refusal) -> Problem {
         let code = refusal.code();
         let new = |status, title, detail| Problem::new(status, code, title, detail);
         match refusal {
@@ -170,14 +156,14 @@ impl Problem {
             Refusal::DebtOutstanding { required, available, debt } => {
                 let detail =
                     format!("The account owes {debt} credits; the next top-up repays them.");
-                new(402, "Debt outstanding", detail)
+                let problem = new(402, "Debt outstanding", detail)
                     .with("required", required)
                     .with("available", available)
-                    .with("debt", debt)
-                    .with("top_up_url", &config.top_up_url)
+                    .with("debt", debt);
+                Problem { tops_up: true, ..problem }
             }
             Refusal::InsufficientCredits { required, available, recharge } => {
-                insufficient(required, available, recharge, config)
+                insufficient(required, available, recharge)
             }
             Refusal::TooManyHolds => {
                 let detail = format!("An account has at most {MOST_HOLDS} open holds.");
@@ -298,23 +284,65 @@ impl Problem {
     }
 }
 
-fn insufficient(
-    required: Credits,
-    available: Credits,
-    recharge: Option<Recharge>,
-    config: &Config,
-) -> Problem {
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        Problem::refusal(refusal)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Problem::error(&error)
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        StoreError::Fault(fault).into()
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        match failure {
+            Failure::Refusal(refusal) => refusal.into(),
+            Failure::Store(error) => error.into(),
+            Failure::Sessions(error) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<BatchFailure> for Problem {
+    /// Of one of its debits, by its place.
+    fn from(failed: BatchFailure) -> Problem {
+        match (failed.failure, failed.index) {
+            (Failure::Refusal(Refusal::InvalidRequest { fields }), Some(index)) => {
+                let named = fields.into_iter().map(|problem| FieldProblem {
+                    field: format!("debits[{index}].{}", problem.field),
+                    ..problem
+                });
+                Refusal::InvalidRequest { fields: named.collect() }.into()
+            }
+            (Failure::Refusal(refusal), Some(index)) => {
+                Problem::refusal(refusal).with("index", index)
+            }
+            (failure, _) => failure.into(),
+        }
+    }
+}
+
+fn insufficient(required: Credits, available: Credits, recharge: Option<Recharge>) -> Problem {
     let detail = match available.is_zero() {
         true => format!("No credits are left; this needs {required}."),
         false => format!("This needs {required} credits and {available} are available."),
     };
-    Problem::new(402, "insufficient_credits", "Insufficient credits", detail)
+    let problem = Problem::new(402, "insufficient_credits", "Insufficient credits", detail)
         .with("required", required)
         .with("available", available)
         .with("shortfall", required - available)
         .with("recharges_at", recharge.map(|recharge| recharge.at))
-        .with("recharge_credits", recharge.map(|recharge| recharge.credits))
-        .with("top_up_url", &config.top_up_url)
+        .with("recharge_credits", recharge.map(|recharge| recharge.credits));
+    Problem { tops_up: true, ..problem }
 }
 
 /// An error with its causes, in one line.

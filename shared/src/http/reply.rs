@@ -4,7 +4,9 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::decide::debit::{Charge, Price};
+use crate::command::Receipted;
+use crate::decide::debit::Charge;
+use crate::decide::once::Request;
 use crate::decide::settle::Settled;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
@@ -13,7 +15,7 @@ use crate::domain::period::Anchor;
 use crate::domain::{
     AccountId, Catalog, Credits, Gate, Instant, Key, OperationId, Refusal, Seq, What,
 };
-use crate::operate::Receipted;
+use crate::query::Quote;
 
 /// The balance after an entry.
 #[derive(Serialize)]
@@ -247,24 +249,19 @@ struct Quoted<'a> {
 }
 
 /// What a debit would cost, and whether it would pass now.
-pub fn quote(
-    account: &AccountId,
-    charge: &Charge,
-    price: Price,
-    available: Credits,
-    refusal: Option<&Refusal>,
-) -> Response<Body> {
-    let (action, quantity) = match charge {
-        Charge::Action { action, quantity } => (Some(action.as_str()), Some(*quantity)),
-        Charge::Credits(_) => (None, None),
+pub fn quote(request: &Request, quote: &Quote) -> Response<Body> {
+    let Quote { price, account, refusal } = quote;
+    let (action, quantity) = match request.ask.charge() {
+        Some(Charge::Action { action, quantity }) => (Some(action.as_str()), Some(*quantity)),
+        Some(Charge::Credits(_)) | None => (None, None),
     };
     ok(&Quoted {
-        account,
+        account: &account.id,
         action,
         quantity,
         credits: price.credits,
-        available,
-        refusal: refusal.map(Refusal::code),
+        available: account.available,
+        refusal: refusal.as_ref().map(Refusal::code),
         catalog: price.catalog,
     })
 }

@@ -8,18 +8,17 @@ use super::fields::Fields;
 use super::ledger::Form;
 use super::{Problem, cursor};
 use crate::config::Config;
-use crate::decide::batch;
 use crate::decide::debit::Charge;
 use crate::decide::grant::GrantRequest;
 use crate::decide::hold::{LONGEST_LIFE, Part, SHORTEST_LIFE, USUAL_LIFE};
+use crate::decide::once;
 use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
 use crate::decide::refund::RefundRequest;
 use crate::domain::instant::Span;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{AccountId, Catalog, GrantKind, Instant, Key, OperationId, Refusal, Status};
-use crate::listing::{Filter, From, KINDS};
-use crate::operate::Failure;
+use crate::query::ledger::{Filter, From, KINDS};
 
 /// The largest body of a request, in bytes.
 pub const MOST_BYTES: usize = 64 * 1024;
@@ -56,20 +55,16 @@ impl<'a> Call<'a> {
         (self.request.method().as_str(), path.split('/').collect())
     }
 
-    pub fn problem(&self, failure: impl Into<Failure>) -> Problem {
-        Problem::of(failure.into(), self.config)
-    }
-
     pub fn account(&self, part: &str) -> Result<AccountId, Problem> {
         part.parse().map_err(|e: crate::domain::id::AccountIdError| {
-            self.problem(Refusal::invalid("account", e.to_string()))
+            Refusal::invalid("account", e.to_string()).into()
         })
     }
 
     /// The idempotency key. Required, never optional.
     pub fn key(&self) -> Result<Key, Problem> {
         const HEADER: &str = "Idempotency-Key";
-        let refuse = |problem: &str| Err(self.problem(Refusal::invalid(HEADER, problem)));
+        let refuse = |problem: &str| Err(Refusal::invalid(HEADER, problem).into());
         let mut sent = self.request.headers().get_all(HEADER).iter();
         let (first, second) = (sent.next(), sent.next());
         match (first, second) {
@@ -98,7 +93,7 @@ impl<'a> Call<'a> {
         account: &AccountId,
         catalog: &Catalog,
     ) -> Result<(Filter, Option<From>, usize), Problem> {
-        let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
+        let refuse = |field: &str, problem| Err(Refusal::invalid(field, problem).into());
         let (mut filter, mut from, mut limit) = (Filter::default(), None, LIMIT);
         let mut names = Vec::new();
         for (name, value) in parameters {
@@ -135,7 +130,7 @@ impl<'a> Call<'a> {
     /// The days whose usage is asked for: from the first on, and before the second.
     pub fn days(&self, now: Instant) -> Result<(Day, Day), Problem> {
         const DAY: &str = "must be a day such as \"2026-11-23\"";
-        let refuse = |field: &str, problem| Err(self.problem(Refusal::invalid(field, problem)));
+        let refuse = |field: &str, problem| Err(Refusal::invalid(field, problem).into());
         let (mut from, mut to) = (None, None);
         for (name, value) in self.query() {
             let asked = match &*name {
@@ -175,7 +170,7 @@ impl<'a> Call<'a> {
     /// The id of an operation that came before, from the route: as its receipt shows it.
     pub fn operation(&self, part: &str) -> Result<OperationId, Problem> {
         let id = OperationId::parse(part);
-        id.ok_or_else(|| self.problem(Refusal::invalid("id", "must be the id of a receipt")))
+        id.ok_or_else(|| Refusal::invalid("id", "must be the id of a receipt").into())
     }
 
     pub fn debit(&self, account: AccountId) -> Result<Asked, Problem> {
@@ -219,7 +214,7 @@ impl<'a> Call<'a> {
         let both = credits.zip(reason);
         let request =
             both.map(|(credits, reason)| RefundRequest { debit, credits, reason, reference });
-        fields.finish(request).map_err(|refusal| self.problem(refusal))
+        fields.finish(request).map_err(Problem::from)
     }
 
     /// The debits of a batch, each with its key.
@@ -228,7 +223,7 @@ impl<'a> Call<'a> {
         let mode = fields
             .parsed("mode", "\"all_or_nothing\"", |mode| (mode == "all_or_nothing").then_some(()));
         let mode = fields.required("mode", mode);
-        let debits = fields.objects("debits", batch::MOST, |fields| {
+        let debits = fields.objects("debits", once::MOST_DEBITS, |fields| {
             let key = fields.parsed("id", KEY, |text| text.parse::<Key>().ok());
             let key = fields.required("id", key);
             let account = Some(account.clone());
@@ -243,7 +238,7 @@ impl<'a> Call<'a> {
         }
         let debits = fields.required("debits", debits);
         let batch = mode.and(debits);
-        fields.finish(batch).map_err(|refusal| self.problem(refusal))
+        fields.finish(batch).map_err(Problem::from)
     }
 
     /// A request of a service: what it asks, who it is for and what for.
@@ -254,7 +249,7 @@ impl<'a> Call<'a> {
     ) -> Result<Asked, Problem> {
         let mut fields = self.fields()?;
         let asked = asked(&mut fields, Some(account), ask);
-        fields.finish(asked).map_err(|refusal| self.problem(refusal))
+        fields.finish(asked).map_err(Problem::from)
     }
 
     pub fn plan(&self) -> Result<PlanRequest, Problem> {
@@ -268,7 +263,7 @@ impl<'a> Call<'a> {
         let anchor = fields
             .parsed("anchor", "a day such as \"2026-01-31\"", |text| Day::parse(text).map(Anchor));
         let request = plan.map(|plan| PlanRequest { plan, status, anchor });
-        fields.finish(request).map_err(|refusal| self.problem(refusal))
+        fields.finish(request).map_err(Problem::from)
     }
 
     pub fn grant(&self) -> Result<GrantRequest, Problem> {
@@ -292,7 +287,7 @@ impl<'a> Call<'a> {
             reference,
             expires_at,
         });
-        fields.finish(request).map_err(|refusal| self.problem(refusal))
+        fields.finish(request).map_err(Problem::from)
     }
 
     /// What Stripe sent, byte by byte: its signature is of these.
@@ -309,7 +304,7 @@ impl<'a> Call<'a> {
         let mut fields = self.fields()?;
         let pack = fields.text("pack", NAME_CHARS);
         let pack = fields.required("pack", pack);
-        fields.finish(pack).map_err(|refusal| self.problem(refusal))
+        fields.finish(pack).map_err(Problem::from)
     }
 
     /// That the query asks for parked payments: there is no other listing.
@@ -320,7 +315,7 @@ impl<'a> Call<'a> {
             && sent.len() == 1
         {
             true => Ok(()),
-            false => Err(self.problem(Refusal::invalid("state", "must be parked"))),
+            false => Err(Refusal::invalid("state", "must be parked").into()),
         }
     }
 
@@ -329,7 +324,7 @@ impl<'a> Call<'a> {
         let mut fields = self.fields()?;
         let reason = fields.text("reason", REASON_CHARS);
         let reason = fields.required("reason", reason);
-        fields.finish(reason).map_err(|refusal| self.problem(refusal))
+        fields.finish(reason).map_err(Problem::from)
     }
 
     pub(super) fn fields(&self) -> Result<Fields, Problem> {
@@ -337,7 +332,7 @@ impl<'a> Call<'a> {
         if body.len() > MOST_BYTES {
             return Err(Problem::too_large(MOST_BYTES));
         }
-        Fields::parse(body).map_err(|refusal| self.problem(refusal))
+        Fields::parse(body).map_err(Problem::from)
     }
 }
 

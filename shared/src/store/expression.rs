@@ -1,15 +1,21 @@
-//! Changes of an account as DynamoDB expressions.
+//! Writes of an account and of rows as DynamoDB expressions.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::accounts::{consumed, gate_bits, holds};
+use super::item::{Item, bytes, number};
 use super::packed;
-use super::row::{bytes, consumed, gate_bits, holds, number};
+use super::row;
 use super::table::{account, hold_key};
 use crate::decide::page::CAPACITY;
-use crate::decide::{AccountChange, Guard, Step};
+use crate::decide::{AccountWrite, Expect, Field, Guard, Row, RowKey, Seen, Step};
 use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
+
+/// True of an item that is not there: every item has the account as its key.
+const ABSENT: &str = "attribute_not_exists(a)";
+const PRESENT: &str = "attribute_exists(a)";
 
 /// An update with its condition, and what their placeholders stand for.
 #[derive(Debug, Default)]
@@ -22,7 +28,7 @@ pub(super) struct Expression {
 }
 
 impl Expression {
-    pub(super) fn of(change: &AccountChange) -> Expression {
+    pub(super) fn of(change: &AccountWrite) -> Expression {
         let mut expression = Expression::default();
         change.when.iter().for_each(|guard| expression.guard(guard));
         let mut added = None;
@@ -32,6 +38,8 @@ impl Expression {
                 // Each attribute may be set once: what is added and appended is gathered.
                 Step::Add(credits) => added = Some(added.unwrap_or(Credits::ZERO) + *credits),
                 Step::Append(entry) => appended.push(entry),
+                // The whole item: there is nothing to update.
+                Step::Open(_) => {}
                 other => expression.step(other),
             }
         }
@@ -93,6 +101,11 @@ impl Expression {
             AVAILABLE, DEBT, FLOOR, GATE, HOLDS, PAGED, RECENT_IDS, SEQ, SETTLED_SEQ, VALID_UNTIL,
         };
         match guard {
+            Guard::Absent => self.conditions.push(ABSENT.to_owned()),
+            Guard::KeepsFrom(seq) => {
+                let seq = self.value(number(seq));
+                self.conditions.push(format!("({ABSENT} OR {PAGED} < {seq})"));
+            }
             Guard::Covers(credits) => self.when(AVAILABLE, ">=", number(credits.micro())),
             Guard::ValidAt(now) => self.when(VALID_UNTIL, ">", number(now.ms())),
             Guard::GateIs(Gate::OPEN) => {
@@ -126,7 +139,9 @@ impl Expression {
 
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Add(_) | Step::Append(_) => unreachable!("gathered by Expression::of"),
+            Step::Add(_) | Step::Append(_) | Step::Open(_) => {
+                unreachable!("gathered by Expression::of")
+            }
             Step::Consume(action, credits) => {
                 let name = self.name(action.to_string());
                 let credits = self.value(number(credits.micro()));
@@ -186,5 +201,55 @@ impl Expression {
         }
         let count = self.value(number(entries.len()));
         self.sets.push(format!("{0} = {0} + {count}", account::SEQ));
+    }
+}
+
+/// What is done to a row, its condition, and what their placeholders stand for.
+#[derive(Debug, Default)]
+pub(super) struct RowExpression {
+    /// The item that is put, or the key of the one that is not.
+    pub item: Item,
+    /// What is set of the row.
+    pub update: String,
+    pub condition: String,
+    pub names: HashMap<String, String>,
+    pub values: HashMap<String, AttributeValue>,
+}
+
+impl RowExpression {
+    pub(super) fn put(row: &Row, expect: &Expect) -> RowExpression {
+        RowExpression { item: row::item(row), ..RowExpression::default() }.when(expect)
+    }
+
+    pub(super) fn set(key: &RowKey, field: &Field, expect: &Expect) -> RowExpression {
+        let mut set = RowExpression { item: row::key(key), ..RowExpression::default() };
+        let (name, value) = row::field(field);
+        set.update = format!("SET {name} = :set");
+        set.values.insert(":set".to_owned(), value);
+        set.when(expect)
+    }
+
+    pub(super) fn delete(key: &RowKey, expect: &Expect) -> RowExpression {
+        RowExpression { item: row::key(key), ..RowExpression::default() }.when(expect)
+    }
+
+    fn when(mut self, expect: &Expect) -> RowExpression {
+        self.condition = match expect {
+            Expect::Absent => ABSENT.to_owned(),
+            Expect::Present => PRESENT.to_owned(),
+            Expect::Is(seen) => self.is(seen),
+            Expect::AbsentOr(seen) => format!("{ABSENT} OR {}", self.is(seen)),
+            Expect::Lacks(missing) => {
+                format!("{PRESENT} AND attribute_not_exists({})", row::missing(*missing))
+            }
+        };
+        self
+    }
+
+    fn is(&mut self, seen: &Seen) -> String {
+        let (name, value) = row::seen(seen);
+        self.names.insert("#expected".to_owned(), name.to_owned());
+        self.values.insert(":expected".to_owned(), value);
+        "#expected = :expected".to_owned()
     }
 }

@@ -1,8 +1,8 @@
 //! All that the tables say of an account, for those who check it.
 
-use super::row::{self, Item, Row};
+use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
-use super::{Store, StoreError, Stored};
+use super::{Store, StoreError, Stored, accounts, row};
 use crate::decide::refund::ReturnedOf;
 use crate::decide::{Entrance, Name, Page, Receipt};
 use crate::domain::{Account, AccountId, Credits, OperationId, Payment};
@@ -38,10 +38,10 @@ impl Store {
     /// there is none.
     pub async fn account_as_written(&self, id: &AccountId) -> Stored<Option<Account>> {
         let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
-        let got = get.key(ACCOUNT, row::text(id.as_str())).send().await;
+        let got = get.key(ACCOUNT, item::text(id.as_str())).send().await;
         let item = got.map_err(StoreError::of)?.item;
         self.skew.check()?;
-        item.as_ref().map(row::read_account_as_written).transpose()
+        item.as_ref().map(accounts::read_account_as_written).transpose()
     }
 
     /// As much as one request reads of what the ledger holds of an account, after the key `after`:
@@ -49,12 +49,12 @@ impl Store {
     pub async fn shelf(&self, account: &AccountId, after: Option<&str>) -> Stored<Shelf> {
         let key = after.map(|after| {
             let key = [(ACCOUNT, account.as_str()), (SORT, after)];
-            Item::from(key.map(|(name, value)| (name.to_owned(), row::text(value))))
+            Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
         });
         let query = self.between(account, FIRST.to_owned(), LAST.to_owned());
         let got = query.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
         self.skew.check()?;
-        let next = got.last_evaluated_key().map(|key| Row::of("ledger", key).text(SORT));
+        let next = got.last_evaluated_key().map(|key| Attributes::of("ledger", key).text(SORT));
         let next = next.transpose()?.map(str::to_owned);
         Ok(Shelf { filed: got.items().iter().map(read).collect(), next })
     }
@@ -67,7 +67,7 @@ impl Store {
     ) -> Stored<(Vec<AccountId>, Option<(String, String)>)> {
         let key = after.map(|(account, sort)| {
             let key = [(ACCOUNT, account), (SORT, sort)];
-            Item::from(key.map(|(name, value)| (name.to_owned(), row::text(value))))
+            Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
         });
         let scan = self.client.scan().table_name(&self.tables.ledger);
         let scan = scan.projection_expression(format!("{ACCOUNT}, {SORT}"));
@@ -76,13 +76,13 @@ impl Store {
         let mut accounts = Vec::new();
         for item in got.items() {
             // What is filed under `#` is of no account: orders, payments, catalogs.
-            if let Ok(account) = Row::of("ledger", item).text(ACCOUNT)?.parse() {
+            if let Ok(account) = Attributes::of("ledger", item).text(ACCOUNT)?.parse() {
                 accounts.push(account);
             }
         }
         accounts.dedup();
         let next = got.last_evaluated_key().map(|key| {
-            let row = Row::of("ledger", key);
+            let row = Attributes::of("ledger", key);
             Ok::<_, StoreError>((row.text(ACCOUNT)?.to_owned(), row.text(SORT)?.to_owned()))
         });
         Ok((accounts, next.transpose()?))
@@ -96,7 +96,7 @@ impl Store {
 }
 
 fn read(item: &Item) -> Stored<Filed> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     let of = match row.text(SORT)?.split_once('#').unwrap_or_default() {
         ("P", _) => return row::read_page(item).map(Filed::Page),
         ("K", _) => return row::read_name(item).map(Filed::Name),

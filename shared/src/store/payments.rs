@@ -4,16 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{Delete, Put, Select, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::Select;
 use serde::{Deserialize, Serialize};
 
-use super::row::{self, Item, Row};
+use super::item::{self, Attributes, Item};
 use super::table::{
     ACCOUNT, PARKED, SORT, customer_key, event_key, ledger, order_key, parked_key, payment_key,
 };
-use super::{ABSENT, Outcome, Store, StoreError, Stored, put_if};
-use crate::decide::{PaymentChange, Receipt, Told, UnreadEvent};
+use super::{Store, StoreError, Stored};
+use crate::decide::{Mark, UnreadEvent};
 use crate::domain::instant::Span;
 use crate::domain::payment::{
     Customer, Decided, Dispute, DisputeStage, Facts, IntentId, Order, Payment, Refund, RefundStage,
@@ -53,7 +52,7 @@ impl Store {
     /// Stripe's name for an account, if it has paid before.
     pub async fn customer(&self, account: &AccountId, live: bool) -> Stored<Option<String>> {
         let item = self.ledger_item(account.as_str(), customer_key(live)).await?;
-        let read = |item| Row::of("ledger", item).text(ledger::TEXT).map(str::to_owned);
+        let read = |item| Attributes::of("ledger", item).text(ledger::TEXT).map(str::to_owned);
         item.as_ref().map(read).transpose()
     }
 
@@ -61,7 +60,7 @@ impl Store {
     pub async fn event(&self, id: &str) -> Stored<Option<(UnreadEvent, bool)>> {
         let item = self.ledger_item(&event_key(id), ledger::EVENT).await?;
         let Some(item) = item else { return Ok(None) };
-        let row = Row::of("ledger", &item);
+        let row = Attributes::of("ledger", &item);
         let event = UnreadEvent {
             id: id.to_owned(),
             body: row.text(ledger::TEXT)?.to_owned(),
@@ -89,124 +88,23 @@ impl Store {
     fn parked_query(&self) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
         let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
         let query = query.key_condition_expression("a = :parked");
-        query.expression_attribute_values(":parked", row::text(PARKED))
+        query.expression_attribute_values(":parked", item::text(PARKED))
     }
-
-    pub(super) fn put_order(&self, order: &Order) -> TransactWriteItem {
-        put_if(&self.tables.ledger, order_item(order), None)
-    }
-
-    pub(super) async fn place(&self, receipt: &Receipt, order: &Order) -> Stored<Outcome> {
-        self.together(receipt, Vec::new(), self.put_order(order), &super::Doubt::default()).await
-    }
-
-    pub(super) async fn told(&self, id: OperationId, told: &Told) -> Stored<Outcome> {
-        let (name, value) = match told {
-            Told::Url(url) => (ledger::URL, row::text(url)),
-            Told::Expired => (ledger::EXPIRED, row::number(1)),
-        };
-        let update = self.order_update(id).update_expression(format!("SET {name} = :told"));
-        let update = update.condition_expression("attribute_exists(a)");
-        let update = update.expression_attribute_values(":told", value);
-        self.all_or_nothing(vec![updates(update)]).await
-    }
-
-    pub(super) async fn write_payment(&self, change: &PaymentChange) -> Stored<Outcome> {
-        let payment = &change.payment;
-        let mut parts = vec![self.put_payment(payment)];
-        if let Some(id) = change.order {
-            let update = self.order_update(id).update_expression("SET i = :intent");
-            let update =
-                update.condition_expression("attribute_exists(a) AND attribute_not_exists(i)");
-            let intent = row::text(payment.intent.as_str());
-            parts.push(updates(update.expression_attribute_values(":intent", intent)));
-        }
-        if let Some((begins, problem)) = &change.parks {
-            let key = parked_key(payment.at, payment.intent.as_str());
-            parts.push(self.mark(key, begins.then_some(problem)));
-        }
-        if let Some(customer) = &change.customer {
-            parts.push(put_if(&self.tables.ledger, customer_item(customer), None));
-        }
-        if let Some(change) = &change.change {
-            parts.push(self.part(change));
-        }
-        self.all_or_nothing(parts).await
-    }
-
-    pub(super) async fn keep(&self, event: &UnreadEvent) -> Stored<Outcome> {
-        let put = put_if(&self.tables.ledger, event_item(event), None);
-        let mark = self.mark(parked_key(event.at, &event.id), Some(&event.problem));
-        self.all_or_nothing(vec![put, mark]).await
-    }
-
-    pub(super) async fn decide(&self, event: &UnreadEvent, decided: &Decided) -> Stored<Outcome> {
-        let update = Update::builder()
-            .table_name(&self.tables.ledger)
-            .key(ACCOUNT, row::text(event_key(&event.id)))
-            .key(SORT, row::text(ledger::EVENT))
-            .update_expression("SET d = :decided")
-            .condition_expression("attribute_exists(a) AND attribute_not_exists(d)")
-            .expression_attribute_values(":decided", row::text(json(&DecidedText::of(decided))));
-        let unmark = self.mark(parked_key(event.at, &event.id), None);
-        self.all_or_nothing(vec![updates(update), unmark]).await
-    }
-
-    fn order_update(&self, id: OperationId) -> UpdateBuilder {
-        let update = Update::builder().table_name(&self.tables.ledger);
-        update.key(ACCOUNT, row::text(order_key(id))).key(SORT, row::text(ledger::ORDER))
-    }
-
-    /// The payment in the place of the one that was read.
-    fn put_payment(&self, payment: &Payment) -> TransactWriteItem {
-        let put = Put::builder().table_name(&self.tables.ledger);
-        let put = put.set_item(Some(payment_item(payment)));
-        let put: PutBuilder = match payment.version {
-            0 => put.condition_expression(ABSENT),
-            before => put
-                .condition_expression(format!("{} = :before", ledger::VERSION))
-                .expression_attribute_values(":before", row::number(before)),
-        };
-        let put = put.build().expect("table and item are set");
-        TransactWriteItem::builder().put(put).build()
-    }
-
-    /// Marks one as waiting, with what there is to know; or takes the mark away.
-    fn mark(&self, key: String, problem: Option<&String>) -> TransactWriteItem {
-        if let Some(problem) = problem {
-            let item = [(ACCOUNT, PARKED), (SORT, &key), (ledger::CONTENT, problem)];
-            let item = item.map(|(name, value)| (name.to_owned(), row::text(value)));
-            return put_if(&self.tables.ledger, Item::from_iter(item), None);
-        }
-        let delete = Delete::builder()
-            .table_name(&self.tables.ledger)
-            .key(ACCOUNT, row::text(PARKED))
-            .key(SORT, row::text(key))
-            .condition_expression("attribute_exists(a)")
-            .build()
-            .expect("table and key are set");
-        TransactWriteItem::builder().delete(delete).build()
-    }
-}
-
-fn updates(update: UpdateBuilder) -> TransactWriteItem {
-    let update = update.build().expect("table, key and update are set");
-    TransactWriteItem::builder().update(update).build()
 }
 
 // ---------------------------------------------------------------- items
 
-fn order_item(order: &Order) -> Item {
+pub(super) fn order_item(order: &Order) -> Item {
     let item = [
-        (ACCOUNT, row::text(order_key(order.id))),
-        (SORT, row::text(ledger::ORDER)),
-        (ledger::TEXT, row::text(json(&OrderText::of(order)))),
+        (ACCOUNT, item::text(order_key(order.id))),
+        (SORT, item::text(ledger::ORDER)),
+        (ledger::TEXT, item::text(json(&OrderText::of(order)))),
     ];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
 }
 
 fn read_order(item: &Item) -> Stored<Order> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     let text: OrderText = parsed(&row, ledger::TEXT)?;
     let broken = || row.broken(ledger::TEXT, "is not an order");
     let intent = row.optional_text(ledger::INTENT)?.map(str::parse).transpose();
@@ -230,50 +128,61 @@ fn read_order(item: &Item) -> Stored<Order> {
     })
 }
 
-fn payment_item(payment: &Payment) -> Item {
+pub(super) fn payment_item(payment: &Payment) -> Item {
     let item = [
-        (ACCOUNT, row::text(payment_key(&payment.intent))),
-        (SORT, row::text(ledger::PAYMENT)),
-        (ledger::VERSION, row::number(payment.version + 1)),
-        (ledger::TEXT, row::text(json(&PaymentText::of(payment)))),
+        (ACCOUNT, item::text(payment_key(&payment.intent))),
+        (SORT, item::text(ledger::PAYMENT)),
+        (ledger::VERSION, item::number(payment.version + 1)),
+        (ledger::TEXT, item::text(json(&PaymentText::of(payment)))),
     ];
     let mut item = Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)));
     if payment.facts.orders.is_empty() {
         let gone_s = (payment.at + FOREIGN).ms() / 1000;
-        item.insert(ledger::DELETE_AT_S.to_owned(), row::number(gone_s));
+        item.insert(ledger::DELETE_AT_S.to_owned(), item::number(gone_s));
     }
     item
 }
 
 fn read_payment(item: &Item, intent: &IntentId) -> Stored<Payment> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     let text: PaymentText = parsed(&row, ledger::TEXT)?;
     let version = row.number(ledger::VERSION)?;
     text.payment(intent, version).ok_or_else(|| row.broken(ledger::TEXT, "is not a payment"))
 }
 
-fn customer_item(customer: &Customer) -> Item {
+pub(super) fn customer_item(customer: &Customer) -> Item {
     let item = [
-        (ACCOUNT, row::text(customer.account.as_str())),
-        (SORT, row::text(customer_key(customer.live))),
-        (ledger::TEXT, row::text(&customer.id)),
+        (ACCOUNT, item::text(customer.account.as_str())),
+        (SORT, item::text(customer_key(customer.live))),
+        (ledger::TEXT, item::text(&customer.id)),
     ];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
 }
 
-fn event_item(event: &UnreadEvent) -> Item {
+pub(super) fn event_item(event: &UnreadEvent) -> Item {
     let item = [
-        (ACCOUNT, row::text(event_key(&event.id))),
-        (SORT, row::text(ledger::EVENT)),
-        (ledger::TEXT, row::text(&event.body)),
-        (ledger::CONTENT, row::text(&event.problem)),
-        (ledger::AT, row::number(event.at.ms())),
+        (ACCOUNT, item::text(event_key(&event.id))),
+        (SORT, item::text(ledger::EVENT)),
+        (ledger::TEXT, item::text(&event.body)),
+        (ledger::CONTENT, item::text(&event.problem)),
+        (ledger::AT, item::number(event.at.ms())),
     ];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
+}
+
+pub(super) fn mark_item(mark: &Mark) -> Item {
+    let key = parked_key(mark.at, &mark.id);
+    let item = [(ACCOUNT, PARKED), (SORT, &key), (ledger::CONTENT, &mark.problem)];
+    Item::from_iter(item.map(|(name, value)| (name.to_owned(), item::text(value))))
+}
+
+/// What an operator decided, as it is kept.
+pub(super) fn decision(decided: &Decided) -> String {
+    json(&DecidedText::of(decided))
 }
 
 fn read_parked(item: &Item) -> Stored<Parked> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     let key = row.text(SORT)?.split_once('#');
     let key = key.and_then(|(at, id)| Some((at.parse().ok()?, id)));
     let (at_ms, id) = key.ok_or_else(|| row.broken(SORT, "is not a mark"))?;
@@ -285,7 +194,7 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain values")
 }
 
-fn parsed<T: for<'a> Deserialize<'a>>(row: &Row<'_>, name: &str) -> Stored<T> {
+fn parsed<T: for<'a> Deserialize<'a>>(row: &Attributes<'_>, name: &str) -> Stored<T> {
     serde_json::from_str(row.text(name)?).map_err(|e| row.broken(name, e))
 }
 

@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
-use super::row::{self, Item};
-use super::{Loaded, Store, StoreError, Stored, gap, loaded, table};
+use super::item::{self, Item};
+use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
 use crate::decide::refund::ReturnedOf;
 use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
@@ -35,17 +35,17 @@ impl Store {
         let scan = self.client.scan().table_name(&self.tables.accounts).limit(limit);
         let scan = scan.segment(segment).total_segments(of);
         let key =
-            after.map(|after| Item::from([(table::ACCOUNT.into(), row::text(after.as_str()))]));
+            after.map(|after| Item::from([(table::ACCOUNT.into(), item::text(after.as_str()))]));
         let got = scan.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
         self.skew.check()?;
-        let next = got.last_evaluated_key().map(row::read_account_key).transpose()?;
+        let next = got.last_evaluated_key().map(accounts::read_account_key).transpose()?;
         Ok(Scan { accounts: got.items().iter().map(loaded).collect(), next })
     }
 
     /// The account as it is, by a consistent read. None if there is none.
     pub async fn account(&self, id: &AccountId) -> Stored<Option<Loaded>> {
         let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
-        let got = get.key(table::ACCOUNT, row::text(id.as_str())).send().await;
+        let got = get.key(table::ACCOUNT, item::text(id.as_str())).send().await;
         let got = got.map_err(StoreError::of)?;
         self.skew.check()?;
         got.item.as_ref().map(loaded).transpose()
@@ -71,8 +71,8 @@ impl Store {
 
     pub(super) async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {
         let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
-        let get = get.key(table::ACCOUNT, row::text(account));
-        let got = get.key(table::SORT, row::text(sort)).send().await.map_err(StoreError::of)?;
+        let get = get.key(table::ACCOUNT, item::text(account));
+        let got = get.key(table::SORT, item::text(sort)).send().await.map_err(StoreError::of)?;
         self.skew.check()?;
         Ok(got.item)
     }
@@ -187,9 +187,9 @@ impl Store {
         let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
         query
             .key_condition_expression("a = :account AND s BETWEEN :first AND :last")
-            .expression_attribute_values(":account", row::text(account.as_str()))
-            .expression_attribute_values(":first", row::text(first))
-            .expression_attribute_values(":last", row::text(last))
+            .expression_attribute_values(":account", item::text(account.as_str()))
+            .expression_attribute_values(":first", item::text(first))
+            .expression_attribute_values(":last", item::text(last))
     }
 
     /// The published catalog, as its text. None: the default is in force.

@@ -1,88 +1,87 @@
-//! Items to values and back. A broken item is refused on reading, by name.
+//! Rows of the ledger to items and back.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
-use std::str::FromStr;
-
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::StoreError;
-use super::packed::{self, PackedError};
+use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{
-    ACCOUNT, CATALOG, SORT, account, entrance_key, hold_key, layout_key, ledger, name_key,
-    page_key, read_hold_key, read_page_key, read_usage_key, receipt_key, refunds_key, usage_key,
+    ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, aside_key, catalog_key, entrance_key,
+    event_key, layout_key, ledger, name_key, order_key, page_key, parked_key, read_page_key,
+    read_usage_key, receipt_key, refunds_key, usage_key,
 };
-use crate::decide::page::Weight;
-use crate::decide::refund::{Returned, ReturnedOf};
+use super::{StoreError, packed, payments};
+use crate::decide::refund::ReturnedOf;
 use crate::decide::tally::{Counted, DayUsage};
-use crate::decide::{Edition, Entrance, Name, Page, Receipt};
+use crate::decide::{Edition, Entrance, Field, Missing, Name, Page, Receipt, Row, RowKey, Seen};
 use crate::domain::instant::Span;
-use crate::domain::{Account, AccountId, Credits, Gate, Instant, Key, OperationId};
+use crate::domain::{AccountId, Credits, Instant, Key};
 
-pub(super) type Item = HashMap<String, AttributeValue>;
-
-pub(super) fn number(n: impl Display) -> AttributeValue {
-    AttributeValue::N(n.to_string())
-}
-
-pub(super) fn bytes(bytes: impl Into<Vec<u8>>) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
-}
-
-pub(super) fn text(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-pub(super) fn gate_bits(gate: Gate) -> u8 {
-    let frozen = if gate.frozen { account::GATE_FROZEN } else { 0 };
-    let no_plan = if gate.no_plan { account::GATE_NO_PLAN } else { 0 };
-    let in_debt = if gate.in_debt { account::GATE_IN_DEBT } else { 0 };
-    frozen + no_plan + in_debt
-}
-
-pub(super) fn consumed(account: &Account) -> AttributeValue {
-    let entries =
-        account.consumed.iter().map(|(n, credits)| (n.to_string(), number(credits.micro())));
-    AttributeValue::M(entries.collect())
-}
-
-pub(super) fn holds(account: &Account) -> AttributeValue {
-    let holds = account.holds.iter().map(|(id, held)| (hold_key(id), bytes(packed::held(held))));
-    AttributeValue::M(holds.collect())
-}
-
-/// The whole item of a new account.
-pub(super) fn account_item(a: &Account) -> Item {
-    debug_assert!(a.available >= Credits::ZERO && a.notes.is_empty() && a.debt.is_zero());
-    let ids = a.recent.iter().map(|entry| bytes(*entry.id.bytes())).collect();
-    let payloads = a.recent.iter().map(|entry| bytes(packed::entry(entry))).collect();
-    let mut item = Item::from_iter(
-        [
-            (ACCOUNT, text(a.id.as_str())),
-            (account::AVAILABLE, number(a.available.micro())),
-            (account::LINE, bytes(packed::line(&a.line))),
-            (account::VALID_UNTIL, number(a.valid_until.ms())),
-            (account::HOLDS, holds(a)),
-            (account::CONSUMED, consumed(a)),
-            (account::STANDING, bytes(packed::standing(&a.standing))),
-            (account::SEQ, number(a.seq)),
-            (account::PAGED, number(a.paged)),
-            (account::SETTLED_SEQ, number(a.settled_seq)),
-            (account::FLOOR, number(a.floor.ms())),
-            (account::PAGE_TIME, number(a.page_time.ms())),
-            (account::RECENT_IDS, AttributeValue::L(ids)),
-            (account::RECENT_PAYLOADS, AttributeValue::L(payloads)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
-    if !a.gate.is_open() {
-        item.insert(account::GATE.to_owned(), number(gate_bits(a.gate)));
+/// The item of a row of the ledger.
+pub(super) fn item(row: &Row) -> Item {
+    match row {
+        Row::Page(page) => page_item(page),
+        Row::Name(name) => name_item(name),
+        Row::Receipt(receipt) => receipt_item(receipt),
+        Row::Returned(account, of, credits) => returned_item(account, *of, *credits),
+        Row::Day(account, day) => usage_item(account, day),
+        Row::Order(order) => payments::order_item(order),
+        Row::Payment(payment) => payments::payment_item(payment),
+        Row::Customer(customer) => payments::customer_item(customer),
+        Row::Mark(mark) => payments::mark_item(mark),
+        Row::Event(event) => payments::event_item(event),
+        Row::Catalog(edition) => catalog_item(edition, CATALOG_LATEST),
+        Row::CatalogVersion(edition) => catalog_item(edition, &catalog_key(edition.version)),
+        Row::Entrance(entrance) => entrance_item(entrance),
+        Row::Aside(row) => {
+            let mut item = item(row);
+            let key = item.get(SORT).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default();
+            item.insert(SORT.to_owned(), text(aside_key(&key)));
+            item
+        }
     }
-    item
 }
 
-pub(super) fn page_item(page: &Page) -> Item {
+/// The key of a row of the ledger.
+pub(super) fn key(key: &RowKey) -> Item {
+    let (account, sort) = match key {
+        RowKey::Page(account, time, first) => (account.to_string(), page_key(*time, *first)),
+        RowKey::Receipt(account, key) => (account.to_string(), receipt_key(key)),
+        RowKey::Returned(account, of) => (account.to_string(), returned_key(*of)),
+        RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
+        RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
+        RowKey::Mark(at, id) => (PARKED.to_owned(), parked_key(*at, id)),
+    };
+    Item::from([(ACCOUNT.to_owned(), text(account)), (SORT.to_owned(), text(sort))])
+}
+
+/// The attribute of a part that is set by itself, and its value.
+pub(super) fn field(field: &Field) -> (&'static str, AttributeValue) {
+    match field {
+        Field::Url(url) => (ledger::URL, text(url)),
+        Field::Expired => (ledger::EXPIRED, number(1)),
+        Field::Intent(intent) => (ledger::INTENT, text(intent.as_str())),
+        Field::Decision(decided) => (ledger::DECIDED, text(payments::decision(decided))),
+    }
+}
+
+/// The attribute that says that a row is as it was read, and its value.
+pub(super) fn seen(seen: &Seen) -> (&'static str, AttributeValue) {
+    match seen {
+        Seen::Id(id) => (ledger::ID, bytes(*id.bytes())),
+        Seen::Version(version) => (ledger::VERSION, number(version)),
+        Seen::Counted(seq) => (ledger::COUNTED, number(seq)),
+        Seen::Returned(credits) => (ledger::RETURNED, number(credits.micro())),
+        Seen::Entries(entries) => (ledger::ENTRIES, bytes(packed::entries(entries))),
+    }
+}
+
+pub(super) fn missing(missing: Missing) -> &'static str {
+    match missing {
+        Missing::Intent => ledger::INTENT,
+        Missing::Decision => ledger::DECIDED,
+    }
+}
+
+fn page_item(page: &Page) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(page.account.as_str())),
@@ -95,7 +94,7 @@ pub(super) fn page_item(page: &Page) -> Item {
     )
 }
 
-pub(super) fn name_item(name: &Name) -> Item {
+fn name_item(name: &Name) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(name.account.as_str())),
@@ -107,7 +106,7 @@ pub(super) fn name_item(name: &Name) -> Item {
     )
 }
 
-pub(super) fn receipt_item(receipt: &Receipt) -> Item {
+fn receipt_item(receipt: &Receipt) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(receipt.account.as_str())),
@@ -121,7 +120,7 @@ pub(super) fn receipt_item(receipt: &Receipt) -> Item {
 }
 
 /// DynamoDB may delete it an hour after the link has expired, and by itself does so within days.
-pub(super) fn entrance_item(entrance: &Entrance) -> Item {
+fn entrance_item(entrance: &Entrance) -> Item {
     let delete_at = entrance.expires_at + Span::from_s(3600);
     Item::from_iter(
         [
@@ -135,7 +134,7 @@ pub(super) fn entrance_item(entrance: &Entrance) -> Item {
     )
 }
 
-pub(super) fn catalog_item(edition: &Edition, key: &str) -> Item {
+fn catalog_item(edition: &Edition, key: &str) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(CATALOG)),
@@ -154,18 +153,18 @@ pub(super) fn returned_key(of: ReturnedOf) -> String {
     }
 }
 
-pub(super) fn returned_item(account: &AccountId, returned: &Returned) -> Item {
+fn returned_item(account: &AccountId, of: ReturnedOf, credits: Credits) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(account.as_str())),
-            (SORT, text(returned_key(returned.of))),
-            (ledger::RETURNED, number(returned.after.micro())),
+            (SORT, text(returned_key(of))),
+            (ledger::RETURNED, number(credits.micro())),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )
 }
 
-pub(super) fn usage_item(account: &AccountId, day: &DayUsage) -> Item {
+fn usage_item(account: &AccountId, day: &DayUsage) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(account.as_str())),
@@ -179,7 +178,7 @@ pub(super) fn usage_item(account: &AccountId, day: &DayUsage) -> Item {
 }
 
 pub(super) fn read_usage(item: &Item) -> Result<DayUsage, StoreError> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     let day = read_usage_key(row.text(SORT)?);
     let day = day.ok_or_else(|| row.broken(SORT, "is not the key of a day"))?;
     let usage = packed::read_usage(row.bytes(ledger::USAGE)?);
@@ -189,99 +188,15 @@ pub(super) fn read_usage(item: &Item) -> Result<DayUsage, StoreError> {
 }
 
 pub(super) fn read_returned(item: &Item) -> Result<Credits, StoreError> {
-    Row::of("ledger", item).credits(ledger::RETURNED)
+    Attributes::of("ledger", item).credits(ledger::RETURNED)
 }
 
 pub(super) fn read_catalog(item: &Item) -> Result<String, StoreError> {
-    Row::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
-}
-
-pub(super) fn read_account_key(key: &Item) -> Result<AccountId, StoreError> {
-    Row::of("accounts", key).parsed(ACCOUNT)
-}
-
-pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
-    let (row, read) = (Row::of("accounts", item), read_account_as_written(item)?);
-    // What every reader relies on, checked once.
-    if read.available < Credits::ZERO {
-        return Err(row.broken(account::AVAILABLE, "is below zero"));
-    }
-    if read.debt < Credits::ZERO {
-        return Err(row.broken(account::DEBT, "is below zero"));
-    }
-    if read.paged + read.recent.len() as u64 != read.seq {
-        return Err(row.broken(account::SEQ, "is not the number of entries"));
-    }
-    let spent = read.spent();
-    if spent < Credits::ZERO || spent > read.line.left() {
-        return Err(row.broken(account::LINE, "does not hold what was spent of it"));
-    }
-    Ok(read)
-}
-
-/// An account that may contradict itself: for those who say how.
-pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError> {
-    let row = Row::of("accounts", item);
-    let id: AccountId = row.parsed(ACCOUNT)?;
-    let ids = row.list(account::RECENT_IDS)?;
-    let payloads = row.list(account::RECENT_PAYLOADS)?;
-    if ids.len() != payloads.len() {
-        return Err(row.broken(account::RECENT_PAYLOADS, "is not as long as the list of ids"));
-    }
-    let mut recent = Vec::with_capacity(ids.len());
-    for (id, payload) in ids.iter().zip(payloads) {
-        let id = row.id_of(account::RECENT_IDS, id)?;
-        let payload = row.bytes_of(account::RECENT_PAYLOADS, payload)?;
-        recent.push(row.packed(account::RECENT_PAYLOADS, packed::read_entry(id, payload))?);
-    }
-    let mut notes = Vec::new();
-    for note in row.optional_list(account::NOTES)? {
-        let note = packed::read_note(row.bytes_of(account::NOTES, note)?);
-        notes.push(row.packed(account::NOTES, note)?);
-    }
-    let mut holds = BTreeMap::new();
-    for (id, held) in row.map(account::HOLDS)? {
-        let id = read_hold_key(id);
-        let id = id.ok_or_else(|| row.broken(account::HOLDS, "has a key that is no id"))?;
-        let held = packed::read_held(row.bytes_of(account::HOLDS, held)?);
-        holds.insert(id, row.packed(account::HOLDS, held)?);
-    }
-    let mut consumed = BTreeMap::new();
-    for (action, micro) in row.map(account::CONSUMED)? {
-        let number = action.parse();
-        let number = number.map_err(|_| row.broken(account::CONSUMED, "has an odd key"))?;
-        let micro = row.number_of(account::CONSUMED, micro)?;
-        consumed.insert(number, Credits::from_micro(micro));
-    }
-    let line = packed::read_line(row.bytes(account::LINE)?);
-    let standing = packed::read_standing(row.bytes(account::STANDING)?);
-    let gate = row.optional_number::<u8>(account::GATE)?.unwrap_or(0);
-    Ok(Account {
-        id,
-        available: row.credits(account::AVAILABLE)?,
-        debt: Credits::from_micro(row.optional_number(account::DEBT)?.unwrap_or(0)),
-        line: row.packed(account::LINE, line)?,
-        notes,
-        valid_until: row.instant(account::VALID_UNTIL)?,
-        gate: Gate {
-            frozen: gate & account::GATE_FROZEN != 0,
-            no_plan: gate & account::GATE_NO_PLAN != 0,
-            in_debt: gate & account::GATE_IN_DEBT != 0,
-        },
-        holds,
-        consumed,
-        standing: row.packed(account::STANDING, standing)?,
-        seq: row.number(account::SEQ)?,
-        paged: row.number(account::PAGED)?,
-        settled_seq: row.number(account::SETTLED_SEQ)?,
-        floor: row.instant(account::FLOOR)?,
-        page_time: row.instant(account::PAGE_TIME)?,
-        recent,
-    })
+    Attributes::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
 }
 
 pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     let key = read_page_key(row.text(SORT)?);
     let (time, first) = key.ok_or_else(|| row.broken(SORT, "is not the key of a page"))?;
     let entries = packed::read_entries(row.bytes(ledger::ENTRIES)?);
@@ -300,7 +215,7 @@ pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
 }
 
 pub(super) fn read_name(item: &Item) -> Result<Name, StoreError> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     Ok(Name {
         account: row.parsed(ACCOUNT)?,
         key: row.parsed::<Key>(ledger::KEY)?,
@@ -310,7 +225,7 @@ pub(super) fn read_name(item: &Item) -> Result<Name, StoreError> {
 }
 
 pub(super) fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     let delete_at_s: i64 = row.number(ledger::DELETE_AT_S)?;
     Ok(Entrance {
         account: row.parsed(ACCOUNT)?,
@@ -321,156 +236,11 @@ pub(super) fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
 }
 
 pub(super) fn read_receipt(item: &Item) -> Result<Receipt, StoreError> {
-    let row = Row::of("ledger", item);
+    let row = Attributes::of("ledger", item);
     Ok(Receipt {
         account: row.parsed(ACCOUNT)?,
         key: row.parsed::<Key>(ledger::KEY)?,
         id: row.id(ledger::ID)?,
         content: row.text(ledger::CONTENT)?.to_owned(),
     })
-}
-
-/// What DynamoDB charges an account for, and how much of it the recent entries are.
-pub(super) fn weigh(item: &Item) -> Weight {
-    let list = |name: &str| match item.get(name) {
-        Some(AttributeValue::L(list)) => list.as_slice(),
-        _ => &[],
-    };
-    // An element of a list costs a byte besides itself.
-    let recent = list(account::RECENT_IDS).iter().zip(list(account::RECENT_PAYLOADS));
-    let recent = recent.map(|(id, payload)| size(id) + size(payload) + 2).collect();
-    let item = item.iter().map(|(name, value)| name.len() + size(value)).sum();
-    Weight { item, recent }
-}
-
-/// The size of a value as DynamoDB counts it.
-fn size(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::B(blob) => blob.as_ref().len(),
-        AttributeValue::N(number) => {
-            let digits = number.trim_start_matches('-').trim_end_matches('0').len().max(1);
-            digits.div_ceil(2) + 1 + usize::from(number.starts_with('-'))
-        }
-        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + size(value)).sum::<usize>(),
-        AttributeValue::M(map) => {
-            3 + map.iter().map(|(key, value)| 1 + key.len() + size(value)).sum::<usize>()
-        }
-        _ => 1,
-    }
-}
-
-/// An item being read, with what is needed to name it when it is broken.
-pub(super) struct Row<'a> {
-    table: &'static str,
-    item: &'a Item,
-}
-
-type Read<T> = Result<T, StoreError>;
-
-impl<'a> Row<'a> {
-    pub(super) fn of(table: &'static str, item: &'a Item) -> Row<'a> {
-        Row { table, item }
-    }
-
-    pub(super) fn broken(&self, attribute: &str, problem: impl Display) -> StoreError {
-        let part = |name: &str| match self.item.get(name) {
-            Some(AttributeValue::S(text)) => text.as_str(),
-            _ => "",
-        };
-        StoreError::Broken {
-            table: self.table,
-            key: format!("{} {}", part(ACCOUNT), part(SORT)).trim_end().to_owned(),
-            attribute: attribute.to_owned(),
-            problem: problem.to_string(),
-        }
-    }
-
-    fn packed<T>(&self, name: &str, read: Result<T, PackedError>) -> Read<T> {
-        read.map_err(|e| self.broken(name, e))
-    }
-
-    fn get(&self, name: &str) -> Read<&'a AttributeValue> {
-        self.item.get(name).ok_or_else(|| self.broken(name, "is missing"))
-    }
-
-    pub(super) fn optional_text(&self, name: &str) -> Read<Option<&'a str>> {
-        if self.item.contains_key(name) { self.text(name).map(Some) } else { Ok(None) }
-    }
-
-    pub(super) fn text(&self, name: &str) -> Read<&'a str> {
-        match self.get(name)? {
-            AttributeValue::S(text) => Ok(text),
-            _ => Err(self.broken(name, "is not a text")),
-        }
-    }
-
-    fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Read<T> {
-        self.text(name)?.parse().map_err(|e| self.broken(name, e))
-    }
-
-    fn number_of<T: FromStr>(&self, name: &str, value: &AttributeValue) -> Read<T> {
-        match value {
-            AttributeValue::N(n) => n.parse().map_err(|_| self.broken(name, "is out of range")),
-            _ => Err(self.broken(name, "is not a number")),
-        }
-    }
-
-    pub(super) fn number<T: FromStr>(&self, name: &str) -> Read<T> {
-        self.number_of(name, self.get(name)?)
-    }
-
-    fn optional_number<T: FromStr>(&self, name: &str) -> Read<Option<T>> {
-        self.item.get(name).map(|value| self.number_of(name, value)).transpose()
-    }
-
-    fn credits(&self, name: &str) -> Read<Credits> {
-        self.number(name).map(Credits::from_micro)
-    }
-
-    pub(super) fn instant(&self, name: &str) -> Read<Instant> {
-        let ms: i64 = self.number(name)?;
-        if !(0..=Instant::MAX.ms()).contains(&ms) {
-            return Err(self.broken(name, "is not an instant"));
-        }
-        Ok(Instant::from_ms(ms))
-    }
-
-    fn bytes_of(&self, name: &str, value: &'a AttributeValue) -> Read<&'a [u8]> {
-        match value {
-            AttributeValue::B(blob) => Ok(blob.as_ref()),
-            _ => Err(self.broken(name, "is not bytes")),
-        }
-    }
-
-    fn bytes(&self, name: &str) -> Read<&'a [u8]> {
-        self.bytes_of(name, self.get(name)?)
-    }
-
-    fn id_of(&self, name: &str, value: &'a AttributeValue) -> Read<OperationId> {
-        let bytes = self.bytes_of(name, value)?.try_into();
-        bytes.map(OperationId::from_bytes).map_err(|_| self.broken(name, "is not an id"))
-    }
-
-    fn id(&self, name: &str) -> Read<OperationId> {
-        self.id_of(name, self.get(name)?)
-    }
-
-    fn list(&self, name: &str) -> Read<&'a [AttributeValue]> {
-        match self.get(name)? {
-            AttributeValue::L(list) => Ok(list),
-            _ => Err(self.broken(name, "is not a list")),
-        }
-    }
-
-    fn optional_list(&self, name: &str) -> Read<&'a [AttributeValue]> {
-        if self.item.contains_key(name) { self.list(name) } else { Ok(&[]) }
-    }
-
-    fn map(&self, name: &str) -> Read<&'a HashMap<String, AttributeValue>> {
-        match self.get(name)? {
-            AttributeValue::M(map) => Ok(map),
-            _ => Err(self.broken(name, "is not a map")),
-        }
-    }
 }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use local::stripe::WEBHOOK_SECRET;
 use serde_json::{Value, json};
+use shared::command::payment;
 use shared::domain::{CheckoutRequest, Key};
-use shared::operate::payment;
 use shared::stripe::signature;
 use tests::support::{Answer, answer, request};
 

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde_json::{Value, json};
 use shared::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId};
 use shared::http::cursor;
-use shared::listing::From;
+use shared::query::ledger::From;
 use shared::session::{Audience, Keys, Scope, Session};
 use shared::store::packed;
 use shared::stripe::signature;

@@ -6,8 +6,8 @@ use local::stripe::Deed;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
+use shared::command::payment;
 use shared::domain::{AccountId, CheckoutRequest, Key, Order};
-use shared::operate::payment;
 use tests::proof::{self, DELIVERIES, PAYMENTS, PERMUTATIONS, Size};
 
 use crate::support::Stack;

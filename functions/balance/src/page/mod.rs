@@ -13,7 +13,8 @@ use shared::domain::AccountId;
 use shared::domain::entry::Viewer;
 use shared::domain::period::Day;
 use shared::http::{self, Call, Problem, page};
-use shared::listing::{self, Filter, From};
+use shared::query;
+use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::session::{Scope, Session};
 use shared::world::World;
 
@@ -46,21 +47,14 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
     };
     let viewer = Viewer::Customer;
     let filter = Filter { viewer, ..filter };
-    let loaded = super::read(world, call, account).await?;
-    let now = world.clock.now();
-    let settled = settle::settle(&loaded.account, &catalog, now);
-    let settled = settled.map_err(|fault| call.problem(fault))?;
-    let pending = match from {
-        None => super::pending(&loaded.account, &catalog, now).map_err(|f| call.problem(f))?,
-        Some(_) => None,
-    };
-    let pending = pending.filter(|pending| filter.fits(&pending.entry));
-    let listed = listing::search(&world.store, &loaded, &filter, from, ENTRIES).await;
-    let listed = listed.map_err(|error| call.problem(error))?;
+    let loaded = query::account(world, account).await?;
+    let (part, now) = ((&filter, from, ENTRIES), world.clock.now());
+    let part = query::ledger::part(world, &loaded, &catalog, part, now).await?;
+    let LedgerPart { pending, listed } = part;
+    let settled = settle::settle(&loaded.account, &catalog, now)?;
     let to = Day::of(now).plus(1);
     let from_day = to.minus(DAYS);
-    let days = shared::usage::usage(&world.store, account, from_day, to).await;
-    let days = days.map_err(|error| call.problem(error))?.unwrap_or_default();
+    let days = query::usage::usage(world, account, from_day, to).await?;
     let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
     let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
     let entries = http::ledger::listing_json(pending, listed_entries, None, &catalog, viewer);
@@ -94,8 +88,7 @@ async fn show_receipts(world: &World, call: &Call<'_>, entries: &mut Value) -> R
         let topped_up = entry["kind"] == "topped_up";
         let intent = entry["reference"].as_str().filter(|_| topped_up);
         let Some(intent) = intent.and_then(|id| id.parse().ok()) else { continue };
-        let payment = world.store.payment(&intent, world.clock.now()).await;
-        let payment = payment.map_err(|error| call.problem(error))?;
+        let payment = world.store.payment(&intent, world.clock.now()).await?;
         if let Some(url) = http::payment::receipt(&payment, &call.base()) {
             entry["receipt_url"] = json!(url);
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shared::domain::catalog::{Action, Pack};
 use shared::domain::period::Day;
 use shared::domain::{Account, Catalog, Credits, Instant};
-use shared::listing::KINDS;
+use shared::query::ledger::KINDS;
 
 use super::render::unit;
 

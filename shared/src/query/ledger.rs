@@ -4,8 +4,10 @@ use crate::decide::MARGIN;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Viewer;
 use crate::domain::ledger::{Placed, Stretch};
-use crate::domain::{Entry, Instant, Seq, What};
+use crate::domain::{Catalog, Entry, Instant, Seq, What};
+use crate::failure::Failure;
 use crate::store::{Loaded, Store, StoreError, gap};
+use crate::world::World;
 
 /// How many entries a page usually holds.
 const USUAL: usize = 16;
@@ -104,6 +106,35 @@ fn action_of(what: &What) -> Option<ActionNumber> {
     }
 }
 
+/// A part of the ledger, as a reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerPart {
+    /// What time did and nobody wrote down, so that the entries always sum to the balance. It comes
+    /// before the latest entry, where that is asked for.
+    pub pending: Option<Placed>,
+    pub listed: Listed,
+}
+
+/// Up to `limit` entries that fit, before `from` or from the latest on, and what is pending.
+///
+/// # Errors
+/// As of [`list`].
+pub async fn part(
+    world: &World,
+    loaded: &Loaded,
+    catalog: &Catalog,
+    (filter, from, limit): (&Filter, Option<From>, usize),
+    now: Instant,
+) -> Result<LedgerPart, Failure> {
+    let pending = match from {
+        None => super::pending(&loaded.account, catalog, now)?,
+        Some(_) => None,
+    };
+    let pending = pending.filter(|pending| filter.fits(&pending.entry));
+    let listed = search(&world.store, loaded, filter, from, limit).await?;
+    Ok(LedgerPart { pending, listed })
+}
+
 /// Lists up to `limit` entries before `from`, or from the latest on.
 ///
 /// The account was read before the pages are: what left it in between is in a page by then, and
@@ -137,7 +168,7 @@ pub async fn search(
     let account = &loaded.account;
     let below = from.map_or(account.seq + 1, |from| from.below);
     let mut taken = Taken { filter, limit, below, entries: Vec::new() };
-    taken.take(Stretch::recent(account));
+    taken.take(account.stretch());
     let mut page = from.and_then(|from| from.page);
     // The page that was read last may hold more than was listed of it: it is read again.
     let mut before = page.map(|(time, first)| (time, first + 1));
@@ -188,7 +219,7 @@ struct Taken<'a> {
 
 impl Taken<'_> {
     /// Takes the entries of a stretch that come before those looked at and fit, the latest first.
-    fn take(&mut self, stretch: Stretch) {
+    fn take(&mut self, stretch: Stretch<'_>) {
         for placed in stretch.backwards(self.below) {
             if self.is_done() {
                 break;

@@ -1,11 +1,12 @@
 //! Payments carried through: orders placed, what Stripe says heard, what operators decide done.
 
-use super::upkeep::{page_now, settle_now};
-use super::{Failure, Run, TRIES, again, lost, retried, wait};
-use crate::decide::payment;
-use crate::decide::{Change, Guard, Receipt, Told, UnreadEvent, page, settle};
+use super::upkeep::{make_ready, settle_now};
+use super::{Run, lost, retried, until_known};
+use crate::decide::payment::{self, PaymentChange};
+use crate::decide::{Expect, Field, Receipt, Row, RowKey, RowWrite, UnreadEvent, Write, settle};
 use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{AccountId, Catalog, Credits, Key, OperationId, Refusal};
+use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
 
@@ -48,45 +49,51 @@ pub async fn order(
     request: &CheckoutRequest,
 ) -> Result<Order, Failure> {
     let run = &Run::begin(world, catalog);
+    until_known(run, || try_order(run, account, key, request)).await
+}
+
+async fn try_order(
+    run: &Run<'_>,
+    account: &AccountId,
+    key: &Key,
+    request: &CheckoutRequest,
+) -> Result<Option<Order>, Failure> {
+    let (world, catalog) = (run.world, run.catalog);
     let content = format!("checkout {}", request.pack);
-    for tried in 0..TRIES {
-        if let Some(receipt) = retried(run, || world.store.receipt(account, key)).await? {
-            if receipt.content != content {
-                return Err(Refusal::OperationReused.into());
-            }
-            let order = retried(run, || world.store.order(receipt.id)).await?;
-            return order.ok_or_else(|| lost(account).into());
+    if let Some(receipt) = retried(run, || world.store.receipt(account, key)).await? {
+        if receipt.content != content {
+            return Err(Refusal::OperationReused.into());
         }
-        let loaded = retried(run, || world.store.account(account)).await?;
-        let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
-        let now = world.clock.now();
-        let settled = settle::settle(&loaded.account, catalog, now)?.account;
-        let id = world.entropy.mint(now);
-        let order = payment::order(&settled, request, id, catalog, now);
-        let order = order.map_err(|refusal| run.refuse(refusal))?;
-        let customer = retried(run, || world.store.customer(account, request.live)).await?;
-        let order = Order { customer, ..order };
-        let (account, key) = (account.clone(), key.clone());
-        let receipt = Receipt { account, key, id, content: content.clone() };
-        match world.store.commit(&Change::Order(receipt, Box::new(order.clone()))).await {
-            Ok(Outcome::Done(_)) => return Ok(order),
-            Ok(_) => wait(run, tried).await,
-            Err(StoreError::Again(cause)) => again(run, tried, StoreError::Again(cause)).await?,
-            Err(error) => return Err(error.into()),
-        }
+        let order = retried(run, || world.store.order(receipt.id)).await?;
+        return order.ok_or_else(|| lost(account).into()).map(Some);
     }
-    Err(StoreError::Exhausted { tries: TRIES }.into())
+    let loaded = retried(run, || world.store.account(account)).await?;
+    let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
+    let now = world.clock.now();
+    let settled = settle::settle(&loaded.account, catalog, now)?.account;
+    let id = world.entropy.mint(now);
+    let order = payment::order(&settled, request, id, catalog, now);
+    let order = order.map_err(|refusal| run.refuse(refusal))?;
+    let customer = retried(run, || world.store.customer(account, request.live)).await?;
+    let order = Order { customer, ..order };
+    let receipt = Receipt { account: account.clone(), key: key.clone(), id, content };
+    let rows = [Row::Receipt(receipt), Row::Order(Box::new(order.clone()))];
+    let rows = rows.map(|row| RowWrite::Put(row, Expect::Absent)).into();
+    match world.store.commit(&Write { account: None, rows }).await? {
+        Outcome::Done(_) => Ok(Some(order)),
+        _ => Ok(None),
+    }
 }
 
 /// Notes what Stripe has told about an order.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn note(world: &World, id: OperationId, told: Told) -> Result<(), StoreError> {
+pub async fn note(world: &World, id: OperationId, told: Field) -> Result<(), StoreError> {
     let catalog = world.catalog().await;
     let run = &Run::begin(world, &catalog);
-    let change = Change::Told(id, told);
-    retried(run, || world.store.commit(&change)).await.map(|_| ())
+    let write = Write::row(RowWrite::Set(RowKey::Order(id), told, Expect::Present));
+    retried(run, || world.store.commit(&write)).await.map(|_| ())
 }
 
 /// Takes in what Stripe says, as often and in whatever order it says it. `adopt`: whether a payment
@@ -103,7 +110,7 @@ pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Fail
                 None => Ok(Heard::Foreign),
                 Some(order) if order.expired => Ok(Heard::Known),
                 Some(order) => {
-                    note(world, order.id, Told::Expired).await?;
+                    note(world, order.id, Field::Expired).await?;
                     Ok(Heard::Known)
                 }
             }
@@ -165,9 +172,9 @@ pub async fn keep(world: &World, event: UnreadEvent) -> Result<bool, StoreError>
     if retried(run, || world.store.parked_reaches(MOST_PARKED)).await? {
         return Ok(false);
     }
-    let change = Change::Keep(event);
+    let write = payment::keep(event);
     // Refused: it was kept before.
-    retried(run, || world.store.commit(&change)).await.map(|_| true)
+    retried(run, || world.store.commit(&write)).await.map(|_| true)
 }
 
 /// Notes what was decided about an event that was kept.
@@ -181,8 +188,8 @@ pub async fn settle_event(
 ) -> Result<(), Failure> {
     let catalog = world.catalog().await;
     let run = &Run::begin(world, &catalog);
-    let change = Change::Decide(event, decided);
-    match retried(run, || world.store.commit(&change)).await? {
+    let write = payment::decide_event(event, decided);
+    match retried(run, || world.store.commit(&write)).await? {
         Outcome::Done(_) => Ok(()),
         _ => Err(Refusal::PaymentNotParked.into()),
     }
@@ -201,78 +208,83 @@ async fn join(
 ) -> Result<Heard, Failure> {
     let catalog = world.catalog().await;
     let run = &Run::begin(world, &catalog);
-    for tried in 0..TRIES {
-        let now = world.clock.now();
-        let mut before = retried(run, || world.store.payment(intent, now)).await?;
-        if let Some(mended) = mended {
-            // A write of it since then has changed the account as well.
-            if before.version != mended.version {
-                return Ok(Heard::Known);
-            }
-            before.applied = mended.got;
+    until_known(run, || try_join(run, intent, adopt, mended, becomes)).await
+}
+
+async fn try_join(
+    run: &Run<'_>,
+    intent: &IntentId,
+    adopt: bool,
+    mended: Option<&Mended>,
+    becomes: &Becomes<'_>,
+) -> Result<Option<Heard>, Failure> {
+    let store = &run.world.store;
+    let now = run.world.clock.now();
+    let mut before = retried(run, || store.payment(intent, now)).await?;
+    if let Some(mended) = mended {
+        // A write of it since then has changed the account as well.
+        if before.version != mended.version {
+            return Ok(Some(Heard::Known));
         }
-        // The order may be told by what is said now.
-        let id = becomes(&before, None).ok().and_then(|after| after.order()).or(before.order());
-        let order = match id {
-            Some(id) => retried(run, || world.store.order(id)).await?,
-            None => None,
-        };
-        // An order that was never placed here: another system's, that sells through the same account.
-        if order.is_none() && (id.is_some() || (!adopt && before.version == 0)) {
-            return Ok(Heard::Foreign);
-        }
-        let after = becomes(&before, order.as_ref())?;
-        let loaded = match &order {
-            Some(order) => {
-                let loaded = retried(run, || world.store.account(&order.account)).await?;
-                Some(loaded.ok_or_else(|| lost(&order.account))?)
-            }
-            None => None,
-        };
-        let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
-        let operation = world.entropy.mint(now);
-        let met = order.as_ref().and_then(|order| payment::customer(&before, &after, order));
-        let change = payment::change(&before, after, ordered, operation, now);
-        let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
-        let Some(mut change) = change else {
-            return Ok(Heard::Known);
-        };
-        if let Some(met) = met {
-            let known = retried(run, || world.store.customer(&met.account, met.live)).await?;
-            change.customer = Some(met).filter(|_| known.is_none());
-        }
-        let when = change.change.as_ref().map_or(&[][..], |change| &change.when);
-        if let Some(loaded) = &loaded {
-            if when.contains(&Guard::ValidAt(now)) && loaded.account.valid_until <= now {
-                settle_now(run, Some(loaded)).await?;
-                continue;
-            }
-            if !when.is_empty() && loaded.account.recent.len() >= page::CAPACITY {
-                page_now(run, Some(loaded)).await?;
-                continue;
-            }
-        }
-        let news = News {
-            order: order.as_ref().map(|order| (order.id, order.account.clone())),
-            intent: intent.clone(),
-            before: before.applied,
-            after: change.payment.applied,
-            parked: change.parks.clone().and_then(|(begins, why)| begins.then_some(why)),
-        };
-        let settles = change.change.is_some();
-        match world.store.commit(&Change::Payment(Box::new(change))).await {
-            Ok(Outcome::Done(_)) => {
-                if let (true, Some((_, account))) = (settles, &news.order) {
-                    tidy(run, account).await;
-                }
-                return Ok(Heard::News(news));
-            }
-            Ok(_) => wait(run, tried).await,
-            Err(StoreError::Again(cause)) => again(run, tried, StoreError::Again(cause)).await?,
-            Err(error) => return Err(error.into()),
-        }
+        before.applied = mended.got;
     }
-    Err(StoreError::Exhausted { tries: TRIES }.into())
+    // The order may be told by what is said now.
+    let id = becomes(&before, None).ok().and_then(|after| after.order()).or(before.order());
+    let order = match id {
+        Some(id) => retried(run, || store.order(id)).await?,
+        None => None,
+    };
+    // An order that was never placed here: another system's, that sells through the same account.
+    if order.is_none() && (id.is_some() || (!adopt && before.version == 0)) {
+        return Ok(Some(Heard::Foreign));
+    }
+    let after = becomes(&before, order.as_ref())?;
+    let loaded = match &order {
+        Some(order) => {
+            let loaded = retried(run, || store.account(&order.account)).await?;
+            Some(loaded.ok_or_else(|| lost(&order.account))?)
+        }
+        None => None,
+    };
+    let met = order.as_ref().and_then(|order| payment::customer(&before, &after, order));
+    let customer = match met {
+        Some(met) => {
+            let known = retried(run, || store.customer(&met.account, met.live)).await?;
+            Some(met).filter(|_| known.is_none())
+        }
+        None => None,
+    };
+    // Read once, after what it stamps was read.
+    let now = run.world.clock.now();
+    let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
+    let change = payment::change(&before, after, ordered, run.world.entropy.mint(now), now);
+    let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
+    let Some(change) = change else {
+        return Ok(Some(Heard::Known));
+    };
+    let change = PaymentChange { customer, ..change };
+    if let (Some(loaded), Some(write)) = (&loaded, &change.change)
+        && !make_ready(run, loaded, write, now).await?
+    {
+        return Ok(None);
+    }
+    let news = News {
+        order: order.as_ref().map(|order| (order.id, order.account.clone())),
+        intent: intent.clone(),
+        before: before.applied,
+        after: change.payment.applied,
+        parked: change.parks.clone().and_then(|(begins, why)| begins.then_some(why)),
+    };
+    let settles = change.change.is_some();
+    match store.commit(&change.write()).await? {
+        Outcome::Done(_) => {
+            if let (true, Some((_, account))) = (settles, &news.order) {
+                tidy(run, account).await;
+            }
+            Ok(Some(Heard::News(news)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Settles the note at once, so that the ledger tells what was taken back and what is debt. If it

@@ -3,7 +3,6 @@
 //! Every loop here is bounded, waits before it tries the same again, and ends in an answer that is
 //! known, or in one that says it is not.
 
-mod batch;
 mod once;
 mod operator;
 pub mod payment;
@@ -14,17 +13,17 @@ mod upkeep;
 
 use std::time::Duration;
 
-pub use batch::{BatchFailure, batch};
-pub use once::once;
-pub use operator::{Made, Make, receipted};
+pub use once::{BatchFailure, batch, once};
+pub use operator::{Make, receipted};
 pub use refund::refund;
 pub use tally::tally;
 
-use crate::decide;
+use crate::decide::Fault;
 use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
 use crate::domain::usage::Used;
 use crate::domain::{AccountId, Catalog, Instant, Refusal};
+use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
 use crate::store::{Doubt, StoreError};
 use crate::world::World;
@@ -37,33 +36,6 @@ const PATIENCE: Span = Span::from_s(8);
 /// The wait after the nth try is drawn from 0 to this, doubled each time up to the longest.
 const SHORTEST_WAIT_MS: u64 = 5;
 const LONGEST_WAIT_MS: u64 = 250;
-
-/// Why an operation has no receipt.
-#[derive(Debug)]
-pub enum Failure {
-    Refusal(Refusal),
-    Store(StoreError),
-    /// The keys of sessions cannot be used.
-    Sessions(session::NoKeys),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::Refusal(refusal)
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
-        Failure::Store(error)
-    }
-}
-
-impl From<decide::Fault> for Failure {
-    fn from(fault: decide::Fault) -> Failure {
-        Failure::Store(StoreError::Fault(fault))
-    }
-}
 
 /// An operation that happened: its entry, and whether it happened before this request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +80,24 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Tries until the outcome is known. A try without one: something came in between.
+async fn until_known<T, F>(run: &Run<'_>, mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<Option<T>, Failure>>,
+{
+    for tried in 0..TRIES {
+        match attempt().await {
+            Ok(Some(known)) => return Ok(known),
+            Ok(None) => wait(run, tried).await,
+            Err(Failure::Store(StoreError::Again(cause))) => {
+                again(run, tried, StoreError::Again(cause)).await?;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(StoreError::Exhausted { tries: TRIES }.into())
+}
+
 async fn retried<T, F>(run: &Run<'_>, mut read: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -138,5 +128,5 @@ async fn wait(run: &Run<'_>, tried: usize) {
 
 fn lost(account: &AccountId) -> StoreError {
     let problem = "an operation that was written is not in the ledger".to_owned();
-    StoreError::Fault(decide::Fault::Account { account: account.to_string(), problem })
+    StoreError::Fault(Fault::Account { account: account.to_string(), problem })
 }

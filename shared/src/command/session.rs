@@ -1,24 +1,14 @@
 //! Sessions carried through: made for a service, entered by a link, opened by a token.
 
-use super::{Failure, Run};
-use crate::decide::{Change, Entrance};
+use super::Run;
+use crate::decide::{Entrance, Row, Write};
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Catalog, Refusal};
-use crate::secrets::SecretError;
-use crate::session::{Audience, Keys, KeysError, Scope, Session, TokenError};
+use crate::failure::Failure;
+use crate::query;
+use crate::session::{Audience, Keys, NoKeys, Scope, Session, TokenError};
 use crate::store::Outcome;
 use crate::world::World;
-
-/// Why no session can be made or opened: for an operator, not for the caller.
-#[derive(Debug, thiserror::Error)]
-pub enum NoKeys {
-    #[error("this function has no keys for sessions")]
-    None,
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-}
 
 /// What a service asks of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +39,7 @@ pub async fn make(
     account: AccountId,
     request: SessionRequest,
 ) -> Result<Opened, Failure> {
-    if world.store.account(&account).await?.is_none() {
-        return Err(Refusal::AccountNotFound.into());
-    }
+    query::account(world, &account).await?;
     let now = world.clock.now();
     let session = Session {
         id: world.entropy.mint(now),
@@ -83,11 +71,11 @@ pub async fn enter(world: &World, catalog: &Catalog, link: &str) -> Result<Opene
         session: id,
         expires_at: linked.expires_at,
     };
-    let change = Change::Enter(entrance);
-    match super::retried(run, || world.store.commit(&change)).await? {
+    let write = Write::once(Row::Entrance(entrance));
+    match super::retried(run, || world.store.commit(&write)).await? {
         Outcome::Done(_) => {}
         // We were here ourselves: the reply of an earlier attempt was lost.
-        Outcome::EntranceExists(there) if there.session == id => {}
+        Outcome::RowRefused(_, Some(Row::Entrance(there))) if there.session == id => {}
         _ => return Err(Refusal::SessionRequired.into()),
     }
     let token = keys(world).await?.sign(&session, Audience::Customer);
@@ -123,10 +111,4 @@ async fn keys(world: &World) -> Result<Keys, NoKeys> {
 async fn keys_again(world: &World) -> Result<Keys, NoKeys> {
     let secret = world.session_keys.as_ref().ok_or(NoKeys::None)?;
     Ok(Keys::parse(&secret.again(world.clock.now()).await?)?)
-}
-
-impl From<NoKeys> for Failure {
-    fn from(error: NoKeys) -> Failure {
-        Failure::Sessions(error)
-    }
 }

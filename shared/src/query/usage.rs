@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use crate::decide::MARGIN;
 use crate::decide::tally::Counted;
 use crate::domain::period::Day;
-use crate::domain::{AccountId, Entry, Usage};
+use crate::domain::{AccountId, Entry, Refusal, Usage};
+use crate::failure::Failure;
 use crate::store::{Store, StoreError, gap};
+use crate::world::World;
 
 /// How many pages that were not counted yet one request reads, and how many requests there are at
 /// most: some 60 000 entries, which only a relay that stood still for long leaves behind.
@@ -19,24 +21,25 @@ const REQUESTS: usize = 8;
 const TRIES: usize = 8;
 
 /// What an account consumed on each day from `from` on and before `to`, without the days on which
-/// nothing was. None: there is no such account.
+/// nothing was.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Exhausted`] if much is not counted yet.
+/// [`Refusal::AccountNotFound`], or [`StoreError`]; [`StoreError::Exhausted`] if much is not counted
+/// yet.
 pub async fn usage(
-    store: &Store,
+    world: &World,
     account: &AccountId,
     from: Day,
     to: Day,
-) -> Result<Option<BTreeMap<Day, Usage>>, StoreError> {
+) -> Result<BTreeMap<Day, Usage>, Failure> {
     for _ in 0..TRIES {
-        match try_usage(store, account, from, to).await? {
-            Read::Days(days) => return Ok(Some(days)),
-            Read::NoAccount => return Ok(None),
+        match try_usage(&world.store, account, from, to).await? {
+            Read::Days(days) => return Ok(days),
+            Read::NoAccount => return Err(Refusal::AccountNotFound.into()),
             Read::Raced => {}
         }
     }
-    Err(StoreError::Exhausted { tries: TRIES })
+    Err(StoreError::Exhausted { tries: TRIES }.into())
 }
 
 enum Read {

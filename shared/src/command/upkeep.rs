@@ -1,12 +1,13 @@
 //! What an account needs in between: look-ups, settles and pages.
 
-use super::{Failure, PATIENCE, Run, lost, retried};
-use crate::decide::{Change, page, settle};
+use super::{PATIENCE, Run, lost, retried};
+use crate::decide::{AccountWrite, Guard, Row, Write, page, settle};
 use crate::domain::ledger::Placed;
 use crate::domain::refusal::HoldEnd;
-use crate::domain::{AccountId, OperationId, Refusal, Seq, What};
-use crate::listing;
+use crate::domain::{AccountId, Instant, OperationId, Refusal, Seq, What};
+use crate::failure::Failure;
 use crate::metrics::Metric;
+use crate::query::ledger;
 use crate::store::{Loaded, Outcome, StoreError};
 
 /// How many entries are read at a time where many may have to be: few at first, for what is sought
@@ -86,7 +87,7 @@ pub(super) async fn back_to<T>(
             break;
         }
         let stretch = (STRETCH.0 << nth.min(16)).min(STRETCH.1);
-        let listed = retried(run, || listing::list(&run.world.store, &loaded, from, stretch));
+        let listed = retried(run, || ledger::list(&run.world.store, &loaded, from, stretch));
         let listed = listed.await?;
         for placed in listed.entries.iter().take_while(|placed| placed.seq >= seq) {
             if let Some(found) = visit(placed) {
@@ -101,11 +102,32 @@ pub(super) async fn back_to<T>(
     Err(StoreError::Exhausted { tries: STRETCHES })
 }
 
+/// Whether the account, as it was read, can take this write at `now`. If not, what is in the way is
+/// done away with: it is settled, or a page is written.
+pub(super) async fn make_ready(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    write: &AccountWrite,
+    now: Instant,
+) -> Result<bool, Failure> {
+    let stale = loaded.account.valid_until <= now;
+    if stale && write.when.contains(&Guard::ValidAt(now)) {
+        settle_now(run, Some(loaded)).await?;
+        return Ok(false);
+    }
+    let full = loaded.account.recent.len() >= page::CAPACITY;
+    if full && write.when.iter().any(|guard| matches!(guard, Guard::RoomFor(_))) {
+        page_now(run, Some(loaded)).await?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
 /// Settles; losing to somebody else is as good.
 pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
     let change = settle::change(&loaded.account, run.catalog, run.world.clock.now())?;
-    match run.world.store.commit(&Change::Account(change)).await {
+    match run.world.store.commit(&Write::account(change)).await {
         Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, 1).await,
         Ok(_) | Err(StoreError::Again(_)) => {}
         Err(error) => return Err(error.into()),
@@ -143,8 +165,8 @@ pub(super) async fn write_page(
     let Some(page) = page::page(account, &loaded.weight, count) else {
         return Ok(());
     };
-    let there = match run.world.store.commit(&Change::Page(page.clone())).await? {
-        Outcome::PageExists(there) => there,
+    let there = match run.world.store.commit(&Write::once(Row::Page(page.clone()))).await? {
+        Outcome::RowRefused(_, Some(Row::Page(there))) => there,
         _ => {
             run.world.metrics.add(Metric::Pages, 1);
             page
@@ -160,6 +182,6 @@ pub(super) async fn write_page(
         }
         return Ok(());
     };
-    run.world.store.commit(&Change::Account(trim)).await?;
+    run.world.store.commit(&Write::account(trim)).await?;
     Ok(())
 }

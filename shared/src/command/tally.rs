@@ -1,7 +1,6 @@
 //! Tally carried through: pages counted into the usage of their days, as far as there are pages.
 
 use super::{PATIENCE, Run, TRIES, again, retried, wait};
-use crate::decide::Change;
 use crate::decide::tally::{self, Counted};
 use crate::domain::AccountId;
 use crate::store::{Outcome, StoreError};
@@ -63,11 +62,13 @@ async fn try_tally(run: &Run<'_>, account: &AccountId) -> Result<Counting, Store
         }
         known.push(latest);
     }
-    let Some(tally) = tally::tally(account, known, &pages) else {
+    let Some(write) = tally::tally(account, known, &pages) else {
         return Ok(Counting::Done);
     };
-    match store.commit(&Change::Tally(tally)).await? {
-        Outcome::Refused(_) => Ok(Counting::Raced),
-        _ => Ok(Counting::On(pages.iter().map(|page| page.entries.len() as u64).sum())),
+    match store.commit(&write).await? {
+        Outcome::Done(_) => {
+            Ok(Counting::On(pages.iter().map(|page| page.entries.len() as u64).sum()))
+        }
+        _ => Ok(Counting::Raced),
     }
 }

@@ -1,15 +1,16 @@
 //! A refund carried through: the debit is looked up, and the line it was burnt of.
 
-use super::operator::{happened, until_known};
-use super::upkeep::{back_to, look_up, page_now, settle_now};
-use super::{Answer, Failure, Receipted, Run, lost};
+use super::operator::{commit_receipted, happened};
+use super::upkeep::{back_to, look_up, make_ready};
+use super::{Answer, Receipted, Run, lost, until_known};
+use crate::decide::Receipt;
 use crate::decide::refund::{self, Known, Layout, RefundRequest, ReturnedOf};
-use crate::decide::{Change, Receipt, Step, page};
 use crate::domain::grant::Line;
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Grant, Instant, Key, Movement, Refusal, Seq, What,
 };
-use crate::store::{Outcome, StoreError};
+use crate::failure::Failure;
+use crate::store::StoreError;
 use crate::world::World;
 
 /// Gives back what a debit charged, once for the key.
@@ -24,7 +25,9 @@ pub async fn refund(
     request: &RefundRequest,
 ) -> Answer {
     let run = &Run::begin(world, catalog);
-    until_known(run, || try_refund(run, account, key, request)).await
+    let receipted = until_known(run, || try_refund(run, account, key, request)).await?;
+    receipted.count(&world.metrics);
+    Ok(receipted)
 }
 
 /// One try. None: something came in between; try again.
@@ -54,30 +57,16 @@ async fn try_refund(
     let now = run.world.clock.now();
     let id = run.world.entropy.mint(now);
     let known = Known { debit: &debit, refunded, layout: layout.as_ref() };
-    let change = refund::change(&loaded.account, request, known, id, run.catalog, now);
-    let mut change = change.map_err(|refusal| run.refuse(refusal))?;
-    for step in &mut change.change.then {
-        if let Step::Append(entry) = step {
-            entry.key = Some(key.as_str().to_owned());
+    let write = refund::change(&loaded.account, request, known, id, run.catalog, now);
+    let mut write = write.map_err(|refusal| run.refuse(refusal))?;
+    if let Some(account) = &mut write.account {
+        account.keyed(key);
+        if !make_ready(run, &loaded, account, now).await? {
+            return Ok(None);
         }
-    }
-    if loaded.account.valid_until <= now {
-        settle_now(run, Some(&loaded)).await?;
-        return Ok(None);
-    }
-    if loaded.account.recent.len() >= page::CAPACITY {
-        page_now(run, Some(&loaded)).await?;
-        return Ok(None);
     }
     let receipt = Receipt { account: account.clone(), key: key.clone(), id, content };
-    let change = Change::Refund(receipt.clone(), change);
-    match run.world.store.commit_in(&change, &run.doubt).await? {
-        Outcome::Done(_) => happened(run, &receipt, &receipt.content, false).await.map(Some),
-        Outcome::ReceiptExists(there) => {
-            happened(run, &there, &receipt.content, true).await.map(Some)
-        }
-        _ => Ok(None),
-    }
+    commit_receipted(run, receipt, write).await
 }
 
 /// The line that entry number `seq` was burnt of, and what became of it.

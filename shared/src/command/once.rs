@@ -1,0 +1,289 @@
+//! What a service asks for, carried through: one request, or a batch of debits, which is the same.
+
+use super::upkeep::{how_it_ended, look_up, page_if_due, page_now, seen, settle_now};
+use super::{Answer, Receipted, Run, TRIES, again, lost, retried, until_known, wait};
+use crate::decide::debit::{self, Price};
+use crate::decide::once::{self, Attempt, Next, Request, Route};
+use crate::decide::{AHEAD, MARGIN, Name, Row, WINDOW, Write};
+use crate::domain::ledger::Placed;
+use crate::domain::{AccountId, Catalog, Credits, Key, OperationId, Refusal};
+use crate::failure::Failure;
+use crate::store::{Outcome, StoreError};
+use crate::world::World;
+
+/// Why a batch has no receipts, and which of its debits is the reason, if it is one of them.
+#[derive(Debug)]
+pub struct BatchFailure {
+    pub index: Option<usize>,
+    pub failure: Failure,
+}
+
+impl<E: Into<Failure>> From<E> for BatchFailure {
+    fn from(error: E) -> BatchFailure {
+        BatchFailure { index: None, failure: error.into() }
+    }
+}
+
+/// Does what a service asks of an account, once for the key.
+///
+/// # Errors
+/// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
+pub async fn once(world: &World, catalog: &Catalog, key: &Key, request: &Request) -> Answer {
+    let run = &Run::begin(world, catalog);
+    let member = Member::begin(run, key, request, "Idempotency-Key").await?;
+    let done = together(run, &request.account, vec![member]).await;
+    let receipted = done.map_err(|failed| failed.failure)?.pop();
+    receipted.ok_or_else(|| lost(&request.account).into())
+}
+
+/// Debits an account for all of `debits`, each once for its key; those that happened before count as
+/// done.
+///
+/// # Errors
+/// [`BatchFailure`]: nothing of what had not happened before has happened, or, of a [`StoreError`],
+/// it is not known.
+pub async fn batch(
+    world: &World,
+    catalog: &Catalog,
+    account: &AccountId,
+    debits: &[(Key, Request)],
+) -> Result<Vec<Receipted>, BatchFailure> {
+    let run = &Run::begin(world, catalog);
+    let mut members: Vec<Member<'_>> = Vec::with_capacity(debits.len());
+    for (index, (key, request)) in debits.iter().enumerate() {
+        let failed = |failure| BatchFailure { index: Some(index), failure };
+        let member = Member::begin(run, key, request, "id").await.map_err(failed)?;
+        // A UUID and the ULID of the same bits are one id.
+        let same = |other: &Member<'_>| member.id().is_some() && other.id() == member.id();
+        if members.iter().any(same) {
+            return Err(failed(Refusal::invalid("id", "is repeated").into()));
+        }
+        members.push(member);
+    }
+    together(run, account, members).await
+}
+
+/// One operation on its way.
+struct Member<'a> {
+    key: &'a Key,
+    request: &'a Request,
+    price: Price,
+    state: State,
+    /// Where the caller sent its key.
+    field: &'static str,
+}
+
+/// How far an operation has come.
+enum State {
+    Done(Box<Receipted>),
+    /// It may happen by this id, which a name stands for, or the key is.
+    New {
+        id: OperationId,
+        named: bool,
+    },
+}
+
+impl<'a> Member<'a> {
+    async fn begin(
+        run: &Run<'_>,
+        key: &'a Key,
+        request: &'a Request,
+        field: &'static str,
+    ) -> Result<Member<'a>, Failure> {
+        let price = price_of(run, key, request).await?;
+        let state = match key.id() {
+            Some(id) => State::New { id, named: false },
+            None => State::New { id: name(run, key, &request.account, None).await?, named: true },
+        };
+        let mut member = Member { key, request, price, state, field };
+        member.check_age(run).await?;
+        Ok(member)
+    }
+
+    fn id(&self) -> Option<OperationId> {
+        match self.state {
+            State::New { id, .. } => Some(id),
+            State::Done(_) => None,
+        }
+    }
+
+    fn attempt(&self) -> Option<Attempt<'_>> {
+        let State::New { id, named } = self.state else { return None };
+        let key = if named { Some(self.key.as_str()) } else { self.key.shown() };
+        Some(Attempt { request: self.request, price: self.price, id, key })
+    }
+
+    /// Takes what happened before as done, if it is the same request.
+    fn happened(&mut self, found: Placed) -> Result<(), Failure> {
+        if let Some(attempt) = self.attempt() {
+            once::replay(&attempt, &found.entry)?;
+            self.state = State::Done(Box::new(Receipted { found, replayed: true }));
+        }
+        Ok(())
+    }
+
+    /// An id older than the window is answered if it happened. If not, an earlier attempt may still be
+    /// on its way for a while; after that it can never be applied any more, and the key is taken like
+    /// any other string.
+    async fn check_age(&mut self, run: &Run<'_>) -> Result<(), Failure> {
+        for _ in 0..TRIES {
+            let State::New { id, named } = self.state else { return Ok(()) };
+            let now = run.world.clock.now();
+            if id.time() > now + AHEAD {
+                let problem = "is dated more than 5 s in the future";
+                return Err(Refusal::invalid(self.field, problem).into());
+            }
+            if now - id.time() <= WINDOW {
+                return Ok(());
+            }
+            let account = &self.request.account;
+            match seen(run, account, &id).await? {
+                Some(found) => self.happened(found)?,
+                None if now - id.time() <= WINDOW + MARGIN => {
+                    return Err(StoreError::OnItsWay.into());
+                }
+                None => {
+                    let replaces = Some(id).filter(|_| named);
+                    let id = name(run, self.key, account, replaces).await?;
+                    self.state = State::New { id, named: true };
+                }
+            }
+        }
+        Err(StoreError::Exhausted { tries: TRIES }.into())
+    }
+}
+
+/// Carries operations of one account through, all or none of those that had not happened.
+async fn together(
+    run: &Run<'_>,
+    account: &AccountId,
+    mut members: Vec<Member<'_>>,
+) -> Result<Vec<Receipted>, BatchFailure> {
+    let mut known = None;
+    let mut route = Route::Fast;
+    for tried in 0..TRIES {
+        for (index, member) in members.iter_mut().enumerate() {
+            let aged = member.check_age(run).await;
+            aged.map_err(|failure| BatchFailure { index: Some(index), failure })?;
+        }
+        let attempts: Vec<Attempt<'_>> = members.iter().filter_map(Member::attempt).collect();
+        let Some(first) = attempts.first() else { return Ok(receipts(run, members)) };
+        // What is about a hold names it as it is; everything else is asked for without looking.
+        if known.is_none() && first.request.ask.hold().is_some() {
+            known = retried(run, || run.world.store.account(account)).await?.map(Box::new);
+        }
+        let now = run.world.clock.now();
+        let held = known.as_ref().map(|loaded| &loaded.account);
+        if let Some(change) = once::change(&attempts, held, now, route) {
+            known = match run.world.store.commit_in(&Write::account(change), &run.doubt).await {
+                Ok(Outcome::Done(Some(after))) => {
+                    let count = attempts.len();
+                    for member in &mut members {
+                        let Some(id) = member.id() else { continue };
+                        let found = after.account.find(&id).ok_or_else(|| lost(account))?;
+                        member.state = State::Done(Box::new(Receipted { found, replayed: false }));
+                    }
+                    page_if_due(run, *after, count).await;
+                    return Ok(receipts(run, members));
+                }
+                Ok(Outcome::AccountRefused(refused)) => refused,
+                Ok(_) => unreachable!("an update is done or refused"),
+                Err(StoreError::Again(cause)) => {
+                    again(run, tried, StoreError::Again(cause)).await?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+        }
+        let refused = known.as_ref().map(|loaded| &loaded.account);
+        match once::resume(&attempts, refused, run.catalog, now, route) {
+            Next::Happened(found) => found.into_iter().try_for_each(|found| {
+                let id = found.entry.id;
+                take(&mut members, |member| member.id() == Some(id), found)
+            })?,
+            Next::Refuse(refusal) => return Err(run.refuse(refusal).into()),
+            Next::Explain(hold) => {
+                let refusal = how_it_ended(run, account, &hold).await?;
+                return Err(run.refuse(refusal).into());
+            }
+            Next::LookUp { after, route: looked_up } => {
+                let ids: Vec<OperationId> = attempts.iter().map(|attempt| attempt.id).collect();
+                for id in ids {
+                    if let Some(found) = look_up(run, account, &id, after).await? {
+                        take(&mut members, |member| member.id() == Some(id), found)?;
+                    }
+                }
+                route = looked_up;
+            }
+            Next::Settle => settle_now(run, known.take().as_deref()).await?,
+            Next::Page => page_now(run, known.take().as_deref()).await?,
+            Next::Again => wait(run, tried).await,
+        }
+    }
+    Err(StoreError::Exhausted { tries: TRIES }.into())
+}
+
+/// Takes what happened before as done by the member that it is of.
+fn take(
+    members: &mut [Member<'_>],
+    is_its: impl Fn(&Member<'_>) -> bool,
+    found: Placed,
+) -> Result<(), BatchFailure> {
+    match members.iter().position(is_its) {
+        None => Ok(()),
+        Some(index) => {
+            let happened = members[index].happened(found);
+            happened.map_err(|failure| BatchFailure { index: Some(index), failure })
+        }
+    }
+}
+
+/// The receipts of all, in their order. None is left that is not done.
+fn receipts(run: &Run<'_>, members: Vec<Member<'_>>) -> Vec<Receipted> {
+    let receipts = members.into_iter().filter_map(|member| match member.state {
+        State::Done(receipted) => Some(*receipted),
+        State::New { .. } => None,
+    });
+    receipts.inspect(|receipted| receipted.count(&run.world.metrics)).collect()
+}
+
+/// The id that a key stands for; minted now if it stands for none, or for the one to replace.
+async fn name(
+    run: &Run<'_>,
+    key: &Key,
+    account: &AccountId,
+    replaces: Option<OperationId>,
+) -> Result<OperationId, Failure> {
+    until_known(run, || async {
+        let id = run.world.entropy.mint(run.world.clock.now());
+        let name = Name { account: account.clone(), key: key.clone(), id, replaces };
+        Ok(match run.world.store.commit(&once::name(name)).await? {
+            Outcome::Done(_) => Some(id),
+            Outcome::RowRefused(_, Some(Row::Name(there))) => Some(there.id),
+            _ => None,
+        })
+    })
+    .await
+}
+
+/// What a request costs. What the catalog does not sell any more has the price it had, if it happened.
+async fn price_of(run: &Run<'_>, key: &Key, request: &Request) -> Result<Price, Failure> {
+    let catalog = run.catalog.version;
+    let Some(charge) = request.ask.charge() else {
+        return Ok(Price { credits: Credits::ZERO, action: None, catalog });
+    };
+    let refusal = match debit::price(charge, run.catalog) {
+        Ok(price) => return Ok(price),
+        Err(refusal) => refusal,
+    };
+    let known = charge.action().and_then(|action| run.catalog.actions.get(action));
+    let Some(known) = known else { return Err(refusal.into()) };
+    let name = run.world.store.name(&request.account, key).await?.map(|name| name.id);
+    for id in [key.id(), name].into_iter().flatten() {
+        if let Some(found) = seen(run, &request.account, &id).await? {
+            let credits = -found.entry.available;
+            return Ok(Price { credits, action: Some(known.number), catalog });
+        }
+    }
+    Err(refusal.into())
+}

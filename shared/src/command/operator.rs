@@ -1,0 +1,101 @@
+//! An operator's operation carried through: its receipt and its change in one transaction.
+
+use super::upkeep::{make_ready, page_if_due};
+use super::{Answer, Receipted, Run, lost, until_known};
+use crate::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write};
+use crate::domain::{Account, AccountId, Catalog, Instant, Key, OperationId, Refusal};
+use crate::failure::Failure;
+use crate::store::Outcome;
+use crate::world::World;
+
+/// What an operator's operation makes of an account, at an instant and with a new id.
+pub type Make<'a> = dyn Fn(Option<&Account>, Instant, OperationId) -> Result<AccountWrite, Refusal>
+    + Send
+    + Sync
+    + 'a;
+
+/// Does an operator's operation, once for the key: its receipt and its change in one transaction.
+///
+/// # Errors
+/// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
+pub async fn receipted(
+    world: &World,
+    catalog: &Catalog,
+    account: &AccountId,
+    key: &Key,
+    content: &str,
+    make: &Make<'_>,
+) -> Answer {
+    let run = &Run::begin(world, catalog);
+    let receipted = until_known(run, || try_receipted(run, account, key, content, make)).await?;
+    receipted.count(&world.metrics);
+    Ok(receipted)
+}
+
+/// One try. None: something came in between; try again.
+async fn try_receipted(
+    run: &Run<'_>,
+    account: &AccountId,
+    key: &Key,
+    content: &str,
+    make: &Make<'_>,
+) -> Result<Option<Receipted>, Failure> {
+    // Looked at first: an operation that happened is answered, whatever is refused by now.
+    if let Some(receipt) = run.world.store.receipt(account, key).await? {
+        return happened(run, &receipt, content, true).await.map(Some);
+    }
+    let loaded = run.world.store.account(account).await?;
+    let now = run.world.clock.now();
+    let id = run.world.entropy.mint(now);
+    let before = loaded.as_ref().map(|loaded| &loaded.account);
+    let receipt =
+        Receipt { account: account.clone(), key: key.clone(), id, content: content.to_owned() };
+    let mut made = make(before, now, id).map_err(|refusal| run.refuse(refusal))?;
+    made.keyed(key);
+    if let Some(loaded) = &loaded
+        && !make_ready(run, loaded, &made, now).await?
+    {
+        return Ok(None);
+    }
+    commit_receipted(run, receipt, Write::account(made)).await
+}
+
+/// Commits what has a receipt: both, or neither. None: something came in between; try again.
+pub(super) async fn commit_receipted(
+    run: &Run<'_>,
+    receipt: Receipt,
+    mut write: Write,
+) -> Result<Option<Receipted>, Failure> {
+    let content = receipt.content.clone();
+    write.rows.insert(0, RowWrite::Put(Row::Receipt(receipt.clone()), Expect::Absent));
+    match run.world.store.commit_in(&write, &run.doubt).await? {
+        Outcome::Done(_) => happened(run, &receipt, &content, false).await.map(Some),
+        Outcome::RowRefused(_, Some(Row::Receipt(there))) => {
+            happened(run, &there, &content, true).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The entry of a receipt. A transaction returns nothing, so the account is read.
+pub(super) async fn happened(
+    run: &Run<'_>,
+    receipt: &Receipt,
+    content: &str,
+    replayed: bool,
+) -> Answer {
+    if receipt.content != content {
+        return Err(Refusal::OperationReused.into());
+    }
+    let loaded = run.world.store.account(&receipt.account).await?;
+    let found = loaded.as_ref().and_then(|loaded| loaded.account.find(&receipt.id));
+    if let Some(loaded) = loaded {
+        page_if_due(run, loaded, 1).await;
+    }
+    let found = match found {
+        Some(found) => Some(found),
+        None => run.world.store.look_up(&receipt.account, &receipt.id, 0).await?,
+    };
+    let found = found.ok_or_else(|| lost(&receipt.account))?;
+    Ok(Receipted { found, replayed })
+}

@@ -1,0 +1,380 @@
+//! Writes as data: what to write, and on what condition.
+
+use super::refund::{Returned, ReturnedOf};
+use super::tally::DayUsage;
+use crate::domain::catalog::ActionNumber;
+use crate::domain::ledger::Stretch;
+use crate::domain::payment::{Customer, Decided, IntentId};
+use crate::domain::{
+    Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Order,
+    Payment, Seq,
+};
+
+/// One conditional write: committed whole or not at all, in one request to DynamoDB.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Write {
+    /// What it asks and makes of an account, if of any.
+    pub account: Option<AccountWrite>,
+    /// Rows of the ledger. The first whose condition fails is told, before the account: an operation
+    /// that happened is not refused by what came later.
+    pub rows: Vec<RowWrite>,
+}
+
+/// What a write asks and makes of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountWrite {
+    pub account: AccountId,
+    /// All of them hold, or nothing is written.
+    pub when: Vec<Guard>,
+    /// None: the guards are all there is to it.
+    pub then: Vec<Step>,
+}
+
+/// What a write makes of one row of the ledger, and on what condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowWrite {
+    /// The row as it is to be.
+    Put(Row, Expect),
+    /// A part of a row that is there.
+    Set(RowKey, Field, Expect),
+    Delete(RowKey, Expect),
+}
+
+/// The condition on a row as it is when the write arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    Absent,
+    Present,
+    /// There, and this of it as it was read.
+    Is(Seen),
+    /// Not there; or this of it as it was read.
+    AbsentOr(Seen),
+    /// There, and without this.
+    Lacks(Missing),
+}
+
+/// What is known of a row, so that nobody has changed it in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A name's or a receipt's.
+    Id(OperationId),
+    /// A catalog's, or a payment's.
+    Version(u64),
+    /// The last entry that was counted into a day.
+    Counted(Seq),
+    /// What was given back.
+    Returned(Credits),
+    /// A page's entries.
+    Entries(Vec<Entry>),
+}
+
+/// What a row may not have yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// An order's payment.
+    Intent,
+    /// What an operator decided about an event.
+    Decision,
+}
+
+/// A part of a row that is set by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Where the customer pays an order.
+    Url(String),
+    /// An order's session ended without a payment.
+    Expired,
+    /// An order's payment.
+    Intent(IntentId),
+    /// What an operator decided about an event.
+    Decision(Decided),
+}
+
+/// A row of the ledger, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    Page(Page),
+    Name(Name),
+    Receipt(Receipt),
+    /// What was given back so far of a debit, or of a line.
+    Returned(AccountId, ReturnedOf, Credits),
+    /// The usage of a day.
+    Day(AccountId, Box<DayUsage>),
+    Order(Box<Order>),
+    Payment(Box<Payment>),
+    /// Stripe's name for an account.
+    Customer(Customer),
+    /// That a payment or an event waits for an operator.
+    Mark(Mark),
+    Event(UnreadEvent),
+    /// The catalog in force.
+    Catalog(Edition),
+    /// The same under its version, for ever.
+    CatalogVersion(Edition),
+    Entrance(Entrance),
+    /// A row that `repair` took out of its place: a person can still read it.
+    Aside(Box<Row>),
+}
+
+/// Where a row of the ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowKey {
+    /// By the time and the first number in its key.
+    Page(AccountId, Instant, Seq),
+    Receipt(AccountId, Key),
+    Returned(AccountId, ReturnedOf),
+    Order(OperationId),
+    Event(String),
+    Mark(Instant, String),
+}
+
+/// That a payment or an event waits for an operator, in the order in which they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub at: Instant,
+    /// Of the payment, or of the event.
+    pub id: String,
+    /// What there is to know, in one line.
+    pub problem: String,
+}
+
+impl Write {
+    /// A write of an account alone.
+    pub fn account(account: AccountWrite) -> Write {
+        Write { account: Some(account), rows: Vec::new() }
+    }
+
+    /// A write of one row.
+    pub fn row(row: RowWrite) -> Write {
+        Write { account: None, rows: vec![row] }
+    }
+
+    /// A row that was not there.
+    pub fn once(row: Row) -> Write {
+        Write::row(RowWrite::Put(row, Expect::Absent))
+    }
+}
+
+impl AccountWrite {
+    /// A new account, where there is none.
+    pub fn open(account: Box<Account>) -> AccountWrite {
+        let id = account.id.clone();
+        AccountWrite { account: id, when: vec![Guard::Absent], then: vec![Step::Open(account)] }
+    }
+
+    /// Several writes of one account as one: what must be covered and what room is needed add up, the
+    /// earliest id counts, what is added and consumed is summed, and each keeps its entry. A write by
+    /// itself stays as it is. None of none.
+    pub fn join(writes: Vec<AccountWrite>) -> Option<AccountWrite> {
+        let mut writes = writes.into_iter();
+        let mut joined = writes.next()?;
+        for write in writes {
+            debug_assert_eq!(joined.account, write.account);
+            write.when.into_iter().for_each(|guard| guard.join(&mut joined.when));
+            write.then.into_iter().for_each(|step| step.join(&mut joined.then));
+        }
+        Some(joined)
+    }
+
+    /// Gives the entries that it appends the caller's key.
+    pub fn keyed(&mut self, key: &Key) {
+        let named = |entry: &mut Entry| entry.key = Some(key.as_str().to_owned());
+        for step in &mut self.then {
+            match step {
+                Step::Append(entry) => named(entry),
+                Step::Open(account) => account.recent.iter_mut().for_each(named),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Guard {
+    /// Takes its place among the guards of a joined write.
+    fn join(self, guards: &mut Vec<Guard>) {
+        for known in guards.iter_mut() {
+            match (known, &self) {
+                (Guard::Covers(sum), Guard::Covers(credits)) => return *sum += *credits,
+                (Guard::RoomFor(sum), Guard::RoomFor(count)) => return *sum += *count,
+                (Guard::FloorBelow(least), Guard::FloorBelow(at)) => {
+                    return *least = (*least).min(*at);
+                }
+                (known, guard) if known == guard => return,
+                _ => {}
+            }
+        }
+        guards.push(self);
+    }
+}
+
+impl Step {
+    /// Takes its place among the steps of a joined write.
+    fn join(self, steps: &mut Vec<Step>) {
+        for known in steps.iter_mut() {
+            match (known, &self) {
+                (Step::Add(sum), Step::Add(credits)) => return *sum += *credits,
+                (Step::Consume(action, sum), Step::Consume(other, credits)) if action == other => {
+                    return *sum += *credits;
+                }
+                _ => {}
+            }
+        }
+        steps.push(self);
+    }
+}
+
+impl RowWrite {
+    /// What was given back, counted on from what it was read to be.
+    pub fn returned(account: &AccountId, count: &Returned) -> RowWrite {
+        let before = match count.before {
+            Credits::ZERO => Expect::Absent,
+            before => Expect::Is(Seen::Returned(before)),
+        };
+        RowWrite::Put(Row::Returned(account.clone(), count.of, count.after), before)
+    }
+
+    /// A mark, if it begins, or its end.
+    pub fn mark(mark: Mark, begins: bool) -> RowWrite {
+        match begins {
+            true => RowWrite::Put(Row::Mark(mark), Expect::Absent),
+            false => RowWrite::Delete(RowKey::Mark(mark.at, mark.id), Expect::Present),
+        }
+    }
+}
+
+/// A condition on the account as it is when the write arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// There is no such account.
+    Absent,
+    /// Neither this entry nor a later one has left for a page; or there is no such account.
+    KeepsFrom(Seq),
+    /// At least so much is available.
+    Covers(Credits),
+    /// The line still means at this instant what it meant when it was laid out.
+    ValidAt(Instant),
+    GateIs(Gate),
+    /// Nothing younger than this instant has left for a page.
+    FloorBelow(Instant),
+    /// No entry after this one has left for a page.
+    PagedAtMost(Seq),
+    /// Exactly so many entries have left for pages.
+    PagedIs(Seq),
+    /// The list has room for so many more entries.
+    RoomFor(usize),
+    /// The operation is not among the recent entries.
+    New(OperationId),
+    /// Nothing happened since this entry.
+    SeqIs(Seq),
+    /// This entry was the latest settle.
+    SettledIs(Seq),
+    /// Fewer holds than this are open.
+    HoldsBelow(usize),
+    /// The hold is as it was read.
+    HoldIs(OperationId, Held),
+    DebtIs(Credits),
+}
+
+/// A part of what a write does to the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The account, whole and new. The only step of its write.
+    Open(Box<Account>),
+    /// Adds to what is available; a debit adds less than nothing.
+    Add(Credits),
+    /// Counts the credits as consumed by the action; 0 is none. At most once an action.
+    Consume(ActionNumber, Credits),
+    /// The next entry of the ledger.
+    Append(Entry),
+    /// Something to fold in; the line is not valid until that is done.
+    Notes(Vec<Note>),
+    SetGate(Gate),
+    SetDebt(Credits),
+    SetHold(OperationId, Held),
+    DropHold(OperationId),
+    /// The account as settled: line, notes, holds, consumption, standing, what is available, and
+    /// until when that is so. The entry that records it is a step of its own.
+    Settle(Box<Account>),
+    /// The oldest entries leave: they are in a page.
+    Trim {
+        count: usize,
+        paged: Seq,
+        floor: Instant,
+        page_time: Instant,
+    },
+}
+
+/// Consecutive entries in their final place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub account: AccountId,
+    /// Orders the pages: the stamp of the first entry, or of a page before if that is later.
+    pub time: Instant,
+    /// The number of the first entry.
+    pub first: Seq,
+    pub entries: Vec<Entry>,
+    /// The balance after the last entry.
+    pub available: Credits,
+    pub held: Credits,
+}
+
+impl Page {
+    /// The number of the last entry.
+    pub fn last(&self) -> Seq {
+        self.first + self.entries.len() as Seq - 1
+    }
+
+    pub fn stretch(&self) -> Stretch<'_> {
+        let Page { first, entries, available, held, .. } = self;
+        Stretch { first: *first, entries, available: *available, held: *held }
+    }
+}
+
+/// What a key that is not an id stands for. Kept for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    pub account: AccountId,
+    pub key: Key,
+    pub id: OperationId,
+    /// The id that the key had, and that can never be applied any more.
+    pub replaces: Option<OperationId>,
+}
+
+/// That an operation of an operator happened, by its key. Kept for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub account: AccountId,
+    pub key: Key,
+    pub id: OperationId,
+    /// What was asked, in one line: the same key with another request is refused.
+    pub content: String,
+}
+
+/// A signed event that cannot be read: kept whole, until an operator or a later version can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadEvent {
+    /// Stripe's name for it, or a hash of what was sent if it has none.
+    pub id: String,
+    pub body: String,
+    pub problem: String,
+    pub at: Instant,
+}
+
+/// One version of the catalog, as it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edition {
+    pub version: u32,
+    /// The catalog in TOML.
+    pub text: String,
+}
+
+/// That a customer came in by a link: it does not work again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    pub account: AccountId,
+    pub link: OperationId,
+    /// The session that was opened by it.
+    pub session: OperationId,
+    /// When the link expires.
+    pub expires_at: Instant,
+}

@@ -1,0 +1,39 @@
+//! Failures: what a caller is told in place of an answer, and what is for an operator.
+
+use crate::decide::Fault;
+use crate::domain::Refusal;
+use crate::session::NoKeys;
+use crate::store::StoreError;
+
+/// Why a command has no receipt, or a question no answer.
+#[derive(Debug)]
+pub enum Failure {
+    Refusal(Refusal),
+    Store(StoreError),
+    /// The keys of sessions cannot be used.
+    Sessions(NoKeys),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refusal(refusal)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Store(error)
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure::Store(StoreError::Fault(fault))
+    }
+}
+
+impl From<NoKeys> for Failure {
+    fn from(error: NoKeys) -> Failure {
+        Failure::Sessions(error)
+    }
+}

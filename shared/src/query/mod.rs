@@ -1,0 +1,78 @@
+//! Questions about one account: read, brought up to now, and answered. Nothing is written.
+
+pub mod ledger;
+pub mod usage;
+
+use crate::decide::debit::{self, Price};
+use crate::decide::once::Request;
+use crate::decide::settle::{self, Settled};
+use crate::domain::ledger::Placed;
+use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};
+use crate::failure::Failure;
+use crate::store::Loaded;
+use crate::world::World;
+
+/// The account as it is written, by one consistent read.
+///
+/// # Errors
+/// [`Refusal::AccountNotFound`], or what the store says.
+pub async fn account(world: &World, id: &AccountId) -> Result<Loaded, Failure> {
+    world.store.account(id).await?.ok_or(Failure::Refusal(Refusal::AccountNotFound))
+}
+
+/// An account brought up to the instant at which it was read.
+#[derive(Debug)]
+pub struct UpToNow {
+    pub settled: Settled,
+    pub now: Instant,
+}
+
+/// The account as it is now: what time did to it since is computed, and not written.
+///
+/// # Errors
+/// As [`account`].
+pub async fn balance(world: &World, catalog: &Catalog, id: &AccountId) -> Result<UpToNow, Failure> {
+    let loaded = account(world, id).await?;
+    let now = world.clock.now();
+    Ok(UpToNow { settled: settle::settle(&loaded.account, catalog, now)?, now })
+}
+
+/// What a settle would write now. None: nothing.
+///
+/// # Errors
+/// [`Failure::Store`] if the account contradicts itself.
+fn pending(account: &Account, catalog: &Catalog, now: Instant) -> Result<Option<Placed>, Failure> {
+    let settled = settle::settle(account, catalog, now)?;
+    let entry = settled.entry(account, catalog, now);
+    let changes = !settled.moved.is_empty() || !entry.available.is_zero() || !entry.held.is_zero();
+    let changes = changes || !entry.what.debt().is_zero();
+    Ok(changes.then(|| Placed {
+        seq: account.seq + 1,
+        available: settled.account.available,
+        held: settled.account.held(),
+        entry,
+    }))
+}
+
+/// What a debit would cost, and whether it would pass now.
+#[derive(Debug)]
+pub struct Quote {
+    pub price: Price,
+    /// The account as it is now.
+    pub account: Account,
+    /// Why it would not pass.
+    pub refusal: Option<Refusal>,
+}
+
+/// Quotes a debit. No id, no effect.
+///
+/// # Errors
+/// As [`debit::price`] and [`account`].
+pub async fn quote(world: &World, catalog: &Catalog, request: &Request) -> Result<Quote, Failure> {
+    let charge = request.ask.charge().expect("a debit charges");
+    let price = debit::price(charge, catalog)?;
+    let UpToNow { settled, now } = balance(world, catalog, &request.account).await?;
+    let account = settled.account;
+    let refusal = debit::refusal(&account, price.credits, catalog, now);
+    Ok(Quote { price, account, refusal })
+}

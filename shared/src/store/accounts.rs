@@ -1,0 +1,173 @@
+//! An account's item: written whole when it is opened, read, and weighed.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::item::{Attributes, Item, bytes, number, text};
+use super::table::{ACCOUNT, account, hold_key, read_hold_key};
+use super::{StoreError, packed};
+use crate::decide::page::Weight;
+use crate::domain::{Account, AccountId, Credits, Gate};
+
+pub(super) fn gate_bits(gate: Gate) -> u8 {
+    let frozen = if gate.frozen { account::GATE_FROZEN } else { 0 };
+    let no_plan = if gate.no_plan { account::GATE_NO_PLAN } else { 0 };
+    let in_debt = if gate.in_debt { account::GATE_IN_DEBT } else { 0 };
+    frozen + no_plan + in_debt
+}
+
+pub(super) fn consumed(account: &Account) -> AttributeValue {
+    let entries =
+        account.consumed.iter().map(|(n, credits)| (n.to_string(), number(credits.micro())));
+    AttributeValue::M(entries.collect())
+}
+
+pub(super) fn holds(account: &Account) -> AttributeValue {
+    let holds = account.holds.iter().map(|(id, held)| (hold_key(id), bytes(packed::held(held))));
+    AttributeValue::M(holds.collect())
+}
+
+/// The whole item of a new account.
+pub(super) fn account_item(a: &Account) -> Item {
+    debug_assert!(a.available >= Credits::ZERO && a.notes.is_empty() && a.debt.is_zero());
+    let ids = a.recent.iter().map(|entry| bytes(*entry.id.bytes())).collect();
+    let payloads = a.recent.iter().map(|entry| bytes(packed::entry(entry))).collect();
+    let mut item = Item::from_iter(
+        [
+            (ACCOUNT, text(a.id.as_str())),
+            (account::AVAILABLE, number(a.available.micro())),
+            (account::LINE, bytes(packed::line(&a.line))),
+            (account::VALID_UNTIL, number(a.valid_until.ms())),
+            (account::HOLDS, holds(a)),
+            (account::CONSUMED, consumed(a)),
+            (account::STANDING, bytes(packed::standing(&a.standing))),
+            (account::SEQ, number(a.seq)),
+            (account::PAGED, number(a.paged)),
+            (account::SETTLED_SEQ, number(a.settled_seq)),
+            (account::FLOOR, number(a.floor.ms())),
+            (account::PAGE_TIME, number(a.page_time.ms())),
+            (account::RECENT_IDS, AttributeValue::L(ids)),
+            (account::RECENT_PAYLOADS, AttributeValue::L(payloads)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    if !a.gate.is_open() {
+        item.insert(account::GATE.to_owned(), number(gate_bits(a.gate)));
+    }
+    item
+}
+
+pub(super) fn read_account_key(key: &Item) -> Result<AccountId, StoreError> {
+    Attributes::of("accounts", key).parsed(ACCOUNT)
+}
+
+pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
+    let (row, read) = (Attributes::of("accounts", item), read_account_as_written(item)?);
+    // What every reader relies on, checked once.
+    if read.available < Credits::ZERO {
+        return Err(row.broken(account::AVAILABLE, "is below zero"));
+    }
+    if read.debt < Credits::ZERO {
+        return Err(row.broken(account::DEBT, "is below zero"));
+    }
+    if read.paged + read.recent.len() as u64 != read.seq {
+        return Err(row.broken(account::SEQ, "is not the number of entries"));
+    }
+    let spent = read.spent();
+    if spent < Credits::ZERO || spent > read.line.left() {
+        return Err(row.broken(account::LINE, "does not hold what was spent of it"));
+    }
+    Ok(read)
+}
+
+/// An account that may contradict itself: for those who say how.
+pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError> {
+    let row = Attributes::of("accounts", item);
+    let id: AccountId = row.parsed(ACCOUNT)?;
+    let ids = row.list(account::RECENT_IDS)?;
+    let payloads = row.list(account::RECENT_PAYLOADS)?;
+    if ids.len() != payloads.len() {
+        return Err(row.broken(account::RECENT_PAYLOADS, "is not as long as the list of ids"));
+    }
+    let mut recent = Vec::with_capacity(ids.len());
+    for (id, payload) in ids.iter().zip(payloads) {
+        let id = row.id_of(account::RECENT_IDS, id)?;
+        let payload = row.bytes_of(account::RECENT_PAYLOADS, payload)?;
+        recent.push(row.packed(account::RECENT_PAYLOADS, packed::read_entry(id, payload))?);
+    }
+    let mut notes = Vec::new();
+    for note in row.optional_list(account::NOTES)? {
+        let note = packed::read_note(row.bytes_of(account::NOTES, note)?);
+        notes.push(row.packed(account::NOTES, note)?);
+    }
+    let mut holds = BTreeMap::new();
+    for (id, held) in row.map(account::HOLDS)? {
+        let id = read_hold_key(id);
+        let id = id.ok_or_else(|| row.broken(account::HOLDS, "has a key that is no id"))?;
+        let held = packed::read_held(row.bytes_of(account::HOLDS, held)?);
+        holds.insert(id, row.packed(account::HOLDS, held)?);
+    }
+    let mut consumed = BTreeMap::new();
+    for (action, micro) in row.map(account::CONSUMED)? {
+        let number = action.parse();
+        let number = number.map_err(|_| row.broken(account::CONSUMED, "has an odd key"))?;
+        let micro = row.number_of(account::CONSUMED, micro)?;
+        consumed.insert(number, Credits::from_micro(micro));
+    }
+    let line = packed::read_line(row.bytes(account::LINE)?);
+    let standing = packed::read_standing(row.bytes(account::STANDING)?);
+    let gate = row.optional_number::<u8>(account::GATE)?.unwrap_or(0);
+    Ok(Account {
+        id,
+        available: row.credits(account::AVAILABLE)?,
+        debt: Credits::from_micro(row.optional_number(account::DEBT)?.unwrap_or(0)),
+        line: row.packed(account::LINE, line)?,
+        notes,
+        valid_until: row.instant(account::VALID_UNTIL)?,
+        gate: Gate {
+            frozen: gate & account::GATE_FROZEN != 0,
+            no_plan: gate & account::GATE_NO_PLAN != 0,
+            in_debt: gate & account::GATE_IN_DEBT != 0,
+        },
+        holds,
+        consumed,
+        standing: row.packed(account::STANDING, standing)?,
+        seq: row.number(account::SEQ)?,
+        paged: row.number(account::PAGED)?,
+        settled_seq: row.number(account::SETTLED_SEQ)?,
+        floor: row.instant(account::FLOOR)?,
+        page_time: row.instant(account::PAGE_TIME)?,
+        recent,
+    })
+}
+
+/// What DynamoDB charges an account for, and how much of it the recent entries are.
+pub(super) fn weigh(item: &Item) -> Weight {
+    let list = |name: &str| match item.get(name) {
+        Some(AttributeValue::L(list)) => list.as_slice(),
+        _ => &[],
+    };
+    // An element of a list costs a byte besides itself.
+    let recent = list(account::RECENT_IDS).iter().zip(list(account::RECENT_PAYLOADS));
+    let recent = recent.map(|(id, payload)| size(id) + size(payload) + 2).collect();
+    let item = item.iter().map(|(name, value)| name.len() + size(value)).sum();
+    Weight { item, recent }
+}
+
+/// The size of a value as DynamoDB counts it.
+fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::B(blob) => blob.as_ref().len(),
+        AttributeValue::N(number) => {
+            let digits = number.trim_start_matches('-').trim_end_matches('0').len().max(1);
+            digits.div_ceil(2) + 1 + usize::from(number.starts_with('-'))
+        }
+        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + size(value)).sum::<usize>(),
+        AttributeValue::M(map) => {
+            3 + map.iter().map(|(key, value)| 1 + key.len() + size(value)).sum::<usize>()
+        }
+        _ => 1,
+    }
+}

@@ -1,0 +1,280 @@
+//! Commits: a write rendered as one request to DynamoDB.
+//!
+//! An account alone is an UpdateItem, a row alone a PutItem or an UpdateItem, and more a transaction,
+//! which costs twice as much.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, Delete, Put, ReturnValue,
+    ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
+};
+
+use super::expression::{Expression, RowExpression};
+use super::item::{self, Item};
+use super::{Doubt, Outcome, Store, StoreError, Stored, accounts, loaded, row, table};
+use crate::decide::{AccountWrite, Row, RowWrite, Step, Write};
+
+impl Store {
+    /// Writes what `write` says, if its conditions hold.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Again`] it may or may not have been written.
+    pub async fn commit(&self, write: &Write) -> Stored<Outcome> {
+        self.commit_in(write, &Doubt::default()).await
+    }
+
+    /// As [`Store::commit`]; raises `doubt` if one of its attempts may still arrive later.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn commit_in(&self, write: &Write, doubt: &Doubt) -> Stored<Outcome> {
+        // A clock that was off stamps nothing until a read has found it right again.
+        if self.skew.check().is_err() {
+            self.catalog().await?;
+        }
+        let outcome = match (&write.account, &write.rows[..]) {
+            (Some(account), []) if !account.then.is_empty() => self.update(account, doubt).await,
+            (None, [RowWrite::Put(row, expect)]) => {
+                self.put_row(row, RowExpression::put(row, expect), doubt).await
+            }
+            (None, [RowWrite::Set(key, field, expect)]) => {
+                self.update_row(RowExpression::set(key, field, expect), doubt).await
+            }
+            _ => self.transact(write, doubt).await,
+        };
+        self.skew.check()?;
+        outcome
+    }
+
+    async fn update(&self, write: &AccountWrite, doubt: &Doubt) -> Stored<Outcome> {
+        let expression = Expression::of(write);
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.tables.accounts)
+            .key(table::ACCOUNT, item::text(write.account.as_str()))
+            .update_expression(expression.update())
+            .condition_expression(expression.condition())
+            .set_expression_attribute_names(some(expression.names))
+            .set_expression_attribute_values(some(expression.values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(OnFailure::AllOld)
+            .customize()
+            .interceptor(doubt.clone())
+            .send()
+            .await;
+        match sent {
+            Ok(done) => {
+                let after = done.attributes.as_ref().map(loaded).transpose()?;
+                Ok(Outcome::Done(after.map(Box::new)))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    refused_by(refused.item())
+                }
+                _ => Err(StoreError::of(error)),
+            },
+        }
+    }
+
+    async fn put_row(&self, row: &Row, put: RowExpression, doubt: &Doubt) -> Stored<Outcome> {
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.tables.ledger)
+            .set_item(Some(put.item))
+            .condition_expression(put.condition)
+            .set_expression_attribute_names(some(put.names))
+            .set_expression_attribute_values(some(put.values))
+            .return_values_on_condition_check_failure(OnFailure::AllOld)
+            .customize()
+            .interceptor(doubt.clone())
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Outcome::Done(None)),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(there)) => {
+                    Ok(Outcome::RowRefused(0, there_instead(row, there.item())?))
+                }
+                _ => Err(StoreError::of(error)),
+            },
+        }
+    }
+
+    async fn update_row(&self, set: RowExpression, doubt: &Doubt) -> Stored<Outcome> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.tables.ledger)
+            .set_key(Some(set.item))
+            .update_expression(set.update)
+            .condition_expression(set.condition)
+            .set_expression_attribute_names(some(set.names))
+            .set_expression_attribute_values(some(set.values))
+            .customize()
+            .interceptor(doubt.clone())
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Outcome::Done(None)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                    Ok(Outcome::RowRefused(0, None))
+                }
+                _ => Err(StoreError::of(error)),
+            },
+        }
+    }
+
+    /// The rows in their order, and then the account: all or nothing.
+    async fn transact(&self, write: &Write, doubt: &Doubt) -> Stored<Outcome> {
+        let rows = write.rows.iter().map(|row| self.row_part(row));
+        let account = write.account.iter().map(|account| self.account_part(account));
+        let parts = rows.chain(account).collect();
+        let request = self.client.transact_write_items().set_transact_items(Some(parts));
+        let Err(error) = request.customize().interceptor(doubt.clone()).send().await else {
+            return Ok(Outcome::Done(None));
+        };
+        let reasons = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                canceled.cancellation_reasons()
+            }
+            _ => return Err(StoreError::of(error)),
+        };
+        let Some(place) = reasons.iter().position(check_failed) else {
+            return Err(StoreError::Again(Box::new(error)));
+        };
+        match write.rows.get(place) {
+            Some(RowWrite::Put(row, _)) => {
+                Ok(Outcome::RowRefused(place, there_instead(row, reasons[place].item())?))
+            }
+            Some(_) => Ok(Outcome::RowRefused(place, None)),
+            None => refused_by(reasons[place].item()),
+        }
+    }
+
+    fn account_part(&self, write: &AccountWrite) -> TransactWriteItem {
+        let (table, part) = (&self.tables.accounts, TransactWriteItem::builder());
+        let expression = Expression::of(write);
+        let condition = expression.condition();
+        let key = item::text(write.account.as_str());
+        if let [Step::Open(account)] = &write.then[..] {
+            let put = Put::builder()
+                .table_name(table)
+                .set_item(Some(accounts::account_item(account)))
+                .condition_expression(condition)
+                .return_values_on_condition_check_failure(OnFailure::AllOld);
+            return part.put(put.build().expect("table and item are set")).build();
+        }
+        if write.then.is_empty() {
+            let check = ConditionCheck::builder()
+                .table_name(table)
+                .key(table::ACCOUNT, key)
+                .condition_expression(condition)
+                .set_expression_attribute_names(some(expression.names))
+                .set_expression_attribute_values(some(expression.values));
+            let check = check.build().expect("table, key and condition are set");
+            return part.condition_check(check).build();
+        }
+        let update = Update::builder()
+            .table_name(table)
+            .key(table::ACCOUNT, key)
+            .update_expression(expression.update())
+            .condition_expression(condition)
+            .set_expression_attribute_names(some(expression.names))
+            .set_expression_attribute_values(some(expression.values))
+            .return_values_on_condition_check_failure(OnFailure::AllOld);
+        part.update(update.build().expect("table, key and update are set")).build()
+    }
+
+    fn row_part(&self, write: &RowWrite) -> TransactWriteItem {
+        let (table, part) = (&self.tables.ledger, TransactWriteItem::builder());
+        match write {
+            RowWrite::Put(row, expect) => {
+                let put = RowExpression::put(row, expect);
+                let put = Put::builder()
+                    .table_name(table)
+                    .set_item(Some(put.item))
+                    .condition_expression(put.condition)
+                    .set_expression_attribute_names(some(put.names))
+                    .set_expression_attribute_values(some(put.values))
+                    .return_values_on_condition_check_failure(OnFailure::AllOld);
+                part.put(put.build().expect("table and item are set")).build()
+            }
+            RowWrite::Set(key, field, expect) => {
+                let set = RowExpression::set(key, field, expect);
+                let update = Update::builder()
+                    .table_name(table)
+                    .set_key(Some(set.item))
+                    .update_expression(set.update)
+                    .condition_expression(set.condition)
+                    .set_expression_attribute_names(some(set.names))
+                    .set_expression_attribute_values(some(set.values));
+                part.update(update.build().expect("table, key and update are set")).build()
+            }
+            RowWrite::Delete(key, expect) => {
+                let delete = RowExpression::delete(key, expect);
+                let delete = Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(delete.item))
+                    .condition_expression(delete.condition)
+                    .set_expression_attribute_names(some(delete.names))
+                    .set_expression_attribute_values(some(delete.values));
+                part.delete(delete.build().expect("table, key and condition are set")).build()
+            }
+        }
+    }
+}
+
+fn check_failed(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+fn refused_by(item: Option<&Item>) -> Stored<Outcome> {
+    let account = item.filter(|item| !item.is_empty()).map(loaded).transpose()?;
+    Ok(Outcome::AccountRefused(account.map(Box::new)))
+}
+
+/// The row that is there in place of `row`, if it is of a kind that is read back.
+fn there_instead(row: &Row, item: Option<&Item>) -> Stored<Option<Row>> {
+    let Some(item) = item else { return Ok(None) };
+    let there = match row {
+        Row::Page(_) => Row::Page(row::read_page(item)?),
+        Row::Entrance(_) => Row::Entrance(row::read_entrance(item)?),
+        Row::Name(name) => {
+            let there = row::read_name(item)?;
+            one_hash(there.key == name.key, name.account.as_str(), name.key.as_str())?;
+            Row::Name(there)
+        }
+        Row::Receipt(receipt) => {
+            let there = row::read_receipt(item)?;
+            one_hash(there.key == receipt.key, receipt.account.as_str(), receipt.key.as_str())?;
+            Row::Receipt(there)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(there))
+}
+
+/// Two keys under one hash: neither may be taken for the other.
+fn one_hash(same: bool, account: &str, key: &str) -> Stored<()> {
+    match same {
+        true => Ok(()),
+        false => Err(StoreError::Broken {
+            table: "ledger",
+            key: format!("{account} {key}"),
+            attribute: table::ledger::KEY.to_owned(),
+            problem: "is another key of the same hash".to_owned(),
+        }),
+    }
+}
+
+/// DynamoDB refuses empty maps of names and values.
+fn some<K, V>(map: HashMap<K, V>) -> Option<HashMap<K, V>> {
+    Some(map).filter(|map| !map.is_empty())
+}
