@@ -17,7 +17,7 @@ use shared::bus::Bus;
 use shared::queue::Queue;
 use shared::world::World;
 
-pub use part::{Part, Progress, Task};
+pub use part::{Part, PartError, Progress, Task};
 pub use sweep::{is_to_be_settled, sweep};
 
 /// In how many segments the table is swept side by side: at some 500 accounts a second each, ten

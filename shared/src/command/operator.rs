@@ -17,7 +17,7 @@ pub type Make<'a> = dyn Fn(Option<&Account>, Instant, OperationId) -> Result<Acc
 /// Does an operator's operation, once for the key: its receipt and its change in one transaction.
 ///
 /// # Errors
-/// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
+/// [`Failure`]: a refusal, or that the outcome is not known.
 pub async fn receipted(
     world: &World,
     catalog: &Catalog,

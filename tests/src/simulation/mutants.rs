@@ -87,11 +87,7 @@ pub const MUTANTS: [Mutant; 29] = [
         seed: 3,
         change: Request(no_refund_count),
     },
-    Mutant {
-        name: "two refunds take the same credits",
-        seed: 4,
-        change: Request(no_layout_count),
-    },
+    Mutant { name: "two refunds take the same credits", seed: 4, change: Request(no_layout_count) },
     Mutant { name: "a refund into any line", seed: 20, change: Request(no_settled_guard) },
     Mutant { name: "trim before page", seed: 1, change: Wire(Misdeed::TrimsFirst) },
     Mutant { name: "trim by one's own count", seed: 4, change: Wire(Misdeed::TrimsItsOwnCount) },
