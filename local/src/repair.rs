@@ -188,7 +188,12 @@ impl Repair<'_> {
             Kind::Due(intent) | Kind::Mark(intent) => return self.due(id, intent).await,
             _ => return Ok(false),
         };
-        Ok(matches!(self.world.store.commit(&write).await?, Outcome::Done(_)))
+        match self.world.store.commit(&write).await {
+            Ok(outcome) => Ok(matches!(outcome, Outcome::Done(_))),
+            // What is there cannot be read: that is a difference of its own.
+            Err(StoreError::Broken { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Pages and receipts of an account that is not there: it can be opened again.

@@ -1,5 +1,8 @@
 //! Lost replies under the SDK's own retries: Scrip is exact, and the plain update is not.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rand::rngs::StdRng;
@@ -52,6 +55,47 @@ async fn no_credit_is_off_when_replies_are_lost() {
     assert_eq!(after.text("/available"), (1_000_025 - done).to_string());
     println!("{:?}", stack.wire.take_costs());
     DEBITS.say(format_args!("{done} debits, 1 reply in 50 lost: 0 credits off"));
+}
+
+/// How far our clock is from DynamoDB's is read off each answer, and concerns that call alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_stamped_too_far_off_is_unknown_and_no_other_is() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "free").await;
+    stack.grant("acme", "grant", "1000").await;
+    // The first debit settles the grant in.
+    assert_eq!(stack.debit("acme", &stack.id(0).to_string(), "1").await.status, 201);
+    let (ids, off) = ((0..200).map(|_| stack.id(0).to_string()), Arc::new(AtomicUsize::new(0)));
+    let ids: Arc<Vec<String>> = Arc::new(ids.collect());
+    let said = off.clone();
+    stack.wire.set_policy(move |operation, place| {
+        if operation == "UpdateItem" && place % 5 == 0 {
+            said.fetch_add(1, Ordering::Relaxed);
+            return Fault::OldDate;
+        }
+        Fault::None
+    });
+    let statuses = at_once(CALLERS, |caller| {
+        let (stack, ids) = (stack.clone(), ids.clone());
+        async move {
+            let mut statuses = Vec::new();
+            for id in ids.iter().skip(caller).step_by(CALLERS) {
+                statuses.push(stack.debit("acme", id, "1").await.status);
+            }
+            statuses
+        }
+    });
+    let statuses = statuses.await.concat();
+    stack.wire.heal();
+    let unknown = statuses.iter().filter(|status| **status == 503).count();
+    assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
+    // A trim of the account's list fails, too, and changes no reply.
+    let off = off.load(Ordering::Relaxed);
+    assert!(unknown > 0 && unknown <= off, "{unknown} of {off}");
+    for id in ids.iter() {
+        assert_eq!(stack.debit("acme", id, "1").await.status, 201);
+    }
+    assert_eq!(stack.balance("acme").await.text("/available"), (1_024 - ids.len()).to_string());
 }
 
 #[tokio::test]

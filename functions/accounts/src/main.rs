@@ -1,9 +1,6 @@
 //! The cold start of `accounts`, and nothing else.
 
-use std::convert::Infallible;
-
-use lambda_http::lambda_runtime::run;
-use lambda_http::{Error, LambdaEvent, service_fn};
+use lambda_http::Error;
 use shared::clock::Clock;
 use shared::http::gateway;
 use shared::metrics::Metrics;
@@ -13,11 +10,6 @@ use shared::world::World;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::system();
-    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    run(service_fn(async |event: LambdaEvent<gateway::Event>| {
-        let answer = async |request| accounts::handle(&world, request).await;
-        Ok::<_, Infallible>(gateway::answer(event.payload, answer).await)
-    }))
-    .await
+    let world = World::from_env(Clock::system()).await?.with_metrics(Metrics::from_env()?);
+    gateway::serve(async |request| accounts::handle(&world, request).await).await
 }

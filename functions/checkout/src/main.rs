@@ -1,9 +1,6 @@
 //! The cold start of `checkout`, and nothing else.
 
-use std::convert::Infallible;
-
-use lambda_http::lambda_runtime::run;
-use lambda_http::{Error, LambdaEvent, service_fn};
+use lambda_http::Error;
 use shared::clock::Clock;
 use shared::http::gateway;
 use shared::metrics::Metrics;
@@ -18,9 +15,5 @@ async fn main() -> Result<(), Error> {
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
     let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    run(service_fn(async |event: LambdaEvent<gateway::Event>| {
-        let answer = async |request| checkout::handle(&world, &stripe, request).await;
-        Ok::<_, Infallible>(gateway::answer(event.payload, answer).await)
-    }))
-    .await
+    gateway::serve(async |request| checkout::handle(&world, &stripe, request).await).await
 }

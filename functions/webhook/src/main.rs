@@ -1,9 +1,6 @@
 //! The cold start of `webhook`, and nothing else.
 
-use std::convert::Infallible;
-
-use lambda_http::lambda_runtime::run;
-use lambda_http::{Error, LambdaEvent, service_fn};
+use lambda_http::Error;
 use shared::clock::Clock;
 use shared::http::gateway;
 use shared::metrics::Metrics;
@@ -16,9 +13,5 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let secret = secret_from_env("STRIPE_WEBHOOK_SECRET_ARN", clock.now()).await?;
     let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    run(service_fn(async |event: LambdaEvent<gateway::Event>| {
-        let answer = async |request| webhook::handle(&world, &secret, request).await;
-        Ok::<_, Infallible>(gateway::answer(event.payload, answer).await)
-    }))
-    .await
+    gateway::serve(async |request| webhook::handle(&world, &secret, request).await).await
 }

@@ -6,7 +6,7 @@ use crate::decide::debit::{self, Price};
 use crate::decide::once::{self, Attempt, Next, Request, Route};
 use crate::decide::{AHEAD, MARGIN, Name, Row, WINDOW, Write};
 use crate::domain::ledger::Placed;
-use crate::domain::{AccountId, Catalog, Credits, Key, OperationId, Refusal};
+use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
@@ -96,7 +96,7 @@ impl<'a> Member<'a> {
             None => State::New { id: name(run, key, &request.account, None).await?, named: true },
         };
         let mut member = Member { key, request, price, state, field };
-        member.check_age(run).await?;
+        while member.comes_of_age(run, run.world.clock.now()).await? {}
         Ok(member)
     }
 
@@ -122,34 +122,29 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    /// An id older than the window is answered if it happened. If not, an earlier attempt may still be
-    /// on its way for a while; after that it can never be applied any more, and the key is taken like
-    /// any other string.
-    async fn check_age(&mut self, run: &Run<'_>) -> Result<(), Failure> {
-        for _ in 0..TRIES {
-            let State::New { id, named } = self.state else { return Ok(()) };
-            let now = run.world.clock.now();
-            if id.time() > now + AHEAD {
-                let problem = "is dated more than 5 s in the future";
-                return Err(Refusal::invalid(self.field, problem).into());
-            }
-            if now - id.time() <= WINDOW {
-                return Ok(());
-            }
-            let account = &self.request.account;
-            match seen(run, account, &id).await? {
-                Some(found) => self.happened(found)?,
-                None if now - id.time() <= WINDOW + MARGIN => {
-                    return Err(StoreError::OnItsWay.into());
-                }
-                None => {
-                    let replaces = Some(id).filter(|_| named);
-                    let id = name(run, self.key, account, replaces).await?;
-                    self.state = State::New { id, named: true };
-                }
+    /// Whether its id was older than the window at `now`, and it has been seen to: it happened, or has
+    /// another id by now. An earlier attempt may still be on its way for a while; after that an id can
+    /// never be applied any more, and the key is taken like any other string.
+    async fn comes_of_age(&mut self, run: &Run<'_>, now: Instant) -> Result<bool, Failure> {
+        let State::New { id, named } = self.state else { return Ok(false) };
+        if id.time() > now + AHEAD {
+            let problem = "is dated more than 5 s in the future";
+            return Err(Refusal::invalid(self.field, problem).into());
+        }
+        if now - id.time() <= WINDOW {
+            return Ok(false);
+        }
+        let account = &self.request.account;
+        match seen(run, account, &id).await? {
+            Some(found) => self.happened(found)?,
+            None if now - id.time() <= WINDOW + MARGIN => return Err(StoreError::OnItsWay.into()),
+            None => {
+                let replaces = Some(id).filter(|_| named);
+                let id = name(run, self.key, account, replaces).await?;
+                self.state = State::New { id, named: true };
             }
         }
-        Err(StoreError::Exhausted { tries: TRIES }.into())
+        Ok(true)
     }
 }
 
@@ -162,17 +157,27 @@ async fn together(
     let mut known = None;
     let mut route = Route::Fast;
     for tried in 0..TRIES {
-        for (index, member) in members.iter_mut().enumerate() {
-            let aged = member.check_age(run).await;
-            aged.map_err(|failure| BatchFailure { index: Some(index), failure })?;
-        }
-        let attempts: Vec<Attempt<'_>> = members.iter().filter_map(Member::attempt).collect();
-        let Some(first) = attempts.first() else { return Ok(receipts(run, members)) };
         // What is about a hold names it as it is; everything else is asked for without looking.
-        if known.is_none() && first.request.ask.hold().is_some() {
+        let about_hold = |member: &Member<'_>| member.request.ask.hold().is_some();
+        if known.is_none() && members.iter().any(about_hold) {
             known = retried(run, || run.world.store.account(account)).await?.map(Box::new);
         }
+        // One reading for the ages and for the stamp: nothing is read in between.
         let now = run.world.clock.now();
+        let mut came_of_age = false;
+        for (index, member) in members.iter_mut().enumerate() {
+            let came = member.comes_of_age(run, now).await;
+            came_of_age |= came.map_err(|failure| BatchFailure { index: Some(index), failure })?;
+        }
+        if came_of_age {
+            // Another id was not looked up, and the clock has gone on.
+            (known, route) = (None, Route::Fast);
+            continue;
+        }
+        let attempts: Vec<Attempt<'_>> = members.iter().filter_map(Member::attempt).collect();
+        if attempts.is_empty() {
+            break;
+        }
         let held = known.as_ref().map(|loaded| &loaded.account);
         if let Some(change) = once::change(&attempts, held, now, route) {
             known = match run.world.store.commit_in(&Write::account(change), &run.doubt).await {
@@ -220,7 +225,10 @@ async fn together(
             Next::Again => wait(run, tried).await,
         }
     }
-    Err(StoreError::Exhausted { tries: TRIES }.into())
+    match members.iter().all(|member| member.id().is_none()) {
+        true => Ok(receipts(run, members)),
+        false => Err(StoreError::Exhausted { tries: TRIES }.into()),
+    }
 }
 
 /// Takes what happened before as done by the member that it is of.

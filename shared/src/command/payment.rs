@@ -60,21 +60,21 @@ async fn try_order(
 ) -> Result<Option<Order>, Failure> {
     let (world, catalog) = (run.world, run.catalog);
     let content = format!("checkout {}", request.pack);
-    if let Some(receipt) = retried(run, || world.store.receipt(account, key)).await? {
+    if let Some(receipt) = world.store.receipt(account, key).await? {
         if receipt.content != content {
             return Err(Refusal::OperationReused.into());
         }
-        let order = retried(run, || world.store.order(receipt.id)).await?;
+        let order = world.store.order(receipt.id).await?;
         return order.ok_or_else(|| lost(account).into()).map(Some);
     }
-    let loaded = retried(run, || world.store.account(account)).await?;
+    let loaded = world.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
     let now = world.clock.now();
     let settled = settle::settle(&loaded.account, catalog, now)?.account;
     let id = world.entropy.mint(now);
     let order = payment::order(&settled, request, id, catalog, now);
     let order = order.map_err(|refusal| run.refuse(refusal))?;
-    let customer = retried(run, || world.store.customer(account, request.live)).await?;
+    let customer = world.store.customer(account, request.live).await?;
     let order = Order { customer, ..order };
     let receipt = Receipt { account: account.clone(), key: key.clone(), id, content };
     let rows = [Row::Receipt(receipt), Row::Order(Box::new(order.clone()))];
@@ -220,7 +220,7 @@ async fn try_join(
 ) -> Result<Option<Heard>, Failure> {
     let store = &run.world.store;
     let now = run.world.clock.now();
-    let mut before = retried(run, || store.payment(intent, now)).await?;
+    let mut before = store.payment(intent, now).await?;
     if let Some(mended) = mended {
         // A write of it since then has changed the account as well.
         if before.version != mended.version {
@@ -231,7 +231,7 @@ async fn try_join(
     // The order may be told by what is said now.
     let id = becomes(&before, None).ok().and_then(|after| after.order()).or(before.order());
     let order = match id {
-        Some(id) => retried(run, || store.order(id)).await?,
+        Some(id) => store.order(id).await?,
         None => None,
     };
     // An order that was never placed here: another system's, that sells through the same account.
@@ -241,7 +241,7 @@ async fn try_join(
     let after = becomes(&before, order.as_ref())?;
     let loaded = match &order {
         Some(order) => {
-            let loaded = retried(run, || store.account(&order.account)).await?;
+            let loaded = store.account(&order.account).await?;
             Some(loaded.ok_or_else(|| lost(&order.account))?)
         }
         None => None,
@@ -249,12 +249,12 @@ async fn try_join(
     let met = order.as_ref().and_then(|order| payment::customer(&before, &after, order));
     let customer = match met {
         Some(met) => {
-            let known = retried(run, || store.customer(&met.account, met.live)).await?;
+            let known = store.customer(&met.account, met.live).await?;
             Some(met).filter(|_| known.is_none())
         }
         None => None,
     };
-    // Read once, after what it stamps was read.
+    // Once more: what was read since has taken its time.
     let now = run.world.clock.now();
     let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
     let change = payment::change(&before, after, ordered, run.world.entropy.mint(now), now);

@@ -51,17 +51,11 @@ pub fn change(
     let id = GrantId::Operation(operation);
     let grant = Grant::new(id, kind, request.credits, now, expires_at);
     let entry = Entry {
-        id: operation,
-        repeatable: false,
-        at: now,
         available: request.credits,
-        held: Credits::ZERO,
-        catalog: catalog.version,
-        key: None,
         user: actor.map(str::to_owned),
         reference: request.reference.clone(),
         reason: Some(request.reason.clone()),
-        what: What::Granted { kind, expires_at },
+        ..Entry::new(operation, now, catalog.version, What::Granted { kind, expires_at })
     };
     Ok(AccountWrite {
         account: account.id.clone(),

@@ -144,17 +144,13 @@ fn alone(
     });
     when.extend([Guard::RoomFor(1), Guard::New(id)]);
     then.push(Step::Append(Entry {
-        id,
         repeatable: true,
-        at: now,
         available,
         held,
-        catalog: price.catalog,
         key: key.map(str::to_owned),
         user: request.user.clone(),
         reference: request.reference.clone(),
-        reason: None,
-        what,
+        ..Entry::new(id, now, price.catalog, what)
     }));
     Some(AccountWrite { account: request.account.clone(), when, then })
 }

@@ -55,6 +55,7 @@ pub fn open(
         counted_from: now,
         counted_until: now,
     };
+    let no_plan = closed_by_plan(plan, standing.status);
     let Period { start, end } = standing.period(plan, now);
     let standing = Standing { counted_from: start, counted_until: end, ..standing };
     let (standing, grants) = settle::begin(standing, plan, now);
@@ -66,23 +67,12 @@ pub fn open(
     });
     let moved: Vec<Movement> = moved.collect();
     let line = Line::new(grants);
+    let (plan, status, anchor) = (request.plan.clone(), standing.status, standing.anchor);
+    let what = What::Opened { plan, status, anchor, moved };
     let entry = Entry {
-        id: operation,
-        repeatable: false,
-        at: now,
         available: line.left(),
-        held: Credits::ZERO,
-        catalog: catalog.version,
-        key: None,
         user: actor.map(str::to_owned),
-        reference: None,
-        reason: None,
-        what: What::Opened {
-            plan: request.plan.clone(),
-            status: standing.status,
-            anchor: standing.anchor,
-            moved,
-        },
+        ..Entry::new(operation, now, catalog.version, what)
     };
     let valid_until = line.next_expiry().map_or(end, |expiry| expiry.min(end));
     Ok(Account {
@@ -92,7 +82,7 @@ pub fn open(
         line,
         notes: Vec::new(),
         valid_until,
-        gate: Gate { no_plan: closed_by_plan(plan, standing.status), ..Gate::OPEN },
+        gate: Gate { no_plan, ..Gate::OPEN },
         holds: BTreeMap::new(),
         consumed: BTreeMap::new(),
         standing,

@@ -185,17 +185,10 @@ fn apply(
         return None;
     };
     let entry = Entry {
-        id: operation,
-        repeatable: false,
-        at: now,
         available: credits.max(Credits::ZERO),
-        held: Credits::ZERO,
-        catalog: order.catalog,
-        key: None,
         user: order.user.clone(),
         reference: Some(payment.intent.to_string()),
-        reason: None,
-        what,
+        ..Entry::new(operation, now, order.catalog, what)
     };
     let then = [steps, vec![Step::Append(entry)]].concat();
     Some(AccountWrite { account: account.id.clone(), when, then })

@@ -2,9 +2,7 @@
 
 use super::open::{PlanRequest, closed_by_plan};
 use super::{AccountWrite, Guard, Step};
-use crate::domain::{
-    Account, Catalog, Credits, Entry, Gate, Instant, Note, OperationId, Refusal, What,
-};
+use crate::domain::{Account, Catalog, Entry, Gate, Instant, Note, OperationId, Refusal, What};
 
 /// The change of plan: a note, folded in by whoever settles next.
 ///
@@ -76,16 +74,8 @@ pub(super) fn entry(
     now: Instant,
 ) -> Entry {
     Entry {
-        id,
-        repeatable: false,
-        at: now,
-        available: Credits::ZERO,
-        held: Credits::ZERO,
-        catalog: catalog.version,
-        key: None,
         user: actor.map(str::to_owned),
-        reference: None,
         reason: reason.map(str::to_owned),
-        what,
+        ..Entry::new(id, now, catalog.version, what)
     }
 }

@@ -129,18 +129,12 @@ pub fn change(
         then.push(Step::Notes(back.into_iter().map(Note::Grant).collect()));
     }
     then.push(Step::Append(Entry {
-        id: operation,
-        repeatable: false,
-        at: now,
         available,
-        held: Credits::ZERO,
-        catalog: catalog.version,
-        key: None,
         // Whose use is less by it.
         user: entry.user.clone(),
         reference: request.reference.clone(),
         reason: Some(request.reason.clone()),
-        what,
+        ..Entry::new(operation, now, catalog.version, what)
     }));
     let when = vec![Guard::ValidAt(now), Guard::SettledIs(account.settled_seq), Guard::RoomFor(1)];
     let rows = counts.iter().map(|count| RowWrite::returned(&account.id, count)).collect();

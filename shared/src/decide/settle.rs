@@ -24,24 +24,18 @@ pub struct Settled {
 impl Settled {
     /// The entry that records it as number `seq + 1`.
     pub fn entry(&self, before: &Account, catalog: &Catalog, now: Instant) -> Entry {
+        let what = What::Settled {
+            moved: self.moved.clone(),
+            lapsed: self.lapsed.clone(),
+            spent: before.spent(),
+            line: self.account.line.clone(),
+            debt: self.account.debt - before.debt,
+        };
+        let id = OperationId::of_entry(now, before.seq + 1);
         Entry {
-            id: OperationId::of_entry(now, before.seq + 1),
-            repeatable: false,
-            at: now,
             available: self.account.available - before.available,
             held: self.account.held() - before.held(),
-            catalog: catalog.version,
-            key: None,
-            user: None,
-            reference: None,
-            reason: None,
-            what: What::Settled {
-                moved: self.moved.clone(),
-                lapsed: self.lapsed.clone(),
-                spent: before.spent(),
-                line: self.account.line.clone(),
-                debt: self.account.debt - before.debt,
-            },
+            ..Entry::new(id, now, catalog.version, what)
         }
     }
 }

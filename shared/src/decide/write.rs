@@ -26,7 +26,7 @@ pub struct AccountWrite {
     pub account: AccountId,
     /// All of them hold, or nothing is written.
     pub when: Vec<Guard>,
-    /// None: the guards are all there is to it.
+    /// Empty: the guards are all there is to it.
     pub then: Vec<Step>,
 }
 
@@ -155,7 +155,19 @@ impl Write {
     }
 }
 
+impl Row {
+    /// Whether its writer, when it finds the row there, can tell that it wrote it, or need not know.
+    pub fn tells_its_writer(&self) -> bool {
+        matches!(self, Row::Page(_) | Row::Name(_) | Row::Entrance(_) | Row::Day(..))
+    }
+}
+
 impl AccountWrite {
+    /// Whether it changes an account that is there.
+    pub fn updates(&self) -> bool {
+        !matches!(self.then[..], [] | [Step::Open(_)])
+    }
+
     /// A new account, where there is none.
     pub fn open(account: Box<Account>) -> AccountWrite {
         let id = account.id.clone();

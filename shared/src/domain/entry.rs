@@ -43,6 +43,24 @@ pub enum Viewer {
 }
 
 impl Entry {
+    /// The record of `what` under the catalog of this version, by nobody and of no credits: what is
+    /// different is said beside it.
+    pub fn new(id: OperationId, at: Instant, catalog: u32, what: What) -> Entry {
+        Entry {
+            id,
+            repeatable: false,
+            at,
+            available: Credits::ZERO,
+            held: Credits::ZERO,
+            catalog,
+            key: None,
+            user: None,
+            reference: None,
+            reason: None,
+            what,
+        }
+    }
+
     /// Who it was, as far as `viewer` may know: an operator's principal is `operator` to a customer.
     pub fn user_for(&self, viewer: Viewer) -> Option<&str> {
         match viewer {

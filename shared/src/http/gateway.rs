@@ -1,8 +1,11 @@
 //! What the gateway hands a function, and what it takes back: payloads of version 2.0.
 
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use std::convert::Infallible;
+
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_http::http::header::SET_COOKIE;
-use lambda_http::{Body, Request, Response};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Body, Error, LambdaEvent, Request, Response, lambda_runtime, service_fn};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
@@ -27,6 +30,18 @@ const QUERY: &AsciiSet = &CONTROLS
 /// What a path cannot have besides: with it the query would begin.
 const PATH: &AsciiSet = &QUERY.add(b'?');
 
+/// Answers the gateway's requests with what `handle` makes of them, until the process ends.
+///
+/// # Errors
+/// If the runtime of Lambda cannot be reached.
+pub async fn serve(handle: impl AsyncFn(Request) -> Response<Body>) -> Result<(), Error> {
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
+        let answered = answer(event.payload, async |request| handle(request).await).await;
+        Ok::<_, Infallible>(answered)
+    }))
+    .await
+}
+
 /// Answers a request with what `handle` makes of it. What is no request of the gateway's is answered
 /// like a route that is not there.
 pub async fn answer(event: Event, handle: impl AsyncFnOnce(Request) -> Response<Body>) -> Value {
@@ -46,7 +61,9 @@ pub fn request(mut event: Event) -> Option<Request> {
             *text = utf8_percent_encode(text, encoded).to_string();
         }
     }
-    lambda_http::request::from_str(&event.to_string()).ok()
+    // Not as text again: `lambda_http` would parse that twice, to find out what kind of event it is.
+    let request: ApiGatewayV2httpRequest = serde_json::from_value(event).ok()?;
+    Some(LambdaRequest::ApiGatewayV2(request).into())
 }
 
 /// A response in the form that the gateway takes.

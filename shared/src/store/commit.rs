@@ -1,7 +1,8 @@
 //! Commits: a write rendered as one request to DynamoDB.
 //!
-//! An account alone is an UpdateItem, a row alone a PutItem or an UpdateItem, and more a transaction,
-//! which costs twice as much.
+//! An account alone is an UpdateItem. So is a part of a row alone, and a row alone is a PutItem, where
+//! whoever sends it again can tell that what is there is its own. Everything else is a transaction: it
+//! costs twice as much, and a request that the SDK sends again is answered as the first time.
 
 use std::collections::HashMap;
 
@@ -33,21 +34,19 @@ impl Store {
     /// As [`Store::commit`].
     pub async fn commit_in(&self, write: &Write, doubt: &Doubt) -> Stored<Outcome> {
         // A clock that was off stamps nothing until a read has found it right again.
-        if self.skew.check().is_err() {
+        if self.skew.was_off() {
             self.catalog().await?;
         }
-        let outcome = match (&write.account, &write.rows[..]) {
-            (Some(account), []) if !account.then.is_empty() => self.update(account, doubt).await,
-            (None, [RowWrite::Put(row, expect)]) => {
+        match (&write.account, &write.rows[..]) {
+            (Some(account), []) if account.updates() => self.update(account, doubt).await,
+            (None, [RowWrite::Put(row, expect)]) if row.tells_its_writer() => {
                 self.put_row(row, RowExpression::put(row, expect), doubt).await
             }
             (None, [RowWrite::Set(key, field, expect)]) => {
                 self.update_row(RowExpression::set(key, field, expect), doubt).await
             }
             _ => self.transact(write, doubt).await,
-        };
-        self.skew.check()?;
-        outcome
+        }
     }
 
     async fn update(&self, write: &AccountWrite, doubt: &Doubt) -> Stored<Outcome> {

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
 
+use super::skew::TooFar;
 use crate::decide::Fault;
 
 /// A request to the store that got no answer to work with.
@@ -41,11 +42,20 @@ const DENIED: [&str; 6] = [
     "ItemCollectionSizeLimitExceededException",
 ];
 
+/// What the comparison of clocks has failed a call with.
+fn too_far(error: &(dyn std::error::Error + 'static)) -> Option<TooFar> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|cause| cause.downcast_ref::<TooFar>().copied())
+}
+
 impl StoreError {
     pub(super) fn of<E>(error: SdkError<E>) -> StoreError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
+        if let Some(TooFar { off_ms }) = too_far(&error) {
+            return StoreError::Clock { off_ms };
+        }
         let denied = error.code().is_some_and(|code| DENIED.contains(&code))
             || matches!(error, SdkError::ConstructionFailure(_));
         match denied {

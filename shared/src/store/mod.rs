@@ -58,7 +58,8 @@ pub struct Loaded {
 pub enum Outcome {
     /// It was written. The account as it is now, if the write was of one account alone.
     Done(Option<Box<Loaded>>),
-    /// A guard did not hold: the account as it is. None: there is no such account.
+    /// A guard did not hold: the account as it is. None: there is no such account, or the guards were
+    /// all there was to the write.
     AccountRefused(Option<Box<Loaded>>),
     /// The condition on the row at this place did not hold: the row as it is, of pages, names,
     /// receipts and entrances.

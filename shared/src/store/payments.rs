@@ -1,4 +1,4 @@
-//! Orders, payments and what waits for an operator: their items, and how they are read and written.
+//! Orders, payments and what waits for an operator: their items, and how they are read.
 //!
 //! They are rare and never hot, so what they hold is JSON that a person can read.
 

@@ -37,7 +37,6 @@ impl Store {
         let key =
             after.map(|after| Item::from([(table::ACCOUNT.into(), item::text(after.as_str()))]));
         let got = scan.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
-        self.skew.check()?;
         let next = got.last_evaluated_key().map(accounts::read_account_key).transpose()?;
         Ok(Scan { accounts: got.items().iter().map(loaded).collect(), next })
     }
@@ -47,7 +46,6 @@ impl Store {
         let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
         let got = get.key(table::ACCOUNT, item::text(id.as_str())).send().await;
         let got = got.map_err(StoreError::of)?;
-        self.skew.check()?;
         got.item.as_ref().map(loaded).transpose()
     }
 
@@ -73,7 +71,6 @@ impl Store {
         let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
         let get = get.key(table::ACCOUNT, item::text(account));
         let got = get.key(table::SORT, item::text(sort)).send().await.map_err(StoreError::of)?;
-        self.skew.check()?;
         Ok(got.item)
     }
 
@@ -96,14 +93,12 @@ impl Store {
             let (time, first) = (page.time, page.first);
             let found = page.stretch().find(id);
             if found.is_some() {
-                self.skew.check()?;
                 return Ok(found);
             }
             if time < earliest || first <= after {
                 break;
             }
         }
-        self.skew.check()?;
         Ok(None)
     }
 
@@ -121,7 +116,6 @@ impl Store {
         };
         let got = self.pages_down_from(account, last, count).send().await;
         let got = got.map_err(StoreError::of)?;
-        self.skew.check()?;
         got.items().iter().map(row::read_page).collect()
     }
 
@@ -137,7 +131,6 @@ impl Store {
         let last = table::pages_until(Instant::MAX);
         let got = self.between(account, first, last).limit(count).send().await;
         let got = got.map_err(StoreError::of)?;
-        self.skew.check()?;
         let mut next = counted.seq + 1;
         let mut pages = Vec::with_capacity(got.items().len());
         for item in got.items() {
@@ -156,7 +149,6 @@ impl Store {
         let (first, last) = (table::usage_key(Day::FIRST), table::usage_key(Day::LAST));
         let query = self.between(account, first, last).scan_index_forward(false).limit(1);
         let got = query.send().await.map_err(StoreError::of)?;
-        self.skew.check()?;
         got.items().first().map(row::read_usage).transpose()
     }
 
@@ -168,7 +160,6 @@ impl Store {
         while let Some(item) = items.next().await {
             found.push(row::read_usage(&item.map_err(StoreError::of)?)?);
         }
-        self.skew.check()?;
         Ok(found)
     }
 

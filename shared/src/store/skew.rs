@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use chrono::DateTime;
 
-use super::StoreError;
 use crate::clock::Clock;
 use crate::decide::SKEW;
 
@@ -16,11 +15,20 @@ use crate::decide::SKEW;
 /// or that much more behind.
 const RESOLUTION_MS: i64 = 1000;
 
-/// Compares the `Date` of each answer with the clock that stamps the entries.
+/// Compares the `Date` of each answer with the clock that stamps the entries, and fails the call whose
+/// answer is too far off: look-ups lean on our clock. Another call's answer is no concern of it.
 #[derive(Clone, Debug)]
 pub struct Skew {
     clock: Clock,
+    /// Of the latest answer to any call.
     off_ms: Arc<AtomicI64>,
+}
+
+/// Our own clock and DynamoDB's are too far apart to answer anything.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this clock is {off_ms} ms away from DynamoDB's")]
+pub(super) struct TooFar {
+    pub off_ms: i64,
 }
 
 impl Skew {
@@ -28,16 +36,15 @@ impl Skew {
         Skew { clock, off_ms: Arc::new(AtomicI64::new(0)) }
     }
 
-    /// # Errors
-    /// [`StoreError::Clock`] if the latest answer was stamped too far from our own clock: look-ups
-    /// lean on it, so nothing is answered.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        let off_ms = self.off_ms.load(Ordering::Relaxed);
-        match (RESOLUTION_MS - SKEW.ms()..=SKEW.ms()).contains(&off_ms) {
-            true => Ok(()),
-            false => Err(StoreError::Clock { off_ms }),
-        }
+    /// Whether the latest answer was too far off: then nothing is stamped before a read has found the
+    /// clock right again.
+    pub(super) fn was_off(&self) -> bool {
+        is_off(self.off_ms.load(Ordering::Relaxed))
     }
+}
+
+fn is_off(off_ms: i64) -> bool {
+    !(RESOLUTION_MS - SKEW.ms()..=SKEW.ms()).contains(&off_ms)
 }
 
 impl Intercept for Skew {
@@ -52,10 +59,14 @@ impl Intercept for Skew {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
-        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            let off_ms = self.clock.now().ms() - date.timestamp_millis();
-            self.off_ms.store(off_ms, Ordering::Relaxed);
+        let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) else {
+            return Ok(());
+        };
+        let off_ms = self.clock.now().ms() - date.timestamp_millis();
+        self.off_ms.store(off_ms, Ordering::Relaxed);
+        match is_off(off_ms) {
+            true => Err(TooFar { off_ms }.into()),
+            false => Ok(()),
         }
-        Ok(())
     }
 }

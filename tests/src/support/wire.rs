@@ -26,6 +26,8 @@ pub enum Fault {
     FailAfter,
     /// It does not arrive: DynamoDB asks for less.
     Throttle,
+    /// It arrives, and its reply says that it is years earlier.
+    OldDate,
 }
 
 /// Decides over each request, by its operation and its place since the policy was set.
@@ -160,9 +162,9 @@ impl Wire {
                 let kind = "com.amazonaws.dynamodb.v20120810#ThrottlingException";
                 return refusal(400, kind);
             }
-            Fault::None | Fault::LoseReply | Fault::FailAfter => {}
+            Fault::None | Fault::LoseReply | Fault::FailAfter | Fault::OldDate => {}
         }
-        let response = self.table.call(counted(request)).await?;
+        let mut response = self.table.call(counted(request)).await?;
         self.count(&operation, &response);
         let reads = ["GetItem", "Query", "Scan"].contains(&operation.as_str());
         if !reads && response.status().is_success() {
@@ -170,6 +172,10 @@ impl Wire {
         }
         match fault {
             Fault::LoseReply => Err(lost()),
+            Fault::OldDate => {
+                response.headers_mut().insert("date", "Mon, 05 Jan 2015 00:00:00 +0000");
+                Ok(response)
+            }
             Fault::FailAfter => {
                 refusal(500, "com.amazonaws.dynamodb.v20120810#InternalServerError")
             }
