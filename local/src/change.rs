@@ -77,6 +77,7 @@ fn done(route: &str, body: &Value) -> String {
         "quotes" => format!("would cost {amount}"),
         "balance" => format!("{} available", text(body, "/available")),
         "ledger" => match body["entries"].as_array() {
+            Some(entries) if entries.len() == 1 => "1 entry".to_owned(),
             Some(entries) => format!("{} entries", entries.len()),
             None => String::new(),
         },

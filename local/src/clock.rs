@@ -12,6 +12,9 @@ use shared::domain::Instant;
 
 use crate::kept;
 
+/// The first instant of the year 3000: time is walked period by period, and those have an end.
+const LATEST_MS: i64 = 32_503_680_000_000;
+
 /// The system's clock, moved by an offset.
 #[derive(Clone, Debug, Default)]
 pub struct LocalClock {
@@ -35,6 +38,21 @@ impl LocalClock {
         {
             tracing::warn!(%error, "the clock's offset is not kept");
         }
+    }
+
+    /// The instant, if this clock may be moved there: not back, as accounts have entries by then, and
+    /// not to where calendars end.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn may_go_to(&self, now: Instant) -> Result<Instant, &'static str> {
+        if now < self.now() {
+            return Err("the clock only moves forward: accounts may have later entries");
+        }
+        if now > Instant::from_ms(LATEST_MS) {
+            return Err("the clock goes to the year 3000 at most");
+        }
+        Ok(now)
     }
 
     pub fn now(&self) -> Instant {

@@ -55,10 +55,11 @@ fn moved(clock: &LocalClock, body: &[u8]) -> Result<Instant, &'static str> {
         (1, Some(seconds), None) => {
             let seconds = seconds.as_i64().filter(|s| (0..=MOST_S).contains(s));
             let seconds = seconds.ok_or("advance_s: seconds from 0 to a hundred years")?;
-            Ok(clock.now() + Span::from_s(seconds))
+            clock.may_go_to(clock.now() + Span::from_s(seconds))
         }
         (1, None, Some(now)) => {
-            now.as_str().and_then(Instant::parse).ok_or("now: a time in RFC 3339")
+            let now = now.as_str().and_then(Instant::parse);
+            clock.may_go_to(now.ok_or("now: a time in RFC 3339")?)
         }
         _ => Err("either advance_s or now"),
     }

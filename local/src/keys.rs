@@ -41,8 +41,8 @@ pub async fn obey(
             'r' => {
                 say(&format!("Throw away the tables {data}, the clock and the local Stripe? y/n"));
                 match terminal.key().await {
-                    'y' => {
-                        say("Everything begins anew.\n");
+                    'y' | 'Y' => {
+                        say("Starting over.\n");
                         return End::Reset;
                     }
                     _ => say("Nothing was changed."),

@@ -177,6 +177,11 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         }
     };
     if let Some(now) = now {
+        // Tables that are there have entries.
+        let begun = matches!(&data, Data::Folder(folder) if folder.join(world::TABLES).exists());
+        if begun {
+            clock.may_go_to(now).map_err(|why| format!("--now: {why}; or use --memory"))?;
+        }
         clock.set(now);
     }
     let Some(command) = command else {
@@ -237,7 +242,8 @@ async fn serve(
     }
     let listener = server::listen(addr).await?;
     let base = format!("http://{}", listener.local_addr()?);
-    origins.push(base.clone());
+    // The browser may call it by its name, too.
+    origins.extend([base.clone(), base.replace("127.0.0.1", "localhost")]);
     let beside = editor::listener(addr).await?;
     let editor = format!("http://{}", beside.local_addr()?);
     origins.push(editor.clone());

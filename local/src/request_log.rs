@@ -71,7 +71,8 @@ impl RequestLog {
 /// What pages and browsers ask for by themselves, and what the stack asks of itself.
 fn is_noise(method: &str, path: &str) -> bool {
     let reads = matches!(method, "GET" | "HEAD");
-    let by_themselves = ["/_local/", "/assets/", "/scrip.js", "/favicon"];
+    // The page asks for a payment that is on its way every few seconds.
+    let by_themselves = ["/_local/", "/assets/", "/scrip.js", "/favicon", "/v1/me/checkouts/"];
     method == "OPTIONS"
         || path.starts_with(stripe::PREFIX)
         || (reads && by_themselves.iter().any(|begins| path.starts_with(begins)))

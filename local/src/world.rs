@@ -35,7 +35,7 @@ pub enum Data {
 }
 
 /// Files of [`Data::Folder`]: the tables,
-const TABLES: &str = "scrip.sqlite";
+pub const TABLES: &str = "scrip.sqlite";
 /// how far the clock was moved,
 pub const CLOCK: &str = "clock";
 /// and all that the local Stripe knows.

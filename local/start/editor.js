@@ -43,7 +43,8 @@ ai.addEventListener('click', async () => {
   if (busy) return;
   busy = true;
   // One press is one key: sent again it is the same debit.
-  const { ok, body } = await post('/write', { key: crypto.randomUUID() });
+  const silent = { ok: false, body: { detail: 'The stack does not answer. Try again.' } };
+  const { ok, body } = await post('/write', { key: crypto.randomUUID() }).catch(() => silent);
   if (ok) text.value += body.text;
   said.textContent = ok ? '' : body.detail;
   busy = false;

@@ -80,10 +80,13 @@ function far(ms) {
   return `${Math.round(ms / 1000)} seconds`;
 }
 
+/** What is shown of a request that nobody answers. */
+const SILENT = { ok: false, body: { detail: 'The stack does not answer.' } };
+
 async function move(to) {
   const before = now();
-  if (to < before - 1000) return say('clock', 'The clock goes forward only: accounts have entries of later.', true);
-  const moved = await post('/_local/clock', { now: new Date(to).toISOString() });
+  if (to < before - 1000) return say('clock', 'The clock only moves forward: some accounts already have later entries.', true);
+  const moved = await post('/_local/clock', { now: new Date(to).toISOString() }).catch(() => SILENT);
   if (!moved.ok) return say('clock', moved.body.detail, true);
   [read, readAt] = [Date.parse(moved.body.now), performance.now()];
   tick();
@@ -152,7 +155,7 @@ function showPayments(fresh) {
 }
 
 async function act(session, account, label, deed) {
-  const done = await post(`/_local/stripe/${session}`, deed);
+  const done = await post(`/_local/stripe/${session}`, deed).catch(() => SILENT);
   say('payments', done.ok ? `${account}: ${label}: done.` : done.body.detail, !done.ok);
   await look();
 }
@@ -178,7 +181,7 @@ $('event-list').append(make('li', {}, make('p', { className: 'muted' }, 'Nothing
 $('run-audit').addEventListener('click', async () => {
   $('run-audit').disabled = true;
   say('audit', 'Reading every account …');
-  const { ok, body } = await post('/_local/start/audit', {});
+  const { ok, body } = await post('/_local/start/audit', {}).catch(() => SILENT);
   const found = (body.differences ?? []).length;
   say('audit', ok ? `${body.seen} accounts, ${found} differences.` : body.detail, !ok || found > 0);
   $('differences').replaceChildren(...(body.differences ?? []).map((text) => make('li', {}, text)));
@@ -214,8 +217,15 @@ async function look() {
 }
 
 /** Looks again and again while somebody looks; a stack that was stopped is tried again. */
+let silent = false;
 async function follow() {
-  if (document.visibilityState === 'visible') await look().catch(() => say('clock', 'The stack does not answer.', true));
+  if (document.visibilityState === 'visible') {
+    const answers = await look().then(() => true, () => false);
+    if (!answers) say('clock', SILENT.body.detail, true);
+    // Started again, it counts its events from 1.
+    else if (silent) [after] = [0, say('clock', 'The stack answers again.')];
+    silent = !answers;
+  }
   setTimeout(follow, EVERY_MS);
 }
 

@@ -74,7 +74,7 @@ async fn a_demo_whose_scene_ends_otherwise_fails() {
 }
 
 #[test]
-fn the_clock_is_moved_by_json_only() {
+fn the_clock_is_moved_by_json_and_only_forward() {
     let clock = LocalClock::starting_at(instant("2026-11-20T10:00:00Z"));
     let post = |kind: &str, body: &str| {
         let request = http::Request::post("/_local/clock").header("content-type", kind);
@@ -84,6 +84,10 @@ fn the_clock_is_moved_by_json_only() {
     let json = "application/json";
     assert_eq!(post("text/plain", r#"{"advance_s":60}"#), 415);
     for body in ["", "{}", "[]", r#"{"advance_s":-1}"#, r#"{"advance_s":1.5}"#, r#"{"now":"x"}"#] {
+        assert_eq!(post(json, body), 400, "{body}");
+    }
+    // Not back, where accounts have later entries, nor to where calendars end.
+    for body in [r#"{"now":"2026-11-20T09:00:00Z"}"#, r#"{"now":"9999-12-31T23:59:59Z"}"#] {
         assert_eq!(post(json, body), 400, "{body}");
     }
     assert_eq!(post(json, r#"{"now":"2027-01-01T00:00:00Z"}"#), 200);
