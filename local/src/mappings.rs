@@ -47,6 +47,8 @@ pub struct Mappings {
     stripe: Option<Stripe>,
     /// How often the oldest record of a table has failed; by the table's name in the template.
     failed: Arc<Mutex<BTreeMap<String, usize>>>,
+    /// One at a time takes from the streams: a shard has one reader.
+    delivering: Arc<tokio::sync::Mutex<()>>,
     dead: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -78,6 +80,7 @@ impl Mappings {
             readers: template.readers(),
             stripe: None,
             failed: Arc::default(),
+            delivering: Arc::default(),
             dead: Arc::default(),
         }
     }
@@ -130,6 +133,7 @@ impl Mappings {
 
     /// Delivers all that was written and queued, and what that wrote, until there is no more.
     pub async fn drain(&self) {
+        let _alone = self.delivering.lock().await;
         loop {
             let mut delivered = 0;
             for mapping in self.mappings.iter() {

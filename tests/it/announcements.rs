@@ -19,7 +19,7 @@ use tests::proof::STREAMS;
 
 use crate::support::shop::Shop;
 use crate::support::wire::response;
-use crate::support::{Stack, contract, request};
+use crate::support::{Stack, at_once, contract, request};
 
 /// Holds an event against its schema.
 fn check(event: &Value) {
@@ -220,6 +220,24 @@ fn first_times(events: &[Value]) -> BTreeMap<String, Vec<(u64, String)>> {
         }
     }
     first
+}
+
+/// A request for a schedule delivers what the stack itself is delivering.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_at_once_take_each_record_once() {
+    let stack = Stack::streamed().await;
+    stack.open("acme", "free").await;
+    for round in 0..40 {
+        stack.grant("acme", &format!("gift {round}"), "1").await;
+        at_once(4, |_| {
+            let stack = stack.clone();
+            async move { stack.mappings.drain().await }
+        })
+        .await;
+    }
+    let events = stack.announced();
+    let granted = events.iter().filter(|event| event["detail-type"] == "CreditsGranted");
+    assert_eq!(granted.count(), 40);
 }
 
 /// Records in batches of any size, some twice, one of them poison, over a bus that loses and
