@@ -69,8 +69,11 @@ async fn enter(base: &str, account: &str) -> (String, String) {
 async fn without_a_session_there_is_a_start_page_here_and_nowhere_else() {
     let (stack, _, base) = Stack::served(None, &[]).await;
     stack.open("acme", "pro").await;
-    let (status, headers, page) = send(&base, "GET /", &[], "").await;
+    let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    let (status, headers, page) = send(&base, "GET /", &browser, "").await;
     assert_eq!(status, 200);
+    // Who asks for no page is told what the contract says.
+    assert_eq!(send(&base, "GET /", &[("accept", "*/*")], "").await.0, 401);
     assert!(page.contains("<h1>Start page</h1>") && page.contains("Open acme"), "{page}");
     assert!(headers["content-security-policy"].to_str().is_ok_and(|p| p.contains("'none'")));
     for file in ["start.css", "start.js"] {

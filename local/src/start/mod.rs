@@ -52,7 +52,10 @@ pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, R
     let world = stack.functions.world();
     let request = stack.start.lasting.recognized(world, request).await;
     let (method, path) = (request.method().as_str(), request.uri().path());
-    if (method, path) == ("GET", "/") {
+    // Who asks for no page is told what the contract says.
+    let accepted = request.headers().get("accept").and_then(|value| value.to_str().ok());
+    let is_browser = accepted.is_some_and(|accepted| accepted.contains("text/html"));
+    if is_browser && (method, path) == ("GET", "/") {
         let shown = stack.functions.answer(request).await;
         // Without a session.
         return if shown.status() == 401 { Ok(page(stack).await) } else { Ok(shown) };
