@@ -40,21 +40,6 @@ impl LocalClock {
         }
     }
 
-    /// The instant, if this clock may be moved there: not back, as accounts have entries by then, and
-    /// not to where calendars end.
-    ///
-    /// # Errors
-    /// Why it may not.
-    pub fn may_go_to(&self, now: Instant) -> Result<Instant, &'static str> {
-        if now < self.now() {
-            return Err("the clock only moves forward: accounts may have later entries");
-        }
-        if now > Instant::from_ms(LATEST_MS) {
-            return Err("the clock goes to the year 3000 at most");
-        }
-        Ok(now)
-    }
-
     pub fn now(&self) -> Instant {
         system_now(self.offset_ms.load(Ordering::Relaxed))
     }
@@ -91,4 +76,19 @@ impl LocalClock {
 
 fn system_now(offset_ms: i64) -> Instant {
     Instant::from_ms(Utc::now().timestamp_millis() + offset_ms)
+}
+
+/// The instant `to`, if a clock that reads `now` may be moved there: not back, as accounts have
+/// entries by then, and not to where calendars end.
+///
+/// # Errors
+/// Why it may not.
+pub fn may_go(now: Instant, to: Instant) -> Result<Instant, &'static str> {
+    if to < now {
+        return Err("the clock only moves forward: accounts may have later entries");
+    }
+    if to > Instant::from_ms(LATEST_MS) {
+        return Err("the clock goes to the year 3000 at most");
+    }
+    Ok(to)
 }

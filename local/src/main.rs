@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use local::clock::LocalClock;
+use local::clock::{self, LocalClock};
 use local::keys::{self, End};
 use local::mappings::Mappings;
 use local::repair::Done;
@@ -180,7 +180,8 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         // Tables that are there have entries.
         let begun = matches!(&data, Data::Folder(folder) if folder.join(world::TABLES).exists());
         if begun {
-            clock.may_go_to(now).map_err(|why| format!("--now: {why}; or use --memory"))?;
+            clock::may_go(clock.now(), now)
+                .map_err(|why| format!("--now: {why}; or use --memory"))?;
         }
         clock.set(now);
     }

@@ -9,19 +9,17 @@ mod mutator;
 mod parsers;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use local::template::Template;
 use serde_json::{Value, json};
-use shared::clock::Entropy;
 use shared::http::gateway;
 use shared::stripe::signature;
 use tests::proof::{self, FUZZ_SECONDS};
 
 use crate::support::shop::Shop;
-use crate::support::{Stack, answer, contract, instant, request};
+use crate::support::{Stack, answer, contract, counting, instant, request};
 use mutator::Mutator;
 
 /// A stack is used for so many cases: what they write must not fill it.
@@ -84,15 +82,9 @@ fn samples(starts: &[&str]) -> Vec<Value> {
 }
 
 async fn stack() -> Stack {
-    // Randomness that counts, but not from 0: the ids of settles are made of an instant and a number
-    // as small, and thousands of cases at one instant would mint the same.
-    let count = AtomicU64::new(1 << 32);
-    let entropy = Entropy::new(move || {
-        let mut bytes = [0; 10];
-        bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        bytes
-    });
-    let stack = Stack::drawing(instant("2026-11-18T12:00:00Z"), entropy).await;
+    // Not from 0: the ids of settles are made of an instant and a number as small, and thousands of
+    // cases at one instant would mint the same.
+    let stack = Stack::drawing(instant("2026-11-18T12:00:00Z"), counting(1 << 32)).await;
     for (account, plan) in [("acme", "pro"), ("open", "free"), ("basic", "standard")] {
         stack.open(account, plan).await;
     }

@@ -45,6 +45,16 @@ pub const LOCAL: &str = "http://127.0.0.1:3000";
 /// What signs the sessions of the stack: with [`canary::SESSION_KEY`].
 pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
+/// Randomness that counts from `first` on: every id is the same in every run.
+pub fn counting(first: u64) -> Entropy {
+    let count = AtomicU64::new(first);
+    Entropy::new(move || {
+        let mut bytes = [0; 10];
+        bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        bytes
+    })
+}
+
 /// The stack in memory, its clock and its wire to the table.
 #[derive(Clone)]
 pub struct Stack {
@@ -104,13 +114,7 @@ impl Stack {
     /// A stack whose clock stands still and whose randomness counts: its every answer is the same
     /// in every run.
     pub async fn still(now: &str) -> Stack {
-        let count = AtomicU64::new(0);
-        let entropy = Entropy::new(move || {
-            let mut bytes = [0; 10];
-            bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-            bytes
-        });
-        Stack::drawing(instant(now), entropy).await
+        Stack::drawing(instant(now), counting(0)).await
     }
 
     /// A stack whose clock stands still and whose randomness is this; it records its streams.
