@@ -40,7 +40,7 @@ async fn nobody_spends_last_weeks_credits_on_monday() {
 
 #[tokio::test]
 async fn a_new_account_gets_its_bundle_at_once_and_not_twice_near_monday() {
-    let stack = Stack::at("2026-11-22T23:59:59Z").await;
+    let stack = Stack::at("2026-11-22T23:59:30Z").await;
     stack.open("late", "free").await;
     assert_eq!(stack.balance("late").await.text("/available"), "25");
     stack.debit("late", "some", "5").await;
@@ -57,9 +57,9 @@ async fn plan_credits_come_on_the_plans_day_and_clamp_to_short_months() {
     let stack = Stack::at("2027-01-31T09:00:00Z").await;
     stack.open("acme", "pro").await;
     for (before, at, next) in [
-        ("2027-02-27T23:59:59Z", "2027-02-28T00:00:00Z", "2027-03-31T00:00:00.000Z"),
-        ("2027-03-30T23:59:59Z", "2027-03-31T00:00:00Z", "2027-04-30T00:00:00.000Z"),
-        ("2027-04-29T23:59:59Z", "2027-04-30T00:00:00Z", "2027-05-31T00:00:00.000Z"),
+        ("2027-02-27T23:59:30Z", "2027-02-28T00:00:00Z", "2027-03-31T00:00:00.000Z"),
+        ("2027-03-30T23:59:30Z", "2027-03-31T00:00:00Z", "2027-04-30T00:00:00.000Z"),
+        ("2027-04-29T23:59:30Z", "2027-04-30T00:00:00Z", "2027-05-31T00:00:00.000Z"),
     ] {
         stack.set_clock(before);
         stack.debit("acme", &format!("spend {before}"), "100").await;

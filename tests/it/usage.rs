@@ -172,13 +172,16 @@ async fn an_entry_is_counted_once_however_many_count() {
     stack.open("acme", "pro").await;
     let account: AccountId = "acme".parse().expect("an account");
     for round in 0..6 {
-        // Some debit, some count, some read, all at once, over a midnight.
-        stack.set_clock("2026-11-18T23:59:59.900Z");
+        // Some debit, some count, some read, all at once; in their midst it becomes midnight.
+        stack.set_clock("2026-11-18T23:59:58Z");
         let read = at_once(12, |n| {
             let (stack, account) = (stack.clone(), account.clone());
             async move {
                 let mut read = Vec::new();
                 for turn in 0..10 {
+                    if (n, turn) == (0, 5) {
+                        stack.set_clock("2026-11-19T00:00:00Z");
+                    }
                     match n % 3 {
                         0 => {
                             let key = format!("{round} {n} {turn}");
