@@ -74,7 +74,9 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
     }
     for note in &a.notes {
         let _ = match note {
-            Note::Grant(grant) => writeln!(text, "  note: {} {}", grant.kind.name(), grant.left),
+            Note::Grant { grant, .. } | Note::Returned(grant) => {
+                writeln!(text, "  note: {} {}", grant.kind.name(), grant.left)
+            }
             Note::Plan { plan, at, .. } => writeln!(text, "  note: plan {plan} at {at}"),
             Note::TakenBack { grant, credits, .. } => {
                 writeln!(text, "  note: {credits} of {grant} are taken back")

@@ -183,7 +183,7 @@ async fn one_micro_credit_anywhere_is_found_and_named() {
             Box::new(|i| {
                 let id = GrantId::Operation(OperationId::from_bytes([7; 16]));
                 let grant = Grant::new(id, GrantKind::Manual, MICRO, Instant::EPOCH, None);
-                let note = packed(store::packed::note(&Note::Grant(grant)));
+                let note = packed(store::packed::note(&Note::Returned(grant)));
                 i.insert("q".into(), AttributeValue::L(vec![note]));
             }),
         ),
@@ -214,7 +214,6 @@ async fn one_micro_credit_anywhere_is_found_and_named() {
         ("P#", "closing", by("h", 1)),
         ("P#", "available", Box::new(entry)),
         ("R#", "returned", by("v", 1)),
-        ("L#", "returned", by("v", 1)),
         ("U#", "day", Box::new(used)),
         ("U#", "day", by("n", 1)),
         ("K#", "name_differs", Box::new(other)),

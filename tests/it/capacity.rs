@@ -32,7 +32,12 @@ async fn typical(stack: &Stack) {
         amount: Credits::whole(3),
         lapsed: Credits::ZERO,
         expires_at: Instant::from_ms(now.ms() + 300_000),
-        action: Some(HeldAction { number: 1, quantity: 3, credits: Credits::whole(3) }),
+        action: Some(HeldAction {
+            number: 1,
+            quantity: 3,
+            credits: Credits::whole(3),
+            captured: 0,
+        }),
     };
     account.holds = BTreeMap::from([(world.entropy.mint(now), held)]);
     account.available = account.line.left() - held.amount;

@@ -4,6 +4,7 @@ use tests::support;
 
 mod announcements;
 mod audit;
+mod books;
 mod broken;
 mod browser;
 mod calendar;

@@ -222,7 +222,8 @@ proptest! {
         }
         let (taken, at) = (grant.id, grant.granted_at);
         let back = Note::TakenBack { grant: taken, credits: grant.left, at };
-        for note in [Note::Grant(grant), back] {
+        let returned = Note::Returned(grant.clone());
+        for note in [Note::Grant { grant, at }, returned, back] {
             prop_assert_eq!(packed::read_note(&packed::note(&note)), Ok(note));
         }
     }
@@ -290,12 +291,13 @@ fn entry() -> impl Strategy<Value = Entry> {
         (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
             What::Held { action, quantity, expires_at }
         }),
-        (operation(), action(), any::<u64>(), credits(9), any::<bool>()).prop_map(
-            |(hold, action, quantity, credits, ends)| What::Captured {
+        (operation(), action(), any::<u64>(), credits(9), credits(9), any::<bool>()).prop_map(
+            |(hold, action, quantity, credits, lapsed, ends)| What::Captured {
                 hold,
                 action,
                 quantity,
                 credits,
+                lapsed,
                 ends,
             }
         ),

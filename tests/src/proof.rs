@@ -36,6 +36,8 @@ pub const PERMUTATIONS: Size = Size::new("PERMUTATIONS", "orders a story", 12, 1
 pub const DELIVERIES: Size = Size::new("DELIVERIES", "deliveries", 400, 10_000);
 /// and the payments that they are of.
 pub const PAYMENTS: Size = Size::new("PAYMENTS", "payments", 10, 100);
+/// Lives of an account that are lived twice and come to the same.
+pub const LIVES: Size = Size::new("LIVES", "lives", 100, 1_000);
 /// Streams of events over a bus that loses and refuses.
 pub const STREAMS: Size = Size::new("STREAMS", "streams", 20, 200);
 /// Weeks in which the sweep fires at any time, or not at all.
@@ -50,7 +52,7 @@ pub const INTERLEAVINGS: Size = Size::new("INTERLEAVINGS", "orders", 10, 40);
 pub const FUZZ_SECONDS: Size = Size::new("FUZZ_SECONDS", "seconds a target", 1, 10);
 
 /// Every size there is: CONTRIBUTING.md lists them, and a test compares the two.
-pub const ALL: [Size; 16] = [
+pub const ALL: [Size; 17] = [
     OPERATIONS,
     MUTANT_SEEDS,
     SCHEDULES,
@@ -61,6 +63,7 @@ pub const ALL: [Size; 16] = [
     PERMUTATIONS,
     DELIVERIES,
     PAYMENTS,
+    LIVES,
     STREAMS,
     WEEKS,
     ACCOUNTS,

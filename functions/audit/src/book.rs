@@ -48,18 +48,14 @@ pub(crate) struct Book {
     pub plan: Option<(String, Status, Anchor)>,
     /// None: the account was never frozen.
     pub frozen: Option<(bool, Option<String>)>,
-    /// What was given back of a debit,
+    /// What was given back of a debit or a capture.
     pub debits: BTreeMap<OperationId, Micro>,
-    /// and of a line, by the number of the entry that laid it out.
-    pub lines: BTreeMap<Seq, Micro>,
     /// What payments gave, and took back: by what Stripe calls them, with their orders.
     pub payments: BTreeMap<String, (OperationId, Micro)>,
     pub repeated: Vec<OperationId>,
     /// The latest version of the catalog that an entry names.
     pub catalog: u32,
-    happened: HashMap<OperationId, (Seq, Instant)>,
-    /// The numbers of the entries that laid out a line.
-    laid_out: Vec<Seq>,
+    happened: HashMap<OperationId, Instant>,
     /// Since when consumption is counted, and whether that has begun.
     counted_from: Instant,
     counting: bool,
@@ -116,12 +112,10 @@ impl Book {
             plan: None,
             frozen: None,
             debits: BTreeMap::new(),
-            lines: BTreeMap::new(),
             payments: BTreeMap::new(),
             repeated: Vec::new(),
             catalog: 0,
             happened: HashMap::new(),
-            laid_out: Vec::new(),
             counted_from,
             counting: false,
         }
@@ -140,7 +134,7 @@ impl Book {
         self.available += micro(entry.available);
         self.held += micro(entry.held);
         self.catalog = self.catalog.max(entry.catalog);
-        if self.happened.insert(entry.id, (seq, entry.at)).is_some() {
+        if self.happened.insert(entry.id, entry.at).is_some() {
             self.repeated.push(entry.id);
         }
         match &entry.what {
@@ -199,7 +193,6 @@ impl Book {
 
     fn lay_out(&mut self, seq: Seq, at: Instant, line: LaidOut) {
         self.line = Some((seq, line));
-        self.laid_out.push(seq);
         self.notes = 0;
         // Counting began with the first of these at or after the instant that it counts from.
         self.counting |= at >= self.counted_from;
@@ -213,15 +206,8 @@ impl Book {
 
     fn give_back(&mut self, debit: OperationId, credits: Micro, action: Option<ActionNumber>) {
         *self.debits.entry(debit).or_default() += credits;
-        let Some((seq, at)) = self.happened.get(&debit).copied() else { return };
-        if at >= self.counted_from {
+        if self.happened.get(&debit).is_some_and(|at| *at >= self.counted_from) {
             self.consume(action, -credits);
-        }
-        // The line it was burnt of is the last that was laid out before it. While that is still the
-        // account's, nothing is counted of it.
-        let later = self.laid_out.partition_point(|laid_out| *laid_out < seq);
-        if later < self.laid_out.len() && later > 0 {
-            *self.lines.entry(self.laid_out[later - 1]).or_default() += credits;
         }
     }
 
@@ -234,7 +220,7 @@ impl Book {
 /// What the notes of an account bring.
 pub(crate) fn noted(account: &Account) -> Micro {
     let brings = account.notes.iter().map(|note| match note {
-        Note::Grant(grant) => micro(grant.left),
+        Note::Grant { grant, .. } | Note::Returned(grant) => micro(grant.left),
         Note::Plan { .. } | Note::TakenBack { .. } => 0,
     });
     brings.sum()

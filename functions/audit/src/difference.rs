@@ -1,7 +1,6 @@
 //! What can be wrong: one kind for each comparison, with its words.
 
 use shared::decide::refund::Returned;
-use shared::decide::refund::ReturnedOf;
 use shared::decide::tally::Tallied;
 use shared::decide::{Name, Page, Receipt};
 use shared::domain::catalog::ActionNumber;
@@ -149,10 +148,6 @@ impl Kind {
 
     /// What of the account it is about, where there may be several.
     pub fn about(&self) -> String {
-        let returned = |of: &ReturnedOf| match of {
-            ReturnedOf::Debit(id) => format!("debit {id}"),
-            ReturnedOf::Layout(seq) => format!("the line of entry {seq}"),
-        };
         match self {
             Kind::Unreadable { item } => item.clone(),
             Kind::Hold(id) | Kind::Repeated(id) | Kind::Order(id) => id.to_string(),
@@ -165,7 +160,7 @@ impl Kind {
             }
             Kind::ReceiptMissing(entry) => format!("{:?}", entry.key.as_deref().unwrap_or("")),
             Kind::ReceiptAlone(receipt) => format!("{:?}", receipt.key.as_str()),
-            Kind::Returned(count) => returned(&count.of),
+            Kind::Returned(count) => format!("debit {}", count.debit),
             Kind::Day(day) => day.after.day.to_string(),
             Kind::Payment { intent, .. }
             | Kind::Due(intent)

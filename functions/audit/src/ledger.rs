@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use shared::decide::refund::{Returned, ReturnedOf};
+use shared::decide::refund::Returned;
 use shared::decide::tally::{Counted, DayUsage, Tallied};
 use shared::decide::{Name, Page, Receipt};
 use shared::domain::usage::Used;
@@ -25,7 +25,7 @@ pub(crate) struct Ledger {
     tallied: Counted,
     names: HashMap<String, Name>,
     receipts: BTreeMap<String, Receipt>,
-    returned: Vec<(ReturnedOf, Credits)>,
+    returned: Vec<(OperationId, Credits)>,
     /// By how much the pages so far are off.
     off: (Micro, Micro),
     /// The latest time inside an id that left for a page, and the time of the latest page.
@@ -278,27 +278,20 @@ impl Ledger {
         audit.compare(Kind::Frozen, frozen, account.gate.frozen);
     }
 
-    /// What was given back of debits and lines.
+    /// What was given back of debits and captures.
     fn counts(&mut self, audit: &mut Findings<'_>) {
-        let (mut debits, mut lines) = (self.book.debits.clone(), self.book.lines.clone());
-        let mut compare = |of, expected: Micro, found: Micro| {
+        let mut debits = self.book.debits.clone();
+        let mut compare = |debit, expected: Micro, found: Micro| {
             let [after, before] = [expected, found]
                 .map(|micro| Credits::from_micro(i64::try_from(micro).unwrap_or(i64::MAX)));
-            let kind = Kind::Returned(Returned { of, before, after });
+            let kind = Kind::Returned(Returned { debit, before, after });
             audit.compare(kind, shown(expected), shown(found));
         };
-        for (of, found) in &self.returned {
-            let expected = match of {
-                ReturnedOf::Debit(id) => debits.remove(id),
-                ReturnedOf::Layout(seq) => lines.remove(seq),
-            };
-            compare(*of, expected.unwrap_or_default(), micro(*found));
+        for (debit, found) in &self.returned {
+            compare(*debit, debits.remove(debit).unwrap_or_default(), micro(*found));
         }
-        for (id, expected) in debits {
-            compare(ReturnedOf::Debit(id), expected, 0);
-        }
-        for (seq, expected) in lines {
-            compare(ReturnedOf::Layout(seq), expected, 0);
+        for (debit, expected) in debits {
+            compare(debit, expected, 0);
         }
     }
 

@@ -73,7 +73,7 @@ async fn batch(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     Ok(http::reply::receipts(&account, keys.zip(&receipted), &catalog))
 }
 
-/// Gives back what a debit charged, or a part of it.
+/// Gives back what a debit or a capture charged, or a part of it.
 async fn refund(
     world: &World,
     call: &Call<'_>,

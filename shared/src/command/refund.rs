@@ -1,22 +1,19 @@
-//! A refund carried through: the debit is looked up, and the line it was burnt of.
+//! A refund carried through: the debit is looked up, and what happened to its credits since.
 
 use super::operator::{commit_receipted, happened};
-use super::upkeep::{back_to, look_up, make_ready};
+use super::upkeep::{back_to, look_up, make_ready, settle_now};
 use super::{Answer, Receipted, Run, lost, until_known};
 use crate::decide::Receipt;
-use crate::decide::refund::{self, Known, Layout, RefundRequest, ReturnedOf};
+use crate::decide::refund::{self, History, Known, RefundRequest};
 use crate::domain::grant::Line;
-use crate::domain::{
-    Account, AccountId, Catalog, Credits, Grant, Instant, Key, Movement, Refusal, Seq, What,
-};
+use crate::domain::{Account, AccountId, Catalog, Key, Refusal};
 use crate::failure::Failure;
-use crate::store::StoreError;
 use crate::world::World;
 
 /// Gives back what a debit charged, once for the key.
 ///
 /// # Errors
-/// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
+/// A [`Refusal`], or a [`StoreError`](crate::store::StoreError) if the outcome is not known.
 pub async fn refund(
     world: &World,
     catalog: &Catalog,
@@ -48,16 +45,25 @@ async fn try_refund(
         Some(found) => Some(found),
         None => look_up(run, account, &request.debit, 0).await?,
     };
+    let debit = debit.filter(|found| refund::charged(&found.entry).is_some());
     let debit = debit.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
-    let layout = match loaded.account.settled_seq < debit.seq {
+    let back = match loaded.account.settled_seq < debit.seq {
         true => None,
-        false => Some(layout_of(run, &loaded.account, debit.seq).await?),
+        false => {
+            let back = returns(run, &loaded.account, request).await?;
+            // What is over by now was perhaps spent before it was: a settle says when.
+            if back.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
+                settle_now(run, Some(&loaded)).await?;
+                return Ok(None);
+            }
+            Some(back)
+        }
     };
-    let refunded = run.world.store.returned(account, ReturnedOf::Debit(request.debit)).await?;
+    let refunded = run.world.store.returned(account, request.debit).await?;
     let now = run.world.clock.now();
     let id = run.world.entropy.mint(now);
-    let known = Known { debit: &debit, refunded, layout: layout.as_ref() };
-    let write = refund::change(&loaded.account, request, known, id, run.catalog, now);
+    let known = Known { debit, refunded, back };
+    let write = refund::change(&loaded.account, request, &known, id, run.catalog, now);
     let mut write = write.map_err(|refusal| run.refuse(refusal))?;
     if let Some(account) = &mut write.account {
         account.keyed(key);
@@ -69,30 +75,18 @@ async fn try_refund(
     commit_receipted(run, receipt, write).await
 }
 
-/// The line that entry number `seq` was burnt of, and what became of it.
-async fn layout_of(run: &Run<'_>, account: &Account, seq: Seq) -> Result<Layout, StoreError> {
-    // Of the settle that came first after the entry: what was spent of the line until then.
-    let mut spent = None;
-    let laid_out = back_to(run, &account.id, 1, |placed| match &placed.entry.what {
-        What::Settled { spent: until, .. } if placed.seq > seq => {
-            spent = Some(*until);
-            None
-        }
-        What::Settled { line, .. } if placed.seq < seq => Some((placed.seq, line.clone())),
-        What::Opened { moved, .. } => Some((placed.seq, opened(moved, placed.entry.at))),
-        _ => None,
+/// What comes back to the line of `account` when this is refunded.
+async fn returns(
+    run: &Run<'_>,
+    account: &Account,
+    request: &RefundRequest,
+) -> Result<Line, Failure> {
+    let mut history = History::of(request.debit);
+    // What came after the latest settle is for the next one to fold in.
+    let whole = back_to(run, &account.id, 1, |placed| {
+        let taken = placed.seq <= account.settled_seq && history.take(&placed.entry);
+        taken.then_some(())
     });
-    let laid_out = laid_out.await?.zip(spent);
-    let ((seq, line), spent) = laid_out.ok_or_else(|| lost(&account.id))?;
-    let returned = run.world.store.returned(&account.id, ReturnedOf::Layout(seq)).await?;
-    Ok(Layout { seq, line, spent, returned })
-}
-
-/// The line of an account as it was opened.
-fn opened(moved: &[Movement], at: Instant) -> Line {
-    let grants = moved.iter().map(|movement| {
-        let Movement { grant, kind, credits, expires_at } = *movement;
-        Grant::new(grant, kind, credits, at, expires_at)
-    });
-    Line::new(grants.filter(|grant| grant.left > Credits::ZERO).collect())
+    whole.await?.ok_or_else(|| lost(&account.id))?;
+    Ok(history.returns(&account.id, request.debit, request.credits)?)
 }

@@ -62,7 +62,7 @@ pub fn change(
         when: vec![Guard::RoomFor(1)],
         then: vec![
             Step::Add(request.credits),
-            Step::Notes(vec![Note::Grant(grant)]),
+            Step::Notes(vec![Note::Grant { grant, at: now }]),
             Step::Append(entry),
         ],
     })

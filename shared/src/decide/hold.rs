@@ -4,6 +4,7 @@
 //! time and needs no job. Each step is one conditional write, and names the hold as it was read.
 
 use super::debit::{Charge, Price};
+use super::write::give_back;
 use super::{Guard, Step};
 use crate::domain::account::{HeldAction, MOST_HOLDS};
 use crate::domain::instant::Span;
@@ -41,7 +42,8 @@ pub(super) fn hold(
     now: Instant,
 ) -> Deed {
     let (quantity, credits) = (charge.quantity(), price.credits);
-    let action = price.action.map(|number| HeldAction { number, quantity, credits });
+    let captured = 0;
+    let action = price.action.map(|number| HeldAction { number, quantity, credits, captured });
     let expires_at = now + life;
     let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, action };
     Deed {
@@ -59,32 +61,38 @@ pub(super) fn hold(
 }
 
 /// Spends what was held, or a part of it; if the hold ends, what is left of it goes back.
-pub(super) fn capture(hold: OperationId, held: Held, taken: Taken, now: Instant) -> Deed {
+pub(super) fn capture(
+    account: &Account,
+    hold: OperationId,
+    held: Held,
+    taken: Taken,
+    now: Instant,
+) -> Deed {
     let Taken { credits, quantity, rest, ends } = taken;
     let action = held.action.map(|action| action.number);
-    let mut then = vec![Step::Consume(action.unwrap_or(0), credits)];
     let (back, still) = match ends {
         true => (rest.amount, Credits::ZERO),
         false => (Credits::ZERO, rest.total()),
     };
-    if !back.is_zero() {
-        then.push(Step::Add(back));
-    }
-    then.push(if ends { Step::DropHold(hold) } else { Step::SetHold(hold, rest) });
+    let (asked, given) = give_back(account, back);
+    let consumed = vec![Step::Consume(action.unwrap_or(0), credits)];
+    let ended = if ends { Step::DropHold(hold) } else { Step::SetHold(hold, rest) };
+    let lapsed = held.lapsed - rest.lapsed;
     Deed {
-        when: vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)],
-        then,
+        when: [vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)], asked].concat(),
+        then: [consumed, given, vec![ended]].concat(),
         available: back,
         held: still - held.total(),
-        what: What::Captured { hold, action, quantity, credits, ends },
+        what: What::Captured { hold, action, quantity, credits, lapsed, ends },
     }
 }
 
 /// Ends the hold. What has lapsed meanwhile is lost, as if it had never been held.
-pub(super) fn release(hold: OperationId, held: Held, now: Instant) -> Deed {
+pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Instant) -> Deed {
+    let (asked, given) = give_back(account, held.amount);
     Deed {
-        when: vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)],
-        then: vec![Step::Add(held.amount), Step::DropHold(hold)],
+        when: [vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)], asked].concat(),
+        then: [given, vec![Step::DropHold(hold)]].concat(),
         available: held.amount,
         held: -held.total(),
         what: What::Released { hold },
@@ -114,13 +122,17 @@ pub(super) struct Taken {
 }
 
 /// What capturing `part` of a hold takes. `ends`: whether the hold is to end with it; it does anyway
-/// when nothing is left.
+/// when nothing is left, or when all of its quantity was captured: parts are rounded down, and what
+/// that leaves goes back.
 ///
 /// # Errors
 /// [`Refusal::HoldExceeded`] with the numbers; [`Refusal::InvalidRequest`] for a quantity of a hold
-/// that is for no action.
+/// that is for no action, and for no credits at all of a hold that goes on.
 pub(super) fn take(held: Held, part: Part, ends: bool) -> Result<Taken, Refusal> {
     let (quantity, credits) = match (part, held.action) {
+        (Part::Credits(Credits::ZERO), _) if !ends => {
+            return Err(Refusal::invalid("credits", "must be more than 0, or final"));
+        }
         (Part::Credits(credits), _) => (0, credits),
         (Part::Quantity(quantity), Some(action)) => (quantity, action.price(quantity)),
         (Part::Quantity(_), None) => {
@@ -129,8 +141,13 @@ pub(super) fn take(held: Held, part: Part, ends: bool) -> Result<Taken, Refusal>
         }
     };
     let exceeded = Refusal::HoldExceeded { required: credits, held: held.total() };
-    let rest = held.less(credits).ok_or(exceeded)?;
-    let ends = ends || rest.total().is_zero();
+    let mut rest = held.less(credits).ok_or(exceeded)?;
+    let mut whole = false;
+    if let Some(action) = &mut rest.action {
+        action.captured = action.captured.saturating_add(quantity);
+        whole = action.captured >= action.quantity;
+    }
+    let ends = ends || whole || rest.total().is_zero();
     Ok(Taken { credits, quantity, rest, ends })
 }
 

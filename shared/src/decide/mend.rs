@@ -39,7 +39,7 @@ pub fn returned(account: &AccountId, count: &Returned) -> Write {
     Write::row(match count.after {
         Credits::ZERO => {
             let read = Expect::Is(Seen::Returned(count.before));
-            RowWrite::Delete(RowKey::Returned(account.clone(), count.of), read)
+            RowWrite::Delete(RowKey::Returned(account.clone(), count.debit), read)
         }
         _ => RowWrite::returned(account, count),
     })

@@ -126,16 +126,23 @@ fn alone(
     route: Route,
 ) -> Option<AccountWrite> {
     let Attempt { request, price, id, key } = *attempt;
-    let open = |hold| known.and_then(|account| hold::open(account, hold, now));
+    let open = |hold| {
+        let account = known?;
+        hold::open(account, hold, now).map(|held| (account, held))
+    };
     let deed = match &request.ask {
         Ask::Debit(charge) => spend(charge, price, now),
         Ask::Hold { charge, life } => hold::hold(id, charge, price, *life, now),
         Ask::Capture { hold, part, ends } => {
-            let held = open(hold)?;
-            hold::capture(*hold, held, hold::take(held, *part, *ends).ok()?, now)
+            let (account, held) = open(hold)?;
+            let taken = hold::take(held, *part, *ends).ok()?;
+            hold::capture(account, *hold, held, taken, now)
         }
-        Ask::Release { hold } => hold::release(*hold, open(hold)?, now),
-        Ask::Extend { hold, life } => hold::extend(*hold, open(hold)?, *life, now),
+        Ask::Release { hold } => {
+            let (account, held) = open(hold)?;
+            hold::release(account, *hold, held, now)
+        }
+        Ask::Extend { hold, life } => hold::extend(*hold, open(hold)?.1, *life, now),
     };
     let Deed { mut when, mut then, available, held, what } = deed;
     when.push(match route {

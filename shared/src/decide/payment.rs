@@ -173,7 +173,8 @@ fn apply(
     let (when, steps, what) = if credits > Credits::ZERO {
         let whole = Grant::new(grant, GrantKind::Purchased, order.credits, order.at, expires_at);
         let arrives = Grant { left: credits, ..whole };
-        let steps = vec![Step::Add(credits), Step::Notes(vec![Note::Grant(arrives)])];
+        let steps =
+            vec![Step::Add(credits), Step::Notes(vec![Note::Grant { grant: arrives, at: now }])];
         let what = What::ToppedUp { order: order.id, due, expires_at };
         (vec![Guard::RoomFor(1)], steps, what)
     } else if credits < Credits::ZERO {

@@ -1,19 +1,22 @@
-//! Refund: what a debit charged, given back, in part or whole.
+//! Refund: what a debit or a capture charged, given back, in part or whole.
 //!
-//! Credits go back where they would be had they never left. Spending advances along the line from
-//! the left, so what comes back is the end of the stretch that was burnt of the debit's own line: if
-//! that line is still the account's, one number moves back; if a settle has come since, the grants of
-//! that stretch that have not expired come back as notes.
+//! What comes back is what would be there by now had it never left. While the line it was burnt of is
+//! still the account's, one number moves back. If a settle has come since, the history is gone through
+//! again as if it had never left, and the difference comes back: with its grants, of which some may be
+//! over by now, and some spent in the place of others.
 
-use super::{AccountWrite, Guard, RowWrite, Step, Write};
-use crate::domain::grant::Line;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::write::give_back;
+use super::{AccountWrite, Fault, Guard, RowWrite, Step, Write};
+use crate::domain::grant::{Line, Overspent};
 use crate::domain::ledger::Placed;
 use crate::domain::{
-    Account, Catalog, Credits, Entry, Grant, Instant, Movement, Note, OperationId, Refusal, Seq,
-    What,
+    Account, AccountId, Catalog, Credits, Entry, Grant, Instant, Movement, Note, OperationId,
+    Refusal, What,
 };
 
-/// A request to give back what a debit charged.
+/// A request to give back what a debit or a capture charged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundRequest {
     pub debit: OperationId,
@@ -32,83 +35,75 @@ impl RefundRequest {
     }
 }
 
-/// The line that a debit was burnt of, if the account has another one by now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// The number of the entry that laid it out.
-    pub seq: Seq,
-    pub line: Line,
-    /// What was burnt of it until it was settled.
-    pub spent: Credits,
-    /// How much of that was given back since.
-    pub returned: Credits,
-}
-
-/// A count of what was given back, of a debit or of a line: so that nothing is given back twice.
+/// A count of what was given back of a debit or a capture: so that nothing is given back twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returned {
-    pub of: ReturnedOf,
+    pub debit: OperationId,
     pub before: Credits,
     pub after: Credits,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReturnedOf {
-    Debit(OperationId),
-    Layout(Seq),
-}
-
 /// What the write of a refund needs to know besides the account.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
-    pub debit: &'a Placed,
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub debit: Placed,
     /// What was refunded of the debit before.
     pub refunded: Credits,
-    /// None: no settle has come since the debit.
-    pub layout: Option<&'a Layout>,
+    /// What comes back, by [`History::returns`]. None: no settle has come since the debit.
+    pub back: Option<Line>,
 }
 
-/// The refund: the account's part, and the counts of the debit, and of its line if that is not the
-/// account's any more.
+/// What an entry charged: all of it, and how much was burnt of the line. None if it is neither a debit
+/// nor a capture.
+pub fn charged(entry: &Entry) -> Option<(Credits, Credits)> {
+    match &entry.what {
+        What::Debit { .. } => Some((-entry.available, -entry.available)),
+        // What had lapsed while it was held was of the line no more.
+        What::Captured { credits, lapsed, .. } => Some((*credits, *credits - *lapsed)),
+        _ => None,
+    }
+}
+
+/// The refund: the account's part, and the count of the debit.
 ///
 /// # Errors
 /// [`Refusal::DebitNotFound`] if the entry is no debit; [`Refusal::RefundExceeded`].
 pub fn change(
     account: &Account,
     request: &RefundRequest,
-    known: Known<'_>,
+    known: &Known,
     operation: OperationId,
     catalog: &Catalog,
     now: Instant,
 ) -> Result<Write, Refusal> {
-    let entry = &known.debit.entry;
-    let What::Debit { action, .. } = entry.what else {
-        return Err(Refusal::DebitNotFound);
-    };
-    let (charged, refunded) = (-entry.available, known.refunded);
-    if request.credits > charged - refunded {
+    let (entry, refunded) = (&known.debit.entry, known.refunded);
+    let (charged, burnt) = charged(entry).ok_or(Refusal::DebitNotFound)?;
+    let after = refunded + request.credits;
+    if after > charged {
         return Err(Refusal::RefundExceeded { charged, refunded });
     }
-    let mut counts = vec![Returned {
-        of: ReturnedOf::Debit(entry.id),
-        before: refunded,
-        after: refunded + request.credits,
-    }];
-    let back: Vec<Grant> = match known.layout {
-        None => Vec::new(),
-        Some(layout) => {
-            let before = layout.returned;
-            let after = before + request.credits;
-            counts.push(Returned { of: ReturnedOf::Layout(layout.seq), before, after });
-            let stretch = layout.stretch(request.credits);
-            stretch.into_iter().filter(|grant| !grant.is_expired(now)).collect()
+    let action = match entry.what {
+        What::Debit { action, .. } | What::Captured { action, .. } => action,
+        _ => None,
+    };
+    let grants = known.back.as_ref().map_or(&[][..], Line::grants);
+    let available = match &known.back {
+        Some(back) => back.left(),
+        // Of what a hold kept of a grant that lapsed nothing comes back: it would have lapsed.
+        None => after.min(burnt) - refunded.min(burnt),
+    };
+    let (mut when, mut then) = match grants {
+        [] => give_back(account, available),
+        grants => {
+            let notes = grants.iter().cloned().map(Note::Returned).collect();
+            (Vec::new(), vec![Step::Add(available), Step::Notes(notes)])
         }
     };
-    let available = match known.layout {
-        None => request.credits,
-        Some(_) => back.iter().map(|grant| grant.left).sum(),
-    };
-    let moved = back.iter().map(|grant| Movement {
+    // What was consumed before this period is not counted in it any more.
+    if entry.at >= account.standing.counted_from {
+        then.push(Step::Consume(action.unwrap_or(0), -request.credits));
+    }
+    let moved = grants.iter().map(|grant| Movement {
         grant: grant.id,
         kind: grant.kind,
         credits: grant.left,
@@ -120,14 +115,6 @@ pub fn change(
         action,
         moved: moved.collect(),
     };
-    let mut then = vec![Step::Add(available)];
-    // What was consumed before this period is not counted in it any more.
-    if entry.at >= account.standing.counted_from {
-        then.push(Step::Consume(action.unwrap_or(0), -request.credits));
-    }
-    if !back.is_empty() {
-        then.push(Step::Notes(back.into_iter().map(Note::Grant).collect()));
-    }
     then.push(Step::Append(Entry {
         available,
         // Whose use is less by it.
@@ -136,34 +123,144 @@ pub fn change(
         reason: Some(request.reason.clone()),
         ..Entry::new(operation, now, catalog.version, what)
     }));
-    let when = vec![Guard::ValidAt(now), Guard::SettledIs(account.settled_seq), Guard::RoomFor(1)];
-    let rows = counts.iter().map(|count| RowWrite::returned(&account.id, count)).collect();
-    let account = Some(AccountWrite { account: account.id.clone(), when, then });
-    Ok(Write { account, rows })
+    when.extend([Guard::ValidAt(now), Guard::SettledIs(account.settled_seq), Guard::RoomFor(1)]);
+    let count = Returned { debit: entry.id, before: refunded, after };
+    let rows = vec![RowWrite::returned(&account.id, &count)];
+    Ok(Write { account: Some(AccountWrite { account: account.id.clone(), when, then }), rows })
 }
 
-impl Layout {
-    /// The last `credits` that were burnt of the line and are not given back yet, by grant.
-    fn stretch(&self, credits: Credits) -> Vec<Grant> {
-        let end = self.spent - self.returned;
-        let credits = credits.min(end);
-        let left_after = |spent: Credits| {
-            let mut line = self.line.clone();
-            // What was spent of a line is covered by it: a reader of accounts checks that.
-            match line.burn(spent) {
-                Ok(()) => line,
-                Err(_) => Line::default(),
-            }
-        };
-        let (now, then) = (left_after(end), left_after(end - credits));
-        let of = |line: &Line, grant: &Grant| {
-            let found = line.grants().iter().find(|other| other.id == grant.id);
-            found.map_or(Credits::ZERO, |found| found.left)
-        };
-        let burnt = then.grants().iter().map(|grant| {
-            let left = grant.left - of(&now, grant);
-            Grant { left, ..grant.clone() }
-        });
-        burnt.filter(|grant| !grant.left.is_zero()).collect()
+/// What happened to the lines of an account, from its latest settle back to where a debit was burnt;
+/// and on to where any other was that was refunded since, because that changed what was there.
+#[derive(Debug)]
+pub struct History {
+    /// The debits that are not come to yet.
+    sought: BTreeSet<OperationId>,
+    /// The latest first.
+    past: Vec<Past>,
+}
+
+/// What of an entry matters to the lines.
+#[derive(Debug)]
+enum Past {
+    /// A line was laid out; so much was spent of the one before.
+    LaidOut {
+        line: Line,
+        spent: Credits,
+        at: Instant,
+    },
+    Burnt {
+        debit: OperationId,
+        credits: Credits,
+        at: Instant,
+    },
+    Refunded {
+        debit: OperationId,
+        credits: Credits,
+        moved: Vec<Movement>,
+    },
+}
+
+impl History {
+    /// The history that a refund of `debit` needs.
+    pub fn of(debit: OperationId) -> History {
+        History { sought: BTreeSet::from([debit]), past: Vec::new() }
     }
+
+    /// Takes the next entry, the latest settle first. True: that is all it needs.
+    pub fn take(&mut self, entry: &Entry) -> bool {
+        let at = entry.at;
+        match &entry.what {
+            What::Settled { line, spent, .. } => {
+                self.past.push(Past::LaidOut { line: line.clone(), spent: *spent, at });
+                return self.sought.is_empty();
+            }
+            What::Opened { moved, .. } => {
+                let line = opened(moved, at);
+                self.past.push(Past::LaidOut { line, spent: Credits::ZERO, at });
+                return true;
+            }
+            What::Refunded { debit, credits, moved, .. } => {
+                let (debit, credits, moved) = (*debit, *credits, moved.clone());
+                self.past.push(Past::Refunded { debit, credits, moved });
+                self.sought.insert(debit);
+            }
+            _ => {
+                if let Some((_, credits)) = charged(entry) {
+                    self.past.push(Past::Burnt { debit: entry.id, credits, at });
+                    self.sought.remove(&entry.id);
+                }
+            }
+        }
+        false
+    }
+
+    /// What comes back to the latest line when `credits` of `debit` are refunded: by how much it would
+    /// hold more had they never left.
+    ///
+    /// # Errors
+    /// [`Fault`] if the entries contradict each other.
+    pub fn returns(
+        &self,
+        account: &AccountId,
+        debit: OperationId,
+        credits: Credits,
+    ) -> Result<Line, Fault> {
+        let broken = |problem: String| Fault::Account { account: account.to_string(), problem };
+        self.replayed(debit, credits).map_err(|overspent| broken(overspent.to_string()))
+    }
+
+    fn replayed(&self, debit: OperationId, credits: Credits) -> Result<Line, Overspent> {
+        let mut refunds = BTreeMap::from([(debit, credits)]);
+        for past in &self.past {
+            if let Past::Refunded { debit, credits, .. } = past {
+                *refunds.entry(*debit).or_default() += *credits;
+            }
+        }
+        let mut past = self.past.iter().rev();
+        let Some(Past::LaidOut { line, .. }) = past.next() else { return Ok(Line::default()) };
+        // The line as it was, and as it would be by then if what was refunded, before or now, had
+        // never left.
+        let (mut line, mut never) = (line.clone(), line.clone());
+        for past in past {
+            match past {
+                Past::Burnt { debit, credits, at } => {
+                    never.expire(*at);
+                    let refunded = refunds.get(debit).copied().unwrap_or_default();
+                    never.burn(*credits - refunded.min(*credits))?;
+                }
+                Past::Refunded { moved, .. } => {
+                    for moved in moved {
+                        line.add(grant_of(moved, &never));
+                    }
+                }
+                Past::LaidOut { line: next, spent, at } => {
+                    line.burn(*spent)?;
+                    let mut more = never.less(&line);
+                    more.expire(*at);
+                    line = next.clone();
+                    never = next.clone();
+                    more.into_grants().for_each(|grant| never.add(grant));
+                }
+            }
+        }
+        Ok(never.less(&line))
+    }
+}
+
+/// The grant that came back by a movement, as `never` knows it: it would have been there anyway.
+fn grant_of(moved: &Movement, never: &Line) -> Grant {
+    let Movement { grant: id, kind, credits, expires_at } = *moved;
+    match never.grants().iter().find(|grant| grant.id == id) {
+        Some(grant) => Grant { left: credits, ..grant.clone() },
+        None => Grant::new(id, kind, credits, Instant::EPOCH, expires_at),
+    }
+}
+
+/// The line of an account as it was opened.
+fn opened(moved: &[Movement], at: Instant) -> Line {
+    let grants = moved.iter().map(|movement| {
+        let Movement { grant, kind, credits, expires_at } = *movement;
+        Grant::new(grant, kind, credits, at, expires_at)
+    });
+    Line::new(grants.filter(|grant| grant.left > Credits::ZERO).collect())
 }

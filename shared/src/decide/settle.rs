@@ -46,12 +46,14 @@ impl Settled {
 /// [`Fault`] if more was spent than the line holds, or the catalog lacks the account's plan.
 pub fn settle(account: &Account, catalog: &Catalog, now: Instant) -> Result<Settled, Fault> {
     let mut clock = Clockwork::of(account, catalog)?;
+    // What came back since the latest settle is the line's again.
+    clock.repay();
     for note in &account.notes {
+        // What came before it happens before it.
+        clock.strike_until(note.at().map_or(Instant::EPOCH, |at| at.min(now)));
         clock.fold(note)?;
     }
-    while let Some(next) = clock.next().filter(|next| *next <= now) {
-        clock.strike(next);
-    }
+    clock.strike_until(now);
     Ok(clock.stop())
 }
 
@@ -172,7 +174,9 @@ impl<'a> Clockwork<'a> {
     fn fold(&mut self, note: &Note) -> Result<(), Fault> {
         match note {
             // It is in `available` and in the ledger since it arrived: no movement now.
-            Note::Grant(grant) => self.account.line.add(grant.clone()),
+            Note::Grant { grant, .. } => self.account.line.add(grant.clone()),
+            // It was spent of with the rest of the line.
+            Note::Returned(_) => {}
             Note::Plan { plan, status, anchor, at } => {
                 self.plan = find_plan(self.catalog, &self.account, plan)?;
                 let standing = &mut self.account.standing;
@@ -183,8 +187,7 @@ impl<'a> Clockwork<'a> {
                 standing.counted_until = standing.period(self.plan, *at).end;
                 self.arrive(*at, Why::PlanBegins);
             }
-            Note::TakenBack { grant, credits, at } => {
-                self.end_holds(*at);
+            Note::TakenBack { grant, credits, .. } => {
                 let taken = self.take(*credits, |known| known.id == *grant);
                 self.account.debt += *credits - taken;
             }
@@ -234,6 +237,13 @@ impl<'a> Clockwork<'a> {
             self.account.line.next_expiry(),
         ];
         turns.into_iter().flatten().min()
+    }
+
+    /// Everything that changes by itself up to `now`, instant by instant.
+    fn strike_until(&mut self, now: Instant) {
+        while let Some(next) = self.next().filter(|next| *next <= now) {
+            self.strike(next);
+        }
     }
 
     /// What this instant changes: holds end, then grants lapse, then what is due arrives.

@@ -1,6 +1,6 @@
 //! Writes as data: what to write, and on what condition.
 
-use super::refund::{Returned, ReturnedOf};
+use super::refund::Returned;
 use super::tally::DayUsage;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::Stretch;
@@ -96,8 +96,8 @@ pub enum Row {
     Page(Page),
     Name(Name),
     Receipt(Receipt),
-    /// What was given back so far of a debit, or of a line.
-    Returned(AccountId, ReturnedOf, Credits),
+    /// What was given back so far of a debit or a capture.
+    Returned(AccountId, OperationId, Credits),
     /// The usage of a day.
     Day(AccountId, Box<DayUsage>),
     Order(Box<Order>),
@@ -122,7 +122,7 @@ pub enum RowKey {
     /// By the time and the first number in its key.
     Page(AccountId, Instant, Seq),
     Receipt(AccountId, Key),
-    Returned(AccountId, ReturnedOf),
+    Returned(AccountId, OperationId),
     Order(OperationId),
     Event(String),
     Mark(Instant, String),
@@ -235,6 +235,16 @@ impl Step {
     }
 }
 
+/// Credits that come back to what is available: what asks for it and what does it. While something is
+/// owed nothing of them can be spent: the settle that has to come first repays it.
+pub(super) fn give_back(account: &Account, credits: Credits) -> (Vec<Guard>, Vec<Step>) {
+    if credits.is_zero() {
+        return (Vec::new(), Vec::new());
+    }
+    let repays = (!account.debt.is_zero()).then_some(Step::Unsettle);
+    (vec![Guard::DebtIs(account.debt)], [Step::Add(credits)].into_iter().chain(repays).collect())
+}
+
 impl RowWrite {
     /// What was given back, counted on from what it was read to be.
     pub fn returned(account: &AccountId, count: &Returned) -> RowWrite {
@@ -242,7 +252,7 @@ impl RowWrite {
             Credits::ZERO => Expect::Absent,
             before => Expect::Is(Seen::Returned(before)),
         };
-        RowWrite::Put(Row::Returned(account.clone(), count.of, count.after), before)
+        RowWrite::Put(Row::Returned(account.clone(), count.debit, count.after), before)
     }
 
     /// A mark, if it begins, or its end.
@@ -300,6 +310,8 @@ pub enum Step {
     Append(Entry),
     /// Something to fold in; the line is not valid until that is done.
     Notes(Vec<Note>),
+    /// The line is not valid until it is settled: what came back has to repay what is owed first.
+    Unsettle,
     SetGate(Gate),
     SetDebt(Credits),
     SetHold(OperationId, Held),

@@ -88,6 +88,8 @@ pub struct HeldAction {
     pub quantity: u64,
     /// The price of that quantity.
     pub credits: Credits,
+    /// How much of the quantity was captured.
+    pub captured: u64,
 }
 
 impl HeldAction {
@@ -97,6 +99,18 @@ impl HeldAction {
         let micro = i128::from(self.credits.micro()) * i128::from(quantity);
         let micro = micro / i128::from(self.quantity);
         Credits::from_micro(i64::try_from(micro).unwrap_or(i64::MAX))
+    }
+}
+
+impl Note {
+    /// When it happened. None: as if it had been so since the line was laid out.
+    pub fn at(&self) -> Option<Instant> {
+        match self {
+            Note::Grant { at, .. } | Note::Plan { at, .. } | Note::TakenBack { at, .. } => {
+                Some(*at)
+            }
+            Note::Returned(_) => None,
+        }
     }
 }
 
@@ -125,8 +139,11 @@ impl Held {
 /// Something that was written without rewriting the line, for the next settle to fold in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// Credits that arrived. They are part of `available` already.
-    Grant(Grant),
+    /// Credits that arrived at that instant. They are part of `available` already.
+    Grant { grant: Grant, at: Instant },
+    /// Credits that had left and came back. They are part of `available` already, and of the line
+    /// that was spent of since it was laid out, as if they had never left.
+    Returned(Grant),
     /// The plan changed at that instant.
     Plan { plan: String, status: Status, anchor: Anchor, at: Instant },
     /// The money for so many credits of a grant went back at that instant: they are taken back, and
@@ -200,11 +217,22 @@ impl Status {
 impl Account {
     /// What was spent since the last settle and is not yet taken from the line.
     pub fn spent(&self) -> Credits {
-        let noted = self.notes.iter().map(|note| match note {
-            Note::Grant(grant) => grant.left,
-            Note::Plan { .. } | Note::TakenBack { .. } => Credits::ZERO,
+        let arrived = self.notes.iter().map(|note| match note {
+            Note::Grant { grant, .. } => grant.left,
+            Note::Returned(_) | Note::Plan { .. } | Note::TakenBack { .. } => Credits::ZERO,
         });
-        self.line.left() + noted.sum() - self.available - self.set_aside()
+        self.whole_line().left() + arrived.sum() - self.available - self.set_aside()
+    }
+
+    /// The line with what came back to it since.
+    pub fn whole_line(&self) -> grant::Line {
+        let mut line = self.line.clone();
+        for note in &self.notes {
+            if let Note::Returned(grant) = note {
+                line.add(grant.clone());
+            }
+        }
+        line
     }
 
     /// What is set aside of the line: all that is held but what has lapsed since.
@@ -217,12 +245,12 @@ impl Account {
         self.holds.values().map(Held::total).sum()
     }
 
-    /// The line with what was spent since taken from it.
+    /// The whole line with what was spent since taken from it.
     ///
     /// # Errors
     /// [`Overspent`] if the account contradicts itself.
     pub fn burnt(&self) -> Result<grant::Line, Overspent> {
-        let mut line = self.line.clone();
+        let mut line = self.whole_line();
         line.burn(self.spent())?;
         Ok(line)
     }
@@ -246,7 +274,7 @@ impl Account {
     pub fn latest_plan(&self) -> (&str, Status, Anchor) {
         let noted = self.notes.iter().rev().find_map(|note| match note {
             Note::Plan { plan, status, anchor, .. } => Some((plan.as_str(), *status, *anchor)),
-            Note::Grant(_) | Note::TakenBack { .. } => None,
+            Note::Grant { .. } | Note::Returned(_) | Note::TakenBack { .. } => None,
         });
         let standing = &self.standing;
         noted.unwrap_or((&standing.plan, standing.status, standing.anchor))

@@ -115,6 +115,8 @@ pub enum What {
         /// 0 of a capture by amount.
         quantity: u64,
         credits: Credits,
+        /// How much of them was of a grant that had lapsed while it was held.
+        lapsed: Credits,
         /// Whether the hold ended with it. What it still held went back.
         ends: bool,
     },
@@ -127,14 +129,14 @@ pub enum What {
         hold: OperationId,
         expires_at: Instant,
     },
-    /// What a debit had charged was given back, or a part of it.
+    /// What a debit or a capture had charged was given back, or a part of it.
     Refunded {
         debit: OperationId,
         /// What was asked for.
         credits: Credits,
         action: Option<ActionNumber>,
-        /// The grants that it came back to, if the line was another one by then. What had expired
-        /// is not among them.
+        /// The grants that it came back to, if the line was another one by then: what would be there
+        /// by now if it had never left.
         moved: Vec<Movement>,
     },
     /// The plan, its status or its anchor changed.

@@ -176,6 +176,20 @@ impl Line {
         }
     }
 
+    /// What of each grant is left here beyond what is left of it in `other`.
+    pub fn less(&self, other: &Line) -> Line {
+        let of = |id: GrantId| other.0.iter().find(|grant| grant.id == id).map(|grant| grant.left);
+        let more = self.0.iter().map(|grant| {
+            let left = grant.left - of(grant.id).unwrap_or_default();
+            Grant { left, ..grant.clone() }
+        });
+        Line(more.filter(|grant| grant.left > Credits::ZERO).collect())
+    }
+
+    pub fn into_grants(self) -> impl Iterator<Item = Grant> {
+        self.0.into_iter()
+    }
+
     /// Takes out the grants that are gone at `now`.
     pub fn expire(&mut self, now: Instant) -> Vec<Grant> {
         let (gone, stay) =

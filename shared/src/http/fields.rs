@@ -106,6 +106,15 @@ impl Fields {
             .ok()
     }
 
+    /// The same, or `"0"`.
+    pub(super) fn credits_or_none(&mut self, field: &str) -> Option<Credits> {
+        let nothing = |(name, value): &(String, Value)| name == field && *value == "0";
+        match self.left.iter().any(nothing) {
+            true => self.take(field).map(|_| Credits::ZERO),
+            false => self.credits(field),
+        }
+    }
+
     /// An optional instant in RFC 3339.
     pub(super) fn instant(&mut self, field: &str) -> Option<Instant> {
         let value = self.take(field)?;

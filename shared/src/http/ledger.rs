@@ -207,7 +207,7 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
             (line.action, line.quantity) = of_action(catalog, *action, *quantity);
             line.expires_at = Some(*expires_at);
         }
-        What::Captured { hold, action, quantity, credits, ends } => {
+        What::Captured { hold, action, quantity, credits, ends, .. } => {
             line.hold = Some(*hold);
             (line.action, line.quantity) = of_action(catalog, *action, *quantity);
             line.credits = Some(*credits);

@@ -180,7 +180,7 @@ fn receipted_as(
             let what = Held { debited, expires_at: *expires_at };
             to_json(&Receipt { head, what, tail })
         }
-        What::Captured { hold, action, quantity, credits, ends } => {
+        What::Captured { hold, action, quantity, credits, ends, .. } => {
             let debited = debited(catalog, *action, *quantity, *credits);
             let what = Captured { hold: *hold, debited, ends: *ends };
             to_json(&Receipt { head, what, tail })

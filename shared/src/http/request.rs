@@ -418,7 +418,7 @@ fn life(fields: &mut Fields) -> Option<Span> {
 
 /// What of a hold is captured: a quantity of its action, or credits; never both, never neither.
 fn part(fields: &mut Fields) -> Option<Part> {
-    let (quantity, credits) = (fields.quantity("quantity"), fields.credits("credits"));
+    let (quantity, credits) = (fields.quantity("quantity"), fields.credits_or_none("credits"));
     match (quantity, credits) {
         (Some(quantity), None) => Some(Part::Quantity(quantity)),
         (None, Some(credits)) => Some(Part::Credits(credits)),

@@ -75,7 +75,7 @@ pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
         return Err(row.broken(account::SEQ, "is not the number of entries"));
     }
     let spent = read.spent();
-    if spent < Credits::ZERO || spent > read.line.left() {
+    if spent < Credits::ZERO || spent > read.whole_line().left() {
         return Err(row.broken(account::LINE, "does not hold what was spent of it"));
     }
     Ok(read)

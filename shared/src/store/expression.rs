@@ -157,6 +157,7 @@ impl Expression {
                 self.sets.push(format!("{q} = list_append(if_not_exists({q}, {none}), {notes})"));
                 self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms()));
             }
+            Step::Unsettle => self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms())),
             Step::SetGate(Gate::OPEN) => self.removes.push(account::GATE.to_owned()),
             Step::SetGate(gate) => self.set(account::GATE, number(gate_bits(*gate))),
             Step::SetDebt(Credits::ZERO) => self.removes.push(account::DEBT.to_owned()),

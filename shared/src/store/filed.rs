@@ -3,7 +3,6 @@
 use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
 use super::{Store, StoreError, Stored, accounts, row};
-use crate::decide::refund::ReturnedOf;
 use crate::decide::{Entrance, Name, Page, Receipt};
 use crate::domain::{Account, AccountId, Credits, OperationId, Payment};
 
@@ -14,7 +13,7 @@ pub enum Filed {
     Name(Name),
     Receipt(Receipt),
     /// What was given back so far.
-    Returned(ReturnedOf, Credits),
+    Returned(OperationId, Credits),
     /// That a link was used.
     Entrance(Entrance),
 }
@@ -99,8 +98,7 @@ fn read(item: &Item) -> Stored<Filed> {
         ("K", _) => return row::read_name(item).map(Filed::Name),
         ("G", _) => return row::read_receipt(item).map(Filed::Receipt),
         ("E", _) => return row::read_entrance(item).map(Filed::Entrance),
-        ("R", id) => OperationId::parse(id).map(ReturnedOf::Debit),
-        ("L", seq) => seq.parse().ok().map(ReturnedOf::Layout),
+        ("R", id) => OperationId::parse(id),
         _ => None,
     };
     let of = of.ok_or_else(|| row.broken(SORT, "is not a key that anything is filed under"))?;

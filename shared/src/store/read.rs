@@ -4,7 +4,6 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
-use crate::decide::refund::ReturnedOf;
 use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
 use crate::domain::ledger::Placed;
@@ -61,9 +60,9 @@ impl Store {
         item.as_ref().map(row::read_receipt).transpose()
     }
 
-    /// What was given back so far of a debit, or of a line.
-    pub async fn returned(&self, account: &AccountId, of: ReturnedOf) -> Stored<Credits> {
-        let item = self.ledger_item(account.as_str(), &row::returned_key(of)).await?;
+    /// What was given back so far of a debit or a capture.
+    pub async fn returned(&self, account: &AccountId, debit: OperationId) -> Stored<Credits> {
+        let item = self.ledger_item(account.as_str(), &table::refunds_key(debit)).await?;
         Ok(item.as_ref().map(row::read_returned).transpose()?.unwrap_or_default())
     }
 

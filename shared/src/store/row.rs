@@ -5,15 +5,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{
     ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, aside_key, catalog_key, entrance_key,
-    event_key, layout_key, ledger, name_key, order_key, page_key, parked_key, read_page_key,
-    read_usage_key, receipt_key, refunds_key, usage_key,
+    event_key, ledger, name_key, order_key, page_key, parked_key, read_page_key, read_usage_key,
+    receipt_key, refunds_key, usage_key,
 };
 use super::{StoreError, packed, payments};
-use crate::decide::refund::ReturnedOf;
 use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{Edition, Entrance, Field, Missing, Name, Page, Receipt, Row, RowKey, Seen};
 use crate::domain::instant::Span;
-use crate::domain::{AccountId, Credits, Instant, Key};
+use crate::domain::{AccountId, Credits, Instant, Key, OperationId};
 
 /// The item of a row of the ledger.
 pub(super) fn item(row: &Row) -> Item {
@@ -21,7 +20,7 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Page(page) => page_item(page),
         Row::Name(name) => name_item(name),
         Row::Receipt(receipt) => receipt_item(receipt),
-        Row::Returned(account, of, credits) => returned_item(account, *of, *credits),
+        Row::Returned(account, debit, credits) => returned_item(account, *debit, *credits),
         Row::Day(account, day) => usage_item(account, day),
         Row::Order(order) => payments::order_item(order),
         Row::Payment(payment) => payments::payment_item(payment),
@@ -45,7 +44,7 @@ pub(super) fn key(key: &RowKey) -> Item {
     let (account, sort) = match key {
         RowKey::Page(account, time, first) => (account.to_string(), page_key(*time, *first)),
         RowKey::Receipt(account, key) => (account.to_string(), receipt_key(key)),
-        RowKey::Returned(account, of) => (account.to_string(), returned_key(*of)),
+        RowKey::Returned(account, debit) => (account.to_string(), refunds_key(*debit)),
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
         RowKey::Mark(at, id) => (PARKED.to_owned(), parked_key(*at, id)),
@@ -146,18 +145,11 @@ fn catalog_item(edition: &Edition, key: &str) -> Item {
     )
 }
 
-pub(super) fn returned_key(of: ReturnedOf) -> String {
-    match of {
-        ReturnedOf::Debit(id) => refunds_key(id),
-        ReturnedOf::Layout(seq) => layout_key(seq),
-    }
-}
-
-fn returned_item(account: &AccountId, of: ReturnedOf, credits: Credits) -> Item {
+fn returned_item(account: &AccountId, debit: OperationId, credits: Credits) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(account.as_str())),
-            (SORT, text(returned_key(of))),
+            (SORT, text(refunds_key(debit))),
             (ledger::RETURNED, number(credits.micro())),
         ]
         .map(|(name, value)| (name.to_owned(), value)),

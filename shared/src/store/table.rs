@@ -187,14 +187,9 @@ pub(super) fn read_hold_key(key: &str) -> Option<OperationId> {
     bytes.try_into().ok().map(OperationId::from_bytes)
 }
 
-/// `R#<id>`: what was given back of a debit.
+/// `R#<id>`: what was given back of a debit or a capture.
 pub(super) fn refunds_key(debit: OperationId) -> String {
     format!("R#{debit}")
-}
-
-/// `L#<seq>`: what was given back of a line that was settled since.
-pub(super) fn layout_key(seq: Seq) -> String {
-    format!("L#{seq:015}")
 }
 
 /// `A#<key>`: what was filed under `key`, and was set aside by `repair`.

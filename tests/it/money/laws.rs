@@ -150,7 +150,7 @@ proptest! {
                     let id = GrantId::Operation(operation);
                     let grant = Grant::new(id, GrantKind::Manual, credits, now, None);
                     account.available += credits;
-                    account.notes.push(Note::Grant(grant));
+                    account.notes.push(Note::Grant { grant, at: now });
                     owned += credits;
                 }
                 Step::Due(which, credits) => {
@@ -161,7 +161,8 @@ proptest! {
                         let whole = Credits::whole(500);
                         let all = Grant::new(grant, GrantKind::Purchased, whole, at, None);
                         account.available += more;
-                        account.notes.push(Note::Grant(Grant { left: more, ..all }));
+                        let grant = Grant { left: more, ..all };
+                        account.notes.push(Note::Grant { grant, at: now });
                     } else if more < Credits::ZERO {
                         let back = Note::TakenBack { grant, credits: -more, at: now };
                         account.notes.push(back);

@@ -86,10 +86,63 @@ struct Book {
     holds: BTreeMap<String, Hold>,
     frozen: bool,
     no_plan: bool,
-    /// What was burnt of each line, the last line last, grant by grant in order.
-    burnt: Vec<Vec<(Grant, i64)>>,
-    /// The debits: which line they were burnt of, what they charged and what was refunded.
-    debits: BTreeMap<String, (usize, i64, i64)>,
+    /// All that happened to the grants.
+    past: Vec<Past>,
+    /// How much of that had happened at the latest settle, and the grants it left.
+    settled: (usize, Vec<Grant>),
+    /// What was charged by debits and captures.
+    charges: BTreeMap<String, Charge>,
+}
+
+/// Something that happened to the grants.
+#[derive(Clone, Debug)]
+enum Past {
+    Arrived(Grant),
+    Burnt {
+        charge: String,
+        credits: i64,
+        at_ms: i64,
+    },
+    /// Whatever was over by then went.
+    Settled {
+        at_ms: i64,
+    },
+}
+
+/// What a debit or a capture charged, and where in the past.
+#[derive(Clone, Debug)]
+struct Charge {
+    credits: i64,
+    refunded: i64,
+    place: usize,
+}
+
+/// Grants in the order in which they are burnt. All of the simulation are free; those that go together
+/// are burnt oldest first: by the stamps of their handlers, not by their numbers.
+fn in_order(grants: &mut [Grant]) {
+    grants.sort_by(|one, two| {
+        (one.gone_ms, one.granted_ms, &one.id).cmp(&(two.gone_ms, two.granted_ms, &two.id))
+    });
+}
+
+fn arrive(grants: &mut Vec<Grant>, grant: Grant) {
+    match grants.iter_mut().find(|known| known.id == grant.id) {
+        Some(known) => known.left += grant.left,
+        None => grants.push(grant),
+    }
+}
+
+/// Takes credits from what goes soonest. Returns how much there was too little.
+fn burn(grants: &mut Vec<Grant>, credits: i64) -> i64 {
+    in_order(grants);
+    let mut rest = credits;
+    for grant in grants.iter_mut() {
+        let taken = grant.left.min(rest);
+        grant.left -= taken;
+        rest -= taken;
+    }
+    grants.retain(|grant| grant.left > 0);
+    rest
 }
 
 /// Checks one account: `entries` are its ledger, the first entry first. Returns their number.
@@ -97,7 +150,7 @@ struct Book {
 /// # Errors
 /// What is wrong with it.
 pub fn audit(entries: &[Value], exchanges: &[Exchange], balance: &Value) -> Audited<usize> {
-    let mut book = Book { burnt: vec![Vec::new()], ..Book::default() };
+    let mut book = Book::default();
     let mut by_key: BTreeMap<&str, &Value> = BTreeMap::new();
     for (entry, expected) in entries.iter().zip(1..) {
         ensure!(entry["seq"] == expected, "a gap or a repeat at {expected}: {entry}");
@@ -144,7 +197,7 @@ impl Book {
         let hold = || text(&entry["hold"]).map(str::to_owned);
         let open = !self.frozen && !self.no_plan;
         match text(&entry["kind"])? {
-            "granted" => self.grants.push(Grant {
+            "granted" => self.arrive(Grant {
                 id: entry["id"].to_string(),
                 left: change,
                 granted_ms: at,
@@ -155,9 +208,7 @@ impl Book {
             }),
             "debit" => {
                 ensure!(open, "spent while the gate was closed");
-                self.burn(-change, at)?;
-                let line = self.burnt.len() - 1;
-                self.debits.insert(text(&entry["id"])?.to_owned(), (line, -change, 0));
+                self.charge(text(&entry["id"])?, -change, -change, at)?;
             }
             "held" => {
                 ensure!(open, "held while the gate was closed");
@@ -173,7 +224,7 @@ impl Book {
                 held.lapsed -= lapsed;
                 held.amount -= credits - lapsed;
                 ensure!(held.amount >= 0, "more than was held");
-                self.burn(credits - lapsed, at)?;
+                self.charge(text(&entry["id"])?, credits, credits - lapsed, at)?;
                 let ends = entry["final"] == true;
                 let back = if ends { held.amount } else { 0 };
                 ensure!(change == back, "{back} should have come back");
@@ -196,9 +247,12 @@ impl Book {
             "refunded" => self.refund(entry, change, at)?,
             "settled" => {
                 self.settle(entry, at)?;
-                self.burnt.push(Vec::new());
+                self.settled = (self.past.len(), self.grants.clone());
             }
-            "opened" => self.arrivals(entry, at)?,
+            "opened" => {
+                self.arrivals(entry, at)?;
+                self.settled = (self.past.len(), self.grants.clone());
+            }
             "frozen" => self.frozen = true,
             "unfrozen" => self.frozen = false,
             "plan_changed" => {
@@ -225,61 +279,69 @@ impl Book {
         Ok(hold)
     }
 
+    fn arrive(&mut self, grant: Grant) {
+        self.past.push(Past::Arrived(grant.clone()));
+        arrive(&mut self.grants, grant);
+    }
+
     /// Takes from what goes soonest, and never from what was gone by the clock of the taker.
-    fn burn(&mut self, credits: i64, at_ms: i64) -> Audited<()> {
+    fn charge(&mut self, id: &str, credits: i64, burnt: i64, at_ms: i64) -> Audited<()> {
         let gone = self.grants.iter().find(|grant| grant.gone_ms <= at_ms);
         ensure!(gone.is_none(), "{gone:?} was still there at {at_ms}");
-        let mut rest = credits;
-        // All grants of the simulation are free; those that go together are burnt oldest first: by
-        // the stamps of their handlers, not by their numbers.
-        self.grants.sort_by(|one, two| {
-            (one.gone_ms, one.granted_ms, &one.id).cmp(&(two.gone_ms, two.granted_ms, &two.id))
-        });
-        let burnt = self.burnt.last_mut().ok_or("no line")?;
-        for grant in &mut self.grants {
-            let taken = grant.left.min(rest);
-            grant.left -= taken;
-            rest -= taken;
-            if taken > 0 {
-                burnt.push((grant.clone(), taken));
-            }
-        }
-        ensure!(rest == 0, "more than there was");
-        self.grants.retain(|grant| grant.left > 0);
+        ensure!(burn(&mut self.grants, burnt) == 0, "more than there was");
+        let charge = Charge { credits, refunded: 0, place: self.past.len() };
+        self.charges.insert(id.to_owned(), charge);
+        self.past.push(Past::Burnt { charge: id.to_owned(), credits: burnt, at_ms });
         Ok(())
     }
 
-    /// Gives back the last that was burnt of the debit's line: to its grants, if they are not gone.
-    fn refund(&mut self, entry: &Value, change: i64, at_ms: i64) -> Audited<()> {
-        let (credits, debit) = (micro(&entry["credits"])?, text(&entry["debit"])?);
-        let debit = self.debits.get_mut(debit).ok_or("there is no such debit")?;
-        let (line, charged, refunded) = debit;
-        *refunded += credits;
-        ensure!(refunded <= charged, "more than the {charged} that were charged");
-        let (line, mut rest, mut back) = (*line, credits, BTreeMap::new());
-        while rest > 0 {
-            let last = self.burnt[line].last_mut().ok_or("more than was burnt of the line")?;
-            let taken = last.1.min(rest);
-            rest -= taken;
-            last.1 -= taken;
-            let grant = last.0.clone();
-            if last.1 == 0 {
-                self.burnt[line].pop();
-            }
-            if grant.gone_ms > at_ms {
-                *back.entry(grant.id.clone()).or_insert(0) += taken;
-                match self.grants.iter_mut().find(|other| other.id == grant.id) {
-                    Some(there) => there.left += taken,
-                    None => self.grants.push(Grant { left: taken, ..grant }),
+    /// The grants as they would be after the first `until` that happened, if nothing that was refunded
+    /// had ever left: all of it once more, from the beginning.
+    fn never_left(&self, until: usize) -> Vec<Grant> {
+        let mut grants: Vec<Grant> = Vec::new();
+        for past in &self.past[..until] {
+            match past {
+                Past::Arrived(grant) => arrive(&mut grants, grant.clone()),
+                Past::Burnt { charge, credits, at_ms } => {
+                    grants.retain(|grant| grant.gone_ms > *at_ms);
+                    let refunded = self.charges[charge].refunded.min(*credits);
+                    burn(&mut grants, credits - refunded);
                 }
+                Past::Settled { at_ms } => grants.retain(|grant| grant.gone_ms > *at_ms),
             }
         }
-        let sum: i64 = back.values().sum();
-        ensure!(change == sum, "{sum} should have come back");
+        in_order(&mut grants);
+        grants
+    }
+
+    /// What comes back leaves every grant as if it had never left.
+    fn refund(&mut self, entry: &Value, change: i64, at_ms: i64) -> Audited<()> {
+        let (credits, charge) = (micro(&entry["credits"])?, text(&entry["debit"])?);
+        let charge = self.charges.get_mut(charge).ok_or("there is no such charge")?;
+        charge.refunded += credits;
+        let Charge { credits: charged, refunded, place, .. } = *charge;
+        ensure!(refunded <= charged, "more than the {charged} that were charged");
+        // What comes back to other grants than it left is told as of the latest settle: what was spent
+        // since is spent of it, too.
+        let mut told = BTreeMap::new();
         for moved in entry["moved"].as_array().into_iter().flatten() {
-            let expected = back.remove(&moved["grant"].to_string()).unwrap_or(0);
-            ensure!(micro(&moved["credits"])? == expected, "{expected} of {moved}");
+            told.insert(moved["grant"].to_string(), micro(&moved["credits"])?);
         }
+        let (settled, left) = &self.settled;
+        if place < *settled {
+            let never = self.never_left(*settled);
+            let left = |id: &str| left.iter().find(|known| known.id == id).map_or(0, |g| g.left);
+            let back = never.iter().map(|grant| (grant.id.clone(), grant.left - left(&grant.id)));
+            let back: BTreeMap<String, i64> = back.filter(|(_, back)| *back != 0).collect();
+            ensure!(back == told, "{back:?} should have come back");
+        }
+        let never = self.never_left(self.past.len());
+        let sum = |grants: &[Grant]| grants.iter().map(|grant| grant.left).sum::<i64>();
+        let back = sum(&never) - sum(&self.grants);
+        ensure!(change == back, "{back} should have come back");
+        let gone = never.iter().find(|grant| grant.gone_ms <= at_ms);
+        ensure!(gone.is_none(), "{gone:?} came back at {at_ms}");
+        self.grants = never;
         Ok(())
     }
 
@@ -310,6 +372,7 @@ impl Book {
                 }
             }
         }
+        self.past.push(Past::Settled { at_ms });
         let told = entry["lapsed"].as_array().into_iter().flatten();
         let told: BTreeSet<String> = told.filter_map(Value::as_str).map(str::to_owned).collect();
         ensure!(told == lapsed, "the holds {lapsed:?} have lapsed");
@@ -341,13 +404,7 @@ impl Book {
                 ensure!(gone_ms % DAY_MS == 0, "not midnight: {moved}");
                 ensure!(gone_ms - at_ms <= 31 * DAY_MS + SKEW_MS, "more than a month: {moved}");
             }
-            match self.grants.iter_mut().find(|grant| grant.id == id) {
-                Some(grant) => grant.left += credits,
-                None => {
-                    let grant = Grant { id, left: credits, gone_ms, granted_ms: at_ms };
-                    self.grants.push(grant);
-                }
-            }
+            self.arrive(Grant { id, left: credits, gone_ms, granted_ms: at_ms });
         }
         Ok(())
     }

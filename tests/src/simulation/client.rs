@@ -124,7 +124,10 @@ impl Clients {
                 let Some(hold) = self.receipt_of(account, "hold") else {
                     return self.debit(account, self.key(number, now_ms));
                 };
-                let (credits, micro) = amount();
+                let (credits, micro) = match self.below(12) {
+                    0 => ("0".to_owned(), 0),
+                    _ => amount(),
+                };
                 let ends = self.below(3) > 0;
                 match self.below(11) {
                     0..7 => {
@@ -209,7 +212,8 @@ impl Clients {
             let body = &exchange.answer.as_ref().filter(|answer| answer.status == 201)?.body;
             let other = |name| body.get(name).is_some();
             let is_hold = other("expires_at") && !other("hold") && !other("kind");
-            let is_debit = exchange.credits < 0 && body.get("hold").is_none() && !is_hold;
+            // What a hold captured can be refunded as well.
+            let is_debit = exchange.credits < 0 && !is_hold;
             let fits = if kind == "hold" { is_hold } else { is_debit };
             body["id"].as_str().filter(|_| fits).map(str::to_owned)
         });

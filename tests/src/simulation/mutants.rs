@@ -7,8 +7,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::base64;
 use aws_smithy_types::body::SdkBody;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::decide::{AHEAD, MARGIN, WINDOW};
+use shared::domain::account::Note;
 use shared::store::packed;
 
 use crate::support::wire::response;
@@ -87,7 +88,11 @@ pub const MUTANTS: [Mutant; 29] = [
         seed: 3,
         change: Request(no_refund_count),
     },
-    Mutant { name: "two refunds take the same credits", seed: 4, change: Request(no_layout_count) },
+    Mutant {
+        name: "what comes back arrives after what was spent",
+        seed: 1,
+        change: Request(returned_late),
+    },
     Mutant { name: "a refund into any line", seed: 20, change: Request(no_settled_guard) },
     Mutant { name: "trim before page", seed: 1, change: Wire(Misdeed::TrimsFirst) },
     Mutant { name: "trim by one's own count", seed: 4, change: Wire(Misdeed::TrimsItsOwnCount) },
@@ -388,16 +393,14 @@ fn no_hold_guard(operation: &str, body: &mut Value) {
 }
 
 /// Counts what was given back under another key each time: it is never found again.
-fn forget_returned(body: &mut Value, operation: &str, start: &str) {
-    if operation == "GetItem"
-        && body["Key"]["s"]["S"].as_str().is_some_and(|k| k.starts_with(start))
-    {
+fn no_refund_count(operation: &str, body: &mut Value) {
+    let is_count = |key: &Value| key["s"]["S"].as_str().is_some_and(|key| key.starts_with("R#"));
+    if operation == "GetItem" && is_count(&body["Key"]) {
         body["Key"]["s"]["S"] = Value::from("none");
     }
     if operation == "TransactWriteItems" {
         for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
-            let is_count =
-                part["Put"]["Item"]["s"]["S"].as_str().is_some_and(|k| k.starts_with(start));
+            let is_count = is_count(&part["Put"]["Item"]);
             if let Some(put) = part["Put"].as_object_mut().filter(|_| is_count) {
                 put.retain(|name, _| name == "TableName" || name == "Item");
             }
@@ -405,12 +408,25 @@ fn forget_returned(body: &mut Value, operation: &str, start: &str) {
     }
 }
 
-fn no_refund_count(operation: &str, body: &mut Value) {
-    forget_returned(body, operation, "R#");
-}
-
-fn no_layout_count(operation: &str, body: &mut Value) {
-    forget_returned(body, operation, "L#");
+/// Notes of what came back become notes of what arrived.
+fn returned_late(operation: &str, body: &mut Value) {
+    if operation != "TransactWriteItems" {
+        return;
+    }
+    for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
+        let values = &mut part["Update"]["ExpressionAttributeValues"];
+        let lists = values.as_object_mut().into_iter().flat_map(|values| values.values_mut());
+        for note in lists.filter_map(|value| value["L"].as_array_mut()).flatten() {
+            let Some(packed) = note["B"].as_str().and_then(|text| base64::decode(text).ok()) else {
+                continue;
+            };
+            if let Ok(Note::Returned(grant)) = packed::read_note(&packed) {
+                let at = grant.granted_at;
+                let late = packed::note(&Note::Grant { grant, at });
+                *note = json!({ "B": base64::encode(late) });
+            }
+        }
+    }
 }
 
 /// A refund adds to what is available whatever was settled since it looked.

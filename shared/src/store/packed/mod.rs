@@ -80,9 +80,10 @@ pub fn read_line(bytes: &[u8]) -> Result<Line> {
 pub fn note(note: &Note) -> Vec<u8> {
     let mut w = Writer::default();
     match note {
-        Note::Grant(grant) => {
+        Note::Grant { grant, at } => {
             w.byte(0);
             w.grant(grant);
+            w.instant(*at);
         }
         Note::Plan { plan, status, anchor, at } => {
             w.byte(1);
@@ -95,13 +96,17 @@ pub fn note(note: &Note) -> Vec<u8> {
             w.credits(*credits);
             w.instant(*at);
         }
+        Note::Returned(grant) => {
+            w.byte(3);
+            w.grant(grant);
+        }
     }
     w.0
 }
 
 pub fn read_note(bytes: &[u8]) -> Result<Note> {
     Reader::all(bytes, |r| match r.byte()? {
-        0 => Ok(Note::Grant(r.grant()?)),
+        0 => Ok(Note::Grant { grant: r.grant()?, at: r.instant()? }),
         1 => {
             let (plan, status, anchor) = r.plan()?;
             Ok(Note::Plan { plan, status, anchor, at: r.instant()? })
@@ -110,6 +115,7 @@ pub fn read_note(bytes: &[u8]) -> Result<Note> {
             let (grant, credits) = (r.grant_id()?, r.credits()?);
             Ok(Note::TakenBack { grant, credits, at: r.instant()? })
         }
+        3 => Ok(Note::Returned(r.grant()?)),
         _ => Err(PackedError::Tag),
     })
 }
@@ -119,10 +125,11 @@ pub fn held(held: &Held) -> Vec<u8> {
     w.credits(held.amount);
     w.credits(held.lapsed);
     w.instant(held.expires_at);
-    if let Some(HeldAction { number, quantity, credits }) = held.action {
+    if let Some(HeldAction { number, quantity, credits, captured }) = held.action {
         w.number(u64::from(number));
         w.number(quantity);
         w.credits(credits);
+        w.number(captured);
     }
     w.0
 }
@@ -133,8 +140,8 @@ pub fn read_held(bytes: &[u8]) -> Result<Held> {
         let action = match r.0.is_empty() {
             true => None,
             false => {
-                let (number, quantity) = (r.narrow()?, r.number()?);
-                Some(HeldAction { number, quantity, credits: r.credits()? })
+                let (number, quantity, credits) = (r.narrow()?, r.number()?, r.credits()?);
+                Some(HeldAction { number, quantity, credits, captured: r.number()? })
             }
         };
         match action.is_none_or(|action| action.quantity > 0) {

@@ -179,8 +179,8 @@ impl Reader<'_> {
             }
             tag::CAPTURED => {
                 let (hold, action, quantity) = (self.id()?, self.action()?, self.number()?);
-                let (credits, ends) = (self.credits()?, self.flag()?);
-                What::Captured { hold, action, quantity, credits, ends }
+                let (credits, lapsed) = (self.credits()?, self.credits()?);
+                What::Captured { hold, action, quantity, credits, lapsed, ends: self.flag()? }
             }
             tag::RELEASED => What::Released { hold: self.id()? },
             tag::EXTENDED => What::Extended { hold: self.id()?, expires_at: self.instant()? },

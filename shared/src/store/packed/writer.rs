@@ -158,11 +158,12 @@ impl Writer {
                 self.number(*quantity);
                 self.instant(*expires_at);
             }
-            What::Captured { hold, action, quantity, credits, ends } => {
+            What::Captured { hold, action, quantity, credits, lapsed, ends } => {
                 self.id(*hold);
                 self.action(*action);
                 self.number(*quantity);
                 self.credits(*credits);
+                self.credits(*lapsed);
                 self.byte(u8::from(*ends));
             }
             What::Released { hold } => self.id(*hold),
