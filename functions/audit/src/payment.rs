@@ -1,6 +1,6 @@
 //! Payments: against the account that got their credits, their orders, and what Stripe says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shared::domain::payment::{Facts, IntentId, Payment, Said};
@@ -114,26 +114,30 @@ pub fn kept(kind: &Kind, expected: &str, found: &str) -> String {
 /// # Errors
 /// [`AuditError`] if Stripe or the tables do not answer.
 pub async fn of_stripe(world: &World, stripe: &Stripe) -> Result<Vec<Difference>, AuditError> {
-    let told = told(world, stripe).await?;
-    let mut found = Vec::new();
-    let mut intents: Vec<&IntentId> = told.keys().collect();
-    // Twice: what was said a moment ago may be on its way to the webhook.
-    for pause in [None, Some(PAUSE)] {
-        let news = found.iter().any(|difference: &Difference| !difference.parked);
-        if let Some(pause) = pause.filter(|_| news) {
-            tokio::time::sleep(pause).await;
-        }
-        found.clear();
-        let mut differing = Vec::new();
-        for intent in std::mem::take(&mut intents) {
-            if let Some(difference) = compare(world, intent, &told[intent]).await? {
-                found.push(difference);
-                differing.push(intent);
-            }
-        }
-        intents = differing;
+    let (found, differing) = compare_all(world, told(world, stripe).await?).await?;
+    if found.iter().all(|difference| difference.parked) {
+        return Ok(found);
     }
-    Ok(found)
+    // Once more: what was said a moment ago may be on its way to the webhook, or came by it since.
+    tokio::time::sleep(PAUSE).await;
+    let mut again = told(world, stripe).await?;
+    again.retain(|intent, _| differing.contains(intent));
+    Ok(compare_all(world, again).await?.0)
+}
+
+/// What differs of these payments, and which they are.
+async fn compare_all(
+    world: &World,
+    told: BTreeMap<IntentId, Facts>,
+) -> Result<(Vec<Difference>, BTreeSet<IntentId>), StoreError> {
+    let (mut found, mut differing) = (Vec::new(), BTreeSet::new());
+    for (intent, facts) in told {
+        if let Some(difference) = compare(world, &intent, &facts).await? {
+            found.push(difference);
+            differing.insert(intent);
+        }
+    }
+    Ok((found, differing))
 }
 
 /// What Stripe says of each payment that may be ours.
@@ -175,6 +179,12 @@ async fn compare(
         differs(world, Kind::Order(id), an_order(), none(), &mut audit).await?;
         return Ok(audit.found.pop());
     };
+    let Order { account, .. } = &order;
+    let mut audit = Findings::of(account);
+    if let Some((expected, found)) = went_back(&known.facts, facts) {
+        differs(world, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
+        return Ok(audit.found.pop());
+    }
     let due = if told.facts.orders.len() == 1 { told.due(&order) } else { known.applied };
     if due == known.applied && told.is_parked(&order) == known.is_parked(&order) {
         return Ok(None);
@@ -184,10 +194,22 @@ async fn compare(
         false => format!("{credits}"),
     };
     let (expected, found) = (shown(&told, due), shown(&known, known.applied));
-    let Order { account, .. } = &order;
-    let mut audit = Findings::of(account);
     differs(world, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
     Ok(audit.found.pop())
+}
+
+/// The stage of a refund or a dispute that Stripe says and the later one that is known here, if there
+/// is one: what is said is joined, so here nothing goes back.
+fn went_back(known: &Facts, told: &Facts) -> Option<(String, String)> {
+    let disputes = told.disputes.iter().filter_map(|(id, told)| {
+        let known = known.disputes.get(id)?.stage;
+        (known > told.stage).then(|| (told.stage.name().to_owned(), known.name().to_owned()))
+    });
+    let mut refunds = told.refunds.iter().filter_map(|(id, told)| {
+        let known = known.refunds.get(id)?.stage;
+        (known > told.stage).then(|| (told.stage.name().to_owned(), known.name().to_owned()))
+    });
+    disputes.into_iter().next().or_else(|| refunds.next())
 }
 
 fn an_order() -> String {

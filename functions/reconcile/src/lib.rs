@@ -1,4 +1,4 @@
-//! Reconcile: what Stripe says of the last days, asked for and taken in like what its webhook brings.
+//! Reconcile: what Stripe says of what may still change, asked for and taken in like what its webhook brings.
 //!
 //! What it finds was paid and not credited, or credited and refunded, and is by then put right.
 
@@ -43,7 +43,7 @@ pub enum ReconcileError {
     Failed(Failure),
 }
 
-/// Asks for everything of the last 30 days.
+/// Asks for everything that may still change.
 ///
 /// # Errors
 /// [`ReconcileError`]: run it again.

@@ -9,10 +9,12 @@ use super::{
     AccountWrite, Expect, Field, Guard, Mark, Missing, Row, RowKey, RowWrite, Seen, Step,
     UnreadEvent, Write,
 };
-use crate::domain::payment::{CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment};
+use crate::domain::payment::{
+    CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment, Verdict,
+};
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Entry, Gate, Grant, GrantId, GrantKind, Instant, Note,
-    OperationId, Refusal, What,
+    Account, AccountId, Catalog, Credits, Entry, Gate, Grant, GrantId, GrantKind, Instant, Money,
+    Note, OperationId, Refusal, What,
 };
 
 /// An order of a pack, at the price and with the credits that the catalog offers now.
@@ -168,7 +170,7 @@ fn apply(
     now: Instant,
 ) -> Option<AccountWrite> {
     let credits = due - before;
-    let grant = GrantId::Operation(order.id);
+    let grant = GrantId::Operation(payment.grant(order));
     let expires_at = Some(order.expires_at());
     let (when, steps, what) = if credits > Credits::ZERO {
         let whole = Grant::new(grant, GrantKind::Purchased, order.credits, order.at, expires_at);
@@ -198,7 +200,8 @@ fn apply(
 /// What is wrong with a parked payment, in one line for an operator.
 fn why(payment: &Payment, order: &Order) -> String {
     let wrong: Vec<&str> = payment.mismatches(order).into_iter().map(Mismatch::name).collect();
-    let paid = payment.facts.paid.map_or("nothing".to_owned(), |paid| paid.to_string());
+    let paid: Vec<String> = payment.facts.paid.iter().map(Money::to_string).collect();
+    let paid = if paid.is_empty() { "nothing".to_owned() } else { paid.join(" and ") };
     let (account, price) = (&order.account, order.price);
     format!("{}: order {} of {account} at {price}, paid {paid}", wrong.join(", "), order.id)
 }
@@ -213,11 +216,15 @@ pub fn told(before: &Payment, facts: Facts) -> Payment {
 /// A parked payment with what an operator decided.
 ///
 /// # Errors
-/// [`Refusal::PaymentNotParked`].
+/// [`Refusal::PaymentNotParked`]; [`Refusal::PaymentAmbiguous`] if it is to be released and names more
+/// than one order.
 pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Payment, Refusal> {
     match before.is_parked(order) {
-        true => Ok(Payment { decided: Some(decided), ..before.clone() }),
         false => Err(Refusal::PaymentNotParked),
+        true if decided.verdict == Verdict::Released && before.facts.orders.len() > 1 => {
+            Err(Refusal::PaymentAmbiguous)
+        }
+        true => Ok(Payment { decided: Some(decided), ..before.clone() }),
     }
 }
 

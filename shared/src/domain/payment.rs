@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use sha2::{Digest, Sha256};
+
 use super::money::Money;
 use super::period::months_later;
 use super::{AccountId, Credits, Instant, OperationId};
@@ -85,12 +87,13 @@ pub enum Said {
     },
 }
 
-/// Stripe's name for a payment: everything that it says about one names its payment intent.
+/// Stripe's name for a payment: everything that it says about one names its payment intent. Where
+/// there was nothing to pay there is none, and the session's name stands for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntentId(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be the id of a payment intent")]
+#[error("must be the id of a payment intent, or of a session without one")]
 pub struct IntentIdError;
 
 impl IntentId {
@@ -104,7 +107,9 @@ impl FromStr for IntentId {
 
     fn from_str(text: &str) -> Result<IntentId, IntentIdError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let fits = text.starts_with("pi_") && text.len() <= 64 && text.bytes().all(plain);
+        // A session's name is the longer one: Stripe's have 66 characters.
+        let known = text.starts_with("pi_") || text.starts_with("cs_");
+        let fits = known && text.len() <= 128 && text.bytes().all(plain);
         fits.then(|| IntentId(text.to_owned())).ok_or(IntentIdError)
     }
 }
@@ -133,10 +138,10 @@ pub struct Facts {
     pub submitted: bool,
     /// The payment did not come through.
     pub failed: bool,
-    /// What was paid.
-    pub paid: Option<Money>,
+    /// What was paid: one amount, or it is parked.
+    pub paid: BTreeSet<Money>,
     /// What charges say was refunded of them, by charge: it counts what failed later, too.
-    pub returned: BTreeMap<String, u64>,
+    pub returned: BTreeMap<String, Money>,
     pub refunds: BTreeMap<String, Refund>,
     pub disputes: BTreeMap<String, Dispute>,
     /// Where Stripe shows the receipt of its charge.
@@ -149,8 +154,7 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refund {
     pub stage: RefundStage,
-    /// In the smallest unit of the payment's currency.
-    pub minor: u64,
+    pub money: Money,
 }
 
 /// The stages of a refund, each later than those before it.
@@ -166,8 +170,7 @@ pub enum RefundStage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dispute {
     pub stage: DisputeStage,
-    /// In the smallest unit of the payment's currency.
-    pub minor: u64,
+    pub money: Money,
 }
 
 /// The stages of a dispute, each later than those before it.
@@ -182,7 +185,38 @@ pub enum DisputeStage {
     Won,
 }
 
+impl RefundStage {
+    const ALL: [RefundStage; 2] = [RefundStage::Going, RefundStage::Undone];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            RefundStage::Going => "going",
+            RefundStage::Undone => "undone",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<RefundStage> {
+        RefundStage::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+}
+
 impl DisputeStage {
+    const ALL: [DisputeStage; 4] =
+        [DisputeStage::Inquiry, DisputeStage::Open, DisputeStage::Lost, DisputeStage::Won];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            DisputeStage::Inquiry => "inquiry",
+            DisputeStage::Open => "open",
+            DisputeStage::Lost => "lost",
+            DisputeStage::Won => "won",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<DisputeStage> {
+        DisputeStage::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+
     fn takes(self) -> bool {
         matches!(self, DisputeStage::Open | DisputeStage::Lost)
     }
@@ -196,7 +230,7 @@ impl Facts {
         self.modes.extend(other.modes);
         self.submitted |= other.submitted;
         self.failed |= other.failed;
-        self.paid = self.paid.max(other.paid);
+        self.paid.extend(other.paid);
         latest(&mut self.returned, other.returned);
         latest(&mut self.refunds, other.refunds);
         latest(&mut self.disputes, other.disputes);
@@ -204,23 +238,41 @@ impl Facts {
         self.customer = self.customer.take().max(other.customer);
     }
 
-    /// What of the paid amount is ours to keep, in its smallest unit.
+    /// What was paid, as far as was said. Of several amounts, which park it, the largest.
+    pub fn paid(&self) -> Option<Money> {
+        self.paid.last().copied()
+    }
+
+    /// All the money that was said to move, either way.
+    fn moved(&self) -> impl Iterator<Item = Money> {
+        let refunds = self.refunds.values().map(|refund| refund.money);
+        let disputes = self.disputes.values().map(|dispute| dispute.money);
+        let paid = self.paid.iter().copied();
+        paid.chain(self.returned.values().copied()).chain(refunds).chain(disputes)
+    }
+
+    /// What of the paid amount is ours to keep, in its smallest unit. What was said in another
+    /// currency, which parks it, takes nothing.
     ///
     /// A charge counts what was refunded of it, and takes back what failed; refunds tell the same one
     /// by one. Whichever of them has been heard of, the larger is true: all that was refunded of the
     /// charges, less what failed of it since.
     pub fn kept(&self) -> u64 {
-        let paid = self.paid.map_or(0, |paid| paid.minor);
-        let sum = |stage| {
-            let minors = self.refunds.values().filter(|refund| refund.stage == stage);
-            minors.fold(0_u64, |sum, refund| sum.saturating_add(refund.minor))
+        let Some(paid) = self.paid() else { return 0 };
+        let same = |money: Money| (money.currency == paid.currency).then_some(money.minor);
+        let sum = |amounts: &mut dyn Iterator<Item = Money>| {
+            amounts.filter_map(same).fold(0_u64, |sum, minor| sum.saturating_add(minor))
         };
-        let returned = self.returned.values().fold(0_u64, |sum, minor| sum.saturating_add(*minor));
+        let refunds = |stage| {
+            let refunds = self.refunds.values().filter(move |refund| refund.stage == stage);
+            sum(&mut refunds.map(|refund| refund.money))
+        };
+        let returned = sum(&mut self.returned.values().copied());
         let refunded =
-            sum(RefundStage::Going).max(returned.saturating_sub(sum(RefundStage::Undone)));
+            refunds(RefundStage::Going).max(returned.saturating_sub(refunds(RefundStage::Undone)));
         let disputes = self.disputes.values().filter(|dispute| dispute.stage.takes());
-        let disputed = disputes.fold(0_u64, |sum, dispute| sum.saturating_add(dispute.minor));
-        paid.saturating_sub(refunded).saturating_sub(disputed)
+        let disputed = sum(&mut disputes.map(|dispute| dispute.money));
+        paid.minor.saturating_sub(refunded).saturating_sub(disputed)
     }
 }
 
@@ -231,15 +283,15 @@ fn latest<T: Ord + Copy>(known: &mut BTreeMap<String, T>, said: BTreeMap<String,
 }
 
 /// The credits that are due while `kept` of `paid` are ours to keep: in proportion, rounded down to a
-/// whole micro-credit. All of them for all of it, none for nothing.
+/// whole micro-credit. All of them for all of it, even if there was nothing to pay.
 ///
 /// What is taken back or given back is the difference of two such amounts, so that the parts always
 /// sum to the whole, however many they are.
 pub fn due(credits: Credits, paid: u64, kept: u64) -> Credits {
-    if paid == 0 {
-        return Credits::ZERO;
+    if kept >= paid {
+        return credits;
     }
-    let micro = i128::from(credits.micro()) * i128::from(kept.min(paid)) / i128::from(paid);
+    let micro = i128::from(credits.micro()) * i128::from(kept) / i128::from(paid);
     Credits::from_micro(i64::try_from(micro).expect("at most the credits that were ordered"))
 }
 
@@ -329,6 +381,20 @@ impl Payment {
         self.facts.orders.first().copied()
     }
 
+    /// The grant that its credits are: of the first payment of an order the order itself. A second one
+    /// that was released all the same is a grant of its own.
+    pub fn grant(&self, order: &Order) -> OperationId {
+        match &order.intent {
+            Some(first) if *first != self.intent => {
+                let digest = Sha256::digest(self.intent.as_str());
+                let mut random = [0; 10];
+                random.copy_from_slice(&digest[..10]);
+                OperationId::mint(order.at, random)
+            }
+            _ => order.id,
+        }
+    }
+
     /// What differs from the order.
     pub fn mismatches(&self, order: &Order) -> Vec<Mismatch> {
         let Facts { orders, accounts, modes, paid, .. } = &self.facts;
@@ -341,8 +407,8 @@ impl Payment {
             ),
             (Mismatch::Account, accounts.iter().any(|account| account != order.account.as_str())),
             (Mismatch::Livemode, modes.iter().any(|live| *live != order.live)),
-            (Mismatch::Currency, paid.is_some_and(|paid| paid.currency != price.currency)),
-            (Mismatch::Amount, paid.is_some_and(|paid| paid.minor != price.minor)),
+            (Mismatch::Currency, self.facts.moved().any(|money| money.currency != price.currency)),
+            (Mismatch::Amount, paid.iter().any(|paid| paid.minor != price.minor)),
         ];
         wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(mismatch, _)| mismatch).collect()
     }
@@ -354,8 +420,9 @@ impl Payment {
 
     /// The credits that are due for it now.
     pub fn due(&self, order: &Order) -> Credits {
-        let paid = self.facts.paid.map_or(0, |paid| paid.minor);
-        let due = due(order.credits, paid, self.facts.kept());
+        let paid = self.facts.paid();
+        let due =
+            paid.map_or(Credits::ZERO, |paid| due(order.credits, paid.minor, self.facts.kept()));
         match self.decided.as_ref().map(|decided| decided.verdict) {
             Some(Verdict::Released) => due,
             Some(Verdict::Dismissed) => Credits::ZERO,
@@ -370,7 +437,7 @@ impl Payment {
         let facts = &self.facts;
         match () {
             () if self.is_parked(order) => State::Parked,
-            () if facts.paid.is_some() => State::Credited,
+            () if !facts.paid.is_empty() => State::Credited,
             () if facts.failed => State::Failed,
             () if facts.submitted => State::Processing,
             () => State::Open,

@@ -48,6 +48,8 @@ pub enum Refusal {
     PaymentNotFound,
     /// The payment does not wait for an operator.
     PaymentNotParked,
+    /// The payment names more than one order: nobody knows whose credits it is for.
+    PaymentAmbiguous,
     /// The event still cannot be read: a version that can has to be deployed first.
     EventUnreadable { problem: String },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
@@ -108,6 +110,7 @@ impl Refusal {
             Refusal::CheckoutNotFound => "checkout_not_found",
             Refusal::PaymentNotFound => "payment_not_found",
             Refusal::PaymentNotParked => "payment_not_parked",
+            Refusal::PaymentAmbiguous => "payment_ambiguous",
             Refusal::EventUnreadable { .. } => "event_unreadable",
             Refusal::BalanceTooLarge => "balance_too_large",
             Refusal::SessionRequired => "session_required",

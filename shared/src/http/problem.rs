@@ -211,6 +211,11 @@ impl Problem {
             Refusal::PaymentNotParked => {
                 new(409, "Payment not parked", "It does not wait for an operator.".to_owned())
             }
+            Refusal::PaymentAmbiguous => new(
+                409,
+                "Payment ambiguous",
+                "It names more than one order: it can only be dismissed.".to_owned(),
+            ),
             Refusal::EventUnreadable { problem } => {
                 new(409, "Event unreadable", format!("It still cannot be read: {problem}."))
             }

@@ -198,7 +198,14 @@ fn parsed<T: for<'a> Deserialize<'a>>(row: &Attributes<'_>, name: &str) -> Store
     serde_json::from_str(row.text(name)?).map_err(|e| row.broken(name, e))
 }
 
-fn money((currency, minor): &(String, u64)) -> Option<Money> {
+/// A currency and so much of its smallest unit.
+type Amount = (String, u64);
+
+fn amount(money: Money) -> Amount {
+    (money.currency.to_string(), money.minor)
+}
+
+fn money((currency, minor): &Amount) -> Option<Money> {
     Some(Money { currency: currency.parse().ok()?, minor: *minor })
 }
 
@@ -275,33 +282,15 @@ struct PaymentText {
     modes: BTreeSet<bool>,
     submitted: bool,
     failed: bool,
-    paid: Option<(String, u64)>,
-    returned: BTreeMap<String, u64>,
-    refunds: BTreeMap<String, (String, u64)>,
-    disputes: BTreeMap<String, (String, u64)>,
+    paid: Vec<Amount>,
+    returned: BTreeMap<String, Amount>,
+    refunds: BTreeMap<String, (String, Amount)>,
+    disputes: BTreeMap<String, (String, Amount)>,
     receipt: Option<String>,
     customer: Option<String>,
     applied_micro: i64,
     decided: Option<DecidedText>,
     at_ms: i64,
-}
-
-const REFUND_STAGES: [(RefundStage, &str); 2] =
-    [(RefundStage::Going, "going"), (RefundStage::Undone, "undone")];
-const DISPUTE_STAGES: [(DisputeStage, &str); 4] = [
-    (DisputeStage::Inquiry, "inquiry"),
-    (DisputeStage::Open, "open"),
-    (DisputeStage::Lost, "lost"),
-    (DisputeStage::Won, "won"),
-];
-
-fn name_of<T: PartialEq>(stages: &[(T, &str)], stage: &T) -> String {
-    let found = stages.iter().find(|(known, _)| known == stage);
-    found.map_or("", |(_, name)| name).to_owned()
-}
-
-fn stage_of<T: Copy>(stages: &[(T, &str)], name: &str) -> Option<T> {
-    stages.iter().find(|(_, known)| *known == name).map(|(stage, _)| *stage)
 }
 
 impl PaymentText {
@@ -310,19 +299,19 @@ impl PaymentText {
         let refunds = facts
             .refunds
             .into_iter()
-            .map(|(id, refund)| (id, (name_of(&REFUND_STAGES, &refund.stage), refund.minor)));
+            .map(|(id, refund)| (id, (refund.stage.name().to_owned(), amount(refund.money))));
         let disputes = facts
             .disputes
             .into_iter()
-            .map(|(id, dispute)| (id, (name_of(&DISPUTE_STAGES, &dispute.stage), dispute.minor)));
+            .map(|(id, dispute)| (id, (dispute.stage.name().to_owned(), amount(dispute.money))));
         PaymentText {
             orders: facts.orders.iter().map(OperationId::to_string).collect(),
             accounts: facts.accounts,
             modes: facts.modes,
             submitted: facts.submitted,
             failed: facts.failed,
-            paid: facts.paid.map(|paid| (paid.currency.to_string(), paid.minor)),
-            returned: facts.returned,
+            paid: facts.paid.into_iter().map(amount).collect(),
+            returned: facts.returned.into_iter().map(|(id, money)| (id, amount(money))).collect(),
             refunds: refunds.collect(),
             disputes: disputes.collect(),
             receipt: facts.receipt,
@@ -336,16 +325,15 @@ impl PaymentText {
     /// None if a word or an id in it is not known.
     fn payment(self, intent: &IntentId, version: u64) -> Option<Payment> {
         let orders = self.orders.iter().map(|id| OperationId::parse(id));
-        let refunds = self.refunds.into_iter().map(|(id, (stage, minor))| {
-            Some((id, Refund { stage: stage_of(&REFUND_STAGES, &stage)?, minor }))
+        let refunds = self.refunds.into_iter().map(|(id, (stage, amount))| {
+            let (stage, money) = (RefundStage::named(&stage)?, money(&amount)?);
+            Some((id, Refund { stage, money }))
         });
-        let disputes = self.disputes.into_iter().map(|(id, (stage, minor))| {
-            Some((id, Dispute { stage: stage_of(&DISPUTE_STAGES, &stage)?, minor }))
+        let disputes = self.disputes.into_iter().map(|(id, (stage, amount))| {
+            let (stage, money) = (DisputeStage::named(&stage)?, money(&amount)?);
+            Some((id, Dispute { stage, money }))
         });
-        let paid = match &self.paid {
-            Some(paid) => Some(money(paid)?),
-            None => None,
-        };
+        let returned = self.returned.into_iter().map(|(id, amount)| Some((id, money(&amount)?)));
         let decided = match self.decided {
             Some(decided) => Some(decided.decided()?),
             None => None,
@@ -356,8 +344,8 @@ impl PaymentText {
             modes: self.modes,
             submitted: self.submitted,
             failed: self.failed,
-            paid,
-            returned: self.returned,
+            paid: self.paid.iter().map(money).collect::<Option<_>>()?,
+            returned: returned.collect::<Option<_>>()?,
             refunds: refunds.collect::<Option<_>>()?,
             disputes: disputes.collect::<Option<_>>()?,
             receipt: self.receipt,

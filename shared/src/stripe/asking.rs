@@ -1,4 +1,4 @@
-//! All that Stripe says of what was made in the last days, asked for page by page.
+//! All that Stripe says of what may still change, asked for page by page.
 
 use serde_json::Value;
 
@@ -6,10 +6,22 @@ use super::{Asked, Stripe, StripeError};
 use crate::domain::Instant;
 use crate::domain::instant::Span;
 
-/// How far it looks back.
-const DAYS: Span = Span::from_s(30 * 86_400);
 /// How many pages it reads of each kind at most: a hundred objects each.
 const MOST_PAGES: usize = 500;
+
+impl Asked {
+    /// From when on objects of the kind may still change. A session ends within a day and a charge is
+    /// made within days of it. A refund can fail weeks after it was made. A dispute takes 60 to 120
+    /// days to be decided, and disputes are rare: all there are.
+    fn since(self, now: Instant) -> Instant {
+        let days = |days: i64| now - Span::from_s(days * 86_400);
+        match self {
+            Asked::Sessions | Asked::Charges => days(30),
+            Asked::Refunds => days(120),
+            Asked::Disputes => Instant::EPOCH,
+        }
+    }
+}
 
 /// Where an asking is.
 #[derive(Debug)]
@@ -24,7 +36,7 @@ pub struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// An asking for the last 30 days.
+    /// An asking for what may still change by `now`.
     pub fn new(stripe: &'a Stripe, now: Instant) -> Asking<'a> {
         let mut left = Asked::ALL.iter();
         let asked = left.next().copied();
@@ -37,7 +49,7 @@ impl<'a> Asking<'a> {
     /// [`StripeError`].
     pub async fn next(&mut self) -> Result<Option<Vec<Value>>, StripeError> {
         let Some(asked) = self.asked else { return Ok(None) };
-        let (since, after) = (self.now - DAYS, self.after.as_deref());
+        let (since, after) = (asked.since(self.now), self.after.as_deref());
         let (objects, more) = self.stripe.list(asked, since, after, self.now).await?;
         self.pages += 1;
         self.after = objects.last().and_then(|last| last["id"].as_str()).map(str::to_owned);

@@ -210,13 +210,14 @@ fn of_order(metadata: &Metadata, live: bool) -> Option<Facts> {
     Some(Facts { orders: [order].into(), accounts, modes: [live].into(), ..Facts::default() })
 }
 
-fn money(currency: &str, minor: u64) -> Result<Option<Money>, serde_json::Error> {
+fn money(currency: &str, minor: u64) -> Result<Money, serde_json::Error> {
     let currency = currency.parse().map_err(|_| wrong("currency", currency))?;
-    Ok(Some(Money { currency, minor }))
+    Ok(Money { currency, minor })
 }
 
 #[derive(Deserialize)]
 struct Session {
+    id: String,
     metadata: Metadata,
     status: Option<String>,
     payment_status: String,
@@ -234,9 +235,17 @@ impl Session {
             return Ok(order.map(|order| Said::Expired { order }));
         }
         let Some(intent) = self.payment_intent else {
-            // Before the customer has paid it has none; after that it must have one.
-            return match self.status.as_deref() {
-                Some("complete") => Err(serde::de::Error::missing_field("payment_intent")),
+            // Before the customer has paid it has none; after that only if there was nothing to pay.
+            return match (self.status.as_deref(), self.payment_status.as_str()) {
+                (Some("complete"), "no_payment_required") => {
+                    let currency = self.currency.unwrap_or_default();
+                    let paid = [money(&currency, self.amount_total.unwrap_or(0))?].into();
+                    let customer = self.customer.and_then(Named::customer);
+                    let facts = Facts { submitted: true, paid, customer, ..facts };
+                    let intent = Named::Id(self.id).intent()?;
+                    Ok(Some(Said::Payment { intent, facts }))
+                }
+                (Some("complete"), _) => Err(serde::de::Error::missing_field("payment_intent")),
                 _ => Ok(None),
             };
         };
@@ -245,13 +254,14 @@ impl Session {
                 let amount = self.amount_total.zip(self.currency);
                 let missing = || serde::de::Error::missing_field("amount_total");
                 let (minor, currency) = amount.ok_or_else(missing)?;
-                money(&currency, minor)?
+                Some(money(&currency, minor)?)
             }
             "unpaid" => None,
             other => return Err(wrong("payment_status", other)),
         };
         let submitted = self.status.as_deref() == Some("complete");
         let customer = self.customer.and_then(Named::customer);
+        let paid = paid.into_iter().collect();
         let facts = Facts { submitted, paid, customer, ..facts };
         Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
     }
@@ -270,7 +280,10 @@ impl Intent {
     fn said(self, live: bool) -> Read {
         let Some(facts) = of_order(&self.metadata, live) else { return Ok(None) };
         let facts = match self.status.as_str() {
-            "succeeded" => Facts { paid: money(&self.currency, self.amount_received)?, ..facts },
+            "succeeded" => {
+                let paid = money(&self.currency, self.amount_received)?;
+                Facts { paid: [paid].into(), ..facts }
+            }
             "processing" => Facts { submitted: true, ..facts },
             "canceled" => Facts { failed: true, ..facts },
             _ => facts,
@@ -302,11 +315,12 @@ impl Charge {
         let Some(intent) = self.payment_intent else { return Ok(None) };
         let mut facts = order.unwrap_or_default();
         if self.status == "succeeded" && self.captured && !facts.orders.is_empty() {
-            facts.paid = money(&self.currency, self.amount_captured)?;
+            facts.paid.insert(money(&self.currency, self.amount_captured)?);
             facts.receipt = self.receipt_url.filter(|url| url.len() <= MOST_URL);
         }
         if self.amount_refunded > 0 {
-            facts.returned.insert(self.id, self.amount_refunded);
+            let money = money(&self.currency, self.amount_refunded)?;
+            facts.returned.insert(self.id, money);
         }
         Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
     }
@@ -317,6 +331,7 @@ struct RefundObject {
     id: String,
     status: Option<String>,
     amount: u64,
+    currency: String,
     payment_intent: Option<Named>,
 }
 
@@ -329,7 +344,8 @@ impl RefundObject {
             Some("failed" | "canceled") => RefundStage::Undone,
             Some(other) => return Err(wrong("status", other)),
         };
-        let refunds = [(self.id, Refund { stage, minor: self.amount })].into();
+        let money = money(&self.currency, self.amount)?;
+        let refunds = [(self.id, Refund { stage, money })].into();
         let facts = Facts { refunds, modes: [live].into(), ..Facts::default() };
         Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
     }
@@ -340,6 +356,7 @@ struct DisputeObject {
     id: String,
     status: String,
     amount: u64,
+    currency: String,
     payment_intent: Option<Named>,
 }
 
@@ -358,7 +375,8 @@ impl DisputeObject {
             "won" => DisputeStage::Won,
             other => return Err(wrong("status", other)),
         };
-        let disputes = [(self.id, Dispute { stage, minor: self.amount })].into();
+        let money = money(&self.currency, self.amount)?;
+        let disputes = [(self.id, Dispute { stage, money })].into();
         let facts = Facts { disputes, modes: [live].into(), ..Facts::default() };
         Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
     }

@@ -1,6 +1,7 @@
 //! Money in: packs, payments, and money going back.
 
 mod laws;
+mod odd;
 mod orders;
 mod receipts;
 mod refused;

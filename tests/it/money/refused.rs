@@ -107,7 +107,7 @@ async fn what_is_of_no_concern_is_acknowledged() {
     }
     // A refund of something else that is sold through the same account.
     let refund = json!({ "object": "refund", "id": "re_9", "status": "succeeded", "amount": 5,
-        "payment_intent": "pi_9" });
+        "currency": "usd", "payment_intent": "pi_9" });
     let event = json!({ "id": "evt_9", "object": "event", "type": "refund.created",
         "livemode": false, "data": { "object": refund } });
     assert_eq!(shop.hear(&event.to_string()).await.status, 200);
