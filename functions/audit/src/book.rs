@@ -50,7 +50,7 @@ pub(crate) struct Book {
     pub frozen: Option<(bool, Option<String>)>,
     /// What was given back of a debit or a capture.
     pub debits: BTreeMap<OperationId, Micro>,
-    /// What payments gave, and took back: by what Stripe calls them, with their orders.
+    /// What payments gave, less what they took back: by what Stripe calls them, with their orders.
     pub payments: BTreeMap<String, (OperationId, Micro)>,
     pub repeated: Vec<OperationId>,
     /// The latest version of the catalog that an entry names.
@@ -182,11 +182,11 @@ impl Book {
             }
             What::Frozen => self.frozen = Some((true, entry.user.clone())),
             What::Unfrozen => self.frozen = Some((false, None)),
-            What::ToppedUp { order, .. } => {
+            What::ToppedUp { order, due, .. } => {
                 self.notes += micro(entry.available);
-                self.pay(entry, *order, micro(entry.available));
+                self.pay(entry, *order, *due);
             }
-            What::Reversed { order, credits, .. } => self.pay(entry, *order, -micro(*credits)),
+            What::Reversed { order, due, .. } => self.pay(entry, *order, *due),
             What::DebtWaived { credits } => self.debt -= micro(*credits),
         }
     }
@@ -211,9 +211,9 @@ impl Book {
         }
     }
 
-    fn pay(&mut self, entry: &Entry, order: OperationId, credits: Micro) {
+    fn pay(&mut self, entry: &Entry, order: OperationId, due: Credits) {
         let intent = entry.reference.clone().unwrap_or_default();
-        self.payments.entry(intent).or_insert((order, 0)).1 += credits;
+        self.payments.insert(intent, (order, micro(due)));
     }
 }
 

@@ -5,7 +5,9 @@ use super::{Run, lost, retried, until_known};
 use crate::decide::payment::{self, PaymentChange};
 use crate::decide::{Expect, Field, Receipt, Row, RowKey, RowWrite, UnreadEvent, Write, settle};
 use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
-use crate::domain::{AccountId, Catalog, Credits, Key, OperationId, Refusal};
+use crate::domain::{
+    Account, AccountId, Catalog, Credits, Entry, GrantId, Instant, Key, OperationId, Refusal, What,
+};
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
@@ -238,7 +240,7 @@ async fn try_join(
     if order.is_none() && (id.is_some() || (!adopt && before.version == 0)) {
         return Ok(Some(Heard::Foreign));
     }
-    let after = becomes(&before, order.as_ref())?;
+    let mut after = becomes(&before, order.as_ref())?;
     let loaded = match &order {
         Some(order) => {
             let loaded = store.account(&order.account).await?;
@@ -254,6 +256,19 @@ async fn try_join(
         }
         None => None,
     };
+    if let (Some(order), Some(loaded)) = (&order, &loaded)
+        && after.used.is_none()
+        && after.due(order) != before.applied
+        && order.expires_at() <= now
+    {
+        // What time did at the end of its credits is written before what became of them is asked.
+        if loaded.account.valid_until <= now {
+            settle_now(run, Some(loaded)).await?;
+            return Ok(None);
+        }
+        let lapsed = lapsed(run, &loaded.account, order.expires_at(), after.grant(order)).await?;
+        after.used = Some(before.applied - lapsed);
+    }
     // Once more: what was read since has taken its time.
     let now = run.world.clock.now();
     let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
@@ -285,6 +300,22 @@ async fn try_join(
         }
         _ => Ok(None),
     }
+}
+
+/// What lapsed unused of a grant that was over at `end`: the first settle from then on tells.
+async fn lapsed(
+    run: &Run<'_>,
+    account: &Account,
+    end: Instant,
+    grant: OperationId,
+) -> Result<Credits, StoreError> {
+    let is_settle = |entry: &Entry| matches!(entry.what, What::Settled { .. });
+    let in_pages = run.world.store.first_from(&account.id, end, is_settle).await?;
+    let recent = || account.recent.iter().find(|entry| entry.at >= end && is_settle(entry));
+    let Some(settled) = in_pages.or_else(|| recent().cloned()) else { return Ok(Credits::ZERO) };
+    let What::Settled { moved, .. } = &settled.what else { return Ok(Credits::ZERO) };
+    let lost = moved.iter().filter(|moved| moved.grant == GrantId::Operation(grant));
+    Ok(lost.map(|moved| -moved.credits).sum::<Credits>().max(Credits::ZERO))
 }
 
 /// Settles the note at once, so that the ledger tells what was taken back and what is debt. If it

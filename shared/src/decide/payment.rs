@@ -170,17 +170,18 @@ fn apply(
     now: Instant,
 ) -> Option<AccountWrite> {
     let credits = due - before;
+    let moves = payment.moves(before, due);
     let grant = GrantId::Operation(payment.grant(order));
     let expires_at = Some(order.expires_at());
     let (when, steps, what) = if credits > Credits::ZERO {
         let whole = Grant::new(grant, GrantKind::Purchased, order.credits, order.at, expires_at);
-        let arrives = Grant { left: credits, ..whole };
+        let arrives = Grant { left: moves, ..whole };
         let steps =
-            vec![Step::Add(credits), Step::Notes(vec![Note::Grant { grant: arrives, at: now }])];
+            vec![Step::Add(moves), Step::Notes(vec![Note::Grant { grant: arrives, at: now }])];
         let what = What::ToppedUp { order: order.id, due, expires_at };
         (vec![Guard::RoomFor(1)], steps, what)
     } else if credits < Credits::ZERO {
-        let back = Note::TakenBack { grant, credits: -credits, at: now };
+        let back = Note::TakenBack { grant, credits: -moves, at: now };
         let what = What::Reversed { order: order.id, due, credits: -credits };
         // The note is dated, so the line must still be valid: no turn lies between the two.
         (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::Notes(vec![back])], what)
@@ -188,7 +189,7 @@ fn apply(
         return None;
     };
     let entry = Entry {
-        available: credits.max(Credits::ZERO),
+        available: moves.max(Credits::ZERO),
         user: order.user.clone(),
         reference: Some(payment.intent.to_string()),
         ..Entry::new(operation, now, order.catalog, what)

@@ -302,6 +302,9 @@ pub struct Payment {
     pub facts: Facts,
     /// The credits of it that are in the account now.
     pub applied: Credits,
+    /// How much of its credits had been used when they were over: what was due then, less what lapsed.
+    /// None: they are not over, or what is due has not changed since.
+    pub used: Option<Credits>,
     /// What an operator decided, after it was parked.
     pub decided: Option<Decided>,
     /// Counts the writes of it; 0: it was never written.
@@ -373,7 +376,7 @@ impl Mismatch {
 impl Payment {
     pub fn new(intent: IntentId, at: Instant) -> Payment {
         let (facts, applied) = (Facts::default(), Credits::ZERO);
-        Payment { intent, facts, applied, decided: None, version: 0, at }
+        Payment { intent, facts, applied, used: None, decided: None, version: 0, at }
     }
 
     /// The order that it is for, if one is known. Of several, which parks it, the first.
@@ -430,6 +433,14 @@ impl Payment {
             None if self.is_parked(order) => Credits::ZERO,
             None => due,
         }
+    }
+
+    /// What arrives in its account, or is taken back, when what is due of it changes. What nobody used
+    /// of credits that are over is not owed, whatever becomes of the money for it.
+    pub fn moves(&self, before: Credits, due: Credits) -> Credits {
+        let Some(used) = self.used else { return due - before };
+        let owed = |due: Credits| (used - due).max(Credits::ZERO);
+        owed(before) - owed(due)
     }
 
     /// Where it stands, for the customer.

@@ -289,6 +289,7 @@ struct PaymentText {
     receipt: Option<String>,
     customer: Option<String>,
     applied_micro: i64,
+    used_micro: Option<i64>,
     decided: Option<DecidedText>,
     at_ms: i64,
 }
@@ -317,6 +318,7 @@ impl PaymentText {
             receipt: facts.receipt,
             customer: facts.customer,
             applied_micro: payment.applied.micro(),
+            used_micro: payment.used.map(Credits::micro),
             decided: payment.decided.as_ref().map(DecidedText::of),
             at_ms: payment.at.ms(),
         }
@@ -353,6 +355,7 @@ impl PaymentText {
         };
         let applied = Credits::from_micro(self.applied_micro);
         let at = Instant::from_ms(self.at_ms);
-        Some(Payment { intent: intent.clone(), facts, applied, decided, version, at })
+        let used = self.used_micro.map(Credits::from_micro);
+        Some(Payment { intent: intent.clone(), facts, applied, used, decided, version, at })
     }
 }

@@ -8,7 +8,7 @@ use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
 use crate::domain::ledger::Placed;
 use crate::domain::period::Day;
-use crate::domain::{AccountId, Credits, Instant, Key, OperationId, Seq};
+use crate::domain::{AccountId, Credits, Entry, Instant, Key, OperationId, Seq};
 
 /// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
 const LOOK_UP_PAGES: i32 = 16;
@@ -160,6 +160,32 @@ impl Store {
             found.push(row::read_usage(&item.map_err(StoreError::of)?)?);
         }
         Ok(found)
+    }
+
+    /// The first entry of an account from `at` on that `is` what is sought, in the pages from the one
+    /// before that instant; of an account that has been read before. None: it is in no page.
+    pub async fn first_from(
+        &self,
+        account: &AccountId,
+        at: Instant,
+        is: impl Fn(&Entry) -> bool,
+    ) -> Stored<Option<Entry>> {
+        let before = self.pages_down_from(account, table::pages_until(at - MARGIN), 1);
+        let before = before.send().await.map_err(StoreError::of)?;
+        let first = match before.items().first().map(row::read_page).transpose()? {
+            Some(page) => table::page_key(page.time, page.first),
+            None => "P#".to_owned(),
+        };
+        let pages = self.between(account, first, table::pages_until(Instant::MAX));
+        let mut pages = pages.limit(LOOK_UP_PAGES).into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            let page = row::read_page(&item.map_err(StoreError::of)?)?;
+            let found = page.entries.into_iter().find(|entry| entry.at >= at && is(entry));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// The pages of an account from the key `last` down, `count` in each request.

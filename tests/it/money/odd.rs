@@ -184,3 +184,52 @@ async fn a_second_payment_of_one_order_is_a_grant_of_its_own_once_released() {
     assert_eq!(shop.hear(&refund.to_string()).await.text("/outcome"), "applied");
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }
+
+/// Of a pack of 500 that is over, 90 were used and 410 lapsed.
+#[tokio::test]
+async fn what_nobody_used_of_a_pack_that_is_over_is_not_owed() {
+    // Of 4900 cents: half, all, nine tenths; in one step or in two; and then given back.
+    let refunds: [(&[u64], &str); 4] =
+        [(&[2450], "0"), (&[4900], "90"), (&[4410], "40"), (&[2450, 1960], "40")];
+    for (parts, owed) in refunds {
+        let shop = Shop::noon().await;
+        shop.stack.open("acme", "standard").await;
+        let put = request("PUT", "/v1/accounts/acme", Some("up"), r#"{"plan":"free"}"#);
+        assert_eq!(shop.stack.send(put).await.status, 201);
+        let (_, session) = shop.buy("acme", "buy", "starter").await;
+        assert_eq!(shop.stack.debit("acme", "used", "115").await.status, 201);
+        shop.stack.set_clock("2027-11-20T12:00:00Z");
+        assert_eq!(shop.balance("acme").await, pair("25", "0"));
+        // Entries that come later do not hide what lapsed.
+        for n in 0..70 {
+            let key = format!("later {n}");
+            assert_eq!(shop.stack.debit("acme", &key, "0.01").await.status, 201);
+        }
+        for part in parts {
+            shop.act(&session, Deed::Refund { minor: Some(*part) }).await;
+        }
+        assert_eq!(shop.balance("acme").await, pair("24.3", owed), "{parts:?}");
+        shop.act(&session, Deed::FailRefund).await;
+        // A failed refund takes back what it had made a debt.
+        assert_eq!(shop.balance("acme").await, pair("24.3", "0"), "{parts:?}");
+        let functions = &shop.stack.functions;
+        let id = "acme".parse().expect("an account");
+        assert_eq!(audit::account(functions.world(), &id).await.expect("audited"), []);
+    }
+}
+
+#[tokio::test]
+async fn what_a_hold_gives_back_repays_what_the_pack_owes() {
+    let shop = Shop::noon().await;
+    let stack = &shop.stack;
+    stack.open("acme", "free").await;
+    let (_, session) = shop.buy("acme", "buy", "starter").await;
+    assert_eq!(stack.debit("acme", "some", "125").await.status, 201);
+    // 300 of the 400 that are left are held: 100 are taken, and 400 owed, of which 100 were spent.
+    let hold = stack.post("/v1/accounts/acme/holds", "hold", r#"{"credits":"300"}"#).await;
+    shop.act(&session, Deed::Refund { minor: None }).await;
+    assert_eq!(shop.balance("acme").await, pair("0", "400"));
+    let path = format!("/v1/accounts/acme/holds/{}/capture", hold.text("/id"));
+    assert_eq!(stack.post(&path, "capture", r#"{"credits":"20"}"#).await.status, 201);
+    assert_eq!(shop.balance("acme").await, pair("0", "120"));
+}
