@@ -5,6 +5,7 @@
 //! bus, from the record alone.
 
 mod announcing;
+mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +13,12 @@ use aws_lambda_events::dynamodb::{Event as Batch, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Error;
 use serde_json::Value;
-use shared::bus::Bus;
 use shared::command;
 use shared::decide::announce::{self, About, Event};
 use shared::domain::AccountId;
 use shared::store::read_image;
-use shared::world::World;
 
-/// What the function needs besides its world.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    pub world: World,
-    pub bus: Bus,
-    /// Whether each debit is announced too: one event costs as much as a debit.
-    pub debits: bool,
-}
+pub use surroundings::Surroundings;
 
 /// What a record asks for.
 enum Record {

@@ -1,10 +1,10 @@
 //! Writes as data: what to write, and on what condition.
 
 use super::refund::{Returned, ReturnedOf};
-use super::tally::DayUsage;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::Stretch;
 use crate::domain::payment::{Customer, Decided, IntentId};
+use crate::domain::usage::DayUsage;
 use crate::domain::{
     Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Order,
     Payment, Seq,

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod money;
 pub mod payment;
 pub mod period;
+mod price;
 pub mod refusal;
 pub mod usage;
 

@@ -6,6 +6,7 @@ pub mod customer;
 mod fields;
 pub mod gateway;
 pub mod ledger;
+mod line;
 pub mod page;
 pub mod payment;
 mod problem;

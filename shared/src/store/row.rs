@@ -10,9 +10,9 @@ use super::table::{
 };
 use super::{StoreError, packed, payments};
 use crate::decide::refund::ReturnedOf;
-use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{Edition, Entrance, Field, Missing, Name, Page, Receipt, Row, RowKey, Seen};
 use crate::domain::instant::Span;
+use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Instant, Key};
 
 /// The item of a row of the ledger.

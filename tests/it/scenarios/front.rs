@@ -6,8 +6,7 @@ use local::stripe::Deed as Done;
 use serde_json::Value;
 use shared::domain::{Credits, Instant};
 
-use super::Player;
-use super::language::{Deed, Said};
+use super::language::{Deed, Player, Said};
 use crate::support::shop::Shop;
 use crate::support::{Answer, request};
 

@@ -101,6 +101,12 @@ pub(super) struct Scenario<'a> {
     pub lines: Vec<Line<'a>>,
 }
 
+/// Whatever plays a line.
+pub(super) trait Player {
+    async fn clock(&mut self, now: Instant);
+    async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said;
+}
+
 /// The scenarios of a file: a title, its lines, and an empty line between two of them.
 pub(super) fn scenarios(text: &str) -> Vec<Scenario<'_>> {
     let scenario = |block| {

@@ -9,10 +9,10 @@
 mod front;
 mod language;
 mod model;
+mod replay;
 mod table;
 
-use language::{Deed, Said, Scenario, scenarios};
-use shared::domain::Instant;
+use language::{Deed, Player, Scenario, scenarios};
 
 use crate::support::instant;
 
@@ -26,12 +26,6 @@ const FILES: [(&str, &str); 5] = [
 
 /// When each scenario begins: a Wednesday noon.
 const BEGINS: &str = "2026-11-18T12:00:00Z";
-
-/// Whatever plays a line.
-trait Player {
-    async fn clock(&mut self, now: Instant);
-    async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said;
-}
 
 /// Plays every scenario, each by a player of its own: accounts and operations of one are not those
 /// of the next.

@@ -22,8 +22,7 @@ use shared::failure::Failure;
 use shared::query;
 use shared::world::World;
 
-use super::Player;
-use super::language::{Deed, Said};
+use super::language::{Deed, Player, Said};
 use crate::support::Stack;
 
 pub(super) struct Table {
