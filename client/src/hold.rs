@@ -2,7 +2,29 @@
 
 use serde_json::{Value, json};
 
-use crate::{Client, Error, Transport, Work};
+use crate::request::{Client, Error, Transport};
+
+/// Work that is about to be done, for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    pub account: String,
+    /// An action of the catalog.
+    pub action: String,
+    /// The most that may be delivered, and so charged.
+    pub quantity: u64,
+    /// Who it is for: up to 64 characters.
+    pub user: Option<String>,
+}
+
+impl<T: Transport> Client<T> {
+    /// Sets the credits for `work` aside.
+    ///
+    /// # Errors
+    /// [`Error`]. If the outcome is not known there may be a hold, which lapses by itself.
+    pub async fn hold(&self, work: Work) -> Result<Hold<T>, Error> {
+        Hold::open(self.clone(), work).await
+    }
+}
 
 /// Credits that are set aside. Dropped, they are released.
 #[must_use = "a hold that is dropped is released"]
@@ -15,7 +37,7 @@ pub struct Hold<T: Transport> {
 }
 
 impl<T: Transport> Hold<T> {
-    pub(crate) async fn open(client: Client<T>, work: Work) -> Result<Hold<T>, Error> {
+    async fn open(client: Client<T>, work: Work) -> Result<Hold<T>, Error> {
         let Work { account, action, quantity, user } = work;
         let body = json!({ "action": action, "quantity": quantity, "user": user });
         let path = format!("/v1/accounts/{account}/holds");

@@ -1,10 +1,10 @@
-//! One operation: sent until its outcome is known, under one key.
+//! A client: each operation is sent until its outcome is known, under one key.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-
-use crate::{Client, Error, Transport};
+use uuid::Uuid;
 
 /// How often an operation is sent at most; with the waits in between, for some 3 s and the time that
 /// its answers take.
@@ -12,7 +12,55 @@ const TRIES: u32 = 6;
 /// The wait after the first try, doubled after each.
 const WAIT: Duration = Duration::from_millis(100);
 
+/// How a request reaches Scrip: over HTTPS and signed for IAM, or as a call in the same process.
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// Sends one request, once. The path is `/v1/...`: whose host it is, the transport knows.
+    ///
+    /// # Errors
+    /// If there is no whole answer. The request is sent again then, with the same key.
+    fn send(
+        &self,
+        request: http::Request<String>,
+    ) -> impl Future<Output = Result<http::Response<String>, TransportError>> + Send;
+}
+
+/// Why there is no answer.
+pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A client of one Scrip.
+#[derive(Clone)]
+pub struct Client<T> {
+    transport: T,
+    ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
+}
+
+/// Why Scrip did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An answer of the contract: `insufficient_credits`, `account_frozen`, `hold_ended`, ...
+    #[error("{code}: {detail}")]
+    Refused {
+        status: u16,
+        code: String,
+        detail: String,
+        /// The whole of it: how much is short, and when credits come back.
+        problem: serde_json::Value,
+    },
+    /// Sent again and again, without an answer that says how it ended.
+    #[error("the outcome is not known after {tries} tries: {cause}")]
+    Unknown { tries: u32, cause: String },
+}
+
 impl<T: Transport> Client<T> {
+    pub fn new(transport: T) -> Client<T> {
+        Client::with_ids(transport, Uuid::now_v7)
+    }
+
+    /// A client whose operations have these ids: UUIDv7, by a clock that Scrip's agrees with.
+    pub fn with_ids(transport: T, ids: impl Fn() -> Uuid + Send + Sync + 'static) -> Client<T> {
+        Client { transport, ids: Arc::new(ids) }
+    }
+
     /// Sends an operation with a key of its own until there is an answer that says how it ended.
     /// Fields that are null are left out.
     pub(crate) async fn post(&self, path: &str, mut body: Value) -> Result<Value, Error> {

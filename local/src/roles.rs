@@ -1,7 +1,6 @@
 //! IAM inside the process: a function's requests to AWS are made under its role, and what the template
 //! does not allow that role is denied here as it would be there.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::exchange;
 use crate::tables;
-use crate::template::Template;
+use crate::template::{Permission, Permissions, Template};
 
 tokio::task_local! {
     /// The binary whose work this is. Not set: the work is the local stack's own, or a test's.
@@ -27,12 +26,6 @@ tokio::task_local! {
 pub async fn acting_as<F: Future>(function: &str, work: F) -> F::Output {
     FUNCTION.scope(function.to_owned(), work).await
 }
-
-/// An action on a resource: `dynamodb:GetItem` on `Ledger`, both as the template names them.
-pub type Permission = (String, String);
-
-/// What each function may do, by the name of its binary.
-pub type Permissions = BTreeMap<String, BTreeSet<Permission>>;
 
 /// The roles of the functions, and what was asked for under each.
 #[derive(Clone, Debug)]

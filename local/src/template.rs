@@ -1,11 +1,10 @@
 //! The deployed template, as far as the local stack follows it: tables and routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::roles::Permissions;
 use crate::schedule::Schedule;
 
 /// A table that the template declares.
@@ -50,6 +49,12 @@ pub struct Template(&'static Value);
 static PARSED: LazyLock<Value> = LazyLock::new(|| {
     serde_saphyr::from_str(include_str!("../../template.yaml")).expect("template.yaml is YAML")
 });
+
+/// An action on a resource: `dynamodb:GetItem` on `Ledger`, both as the template names them.
+pub type Permission = (String, String);
+
+/// What each function may do, by the name of its binary.
+pub type Permissions = BTreeMap<String, BTreeSet<Permission>>;
 
 impl Template {
     /// # Panics

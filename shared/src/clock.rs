@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::{Instant, OperationId};
 
@@ -23,6 +24,13 @@ impl Clock {
 
     pub fn now(&self) -> Instant {
         (self.0)()
+    }
+
+    /// How long an invocation may still run that ends at `deadline_ms`, if `reserve` of it is kept
+    /// free. Nothing, once that is past.
+    pub fn left(&self, deadline_ms: u64, reserve: Duration) -> Duration {
+        let left_ms = deadline_ms.saturating_sub(self.now().ms().unsigned_abs());
+        Duration::from_millis(left_ms).saturating_sub(reserve)
     }
 }
 

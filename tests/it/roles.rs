@@ -1,7 +1,8 @@
 //! The roles of the template: every test runs under them, and each function uses all of its own.
 
-use local::roles::{Permissions, Roles, acting_as};
+use local::roles::{Roles, acting_as};
 use local::stripe::Deed;
+use local::template::Permissions;
 use local::template::Template;
 use serde_json::json;
 use shared::secrets::Secret;

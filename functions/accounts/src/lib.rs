@@ -153,5 +153,5 @@ async fn operation(
     let account = call.account(account)?;
     let key = call.key()?;
     let receipted = command::receipted(world, catalog, &account, &key, content, make).await?;
-    Ok(http::reply::receipt(&account, &key, &receipted, catalog))
+    Ok(http::receipt::receipt(&account, &key, &receipted, catalog))
 }

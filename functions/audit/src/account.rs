@@ -8,6 +8,7 @@ use shared::store::{Filed, Store, StoreError};
 use shared::world::World;
 
 use crate::difference::{Difference, Kind};
+use crate::findings::Findings;
 use crate::ledger::Ledger;
 use crate::payment;
 
@@ -103,50 +104,4 @@ async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreErr
         audit.differs(Kind::Account, "an account", found);
     }
     Ok(())
-}
-
-/// What was found so far, of one account.
-#[derive(Debug)]
-pub(crate) struct Findings<'a> {
-    pub account: &'a AccountId,
-    pub found: Vec<Difference>,
-}
-
-impl Findings<'_> {
-    pub(crate) fn of(account: &AccountId) -> Findings<'_> {
-        Findings { account, found: Vec::new() }
-    }
-
-    pub(crate) fn differs(&mut self, kind: Kind, expected: impl ToString, found: impl ToString) {
-        let (expected, found) = (expected.to_string(), found.to_string());
-        let account = Some(self.account.clone());
-        self.found.push(Difference { account, kind, expected, found, parked: false });
-    }
-
-    /// Two that should be the same.
-    pub(crate) fn compare<T: PartialEq + ToString>(&mut self, kind: Kind, expected: T, found: T) {
-        if expected != found {
-            self.differs(kind, expected, found);
-        }
-    }
-
-    /// What was read; None of an item that is broken, which is a difference.
-    ///
-    /// # Errors
-    /// If it could not be read at all.
-    pub(crate) fn read<T>(&mut self, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-        match read {
-            Ok(read) => Ok(Some(read)),
-            Err(StoreError::Broken { table, key, attribute, problem }) => {
-                let item = format!("{table} {key}");
-                self.differs(
-                    Kind::Unreadable { item },
-                    "an item",
-                    format!("{attribute} {problem}"),
-                );
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong: one kind for each comparison, with its words.
 
-use shared::decide::refund::Returned;
+use shared::decide::Returned;
 use shared::decide::tally::Tallied;
 use shared::decide::{Name, Page, Receipt};
 use shared::domain::catalog::ActionNumber;
@@ -62,79 +62,75 @@ pub enum Kind {
 impl Kind {
     /// The word for it in a log.
     pub fn name(&self) -> &'static str {
-        match self {
-            Kind::Unreadable { .. } => "unreadable",
-            Kind::Account => "account",
-            Kind::Number => "number",
-            Kind::Available => "available",
-            Kind::Held => "held",
-            Kind::Debt => "debt",
-            Kind::Hold(_) => "hold",
-            Kind::Consumed(_) => "consumed",
-            Kind::Line => "line",
-            Kind::Notes => "notes",
-            Kind::ValidUntil => "valid_until",
-            Kind::Plan => "plan",
-            Kind::Frozen => "frozen",
-            Kind::Floor => "floor",
-            Kind::PageTime => "page_time",
-            Kind::Gap { .. } => "gap",
-            Kind::Closing { .. } => "closing",
-            Kind::Page(_) => "page",
-            Kind::Ahead(_) => "ahead",
-            Kind::Repeated(_) => "repeated",
-            Kind::NameMissing(_) => "name_missing",
-            Kind::NameDiffers { .. } => "name_differs",
-            Kind::ReceiptMissing(_) => "receipt_missing",
-            Kind::ReceiptAlone(_) => "receipt_alone",
-            Kind::Returned(_) => "returned",
-            Kind::Day(_) => "day",
-            Kind::Catalog => "catalog",
-            Kind::Order(_) => "order",
-            Kind::Payment { .. } => "payment",
-            Kind::Due(_) => "due",
-            Kind::Mark(_) => "mark",
-            Kind::Stripe(_) => "stripe",
-        }
+        self.told().0
     }
 
     /// What is wrong, in words.
     pub fn words(&self) -> &'static str {
+        self.told().1
+    }
+
+    /// The word for it, and what is wrong.
+    fn told(&self) -> (&'static str, &'static str) {
         match self {
-            Kind::Unreadable { .. } => "an item cannot be read",
-            Kind::Account => "the ledger has entries or receipts of an account that is not there",
-            Kind::Number => "the number of entries is not that of the paged and the recent ones",
-            Kind::Available => "what is available is not the sum of the entries",
-            Kind::Held => "what is held is not the sum of the entries",
-            Kind::Debt => "the debt is not the sum of the entries",
-            Kind::Hold(_) => "a hold is not what its entries made of it",
-            Kind::Consumed(_) => "what is consumed this period is not what the entries say",
-            Kind::Line => "the line is not the one that the latest settle laid out",
-            Kind::Notes => "the notes are not what arrived since the latest settle",
-            Kind::ValidUntil => "the line is used for longer than one of its grants lasts",
-            Kind::Plan => "the plan is not that of the latest entry",
-            Kind::Frozen => "it is frozen and no entry says so, or the other way round",
-            Kind::Floor => "an id that left for a page is above the floor: it could happen again",
-            Kind::PageTime => "the time of the latest page is not that in its key",
-            Kind::Gap { .. } => "entries are in no page",
-            Kind::Closing { .. } => "the balance after a page is not the sum of the entries",
-            Kind::Page(_) => "the entries of a page are not those of the account",
-            Kind::Ahead(_) => "a page has entries that the account does not have",
-            Kind::Repeated(_) => "an operation happened twice",
-            Kind::NameMissing(_) => "a name is lost: sent again, its operation would happen again",
-            Kind::NameDiffers { .. } => "a name stands for another operation than its entry",
-            Kind::ReceiptMissing(_) => "a receipt is lost: sent again, it would happen again",
-            Kind::ReceiptAlone(_) => "a receipt is of an operation that the account does not have",
-            Kind::Returned(_) => "the count of what was given back is not what the entries say",
-            Kind::Day(_) => "the usage of a day is not what the entries say",
-            Kind::Catalog => "entries name a catalog that is not published",
-            Kind::Order(_) => "the order of credits that were bought is not there",
-            Kind::Payment { .. } => "a payment did not give what the account got for it",
-            Kind::Due(_) => "a payment did not give what is due for it",
-            Kind::Mark(_) => {
-                "a payment waits for an operator and is not listed, or is and does not"
+            Kind::Unreadable { .. } => ("unreadable", "an item cannot be read"),
+            Kind::Account => {
+                ("account", "the ledger has entries or receipts of an account that is not there")
             }
-            Kind::Stripe(_) => "a payment is not what Stripe says",
+            Kind::Number => {
+                ("number", "the number of entries is not that of the paged and the recent ones")
+            }
+            Kind::Available => ("available", "what is available is not the sum of the entries"),
+            Kind::Held => ("held", "what is held is not the sum of the entries"),
+            Kind::Debt => ("debt", "the debt is not the sum of the entries"),
+            Kind::Hold(_) => ("hold", "a hold is not what its entries made of it"),
+            Kind::Consumed(_) => {
+                ("consumed", "what is consumed this period is not what the entries say")
+            }
+            Kind::Line => ("line", "the line is not the one that the latest settle laid out"),
+            Kind::Notes => ("notes", "the notes are not what arrived since the latest settle"),
+            Kind::ValidUntil => {
+                ("valid_until", "the line is used for longer than one of its grants lasts")
+            }
+            Kind::Plan => ("plan", "the plan is not that of the latest entry"),
+            Kind::Frozen => ("frozen", "it is frozen and no entry says so, or the other way round"),
+            Kind::Floor => {
+                ("floor", "an id that left for a page is above the floor: it could happen again")
+            }
+            Kind::PageTime => ("page_time", "the time of the latest page is not that in its key"),
+            Kind::Gap { .. } => ("gap", "entries are in no page"),
+            Kind::Closing { .. } => {
+                ("closing", "the balance after a page is not the sum of the entries")
+            }
+            Kind::Page(_) => ("page", "the entries of a page are not those of the account"),
+            Kind::Ahead(_) => ("ahead", "a page has entries that the account does not have"),
+            Kind::Repeated(_) => ("repeated", "an operation happened twice"),
+            Kind::NameMissing(_) => {
+                ("name_missing", "a name is lost: sent again, its operation would happen again")
+            }
+            Kind::NameDiffers { .. } => {
+                ("name_differs", "a name stands for another operation than its entry")
+            }
+            Kind::ReceiptMissing(_) => {
+                ("receipt_missing", "a receipt is lost: sent again, it would happen again")
+            }
+            Kind::ReceiptAlone(_) => {
+                ("receipt_alone", "a receipt is of an operation that the account does not have")
+            }
+            Kind::Returned(_) => {
+                ("returned", "the count of what was given back is not what the entries say")
+            }
+            Kind::Day(_) => ("day", "the usage of a day is not what the entries say"),
+            Kind::Catalog => ("catalog", "entries name a catalog that is not published"),
+            Kind::Order(_) => ("order", "the order of credits that were bought is not there"),
+            Kind::Payment { .. } => {
+                ("payment", "a payment did not give what the account got for it")
+            }
+            Kind::Due(_) => ("due", "a payment did not give what is due for it"),
+            Kind::Mark(_) => {
+                ("mark", "a payment waits for an operator and is not listed, or is and does not")
+            }
+            Kind::Stripe(_) => ("stripe", "a payment is not what Stripe says"),
         }
     }
 

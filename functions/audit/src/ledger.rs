@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use shared::decide::refund::Returned;
-use shared::decide::tally::{Counted, DayUsage, Tallied};
+use shared::decide::Returned;
+use shared::decide::tally::Tallied;
 use shared::decide::{Name, Page, Receipt};
 use shared::domain::usage::Used;
+use shared::domain::usage::{Counted, DayUsage};
 use shared::domain::{Account, Credits, Entry, Instant, Key, OperationId, Seq, Usage};
 use shared::store::Filed;
 
-use crate::account::Findings;
 use crate::book::{Book, Days, Micro, micro, noted, shown};
 use crate::difference::Kind;
+use crate::findings::Findings;
 
 /// An account, and its ledger as far as it was taken in.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 mod account;
 mod book;
 mod difference;
+mod findings;
 mod ledger;
 mod payment;
 mod walk;

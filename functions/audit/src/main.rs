@@ -24,8 +24,7 @@ async fn main() -> Result<(), Error> {
     let (world, queue) = (World::from_env(clock.clone()).await?, Queue::from_env().await?);
     let surroundings = Surroundings { world, queue, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
-        let left = event.context.deadline.saturating_sub(clock.now().ms().unsigned_abs());
-        let left = Duration::from_millis(left).saturating_sub(RESERVE);
+        let left = clock.left(event.context.deadline, RESERVE);
         audit::answer(&surroundings, event.payload, left).await
     }))
     .await

@@ -9,9 +9,9 @@ use shared::store::StoreError;
 use shared::stripe::{self, Asking, Stripe, StripeError};
 use shared::world::World;
 
-use crate::account::Findings;
 use crate::book::{Micro, micro, shown};
 use crate::difference::{Difference, Kind};
+use crate::findings::Findings;
 
 /// What Stripe says may be on its way to the webhook: it is looked at again after this.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -82,7 +82,7 @@ async fn enter(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
 /// What actions cost: the very data that debits are priced with.
 async fn catalog(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     mine(world, call).await?;
-    Ok(http::reply::catalog(&*world.catalog().await))
+    Ok(http::price::catalog(&*world.catalog().await))
 }
 
 /// One consistent read. What time did to the account since is computed, and not written.
@@ -93,7 +93,7 @@ async fn balance(
 ) -> Result<Response<Body>, Problem> {
     let catalog = world.catalog().await;
     let UpToNow { settled, now } = query::balance(world, &catalog, &account).await?;
-    Ok(http::reply::balance(&settled, &catalog, now, call.header("if-none-match")))
+    Ok(http::balance::balance(&settled, &catalog, now, call.header("if-none-match")))
 }
 
 /// The entries, the latest first. What time did and nobody wrote down is a pending entry, so that

@@ -21,7 +21,7 @@ async fn direct(world: &World, payload: &Value) -> Value {
         let (key, debit) = http::request::invocation(payload)?;
         let catalog = crate::catalog(world, &debit).await;
         let receipted = command::once(world, &catalog, &key, &debit).await?;
-        Ok(http::reply::receipt(&debit.account, &key, &receipted, &catalog))
+        Ok(http::receipt::receipt(&debit.account, &key, &receipted, &catalog))
     };
     let response = http::answer(world, result).await;
     let body: &[u8] = response.body();

@@ -57,7 +57,7 @@ async fn once(world: &World, call: &Call<'_>, request: Request) -> Result<Respon
     let key = call.key()?;
     let catalog = catalog(world, &request).await;
     let receipted = command::once(world, &catalog, &key, &request).await?;
-    Ok(http::reply::receipt(&request.account, &key, &receipted, &catalog))
+    Ok(http::receipt::receipt(&request.account, &key, &receipted, &catalog))
 }
 
 /// Debits for all of a list, or for none of it.
@@ -70,7 +70,7 @@ async fn batch(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     }
     let receipted = command::batch(world, &catalog, &account, &debits).await?;
     let keys = debits.iter().map(|(key, _)| key);
-    Ok(http::reply::receipts(&account, keys.zip(&receipted), &catalog))
+    Ok(http::receipt::receipts(&account, keys.zip(&receipted), &catalog))
 }
 
 /// Gives back what a debit or a capture charged, or a part of it.
@@ -85,7 +85,7 @@ async fn refund(
     let request = call.refund(call.operation(debit)?)?;
     let catalog = world.catalog().await;
     let receipted = command::refund(world, &catalog, &account, &key, &request).await?;
-    Ok(http::reply::receipt(&account, &key, &receipted, &catalog))
+    Ok(http::receipt::receipt(&account, &key, &receipted, &catalog))
 }
 
 /// What a debit would cost and whether it would pass now. No id, no effect.
@@ -93,7 +93,7 @@ async fn quote(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     let request = call.debit(call.account(account)?)?;
     let catalog = catalog(world, &request).await;
     let quote = query::quote(world, &catalog, &request).await?;
-    Ok(http::reply::quote(&request, &quote))
+    Ok(http::price::quote(&request, &quote))
 }
 
 /// The catalog that prices the request.

@@ -6,6 +6,7 @@
 //! the company hears of it.
 
 mod part;
+mod surroundings;
 mod sweep;
 
 use std::time::Duration;
@@ -13,24 +14,14 @@ use std::time::Duration;
 use lambda_runtime::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::bus::Bus;
-use shared::queue::Queue;
-use shared::world::World;
 
 pub use part::{Part, PartError, Progress, Task};
+pub use surroundings::Surroundings;
 pub use sweep::{is_to_be_settled, sweep};
 
 /// In how many segments the table is swept side by side: at some 500 accounts a second each, ten
 /// million accounts take less than a quarter of an hour.
 pub const SEGMENTS: i32 = 32;
-
-/// What the function needs besides its world.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    pub world: World,
-    pub queue: Queue,
-    pub bus: Bus,
-}
 
 /// What the schedule asks for.
 #[derive(Deserialize)]

@@ -23,8 +23,7 @@ async fn main() -> Result<(), Error> {
     let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
     let surroundings = Surroundings { world, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {
-        let left = event.context.deadline.saturating_sub(clock.now().ms().unsigned_abs());
-        let left = Duration::from_millis(left).saturating_sub(RESERVE);
+        let left = clock.left(event.context.deadline, RESERVE);
         recharge::answer(&surroundings, event.payload, left).await
     }))
     .await

@@ -7,7 +7,8 @@ use shared::metrics::{Metric, Of};
 use shared::store::Loaded;
 use shared::world::World;
 
-use crate::{Part, Progress, Surroundings, Task};
+use crate::part::{Part, Progress, Task};
+use crate::surroundings::Surroundings;
 
 /// How many accounts one request reads: 100 of 1 KB are 12.5 read units, as stale reads.
 const READ: i32 = 100;

@@ -7,7 +7,7 @@ use shared::bus::MOST;
 use shared::decide::announce::Event;
 use shared::domain::AccountId;
 
-use crate::Surroundings;
+use crate::surroundings::Surroundings;
 
 /// How often an event that the bus does not take is sent, before its record is handed back.
 const TRIES: u32 = 4;

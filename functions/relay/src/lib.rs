@@ -5,6 +5,7 @@
 //! bus, from the record alone.
 
 mod announcing;
+mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +13,12 @@ use aws_lambda_events::dynamodb::{Event as Batch, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Error;
 use serde_json::Value;
-use shared::bus::Bus;
 use shared::command;
 use shared::decide::announce::{self, About, Event};
 use shared::domain::AccountId;
-use shared::store::read_image;
-use shared::world::World;
+use shared::store::{read_image, read_keys};
 
-/// What the function needs besides its world.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    pub world: World,
-    pub bus: Bus,
-    /// Whether each debit is announced too: one event costs as much as a debit.
-    pub debits: bool,
-}
+pub use surroundings::Surroundings;
 
 /// What a record asks for.
 enum Record {
@@ -80,12 +72,10 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
     Ok(serde_json::to_value(response)?)
 }
 
-/// A record of the ledger has a sort key; one of the accounts has images.
+/// A record is of a row of the ledger, by its keys; or of an account, with images.
 fn read(record: &EventRecord) -> Result<Record, Error> {
-    let keys = serde_json::to_value(&record.change.keys)?;
-    if keys.get("s").is_some() {
-        let account = keys["a"]["S"].as_str().ok_or("it has no account")?;
-        return Ok(Record::Page(account.parse()?));
+    if let Some(account) = read_keys(record.change.keys.clone())? {
+        return Ok(Record::Page(account));
     }
     if record.change.new_image.is_empty() {
         // An account that was removed announces nothing.

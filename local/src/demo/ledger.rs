@@ -3,8 +3,7 @@
 use serde_json::Value;
 use shared::domain::Credits;
 
-use super::Error;
-use super::player::{Door, amount, expect};
+use super::door::{Door, Error, amount, expect};
 use super::screen::Screen;
 use crate::change::{Tone, credits};
 

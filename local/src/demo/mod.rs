@@ -1,5 +1,6 @@
 //! `demo`: seven scenes of one account, played through the front door on tables of their own.
 
+mod door;
 mod ledger;
 mod player;
 mod rush;
@@ -16,14 +17,14 @@ pub use player::play;
 pub use scenes::BEGINS;
 pub use screen::Screen;
 
+use door::Error;
+
 use crate::clock::LocalClock;
 use crate::routes::Functions;
 use crate::stripe::{self, LocalStripe};
 use crate::terminal::Terminal;
 use crate::world::{self, Data};
 use crate::{session, tables};
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where the product of the story is.
 const PRODUCT: &str = "https://example.com";

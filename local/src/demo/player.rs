@@ -1,16 +1,17 @@
 //! Plays the scenes through the front door, and checks that each step ends as it must.
 
 use client::{ChargeError, Charged, Client, Transport, TransportError, Uuid, Work};
-use lambda_http::{Body, Request, Response};
+use lambda_http::Body;
 use serde_json::Value;
-use shared::domain::{Credits, Instant};
+use shared::domain::Instant;
 use tokio::sync::mpsc;
 
+use super::door::{Came, Door, Error, came, expect};
 use super::scenes::{ACCOUNT, Do, SCENES, Sent};
-use super::screen::{Balance, Screen};
-use super::{Error, ledger, rush};
+use super::screen::Screen;
+use super::{ledger, rush};
 use crate::audit;
-use crate::change::{self, Tone};
+use crate::change::Tone;
 use crate::clock::LocalClock;
 use crate::routes::Functions;
 use crate::stripe::{Deed, LocalStripe};
@@ -45,59 +46,6 @@ pub async fn play(
         }
     }
     Ok(())
-}
-
-/// The front door, as the story's account uses it.
-#[derive(Clone)]
-pub(super) struct Door {
-    functions: Functions,
-}
-
-/// What came of a request.
-pub(super) struct Came {
-    pub status: u16,
-    pub replayed: bool,
-    pub body: Value,
-    /// In words.
-    pub words: String,
-    pub tone: Tone,
-}
-
-impl Door {
-    /// Sends a request for `path` below the account.
-    pub(super) async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        key: &str,
-        body: &str,
-    ) -> Result<Came, Error> {
-        let request = http::Request::builder().method(method);
-        let request = request.uri(format!("/v1/accounts/{ACCOUNT}{path}"));
-        let request = request.header("idempotency-key", key);
-        self.ask(request.body(Body::from(body))?).await
-    }
-
-    /// Reads what is below the account.
-    pub(super) async fn read(&self, path: &str) -> Result<Value, Error> {
-        let request = http::Request::get(format!("/v1/accounts/{ACCOUNT}{path}"));
-        let came = self.ask(request.body(Body::Empty)?).await?;
-        if came.status == 200 { Ok(came.body) } else { Err(came.body.to_string().into()) }
-    }
-
-    pub(super) async fn balance(&self) -> Result<Balance, Error> {
-        let body = self.read("/balance").await?;
-        Ok(Balance {
-            available: amount(&body["available"])?,
-            held: amount(&body["held"])?,
-            debt: amount(&body["debt"])?,
-        })
-    }
-
-    async fn ask(&self, request: Request) -> Result<Came, Error> {
-        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-        came(&self.functions, &method, &path, &self.functions.answer(request).await)
-    }
 }
 
 struct Player<'a> {
@@ -281,37 +229,8 @@ async fn show(
     Ok(screen.came(&came, tone)?)
 }
 
-fn came(
-    functions: &Functions,
-    method: &str,
-    path: &str,
-    answer: &Response<Body>,
-) -> Result<Came, Error> {
-    let body: &[u8] = answer.body();
-    let body: Value = serde_json::from_slice(body)?;
-    let status = answer.status().as_u16();
-    let replayed = answer.headers().contains_key("idempotent-replayed");
-    let route = functions.route(method, path).unwrap_or(path);
-    let (words, tone) = change::of(method, route, status, replayed, &body);
-    Ok(Came { status, replayed, body, words, tone })
-}
-
 /// A path or a route without what all of the account's have in common.
 fn short(path: &str) -> String {
     let below = path.strip_prefix("/v1/accounts/{account}").unwrap_or(path);
     if below.is_empty() { format!("/v1/accounts/{ACCOUNT}") } else { format!("...{below}") }
-}
-
-pub(super) fn expect(holds: bool, says: impl FnOnce() -> String) -> Result<(), Error> {
-    if holds { Ok(()) } else { Err(says().into()) }
-}
-
-/// Credits of an answer or an entry, which may be none or negative.
-pub(super) fn amount(value: &Value) -> Result<Credits, Error> {
-    let text = value.as_str().ok_or_else(|| format!("not credits: {value}"))?;
-    match (text, text.strip_prefix('-')) {
-        ("0", _) => Ok(Credits::ZERO),
-        (_, Some(positive)) => Ok(-positive.parse::<Credits>()?),
-        (positive, None) => Ok(positive.parse()?),
-    }
 }

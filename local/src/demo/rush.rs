@@ -7,9 +7,9 @@ use shared::domain::Credits;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::player::{Came, Door, amount, expect};
+use super::door::{Came, Door, Error, amount, expect};
+use super::ledger;
 use super::screen::Screen;
-use super::{Error, ledger};
 use crate::change::Tone;
 
 /// How often a debit is sent whose outcome is not known, and the wait between.

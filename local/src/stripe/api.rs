@@ -10,8 +10,10 @@ use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::known::KEY;
+use super::local_stripe::LocalStripe;
+use super::memory::Memory;
 use super::objects::{NewSession, shown};
-use super::{KEY, LocalStripe, Memory};
 
 /// Where it is on the local stack's own address.
 pub const PREFIX: &str = "/_local/stripe/v1/";

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use shared::domain::Instant;
 
-use super::{Deed, Memory, RECEIPTS};
+use super::deed::Deed;
+use super::known::{PAYER, RECEIPTS};
+use super::memory::Memory;
 
 /// The version of Stripe's interface that the client library is made for.
 const API_VERSION: &str = "2026-09-30.dahlia";
@@ -232,7 +234,7 @@ fn arrive(memory: &mut Memory, intent: usize, now: Instant) {
         "currency": intent["currency"], "metadata": intent["metadata"],
         "payment_intent": intent["id"], "status": "succeeded", "captured": true, "paid": true,
         "refunded": false, "disputed": false, "application": null, "balance_transaction": null,
-        "billing_details": { "address": null, "email": super::PAYER, "name": null, "phone": null,
+        "billing_details": { "address": null, "email": PAYER, "name": null, "phone": null,
             "tax_id": null },
         "customer": intent["customer"], "description": null, "fraud_details": {},
         "outcome": null, "payment_method": null, "payment_method_details": null,

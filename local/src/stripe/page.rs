@@ -3,9 +3,10 @@
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 
+use super::deed::Deed;
+use super::local_stripe::LocalStripe;
 use super::objects::possible;
 use super::payments::buttons;
-use super::{Deed, LocalStripe};
 use crate::routes::Functions;
 
 /// How its pages begin.

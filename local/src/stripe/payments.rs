@@ -1,74 +1,14 @@
 //! The payments of the local Stripe for a person to read: their state, what can become of them, and
 //! what the webhook answered to what was told of them.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::domain::Instant;
 use shared::stripe::object::ACCOUNT;
 
+use super::deed::Deed;
+use super::local_stripe::LocalStripe;
+use super::memory::Memory;
 use super::objects::possible;
-use super::{Deed, LocalStripe, Memory};
-
-/// What the webhook answered to one event.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct WebhookAnswer {
-    #[serde(rename = "type")]
-    kind: String,
-    /// The session that the event is of, or the payment of that.
-    of: String,
-    status: u16,
-    at_ms: i64,
-}
-
-impl WebhookAnswer {
-    /// None: the event is of no session and no payment.
-    pub(super) fn new(event: &str, status: u16, now: Instant) -> Option<WebhookAnswer> {
-        let event: Value = serde_json::from_str(event).ok()?;
-        let object = &event["data"]["object"];
-        let own = match object["object"].as_str()? {
-            "checkout.session" | "payment_intent" => &object["id"],
-            _ => &object["payment_intent"],
-        };
-        let (kind, of) = (event["type"].as_str()?.to_owned(), own.as_str()?.to_owned());
-        Some(WebhookAnswer { kind, of, status, at_ms: now.ms() })
-    }
-}
-
-impl Deed {
-    /// All of them, in the order of a life. A part that is refunded is ten units.
-    pub const ALL: [Deed; 12] = [
-        Deed::Pay,
-        Deed::Decline,
-        Deed::PayLater,
-        Deed::Arrive,
-        Deed::Fail,
-        Deed::Expire,
-        Deed::Refund { minor: Some(1000) },
-        Deed::Refund { minor: None },
-        Deed::FailRefund,
-        Deed::Dispute,
-        Deed::Win,
-        Deed::Lose,
-    ];
-
-    /// What its button says.
-    pub fn label(self) -> &'static str {
-        match self {
-            Deed::Pay => "Pay",
-            Deed::Decline => "Decline the card",
-            Deed::PayLater => "Pay by a method that takes days",
-            Deed::Arrive => "The late money arrives",
-            Deed::Fail => "The late money fails",
-            Deed::Expire => "Expire the session",
-            Deed::Refund { minor: Some(_) } => "Refund ten units",
-            Deed::Refund { minor: None } => "Refund the rest",
-            Deed::FailRefund => "The refund fails",
-            Deed::Dispute => "Dispute",
-            Deed::Win => "Win the dispute",
-            Deed::Lose => "Lose the dispute",
-        }
-    }
-}
 
 /// Deeds as buttons: what each says, and what it sends.
 pub(super) fn buttons(deeds: &[Deed]) -> Value {

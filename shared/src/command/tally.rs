@@ -1,8 +1,9 @@
 //! Tally carried through: pages counted into the usage of their days, as far as there are pages.
 
 use super::{PATIENCE, Run, TRIES, again, retried, wait};
-use crate::decide::tally::{self, Counted};
+use crate::decide::tally;
 use crate::domain::AccountId;
+use crate::domain::usage::Counted;
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
 

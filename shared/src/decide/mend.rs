@@ -3,8 +3,10 @@
 //! Nothing here changes a balance. What is taken out of a place is set aside under another key, so
 //! that a person can still read it.
 
-use super::refund::{RefundRequest, Returned};
-use super::{AccountWrite, Expect, Guard, Page, Receipt, Row, RowKey, RowWrite, Seen, Write, plan};
+use super::refund::RefundRequest;
+use super::{
+    AccountWrite, Expect, Guard, Page, Receipt, Returned, Row, RowKey, RowWrite, Seen, Write, plan,
+};
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
 use crate::domain::{AccountId, Credits, Entry, Key, What};

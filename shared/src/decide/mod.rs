@@ -18,8 +18,8 @@ pub mod tally;
 pub mod write;
 
 pub use write::{
-    AccountWrite, Edition, Entrance, Expect, Field, Guard, Mark, Missing, Name, Page, Receipt, Row,
-    RowKey, RowWrite, Seen, Step, UnreadEvent, Write,
+    AccountWrite, Edition, Entrance, Expect, Field, Guard, Mark, Missing, Name, Page, Receipt,
+    Returned, Row, RowKey, RowWrite, Seen, Step, UnreadEvent, Write,
 };
 
 use crate::domain::instant::Span;

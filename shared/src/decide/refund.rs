@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::write::give_back;
-use super::{AccountWrite, Fault, Guard, RowWrite, Step, Write};
+use super::{AccountWrite, Fault, Guard, Returned, RowWrite, Step, Write};
 use crate::domain::grant::{Line, Overspent};
 use crate::domain::ledger::Placed;
 use crate::domain::{
@@ -33,14 +33,6 @@ impl RefundRequest {
         let reference = reference.as_deref().unwrap_or("");
         format!("refund {debit} {credits} {reference:?} {reason:?}")
     }
-}
-
-/// A count of what was given back of a debit or a capture: so that nothing is given back twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Returned {
-    pub debit: OperationId,
-    pub before: Credits,
-    pub after: Credits,
 }
 
 /// What the write of a refund needs to know besides the account.

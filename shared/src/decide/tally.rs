@@ -7,35 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Expect, Page, Row, RowWrite, Seen, Write};
 use crate::domain::period::Day;
-use crate::domain::{AccountId, Instant, Seq, Usage};
+use crate::domain::usage::{Counted, DayUsage};
+use crate::domain::{AccountId, Usage};
 
 /// How many days one tally writes at most, besides those of its last page: DynamoDB takes a hundred
 /// items at once, and a page has at most 40 entries.
 const MOST_DAYS: usize = 50;
 
-/// The usage of one day, as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DayUsage {
-    pub day: Day,
-    pub usage: Usage,
-    pub counted: Counted,
-}
-
-/// How far the entries of an account were counted when a day was written. The latest day of an
-/// account is written whenever anything is counted, so it says how far the account is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// The number of the last entry.
-    pub seq: Seq,
-    /// The time in the key of the page that holds it.
-    pub time: Instant,
-}
-
-impl Counted {
-    /// As far as `pages` reach. None of no pages.
-    pub fn until(pages: &[Page]) -> Option<Counted> {
-        pages.last().map(|page| Counted { seq: page.last(), time: page.time })
-    }
+/// How far an account is counted with `pages`. None of no pages.
+pub fn counted_until(pages: &[Page]) -> Option<Counted> {
+    pages.last().map(|page| Counted { seq: page.last(), time: page.time })
 }
 
 /// A day as it is to be, if it still is as it was read.
@@ -79,7 +60,7 @@ pub fn days(pages: &[Page]) -> BTreeSet<Day> {
 /// The latest day is written too, even if nothing happened on it: two who count the same pages both
 /// write it, so one of them is refused.
 pub fn tally(account: &AccountId, known: Vec<DayUsage>, pages: &[Page]) -> Option<Write> {
-    let counted = Counted::until(pages)?;
+    let counted = counted_until(pages)?;
     let mut tallied: BTreeMap<Day, Tallied> = BTreeMap::new();
     for after in known {
         let before = Some(after.counted);

@@ -1,10 +1,9 @@
 //! Writes as data: what to write, and on what condition.
 
-use super::refund::Returned;
-use super::tally::DayUsage;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::Stretch;
 use crate::domain::payment::{Customer, Decided, IntentId};
+use crate::domain::usage::DayUsage;
 use crate::domain::{
     Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Order,
     Payment, Seq,
@@ -326,6 +325,14 @@ pub enum Step {
         floor: Instant,
         page_time: Instant,
     },
+}
+
+/// A count of what was given back of a debit or a capture: so that nothing is given back twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returned {
+    pub debit: OperationId,
+    pub before: Credits,
+    pub after: Credits,
 }
 
 /// Consecutive entries in their final place.

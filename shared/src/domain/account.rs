@@ -6,7 +6,9 @@ use super::catalog::ActionNumber;
 use super::grant::{self, Overspent};
 use super::ledger::{Placed, Stretch};
 use super::period::{Anchor, Period};
-use super::{AccountId, Catalog, Credits, Entry, Grant, GrantId, Instant, OperationId, Plan, Seq};
+use super::{
+    AccountId, Catalog, Credits, Entry, Grant, GrantId, Instant, OperationId, Plan, Seq, Status,
+};
 
 /// An account as one item says it, at one instant of its own.
 ///
@@ -190,28 +192,6 @@ impl Given {
         period: Period { start: Instant::EPOCH, end: Instant::EPOCH },
         amount: Credits::ZERO,
     };
-}
-
-/// How an account pays for its plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Active,
-    /// The plan's payment is failing: no new plan grant arrives.
-    PastDue,
-    /// Nothing is granted, and what is there is frozen.
-    Canceled,
-}
-
-impl Status {
-    pub const ALL: [Status; 3] = [Status::Active, Status::PastDue, Status::Canceled];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Active => "active",
-            Status::PastDue => "past_due",
-            Status::Canceled => "canceled",
-        }
-    }
 }
 
 impl Account {

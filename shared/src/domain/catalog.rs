@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::Credits;
 use super::money::{Currency, Money};
-use super::{Credits, Refusal};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
 pub type ActionNumber = u16;
@@ -98,28 +98,6 @@ impl Catalog {
     pub fn action_name(&self, number: ActionNumber) -> Option<&str> {
         let mut actions = self.actions.iter();
         actions.find(|(_, action)| action.number == number).map(|(name, _)| name.as_str())
-    }
-
-    /// The credits that `quantity` of `action` costs: the one pricing function, of a quote and of
-    /// a debit.
-    ///
-    /// Exact in micro-credits: splitting a job never changes its price, unless the action rounds.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownAction`] if the catalog does not sell `action`;
-    /// [`Refusal::InvalidRequest`] beyond the action's limit.
-    pub fn price(&self, action: &str, quantity: u64) -> Result<(ActionNumber, Credits), Refusal> {
-        let unknown = || Refusal::UnknownAction { action: action.to_owned() };
-        let found = self.actions.get(action).filter(|a| !a.retired).ok_or_else(unknown)?;
-        if quantity > found.limit {
-            let problem = format!("must be at most {} for {action}", found.limit);
-            return Err(Refusal::invalid("quantity", problem));
-        }
-        let micro = i128::from(found.credits.micro()) * i128::from(quantity);
-        let per = i128::from(found.per);
-        let micro = if found.round_up { (micro + per - 1) / per } else { micro / per };
-        let micro = i64::try_from(micro).expect("a checked catalog bounds the price of the limit");
-        Ok((found.number, Credits::from_micro(micro)))
     }
 }
 

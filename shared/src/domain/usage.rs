@@ -5,7 +5,8 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 
 use super::catalog::ActionNumber;
-use super::{Credits, Entry, What};
+use super::period::Day;
+use super::{Credits, Entry, Instant, Seq, What};
 
 /// How many users of a day are told apart. Those who come after them that day are counted together,
 /// so that an item stays small: 400 users of 64 characters are some 30 KB.
@@ -97,4 +98,22 @@ impl Sum for Used {
             sum
         })
     }
+}
+
+/// The usage of one day, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayUsage {
+    pub day: Day,
+    pub usage: Usage,
+    pub counted: Counted,
+}
+
+/// How far the entries of an account were counted when a day was written. The latest day of an
+/// account is written whenever anything is counted, so it says how far the account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The number of the last entry.
+    pub seq: Seq,
+    /// The time in the key of the page that holds it.
+    pub time: Instant,
 }

@@ -6,7 +6,7 @@ use csv::{Terminator, WriterBuilder};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::ledger::Line;
+use super::line::Line;
 use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, as it is there even where

@@ -1,15 +1,20 @@
 //! HTTP: requests to values, answers to responses. The only place that picks a status.
 
+pub mod balance;
 mod csv;
 pub mod cursor;
 pub mod customer;
 mod fields;
 pub mod gateway;
 pub mod ledger;
+mod line;
+mod listing;
 pub mod page;
 pub mod payment;
+pub mod price;
 mod problem;
-pub mod reply;
+pub mod receipt;
+mod reply;
 pub mod request;
 pub mod usage;
 

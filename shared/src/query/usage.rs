@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::decide::MARGIN;
-use crate::decide::tally::Counted;
+use crate::decide::tally::counted_until;
 use crate::domain::period::Day;
+use crate::domain::usage::Counted;
 use crate::domain::{AccountId, Entry, Refusal, Usage};
 use crate::failure::Failure;
 use crate::store::{Store, StoreError, gap};
@@ -101,7 +102,7 @@ async fn try_usage(
             return Err(StoreError::Exhausted { tries: REQUESTS });
         }
         let pages = store.pages_after(&account.id, counted, PAGES).await?;
-        counted = Counted::until(&pages).ok_or_else(|| gap(&account.id, counted.seq + 1))?;
+        counted = counted_until(&pages).ok_or_else(|| gap(&account.id, counted.seq + 1))?;
         pages.iter().flat_map(|page| &page.entries).for_each(&mut count);
         requests += 1;
     }

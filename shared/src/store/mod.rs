@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::Client;
 pub use doubt::Doubt;
 pub use error::StoreError;
 pub use filed::{Filed, Shelf};
-use item::Item;
+use item::{Attributes, Item};
 pub use payments::Parked;
 pub use read::Scan;
 pub use skew::Skew;
@@ -83,6 +83,19 @@ impl Store {
 /// [`StoreError::Broken`].
 pub fn read_image(image: serde_dynamo::Item) -> Stored<Account> {
     accounts::read_account(&image.into())
+}
+
+/// The account of a row of the ledger, by the keys that a stream shows. None: they are an account's
+/// own, which has no sort key.
+///
+/// # Errors
+/// [`StoreError::Broken`].
+pub fn read_keys(keys: serde_dynamo::Item) -> Stored<Option<AccountId>> {
+    let keys: Item = keys.into();
+    match keys.contains_key(table::SORT) {
+        true => Attributes::of("ledger", &keys).parsed(table::ACCOUNT).map(Some),
+        false => Ok(None),
+    }
 }
 
 fn loaded(item: &Item) -> Stored<Loaded> {

@@ -4,10 +4,10 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
-use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
 use crate::domain::ledger::Placed;
 use crate::domain::period::Day;
+use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Entry, Instant, Key, OperationId, Seq};
 
 /// How many pages one request of a look-up reads at most: 16 KB, 4 read units.

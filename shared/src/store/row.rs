@@ -9,9 +9,9 @@ use super::table::{
     receipt_key, refunds_key, usage_key,
 };
 use super::{StoreError, packed, payments};
-use crate::decide::tally::{Counted, DayUsage};
 use crate::decide::{Edition, Entrance, Field, Missing, Name, Page, Receipt, Row, RowKey, Seen};
 use crate::domain::instant::Span;
+use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Instant, Key, OperationId};
 
 /// The item of a row of the ledger.

@@ -6,7 +6,7 @@ use local::template::Template;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Complaints, events, functions, list, of_type, resources, texts};
+use super::reading::{Complaints, events, functions, list, of_type, resources, texts};
 use crate::support::{Stack, contract, request};
 
 /// Where a browser asks, which has no IAM: its session says for which account.

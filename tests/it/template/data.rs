@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Complaints, events, functions, of_type, resources};
+use super::reading::{Complaints, events, functions, of_type, resources};
 
 /// What the gateway may write of a request. Neither the query, where the token of a link is, nor a
 /// header or a path.

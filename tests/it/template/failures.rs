@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Complaints, events, functions, of_type, resources};
+use super::reading::{Complaints, events, functions, of_type, resources};
 
 /// Everything that comes in without a caller who waits is tried a bounded number of times, and then
 /// kept in a queue.

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::Value;
 use shared::metrics::Metric;
 
-use super::{Complaints, events, functions, of_type, resources, texts};
+use super::reading::{Complaints, events, functions, of_type, resources, texts};
 
 /// Where a stack counts, so that it has alarms of its own.
 const NAMESPACE: &str = "Scrip/${AWS::StackName}";

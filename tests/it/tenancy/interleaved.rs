@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::clock::Entropy;
 use tests::proof::INTERLEAVINGS;
 
-use super::{Reply, TENANTS};
+use super::stage::{Reply, TENANTS};
 use crate::support::{PRODUCT, Stack, instant, request};
 
 /// What a tenant sends: `{}` in a path is its account, `{hold}` and `{debit}` what it got before.

@@ -7,7 +7,7 @@ use local::template::Route;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::Answer;
+use super::answer::Answer;
 
 /// The contract, read once.
 pub fn contract() -> &'static Value {

@@ -1,5 +1,6 @@
 //! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
 
+mod answer;
 pub mod browser;
 pub mod canary;
 pub mod contract;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
-use lambda_http::{Body, Response};
+use lambda_http::Body;
 use local::clock::LocalClock;
 use local::exchange::Exchange;
 use local::mappings::Mappings;
@@ -34,6 +35,7 @@ use shared::stripe::Stripe;
 use shared::world::World;
 use tokio::net::TcpListener;
 
+pub use answer::{Answer, answer};
 use wire::Wire;
 
 /// Where customers of the stack find the page.
@@ -67,30 +69,6 @@ pub struct Stack {
     pub mappings: Mappings,
     /// The documents of metrics that were emitted.
     pub emitted: Arc<Mutex<Vec<Value>>>,
-}
-
-/// An answer over HTTP.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    pub status: u16,
-    pub replayed: bool,
-    pub headers: http::HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    pub fn text(&self, path: &str) -> &str {
-        let value = self.body.pointer(path);
-        value.and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {path}: {self:?}"))
-    }
-
-    pub fn code(&self) -> &str {
-        self.text("/code")
-    }
-
-    pub fn available(&self) -> &str {
-        self.text("/balance/available")
-    }
 }
 
 impl Stack {
@@ -308,20 +286,6 @@ pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> http:
         None => request,
     };
     request.body(Body::from(body)).expect("a request")
-}
-
-pub fn answer(response: Response<Body>) -> Answer {
-    canary::look_at_answer(&response);
-    let (parts, body) = response.into_parts();
-    let bytes: &[u8] = &body;
-    let body = match bytes {
-        [] => Value::Null,
-        // What is not JSON is a listing in CSV.
-        bytes => serde_json::from_slice(bytes)
-            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes).into_owned())),
-    };
-    let replayed = parts.headers.contains_key("idempotent-replayed");
-    Answer { status: parts.status.as_u16(), replayed, headers: parts.headers, body }
 }
 
 /// The whole ledger of an account, the first entry first, without what is pending.

@@ -62,8 +62,8 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
     show_receipts(world, call, &mut entries).await?;
     // What the page says is what the routes say: the same JSON, put into words.
     let data = view::Data {
-        balance: value(&http::reply::balance_json(&settled, &catalog, now)),
-        rate_card: value(&http::reply::catalog_json(&catalog)),
+        balance: value(&http::balance::balance_json(&settled, &catalog, now)),
+        rate_card: value(&http::price::catalog_json(&catalog)),
         entries,
         usage: value(&usage),
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),

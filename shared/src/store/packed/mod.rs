@@ -3,6 +3,7 @@
 //! Numbers are little-endian base 128 with a continuation bit; signed ones are zigzagged first, so
 //! that small ones stay short. Texts carry their length.
 
+mod form;
 mod reader;
 mod writer;
 
@@ -10,27 +11,10 @@ use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::Line;
 use crate::domain::usage::{Used, Who};
 use crate::domain::{Entry, Note, OperationId, Standing, Usage};
+pub use form::PackedError;
+use form::Result;
 use reader::Reader;
 use writer::Writer;
-
-/// What is wrong with packed bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PackedError {
-    #[error("it ends too early")]
-    Short,
-    #[error("it goes on after its end")]
-    Long,
-    #[error("a number is out of range")]
-    Number,
-    #[error("a text is not UTF-8")]
-    Text,
-    #[error("it has an unknown tag")]
-    Tag,
-}
-
-type Result<T> = std::result::Result<T, PackedError>;
-
-// ---------------------------------------------------------------- what an item holds
 
 pub fn entry(entry: &Entry) -> Vec<u8> {
     let mut w = Writer::default();
@@ -217,35 +201,4 @@ pub fn read_usage(bytes: &[u8]) -> Result<Usage> {
         true => Ok(usage),
         false => Err(PackedError::Number),
     }
-}
-
-// ---------------------------------------------------------------- flags and tags
-
-const HELD: u8 = 1;
-const USER: u8 = 2;
-const REFERENCE: u8 = 4;
-const REASON: u8 = 8;
-const KEY: u8 = 16;
-const REPEATABLE: u8 = 32;
-
-/// The tags of [`What`], for ever: 0 is not one, so that zeroed bytes are refused.
-mod tag {
-    pub(super) const OPENED: u8 = 1;
-    pub(super) const DEBIT: u8 = 2;
-    pub(super) const GRANTED: u8 = 3;
-    // 4 was a settle that did not tell its line. It was never released, and is refused.
-    pub(super) const PLAN_CHANGED: u8 = 5;
-    pub(super) const FROZEN: u8 = 6;
-    pub(super) const UNFROZEN: u8 = 7;
-    pub(super) const SETTLED: u8 = 8;
-    pub(super) const HELD: u8 = 9;
-    pub(super) const CAPTURED: u8 = 10;
-    pub(super) const RELEASED: u8 = 11;
-    pub(super) const EXTENDED: u8 = 12;
-    pub(super) const REFUNDED: u8 = 13;
-    pub(super) const TOPPED_UP: u8 = 14;
-    pub(super) const REVERSED: u8 = 15;
-    pub(super) const DEBT_WAIVED: u8 = 16;
-    /// A settle that changed the debt, and tells by how much at its end.
-    pub(super) const SETTLED_DEBT: u8 = 17;
 }

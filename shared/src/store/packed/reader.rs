@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{HELD, KEY, PackedError, REASON, REFERENCE, REPEATABLE, Result, USER, tag};
+use super::form::{HELD, KEY, PackedError, REASON, REFERENCE, REPEATABLE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Day, Period};

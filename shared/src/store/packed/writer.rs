@@ -1,6 +1,6 @@
 //! Values to packed bytes.
 
-use super::{HELD, KEY, REASON, REFERENCE, REPEATABLE, USER, tag};
+use super::form::{HELD, KEY, REASON, REFERENCE, REPEATABLE, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;

@@ -1,0 +1,13 @@
+//! The surroundings of the function: what it needs for any of its work.
+
+use shared::bus::Bus;
+use shared::world::World;
+
+/// What the function needs besides its world.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub world: World,
+    pub bus: Bus,
+    /// Whether each debit is announced too: one event costs as much as a debit.
+    pub debits: bool,
+}

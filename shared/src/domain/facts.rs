@@ -1,0 +1,179 @@
+//! What Stripe has said about a payment.
+//!
+//! What is said is joined: by the names of Stripe's objects and by Stripe's own amounts, never counted
+//! by event. A join of sets and of maxima does not depend on the order, the number or the delay of the
+//! events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::money::Money;
+use super::{Credits, OperationId};
+
+/// What Stripe has said about a payment so far. Two of them are joined to one that has both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The orders and accounts that the payment was said to be for: one each, or it is parked.
+    pub orders: BTreeSet<OperationId>,
+    pub accounts: BTreeSet<String>,
+    /// Whether it was said to be in live mode (true), or in test mode: one of them, or it is parked.
+    pub modes: BTreeSet<bool>,
+    /// The customer has done what there was to do.
+    pub submitted: bool,
+    /// The payment did not come through.
+    pub failed: bool,
+    /// What was paid: one amount, or it is parked.
+    pub paid: BTreeSet<Money>,
+    /// What charges say was refunded of them, by charge: it counts what failed later, too.
+    pub returned: BTreeMap<String, Money>,
+    pub refunds: BTreeMap<String, Refund>,
+    pub disputes: BTreeMap<String, Dispute>,
+    /// Where Stripe shows the receipt of its charge.
+    pub receipt: Option<String>,
+    /// Stripe's name for who paid.
+    pub customer: Option<String>,
+}
+
+/// A refund, as far as it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refund {
+    pub stage: RefundStage,
+    pub money: Money,
+}
+
+/// The stages of a refund, each later than those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefundStage {
+    /// Under way, or done: the money is on its way back.
+    Going,
+    /// Failed or canceled, which may come after it was done: the money came back to us.
+    Undone,
+}
+
+/// A dispute, as far as it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dispute {
+    pub stage: DisputeStage,
+    pub money: Money,
+}
+
+/// The stages of a dispute, each later than those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DisputeStage {
+    /// A question of the bank: no money was moved.
+    Inquiry,
+    /// The money was taken back, until it is decided.
+    Open,
+    Lost,
+    /// The money came back to us. After a loss only if the bank changed its mind.
+    Won,
+}
+
+impl RefundStage {
+    const ALL: [RefundStage; 2] = [RefundStage::Going, RefundStage::Undone];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            RefundStage::Going => "going",
+            RefundStage::Undone => "undone",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<RefundStage> {
+        RefundStage::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+}
+
+impl DisputeStage {
+    const ALL: [DisputeStage; 4] =
+        [DisputeStage::Inquiry, DisputeStage::Open, DisputeStage::Lost, DisputeStage::Won];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            DisputeStage::Inquiry => "inquiry",
+            DisputeStage::Open => "open",
+            DisputeStage::Lost => "lost",
+            DisputeStage::Won => "won",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<DisputeStage> {
+        DisputeStage::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+
+    fn takes(self) -> bool {
+        matches!(self, DisputeStage::Open | DisputeStage::Lost)
+    }
+}
+
+impl Facts {
+    /// Both, as one. In any order, any number of times, it comes to the same.
+    pub fn join(&mut self, other: Facts) {
+        self.orders.extend(other.orders);
+        self.accounts.extend(other.accounts);
+        self.modes.extend(other.modes);
+        self.submitted |= other.submitted;
+        self.failed |= other.failed;
+        self.paid.extend(other.paid);
+        latest(&mut self.returned, other.returned);
+        latest(&mut self.refunds, other.refunds);
+        latest(&mut self.disputes, other.disputes);
+        self.receipt = self.receipt.take().max(other.receipt);
+        self.customer = self.customer.take().max(other.customer);
+    }
+
+    /// What was paid, as far as was said. Of several amounts, which park it, the largest.
+    pub fn paid(&self) -> Option<Money> {
+        self.paid.last().copied()
+    }
+
+    /// All the money that was said to move, either way.
+    pub(super) fn moved(&self) -> impl Iterator<Item = Money> {
+        let refunds = self.refunds.values().map(|refund| refund.money);
+        let disputes = self.disputes.values().map(|dispute| dispute.money);
+        let paid = self.paid.iter().copied();
+        paid.chain(self.returned.values().copied()).chain(refunds).chain(disputes)
+    }
+
+    /// What of the paid amount is ours to keep, in its smallest unit. What was said in another
+    /// currency, which parks it, takes nothing.
+    ///
+    /// A charge counts what was refunded of it, and takes back what failed; refunds tell the same one
+    /// by one. Whichever of them has been heard of, the larger is true: all that was refunded of the
+    /// charges, less what failed of it since.
+    pub fn kept(&self) -> u64 {
+        let Some(paid) = self.paid() else { return 0 };
+        let same = |money: Money| (money.currency == paid.currency).then_some(money.minor);
+        let sum = |amounts: &mut dyn Iterator<Item = Money>| {
+            amounts.filter_map(same).fold(0_u64, |sum, minor| sum.saturating_add(minor))
+        };
+        let refunds = |stage| {
+            let refunds = self.refunds.values().filter(move |refund| refund.stage == stage);
+            sum(&mut refunds.map(|refund| refund.money))
+        };
+        let returned = sum(&mut self.returned.values().copied());
+        let refunded =
+            refunds(RefundStage::Going).max(returned.saturating_sub(refunds(RefundStage::Undone)));
+        let disputes = self.disputes.values().filter(|dispute| dispute.stage.takes());
+        let disputed = sum(&mut disputes.map(|dispute| dispute.money));
+        paid.minor.saturating_sub(refunded).saturating_sub(disputed)
+    }
+}
+
+fn latest<T: Ord + Copy>(known: &mut BTreeMap<String, T>, said: BTreeMap<String, T>) {
+    for (name, value) in said {
+        known.entry(name).and_modify(|known| *known = value.max(*known)).or_insert(value);
+    }
+}
+
+/// The credits that are due while `kept` of `paid` are ours to keep: in proportion, rounded down to a
+/// whole micro-credit. All of them for all of it, even if there was nothing to pay.
+///
+/// What is taken back or given back is the difference of two such amounts, so that the parts always
+/// sum to the whole, however many they are.
+pub fn due(credits: Credits, paid: u64, kept: u64) -> Credits {
+    if kept >= paid {
+        return credits;
+    }
+    let micro = i128::from(credits.micro()) * i128::from(kept) / i128::from(paid);
+    Credits::from_micro(i64::try_from(micro).expect("at most the credits that were ordered"))
+}

@@ -1,0 +1,121 @@
+//! The balance, as JSON.
+
+use lambda_http::{Body, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::reply::to_json;
+use crate::decide::settle::Settled;
+use crate::domain::grant::GrantId;
+use crate::domain::{AccountId, Catalog, Credits, Gate, Instant, Seq};
+
+#[derive(Serialize)]
+struct AccountBalance<'a> {
+    account: &'a AccountId,
+    plan: &'a str,
+    status: &'static str,
+    gate: &'static str,
+    available: Credits,
+    held: Credits,
+    debt: Credits,
+    consumed: Consumed<'a>,
+    grants: Vec<GrantLeft>,
+    recharge: Option<Recharge>,
+    seq: Seq,
+}
+
+#[derive(Serialize)]
+struct Consumed<'a> {
+    credits: Credits,
+    from: Instant,
+    until: Instant,
+    actions: Vec<ConsumedBy<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConsumedBy<'a> {
+    /// None: credits spent by amount.
+    action: Option<&'a str>,
+    credits: Credits,
+}
+
+#[derive(Serialize)]
+struct GrantLeft {
+    id: GrantId,
+    kind: &'static str,
+    amount: Credits,
+    remaining: Credits,
+    granted_at: Instant,
+    expires_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct Recharge {
+    at: Instant,
+    credits: Credits,
+}
+
+/// The balance of an account that was settled at `now`, in memory. With `ETag`: 304 if the caller
+/// has it already.
+pub fn balance(
+    settled: &Settled,
+    catalog: &Catalog,
+    now: Instant,
+    if_none_match: Option<&str>,
+) -> Response<Body> {
+    let body = balance_json(settled, catalog, now);
+    let digest = Sha256::digest(body.as_bytes());
+    let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
+    let known = if_none_match
+        .is_some_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+    let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
+    let response = match known {
+        true => response.status(304).body(Body::Empty),
+        false => {
+            response.status(200).header("content-type", "application/json").body(Body::Text(body))
+        }
+    };
+    response.expect("status and headers are valid")
+}
+
+/// The balance, as JSON.
+pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> String {
+    let account = &settled.account;
+    let standing = &account.standing;
+    let grants = account.line.grants().iter().map(|grant| GrantLeft {
+        id: grant.id,
+        kind: grant.kind.name(),
+        amount: grant.amount,
+        remaining: grant.left,
+        granted_at: grant.granted_at,
+        expires_at: grant.expires_at,
+    });
+    let actions = account.consumed.iter().map(|(number, credits)| ConsumedBy {
+        action: catalog.action_name(*number),
+        credits: *credits,
+    });
+    let recharge = standing.next_recharge(catalog, now);
+    to_json(&AccountBalance {
+        account: &account.id,
+        plan: &standing.plan,
+        status: standing.status.name(),
+        gate: match account.gate {
+            Gate { frozen: true, .. } => "account_frozen",
+            Gate { no_plan: true, .. } => "plan_required",
+            Gate { in_debt: true, .. } => "debt_outstanding",
+            Gate::OPEN => "open",
+        },
+        available: account.available,
+        held: account.held(),
+        debt: account.debt,
+        consumed: Consumed {
+            credits: account.consumed.values().copied().sum(),
+            from: standing.counted_from,
+            until: standing.counted_until,
+            actions: actions.collect(),
+        },
+        grants: grants.collect(),
+        recharge: recharge.map(|r| Recharge { at: r.at, credits: r.credits }),
+        seq: account.seq,
+    })
+}

@@ -1,0 +1,209 @@
+//! A line of the ledger, whatever it is written as.
+
+use serde::Serialize;
+
+use super::reply::Balance;
+use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::Viewer;
+use crate::domain::grant::GrantId;
+use crate::domain::ledger::Placed;
+use crate::domain::period::Anchor;
+use crate::domain::{Catalog, Credits, Instant, Movement, OperationId, Seq, What};
+
+/// One entry. What does not apply to it is left out.
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    pub seq: Seq,
+    /// True of what time has done and nobody has written down yet.
+    #[serde(skip_serializing_if = "is_false")]
+    pub pending: bool,
+    pub id: OperationId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<&'a str>,
+    pub kind: &'static str,
+    pub at: Instant,
+    /// The change of available.
+    pub available: Credits,
+    /// The change of held.
+    pub held: Credits,
+    pub balance: Balance,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Anchor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Vec<Moved>>,
+    /// The holds that ended by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<&'a [OperationId]>,
+    /// The hold that was captured, released or extended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<OperationId>,
+    /// The debit that was refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debit: Option<OperationId>,
+    /// The order that was paid for, or whose money went back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OperationId>,
+    /// The credits of the order that are due after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Credits>,
+    /// The change of debt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debt: Option<Credits>,
+    /// What was captured, asked to be refunded, to be taken back, or waived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<Credits>,
+    #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
+    pub ends: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+    /// The version of the catalog that was in force.
+    pub catalog: u32,
+}
+
+/// Credits that arrived, or lapsed (negative).
+#[derive(Serialize)]
+pub(super) struct Moved {
+    pub grant: GrantId,
+    kind: &'static str,
+    credits: Credits,
+    expires_at: Option<Instant>,
+}
+
+/// The lines of a listing: what is pending, and the entries in their order.
+pub(super) fn lines<'a>(
+    pending: Option<&'a Placed>,
+    placed: &'a [Placed],
+    catalog: &'a Catalog,
+    viewer: Viewer,
+) -> impl Iterator<Item = Line<'a>> {
+    let pending = pending.map(|placed| Line { pending: true, ..line(placed, catalog, viewer) });
+    pending.into_iter().chain(placed.iter().map(move |placed| line(placed, catalog, viewer)))
+}
+
+fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a> {
+    let entry = &placed.entry;
+    let mut line = Line {
+        seq: placed.seq,
+        pending: false,
+        id: entry.id,
+        key: entry.key.as_deref(),
+        kind: entry.what.name(),
+        at: entry.at,
+        available: entry.available,
+        held: entry.held,
+        balance: Balance { available: placed.available, held: placed.held },
+        action: None,
+        quantity: None,
+        plan: None,
+        status: None,
+        anchor: None,
+        grant: None,
+        expires_at: None,
+        moved: None,
+        lapsed: None,
+        hold: None,
+        debit: None,
+        order: None,
+        due: None,
+        debt: Some(entry.what.debt()).filter(|debt| !debt.is_zero()),
+        credits: None,
+        ends: None,
+        user: entry.user_for(viewer),
+        reference: entry.reference.as_deref(),
+        reason: entry.reason.as_deref(),
+        catalog: entry.catalog,
+    };
+    match &entry.what {
+        What::Opened { plan, status, anchor, moved } => {
+            line.plan = Some(plan);
+            line.status = Some(status.name());
+            line.anchor = Some(*anchor);
+            line.moved = Some(movements(moved));
+        }
+        What::Debit { action, quantity } => {
+            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+        }
+        What::Granted { kind, expires_at } => {
+            line.grant = Some(kind.name());
+            line.expires_at = *expires_at;
+        }
+        What::Settled { moved, lapsed, .. } => {
+            line.moved = Some(movements(moved));
+            line.lapsed = Some(lapsed.as_slice()).filter(|lapsed| !lapsed.is_empty());
+        }
+        What::Held { action, quantity, expires_at } => {
+            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+            line.expires_at = Some(*expires_at);
+        }
+        What::Captured { hold, action, quantity, credits, ends, .. } => {
+            line.hold = Some(*hold);
+            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+            line.credits = Some(*credits);
+            line.ends = Some(*ends);
+        }
+        What::Released { hold } => line.hold = Some(*hold),
+        What::Extended { hold, expires_at } => {
+            line.hold = Some(*hold);
+            line.expires_at = Some(*expires_at);
+        }
+        What::Refunded { debit, credits, action, moved } => {
+            line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
+            line.debit = Some(*debit);
+            line.credits = Some(*credits);
+            line.action = action.and_then(|number| catalog.action_name(number));
+        }
+        What::PlanChanged { plan, status, anchor } => {
+            line.plan = Some(plan);
+            line.status = Some(status.name());
+            line.anchor = Some(*anchor);
+        }
+        What::ToppedUp { order, due, expires_at } => {
+            (line.order, line.due, line.expires_at) = (Some(*order), Some(*due), *expires_at);
+        }
+        What::Reversed { order, due, credits } => {
+            (line.order, line.due, line.credits) = (Some(*order), Some(*due), Some(*credits));
+        }
+        What::DebtWaived { credits } => line.credits = Some(*credits),
+        What::Frozen | What::Unfrozen => {}
+    }
+    line
+}
+
+fn of_action(
+    catalog: &Catalog,
+    action: Option<ActionNumber>,
+    quantity: u64,
+) -> (Option<&str>, Option<u64>) {
+    let named = action.and_then(|number| catalog.action_name(number));
+    (named, action.map(|_| quantity).filter(|quantity| *quantity > 0))
+}
+
+fn movements(moved: &[Movement]) -> Vec<Moved> {
+    let moved = moved.iter().map(|movement| Moved {
+        grant: movement.grant,
+        kind: movement.kind.name(),
+        credits: movement.credits,
+        expires_at: movement.expires_at,
+    });
+    moved.collect()
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}

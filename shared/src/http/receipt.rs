@@ -1,0 +1,204 @@
+//! Receipts: what happened, as JSON.
+
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use super::reply::{Balance, created, to_json};
+use crate::command::Receipted;
+use crate::domain::catalog::ActionNumber;
+use crate::domain::ledger::Placed;
+use crate::domain::period::Anchor;
+use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Seq, What};
+
+/// What every receipt says.
+#[derive(Serialize)]
+struct Head<'a> {
+    id: OperationId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    account: &'a AccountId,
+}
+
+#[derive(Serialize)]
+struct Tail {
+    seq: Seq,
+    at: Instant,
+    balance: Balance,
+}
+
+#[derive(Serialize)]
+struct Receipt<'a, T> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    what: T,
+    #[serde(flatten)]
+    tail: Tail,
+}
+
+#[derive(Serialize)]
+struct Debited<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<u64>,
+    credits: Credits,
+}
+
+#[derive(Serialize)]
+struct Granted {
+    kind: &'static str,
+    credits: Credits,
+    expires_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct OnPlan<'a> {
+    plan: &'a str,
+    status: &'static str,
+    anchor: Anchor,
+}
+
+#[derive(Serialize)]
+struct Held<'a> {
+    #[serde(flatten)]
+    debited: Debited<'a>,
+    expires_at: Instant,
+}
+
+#[derive(Serialize)]
+struct Captured<'a> {
+    hold: OperationId,
+    #[serde(flatten)]
+    debited: Debited<'a>,
+    /// Whether the hold ended with it.
+    #[serde(rename = "final")]
+    ends: bool,
+}
+
+#[derive(Serialize)]
+struct OfHold {
+    hold: OperationId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct Refunded {
+    debit: OperationId,
+    /// What was asked for.
+    credits: Credits,
+    /// What came back: less, if grants that it had come from are gone.
+    returned: Credits,
+}
+
+#[derive(Serialize)]
+struct Waived {
+    /// The debt that is waived.
+    credits: Credits,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+/// A 201 with the receipt of an operation; the same bytes whenever it is sent again.
+pub fn receipt(
+    account: &AccountId,
+    key: &Key,
+    receipted: &Receipted,
+    catalog: &Catalog,
+) -> Response<Body> {
+    created(receipted_as(account, key, receipted, catalog), receipted.replayed)
+}
+
+/// A 201 with the receipts of a batch, in the order in which they were asked for.
+pub fn receipts<'a>(
+    account: &AccountId,
+    receipted: impl Iterator<Item = (&'a Key, &'a Receipted)>,
+    catalog: &Catalog,
+) -> Response<Body> {
+    let mut replayed = true;
+    let receipts = receipted.map(|(key, receipted)| {
+        replayed &= receipted.replayed;
+        receipted_as(account, key, receipted, catalog)
+    });
+    let receipts = receipts.collect::<Vec<_>>().join(",");
+    let account = to_json(account);
+    created(format!("{{\"account\":{account},\"receipts\":[{receipts}]}}"), replayed)
+}
+
+fn receipted_as(
+    account: &AccountId,
+    key: &Key,
+    receipted: &Receipted,
+    catalog: &Catalog,
+) -> String {
+    let Placed { entry, seq, available, held } = &receipted.found;
+    // Shown where it is not the id itself: a name, a ULID, or a UUID that another id was minted for.
+    let shown = Some(key.as_str()).filter(|key| *key != entry.id.to_string());
+    let head = Head { id: entry.id, key: shown, account };
+    let balance = Balance { available: *available, held: *held };
+    let tail = Tail { seq: *seq, at: entry.at, balance };
+    match &entry.what {
+        What::Debit { action, quantity } => {
+            let what = debited(catalog, *action, *quantity, -entry.available);
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Held { action, quantity, expires_at } => {
+            let debited = debited(catalog, *action, *quantity, entry.held);
+            let what = Held { debited, expires_at: *expires_at };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Captured { hold, action, quantity, credits, ends, .. } => {
+            let debited = debited(catalog, *action, *quantity, *credits);
+            let what = Captured { hold: *hold, debited, ends: *ends };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Released { hold } => {
+            let what = OfHold { hold: *hold, expires_at: None };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Extended { hold, expires_at } => {
+            let what = OfHold { hold: *hold, expires_at: Some(*expires_at) };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Refunded { debit, credits, .. } => {
+            let (debit, credits) = (*debit, *credits);
+            let what = Refunded { debit, credits, returned: entry.available };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Granted { kind, expires_at } => {
+            let (kind, expires_at) = (kind.name(), *expires_at);
+            let what = Granted { kind, credits: entry.available, expires_at };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::PlanChanged { plan, status, anchor } => {
+            let what = OnPlan { plan, status: status.name(), anchor: *anchor };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::Opened { plan, status, anchor, .. } => {
+            let what = OnPlan { plan, status: status.name(), anchor: *anchor };
+            to_json(&Receipt { head, what, tail })
+        }
+        What::DebtWaived { credits } => {
+            to_json(&Receipt { head, what: Waived { credits: *credits }, tail })
+        }
+        What::Settled { .. }
+        | What::Frozen
+        | What::Unfrozen
+        | What::ToppedUp { .. }
+        | What::Reversed { .. } => to_json(&Receipt { head, what: Nothing {}, tail }),
+    }
+}
+
+/// What was charged: with its action and quantity, where they were said.
+fn debited<'a>(
+    catalog: &'a Catalog,
+    action: Option<ActionNumber>,
+    quantity: u64,
+    credits: Credits,
+) -> Debited<'a> {
+    let action = action.and_then(|number| catalog.action_name(number));
+    let quantity = action.map(|_| quantity).filter(|quantity| *quantity > 0);
+    Debited { action, quantity, credits }
+}
