@@ -3,20 +3,17 @@
 //! The same handlers as deployed, DynamoDB embedded, and routes and tables read from the template
 //! that is deployed.
 
-pub mod audit;
 pub mod banner;
 pub mod change;
 pub mod clock;
 pub mod control;
 pub mod demo;
+pub mod dynamodb;
 pub mod embedded;
 pub mod exchange;
-pub mod inspect;
 mod kept;
 pub mod keys;
 pub mod mappings;
-pub mod publish;
-pub mod repair;
 pub mod request_log;
 pub mod roles;
 pub mod routes;
@@ -28,7 +25,6 @@ pub mod start;
 pub mod states;
 pub mod streams;
 pub mod stripe;
-pub mod sweep;
 pub mod tables;
 pub mod telemetry;
 pub mod template;

@@ -14,13 +14,15 @@ use tokio::net::TcpListener;
 
 use crate::clock::LocalClock;
 use crate::control;
+use crate::dynamodb;
+use crate::embedded::Embedded;
 use crate::mappings::Mappings;
 use crate::request_log::RequestLog;
 use crate::routes::Functions;
 use crate::start::{self, Start};
 use crate::stripe::{self, LocalStripe};
 
-/// What is read of a body: a byte more than any route takes, so that the route refuses it.
+/// What is read of a body: a byte more than any route of the contract takes, so that it refuses it.
 const MOST_BYTES: usize = 256 * 1024 + 1;
 
 /// How many ports are tried to find one that is free.
@@ -34,6 +36,8 @@ pub struct Stack {
     /// None: the real Stripe is used.
     pub stripe: Option<LocalStripe>,
     pub mappings: Mappings,
+    /// What answers for the tables. None: they are at another address.
+    pub table: Option<Embedded>,
     pub log: RequestLog,
     pub start: Start,
 }
@@ -90,7 +94,9 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
             .into_response();
     }
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MOST_BYTES).await else {
+    let at_tables = dynamodb::is_at(parts.uri.path());
+    let most = if at_tables { dynamodb::MAX_BYTES } else { MOST_BYTES };
+    let Ok(body) = to_bytes(body, most).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
@@ -115,6 +121,12 @@ async fn local(
     request: &lambda_http::Request,
 ) -> lambda_http::Response<lambda_http::Body> {
     let path = request.uri().path();
+    if dynamodb::is_at(path) {
+        return dynamodb::answer(stack.table.as_ref(), request);
+    }
+    if path == "/_local/stack" && request.method() == "GET" {
+        return control::stack(stack);
+    }
     let post = request.method() == "POST" && control::is_json(request);
     if let Some(task) = path.strip_prefix("/_local/schedule/").filter(|_| post) {
         return match stack.mappings.fire(task).await {

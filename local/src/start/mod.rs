@@ -14,7 +14,7 @@ use self::lasting::Lasting;
 use crate::server::Stack;
 use crate::states::STATES;
 use crate::stripe::Deed;
-use crate::{audit, control, seed};
+use crate::{control, seed};
 
 /// Where all of it is, besides `/`.
 const FOLDER: &str = "/_local/start/";
@@ -177,7 +177,8 @@ fn enter(stack: &Stack, request: &Request) -> Response<Body> {
 /// Recomputes every balance from its entries, and says what differs.
 async fn audited(stack: &Stack) -> Response<Body> {
     let (world, stripe) = (stack.functions.world(), stack.functions.stripe());
-    match audit::quietly(world, stack.stripe.as_ref().map(|_| stripe)).await {
+    let stripe = stack.stripe.as_ref().map(|_| stripe);
+    match audit::report(world, stripe, None, |_| ()).await {
         Ok(report) => {
             let differences = report.differences.iter().map(ToString::to_string);
             let differences: Vec<String> = differences.collect();

@@ -151,6 +151,7 @@ impl Stack {
             clock: local,
             stripe: Some(stripe.clone()),
             mappings,
+            table: Some(stack.wire.table().clone()),
             log: RequestLog::Off,
             start: Start::default(),
         };
