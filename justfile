@@ -12,6 +12,14 @@ run *options:
 demo:
     cargo run -- demo
 
+# Run a command of the operator's program: `just scrip --local audit`
+scrip *words:
+    cargo run -p cli -- {{words}}
+
+# Install the operator's program
+install:
+    cargo install --locked --path cli --profile cli
+
 # Run every test; the small size of every proof
 test *names:
     cargo test --workspace -- {{names}}

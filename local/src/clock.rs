@@ -41,7 +41,12 @@ impl LocalClock {
     }
 
     pub fn now(&self) -> Instant {
-        system_now(self.offset_ms.load(Ordering::Relaxed))
+        system_now(self.offset_ms())
+    }
+
+    /// How far it is ahead of the system's.
+    pub fn offset_ms(&self) -> i64 {
+        self.offset_ms.load(Ordering::Relaxed)
     }
 
     /// The time as HTTP writes it: `Sun, 22 Nov 2026 02:59:40 GMT`.

@@ -7,6 +7,9 @@ use shared::domain::instant::Span;
 
 use crate::clock::{self, LocalClock};
 use crate::mappings::Mappings;
+use crate::reply::reply;
+use crate::stack::Stack;
+use crate::{stripe, tables};
 
 /// The furthest that the clock may be moved at once: a hundred years.
 const MOST_S: i64 = 100 * 365 * 86_400;
@@ -27,6 +30,18 @@ pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
         },
         _ => reply(404, &json!({ "detail": "no such route" })),
     }
+}
+
+/// What a command in another process has to know to work on this stack: how far its clock is from the
+/// system's, which both have, what its tables are called, and the key of its Stripe. Tables: null if
+/// they are at another address; key: null if the real Stripe is asked.
+pub fn stack(stack: &Stack) -> Response<Body> {
+    let names = tables::names();
+    let tables = json!({ "accounts": names.accounts, "ledger": names.ledger });
+    let tables = stack.table.as_ref().map(|_| tables);
+    let key = stack.stripe.as_ref().map(|_| stripe::KEY);
+    let offset_ms = stack.clock.offset_ms();
+    reply(200, &json!({ "clock_offset_ms": offset_ms, "tables": tables, "stripe_key": key }))
 }
 
 /// `?after=n`: the events after number n, each with its number.
@@ -65,9 +80,4 @@ fn moved(clock: &LocalClock, body: &[u8]) -> Result<Instant, &'static str> {
         }
         _ => Err("either advance_s or now"),
     }
-}
-
-pub fn reply(status: u16, body: &Value) -> Response<Body> {
-    let response = Response::builder().status(status).header("content-type", "application/json");
-    response.body(Body::Text(body.to_string())).expect("status and headers are valid")
 }

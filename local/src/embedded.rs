@@ -17,6 +17,9 @@ use shared::clock::Clock;
 
 use crate::streams::{Streams, Target};
 
+/// What DynamoDB's protocol calls the content of a request and of an answer.
+pub const JSON: &str = "application/x-amz-json-1.0";
+
 /// What runs a request: an operation and its body, to a status and the body of the answer.
 type Engine = Arc<dyn Fn(&str, &[u8]) -> (u16, String) + Send + Sync>;
 
@@ -53,11 +56,9 @@ impl Embedded {
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// Answers one request: status and body.
-    fn answer(&self, request: &HttpRequest) -> (u16, String) {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
+    /// Answers one request, by the header `x-amz-target` and the body: status and body.
+    pub fn ask(&self, target: &str, body: &[u8]) -> (u16, String) {
         let operation = target.rsplit('.').next().unwrap_or_default();
-        let body = request.body().bytes().unwrap_or_default();
         match &self.streams {
             None => self.run(operation, body),
             Some(streams) => match targets(streams, operation, body) {
@@ -143,11 +144,12 @@ fn validation(message: &str) -> (u16, String) {
 
 impl HttpConnector for Embedded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (status, body) = self.answer(&request);
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let (status, body) = self.ask(target, request.body().bytes().unwrap_or_default());
         let date = self.clock.now().utc().to_rfc2822();
         let response = http::Response::builder()
             .status(status)
-            .header("content-type", "application/x-amz-json-1.0")
+            .header("content-type", JSON)
             .header("date", date)
             .body(SdkBody::from(body));
         HttpConnectorFuture::ready(response.map_err(|e| ConnectorError::user(e.into())).and_then(

@@ -3,20 +3,18 @@
 //! The same handlers as deployed, DynamoDB embedded, and routes and tables read from the template
 //! that is deployed.
 
-pub mod audit;
 pub mod banner;
 pub mod change;
 pub mod clock;
 pub mod control;
 pub mod demo;
+pub mod dynamodb;
 pub mod embedded;
 pub mod exchange;
-pub mod inspect;
 mod kept;
 pub mod keys;
 pub mod mappings;
-pub mod publish;
-pub mod repair;
+pub mod reply;
 pub mod request_log;
 pub mod roles;
 pub mod routes;
@@ -24,11 +22,11 @@ pub mod schedule;
 pub mod seed;
 pub mod server;
 pub mod session;
+pub mod stack;
 pub mod start;
 pub mod states;
 pub mod streams;
 pub mod stripe;
-pub mod sweep;
 pub mod tables;
 pub mod telemetry;
 pub mod template;

@@ -8,22 +8,20 @@ use clap::{Parser, Subcommand};
 use local::clock::{self, LocalClock};
 use local::keys::{self, End};
 use local::mappings::Mappings;
-use local::repair::Done;
 use local::request_log::RequestLog;
 use local::routes::Functions;
-use local::server::{self, Stack};
+use local::server;
+use local::stack::Stack;
 use local::start::{Start, editor};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::terminal::{self, Terminal};
-use local::world::{self, Data};
-use local::{audit, banner, demo, inspect, publish, repair, seed, session, states, sweep, tables};
+use local::world::{self, Data, Opened};
+use local::{banner, demo, seed, session, states, tables};
 use shared::config::{Config, origin_of};
-use shared::domain::{AccountId, Instant};
+use shared::domain::Instant;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
-use shared::world::{World, secret_from_env};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +35,7 @@ struct Options {
     #[arg(long, env = "SCRIP_ADDR", default_value = "127.0.0.1:3000")]
     addr: SocketAddr,
     /// The folder that keeps the tables.
-    #[arg(long, global = true, default_value = ".scrip")]
+    #[arg(long, default_value = ".scrip")]
     data: PathBuf,
     /// Keep the tables in memory instead.
     #[arg(long, conflicts_with = "data")]
@@ -46,12 +44,8 @@ struct Options {
     #[arg(long, value_parser = |text: &str| Instant::parse(text).ok_or("not a time in RFC 3339"))]
     now: Option<Instant>,
     /// Use the DynamoDB at this address instead of the embedded one.
-    #[arg(long, global = true, env = "DYNAMODB_ENDPOINT_URL")]
+    #[arg(long, env = "DYNAMODB_ENDPOINT_URL")]
     endpoint: Option<String>,
-    /// For commands: use the tables of a deployed stack, ACCOUNTS_TABLE and LEDGER_TABLE, with the
-    /// credentials and the region of the environment.
-    #[arg(long, global = true, conflicts_with_all = ["endpoint", "memory", "now"])]
-    deployed: bool,
     /// An origin of the product, besides this address: http://127.0.0.1:8080. May be repeated.
     #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
     origins: Vec<String>,
@@ -69,53 +63,22 @@ enum Command {
         #[arg(long)]
         plain: bool,
     },
-    /// Compare a catalog with the one in force, or put it in force.
-    #[command(subcommand)]
-    Catalog(CatalogCommand),
-    /// Do what Monday 00:00 does: settle the accounts that are due and were used.
-    Recharge {
-        /// Count them, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Ask Stripe what became of the payments of 30 days, and put right what differs.
-    Reconcile,
-    /// Reckon every balance again from its entries, and compare payments with accounts and Stripe.
-    /// Writes nothing. The exit code is 1 if anything differs.
-    Audit {
-        /// This account alone.
-        #[arg(long)]
-        account: Option<AccountId>,
-    },
-    /// Put right what an audit finds after the tables were restored, and park what no rule can.
-    Repair {
-        /// This account alone.
-        #[arg(long)]
-        account: Option<AccountId>,
-        /// Say what would be done first, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Print an account and its pages.
-    Inspect { account: AccountId },
+    /// A word that is no command here.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
 }
 
-#[derive(Clone, Subcommand)]
-enum CatalogCommand {
-    /// Print what would be different.
-    Diff { file: PathBuf },
-    /// Put the catalog in force. Functions use it within a minute.
-    Publish {
-        file: PathBuf,
-        /// Print what would be different, and change nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-}
+/// What `cargo run` did until these were commands of `scrip`, which works on deployed stacks as well.
+const MOVED: [&str; 6] = ["audit", "catalog", "inspect", "recharge", "reconcile", "repair"];
 
 fn main() -> ExitCode {
     local::telemetry::init();
-    match start(Options::parse()) {
+    let options = Options::parse();
+    if let Some(Command::Other(words)) = &options.command {
+        eprintln!("scrip: {}", elsewhere(words.first().map_or("", String::as_str)));
+        return ExitCode::from(2);
+    }
+    match start(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scrip: {error}");
@@ -124,7 +87,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the command, or the stack: again after each reset, with the same options.
+/// Where a command is that is not here.
+fn elsewhere(command: &str) -> String {
+    match MOVED.contains(&command) {
+        true => {
+            format!("`{command}` is a command of scrip now: cargo run -p cli -- --local {command}")
+        }
+        false => format!("there is no command `{command}`: see --help"),
+    }
+}
+
+/// Runs the demo, or the stack: again after each reset, with the same options.
 fn start(options: Options) -> Result<(), Error> {
     let mut terminal = None;
     loop {
@@ -139,13 +112,9 @@ fn start(options: Options) -> Result<(), Error> {
     }
 }
 
-/// Runs it; the stack and the demo until they are told to end.
+/// Runs it until it is told to end.
 async fn watched(options: Options, terminal: &mut Option<Terminal>) -> Result<Ended, Error> {
-    let wants_keys = match &options.command {
-        None | Some(Command::Demo { plain: false }) => true,
-        Some(Command::Demo { plain: true }) => false,
-        Some(_) => return run(options, None).await,
-    };
+    let wants_keys = !matches!(options.command, Some(Command::Demo { plain: true }));
     // Heard before the terminal is another: whenever the process is told to end, it is put back.
     let told = terminal::told_to_end()?;
     if wants_keys && terminal.is_none() {
@@ -165,9 +134,11 @@ enum Ended {
 }
 
 async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended, Error> {
-    let Options { command, addr, data, memory, now, endpoint, deployed, origins, states } = options;
+    let Options { command, addr, data, memory, now, endpoint, origins, states } = options;
+    if command.is_some() {
+        return demo::run(terminal).await.map(|()| Ended::Done);
+    }
     let (data, clock) = match (endpoint, memory) {
-        _ if deployed => (Data::Deployed, LocalClock::default()),
         (Some(url), _) => (Data::Endpoint(url), LocalClock::default()),
         (None, true) => (Data::Memory, LocalClock::default()),
         (None, false) => {
@@ -185,46 +156,8 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         }
         clock.set(now);
     }
-    let Some(command) = command else {
-        let end = serve(addr, &data, clock, origins, terminal, states).await?;
-        return Ok(if end == End::Reset { Ended::Reset(data) } else { Ended::Done });
-    };
-    obey(command, data, clock, terminal).await.map(|()| Ended::Done)
-}
-
-async fn obey(
-    command: Command,
-    data: Data,
-    clock: LocalClock,
-    terminal: Option<&mut Terminal>,
-) -> Result<(), Error> {
-    match command {
-        Command::Demo { .. } => demo::run(terminal).await,
-        Command::Reconcile => reconcile(&data, clock).await,
-        Command::Recharge { dry_run } => {
-            let (world, streams) = world::open(&data, &clock, config(None)).await?;
-            let mappings = Mappings::local(&Template::load(), world, streams);
-            let done = match dry_run {
-                true => sweep::rehearse(&mappings.recharge().world).await?,
-                false => sweep::run(mappings.recharge()).await?,
-            };
-            let (what, unread) = (if dry_run { "to settle" } else { "settled" }, done.broken);
-            println!("{} accounts, {} {what}, {unread} that cannot be read", done.seen, done.done);
-            if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
-        }
-        Command::Audit { account } => audit_all(&data, clock, account).await,
-        Command::Repair { account, dry_run } => repair_all(&data, clock, account, dry_run).await,
-        Command::Inspect { account } => {
-            let (world, _) = world::open(&data, &clock, config(None)).await?;
-            let text = inspect::inspect(&world, &account).await?;
-            print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
-            Ok(())
-        }
-        Command::Catalog(command) => {
-            let (world, _) = world::open(&data, &clock, config(None)).await?;
-            catalog(&world, command).await
-        }
-    }
+    let end = serve(addr, &data, clock, origins, terminal, states).await?;
+    Ok(if end == End::Reset { Ended::Reset(data) } else { Ended::Done })
 }
 
 async fn serve(
@@ -235,9 +168,6 @@ async fn serve(
     terminal: Option<&mut Terminal>,
     states: bool,
 ) -> Result<End, Error> {
-    if matches!(data, Data::Deployed) {
-        return Err("--deployed: for commands; a deployed stack is not served from here".into());
-    }
     if !addr.ip().is_loopback() {
         return Err("--addr: the local stack has no IAM and listens on loopback only".into());
     }
@@ -252,9 +182,10 @@ async fn serve(
         top_up_url: Some(format!("{base}/")),
         public_url: Some(base.clone()),
         origins,
-        ..config(None)
+        tables: tables::names(),
+        ..Config::default()
     };
-    let (world, streams) = world::open(data, &clock, config).await?;
+    let Opened { world, streams, table } = world::open(data, &clock, config).await?;
     let world = world.with_session_keys(session::new_keys());
     let mappings = Mappings::local(&Template::load(), world.clone(), streams);
     let (functions, stripe) = with_stripe(Functions::new(world), &base, data, &clock)?;
@@ -262,7 +193,8 @@ async fn serve(
     seed::seed(&functions).await?;
     let running = mappings.clone().run(clock.clone());
     let (log, start) = (RequestLog::On, Start::with_editor(editor));
-    let stack = Stack { functions, clock: clock.clone(), stripe, mappings, log, start };
+    let clocked = clock.clone();
+    let stack = Stack { functions, clock: clocked, stripe, mappings, table, log, start };
     let (functions, stripe) = (stack.functions.clone(), stack.stripe.clone());
     let serving = tokio::spawn(server::serve(listener, stack));
     let editing = tokio::spawn(editor::serve(beside, functions.clone()));
@@ -298,92 +230,11 @@ fn with_stripe(
         Data::Folder(folder) => {
             LocalStripe::kept_in(folder.join(world::STRIPE), clock.clock(), base)?
         }
-        Data::Memory | Data::Endpoint(_) | Data::Deployed => LocalStripe::new(clock.clock(), base),
+        Data::Memory | Data::Endpoint(_) => LocalStripe::new(clock.clock(), base),
     };
     let stripe = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")))?;
     let secret = Secret::fixed(stripe::WEBHOOK_SECRET);
     Ok((functions.with_stripe(stripe, secret), Some(local)))
-}
-
-/// Asks Stripe for the last 30 days and puts right what differs.
-async fn reconcile(data: &Data, clock: LocalClock) -> Result<(), Error> {
-    let functions = asking(data, &clock).await?;
-    let report = reconcile::run(functions.world(), functions.stripe()).await?;
-    println!("{}", serde_json::to_string_pretty(&report)?);
-    Ok(())
-}
-
-/// Names what differs, in one account or in all.
-async fn audit_all(
-    data: &Data,
-    clock: LocalClock,
-    account: Option<AccountId>,
-) -> Result<(), Error> {
-    let functions = asking(data, &clock).await?;
-    let (world, stripe) = (functions.world(), functions.stripe());
-    let report = audit::run(world, Some(stripe), account.as_ref()).await?;
-    report.differences.iter().for_each(|difference| println!("{difference}"));
-    let (seen, differences) = (report.seen, report.differences.len());
-    println!("{seen} accounts, {differences} differences");
-    if differences > 0 { Err("something differs: see above".into()) } else { Ok(()) }
-}
-
-/// Puts right what can be, in one account or in all, and parks the rest.
-async fn repair_all(
-    data: &Data,
-    clock: LocalClock,
-    account: Option<AccountId>,
-    dry_run: bool,
-) -> Result<(), Error> {
-    let functions = asking(data, &clock).await?;
-    let (world, stripe) = (functions.world(), functions.stripe());
-    let acts = repair::run(world, Some(stripe), account.as_ref(), dry_run).await?;
-    for act in &acts {
-        println!("{}: {}", act.done.name(), act.difference);
-    }
-    let count = |done| acts.iter().filter(|act| act.done == done).count();
-    let (repaired, parked) = (count(Done::Repaired), count(Done::Parked));
-    let (left, would) = (count(Done::Left), if dry_run { "would be " } else { "" });
-    println!("{would}repaired {repaired}, parked {parked}, left {left}");
-    if left > 0 { Err("something could not be written: see above".into()) } else { Ok(()) }
-}
-
-/// The functions, and until the process ends a Stripe that answers them; of a deployed stack, the
-/// Stripe whose key is in the secret STRIPE_KEY_ARN.
-async fn asking(data: &Data, clock: &LocalClock) -> Result<Functions, Error> {
-    if matches!(data, Data::Deployed) {
-        let functions = Functions::new(world::open(data, clock, config(None)).await?.0);
-        let now = functions.world().clock.now();
-        let key = secret_from_env("STRIPE_KEY_ARN", now).await?;
-        let stripe = Stripe::by_secret(key, None, now).await?;
-        // No webhook comes to a command.
-        return Ok(functions.with_stripe(stripe, Secret::fixed("")));
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let base = format!("http://{}", listener.local_addr()?);
-    let functions = Functions::new(world::open(data, clock, config(None)).await?.0);
-    let (functions, local) = with_stripe(functions, &base, data, clock)?;
-    local.map(|local| tokio::spawn(stripe::serve(listener, local)));
-    Ok(functions)
-}
-
-async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {
-    let (file, publishes) = match &command {
-        CatalogCommand::Diff { file } => (file, false),
-        CatalogCommand::Publish { file, dry_run } => (file, !dry_run),
-    };
-    for line in publish::diff(world, file).await? {
-        println!("{line}");
-    }
-    match publishes {
-        true => publish::publish(world, file).await?,
-        false => println!("nothing was changed"),
-    }
-    Ok(())
-}
-
-fn config(top_up_url: Option<String>) -> Config {
-    Config { tables: tables::names(), top_up_url, ..Config::default() }
 }
 
 fn origin(text: &str) -> Result<String, &'static str> {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use shared::domain::Instant;
 
 use crate::change;
+use crate::dynamodb;
 use crate::routes::Functions;
 use crate::stripe;
 
@@ -75,6 +76,7 @@ fn is_noise(method: &str, path: &str) -> bool {
     let by_themselves = ["/_local/", "/assets/", "/scrip.js", "/favicon", "/v1/me/checkouts/"];
     method == "OPTIONS"
         || path.starts_with(stripe::PREFIX)
+        || dynamodb::is_at(path)
         || (reads && by_themselves.iter().any(|begins| path.starts_with(begins)))
 }
 

@@ -12,31 +12,17 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::clock::LocalClock;
 use crate::control;
-use crate::mappings::Mappings;
-use crate::request_log::RequestLog;
-use crate::routes::Functions;
-use crate::start::{self, Start};
-use crate::stripe::{self, LocalStripe};
+use crate::dynamodb;
+use crate::reply::reply;
+use crate::stack::Stack;
+use crate::{start, stripe};
 
-/// What is read of a body: a byte more than any route takes, so that the route refuses it.
+/// What is read of a body: a byte more than any route of the contract takes, so that it refuses it.
 const MOST_BYTES: usize = 256 * 1024 + 1;
 
 /// How many ports are tried to find one that is free.
 const MOST_PORTS: usize = 100;
-
-/// What is served.
-#[derive(Clone)]
-pub struct Stack {
-    pub functions: Functions,
-    pub clock: LocalClock,
-    /// None: the real Stripe is used.
-    pub stripe: Option<LocalStripe>,
-    pub mappings: Mappings,
-    pub log: RequestLog,
-    pub start: Start,
-}
 
 #[derive(Clone)]
 struct Served {
@@ -90,7 +76,9 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
             .into_response();
     }
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MOST_BYTES).await else {
+    let at_tables = dynamodb::is_at(parts.uri.path());
+    let most = if at_tables { dynamodb::MAX_BYTES } else { MOST_BYTES };
+    let Ok(body) = to_bytes(body, most).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let request = lambda_http::Request::from_parts(parts, body.to_vec().into());
@@ -115,11 +103,17 @@ async fn local(
     request: &lambda_http::Request,
 ) -> lambda_http::Response<lambda_http::Body> {
     let path = request.uri().path();
+    if dynamodb::is_at(path) {
+        return dynamodb::answer(stack.table.as_ref(), request);
+    }
+    if path == "/_local/stack" && request.method() == "GET" {
+        return control::stack(stack);
+    }
     let post = request.method() == "POST" && control::is_json(request);
     if let Some(task) = path.strip_prefix("/_local/schedule/").filter(|_| post) {
         return match stack.mappings.fire(task).await {
-            Some(done) => control::reply(200, &done),
-            None => control::reply(404, &json!({ "detail": "nothing of that name was done" })),
+            Some(done) => reply(200, &done),
+            None => reply(404, &json!({ "detail": "nothing of that name was done" })),
         };
     }
     if path == "/_local/events" && request.method() == "GET" {
@@ -139,7 +133,7 @@ async fn local(
         }
         Some(session) if post => {
             let pressed = stripe::page::press(local, &stack.functions, session, request).await;
-            control::reply(pressed.0, &pressed.1)
+            reply(pressed.0, &pressed.1)
         }
         _ => control::answer(&stack.clock, request),
     }

@@ -2,8 +2,8 @@
 //! asks for it.
 
 use console::Term;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
+use shared::telemetry::{for_a_person, logger};
+use tracing_subscriber::filter::Targets;
 
 /// The crates of this workspace that run here.
 const OURS: [&str; 12] = [
@@ -27,22 +27,13 @@ pub fn init() {
     let asked = std::env::var("RUST_LOG").ok();
     let levels = levels(asked.as_deref());
     let started = match Term::stderr().is_term() || Term::stdout().is_term() {
-        true => {
-            let lines = tracing_subscriber::fmt().compact().without_time().with_target(false);
-            let lines = lines.with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
-            tracing::subscriber::set_global_default(lines.finish().with(levels))
-        }
-        false => {
-            let logger = shared::telemetry::logger(levels, std::io::stdout);
-            tracing::subscriber::set_global_default(logger)
-        }
+        true => tracing::subscriber::set_global_default(for_a_person(levels)),
+        false => tracing::subscriber::set_global_default(logger(levels, std::io::stdout)),
     };
     started.expect("logging starts once");
 }
 
-/// What is logged: what `RUST_LOG` asked for, or our own warnings and errors. Something that is not
-/// a level, nor levels by module, asks for nothing.
+/// What is logged: what `RUST_LOG` asked for, or our own warnings and errors.
 pub fn levels(asked: Option<&str>) -> Targets {
-    let asked = asked.and_then(|asked| asked.parse().ok());
-    asked.unwrap_or_else(|| Targets::new().with_targets(OURS.map(|name| (name, LevelFilter::WARN))))
+    shared::telemetry::levels(asked, &OURS)
 }

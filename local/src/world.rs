@@ -3,14 +3,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::Builder;
 use dynoxide::Database;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::store::Store;
-use shared::world::{World, call_retry, call_timeout};
+use shared::world::World;
+
+pub use shared::world::sdk;
 
 use crate::clock::LocalClock;
 use crate::embedded::Embedded;
@@ -30,8 +31,6 @@ pub enum Data {
     Folder(PathBuf),
     /// At this DynamoDB endpoint.
     Endpoint(String),
-    /// In AWS, as the environment says: those of a deployed stack.
-    Deployed,
 }
 
 /// Files of [`Data::Folder`]: the tables,
@@ -73,22 +72,25 @@ impl fmt::Display for Data {
             Data::Memory => f.write_str("in memory"),
             Data::Folder(folder) => write!(f, "in {}", folder.display()),
             Data::Endpoint(url) => write!(f, "at {url}"),
-            Data::Deployed => f.write_str("in AWS"),
         }
     }
 }
 
-/// Opens the tables, making those that are missing, and the world around them, with the streams of
-/// the tables. Those of an endpoint stay empty. Each function reaches the tables under its role.
+/// Tables that are open.
+pub struct Opened {
+    /// The world around them; each function reaches them under its role.
+    pub world: World,
+    /// What is written to them. Of an endpoint: nothing.
+    pub streams: Streams,
+    /// What answers for them, whoever asks. None: an endpoint does.
+    pub table: Option<Embedded>,
+}
+
+/// Opens the tables, making those that are missing.
 ///
 /// # Errors
-/// If the folder cannot be written, the endpoint not reached, the environment does not name tables of
-/// AWS and who may use them, or the catalog is wrong.
-pub async fn open(
-    data: &Data,
-    clock: &LocalClock,
-    config: Config,
-) -> Result<(World, Streams), Error> {
+/// If the folder cannot be written, the endpoint not reached, or the catalog is wrong.
+pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Opened, Error> {
     let template = Template::load();
     let (streams, roles) = (Streams::of(&template, &config.tables), Roles::of(&template));
     let database = match data {
@@ -98,10 +100,8 @@ pub async fn open(
             let sdk = sdk(roles.client(client), url);
             let entropy = Entropy::system();
             let world = assemble(sdk, Clock::system(), clock.clock(), entropy, config).await?;
-            return Ok((world, streams));
+            return Ok(Opened { world, streams, table: None });
         }
-        // Neither a role nor a moved clock: whoever has the credentials does it, now.
-        Data::Deployed => return Ok((World::from_env(Clock::system()).await?, streams)),
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
             std::fs::create_dir_all(folder)?;
@@ -109,10 +109,10 @@ pub async fn open(
             Database::new(path.to_str().ok_or("--data: the path is not UTF-8")?)?
         }
     };
-    let client = Embedded::new(database, clock.clock()).streamed(streams.clone()).client();
-    let sdk = sdk(roles.client(client), "http://embedded");
+    let table = Embedded::new(database, clock.clock()).streamed(streams.clone());
+    let sdk = sdk(roles.client(table.client()), "http://embedded");
     let world = assemble(sdk, clock.clock(), clock.clock(), Entropy::system(), config).await?;
-    Ok((world, streams))
+    Ok(Opened { world, streams, table: Some(table) })
 }
 
 /// The world over any SDK: `compared` is the clock that DynamoDB's is compared with.
@@ -129,17 +129,4 @@ pub async fn assemble(
     tables::create(&Client::from_conf(sdk.clone().build()), &config.tables).await?;
     let store = Store::new(sdk, config.tables.clone(), compared);
     Ok(World::new(store, clock, entropy, config).await?)
-}
-
-/// The SDK as the local stack and the tests use it: no account, no region, no profile.
-pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
-    aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .endpoint_url(endpoint)
-        .http_client(client)
-        .timeout_config(call_timeout())
-        .retry_config(call_retry())
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
 }

@@ -1,4 +1,5 @@
 //! Logs and metrics on standard output, where Lambda collects them: each event is one line of JSON.
+//! A program that a person runs writes lines of text on standard error instead.
 
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -25,6 +26,22 @@ where
     let lines = tracing_subscriber::fmt().json().with_current_span(false).with_span_list(false);
     let lines = lines.with_max_level(LevelFilter::TRACE).with_writer(writer);
     lines.finish().with(filter)
+}
+
+/// What turns each event that passes `filter` into a line of text on standard error, for a person.
+pub fn for_a_person(filter: Targets) -> impl Subscriber + Send + Sync {
+    let lines = tracing_subscriber::fmt().compact().without_time().with_target(false);
+    let lines = lines.with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    lines.finish().with(filter)
+}
+
+/// What a program that a person runs logs: what `RUST_LOG` asked for, or the warnings and errors of
+/// `ours`, the crates of this workspace that run in it. Something that is not a level, nor levels by
+/// module, asks for nothing.
+pub fn levels(asked: Option<&str>, ours: &[&str]) -> Targets {
+    let asked = asked.and_then(|asked| asked.parse().ok());
+    let warnings = || ours.iter().map(|name| (*name, LevelFilter::WARN));
+    asked.unwrap_or_else(|| Targets::new().with_targets(warnings()))
 }
 
 /// Prints a line of metrics beside those of the log.

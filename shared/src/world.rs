@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::{Builder, Region, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
 use crate::clock::{Clock, Entropy};
@@ -63,7 +64,7 @@ impl World {
     pub async fn from_env(clock: Clock) -> Result<World, StartError> {
         let config = Config::read(|name| std::env::var(name).ok())?;
         let aws = aws().await;
-        let builder = aws_sdk_dynamodb::config::Builder::from(&aws);
+        let builder = Builder::from(&aws);
         let store = Store::new(builder, config.tables.clone(), clock.clone());
         let keys = config
             .session_keys_arn
@@ -148,6 +149,20 @@ impl World {
 pub async fn aws() -> SdkConfig {
     let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(https_client());
     aws.timeout_config(call_timeout()).retry_config(call_retry()).load().await
+}
+
+/// The SDK for a DynamoDB at `endpoint` that asks nobody who he is: no account, no region, no profile.
+/// The local stack's, the tests', an emulator.
+pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
+    Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(endpoint)
+        .http_client(client)
+        .timeout_config(call_timeout())
+        .retry_config(call_retry())
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
 }
 
 /// The secret whose ARN is in the variable `name`, as it is now in Secrets Manager.

@@ -1,6 +1,6 @@
 //! The catalog: reviewed data, refused by the key that is wrong, published without a deploy.
 
-use local::publish;
+use cli::publish;
 use serde_json::Value;
 use shared::domain::Catalog;
 

@@ -22,7 +22,7 @@ use crate::restart::{Folder, program};
 /// For how long a line may be waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).stdin(Stdio::null());
     for name in ["DYNAMODB_ENDPOINT_URL", "STRIPE_SECRET_KEY", "SCRIP_ADDR", "RUST_LOG"] {

@@ -11,6 +11,7 @@ mod calendar;
 mod capacity;
 mod catalogs;
 mod client;
+mod commands;
 mod concurrency;
 mod debits;
 mod docs;

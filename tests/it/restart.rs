@@ -23,10 +23,16 @@ use load::{ACCOUNTS, BUYER, CLIENTS, JSON, Load, ask, keyed, pause};
 
 /// The stack begins ten seconds before a Monday.
 const BEGINS: &str = "2026-11-22T23:59:50Z";
-/// The program that `cargo run` starts, as it is built from this source: once in a run of the tests.
+/// The program that `cargo run` starts, as it is built from this source.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(build)
+    PROGRAM.get_or_init(|| programs().join("local"))
+}
+
+/// The folder of the programs `local` and `scrip`, which are built once in a run of the tests.
+pub(crate) fn programs() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build)
 }
 
 fn build() -> PathBuf {
@@ -34,7 +40,8 @@ fn build() -> PathBuf {
     let folder = test.ancestors().nth(2).expect("the folder of the profile");
     let mut build = Command::new(env!("CARGO"));
     // Beside the tests of the workspace: with the features that they ask for, nothing is built twice.
-    build.args(["build", "--quiet", "--workspace", "--bin", "local", "--test", "it"]);
+    let programs = ["--bin", "local", "--bin", "scrip", "--test", "it"];
+    build.args(["build", "--quiet", "--workspace"]).args(programs);
     // What cargo says to a test of the crate it is in, the script that builds `ring` would hear too,
     // and everything with TLS would be built again.
     let said = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.starts_with(of));
@@ -45,8 +52,8 @@ fn build() -> PathBuf {
     let profile = folder.file_name().and_then(|name| name.to_str()).expect("a profile");
     build.args(["--profile", if profile == "debug" { "dev" } else { profile }]);
     let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
-    assert!(built.success(), "cargo build --bin local");
-    folder.join("local")
+    assert!(built.success(), "cargo build --bin local --bin scrip");
+    folder.to_owned()
 }
 
 /// A folder of the test's own, gone when the test is.

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use tests::proof::{self, MUTANT_SEEDS, OPERATIONS};
 use tests::simulation::mutants::{MUTANTS, Mutant, PER_MUTANT};
-use tests::simulation::{PER_SEED, naive, play, play_all};
+use tests::simulation::naive::naive;
+use tests::simulation::{PER_SEED, play, play_all};
 
 #[test]
 fn no_credit_is_lost_doubled_or_spent_twice() {

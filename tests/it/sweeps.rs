@@ -147,7 +147,7 @@ async fn many_accounts_over_a_monday() {
 
     // The sweep, killed anywhere and begun again from its last message.
     let mut random = StdRng::seed_from_u64(7);
-    let surroundings = stack.mappings.recharge();
+    let world = stack.world();
     let mut messages: Vec<Part> = Part::all(Task::Recharge, 8).collect();
     let (mut kills, began) = (0, std::time::Instant::now());
     while let Some(part) = messages.pop() {
@@ -156,7 +156,7 @@ async fn many_accounts_over_a_monday() {
             requests -= 1;
             requests > 0
         };
-        let rest = sweep(surroundings, part.clone(), goes_on).await.expect("swept");
+        let rest = sweep(world, None, part.clone(), goes_on).await.expect("swept");
         match rest {
             // What it did is done; that it did it is forgotten.
             Some(_) if random.random_ratio(1, 3) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ::audit::Difference;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use local::repair::Done;
+use cli::repair::Done;
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use serde_json::Value;
 use shared::secrets::Secret;
@@ -113,7 +113,7 @@ async fn audited(stack: &Stack, with_stripe: bool) -> Vec<Difference> {
     let stripe = with_stripe.then(|| functions.stripe());
     for _ in 0..TRIES {
         // On a busy machine Stripe may answer late: then it is asked again.
-        if let Ok(report) = local::audit::run(functions.world(), stripe, None).await {
+        if let Ok(report) = ::audit::report(functions.world(), stripe, None, |_| ()).await {
             return report.differences;
         }
     }
@@ -146,10 +146,10 @@ async fn play(shop: Shop, accounts: Items, filed: Items, sent: Vec<Sent>) -> Tol
         *told.found.entry(difference.kind.name()).or_default() += 1;
     }
     let (world, stripe) = (stack.functions.world(), stack.functions.stripe());
-    let mut acts = local::repair::run(world, Some(stripe), None, false).await;
+    let mut acts = cli::repair::run(world, Some(stripe), None, false).await;
     for _ in 1..TRIES {
         if acts.is_err() {
-            acts = local::repair::run(world, Some(stripe), None, false).await;
+            acts = cli::repair::run(world, Some(stripe), None, false).await;
         }
     }
     for act in acts.expect("repaired") {

@@ -7,6 +7,7 @@ mod difference;
 mod findings;
 mod ledger;
 mod payment;
+mod report;
 mod walk;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use shared::world::World;
 pub use account::{REPAIR, account};
 pub use difference::{Difference, Kind};
 pub use payment::{AuditError, kept, of_stripe, told};
+pub use report::{Progress, Report, SEGMENTS, report};
 pub use walk::{Place, Walked, accounts, orphans, walk};
 
 /// What the function needs besides its world.

@@ -75,9 +75,10 @@ async fn part(surroundings: &Surroundings, record: &Value, left: Duration) -> Re
     let body = record["body"].as_str().ok_or("a message has no body")?;
     let part = Part::read(body)?;
     let until = tokio::time::Instant::now() + left;
-    let rest = sweep(surroundings, part, |_| tokio::time::Instant::now() < until).await?;
+    let Surroundings { world, queue, bus } = surroundings;
+    let rest = sweep(world, Some(bus), part, |_| tokio::time::Instant::now() < until).await?;
     match rest {
-        Some(rest) => Ok(surroundings.queue.send(&[rest.message()]).await?),
+        Some(rest) => Ok(queue.send(&[rest.message()]).await?),
         None => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! One segment swept, as far as there is time.
 
 use lambda_runtime::Error;
+use shared::bus::Bus;
 use shared::decide::{Write, announce, settle};
 use shared::domain::{Account, Catalog, Instant};
 use shared::metrics::{Metric, Of};
@@ -8,22 +9,21 @@ use shared::store::Loaded;
 use shared::world::World;
 
 use crate::part::{Part, Progress, Task};
-use crate::surroundings::Surroundings;
 
 /// How many accounts one request reads: 100 of 1 KB are 12.5 read units, as stale reads.
 const READ: i32 = 100;
 
 /// Sweeps from where `part` begins while `goes_on`, which is asked after each request, says so. Returns
-/// the part that is left; None: it is done.
+/// the part that is left; None: it is done. A recharge needs no bus: the tables' streams tell of it.
 ///
 /// # Errors
 /// If the table cannot be read. What was done stays done: the part may begin anew.
 pub async fn sweep(
-    surroundings: &Surroundings,
+    world: &World,
+    bus: Option<&Bus>,
     mut part: Part,
     mut goes_on: impl FnMut(&Progress) -> bool,
 ) -> Result<Option<Part>, Error> {
-    let world = &surroundings.world;
     loop {
         let catalog = world.catalog().await;
         let scan = world.store.scan(part.segment, part.of, part.after.as_ref(), READ).await?;
@@ -34,8 +34,8 @@ pub async fn sweep(
                 Ok(loaded) => {
                     let now = world.clock.now();
                     match part.task {
-                        Task::Recharge => recharge(surroundings, &loaded, &catalog, now).await,
-                        Task::Expiring => expiring(surroundings, &loaded, &catalog, now).await,
+                        Task::Recharge => recharge(world, &loaded, &catalog, now).await,
+                        Task::Expiring => expiring(bus, &loaded, &catalog, now).await,
                     }
                 }
                 Err(error) => Err(error.into()),
@@ -87,7 +87,7 @@ pub fn is_to_be_settled(account: &Account, now: Instant) -> bool {
 
 /// Settles the account. Losing to somebody who settles it too, or uses it, is as good.
 async fn recharge(
-    surroundings: &Surroundings,
+    world: &World,
     loaded: &Loaded,
     catalog: &Catalog,
     now: Instant,
@@ -97,22 +97,23 @@ async fn recharge(
         return Ok(false);
     }
     let change = settle::change(account, catalog, now)?;
-    surroundings.world.store.commit(&Write::account(change)).await?;
+    world.store.commit(&Write::account(change)).await?;
     Ok(true)
 }
 
 /// Announces the grants of the account that expire soon.
 async fn expiring(
-    surroundings: &Surroundings,
+    bus: Option<&Bus>,
     loaded: &Loaded,
     catalog: &Catalog,
     now: Instant,
 ) -> Result<bool, Error> {
+    let bus = bus.ok_or("there is no bus to announce it on")?;
     let settled = settle::settle(&loaded.account, catalog, now)?;
     let events = announce::expiring(&settled.account, now);
     for events in events.chunks(shared::bus::MOST) {
         let events: Vec<_> = events.iter().collect();
-        for taken in surroundings.bus.put(&events, catalog).await {
+        for taken in bus.put(&events, catalog).await {
             taken?;
         }
     }

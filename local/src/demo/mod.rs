@@ -42,7 +42,7 @@ pub async fn run(terminal: Option<&mut Terminal>) -> Result<(), Error> {
         origins: vec![PRODUCT.to_owned()],
         ..Config::default()
     };
-    let (world, _) = world::open(&Data::Memory, &clock, config).await?;
+    let world = world::open(&Data::Memory, &clock, config).await?.world;
     let functions = Functions::new(world.with_session_keys(session::new_keys()));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);

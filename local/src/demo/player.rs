@@ -10,7 +10,6 @@ use super::door::{Came, Door, Error, came, expect};
 use super::scenes::{ACCOUNT, Do, SCENES, Sent};
 use super::screen::Screen;
 use super::{ledger, rush};
-use crate::audit;
 use crate::change::Tone;
 use crate::clock::LocalClock;
 use crate::routes::Functions;
@@ -189,7 +188,7 @@ impl Player<'_> {
     async fn audit(&self, screen: &mut Screen<'_>) -> Result<(), Error> {
         let functions = &self.door.functions;
         let (account, stripe) = (ACCOUNT.parse()?, functions.stripe());
-        let report = audit::run(functions.world(), Some(stripe), Some(&account)).await?;
+        let report = audit::report(functions.world(), Some(stripe), Some(&account), |_| ()).await?;
         let differences = report.differences.len();
         screen.glow(&format!("audit: {} account, {differences} differences", report.seen)).await?;
         expect(differences == 0, || format!("{:?}", report.differences))

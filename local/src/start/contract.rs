@@ -9,7 +9,7 @@ use shared::http::customer::COOKIE;
 use shared::session::{LONGEST, Scope};
 
 use super::lasting::RETURN_PATH;
-use crate::server::Stack;
+use crate::stack::Stack;
 
 /// The contract, read when it is first asked for.
 static CONTRACT: LazyLock<Value> = LazyLock::new(|| {

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::file;
 use crate::control;
+use crate::reply::reply;
 use crate::routes::Functions;
 use crate::server::is_meant;
 
@@ -82,7 +83,7 @@ impl Editor {
             ("GET", "/editor.js") => self.file("text/javascript; charset=utf-8", SCRIPT),
             ("POST", "/session") if is_json => self.session(request).await,
             ("POST", "/write") if is_json => self.write(request).await,
-            _ => control::reply(404, &json!({ "detail": "no such route" })),
+            _ => reply(404, &json!({ "detail": "no such route" })),
         }
     }
 
@@ -112,8 +113,8 @@ impl Editor {
             "return_url": format!("http://{}/", self.addr) });
         let (status, answer) = self.post(request, "sessions", None, &body).await;
         match answer["token"].as_str() {
-            Some(token) => control::reply(200, &json!({ "token": token })),
-            None => control::reply(status, &answer),
+            Some(token) => reply(200, &json!({ "token": token })),
+            None => reply(status, &answer),
         }
     }
 
@@ -126,8 +127,8 @@ impl Editor {
         let body = json!({ "action": "rich_text", "quantity": 1, "user": "ada" });
         let (status, answer) = self.post(request, "debits", sent["key"].as_str(), &body).await;
         match status {
-            201 => control::reply(200, &json!({ "text": TEXT, "receipt": answer })),
-            _ => control::reply(status, &answer),
+            201 => reply(200, &json!({ "text": TEXT, "receipt": answer })),
+            _ => reply(status, &answer),
         }
     }
 

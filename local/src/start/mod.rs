@@ -4,17 +4,19 @@
 
 mod contract;
 pub mod editor;
+mod known;
 mod lasting;
 
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::domain::AccountId;
 
-use self::lasting::Lasting;
-use crate::server::Stack;
+pub use self::known::Start;
+use crate::reply::reply;
+use crate::stack::Stack;
 use crate::states::STATES;
 use crate::stripe::Deed;
-use crate::{audit, control, seed};
+use crate::{control, seed};
 
 /// Where all of it is, besides `/`.
 const FOLDER: &str = "/_local/start/";
@@ -28,21 +30,6 @@ const FILES: [(&str, &str, &str); 2] = [
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
-
-/// What the start page knows besides the stack.
-#[derive(Clone, Debug, Default)]
-pub struct Start {
-    lasting: Lasting,
-    /// Where the small editor is: `http://127.0.0.1:3001`. None: there is none.
-    editor: Option<String>,
-}
-
-impl Start {
-    /// One that leads to an editor at this origin.
-    pub fn with_editor(origin: String) -> Start {
-        Start { editor: Some(origin), ..Start::default() }
-    }
-}
 
 /// Answers what is for the start page.
 ///
@@ -63,22 +50,22 @@ pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, R
     let Some(name) = path.strip_prefix(FOLDER) else { return Err(request) };
     Ok(match (method, name) {
         ("GET", "") => page(stack).await,
-        ("GET", "accounts") => control::reply(200, &json!({ "accounts": accounts(stack).await })),
+        ("GET", "accounts") => reply(200, &json!({ "accounts": accounts(stack).await })),
         ("GET", "payments") => {
             let payments = stack.stripe.as_ref().map(|stripe| stripe.payments());
-            control::reply(200, &json!({ "payments": payments }))
+            reply(200, &json!({ "payments": payments }))
         }
         ("GET", "contract") => {
-            control::reply(200, &json!({ "operations": contract::operations(stack).await }))
+            reply(200, &json!({ "operations": contract::operations(stack).await }))
         }
         ("GET", name) => match FILES.iter().find(|(known, ..)| *known == name) {
             Some((_, kind, text)) => file(kind, (*text).to_owned(), POLICY),
-            None => control::reply(404, &json!({ "detail": "no such route" })),
+            None => reply(404, &json!({ "detail": "no such route" })),
         },
         ("POST", "enter") => enter(stack, &request),
         ("POST", "audit") if control::is_json(&request) => audited(stack).await,
-        ("POST", "audit") => control::reply(415, &json!({ "detail": "wants application/json" })),
-        _ => control::reply(404, &json!({ "detail": "no such route" })),
+        ("POST", "audit") => reply(415, &json!({ "detail": "wants application/json" })),
+        _ => reply(404, &json!({ "detail": "no such route" })),
     })
 }
 
@@ -154,7 +141,7 @@ fn enter(stack: &Stack, request: &Request) -> Response<Body> {
     let account = account.and_then(|account| account.parse::<AccountId>().ok());
     let from_a_page = request.headers().contains_key("origin");
     let Some(account) = account.filter(|_| from_a_page) else {
-        return control::reply(400, &json!({ "detail": "wants a form of the start page" }));
+        return reply(400, &json!({ "detail": "wants a form of the start page" }));
     };
     let waiting = stack.stripe.as_ref().and_then(|stripe| {
         let session = stripe.latest_of(account.as_str())?;
@@ -177,15 +164,16 @@ fn enter(stack: &Stack, request: &Request) -> Response<Body> {
 /// Recomputes every balance from its entries, and says what differs.
 async fn audited(stack: &Stack) -> Response<Body> {
     let (world, stripe) = (stack.functions.world(), stack.functions.stripe());
-    match audit::quietly(world, stack.stripe.as_ref().map(|_| stripe)).await {
+    let stripe = stack.stripe.as_ref().map(|_| stripe);
+    match audit::report(world, stripe, None, |_| ()).await {
         Ok(report) => {
             let differences = report.differences.iter().map(ToString::to_string);
             let differences: Vec<String> = differences.collect();
-            control::reply(200, &json!({ "seen": report.seen, "differences": differences }))
+            reply(200, &json!({ "seen": report.seen, "differences": differences }))
         }
         Err(error) => {
             tracing::warn!(%error, "the audit did not end");
-            control::reply(503, &json!({ "detail": error.to_string() }))
+            reply(503, &json!({ "detail": error.to_string() }))
         }
     }
 }

@@ -13,14 +13,13 @@ pub mod page;
 pub mod payment;
 pub mod plan;
 pub mod refund;
+mod row;
 pub mod settle;
 pub mod tally;
 pub mod write;
 
-pub use write::{
-    AccountWrite, Edition, Entrance, Expect, Field, Guard, Mark, Missing, Name, Page, Receipt,
-    Returned, Row, RowKey, RowWrite, Seen, Step, UnreadEvent, Write,
-};
+pub use row::{Edition, Entrance, Mark, Name, Page, Receipt, Returned, Row, RowKey, UnreadEvent};
+pub use write::{AccountWrite, Expect, Field, Guard, Missing, RowWrite, Seen, Step, Write};
 
 use crate::domain::instant::Span;
 

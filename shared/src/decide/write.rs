@@ -1,12 +1,10 @@
 //! Writes as data: what to write, and on what condition.
 
+use super::row::{Mark, Returned, Row, RowKey};
 use crate::domain::catalog::ActionNumber;
-use crate::domain::ledger::Stretch;
-use crate::domain::payment::{Customer, Decided, IntentId};
-use crate::domain::usage::DayUsage;
+use crate::domain::payment::{Decided, IntentId};
 use crate::domain::{
-    Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Order,
-    Payment, Seq,
+    Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Seq,
 };
 
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
@@ -89,54 +87,6 @@ pub enum Field {
     Decision(Decided),
 }
 
-/// A row of the ledger, whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Row {
-    Page(Page),
-    Name(Name),
-    Receipt(Receipt),
-    /// What was given back so far of a debit or a capture.
-    Returned(AccountId, OperationId, Credits),
-    /// The usage of a day.
-    Day(AccountId, Box<DayUsage>),
-    Order(Box<Order>),
-    Payment(Box<Payment>),
-    /// Stripe's name for an account.
-    Customer(Customer),
-    /// That a payment or an event waits for an operator.
-    Mark(Mark),
-    Event(UnreadEvent),
-    /// The catalog in force.
-    Catalog(Edition),
-    /// The same under its version, for ever.
-    CatalogVersion(Edition),
-    Entrance(Entrance),
-    /// A row that `repair` took out of its place: a person can still read it.
-    Aside(Box<Row>),
-}
-
-/// Where a row of the ledger is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowKey {
-    /// By the time and the first number in its key.
-    Page(AccountId, Instant, Seq),
-    Receipt(AccountId, Key),
-    Returned(AccountId, OperationId),
-    Order(OperationId),
-    Event(String),
-    Mark(Instant, String),
-}
-
-/// That a payment or an event waits for an operator, in the order in which they came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    pub at: Instant,
-    /// Of the payment, or of the event.
-    pub id: String,
-    /// What there is to know, in one line.
-    pub problem: String,
-}
-
 impl Write {
     /// A write of an account alone.
     pub fn account(account: AccountWrite) -> Write {
@@ -151,13 +101,6 @@ impl Write {
     /// A row that was not there.
     pub fn once(row: Row) -> Write {
         Write::row(RowWrite::Put(row, Expect::Absent))
-    }
-}
-
-impl Row {
-    /// Whether its writer, when it finds the row there, can tell that it wrote it, or need not know.
-    pub fn tells_its_writer(&self) -> bool {
-        matches!(self, Row::Page(_) | Row::Name(_) | Row::Entrance(_) | Row::Day(..))
     }
 }
 
@@ -325,87 +268,4 @@ pub enum Step {
         floor: Instant,
         page_time: Instant,
     },
-}
-
-/// A count of what was given back of a debit or a capture: so that nothing is given back twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Returned {
-    pub debit: OperationId,
-    pub before: Credits,
-    pub after: Credits,
-}
-
-/// Consecutive entries in their final place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    pub account: AccountId,
-    /// Orders the pages: the stamp of the first entry, or of a page before if that is later.
-    pub time: Instant,
-    /// The number of the first entry.
-    pub first: Seq,
-    pub entries: Vec<Entry>,
-    /// The balance after the last entry.
-    pub available: Credits,
-    pub held: Credits,
-}
-
-impl Page {
-    /// The number of the last entry.
-    pub fn last(&self) -> Seq {
-        self.first + self.entries.len() as Seq - 1
-    }
-
-    pub fn stretch(&self) -> Stretch<'_> {
-        let Page { first, entries, available, held, .. } = self;
-        Stretch { first: *first, entries, available: *available, held: *held }
-    }
-}
-
-/// What a key that is not an id stands for. Kept for ever.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    pub account: AccountId,
-    pub key: Key,
-    pub id: OperationId,
-    /// The id that the key had, and that can never be applied any more.
-    pub replaces: Option<OperationId>,
-}
-
-/// That an operation of an operator happened, by its key. Kept for ever.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    pub account: AccountId,
-    pub key: Key,
-    pub id: OperationId,
-    /// What was asked, in one line: the same key with another request is refused.
-    pub content: String,
-}
-
-/// A signed event that cannot be read: kept whole, until an operator or a later version can.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnreadEvent {
-    /// Stripe's name for it, or a hash of what was sent if it has none.
-    pub id: String,
-    pub body: String,
-    pub problem: String,
-    pub at: Instant,
-}
-
-/// One version of the catalog, as it is published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edition {
-    pub version: u32,
-    /// The catalog in TOML.
-    pub text: String,
-}
-
-/// That a customer came in by a link: it does not work again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entrance {
-    pub account: AccountId,
-    pub link: OperationId,
-    /// The session that was opened by it.
-    pub session: OperationId,
-    /// When the link expires.
-    pub expires_at: Instant,
 }

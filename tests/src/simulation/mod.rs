@@ -6,7 +6,7 @@ pub mod auditor;
 mod chaos;
 pub mod client;
 pub mod mutants;
-mod naive;
+pub mod naive;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,7 +33,6 @@ use auditor::Answered;
 use chaos::{Chaos, Fault};
 use client::{Clients, Operation};
 use mutants::{Deceit, Mutant};
-pub use naive::{Naive, naive};
 
 /// Operations of one seed: a fresh table for each, since the embedded one remembers the token of
 /// every transaction.

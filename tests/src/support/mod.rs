@@ -124,11 +124,12 @@ impl Stack {
         let secret = Secret::fixed(stripe::WEBHOOK_SECRET);
         let functions = stack.functions.with_stripe(client.expect("a client"), secret);
         let mappings = stack.mappings.clone();
-        let served = server::Stack {
+        let served = local::stack::Stack {
             functions: functions.clone(),
             clock: local,
             stripe: Some(stripe.clone()),
             mappings,
+            table: Some(stack.wire.table().clone()),
             log: RequestLog::Off,
             start: Start::default(),
         };

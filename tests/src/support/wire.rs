@@ -74,6 +74,11 @@ impl Wire {
         Wire { table, state: Arc::default() }
     }
 
+    /// The table at the other end.
+    pub fn table(&self) -> &Embedded {
+        &self.table
+    }
+
     /// An HTTP client for the SDK whose every request comes here.
     pub fn client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());

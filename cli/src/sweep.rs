@@ -1,8 +1,9 @@
 //! `recharge`: the sweep of Monday, by hand, with its progress.
 
-use indicatif::{ProgressBar, ProgressStyle};
-use recharge::{Part, Progress, SEGMENTS, Surroundings, Task, is_to_be_settled, sweep};
+use recharge::{Part, Progress, SEGMENTS, Task, is_to_be_settled, sweep};
 use shared::world::World;
+
+use crate::bar;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -10,12 +11,12 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # Errors
 /// If the table cannot be read. What was settled stays settled: begun again, it goes on.
-pub async fn run(surroundings: &Surroundings) -> Result<Progress, Error> {
-    let bar = bar()?;
+pub async fn run(world: &World) -> Result<Progress, Error> {
+    let bar = bar(SEGMENTS);
     let mut sum = Progress::default();
     for part in Part::all(Task::Recharge, SEGMENTS) {
         let mut segment = Progress::default();
-        sweep(surroundings, part, |progress| {
+        sweep(world, None, part, |progress| {
             segment = *progress;
             let (seen, done) = (sum.seen + segment.seen, sum.done + segment.done);
             bar.set_message(format!("{seen} accounts, {done} settled"));
@@ -36,7 +37,7 @@ pub async fn run(surroundings: &Surroundings) -> Result<Progress, Error> {
 /// # Errors
 /// As [`run`].
 pub async fn rehearse(world: &World) -> Result<Progress, Error> {
-    let bar = bar()?;
+    let bar = bar(SEGMENTS);
     let mut sum = Progress::default();
     for segment in 0..SEGMENTS {
         let mut after = None;
@@ -65,10 +66,4 @@ pub async fn rehearse(world: &World) -> Result<Progress, Error> {
     }
     bar.finish();
     Ok(sum)
-}
-
-fn bar() -> Result<ProgressBar, Error> {
-    let bar = ProgressBar::new(u64::try_from(SEGMENTS)?);
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} segments, {msg}")?;
-    Ok(bar.with_style(style))
 }

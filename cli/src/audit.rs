@@ -1,0 +1,30 @@
+//! `audit`: every account reckoned again, by hand, with its progress.
+
+use ::audit::{AuditError, Progress, Report, SEGMENTS, report};
+use shared::domain::AccountId;
+use shared::stripe::Stripe;
+use shared::world::World;
+
+use crate::bar;
+
+/// Audits one account, or all, and the payments that Stripe tells of. Writes nothing.
+///
+/// # Errors
+/// [`AuditError`] if the tables or Stripe do not answer.
+pub async fn run(
+    world: &World,
+    stripe: &Stripe,
+    only: Option<&AccountId>,
+) -> Result<Report, AuditError> {
+    if only.is_some() {
+        return report(world, Some(stripe), only, |_| ()).await;
+    }
+    let bar = bar(SEGMENTS);
+    let told = |Progress { segments, seen, differences }| {
+        bar.set_position(segments.unsigned_abs().into());
+        bar.set_message(format!("{seen} accounts, {differences} differences"));
+    };
+    let report = report(world, Some(stripe), None, told).await;
+    bar.finish();
+    report
+}

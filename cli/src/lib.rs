@@ -1,0 +1,18 @@
+//! What an operator does at a terminal: look at accounts, audit and repair them, recharge, reconcile,
+//! and change the catalog, on a local stack or a deployed one.
+
+pub mod audit;
+pub mod inspect;
+pub mod place;
+pub mod publish;
+pub mod repair;
+pub mod sweep;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar of this many segments, with a message beside it.
+fn bar(segments: i32) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} segments, {msg}");
+    let bar = ProgressBar::new(segments.unsigned_abs().into());
+    bar.with_style(style.expect("a template of its own"))
+}

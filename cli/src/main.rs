@@ -1,0 +1,168 @@
+//! `scrip`: an operator's commands, each on one stack.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use cli::place::{self, LOCAL, Place};
+use cli::repair::{self, Done};
+use cli::{audit, inspect, publish, sweep};
+use shared::domain::AccountId;
+use shared::telemetry;
+use shared::world::World;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The crates of this workspace that log here.
+const OURS: [&str; 5] = ["shared", "reconcile", "recharge", "audit", "cli"];
+
+/// Scrip at a terminal: look at accounts, audit and repair them, change the catalog.
+///
+/// It works on a deployed stack, which the environment names (ACCOUNTS_TABLE, LEDGER_TABLE, a region,
+/// credentials), or with --local on the one that `cargo run` starts on this machine.
+#[derive(Parser)]
+#[command(name = "scrip", version, subcommand_precedence_over_arg = true)]
+struct Options {
+    /// Work on the local stack, which must run: at this address, or at http://127.0.0.1:3000.
+    #[arg(
+        long, global = true, value_name = "URL", num_args = 0..=1,
+        default_missing_value = LOCAL, value_parser = place::origin
+    )]
+    local: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Reckon every balance again from its entries, and compare payments with accounts and Stripe.
+    /// Writes nothing. The exit code is 1 if anything differs.
+    Audit {
+        /// This account alone.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+    /// Compare a catalog with the one in force, or put it in force.
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Print an account and its pages.
+    Inspect { account: AccountId },
+    /// Do what Monday 00:00 does: settle the accounts that are due and were used.
+    Recharge {
+        /// Count them, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Ask Stripe what became of the payments of 30 days, and put right what differs.
+    Reconcile,
+    /// Put right what an audit finds after the tables were restored, and park what no rule can.
+    Repair {
+        /// This account alone.
+        #[arg(long)]
+        account: Option<AccountId>,
+        /// Say what would be done first, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum CatalogCommand {
+    /// Print what would be different.
+    Diff { file: PathBuf },
+    /// Put the catalog in force. Functions use it within a minute.
+    Publish {
+        file: PathBuf,
+        /// Print what would be different, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let asked = std::env::var("RUST_LOG").ok();
+    let log = telemetry::for_a_person(telemetry::levels(asked.as_deref(), &OURS));
+    tracing::subscriber::set_global_default(log).expect("logging starts once");
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scrip: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Options { local, command }: Options) -> Result<(), Error> {
+    let place = match local {
+        Some(origin) => Place::local(origin).await?,
+        None => Place::deployed().await?,
+    };
+    let world = &place.world;
+    match command {
+        Command::Audit { account } => audit_all(&place, account).await,
+        Command::Catalog(command) => catalog(world, command).await,
+        Command::Inspect { account } => {
+            let text = inspect::inspect(world, &account).await?;
+            print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
+            Ok(())
+        }
+        Command::Recharge { dry_run } => recharge(world, dry_run).await,
+        Command::Reconcile => {
+            let report = reconcile::run(world, &place.stripe().await?).await?;
+            println!("{}", serde_json::to_string_pretty(&report)?);
+            Ok(())
+        }
+        Command::Repair { account, dry_run } => repair_all(&place, account, dry_run).await,
+    }
+}
+
+/// Names what differs, in one account or in all.
+async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Error> {
+    let report = audit::run(&place.world, &place.stripe().await?, account.as_ref()).await?;
+    report.differences.iter().for_each(|difference| println!("{difference}"));
+    let (seen, differences) = (report.seen, report.differences.len());
+    println!("{seen} accounts, {differences} differences");
+    if differences > 0 { Err("something differs: see above".into()) } else { Ok(()) }
+}
+
+/// Puts right what can be, in one account or in all, and parks the rest.
+async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) -> Result<(), Error> {
+    let stripe = place.stripe().await?;
+    let acts = repair::run(&place.world, Some(&stripe), account.as_ref(), dry_run).await?;
+    for act in &acts {
+        println!("{}: {}", act.done.name(), act.difference);
+    }
+    let count = |done| acts.iter().filter(|act| act.done == done).count();
+    let (repaired, parked) = (count(Done::Repaired), count(Done::Parked));
+    let (left, would) = (count(Done::Left), if dry_run { "would be " } else { "" });
+    println!("{would}repaired {repaired}, parked {parked}, left {left}");
+    if left > 0 { Err("something could not be written: see above".into()) } else { Ok(()) }
+}
+
+/// Settles the accounts that are due, or counts them.
+async fn recharge(world: &World, dry_run: bool) -> Result<(), Error> {
+    let done = match dry_run {
+        true => sweep::rehearse(world).await?,
+        false => sweep::run(world).await?,
+    };
+    let (what, unread) = (if dry_run { "to settle" } else { "settled" }, done.broken);
+    println!("{} accounts, {} {what}, {unread} that cannot be read", done.seen, done.done);
+    if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
+}
+
+async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {
+    let (file, publishes) = match &command {
+        CatalogCommand::Diff { file } => (file, false),
+        CatalogCommand::Publish { file, dry_run } => (file, !dry_run),
+    };
+    for line in publish::diff(world, file).await? {
+        println!("{line}");
+    }
+    match publishes {
+        true => publish::publish(world, file).await?,
+        false => println!("nothing was changed"),
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Where a command works: on the tables and the Stripe of a stack that runs on this machine, or of a
+//! deployed one.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use shared::clock::{Clock, Entropy};
+use shared::config::Config;
+use shared::domain::Instant;
+use shared::store::{Store, Tables};
+use shared::stripe::Stripe;
+use shared::world::{World, sdk, secret_from_env};
+use url::{Host, Url};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the local stack is, if nobody says otherwise.
+pub const LOCAL: &str = "http://127.0.0.1:3000";
+
+/// For how long the local stack may take to say what it is.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The tables of a stack, and the way to its Stripe.
+#[derive(Debug)]
+pub struct Place {
+    pub world: World,
+    stripe: AskStripe,
+}
+
+/// How the Stripe of a place is asked.
+#[derive(Debug)]
+enum AskStripe {
+    /// With the key in the secret that STRIPE_KEY_ARN names.
+    Deployed,
+    /// At the address of the local stack, with its key. No key: that stack asks the real one.
+    Local { origin: String, key: Option<String> },
+}
+
+/// What a local stack says of itself: `GET /_local/stack`.
+#[derive(Deserialize)]
+struct Said {
+    /// How far its clock is ahead of the system's.
+    clock_offset_ms: i64,
+    /// None: they are not its own.
+    tables: Option<Named>,
+    /// None: it asks the real Stripe.
+    stripe_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    accounts: String,
+    ledger: String,
+}
+
+impl Place {
+    /// The stack that runs at `origin`, with its clock, wherever that was moved.
+    ///
+    /// # Errors
+    /// If no stack answers there, its tables are elsewhere, or its catalog is wrong.
+    pub async fn local(origin: String) -> Result<Place, Error> {
+        let asked = format!("{origin}/_local/stack");
+        let said = tokio::task::spawn_blocking(move || ask(&asked)).await?;
+        let said = said.map_err(|error| {
+            format!(
+                "no local stack answers at {origin} ({error}): start one with `cargo run` in a \
+                 clone of Scrip, or say where it is with --local http://127.0.0.1:PORT"
+            )
+        })?;
+        let Named { accounts, ledger } = said.tables.ok_or_else(|| {
+            format!("the stack at {origin} was started with --endpoint: its tables are not its own")
+        })?;
+        let (system, offset_ms) = (Clock::system(), said.clock_offset_ms);
+        let clock = Clock::new(move || Instant::from_ms(system.now().ms() + offset_ms));
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let config = Config { tables: Tables { accounts, ledger }, ..Config::default() };
+        let sdk = sdk(http, &format!("{origin}/_local/dynamodb"));
+        let store = Store::new(sdk, config.tables.clone(), clock.clone());
+        let world = World::new(store, clock, Entropy::system(), config).await?;
+        Ok(Place { world, stripe: AskStripe::Local { origin, key: said.stripe_key } })
+    }
+
+    /// The deployed stack that the environment names: ACCOUNTS_TABLE, LEDGER_TABLE, a region and
+    /// credentials.
+    ///
+    /// # Errors
+    /// If it names none, or AWS does not let us read its catalog.
+    pub async fn deployed() -> Result<Place, Error> {
+        let is_named = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
+        if !["ACCOUNTS_TABLE", "LEDGER_TABLE"].into_iter().all(is_named) {
+            return Err(
+                "which stack? --local is the one that `cargo run` starts on this machine; \
+                        a deployed one is named by ACCOUNTS_TABLE and LEDGER_TABLE in the \
+                        environment (see RUNBOOK.md)"
+                    .into(),
+            );
+        }
+        let world = World::from_env(Clock::system()).await?;
+        Ok(Place { world, stripe: AskStripe::Deployed })
+    }
+
+    /// The Stripe of the place. On a local stack STRIPE_SECRET_KEY, a test key, asks the real one.
+    ///
+    /// # Errors
+    /// If its key is not there, or is not one for here.
+    pub async fn stripe(&self) -> Result<Stripe, Error> {
+        let (origin, key) = match &self.stripe {
+            AskStripe::Deployed => {
+                let now = self.world.clock.now();
+                let key = secret_from_env("STRIPE_KEY_ARN", now).await?;
+                return Ok(Stripe::by_secret(key, None, now).await?);
+            }
+            AskStripe::Local { origin, key } => (origin, key),
+        };
+        match (std::env::var("STRIPE_SECRET_KEY"), key) {
+            (Ok(key), _) if !key.starts_with("sk_test_") => {
+                Err("STRIPE_SECRET_KEY: the local stack takes a test key only".into())
+            }
+            (Ok(key), _) => Ok(Stripe::new(&key, None)?),
+            (Err(_), Some(key)) => Ok(Stripe::new(key, Some(&format!("{origin}/_local/stripe/")))?),
+            (Err(_), None) => Err(format!(
+                "the stack at {origin} asks the real Stripe: set STRIPE_SECRET_KEY as it was set \
+                 there"
+            )
+            .into()),
+        }
+    }
+}
+
+/// The origin of a local stack in what somebody wrote.
+///
+/// # Errors
+/// If it is not an address of this machine.
+pub fn origin(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.path() == "/");
+    let is_here = url.as_ref().is_some_and(|url| match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    });
+    match url.filter(|_| is_here) {
+        Some(url) => Ok(url.origin().ascii_serialization()),
+        None => Err(format!("not an address of this machine such as {LOCAL}")),
+    }
+}
+
+/// Asks a local stack what it is.
+fn ask(url: &str) -> Result<Said, Error> {
+    let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build();
+    let text = ureq::Agent::from(agent).get(url).call()?.body_mut().read_to_string()?;
+    serde_json::from_str(&text).map_err(|_| "something else is there".into())
+}

@@ -1,0 +1,72 @@
+//! One account or all of them audited by hand, in this process, with its progress.
+
+use shared::domain::AccountId;
+use shared::stripe::Stripe;
+use shared::world::World;
+
+use crate::{AuditError, Difference, Walked, account, of_stripe, orphans, walk};
+
+/// In how many segments the table is walked: the steps of the progress.
+pub const SEGMENTS: i32 = 32;
+
+/// What an audit came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many accounts were read.
+    pub seen: u64,
+    pub differences: Vec<Difference>,
+}
+
+/// How far an audit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Of [`SEGMENTS`].
+    pub segments: i32,
+    pub seen: u64,
+    pub differences: usize,
+}
+
+/// Audits one account, or all; and with a Stripe the payments that it tells of. Writes nothing.
+/// `told` hears of the progress, often.
+///
+/// # Errors
+/// [`AuditError`] if the tables or Stripe do not answer.
+pub async fn report(
+    world: &World,
+    stripe: Option<&Stripe>,
+    only: Option<&AccountId>,
+    told: impl FnMut(Progress),
+) -> Result<Report, AuditError> {
+    let mut report = Report::default();
+    if let Some(stripe) = stripe {
+        report.differences = of_stripe(world, stripe).await?;
+    }
+    let Some(id) = only else { return all(world, report, told).await };
+    report.differences.retain(|difference| difference.account.as_ref() == Some(id));
+    report.seen = 1;
+    report.differences.extend(account(world, id).await?);
+    Ok(report)
+}
+
+async fn all(
+    world: &World,
+    mut report: Report,
+    mut told: impl FnMut(Progress),
+) -> Result<Report, AuditError> {
+    for segments in 0..SEGMENTS {
+        let (before, differing) = (report.seen, report.differences.len());
+        let walked = walk(world, (segments, SEGMENTS), None, |walked: &Walked| {
+            let differences = differing + walked.found.len();
+            told(Progress { segments, seen: before + walked.seen, differences });
+            true
+        });
+        let Walked { seen, found, .. } = walked.await?;
+        report.seen += seen;
+        report.differences.extend(found);
+        let differences = report.differences.len();
+        told(Progress { segments: segments + 1, seen: report.seen, differences });
+    }
+    let (orphans, _) = orphans(world, None, || true).await?;
+    report.differences.extend(orphans);
+    Ok(report)
+}

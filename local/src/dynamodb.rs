@@ -1,0 +1,39 @@
+//! DynamoDB's protocol at the stack's own address: commands in another process reach the tables, and
+//! what they write is in the streams like everything else.
+
+use lambda_http::{Body, Request, Response};
+use serde_json::json;
+
+use crate::embedded::{Embedded, JSON};
+use crate::reply::reply;
+
+/// What is read of a body: DynamoDB takes no more in one request.
+pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Whether a path is this protocol's. The SDK adds a slash to an address that has a path.
+pub fn is_at(path: &str) -> bool {
+    matches!(path, "/_local/dynamodb" | "/_local/dynamodb/")
+}
+
+/// Answers a request for the tables. It wants DynamoDB's own content type and target, neither of
+/// which a page elsewhere can send without asking first, and then nobody answers. `table`: None if the
+/// tables are at another address.
+pub fn answer(table: Option<&Embedded>, request: &Request) -> Response<Body> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if request.method() != "POST" {
+        return reply(405, &json!({ "detail": "wants POST" }));
+    }
+    if header("content-type") != Some(JSON) {
+        return reply(415, &json!({ "detail": format!("wants {JSON}") }));
+    }
+    let Some(target) = header("x-amz-target") else {
+        return reply(400, &json!({ "detail": "wants the header X-Amz-Target" }));
+    };
+    let Some(table) = table else { return reply(404, &json!({ "detail": ELSEWHERE })) };
+    let (status, body) = table.ask(target, request.body());
+    let response = Response::builder().status(status).header("content-type", JSON);
+    response.body(Body::Text(body)).expect("status and headers are valid")
+}
+
+/// Where to ask, if not here.
+const ELSEWHERE: &str = "this stack was started with --endpoint: its tables are there, not here";
