@@ -25,7 +25,7 @@ const OURS: [&str; 5] = ["shared", "reconcile", "recharge", "audit", "cli"];
 struct Options {
     /// Work on the local stack, which must run: at this address, or at http://127.0.0.1:3000.
     #[arg(
-        long, global = true, value_name = "URL", num_args = 0..=1,
+        long, global = true, value_name = "URL", num_args = 0..=1, require_equals = true,
         default_missing_value = LOCAL, value_parser = place::origin
     )]
     local: Option<String>,
@@ -53,7 +53,7 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Ask Stripe what became of the payments of 30 days, and put right what differs.
+    /// Ask Stripe what became of the payments, refunds and disputes, and put right what differs.
     Reconcile,
     /// Put right what an audit finds after the tables were restored, and park what no rule can.
     Repair {

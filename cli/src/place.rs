@@ -64,7 +64,7 @@ impl Place {
         let said = said.map_err(|error| {
             format!(
                 "no local stack answers at {origin} ({error}): start one with `cargo run` in a \
-                 clone of Scrip, or say where it is with --local http://127.0.0.1:PORT"
+                 clone of Scrip, or say where it is with --local=http://127.0.0.1:PORT"
             )
         })?;
         let Named { accounts, ledger } = said.tables.ok_or_else(|| {

@@ -183,7 +183,10 @@ async fn compare(
     let mut audit = Findings::of(account);
     if let Some((expected, found)) = went_back(&known.facts, facts) {
         differs(world, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
-        return Ok(audit.found.pop());
+        // Once it was decided about, the rest still counts.
+        if let Some(found) = audit.found.pop() {
+            return Ok(Some(found));
+        }
     }
     let due = if told.facts.orders.len() == 1 { told.due(&order) } else { known.applied };
     if due == known.applied && told.is_parked(&order) == known.is_parked(&order) {

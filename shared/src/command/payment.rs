@@ -267,7 +267,11 @@ async fn try_join(
             return Ok(None);
         }
         let lapsed = lapsed(run, &loaded.account, order.expires_at(), after.grant(order)).await?;
-        after.used = Some(before.applied - lapsed);
+        // Of what did not lapse nothing is known to be unused: all that is due counts.
+        after.used = Some(match lapsed {
+            Credits::ZERO => order.credits,
+            lapsed => (before.applied - lapsed).max(Credits::ZERO),
+        });
     }
     // Once more: what was read since has taken its time.
     let now = run.world.clock.now();

@@ -121,12 +121,19 @@ pub fn change(
     Ok(Write { account: Some(AccountWrite { account: account.id.clone(), when, then }), rows })
 }
 
+/// How many entries beyond the debit's own line are looked at for the debits of other refunds: they
+/// overlap without end where somebody refunds all the time.
+const MOST_BEYOND: usize = 2_048;
+
 /// What happened to the lines of an account, from its latest settle back to where a debit was burnt;
-/// and on to where any other was that was refunded since, because that changed what was there.
+/// and on to where others were that were refunded since, because that changed what was there.
 #[derive(Debug)]
 pub struct History {
+    debit: OperationId,
     /// The debits that are not come to yet.
     sought: BTreeSet<OperationId>,
+    /// How many entries were looked at since the debit was come to.
+    beyond: usize,
     /// The latest first.
     past: Vec<Past>,
 }
@@ -155,16 +162,18 @@ enum Past {
 impl History {
     /// The history that a refund of `debit` needs.
     pub fn of(debit: OperationId) -> History {
-        History { sought: BTreeSet::from([debit]), past: Vec::new() }
+        History { debit, sought: BTreeSet::from([debit]), beyond: 0, past: Vec::new() }
     }
 
     /// Takes the next entry, the latest settle first. True: that is all it needs.
     pub fn take(&mut self, entry: &Entry) -> bool {
         let at = entry.at;
+        let found = !self.sought.contains(&self.debit);
+        self.beyond += usize::from(found);
         match &entry.what {
             What::Settled { line, spent, .. } => {
                 self.past.push(Past::LaidOut { line: line.clone(), spent: *spent, at });
-                return self.sought.is_empty();
+                return self.sought.is_empty() || (found && self.beyond > MOST_BEYOND);
             }
             What::Opened { moved, .. } => {
                 let line = opened(moved, at);
@@ -220,9 +229,14 @@ impl History {
                     let refunded = refunds.get(debit).copied().unwrap_or_default();
                     never.burn(*credits - refunded.min(*credits))?;
                 }
-                Past::Refunded { moved, .. } => {
+                Past::Refunded { debit, moved, .. } => {
                     for moved in moved {
-                        line.add(grant_of(moved, &never));
+                        let grant = grant_of(moved, &never);
+                        // Of a debit that was not come to: as if it had been granted now.
+                        if self.sought.contains(debit) {
+                            never.add(grant.clone());
+                        }
+                        line.add(grant);
                     }
                 }
                 Past::LaidOut { line: next, spent, at } => {

@@ -261,6 +261,8 @@ impl<'a> Clockwork<'a> {
             self.account.consumed.clear();
         }
         self.arrive(now, Why::PeriodBegins);
+        // Beside what arrived, bought credits may be free of holds.
+        self.repay();
     }
 
     /// The held part of a grant that lapses moves into the holds, the soonest to end first: a

@@ -149,7 +149,7 @@ pub enum What {
     Unfrozen,
     /// Credits arrived that were paid for, or the money for them came back to us.
     ToppedUp {
-        /// The order, which is also the grant's id.
+        /// The order, which is also the id of the grant: of a second payment of it another.
         order: OperationId,
         /// The credits of it that are due after this.
         due: Credits,

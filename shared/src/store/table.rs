@@ -69,7 +69,7 @@ pub(super) mod account {
 pub(super) mod ledger {
     /// Page: its entries, packed.
     pub(crate) const ENTRIES: &str = "e";
-    /// Refunds of a debit or a line: what was given back, micro-credits.
+    /// Refunds of a debit or a capture: what was given back, micro-credits.
     pub(crate) const RETURNED: &str = "v";
     /// Page: available after its last entry, micro-credits.
     pub(crate) const AVAILABLE: &str = "v";

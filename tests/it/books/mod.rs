@@ -186,7 +186,7 @@ async fn what_happened_first_is_struck_first_whether_or_not_somebody_looked() {
         let shop = Shop::at("2026-11-18T11:00:00Z").await;
         let stack = &shop.stack;
         stack.open("acme", "standard").await;
-        let body = r#"{"credits":"7","reason":"x","kind":"promotional","expires_at":"2026-11-18T12:00:00Z"}"#;
+        let body = r#"{"credits":"7","reason":"x","expires_at":"2026-11-18T12:00:00Z"}"#;
         stack.post("/v1/accounts/acme/grants", "ends at noon", body).await;
         let body = r#"{"credits":"9","reason":"x"}"#;
         stack.set_clock("2026-11-18T12:05:00Z");
@@ -208,6 +208,25 @@ async fn what_happened_first_is_struck_first_whether_or_not_somebody_looked() {
     }
     assert_eq!(ends[0], ends[1]);
     assert_eq!(ends[0].0, "34");
+}
+
+/// A balance is what the next settle will write: looked at twice, or settled in between, it is the same.
+#[tokio::test]
+async fn credits_that_become_free_of_a_hold_beside_new_ones_repay_at_once() {
+    let shop = Shop::at(SUNDAY).await;
+    let stack = &shop.stack;
+    stack.open("acme", "free").await;
+    let (_, session) = shop.buy("acme", "one", "starter").await;
+    assert_eq!(stack.debit("acme", "all", "525").await.status, 201);
+    shop.buy("acme", "two", "starter").await;
+    hold(stack, "hold", r#"{"credits":"500","expires_in_s":86400}"#).await;
+    shop.act(&session, Deed::Dispute).await;
+    assert_eq!(shop.balance("acme").await, ("0".into(), "500".into()));
+    stack.set_clock("2026-11-23T00:00:01Z");
+    let balance = shop.balance("acme").await;
+    stack.grant("acme", "settles", "1").await;
+    assert_eq!(stack.debit("acme", "it", "1").await.status, 201);
+    assert_eq!(balance, shop.balance("acme").await);
 }
 
 #[tokio::test]

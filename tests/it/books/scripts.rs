@@ -34,6 +34,9 @@ enum Act {
     /// So many cents of a pack of 4900 go back.
     Return(u32, u64),
     Dispute(u32),
+    Win(u32),
+    /// An operator lets the account off what it owes.
+    Waive,
     /// So many minutes go by.
     Time(u64),
 }
@@ -122,6 +125,13 @@ impl Life {
                 self.deed(*n, Deed::Dispute).await;
                 return (0, String::new());
             }
+            Act::Win(n) => {
+                self.deed(*n, Deed::Win).await;
+                return (0, String::new());
+            }
+            Act::Waive => {
+                stack.post("/v1/accounts/acme/debt/waive", &key, r#"{"reason":"x"}"#).await
+            }
             Act::Time(minutes) => {
                 self.now = self.now + Span::from_s(*minutes as i64 * 60);
                 return (0, String::new());
@@ -156,6 +166,9 @@ impl Life {
     async fn end(&self) -> (Vec<Value>, Vec<(Value, Value, Value)>) {
         self.shop.stack.set_clock(&self.now.to_string());
         let balance = self.shop.stack.balance("acme").await;
+        let id: AccountId = "acme".parse().expect("an account");
+        let found = audit::account(self.shop.stack.world(), &id).await.expect("audited");
+        assert_eq!(found, [], "the books of a life");
         let grants = balance.body["grants"].as_array().expect("grants").iter();
         let of = |g: &Value| {
             // A pack ends a number of months after a moment that the clock went on from.
@@ -238,7 +251,7 @@ fn anything(random: &mut StdRng) -> Vec<Act> {
         let one_of = |list: &[u32], random: &mut StdRng| {
             (!list.is_empty()).then(|| list[random.random_range(0..list.len())])
         };
-        let act = match random.random_range(0..20) {
+        let act = match random.random_range(0..23) {
             0..5 => {
                 debits.push(n);
                 Act::Debit(n, micro)
@@ -269,6 +282,11 @@ fn anything(random: &mut StdRng) -> Vec<Act> {
                 let Some(pack) = one_of(&packs, random) else { continue };
                 Act::Dispute(pack)
             }
+            16 => {
+                let Some(pack) = one_of(&packs, random) else { continue };
+                Act::Win(pack)
+            }
+            17 => Act::Waive,
             _ => Act::Time(random.random_range(1..3_000)),
         };
         acts.push(act);

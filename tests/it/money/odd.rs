@@ -218,6 +218,21 @@ async fn what_nobody_used_of_a_pack_that_is_over_is_not_owed() {
     }
 }
 
+/// What was a debt before the pack was over is none when its money comes back after that.
+#[tokio::test]
+async fn a_dispute_won_after_the_pack_is_over_ends_the_debt_that_it_made() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    let (_, session) = shop.buy("acme", "buy", "starter").await;
+    assert_eq!(shop.stack.debit("acme", "used", "125").await.status, 201);
+    shop.stack.set_clock("2027-11-17T12:00:00Z");
+    shop.act(&session, Deed::Dispute).await;
+    assert_eq!(shop.balance("acme").await, pair("25", "100"));
+    shop.stack.set_clock("2027-11-20T12:00:00Z");
+    shop.act(&session, Deed::Win).await;
+    assert_eq!(shop.balance("acme").await, pair("25", "0"));
+}
+
 #[tokio::test]
 async fn what_a_hold_gives_back_repays_what_the_pack_owes() {
     let shop = Shop::noon().await;
