@@ -32,9 +32,14 @@ async fn scrip(words: &[&str], environment: &[(&str, &str)]) -> Ended {
     Ended { code: ended.status.code(), says: text(ended.stdout), complains: text(ended.stderr) }
 }
 
+/// The option that names the stack at `base`.
+fn at(base: &str) -> String {
+    format!("--local={base}")
+}
+
 /// Runs `scrip` on the stack at `base`; it must end well. What it printed.
 async fn on(base: &str, words: &[&str]) -> String {
-    let ended = scrip(&[&["--local", base], words].concat(), &[]).await;
+    let ended = scrip(&[&[&*at(base)], words].concat(), &[]).await;
     assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
     ended.says
 }
@@ -80,7 +85,7 @@ async fn every_command_works_on_a_stack_whose_clock_was_moved() {
     assert_eq!(on(base, &["repair"]).await, "repaired 0, parked 0, left 0\n");
     let report: Value = serde_json::from_str(&on(base, &["reconcile"]).await).expect("JSON");
     assert_eq!(report["found"], json!([]), "{report}");
-    let nobody = scrip(&["--local", base, "inspect", "nobody"], &[]).await;
+    let nobody = scrip(&[&at(base), "inspect", "nobody"], &[]).await;
     assert_eq!(nobody.code, Some(1));
     assert_eq!(nobody.complains, "scrip: there is no account nobody\n");
 
@@ -142,18 +147,22 @@ async fn where_no_stack_runs_a_command_says_how_to_start_one() {
     let port = Port::bind("127.0.0.1:0").expect("a port");
     let base = format!("http://{}", port.local_addr().expect("an address"));
     drop(port);
-    let ended = scrip(&["--local", &base, "audit"], &[]).await;
+    let ended = scrip(&[&at(&base), "audit"], &[]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let says = format!("scrip: no local stack answers at {base} (");
     assert!(ended.complains.starts_with(&says), "{ended:?}");
     assert!(ended.complains.contains("`cargo run`"), "{ended:?}");
     // The address may be left out, before a command and after it.
-    for words in [&["--local", "recharge", "--dry-run"][..], &["inspect", "acme", "--local"]] {
+    for words in [
+        &["--local", "recharge", "--dry-run"][..],
+        &["inspect", "acme", "--local"],
+        &["inspect", "--local", "acme"],
+    ] {
         assert_ne!(scrip(words, &[]).await.code, Some(2), "{words:?}");
     }
     // No address but this machine's: what is there has no IAM.
     for elsewhere in ["http://192.0.2.1:3000", "https://127.0.0.1", "http://example.com", "acme"] {
-        let ended = scrip(&["--local", elsewhere, "audit"], &[]).await;
+        let ended = scrip(&[&at(elsewhere), "audit"], &[]).await;
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.complains.contains("not an address of this machine"), "{ended:?}");
     }
@@ -163,14 +172,15 @@ async fn where_no_stack_runs_a_command_says_how_to_start_one() {
 async fn a_stack_that_keeps_its_tables_or_its_payments_elsewhere_says_so() {
     let shop = Shop::noon().await;
     let base = listening(&shop, |served| served.table = None).await;
-    let ended = scrip(&["--local", &base, "inspect", "acme"], &[]).await;
+    let ended = scrip(&[&at(&base), "inspect", "acme"], &[]).await;
     assert!(ended.code == Some(1) && ended.complains.contains("--endpoint"), "{ended:?}");
     let (status, _, body) = ask(&base, "POST", AT, &MEANT, "{}").await;
     assert!(status == 404 && body.contains("--endpoint"), "{status} {body}");
 
     let base = listening(&shop, |served| served.stripe = None).await;
     assert_eq!(on(&base, &["recharge"]).await, "0 accounts, 0 settled, 0 that cannot be read\n");
-    let words = ["--local", base.as_str(), "audit"];
+    let there = at(&base);
+    let words = [there.as_str(), "audit"];
     let ended = scrip(&words, &[]).await;
     assert!(ended.code == Some(1) && ended.complains.contains("STRIPE_SECRET_KEY"), "{ended:?}");
     let ended = scrip(&words, &[("STRIPE_SECRET_KEY", "sk_live_1")]).await;

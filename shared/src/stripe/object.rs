@@ -217,7 +217,7 @@ fn money(currency: &str, minor: u64) -> Result<Money, serde_json::Error> {
 
 #[derive(Deserialize)]
 struct Session {
-    id: String,
+    id: Option<String>,
     metadata: Metadata,
     status: Option<String>,
     payment_status: String,
@@ -242,7 +242,8 @@ impl Session {
                     let paid = [money(&currency, self.amount_total.unwrap_or(0))?].into();
                     let customer = self.customer.and_then(Named::customer);
                     let facts = Facts { submitted: true, paid, customer, ..facts };
-                    let intent = Named::Id(self.id).intent()?;
+                    let missing = || serde::de::Error::missing_field("id");
+                    let intent = Named::Id(self.id.ok_or_else(missing)?).intent()?;
                     Ok(Some(Said::Payment { intent, facts }))
                 }
                 (Some("complete"), _) => Err(serde::de::Error::missing_field("payment_intent")),

@@ -224,8 +224,8 @@ async fn credits_that_become_free_of_a_hold_beside_new_ones_repay_at_once() {
     assert_eq!(shop.balance("acme").await, ("0".into(), "500".into()));
     stack.set_clock("2026-11-23T00:00:01Z");
     let balance = shop.balance("acme").await;
-    stack.grant("acme", "settles", "1").await;
-    assert_eq!(stack.debit("acme", "it", "1").await.status, 201);
+    // What is refused settles first.
+    assert_eq!(stack.debit("acme", "more", "26").await.status, 402);
     assert_eq!(balance, shop.balance("acme").await);
 }
 

@@ -41,6 +41,9 @@ enum Act {
     Time(u64),
 }
 
+/// What happens so many seconds later than the minutes that have gone by.
+type Timed = (u32, Act);
+
 /// A life being lived.
 struct Life {
     shop: Shop,
@@ -62,10 +65,10 @@ impl Life {
     }
 
     /// Does it. Returns what was answered: the status, and what was wrong.
-    async fn act(&mut self, act: &Act) -> (u16, String) {
+    async fn act(&mut self, (at, act): &Timed) -> (u16, String) {
         // What comes later is stamped later, and no turn lies within a call.
-        self.now = self.now + Span::from_s(1);
-        self.shop.stack.set_clock(&self.now.to_string());
+        let now = self.now + Span::from_s((*at).into());
+        self.shop.stack.set_clock(&now.to_string());
         self.sent += 1;
         let (key, stack) = (format!("{}", self.sent), &self.shop.stack);
         let id = |n: &u32| self.ids.get(n).cloned().unwrap_or_default();
@@ -101,7 +104,7 @@ impl Life {
                 stack.post(&path, &key, "{}").await
             }
             Act::Grant(credits, hours) => {
-                let end = self.now + Span::from_s(*hours as i64 * 3_600);
+                let end = now + Span::from_s(*hours as i64 * 3_600);
                 let body =
                     format!(r#"{{"credits":"{credits}","reason":"x","expires_at":"{end}"}}"#);
                 stack.post("/v1/accounts/acme/grants", &key, &body).await
@@ -164,7 +167,8 @@ impl Life {
 
     /// What there is in the end: available, held, debt, and what is left of each grant until when.
     async fn end(&self) -> (Vec<Value>, Vec<(Value, Value, Value)>) {
-        self.shop.stack.set_clock(&self.now.to_string());
+        // After the last second of all.
+        self.shop.stack.set_clock(&(self.now + Span::from_s(600)).to_string());
         let balance = self.shop.stack.balance("acme").await;
         let id: AccountId = "acme".parse().expect("an account");
         let found = audit::account(self.shop.stack.world(), &id).await.expect("audited");
@@ -186,24 +190,24 @@ fn credits(micro: u64) -> String {
 }
 
 /// What is refunded in the end, of a life that goes on meanwhile: with it, and without.
-fn with_and_without(random: &mut StdRng) -> (Vec<Act>, Vec<Act>) {
+fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
     let (mut with, mut without, mut owed) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..60_u32 {
         let micro = random.random_range(1..20_000_000);
         match random.random_range(0..12) {
             0 | 1 => {
-                with.push(Act::Debit(n, micro));
+                with.push((n, Act::Debit(n, micro)));
                 owed.push((n, micro));
             }
             2 => {
-                with.push(Act::Capture(n, micro + 5, micro));
+                with.push((n, Act::Capture(n, micro + 5, micro)));
                 owed.push((n, micro));
             }
             3 | 4 if !owed.is_empty() => {
                 let place = random.random_range(0..owed.len());
                 let (debit, left) = &mut owed[place];
                 let part = random.random_range(1..=*left);
-                with.push(Act::Refund(*debit, part));
+                with.push((n, Act::Refund(*debit, part)));
                 *left -= part;
                 owed.retain(|(_, left)| *left > 0);
             }
@@ -215,12 +219,13 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Act>, Vec<Act>) {
                     9 => Act::Plan(["free", "pro"][random.random_range(0..2)]),
                     _ => Act::Time(random.random_range(1..2_000)),
                 };
-                with.push(act.clone());
-                without.push(act);
+                with.push((n, act.clone()));
+                without.push((n, act));
             }
         }
     }
-    with.extend(owed.into_iter().map(|(n, left)| Act::Refund(n, left)));
+    let rest = (60..).zip(owed);
+    with.extend(rest.map(|(at, (n, left))| (at, Act::Refund(n, left))));
     (with, without)
 }
 
@@ -243,7 +248,7 @@ async fn what_was_debited_and_refunded_is_as_if_it_had_never_been() {
 }
 
 /// A life in which everything happens.
-fn anything(random: &mut StdRng) -> Vec<Act> {
+fn anything(random: &mut StdRng) -> Vec<Timed> {
     let mut acts = Vec::new();
     let (mut debits, mut holds, mut packs) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..60_u32 {
@@ -289,7 +294,7 @@ fn anything(random: &mut StdRng) -> Vec<Act> {
             17 => Act::Waive,
             _ => Act::Time(random.random_range(1..3_000)),
         };
-        acts.push(act);
+        acts.push((n, act));
     }
     acts
 }
@@ -304,7 +309,6 @@ async fn it_is_the_same_whether_or_not_somebody_looks() {
             let answers = [looked_at.act(act).await, alone.act(act).await];
             assert_eq!(answers[0], answers[1], "seed {seed}, act {n}: {act:?} of {acts:?}");
             if random.random_ratio(1, 2) {
-                looked_at.shop.stack.set_clock(&looked_at.now.to_string());
                 looked_at.look().await;
             }
         }

@@ -58,12 +58,12 @@ fn event(kind: &str, order: &str) -> String {
         "refunded" => (
             "refund.created",
             json!({ "object": "refund", "id": "re_1", "status": "succeeded", "amount": 2450,
-                "payment_intent": "pi_1" }),
+                "currency": "usd", "payment_intent": "pi_1" }),
         ),
         _ => (
             "charge.dispute.created",
             json!({ "object": "dispute", "id": "du_1", "status": "needs_response",
-                "amount": 4900, "payment_intent": "pi_1" }),
+                "amount": 4900, "currency": "usd", "payment_intent": "pi_1" }),
         ),
     };
     json!({ "id": format!("evt_{kind}"), "object": "event", "type": name, "livemode": false,
