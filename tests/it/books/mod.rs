@@ -76,18 +76,21 @@ async fn what_bought_credits_were_spent_for_comes_back_whatever_was_settled_in_b
     }
 }
 
+/// Credits to refund, and of which debit.
+type Part = (&'static str, usize);
+
 /// Of the 15 that the other debit would have left of the week nothing is there after Monday.
 #[tokio::test]
 async fn refunds_of_several_debits_in_parts_and_in_any_order_come_to_the_same() {
     let (thirty, ten) = (("30", 0), ("10", 1));
-    let scripts: [(&[(&str, usize)], [&str; 3], &str); 5] = [
-        (&[thirty], ["15", "", ""], "115"),
-        (&[("12", 0), ("18", 0)], ["12", "3", ""], "115"),
-        (&[thirty, ten], ["15", "0", ""], "125"),
-        (&[ten, thirty], ["10", "5", ""], "125"),
-        (&[("12", 0), ten, ("18", 0)], ["12", "3", "0"], "125"),
+    let scripts: [(&[Part], [&str; 3]); 5] = [
+        (&[thirty], ["15", "", ""]),
+        (&[("12", 0), ("18", 0)], ["12", "3", ""]),
+        (&[thirty, ten], ["15", "0", ""]),
+        (&[ten, thirty], ["10", "5", ""]),
+        (&[("12", 0), ten, ("18", 0)], ["12", "3", "0"]),
     ];
-    for (script, returned, available) in scripts {
+    for (script, returned) in scripts {
         let stack = Stack::at(SUNDAY).await;
         stack.open("acme", "free").await;
         stack.grant("acme", "pack", "100").await;
@@ -97,7 +100,7 @@ async fn refunds_of_several_debits_in_parts_and_in_any_order_come_to_the_same() 
             let refunded = refund(&stack, &debits[*debit], &format!("refund {n}"), credits).await;
             assert_eq!(refunded.text("/returned"), returned, "{n} of {script:?}");
         }
-        assert_eq!(stack.balance("acme").await.text("/available"), "125", "{script:?} {available}");
+        assert_eq!(stack.balance("acme").await.text("/available"), "125", "{script:?}");
     }
 }
 
