@@ -123,6 +123,9 @@ async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Erro
     let report = audit::run(&place.world, &place.stripe().await?, account.as_ref()).await?;
     report.differences.iter().for_each(|difference| println!("{difference}"));
     let (seen, differences) = (report.seen, report.differences.len());
+    if let (Some(account), 0, 0) = (&account, seen, differences) {
+        return Err(format!("there is no account {account}").into());
+    }
     println!("{seen} accounts, {differences} differences");
     if differences > 0 { Err("something differs: see above".into()) } else { Ok(()) }
 }

@@ -26,7 +26,8 @@ pub struct Progress {
     pub differences: usize,
 }
 
-/// Audits one account, or all; and with a Stripe the payments that it tells of. Writes nothing.
+/// Audits one account, or all; and with a Stripe the payments that it tells of. Writes nothing. Of an
+/// account that is not there none is seen, and what is filed of it all the same differs.
 /// `told` hears of the progress, often.
 ///
 /// # Errors
@@ -43,7 +44,7 @@ pub async fn report(
     }
     let Some(id) = only else { return all(world, report, told).await };
     report.differences.retain(|difference| difference.account.as_ref() == Some(id));
-    report.seen = 1;
+    report.seen = u64::from(world.store.account_as_written(id).await?.is_some());
     report.differences.extend(account(world, id).await?);
     Ok(report)
 }
