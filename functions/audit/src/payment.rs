@@ -182,6 +182,7 @@ async fn compare(
     let Order { account, .. } = &order;
     let mut audit = Findings::of(account);
     if let Some((expected, found)) = went_back(&known.facts, facts) {
+        let (expected, found) = (expected.to_owned(), found.to_owned());
         differs(world, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
         // Once it was decided about, the rest still counts.
         if let Some(found) = audit.found.pop() {
@@ -203,16 +204,16 @@ async fn compare(
 
 /// The stage of a refund or a dispute that Stripe says and the later one that is known here, if there
 /// is one: what is said is joined, so here nothing goes back.
-fn went_back(known: &Facts, told: &Facts) -> Option<(String, String)> {
+fn went_back(known: &Facts, told: &Facts) -> Option<(&'static str, &'static str)> {
     let disputes = told.disputes.iter().filter_map(|(id, told)| {
-        let known = known.disputes.get(id)?.stage;
-        (known > told.stage).then(|| (told.stage.name().to_owned(), known.name().to_owned()))
+        let (told, known) = (told.stage, known.disputes.get(id)?.stage);
+        (known > told).then(|| (told.name(), known.name()))
     });
-    let mut refunds = told.refunds.iter().filter_map(|(id, told)| {
-        let known = known.refunds.get(id)?.stage;
-        (known > told.stage).then(|| (told.stage.name().to_owned(), known.name().to_owned()))
+    let refunds = told.refunds.iter().filter_map(|(id, told)| {
+        let (told, known) = (told.stage, known.refunds.get(id)?.stage);
+        (known > told).then(|| (told.name(), known.name()))
     });
-    disputes.into_iter().next().or_else(|| refunds.next())
+    disputes.chain(refunds).next()
 }
 
 fn an_order() -> String {

@@ -4,7 +4,7 @@ use super::operator::{commit_receipted, happened};
 use super::upkeep::{back_to, look_up, make_ready, settle_now};
 use super::{Answer, Receipted, Run, lost, until_known};
 use crate::decide::Receipt;
-use crate::decide::refund::{self, History, Known, RefundRequest};
+use crate::decide::refund::{self, Charged, History, Known, RefundRequest};
 use crate::domain::grant::Line;
 use crate::domain::{Account, AccountId, Catalog, Key, Refusal};
 use crate::failure::Failure;
@@ -45,7 +45,7 @@ async fn try_refund(
         Some(found) => Some(found),
         None => look_up(run, account, &request.debit, 0).await?,
     };
-    let debit = debit.filter(|found| refund::charged(&found.entry).is_some());
+    let debit = debit.filter(|found| Charged::by(&found.entry).is_some());
     let debit = debit.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
     let back = match loaded.account.settled_seq < debit.seq {
         true => None,

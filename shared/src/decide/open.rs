@@ -59,13 +59,7 @@ pub fn open(
     let Period { start, end } = standing.period(plan, now);
     let standing = Standing { counted_from: start, counted_until: end, ..standing };
     let (standing, grants) = settle::begin(standing, plan, now);
-    let moved = grants.iter().map(|grant| Movement {
-        grant: grant.id,
-        kind: grant.kind,
-        credits: grant.left,
-        expires_at: grant.expires_at,
-    });
-    let moved: Vec<Movement> = moved.collect();
+    let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
     let line = Line::new(grants);
     let (plan, status, anchor) = (request.plan.clone(), standing.status, standing.anchor);
     let what = What::Opened { plan, status, anchor, moved };

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::write::give_back;
 use super::{AccountWrite, Fault, Guard, Returned, RowWrite, Step, Write};
+use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::{Line, Overspent};
 use crate::domain::ledger::Placed;
 use crate::domain::{
@@ -45,14 +46,28 @@ pub struct Known {
     pub back: Option<Line>,
 }
 
-/// What an entry charged: all of it, and how much was burnt of the line. None if it is neither a debit
-/// nor a capture.
-pub fn charged(entry: &Entry) -> Option<(Credits, Credits)> {
-    match &entry.what {
-        What::Debit { .. } => Some((-entry.available, -entry.available)),
-        // What had lapsed while it was held was of the line no more.
-        What::Captured { credits, lapsed, .. } => Some((*credits, *credits - *lapsed)),
-        _ => None,
+/// What a debit or a capture charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charged {
+    credits: Credits,
+    /// How much of them was burnt of the line: what had lapsed while it was held was of it no more.
+    burnt: Credits,
+    action: Option<ActionNumber>,
+}
+
+impl Charged {
+    /// What an entry charged. None if it is neither a debit nor a capture.
+    pub fn by(entry: &Entry) -> Option<Charged> {
+        match entry.what {
+            What::Debit { action, .. } => {
+                let credits = -entry.available;
+                Some(Charged { credits, burnt: credits, action })
+            }
+            What::Captured { action, credits, lapsed, .. } => {
+                Some(Charged { credits, burnt: credits - lapsed, action })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -69,15 +84,12 @@ pub fn change(
     now: Instant,
 ) -> Result<Write, Refusal> {
     let (entry, refunded) = (&known.debit.entry, known.refunded);
-    let (charged, burnt) = charged(entry).ok_or(Refusal::DebitNotFound)?;
+    let charged = Charged::by(entry).ok_or(Refusal::DebitNotFound)?;
+    let Charged { credits: charged, burnt, action } = charged;
     let after = refunded + request.credits;
     if after > charged {
         return Err(Refusal::RefundExceeded { charged, refunded });
     }
-    let action = match entry.what {
-        What::Debit { action, .. } | What::Captured { action, .. } => action,
-        _ => None,
-    };
     let grants = known.back.as_ref().map_or(&[][..], Line::grants);
     let available = match &known.back {
         Some(back) => back.left(),
@@ -95,18 +107,9 @@ pub fn change(
     if entry.at >= account.standing.counted_from {
         then.push(Step::Consume(action.unwrap_or(0), -request.credits));
     }
-    let moved = grants.iter().map(|grant| Movement {
-        grant: grant.id,
-        kind: grant.kind,
-        credits: grant.left,
-        expires_at: grant.expires_at,
-    });
-    let what = What::Refunded {
-        debit: entry.id,
-        credits: request.credits,
-        action,
-        moved: moved.collect(),
-    };
+    let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
+    let (debit, credits) = (entry.id, request.credits);
+    let what = What::Refunded { debit, credits, action, moved };
     then.push(Step::Append(Entry {
         available,
         // Whose use is less by it.
@@ -186,7 +189,7 @@ impl History {
                 self.sought.insert(debit);
             }
             _ => {
-                if let Some((_, credits)) = charged(entry) {
+                if let Some(Charged { burnt: credits, .. }) = Charged::by(entry) {
                     self.past.push(Past::Burnt { debit: entry.id, credits, at });
                     self.sought.remove(&entry.id);
                 }
@@ -255,18 +258,19 @@ impl History {
 
 /// The grant that came back by a movement, as `never` knows it: it would have been there anyway.
 fn grant_of(moved: &Movement, never: &Line) -> Grant {
-    let Movement { grant: id, kind, credits, expires_at } = *moved;
-    match never.grants().iter().find(|grant| grant.id == id) {
-        Some(grant) => Grant { left: credits, ..grant.clone() },
-        None => Grant::new(id, kind, credits, Instant::EPOCH, expires_at),
+    match never.grants().iter().find(|grant| grant.id == moved.grant) {
+        Some(grant) => Grant { left: moved.credits, ..grant.clone() },
+        None => arrived(moved, Instant::EPOCH),
     }
+}
+
+/// The grant that arrived by a movement.
+fn arrived(moved: &Movement, at: Instant) -> Grant {
+    Grant::new(moved.grant, moved.kind, moved.credits, at, moved.expires_at)
 }
 
 /// The line of an account as it was opened.
 fn opened(moved: &[Movement], at: Instant) -> Line {
-    let grants = moved.iter().map(|movement| {
-        let Movement { grant, kind, credits, expires_at } = *movement;
-        Grant::new(grant, kind, credits, at, expires_at)
-    });
+    let grants = moved.iter().map(|moved| arrived(moved, at));
     Line::new(grants.filter(|grant| grant.left > Credits::ZERO).collect())
 }

@@ -291,12 +291,7 @@ impl<'a> Clockwork<'a> {
     fn note(&mut self, grant: &Grant, credits: Credits) {
         match self.moved.iter_mut().find(|moved| moved.grant == grant.id) {
             Some(moved) => moved.credits += credits,
-            None => self.moved.push(Movement {
-                grant: grant.id,
-                kind: grant.kind,
-                credits,
-                expires_at: grant.expires_at,
-            }),
+            None => self.moved.push(Movement::of(grant, credits)),
         }
     }
 

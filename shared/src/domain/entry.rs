@@ -1,7 +1,7 @@
 //! Entries: the lines of an account's ledger.
 
 use super::catalog::ActionNumber;
-use super::grant::{GrantId, GrantKind, Line};
+use super::grant::{Grant, GrantId, GrantKind, Line};
 use super::period::Anchor;
 use super::{Credits, Instant, OperationId, Status};
 
@@ -228,4 +228,12 @@ pub struct Movement {
     pub kind: GrantKind,
     pub credits: Credits,
     pub expires_at: Option<Instant>,
+}
+
+impl Movement {
+    /// So many credits of `grant` that moved.
+    pub fn of(grant: &Grant, credits: Credits) -> Movement {
+        let Grant { id, kind, expires_at, .. } = *grant;
+        Movement { grant: id, kind, credits, expires_at }
+    }
 }
