@@ -1,4 +1,4 @@
-//! `audit`: every account reckoned again, by hand, with its progress.
+//! `audit`: recomputes every account from its entries, and shows its progress.
 
 use ::audit::{AuditError, Progress, Report, SEGMENTS, report};
 use shared::domain::AccountId;

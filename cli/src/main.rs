@@ -35,7 +35,7 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Reckon every balance again from its entries, and compare payments with accounts and Stripe.
+    /// Recompute every balance from its entries, and compare payments with accounts and Stripe.
     /// Writes nothing. The exit code is 1 if anything differs.
     Audit {
         /// This account alone.

@@ -82,7 +82,7 @@ pub struct Opened {
     pub world: World,
     /// What is written to them. Of an endpoint: nothing.
     pub streams: Streams,
-    /// What answers for them, whoever asks. None: an endpoint does.
+    /// The embedded table. None: the tables are at an endpoint.
     pub table: Option<Embedded>,
 }
 

@@ -94,7 +94,7 @@ impl Page {
     }
 }
 
-/// What a key that is not an id stands for. Kept for ever.
+/// The id that a key stands for which is no id itself. Never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     pub account: AccountId,
@@ -104,7 +104,7 @@ pub struct Name {
     pub replaces: Option<OperationId>,
 }
 
-/// That an operation of an operator happened, by its key. Kept for ever.
+/// The record, by its key, that an operation of an operator happened. Never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub account: AccountId,
