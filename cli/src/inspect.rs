@@ -57,7 +57,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         a.available,
         a.held(),
         a.holds.len(),
-        a.debt,
+        a.debt(),
         standing.plan,
         standing.status.name(),
         standing.anchor.0,
@@ -119,8 +119,9 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         What::Granted { kind, .. } => format!(" {}", kind.name()),
         What::ToppedUp { order, .. } => format!(" order {order}"),
         What::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
-        What::DebtWaived { credits } => format!(" {credits}"),
-        What::Settled { moved, lapsed, debt, .. } => {
+        What::DebtWaived { debts } => format!(" {}", debts.total()),
+        What::Settled { moved, lapsed, .. } => {
+            let debt = entry.what.debt();
             let moved: String =
                 moved.iter().map(|m| format!(" {} {}", m.grant, m.credits)).collect();
             let debt = match debt.is_zero() {

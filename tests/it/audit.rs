@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::stripe::Deed;
 use shared::domain::grant::Line;
-use shared::domain::{Credits, Grant, GrantId, GrantKind, Instant, Note, OperationId};
+use shared::domain::{Credits, Debt, Grant, GrantId, GrantKind, Instant, Note, OperationId};
 use shared::store;
 
 use crate::support::shop::Shop;
@@ -146,7 +146,14 @@ async fn one_micro_credit_anywhere_is_found_and_named() {
         ("valid_until", by("x", 30 * 86_400_000)),
         ("floor", by("fl", -30 * 86_400_000)),
         ("page_time", by("pk", 1)),
-        ("debt", Box::new(|i| drop(i.insert("d".into(), AttributeValue::N("1".into()))))),
+        (
+            "debt",
+            Box::new(|i| {
+                let grant = GrantId::Operation(OperationId::from_bytes([7; 16]));
+                let debts = [Debt { grant, credits: MICRO }].into_iter().collect();
+                i.insert("d".into(), packed(store::packed::debts(&debts)));
+            }),
+        ),
         ("frozen", Box::new(|i| drop(i.insert("z".into(), AttributeValue::N("1".into()))))),
         (
             "consumed",

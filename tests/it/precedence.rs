@@ -9,7 +9,9 @@ use shared::decide::page::CAPACITY;
 use shared::decide::{AccountWrite, Guard, Step};
 use shared::domain::account::MOST_HOLDS;
 use shared::domain::instant::Span;
-use shared::domain::{Account, Catalog, Credits, Entry, Gate, Held, Instant, OperationId, Refusal};
+use shared::domain::{
+    Account, Catalog, Credits, Entry, Gate, GrantId, Held, Instant, OperationId, Refusal,
+};
 
 use crate::support::instant;
 
@@ -97,7 +99,7 @@ fn hopeless(attempt: &Attempt<'_>) -> Account {
     account.floor = attempt.id.time();
     account.valid_until = now();
     account.gate = Gate { frozen: true, no_plan: true, in_debt: true };
-    account.debt = Credits::whole(1);
+    account.debts.add(GrantId::Week(Instant::EPOCH), Credits::whole(1));
     account.available = Credits::ZERO;
     account
 }

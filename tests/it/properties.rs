@@ -5,8 +5,8 @@ use shared::decide::{open, settle};
 use shared::domain::grant::Line;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
-    Account, Catalog, Credits, Entry, Grant, GrantId, GrantKind, Held, Instant, Movement, Note,
-    OperationId, Status, What,
+    Account, Catalog, Credits, Debt, DebtChange, Debts, Entry, Grant, GrantId, GrantKind, Held,
+    Instant, Movement, Note, OperationId, Status, What,
 };
 use shared::store::packed;
 
@@ -235,6 +235,7 @@ proptest! {
         let _ = packed::read_entries(&bytes);
         let _ = packed::read_line(&bytes);
         let _ = packed::read_note(&bytes);
+        let _ = packed::read_debts(&bytes);
         let _ = packed::read_held(&bytes);
         let _ = packed::read_standing(&bytes);
     }
@@ -262,6 +263,24 @@ fn movement() -> impl Strategy<Value = Movement> {
     )
 }
 
+fn debts() -> impl Strategy<Value = Debts> {
+    prop::collection::vec((operation(), 1..i64::MAX / 8), 0..3).prop_map(|debts| {
+        let debt = |(id, micro)| (GrantId::Operation(id), Credits::from_micro(micro));
+        debts.into_iter().map(debt).map(|(grant, credits)| Debt { grant, credits }).collect()
+    })
+}
+
+fn debt_changes() -> impl Strategy<Value = Vec<DebtChange>> {
+    let change = prop_oneof![
+        (operation(), prop::option::of(grant()), credits(9)).prop_map(|(id, taken, owed)| {
+            DebtChange::Reversed { grant: GrantId::Operation(id), taken, owed }
+        }),
+        (operation(), grant())
+            .prop_map(|(id, by)| DebtChange::Repaid { grant: GrantId::Operation(id), by }),
+    ];
+    prop::collection::vec(change, 0..3)
+}
+
 fn entry() -> impl Strategy<Value = Entry> {
     let text = || prop::option::of("[ -~]{1,64}");
     let moved = || prop::collection::vec(movement(), 0..4);
@@ -272,22 +291,25 @@ fn entry() -> impl Strategy<Value = Entry> {
         (action(), any::<u64>()).prop_map(|(action, quantity)| What::Debit { action, quantity }),
         (kind(), prop::option::of(instant(90)))
             .prop_map(|(kind, expires_at)| What::Granted { kind, expires_at }),
-        (moved(), prop::collection::vec(operation(), 0..3), any::<i32>(), any::<i8>(), grants)
-            .prop_map(|(moved, lapsed, spent, debt, grants)| What::Settled {
+        (moved(), prop::collection::vec(operation(), 0..3), any::<i32>(), debt_changes(), grants)
+            .prop_map(|(moved, lapsed, spent, debts, grants)| What::Settled {
                 moved,
                 lapsed,
                 spent: Credits::from_micro(i64::from(spent)),
                 line: Line::new(grants),
-                debt: Credits::from_micro(i64::from(debt / 2)),
+                debts,
             }),
-        (operation(), credits(9), prop::option::of(instant(90)))
-            .prop_map(|(order, due, expires_at)| What::ToppedUp { order, due, expires_at }),
+        (operation(), credits(9), prop::option::of(instant(90)), debts(), moved(), debts())
+            .prop_map(|(order, due, expires_at, undone, moved, unowed)| {
+                let undone = undone.iter().next();
+                What::ToppedUp { order, due, expires_at, undone, moved, unowed }
+            }),
         (operation(), credits(9), credits(9)).prop_map(|(order, due, credits)| What::Reversed {
             order,
             due,
             credits
         }),
-        credits(9).prop_map(|credits| What::DebtWaived { credits }),
+        debts().prop_map(|debts| What::DebtWaived { debts }),
         (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
             What::Held { action, quantity, expires_at }
         }),
@@ -304,9 +326,11 @@ fn entry() -> impl Strategy<Value = Entry> {
         operation().prop_map(|hold| What::Released { hold }),
         (operation(), instant(2))
             .prop_map(|(hold, expires_at)| What::Extended { hold, expires_at }),
-        (operation(), credits(9), action(), moved()).prop_map(|(debit, credits, action, moved)| {
-            What::Refunded { debit, credits, action, moved }
-        }),
+        (operation(), credits(9), action(), moved(), debts()).prop_map(
+            |(debit, credits, action, moved, unowed)| {
+                What::Refunded { debit, credits, action, moved, unowed }
+            }
+        ),
         moved().prop_map(move |moved| What::Opened {
             plan: "pro".to_owned(),
             status: Status::Active,

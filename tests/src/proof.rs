@@ -37,7 +37,7 @@ pub const DELIVERIES: Size = Size::new("DELIVERIES", "deliveries", 400, 10_000);
 /// and the payments that they are of.
 pub const PAYMENTS: Size = Size::new("PAYMENTS", "payments", 10, 100);
 /// Lives of an account that are lived twice and come to the same.
-pub const LIVES: Size = Size::new("LIVES", "lives", 50, 1_000);
+pub const LIVES: Size = Size::new("LIVES", "lives", 100, 1_000);
 /// Streams of events over a bus that loses and refuses.
 pub const STREAMS: Size = Size::new("STREAMS", "streams", 20, 200);
 /// Weeks in which the sweep fires at any time, or not at all.

@@ -11,7 +11,8 @@ use shared::domain::grant::Line;
 use shared::domain::period::{Anchor, Day};
 use shared::domain::usage::{MOST_USERS, Used, Who};
 use shared::domain::{
-    Account, Credits, Entry, GrantId, Instant, OperationId, Seq, Status, Usage, What,
+    Account, Credits, DebtChange, Debts, Entry, GrantId, Instant, OperationId, Seq, Status, Usage,
+    What,
 };
 
 /// Micro-credits.
@@ -38,7 +39,8 @@ pub(crate) struct Book {
     pub whole: bool,
     pub available: Micro,
     pub held: Micro,
-    pub debt: Micro,
+    /// What is owed, by the grant that was paid for.
+    pub debts: BTreeMap<GrantId, Micro>,
     pub holds: BTreeMap<OperationId, (Micro, Instant)>,
     pub consumed: BTreeMap<ActionNumber, Micro>,
     /// The latest settle, or the opening: its number, and what it laid out.
@@ -104,7 +106,7 @@ impl Book {
             whole: true,
             available: 0,
             held: 0,
-            debt: 0,
+            debts: BTreeMap::new(),
             holds: BTreeMap::new(),
             consumed: BTreeMap::new(),
             line: None,
@@ -143,8 +145,12 @@ impl Book {
                 let grants = moved.iter().map(|m| (m.grant, m.credits, m.expires_at));
                 self.lay_out(seq, entry.at, LaidOut::Opening(grants.collect()));
             }
-            What::Settled { lapsed, line, debt, .. } => {
-                self.debt += micro(*debt);
+            What::Settled { lapsed, line, debts, .. } => {
+                for change in debts {
+                    let (DebtChange::Reversed { grant, .. } | DebtChange::Repaid { grant, .. }) =
+                        change;
+                    self.owe(*grant, micro(change.owed()));
+                }
                 lapsed.iter().for_each(|hold| {
                     self.holds.remove(hold);
                 });
@@ -176,19 +182,33 @@ impl Book {
                     *ends = *expires_at;
                 }
             }
-            What::Refunded { debit, credits, action, moved } => {
+            What::Refunded { debit, credits, action, moved, unowed } => {
+                self.forgive(unowed);
                 self.notes += moved.iter().map(|moved| micro(moved.credits)).sum::<Micro>();
                 self.give_back(*debit, micro(*credits), *action);
             }
             What::Frozen => self.frozen = Some((true, entry.user.clone())),
             What::Unfrozen => self.frozen = Some((false, None)),
-            What::ToppedUp { order, due, .. } => {
+            What::ToppedUp { order, due, unowed, .. } => {
+                self.forgive(unowed);
                 self.notes += micro(entry.available);
                 self.pay(entry, *order, *due);
             }
             What::Reversed { order, due, .. } => self.pay(entry, *order, *due),
-            What::DebtWaived { credits } => self.debt -= micro(*credits),
+            What::DebtWaived { debts } => self.forgive(debts),
         }
+    }
+
+    fn owe(&mut self, grant: GrantId, more: Micro) {
+        let owed = self.debts.entry(grant).or_default();
+        *owed += more;
+        if *owed == 0 {
+            self.debts.remove(&grant);
+        }
+    }
+
+    fn forgive(&mut self, debts: &Debts) {
+        debts.iter().for_each(|debt| self.owe(debt.grant, -micro(debt.credits)));
     }
 
     fn lay_out(&mut self, seq: Seq, at: Instant, line: LaidOut) {

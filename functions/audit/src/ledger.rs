@@ -7,7 +7,7 @@ use shared::decide::tally::Tallied;
 use shared::decide::{Name, Page, Receipt};
 use shared::domain::usage::Used;
 use shared::domain::usage::{Counted, DayUsage};
-use shared::domain::{Account, Credits, Entry, Instant, Key, OperationId, Seq, Usage};
+use shared::domain::{Account, Credits, Entry, GrantId, Instant, Key, OperationId, Seq, Usage};
 use shared::store::Filed;
 
 use crate::book::{Book, Days, Micro, micro, noted, shown};
@@ -239,8 +239,10 @@ impl Ledger {
     /// What a whole ledger tells besides.
     fn standing(&self, audit: &mut Findings<'_>) {
         let (account, book) = (&self.account, &self.book);
-        if book.debt != micro(account.debt) {
-            audit.differs(Kind::Debt, shown(book.debt), account.debt);
+        let found = account.debts.iter().map(|debt| (debt.grant, micro(debt.credits)));
+        let found: BTreeMap<_, _> = found.collect();
+        if book.debts != found {
+            audit.differs(Kind::Debt, owed(&book.debts), owed(&found));
         }
         let hold = |held: Option<(Micro, Instant)>| {
             held.map_or("none".to_owned(), |(total, at)| format!("{} until {at}", shown(total)))
@@ -338,6 +340,13 @@ fn opening(page: &Page) -> (Micro, Micro) {
     let sum = |of: fn(&Entry) -> Credits| page.entries.iter().map(|e| micro(of(e))).sum::<Micro>();
     let (available, held) = (sum(|entry| entry.available), sum(|entry| entry.held));
     (micro(page.available) - available, micro(page.held) - held)
+}
+
+/// The debts, each with its grant.
+fn owed(debts: &BTreeMap<GrantId, Micro>) -> String {
+    let debts = debts.iter().map(|(grant, credits)| format!("{} for {grant}", shown(*credits)));
+    let debts: Vec<String> = debts.collect();
+    if debts.is_empty() { "none".to_owned() } else { debts.join(", ") }
 }
 
 fn balance(available: Micro, held: Micro) -> String {

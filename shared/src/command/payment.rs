@@ -1,12 +1,14 @@
 //! Payments carried through: orders placed, what Stripe says heard, what operators decide done.
 
-use super::upkeep::{make_ready, settle_now};
+use super::upkeep::{make_ready, recall, settle_now};
 use super::{Run, lost, retried, until_known};
-use crate::decide::payment::{self, PaymentChange};
+use crate::decide::history::History;
+use crate::decide::payment::{self, Again, PaymentChange};
 use crate::decide::{Expect, Field, Receipt, Row, RowKey, RowWrite, UnreadEvent, Write, settle};
 use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Entry, GrantId, Instant, Key, OperationId, Refusal, What,
+    Account, AccountId, Catalog, Credits, Debt, Entry, GrantId, Instant, Key, OperationId, Refusal,
+    What,
 };
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
@@ -273,10 +275,34 @@ async fn try_join(
             lapsed => (before.applied - lapsed).max(Credits::ZERO),
         });
     }
+    let mut again = None;
+    if let (Some(order), Some(loaded)) = (&order, &loaded) {
+        let due = after.now_due(order, before.applied);
+        let credits = after.moves(before.applied, due);
+        if credits > Credits::ZERO && after.went_back() {
+            // What time did since then is written first.
+            if loaded.account.valid_until <= now {
+                settle_now(run, Some(loaded)).await?;
+                return Ok(None);
+            }
+            let grant = GrantId::Operation(after.grant(order));
+            let over = order.expires_at() <= now;
+            let history = History::of_reversal(Debt { grant, credits }, over);
+            let (back, rest) = recall(run, &loaded.account, history).await?;
+            if back.line.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
+                settle_now(run, Some(loaded)).await?;
+                return Ok(None);
+            }
+            // What had been left of a grant that is over by now would have lapsed.
+            let arrives = if over { Credits::ZERO } else { rest };
+            again = Some(Again { undone: credits - rest, arrives, back });
+        }
+    }
     // Once more: what was read since has taken its time.
     let now = run.world.clock.now();
     let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
-    let change = payment::change(&before, after, ordered, run.world.entropy.mint(now), now);
+    let change =
+        payment::change(&before, after, ordered, again.as_ref(), run.world.entropy.mint(now), now);
     let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
     let Some(change) = change else {
         return Ok(Some(Heard::Known));

@@ -1,12 +1,12 @@
 //! A refund carried through: the debit is looked up, and what happened to its credits since.
 
 use super::operator::{commit_receipted, happened};
-use super::upkeep::{back_to, look_up, make_ready, settle_now};
-use super::{Answer, Receipted, Run, lost, until_known};
+use super::upkeep::{look_up, make_ready, recall, settle_now};
+use super::{Answer, Receipted, Run, until_known};
 use crate::decide::Receipt;
-use crate::decide::refund::{self, Charged, History, Known, RefundRequest};
-use crate::domain::grant::Line;
-use crate::domain::{Account, AccountId, Catalog, Key, Refusal};
+use crate::decide::history::History;
+use crate::decide::refund::{self, Known, RefundRequest};
+use crate::domain::{AccountId, Catalog, Key, Refusal};
 use crate::failure::Failure;
 use crate::world::World;
 
@@ -45,14 +45,15 @@ async fn try_refund(
         Some(found) => Some(found),
         None => look_up(run, account, &request.debit, 0).await?,
     };
-    let debit = debit.filter(|found| Charged::by(&found.entry).is_some());
+    let debit = debit.filter(|found| found.entry.charged().is_some());
     let debit = debit.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
     let back = match loaded.account.settled_seq < debit.seq {
         true => None,
         false => {
-            let back = returns(run, &loaded.account, request).await?;
+            let history = History::of_refund(request.debit, request.credits);
+            let (back, _) = recall(run, &loaded.account, history).await?;
             // What is over by now was perhaps spent before it was: a settle says when.
-            if back.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
+            if back.line.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
                 settle_now(run, Some(&loaded)).await?;
                 return Ok(None);
             }
@@ -73,20 +74,4 @@ async fn try_refund(
     }
     let receipt = Receipt { account: account.clone(), key: key.clone(), id, content };
     commit_receipted(run, receipt, write).await
-}
-
-/// What comes back to the line of `account` when this is refunded.
-async fn returns(
-    run: &Run<'_>,
-    account: &Account,
-    request: &RefundRequest,
-) -> Result<Line, Failure> {
-    let mut history = History::of(request.debit);
-    // What came after the latest settle is for the next one to fold in.
-    let whole = back_to(run, &account.id, 1, |placed| {
-        let taken = placed.seq <= account.settled_seq && history.take(&placed.entry);
-        taken.then_some(())
-    });
-    whole.await?.ok_or_else(|| lost(&account.id))?;
-    Ok(history.returns(&account.id, request.debit, request.credits)?)
 }

@@ -1,10 +1,11 @@
 //! What an account needs in between: look-ups, settles and pages.
 
 use super::{PATIENCE, Run, lost, retried};
+use crate::decide::history::{Back, History};
 use crate::decide::{AccountWrite, Guard, Row, Write, page, settle};
 use crate::domain::ledger::Placed;
 use crate::domain::refusal::HoldEnd;
-use crate::domain::{AccountId, Instant, OperationId, Refusal, Seq, What};
+use crate::domain::{Account, AccountId, Credits, Instant, OperationId, Refusal, Seq, What};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query::ledger;
@@ -70,6 +71,21 @@ pub(super) async fn how_it_ended(
     let lapsed = (HoldEnd::Lapsed, lapses_at.unwrap_or(expires_at));
     let (ended, at) = ended.unwrap_or(lapsed);
     Ok(Refusal::HoldEnded { ended, at })
+}
+
+/// Goes through the history of `account`. Returns what comes back, and how much of what was to be
+/// undone of reversals is not in it.
+pub(super) async fn recall(
+    run: &Run<'_>,
+    account: &Account,
+    mut history: History,
+) -> Result<(Back, Credits), Failure> {
+    let whole = back_to(run, &account.id, 1, |placed| {
+        let taken = placed.seq <= account.seq && history.take(&placed.entry);
+        taken.then_some(())
+    });
+    whole.await?.ok_or_else(|| lost(&account.id))?;
+    Ok((history.back(account)?, history.rest()))
 }
 
 /// Shows `visit` the entries from the latest back to number `seq`, until it has found something.

@@ -224,7 +224,7 @@ fn abouts(before: Option<&Account>, placed: &Placed) -> Vec<About> {
         What::Reversed { order, credits, .. } => {
             vec![About::Reversed { order: *order, credits: *credits }]
         }
-        What::DebtWaived { credits } => vec![About::DebtWaived { credits: *credits }],
+        What::DebtWaived { debts } => vec![About::DebtWaived { credits: debts.total() }],
         What::PlanChanged { plan, status, anchor } => {
             vec![About::PlanChanged { plan: plan.clone(), status: *status, anchor: *anchor }]
         }

@@ -67,7 +67,7 @@ pub fn refusal(
         return Some(Refusal::PlanRequired { required, available });
     }
     if account.gate.in_debt {
-        return Some(Refusal::DebtOutstanding { required, available, debt: account.debt });
+        return Some(Refusal::DebtOutstanding { required, available, debt: account.debt() });
     }
     if available < required {
         let recharge = account.standing.next_recharge(catalog, now);

@@ -5,6 +5,7 @@ pub mod announce;
 pub mod debit;
 pub mod edition;
 pub mod grant;
+pub mod history;
 pub mod hold;
 pub mod mend;
 pub mod once;

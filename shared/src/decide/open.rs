@@ -6,7 +6,7 @@ use super::settle;
 use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Day, Period};
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Entry, Gate, Given, Instant, Movement, OperationId, Plan,
+    Account, AccountId, Catalog, Debts, Entry, Gate, Given, Instant, Movement, OperationId, Plan,
     Refusal, Standing, Status, What,
 };
 
@@ -72,7 +72,7 @@ pub fn open(
     Ok(Account {
         id: id.clone(),
         available: line.left(),
-        debt: Credits::ZERO,
+        debts: Debts::NONE,
         line,
         notes: Vec::new(),
         valid_until,

@@ -4,6 +4,7 @@
 //! credits that are applied are never applied twice. What is left of the credits of a payment depends
 //! on what is spent meanwhile: taking back is a note, and the settle that follows finds out.
 
+use super::history::Back;
 use super::plan::entry;
 use super::{
     AccountWrite, Expect, Field, Guard, Mark, Missing, Row, RowKey, RowWrite, Seen, Step,
@@ -13,8 +14,8 @@ use crate::domain::payment::{
     CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment, Verdict,
 };
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Entry, Gate, Grant, GrantId, GrantKind, Instant, Money,
-    Note, OperationId, Refusal, What,
+    Account, AccountId, Catalog, Credits, Debt, Debts, Entry, Gate, Grant, GrantId, GrantKind,
+    Instant, Money, Note, OperationId, Refusal, What,
 };
 
 /// An order of a pack, at the price and with the credits that the catalog offers now.
@@ -59,6 +60,16 @@ pub fn order(
     })
 }
 
+/// What comes back of credits whose money had gone back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// How many of those that are due again had been taken back, or are owed.
+    pub undone: Credits,
+    /// How many of them arrive for the first time.
+    pub arrives: Credits,
+    pub back: Back,
+}
+
 /// A payment as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentChange {
@@ -76,23 +87,22 @@ pub struct PaymentChange {
 
 /// What to write after something was said about a payment, or decided about it. None: nothing is new.
 ///
-/// `account` is the order's, as it was read; without an order there is none.
+/// `ordered` is the order and its account, as it was read; without an order there is none. `again`: what
+/// comes back of what was taken back before, if something may.
 pub fn change(
     before: &Payment,
     after: Payment,
     ordered: Option<(&Order, &Account)>,
+    again: Option<&Again>,
     operation: OperationId,
     now: Instant,
 ) -> Option<PaymentChange> {
     let mut payment = after;
     let (mut change, mut parks, mut learns) = (None, None, None);
     if let Some((order, account)) = ordered {
-        // Of two orders it is not known whose credits they are: nothing moves but the mark.
-        let due = match payment.facts.orders.len() {
-            1 => payment.due(order),
-            _ => before.applied,
-        };
-        change = apply((order, account), &payment, (before.applied, due), operation, now);
+        let due = payment.now_due(order, before.applied);
+        let credits = (before.applied, due);
+        change = apply((order, account), &payment, credits, again, operation, now);
         payment.applied = due;
         let (was, is) = (before.version > 0 && before.is_parked(order), payment.is_parked(order));
         parks = (was != is).then(|| (is, why(&payment, order)));
@@ -166,6 +176,7 @@ fn apply(
     (order, account): (&Order, &Account),
     payment: &Payment,
     (before, due): (Credits, Credits),
+    again: Option<&Again>,
     operation: OperationId,
     now: Instant,
 ) -> Option<AccountWrite> {
@@ -173,13 +184,29 @@ fn apply(
     let moves = payment.moves(before, due);
     let grant = GrantId::Operation(payment.grant(order));
     let expires_at = Some(order.expires_at());
+    let mut available = Credits::ZERO;
     let (when, steps, what) = if credits > Credits::ZERO {
         let whole = Grant::new(grant, GrantKind::Purchased, order.credits, order.at, expires_at);
-        let arrives = Grant { left: moves, ..whole };
-        let steps =
-            vec![Step::Add(moves), Step::Notes(vec![Note::Grant { grant: arrives, at: now }])];
-        let what = What::ToppedUp { order: order.id, due, expires_at };
-        (vec![Guard::RoomFor(1)], steps, what)
+        let arrives = again.map_or(moves, |again| again.arrives);
+        let arrived = || Note::Grant { grant: Grant { left: arrives, ..whole }, at: now };
+        let (mut when, mut steps) = (Vec::new(), Vec::new());
+        let (mut undone, mut moved, mut unowed) = (None, Vec::new(), Debts::NONE);
+        available = arrives;
+        match again {
+            None => steps.push(Step::Notes(vec![arrived()])),
+            Some(Again { undone: credits, back, .. }) => {
+                let arrived = (!arrives.is_zero()).then(arrived);
+                (when, steps) = back.give(account, arrived);
+                when.extend([Guard::ValidAt(now), Guard::SettledIs(account.settled_seq)]);
+                undone = Some(Debt { grant, credits: *credits }).filter(|_| !credits.is_zero());
+                available += back.line.left();
+                (moved, unowed) = back.told();
+            }
+        }
+        when.push(Guard::RoomFor(1));
+        steps.push(Step::Add(available));
+        let order = order.id;
+        (when, steps, What::ToppedUp { order, due, expires_at, undone, moved, unowed })
     } else if credits < Credits::ZERO {
         let back = Note::TakenBack { grant, credits: -moves, at: now };
         let what = What::Reversed { order: order.id, due, credits: -credits };
@@ -189,7 +216,7 @@ fn apply(
         return None;
     };
     let entry = Entry {
-        available: moves.max(Credits::ZERO),
+        available,
         user: order.user.clone(),
         reference: Some(payment.intent.to_string()),
         ..Entry::new(operation, now, order.catalog, what)
@@ -249,19 +276,19 @@ pub fn waive(
     let id: &AccountId = &account.id;
     let stale = account.valid_until <= now;
     // What is not settled yet may be a debt: then it is settled first, and this is asked again.
-    if account.debt.is_zero() && !stale {
+    if account.debts.is_empty() && !stale {
         return Err(Refusal::NoDebt);
     }
-    let what = What::DebtWaived { credits: account.debt };
+    let what = What::DebtWaived { debts: account.debts.clone() };
     let entry = entry(what, operation, catalog, actor, Some(reason), now);
     let when = vec![
         Guard::ValidAt(now),
-        Guard::DebtIs(account.debt),
+        Guard::DebtsAre(account.debts.clone()),
         Guard::GateIs(account.gate),
         Guard::RoomFor(1),
     ];
     let then = vec![
-        Step::SetDebt(Credits::ZERO),
+        Step::SetDebts(Debts::NONE),
         Step::SetGate(Gate { in_debt: false, ..account.gate }),
         Step::Append(entry),
     ];

@@ -6,8 +6,8 @@
 use super::{AccountWrite, Fault, Guard, Step};
 use crate::domain::period::{Period, week};
 use crate::domain::{
-    Account, Catalog, Credits, Entry, Gate, Given, Grant, GrantId, GrantKind, Instant, Movement,
-    Note, OperationId, Plan, Standing, Status, What,
+    Account, Catalog, Credits, DebtChange, Entry, Gate, Given, Grant, GrantId, GrantKind, Instant,
+    Movement, Note, OperationId, Plan, Standing, Status, What,
 };
 
 /// An account at an instant, and what time did to it since it was last settled.
@@ -19,6 +19,8 @@ pub struct Settled {
     pub moved: Vec<Movement>,
     /// The holds that ended by themselves.
     pub lapsed: Vec<OperationId>,
+    /// What was taken back, what is owed and what was repaid, in that order.
+    pub debts: Vec<DebtChange>,
 }
 
 impl Settled {
@@ -29,7 +31,7 @@ impl Settled {
             lapsed: self.lapsed.clone(),
             spent: before.spent(),
             line: self.account.line.clone(),
-            debt: self.account.debt - before.debt,
+            debts: self.debts.clone(),
         };
         let id = OperationId::of_entry(now, before.seq + 1);
         Entry {
@@ -73,8 +75,8 @@ pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<Acco
     settled.account.settled_seq = account.seq + 1;
     let entry = settled.entry(account, catalog, now);
     let mut then = Vec::new();
-    if settled.account.debt != account.debt {
-        then.push(Step::SetDebt(settled.account.debt));
+    if settled.account.debts != account.debts {
+        then.push(Step::SetDebts(settled.account.debts.clone()));
     }
     if settled.account.gate != account.gate {
         then.push(Step::SetGate(settled.account.gate));
@@ -160,6 +162,7 @@ struct Clockwork<'a> {
     account: Account,
     moved: Vec<Movement>,
     lapsed: Vec<OperationId>,
+    debts: Vec<DebtChange>,
 }
 
 impl<'a> Clockwork<'a> {
@@ -168,7 +171,8 @@ impl<'a> Clockwork<'a> {
         let line = account.burnt().map_err(|e| broken(e.to_string()))?;
         let plan = find_plan(catalog, account, &account.standing.plan)?;
         let account = Account { line, notes: Vec::new(), ..account.clone() };
-        Ok(Clockwork { catalog, plan, account, moved: Vec::new(), lapsed: Vec::new() })
+        let (moved, lapsed, debts) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Clockwork { catalog, plan, account, moved, lapsed, debts })
     }
 
     fn fold(&mut self, note: &Note) -> Result<(), Fault> {
@@ -188,8 +192,10 @@ impl<'a> Clockwork<'a> {
                 self.arrive(*at, Why::PlanBegins);
             }
             Note::TakenBack { grant, credits, .. } => {
-                let taken = self.take(*credits, |known| known.id == *grant);
-                self.account.debt += *credits - taken;
+                let taken = self.take(*credits, |known| known.id == *grant).pop();
+                let owed = *credits - taken.as_ref().map_or(Credits::ZERO, |grant| grant.left);
+                self.account.debts.add(*grant, owed);
+                self.debts.push(DebtChange::Reversed { grant: *grant, taken, owed });
             }
         }
         self.repay();
@@ -198,19 +204,21 @@ impl<'a> Clockwork<'a> {
 
     /// Takes up to `most` of the grants that are `meant`, of what no hold has set aside: a hold is a
     /// promise, and what it has stays its own. Returns what was taken.
-    fn take(&mut self, most: Credits, meant: impl Fn(&Grant) -> bool) -> Credits {
+    fn take(&mut self, most: Credits, meant: impl Fn(&Grant) -> bool) -> Vec<Grant> {
         let free = self.account.line.left() - self.account.set_aside();
         let taken = self.account.line.take(most.min(free), meant);
         taken.iter().for_each(|grant| self.note(grant, -grant.left));
-        taken.iter().map(|grant| grant.left).sum()
+        taken
     }
 
-    /// Bought credits repay the debt, so that the two never stand side by side: whether the money for
-    /// one pack went back before another was bought or after, it comes to the same.
+    /// Bought credits repay what is owed, so that the two never stand side by side: whether the money
+    /// for one pack went back before another was bought or after, it comes to the same.
     fn repay(&mut self) {
-        if self.account.debt > Credits::ZERO {
-            let repaid = self.take(self.account.debt, |grant| grant.kind.is_paid());
-            self.account.debt -= repaid;
+        for owed in self.account.debts.clone().iter() {
+            for by in self.take(owed.credits, |grant| grant.kind.is_paid()) {
+                self.account.debts.pay(owed.grant, by.left);
+                self.debts.push(DebtChange::Repaid { grant: owed.grant, by });
+            }
         }
     }
 
@@ -300,10 +308,10 @@ impl<'a> Clockwork<'a> {
         let valid_until = self.turn().unwrap_or(Instant::MAX);
         let available = self.account.line.left() - self.account.set_aside();
         debug_assert!(available >= Credits::ZERO, "holds exceed the line");
-        let in_debt = !self.account.debt.is_zero() && !self.catalog.spending_in_debt;
+        let in_debt = !self.account.debts.is_empty() && !self.catalog.spending_in_debt;
         let gate = Gate { in_debt, ..self.account.gate };
         let account = Account { available, valid_until, gate, ..self.account };
-        Settled { account, moved: self.moved, lapsed: self.lapsed }
+        Settled { account, moved: self.moved, lapsed: self.lapsed, debts: self.debts }
     }
 }
 

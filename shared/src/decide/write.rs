@@ -4,7 +4,7 @@ use super::row::{Mark, Returned, Row, RowKey};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::payment::{Decided, IntentId};
 use crate::domain::{
-    Account, AccountId, Credits, Entry, Gate, Held, Instant, Key, Note, OperationId, Seq,
+    Account, AccountId, Credits, Debts, Entry, Gate, Held, Instant, Key, Note, OperationId, Seq,
 };
 
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
@@ -183,8 +183,11 @@ pub(super) fn give_back(account: &Account, credits: Credits) -> (Vec<Guard>, Vec
     if credits.is_zero() {
         return (Vec::new(), Vec::new());
     }
-    let repays = (!account.debt.is_zero()).then_some(Step::Unsettle);
-    (vec![Guard::DebtIs(account.debt)], [Step::Add(credits)].into_iter().chain(repays).collect())
+    let repays = (!account.debts.is_empty()).then_some(Step::Unsettle);
+    (
+        vec![Guard::DebtsAre(account.debts.clone())],
+        [Step::Add(credits)].into_iter().chain(repays).collect(),
+    )
 }
 
 impl RowWrite {
@@ -236,7 +239,7 @@ pub enum Guard {
     HoldsBelow(usize),
     /// The hold is as it was read.
     HoldIs(OperationId, Held),
-    DebtIs(Credits),
+    DebtsAre(Debts),
 }
 
 /// A part of what a write does to the account.
@@ -255,7 +258,7 @@ pub enum Step {
     /// The line is not valid until it is settled: what came back has to repay what is owed first.
     Unsettle,
     SetGate(Gate),
-    SetDebt(Credits),
+    SetDebts(Debts),
     SetHold(OperationId, Held),
     DropHold(OperationId),
     /// The account as settled: line, notes, holds, consumption, standing, what is available, and

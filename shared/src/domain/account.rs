@@ -7,7 +7,8 @@ use super::grant::{self, Overspent};
 use super::ledger::{Placed, Stretch};
 use super::period::{Anchor, Period};
 use super::{
-    AccountId, Catalog, Credits, Entry, Grant, GrantId, Instant, OperationId, Plan, Seq, Status,
+    AccountId, Catalog, Credits, Debts, Entry, Grant, GrantId, Instant, OperationId, Plan, Seq,
+    Status,
 };
 
 /// An account as one item says it, at one instant of its own.
@@ -20,7 +21,7 @@ pub struct Account {
     /// What can be spent, if the gate is open. Never negative.
     pub available: Credits,
     /// What refunded and disputed payments still have to get back: bought credits repay it first.
-    pub debt: Credits,
+    pub debts: Debts,
     /// The grants at the last settle, in burn order.
     pub line: grant::Line,
     /// What happened to the grants since, to be settled in.
@@ -195,6 +196,11 @@ impl Given {
 }
 
 impl Account {
+    /// All that is owed.
+    pub fn debt(&self) -> Credits {
+        self.debts.total()
+    }
+
     /// What was spent since the last settle and is not yet taken from the line.
     pub fn spent(&self) -> Credits {
         let arrived = self.notes.iter().map(|note| match note {

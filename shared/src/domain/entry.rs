@@ -3,7 +3,7 @@
 use super::catalog::ActionNumber;
 use super::grant::{Grant, GrantId, GrantKind, Line};
 use super::period::Anchor;
-use super::{Credits, Instant, OperationId, Status};
+use super::{Credits, Debt, DebtChange, Debts, Instant, OperationId, Status};
 
 /// One line of the ledger: what changed, when, by whom and by how much.
 ///
@@ -61,6 +61,20 @@ impl Entry {
         }
     }
 
+    /// What it charged. None if it is neither a debit nor a capture.
+    pub fn charged(&self) -> Option<Charged> {
+        match self.what {
+            What::Debit { action, .. } => {
+                let credits = -self.available;
+                Some(Charged { credits, burnt: credits, action })
+            }
+            What::Captured { action, credits, lapsed, .. } => {
+                Some(Charged { credits, burnt: credits - lapsed, action })
+            }
+            _ => None,
+        }
+    }
+
     /// Who it was, as far as `viewer` may know: an operator's principal is `operator` to a customer.
     pub fn user_for(&self, viewer: Viewer) -> Option<&str> {
         match viewer {
@@ -68,6 +82,15 @@ impl Entry {
             Viewer::Customer | Viewer::Service => self.user.as_deref(),
         }
     }
+}
+
+/// What a debit or a capture charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charged {
+    pub credits: Credits,
+    /// How much of them was burnt of the line: what had lapsed while it was held was of it no more.
+    pub burnt: Credits,
+    pub action: Option<ActionNumber>,
 }
 
 /// What an entry records.
@@ -99,8 +122,8 @@ pub enum What {
         spent: Credits,
         /// The line that is spent from now on.
         line: Line,
-        /// The change of debt: what of a payment could not be taken back, less what was repaid.
-        debt: Credits,
+        /// What was taken back, what is owed and what was repaid, in that order.
+        debts: Vec<DebtChange>,
     },
     /// Credits were set aside.
     Held {
@@ -138,6 +161,8 @@ pub enum What {
         /// The grants that it came back to, if the line was another one by then: what would be there
         /// by now if it had never left.
         moved: Vec<Movement>,
+        /// What is not owed any more: what would not be if it had never left.
+        unowed: Debts,
     },
     /// The plan, its status or its anchor changed.
     PlanChanged {
@@ -154,6 +179,12 @@ pub enum What {
         /// The credits of it that are due after this.
         due: Credits,
         expires_at: Option<Instant>,
+        /// What it undoes of the credits of a grant that had been taken back.
+        undone: Option<Debt>,
+        /// The grants that came back by that, as of a refund.
+        moved: Vec<Movement>,
+        /// What is not owed any more, as of a refund.
+        unowed: Debts,
     },
     /// Money went back: so many credits are to be taken back. The settle that follows tells what was
     /// left of them, and what is debt.
@@ -164,7 +195,7 @@ pub enum What {
     },
     /// An operator let an account off its debt.
     DebtWaived {
-        credits: Credits,
+        debts: Debts,
     },
 }
 
@@ -214,8 +245,9 @@ impl What {
     /// The change of debt. The changes up to an entry sum to the debt after it.
     pub fn debt(&self) -> Credits {
         match self {
-            What::Settled { debt, .. } => *debt,
-            What::DebtWaived { credits } => -*credits,
+            What::Settled { debts, .. } => debts.iter().map(DebtChange::owed).sum(),
+            What::Refunded { unowed, .. } | What::ToppedUp { unowed, .. } => -unowed.total(),
+            What::DebtWaived { debts } => -debts.total(),
             _ => Credits::ZERO,
         }
     }

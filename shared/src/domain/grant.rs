@@ -99,6 +99,10 @@ impl Grant {
         (expires_at, self.kind.is_paid(), self.granted_at, self.id)
     }
 
+    pub fn is_burnt_before(&self, other: &Grant) -> bool {
+        self.rank() < other.rank()
+    }
+
     pub fn is_expired(&self, now: Instant) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }

@@ -262,6 +262,23 @@ impl Payment {
         }
     }
 
+    /// The credits that are to be applied now, of which `applied` are. Of two orders it is not known
+    /// whose they are: nothing moves.
+    pub fn now_due(&self, order: &Order, applied: Credits) -> Credits {
+        match self.facts.orders.len() {
+            1 => self.due(order),
+            _ => applied,
+        }
+    }
+
+    /// Whether credits of it may have been taken back before: money for it has moved back, or it
+    /// waited for an operator.
+    pub fn went_back(&self) -> bool {
+        let Facts { returned, refunds, disputes, .. } = &self.facts;
+        let moved = !(returned.is_empty() && refunds.is_empty() && disputes.is_empty());
+        moved || self.decided.is_some()
+    }
+
     /// What arrives in its account, or is taken back, when what is due of it changes. What nobody used
     /// of credits that are over is not owed, whatever becomes of the money for it.
     pub fn moves(&self, before: Credits, due: Credits) -> Credits {

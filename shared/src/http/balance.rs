@@ -107,7 +107,7 @@ pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> Strin
         },
         available: account.available,
         held: account.held(),
-        debt: account.debt,
+        debt: account.debt(),
         consumed: Consumed {
             credits: account.consumed.values().copied().sum(),
             from: standing.counted_from,

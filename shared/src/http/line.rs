@@ -162,7 +162,7 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
             line.hold = Some(*hold);
             line.expires_at = Some(*expires_at);
         }
-        What::Refunded { debit, credits, action, moved } => {
+        What::Refunded { debit, credits, action, moved, .. } => {
             line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
             line.debit = Some(*debit);
             line.credits = Some(*credits);
@@ -173,13 +173,14 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
             line.status = Some(status.name());
             line.anchor = Some(*anchor);
         }
-        What::ToppedUp { order, due, expires_at } => {
+        What::ToppedUp { order, due, expires_at, moved, .. } => {
+            line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
             (line.order, line.due, line.expires_at) = (Some(*order), Some(*due), *expires_at);
         }
         What::Reversed { order, due, credits } => {
             (line.order, line.due, line.credits) = (Some(*order), Some(*due), Some(*credits));
         }
-        What::DebtWaived { credits } => line.credits = Some(*credits),
+        What::DebtWaived { debts } => line.credits = Some(debts.total()),
         What::Frozen | What::Unfrozen => {}
     }
     line

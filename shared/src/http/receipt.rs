@@ -180,8 +180,8 @@ fn receipted_as(
             let what = OnPlan { plan, status: status.name(), anchor: *anchor };
             to_json(&Receipt { head, what, tail })
         }
-        What::DebtWaived { credits } => {
-            to_json(&Receipt { head, what: Waived { credits: *credits }, tail })
+        What::DebtWaived { debts } => {
+            to_json(&Receipt { head, what: Waived { credits: debts.total() }, tail })
         }
         What::Settled { .. }
         | What::Frozen

@@ -8,7 +8,7 @@ use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{ACCOUNT, account, hold_key, read_hold_key};
 use super::{StoreError, packed};
 use crate::decide::page::Weight;
-use crate::domain::{Account, AccountId, Credits, Gate};
+use crate::domain::{Account, AccountId, Credits, Debts, Gate};
 
 pub(super) fn gate_bits(gate: Gate) -> u8 {
     let frozen = if gate.frozen { account::GATE_FROZEN } else { 0 };
@@ -30,7 +30,7 @@ pub(super) fn holds(account: &Account) -> AttributeValue {
 
 /// The whole item of a new account.
 pub(super) fn account_item(a: &Account) -> Item {
-    debug_assert!(a.available >= Credits::ZERO && a.notes.is_empty() && a.debt.is_zero());
+    debug_assert!(a.available >= Credits::ZERO && a.notes.is_empty() && a.debts.is_empty());
     let ids = a.recent.iter().map(|entry| bytes(*entry.id.bytes())).collect();
     let payloads = a.recent.iter().map(|entry| bytes(packed::entry(entry))).collect();
     let mut item = Item::from_iter(
@@ -67,9 +67,6 @@ pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
     // What every reader relies on, checked once.
     if read.available < Credits::ZERO {
         return Err(row.broken(account::AVAILABLE, "is below zero"));
-    }
-    if read.debt < Credits::ZERO {
-        return Err(row.broken(account::DEBT, "is below zero"));
     }
     if read.paged + read.recent.len() as u64 != read.seq {
         return Err(row.broken(account::SEQ, "is not the number of entries"));
@@ -117,11 +114,15 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
     }
     let line = packed::read_line(row.bytes(account::LINE)?);
     let standing = packed::read_standing(row.bytes(account::STANDING)?);
+    let debts = match row.optional_bytes(account::DEBTS)? {
+        Some(debts) => row.packed(account::DEBTS, packed::read_debts(debts))?,
+        None => Debts::NONE,
+    };
     let gate = row.optional_number::<u8>(account::GATE)?.unwrap_or(0);
     Ok(Account {
         id,
         available: row.credits(account::AVAILABLE)?,
-        debt: Credits::from_micro(row.optional_number(account::DEBT)?.unwrap_or(0)),
+        debts,
         line: row.packed(account::LINE, line)?,
         notes,
         valid_until: row.instant(account::VALID_UNTIL)?,

@@ -98,7 +98,7 @@ impl Expression {
 
     fn guard(&mut self, guard: &Guard) {
         use account::{
-            AVAILABLE, DEBT, FLOOR, GATE, HOLDS, PAGED, RECENT_IDS, SEQ, SETTLED_SEQ, VALID_UNTIL,
+            AVAILABLE, DEBTS, FLOOR, GATE, HOLDS, PAGED, RECENT_IDS, SEQ, SETTLED_SEQ, VALID_UNTIL,
         };
         match guard {
             Guard::Absent => self.conditions.push(ABSENT.to_owned()),
@@ -130,10 +130,10 @@ impl Expression {
                 let hold = self.hold(id);
                 self.when(&hold, "=", bytes(packed::held(held)));
             }
-            Guard::DebtIs(Credits::ZERO) => {
-                self.conditions.push(format!("attribute_not_exists({DEBT})"));
+            Guard::DebtsAre(debts) if debts.is_empty() => {
+                self.conditions.push(format!("attribute_not_exists({DEBTS})"));
             }
-            Guard::DebtIs(debt) => self.when(DEBT, "=", number(debt.micro())),
+            Guard::DebtsAre(debts) => self.when(DEBTS, "=", bytes(packed::debts(debts))),
         }
     }
 
@@ -160,8 +160,10 @@ impl Expression {
             Step::Unsettle => self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms())),
             Step::SetGate(Gate::OPEN) => self.removes.push(account::GATE.to_owned()),
             Step::SetGate(gate) => self.set(account::GATE, number(gate_bits(*gate))),
-            Step::SetDebt(Credits::ZERO) => self.removes.push(account::DEBT.to_owned()),
-            Step::SetDebt(debt) => self.set(account::DEBT, number(debt.micro())),
+            Step::SetDebts(debts) if debts.is_empty() => {
+                self.removes.push(account::DEBTS.to_owned());
+            }
+            Step::SetDebts(debts) => self.set(account::DEBTS, bytes(packed::debts(debts))),
             Step::SetHold(id, held) => {
                 let hold = self.hold(id);
                 self.set(&hold, bytes(packed::held(held)));

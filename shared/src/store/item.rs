@@ -113,6 +113,10 @@ impl<'a> Attributes<'a> {
         self.bytes_of(name, self.get(name)?)
     }
 
+    pub(super) fn optional_bytes(&self, name: &str) -> Read<Option<&'a [u8]>> {
+        self.item.get(name).map(|value| self.bytes_of(name, value)).transpose()
+    }
+
     pub(super) fn id_of(&self, name: &str, value: &'a AttributeValue) -> Read<OperationId> {
         let bytes = self.bytes_of(name, value)?.try_into();
         bytes.map(OperationId::from_bytes).map_err(|_| self.broken(name, "is not an id"))

@@ -31,7 +31,7 @@ pub(super) mod account {
     /// Available, micro-credits.
     pub(crate) const AVAILABLE: &str = "v";
     /// Debt, micro-credits; absent: none.
-    pub(crate) const DEBT: &str = "d";
+    pub(crate) const DEBTS: &str = "d";
     /// The line at the last settle, packed.
     pub(crate) const LINE: &str = "b";
     /// Notes since then, a list of packed ones; absent: none.

@@ -1,6 +1,7 @@
 //! As if it had never been: what leaves an account and comes back leaves every grant as if it had
 //! never left, whatever happened in between.
 
+mod reversals;
 mod scripts;
 
 use local::stripe::Deed;
@@ -30,6 +31,21 @@ async fn hold(stack: &Stack, key: &str, body: &str) -> Answer {
 
 async fn then(stack: &Stack, hold: &Answer, deed: &str, key: &str, body: &str) -> Answer {
     stack.post(&format!("/v1/accounts/acme/holds/{}/{deed}", hold.text("/id")), key, body).await
+}
+
+/// Has the catalog offer these packs from now on: names, credits at ten cents each, and the months
+/// after which they end.
+async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
+    let mut text = Catalog::DEFAULT.replace("version = 1", "version = 2");
+    for (name, credits, months) in packs {
+        text.push_str(&format!(
+            "\n[packs.{name}]\ncredits = \"{credits}\"\nprice_minor = {credits}0\n\
+             currency = \"usd\"\nexpires_after_months = {months}\n"
+        ));
+    }
+    let world = stack.world();
+    let publish = edition::publish(&*world.catalog().await, &text).expect("it follows");
+    world.store.commit(&publish).await.expect("published");
 }
 
 /// What may happen between two debits, so that the line is settled in between.

@@ -31,8 +31,10 @@ enum Act {
     Grant(u64, u64),
     Plan(&'static str),
     Buy(u32),
-    /// So many cents of a pack of 4900 go back.
+    /// So many cents of a pack of 5000 go back.
     Return(u32, u64),
+    /// The latest of that fails.
+    Fail(u32),
     Dispute(u32),
     Win(u32),
     /// An operator lets the account off what it owes.
@@ -57,7 +59,9 @@ impl Life {
     /// An account on a Monday, with credits that stay.
     async fn begin(credits: &str) -> Life {
         let now = "2026-11-16T08:00:00Z";
-        let shop = Shop::at(now).await;
+        let shop = Shop::at("2026-11-16T07:00:00Z").await;
+        super::sell(&shop.stack, &[("month", 500, 1), ("year", 500, 12)]).await;
+        shop.stack.set_clock(now);
         shop.stack.open("acme", "free").await;
         shop.stack.grant("acme", "stays", credits).await;
         let (ids, sessions) = (BTreeMap::new(), BTreeMap::new());
@@ -115,13 +119,18 @@ impl Life {
                 stack.send(put).await
             }
             Act::Buy(n) => {
-                let (_, session) = self.shop.buy("acme", &key, "starter").await;
+                let pack = ["month", "year"][*n as usize % 2];
+                let (_, session) = self.shop.buy("acme", &key, pack).await;
                 self.sessions.insert(*n, session);
                 return (0, String::new());
             }
             Act::Return(n, cents) => {
                 let deed = Deed::Refund { minor: Some(*cents) };
                 self.deed(*n, deed).await;
+                return (0, String::new());
+            }
+            Act::Fail(n) => {
+                self.deed(*n, Deed::FailRefund).await;
                 return (0, String::new());
             }
             Act::Dispute(n) => {
@@ -189,12 +198,14 @@ fn credits(micro: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What is refunded in the end, of a life that goes on meanwhile: with it, and without.
+/// What is undone in the end, of a life that goes on meanwhile: with it, and without. Debits are
+/// refunded, refunds of packs fail and disputes are won; other packs' money goes back for good.
 fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
     let (mut with, mut without, mut owed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut packs, mut undone) = (Vec::new(), Vec::new());
     for n in 0..60_u32 {
         let micro = random.random_range(1..20_000_000);
-        match random.random_range(0..12) {
+        match random.random_range(0..16) {
             0 | 1 => {
                 with.push((n, Act::Debit(n, micro)));
                 owed.push((n, micro));
@@ -211,26 +222,44 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
                 *left -= part;
                 owed.retain(|(_, left)| *left > 0);
             }
+            done @ 5..8 if !packs.is_empty() => {
+                let pack: u32 = packs[random.random_range(0..packs.len())];
+                let (act, back) = match done {
+                    5 => (Act::Dispute(pack), Act::Win(pack)),
+                    _ => (Act::Return(pack, random.random_range(1..2_000)), Act::Fail(pack)),
+                };
+                // Of every second pack for good, in either life.
+                match pack % 4 < 2 {
+                    true => without.push((n, act.clone())),
+                    false => undone.push(back),
+                }
+                with.push((n, act));
+            }
+            8 if !undone.is_empty() => with.push((n, undone.pop().expect("one"))),
             done => {
                 let act = match done {
-                    5 | 6 => Act::Debit(n, micro),
-                    7 => Act::Capture(n, micro + 5, micro),
-                    8 => Act::Grant(random.random_range(1..30), random.random_range(1..200)),
-                    9 => Act::Plan(["free", "pro"][random.random_range(0..2)]),
-                    _ => Act::Time(random.random_range(1..2_000)),
+                    9 | 10 => Act::Debit(n, micro * 10),
+                    11 => Act::Capture(n, micro + 5, micro),
+                    12 => Act::Grant(random.random_range(1..30), random.random_range(1..200)),
+                    13 => Act::Plan(["free", "pro"][random.random_range(0..2)]),
+                    14 if packs.len() < 6 => {
+                        packs.push(n);
+                        Act::Buy(n)
+                    }
+                    _ => Act::Time(random.random_range(1..6_000)),
                 };
                 with.push((n, act.clone()));
                 without.push((n, act));
             }
         }
     }
-    let rest = (60..).zip(owed);
-    with.extend(rest.map(|(at, (n, left))| (at, Act::Refund(n, left))));
+    let rest = owed.into_iter().map(|(n, left)| Act::Refund(n, left));
+    with.extend((60..).zip(rest.chain(undone.into_iter().rev())));
     (with, without)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_debited_and_refunded_is_as_if_it_had_never_been() {
+async fn what_was_undone_is_as_if_it_had_never_been() {
     let lives = proof::LIVES.get();
     for seed in 0..lives {
         let (with, without) = with_and_without(&mut StdRng::seed_from_u64(seed));

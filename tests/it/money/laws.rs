@@ -194,12 +194,12 @@ proptest! {
             let settled = settle::settle(&account, &catalog, now).expect("sound");
             let entry = settled.entry(&before, &catalog, now);
             account = settled.account;
-            prop_assert_eq!(entry.what.debt(), account.debt - before.debt);
-            prop_assert_eq!(account.available + account.held() - account.debt, owned);
-            prop_assert!(account.debt >= Credits::ZERO);
+            prop_assert_eq!(entry.what.debt(), account.debt() - before.debt());
+            prop_assert_eq!(account.available + account.held() - account.debt(), owned);
+            prop_assert!(account.debt() >= Credits::ZERO);
             // Bought credits and a debt stand side by side only where holds have all there is.
             let bought = account.line.grants().iter().any(|grant| grant.kind.is_paid());
-            prop_assert!(account.debt.is_zero() || account.available.is_zero() || !bought);
+            prop_assert!(account.debt().is_zero() || account.available.is_zero() || !bought);
             let again = settle::settle(&account, &catalog, now).expect("sound").account;
             prop_assert_eq!(again, account.clone());
         }

@@ -280,7 +280,7 @@ async fn balance(world: &World, catalog: &Catalog, account: &AccountId) -> Said 
     match query::balance(world, catalog, account).await {
         Ok(now) => {
             let account = now.settled.account;
-            let (held, debt) = (account.held(), account.debt);
+            let (held, debt) = (account.held(), account.debt());
             Said { available: Some(account.available), held, debt, ..Said::default() }
         }
         Err(failure) => no(failure),

@@ -62,12 +62,13 @@ fn text(value: &Value) -> Audited<&str> {
 }
 
 /// A grant as the auditor sees it: what is left of it and when it is gone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Grant {
     id: String,
     left: i64,
     gone_ms: i64,
     granted_ms: i64,
+    paid: bool,
 }
 
 /// A hold: what is set aside, and what of it was of a grant that has lapsed since.
@@ -82,7 +83,7 @@ struct Hold {
 #[derive(Default)]
 struct Book {
     available: i64,
-    grants: Vec<Grant>,
+    now: State,
     holds: BTreeMap<String, Hold>,
     frozen: bool,
     no_plan: bool,
@@ -92,6 +93,25 @@ struct Book {
     settled: (usize, Vec<Grant>),
     /// What was charged by debits and captures.
     charges: BTreeMap<String, Charge>,
+    /// What is due of each order, and the money that went back for it.
+    orders: BTreeMap<String, Paid>,
+    /// What went back and no settle has told of yet: the order, and which of its reversals.
+    noted: Vec<(String, usize)>,
+}
+
+/// What there is, and what is owed for which pack, the oldest debt first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct State {
+    grants: Vec<Grant>,
+    owed: Vec<(String, i64)>,
+}
+
+/// An order, as far as it was paid.
+#[derive(Clone, Debug, Default)]
+struct Paid {
+    due: i64,
+    /// What went back, and how much of that was undone since: the latest was undone first.
+    reversals: Vec<(i64, i64)>,
 }
 
 /// Something that happened to the grants.
@@ -103,9 +123,15 @@ enum Past {
         credits: i64,
         at_ms: i64,
     },
-    /// Whatever was over by then went.
+    /// Whatever was over by then went; what is bought and free repaid what was owed.
     Settled {
         at_ms: i64,
+    },
+    Waived,
+    /// The money for an order went back, for the how-manieth time.
+    Reversed {
+        order: String,
+        nth: usize,
     },
 }
 
@@ -117,32 +143,76 @@ struct Charge {
     place: usize,
 }
 
-/// Grants in the order in which they are burnt. All of the simulation are free; those that go together
-/// are burnt oldest first: by the stamps of their handlers, not by their numbers.
-fn in_order(grants: &mut [Grant]) {
-    grants.sort_by(|one, two| {
-        (one.gone_ms, one.granted_ms, &one.id).cmp(&(two.gone_ms, two.granted_ms, &two.id))
-    });
-}
-
-fn arrive(grants: &mut Vec<Grant>, grant: Grant) {
-    match grants.iter_mut().find(|known| known.id == grant.id) {
-        Some(known) => known.left += grant.left,
-        None => grants.push(grant),
+impl State {
+    fn left(&self) -> i64 {
+        self.grants.iter().map(|grant| grant.left).sum()
     }
-}
 
-/// Takes credits from what goes soonest. Returns how much there was too little.
-fn burn(grants: &mut Vec<Grant>, credits: i64) -> i64 {
-    in_order(grants);
-    let mut rest = credits;
-    for grant in grants.iter_mut() {
-        let taken = grant.left.min(rest);
-        grant.left -= taken;
-        rest -= taken;
+    fn debt(&self) -> i64 {
+        self.owed.iter().map(|(_, credits)| credits).sum()
     }
-    grants.retain(|grant| grant.left > 0);
-    rest
+
+    fn of(&self, id: &str) -> i64 {
+        self.grants.iter().find(|grant| grant.id == id).map_or(0, |grant| grant.left)
+    }
+
+    /// In the order in which grants are burnt: those that go together free before bought, and oldest
+    /// first: by the stamps of their handlers, not by their numbers.
+    fn sort(&mut self) {
+        self.grants.sort_by(|one, two| {
+            let of = |grant: &Grant| (grant.gone_ms, grant.paid, grant.granted_ms);
+            (of(one), &one.id).cmp(&(of(two), &two.id))
+        });
+    }
+
+    fn arrive(&mut self, grant: Grant) {
+        match self.grants.iter_mut().find(|known| known.id == grant.id) {
+            Some(known) => known.left += grant.left,
+            None => self.grants.push(grant),
+        }
+    }
+
+    /// Takes so many credits of what is meant, from what goes soonest. Returns what it took.
+    fn take(&mut self, credits: i64, meant: impl Fn(&Grant) -> bool) -> i64 {
+        self.sort();
+        let mut rest = credits;
+        for grant in self.grants.iter_mut().filter(|grant| meant(grant)) {
+            let taken = grant.left.min(rest);
+            grant.left -= taken;
+            rest -= taken;
+        }
+        self.grants.retain(|grant| grant.left > 0);
+        credits - rest
+    }
+
+    fn expire(&mut self, at_ms: i64) {
+        self.grants.retain(|grant| grant.gone_ms > at_ms);
+    }
+
+    /// What is bought repays what is owed. Returns whether something did.
+    fn repay(&mut self) -> bool {
+        let repaid = self.take(self.debt(), |grant| grant.paid);
+        let mut rest = repaid;
+        for (_, credits) in &mut self.owed {
+            let paid = (*credits).min(rest);
+            *credits -= paid;
+            rest -= paid;
+        }
+        self.owed.retain(|(_, credits)| *credits > 0);
+        repaid > 0
+    }
+
+    /// The money for so many credits of an order went back.
+    fn reverse(&mut self, order: &str, credits: i64) {
+        self.repay();
+        let owed = credits - self.take(credits, |grant| grant.id == order);
+        match self.owed.iter_mut().find(|(known, _)| known == order) {
+            Some((_, known)) => *known += owed,
+            None if owed > 0 => self.owed.push((order.to_owned(), owed)),
+            None => {}
+        }
+        self.repay();
+    }
 }
 
 /// Checks one account: `entries` are its ledger, the first entry first. Returns their number.
@@ -156,7 +226,7 @@ pub fn audit(entries: &[Value], exchanges: &[Exchange], balance: &Value) -> Audi
         ensure!(entry["seq"] == expected, "a gap or a repeat at {expected}: {entry}");
         book.enter(entry).map_err(|wrong| format!("{wrong}: {entry}"))?;
         let key = text(entry.get("key").unwrap_or(&entry["id"]))?;
-        if entry["kind"] != "settled" {
+        if !by_nobody(entry) {
             ensure!(by_key.insert(key, entry).is_none(), "{key} happened twice");
         }
     }
@@ -176,6 +246,11 @@ pub fn audit(entries: &[Value], exchanges: &[Exchange], balance: &Value) -> Audi
     ensure!(balance["seq"] == last, "the balance is of entry {}, not {last}", balance["seq"]);
     ensure!(micro(&balance["available"])? >= 0, "the balance is below zero");
     Ok(entries.len())
+}
+
+/// Whether it is time that did it, or what Stripe said: nobody asked for it by a key.
+fn by_nobody(entry: &Value) -> bool {
+    ["settled", "topped_up", "reversed"].iter().any(|kind| entry["kind"] == *kind)
 }
 
 /// What an entry was asked to be: the amount, negative if it was to be spent or held.
@@ -201,6 +276,7 @@ impl Book {
                 id: entry["id"].to_string(),
                 left: change,
                 granted_ms: at,
+                paid: false,
                 gone_ms: match &entry["expires_at"] {
                     Value::Null => i64::MAX,
                     expires_at => ms(expires_at)?,
@@ -247,11 +323,26 @@ impl Book {
             "refunded" => self.refund(entry, change, at)?,
             "settled" => {
                 self.settle(entry, at)?;
-                self.settled = (self.past.len(), self.grants.clone());
+                self.settled = (self.past.len(), self.now.grants.clone());
             }
             "opened" => {
                 self.arrivals(entry, at)?;
-                self.settled = (self.past.len(), self.grants.clone());
+                self.settled = (self.past.len(), self.now.grants.clone());
+            }
+            "topped_up" => self.top_up(entry, change, at)?,
+            "reversed" => {
+                let (order, credits) = (entry["order"].to_string(), micro(&entry["credits"])?);
+                let paid = self.orders.get_mut(&order).ok_or("there is no such payment")?;
+                paid.due -= credits;
+                ensure!(paid.due == micro(&entry["due"])?, "{} is due", paid.due);
+                self.noted.push((order, paid.reversals.len()));
+                paid.reversals.push((credits, 0));
+            }
+            "debt_waived" => {
+                let credits = micro(&entry["credits"])?;
+                ensure!(credits == self.now.debt(), "{} is owed", self.now.debt());
+                self.now.owed.clear();
+                self.past.push(Past::Waived);
             }
             "frozen" => self.frozen = true,
             "unfrozen" => self.frozen = false,
@@ -268,7 +359,7 @@ impl Book {
             (aside + hold.amount, all + hold.amount + hold.lapsed)
         });
         ensure!(held == all, "the holds sum to {all}");
-        let left: i64 = self.grants.iter().map(|grant| grant.left).sum();
+        let left = self.now.left();
         ensure!(left == available + aside, "the grants sum to {left}, {aside} of it held");
         Ok(())
     }
@@ -281,37 +372,72 @@ impl Book {
 
     fn arrive(&mut self, grant: Grant) {
         self.past.push(Past::Arrived(grant.clone()));
-        arrive(&mut self.grants, grant);
+        self.now.arrive(grant);
     }
 
     /// Takes from what goes soonest, and never from what was gone by the clock of the taker.
     fn charge(&mut self, id: &str, credits: i64, burnt: i64, at_ms: i64) -> Audited<()> {
-        let gone = self.grants.iter().find(|grant| grant.gone_ms <= at_ms);
+        let gone = self.now.grants.iter().find(|grant| grant.gone_ms <= at_ms);
         ensure!(gone.is_none(), "{gone:?} was still there at {at_ms}");
-        ensure!(burn(&mut self.grants, burnt) == 0, "more than there was");
+        ensure!(self.now.take(burnt, |_| true) == burnt, "more than there was");
         let charge = Charge { credits, refunded: 0, place: self.past.len() };
         self.charges.insert(id.to_owned(), charge);
         self.past.push(Past::Burnt { charge: id.to_owned(), credits: burnt, at_ms });
         Ok(())
     }
 
-    /// The grants as they would be after the first `until` that happened, if nothing that was refunded
-    /// had ever left: all of it once more, from the beginning.
-    fn never_left(&self, until: usize) -> Vec<Grant> {
-        let mut grants: Vec<Grant> = Vec::new();
+    /// What there would be after the first `until` that happened, if nothing that was refunded and no
+    /// money that came back had ever left: all of it once more, from the beginning.
+    fn never_left(&self, until: usize) -> State {
+        let mut state = State::default();
         for past in &self.past[..until] {
             match past {
-                Past::Arrived(grant) => arrive(&mut grants, grant.clone()),
+                Past::Arrived(grant) => state.arrive(grant.clone()),
                 Past::Burnt { charge, credits, at_ms } => {
-                    grants.retain(|grant| grant.gone_ms > *at_ms);
+                    state.expire(*at_ms);
                     let refunded = self.charges[charge].refunded.min(*credits);
-                    burn(&mut grants, credits - refunded);
+                    state.take(credits - refunded, |_| true);
                 }
-                Past::Settled { at_ms } => grants.retain(|grant| grant.gone_ms > *at_ms),
+                Past::Settled { at_ms } => {
+                    state.repay();
+                    state.expire(*at_ms);
+                }
+                Past::Reversed { order, nth } => {
+                    let (credits, undone) = self.orders[order].reversals[*nth];
+                    state.reverse(order, credits - undone);
+                }
+                Past::Waived => state.owed.clear(),
             }
         }
-        in_order(&mut grants);
-        grants
+        state.sort();
+        state
+    }
+
+    /// What is due again comes back as if it had never been taken back; what was not due before
+    /// arrives.
+    fn top_up(&mut self, entry: &Value, change: i64, at_ms: i64) -> Audited<()> {
+        let (id, due) = (entry["order"].to_string(), micro(&entry["due"])?);
+        let paid = self.orders.entry(id.clone()).or_default();
+        let mut rest = due - paid.due;
+        ensure!(rest > 0, "no more is due");
+        paid.due = due;
+        for (credits, undone) in paid.reversals.iter_mut().rev() {
+            let part = (*credits - *undone).min(rest);
+            *undone += part;
+            rest -= part;
+        }
+        let never = self.never_left(self.past.len());
+        let back = never.left() - self.now.left();
+        ensure!(change == back + rest, "{back} should have come back, and {rest} arrived");
+        let told = entry.get("debt").map_or(Ok(0), micro)?;
+        let expected = never.debt() - self.now.debt();
+        ensure!(told == expected, "the debt changes by {expected}");
+        self.now = never;
+        if rest > 0 {
+            let gone_ms = ms(&entry["expires_at"])?;
+            self.arrive(Grant { id, left: rest, gone_ms, granted_ms: at_ms, paid: true });
+        }
+        Ok(())
     }
 
     /// What comes back leaves every grant as if it had never left.
@@ -331,17 +457,20 @@ impl Book {
         if place < *settled {
             let never = self.never_left(*settled);
             let left = |id: &str| left.iter().find(|known| known.id == id).map_or(0, |g| g.left);
-            let back = never.iter().map(|grant| (grant.id.clone(), grant.left - left(&grant.id)));
+            let back =
+                never.grants.iter().map(|grant| (grant.id.clone(), grant.left - left(&grant.id)));
             let back: BTreeMap<String, i64> = back.filter(|(_, back)| *back != 0).collect();
             ensure!(back == told, "{back:?} should have come back");
         }
         let never = self.never_left(self.past.len());
-        let sum = |grants: &[Grant]| grants.iter().map(|grant| grant.left).sum::<i64>();
-        let back = sum(&never) - sum(&self.grants);
+        let back = never.left() - self.now.left();
         ensure!(change == back, "{back} should have come back");
-        let gone = never.iter().find(|grant| grant.gone_ms <= at_ms);
+        let told = entry.get("debt").map_or(Ok(0), micro)?;
+        let expected = never.debt() - self.now.debt();
+        ensure!(told == expected, "the debt changes by {expected}");
+        let gone = never.grants.iter().find(|grant| grant.gone_ms <= at_ms);
         ensure!(gone.is_none(), "{gone:?} came back at {at_ms}");
-        self.grants = never;
+        self.now = never;
         Ok(())
     }
 
@@ -350,13 +479,28 @@ impl Book {
     fn settle(&mut self, entry: &Value, at_ms: i64) -> Audited<()> {
         let mut lapsed: BTreeSet<String> = BTreeSet::new();
         let mut lost: BTreeMap<String, i64> = BTreeMap::new();
+        let before = self.now.clone();
+        self.now.repay();
+        for (order, nth) in std::mem::take(&mut self.noted) {
+            self.now.reverse(&order, self.orders[&order].reversals[nth].0);
+            self.past.push(Past::Reversed { order, nth });
+        }
+        let told = entry.get("debt").map_or(Ok(0), micro)?;
+        let expected = self.now.debt() - before.debt();
+        ensure!(told == expected, "the debt changes by {expected}");
+        for grant in before.grants.iter().filter(|grant| grant.paid) {
+            let taken = grant.left - self.now.of(&grant.id);
+            if taken > 0 {
+                lost.insert(grant.id.clone(), taken);
+            }
+        }
         let holds = self.holds.values().map(|hold| hold.ends_ms);
-        let instants = holds.chain(self.grants.iter().map(|grant| grant.gone_ms));
+        let instants = holds.chain(self.now.grants.iter().map(|grant| grant.gone_ms));
         let instants: BTreeSet<i64> = instants.filter(|instant| *instant <= at_ms).collect();
         for instant in instants {
             let over = self.holds.extract_if(.., |_, hold| hold.ends_ms <= instant);
             lapsed.extend(over.map(|(id, _)| id));
-            let gone = self.grants.extract_if(.., |grant| grant.gone_ms <= instant);
+            let gone = self.now.grants.extract_if(.., |grant| grant.gone_ms <= instant);
             for grant in gone.collect::<Vec<_>>() {
                 let mut order: Vec<_> = self.holds.iter_mut().collect();
                 order.sort_by(|one, two| (one.1.ends_ms, one.0).cmp(&(two.1.ends_ms, two.0)));
@@ -368,11 +512,16 @@ impl Book {
                     rest -= kept;
                 }
                 if rest > 0 {
-                    lost.insert(grant.id, rest);
+                    *lost.entry(grant.id).or_default() += rest;
                 }
             }
         }
         self.past.push(Past::Settled { at_ms });
+        if !self.orders.is_empty() {
+            let never = self.never_left(self.past.len());
+            self.now.sort();
+            ensure!(never == self.now, "{never:?} should be there, and not {:?}", self.now);
+        }
         let told = entry["lapsed"].as_array().into_iter().flatten();
         let told: BTreeSet<String> = told.filter_map(Value::as_str).map(str::to_owned).collect();
         ensure!(told == lapsed, "the holds {lapsed:?} have lapsed");
@@ -404,7 +553,7 @@ impl Book {
                 ensure!(gone_ms % DAY_MS == 0, "not midnight: {moved}");
                 ensure!(gone_ms - at_ms <= 31 * DAY_MS + SKEW_MS, "more than a month: {moved}");
             }
-            self.arrive(Grant { id, left: credits, gone_ms, granted_ms: at_ms });
+            self.arrive(Grant { id, left: credits, gone_ms, granted_ms: at_ms, paid: false });
         }
         Ok(())
     }

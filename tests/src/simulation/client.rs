@@ -2,10 +2,12 @@
 //! each answer, for the auditor.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use shared::domain::{Instant, OperationId};
+use shared::domain::payment::{Dispute, DisputeStage, Facts, Refund, RefundStage};
+use shared::domain::{Instant, Money, OperationId};
 
 use super::auditor::{Answered, Exchange};
 
@@ -19,6 +21,17 @@ pub struct Operation {
     pub body: String,
     /// What the auditor is told that was asked for.
     pub asked: Vec<(String, i64)>,
+    /// What it is instead of a request, if it is about money.
+    pub money: Option<Deal>,
+}
+
+/// Something about the money for packs.
+#[derive(Clone, Debug)]
+pub enum Deal {
+    /// A pack is ordered.
+    Order,
+    /// Stripe says so about the payment of an order.
+    Says(OperationId, Box<Facts>),
 }
 
 /// The clients of some accounts, `a0`, `a1`, ...: what they think of is drawn from one seed.
@@ -26,12 +39,18 @@ pub struct Clients {
     random: RefCell<StdRng>,
     /// By account, in the order of the answers.
     ledgers: Vec<RefCell<Vec<Exchange>>>,
+    /// The account that buys packs, if one does. It holds nothing: with holds and debts at once the
+    /// auditor would have to know what each had at every instant.
+    buyer: Option<usize>,
+    /// The packs that were ordered.
+    packs: RefCell<Vec<OperationId>>,
 }
 
 impl Clients {
-    pub fn new(seed: u64, accounts: usize) -> Clients {
+    pub fn new(seed: u64, accounts: usize, buyer: Option<usize>) -> Clients {
         let random = RefCell::new(StdRng::seed_from_u64(seed));
-        Clients { random, ledgers: (0..accounts).map(|_| RefCell::default()).collect() }
+        let ledgers = (0..accounts).map(|_| RefCell::default()).collect();
+        Clients { random, ledgers, buyer, packs: RefCell::default() }
     }
 
     /// A number of 0..bound.
@@ -52,6 +71,7 @@ impl Clients {
             key: "open".to_owned(),
             body: r#"{"plan":"free"}"#.to_owned(),
             asked: vec![("open".to_owned(), 25_000_000)],
+            money: None,
         }
     }
 
@@ -99,10 +119,10 @@ impl Clients {
         let operation = |method, path: String, body: String, credits| {
             let key = self.key(number, now_ms);
             let asked = vec![(key.clone(), credits)];
-            Operation { account, method, path, key, body, asked }
+            Operation { account, method, path, key, body, asked, money: None }
         };
         let amount = || {
-            let micro = (self.below(3_000_000) + 1) as i64;
+            let micro = self.amount(account);
             (format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000), micro)
         };
         match self.below(100) {
@@ -114,6 +134,7 @@ impl Clients {
                 let body = format!(r#"{{"credits":"0.25","account":"a{other}"}}"#);
                 operation("POST", format!("{base}/debits"), body, -250_000)
             }
+            55..75 if self.buyer == Some(account) => self.deal(account, self.key(number, now_ms)),
             55..64 => {
                 let (credits, micro) = amount();
                 let life_s = self.pick(&[1, 2, 60, 300, 86_400]);
@@ -162,6 +183,10 @@ impl Clients {
                 );
                 operation("POST", format!("{base}/grants"), body, credits as i64 * 1_000_000)
             }
+            92..94 if self.buyer == Some(account) => {
+                let path = format!("{base}/debt/waive");
+                operation("POST", path, r#"{"reason":"sim"}"#.to_owned(), 0)
+            }
             92..96 => {
                 let word = self.pick(&["freeze", "unfreeze", "unfreeze"]);
                 operation("POST", format!("{base}/{word}"), r#"{"reason":"sim"}"#.to_owned(), 0)
@@ -176,11 +201,62 @@ impl Clients {
     }
 
     fn debit(&self, account: usize, key: String) -> Operation {
-        let micro = (self.below(3_000_000) + 1) as i64;
+        let micro = self.amount(account);
         let body = format!(r#"{{"credits":"{}.{:06}"}}"#, micro / 1_000_000, micro % 1_000_000);
         let path = format!("/v1/accounts/a{account}/debits");
         let asked = vec![(key.clone(), -micro)];
-        Operation { account, method: "POST", path, key, body, asked }
+        Operation { account, method: "POST", path, key, body, asked, money: None }
+    }
+
+    /// A pack is ordered, or Stripe says something about one: that it was paid, and mostly something
+    /// besides; of everything there is, in any order and as often as it likes.
+    fn deal(&self, account: usize, key: String) -> Operation {
+        let packs = self.packs.borrow();
+        let money = match packs.is_empty() || self.below(8) == 0 {
+            true => Deal::Order,
+            false => {
+                let order = packs[self.below(packs.len() as u64) as usize];
+                let money = |minor| Money { minor, currency: "usd".parse().expect("a currency") };
+                let mut facts = Facts {
+                    orders: BTreeSet::from([order]),
+                    accounts: BTreeSet::from([format!("a{account}")]),
+                    modes: BTreeSet::from([false]),
+                    paid: BTreeSet::from([money(4_900)]),
+                    ..Facts::default()
+                };
+                match self.below(4) {
+                    0 => {}
+                    1 => {
+                        let stage = self.pick(&[DisputeStage::Open, DisputeStage::Won]);
+                        let dispute = Dispute { stage, money: money(4_900) };
+                        facts.disputes.insert("dp".to_owned(), dispute);
+                    }
+                    _ => {
+                        let (id, minor) =
+                            self.pick(&[("re_1", 700), ("re_2", 1_300), ("re_3", 401)]);
+                        let stage = self.pick(&[RefundStage::Going, RefundStage::Undone]);
+                        facts.refunds.insert(id.to_owned(), Refund { stage, money: money(minor) });
+                    }
+                }
+                Deal::Says(order, Box::new(facts))
+            }
+        };
+        let (method, path, body, asked) = ("POST", String::new(), String::new(), Vec::new());
+        Operation { account, method, path, key, body, asked, money: Some(money) }
+    }
+
+    /// Remembers that a pack was ordered.
+    pub fn ordered(&self, order: OperationId) {
+        let mut packs = self.packs.borrow_mut();
+        if !packs.contains(&order) {
+            packs.push(order);
+        }
+    }
+
+    /// So much that packs are used up as well.
+    fn amount(&self, account: usize) -> i64 {
+        let most = if self.buyer == Some(account) { 90_000_000 } else { 3_000_000 };
+        (self.below(most) + 1) as i64
     }
 
     /// Up to five debits at once, some of which may have been asked for before.
@@ -201,6 +277,7 @@ impl Clients {
             key: format!("batch {number}"),
             body: format!(r#"{{"mode":"all_or_nothing","debits":[{}]}}"#, bodies.join(",")),
             asked: debits.into_iter().flat_map(|debit| debit.asked).collect(),
+            money: None,
         }
     }
 

@@ -24,20 +24,25 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
+use shared::command::payment;
 use shared::config::Config;
 use shared::domain::Instant;
-use shared::world::call_retry;
+use shared::domain::payment::{CheckoutRequest, Said};
+use shared::failure::Failure;
+use shared::world::{World, call_retry};
 
 use crate::support::{answer, instant, ledger, request};
 use auditor::Answered;
 use chaos::{Chaos, Fault};
-use client::{Clients, Operation};
+use client::{Clients, Deal, Operation};
 use mutants::{Deceit, Mutant};
 
 /// Operations of one seed: a fresh table for each, since the embedded one remembers the token of
 /// every transaction.
 pub const PER_SEED: u64 = 1_008;
 const ACCOUNTS: usize = 4;
+/// The one that buys packs.
+const BUYER: usize = 3;
 /// Clients of one account.
 const CLIENTS: usize = 3;
 /// A client gives up waiting for an answer after this: the handler crashed.
@@ -183,7 +188,7 @@ impl Simulation {
         Simulation {
             handlers,
             chaos,
-            clients: Clients::new(seed, ACCOUNTS),
+            clients: Clients::new(seed, ACCOUNTS, Some(BUYER)),
             began: tokio::time::Instant::now(),
             deceit: mutant.and_then(|mutant| mutant.deceit()),
             bodies: RefCell::default(),
@@ -197,6 +202,10 @@ impl Simulation {
     /// Sends an operation to one of the handlers, and notes what came of it.
     async fn send(&self, operation: &Operation) -> Option<u16> {
         let handler = self.clients.pick(&[0, 1, 2, 3]);
+        if let Some(money) = &operation.money {
+            let dealt = self.deal(self.handlers[handler].world(), operation, money);
+            return tokio::time::timeout(PATIENCE, dealt).await.ok();
+        }
         let sent_ms = self.now_ms();
         let (path, body) = self.front(operation);
         let request = request(operation.method, &path, Some(&operation.key), &body);
@@ -210,6 +219,31 @@ impl Simulation {
         let status = answer.as_ref().map(|answer| answer.status);
         self.clients.note(operation, (sent_ms, self.now_ms()), answer);
         status
+    }
+
+    /// Does something about money. Returns a status as if it had been asked for over HTTP.
+    async fn deal(&self, world: &World, operation: &Operation, money: &Deal) -> u16 {
+        let catalog = world.catalog().await;
+        let account = format!("a{}", operation.account).parse().expect("an account");
+        let done = match money {
+            Deal::Order => {
+                let (pack, return_url) = ("starter".to_owned(), "https://example.com".to_owned());
+                let request = CheckoutRequest { pack, user: None, return_url, live: false };
+                let key = operation.key.parse().expect("a key");
+                let ordered = payment::order(world, &catalog, &account, &key, &request).await;
+                ordered.map(|order| self.clients.ordered(order.id))
+            }
+            Deal::Says(order, facts) => {
+                let intent = format!("pi_{order}").replace('-', "").parse().expect("an intent");
+                let said = Said::Payment { intent, facts: (**facts).clone() };
+                payment::hear(world, &said, false).await.map(drop)
+            }
+        };
+        match done {
+            Ok(()) => 201,
+            Err(Failure::Refusal(_)) => 409,
+            Err(Failure::Store(_) | Failure::Sessions(_)) => 503,
+        }
     }
 
     /// The request as it reaches the handler: as it was sent, unless a mutant stands in front.

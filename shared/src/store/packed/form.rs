@@ -43,6 +43,6 @@ pub(super) mod tag {
     pub(in super::super) const TOPPED_UP: u8 = 14;
     pub(in super::super) const REVERSED: u8 = 15;
     pub(in super::super) const DEBT_WAIVED: u8 = 16;
-    /// A settle that changed the debt, and tells by how much at its end.
-    pub(in super::super) const SETTLED_DEBT: u8 = 17;
+    /// A settle that changed what is owed, and tells how at its end.
+    pub(in super::super) const SETTLED_DEBTS: u8 = 17;
 }

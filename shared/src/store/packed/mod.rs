@@ -10,7 +10,7 @@ mod writer;
 use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::Line;
 use crate::domain::usage::{Used, Who};
-use crate::domain::{Entry, Note, OperationId, Standing, Usage};
+use crate::domain::{Debts, Entry, Note, OperationId, Standing, Usage};
 pub use form::PackedError;
 use form::Result;
 use reader::Reader;
@@ -59,6 +59,16 @@ pub fn read_line(bytes: &[u8]) -> Result<Line> {
         grants.push(r.grant()?);
     }
     Ok(Line::new(grants))
+}
+
+pub fn debts(debts: &Debts) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.debts(debts);
+    w.0
+}
+
+pub fn read_debts(bytes: &[u8]) -> Result<Debts> {
+    Reader::all(bytes, |r| r.debts())
 }
 
 pub fn note(note: &Note) -> Vec<u8> {

@@ -8,7 +8,8 @@ use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Day, Period};
 use crate::domain::usage::Used;
 use crate::domain::{
-    Credits, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
+    Credits, DebtChange, Debts, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement,
+    OperationId, Status, What,
 };
 
 pub(super) struct Reader<'a>(pub &'a [u8]);
@@ -154,6 +155,37 @@ impl Reader<'_> {
         Ok(moved)
     }
 
+    pub(super) fn debts(&mut self) -> Result<Debts> {
+        let count: usize = self.narrow()?;
+        let mut debts = Debts::NONE;
+        for _ in 0..count {
+            let (grant, credits) = (self.grant_id()?, self.credits()?);
+            // Each is owed once, and something is.
+            if credits <= Credits::ZERO || !debts.of(grant).is_zero() {
+                return Err(PackedError::Number);
+            }
+            debts.add(grant, credits);
+        }
+        Ok(debts)
+    }
+
+    fn debt_changes(&mut self) -> Result<Vec<DebtChange>> {
+        let count: usize = self.narrow()?;
+        let mut changes = Vec::new();
+        for _ in 0..count {
+            changes.push(match self.byte()? {
+                0 => {
+                    let grant = self.grant_id()?;
+                    let taken = if self.flag()? { Some(self.grant()?) } else { None };
+                    DebtChange::Reversed { grant, taken, owed: self.credits()? }
+                }
+                1 => DebtChange::Repaid { grant: self.grant_id()?, by: self.grant()? },
+                _ => return Err(PackedError::Tag),
+            });
+        }
+        Ok(changes)
+    }
+
     pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
         let (tag, flags) = (self.byte()?, self.byte()?);
         let at = id.time().ms().checked_add(self.signed()?).ok_or(PackedError::Number)?;
@@ -187,21 +219,21 @@ impl Reader<'_> {
             tag::REFUNDED => {
                 let (debit, credits) = (self.id()?, self.credits()?);
                 let (action, moved) = (self.action()?, self.movements()?);
-                What::Refunded { debit, credits, action, moved }
+                What::Refunded { debit, credits, action, moved, unowed: self.debts()? }
             }
             tag::GRANTED => What::Granted { kind: self.kind()?, expires_at: self.expiry()? },
-            tag::SETTLED | tag::SETTLED_DEBT => {
+            tag::SETTLED | tag::SETTLED_DEBTS => {
                 let moved = self.movements()?;
                 let count: usize = self.narrow()?;
                 let lapsed = (0..count).map(|_| self.id()).collect::<Result<_>>()?;
                 let spent = self.credits()?;
                 let count: usize = self.narrow()?;
                 let grants = (0..count).map(|_| self.grant()).collect::<Result<_>>()?;
-                let debt = match tag {
-                    tag::SETTLED_DEBT => self.credits()?,
-                    _ => Credits::ZERO,
+                let debts = match tag {
+                    tag::SETTLED_DEBTS => self.debt_changes()?,
+                    _ => Vec::new(),
                 };
-                What::Settled { moved, lapsed, spent, line: Line::new(grants), debt }
+                What::Settled { moved, lapsed, spent, line: Line::new(grants), debts }
             }
             tag::PLAN_CHANGED => {
                 let (plan, status, anchor) = self.plan()?;
@@ -210,14 +242,16 @@ impl Reader<'_> {
             tag::FROZEN => What::Frozen,
             tag::UNFROZEN => What::Unfrozen,
             tag::TOPPED_UP => {
-                let (order, due) = (self.id()?, self.credits()?);
-                What::ToppedUp { order, due, expires_at: self.expiry()? }
+                let (order, due, expires_at) = (self.id()?, self.credits()?, self.expiry()?);
+                let (undone, moved) = (self.debts()?, self.movements()?);
+                let undone = undone.iter().next();
+                What::ToppedUp { order, due, expires_at, undone, moved, unowed: self.debts()? }
             }
             tag::REVERSED => {
                 let (order, due) = (self.id()?, self.credits()?);
                 What::Reversed { order, due, credits: self.credits()? }
             }
-            tag::DEBT_WAIVED => What::DebtWaived { credits: self.credits()? },
+            tag::DEBT_WAIVED => What::DebtWaived { debts: self.debts()? },
             _ => return Err(PackedError::Tag),
         };
         let mut text = |flag| texts.remove(&flag);

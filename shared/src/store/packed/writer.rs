@@ -5,7 +5,8 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
 use crate::domain::{
-    Credits, Entry, Grant, GrantId, GrantKind, Instant, Movement, OperationId, Status, What,
+    Credits, DebtChange, Debts, Entry, Grant, GrantId, GrantKind, Instant, Movement, OperationId,
+    Status, What,
 };
 
 #[derive(Default)]
@@ -107,13 +108,41 @@ impl Writer {
         }
     }
 
+    pub(super) fn debts(&mut self, debts: &Debts) {
+        self.number(debts.iter().count() as u64);
+        for debt in debts.iter() {
+            self.grant_id(debt.grant);
+            self.credits(debt.credits);
+        }
+    }
+
+    fn debt_changes(&mut self, changes: &[DebtChange]) {
+        self.number(changes.len() as u64);
+        for change in changes {
+            match change {
+                DebtChange::Reversed { grant, taken, owed } => {
+                    self.byte(0);
+                    self.grant_id(*grant);
+                    self.byte(u8::from(taken.is_some()));
+                    taken.iter().for_each(|grant| self.grant(grant));
+                    self.credits(*owed);
+                }
+                DebtChange::Repaid { grant, by } => {
+                    self.byte(1);
+                    self.grant_id(*grant);
+                    self.grant(by);
+                }
+            }
+        }
+    }
+
     pub(super) fn entry(&mut self, entry: &Entry) {
         self.byte(match &entry.what {
             What::Opened { .. } => tag::OPENED,
             What::Debit { .. } => tag::DEBIT,
             What::Granted { .. } => tag::GRANTED,
-            What::Settled { debt, .. } if debt.is_zero() => tag::SETTLED,
-            What::Settled { .. } => tag::SETTLED_DEBT,
+            What::Settled { debts, .. } if debts.is_empty() => tag::SETTLED,
+            What::Settled { .. } => tag::SETTLED_DEBTS,
             What::PlanChanged { .. } => tag::PLAN_CHANGED,
             What::Held { .. } => tag::HELD,
             What::Captured { .. } => tag::CAPTURED,
@@ -171,38 +200,42 @@ impl Writer {
                 self.id(*hold);
                 self.instant(*expires_at);
             }
-            What::Refunded { debit, credits, action, moved } => {
+            What::Refunded { debit, credits, action, moved, unowed } => {
                 self.id(*debit);
                 self.credits(*credits);
                 self.action(*action);
                 self.movements(moved);
+                self.debts(unowed);
             }
             What::Granted { kind, expires_at } => {
                 self.kind(*kind);
                 self.expiry(*expires_at);
             }
-            What::Settled { moved, lapsed, spent, line, debt } => {
+            What::Settled { moved, lapsed, spent, line, debts } => {
                 self.movements(moved);
                 self.number(lapsed.len() as u64);
                 lapsed.iter().for_each(|id| self.id(*id));
                 self.credits(*spent);
                 self.number(line.grants().len() as u64);
                 line.grants().iter().for_each(|grant| self.grant(grant));
-                if !debt.is_zero() {
-                    self.credits(*debt);
+                if !debts.is_empty() {
+                    self.debt_changes(debts);
                 }
             }
-            What::ToppedUp { order, due, expires_at } => {
+            What::ToppedUp { order, due, expires_at, undone, moved, unowed } => {
                 self.id(*order);
                 self.credits(*due);
                 self.expiry(*expires_at);
+                self.debts(&undone.iter().copied().collect());
+                self.movements(moved);
+                self.debts(unowed);
             }
             What::Reversed { order, due, credits } => {
                 self.id(*order);
                 self.credits(*due);
                 self.credits(*credits);
             }
-            What::DebtWaived { credits } => self.credits(*credits),
+            What::DebtWaived { debts } => self.debts(debts),
             What::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
             What::Frozen | What::Unfrozen => {}
         }
