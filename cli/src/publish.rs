@@ -15,7 +15,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// If the file cannot be read, or may not follow the catalog in force: the key that is wrong.
 pub async fn diff(world: &World, file: &Path) -> Result<Vec<String>, Error> {
     let (current, text) = (world.catalog().await, read(file)?);
-    edition::publish(&current, &text)?;
+    edition::publish(&current, &text, world.clock.now())?;
     Ok(edition::diff(&current, &Catalog::parse(&text)?))
 }
 
@@ -24,7 +24,7 @@ pub async fn diff(world: &World, file: &Path) -> Result<Vec<String>, Error> {
 /// # Errors
 /// As [`diff`]; and if another catalog was published meanwhile. Nothing is changed then.
 pub async fn publish(world: &World, file: &Path) -> Result<(), Error> {
-    let change = edition::publish(&*world.catalog().await, &read(file)?)?;
+    let change = edition::publish(&*world.catalog().await, &read(file)?, world.clock.now())?;
     match world.store.commit(&change).await? {
         Outcome::Done(_) => Ok(()),
         _ => Err("another catalog was published meanwhile: look at the diff again".into()),

@@ -11,7 +11,7 @@ use ::audit::{AuditError, Difference, Kind, REPAIR, account, accounts, kept, of_
 use shared::command;
 use shared::command::payment::{Heard, Mended, keep};
 use shared::decide::payment::PaymentChange;
-use shared::decide::{Row, UnreadEvent, Write, mend, once, plan};
+use shared::decide::{AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, mend, once, plan};
 use shared::domain::payment::{Facts, IntentId};
 use shared::domain::{Account, AccountId, Key, OperationId, Refusal};
 use shared::failure::Failure;
@@ -119,7 +119,7 @@ fn rule(kind: &Kind) -> Option<u8> {
         Kind::Account | Kind::Page(_) | Kind::Ahead(_) => Some(0),
         Kind::NameMissing(_) | Kind::NameDiffers { .. } | Kind::ReceiptAlone(_) => Some(1),
         Kind::ReceiptMissing(_) => Some(2),
-        Kind::Returned(_) | Kind::Day(_) => Some(3),
+        Kind::Returned(_) | Kind::Day(_) | Kind::Consumed { .. } => Some(3),
         Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) => Some(4),
         _ => None,
     }
@@ -183,6 +183,11 @@ impl Repair<'_> {
                 None => return Ok(false),
             },
             Kind::Returned(count) => mend::returned(id, count),
+            Kind::Consumed { seq, action, off } => Write::account(AccountWrite {
+                account: id.clone(),
+                when: vec![Guard::SeqIs(*seq)],
+                then: vec![Step::Consume(*action, -*off)],
+            }),
             Kind::Day(day) => Write::row((**day).clone().write(id)),
             Kind::Payment { intent, order, .. } => return self.payment(id, intent, *order).await,
             Kind::Due(intent) | Kind::Mark(intent) => return self.due(id, intent).await,
@@ -314,7 +319,7 @@ impl Repair<'_> {
             let account = account.ok_or(Refusal::AccountNotFound)?;
             let freeze = plan::freeze;
             let change = freeze(account, true, &reason, operation, catalog, Some(REPAIR), now);
-            Ok(change)
+            Ok(Made::Change(change))
         };
         let frozen = command::receipted(self.world, catalog, id, &key, &content, &make).await;
         frozen.map(|_| ())

@@ -11,13 +11,13 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider:
 
 use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config, ConfigError};
-use crate::decide::CALL;
+use crate::decide::{CALL, edition};
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::{Catalog, Instant};
 use crate::metrics::Metrics;
 use crate::secrets::{Secret, SecretError};
-use crate::store::{Store, StoreError};
+use crate::store::{Outcome, Store, StoreError};
 
 /// A function's surroundings: made once, in `main`.
 #[derive(Clone, Debug)]
@@ -37,11 +37,19 @@ pub struct World {
 #[derive(Debug)]
 struct Cached {
     catalog: Arc<Catalog>,
+    /// Whether it is the table's, and not the one that was built in.
+    published: bool,
+    /// When it was read,
     read_at: Instant,
+    /// and when somebody last began to.
+    tried_at: Instant,
 }
 
 /// For how long a catalog that was read is used: a published one is in force everywhere after it.
 const FRESH: Span = Span::from_s(60);
+/// No account is settled by a catalog that was read longer ago than this: half of the notice that is
+/// given of what is in force from a date on.
+const OLDEST: Span = Span::from_s(1_800);
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +100,9 @@ impl World {
     ) -> Result<World, StartError> {
         let text = store.catalog().await?;
         let catalog = Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))?;
-        let cached = Cached { catalog: Arc::new(catalog), read_at: clock.now() };
+        let (catalog, published) = (Arc::new(catalog), text.is_some());
+        let (read_at, tried_at) = (clock.now(), clock.now());
+        let cached = Cached { catalog, published, read_at, tried_at };
         let catalog = Arc::new(Mutex::new(cached));
         let metrics = Metrics::default();
         Ok(World { store, clock, entropy, config, metrics, session_keys: None, catalog })
@@ -128,20 +138,59 @@ impl World {
         let now = self.clock.now();
         {
             let mut cached = self.catalog.lock().expect("no one panics with the lock");
-            if cached.read_at <= now && now - cached.read_at < fresh {
+            let tried = cached.tried_at <= now && now - cached.tried_at < fresh;
+            if tried && now - cached.read_at < OLDEST {
                 return cached.catalog.clone();
             }
             // Whoever finds it stale reads it; the others go on with the last one.
-            cached.read_at = now;
+            cached.tried_at = now;
         }
         let read = self.store.catalog().await;
         let mut cached = self.catalog.lock().expect("no one panics with the lock");
+        cached.published |= matches!(read, Ok(Some(_)));
         match read.map(|text| Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))) {
-            Ok(Ok(catalog)) => cached.catalog = Arc::new(catalog),
+            Ok(Ok(catalog)) => {
+                cached.catalog = Arc::new(catalog);
+                cached.read_at = now;
+            }
             Ok(Err(error)) => tracing::error!(%error, "the published catalog is wrong"),
             Err(error) => tracing::warn!(%error, "the catalog could not be read again"),
         }
         cached.catalog.clone()
+    }
+}
+
+impl World {
+    /// Whether the catalog that is at hand is young enough to settle an account by.
+    ///
+    /// # Errors
+    /// [`StoreError::Catalog`] if it could not be read for half an hour.
+    pub fn may_settle(&self) -> Result<(), StoreError> {
+        let read_at = self.catalog.lock().expect("no one panics with the lock").read_at;
+        match self.clock.now() - read_at {
+            age if age < OLDEST => Ok(()),
+            age => Err(StoreError::Catalog { age_s: age.ms() / 1_000 }),
+        }
+    }
+
+    /// Puts the catalog that is built in into the table, if none is there: from the first account on
+    /// what is in force is the table's, and the file of a later deploy is only a proposal.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_first_catalog(&self) -> Result<(), StoreError> {
+        if self.catalog.lock().expect("no one panics with the lock").published {
+            return Ok(());
+        }
+        let catalog = Catalog::parse(Catalog::DEFAULT).expect("the one that is built in is right");
+        let first = self.store.commit(&edition::first(&catalog, Catalog::DEFAULT)).await?;
+        let mut cached = self.catalog.lock().expect("no one panics with the lock");
+        cached.published = true;
+        if !matches!(first, Outcome::Done(_)) {
+            // Another one is there: it is read at once.
+            cached.tried_at = Instant::EPOCH;
+        }
+        Ok(())
     }
 }
 

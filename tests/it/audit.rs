@@ -222,7 +222,7 @@ async fn one_micro_credit_anywhere_is_found_and_named() {
         ("P#", "available", Box::new(entry)),
         ("R#", "returned", by("v", 1)),
         ("U#", "day", Box::new(used)),
-        ("U#", "day", by("n", 1)),
+        ("U#", "day", by("n", 30)),
         ("K#", "name_differs", Box::new(other)),
         ("G#", "receipt_alone", Box::new(other)),
     ];
@@ -238,6 +238,24 @@ async fn one_micro_credit_anywhere_is_found_and_named() {
         put(stack, &names.ledger, whole).await;
     }
     assert_eq!(audited(&shop).await, []);
+}
+
+/// What follows from the entries is reckoned again, and nobody is locked out for it.
+#[tokio::test]
+async fn consumption_that_is_off_is_put_right_and_freezes_nobody() {
+    let shop = story().await;
+    let (stack, names) = (&shop.stack, local::tables::names());
+    let whole = item(stack, &names.accounts, "acme", None).await;
+    let mut changed = whole.clone();
+    let mut consumed = changed["u"].as_m().expect("a map").clone();
+    add(&mut consumed, "0", -7_000_000);
+    changed.insert("u".into(), AttributeValue::M(consumed));
+    put(stack, &names.accounts, changed).await;
+    assert_eq!(named(&audited(&shop).await), ["consumed"]);
+    let acts = cli::repair::run(stack.world(), None, None, false).await.expect("repaired");
+    assert!(acts.iter().all(|act| act.done == cli::repair::Done::Repaired), "{acts:?}");
+    assert_eq!(audited(&shop).await, []);
+    assert_eq!(item(stack, &names.accounts, "acme", None).await["u"], whole["u"]);
 }
 
 /// Callers, pages and tallies go on while the audit reads, and it finds nothing.

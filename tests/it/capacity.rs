@@ -16,7 +16,8 @@ async fn typical(stack: &Stack) {
     let world = stack.world();
     let now = stack.clock.now();
     let id = "acme_01JQZ3V9K4T8W2X7YB5M6N0".parse().expect("an account");
-    let request = open::PlanRequest { plan: "pro".to_owned(), status: None, anchor: None };
+    let request =
+        open::PlanRequest { plan: "pro".to_owned(), status: None, anchor: None, restart: false };
     let operation = world.entropy.mint(now);
     let catalog = world.catalog().await;
     let opened = open::open(&id, &request, operation, &catalog, None, now);

@@ -2,6 +2,7 @@
 
 use cli::publish;
 use serde_json::Value;
+use shared::decide::edition;
 use shared::domain::Catalog;
 
 use crate::support::{Stack, at_once};
@@ -86,7 +87,8 @@ async fn a_catalog_that_may_not_follow_is_refused_and_changes_nothing() {
         }
         std::fs::remove_file(file).expect("the test's own file");
     }
-    assert_eq!(stack.world().store.catalog().await.expect("an answer"), None);
+    let kept = stack.world().store.catalog().await.expect("an answer");
+    assert_eq!(kept.as_deref(), Some(Catalog::DEFAULT));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -148,4 +150,26 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     let again = stack.action("acme", "retired", "feed_field", 50).await;
     assert_eq!((again.replayed, again.body), (true, retired.body));
     assert_eq!(stack.action("acme", "new", "feed_field", 50).await.code(), "unknown_action");
+}
+
+/// The file in the repository may follow the one of the last release: a deploy proposes it. Without a
+/// release there is none to follow.
+#[test]
+fn the_catalog_of_the_repository_may_follow_that_of_the_last_release() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let git = |arguments: &[&str]| {
+        let run = std::process::Command::new("git").args(arguments).current_dir(root).output();
+        let run = run.expect("git");
+        run.status.success().then(|| String::from_utf8(run.stdout).expect("text"))
+    };
+    let Some(tag) = git(&["describe", "--tags", "--abbrev=0"]) else {
+        return println!("there is no release yet");
+    };
+    let released = git(&["show", &format!("{}:shared/catalog.toml", tag.trim())]);
+    let released =
+        Catalog::parse(&released.expect("a release has a catalog")).expect("it is right");
+    let now = shared::clock::Clock::system().now();
+    let same = Catalog::parse(Catalog::DEFAULT).expect("the default") == released;
+    let follows = edition::publish(&released, Catalog::DEFAULT, now);
+    assert!(same || follows.is_ok(), "{follows:?}");
 }

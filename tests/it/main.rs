@@ -2,6 +2,7 @@
 
 use tests::support;
 
+mod anchors;
 mod announcements;
 mod audit;
 mod books;
@@ -13,6 +14,7 @@ mod catalogs;
 mod client;
 mod commands;
 mod concurrency;
+mod dated;
 mod debits;
 mod docs;
 mod emulators;

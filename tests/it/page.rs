@@ -317,7 +317,11 @@ async fn forty_actions_and_six_decimals_are_shown() {
             100 + n
         );
     }
-    let change = shared::decide::edition::publish(&*stack.world().catalog().await, &catalog);
+    let change = shared::decide::edition::publish(
+        &*stack.world().catalog().await,
+        &catalog,
+        shared::domain::Instant::EPOCH,
+    );
     stack.world().store.commit(&change.expect("a catalog")).await.expect("published");
     stack.open("acme", "pro").await;
     stack.set_clock("2026-11-18T12:02:00Z");

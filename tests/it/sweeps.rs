@@ -190,19 +190,31 @@ async fn many_accounts_over_a_monday() {
 /// Two handlers whose clocks are 10 s apart settle the same accounts around a boundary, in any order.
 #[test]
 fn clocks_ten_seconds_apart_recharge_once() {
-    let catalog = Catalog::parse(Catalog::DEFAULT).expect("a catalog");
+    // From the Monday in the middle on, weeks are larger.
+    let changes = instant("2026-01-12T00:00:00Z");
+    let dated = r#"weekly = [{ credits = "25" }, { from = "2026-01-12", credits = "40" }]"#;
+    let catalog = Catalog::DEFAULT.replace("weekly = \"25\"", dated);
+    let catalog = Catalog::parse(&catalog).expect("a catalog");
     let mut random = StdRng::seed_from_u64(10);
     for n in 0..10_000_i64 {
         let plan = ["free", "pro"][random.random_range(0..2)];
         let opened = instant("2026-01-01T00:00:00Z").ms() + random.random_range(0..4 * WEEK_MS);
-        let request =
-            shared::decide::open::PlanRequest { plan: plan.to_owned(), status: None, anchor: None };
+        let request = shared::decide::open::PlanRequest {
+            plan: plan.to_owned(),
+            status: None,
+            anchor: None,
+            restart: false,
+        };
         let id = "acme".parse().expect("an id");
         let now = Instant::from_ms(opened);
         let operation = OperationId::mint(now, [0; 10]);
         let account = shared::decide::open::open(&id, &request, operation, &catalog, None, now);
         let mut account = account.expect("a plan");
-        let boundary = account.valid_until.ms();
+        let boundary = match plan {
+            "free" => account.standing.weekly.period.end,
+            _ => account.standing.monthly.period.end,
+        };
+        let boundary = boundary.ms();
         let mut arrived: BTreeMap<String, i64> = BTreeMap::new();
         for _ in 0..6 {
             // Anywhere in the 20 s around the boundary, by either clock.
@@ -217,7 +229,11 @@ fn clocks_ten_seconds_apart_recharge_once() {
             assert!(line.iter().all(|grant| !grant.is_expired(now)), "round {n}");
             account = settled.account;
         }
-        let size = if plan == "free" { 25_000_000 } else { 2_500_000_000 };
+        let size = match plan {
+            "free" if boundary < changes.ms() => 25_000_000,
+            "free" => 40_000_000,
+            _ => 2_500_000_000,
+        };
         assert!(arrived.len() <= 2, "round {n}: {arrived:?}");
         assert!(arrived.values().all(|credits| *credits == size), "round {n}: {arrived:?}");
     }

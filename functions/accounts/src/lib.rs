@@ -4,7 +4,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::command::payment::Heard;
 use shared::command::{self, Make};
-use shared::decide::{AccountWrite, grant, open, payment, plan};
+use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
 use shared::domain::payment::{Decided, Verdict};
 use shared::domain::{Catalog, Refusal};
 use shared::http::{self, Call, Problem};
@@ -43,12 +43,13 @@ async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<B
     let request = call.plan()?;
     let id = call.account(account)?;
     let actor = call.actor();
+    world.put_first_catalog().await?;
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
     operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
         match account {
             None => {
                 let opened = open::open(&id, &request, operation, catalog, actor, now)?;
-                Ok(AccountWrite::open(Box::new(opened)))
+                Ok(Made::Change(AccountWrite::open(Box::new(opened))))
             }
             Some(account) => plan::change(account, &request, operation, catalog, actor, now),
         }
@@ -62,7 +63,7 @@ async fn grant(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
     operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
-        grant::change(account, &request, operation, catalog, actor, now)
+        grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
     })
     .await
 }
@@ -80,7 +81,7 @@ async fn freeze(
     operation(world, call, catalog, account, &content, &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
         let change = plan::freeze(account, frozen, &reason, operation, catalog, actor, now);
-        Ok(change)
+        Ok(Made::Change(change))
     })
     .await
 }
@@ -93,7 +94,7 @@ async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response
     let content = payment::waive_content(&reason);
     operation(world, call, catalog, account, &content, &|account, now, operation| {
         let account = account.ok_or(Refusal::AccountNotFound)?;
-        payment::waive(account, &reason, operation, catalog, actor, now)
+        payment::waive(account, &reason, operation, catalog, actor, now).map(Made::Change)
     })
     .await
 }

@@ -211,6 +211,11 @@ impl Book {
         debts.iter().for_each(|debt| self.owe(debt.grant, -micro(debt.credits)));
     }
 
+    /// Whether there is an entry of this id.
+    pub(crate) fn happened(&self, id: OperationId) -> bool {
+        self.happened.contains_key(&id)
+    }
+
     fn lay_out(&mut self, seq: Seq, at: Instant, line: LaidOut) {
         self.line = Some((seq, line));
         self.notes = 0;

@@ -23,14 +23,21 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     // What the account says of itself, against its entries.
-    Unreadable { item: String },
+    Unreadable {
+        item: String,
+    },
     Account,
     Number,
     Available,
     Held,
     Debt,
     Hold(OperationId),
-    Consumed(ActionNumber),
+    /// What was consumed by an action is off by so much, as of this entry.
+    Consumed {
+        seq: Seq,
+        action: ActionNumber,
+        off: Credits,
+    },
     Line,
     Notes,
     ValidUntil,
@@ -39,13 +46,22 @@ pub enum Kind {
     Floor,
     PageTime,
     // What the ledger says, against itself and the account.
-    Gap { first: Seq, last: Seq },
-    Closing { time: Instant, first: Seq },
+    Gap {
+        first: Seq,
+        last: Seq,
+    },
+    Closing {
+        time: Instant,
+        first: Seq,
+    },
     Page(Box<Page>),
     Ahead(Box<Page>),
     Repeated(OperationId),
     NameMissing(Name),
-    NameDiffers { there: Name, id: OperationId },
+    NameDiffers {
+        there: Name,
+        id: OperationId,
+    },
     ReceiptMissing(Box<Entry>),
     ReceiptAlone(Receipt),
     Returned(Returned),
@@ -53,7 +69,11 @@ pub enum Kind {
     Catalog,
     // Payments, against the account, their orders and Stripe.
     Order(OperationId),
-    Payment { intent: IntentId, order: OperationId, got: Credits },
+    Payment {
+        intent: IntentId,
+        order: OperationId,
+        got: Credits,
+    },
     Due(IntentId),
     Mark(IntentId),
     Stripe(IntentId),
@@ -84,7 +104,7 @@ impl Kind {
             Kind::Held => ("held", "what is held is not the sum of the entries"),
             Kind::Debt => ("debt", "the debt is not the sum of the entries"),
             Kind::Hold(_) => ("hold", "a hold is not what its entries made of it"),
-            Kind::Consumed(_) => {
+            Kind::Consumed { .. } => {
                 ("consumed", "what is consumed this period is not what the entries say")
             }
             Kind::Line => ("line", "the line is not the one that the latest settle laid out"),
@@ -147,7 +167,7 @@ impl Kind {
         match self {
             Kind::Unreadable { item } => item.clone(),
             Kind::Hold(id) | Kind::Repeated(id) | Kind::Order(id) => id.to_string(),
-            Kind::Consumed(action) => format!("action {action}"),
+            Kind::Consumed { action, .. } => format!("action {action}"),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
             Kind::Closing { first, .. } => format!("the page of entry {first}"),
             Kind::Page(page) | Kind::Ahead(page) => format!("the page of entry {}", page.first),

@@ -26,6 +26,7 @@ pub async fn sweep(
 ) -> Result<Option<Part>, Error> {
     loop {
         let catalog = world.catalog().await;
+        world.may_settle()?;
         let scan = world.store.scan(part.segment, part.of, part.after.as_ref(), READ).await?;
         let before = part.progress;
         for account in scan.accounts {

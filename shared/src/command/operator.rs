@@ -2,17 +2,15 @@
 
 use super::upkeep::{make_ready, page_if_due};
 use super::{Answer, Receipted, Run, lost, until_known};
-use crate::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write};
+use crate::decide::{Expect, Made, Receipt, Row, RowWrite, Write};
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::Outcome;
 use crate::world::World;
 
 /// What an operator's operation makes of an account, at an instant and with a new id.
-pub type Make<'a> = dyn Fn(Option<&Account>, Instant, OperationId) -> Result<AccountWrite, Refusal>
-    + Send
-    + Sync
-    + 'a;
+pub type Make<'a> =
+    dyn Fn(Option<&Account>, Instant, OperationId) -> Result<Made, Refusal> + Send + Sync + 'a;
 
 /// Does an operator's operation, once for the key: its receipt and its change in one transaction.
 ///
@@ -48,9 +46,17 @@ async fn try_receipted(
     let now = run.world.clock.now();
     let id = run.world.entropy.mint(now);
     let before = loaded.as_ref().map(|loaded| &loaded.account);
+    let (mut made, id) = match make(before, now, id).map_err(|refusal| run.refuse(refusal))? {
+        Made::Change(made) => (made, id),
+        Made::Already(entry) => {
+            let content = content.to_owned();
+            let receipt =
+                Receipt { account: account.clone(), key: key.clone(), id: entry, content };
+            return commit_receipted(run, receipt, Write::default()).await;
+        }
+    };
     let receipt =
         Receipt { account: account.clone(), key: key.clone(), id, content: content.to_owned() };
-    let mut made = make(before, now, id).map_err(|refusal| run.refuse(refusal))?;
     made.keyed(key);
     if let Some(loaded) = &loaded
         && !make_ready(run, loaded, &made, now).await?

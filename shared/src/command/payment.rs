@@ -2,7 +2,7 @@
 
 use super::upkeep::{make_ready, recall, settle_now};
 use super::{Run, lost, retried, until_known};
-use crate::decide::history::History;
+use crate::decide::history::{Back, History};
 use crate::decide::payment::{self, Again, PaymentChange};
 use crate::decide::{Expect, Field, Receipt, Row, RowKey, RowWrite, UnreadEvent, Write, settle};
 use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
@@ -288,7 +288,15 @@ async fn try_join(
             let grant = GrantId::Operation(after.grant(order));
             let over = order.expires_at() <= now;
             let history = History::of_reversal(Debt { grant, credits }, over);
-            let (back, rest) = recall(run, &loaded.account, history).await?;
+            let (back, rest) = match recall(run, &loaded.account, history).await {
+                // Entries are lost, which an audit names: what is known is that it was paid for.
+                Err(Failure::Store(error @ StoreError::Broken { .. })) => {
+                    let account = order.account.as_str();
+                    tracing::error!(account, %error, "what comes back is the pack's");
+                    (Back::default(), credits)
+                }
+                recalled => recalled?,
+            };
             if back.line.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
                 settle_now(run, Some(loaded)).await?;
                 return Ok(None);

@@ -142,6 +142,7 @@ pub(super) async fn make_ready(
 /// Settles; losing to somebody else is as good.
 pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
+    run.world.may_settle()?;
     let change = settle::change(&loaded.account, run.catalog, run.world.clock.now())?;
     match run.world.store.commit(&Write::account(change)).await {
         Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, 1).await,

@@ -4,17 +4,44 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::{Edition, Expect, Row, RowWrite, Seen, Write};
-use crate::domain::Catalog;
 use crate::domain::catalog::CatalogError;
+use crate::domain::instant::Span;
+use crate::domain::period::{Day, week};
+use crate::domain::{Catalog, Instant};
+
+/// How far ahead a date must be on which accounts are settled by something else: by then every function
+/// has read the catalog that says so.
+pub const NOTICE: Span = Span::from_s(3_600);
 
 /// The write that puts the catalog in `text` in force after `current`.
 ///
 /// # Errors
 /// [`CatalogError`] names the key that is wrong, or that breaks what entries and accounts rely on:
 /// the version counts up by one, an action keeps its number for ever, and neither an action nor a
-/// plan is taken out. An action that is no longer sold says `retired = true`.
-pub fn publish(current: &Catalog, text: &str) -> Result<Write, CatalogError> {
+/// plan is taken out. An action that is no longer sold says `retired = true`. What accounts are settled
+/// by (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) is another one from a date on,
+/// which is at least [`NOTICE`] ahead.
+pub fn publish(current: &Catalog, text: &str, now: Instant) -> Result<Write, CatalogError> {
     let next = Catalog::parse(text)?;
+    follows(current, &next, now)?;
+    let edition = Edition { version: next.version, text: text.to_owned() };
+    let before = Seen::Version(u64::from(current.version));
+    let rows = vec![
+        RowWrite::Put(Row::Catalog(edition.clone()), Expect::AbsentOr(before)),
+        RowWrite::Put(Row::CatalogVersion(edition), Expect::Absent),
+    ];
+    Ok(Write { account: None, rows })
+}
+
+/// The write that puts a first catalog in force, where none is.
+pub fn first(catalog: &Catalog, text: &str) -> Write {
+    let edition = Edition { version: catalog.version, text: text.to_owned() };
+    let rows = [Row::Catalog(edition.clone()), Row::CatalogVersion(edition)];
+    Write { account: None, rows: rows.map(|row| RowWrite::Put(row, Expect::Absent)).into() }
+}
+
+/// Whether `next` may be in force after `current`, from `now` on.
+fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), CatalogError> {
     let wrong = |key: String, problem: String| Err(CatalogError { key, problem });
     if next.version != current.version + 1 {
         let problem = format!("must be {}, one more than in force", current.version + 1);
@@ -34,13 +61,30 @@ pub fn publish(current: &Catalog, text: &str) -> Result<Write, CatalogError> {
         let problem = "must stay: accounts may be on it".to_owned();
         return wrong(format!("plans.{name}"), problem);
     }
-    let edition = Edition { version: next.version, text: text.to_owned() };
-    let before = Seen::Version(u64::from(current.version));
-    let rows = vec![
-        RowWrite::Put(Row::Catalog(edition.clone()), Expect::AbsentOr(before)),
-        RowWrite::Put(Row::CatalogVersion(edition), Expect::Absent),
-    ];
-    Ok(Write { account: None, rows })
+    // What accounts were, or may be by now, settled by.
+    let fixed = now + NOTICE;
+    let early = |key: String| {
+        let monday = Day::of(week(fixed).end);
+        let problem = format!(
+            "what is in force stays so; say what it is from a Monday on, {monday} at the earliest"
+        );
+        wrong(key, problem)
+    };
+    if !current.spending_in_debt.is_same_before(&next.spending_in_debt, fixed) {
+        return early("spending_in_debt".to_owned());
+    }
+    for (name, plan) in &current.plans {
+        let Some(after) = next.plans.get(name) else { continue };
+        let same = [
+            ("ai", plan.ai.is_same_before(&after.ai, fixed)),
+            ("weekly", plan.weekly.is_same_before(&after.weekly, fixed)),
+            ("monthly", plan.monthly.is_same_before(&after.monthly, fixed)),
+        ];
+        if let Some((field, _)) = same.into_iter().find(|(_, same)| !same) {
+            return early(format!("plans.{name}.{field}"));
+        }
+    }
+    Ok(())
 }
 
 /// What is different in `next`, a line each, for a person to read.
@@ -50,8 +94,8 @@ pub fn diff(current: &Catalog, next: &Catalog) -> Vec<String> {
         lines.push(format!("contact_url: {} -> {}", current.contact_url, next.contact_url));
     }
     if current.spending_in_debt != next.spending_in_debt {
-        let (before, after) = (current.spending_in_debt, next.spending_in_debt);
-        lines.push(format!("spending_in_debt: {before} -> {after}"));
+        let (before, after) = (&current.spending_in_debt, &next.spending_in_debt);
+        lines.push(format!("spending_in_debt: {before:?} -> {after:?}"));
     }
     if current.invoices != next.invoices {
         lines.push(format!("invoices: {} -> {}", current.invoices, next.invoices));

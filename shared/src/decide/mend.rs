@@ -56,7 +56,8 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
     let reference = entry.reference.clone();
     let content = match &entry.what {
         What::Opened { plan, .. } | What::PlanChanged { plan, .. } => {
-            PlanRequest { plan: plan.clone(), status: None, anchor: None }.content()
+            let (plan, status, anchor) = (plan.clone(), None, None);
+            PlanRequest { plan, status, anchor, restart: false }.content()
         }
         What::Granted { kind, expires_at } => {
             let (credits, kind, expires_at) = (entry.available, *kind, *expires_at);

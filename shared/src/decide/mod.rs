@@ -20,7 +20,7 @@ pub mod tally;
 pub mod write;
 
 pub use row::{Edition, Entrance, Mark, Name, Page, Receipt, Returned, Row, RowKey, UnreadEvent};
-pub use write::{AccountWrite, Expect, Field, Guard, Missing, RowWrite, Seen, Step, Write};
+pub use write::{AccountWrite, Expect, Field, Guard, Made, Missing, RowWrite, Seen, Step, Write};
 
 use crate::domain::instant::Span;
 

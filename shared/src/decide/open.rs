@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::settle;
 use crate::domain::grant::Line;
-use crate::domain::period::{Anchor, Day, Period};
+use crate::domain::period::{Anchor, Day};
 use crate::domain::{
-    Account, AccountId, Catalog, Debts, Entry, Gate, Given, Instant, Movement, OperationId, Plan,
+    Account, AccountId, Catalog, Debts, Entry, Gate, Given, Instant, Movement, OperationId,
     Refusal, Standing, Status, What,
 };
 
@@ -16,6 +16,8 @@ pub struct PlanRequest {
     pub plan: String,
     pub status: Option<Status>,
     pub anchor: Option<Anchor>,
+    /// Whether a cycle was paid for anew: the plan period that runs ends, and a whole one begins today.
+    pub restart: bool,
 }
 
 impl PlanRequest {
@@ -23,19 +25,29 @@ impl PlanRequest {
     pub fn content(&self) -> String {
         let status = self.status.map_or("-", Status::name);
         let anchor = self.anchor.map_or("-".to_owned(), |anchor| anchor.0.to_string());
-        format!("plan {} {status} {anchor}", self.plan)
+        let restart = if self.restart { " restart" } else { "" };
+        format!("plan {} {status} {anchor}{restart}", self.plan)
     }
-}
 
-/// The gate as a plan and its status leave it.
-pub(super) fn closed_by_plan(plan: &Plan, status: Status) -> bool {
-    !plan.ai || status == Status::Canceled
+    /// The anchor that it names.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] for a day to come.
+    pub(super) fn anchor(&self, now: Instant) -> Result<Option<Anchor>, Refusal> {
+        match self.anchor {
+            Some(anchor) if anchor.0 > Day::of(now) => {
+                Err(Refusal::invalid("anchor", "must not be a day to come"))
+            }
+            anchor => Ok(anchor),
+        }
+    }
 }
 
 /// A new account on `request`'s plan: active, anchored today, unless the request says otherwise.
 ///
 /// # Errors
-/// [`Refusal::UnknownPlan`] if the catalog has no such plan.
+/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an anchor
+/// to come.
 pub fn open(
     id: &AccountId,
     request: &PlanRequest,
@@ -49,15 +61,14 @@ pub fn open(
     let standing = Standing {
         plan: request.plan.clone(),
         status: request.status.unwrap_or(Status::Active),
-        anchor: request.anchor.unwrap_or_else(|| Anchor(Day::of(now))),
+        anchor: request.anchor(now)?.unwrap_or_else(|| Anchor(Day::of(now))),
+        since: operation,
         weekly: Given::NOTHING,
         monthly: Given::NOTHING,
         counted_from: now,
         counted_until: now,
     };
-    let no_plan = closed_by_plan(plan, standing.status);
-    let Period { start, end } = standing.period(plan, now);
-    let standing = Standing { counted_from: start, counted_until: end, ..standing };
+    let no_plan = settle::closed_by_plan(plan, standing.status, now);
     let (standing, grants) = settle::begin(standing, plan, now);
     let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
     let line = Line::new(grants);
@@ -68,7 +79,8 @@ pub fn open(
         user: actor.map(str::to_owned),
         ..Entry::new(operation, now, catalog.version, what)
     };
-    let valid_until = line.next_expiry().map_or(end, |expiry| expiry.min(end));
+    let until = standing.counted_until.min(standing.weekly.period.end);
+    let valid_until = line.next_expiry().map_or(until, |expiry| expiry.min(until));
     Ok(Account {
         id: id.clone(),
         available: line.left(),

@@ -15,8 +15,6 @@ const TAKE: usize = 16;
 const LEAVE: usize = 8;
 /// Beyond the first page that is due, how often one is due again while none was written.
 const AGAIN: usize = 8;
-/// Beyond the entry that fills the item, how often a page is due again while none was written.
-const HEAVY_AGAIN: usize = 8;
 /// What an open hold weighs besides its entry: its id in base64, its packed form.
 const HOLD_BYTES: usize = 40;
 /// DynamoDB charges one write unit per started KB of the item.
@@ -36,8 +34,8 @@ pub struct Weight {
 
 /// How many entries the caller that appended the last `appended` should move to a page; 0: none.
 ///
-/// Due for the caller that takes the list across 24, 32, ... or the item to where the next operation
-/// may take it into the next write unit.
+/// Due for the caller that takes the list across 24, 32, ..., and for all while the next operation may
+/// take the item into the next write unit.
 pub fn due(account: &Account, weight: &Weight, appended: usize) -> usize {
     let count = weight.recent.len();
     // Where the account was read after the write, they may have left already.
@@ -49,11 +47,8 @@ pub fn due(account: &Account, weight: &Weight, appended: usize) -> usize {
     let holds = account.recent.iter().any(|entry| matches!(entry.what, What::Held { .. }));
     let most = weight.recent.iter().max().copied().unwrap_or_default();
     let most = if holds { most + HOLD_BYTES } else { most };
-    let added: usize = weight.recent[count - appended..].iter().sum();
-    let full = weight.item + most > limit;
-    // Whoever fills it; and where captures let it shrink in between, now and then somebody after.
-    let again = holds && count.is_multiple_of(HEAVY_AGAIN);
-    let heavy = full && (weight.item - added + most <= limit || again);
+    // For as long as it is full: whoever comes next and finds it so.
+    let heavy = weight.item + most > limit;
     // A batch ends whole: of its ids, few are still on their way.
     let leave = if appended > 1 { LEAVE / 2 } else { LEAVE };
     match () {

@@ -1,16 +1,22 @@
 //! Plan changes and freezing: an operator's changes of what an account may do.
 
-use super::open::{PlanRequest, closed_by_plan};
-use super::{AccountWrite, Guard, Step};
-use crate::domain::{Account, Catalog, Entry, Gate, Instant, Note, OperationId, Refusal, What};
+use super::open::PlanRequest;
+use super::settle::closed_by_plan;
+use super::{AccountWrite, Guard, Made, Step};
+use crate::domain::period::{Anchor, Day};
+use crate::domain::{
+    Account, Catalog, Entry, Gate, Instant, Note, OperationId, Refusal, Status, What,
+};
 
 /// The change of plan: a note, folded in by whoever settles next.
 ///
 /// The note is dated, so the line must still be valid: no turn lies between it and the account.
-/// What the request leaves out stays as it is.
+/// What the request leaves out stays as it is, but for the anchor of a plan that begins now with no
+/// period running: that is today. What is so already is not written again.
 ///
 /// # Errors
-/// [`Refusal::UnknownPlan`] if the catalog has no such plan.
+/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an anchor
+/// to come, and for a restart of a plan that grants nothing.
 pub fn change(
     account: &Account,
     request: &PlanRequest,
@@ -18,24 +24,45 @@ pub fn change(
     catalog: &Catalog,
     actor: Option<&str>,
     now: Instant,
-) -> Result<AccountWrite, Refusal> {
+) -> Result<Made, Refusal> {
     let unknown = || Refusal::UnknownPlan { plan: request.plan.clone() };
     let terms = catalog.plan(&request.plan).ok_or_else(unknown)?;
-    let (_, status, anchor) = account.latest_plan();
-    let status = request.status.unwrap_or(status);
-    let anchor = request.anchor.unwrap_or(anchor);
+    let named = request.anchor(now)?;
+    let standing = &account.standing;
+    let status = request.status.unwrap_or(standing.status);
     let plan = request.plan.clone();
-    let gate = Gate { no_plan: closed_by_plan(terms, status), ..account.gate };
+    let grants = status == Status::Active && !terms.monthly.at(now).is_zero();
+    if request.restart && !grants {
+        return Err(Refusal::invalid("restart", "needs an active plan that is granted monthly"));
+    }
+    // Who paid late for a plan keeps its day.
+    let came_back = standing.plan == plan && standing.status == Status::PastDue;
+    let is_new = standing.plan != plan || standing.status == Status::Canceled;
+    let begins = grants && is_new && !came_back && !standing.monthly.runs(now);
+    let anchor = match (named, begins || request.restart) {
+        (Some(anchor), false) => anchor,
+        (Some(anchor), true) if !request.restart => anchor,
+        (_, true) => Anchor(Day::of(now)),
+        (None, false) => standing.anchor,
+    };
+    let known = (&standing.plan, standing.status, standing.anchor);
+    // What is noted and not folded in yet is settled first.
+    if known == (&plan, status, anchor) && !request.restart && account.valid_until > now {
+        return Ok(Made::Already(standing.since));
+    }
+    let gate = Gate { no_plan: closed_by_plan(terms, status, now), ..account.gate };
+    let restart = request.restart;
     let what = What::PlanChanged { plan: plan.clone(), status, anchor };
-    Ok(AccountWrite {
+    let note = Note::Plan { plan, status, anchor, restart, at: now, entry: operation };
+    Ok(Made::Change(AccountWrite {
         account: account.id.clone(),
         when: vec![Guard::ValidAt(now), Guard::GateIs(account.gate), Guard::RoomFor(1)],
         then: vec![
             Step::SetGate(gate),
-            Step::Notes(vec![Note::Plan { plan, status, anchor, at: now }]),
+            Step::Notes(vec![note]),
             Step::Append(entry(what, operation, catalog, actor, None, now)),
         ],
-    })
+    }))
 }
 
 /// A freeze or its end in one line, for its receipt.

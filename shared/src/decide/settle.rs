@@ -24,6 +24,21 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// Whether time did nothing to `before` but go by. What was spent is not taken from the line then.
+    fn is_as_before(&self, before: &Account) -> bool {
+        let (standing, known) = (&self.account.standing, &before.standing);
+        let same = Standing { weekly: known.weekly, ..standing.clone() } == *known;
+        let none = standing.weekly.amount.is_zero() && known.weekly.amount.is_zero();
+        let quiet = self.moved.is_empty() && self.lapsed.is_empty() && self.debts.is_empty();
+        let gate = self.account.gate == before.gate;
+        quiet
+            && gate
+            && same
+            && none
+            && before.notes.is_empty()
+            && before.valid_until > Instant::EPOCH
+    }
+
     /// The entry that records it as number `seq + 1`.
     pub fn entry(&self, before: &Account, catalog: &Catalog, now: Instant) -> Entry {
         let what = What::Settled {
@@ -56,7 +71,7 @@ pub fn settle(account: &Account, catalog: &Catalog, now: Instant) -> Result<Sett
         clock.fold(note)?;
     }
     clock.strike_until(now);
-    Ok(clock.stop())
+    Ok(clock.stop(now))
 }
 
 /// Whether time has done something to `account` that is not written yet: its line means something
@@ -72,6 +87,16 @@ pub fn is_due(account: &Account, now: Instant) -> bool {
 /// As [`settle`].
 pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountWrite, Fault> {
     let mut settled = settle(account, catalog, now)?;
+    // The line as it is written holds what was spent since, too.
+    let expiry = account.line.next_expiry().unwrap_or(Instant::MAX);
+    if settled.is_as_before(account) && expiry > now {
+        // It only goes on: nothing is written but until when. A note that came meanwhile set that to
+        // the epoch, and goes first.
+        let until = settled.account.valid_until.min(expiry);
+        let when = vec![Guard::ValidUntilIs(account.valid_until)];
+        let then = vec![Step::ValidUntil(until)];
+        return Ok(AccountWrite { account: account.id.clone(), when, then });
+    }
     settled.account.settled_seq = account.seq + 1;
     let entry = settled.entry(account, catalog, now);
     let mut then = Vec::new();
@@ -86,11 +111,17 @@ pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<Acco
     Ok(AccountWrite { account: account.id.clone(), when, then })
 }
 
-/// The grants that `standing` has at once when it begins at `now`.
+/// Whether a plan and its status leave the gate closed at `now`.
+pub(super) fn closed_by_plan(plan: &Plan, status: Status, now: Instant) -> bool {
+    !plan.ai.at(now) || status == Status::Canceled
+}
+
+/// The grants that `standing` has at once when it begins at `now`, and the period that is counted.
 pub(super) fn begin(standing: Standing, plan: &Plan, now: Instant) -> (Standing, Vec<Grant>) {
     let mut standing = standing;
-    let grants = renew(&mut standing, plan, now, Why::PlanBegins);
-    (standing, grants)
+    let grants = renew(&mut standing, plan, now, Why::PlanBegins { restarts: false });
+    let Period { start, end } = standing.period(now);
+    (Standing { counted_from: start, counted_until: end, ..standing }, grants)
 }
 
 /// Why a plan grants now.
@@ -98,42 +129,44 @@ pub(super) fn begin(standing: Standing, plan: &Plan, now: Instant) -> (Standing,
 enum Why {
     /// A week or a plan period begins: the sizes in force at its start are granted.
     PeriodBegins,
-    /// The account came to the plan: what its running periods have not been given yet is granted.
-    PlanBegins,
+    /// The account came to the plan, or has paid for it again: what its running periods have not been
+    /// given yet is granted. `restarts`: whether the plan period begins now, and not with the anchor's.
+    PlanBegins { restarts: bool },
 }
 
 /// Grants what the week and the plan period of `now` are due. Going from plan to plan and back, a
 /// period is given the size of its largest plan, once.
 fn renew(standing: &mut Standing, plan: &Plan, now: Instant, why: Why) -> Vec<Grant> {
     let mut grants = Vec::new();
-    let weekly = plan.weekly.filter(|_| standing.status != Status::Canceled);
-    if let Some(size) = weekly {
+    if !standing.weekly.runs(now) {
+        standing.weekly = Given::nothing(week(now));
+    }
+    if standing.status != Status::Canceled {
         let given = &mut standing.weekly;
-        let begins = given.period.end <= now;
-        if begins {
-            *given = Given { period: week(now), amount: Credits::ZERO };
-        }
-        if begins || why == Why::PlanBegins {
-            let id = GrantId::Week(given.period.start);
-            grants.extend(fill(given, size, id, GrantKind::Weekly, now));
-        }
+        let (size, id) = (plan.weekly.at(now), GrantId::Week(given.period.start));
+        grants.extend(fill(given, size, id, GrantKind::Weekly, now));
     }
-    let monthly = plan.monthly.filter(|_| standing.status == Status::Active);
-    if let Some(size) = monthly {
-        let given = &mut standing.monthly;
-        let begins = given.period.end <= now;
-        if begins {
-            // After a moved anchor the new period may have begun before the old grant ended; it
-            // is given from then on, so two plan grants never overlap and there is no gap.
-            let Period { start, end } = standing.anchor.period(now);
-            let period = Period { start: start.max(given.period.end), end };
-            *given = Given { period, amount: Credits::ZERO };
-        }
-        if begins || why == Why::PlanBegins {
-            let id = GrantId::Period(given.period.start);
-            grants.extend(fill(given, size, id, GrantKind::Plan, now));
-        }
+    if standing.status != Status::Active {
+        return grants;
     }
+    let (runs, begins) = (standing.monthly.runs(now), standing.anchor.period(now));
+    let (period, sized_at) = match why {
+        Why::PeriodBegins if runs || begins.start < now => return grants,
+        Why::PeriodBegins => (begins, now),
+        // It runs to its end; a larger plan adds what it gives more.
+        Why::PlanBegins { .. } if runs => (standing.monthly.period, standing.monthly.period.start),
+        Why::PlanBegins { restarts } => {
+            // It begins no earlier than the one before ended: none overlap.
+            let ended = if restarts { now } else { standing.monthly.period.end };
+            (Period { start: begins.start.max(ended), ..begins }, now)
+        }
+    };
+    let size = plan.monthly.at(sized_at);
+    if !runs && !size.is_zero() {
+        standing.monthly = Given::nothing(period);
+    }
+    let id = GrantId::Period(period.start);
+    grants.extend(fill(&mut standing.monthly, size, id, GrantKind::Plan, now));
     grants
 }
 
@@ -163,6 +196,8 @@ struct Clockwork<'a> {
     moved: Vec<Movement>,
     lapsed: Vec<OperationId>,
     debts: Vec<DebtChange>,
+    /// The latest instant that was struck.
+    struck: Instant,
 }
 
 impl<'a> Clockwork<'a> {
@@ -172,7 +207,10 @@ impl<'a> Clockwork<'a> {
         let plan = find_plan(catalog, account, &account.standing.plan)?;
         let account = Account { line, notes: Vec::new(), ..account.clone() };
         let (moved, lapsed, debts) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Clockwork { catalog, plan, account, moved, lapsed, debts })
+        // No instant lies between the Monday before the account was settled and the settle that is not
+        // struck already: to strike it once more changes nothing.
+        let struck = account.standing.weekly.period.start;
+        Ok(Clockwork { catalog, plan, account, moved, lapsed, debts, struck })
     }
 
     fn fold(&mut self, note: &Note) -> Result<(), Fault> {
@@ -181,15 +219,24 @@ impl<'a> Clockwork<'a> {
             Note::Grant { grant, .. } => self.account.line.add(grant.clone()),
             // It was spent of with the rest of the line.
             Note::Returned(_) => {}
-            Note::Plan { plan, status, anchor, at } => {
+            Note::Plan { plan, status, anchor, restart, at, entry } => {
                 self.plan = find_plan(self.catalog, &self.account, plan)?;
                 let standing = &mut self.account.standing;
+                if *restart {
+                    standing.counted_until = *at;
+                    self.end_period_at(*at);
+                } else if standing.monthly.runs(*at) && standing.anchor != *anchor {
+                    // It grants nothing: the renewal moves, never to before what was granted ends.
+                    let end = anchor.from(standing.monthly.until).max(*at);
+                    self.end_period_at(end);
+                }
+                let standing = &mut self.account.standing;
                 standing.plan = plan.clone();
-                standing.status = *status;
-                standing.anchor = *anchor;
-                // What was consumed stays counted; the next turn is the new plan's.
-                standing.counted_until = standing.period(self.plan, *at).end;
-                self.arrive(*at, Why::PlanBegins);
+                (standing.status, standing.anchor, standing.since) = (*status, *anchor, *entry);
+                self.lapse(*at);
+                self.arrive(*at, Why::PlanBegins { restarts: *restart });
+                self.count(*at);
+                self.struck = *at;
             }
             Note::TakenBack { grant, credits, .. } => {
                 let taken = self.take(*credits, |known| known.id == *grant).pop();
@@ -233,18 +280,29 @@ impl<'a> Clockwork<'a> {
         holds.into_iter().chain(self.turn()).min()
     }
 
-    /// The next instant at which the line means something else: all but the end of holds.
+    /// The next instant at which the line means something else: all but the end of holds. Every Monday
+    /// is one, so nobody spends of a line that does not know what the catalog changes then.
     fn turn(&self) -> Option<Instant> {
         let standing = &self.account.standing;
-        let weekly = self.plan.weekly.filter(|_| standing.status != Status::Canceled);
-        let monthly = self.plan.monthly.filter(|_| standing.status == Status::Active);
+        let grants = self.plan.monthly.values().any(|size| !size.is_zero());
+        let renews = (standing.status == Status::Active && grants).then(|| {
+            let after = Instant::from_ms(self.struck.ms() + 1);
+            standing.anchor.from(after).max(standing.monthly.period.end)
+        });
         let turns = [
             Some(standing.counted_until),
-            weekly.map(|_| standing.weekly.period.end),
-            monthly.map(|_| standing.monthly.period.end),
+            Some(standing.weekly.period.end),
+            renews,
             self.account.line.next_expiry(),
         ];
         turns.into_iter().flatten().min()
+    }
+
+    /// The plan period that runs, and what is left of its grant, end at `end`.
+    fn end_period_at(&mut self, end: Instant) {
+        let monthly = &mut self.account.standing.monthly;
+        monthly.period.end = end;
+        self.account.line.end_at(GrantId::Period(monthly.period.start), end);
     }
 
     /// Everything that changes by itself up to `now`, instant by instant.
@@ -256,21 +314,33 @@ impl<'a> Clockwork<'a> {
 
     /// What this instant changes: holds end, then grants lapse, then what is due arrives.
     fn strike(&mut self, now: Instant) {
+        self.struck = now;
         self.end_holds(now);
         self.repay();
+        self.lapse(now);
+        self.arrive(now, Why::PeriodBegins);
+        self.count(now);
+        // Beside what arrived, bought credits may be free of holds.
+        self.repay();
+    }
+
+    fn lapse(&mut self, now: Instant) {
         for grant in self.account.line.expire(now) {
             let kept = self.keep_held(grant.left);
             self.note(&grant, kept - grant.left);
         }
-        if self.account.standing.counted_until <= now {
-            let period = self.account.standing.period(self.plan, now);
-            self.account.standing.counted_from = period.start;
-            self.account.standing.counted_until = period.end;
+    }
+
+    /// Counts consumption from nothing again if the period that it was counted in is over. Another plan
+    /// leaves it counted, until its own period ends.
+    fn count(&mut self, now: Instant) {
+        let standing = &mut self.account.standing;
+        let Period { start, end } = standing.period(now);
+        if standing.counted_until <= now {
+            standing.counted_from = start;
             self.account.consumed.clear();
         }
-        self.arrive(now, Why::PeriodBegins);
-        // Beside what arrived, bought credits may be free of holds.
-        self.repay();
+        standing.counted_until = end;
     }
 
     /// The held part of a grant that lapses moves into the holds, the soonest to end first: a
@@ -303,13 +373,14 @@ impl<'a> Clockwork<'a> {
         }
     }
 
-    fn stop(mut self) -> Settled {
+    fn stop(mut self, now: Instant) -> Settled {
         self.moved.retain(|moved| !moved.credits.is_zero());
         let valid_until = self.turn().unwrap_or(Instant::MAX);
         let available = self.account.line.left() - self.account.set_aside();
         debug_assert!(available >= Credits::ZERO, "holds exceed the line");
-        let in_debt = !self.account.debts.is_empty() && !self.catalog.spending_in_debt;
-        let gate = Gate { in_debt, ..self.account.gate };
+        let in_debt = !self.account.debts.is_empty() && !self.catalog.spending_in_debt.at(now);
+        let no_plan = closed_by_plan(self.plan, self.account.standing.status, now);
+        let gate = Gate { no_plan, in_debt, ..self.account.gate };
         let account = Account { available, valid_until, gate, ..self.account };
         Settled { account, moved: self.moved, lapsed: self.lapsed, debts: self.debts }
     }

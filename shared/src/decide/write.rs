@@ -27,6 +27,14 @@ pub struct AccountWrite {
     pub then: Vec<Step>,
 }
 
+/// What an operator's operation comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    Change(AccountWrite),
+    /// It is so already, by this entry.
+    Already(OperationId),
+}
+
 /// What a write makes of one row of the ledger, and on what condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowWrite {
@@ -218,6 +226,8 @@ pub enum Guard {
     KeepsFrom(Seq),
     /// At least so much is available.
     Covers(Credits),
+    /// The line is valid until exactly then.
+    ValidUntilIs(Instant),
     /// The line still means at this instant what it meant when it was laid out.
     ValidAt(Instant),
     GateIs(Gate),
@@ -257,6 +267,8 @@ pub enum Step {
     Notes(Vec<Note>),
     /// The line is not valid until it is settled: what came back has to repay what is owed first.
     Unsettle,
+    /// The line means the same for longer.
+    ValidUntil(Instant),
     SetGate(Gate),
     SetDebts(Debts),
     SetHold(OperationId, Held),

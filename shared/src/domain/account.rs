@@ -7,7 +7,7 @@ use super::grant::{self, Overspent};
 use super::ledger::{Placed, Stretch};
 use super::period::{Anchor, Period};
 use super::{
-    AccountId, Catalog, Credits, Debts, Entry, Grant, GrantId, Instant, OperationId, Plan, Seq,
+    AccountId, Catalog, Credits, Dated, Debts, Entry, Grant, GrantId, Instant, OperationId, Seq,
     Status,
 };
 
@@ -148,7 +148,16 @@ pub enum Note {
     /// that was spent of since it was laid out, as if they had never left.
     Returned(Grant),
     /// The plan changed at that instant.
-    Plan { plan: String, status: Status, anchor: Anchor, at: Instant },
+    Plan {
+        plan: String,
+        status: Status,
+        anchor: Anchor,
+        /// Whether the plan period that runs ends and a whole one begins.
+        restart: bool,
+        at: Instant,
+        /// The entry that tells of it.
+        entry: OperationId,
+    },
     /// The money for so many credits of a grant went back at that instant: they are taken back, and
     /// what is not left of them is debt.
     TakenBack { grant: GrantId, credits: Credits, at: Instant },
@@ -161,6 +170,8 @@ pub struct Standing {
     pub plan: String,
     pub status: Status,
     pub anchor: Anchor,
+    /// The entry that made it so.
+    pub since: OperationId,
     /// What has been granted for the latest week.
     pub weekly: Given,
     /// What has been granted for the latest plan period.
@@ -172,11 +183,12 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// The stretch of time that "this period" means at `now`: the longest the plan grants for.
-    pub fn period(&self, plan: &Plan, now: Instant) -> Period {
-        match plan.monthly {
-            Some(_) => self.anchor.period(now),
-            None => super::period::week(now),
+    /// The stretch of time that "this period" means at `now`: the longest that runs. A plan period that
+    /// was granted runs to its end, whatever becomes of the plan.
+    pub fn period(&self, now: Instant) -> Period {
+        match self.monthly.runs(now) {
+            true => self.monthly.period,
+            false => super::period::week(now),
         }
     }
 }
@@ -186,13 +198,25 @@ impl Standing {
 pub struct Given {
     pub period: Period,
     pub amount: Credits,
+    /// The end with which it was granted: another anchor may move the period's.
+    pub until: Instant,
 }
 
 impl Given {
     pub const NOTHING: Given = Given {
         period: Period { start: Instant::EPOCH, end: Instant::EPOCH },
         amount: Credits::ZERO,
+        until: Instant::EPOCH,
     };
+
+    /// Nothing yet, for `period`.
+    pub fn nothing(period: Period) -> Given {
+        Given { period, amount: Credits::ZERO, until: period.end }
+    }
+
+    pub fn runs(&self, now: Instant) -> bool {
+        self.period.end > now
+    }
 }
 
 impl Account {
@@ -278,16 +302,27 @@ impl Standing {
     /// The next recharge after `now`, as things stand. None if the plan grants nothing again.
     pub fn next_recharge(&self, catalog: &Catalog, now: Instant) -> Option<Recharge> {
         let plan = catalog.plan(&self.plan)?;
-        let weekly = plan.weekly.filter(|_| self.status != Status::Canceled);
-        let monthly = plan.monthly.filter(|_| self.status == Status::Active);
-        let weekly = weekly.map(|credits| Recharge { at: super::period::week(now).end, credits });
-        let monthly = monthly.map(|credits| {
-            let at = match self.monthly.period.end > now {
-                true => self.monthly.period.end,
-                false => self.anchor.period(now).end,
-            };
-            Recharge { at, credits }
-        });
+        let weekly = Some(&plan.weekly).filter(|_| self.status != Status::Canceled);
+        let weekly = weekly.and_then(|size| grants(size, super::period::week(now).end, |at| at));
+        let monthly = Some(&plan.monthly).filter(|_| self.status == Status::Active);
+        let next = match self.monthly.runs(now) {
+            true => self.monthly.period.end,
+            false => self.anchor.period(now).end,
+        };
+        let monthly = monthly.and_then(|size| grants(size, next, |at| self.anchor.from(at)));
         [weekly, monthly].into_iter().flatten().min_by_key(|recharge| recharge.at)
     }
+}
+
+/// The first period that begins at `next` or after it and is granted something; `starts` says where the
+/// first period at or after an instant begins.
+fn grants(
+    size: &Dated<Credits>,
+    next: Instant,
+    starts: impl Fn(Instant) -> Instant,
+) -> Option<Recharge> {
+    let later = size.changes().filter(|from| *from > next).map(starts);
+    let mut all = std::iter::once(next).chain(later);
+    let at = all.find(|at| !size.at(*at).is_zero())?;
+    Some(Recharge { at, credits: size.at(at) })
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::Credits;
+use super::dated::Dated;
 use super::money::{Currency, Money};
+use super::period::{Day, week};
+use super::{Credits, Instant};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
 pub type ActionNumber = u16;
@@ -19,7 +21,7 @@ pub struct Catalog {
     pub contact_url: String,
     /// Whether an account in debt may spend what it has: what it did not pay for, as bought credits
     /// repay the debt.
-    pub spending_in_debt: bool,
+    pub spending_in_debt: Dated<bool>,
     /// Whether Stripe makes an invoice of what is bought, beside its receipt.
     pub invoices: bool,
     pub plans: BTreeMap<String, Plan>,
@@ -31,11 +33,12 @@ pub struct Catalog {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Whether AI is included at all. Without it every credit of the account is frozen.
-    pub ai: bool,
-    /// The size of the bundle that is refilled every Monday 00:00 UTC.
-    pub weekly: Option<Credits>,
-    /// The grant of a plan period, a month from the anchor's day.
-    pub monthly: Option<Credits>,
+    pub ai: Dated<bool>,
+    /// The size of the bundle that is refilled every Monday 00:00 UTC; 0 is none.
+    pub weekly: Dated<Credits>,
+    /// The grant of a plan period, a month from the anchor's day; 0 is none. A period has the size that
+    /// is in force when it begins.
+    pub monthly: Dated<Credits>,
 }
 
 /// Something that costs credits.
@@ -124,7 +127,7 @@ mod raw {
         version: u32,
         contact_url: String,
         #[serde(default = "yes")]
-        spending_in_debt: bool,
+        spending_in_debt: Switch,
         #[serde(default)]
         invoices: bool,
         plans: BTreeMap<String, Plan>,
@@ -136,9 +139,93 @@ mod raw {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Plan {
-        ai: bool,
-        weekly: Option<String>,
-        monthly: Option<String>,
+        ai: Switch,
+        weekly: Option<Size>,
+        monthly: Option<Size>,
+    }
+
+    /// A value for always, or several with the Mondays from which they are in force.
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be true or false, or a list of { from, is }")]
+    enum Switch {
+        Always(bool),
+        Dated(Vec<IsFrom>),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct IsFrom {
+        from: Option<String>,
+        is: bool,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be credits, or a list of { from, credits }")]
+    enum Size {
+        Always(String),
+        Dated(Vec<SizeFrom>),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct SizeFrom {
+        from: Option<String>,
+        credits: String,
+    }
+
+    /// A dated value of which each part was read; `none` is in force before the first date.
+    fn dated<T: Copy + PartialEq>(
+        key: String,
+        none: T,
+        parts: Vec<(Option<String>, T)>,
+    ) -> Result<Dated<T>, CatalogError> {
+        let (mut first, mut then) = (None, Vec::new());
+        for (from, value) in parts {
+            match from {
+                None if first.is_none() && then.is_empty() => first = Some(value),
+                None => return Err(wrong(key, "only the first of a list may be without `from`")),
+                Some(from) => {
+                    let monday = Day::parse(&from).map(Day::start);
+                    let monday = monday.filter(|at| week(*at).start == *at);
+                    let problem = format!("from {from}: must be a Monday such as \"2026-12-07\"");
+                    then.push((monday.ok_or_else(|| wrong(key.clone(), problem))?, value));
+                }
+            }
+        }
+        if first.is_none() && then.is_empty() {
+            return Err(wrong(key, "must say something"));
+        }
+        let ordered = Dated::new(first.unwrap_or(none), then);
+        ordered.ok_or_else(|| wrong(key, "the dates must be in order"))
+    }
+
+    impl Switch {
+        /// Before its first date it is what it is not from then on.
+        fn check(self, key: String) -> Result<Dated<bool>, CatalogError> {
+            match self {
+                Switch::Always(is) => Ok(Dated::always(is)),
+                Switch::Dated(parts) => {
+                    let none = parts.first().is_some_and(|part| !part.is);
+                    dated(key, none, parts.into_iter().map(|part| (part.from, part.is)).collect())
+                }
+            }
+        }
+    }
+
+    impl Size {
+        fn check(self, key: String) -> Result<Dated<Credits>, CatalogError> {
+            match self {
+                Size::Always(credits) => Ok(Dated::always(amount(key, &credits)?)),
+                Size::Dated(parts) => {
+                    let read = |part: SizeFrom| match part.credits.as_str() {
+                        "0" => Ok((part.from, Credits::ZERO)),
+                        text => Ok((part.from, amount(key.clone(), text)?)),
+                    };
+                    let parts = parts.into_iter().map(read).collect::<Result<_, CatalogError>>()?;
+                    dated(key.clone(), Credits::ZERO, parts)
+                }
+            }
+        }
     }
 
     #[derive(Deserialize)]
@@ -193,7 +280,8 @@ mod raw {
                 }
             }
             let version = self.version;
-            let (contact_url, spending_in_debt) = (self.contact_url, self.spending_in_debt);
+            let contact_url = self.contact_url;
+            let spending_in_debt = self.spending_in_debt.check("spending_in_debt".to_owned())?;
             let plans =
                 self.plans.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
             let actions =
@@ -215,15 +303,20 @@ mod raw {
     impl Plan {
         fn check(self, name: String) -> Result<(String, super::Plan), CatalogError> {
             let key = |field: &str| format!("plans.{name}.{field}");
-            let optional = |field: &str, text: Option<String>| {
-                text.map(|text| amount(key(field), &text)).transpose()
+            let size = |field: &str, size: Option<Size>| match size {
+                Some(size) => size.check(key(field)),
+                None => Ok(Dated::always(Credits::ZERO)),
             };
-            let weekly = optional("weekly", self.weekly)?;
-            let monthly = optional("monthly", self.monthly)?;
-            if !self.ai && (weekly.is_some() || monthly.is_some()) {
+            let ai = self.ai.check(key("ai"))?;
+            let weekly = size("weekly", self.weekly)?;
+            let monthly = size("monthly", self.monthly)?;
+            let plan = super::Plan { ai, weekly, monthly };
+            let super::Plan { ai, weekly, monthly } = &plan;
+            let changes = ai.changes().chain(weekly.changes()).chain(monthly.changes());
+            let grants = |at| !weekly.at(at).is_zero() || !monthly.at(at).is_zero();
+            if std::iter::once(Instant::EPOCH).chain(changes).any(|at| !ai.at(at) && grants(at)) {
                 return Err(wrong(key("ai"), "a plan without AI grants no credits"));
             }
-            let plan = super::Plan { ai: self.ai, weekly, monthly };
             Ok((name, plan))
         }
     }
@@ -280,7 +373,7 @@ mod raw {
         }
     }
 
-    fn yes() -> bool {
-        true
+    fn yes() -> Switch {
+        Switch::Always(true)
     }
 }

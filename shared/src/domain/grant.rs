@@ -190,6 +190,14 @@ impl Line {
         Line(more.filter(|grant| grant.left > Credits::ZERO).collect())
     }
 
+    /// Gives a grant another end, if it is there.
+    pub fn end_at(&mut self, id: GrantId, end: Instant) {
+        if let Some(place) = self.0.iter().position(|grant| grant.id == id) {
+            let grant = self.0.remove(place);
+            self.add(Grant { expires_at: Some(end), ..grant });
+        }
+    }
+
     pub fn into_grants(self) -> impl Iterator<Item = Grant> {
         self.0.into_iter()
     }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod catalog;
 pub mod credits;
+pub mod dated;
 pub mod debt;
 pub mod entry;
 mod facts;
@@ -21,6 +22,7 @@ pub mod usage;
 pub use account::{Account, Gate, Given, Held, Note, Standing};
 pub use catalog::{Action, Catalog, Pack, Plan};
 pub use credits::Credits;
+pub use dated::Dated;
 pub use debt::{Debt, DebtChange, Debts};
 pub use entry::{Entry, Movement, What};
 pub use grant::{Grant, GrantId, GrantKind};

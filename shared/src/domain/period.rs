@@ -107,6 +107,12 @@ impl Anchor {
         Period { start: self.start(nth), end: self.start(nth + 1) }
     }
 
+    /// The first start of a period at or after `at`.
+    pub fn from(self, at: Instant) -> Instant {
+        let Period { start, end } = self.period(at);
+        if start == at { start } else { end }
+    }
+
     /// The nth start after the anchor (before it, if negative), clamped to the month's end.
     fn start(self, nth: i64) -> Instant {
         let months = Months::new(u32::try_from(nth.unsigned_abs()).unwrap_or(u32::MAX));

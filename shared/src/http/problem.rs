@@ -245,6 +245,7 @@ impl Problem {
             StoreError::Again(_)
             | StoreError::Clock { .. }
             | StoreError::OnItsWay
+            | StoreError::Catalog { .. }
             // A catalog that was published a moment ago has the plan: this function will read it.
             | StoreError::Fault(Fault::NoPlan { .. })
             | StoreError::Exhausted { .. } => {

@@ -178,7 +178,8 @@ impl<'a> Call<'a> {
         });
         let anchor = fields
             .parsed("anchor", "a day such as \"2026-01-31\"", |text| Day::parse(text).map(Anchor));
-        let request = plan.map(|plan| PlanRequest { plan, status, anchor });
+        let restart = fields.flag("restart").unwrap_or(false);
+        let request = plan.map(|plan| PlanRequest { plan, status, anchor, restart });
         fields.finish(request).map_err(Problem::from)
     }
 

@@ -33,6 +33,7 @@ pub struct UpToNow {
 /// As [`account`].
 pub async fn balance(world: &World, catalog: &Catalog, id: &AccountId) -> Result<UpToNow, Failure> {
     let loaded = account(world, id).await?;
+    world.may_settle()?;
     let now = world.clock.now();
     Ok(UpToNow { settled: settle::settle(&loaded.account, catalog, now)?, now })
 }

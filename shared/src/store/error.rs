@@ -27,6 +27,9 @@ pub enum StoreError {
     /// The operation is not there, but an attempt that was given up may still arrive.
     #[error("an earlier attempt may still be on its way")]
     OnItsWay,
+    /// What accounts are settled by is not known well enough.
+    #[error("the catalog could not be read for {age_s} s")]
+    Catalog { age_s: i64 },
     /// The operation was tried as often as it is worth; it may or may not have happened.
     #[error("no outcome after {tries} tries")]
     Exhausted { tries: usize },

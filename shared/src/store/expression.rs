@@ -108,6 +108,7 @@ impl Expression {
             }
             Guard::Covers(credits) => self.when(AVAILABLE, ">=", number(credits.micro())),
             Guard::ValidAt(now) => self.when(VALID_UNTIL, ">", number(now.ms())),
+            Guard::ValidUntilIs(at) => self.when(VALID_UNTIL, "=", number(at.ms())),
             Guard::GateIs(Gate::OPEN) => {
                 self.conditions.push(format!("attribute_not_exists({GATE})"));
             }
@@ -157,6 +158,7 @@ impl Expression {
                 self.sets.push(format!("{q} = list_append(if_not_exists({q}, {none}), {notes})"));
                 self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms()));
             }
+            Step::ValidUntil(at) => self.set(account::VALID_UNTIL, number(at.ms())),
             Step::Unsettle => self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms())),
             Step::SetGate(Gate::OPEN) => self.removes.push(account::GATE.to_owned()),
             Step::SetGate(gate) => self.set(account::GATE, number(gate_bits(*gate))),

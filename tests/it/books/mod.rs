@@ -44,7 +44,8 @@ async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
         ));
     }
     let world = stack.world();
-    let publish = edition::publish(&*world.catalog().await, &text).expect("it follows");
+    let publish =
+        edition::publish(&*world.catalog().await, &text, world.clock.now()).expect("it follows");
     world.store.commit(&publish).await.expect("published");
 }
 
@@ -253,8 +254,10 @@ async fn parts_of_a_hold_end_it_when_all_of_it_was_captured() {
     let stack = Stack::noon().await;
     let text = Catalog::DEFAULT.replace("per = 2", "per = 3\nrounding = \"up\"");
     let text = text.replace("version = 1", "version = 2");
-    let publish = edition::publish(&*stack.world().catalog().await, &text).expect("it follows");
-    stack.world().store.commit(&publish).await.expect("published");
+    let world = stack.world();
+    let publish = edition::publish(&*world.catalog().await, &text, world.clock.now());
+    let publish = publish.expect("it follows");
+    world.store.commit(&publish).await.expect("published");
     stack.set_clock("2026-11-18T12:05:00Z");
     stack.open("acme", "pro").await;
     // 3 of what costs a third of a credit each.

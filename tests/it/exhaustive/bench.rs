@@ -159,7 +159,7 @@ impl Bench {
         let path = format!("/v1/accounts/{ACCOUNT}/balance");
         let asked = Asked { method: "GET", path, key: None, body: String::new(), asked: vec![] };
         let balance = self.send(0, &asked).await.body;
-        auditor::audit(&entries, exchanges, &balance)?;
+        auditor::audit(&entries, exchanges, &balance, |_| 25_000_000)?;
         Ok(balance)
     }
 }

@@ -126,8 +126,8 @@ proptest! {
         let id = "acme".parse().expect("an account");
         let mut now = Instant::from_ms(NOON_MS);
         // A plan that grants nothing by itself.
-        let request =
-            open::PlanRequest { plan: "standard".to_owned(), status: None, anchor: None };
+        let plan = "standard".to_owned();
+        let request = open::PlanRequest { plan, status: None, anchor: None, restart: false };
         let first = OperationId::mint(now, [0; 10]);
         let account = open::open(&id, &request, first, &catalog, None, now);
         let mut account: Account = account.expect("a plan of the catalog");

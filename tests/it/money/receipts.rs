@@ -3,6 +3,7 @@
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use shared::decide::edition;
 use shared::domain::Catalog;
+use shared::domain::Instant;
 use shared::domain::instant::Span;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
@@ -107,7 +108,7 @@ async fn invoices_are_made_where_the_catalog_says_so() {
     assert_eq!(session(&without)["invoice"], serde_json::Value::Null);
     let next = Catalog::DEFAULT.replace("version = 1", "version = 2");
     let next = next.replace("invoices = false", "invoices = true");
-    let change = edition::publish(&*shop.stack.world().catalog().await, &next);
+    let change = edition::publish(&*shop.stack.world().catalog().await, &next, Instant::EPOCH);
     let world = shop.stack.world();
     world.store.commit(&change.expect("a catalog")).await.expect("published");
     shop.stack.clock.set(world.clock.now() + Span::from_s(61));

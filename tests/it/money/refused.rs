@@ -166,7 +166,8 @@ async fn what_is_promised_is_what_was_ordered_whatever_the_catalog_says_by_then(
     // The price and the credits of the pack change, and its name goes.
     let next = text.replace("[packs.starter]", "[packs.beginner]").replace("4900", "100");
     let next = next.replace("credits = \"500\"", "credits = \"1\"");
-    let change = shared::decide::edition::publish(&current, &next).expect("it may follow");
+    let change =
+        shared::decide::edition::publish(&current, &next, Instant::EPOCH).expect("it may follow");
     shop.stack.world().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     let mut event = completed(&events);

@@ -3,6 +3,7 @@
 use local::stripe::Deed;
 use serde_json::Value;
 
+use crate::support::instant;
 use crate::support::shop::Shop;
 use crate::support::{Stack, ledger, request};
 
@@ -194,10 +195,12 @@ async fn only_the_customer_of_a_session_that_may_buy_buys_and_sees_its_own() {
 async fn a_catalog_that_blocks_spending_in_debt_blocks_it_until_the_debt_is_repaid() {
     let text = shared::domain::Catalog::DEFAULT;
     let next = text.replace("version = 1", "version = 2");
-    let next = next.replace("spending_in_debt = true", "spending_in_debt = false");
+    let dated = r#"spending_in_debt = [{ is = true }, { from = "2026-11-23", is = false }]"#;
+    let next = next.replace("spending_in_debt = true", dated);
     let shop = Shop::noon().await;
     let current = shared::domain::Catalog::parse(text).expect("the default");
-    let change = shared::decide::edition::publish(&current, &next).expect("it may follow");
+    let change = shared::decide::edition::publish(&current, &next, instant("2026-11-18T12:00:00Z"))
+        .expect("it may follow");
     shop.stack.world().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     shop.stack.open("acme", "free").await;

@@ -10,7 +10,7 @@ use shared::decide::hold::Part;
 use shared::decide::once::{Ask, Request};
 use shared::decide::open::PlanRequest;
 use shared::decide::refund::RefundRequest;
-use shared::decide::{AccountWrite, grant, open, payment, plan};
+use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
 use shared::domain::instant::Span;
 use shared::domain::payment::{Dispute, DisputeStage, Facts, IntentId, Refund, RefundStage};
 use shared::domain::period::{Anchor, Day};
@@ -226,7 +226,7 @@ async fn operate(
             let request = plan_request(plan, anchor);
             receipted(request.content(), &|_, now, id| {
                 let opened = open::open(account, &request, id, catalog, None, now)?;
-                Ok(AccountWrite::open(Box::new(opened)))
+                Ok(Made::Change(AccountWrite::open(Box::new(opened))))
             })
             .await
         }
@@ -242,7 +242,7 @@ async fn operate(
             let frozen = matches!(deed, Deed::Freeze);
             receipted(plan::freeze_content(frozen, reason), &|before, now, id| {
                 let before = before.ok_or(Refusal::AccountNotFound)?;
-                Ok(plan::freeze(before, frozen, reason, id, catalog, None, now))
+                Ok(Made::Change(plan::freeze(before, frozen, reason, id, catalog, None, now)))
             })
             .await
         }
@@ -256,14 +256,14 @@ async fn operate(
             };
             receipted(request.content(), &|before, now, id| {
                 let before = before.ok_or(Refusal::AccountNotFound)?;
-                grant::change(before, &request, id, catalog, None, now)
+                grant::change(before, &request, id, catalog, None, now).map(Made::Change)
             })
             .await
         }
         Deed::Waive => {
             receipted(payment::waive_content(reason), &|before, now, id| {
                 let before = before.ok_or(Refusal::AccountNotFound)?;
-                payment::waive(before, reason, id, catalog, None, now)
+                payment::waive(before, reason, id, catalog, None, now).map(Made::Change)
             })
             .await
         }
@@ -273,7 +273,7 @@ async fn operate(
 
 fn plan_request(plan: &str, anchor: Option<&str>) -> PlanRequest {
     let anchor = anchor.map(|day| Anchor(Day::parse(day).expect("a day")));
-    PlanRequest { plan: plan.to_owned(), status: None, anchor }
+    PlanRequest { plan: plan.to_owned(), status: None, anchor, restart: false }
 }
 
 async fn balance(world: &World, catalog: &Catalog, account: &AccountId) -> Said {

@@ -82,6 +82,7 @@ struct Hold {
 /// An account being rebuilt, entry by entry.
 #[derive(Default)]
 struct Book {
+    weekly: Option<Weekly>,
     available: i64,
     now: State,
     holds: BTreeMap<String, Hold>,
@@ -215,12 +216,20 @@ impl State {
     }
 }
 
+/// How many micro-credits the week that begins at this instant, in ms, is granted.
+pub type Weekly = fn(i64) -> i64;
+
 /// Checks one account: `entries` are its ledger, the first entry first. Returns their number.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn audit(entries: &[Value], exchanges: &[Exchange], balance: &Value) -> Audited<usize> {
-    let mut book = Book::default();
+pub fn audit(
+    entries: &[Value],
+    exchanges: &[Exchange],
+    balance: &Value,
+    weekly: Weekly,
+) -> Audited<usize> {
+    let mut book = Book { weekly: Some(weekly), ..Book::default() };
     let mut by_key: BTreeMap<&str, &Value> = BTreeMap::new();
     for (entry, expected) in entries.iter().zip(1..) {
         ensure!(entry["seq"] == expected, "a gap or a repeat at {expected}: {entry}");
@@ -549,6 +558,8 @@ impl Book {
                 // 1970-01-05 was a Monday.
                 ensure!((gone_ms - 4 * DAY_MS) % (7 * DAY_MS) == 0, "not a Monday: {moved}");
                 ensure!(gone_ms - at_ms <= 7 * DAY_MS + SKEW_MS, "more than a week: {moved}");
+                let whole = self.weekly.map_or(credits, |of| of(gone_ms - 7 * DAY_MS));
+                ensure!(credits == whole, "the week is granted {whole}: {moved}");
             } else {
                 ensure!(gone_ms % DAY_MS == 0, "not midnight: {moved}");
                 ensure!(gone_ms - at_ms <= 31 * DAY_MS + SKEW_MS, "more than a month: {moved}");
@@ -585,7 +596,15 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
             422 => continue,
             status => return Err(format!("{key} was answered {status}: {body}")),
         }
-        let entry = by_key.get(key).ok_or_else(|| format!("{key} has a receipt and no entry"))?;
+        // A plan that is so already is answered with the entry that made it so.
+        let made = |entry: &&&Value| {
+            let of_plan = entry["kind"] == "opened" || entry["kind"] == "plan_changed";
+            of_plan && entry["id"] == body["id"] && exchange.credits == 0
+        };
+        let (entry, already) = match by_key.get(key) {
+            Some(entry) => (entry, false),
+            None => (by_key.values().find(made).ok_or(format!("{key} has no entry"))?, true),
+        };
         for field in ["seq", "id", "at", "balance"] {
             ensure!(body[field] == entry[field], "{key}: {body} is the receipt of {entry}");
         }
@@ -593,7 +612,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
         ensure!(asked || entry["kind"] == "opened", "{key}: the receipt is of something else");
         let first = receipts.entry(key).or_insert(body);
         ensure!(*first == body, "{key} has two receipts: {first} and {body}");
-        if !replayed {
+        if !replayed && !already {
             let seq = body["seq"].as_u64().ok_or("a receipt has a seq")?;
             firsts.push((seq, exchange.sent_ms, exchange.answered_ms));
         }

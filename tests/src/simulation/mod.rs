@@ -26,8 +26,9 @@ use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::command::payment;
 use shared::config::Config;
-use shared::domain::Instant;
+use shared::decide::edition;
 use shared::domain::payment::{CheckoutRequest, Said};
+use shared::domain::{Catalog, Instant};
 use shared::failure::Failure;
 use shared::world::{World, call_retry};
 
@@ -161,6 +162,11 @@ fn sdk(chaos: &Chaos) -> Builder {
     repeatable(chaos.client(), TokenBucket::default())
 }
 
+/// What a week is granted, as the simulation publishes it.
+fn weekly(start_ms: i64) -> i64 {
+    if start_ms < instant("2026-11-30T00:00:00Z").ms() { 25_000_000 } else { 40_000_000 }
+}
+
 /// One simulated deployment: four handlers with clocks of their own over one table.
 struct Simulation {
     handlers: Vec<Functions>,
@@ -284,6 +290,17 @@ impl Simulation {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 
+    /// Says that weeks are larger from the second Monday on.
+    async fn publish(&self) {
+        let world = self.handlers[0].world();
+        let dated = r#"weekly = [{ credits = "25" }, { from = "2026-11-30", credits = "40" }]"#;
+        let text = Catalog::DEFAULT.replace("version = 1", "version = 2");
+        let text = text.replace("weekly = \"25\"", dated);
+        let change = edition::publish(&*world.catalog().await, &text, world.clock.now());
+        let change = change.expect("it may follow");
+        world.store.commit(&change).await.expect("published");
+    }
+
     /// One client. Returns the operations whose outcome it does not know.
     async fn client(self: Rc<Self>, account: usize, operations: u64) -> Vec<Operation> {
         let mut sent: Vec<Operation> = Vec::new();
@@ -321,6 +338,7 @@ impl Simulation {
             let opening = Clients::opening(account);
             assert_eq!(simulation.send(&opening).await, Some(201));
         }
+        simulation.publish().await;
         simulation.chaos.set_rate(simulation.clients.pick(&[FAULTY, 25, 100]));
         let each = operations / (ACCOUNTS * CLIENTS) as u64;
         let clients: Vec<_> = (0..ACCOUNTS * CLIENTS)
@@ -346,7 +364,7 @@ impl Simulation {
             let handler = &simulation.handlers[0];
             let ledger = ledger(handler, &format!("a{account}")).await?;
             let balance = simulation.get(&format!("/v1/accounts/a{account}/balance")).await?;
-            let audited = auditor::audit(&ledger, &exchanges, &balance);
+            let audited = auditor::audit(&ledger, &exchanges, &balance, weekly);
             entries += audited.map_err(|wrong| format!("account a{account}: {wrong}"))?;
             sent += exchanges.len();
         }

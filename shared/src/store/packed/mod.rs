@@ -10,7 +10,7 @@ mod writer;
 use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::Line;
 use crate::domain::usage::{Used, Who};
-use crate::domain::{Debts, Entry, Note, OperationId, Standing, Usage};
+use crate::domain::{Debts, Entry, Given, Note, OperationId, Standing, Usage};
 pub use form::PackedError;
 use form::Result;
 use reader::Reader;
@@ -79,10 +79,12 @@ pub fn note(note: &Note) -> Vec<u8> {
             w.grant(grant);
             w.instant(*at);
         }
-        Note::Plan { plan, status, anchor, at } => {
+        Note::Plan { plan, status, anchor, restart, at, entry } => {
             w.byte(1);
             w.plan(plan, *status, *anchor);
+            w.byte(u8::from(*restart));
             w.instant(*at);
+            w.id(*entry);
         }
         Note::TakenBack { grant, credits, at } => {
             w.byte(2);
@@ -103,7 +105,8 @@ pub fn read_note(bytes: &[u8]) -> Result<Note> {
         0 => Ok(Note::Grant { grant: r.grant()?, at: r.instant()? }),
         1 => {
             let (plan, status, anchor) = r.plan()?;
-            Ok(Note::Plan { plan, status, anchor, at: r.instant()? })
+            let (restart, at) = (r.flag()?, r.instant()?);
+            Ok(Note::Plan { plan, status, anchor, restart, at, entry: r.id()? })
         }
         2 => {
             let (grant, credits) = (r.grant_id()?, r.credits()?);
@@ -148,11 +151,16 @@ pub fn read_held(bytes: &[u8]) -> Result<Held> {
 pub fn standing(standing: &Standing) -> Vec<u8> {
     let mut w = Writer::default();
     w.plan(&standing.plan, standing.status, standing.anchor);
-    for given in [standing.weekly, standing.monthly] {
-        w.instant(given.period.start);
-        w.instant(given.period.end);
-        w.credits(given.amount);
-    }
+    w.id(standing.since);
+    // A week's length is known.
+    w.instant(standing.weekly.period.start);
+    w.credits(standing.weekly.amount);
+    let Given { period, amount, until } = standing.monthly;
+    w.instant(period.start);
+    w.instant(period.end);
+    w.credits(amount);
+    // Mostly it ends when it was to.
+    w.signed((until - period.end).ms());
     w.instant(standing.counted_from);
     w.instant(standing.counted_until);
     w.0
@@ -161,10 +169,10 @@ pub fn standing(standing: &Standing) -> Vec<u8> {
 pub fn read_standing(bytes: &[u8]) -> Result<Standing> {
     Reader::all(bytes, |r| {
         let (plan, status, anchor) = r.plan()?;
-        let weekly = r.given()?;
-        let monthly = r.given()?;
+        let since = r.id()?;
+        let (weekly, monthly) = (r.week()?, r.given()?);
         let (counted_from, counted_until) = (r.instant()?, r.instant()?);
-        Ok(Standing { plan, status, anchor, weekly, monthly, counted_from, counted_until })
+        Ok(Standing { plan, status, anchor, since, weekly, monthly, counted_from, counted_until })
     })
 }
 

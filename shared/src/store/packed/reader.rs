@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::form::{HELD, KEY, PackedError, REASON, REFERENCE, REPEATABLE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::Line;
-use crate::domain::period::{Anchor, Day, Period};
+use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
 use crate::domain::{
     Credits, DebtChange, Debts, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement,
@@ -115,9 +115,18 @@ impl Reader<'_> {
         GrantKind::ALL.get(usize::from(self.byte()?)).copied().ok_or(PackedError::Tag)
     }
 
+    /// What was given for a week.
+    pub(super) fn week(&mut self) -> Result<Given> {
+        let (start, amount) = (self.instant()?, self.credits()?);
+        Ok(Given { amount, ..Given::nothing(week(start)) })
+    }
+
+    /// What was given for a plan period.
     pub(super) fn given(&mut self) -> Result<Given> {
         let period = Period { start: self.instant()?, end: self.instant()? };
-        Ok(Given { period, amount: self.credits()? })
+        let (amount, later) = (self.credits()?, self.signed()?);
+        let until = period.end.ms().checked_add(later).ok_or(PackedError::Number)?;
+        Ok(Given { period, amount, until: Instant::from_ms(until) })
     }
 
     pub(super) fn grant_id(&mut self) -> Result<GrantId> {
