@@ -174,23 +174,26 @@ impl World {
     }
 
     /// Puts the catalog that is built in into the table, if none is there: from the first account on
-    /// what is in force is the table's, and the file of a later deploy is only a proposal.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn put_first_catalog(&self) -> Result<(), StoreError> {
+    /// what is in force is the table's, and the file of a later deploy is only a proposal. If it fails,
+    /// whoever opens the next account does it.
+    pub async fn put_first_catalog(&self) {
         if self.catalog.lock().expect("no one panics with the lock").published {
-            return Ok(());
+            return;
         }
         let catalog = Catalog::parse(Catalog::DEFAULT).expect("the one that is built in is right");
-        let first = self.store.commit(&edition::first(&catalog, Catalog::DEFAULT)).await?;
+        let first = self.store.commit(&edition::first(&catalog, Catalog::DEFAULT)).await;
+        let first = match first {
+            Ok(first) => first,
+            Err(error) => {
+                return tracing::warn!(%error, "the first catalog was not put; the next will");
+            }
+        };
         let mut cached = self.catalog.lock().expect("no one panics with the lock");
         cached.published = true;
         if !matches!(first, Outcome::Done(_)) {
             // Another one is there: it is read at once.
             cached.tried_at = Instant::EPOCH;
         }
-        Ok(())
     }
 }
 

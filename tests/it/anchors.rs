@@ -101,6 +101,40 @@ async fn a_cycle_that_was_paid_for_anew_begins_today() {
     assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "restart"));
 }
 
+/// The plan period that is over is not the week: what was spent in it is not counted any more.
+#[tokio::test]
+async fn counting_begins_anew_when_the_period_that_was_counted_ends() {
+    let stack = Stack::at("2026-10-19T09:00:00Z").await;
+    stack.open("acme", "pro").await;
+    put(&stack, "2026-11-10T09:00:00Z", r#"{"plan":"free"}"#).await;
+    stack.set_clock("2026-11-17T09:00:00Z");
+    let tuesday = stack.debit("acme", "tuesday", "10").await;
+    // The period of the plan ends on a Thursday.
+    stack.set_clock("2026-11-20T09:00:00Z");
+    let balance = stack.balance("acme").await;
+    assert_eq!(balance.text("/consumed/from"), "2026-11-19T00:00:00.000Z");
+    assert_eq!(balance.text("/consumed/credits"), "0");
+    let path = format!("/v1/accounts/acme/debits/{}/refund", tuesday.text("/id"));
+    let refunded = stack.post(&path, "r", r#"{"credits":"10","reason":"x"}"#).await;
+    assert_eq!(refunded.status, 201, "{refunded:?}");
+    assert_eq!(stack.debit("acme", "friday", "3").await.status, 201);
+    assert_eq!(stack.balance("acme").await.text("/consumed/credits"), "3");
+    let id: AccountId = "acme".parse().expect("an account");
+    assert_eq!(audit::account(stack.world(), &id).await.expect("audited"), []);
+}
+
+#[tokio::test]
+async fn an_anchor_that_ends_the_period_now_begins_to_count_anew() {
+    let stack = Stack::at("2027-01-01T09:00:00Z").await;
+    stack.open("acme", "pro").await;
+    assert_eq!(stack.debit("acme", "spent", "100").await.status, 201);
+    put(&stack, "2027-01-28T09:00:00Z", r#"{"plan":"pro","anchor":"2027-01-28"}"#).await;
+    assert_eq!(of_plan(&stack, "2027-02-02T08:00:00Z").await[0].1, "2027-02-28");
+    put(&stack, "2027-02-02T09:00:00Z", r#"{"plan":"pro","anchor":"2027-01-01"}"#).await;
+    assert_eq!(of_plan(&stack, "2027-02-02T09:00:01Z").await, whole("2027-03-01"));
+    assert_eq!(stack.balance("acme").await.text("/consumed/credits"), "0");
+}
+
 #[tokio::test]
 async fn an_anchor_to_come_is_refused_whether_or_not_a_period_runs() {
     let stack = Stack::at("2026-11-01T09:00:00Z").await;

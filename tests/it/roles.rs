@@ -100,6 +100,15 @@ async fn customers(shop: &Shop) {
     shop.stripe.act(&session, Deed::Pay).expect("paid");
     shop.stripe.take_events();
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+    // A refund that failed long after it took credits: pages tell what they were.
+    shop.act(&session, Deed::Refund { minor: Some(100) }).await;
+    for n in 0..40 {
+        let debit = shop.stack.debit("acme", &format!("since {n}"), "0.01").await;
+        assert_eq!(debit.status, 201, "{debit:?}");
+    }
+    shop.stripe.act(&session, Deed::FailRefund).expect("failed");
+    shop.stripe.take_events();
+    shop.stack.mappings.fire("reconcile").await.expect("reconciled");
     // More accounts than one request names, and no time for the next one: the rest is queued.
     for n in 0..70 {
         shop.stack.open(&format!("one-of-many-{n}"), "free").await;

@@ -43,7 +43,7 @@ async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<B
     let request = call.plan()?;
     let id = call.account(account)?;
     let actor = call.actor();
-    world.put_first_catalog().await?;
+    world.put_first_catalog().await;
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
     operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
         match account {

@@ -1,6 +1,6 @@
 //! Payments carried through: orders placed, what Stripe says heard, what operators decide done.
 
-use super::upkeep::{make_ready, recall, settle_now};
+use super::upkeep::{lay_out_now, make_ready, recall, settle_now};
 use super::{Run, lost, retried, until_known};
 use crate::decide::history::{Back, History};
 use crate::decide::payment::{self, Again, PaymentChange};
@@ -287,10 +287,13 @@ async fn try_join(
             }
             let grant = GrantId::Operation(after.grant(order));
             let over = order.expires_at() <= now;
-            let history = History::of_reversal(Debt { grant, credits }, over);
+            let history = History::of_reversal(Debt { grant, credits }, over, order.at);
             let (back, rest) = match recall(run, &loaded.account, history).await {
-                // Entries are lost, which an audit names: what is known is that it was paid for.
-                Err(Failure::Store(error @ StoreError::Broken { .. })) => {
+                // Entries are lost, which an audit names, or are more than can be gone through: what is
+                // known is that it was paid for.
+                Err(Failure::Store(
+                    error @ (StoreError::Broken { .. } | StoreError::Exhausted { .. }),
+                )) => {
                     let account = order.account.as_str();
                     tracing::error!(account, %error, "what comes back is the pack's");
                     (Back::default(), credits)
@@ -298,7 +301,7 @@ async fn try_join(
                 recalled => recalled?,
             };
             if back.line.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
-                settle_now(run, Some(loaded)).await?;
+                lay_out_now(run, loaded).await?;
                 return Ok(None);
             }
             // What had been left of a grant that is over by now would have lapsed.

@@ -1,7 +1,7 @@
 //! A refund carried through: the debit is looked up, and what happened to its credits since.
 
 use super::operator::{commit_receipted, happened};
-use super::upkeep::{look_up, make_ready, recall, settle_now};
+use super::upkeep::{lay_out_now, look_up, make_ready, recall};
 use super::{Answer, Receipted, Run, until_known};
 use crate::decide::Receipt;
 use crate::decide::history::History;
@@ -54,7 +54,7 @@ async fn try_refund(
             let (back, _) = recall(run, &loaded.account, history).await?;
             // What is over by now was perhaps spent before it was: a settle says when.
             if back.line.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
-                settle_now(run, Some(&loaded)).await?;
+                lay_out_now(run, &loaded).await?;
                 return Ok(None);
             }
             Some(back)

@@ -144,6 +144,17 @@ pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result
     let Some(loaded) = loaded else { return Ok(()) };
     run.world.may_settle()?;
     let change = settle::change(&loaded.account, run.catalog, run.world.clock.now())?;
+    commit_settle(run, change).await
+}
+
+/// Settles with an entry, even if nothing but time went by: the line is laid out anew.
+pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
+    run.world.may_settle()?;
+    let change = settle::lay_out(&loaded.account, run.catalog, run.world.clock.now())?;
+    commit_settle(run, change).await
+}
+
+async fn commit_settle(run: &Run<'_>, change: AccountWrite) -> Result<(), Failure> {
     match run.world.store.commit(&Write::account(change)).await {
         Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, 1).await,
         Ok(_) | Err(StoreError::Again(_)) => {}
@@ -191,15 +202,22 @@ pub(super) async fn write_page(
         // What is there is not known, so nothing is trimmed by it.
         _ => return Ok(()),
     };
-    let Some(trim) = page::trim(account, &there) else {
-        // Either somebody trimmed and paged on since we read, or the ledger contradicts the
-        // account. The first shows in the account; the second must be seen by a person.
-        let now = run.world.store.account(&account.id).await?;
-        if now.is_some_and(|now| now.account.paged == account.paged) {
-            let (account, page) = (account.id.as_str(), there.first);
-            tracing::error!(account, page, "a page differs from the entries it should hold");
+    let trim = match page::trim(account, &there) {
+        Some(trim) => trim,
+        None => {
+            // A faster caller's page may hold more than there was when we read.
+            let Some(now) = run.world.store.account(&account.id).await? else { return Ok(()) };
+            let Some(trim) = page::trim(&now.account, &there) else {
+                // Either somebody trimmed since, or the ledger contradicts the account: that must
+                // be seen by a person.
+                if now.account.paged == account.paged {
+                    let (account, page) = (account.id.as_str(), there.first);
+                    tracing::error!(account, page, "a page differs from its entries");
+                }
+                return Ok(());
+            };
+            trim
         }
-        return Ok(());
     };
     run.world.store.commit(&Write::account(trim)).await?;
     Ok(())

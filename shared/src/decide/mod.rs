@@ -14,6 +14,7 @@ pub mod page;
 pub mod payment;
 pub mod plan;
 pub mod refund;
+mod renew;
 mod row;
 pub mod settle;
 pub mod tally;

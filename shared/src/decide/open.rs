@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::settle;
+use super::renew;
 use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
@@ -68,8 +68,9 @@ pub fn open(
         counted_from: now,
         counted_until: now,
     };
-    let no_plan = settle::closed_by_plan(plan, standing.status, now);
-    let (standing, grants) = settle::begin(standing, plan, now);
+    let no_plan = renew::closed_by_plan(plan, standing.status, now);
+    let (standing, grants) = renew::begin(standing, plan, now);
+    let until = renew::turn_after(&standing, plan, now);
     let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
     let line = Line::new(grants);
     let (plan, status, anchor) = (request.plan.clone(), standing.status, standing.anchor);
@@ -79,7 +80,6 @@ pub fn open(
         user: actor.map(str::to_owned),
         ..Entry::new(operation, now, catalog.version, what)
     };
-    let until = standing.counted_until.min(standing.weekly.period.end);
     let valid_until = line.next_expiry().map_or(until, |expiry| expiry.min(until));
     Ok(Account {
         id: id.clone(),

@@ -1,7 +1,7 @@
 //! Plan changes and freezing: an operator's changes of what an account may do.
 
 use super::open::PlanRequest;
-use super::settle::closed_by_plan;
+use super::renew::closed_by_plan;
 use super::{AccountWrite, Guard, Made, Step};
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
@@ -56,7 +56,13 @@ pub fn change(
     let note = Note::Plan { plan, status, anchor, restart, at: now, entry: operation };
     Ok(Made::Change(AccountWrite {
         account: account.id.clone(),
-        when: vec![Guard::ValidAt(now), Guard::GateIs(account.gate), Guard::RoomFor(1)],
+        when: vec![
+            Guard::ValidAt(now),
+            // Of what it does not name it keeps what was read.
+            Guard::SettledIs(account.settled_seq),
+            Guard::GateIs(account.gate),
+            Guard::RoomFor(1),
+        ],
         then: vec![
             Step::SetGate(gate),
             Step::Notes(vec![note]),

@@ -3,11 +3,12 @@
 //! Recharge, expiry and the lapse of holds are functions of time. Settle walks every instant up to
 //! now, in order, so what a settle weeks late does is what punctual ones would have done.
 
+use super::renew::{Why, closed_by_plan, renew, turn_after};
 use super::{AccountWrite, Fault, Guard, Step};
-use crate::domain::period::{Period, week};
+use crate::domain::period::Period;
 use crate::domain::{
-    Account, Catalog, Credits, DebtChange, Entry, Gate, Given, Grant, GrantId, GrantKind, Instant,
-    Movement, Note, OperationId, Plan, Standing, Status, What,
+    Account, Catalog, Credits, DebtChange, Entry, Gate, Grant, GrantId, Instant, Movement, Note,
+    OperationId, Plan, Standing, What,
 };
 
 /// An account at an instant, and what time did to it since it was last settled.
@@ -86,17 +87,36 @@ pub fn is_due(account: &Account, now: Instant) -> bool {
 /// # Errors
 /// As [`settle`].
 pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountWrite, Fault> {
-    let mut settled = settle(account, catalog, now)?;
+    let settled = settle(account, catalog, now)?;
     // The line as it is written holds what was spent since, too.
     let expiry = account.line.next_expiry().unwrap_or(Instant::MAX);
     if settled.is_as_before(account) && expiry > now {
         // It only goes on: nothing is written but until when. A note that came meanwhile set that to
         // the epoch, and goes first.
         let until = settled.account.valid_until.min(expiry);
-        let when = vec![Guard::ValidUntilIs(account.valid_until)];
+        let same = Guard::SettledIs(account.settled_seq);
+        let when = vec![Guard::ValidUntilIs(account.valid_until), same];
         let then = vec![Step::ValidUntil(until)];
         return Ok(AccountWrite { account: account.id.clone(), when, then });
     }
+    Ok(record(account, settled, catalog, now))
+}
+
+/// As [`change`], with an entry even if nothing but time went by: for who needs what was spent since the
+/// last settle told apart from what is spent from now on.
+///
+/// # Errors
+/// As [`settle`].
+pub fn lay_out(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountWrite, Fault> {
+    Ok(record(account, settle(account, catalog, now)?, catalog, now))
+}
+
+fn record(
+    account: &Account,
+    mut settled: Settled,
+    catalog: &Catalog,
+    now: Instant,
+) -> AccountWrite {
     settled.account.settled_seq = account.seq + 1;
     let entry = settled.entry(account, catalog, now);
     let mut then = Vec::new();
@@ -108,83 +128,7 @@ pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<Acco
     }
     then.extend([Step::Settle(Box::new(settled.account)), Step::Append(entry)]);
     let when = vec![Guard::SeqIs(account.seq)];
-    Ok(AccountWrite { account: account.id.clone(), when, then })
-}
-
-/// Whether a plan and its status leave the gate closed at `now`.
-pub(super) fn closed_by_plan(plan: &Plan, status: Status, now: Instant) -> bool {
-    !plan.ai.at(now) || status == Status::Canceled
-}
-
-/// The grants that `standing` has at once when it begins at `now`, and the period that is counted.
-pub(super) fn begin(standing: Standing, plan: &Plan, now: Instant) -> (Standing, Vec<Grant>) {
-    let mut standing = standing;
-    let grants = renew(&mut standing, plan, now, Why::PlanBegins { restarts: false });
-    let Period { start, end } = standing.period(now);
-    (Standing { counted_from: start, counted_until: end, ..standing }, grants)
-}
-
-/// Why a plan grants now.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// A week or a plan period begins: the sizes in force at its start are granted.
-    PeriodBegins,
-    /// The account came to the plan, or has paid for it again: what its running periods have not been
-    /// given yet is granted. `restarts`: whether the plan period begins now, and not with the anchor's.
-    PlanBegins { restarts: bool },
-}
-
-/// Grants what the week and the plan period of `now` are due. Going from plan to plan and back, a
-/// period is given the size of its largest plan, once.
-fn renew(standing: &mut Standing, plan: &Plan, now: Instant, why: Why) -> Vec<Grant> {
-    let mut grants = Vec::new();
-    if !standing.weekly.runs(now) {
-        standing.weekly = Given::nothing(week(now));
-    }
-    if standing.status != Status::Canceled {
-        let given = &mut standing.weekly;
-        let (size, id) = (plan.weekly.at(now), GrantId::Week(given.period.start));
-        grants.extend(fill(given, size, id, GrantKind::Weekly, now));
-    }
-    if standing.status != Status::Active {
-        return grants;
-    }
-    let (runs, begins) = (standing.monthly.runs(now), standing.anchor.period(now));
-    let (period, sized_at) = match why {
-        Why::PeriodBegins if runs || begins.start < now => return grants,
-        Why::PeriodBegins => (begins, now),
-        // It runs to its end; a larger plan adds what it gives more.
-        Why::PlanBegins { .. } if runs => (standing.monthly.period, standing.monthly.period.start),
-        Why::PlanBegins { restarts } => {
-            // It begins no earlier than the one before ended: none overlap.
-            let ended = if restarts { now } else { standing.monthly.period.end };
-            (Period { start: begins.start.max(ended), ..begins }, now)
-        }
-    };
-    let size = plan.monthly.at(sized_at);
-    if !runs && !size.is_zero() {
-        standing.monthly = Given::nothing(period);
-    }
-    let id = GrantId::Period(period.start);
-    grants.extend(fill(&mut standing.monthly, size, id, GrantKind::Plan, now));
-    grants
-}
-
-/// The grant that brings what was given for a period to `size`.
-fn fill(
-    given: &mut Given,
-    size: Credits,
-    id: GrantId,
-    kind: GrantKind,
-    now: Instant,
-) -> Option<Grant> {
-    let missing = size - given.amount;
-    if missing <= Credits::ZERO {
-        return None;
-    }
-    given.amount = size;
-    let grant = Grant::new(id, kind, size, now, Some(given.period.end));
-    Some(Grant { left: missing, ..grant })
+    AccountWrite { account: account.id.clone(), when, then }
 }
 
 /// The state of the walk from instant to instant.
@@ -283,26 +227,23 @@ impl<'a> Clockwork<'a> {
     /// The next instant at which the line means something else: all but the end of holds. Every Monday
     /// is one, so nobody spends of a line that does not know what the catalog changes then.
     fn turn(&self) -> Option<Instant> {
-        let standing = &self.account.standing;
-        let grants = self.plan.monthly.values().any(|size| !size.is_zero());
-        let renews = (standing.status == Status::Active && grants).then(|| {
-            let after = Instant::from_ms(self.struck.ms() + 1);
-            standing.anchor.from(after).max(standing.monthly.period.end)
-        });
-        let turns = [
-            Some(standing.counted_until),
-            Some(standing.weekly.period.end),
-            renews,
-            self.account.line.next_expiry(),
-        ];
-        turns.into_iter().flatten().min()
+        let Account { standing, line, .. } = &self.account;
+        [Some(turn_after(standing, self.plan, self.struck)), line.next_expiry()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The plan period that runs, and what is left of its grant, end at `end`.
     fn end_period_at(&mut self, end: Instant) {
-        let monthly = &mut self.account.standing.monthly;
-        monthly.period.end = end;
-        self.account.line.end_at(GrantId::Period(monthly.period.start), end);
+        let standing = &mut self.account.standing;
+        let Period { start, end: before } = standing.monthly.period;
+        standing.monthly.period.end = end;
+        // It may be the one that is counted.
+        if standing.counted_until == before {
+            standing.counted_until = end;
+        }
+        self.account.line.end_at(GrantId::Period(start), end);
     }
 
     /// Everything that changes by itself up to `now`, instant by instant.
@@ -335,9 +276,9 @@ impl<'a> Clockwork<'a> {
     /// leaves it counted, until its own period ends.
     fn count(&mut self, now: Instant) {
         let standing = &mut self.account.standing;
-        let Period { start, end } = standing.period(now);
+        let Period { end, .. } = standing.period(now);
         if standing.counted_until <= now {
-            standing.counted_from = start;
+            standing.counted_from = now;
             self.account.consumed.clear();
         }
         standing.counted_until = end;

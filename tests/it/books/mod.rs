@@ -142,6 +142,25 @@ async fn what_a_hold_captured_is_refunded_like_a_debit() {
     assert_eq!(stack.get("/v1/accounts/acme/usage").await.text("/credits"), "1");
 }
 
+/// Where a Monday brings nothing, no settle is written by itself: then the refund writes one, to tell
+/// what was spent before the end of what comes back.
+#[tokio::test]
+async fn what_is_over_by_now_does_not_come_back_on_a_plan_without_weeks() {
+    let stack = Stack::at("2026-11-02T12:00:00Z").await;
+    stack.open("acme", "pro").await;
+    let body = r#"{"credits":"100","reason":"x","expires_at":"2026-11-04T12:00:00Z"}"#;
+    stack.post("/v1/accounts/acme/grants", "promo", body).await;
+    let debit = stack.debit("acme", "all of it", "100").await;
+    stack.grant("acme", "one", "1").await;
+    assert_eq!(stack.debit("acme", "settles", "1").await.status, 201);
+    // Of the 100 one would have been spent before their end, in the place of the plan's.
+    for (at, returned) in [("2026-11-05T12:00:00Z", "1"), ("2026-11-10T12:00:00Z", "0")] {
+        stack.set_clock(at);
+        let refunded = refund(&stack, &debit, at, "50").await;
+        assert_eq!((refunded.text("/returned"), refunded.available()), (returned, "2501"));
+    }
+}
+
 /// A hold keeps what it has of a week that is over; once captured and refunded, it is over.
 #[tokio::test]
 async fn what_a_hold_kept_of_a_lapsed_grant_does_not_come_back() {

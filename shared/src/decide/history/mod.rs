@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use both::{Both, LaidOut, arrived, left};
 
-use super::{Fault, Guard, Step};
+use super::{Fault, Guard, MARGIN, Step};
 use crate::domain::entry::Charged;
 use crate::domain::grant::{Line, Overspent};
 use crate::domain::{
@@ -46,12 +46,8 @@ impl Back {
         }
         let returned = self.line.grants().iter().cloned().map(Note::Returned);
         let notes: Vec<Note> = returned.chain(arrives).collect();
-        match notes.is_empty() {
-            // The next settle opens the gate.
-            true if !self.unowed.is_empty() => then.push(Step::Unsettle),
-            true => {}
-            false => then.push(Step::Notes(notes)),
-        }
+        // Also if nothing comes back: a settle opens the gate, and tells what comes next from this.
+        then.push(if notes.is_empty() { Step::Unsettle } else { Step::Notes(notes) });
         (when, then)
     }
 
@@ -68,6 +64,10 @@ impl Back {
 pub struct History {
     /// The debit that is refunded now, if it is a debit that is undone.
     debit: Option<OperationId>,
+    /// Nothing that is undone of reversals now happened earlier,
+    since: Instant,
+    /// and whether that was come to.
+    begun: bool,
     /// What is undone of debits, now and by the refunds that were come to.
     refunds: BTreeMap<OperationId, Credits>,
     /// Those of them that are not come to yet.
@@ -132,22 +132,27 @@ impl History {
     }
 
     /// The history of giving back so many credits of a grant, the money for which went back before.
-    /// `over`: whether the grant is over by now.
-    pub fn of_reversal(debt: Debt, over: bool) -> History {
-        History::of(vec![Undoing { debt, over, now: true }])
+    /// `over`: whether the grant is over by now. `since`: nothing of it happened earlier.
+    pub fn of_reversal(debt: Debt, over: bool, since: Instant) -> History {
+        let undoing = vec![Undoing { debt, over, now: true }];
+        History { since, ..History::of(undoing) }
     }
 
     fn of(undoing: Vec<Undoing>) -> History {
         let (refunds, sought) = (BTreeMap::new(), BTreeSet::new());
         let (looked, beyond, settled, past) = (0, 0, false, Vec::new());
-        History { debit: None, refunds, sought, undoing, looked, beyond, settled, past }
+        let (debit, since) = (None, Instant::EPOCH);
+        let begun = false;
+        History { debit, since, begun, refunds, sought, undoing, looked, beyond, settled, past }
     }
 
     /// Takes the next entry, the latest first. True: that is all it needs.
     pub fn take(&mut self, entry: &Entry) -> bool {
         let at = entry.at;
         let seeks = self.debit.is_some_and(|debit| self.sought.contains(&debit));
-        let found = !seeks && self.rest().is_zero();
+        // Nothing of what is undone now is further back.
+        self.begun |= at + MARGIN < self.since;
+        let found = !seeks && (self.begun || self.rest().is_zero());
         self.looked += 1;
         self.beyond += usize::from(found);
         match &entry.what {
@@ -158,7 +163,8 @@ impl History {
                 let (line, spent) = (line.clone(), *spent);
                 self.past.push(Past::LaidOut(LaidOut { line, spent, at, debts }));
                 self.settled = true;
-                let all = self.sought.is_empty() && self.undoing.is_empty();
+                let open = self.undoing.iter().any(|undoing| !undoing.now || !self.begun);
+                let all = self.sought.is_empty() && !open;
                 let enough = self.debit.is_none() && self.looked > MOST;
                 return all || enough || (found && self.beyond > MOST_BEYOND);
             }
