@@ -7,9 +7,10 @@ use local::stripe::Deed;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use shared::decide::{Write, settle};
+use shared::decide::{Write, edition, settle};
 use shared::domain::instant::Span;
-use shared::domain::{AccountId, Instant};
+use shared::domain::period::{Day, week};
+use shared::domain::{AccountId, Catalog, Instant};
 use tests::proof;
 
 use crate::support::instant;
@@ -30,6 +31,11 @@ enum Act {
     /// So many credits are granted, for so many hours.
     Grant(u64, u64),
     Plan(&'static str),
+    /// The plan is pro, anchored so many days ago; or paid for anew.
+    Anchor(u64),
+    Restart,
+    /// The catalog says that weeks are of so many credits, from the second Monday from now on.
+    Publish(u64),
     Buy(u32),
     /// So many cents of a pack of 5000 go back.
     Return(u32, u64),
@@ -53,6 +59,8 @@ struct Life {
     ids: BTreeMap<u32, String>,
     sessions: BTreeMap<u32, String>,
     sent: u32,
+    /// The sizes of weeks that were published, and since when.
+    sizes: Vec<(Instant, u64)>,
 }
 
 impl Life {
@@ -65,7 +73,7 @@ impl Life {
         shop.stack.open("acme", "free").await;
         shop.stack.grant("acme", "stays", credits).await;
         let (ids, sessions) = (BTreeMap::new(), BTreeMap::new());
-        Life { shop, now: instant(now), ids, sessions, sent: 0 }
+        Life { shop, now: instant(now), ids, sessions, sent: 0, sizes: Vec::new() }
     }
 
     /// Does it. Returns what was answered: the status, and what was wrong.
@@ -113,8 +121,15 @@ impl Life {
                     format!(r#"{{"credits":"{credits}","reason":"x","expires_at":"{end}"}}"#);
                 stack.post("/v1/accounts/acme/grants", &key, &body).await
             }
-            Act::Plan(plan) => {
-                let body = format!(r#"{{"plan":"{plan}"}}"#);
+            Act::Plan(_) | Act::Anchor(_) | Act::Restart => {
+                let body = match act {
+                    Act::Plan(plan) => format!(r#"{{"plan":"{plan}"}}"#),
+                    Act::Anchor(days) => {
+                        let day = (now.utc() - chrono::Days::new(*days)).date_naive();
+                        format!(r#"{{"plan":"pro","anchor":"{day}"}}"#)
+                    }
+                    _ => r#"{"plan":"pro","restart":true}"#.to_owned(),
+                };
                 let put = crate::support::request("PUT", "/v1/accounts/acme", Some(&key), &body);
                 stack.send(put).await
             }
@@ -141,6 +156,10 @@ impl Life {
                 self.deed(*n, Deed::Win).await;
                 return (0, String::new());
             }
+            Act::Publish(credits) => {
+                self.publish(now, *credits).await;
+                return (0, String::new());
+            }
             Act::Waive => {
                 stack.post("/v1/accounts/acme/debt/waive", &key, r#"{"reason":"x"}"#).await
             }
@@ -151,6 +170,34 @@ impl Life {
         };
         // A receipt tells the balance as it is written, with holds that lapsed since: not compared.
         (answer.status, answer.body["code"].to_string())
+    }
+
+    /// One more Monday from which weeks are of another size.
+    async fn publish(&mut self, now: Instant, credits: u64) {
+        let monday = week(week(now).end).end;
+        // Several within a week are of one Monday, of which the first counts.
+        if self.sizes.last().is_none_or(|(from, _)| *from < monday) {
+            self.sizes.push((monday, credits));
+        }
+        let date = |(from, credits): &(Instant, u64)| {
+            let day = Day::of(*from);
+            format!(r#", {{ from = "{day}", credits = "{credits}" }}"#)
+        };
+        let dated: String = self.sizes.iter().map(date).collect();
+        let world = self.shop.stack.world();
+        let current = world.store.catalog().await.expect("readable").expect("published");
+        let version = Catalog::parse(&current).expect("right").version + 1;
+        let lines = current.lines().map(|line| match line {
+            line if line.starts_with("version = ") => format!("version = {version}\n"),
+            line if line.starts_with("weekly = ") => {
+                format!("weekly = [{{ credits = \"25\" }}{dated}]\n")
+            }
+            line => format!("{line}\n"),
+        });
+        let text: String = lines.collect();
+        let current = Catalog::parse(&current).expect("right");
+        let write = edition::publish(&current, &text, world.clock.now()).expect("it follows");
+        world.store.commit(&write).await.expect("published");
     }
 
     /// Something about the payment of a pack, if Stripe can still do it.
@@ -205,7 +252,7 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
     let (mut packs, mut undone) = (Vec::new(), Vec::new());
     for n in 0..60_u32 {
         let micro = random.random_range(1..20_000_000);
-        match random.random_range(0..16) {
+        match random.random_range(0..17) {
             0 | 1 => {
                 with.push((n, Act::Debit(n, micro)));
                 owed.push((n, micro));
@@ -242,6 +289,7 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
                     11 => Act::Capture(n, micro + 5, micro),
                     12 => Act::Grant(random.random_range(1..30), random.random_range(1..200)),
                     13 => Act::Plan(["free", "pro"][random.random_range(0..2)]),
+                    16 => Act::Publish(random.random_range(1..60)),
                     14 if packs.len() < 6 => {
                         packs.push(n);
                         Act::Buy(n)
@@ -285,7 +333,7 @@ fn anything(random: &mut StdRng) -> Vec<Timed> {
         let one_of = |list: &[u32], random: &mut StdRng| {
             (!list.is_empty()).then(|| list[random.random_range(0..list.len())])
         };
-        let act = match random.random_range(0..23) {
+        let act = match random.random_range(0..26) {
             0..5 => {
                 debits.push(n);
                 Act::Debit(n, micro)
@@ -321,6 +369,9 @@ fn anything(random: &mut StdRng) -> Vec<Timed> {
                 Act::Win(pack)
             }
             17 => Act::Waive,
+            18 => Act::Publish(random.random_range(1..60)),
+            19 => Act::Anchor(random.random_range(0..60)),
+            20 => Act::Restart,
             _ => Act::Time(random.random_range(1..3_000)),
         };
         acts.push((n, act));
