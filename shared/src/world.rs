@@ -175,7 +175,7 @@ impl World {
 
     /// Puts the catalog that is built in into the table, if none is there: from the first account on
     /// what is in force is the table's, and the file of a later deploy is only a proposal. If it fails,
-    /// whoever opens the next account does it.
+    /// the next request that opens an account tries again.
     pub async fn put_first_catalog(&self) {
         if self.catalog.lock().expect("no one panics with the lock").published {
             return;

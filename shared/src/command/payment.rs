@@ -300,7 +300,7 @@ async fn try_join(
                 }
                 recalled => recalled?,
             };
-            if back.line.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
+            if back.is_over(run.world.clock.now()) {
                 lay_out_now(run, loaded).await?;
                 return Ok(None);
             }

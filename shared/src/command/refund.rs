@@ -52,8 +52,7 @@ async fn try_refund(
         false => {
             let history = History::of_refund(request.debit, request.credits);
             let (back, _) = recall(run, &loaded.account, history).await?;
-            // What is over by now was perhaps spent before it was: a settle says when.
-            if back.line.grants().iter().any(|grant| grant.is_expired(run.world.clock.now())) {
+            if back.is_over(run.world.clock.now()) {
                 lay_out_now(run, &loaded).await?;
                 return Ok(None);
             }

@@ -24,20 +24,23 @@ pub const NOTICE: Span = Span::from_s(3_600);
 pub fn publish(current: &Catalog, text: &str, now: Instant) -> Result<Write, CatalogError> {
     let next = Catalog::parse(text)?;
     follows(current, &next, now)?;
-    let edition = Edition { version: next.version, text: text.to_owned() };
     let before = Seen::Version(u64::from(current.version));
-    let rows = vec![
-        RowWrite::Put(Row::Catalog(edition.clone()), Expect::AbsentOr(before)),
-        RowWrite::Put(Row::CatalogVersion(edition), Expect::Absent),
-    ];
-    Ok(Write { account: None, rows })
+    Ok(put(&next, text, Expect::AbsentOr(before)))
 }
 
 /// The write that puts a first catalog in force, where none is.
 pub fn first(catalog: &Catalog, text: &str) -> Write {
+    put(catalog, text, Expect::Absent)
+}
+
+/// `expect`: of the one that is in force. The version is new in any case.
+fn put(catalog: &Catalog, text: &str, expect: Expect) -> Write {
     let edition = Edition { version: catalog.version, text: text.to_owned() };
-    let rows = [Row::Catalog(edition.clone()), Row::CatalogVersion(edition)];
-    Write { account: None, rows: rows.map(|row| RowWrite::Put(row, Expect::Absent)).into() }
+    let rows = vec![
+        RowWrite::Put(Row::Catalog(edition.clone()), expect),
+        RowWrite::Put(Row::CatalogVersion(edition), Expect::Absent),
+    ];
+    Write { account: None, rows }
 }
 
 /// Whether `next` may be in force after `current`, from `now` on.

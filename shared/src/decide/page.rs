@@ -47,7 +47,7 @@ pub fn due(account: &Account, weight: &Weight, appended: usize) -> usize {
     let holds = account.recent.iter().any(|entry| matches!(entry.what, What::Held { .. }));
     let most = weight.recent.iter().max().copied().unwrap_or_default();
     let most = if holds { most + HOLD_BYTES } else { most };
-    // For as long as it is full: whoever comes next and finds it so.
+    // Every caller who finds the item full writes a page.
     let heavy = weight.item + most > limit;
     // A batch ends whole: of its ids, few are still on their way.
     let leave = if appended > 1 { LEAVE / 2 } else { LEAVE };

@@ -2,8 +2,8 @@
 
 use super::Instant;
 
-/// A value that may be another one from a date on. What was in force at an instant stays so for ever,
-/// so an account that is settled late is settled by what was in force then.
+/// A value that changes on given dates. What was in force at an instant never changes, so a late settle
+/// uses the value of that instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dated<T> {
     first: T,

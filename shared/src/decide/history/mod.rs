@@ -51,6 +51,11 @@ impl Back {
         (when, then)
     }
 
+    /// Whether some of it is over at `now`: a settle has to say what was spent of it before its end.
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.line.grants().iter().any(|grant| grant.is_expired(now))
+    }
+
     /// What the entry tells of it.
     pub(super) fn told(&self) -> (Vec<Movement>, Debts) {
         let moved = self.line.grants().iter().map(|grant| Movement::of(grant, grant.left));
