@@ -106,6 +106,17 @@ fn probes() -> Vec<Probe> {
             "/ConsumedCapacity/0/WriteCapacityUnits",
             vec![("TransactWriteItems", transaction("one", &[put("a", number("1"))]))],
         ),
+        probe(
+            "units of a put of 1 KB with the number 1234560",
+            units,
+            vec![("PutItem", {
+                let mut full = put("a", number("1234560"));
+                // Two names and a key of a byte each, and four bytes for the number.
+                full["Item"]["filler"] = json!({ "S": "x".repeat(1024 - 3 - 4 - "filler".len()) });
+                full["ReturnConsumedCapacity"] = "TOTAL".into();
+                full
+            })],
+        ),
         probe("units of a query that finds an item", units, vec![there(), ("Query", query("a"))]),
         probe("units of a query that finds nothing", units, vec![("Query", query("a"))]),
         probe("what refuses a put", "/__type", vec![there(), ("PutItem", refused.clone())]),

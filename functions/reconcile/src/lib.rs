@@ -6,6 +6,7 @@ use serde::Serialize;
 use shared::command::payment::{self, Heard, News};
 use shared::domain::{AccountId, Credits, OperationId};
 use shared::failure::Failure;
+use shared::store::StoreError;
 use shared::stripe::{self, Asking, Stripe, StripeError};
 use shared::world::World;
 
@@ -16,6 +17,8 @@ pub struct Report {
     pub read: usize,
     /// Those that could not be read.
     pub unreadable: usize,
+    /// Those of an account that is gone, or that contradicts itself: `audit` names it.
+    pub unjoined: usize,
     /// True: there was more than it reads at once.
     pub cut: bool,
     pub found: Vec<Found>,
@@ -79,8 +82,17 @@ async fn hear(
             return Ok(());
         }
     };
-    let heard = payment::hear(world, &said, false).await.map_err(ReconcileError::Failed)?;
-    let Heard::News(news) = heard else { return Ok(()) };
+    let news = match payment::hear(world, &said, false).await {
+        Ok(Heard::News(news)) => news,
+        Ok(Heard::Known | Heard::Foreign) => return Ok(()),
+        // One account's trouble is not the others'.
+        Err(Failure::Store(error @ (StoreError::Broken { .. } | StoreError::Fault(_)))) => {
+            report.unjoined += 1;
+            tracing::error!(alarm = "payment_parked", %error, "a payment cannot be taken in");
+            return Ok(());
+        }
+        Err(failure) => return Err(ReconcileError::Failed(failure)),
+    };
     let News { order, intent, before, after, parked } = news;
     // What was said before in other words is news without an effect.
     if before != after || parked.is_some() {

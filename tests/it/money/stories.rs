@@ -1,5 +1,6 @@
 //! Stories of money, through the front door: bought, spent, refunded, disputed, parked.
 
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use local::stripe::Deed;
 use serde_json::Value;
 
@@ -241,4 +242,24 @@ async fn what_the_webhook_missed_reconcile_finds() {
     let report = run().await;
     assert_eq!(shop.balance("acme").await, pair("25", "0"), "{report:?}");
     assert!(run().await.found.is_empty());
+}
+
+#[tokio::test]
+async fn a_payment_of_an_account_that_is_gone_does_not_keep_the_others_from_being_reconciled() {
+    let shop = Shop::noon().await;
+    for account in ["gone", "acme"] {
+        shop.stack.open(account, "free").await;
+        let (_, session) = shop.begin(account, "buy", "starter").await;
+        shop.stripe.act(&session, Deed::Pay).expect("paid");
+    }
+    shop.stripe.take_events();
+    let delete = Delete::builder().table_name(local::tables::names().accounts);
+    let delete = delete.key("a", AttributeValue::S("gone".to_owned())).build().expect("a delete");
+    let write = shop.stack.tables().transact_write_items();
+    let write = write.transact_items(TransactWriteItem::builder().delete(delete).build());
+    write.send().await.expect("deleted");
+    let functions = &shop.stack.functions;
+    let report = reconcile::run(functions.world(), functions.stripe()).await.expect("an end");
+    assert!(report.unjoined > 0, "{report:?}");
+    assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }
