@@ -7,13 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::audit::{AuditError, Difference, Kind, REPAIR, account, accounts, kept, of_stripe, told};
+use ::audit::{AuditError, Difference, Kind, account, accounts, kept, of_stripe, told};
 use shared::command;
 use shared::command::payment::{Heard, Mended, keep};
+use shared::decide::mend::REPAIR;
 use shared::decide::payment::PaymentChange;
 use shared::decide::{AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, mend, once, plan};
 use shared::domain::payment::{Facts, IntentId};
-use shared::domain::{Account, AccountId, Key, OperationId, Refusal};
+use shared::domain::{Account, AccountId, Key, KeySpace, OperationId, Refusal};
 use shared::failure::Failure;
 use shared::store::{Filed, Outcome, StoreError};
 use shared::stripe::{Stripe, StripeError};
@@ -321,8 +322,9 @@ impl Repair<'_> {
             let change = freeze(account, true, &reason, operation, catalog, Some(REPAIR), now);
             Ok(Made::Change(change))
         };
-        let frozen = command::receipted(self.world, catalog, id, &key, &content, &make).await;
-        frozen.map(|_| ())
+        let space = KeySpace::Repair;
+        let frozen = command::receipted(self.world, catalog, id, space, &key, &content, &make);
+        frozen.await.map(|_| ())
     }
 
     fn note(&mut self, difference: Difference, done: Done) {

@@ -58,9 +58,14 @@ impl Entropy {
         })
     }
 
-    /// A new operation id of `now`.
+    /// A new id of `now` that a key stands for.
     pub fn mint(&self, now: Instant) -> OperationId {
         OperationId::mint(now, (self.0)())
+    }
+
+    /// A new id of `now` that no caller chose.
+    pub fn own(&self, now: Instant) -> OperationId {
+        OperationId::own(now, (self.0)())
     }
 
     /// A whole number below `bound`, which is more than 0.

@@ -33,6 +33,8 @@ pub enum Metric {
     Pages,
     /// Tries that were made again: somebody wrote in between, or DynamoDB asked to wait.
     Conflicts,
+    /// Keys dated more than 5 s ahead: waited for, answered `outcome_unknown`, or refused.
+    KeysAhead,
     /// How long a request took, in ms.
     Latency,
     /// Accounts that the recharge of Monday looked at: each was settled, skipped or broken.
@@ -45,7 +47,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    pub const ALL: [Metric; 13] = [
+    pub const ALL: [Metric; 14] = [
         Metric::Debits,
         Metric::Credits,
         Metric::Replays,
@@ -54,6 +56,7 @@ impl Metric {
         Metric::Failures,
         Metric::Pages,
         Metric::Conflicts,
+        Metric::KeysAhead,
         Metric::Latency,
         Metric::AccountsSeen,
         Metric::AccountsSettled,

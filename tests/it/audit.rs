@@ -224,7 +224,8 @@ async fn one_micro_credit_anywhere_is_found_and_named() {
         ("U#", "day", Box::new(used)),
         ("U#", "day", by("n", 30)),
         ("K#", "name_differs", Box::new(other)),
-        ("G#", "receipt_alone", Box::new(other)),
+        ("G#o#", "receipt_alone", Box::new(other)),
+        ("G#c#", "order", Box::new(other)),
     ];
     let keys = filed(stack, "acme").await;
     for (prefix, word, change) in of_ledger {

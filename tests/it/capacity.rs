@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write, open};
 use shared::domain::account::HeldAction;
 use shared::domain::grant::Line;
-use shared::domain::{Credits, Grant, GrantId, GrantKind, Held, Instant};
+use shared::domain::{Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
 
 use crate::support::{Stack, at_once};
 
@@ -44,7 +44,8 @@ async fn typical(stack: &Stack) {
     account.available = account.line.left() - held.amount;
     account.consumed = (1..=4).map(|n| (n, Credits::from_micro(1_234_567))).collect();
     let key = "open".parse().expect("a key");
-    let receipt = Receipt { account: id, key, id: operation, content: String::new() };
+    let (space, content) = (KeySpace::Operators, String::new());
+    let receipt = Receipt { account: id, space, key, id: operation, content };
     let account = Some(AccountWrite::open(Box::new(account)));
     let rows = vec![RowWrite::Put(Row::Receipt(receipt), Expect::Absent)];
     let opening = Write { account, rows };

@@ -239,13 +239,13 @@ async fn an_old_id_is_unknown_for_a_moment_and_then_works_once() {
 }
 
 #[tokio::test]
-async fn an_id_from_the_future_is_refused() {
+async fn an_id_far_from_the_future_is_refused_with_our_time() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     assert_eq!(stack.debit("acme", &stack.id(-4_000).to_string(), "1").await.status, 201);
-    let refused = stack.debit("acme", &stack.id(-6_000).to_string(), "1").await;
-    assert_eq!((refused.status, refused.code()), (400, "invalid_request"));
-    assert_eq!(refused.text("/fields/0/field"), "Idempotency-Key");
+    let refused = stack.debit("acme", &stack.id(-60_000).to_string(), "1").await;
+    assert_eq!((refused.status, refused.code()), (400, "key_ahead"));
+    assert!(refused.text("/server_time").starts_with("2026-11-18T12:00:0"), "{refused:?}");
 }
 
 fn ulid(stack: &Stack) -> String {

@@ -28,6 +28,7 @@ mod holds;
 mod input;
 mod invoke;
 mod journey;
+mod keys;
 mod ledger;
 mod listing;
 mod manifests;

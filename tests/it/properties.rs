@@ -343,10 +343,9 @@ fn entry() -> impl Strategy<Value = Entry> {
         Just(What::Unfrozen),
     ];
     let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
-    (operation(), any::<bool>(), instant(2), amounts, (text(), text(), text(), text()), what)
-        .prop_map(|(id, repeatable, at, (available, held, catalog), texts, what)| Entry {
+    (operation(), instant(2), amounts, (text(), text(), text(), text()), what).prop_map(
+        |(id, at, (available, held, catalog), texts, what)| Entry {
             id,
-            repeatable,
             at,
             available: Credits::from_micro(i64::from(available)),
             held: Credits::from_micro(i64::from(held)),
@@ -356,5 +355,6 @@ fn entry() -> impl Strategy<Value = Entry> {
             reference: texts.2,
             reason: texts.3,
             what,
-        })
+        },
+    )
 }

@@ -64,7 +64,7 @@ impl<T: Transport> Client<T> {
     /// Sends an operation with a key of its own until there is an answer that says how it ended.
     /// Fields that are null are left out.
     pub(crate) async fn post(&self, path: &str, mut body: Value) -> Result<Value, Error> {
-        let key = (self.ids)().to_string();
+        let mut key = (self.ids)();
         if let Some(fields) = body.as_object_mut() {
             fields.retain(|_, value| !value.is_null());
         }
@@ -75,7 +75,7 @@ impl<T: Transport> Client<T> {
             }
             let request = http::Request::post(path)
                 .header("content-type", "application/json")
-                .header("idempotency-key", &key)
+                .header("idempotency-key", key.to_string())
                 .body(body.to_string());
             let request = match request {
                 Ok(request) => request,
@@ -90,6 +90,11 @@ impl<T: Transport> Client<T> {
                         200..300 => return Ok(answer),
                         // It may have happened, or did not: the same key finds out.
                         429 | 500.. => format!("{status} {answer}"),
+                        // Nothing happened for certain. A key without a time is dated by Scrip's clock.
+                        400 if answer["code"] == "key_ahead" => {
+                            key = Uuid::new_v4();
+                            format!("{status} {answer}")
+                        }
                         other => return Err(refused(other, &answer, response.body())),
                     }
                 }

@@ -6,7 +6,7 @@ use shared::command::payment::Heard;
 use shared::command::{self, Make};
 use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
 use shared::domain::payment::{Decided, Verdict};
-use shared::domain::{Catalog, Refusal};
+use shared::domain::{Catalog, KeySpace, Refusal};
 use shared::http::{self, Call, Problem};
 use shared::stripe;
 use shared::world::World;
@@ -153,6 +153,8 @@ async fn operation(
 ) -> Result<Response<Body>, Problem> {
     let account = call.account(account)?;
     let key = call.key()?;
-    let receipted = command::receipted(world, catalog, &account, &key, content, make).await?;
+    let space = KeySpace::Operators;
+    let done = command::receipted(world, catalog, &account, space, &key, content, make);
+    let receipted = done.await?;
     Ok(http::receipt::receipt(&account, &key, &receipted, catalog))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::decide::mend::REPAIR;
 use shared::domain::AccountId;
 use shared::domain::period::Day;
 use shared::store::{Filed, Store, StoreError};
@@ -17,8 +18,6 @@ use crate::payment;
 const READINGS: u32 = 3;
 /// Between two readings: a caller that is in the middle of something comes to its end.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Who freezes an account that cannot be put right by a rule.
-pub const REPAIR: &str = "scrip repair";
 
 /// What is wrong with an account, its ledger and its payments. Writes nothing.
 ///

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use shared::decide::Returned;
 use shared::decide::tally::Tallied;
-use shared::decide::{Name, Page, Receipt};
+use shared::decide::{Name, Page, Receipt, mend};
 use shared::domain::usage::Used;
 use shared::domain::usage::{Counted, DayUsage};
-use shared::domain::{Account, Credits, Entry, GrantId, Instant, Key, OperationId, Seq, Usage};
+use shared::domain::{
+    Account, Credits, Entry, GrantId, Instant, Key, KeySpace, OperationId, Seq, Usage,
+};
 use shared::store::Filed;
 
 use crate::book::{Book, Days, Micro, micro, noted, shown};
@@ -25,7 +27,7 @@ pub(crate) struct Ledger {
     /// How far that is: the last entry, and the time of its page.
     tallied: Counted,
     names: HashMap<String, Name>,
-    receipts: BTreeMap<String, Receipt>,
+    receipts: BTreeMap<(KeySpace, String), Receipt>,
     returned: Vec<(OperationId, Credits)>,
     /// By how much the pages so far are off.
     off: (Micro, Micro),
@@ -58,7 +60,8 @@ impl Ledger {
                 self.names.insert(name.key.as_str().to_owned(), name);
             }
             Filed::Receipt(receipt) => {
-                self.receipts.insert(receipt.key.as_str().to_owned(), receipt);
+                let key = (receipt.space, receipt.key.as_str().to_owned());
+                self.receipts.insert(key, receipt);
             }
             Filed::Returned(of, credits) => self.returned.push((of, credits)),
             Filed::Page(page) => {
@@ -107,7 +110,7 @@ impl Ledger {
         }
         for (seq, entry) in (page.first..).zip(&page.entries) {
             if seq == self.book.next && seq <= paged {
-                if entry.repeatable {
+                if !entry.id.is_own() {
                     self.floor = self.floor.max(entry.id.time());
                 }
                 self.enter(entry, audit);
@@ -144,9 +147,9 @@ impl Ledger {
     fn enter(&mut self, entry: &Entry, audit: &mut Findings<'_>) {
         let key = entry.key.as_deref().and_then(|key| key.parse::<Key>().ok());
         if let Some(key) = key {
-            match entry.repeatable {
-                true => self.name(entry, key, audit),
-                false => self.receipt(entry, &key, audit),
+            match entry.id.is_own() {
+                true => self.receipt(entry, &key, audit),
+                false => self.name(entry, key, audit),
             }
         }
         self.book.enter(entry);
@@ -175,10 +178,11 @@ impl Ledger {
 
     /// The receipt by which an operator would be told that the entry's operation happened.
     fn receipt(&mut self, entry: &Entry, key: &Key, audit: &mut Findings<'_>) {
-        match self.receipts.get(key.as_str()) {
+        let key = (mend::key_space(entry), key.as_str().to_owned());
+        match self.receipts.get(&key) {
             None => audit.differs(Kind::ReceiptMissing(entry.clone().into()), entry.id, "none"),
             Some(receipt) if receipt.id == entry.id => {
-                self.receipts.remove(key.as_str());
+                self.receipts.remove(&key);
             }
             // It is of another operation: that one is looked for at the end.
             Some(_) => {}
@@ -326,7 +330,7 @@ impl Ledger {
     fn receipts_alone(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
         let mut orders = Vec::new();
         for receipt in std::mem::take(&mut self.receipts).into_values() {
-            if receipt.content.starts_with("checkout ") {
+            if receipt.space == KeySpace::Customers {
                 orders.push(receipt.id);
             } else if receipt.content.starts_with("plan ") && self.book.happened(receipt.id) {
                 // It was so already, by that entry.

@@ -20,7 +20,7 @@ use shared::queue::Queue;
 use shared::stripe::Stripe;
 use shared::world::World;
 
-pub use account::{REPAIR, account};
+pub use account::account;
 pub use difference::{Difference, Kind};
 pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{Progress, Report, SEGMENTS, report};

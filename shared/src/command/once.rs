@@ -1,13 +1,16 @@
 //! What a service asks for, carried through: one request, or a batch of debits, which is the same.
 
+use std::time::Duration;
+
 use super::upkeep::{how_it_ended, look_up, page_if_due, page_now, seen, settle_now};
 use super::{Answer, Receipted, Run, TRIES, again, lost, retried, until_known, wait};
 use crate::decide::debit::{self, Price};
 use crate::decide::once::{self, Attempt, Next, Request, Route};
-use crate::decide::{AHEAD, MARGIN, Name, Row, WINDOW, Write};
+use crate::decide::{AHEAD, AWAITED, FAR_AHEAD, MARGIN, Name, Row, WINDOW, Write};
 use crate::domain::ledger::Placed;
 use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
+use crate::metrics::Metric;
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
 
@@ -30,7 +33,7 @@ impl<E: Into<Failure>> From<E> for BatchFailure {
 /// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
 pub async fn once(world: &World, catalog: &Catalog, key: &Key, request: &Request) -> Answer {
     let run = &Run::begin(world, catalog);
-    let member = Member::begin(run, key, request, "Idempotency-Key").await?;
+    let member = Member::begin(run, key, request).await?;
     let done = together(run, &request.account, vec![member]).await;
     let receipted = done.map_err(|failed| failed.failure)?.pop();
     receipted.ok_or_else(|| lost(&request.account).into())
@@ -52,7 +55,7 @@ pub async fn batch(
     let mut members: Vec<Member<'_>> = Vec::with_capacity(debits.len());
     for (index, (key, request)) in debits.iter().enumerate() {
         let failed = |failure| BatchFailure { index: Some(index), failure };
-        let member = Member::begin(run, key, request, "id").await.map_err(failed)?;
+        let member = Member::begin(run, key, request).await.map_err(failed)?;
         // A UUID and the ULID of the same bits are one id.
         let same = |other: &Member<'_>| member.id().is_some() && other.id() == member.id();
         if members.iter().any(same) {
@@ -69,8 +72,6 @@ struct Member<'a> {
     request: &'a Request,
     price: Price,
     state: State,
-    /// Where the caller sent its key.
-    field: &'static str,
 }
 
 /// How far an operation has come.
@@ -88,14 +89,14 @@ impl<'a> Member<'a> {
         run: &Run<'_>,
         key: &'a Key,
         request: &'a Request,
-        field: &'static str,
     ) -> Result<Member<'a>, Failure> {
         let price = price_of(run, key, request).await?;
         let state = match key.id() {
             Some(id) => State::New { id, named: false },
             None => State::New { id: name(run, key, &request.account, None).await?, named: true },
         };
-        let mut member = Member { key, request, price, state, field };
+        let mut member = Member { key, request, price, state };
+        member.catch_up(run).await?;
         while member.comes_of_age(run, run.world.clock.now()).await? {}
         Ok(member)
     }
@@ -122,14 +123,35 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
+    /// Waits for an id that is dated a little ahead of this clock. Never is it taken as a name: in a
+    /// moment it is an ordinary id, and would be charged again.
+    async fn catch_up(&self, run: &Run<'_>) -> Result<(), Failure> {
+        let State::New { id, .. } = self.state else { return Ok(()) };
+        let now = run.world.clock.now();
+        let lead = id.time() - now;
+        if lead <= AHEAD {
+            return Ok(());
+        }
+        run.world.metrics.add(Metric::KeysAhead, 1);
+        if lead > FAR_AHEAD {
+            return Err(Refusal::KeyAhead { server_time: now }.into());
+        }
+        if lead > AWAITED {
+            // A handler whose clock is ahead of this one may have applied it.
+            return Err(StoreError::OnItsWay.into());
+        }
+        let wait_ms = lead.ms() - AHEAD.ms();
+        tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
+        Ok(())
+    }
+
     /// Whether its id was older than the window at `now`, and it has been seen to: it happened, or has
     /// another id by now. An earlier attempt may still be on its way for a while; after that an id can
     /// never be applied any more, and the key is taken like any other string.
     async fn comes_of_age(&mut self, run: &Run<'_>, now: Instant) -> Result<bool, Failure> {
         let State::New { id, named } = self.state else { return Ok(false) };
         if id.time() > now + AHEAD {
-            let problem = "is dated more than 5 s in the future";
-            return Err(Refusal::invalid(self.field, problem).into());
+            return Err(StoreError::OnItsWay.into());
         }
         if now - id.time() <= WINDOW {
             return Ok(false);

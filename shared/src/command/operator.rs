@@ -3,7 +3,7 @@
 use super::upkeep::{make_ready, page_if_due};
 use super::{Answer, Receipted, Run, lost, until_known};
 use crate::decide::{Expect, Made, Receipt, Row, RowWrite, Write};
-use crate::domain::{Account, AccountId, Catalog, Instant, Key, OperationId, Refusal};
+use crate::domain::{Account, AccountId, Catalog, Instant, Key, KeySpace, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::Outcome;
 use crate::world::World;
@@ -12,7 +12,8 @@ use crate::world::World;
 pub type Make<'a> =
     dyn Fn(Option<&Account>, Instant, OperationId) -> Result<Made, Refusal> + Send + Sync + 'a;
 
-/// Does an operator's operation, once for the key: its receipt and its change in one transaction.
+/// Does an operator's operation, once for the key of this space: its receipt and its change in one
+/// transaction.
 ///
 /// # Errors
 /// [`Failure`]: a refusal, or that the outcome is not known.
@@ -20,12 +21,14 @@ pub async fn receipted(
     world: &World,
     catalog: &Catalog,
     account: &AccountId,
+    space: KeySpace,
     key: &Key,
     content: &str,
     make: &Make<'_>,
 ) -> Answer {
     let run = &Run::begin(world, catalog);
-    let receipted = until_known(run, || try_receipted(run, account, key, content, make)).await?;
+    let attempt = || try_receipted(run, account, space, key, content, make);
+    let receipted = until_known(run, attempt).await?;
     receipted.count(&world.metrics);
     Ok(receipted)
 }
@@ -34,36 +37,39 @@ pub async fn receipted(
 async fn try_receipted(
     run: &Run<'_>,
     account: &AccountId,
+    space: KeySpace,
     key: &Key,
     content: &str,
     make: &Make<'_>,
 ) -> Result<Option<Receipted>, Failure> {
     // Looked at first: an operation that happened is answered, whatever is refused by now.
-    if let Some(receipt) = run.world.store.receipt(account, key).await? {
+    if let Some(receipt) = run.world.store.receipt(account, space, key).await? {
         return happened(run, &receipt, content, true).await.map(Some);
     }
     let loaded = run.world.store.account(account).await?;
     let now = run.world.clock.now();
-    let id = run.world.entropy.mint(now);
+    let id = run.world.entropy.own(now);
     let before = loaded.as_ref().map(|loaded| &loaded.account);
-    let (mut made, id) = match make(before, now, id).map_err(|refusal| run.refuse(refusal))? {
-        Made::Change(made) => (made, id),
+    let receipt = |id| Receipt {
+        account: account.clone(),
+        space,
+        key: key.clone(),
+        id,
+        content: content.to_owned(),
+    };
+    let mut made = match make(before, now, id).map_err(|refusal| run.refuse(refusal))? {
+        Made::Change(made) => made,
         Made::Already(entry) => {
-            let content = content.to_owned();
-            let receipt =
-                Receipt { account: account.clone(), key: key.clone(), id: entry, content };
-            return commit_receipted(run, receipt, Write::default()).await;
+            return commit_receipted(run, receipt(entry), Write::default()).await;
         }
     };
-    let receipt =
-        Receipt { account: account.clone(), key: key.clone(), id, content: content.to_owned() };
     made.keyed(key);
     if let Some(loaded) = &loaded
         && !make_ready(run, loaded, &made, now).await?
     {
         return Ok(None);
     }
-    commit_receipted(run, receipt, Write::account(made)).await
+    commit_receipted(run, receipt(id), Write::account(made)).await
 }
 
 /// Commits what has a receipt: both, or neither. None: something came in between; try again.

@@ -7,8 +7,8 @@ use crate::decide::payment::{self, Again, PaymentChange};
 use crate::decide::{Expect, Field, Receipt, Row, RowKey, RowWrite, UnreadEvent, Write, settle};
 use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Debt, Entry, GrantId, Instant, Key, OperationId, Refusal,
-    What,
+    Account, AccountId, Catalog, Credits, Debt, Entry, GrantId, Instant, Key, KeySpace,
+    OperationId, Refusal, What,
 };
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
@@ -64,7 +64,7 @@ async fn try_order(
 ) -> Result<Option<Order>, Failure> {
     let (world, catalog) = (run.world, run.catalog);
     let content = format!("checkout {}", request.pack);
-    if let Some(receipt) = world.store.receipt(account, key).await? {
+    if let Some(receipt) = world.store.receipt(account, KeySpace::Customers, key).await? {
         if receipt.content != content {
             return Err(Refusal::OperationReused.into());
         }
@@ -75,12 +75,13 @@ async fn try_order(
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
     let now = world.clock.now();
     let settled = settle::settle(&loaded.account, catalog, now)?.account;
-    let id = world.entropy.mint(now);
+    let id = world.entropy.own(now);
     let order = payment::order(&settled, request, id, catalog, now);
     let order = order.map_err(|refusal| run.refuse(refusal))?;
     let customer = world.store.customer(account, request.live).await?;
     let order = Order { customer, ..order };
-    let receipt = Receipt { account: account.clone(), key: key.clone(), id, content };
+    let (account, space) = (account.clone(), KeySpace::Customers);
+    let receipt = Receipt { account, space, key: key.clone(), id, content };
     let rows = [Row::Receipt(receipt), Row::Order(Box::new(order.clone()))];
     let rows = rows.map(|row| RowWrite::Put(row, Expect::Absent)).into();
     match world.store.commit(&Write { account: None, rows }).await? {
@@ -309,11 +310,16 @@ async fn try_join(
             again = Some(Again { undone: credits - rest, arrives, back });
         }
     }
-    // Once more: what was read since has taken its time.
+    // Once more: what was read since has taken its time. An end of the credits in between is looked at anew.
+    let read_at = now;
     let now = run.world.clock.now();
+    let ends = |order: &Order| read_at < order.expires_at() && order.expires_at() <= now;
+    if order.as_ref().is_some_and(ends) {
+        return Ok(None);
+    }
     let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
     let change =
-        payment::change(&before, after, ordered, again.as_ref(), run.world.entropy.mint(now), now);
+        payment::change(&before, after, ordered, again.as_ref(), run.world.entropy.own(now), now);
     let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
     let Some(change) = change else {
         return Ok(Some(Heard::Known));

@@ -6,7 +6,7 @@ use super::{Answer, Receipted, Run, until_known};
 use crate::decide::Receipt;
 use crate::decide::history::History;
 use crate::decide::refund::{self, Known, RefundRequest};
-use crate::domain::{AccountId, Catalog, Key, Refusal};
+use crate::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
 use crate::failure::Failure;
 use crate::world::World;
 
@@ -35,7 +35,7 @@ async fn try_refund(
     request: &RefundRequest,
 ) -> Result<Option<Receipted>, Failure> {
     let content = request.content();
-    if let Some(receipt) = run.world.store.receipt(account, key).await? {
+    if let Some(receipt) = run.world.store.receipt(account, KeySpace::Services, key).await? {
         return happened(run, &receipt, &content, true).await.map(Some);
     }
     let loaded = run.world.store.account(account).await?;
@@ -61,7 +61,7 @@ async fn try_refund(
     };
     let refunded = run.world.store.returned(account, request.debit).await?;
     let now = run.world.clock.now();
-    let id = run.world.entropy.mint(now);
+    let id = run.world.entropy.own(now);
     let known = Known { debit, refunded, back };
     let write = refund::change(&loaded.account, request, &known, id, run.catalog, now);
     let mut write = write.map_err(|refusal| run.refuse(refusal))?;
@@ -71,6 +71,7 @@ async fn try_refund(
             return Ok(None);
         }
     }
-    let receipt = Receipt { account: account.clone(), key: key.clone(), id, content };
+    let (account, space) = (account.clone(), KeySpace::Services);
+    let receipt = Receipt { account, space, key: key.clone(), id, content };
     commit_receipted(run, receipt, write).await
 }

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
-use crate::domain::{AccountId, Credits, Entry, Key, What};
+use crate::domain::{AccountId, Credits, Entry, Key, KeySpace, What};
+
+/// Who freezes an account that cannot be put right by a rule.
+pub const REPAIR: &str = "scrip repair";
 
 /// A page of entries that the account does not have, set aside, if it has not let go of them meanwhile.
 pub fn set_page_aside(page: Page) -> Write {
@@ -25,7 +28,7 @@ pub fn set_page_aside(page: Page) -> Write {
 
 /// A receipt of an operation that the account does not have, set aside: it can be sent again.
 pub fn set_receipt_aside(receipt: Receipt) -> Write {
-    let key = RowKey::Receipt(receipt.account.clone(), receipt.key.clone());
+    let key = RowKey::Receipt(receipt.account.clone(), receipt.space, receipt.key.clone());
     let read = Expect::Is(Seen::Id(receipt.id));
     Write { account: None, rows: aside(Row::Receipt(receipt), key, read) }
 }
@@ -47,7 +50,16 @@ pub fn returned(account: &AccountId, count: &Returned) -> Write {
     })
 }
 
-/// The receipt of an operator's entry, as it was or as good as: of a change of plan it is not known
+/// Whose keys the key of an entry with a receipt is one of.
+pub fn key_space(entry: &Entry) -> KeySpace {
+    match entry.what {
+        What::Refunded { .. } => KeySpace::Services,
+        _ if entry.user.as_deref() == Some(REPAIR) => KeySpace::Repair,
+        _ => KeySpace::Operators,
+    }
+}
+
+/// The receipt of an entry that has one, as it was or as good as: of a change of plan it is not known
 /// whether status and anchor were asked for. Sent again with other content it is refused, and so it
 /// does not happen twice either. None: the entry has none.
 pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
@@ -71,5 +83,6 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
         What::DebtWaived { .. } => super::payment::waive_content(&reason),
         _ => return None,
     };
-    Some(Receipt { account: account.clone(), key, id: entry.id, content })
+    let space = key_space(entry);
+    Some(Receipt { account: account.clone(), space, key, id: entry.id, content })
 }

@@ -151,7 +151,6 @@ fn alone(
     });
     when.extend([Guard::RoomFor(1), Guard::New(id)]);
     then.push(Step::Append(Entry {
-        repeatable: true,
         available,
         held,
         key: key.map(str::to_owned),

@@ -88,7 +88,8 @@ pub fn trim(account: &Account, page: &Page) -> Option<AccountWrite> {
     if page.first != account.paged + 1 || account.recent.get(..count)? != page.entries {
         return None;
     }
-    let ids = page.entries.iter().filter(|entry| entry.repeatable).map(|entry| entry.id.time());
+    let ids =
+        page.entries.iter().map(|entry| entry.id).filter(|id| !id.is_own()).map(|id| id.time());
     // The floor is a running maximum: a page of older ids must not lower it.
     let floor = ids.fold(account.floor, Instant::max);
     let paged = page.last();

@@ -3,7 +3,9 @@
 use crate::domain::ledger::Stretch;
 use crate::domain::payment::Customer;
 use crate::domain::usage::DayUsage;
-use crate::domain::{AccountId, Credits, Entry, Instant, Key, OperationId, Order, Payment, Seq};
+use crate::domain::{
+    AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Payment, Seq,
+};
 
 /// A row of the ledger, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub enum Row {
 pub enum RowKey {
     /// By the time and the first number in its key.
     Page(AccountId, Instant, Seq),
-    Receipt(AccountId, Key),
+    Receipt(AccountId, KeySpace, Key),
     Returned(AccountId, OperationId),
     Order(OperationId),
     Event(String),
@@ -104,10 +106,11 @@ pub struct Name {
     pub replaces: Option<OperationId>,
 }
 
-/// The record, by its key, that an operation of an operator happened. Never deleted.
+/// The record, by its key, that an operation happened which has no name for its key. Never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub account: AccountId,
+    pub space: KeySpace,
     pub key: Key,
     pub id: OperationId,
     /// What was asked, in one line: the same key with another request is refused.

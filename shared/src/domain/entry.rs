@@ -12,8 +12,6 @@ use super::{Credits, Debt, DebtChange, Debts, Instant, OperationId, Status};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub id: OperationId,
-    /// Whether a caller may send the id again: then it raises the floor when it leaves for a page.
-    pub repeatable: bool,
     /// One reading of the handler's clock. Order is by number; two stamps may be out of order.
     pub at: Instant,
     /// The change of available.
@@ -48,7 +46,6 @@ impl Entry {
     pub fn new(id: OperationId, at: Instant, catalog: u32, what: What) -> Entry {
         Entry {
             id,
-            repeatable: false,
             at,
             available: Credits::ZERO,
             held: Credits::ZERO,

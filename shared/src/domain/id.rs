@@ -48,7 +48,9 @@ impl serde::Serialize for AccountId {
 
 /// The id of an operation: 128 bits that begin with 48 bits of time, as a UUIDv7 and a ULID do.
 ///
-/// Shown as a UUID.
+/// Shown as a UUID. There are two kinds, and no id is of both: those that a request brings or its key
+/// stands for, and those that no caller chose, of settles, grants, payments and refunds, which are
+/// UUIDv8. So what a ledger shows can be sent as a key, and is never taken for the entry that it names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId([u8; 16]);
 
@@ -61,27 +63,34 @@ impl OperationId {
         &self.0
     }
 
-    /// A UUIDv7 of `now` with `random` in its free bits.
+    /// A UUIDv7 of `now` with `random` in its free bits: an id that a key stands for.
     pub fn mint(now: Instant, random: [u8; 10]) -> OperationId {
-        let ms = now.ms().unsigned_abs();
-        OperationId(uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid().into_bytes())
+        OperationId(of_time(now, random).into_uuid().into_bytes())
     }
 
-    /// The id of an entry that no caller asked for: unique by its place in the ledger.
+    /// The same as a UUIDv8: an id that no caller chose.
+    pub fn own(now: Instant, random: [u8; 10]) -> OperationId {
+        let own = of_time(now, random).with_version(uuid::Version::Custom);
+        OperationId(own.into_uuid().into_bytes())
+    }
+
+    /// The id of an entry that nobody asked for: unique by its place in the ledger.
     pub fn of_entry(now: Instant, seq: Seq) -> OperationId {
         let mut random = [0; 10];
         random[2..].copy_from_slice(&seq.to_be_bytes());
-        OperationId::mint(now, random)
+        OperationId::own(now, random)
     }
 
-    /// Reads an id as it is shown, a UUID in lower case with hyphens; or a canonical ULID.
+    /// Whether no caller chose it: then none can send it again.
+    pub fn is_own(&self) -> bool {
+        let uuid = Uuid::from_bytes(self.0);
+        uuid.get_version_num() == 8 && uuid.get_variant() == VARIANT
+    }
+
+    /// Reads an id: a UUID with hyphens, as it is shown, or a ULID. Capitals do not matter.
     pub fn parse(text: &str) -> Option<OperationId> {
-        let uuid = Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == text);
-        let ulid = || ulid::Ulid::from_string(text).ok().filter(|id| id.to_string() == text);
-        match uuid {
-            Some(uuid) => Some(OperationId(uuid.into_bytes())),
-            None => ulid().map(|ulid| OperationId(ulid.to_bytes())),
-        }
+        let uuid = uuid(text).map(|uuid| OperationId(uuid.into_bytes()));
+        uuid.or_else(|| ulid(text).map(|ulid| OperationId(ulid.to_bytes())))
     }
 
     /// The time inside the id.
@@ -110,9 +119,29 @@ impl serde::Serialize for OperationId {
     }
 }
 
-/// What a caller calls its operation: the idempotency key, 1 to 255 printable ASCII characters.
+/// What a caller calls its operation: the idempotency key, 1 to 255 printable ASCII characters. A UUID
+/// is kept in small letters and a ULID in capitals, however they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(String);
+
+/// Whose keys a key is one of: a key that one kind of caller used is new to the others, so that nobody
+/// can take or try another's. The key of a debit or a hold is always a service's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeySpace {
+    /// A customer's of the account: the routes of `/v1/me`.
+    Customers,
+    /// A service's: what is done for the account's users.
+    Services,
+    /// An operator's.
+    Operators,
+    /// That of `scrip repair`.
+    Repair,
+}
+
+impl KeySpace {
+    pub const ALL: [KeySpace; 4] =
+        [KeySpace::Customers, KeySpace::Services, KeySpace::Operators, KeySpace::Repair];
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 255 printable ASCII characters")]
@@ -123,28 +152,44 @@ impl Key {
         &self.0
     }
 
-    /// The operation id that this key is, if it is one: a UUIDv7 (lower case, with hyphens) or a
-    /// ULID (upper case), each in its canonical form. Any other string is a name for an id.
+    /// The operation id that this key is, if it is one: a UUIDv7 or a ULID. Any other string is a name
+    /// for an id, a ULID of the bits of a UUIDv8 too: those are the ids that no caller chose.
     pub fn id(&self) -> Option<OperationId> {
-        self.uuid().or_else(|| self.ulid())
+        let ulid = || ulid(&self.0).map(|ulid| OperationId(ulid.to_bytes()));
+        self.uuid7().or_else(ulid).filter(|id| !id.is_own())
     }
 
     /// The key as a receipt shows it: only where it differs from the id.
     pub fn shown(&self) -> Option<&str> {
-        self.uuid().is_none().then_some(&self.0)
+        self.uuid7().is_none().then_some(&self.0)
     }
 
-    fn uuid(&self) -> Option<OperationId> {
-        let uuid = Uuid::try_parse(&self.0).ok()?;
-        let canonical = uuid.hyphenated().to_string() == self.0;
-        let version7 = uuid.get_version_num() == 7 && uuid.get_variant() == uuid::Variant::RFC4122;
-        (canonical && version7).then(|| OperationId(uuid.into_bytes()))
+    fn uuid7(&self) -> Option<OperationId> {
+        let is_7 = |id: &Uuid| id.get_version_num() == 7 && id.get_variant() == VARIANT;
+        uuid(&self.0).filter(is_7).map(|uuid| OperationId(uuid.into_bytes()))
     }
+}
 
-    fn ulid(&self) -> Option<OperationId> {
-        let ulid = ulid::Ulid::from_string(&self.0).ok()?;
-        (ulid.to_string() == self.0).then(|| OperationId(ulid.to_bytes()))
-    }
+/// The only variant whose versions mean anything.
+const VARIANT: uuid::Variant = uuid::Variant::RFC4122;
+
+fn of_time(now: Instant, random: [u8; 10]) -> uuid::Builder {
+    uuid::Builder::from_unix_timestamp_millis(now.ms().unsigned_abs(), &random)
+}
+
+/// The UUID that a text with hyphens is.
+fn uuid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    uuid.hyphenated().to_string().eq_ignore_ascii_case(text).then_some(uuid)
+}
+
+/// The ULID that a text is: in capitals or in small letters, not in both, for a string that mixes them
+/// is something else.
+fn ulid(text: &str) -> Option<ulid::Ulid> {
+    let mixed = text.bytes().any(|b| b.is_ascii_uppercase())
+        && text.bytes().any(|b| b.is_ascii_lowercase());
+    let ulid = ulid::Ulid::from_string(text).ok()?;
+    (!mixed && ulid.to_string().eq_ignore_ascii_case(text)).then_some(ulid)
 }
 
 impl FromStr for Key {
@@ -152,7 +197,12 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Key, KeyError> {
         let printable = |b: u8| (b' '..=b'~').contains(&b);
-        let fits = (1..=255).contains(&text.len()) && text.bytes().all(printable);
-        fits.then(|| Key(text.to_owned())).ok_or(KeyError)
+        if !(1..=255).contains(&text.len()) || !text.bytes().all(printable) {
+            return Err(KeyError);
+        }
+        // One id in another spelling is the same key.
+        let uuid = uuid(text).map(|uuid| uuid.hyphenated().to_string());
+        let folded = uuid.or_else(|| ulid(text).map(|ulid| ulid.to_string()));
+        Ok(Key(folded.unwrap_or_else(|| text.to_owned())))
     }
 }

@@ -26,7 +26,7 @@ pub use dated::Dated;
 pub use debt::{Debt, DebtChange, Debts};
 pub use entry::{Entry, Movement, What};
 pub use grant::{Grant, GrantId, GrantKind};
-pub use id::{AccountId, Key, OperationId, Seq};
+pub use id::{AccountId, Key, KeySpace, OperationId, Seq};
 pub use instant::Instant;
 pub use money::{Currency, Money};
 pub use payment::{CheckoutRequest, Order, Payment};

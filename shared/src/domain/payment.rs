@@ -219,7 +219,7 @@ impl Payment {
                 let digest = Sha256::digest(self.intent.as_str());
                 let mut random = [0; 10];
                 random.copy_from_slice(&digest[..10]);
-                OperationId::mint(order.at, random)
+                OperationId::own(order.at, random)
             }
             _ => order.id,
         }

@@ -12,6 +12,8 @@ pub enum Refusal {
     AccountNotFound,
     /// The operation id was used before, with other content.
     OperationReused,
+    /// The operation id is dated so far ahead of this clock that nobody can have applied it.
+    KeyAhead { server_time: Instant },
     /// The catalog does not sell such an action.
     UnknownAction { action: String },
     /// The catalog has no such plan.
@@ -92,6 +94,7 @@ impl Refusal {
             Refusal::InvalidRequest { .. } => "invalid_request",
             Refusal::AccountNotFound => "account_not_found",
             Refusal::OperationReused => "operation_reused",
+            Refusal::KeyAhead { .. } => "key_ahead",
             Refusal::UnknownAction { .. } => "unknown_action",
             Refusal::UnknownPlan { .. } => "unknown_plan",
             Refusal::AccountFrozen { .. } => "account_frozen",

@@ -134,6 +134,11 @@ impl Problem {
                 let detail = "This key was used before, for another request.".to_owned();
                 new(422, "Operation reused", detail)
             }
+            Refusal::KeyAhead { server_time } => {
+                let detail = "The time in this key is ahead of our clock. Nothing happened: make a \
+                              new key, by server_time.";
+                new(400, "Key ahead", detail.to_owned()).with("server_time", server_time)
+            }
             Refusal::UnknownAction { action } => {
                 new(422, "Unknown action", format!("The catalog has no action {action:?}."))
             }

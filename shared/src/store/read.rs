@@ -8,7 +8,7 @@ use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
 use crate::domain::ledger::Placed;
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
-use crate::domain::{AccountId, Credits, Entry, Instant, Key, OperationId, Seq};
+use crate::domain::{AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq};
 
 /// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
 const LOOK_UP_PAGES: i32 = 16;
@@ -54,9 +54,14 @@ impl Store {
         item.as_ref().map(row::read_name).transpose()
     }
 
-    /// The receipt of an operator's operation, if it happened.
-    pub async fn receipt(&self, account: &AccountId, key: &Key) -> Stored<Option<Receipt>> {
-        let item = self.ledger_item(account.as_str(), &table::receipt_key(key)).await?;
+    /// The receipt of an operation that has one, if it happened.
+    pub async fn receipt(
+        &self,
+        account: &AccountId,
+        space: KeySpace,
+        key: &Key,
+    ) -> Stored<Option<Receipt>> {
+        let item = self.ledger_item(account.as_str(), &table::receipt_key(space, key)).await?;
         item.as_ref().map(row::read_receipt).transpose()
     }
 

@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{
     ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, aside_key, catalog_key, entrance_key,
-    event_key, ledger, name_key, order_key, page_key, parked_key, read_page_key, read_usage_key,
-    receipt_key, refunds_key, usage_key,
+    event_key, ledger, name_key, order_key, page_key, parked_key, read_page_key, read_receipt_key,
+    read_usage_key, receipt_key, refunds_key, usage_key,
 };
 use super::{StoreError, packed, payments};
 use crate::decide::{Edition, Entrance, Field, Missing, Name, Page, Receipt, Row, RowKey, Seen};
@@ -43,7 +43,7 @@ pub(super) fn item(row: &Row) -> Item {
 pub(super) fn key(key: &RowKey) -> Item {
     let (account, sort) = match key {
         RowKey::Page(account, time, first) => (account.to_string(), page_key(*time, *first)),
-        RowKey::Receipt(account, key) => (account.to_string(), receipt_key(key)),
+        RowKey::Receipt(account, space, key) => (account.to_string(), receipt_key(*space, key)),
         RowKey::Returned(account, debit) => (account.to_string(), refunds_key(*debit)),
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
@@ -109,7 +109,7 @@ fn receipt_item(receipt: &Receipt) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(receipt.account.as_str())),
-            (SORT, text(receipt_key(&receipt.key))),
+            (SORT, text(receipt_key(receipt.space, &receipt.key))),
             (ledger::ID, bytes(*receipt.id.bytes())),
             (ledger::KEY, text(receipt.key.as_str())),
             (ledger::CONTENT, text(&receipt.content)),
@@ -229,8 +229,10 @@ pub(super) fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
 
 pub(super) fn read_receipt(item: &Item) -> Result<Receipt, StoreError> {
     let row = Attributes::of("ledger", item);
+    let space = read_receipt_key(row.text(SORT)?);
     Ok(Receipt {
         account: row.parsed(ACCOUNT)?,
+        space: space.ok_or_else(|| row.broken(SORT, "is not the key of a receipt"))?,
         key: row.parsed::<Key>(ledger::KEY)?,
         id: row.id(ledger::ID)?,
         content: row.text(ledger::CONTENT)?.to_owned(),

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
-use crate::domain::{Instant, Key, OperationId, Seq};
+use crate::domain::{Instant, Key, KeySpace, OperationId, Seq};
 
 /// Key of both tables: the account.
 pub(super) const ACCOUNT: &str = "a";
@@ -171,9 +171,24 @@ pub(super) fn name_key(key: &Key) -> String {
     format!("K#{}", hash(key.as_str()))
 }
 
-/// `G#<hash>` of an operator's key.
-pub(super) fn receipt_key(key: &Key) -> String {
-    format!("G#{}", hash(key.as_str()))
+/// `G#<space>#<hash>` of a key that has a receipt.
+pub(super) fn receipt_key(space: KeySpace, key: &Key) -> String {
+    format!("G#{}#{}", key_space(space), hash(key.as_str()))
+}
+
+fn key_space(space: KeySpace) -> &'static str {
+    match space {
+        KeySpace::Customers => "c",
+        KeySpace::Services => "s",
+        KeySpace::Operators => "o",
+        KeySpace::Repair => "r",
+    }
+}
+
+/// Whose keys the key of a receipt is one of.
+pub(super) fn read_receipt_key(key: &str) -> Option<KeySpace> {
+    let space = key.strip_prefix("G#")?.split('#').next()?;
+    KeySpace::ALL.into_iter().find(|known| key_space(*known) == space)
 }
 
 /// The key of a hold in the map of holds: its id in base64, 22 characters in place of 36.

@@ -15,8 +15,8 @@ use shared::domain::instant::Span;
 use shared::domain::payment::{Dispute, DisputeStage, Facts, IntentId, Refund, RefundStage};
 use shared::domain::period::{Anchor, Day};
 use shared::domain::{
-    AccountId, Catalog, CheckoutRequest, GrantKind, Instant, Key, Money, OperationId, Order,
-    Refusal, payment as paid,
+    AccountId, Catalog, CheckoutRequest, GrantKind, Instant, Key, KeySpace, Money, OperationId,
+    Order, Refusal, payment as paid,
 };
 use shared::failure::Failure;
 use shared::query;
@@ -219,7 +219,8 @@ async fn operate(
 ) -> Answer {
     let reason = "a scenario";
     let receipted = async |content: String, make: &command::Make<'_>| {
-        command::receipted(world, catalog, account, key, &content, make).await
+        let space = KeySpace::Operators;
+        command::receipted(world, catalog, account, space, key, &content, make).await
     };
     match *deed {
         Deed::Open { plan, anchor } => {

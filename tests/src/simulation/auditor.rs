@@ -27,6 +27,9 @@ pub struct Answered {
     pub body: Value,
 }
 
+/// What stands before a key of an operator.
+pub const OPERATORS: &str = "operator ";
+
 /// What is wrong with an account, in words.
 pub type Audited<T> = Result<T, String>;
 
@@ -230,13 +233,15 @@ pub fn audit(
     weekly: Weekly,
 ) -> Audited<usize> {
     let mut book = Book { weekly: Some(weekly), ..Book::default() };
-    let mut by_key: BTreeMap<&str, &Value> = BTreeMap::new();
+    let mut by_key: BTreeMap<String, &Value> = BTreeMap::new();
     for (entry, expected) in entries.iter().zip(1..) {
         ensure!(entry["seq"] == expected, "a gap or a repeat at {expected}: {entry}");
         book.enter(entry).map_err(|wrong| format!("{wrong}: {entry}"))?;
         let key = text(entry.get("key").unwrap_or(&entry["id"]))?;
         if !by_nobody(entry) {
-            ensure!(by_key.insert(key, entry).is_none(), "{key} happened twice");
+            let space = if by_operator(entry) { OPERATORS } else { "" };
+            let twice = by_key.insert(format!("{space}{key}"), entry).is_some();
+            ensure!(!twice, "{key} happened twice");
         }
     }
     // What somebody asked for, by key; a key may have been sent with more than one request.
@@ -246,7 +251,7 @@ pub fn audit(
     }
     for (key, entry) in &by_key {
         let change = asked_for(entry)?;
-        let known = asked.get(key).is_some_and(|asked| asked.contains(&change));
+        let known = asked.get(key.as_str()).is_some_and(|asked| asked.contains(&change));
         ensure!(known || entry["kind"] == "opened", "nobody asked for {entry}");
     }
     acknowledged(exchanges, &by_key)?;
@@ -260,6 +265,12 @@ pub fn audit(
 /// Whether it is time that did it, or what Stripe said: nobody asked for it by a key.
 fn by_nobody(entry: &Value) -> bool {
     ["settled", "topped_up", "reversed"].iter().any(|kind| entry["kind"] == *kind)
+}
+
+/// Whether an operator asked for it.
+fn by_operator(entry: &Value) -> bool {
+    let kinds = ["opened", "granted", "plan_changed", "frozen", "unfrozen", "debt_waived"];
+    kinds.iter().any(|kind| entry["kind"] == *kind)
 }
 
 /// What an entry was asked to be: the amount, negative if it was to be spent or held.
@@ -338,7 +349,7 @@ impl Book {
                 self.arrivals(entry, at)?;
                 self.settled = (self.past.len(), self.now.grants.clone());
             }
-            "topped_up" => self.top_up(entry, change, at)?,
+            "topped_up" => self.top_up(entry, change)?,
             "reversed" => {
                 let (order, credits) = (entry["order"].to_string(), micro(&entry["credits"])?);
                 let paid = self.orders.get_mut(&order).ok_or("there is no such payment")?;
@@ -424,7 +435,7 @@ impl Book {
 
     /// What is due again comes back as if it had never been taken back; what was not due before
     /// arrives.
-    fn top_up(&mut self, entry: &Value, change: i64, at_ms: i64) -> Audited<()> {
+    fn top_up(&mut self, entry: &Value, change: i64) -> Audited<()> {
         let (id, due) = (entry["order"].to_string(), micro(&entry["due"])?);
         let paid = self.orders.entry(id.clone()).or_default();
         let mut rest = due - paid.due;
@@ -444,7 +455,11 @@ impl Book {
         self.now = never;
         if rest > 0 {
             let gone_ms = ms(&entry["expires_at"])?;
-            self.arrive(Grant { id, left: rest, gone_ms, granted_ms: at_ms, paid: true });
+            // Packs are as old as their orders: that time is in the order's id.
+            let granted_ms = text(&entry["order"])?.replace('-', "");
+            let granted_ms = granted_ms.get(..12).and_then(|ms| i64::from_str_radix(ms, 16).ok());
+            let granted_ms = granted_ms.ok_or("an order without a time")?;
+            self.arrive(Grant { id, left: rest, gone_ms, granted_ms, paid: true });
         }
         Ok(())
     }
@@ -571,10 +586,11 @@ impl Book {
 }
 
 /// Every receipt is an entry, and the order of the entries does not contradict the order in time.
-fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audited<()> {
+fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Audited<()> {
     let mut receipts: BTreeMap<&str, &Value> = BTreeMap::new();
     let mut refused: BTreeMap<&str, &Exchange> = BTreeMap::new();
     let mut unknown: BTreeSet<&str> = BTreeSet::new();
+    let mut reused: BTreeSet<&str> = BTreeSet::new();
     let mut firsts = Vec::new();
     for exchange in exchanges {
         let key = exchange.key.as_str();
@@ -592,7 +608,11 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
                 refused.insert(key, exchange);
                 continue;
             }
-            // The key was used for something else: that is checked by its own receipt.
+            // What it was used for is checked by its own receipt.
+            422 if body["code"] == "operation_reused" => {
+                reused.insert(key);
+                continue;
+            }
             422 => continue,
             status => return Err(format!("{key} was answered {status}: {body}")),
         }
@@ -616,6 +636,10 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<&str, &Value>) -> Audi
             let seq = body["seq"].as_u64().ok_or("a receipt has a seq")?;
             firsts.push((seq, exchange.sent_ms, exchange.answered_ms));
         }
+    }
+    for key in reused {
+        let used = by_key.contains_key(key) || receipts.contains_key(key) || unknown.contains(key);
+        ensure!(used, "{key} was never used, and is called reused");
     }
     for (key, exchange) in refused {
         // Unless an attempt before it was given up: that one may have arrived after the refusal.

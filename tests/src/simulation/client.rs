@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use shared::domain::payment::{Dispute, DisputeStage, Facts, Refund, RefundStage};
 use shared::domain::{Instant, Money, OperationId};
 
-use super::auditor::{Answered, Exchange};
+use super::auditor::{self, Answered, Exchange};
 
 /// An operation as a client sends it, as often as it must.
 #[derive(Clone, Debug)]
@@ -23,6 +23,17 @@ pub struct Operation {
     pub asked: Vec<(String, i64)>,
     /// What it is instead of a request, if it is about money.
     pub money: Option<Deal>,
+}
+
+impl Operation {
+    /// What stands before its key: those of operators are not those of services.
+    fn space(&self) -> &'static str {
+        let ends = ["/grants", "/freeze", "/unfreeze", "/debt/waive"];
+        match self.method == "PUT" || ends.iter().any(|end| self.path.ends_with(end)) {
+            true => auditor::OPERATORS,
+            false => "",
+        }
+    }
 }
 
 /// Something about the money for packs.
@@ -88,7 +99,7 @@ impl Clients {
                 }
                 None => answer,
             });
-            let (key, credits) = (key.clone(), *credits);
+            let (key, credits) = (format!("{}{key}", operation.space()), *credits);
             ledger.push(Exchange { key, credits, sent_ms, answered_ms, answer });
         }
     }
@@ -119,7 +130,14 @@ impl Clients {
         let operation = |method, path: String, body: String, credits| {
             let key = self.key(number, now_ms);
             let asked = vec![(key.clone(), credits)];
-            Operation { account, method, path, key, body, asked, money: None }
+            let mut new = Operation { account, method, path, key, body, asked, money: None };
+            // An operator may have hit upon a key of a service.
+            if new.space() == auditor::OPERATORS
+                && let Some(key) = self.key_of_a_service(account)
+            {
+                (new.key, new.asked[0].0) = (key.clone(), key);
+            }
+            new
         };
         let amount = || {
             let micro = self.amount(account);
@@ -200,7 +218,18 @@ impl Clients {
         }
     }
 
-    fn debit(&self, account: usize, key: String) -> Operation {
+    /// One in four times, a key that a service has used.
+    fn key_of_a_service(&self, account: usize) -> Option<String> {
+        let ledger = self.ledgers[account].borrow();
+        let used = ledger.iter().rev().filter(|e| !e.key.starts_with(auditor::OPERATORS));
+        let used: Vec<&Exchange> = used.take(20).collect();
+        match used.is_empty() || self.below(4) > 0 {
+            true => None,
+            false => Some(used[self.below(used.len() as u64) as usize].key.clone()),
+        }
+    }
+
+    pub fn debit(&self, account: usize, key: String) -> Operation {
         let micro = self.amount(account);
         let body = format!(r#"{{"credits":"{}.{:06}"}}"#, micro / 1_000_000, micro % 1_000_000);
         let path = format!("/v1/accounts/a{account}/debits");
@@ -305,8 +334,18 @@ impl Clients {
     /// Something that was asked before: the same again, or another debit by its key.
     fn again(&self, before: &Operation) -> Operation {
         match self.below(8) == 0 && before.path.ends_with("/debits") {
-            true => self.debit(before.account, before.key.clone()),
-            false => before.clone(),
+            true => self.debit(before.account, before.asked[0].0.clone()),
+            false => Operation { key: self.spelled(&before.key), ..before.clone() },
+        }
+    }
+
+    /// The same key, now and then in capitals, or in small letters.
+    fn spelled(&self, key: &str) -> String {
+        let is_id = !key.contains(' ') && key.len() >= 26;
+        match is_id && self.below(3) == 0 {
+            true if key.contains('-') => key.to_uppercase(),
+            true => key.to_lowercase(),
+            false => key.to_owned(),
         }
     }
 
@@ -314,13 +353,17 @@ impl Clients {
     fn key(&self, number: usize, now_ms: i64) -> String {
         let age_ms = match self.below(20) {
             0..11 => self.below(50) as i64 - 10,
-            11 => -(self.below(4_000) as i64),
+            11 => -(self.below(20_000) as i64),
             12 => 120_000 - self.below(6_000) as i64,
             13 => self.below(150_000) as i64,
             14 => self.below(3_000_000) as i64,
             _ => return format!("job {number} {}", self.below(1 << 40)),
         };
         let random = self.random.borrow_mut().random();
-        OperationId::mint(Instant::from_ms(now_ms - age_ms), random).to_string()
+        let id = OperationId::mint(Instant::from_ms(now_ms - age_ms), random);
+        match self.below(10) {
+            0 => ulid::Ulid::from_bytes(*id.bytes()).to_string(),
+            _ => id.to_string(),
+        }
     }
 }

@@ -26,9 +26,9 @@ use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::command::payment;
 use shared::config::Config;
-use shared::decide::edition;
+use shared::decide::{AHEAD, edition};
 use shared::domain::payment::{CheckoutRequest, Said};
-use shared::domain::{Catalog, Instant};
+use shared::domain::{Catalog, Instant, Key, OperationId};
 use shared::failure::Failure;
 use shared::world::{World, call_retry};
 
@@ -176,6 +176,8 @@ struct Simulation {
     deceit: Option<Deceit>,
     /// The first body that each key was sent with, for the mutant that compares none.
     bodies: RefCell<BTreeMap<(String, String), String>>,
+    /// The keys that a mutant sends in place of the clients', and theirs.
+    renamed: RefCell<BTreeMap<String, String>>,
 }
 
 impl Simulation {
@@ -198,6 +200,7 @@ impl Simulation {
             began: tokio::time::Instant::now(),
             deceit: mutant.and_then(|mutant| mutant.deceit()),
             bodies: RefCell::default(),
+            renamed: RefCell::default(),
         }
     }
 
@@ -213,8 +216,8 @@ impl Simulation {
             return tokio::time::timeout(PATIENCE, dealt).await.ok();
         }
         let sent_ms = self.now_ms();
-        let (path, body) = self.front(operation);
-        let request = request(operation.method, &path, Some(&operation.key), &body);
+        let (path, key, body) = self.front(operation);
+        let request = request(operation.method, &path, Some(&key), &body);
         let sent = self.handlers[handler].answer(request);
         let answer = tokio::time::timeout(PATIENCE, sent).await.ok().map(answer);
         let answer = answer.map(|answer| Answered {
@@ -253,10 +256,11 @@ impl Simulation {
     }
 
     /// The request as it reaches the handler: as it was sent, unless a mutant stands in front.
-    fn front(&self, operation: &Operation) -> (String, String) {
+    fn front(&self, operation: &Operation) -> (String, String, String) {
         let Operation { path, key, body, .. } = operation;
-        match self.deceit {
+        let (path, body) = match self.deceit {
             None => (path.clone(), body.clone()),
+            Some(Deceit::NamesWhatIsAhead) => return (path.clone(), self.named(key), body.clone()),
             Some(Deceit::ComparesNoContent) => {
                 let mut bodies = self.bodies.borrow_mut();
                 let first = bodies.entry((path.clone(), key.clone())).or_insert(body.clone());
@@ -270,7 +274,47 @@ impl Simulation {
                     None => (path.clone(), body.clone()),
                 }
             }
+        };
+        (path, key.clone(), body)
+    }
+
+    /// The key, or a name in its place if it is an id that lies ahead.
+    fn named(&self, key: &str) -> String {
+        let id = key.parse::<Key>().ok().and_then(|key| key.id());
+        let now = self.handlers[0].world().clock.now();
+        if id.is_none_or(|id| id.time() <= now + AHEAD) {
+            return key.to_owned();
         }
+        let name = format!("named {key}");
+        self.renamed.borrow_mut().insert(name.clone(), key.to_owned());
+        name
+    }
+
+    /// The ledger of an account, each key as its client knows it.
+    async fn ledger(&self, account: usize) -> Result<Vec<Value>, String> {
+        let mut entries = ledger(&self.handlers[0], &format!("a{account}")).await?;
+        for entry in &mut entries {
+            let theirs = entry["key"].as_str().and_then(|k| self.renamed.borrow().get(k).cloned());
+            if let Some(theirs) = theirs {
+                entry["key"] = theirs.into();
+            }
+        }
+        Ok(entries)
+    }
+
+    /// An id that the ledger of an account shows and no client chose, as a key.
+    async fn shown(&self, account: usize) -> Option<String> {
+        let path = format!("/v1/accounts/a{account}/ledger?limit=8");
+        let listing = self.get(&path).await.ok()?;
+        let kinds = ["settled", "granted", "refunded", "topped_up", "reversed"];
+        let listed = listing["entries"].as_array()?.iter();
+        let listed = listed.filter(|entry| kinds.iter().any(|kind| entry["kind"] == *kind));
+        let ids: Vec<&str> = listed.filter_map(|entry| entry["id"].as_str()).collect();
+        let id = ids.get(self.clients.below(ids.len().max(1) as u64) as usize)?;
+        Some(match self.clients.below(2) {
+            0 => (*id).to_owned(),
+            _ => ulid::Ulid::from_bytes(*OperationId::parse(id)?.bytes()).to_string(),
+        })
     }
 
     /// Sends an operation until its outcome is known, or the client has had enough.
@@ -307,7 +351,14 @@ impl Simulation {
         let mut open = Vec::new();
         for number in 0..operations {
             let now_ms = self.handlers[0].world().clock.now().ms();
-            let operation = self.clients.next(account, number as usize, &sent, now_ms);
+            let shown = match self.clients.below(40) {
+                0 => self.shown(account).await,
+                _ => None,
+            };
+            let operation = match shown {
+                Some(key) => self.clients.debit(account, key),
+                None => self.clients.next(account, number as usize, &sent, now_ms),
+            };
             let known = match self.clients.below(20) {
                 // Twice at once, through whichever handlers.
                 0 => {
@@ -361,8 +412,7 @@ impl Simulation {
         let (mut entries, mut sent) = (0, 0);
         for account in 0..ACCOUNTS {
             let exchanges = simulation.clients.take(account);
-            let handler = &simulation.handlers[0];
-            let ledger = ledger(handler, &format!("a{account}")).await?;
+            let ledger = simulation.ledger(account).await?;
             let balance = simulation.get(&format!("/v1/accounts/a{account}/balance")).await?;
             let audited = auditor::audit(&ledger, &exchanges, &balance, weekly);
             entries += audited.map_err(|wrong| format!("account a{account}: {wrong}"))?;

@@ -10,6 +10,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use shared::decide::{AHEAD, MARGIN, WINDOW};
 use shared::domain::account::Note;
+use shared::domain::{Instant, OperationId};
 use shared::store::packed;
 
 use crate::support::wire::response;
@@ -54,6 +55,8 @@ pub enum Deceit {
     ComparesNoContent,
     /// The account is the one that the body names.
     BelievesTheBody,
+    /// An id that lies ahead is a name for another.
+    NamesWhatIsAhead,
 }
 
 use Change::{Front, Request, Wire};
@@ -62,10 +65,10 @@ use Change::{Front, Request, Wire};
 pub const PER_MUTANT: u64 = 504;
 
 /// Each rule, taken out.
-pub const MUTANTS: [Mutant; 30] = [
+pub const MUTANTS: [Mutant; 34] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
-    Mutant { name: "no floor: pages are not looked at", seed: 1, change: Request(no_floor) },
-    Mutant { name: "a look-up is not guarded", seed: 2, change: Request(no_paged_guard) },
+    Mutant { name: "no floor: pages are not looked at", seed: 2, change: Request(no_floor) },
+    Mutant { name: "a look-up is not guarded", seed: 1, change: Request(no_paged_guard) },
     Mutant { name: "the line is spent after it lapsed", seed: 3, change: Request(no_validity) },
     Mutant { name: "credits lapse when a TTL job comes", seed: 1, change: Request(ttl_expiry) },
     Mutant { name: "the balance is not compared", seed: 3, change: Request(no_balance) },
@@ -80,24 +83,24 @@ pub const MUTANTS: [Mutant; 30] = [
     Mutant { name: "a page's balance is off by one", seed: 1, change: Request(page_balance_off) },
     Mutant {
         name: "a hold is not compared: late capture",
-        seed: 124,
+        seed: 76,
         change: Request(no_hold_guard),
     },
     Mutant {
         name: "refunds of a debit are not counted",
-        seed: 2,
+        seed: 1,
         change: Request(no_refund_count),
     },
     Mutant {
         name: "what comes back arrives after what was spent",
-        seed: 33,
+        seed: 16,
         change: Request(returned_late),
     },
-    Mutant { name: "what is owed stays owed", seed: 4, change: Request(debts_stay) },
-    Mutant { name: "a refund into any line", seed: 36, change: Request(no_settled_guard) },
+    Mutant { name: "what is owed stays owed", seed: 1, change: Request(debts_stay) },
+    Mutant { name: "a refund into any line", seed: 3, change: Request(no_settled_guard) },
     Mutant { name: "trim before page", seed: 2, change: Wire(Misdeed::TrimsFirst) },
-    Mutant { name: "trim by one's own count", seed: 1, change: Wire(Misdeed::TrimsItsOwnCount) },
-    Mutant { name: "the floor is not the maximum", seed: 5, change: Wire(Misdeed::LowersTheFloor) },
+    Mutant { name: "trim by one's own count", seed: 2, change: Wire(Misdeed::TrimsItsOwnCount) },
+    Mutant { name: "the floor is not the maximum", seed: 3, change: Wire(Misdeed::LowersTheFloor) },
     Mutant {
         name: "page keys go back in time",
         seed: 1,
@@ -105,7 +108,7 @@ pub const MUTANTS: [Mutant; 30] = [
     },
     Mutant {
         name: "look-up without margin",
-        seed: 12,
+        seed: 45,
         change: Wire(Misdeed::LooksUpWithoutMargin),
     },
     Mutant {
@@ -114,9 +117,17 @@ pub const MUTANTS: [Mutant; 30] = [
         change: Wire(Misdeed::LooksUpInTheWindowOnly),
     },
     Mutant { name: "a name expires", seed: 3, change: Wire(Misdeed::ForgetsNames) },
-    Mutant { name: "clocks are not compared", seed: 5, change: Wire(Misdeed::ChecksNoClock) },
+    Mutant { name: "clocks are not compared", seed: 4, change: Wire(Misdeed::ChecksNoClock) },
     Mutant { name: "no fingerprint", seed: 1, change: Front(Deceit::ComparesNoContent) },
     Mutant { name: "the account of the body", seed: 1, change: Front(Deceit::BelievesTheBody) },
+    Mutant {
+        name: "an id ahead taken as a name",
+        seed: 3,
+        change: Front(Deceit::NamesWhatIsAhead),
+    },
+    Mutant { name: "a settle's id can be a key", seed: 1, change: Request(common_ids) },
+    Mutant { name: "one set of keys for all callers", seed: 1, change: Request(one_key_space) },
+    Mutant { name: "one reading for several writes", seed: 4, change: Request(old_stamps) },
 ];
 
 impl Mutant {
@@ -235,7 +246,8 @@ fn page_put(operation: &str, body: &Value) -> Option<Vec<shared::domain::Entry>>
 /// The floor becomes that of the page, whatever it was before.
 fn lower_floor(operation: &str, body: &mut Value, floors: &mut Floors) {
     if let Some(entries) = page_put(operation, body) {
-        let ids = entries.iter().filter(|entry| entry.repeatable).map(|entry| entry.id.time().ms());
+        let ids = entries.iter().map(|entry| entry.id).filter(|id| !id.is_own());
+        let ids = ids.map(|id| id.time().ms());
         let account = body["Item"]["a"]["S"].as_str().unwrap_or_default();
         floors.insert(account.to_owned(), ids.max().unwrap_or_default());
     }
@@ -353,7 +365,7 @@ fn no_receipt_guard(operation: &str, body: &mut Value) {
     // Nor is it read before.
     if operation == "GetItem" && body["Key"]["s"]["S"].as_str().is_some_and(|k| k.starts_with("G#"))
     {
-        body["Key"]["s"]["S"] = Value::from("G#none");
+        body["Key"]["s"]["S"] = Value::from("G#o#none");
     }
 }
 
@@ -385,7 +397,7 @@ fn ttl_expiry(operation: &str, body: &mut Value) {
         later(value_of(body, " x ="));
     }
     if operation == "TransactWriteItems" {
-        later(&mut body["TransactItems"][1]["Put"]["Item"]["x"]);
+        body.pointer_mut("/TransactItems/1/Put/Item/x").into_iter().for_each(later);
     }
 }
 
@@ -456,6 +468,67 @@ fn no_settled_guard(operation: &str, body: &mut Value) {
     }
 }
 
+/// Settles have ids that callers could choose.
+fn common_ids(operation: &str, body: &mut Value) {
+    if operation == "UpdateItem" && updates(body, "gs =") {
+        appended(body, |id, _| id[6] = id[6] & 0x0f | 0x70);
+    }
+}
+
+/// The receipts of operators and of services are filed alike.
+fn one_key_space(operation: &str, body: &mut Value) {
+    let file = |key: &mut Value| {
+        if let Some(hash) = key.as_str().and_then(|key| key.strip_prefix("G#o#")) {
+            *key = format!("G#s#{hash}").into();
+        }
+    };
+    match operation {
+        "GetItem" => body.pointer_mut("/Key/s/S").into_iter().for_each(file),
+        "TransactWriteItems" => {
+            body.pointer_mut("/TransactItems/0/Put/Item/s/S").into_iter().for_each(file);
+        }
+        _ => {}
+    }
+}
+
+/// Entries are stamped by a clock that was read before other calls.
+fn old_stamps(operation: &str, body: &mut Value) {
+    if operation == "UpdateItem" && !updates(body, "gs =") {
+        appended(body, |id, payload| {
+            let id = OperationId::from_bytes(*id);
+            if let Ok(mut entry) = packed::read_entry(id, payload) {
+                entry.at = Instant::from_ms(entry.at.ms() - 2 * MARGIN.ms());
+                *payload = packed::entry(&entry);
+            }
+        });
+    }
+}
+
+fn updates(body: &Value, part: &str) -> bool {
+    body["UpdateExpression"].as_str().is_some_and(|update| update.contains(part))
+}
+
+/// Changes the entries that an update appends.
+fn appended(body: &mut Value, change: impl Fn(&mut [u8; 16], &mut Vec<u8>)) {
+    let [ids, payloads] = ["wi", "wp"].map(|list| {
+        let start = format!("{list} = list_append({list}, ");
+        let update = body["UpdateExpression"].as_str().unwrap_or_default();
+        let name = update.split(&start).nth(1).and_then(|rest| rest.split(')').next());
+        name.unwrap_or_default().to_owned()
+    });
+    let bytes = |value: &Value| base64::decode(value["B"].as_str()?).ok();
+    let count = body["ExpressionAttributeValues"][&ids]["L"].as_array().map_or(0, Vec::len);
+    for place in 0..count {
+        let values = &mut body["ExpressionAttributeValues"];
+        let id = bytes(&values[&ids]["L"][place]).and_then(|id| id.try_into().ok());
+        let payload = bytes(&values[&payloads]["L"][place]);
+        let (Some(mut id), Some(mut payload)) = (id, payload) else { continue };
+        change(&mut id, &mut payload);
+        values[&ids]["L"][place] = json!({ "B": base64::encode(id) });
+        values[&payloads]["L"][place] = json!({ "B": base64::encode(payload) });
+    }
+}
+
 fn inconsistent(_: &str, body: &mut Value) {
     if let Some(fields) = body.as_object_mut() {
         fields.shift_remove("ConsistentRead");
@@ -467,7 +540,7 @@ fn freeze_by_x(operation: &str, body: &mut Value) {
     if operation != "TransactWriteItems" {
         return;
     }
-    let update = &mut body["TransactItems"][1]["Update"];
+    let Some(update) = body.pointer_mut("/TransactItems/1/Update") else { return };
     let Some(expression) = update["UpdateExpression"].as_str().map(str::to_owned) else { return };
     if expression.starts_with("SET z =") {
         let gate = value_of(update, "SET z =").clone();

@@ -29,6 +29,7 @@ use local::{server, tables, world};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
+use shared::domain::instant::Span;
 use shared::domain::{Instant, OperationId};
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
@@ -99,6 +100,25 @@ impl Stack {
     pub async fn drawing(now: Instant, entropy: Entropy) -> Stack {
         let clock = Clock::new(move || now);
         Stack::with(LocalClock::starting_at(now), clock, entropy, true).await
+    }
+
+    /// A stack at this instant whose clock goes on with tokio's, which a test pauses.
+    pub async fn paced(now: &str) -> Stack {
+        let (began, now) = (tokio::time::Instant::now(), instant(now));
+        let clock = Clock::new(move || {
+            let ms = i64::try_from(began.elapsed().as_millis()).expect("a short test");
+            now + Span::from_ms(ms)
+        });
+        Stack::with(LocalClock::starting_at(now), clock, Entropy::system(), false).await
+    }
+
+    /// Another handler on the same tables, whose clock is `ahead` of this one's.
+    pub async fn beside(&self, ahead: Span) -> Stack {
+        let World { clock, entropy, config, .. } = self.world().clone();
+        let clock = Clock::new(move || clock.now() + ahead);
+        let sdk = world::sdk(self.roles.client(self.wire.client()), "http://embedded");
+        let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
+        Stack { functions: Functions::new(world.expect("it starts")), ..self.clone() }
     }
 
     /// A stack that a browser can visit, at the address that is returned, with the Stripe inside it;

@@ -1,7 +1,7 @@
 //! An account twice: as it was, and as it would have been.
 
 use crate::domain::grant::Line;
-use crate::domain::{Credits, Debt, DebtChange, Debts, Grant, Instant, Movement};
+use crate::domain::{Credits, Debt, DebtChange, Debts, Grant, GrantId, Instant, Movement};
 
 /// A line was laid out.
 #[derive(Debug)]
@@ -107,7 +107,13 @@ impl Both {
 fn grant_of(moved: &Movement, never: &Line) -> Grant {
     match never.grants().iter().find(|grant| grant.id == moved.grant) {
         Some(grant) => Grant { left: moved.credits, ..grant.clone() },
-        None => arrived(moved, Instant::EPOCH),
+        None => {
+            let granted_at = match moved.grant {
+                GrantId::Week(at) | GrantId::Period(at) => at,
+                GrantId::Operation(id) => id.time(),
+            };
+            arrived(moved, granted_at)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::form::{HELD, KEY, PackedError, REASON, REFERENCE, REPEATABLE, Result, USER, tag};
+use super::form::{HELD, KEY, PackedError, REASON, REFERENCE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Day, Period, week};
@@ -265,19 +265,6 @@ impl Reader<'_> {
         };
         let mut text = |flag| texts.remove(&flag);
         let (user, reference, reason, key) = (text(USER), text(REFERENCE), text(REASON), text(KEY));
-        let repeatable = flags & REPEATABLE != 0;
-        Ok(Entry {
-            id,
-            repeatable,
-            at,
-            available,
-            held,
-            catalog,
-            key,
-            user,
-            reference,
-            reason,
-            what,
-        })
+        Ok(Entry { id, at, available, held, catalog, key, user, reference, reason, what })
     }
 }

@@ -1,6 +1,6 @@
 //! Values to packed bytes.
 
-use super::form::{HELD, KEY, REASON, REFERENCE, REPEATABLE, USER, tag};
+use super::form::{HELD, KEY, REASON, REFERENCE, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
@@ -161,8 +161,7 @@ impl Writer {
             (REASON, &entry.reason),
             (KEY, &entry.key),
         ];
-        let mut flags = if entry.repeatable { REPEATABLE } else { 0 };
-        flags |= if entry.held.is_zero() { 0 } else { HELD };
+        let mut flags = if entry.held.is_zero() { 0 } else { HELD };
         flags |= texts.iter().filter(|(_, text)| text.is_some()).map(|(flag, _)| flag).sum::<u8>();
         self.byte(flags);
         // Both stamps are of the same minute for most entries: the difference is short.
