@@ -65,6 +65,11 @@ impl Exchange {
         Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), url)
     }
 
+    /// The queues that functions send to: parts of sweeps, parts of audits, and dead letters.
+    pub fn queues(client: &SharedHttpClient) -> [Queue; 3] {
+        ["Sweep", "Audits", "DeadLetters"].map(|name| Exchange::queue(client.clone(), name))
+    }
+
     /// An HTTP client for both SDKs whose every request comes here.
     pub fn client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());

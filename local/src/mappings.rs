@@ -1,8 +1,10 @@
 //! What AWS does by itself: streams, the queue and the schedule bring work to the functions, as the
 //! template says.
 //!
-//! A batch that a function reports as failed is sent again from the record that failed on. What fails
-//! as often as the template allows goes to the dead letters, and blocks nothing any more.
+//! As AWS documents it (Lambda's manual, DynamoDB event source mappings, November 2026): a batch is sent
+//! again from the record on that its function reports as failed, with all that came after it; a batch
+//! with which a function fails is halved. Both for as long as the stream keeps the records, and nothing
+//! after them is sent before. A message of a queue that fails too often goes to the dead letters.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -45,8 +47,8 @@ pub struct Mappings {
     readers: BTreeMap<String, String>,
     /// None: there is no Stripe to reconcile with.
     stripe: Option<Stripe>,
-    /// How often the oldest record of a table has failed; by the table's name in the template.
-    failed: Arc<Mutex<BTreeMap<String, usize>>>,
+    /// How many records of a table are sent again at once; by the table's name in the template.
+    again: Arc<Mutex<BTreeMap<String, usize>>>,
     /// One at a time takes from the streams: a shard has one reader.
     delivering: Arc<tokio::sync::Mutex<()>>,
     dead: Arc<Mutex<Vec<Value>>>,
@@ -61,11 +63,12 @@ impl Mappings {
         streams: Streams,
         exchange: Exchange,
         bus: Bus,
-        (sweep, audits): (Queue, Queue),
+        [sweep, audits, aside]: [Queue; 3],
     ) -> Mappings {
         let relay = relay::Surroundings {
             world: world.clone(),
             bus: bus.clone(),
+            aside,
             debits: template.default_of("AnnounceDebits") == "true",
         };
         Mappings {
@@ -79,7 +82,7 @@ impl Mappings {
             audits,
             readers: template.readers(),
             stripe: None,
-            failed: Arc::default(),
+            again: Arc::default(),
             delivering: Arc::default(),
             dead: Arc::default(),
         }
@@ -89,8 +92,7 @@ impl Mappings {
     pub fn local(template: &Template, world: World, streams: Streams) -> Mappings {
         let exchange = Exchange::default();
         let client = Roles::of(template).client(exchange.client());
-        let queue = |name| Exchange::queue(client.clone(), name);
-        let queues = (queue("Sweep"), queue("Audits"));
+        let queues = Exchange::queues(&client);
         let bus = Exchange::bus(client);
         Mappings::new(template, world, streams, exchange, bus, queues)
     }
@@ -118,7 +120,7 @@ impl Mappings {
             if schedule.last(to) > from
                 && self.invoke(&schedule.function, &schedule.input).await.is_err()
             {
-                self.dead.lock().expect("no panic").push(json!({ "schedule": schedule.input }));
+                self.bury(json!({ "schedule": schedule.input }));
             }
         }
     }
@@ -140,7 +142,11 @@ impl Mappings {
                 delivered += self.deliver(mapping).await;
             }
             while let Some((queue, message)) = self.exchange.take_message() {
-                self.receive(&self.readers[&queue], message).await;
+                match self.readers.get(&queue) {
+                    Some(reader) => self.receive(reader, message).await,
+                    // Nobody reads it: that is the one of dead letters.
+                    None => self.bury(serde_json::from_str(&message).unwrap_or(message.into())),
+                }
                 delivered += 1;
             }
             if delivered == 0 {
@@ -169,54 +175,39 @@ impl Mappings {
         Some(::audit::Surroundings { world, queue, stripe })
     }
 
-    /// Delivers one batch. Returns how many records were taken from the stream or tried.
-    async fn deliver(&self, mapping: &Mapping) -> usize {
-        let table = mapping.table.as_str();
-        let tried = self.failed.lock().expect("no panic").get(table).copied().unwrap_or(0);
-        // After a failure the batch is bisected, down to the record that fails.
-        let size = if tried > 0 { 1 } else { mapping.batch };
-        let batch = self.streams.oldest(table, size);
-        if batch.is_empty() {
-            return 0;
-        }
-        let wanted: Vec<&Value> = batch.iter().filter(|record| mapping.wants(record)).collect();
-        let failing = match wanted.is_empty() {
-            true => None,
-            false => self.hand_over(&mapping.function, &wanted).await,
-        };
-        let place = failing.map(|number| {
-            let fails = |record: &Value| record["dynamodb"]["SequenceNumber"] == number;
-            batch.iter().position(fails).unwrap_or(0)
-        });
-        let mut failed = self.failed.lock().expect("no panic");
-        match place {
-            None => {
-                failed.remove(table);
-                self.streams.forget(table, batch.len());
-            }
-            Some(place) => {
-                self.streams.forget(table, place);
-                // Another record than before, unless it is the first again.
-                let times = if place == 0 { tried + 1 } else { 1 };
-                failed.insert(table.to_owned(), times);
-                if times > mapping.retries {
-                    let dead = json!({ "record": batch[place], "failed": times });
-                    self.dead.lock().expect("no panic").push(dead);
-                    failed.remove(table);
-                    self.streams.forget(table, 1);
-                }
-            }
-        }
-        batch.len()
+    fn bury(&self, dead: Value) {
+        self.dead.lock().expect("no one panics with the lock").push(dead);
     }
 
-    /// Hands a batch to a function. Returns the number of the record that it reports as failed.
-    async fn hand_over(&self, function: &str, records: &[&Value]) -> Option<Value> {
-        match self.invoke(function, &json!({ "Records": records })).await {
-            Ok(reply) => reply["batchItemFailures"][0].get("itemIdentifier").cloned(),
-            // A function that fails has failed with the first of its records.
-            Err(()) => Some(records[0]["dynamodb"]["SequenceNumber"].clone()),
+    /// Delivers one batch. Returns how many records were taken from the stream.
+    async fn deliver(&self, mapping: &Mapping) -> usize {
+        let table = mapping.table.as_str();
+        let again = self.again.lock().expect("no panic").remove(table);
+        let batch = self.streams.oldest(table, again.unwrap_or(mapping.batch));
+        let wanted: Vec<&Value> = batch.iter().filter(|record| mapping.wants(record)).collect();
+        let taken = match wanted.is_empty() {
+            true => Ok(batch.len()),
+            false => self.hand_over(&mapping.function, &wanted).await.map(|failing| {
+                let fails = |record: &Value| record["dynamodb"]["SequenceNumber"] == failing;
+                batch.iter().position(fails).unwrap_or(batch.len())
+            }),
+        };
+        let (taken, next) = match taken {
+            Ok(taken) => (taken, batch.len() - taken),
+            Err(()) => (0, batch.len().div_ceil(2)),
+        };
+        self.streams.forget(table, taken);
+        if next > 0 {
+            self.again.lock().expect("no panic").insert(table.to_owned(), next);
         }
+        taken
+    }
+
+    /// Hands a batch to a function. Returns the number of the record that it reports as failed, or
+    /// null. An error: it failed.
+    async fn hand_over(&self, function: &str, records: &[&Value]) -> Result<Value, ()> {
+        let reply = self.invoke(function, &json!({ "Records": records })).await?;
+        Ok(reply.pointer("/batchItemFailures/0/itemIdentifier").cloned().unwrap_or_default())
     }
 
     /// Hands a message to the function that reads the queue, as often as it may fail.
@@ -230,7 +221,7 @@ impl Mappings {
                 _ => {}
             }
         }
-        self.dead.lock().expect("no panic").push(json!({ "message": message }));
+        self.bury(json!({ "message": message }));
     }
 
     /// Hands a payload to a function that no route leads to, under its role.

@@ -35,8 +35,6 @@ pub struct Mapping {
     pub function: String,
     /// How many records it is sent at once.
     pub batch: usize,
-    /// How often a record that fails is sent again.
-    pub retries: usize,
     /// Patterns, one of which a record must match. None: all are sent.
     filters: Vec<Value>,
 }
@@ -115,7 +113,6 @@ impl Template {
                     table: stream.split('.').next().unwrap_or_default().to_owned(),
                     function: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
                     batch: count("BatchSize"),
-                    retries: count("MaximumRetryAttempts"),
                     filters: filters.collect(),
                 });
             }

@@ -1,5 +1,7 @@
 //! The bus: events for the rest of the company. The only place that knows EventBridge.
 
+use std::time::Duration;
+
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
@@ -14,7 +16,11 @@ use crate::world;
 /// Who says it, on the bus.
 pub const SOURCE: &str = "scrip";
 /// How many events EventBridge takes at once.
-pub const MOST: usize = 10;
+const MOST: usize = 10;
+/// How often an event that the bus does not take is sent.
+const TRIES: u32 = 4;
+/// The wait after the first try, doubled after each.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// One EventBridge bus.
 #[derive(Clone, Debug)]
@@ -23,10 +29,10 @@ pub struct Bus {
     name: String,
 }
 
-/// The bus did not take an event. It is to be sent again.
+/// Why the bus did not take an event.
 #[derive(Debug, thiserror::Error)]
-#[error("the bus did not take an event: {0}")]
-pub struct NotTaken(String);
+#[error("{0}")]
+struct NotTaken(String);
 
 impl Bus {
     pub fn new(client: Client, name: String) -> Bus {
@@ -42,10 +48,38 @@ impl Bus {
         Ok(Bus::new(Client::new(&world::aws().await), name))
     }
 
+    /// Puts events on the bus, each at least once. Returns the places of those that were not taken.
+    ///
+    /// A call holds several events of one account, and the bus may take a later one first: their order
+    /// is in `seq`. So an account that is busy is announced as fast as any.
+    pub async fn announce(&self, events: &[Event], catalog: &Catalog) -> Vec<usize> {
+        let mut waiting: Vec<usize> = (0..events.len()).collect();
+        for tried in 0..TRIES {
+            let mut refused = Vec::new();
+            for places in waiting.chunks(MOST) {
+                let call: Vec<&Event> = places.iter().map(|place| &events[*place]).collect();
+                let taken = self.put(&call, catalog).await;
+                for (place, taken) in places.iter().zip(taken) {
+                    if let Err(error) = taken {
+                        let account = events[*place].account.as_str();
+                        tracing::warn!(account, %error, "an event was not taken");
+                        refused.push(*place);
+                    }
+                }
+            }
+            waiting = refused;
+            if waiting.is_empty() {
+                break;
+            }
+            tokio::time::sleep(WAIT * (1 << tried)).await;
+        }
+        waiting
+    }
+
     /// Puts at most [`MOST`] events on the bus: for each whether it was taken.
     ///
     /// What was not answered may have been taken: sent again, it has the same id.
-    pub async fn put(&self, events: &[&Event], catalog: &Catalog) -> Vec<Result<(), NotTaken>> {
+    async fn put(&self, events: &[&Event], catalog: &Catalog) -> Vec<Result<(), NotTaken>> {
         let entries = events.iter().map(|event| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.name)

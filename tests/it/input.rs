@@ -43,7 +43,9 @@ async fn bad_bodies_are_refused_field_by_field() {
         (r#"{"action":"rich_text","quantity":0}"#.to_owned(), "quantity"),
         (r#"{"action":"rich_text","quantity":-1}"#.to_owned(), "quantity"),
         (r#"{"action":"rich_text","quantity":1.5}"#.to_owned(), "quantity"),
-        (r#"{"action":"rich_text","quantity":1e3}"#.to_owned(), "quantity"),
+        (r#"{"action":"rich_text","quantity":15e-1}"#.to_owned(), "quantity"),
+        (r#"{"action":"rich_text","quantity":1e300}"#.to_owned(), "quantity"),
+        (r#"{"action":"rich_text","quantity":9007199254740993.0}"#.to_owned(), "quantity"),
         (r#"{"action":"rich_text","quantity":"1"}"#.to_owned(), "quantity"),
         (r#"{"action":"rich_text","quantity":100001}"#.to_owned(), "quantity"),
         (r#"{"action":"rich_text","quantity":9223372036854775808}"#.to_owned(), "quantity"),
@@ -67,6 +69,23 @@ async fn bad_bodies_are_refused_field_by_field() {
     let refused = stack.post(DEBITS, "key", &large).await;
     assert_eq!((refused.status, refused.code()), (413, "body_too_large"));
     assert_eq!(stack.balance("acme").await.body, before);
+}
+
+/// Python writes 1.0 for a float that is whole, and so does Ruby.
+#[tokio::test]
+async fn a_whole_number_is_one_in_whatever_form_json_writes_it() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    let debit = |n: &str| format!(r#"{{"action":"rich_text","quantity":{n}}}"#);
+    let first = stack.post(DEBITS, "key", &debit("10")).await;
+    assert_eq!((first.status, &first.body["quantity"]), (201, &10.into()));
+    for same in ["10.0", "1e1", "1E+1", "100e-1", "10.000"] {
+        let again = stack.post(DEBITS, "key", &debit(same)).await;
+        assert_eq!((again.replayed, &again.body), (true, &first.body), "{same}: {again:?}");
+    }
+    let hold = r#"{"credits":"1","expires_in_s":600.0}"#;
+    let held = stack.post("/v1/accounts/acme/holds", "hold", hold).await;
+    assert_eq!(held.status, 201, "{held:?}");
 }
 
 #[tokio::test]

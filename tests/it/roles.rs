@@ -139,6 +139,12 @@ async fn time(shop: &Shop) {
         stack.mappings.fire(task).await.expect("swept");
     }
     stack.relay().await;
+    // A record that can never be taken.
+    let keys = json!({ "a": { "S": "no account" }, "s": { "S": "P#1#1" } });
+    let poison = json!({ "dynamodb": { "SequenceNumber": "1", "Keys": keys } });
+    let batch = json!({ "Records": [poison] });
+    let reply = stack.mappings.invoke("relay", &batch).await.expect("an answer");
+    assert_eq!(reply["batchItemFailures"], json!([]));
 }
 
 /// Of one, what is not in the other; a line each.

@@ -13,6 +13,7 @@ use shared::domain::{Account, Catalog, Credits, Instant, OperationId};
 use shared::store::Loaded;
 use tests::proof::{ACCOUNTS, WEEKS};
 
+use crate::support::wire::Fault;
 use crate::support::{Stack, instant};
 
 const WEEK_MS: i64 = 7 * 86_400_000;
@@ -185,6 +186,34 @@ async fn many_accounts_over_a_monday() {
         accounts as f64 / took.as_secs_f64()
     ));
     assert!(units <= 1.1, "{units}");
+}
+
+/// Each write is refused four times first, more often than the SDK tries by itself.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_throttled_or_in_conflict_is_not_left_out() {
+    for fault in [Fault::Throttle, Fault::Conflict, Fault::LoseReply] {
+        let stack = Stack::at("2026-11-18T12:00:00Z").await;
+        for n in 0..5 {
+            stack.open(&format!("a{n}"), "free").await;
+            assert_eq!(stack.debit(&format!("a{n}"), "some", "7").await.status, 201);
+        }
+        stack.set_clock("2026-11-23T00:00:00.001Z");
+        let mut refused = 0;
+        stack.wire.set_policy(move |operation, _| {
+            refused = if operation == "UpdateItem" { (refused + 1) % 5 } else { refused };
+            if operation == "UpdateItem" && refused != 0 { fault } else { Fault::None }
+        });
+        let part = Part::all(Task::Recharge, 1).next().expect("a part");
+        let mut last = Progress::default();
+        let swept = sweep(stack.world(), None, part, |progress| {
+            last = *progress;
+            true
+        });
+        assert_eq!(swept.await.expect("swept"), None);
+        assert_eq!((last.seen, last.done, last.broken), (5, 5, 0), "{fault:?}");
+        stack.wire.heal();
+        assert!(all(&stack).await.values().all(|account| account.settled_seq > 0), "{fault:?}");
+    }
 }
 
 /// Two handlers whose clocks are 10 s apart settle the same accounts around a boundary, in any order.

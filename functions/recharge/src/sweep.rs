@@ -2,10 +2,11 @@
 
 use lambda_runtime::Error;
 use shared::bus::Bus;
+use shared::command;
 use shared::decide::{Write, announce, settle};
 use shared::domain::{Account, Catalog, Instant};
 use shared::metrics::{Metric, Of};
-use shared::store::Loaded;
+use shared::store::{Loaded, StoreError};
 use shared::world::World;
 
 use crate::part::{Part, Progress, Task};
@@ -17,7 +18,7 @@ const READ: i32 = 100;
 /// the part that is left; None: it is done. A recharge needs no bus: the tables' streams tell of it.
 ///
 /// # Errors
-/// If the table cannot be read. What was done stays done: the part may begin anew.
+/// If the table or the bus does not answer. What was done stays done: the part may begin anew.
 pub async fn sweep(
     world: &World,
     bus: Option<&Bus>,
@@ -27,7 +28,8 @@ pub async fn sweep(
     loop {
         let catalog = world.catalog().await;
         world.may_settle()?;
-        let scan = world.store.scan(part.segment, part.of, part.after.as_ref(), READ).await?;
+        let scan = || world.store.scan(part.segment, part.of, part.after.as_ref(), READ);
+        let scan = command::retry(world, scan).await?;
         let before = part.progress;
         for account in scan.accounts {
             part.progress.seen = part.progress.seen.saturating_add(1);
@@ -45,6 +47,8 @@ pub async fn sweep(
                 Ok(done) => {
                     part.progress.done = part.progress.done.saturating_add(u64::from(done));
                 }
+                // Throttled, or a bus that is down: the part comes again.
+                Err(error) if !is_of_one_account(&error) => return Err(error),
                 Err(error) => {
                     tracing::error!(%error, "an account is left out of the sweep");
                     part.progress.broken = part.progress.broken.saturating_add(1);
@@ -97,9 +101,13 @@ async fn recharge(
     if !is_to_be_settled(account, now) {
         return Ok(false);
     }
-    let change = settle::change(account, catalog, now)?;
-    world.store.commit(&Write::account(change)).await?;
+    let change = Write::account(settle::change(account, catalog, now).map_err(StoreError::from)?);
+    command::retry(world, || world.store.commit(&change)).await?;
     Ok(true)
+}
+
+fn is_of_one_account(error: &Error) -> bool {
+    error.downcast_ref::<StoreError>().is_some_and(StoreError::is_of_one_account)
 }
 
 /// Announces the grants of the account that expire soon.
@@ -110,13 +118,10 @@ async fn expiring(
     now: Instant,
 ) -> Result<bool, Error> {
     let bus = bus.ok_or("there is no bus to announce it on")?;
-    let settled = settle::settle(&loaded.account, catalog, now)?;
+    let settled = settle::settle(&loaded.account, catalog, now).map_err(StoreError::from)?;
     let events = announce::expiring(&settled.account, now);
-    for events in events.chunks(shared::bus::MOST) {
-        let events: Vec<_> = events.iter().collect();
-        for taken in bus.put(&events, catalog).await {
-            taken?;
-        }
+    match bus.announce(&events, catalog).await.is_empty() {
+        true => Ok(!events.is_empty()),
+        false => Err("the bus did not take an event".into()),
     }
-    Ok(!events.is_empty())
 }

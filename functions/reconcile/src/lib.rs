@@ -6,7 +6,6 @@ use serde::Serialize;
 use shared::command::payment::{self, Heard, News};
 use shared::domain::{AccountId, Credits, OperationId};
 use shared::failure::Failure;
-use shared::store::StoreError;
 use shared::stripe::{self, Asking, Stripe, StripeError};
 use shared::world::World;
 
@@ -86,7 +85,7 @@ async fn hear(
         Ok(Heard::News(news)) => news,
         Ok(Heard::Known | Heard::Foreign) => return Ok(()),
         // One account's trouble is not the others'.
-        Err(Failure::Store(error @ (StoreError::Broken { .. } | StoreError::Fault(_)))) => {
+        Err(Failure::Store(error)) if error.is_of_one_account() => {
             report.unjoined += 1;
             tracing::error!(alarm = "payment_parked", %error, "a payment cannot be taken in");
             return Ok(());

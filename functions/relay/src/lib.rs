@@ -3,22 +3,28 @@
 //! A page that was written is counted into the usage of its days: the record is a wake-up and no
 //! more, what is counted is read from the table. What was written to an account is announced on the
 //! bus, from the record alone.
+//!
+//! What can never be taken, because it cannot be read, is set aside among the dead letters, and counts
+//! as taken: handed back, it would take the records after it along. What cannot be taken now is handed
+//! back, and comes again for as long as the stream keeps it.
 
-mod announcing;
 mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lambda_events::dynamodb::{Event as Batch, EventRecord};
+use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Error;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::command;
 use shared::decide::announce::{self, About, Event};
 use shared::domain::AccountId;
 use shared::store::{read_image, read_keys};
 
 pub use surroundings::Surroundings;
+
+/// The most of a record that is set aside: SQS takes 256 KB.
+const MOST_BYTES: usize = 200_000;
 
 /// What a record asks for.
 enum Record {
@@ -34,11 +40,13 @@ enum Record {
 /// # Errors
 /// If the payload is not a batch of records.
 pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value, Error> {
-    let batch: Batch = serde_json::from_value(payload)?;
+    let Some(Value::Array(records)) = payload.get("Records") else {
+        return Err("not a batch of a stream's records".into());
+    };
     let mut failed = BTreeSet::new();
     let mut pages: BTreeMap<AccountId, usize> = BTreeMap::new();
     let mut events = Vec::new();
-    for (place, record) in batch.records.iter().enumerate() {
+    for (place, record) in records.iter().enumerate() {
         match read(record) {
             Ok(Record::Page(account)) => {
                 pages.entry(account).or_insert(place);
@@ -49,42 +57,73 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
                 };
                 events.extend(written.into_iter().filter(wanted).map(|event| (place, event)));
             }
-            Err(error) => {
-                tracing::error!(record = record.event_id, %error, "a record cannot be read");
+            Err(error) if set_aside(surroundings, record, error.to_string()).await => {}
+            Err(_) => {
                 failed.insert(place);
             }
         }
     }
     for (account, place) in pages {
-        if let Err(error) = command::tally(&surroundings.world, &account).await {
-            let account = account.as_str();
-            tracing::error!(account, %error, "pages were not counted; they are tried again");
-            failed.insert(place);
+        match command::tally(&surroundings.world, &account).await {
+            Ok(_) => {}
+            Err(error)
+                if error.is_of_one_account()
+                    && set_aside(surroundings, &records[place], error.to_string()).await => {}
+            Err(error) => {
+                let account = account.as_str();
+                tracing::error!(account, %error, "pages were not counted; they are tried again");
+                failed.insert(place);
+            }
         }
     }
-    failed.extend(announcing::announce(surroundings, events).await);
+    let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
+    let catalog = &*surroundings.world.catalog().await;
+    let refused = surroundings.bus.announce(&events, catalog).await;
+    failed.extend(refused.into_iter().map(|refused| places[refused]));
     let mut response = DynamoDbEventResponse::default();
     if let Some(first) = failed.first() {
         let mut failure = DynamoDbBatchItemFailure::default();
-        failure.item_identifier = batch.records[*first].change.sequence_number.clone();
+        let number = records[*first]["dynamodb"]["SequenceNumber"].as_str();
+        failure.item_identifier = number.map(str::to_owned);
         response.batch_item_failures.push(failure);
     }
     Ok(serde_json::to_value(response)?)
 }
 
+/// Puts a record among the dead letters, without its images if it is too large with them. False: the
+/// queue did not take it.
+async fn set_aside(surroundings: &Surroundings, record: &Value, error: String) -> bool {
+    let id = record["eventID"].as_str();
+    tracing::error!(record = id, %error, "a record is set aside");
+    let mut kept = json!({ "record": record, "error": error });
+    if kept.to_string().len() > MOST_BYTES {
+        for image in ["NewImage", "OldImage"] {
+            kept["record"]["dynamodb"][image] = Value::Null;
+        }
+    }
+    match surroundings.aside.send(&[kept.to_string()]).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(%error, "and could not be: it comes again");
+            false
+        }
+    }
+}
+
 /// A record is of a row of the ledger, by its keys; or of an account, with images.
-fn read(record: &EventRecord) -> Result<Record, Error> {
-    if let Some(account) = read_keys(record.change.keys.clone())? {
+fn read(record: &Value) -> Result<Record, Error> {
+    let record: EventRecord = serde_json::from_value(record.clone())?;
+    if let Some(account) = read_keys(record.change.keys)? {
         return Ok(Record::Page(account));
     }
     if record.change.new_image.is_empty() {
         // An account that was removed announces nothing.
         return Ok(Record::Account(Vec::new()));
     }
-    let after = read_image(record.change.new_image.clone())?;
+    let after = read_image(record.change.new_image)?;
     let before = match record.change.old_image.is_empty() {
         true => None,
-        false => Some(read_image(record.change.old_image.clone())?),
+        false => Some(read_image(record.change.old_image)?),
     };
     Ok(Record::Account(announce::written(before.as_ref(), &after)))
 }

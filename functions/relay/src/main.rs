@@ -6,6 +6,7 @@ use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::config::required;
+use shared::queue::Queue;
 use shared::telemetry;
 use shared::world::World;
 
@@ -15,7 +16,8 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let debits = required("ANNOUNCE_DEBITS")? == "true";
     let world = World::from_env(clock).await?;
-    let surroundings = Surroundings { world, bus: Bus::from_env().await?, debits };
+    let (bus, aside) = (Bus::from_env().await?, Queue::from_env().await?);
+    let surroundings = Surroundings { world, bus, aside, debits };
     run(service_fn(async |event: LambdaEvent<Value>| {
         relay::answer(&surroundings, event.payload).await
     }))

@@ -1,6 +1,7 @@
 //! The surroundings of the function: what it needs for any of its work.
 
 use shared::bus::Bus;
+use shared::queue::Queue;
 use shared::world::World;
 
 /// What the function needs besides its world.
@@ -8,6 +9,8 @@ use shared::world::World;
 pub struct Surroundings {
     pub world: World,
     pub bus: Bus,
+    /// Where a record goes that can never be taken.
+    pub aside: Queue,
     /// Whether each debit is announced too: one event costs as much as a debit.
     pub debits: bool,
 }

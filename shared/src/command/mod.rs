@@ -98,6 +98,18 @@ where
     Err(StoreError::Exhausted { tries: TRIES }.into())
 }
 
+/// Makes a call that others do not wait for again while it is throttled or in conflict, as often as one
+/// that somebody waits for.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn retry<T, F>(world: &World, call: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    retried(&Run::begin(world, &*world.catalog().await), call).await
+}
+
 async fn retried<T, F>(run: &Run<'_>, mut read: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,

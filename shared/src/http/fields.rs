@@ -63,7 +63,8 @@ impl Fields {
 
     /// An optional whole number from 1 up.
     pub(super) fn quantity(&mut self, field: &str) -> Option<u64> {
-        let quantity = self.take(field)?.as_u64().filter(|n| *n > 0);
+        let quantity = whole(&self.take(field)?).and_then(|n| u64::try_from(n).ok());
+        let quantity = quantity.filter(|n| *n > 0);
         if quantity.is_none() {
             self.wrong(field, "must be a whole number, at least 1");
         }
@@ -76,7 +77,8 @@ impl Fields {
         field: &str,
         range: std::ops::RangeInclusive<i64>,
     ) -> Option<i64> {
-        let number = self.take(field)?.as_i64().filter(|n| range.contains(n));
+        let number = whole(&self.take(field)?).and_then(|n| i64::try_from(n).ok());
+        let number = number.filter(|n| range.contains(n));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
             self.wrong(field, format!("must be a whole number from {least} to {most}"));
@@ -218,6 +220,15 @@ impl Fields {
             _ => Err(Refusal::InvalidRequest { fields: self.problems }),
         }
     }
+}
+
+/// A whole number, however JSON writes it: `1`, `1.0` and `1e0` are one number (RFC 8259, 6), and some
+/// languages write the second.
+fn whole(value: &Value) -> Option<i128> {
+    let Value::Number(number) = value else { return None };
+    // Written anew, what is whole and was no integer ends in `.0`.
+    let text = number.to_string();
+    text.strip_suffix(".0").unwrap_or(&text).parse().ok()
 }
 
 /// A JSON object with its fields as they were sent, repeated ones too.

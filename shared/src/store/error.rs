@@ -52,6 +52,12 @@ fn too_far(error: &(dyn std::error::Error + 'static)) -> Option<TooFar> {
 }
 
 impl StoreError {
+    /// Whether one account's items are the trouble, and nobody else's: others can be gone on with, and
+    /// sending it again is no use.
+    pub fn is_of_one_account(&self) -> bool {
+        matches!(self, StoreError::Broken { .. } | StoreError::Fault(_))
+    }
+
     pub(super) fn of<E>(error: SdkError<E>) -> StoreError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

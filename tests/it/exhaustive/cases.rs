@@ -1,7 +1,7 @@
 //! The small cases: an account in every state that sends a debit another way, and what is asked of it.
 
 use super::bench::{ACCOUNT, Asked, Bench, exchange};
-use tests::simulation::auditor::Exchange;
+use tests::simulation::auditor::{self, Exchange};
 
 /// A state of the account, and the way that a debit takes through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) fn operator(
 ) -> Asked {
     let path = format!("/v1/accounts/{ACCOUNT}{path}");
     let (key, body) = (key.to_owned(), body.to_owned());
-    let asked = vec![(key.clone(), credits)];
+    let asked = vec![(format!("{}{key}", auditor::space(method, &path)), credits)];
     Asked { method, path, key: Some(key), body, asked }
 }
 

@@ -52,7 +52,11 @@ fn goes_somewhere(template: &Value, function: &Value, event: &Value) -> Result<(
         // Its caller waits for the answer.
         "HttpApi" => Ok(()),
         "DynamoDB" => {
-            bounded(&properties["MaximumRetryAttempts"])?;
+            let (tries, age_s) =
+                (&properties["MaximumRetryAttempts"], &properties["MaximumRecordAgeInSeconds"]);
+            if *tries != -1 || *age_s != 86_400 {
+                return Err("records are given up before their stream forgets them".to_owned());
+            }
             let partly = properties["FunctionResponseTypes"]
                 .as_array()
                 .is_some_and(|types| types.iter().any(|kind| kind == "ReportBatchItemFailures"));

@@ -189,9 +189,9 @@ const MISTAKES: &[Mistake] = &[
     ),
     (
         "failures go somewhere",
-        "no number of tries",
+        "records are given up before their stream forgets them",
         "Relay/Properties/Events/Pages/Properties/MaximumRetryAttempts",
-        || json!(-1),
+        || json!(20),
     ),
     (
         "failures go somewhere",

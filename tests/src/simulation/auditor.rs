@@ -30,6 +30,15 @@ pub struct Answered {
 /// What stands before a key of an operator.
 pub const OPERATORS: &str = "operator ";
 
+/// What stands before the key of such a request: those of operators are not those of services.
+pub fn space(method: &str, path: &str) -> &'static str {
+    let ends = ["/grants", "/freeze", "/unfreeze", "/debt/waive"];
+    match method == "PUT" || ends.iter().any(|end| path.ends_with(end)) {
+        true => OPERATORS,
+        false => "",
+    }
+}
+
 /// What is wrong with an account, in words.
 pub type Audited<T> = Result<T, String>;
 

@@ -26,13 +26,8 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// What stands before its key: those of operators are not those of services.
     fn space(&self) -> &'static str {
-        let ends = ["/grants", "/freeze", "/unfreeze", "/debt/waive"];
-        match self.method == "PUT" || ends.iter().any(|end| self.path.ends_with(end)) {
-            true => auditor::OPERATORS,
-            false => "",
-        }
+        auditor::space(self.method, &self.path)
     }
 }
 

@@ -195,10 +195,10 @@ impl Stack {
         let world = world.with_session_keys(Secret::fixed(KEYS));
         let exchange = Exchange::default();
         let client = roles.client(exchange.client());
-        let queues = ["Sweep", "Audits"].map(|name| Exchange::queue(client.clone(), name));
+        let queues = Exchange::queues(&client);
         let bus = Exchange::bus(client);
         let mappings =
-            Mappings::new(&template, world.clone(), streams.clone(), exchange, bus, queues.into());
+            Mappings::new(&template, world.clone(), streams.clone(), exchange, bus, queues);
         let functions = Functions::new(world);
         Stack { functions, clock: local, wire, roles, streams, mappings, emitted }
     }

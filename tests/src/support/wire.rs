@@ -26,6 +26,8 @@ pub enum Fault {
     FailAfter,
     /// It does not arrive: DynamoDB asks for less.
     Throttle,
+    /// It does not arrive: a transaction is in its way.
+    Conflict,
     /// It arrives, and its reply says that it is years earlier.
     OldDate,
 }
@@ -165,6 +167,10 @@ impl Wire {
             Fault::LoseRequest => return Err(lost()),
             Fault::Throttle => {
                 let kind = "com.amazonaws.dynamodb.v20120810#ThrottlingException";
+                return refusal(400, kind);
+            }
+            Fault::Conflict => {
+                let kind = "com.amazonaws.dynamodb.v20120810#TransactionConflictException";
                 return refusal(400, kind);
             }
             Fault::None | Fault::LoseReply | Fault::FailAfter | Fault::OldDate => {}
