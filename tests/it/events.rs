@@ -123,6 +123,25 @@ async fn what_cannot_be_in_an_address_is_answered_and_ends_no_function() {
         let reply = gateway::answer(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
+    // What a client says of itself, and what no gateway sends.
+    let changes: [(fn(&mut Value), u16); 9] = [
+        (|e| e["headers"]["host"] = "a b".into(), 401),
+        (|e| e["headers"]["host"] = "[::1".into(), 401),
+        (|e| e["headers"]["host"] = "api.example.com:99999".into(), 401),
+        (|e| e["headers"]["x-forwarded-proto"] = "https, https".into(), 401),
+        (|e| e["headers"]["x-forwarded-proto"] = "h".repeat(70).into(), 401),
+        (|e| e["rawPath"] = "x y".into(), 404),
+        (|e| e["rawPath"] = format!("/{}", "x".repeat(66_000)).into(), 404),
+        (|e| e["rawQueryString"] = " ".repeat(22_000).into(), 404),
+        (|e| (e["isBase64Encoded"], e["body"]) = (true.into(), "no base64".into()), 404),
+    ];
+    for (change, status) in changes {
+        let mut event = sent.clone();
+        change(&mut event);
+        let handle = async |request| balance::handle(stack.world(), request).await;
+        let reply = gateway::answer(event.clone(), handle).await;
+        assert_eq!(reply["statusCode"], status, "{event}: {reply}");
+    }
     for foreign in [json!(null), json!([]), json!({}), json!({ "rawPath": 1 })] {
         let handle = async |request| balance::handle(stack.world(), request).await;
         assert_eq!(gateway::answer(foreign, handle).await["statusCode"], 404);

@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use lambda_http::http::header::SET_COOKIE;
+use lambda_http::http::header::{HOST, SET_COOKIE};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Error, LambdaEvent, Request, Response, lambda_runtime, service_fn};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -27,6 +29,8 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+/// The longest address, encoded: six times what the gateway lets through, and what `http` takes.
+const MOST_ADDRESS_BYTES: usize = 60 * 1024;
 /// What a path cannot have besides: with it the query would begin.
 const PATH: &AsciiSet = &QUERY.add(b'?');
 
@@ -53,8 +57,9 @@ pub async fn answer(event: Event, handle: impl AsyncFnOnce(Request) -> Response<
 
 /// The request of an event. None: it is not of the gateway.
 ///
-/// The gateway hands over the path decoded: `%20` is a space there. `lambda_http` panics at what it
-/// cannot make an address of, and a panic ends the process, so it is encoded again first.
+/// `lambda_http` panics at what it cannot make an address of, and at a body that is not the base64 it is
+/// said to be; and a panic ends the process. The gateway hands over the path decoded, `%20` is a space
+/// there, so it is encoded again first; and what the client says of host and scheme is kept out.
 pub fn request(mut event: Event) -> Option<Request> {
     for (name, encoded) in [("rawPath", PATH), ("rawQueryString", QUERY)] {
         if let Some(Value::String(text)) = event.get_mut(name) {
@@ -62,8 +67,20 @@ pub fn request(mut event: Event) -> Option<Request> {
         }
     }
     // Not as text again: `lambda_http` would parse that twice, to find out what kind of event it is.
-    let request: ApiGatewayV2httpRequest = serde_json::from_value(event).ok()?;
-    Some(LambdaRequest::ApiGatewayV2(request).into())
+    let mut request: ApiGatewayV2httpRequest = serde_json::from_value(event).ok()?;
+    let path = request.raw_path.as_deref().unwrap_or_default();
+    let length = path.len() + request.raw_query_string.as_ref().map_or(0, String::len);
+    let body = request.body.as_deref().filter(|_| request.is_base64_encoded).unwrap_or_default();
+    if !path.starts_with('/') || length > MOST_ADDRESS_BYTES || STANDARD.decode(body).is_err() {
+        return None;
+    }
+    let host = request.headers.remove(HOST);
+    request.request_context.domain_name = None;
+    let mut request: Request = LambdaRequest::ApiGatewayV2(request).into();
+    if let Some(host) = host {
+        request.headers_mut().insert(HOST, host);
+    }
+    Some(request)
 }
 
 /// A response in the form that the gateway takes.

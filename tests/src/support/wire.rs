@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -12,6 +13,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use local::embedded::Embedded;
 use serde_json::Value;
+
+use super::emulator;
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,11 +38,13 @@ pub enum Fault {
 /// Decides over each request, by its operation and its place since the policy was set.
 pub type Policy = Box<dyn FnMut(&str, usize) -> Fault + Send>;
 
-/// What the requests cost, as DynamoDB says it.
+/// What the requests cost: as DynamoDB says it, and as AWS documents it for what was refused.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Costs {
     pub calls: BTreeMap<String, usize>,
+    /// Those of refused writes among them.
     pub write_units: f64,
+    pub refused_units: f64,
     pub read_units: f64,
     /// The items that came back.
     pub items: usize,
@@ -59,6 +64,8 @@ struct State {
     /// The tables whose items are kept after each write, and what was kept.
     kept: Option<(Vec<String>, Vec<Vec<Items>>)>,
     policy: Option<Policy>,
+    /// How long a request and its reply are on their way, together.
+    call: Duration,
     requests: usize,
     costs: Costs,
     last: BTreeMap<String, Value>,
@@ -97,6 +104,11 @@ impl Wire {
     /// From now on, nothing fails.
     pub fn heal(&self) {
         self.state.lock().expect("no one panics with the lock").policy = None;
+    }
+
+    /// From now on, a call takes so long: half of it there, half of it back.
+    pub fn set_call(&self, call: Duration) {
+        self.state.lock().expect("no one panics with the lock").call = call;
     }
 
     /// The body of the last request of this operation, as the SDK sent it.
@@ -157,9 +169,7 @@ impl Wire {
             let mut state = self.state.lock().expect("no one panics with the lock");
             let place = state.requests;
             state.requests += 1;
-            let body = request.body().bytes().unwrap_or_default();
-            let body = serde_json::from_slice(body).unwrap_or_default();
-            state.last.insert(operation.clone(), body);
+            state.last.insert(operation.clone(), parsed(request.body().bytes()));
             state.policy.as_mut().map_or(Fault::None, |policy| policy(&operation, place))
         };
         let lost = || ConnectorError::io("the wire broke".into());
@@ -175,8 +185,12 @@ impl Wire {
             }
             Fault::None | Fault::LoseReply | Fault::FailAfter | Fault::OldDate => {}
         }
+        let half = self.state.lock().expect("no one panics with the lock").call / 2;
+        tokio::time::sleep(half).await;
+        let sent: Value = parsed(request.body().bytes());
         let mut response = self.table.call(counted(request)).await?;
-        self.count(&operation, &response);
+        self.count(&operation, &sent, &response);
+        tokio::time::sleep(half).await;
         let reads = ["GetItem", "Query", "Scan"].contains(&operation.as_str());
         if !reads && response.status().is_success() {
             self.keep_moment().await;
@@ -194,9 +208,35 @@ impl Wire {
         }
     }
 
-    fn count(&self, operation: &str, response: &HttpResponse) {
-        let body: Value =
-            serde_json::from_slice(response.body().bytes().unwrap_or_default()).unwrap_or_default();
+    /// What a refused write costs: it is charged by the item that refused, and no emulator says so
+    /// ("Read and write operations", DynamoDB's manual, November 2026: "the amount consumed depends on
+    /// the size of the existing item, or a minimum of 1"). Of a cancelled transaction nothing is
+    /// documented: each of its items is counted as if it had been written.
+    fn refused_units(&self, sent: &Value, answer: &Value) -> f64 {
+        let kind = answer["__type"].as_str().unwrap_or_default();
+        let units = |write: &Value| {
+            let key = write.get("Key").or(write.get("Item"));
+            let key = ["a", "s"].iter().filter_map(|name| Some((*name, key?.get(name)?)));
+            let key: serde_json::Map<String, Value> =
+                key.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            let get = serde_json::json!({ "TableName": write["TableName"], "Key": key });
+            emulator::units(&self.past(&get, "GetItem")["Item"])
+        };
+        if kind.ends_with("ConditionalCheckFailedException") {
+            return units(sent);
+        }
+        let parts =
+            sent["TransactItems"].as_array().filter(|_| kind.contains("TransactionCanceled"));
+        let parts = parts.into_iter().flatten().filter_map(Value::as_object);
+        parts.flat_map(|part| part.values()).map(|write| 2.0 * units(write)).sum()
+    }
+
+    fn count(&self, operation: &str, sent: &Value, response: &HttpResponse) {
+        let body: Value = parsed(response.body().bytes());
+        let refused_units = match response.status().is_success() {
+            true => 0.0,
+            false => self.refused_units(sent, &body),
+        };
         let consumed = match &body["ConsumedCapacity"] {
             Value::Array(tables) => tables.clone(),
             one => vec![one.clone()],
@@ -208,9 +248,14 @@ impl Wire {
         state.costs.items += items + usize::from(body.get("Item").is_some());
         match operation {
             "GetItem" | "Query" | "Scan" => state.costs.read_units += units,
-            _ => state.costs.write_units += units,
+            _ => state.costs.write_units += units + refused_units,
         }
+        state.costs.refused_units += refused_units;
     }
+}
+
+fn parsed(body: Option<&[u8]>) -> Value {
+    serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default()
 }
 
 /// The same request, asking for what it costs.
