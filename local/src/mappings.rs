@@ -187,10 +187,17 @@ impl Mappings {
         let wanted: Vec<&Value> = batch.iter().filter(|record| mapping.wants(record)).collect();
         let taken = match wanted.is_empty() {
             true => Ok(batch.len()),
-            false => self.hand_over(&mapping.function, &wanted).await.map(|failing| {
-                let fails = |record: &Value| record["dynamodb"]["SequenceNumber"] == failing;
-                batch.iter().position(fails).unwrap_or(batch.len())
-            }),
+            false => {
+                self.hand_over(&mapping.function, &wanted).await.map(|failing| match failing {
+                    None => batch.len(),
+                    // One that is none of the batch fails all of it.
+                    Some(failing) => {
+                        let fails =
+                            |record: &Value| record["dynamodb"]["SequenceNumber"] == failing;
+                        batch.iter().position(fails).unwrap_or(0)
+                    }
+                })
+            }
         };
         let (taken, next) = match taken {
             Ok(taken) => (taken, batch.len() - taken),
@@ -203,11 +210,12 @@ impl Mappings {
         taken
     }
 
-    /// Hands a batch to a function. Returns the number of the record that it reports as failed, or
-    /// null. An error: it failed.
-    async fn hand_over(&self, function: &str, records: &[&Value]) -> Result<Value, ()> {
+    /// Hands a batch to a function. Returns the number of the record that it reports as failed, if it
+    /// does. An error: it failed.
+    async fn hand_over(&self, function: &str, records: &[&Value]) -> Result<Option<Value>, ()> {
         let reply = self.invoke(function, &json!({ "Records": records })).await?;
-        Ok(reply.pointer("/batchItemFailures/0/itemIdentifier").cloned().unwrap_or_default())
+        let failure = reply.pointer("/batchItemFailures/0");
+        Ok(failure.map(|failure| failure["itemIdentifier"].clone()))
     }
 
     /// Hands a message to the function that reads the queue, as often as it may fail.

@@ -68,7 +68,7 @@ impl Bus {
                 }
             }
             waiting = refused;
-            if waiting.is_empty() {
+            if waiting.is_empty() || tried + 1 == TRIES {
                 break;
             }
             tokio::time::sleep(WAIT * (1 << tried)).await;

@@ -268,7 +268,7 @@ async fn every_good_entry_is_announced_and_poison_set_aside_whatever_fails() {
             _ => broken["dynamodb"] = json!({ "SequenceNumber": "poison", "Keys": "none" }),
         }
         records.insert(poison, broken);
-        let mut place = 0;
+        let (mut place, mut lost) = (0, 0);
         while place < records.len() {
             let size = random.random_range(1..=25);
             let mut batch = &records[place..records.len().min(place + size)];
@@ -278,7 +278,10 @@ async fn every_good_entry_is_announced_and_poison_set_aside_whatever_fails() {
                 let number = |record: &Value| record["dynamodb"]["SequenceNumber"].clone();
                 let taken = match reply["batchItemFailures"][0].get("itemIdentifier") {
                     // Delivered; now and then the checkpoint is lost, and it is delivered again.
-                    None if random.random_ratio(1, 5) => 0,
+                    None if random.random_ratio(1, 5) => {
+                        lost += 1;
+                        0
+                    }
                     None => batch.len(),
                     // From the record that failed on it is sent again, with all that came after it.
                     Some(failed) => {
@@ -289,15 +292,17 @@ async fn every_good_entry_is_announced_and_poison_set_aside_whatever_fails() {
                 (place, batch) = (place + taken, &batch[taken..]);
             }
         }
-        let mut poisoned = BTreeSet::new();
+        let mut copies = 0;
         while let Some((queue, message)) = exchange.take_message() {
             let message: Value = serde_json::from_str(&message).expect("JSON");
             assert_eq!(queue, "DeadLetters");
             assert!(message["error"].is_string(), "{message}");
             let number = &message["record"]["dynamodb"]["SequenceNumber"];
-            poisoned.insert(number.as_str().expect("a number").to_owned());
+            assert_eq!(number, "poison", "SEED={seed}");
+            copies += 1;
         }
-        assert_eq!(poisoned, BTreeSet::from(["poison".to_owned()]), "SEED={seed}");
+        // Once, but for the times that its batch was taken and the checkpoint lost.
+        assert!((1..=1 + lost).contains(&copies), "SEED={seed}: {copies} copies");
         let events: Vec<_> = exchange.events(0).iter().map(|e| e["event"].clone()).collect();
         let mut announced = first_times(&events);
         // Their order is in their numbers.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use client::{ChargeError, Client, Error, Transport, TransportError, Uuid, Work};
 use lambda_http::Body;
+use shared::domain::instant::Span;
 
 use crate::support::Stack;
 
@@ -163,6 +164,38 @@ async fn without_credits_or_an_answer_the_work_is_not_begun() {
     assert_eq!(balance(&stack).await.1, "2");
     stack.set_clock("2026-11-18T12:06:00Z");
     assert_eq!(balance(&stack).await, ("25".to_owned(), "0".to_owned()));
+}
+
+/// The client's clock is a minute ahead. It takes another key only where nothing can have happened by
+/// the first one.
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_clock_is_ahead_is_charged_once() {
+    let (stack, _) = stage(|_| Loss::None).await;
+    for (fails, charges) in [
+        ((|_| Loss::None) as fn(usize) -> Loss, true),
+        (|n| if n == 0 { Loss::Request } else { Loss::None }, false),
+    ] {
+        let world = stack.world().clone();
+        let ids = move || {
+            let ahead = world.clock.now() + Span::from_s(60);
+            Uuid::from_bytes(*world.entropy.mint(ahead).bytes())
+        };
+        let before = balance(&stack).await;
+        let way = Way { stack: stack.clone(), sent: Arc::default(), fails };
+        let client = Client::with_ids(way, ids);
+        let charged = client.charge(images(4), async { Ok::<_, Error>(((), 3)) }).await;
+        match charges {
+            true => {
+                let receipt = charged.expect("charged").receipt.expect("a receipt");
+                assert_eq!(receipt["credits"], "1.5");
+                assert_eq!(balance(&stack).await, ("23.5".to_owned(), "0".to_owned()));
+            }
+            false => {
+                assert!(matches!(charged, Err(ChargeError::Held(Error::Unknown { .. }))));
+                assert_eq!(balance(&stack).await, before);
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -124,7 +124,8 @@ async fn what_cannot_be_in_an_address_is_answered_and_ends_no_function() {
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
     // What a client says of itself, and what no gateway sends.
-    let changes: [(fn(&mut Value), u16); 9] = [
+    type Change = fn(&mut Value);
+    let changes: [(Change, u16); 9] = [
         (|e| e["headers"]["host"] = "a b".into(), 401),
         (|e| e["headers"]["host"] = "[::1".into(), 401),
         (|e| e["headers"]["host"] = "api.example.com:99999".into(), 401),

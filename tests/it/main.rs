@@ -46,6 +46,7 @@ mod scenarios;
 mod secrets;
 mod sessions;
 mod simulation;
+mod stamps;
 mod start;
 mod states;
 mod stories;

@@ -318,7 +318,9 @@ async fn the_start_page_is_accessible_and_moves_the_clock_of_the_page() {
     assert_eq!(tab.text(NUMBER), "2");
     let soon = "document.querySelector('#hero time').textContent";
     tab.until(&format!("{soon}.endsWith('(in\\u00a04\\u00a0days)')"));
-    // The clock goes on for two days: no credit moves, and the page still goes by it.
+    // The clock goes on for two days: no credit moves, and the page still goes by it. What is asked while
+    // it moves is not answered, so nothing may be on its way.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     shop.stack.set_clock("2026-11-20T12:00:00Z");
     tab.eval("document.dispatchEvent(new Event('visibilitychange'))");
     tab.until(&format!("{soon}.endsWith('(in\\u00a02\\u00a0days)')"));

@@ -152,10 +152,10 @@ async fn many_accounts_over_a_monday() {
     let mut messages: Vec<Part> = Part::all(Task::Recharge, 8).collect();
     let (mut kills, began) = (0, std::time::Instant::now());
     while let Some(part) = messages.pop() {
-        let mut requests = random.random_range(1..40);
+        let mut left = random.random_range(1..4_000);
         let goes_on = |_: &Progress| {
-            requests -= 1;
-            requests > 0
+            left -= 1;
+            left > 0
         };
         let rest = sweep(world, None, part.clone(), goes_on).await.expect("swept");
         match rest {

@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// How often an operation is sent at most; with the waits in between, for some 3 s and the time that
-/// its answers take.
+/// How often an operation is sent at most; with the waits in between, for 3 s and the time that its answers
+/// take, and longer where they ask for it.
 const TRIES: u32 = 6;
-/// The wait after the first try, doubled after each.
+/// The wait after the first try, doubled after each; more, if the answer asks for it,
 const WAIT: Duration = Duration::from_millis(100);
+/// but no more than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How a request reaches Scrip: over HTTPS and signed for IAM, or as a call in the same process.
 pub trait Transport: Clone + Send + Sync + 'static {
@@ -69,10 +71,12 @@ impl<T: Transport> Client<T> {
             fields.retain(|_, value| !value.is_null());
         }
         let mut cause = String::new();
+        // Whether an attempt with this key ended without an answer that says how.
+        let mut unknown = false;
+        let mut wait = Duration::ZERO;
         for tried in 0..TRIES {
-            if tried > 0 {
-                tokio::time::sleep(WAIT * (1 << (tried - 1))).await;
-            }
+            tokio::time::sleep(wait).await;
+            wait = WAIT * (1 << tried);
             let request = http::Request::post(path)
                 .header("content-type", "application/json")
                 .header("idempotency-key", key.to_string())
@@ -82,17 +86,27 @@ impl<T: Transport> Client<T> {
                 Err(error) => return Err(refused(400, &Value::Null, &error.to_string())),
             };
             cause = match self.transport.send(request).await {
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    unknown = true;
+                    error.to_string()
+                }
                 Ok(response) => {
                     let status = response.status();
+                    wait = wait.max(retry_after(&response).min(LONGEST_WAIT));
                     let answer = serde_json::from_str(response.body()).unwrap_or(Value::Null);
                     match status.as_u16() {
                         200..300 => return Ok(answer),
                         // It may have happened, or did not: the same key finds out.
-                        429 | 500.. => format!("{status} {answer}"),
-                        // Nothing happened for certain. A key without a time is dated by Scrip's clock.
+                        429 | 500.. => {
+                            unknown = true;
+                            format!("{status} {answer}")
+                        }
+                        // Nothing happened by this key, if no attempt before may have. One without a time
+                        // is dated by Scrip's clock.
                         400 if answer["code"] == "key_ahead" => {
-                            key = Uuid::new_v4();
+                            if !unknown {
+                                key = Uuid::new_v4();
+                            }
                             format!("{status} {answer}")
                         }
                         other => return Err(refused(other, &answer, response.body())),
@@ -102,6 +116,13 @@ impl<T: Transport> Client<T> {
         }
         Err(Error::Unknown { tries: TRIES, cause })
     }
+}
+
+/// How long Scrip asks to wait.
+fn retry_after(response: &http::Response<String>) -> Duration {
+    let header = response.headers().get(http::header::RETRY_AFTER);
+    let seconds = header.and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
 }
 
 fn refused(status: u16, problem: &Value, otherwise: &str) -> Error {

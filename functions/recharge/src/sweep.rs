@@ -14,7 +14,7 @@ use crate::part::{Part, Progress, Task};
 /// How many accounts one request reads: 100 of 1 KB are 12.5 read units, as stale reads.
 const READ: i32 = 100;
 
-/// Sweeps from where `part` begins while `goes_on`, which is asked after each request, says so. Returns
+/// Sweeps from where `part` begins while `goes_on`, which is asked after each account, says so. Returns
 /// the part that is left; None: it is done. A recharge needs no bus: the tables' streams tell of it.
 ///
 /// # Errors
@@ -30,8 +30,9 @@ pub async fn sweep(
         world.may_settle()?;
         let scan = || world.store.scan(part.segment, part.of, part.after.as_ref(), READ);
         let scan = command::retry(world, scan).await?;
-        let before = part.progress;
+        let mut before = part.progress;
         for account in scan.accounts {
+            let id = account.as_ref().ok().map(|loaded| loaded.account.id.clone());
             part.progress.seen = part.progress.seen.saturating_add(1);
             let done = match account {
                 Ok(loaded) => {
@@ -48,17 +49,23 @@ pub async fn sweep(
                     part.progress.done = part.progress.done.saturating_add(u64::from(done));
                 }
                 // Throttled, or a bus that is down: the part comes again.
-                Err(error) if !is_of_one_account(&error) => return Err(error),
+                Err(error) if !is_of_one_account(&error) => {
+                    count(world, &mut before, &part);
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::error!(%error, "an account is left out of the sweep");
                     part.progress.broken = part.progress.broken.saturating_add(1);
                 }
             }
+            // Each may have taken as long as a request.
+            if let Some(id) = id.filter(|_| !goes_on(&part.progress)) {
+                count(world, &mut before, &part);
+                part.after = Some(id);
+                return Ok(Some(part));
+            }
         }
-        if part.task == Task::Recharge {
-            count(world, &before, &part);
-        }
-        let goes_on = goes_on(&part.progress);
+        count(world, &mut before, &part);
         part.after = scan.next;
         if part.after.is_none() {
             let (task, segment) = (part.task.name(), part.segment);
@@ -66,17 +73,18 @@ pub async fn sweep(
             tracing::info!(task, segment, seen, done, broken, "a segment was swept");
             return Ok(None);
         }
-        if !goes_on {
-            return Ok(Some(part));
-        }
     }
 }
 
 /// Emits what one request of a recharge came to: who watches Monday sees it move.
-fn count(world: &World, before: &Progress, part: &Part) {
+fn count(world: &World, before: &mut Progress, part: &Part) {
+    if part.task != Task::Recharge {
+        return;
+    }
     let Progress { seen, done, broken } = part.progress;
     let (seen, done) = (seen - before.seen, done - before.done);
     let broken = broken - before.broken;
+    *before = part.progress;
     world.metrics.add(Metric::AccountsSeen, seen);
     world.metrics.add(Metric::AccountsSettled, done);
     world.metrics.add(Metric::AccountsSkipped, seen - done - broken);

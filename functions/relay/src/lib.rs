@@ -43,7 +43,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
     let Some(Value::Array(records)) = payload.get("Records") else {
         return Err("not a batch of a stream's records".into());
     };
-    let mut failed = BTreeSet::new();
+    let (mut failed, mut unreadable) = (BTreeSet::new(), Vec::new());
     let mut pages: BTreeMap<AccountId, usize> = BTreeMap::new();
     let mut events = Vec::new();
     for (place, record) in records.iter().enumerate() {
@@ -57,18 +57,13 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
                 };
                 events.extend(written.into_iter().filter(wanted).map(|event| (place, event)));
             }
-            Err(error) if set_aside(surroundings, record, error.to_string()).await => {}
-            Err(_) => {
-                failed.insert(place);
-            }
+            Err(error) => unreadable.push((place, error.to_string())),
         }
     }
     for (account, place) in pages {
         match command::tally(&surroundings.world, &account).await {
             Ok(_) => {}
-            Err(error)
-                if error.is_of_one_account()
-                    && set_aside(surroundings, &records[place], error.to_string()).await => {}
+            Err(error) if error.is_of_one_account() => unreadable.push((place, error.to_string())),
             Err(error) => {
                 let account = account.as_str();
                 tracing::error!(account, %error, "pages were not counted; they are tried again");
@@ -80,6 +75,13 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
     let catalog = &*surroundings.world.catalog().await;
     let refused = surroundings.bus.announce(&events, catalog).await;
     failed.extend(refused.into_iter().map(|refused| places[refused]));
+    // What comes after a record that failed comes again: it is set aside then.
+    let first = failed.first().copied().unwrap_or(records.len());
+    for (place, error) in unreadable.into_iter().filter(|(place, _)| *place < first) {
+        if !set_aside(surroundings, &records[place], error).await {
+            failed.insert(place);
+        }
+    }
     let mut response = DynamoDbEventResponse::default();
     if let Some(first) = failed.first() {
         let mut failure = DynamoDbBatchItemFailure::default();

@@ -7,6 +7,7 @@ use super::{Answer, Receipted, Run, TRIES, again, lost, retried, until_known, wa
 use crate::decide::debit::{self, Price};
 use crate::decide::once::{self, Attempt, Next, Request, Route};
 use crate::decide::{AHEAD, AWAITED, FAR_AHEAD, MARGIN, Name, Row, WINDOW, Write};
+use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
 use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
@@ -95,10 +96,7 @@ impl<'a> Member<'a> {
             Some(id) => State::New { id, named: false },
             None => State::New { id: name(run, key, &request.account, None).await?, named: true },
         };
-        let mut member = Member { key, request, price, state };
-        member.catch_up(run).await?;
-        while member.comes_of_age(run, run.world.clock.now()).await? {}
-        Ok(member)
+        Ok(Member { key, request, price, state })
     }
 
     fn id(&self) -> Option<OperationId> {
@@ -123,26 +121,26 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    /// Waits for an id that is dated a little ahead of this clock. Never is it taken as a name: in a
-    /// moment it is an ordinary id, and would be charged again.
-    async fn catch_up(&self, run: &Run<'_>) -> Result<(), Failure> {
-        let State::New { id, .. } = self.state else { return Ok(()) };
-        let now = run.world.clock.now();
+    /// How far its id is ahead of the clock at `now`. An id that is far ahead is never taken as a name: in
+    /// a moment it is an ordinary id, and would be charged again. What is not waited for is looked up, for
+    /// another handler's clock may be further: and that asks DynamoDB whether it is this one that is off.
+    async fn lead(&mut self, run: &Run<'_>, now: Instant) -> Result<Span, Failure> {
+        let State::New { id, named } = self.state else { return Ok(Span::from_ms(0)) };
         let lead = id.time() - now;
         if lead <= AHEAD {
-            return Ok(());
+            return Ok(lead);
         }
-        run.world.metrics.add(Metric::KeysAhead, 1);
-        if lead > FAR_AHEAD {
-            return Err(Refusal::KeyAhead { server_time: now }.into());
+        if !named {
+            run.world.metrics.add(Metric::KeysAhead, 1);
         }
-        if lead > AWAITED {
-            // A handler whose clock is ahead of this one may have applied it.
-            return Err(StoreError::OnItsWay.into());
+        if lead <= AWAITED {
+            return Ok(lead);
         }
-        let wait_ms = lead.ms() - AHEAD.ms();
-        tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
-        Ok(())
+        match seen(run, &self.request.account, &id).await? {
+            Some(found) => self.happened(found).map(|()| Span::from_ms(0)),
+            None if lead > FAR_AHEAD => Err(Refusal::KeyAhead { server_time: now }.into()),
+            None => Err(StoreError::Ahead { lead_ms: lead.ms() }.into()),
+        }
     }
 
     /// Whether its id was older than the window at `now`, and it has been seen to: it happened, or has
@@ -151,7 +149,7 @@ impl<'a> Member<'a> {
     async fn comes_of_age(&mut self, run: &Run<'_>, now: Instant) -> Result<bool, Failure> {
         let State::New { id, named } = self.state else { return Ok(false) };
         if id.time() > now + AHEAD {
-            return Err(StoreError::OnItsWay.into());
+            return Err(StoreError::Ahead { lead_ms: (id.time() - now).ms() }.into());
         }
         if now - id.time() <= WINDOW {
             return Ok(false);
@@ -176,6 +174,7 @@ async fn together(
     account: &AccountId,
     mut members: Vec<Member<'_>>,
 ) -> Result<Vec<Receipted>, BatchFailure> {
+    catch_up(run, &mut members).await?;
     let mut known = None;
     let mut route = Route::Fast;
     for tried in 0..TRIES {
@@ -251,6 +250,19 @@ async fn together(
         true => Ok(receipts(run, members)),
         false => Err(StoreError::Exhausted { tries: TRIES }.into()),
     }
+}
+
+/// Waits for ids that are dated a little ahead of this clock, once for all of them.
+async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), BatchFailure> {
+    let now = run.world.clock.now();
+    let mut most = AHEAD;
+    for (index, member) in members.iter_mut().enumerate() {
+        let failed = |failure| BatchFailure { index: Some(index), failure };
+        most = most.max(member.lead(run, now).await.map_err(failed)?);
+    }
+    let wait_ms = most.ms() - AHEAD.ms();
+    tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
+    Ok(())
 }
 
 /// Takes what happened before as done by the member that it is of.

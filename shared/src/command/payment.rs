@@ -73,12 +73,12 @@ async fn try_order(
     }
     let loaded = world.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
+    let customer = world.store.customer(account, request.live).await?;
     let now = world.clock.now();
     let settled = settle::settle(&loaded.account, catalog, now)?.account;
     let id = world.entropy.own(now);
     let order = payment::order(&settled, request, id, catalog, now);
     let order = order.map_err(|refusal| run.refuse(refusal))?;
-    let customer = world.store.customer(account, request.live).await?;
     let order = Order { customer, ..order };
     let (account, space) = (account.clone(), KeySpace::Customers);
     let receipt = Receipt { account, space, key: key.clone(), id, content };

@@ -51,16 +51,15 @@ async fn try_refund(
         true => None,
         false => {
             let history = History::of_refund(request.debit, request.credits);
-            let (back, _) = recall(run, &loaded.account, history).await?;
-            if back.is_over(run.world.clock.now()) {
-                lay_out_now(run, &loaded).await?;
-                return Ok(None);
-            }
-            Some(back)
+            Some(recall(run, &loaded.account, history).await?.0)
         }
     };
     let refunded = run.world.store.returned(account, request.debit).await?;
     let now = run.world.clock.now();
+    if back.as_ref().is_some_and(|back| back.is_over(now)) {
+        lay_out_now(run, &loaded).await?;
+        return Ok(None);
+    }
     let id = run.world.entropy.own(now);
     let known = Known { debit, refunded, back };
     let write = refund::change(&loaded.account, request, &known, id, run.catalog, now);

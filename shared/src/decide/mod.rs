@@ -29,9 +29,9 @@ use crate::domain::instant::Span;
 pub const AHEAD: Span = Span::from_s(5);
 /// How far ahead an id may be that is waited for, until it is no more than [`AHEAD`].
 pub const AWAITED: Span = Span::from_s(10);
-/// How far ahead an id has to be for this handler to know that none has applied it: the clocks of two are
-/// up to twice [`SKEW`] apart.
-pub const FAR_AHEAD: Span = Span::from_ms(AHEAD.ms() + 2 * SKEW.ms());
+/// How far ahead an id has to be for this handler to know that none has applied it, nor waits to: the
+/// clocks of two are up to twice [`SKEW`] apart.
+pub const FAR_AHEAD: Span = Span::from_ms(AWAITED.ms() + 2 * SKEW.ms());
 /// How old an id may be when it is first used without a look-up: it covers a client's retries.
 pub const WINDOW: Span = Span::from_s(120);
 /// How far a handler's clock may be from DynamoDB's before it answers nothing.

@@ -87,10 +87,9 @@ impl OperationId {
         uuid.get_version_num() == 8 && uuid.get_variant() == VARIANT
     }
 
-    /// Reads an id: a UUID with hyphens, as it is shown, or a ULID. Capitals do not matter.
+    /// Reads an id as it is shown, a UUID with hyphens. Capitals do not matter.
     pub fn parse(text: &str) -> Option<OperationId> {
-        let uuid = uuid(text).map(|uuid| OperationId(uuid.into_bytes()));
-        uuid.or_else(|| ulid(text).map(|ulid| OperationId(ulid.to_bytes())))
+        uuid(text).map(|uuid| OperationId(uuid.into_bytes()))
     }
 
     /// The time inside the id.

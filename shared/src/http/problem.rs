@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::command::BatchFailure;
 use crate::config::Config;
-use crate::decide::Fault;
+use crate::decide::{AWAITED, Fault};
 use crate::domain::account::{MOST_HOLDS, Recharge};
 use crate::domain::refusal::{FieldProblem, HoldEnd};
 use crate::domain::{Credits, Refusal};
@@ -135,8 +135,8 @@ impl Problem {
                 new(422, "Operation reused", detail)
             }
             Refusal::KeyAhead { server_time } => {
-                let detail = "The time in this key is ahead of our clock. Nothing happened: make a \
-                              new key, by server_time.";
+                let detail = "The time in this key is ahead of ours. Nothing happened by it: if no \
+                              earlier answer was unknown, make a new key, by server_time.";
                 new(400, "Key ahead", detail.to_owned()).with("server_time", server_time)
             }
             Refusal::UnknownAction { action } => {
@@ -250,6 +250,7 @@ impl Problem {
             StoreError::Again(_)
             | StoreError::Clock { .. }
             | StoreError::OnItsWay
+            | StoreError::Ahead { .. }
             | StoreError::Catalog { .. }
             // A catalog that was published a moment ago has the plan: this function will read it.
             | StoreError::Fault(Fault::NoPlan { .. })
@@ -258,7 +259,12 @@ impl Problem {
                 let detail = "It is not known whether this happened. Send it again: a change with \
                               the same Idempotency-Key will not happen twice.";
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
-                Problem { retry_after_s: Some(1), ..unknown }
+                let retry_after_s = match error {
+                    // Until it is waited for.
+                    StoreError::Ahead { lead_ms } => (lead_ms - AWAITED.ms()) / 1000 + 1,
+                    _ => 1,
+                };
+                Problem { retry_after_s: u32::try_from(retry_after_s).ok(), ..unknown }
             }
             StoreError::Denied(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
                 Problem::internal(error)

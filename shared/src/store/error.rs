@@ -27,6 +27,10 @@ pub enum StoreError {
     /// The operation is not there, but an attempt that was given up may still arrive.
     #[error("an earlier attempt may still be on its way")]
     OnItsWay,
+    /// The id is dated so far ahead that it is not waited for, and not so far that nobody can have
+    /// applied it.
+    #[error("the key is dated {lead_ms} ms ahead")]
+    Ahead { lead_ms: i64 },
     /// What accounts are settled by is not known well enough.
     #[error("the catalog could not be read for {age_s} s")]
     Catalog { age_s: i64 },
@@ -53,9 +57,9 @@ fn too_far(error: &(dyn std::error::Error + 'static)) -> Option<TooFar> {
 
 impl StoreError {
     /// Whether one account's items are the trouble, and nobody else's: others can be gone on with, and
-    /// sending it again is no use.
+    /// sending it again is no use. A plan that is not in the catalog may be in the next one that is read.
     pub fn is_of_one_account(&self) -> bool {
-        matches!(self, StoreError::Broken { .. } | StoreError::Fault(_))
+        matches!(self, StoreError::Broken { .. } | StoreError::Fault(Fault::Account { .. }))
     }
 
     pub(super) fn of<E>(error: SdkError<E>) -> StoreError

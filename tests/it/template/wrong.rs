@@ -189,7 +189,7 @@ const MISTAKES: &[Mistake] = &[
     ),
     (
         "failures go somewhere",
-        "records are given up before their stream forgets them",
+        "records are given up long before their stream forgets them, or not before",
         "Relay/Properties/Events/Pages/Properties/MaximumRetryAttempts",
         || json!(20),
     ),

@@ -112,10 +112,9 @@ impl Stack {
         Stack::with(LocalClock::starting_at(now), clock, Entropy::system(), false).await
     }
 
-    /// Another handler on the same tables, whose clock is `ahead` of this one's.
-    pub async fn beside(&self, ahead: Span) -> Stack {
-        let World { clock, entropy, config, .. } = self.world().clone();
-        let clock = Clock::new(move || clock.now() + ahead);
+    /// Another handler on the same tables, with a clock of its own.
+    pub async fn beside(&self, clock: Clock) -> Stack {
+        let World { entropy, config, .. } = self.world().clone();
         let sdk = world::sdk(self.roles.client(self.wire.client()), "http://embedded");
         let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
         Stack { functions: Functions::new(world.expect("it starts")), ..self.clone() }
