@@ -75,7 +75,9 @@ impl<T: Transport> Client<T> {
         let mut unknown = false;
         let mut wait = Duration::ZERO;
         for tried in 0..TRIES {
-            tokio::time::sleep(wait).await;
+            if tried > 0 {
+                tokio::time::sleep(wait).await;
+            }
             wait = WAIT * (1 << tried);
             let request = http::Request::post(path)
                 .header("content-type", "application/json")

@@ -260,8 +260,10 @@ async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), Batch
         let failed = |failure| BatchFailure { index: Some(index), failure };
         most = most.max(member.lead(run, now).await.map_err(failed)?);
     }
-    let wait_ms = most.ms() - AHEAD.ms();
-    tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
+    if most > AHEAD {
+        let wait_ms = most.ms() - AHEAD.ms();
+        tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
+    }
     Ok(())
 }
 
