@@ -131,7 +131,9 @@ impl Browser {
         loop {
             let answer = self.receive(until).unwrap_or_else(|| panic!("{method}: no answer"));
             if answer["id"] == json!(id) {
-                assert!(answer.get("error").is_none(), "{method}: {}", answer["error"]);
+                // The page went elsewhere meanwhile: what was asked of it has no value.
+                let gone = answer["error"]["message"] == "Inspected target navigated or closed";
+                assert!(gone || answer.get("error").is_none(), "{method}: {}", answer["error"]);
                 return answer["result"].clone();
             }
             self.events.push_back(answer);
