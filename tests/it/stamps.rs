@@ -23,7 +23,7 @@ use shared::domain::{Instant, Money, OperationId};
 use shared::store::packed;
 use shared::world::World;
 
-use crate::support::wire::Wire;
+use crate::support::wire::{Wire, appended_to};
 use crate::support::{Stack, answer, request};
 
 /// A wire that takes its time, and notes how old the stamps of the entries are when they arrive.
@@ -53,11 +53,9 @@ impl Late {
 
 /// The stamps of the entries that an update appends.
 fn stamps(update: &Value) -> Vec<Instant> {
-    let expression = update["UpdateExpression"].as_str().unwrap_or_default();
     let appended = |list: &str| {
-        let name = expression.split(&format!("{list} = list_append({list}, ")).nth(1);
-        let name = name.and_then(|rest| rest.split(')').next()).unwrap_or_default();
-        let values = update["ExpressionAttributeValues"][name]["L"].as_array().cloned();
+        let name = appended_to(list, update);
+        let values = update["ExpressionAttributeValues"][&name]["L"].as_array().cloned();
         let bytes = values.unwrap_or_default().into_iter().map(|value| {
             let text = value["B"].as_str().expect("bytes").to_owned();
             aws_smithy_types::base64::decode(text).expect("base64")

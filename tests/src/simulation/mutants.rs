@@ -13,7 +13,7 @@ use shared::domain::account::Note;
 use shared::domain::{Instant, OperationId};
 use shared::store::packed;
 
-use crate::support::wire::response;
+use crate::support::wire::{appended_to, response};
 
 /// What is broken, and how.
 #[derive(Clone, Copy, Debug)]
@@ -510,12 +510,7 @@ fn updates(body: &Value, part: &str) -> bool {
 
 /// Changes the entries that an update appends.
 fn appended(body: &mut Value, change: impl Fn(&mut [u8; 16], &mut Vec<u8>)) {
-    let [ids, payloads] = ["wi", "wp"].map(|list| {
-        let start = format!("{list} = list_append({list}, ");
-        let update = body["UpdateExpression"].as_str().unwrap_or_default();
-        let name = update.split(&start).nth(1).and_then(|rest| rest.split(')').next());
-        name.unwrap_or_default().to_owned()
-    });
+    let [ids, payloads] = ["wi", "wp"].map(|list| appended_to(list, body));
     let bytes = |value: &Value| base64::decode(value["B"].as_str()?).ok();
     let count = body["ExpressionAttributeValues"][&ids]["L"].as_array().map_or(0, Vec::len);
     for place in 0..count {

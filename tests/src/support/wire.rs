@@ -254,6 +254,13 @@ impl Wire {
     }
 }
 
+/// What stands in an update for the entries that it appends to `list`.
+pub fn appended_to(list: &str, update: &Value) -> String {
+    let expression = update["UpdateExpression"].as_str().unwrap_or_default();
+    let name = expression.split(&format!("{list} = list_append({list}, ")).nth(1);
+    name.and_then(|rest| rest.split(')').next()).unwrap_or_default().to_owned()
+}
+
 async fn passes(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;
