@@ -97,15 +97,16 @@ async fn what_happens_is_announced_and_fits_its_schema() {
     let body = r#"{"plan":"pro"}"#;
     stack.send(request("PUT", "/v1/accounts/acme", Some("upgrade"), body)).await;
     stack.set_clock("2026-11-18T12:30:00Z");
-    stack.debit("acme", "settles", "1").await;
+    stack.grant("acme", "settles", "10").await;
     stack.relay().await;
     let expected = [
         ("CreditsHeld", "acme:9"),
         ("CreditsGranted", "acme:10"),
-        // The grant is settled in before the plan changes; then the plan's own credits arrive.
+        // Each is settled at once: the plan's own credits arrive.
         ("PlanChanged", "acme:12"),
         ("CreditsRecharged", "acme:13"),
-        ("CreditsReleased", "acme:13.1"),
+        ("CreditsGranted", "acme:14"),
+        ("CreditsReleased", "acme:15"),
     ];
     assert_eq!(news(&stack, &mut known), named(&expected));
 }

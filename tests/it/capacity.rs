@@ -2,26 +2,47 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+use shared::decide::page::CAPACITY;
 use shared::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write, open};
 use shared::domain::account::HeldAction;
 use shared::domain::grant::Line;
-use shared::domain::{Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
+use shared::domain::{Account, Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
 
-use crate::support::{Stack, at_once};
+use crate::support::wire::Fault;
+use crate::support::{Stack, at_once, request};
 
 const DEBITS: usize = 960;
 
+/// What a debit says of itself: how many bytes of `user` and of `reference`.
+pub(crate) type Labels = (usize, usize);
+
+pub(crate) const LABELS: [Labels; 3] = [(0, 0), (13, 36), (64, 64)];
+
+/// A debit of these labels.
+pub(crate) fn labelled(labels: Labels) -> serde_json::Value {
+    let text = |bytes: usize| "x".repeat(bytes);
+    let mut body = json!({ "action": "custom_image", "quantity": 1 });
+    if labels != (0, 0) {
+        body["user"] = text(labels.0).into();
+        body["reference"] = text(labels.1).into();
+    }
+    body
+}
+
+const PLAIN: &str = "/v1/accounts/acme/debits";
+
+/// A plain one: two grants, one action, no hold.
+pub(crate) async fn plain(stack: &Stack) {
+    stack.open("acme", "pro").await;
+    stack.grant("acme", "one more", "100").await;
+}
+
 /// An account as they are: 3 grants, 4 actions consumed, 1 hold.
-async fn typical(stack: &Stack) {
+pub(crate) async fn typical(stack: &Stack) {
     let world = stack.world();
     let now = stack.clock.now();
-    let id = "acme_01JQZ3V9K4T8W2X7YB5M6N0".parse().expect("an account");
-    let request =
-        open::PlanRequest { plan: "pro".to_owned(), status: None, anchor: None, restart: false };
-    let operation = world.entropy.mint(now);
-    let catalog = world.catalog().await;
-    let opened = open::open(&id, &request, operation, &catalog, None, now);
-    let mut account = opened.expect("a plan of the catalog");
+    let mut account = opened(stack, ACCOUNT).await;
     let mut grants = account.line.grants().to_vec();
     for (kind, credits) in [(GrantKind::Purchased, 500), (GrantKind::Manual, 1000)] {
         let later = Instant::from_ms(now.ms() + 365 * 86_400_000);
@@ -43,14 +64,28 @@ async fn typical(stack: &Stack) {
     account.holds = BTreeMap::from([(world.entropy.mint(now), held)]);
     account.available = account.line.left() - held.amount;
     account.consumed = (1..=4).map(|n| (n, Credits::from_micro(1_234_567))).collect();
-    let key = "open".parse().expect("a key");
-    let (space, content) = (KeySpace::Operators, String::new());
-    let receipt = Receipt { account: id, space, key, id: operation, content };
-    let account = Some(AccountWrite::open(Box::new(account)));
+    place(stack, account).await;
+}
+
+/// An account of `pro`, as it is opened now.
+pub(crate) async fn opened(stack: &Stack, id: &str) -> Account {
+    let (world, now) = (stack.world(), stack.clock.now());
+    let request =
+        open::PlanRequest { plan: "pro".to_owned(), status: None, anchor: None, restart: false };
+    let (id, operation) = (id.parse().expect("an account"), world.entropy.mint(now));
+    let catalog = world.catalog().await;
+    let opened = open::open(&id, &request, operation, &catalog, None, now);
+    opened.expect("a plan of the catalog")
+}
+
+/// Puts an account into the table, as it is.
+pub(crate) async fn place(stack: &Stack, account: Account) {
+    let (space, key) = (KeySpace::Operators, "open".parse().expect("a key"));
+    let (id, operation) = (account.id.clone(), account.recent[0].id);
+    let receipt = Receipt { account: id, space, key, id: operation, content: String::new() };
     let rows = vec![RowWrite::Put(Row::Receipt(receipt), Expect::Absent)];
-    let opening = Write { account, rows };
-    let opened = world.store.commit(&opening).await;
-    opened.expect("an account");
+    let opening = Write { account: Some(AccountWrite::open(Box::new(account))), rows };
+    stack.world().store.commit(&opening).await.expect("an account");
 }
 
 const ACCOUNT: &str = "acme_01JQZ3V9K4T8W2X7YB5M6N0";
@@ -75,6 +110,114 @@ async fn a_debit_costs_at_most_1_13_write_units_and_no_read() {
     // One request each before the decision is known; the rest are pages and their trims.
     let pages = costs.calls("PutItem");
     assert_eq!(costs.calls("UpdateItem"), DEBITS + pages);
+}
+
+/// What a debit weighs decides what it costs.
+#[tokio::test]
+async fn one_caller_pays_by_the_weight_of_the_labels() {
+    let gates = [(ACCOUNT, [1.13, 1.3, 1.7]), ("acme", [1.13, 1.25, 1.6])];
+    for (account, most) in gates {
+        for (labels, most) in LABELS.into_iter().zip(most) {
+            let stack = Stack::noon().await;
+            match account {
+                ACCOUNT => typical(&stack).await,
+                _ => plain(&stack).await,
+            }
+            let (path, body) = (format!("/v1/accounts/{account}/debits"), labelled(labels));
+            stack.wire.take_costs();
+            for _ in 0..DEBITS {
+                let debit = stack.post(&path, &stack.id(0).to_string(), &body.to_string()).await;
+                assert_eq!(debit.status, 201, "{debit:?}");
+            }
+            let costs = stack.wire.take_costs();
+            let each = costs.write_units / DEBITS as f64;
+            println!("{account} with labels of {labels:?} bytes: {each:.3} write units a debit");
+            assert!(each <= most, "{account} {labels:?}: {each}");
+            assert_eq!(costs.read_units, 0.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_24_costs_by_the_weight_of_the_labels() {
+    let gates = [(ACCOUNT, [0.21, 0.45, 0.7]), ("acme", [0.13, 0.35, 0.6])];
+    for (account, most) in gates {
+        for (labels, most) in LABELS.into_iter().zip(most) {
+            let stack = Stack::noon().await;
+            match account {
+                ACCOUNT => typical(&stack).await,
+                _ => plain(&stack).await,
+            }
+            let path = format!("/v1/accounts/{account}/debits/batch");
+            stack.wire.take_costs();
+            for _ in 0..DEBITS / 24 {
+                let debits: Vec<_> = (0..24)
+                    .map(|_| {
+                        let mut debit = labelled(labels);
+                        debit["id"] = stack.id(0).to_string().into();
+                        debit
+                    })
+                    .collect();
+                let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
+                let done = stack.send(request("POST", &path, None, &body)).await;
+                assert_eq!(done.status, 201, "{done:?}");
+            }
+            let costs = stack.wire.take_costs();
+            let each = costs.write_units / DEBITS as f64;
+            println!("batches of 24, {account}, labels of {labels:?} bytes: {each:.3}");
+            assert!(each <= most, "{account} {labels:?}: {each}");
+        }
+    }
+}
+
+/// Fills the account's list up to `count` entries while no page can be written. Returns what a debit says.
+async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
+    plain(stack).await;
+    let body = labelled(labels).to_string();
+    stack.wire.set_policy(|operation, _| match operation {
+        "PutItem" => Fault::Throttle,
+        _ => Fault::None,
+    });
+    let there = stack.balance("acme").await.body["seq"].as_u64().expect("a number");
+    for _ in there..count as u64 {
+        let debit = stack.post(PLAIN, &stack.id(0).to_string(), &body).await;
+        assert_eq!(debit.status, 201, "{debit:?}");
+    }
+    stack.wire.heal();
+    stack.wire.take_costs();
+    body
+}
+
+/// A page is due by a level: whoever should have written it may have died.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_nobody_wrote_is_written_by_a_later_caller() {
+    let stack = Stack::noon().await;
+    let body = unpaged(&stack, (0, 0), 20).await;
+    for _ in 0..16 {
+        stack.post(PLAIN, &stack.id(0).to_string(), &body).await;
+    }
+    let costs = stack.wire.take_costs();
+    assert_eq!((costs.calls("PutItem"), costs.calls("UpdateItem")), (1, 17), "{costs:?}");
+}
+
+/// Of a list that is full as much leaves as a batch needs, in one page.
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_24_finds_room_in_a_full_list_by_one_page() {
+    let stack = Stack::noon().await;
+    let body = unpaged(&stack, (64, 64), CAPACITY).await;
+    let mut debit: serde_json::Value = serde_json::from_str(&body).expect("a debit");
+    let debits: Vec<_> = (0..24)
+        .map(|_| {
+            debit["id"] = stack.id(0).to_string().into();
+            debit.clone()
+        })
+        .collect();
+    let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
+    let done = stack.send(request("POST", &format!("{PLAIN}/batch"), None, &body)).await;
+    assert_eq!(done.status, 201, "{done:?}");
+    let costs = stack.wire.take_costs();
+    // One for room, and the one that the batch makes due.
+    assert_eq!(costs.calls("PutItem"), 2, "{costs:?}");
 }
 
 /// The share of debits that looked their id up, and what they cost, when 100 a second come in by

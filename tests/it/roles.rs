@@ -133,6 +133,7 @@ async fn time(shop: &Shop) {
     let body = json!({ "credits": "9", "reason": "kind", "expires_at": "2026-12-21T01:00:00Z" });
     let grant = stack.post("/v1/accounts/acme/grants", "soon", &body.to_string()).await;
     assert_eq!(grant.status, 201, "{grant:?}");
+    assert_eq!(stack.debit("acme", "some", "1").await.status, 201);
     for (task, now) in [("recharge", "2026-12-14T00:00:00Z"), ("expiring", "2026-12-20T06:00:00Z")]
     {
         stack.set_clock(now);

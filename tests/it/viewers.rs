@@ -50,8 +50,9 @@ async fn an_operator_is_operator_to_a_customer_and_a_principal_to_a_service() {
     let body = r#"{"credits":"1","user":"mia"}"#;
     stack.post("/v1/accounts/open/debits", "a", body).await;
     let by = |who| {
-        let operators = ["unfrozen", "frozen", "granted", "opened"].map(|kind| (kind, who));
-        [&[("debit", "mia"), ("settled", "")][..], &operators].concat()
+        let by = |kind| (kind, who);
+        let settled = [by("frozen"), ("settled", ""), by("granted"), by("opened")];
+        [&[("debit", "mia"), by("unfrozen")][..], &settled].concat()
     };
     assert_eq!(users(&stack.get("/v1/accounts/open/ledger").await), by(ADA));
     assert_eq!(users(&mine(&stack, "").await), by("operator"));

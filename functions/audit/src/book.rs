@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use shared::domain::account::Note;
 use shared::domain::catalog::ActionNumber;
-use shared::domain::grant::Line;
 use shared::domain::period::{Anchor, Day};
 use shared::domain::usage::{MOST_USERS, Used, Who};
 use shared::domain::{
-    Account, Credits, DebtChange, Debts, Entry, GrantId, Instant, OperationId, Seq, Status, Usage,
-    What,
+    Account, Credits, DebtChange, Debts, Entry, GrantId, Instant, Movement, OperationId, Seq,
+    Status, Usage, What,
 };
 
 /// Micro-credits.
@@ -30,6 +29,9 @@ pub(crate) fn shown(micro: Micro) -> String {
     }
 }
 
+/// Grants, with what is left of them, and until when.
+pub(crate) type Grants = BTreeMap<GrantId, (Micro, Option<Instant>)>;
+
 /// What the entries so far come to.
 #[derive(Debug)]
 pub(crate) struct Book {
@@ -43,10 +45,14 @@ pub(crate) struct Book {
     pub debts: BTreeMap<GrantId, Micro>,
     pub holds: BTreeMap<OperationId, (Micro, Instant)>,
     pub consumed: BTreeMap<ActionNumber, Micro>,
-    /// The latest settle, or the opening: its number, and what it laid out.
-    pub line: Option<(Seq, LaidOut)>,
-    /// Credits that arrived since, and are to be folded in.
-    pub notes: Micro,
+    /// The latest settle, or the opening: its number, and when it was,
+    pub settled: Option<(Seq, Instant)>,
+    /// whether each so far names the one before it,
+    pub linked: bool,
+    /// and what was left of each grant by it, with its end.
+    pub line: Grants,
+    /// What arrived since, and is to be folded in.
+    notes: Vec<(GrantId, Micro, Option<Instant>)>,
     pub plan: Option<(String, Status, Anchor)>,
     /// None: the account was never frozen.
     pub frozen: Option<(bool, Option<String>)>,
@@ -63,41 +69,6 @@ pub(crate) struct Book {
     counting: bool,
 }
 
-/// A line as it was laid out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LaidOut {
-    By(Line),
-    /// By the opening: its grants.
-    Opening(Vec<(GrantId, Credits, Option<Instant>)>),
-}
-
-impl LaidOut {
-    /// Whether it is the line of an account.
-    pub(crate) fn is(&self, line: &Line) -> bool {
-        match self {
-            LaidOut::By(laid_out) => laid_out == line,
-            LaidOut::Opening(grants) => {
-                let mut of: Vec<_> = line
-                    .grants()
-                    .iter()
-                    .map(|grant| (grant.id, grant.left, grant.expires_at))
-                    .collect();
-                of.sort();
-                let mut grants = grants.clone();
-                grants.sort();
-                grants == of
-            }
-        }
-    }
-
-    pub(crate) fn left(&self) -> Micro {
-        match self {
-            LaidOut::By(line) => line.grants().iter().map(|grant| micro(grant.left)).sum(),
-            LaidOut::Opening(grants) => grants.iter().map(|(_, credits, _)| micro(*credits)).sum(),
-        }
-    }
-}
-
 impl Book {
     /// An empty one, of an account whose consumption is counted since `counted_from`.
     pub(crate) fn new(counted_from: Instant) -> Book {
@@ -109,8 +80,10 @@ impl Book {
             debts: BTreeMap::new(),
             holds: BTreeMap::new(),
             consumed: BTreeMap::new(),
-            line: None,
-            notes: 0,
+            settled: None,
+            linked: true,
+            line: Grants::new(),
+            notes: Vec::new(),
             plan: None,
             frozen: None,
             debits: BTreeMap::new(),
@@ -142,10 +115,11 @@ impl Book {
         match &entry.what {
             What::Opened { plan, status, anchor, moved } => {
                 self.plan = Some((plan.clone(), *status, *anchor));
-                let grants = moved.iter().map(|m| (m.grant, m.credits, m.expires_at));
-                self.lay_out(seq, entry.at, LaidOut::Opening(grants.collect()));
+                self.note(moved);
+                self.lay_out(seq, entry.at);
             }
-            What::Settled { lapsed, line, debts, .. } => {
+            What::Settled { moved, lapsed, before, burnt, debts } => {
+                self.linked &= self.settled == Some(*before);
                 for change in debts {
                     let (DebtChange::Reversed { grant, .. } | DebtChange::Repaid { grant, .. }) =
                         change;
@@ -154,13 +128,26 @@ impl Book {
                 lapsed.iter().for_each(|hold| {
                     self.holds.remove(hold);
                 });
-                self.lay_out(seq, entry.at, LaidOut::By(line.clone()));
+                self.note(moved);
+                let burnt = burnt.grants().iter();
+                self.notes.extend(burnt.map(|g| (g.id, -micro(g.left), g.expires_at)));
+                self.lay_out(seq, entry.at);
+                // A grant that lapsed unused is told by its end: a hold may have kept all of it.
+                for moved in moved {
+                    if let Some((_, end)) = self.line.get_mut(&moved.grant) {
+                        *end = moved.expires_at;
+                    }
+                }
+                self.line.retain(|_, (_, end)| end.is_none_or(|end| end > entry.at));
             }
             What::PlanChanged { plan, status, anchor } => {
                 self.plan = Some((plan.clone(), *status, *anchor));
             }
             What::Debit { action, .. } => self.consume(*action, -micro(entry.available)),
-            What::Granted { .. } => self.notes += micro(entry.available),
+            What::Granted { expires_at, .. } => {
+                let grant = GrantId::Operation(entry.id);
+                self.notes.push((grant, micro(entry.available), *expires_at));
+            }
             What::Held { expires_at, .. } => {
                 self.holds.insert(entry.id, (micro(entry.held), *expires_at));
             }
@@ -182,16 +169,18 @@ impl Book {
                     *ends = *expires_at;
                 }
             }
-            What::Refunded { debit, credits, action, moved, unowed } => {
+            What::Refunded { debit, credits, action, moved, unowed, .. } => {
                 self.forgive(unowed);
-                self.notes += moved.iter().map(|moved| micro(moved.credits)).sum::<Micro>();
+                self.note(moved);
                 self.give_back(*debit, micro(*credits), *action);
             }
             What::Frozen => self.frozen = Some((true, entry.user.clone())),
             What::Unfrozen => self.frozen = Some((false, None)),
-            What::ToppedUp { order, due, unowed, .. } => {
+            What::ToppedUp { order, due, grant, expires_at, moved, unowed, .. } => {
                 self.forgive(unowed);
-                self.notes += micro(entry.available);
+                let again = moved.iter().map(|moved| micro(moved.credits)).sum::<Micro>();
+                self.notes.push((*grant, micro(entry.available) - again, *expires_at));
+                self.note(moved);
                 self.pay(entry, *order, *due);
             }
             What::Reversed { order, due, .. } => self.pay(entry, *order, *due),
@@ -216,9 +205,21 @@ impl Book {
         self.happened.contains_key(&id)
     }
 
-    fn lay_out(&mut self, seq: Seq, at: Instant, line: LaidOut) {
-        self.line = Some((seq, line));
-        self.notes = 0;
+    fn note(&mut self, moved: &[Movement]) {
+        self.notes.extend(moved.iter().map(|m| (m.grant, micro(m.credits), m.expires_at)));
+    }
+
+    /// What the notes bring.
+    pub(crate) fn noted(&self) -> Micro {
+        self.notes.iter().map(|(_, micro, _)| micro).sum()
+    }
+
+    fn lay_out(&mut self, seq: Seq, at: Instant) {
+        self.settled = Some((seq, at));
+        for (grant, micro, end) in self.notes.drain(..) {
+            self.line.entry(grant).or_insert((0, end)).0 += micro;
+        }
+        self.line.retain(|_, (left, _)| *left != 0);
         // Counting began with the first of these at or after the instant that it counts from.
         self.counting |= at >= self.counted_from;
     }

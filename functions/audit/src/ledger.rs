@@ -12,7 +12,7 @@ use shared::domain::{
 };
 use shared::store::Filed;
 
-use crate::book::{Book, Days, Micro, micro, noted, shown};
+use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
 use crate::difference::Kind;
 use crate::findings::Findings;
 
@@ -266,17 +266,17 @@ impl Ledger {
             let kind = Kind::Consumed { seq: account.seq, action: *action, off };
             audit.compare(kind, shown(expected), shown(found));
         }
-        let line = account.line.grants().iter().map(|grant| micro(grant.left)).sum::<Micro>();
-        let found = format!("{} by entry {}", shown(line), account.settled_seq);
-        match &book.line {
-            Some((seq, laid_out)) if *seq == account.settled_seq && laid_out.is(&account.line) => {}
-            Some((seq, laid_out)) => {
-                let expected = format!("{} by entry {seq}", shown(laid_out.left()));
-                audit.differs(Kind::Line, expected, found);
-            }
-            None => audit.differs(Kind::Line, "none", found),
+        let line = account.line.grants().iter();
+        let line: Grants = line.map(|g| (g.id, (micro(g.left), g.expires_at))).collect();
+        let settled = Some((account.settled_seq, account.settled_at));
+        if !book.linked || (book.settled, &book.line) != (settled, &line) {
+            let left = |line: &Grants| shown(line.values().map(|(left, _)| left).sum());
+            let (seq, _) = book.settled.unwrap_or_default();
+            let expected = format!("{} by entry {seq}", left(&book.line));
+            let found = format!("{} by entry {}", left(&line), account.settled_seq);
+            audit.differs(Kind::Line, expected, found);
         }
-        audit.compare(Kind::Notes, shown(book.notes), shown(noted(account)));
+        audit.compare(Kind::Notes, shown(book.noted()), shown(noted(account)));
         let (plan, status, anchor) = account.latest_plan();
         let found = format!("{plan}, {}, {}", status.name(), anchor.0);
         let expected = book.plan.as_ref();

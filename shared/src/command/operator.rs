@@ -1,6 +1,6 @@
 //! An operator's operation carried through: its receipt and its change in one transaction.
 
-use super::upkeep::{make_ready, page_if_due};
+use super::upkeep::{make_ready, tidy};
 use super::{Answer, Receipted, Run, lost, until_known};
 use crate::decide::{Expect, Made, Receipt, Row, RowWrite, Write};
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, KeySpace, OperationId, Refusal};
@@ -102,7 +102,7 @@ pub(super) async fn happened(
     let loaded = run.world.store.account(&receipt.account).await?;
     let found = loaded.as_ref().and_then(|loaded| loaded.account.find(&receipt.id));
     if let Some(loaded) = loaded {
-        page_if_due(run, loaded, 1).await;
+        tidy(run, loaded).await;
     }
     let found = match found {
         Some(found) => Some(found),

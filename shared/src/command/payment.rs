@@ -1,14 +1,14 @@
 //! Payments carried through: orders placed, what Stripe says heard, what operators decide done.
 
-use super::upkeep::{lay_out_now, make_ready, recall, settle_now};
+use super::upkeep::{lay_out_now, make_ready, recall, settle_now, tidy};
 use super::{Run, lost, retried, until_known};
 use crate::decide::history::{Back, History};
 use crate::decide::payment::{self, Again, PaymentChange};
 use crate::decide::{Expect, Field, Receipt, Row, RowKey, RowWrite, UnreadEvent, Write, settle};
 use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Debt, Entry, GrantId, Instant, Key, KeySpace,
-    OperationId, Refusal, What,
+    AccountId, Catalog, Credits, Debt, Entry, GrantId, Instant, Key, KeySpace, OperationId,
+    Refusal, What,
 };
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
@@ -269,7 +269,7 @@ async fn try_join(
             settle_now(run, Some(loaded)).await?;
             return Ok(None);
         }
-        let lapsed = lapsed(run, &loaded.account, order.expires_at(), after.grant(order)).await?;
+        let lapsed = lapsed(run, &order.account, order.expires_at(), after.grant(order)).await?;
         // Of what did not lapse nothing is known to be unused: all that is due counts.
         after.used = Some(match lapsed {
             Credits::ZERO => order.credits,
@@ -288,8 +288,9 @@ async fn try_join(
             }
             let grant = GrantId::Operation(after.grant(order));
             let over = order.expires_at() <= now;
-            let history = History::of_reversal(Debt { grant, credits }, over, order.at);
-            let (back, rest) = match recall(run, &loaded.account, history).await {
+            let debt = Debt { grant, credits };
+            let history = History::of_reversal(&loaded.account, debt, over, order.at);
+            let (back, rest) = match recall(run, loaded, history).await {
                 // Entries are lost, which an audit names, or are more than can be gone through: what is
                 // known is that it was paid for.
                 Err(Failure::Store(
@@ -337,11 +338,13 @@ async fn try_join(
         after: change.payment.applied,
         parked: change.parks.clone().and_then(|(begins, why)| begins.then_some(why)),
     };
-    let settles = change.change.is_some();
+    let changes = change.change.is_some();
     match store.commit(&change.write()).await? {
         Outcome::Done(_) => {
-            if let (true, Some((_, account))) = (settles, &news.order) {
-                tidy(run, account).await;
+            if let (true, Some((_, account))) = (changes, &news.order)
+                && let Ok(Some(loaded)) = store.account(account).await
+            {
+                tidy(run, loaded).await;
             }
             Ok(Some(Heard::News(news)))
         }
@@ -352,28 +355,15 @@ async fn try_join(
 /// What lapsed unused of a grant that was over at `end`: the first settle from then on tells.
 async fn lapsed(
     run: &Run<'_>,
-    account: &Account,
+    account: &AccountId,
     end: Instant,
     grant: OperationId,
 ) -> Result<Credits, StoreError> {
-    let is_settle = |entry: &Entry| matches!(entry.what, What::Settled { .. });
-    let in_pages = run.world.store.first_from(&account.id, end, is_settle).await?;
-    let recent = || account.recent.iter().find(|entry| entry.at >= end && is_settle(entry));
-    let Some(settled) = in_pages.or_else(|| recent().cloned()) else { return Ok(Credits::ZERO) };
-    let What::Settled { moved, .. } = &settled.what else { return Ok(Credits::ZERO) };
+    let moved = |entry: &Entry| match &entry.what {
+        What::Settled { moved, .. } => Some(moved.clone()),
+        _ => None,
+    };
+    let moved = run.world.store.first_from(account, end, moved).await?.unwrap_or_default();
     let lost = moved.iter().filter(|moved| moved.grant == GrantId::Operation(grant));
     Ok(lost.map(|moved| -moved.credits).sum::<Credits>().max(Credits::ZERO))
-}
-
-/// Settles the note at once, so that the ledger tells what was taken back and what is debt. If it
-/// fails, whoever touches the account next does it.
-async fn tidy(run: &Run<'_>, account: &AccountId) {
-    let settled = async {
-        let loaded = run.world.store.account(account).await?;
-        settle_now(run, loaded.as_ref()).await
-    };
-    if let Err(failure) = settled.await {
-        let account = account.as_str();
-        tracing::warn!(account, ?failure, "a payment was not settled; the next caller will");
-    }
 }

@@ -45,16 +45,17 @@ async fn try_refund(
         Some(found) => Some(found),
         None => look_up(run, account, &request.debit, 0).await?,
     };
-    let debit = debit.filter(|found| found.entry.charged().is_some());
-    let debit = debit.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
+    let charged = debit.and_then(|found| found.entry.charged().map(|charged| (found, charged)));
+    let (debit, charged) = charged.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
+    let refunded = run.world.store.returned(account, request.debit).await?;
     let back = match loaded.account.settled_seq < debit.seq {
         true => None,
         false => {
-            let history = History::of_refund(request.debit, request.credits);
-            Some(recall(run, &loaded.account, history).await?.0)
+            let less = request.less(charged, refunded);
+            let history = History::of_refund(&loaded.account, &debit, request.credits, less);
+            Some(recall(run, &loaded, history).await?.0)
         }
     };
-    let refunded = run.world.store.returned(account, request.debit).await?;
     let now = run.world.clock.now();
     if back.as_ref().is_some_and(|back| back.is_over(now)) {
         lay_out_now(run, &loaded).await?;

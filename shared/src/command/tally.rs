@@ -7,10 +7,11 @@ use crate::domain::usage::Counted;
 use crate::store::{Outcome, StoreError};
 use crate::world::World;
 
-/// How many pages one tally reads: 64 KB, 16 read units, and about a thousand entries.
+/// How many pages one tally reads: of usual ones 64 KB, 16 read units, and about a thousand entries.
 const PAGES: i32 = 64;
 
-/// Counts the pages of an account that were not counted yet. Returns how many entries it counted.
+/// Counts the pages of an account that were not counted yet, once that is worth it. Returns how many
+/// entries it counted.
 ///
 /// It may stop before the end, when it has taken long or others are at it too: what is left is
 /// counted when the next page is written, and read meanwhile by whoever asks for the usage.
@@ -43,7 +44,7 @@ pub async fn tally(world: &World, account: &AccountId) -> Result<u64, StoreError
 enum Counting {
     /// So many entries were counted, and there may be more.
     On(u64),
-    /// There was nothing left to count.
+    /// There was nothing left that is worth it.
     Done,
     /// Somebody else counted in between.
     Raced,
@@ -54,6 +55,9 @@ async fn try_tally(run: &Run<'_>, account: &AccountId) -> Result<Counting, Store
     let latest = retried(run, || store.latest_day(account)).await?;
     let counted = latest.as_ref().map_or(Counted::default(), |latest| latest.counted);
     let pages = retried(run, || store.pages_after(account, counted, PAGES)).await?;
+    if !tally::is_worth(&pages, run.world.clock.now()) {
+        return Ok(Counting::Done);
+    }
     let pages = tally::take(pages);
     let mut known = Vec::new();
     if let (Some(latest), Some(first)) = (latest, tally::days(&pages).first()) {

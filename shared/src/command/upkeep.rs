@@ -1,11 +1,11 @@
 //! What an account needs in between: look-ups, settles and pages.
 
 use super::{PATIENCE, Run, lost, retried};
-use crate::decide::history::{Back, History};
-use crate::decide::{AccountWrite, Guard, Row, Write, page, settle};
+use crate::decide::history::{Back, History, Next, Unclear};
+use crate::decide::{AccountWrite, Guard, MARGIN, Row, Write, page, settle};
 use crate::domain::ledger::Placed;
 use crate::domain::refusal::HoldEnd;
-use crate::domain::{Account, AccountId, Credits, Instant, OperationId, Refusal, Seq, What};
+use crate::domain::{AccountId, Credits, Entry, Instant, OperationId, Refusal, What};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query::ledger;
@@ -51,68 +51,80 @@ pub(super) async fn how_it_ended(
     let What::Held { expires_at, .. } = found.entry.what else {
         return Ok(Refusal::HoldNotFound);
     };
-    // It ends once; and if nothing ended it, the latest end it was given did.
-    let mut lapses_at = None;
-    let ended = back_to(run, account, found.seq, |placed| {
-        let at = placed.entry.at;
-        match &placed.entry.what {
-            What::Captured { hold: other, ends: true, .. } if other == hold => {
-                Some((HoldEnd::Captured, at))
-            }
-            What::Released { hold: other } if other == hold => Some((HoldEnd::Released, at)),
-            What::Extended { hold: other, expires_at } if other == hold => {
-                lapses_at.get_or_insert(*expires_at);
-                None
-            }
-            _ => None,
-        }
-    })
-    .await?;
-    let lapsed = (HoldEnd::Lapsed, lapses_at.unwrap_or(expires_at));
-    let (ended, at) = ended.unwrap_or(lapsed);
+    let lived = (found.entry.at, expires_at);
+    let (ended, at) = retried(run, || end_of_hold(run, account, hold, lived)).await?;
     Ok(Refusal::HoldEnded { ended, at })
 }
 
-/// Goes through the history of `account`. Returns what comes back, and how much of what was to be
+/// How a hold ended, by the entries from its first one on. It ends once; and if nothing ended it, the
+/// latest end it was given did.
+async fn end_of_hold(
+    run: &Run<'_>,
+    account: &AccountId,
+    hold: &OperationId,
+    (began, mut expires_at): (Instant, Instant),
+) -> Result<(HoldEnd, Instant), StoreError> {
+    let end = |entry: &Entry| match &entry.what {
+        What::Captured { hold: other, ends: true, .. } if other == hold => {
+            Some((HoldEnd::Captured, entry.at))
+        }
+        What::Released { hold: other } if other == hold => Some((HoldEnd::Released, entry.at)),
+        What::Extended { hold: other, expires_at: later } if other == hold => {
+            expires_at = *later;
+            None
+        }
+        // Nothing ends it later.
+        _ => (entry.at > expires_at + MARGIN).then_some((HoldEnd::Lapsed, expires_at)),
+    };
+    let ended = run.world.store.first_from(account, began, end).await?;
+    Ok(ended.unwrap_or((HoldEnd::Lapsed, expires_at)))
+}
+
+/// Goes back through the history of an account. Returns what comes back, and how much of what was to be
 /// undone of reversals is not in it.
 pub(super) async fn recall(
     run: &Run<'_>,
-    account: &Account,
-    mut history: History,
+    loaded: &Loaded,
+    mut asked: History,
 ) -> Result<(Back, Credits), Failure> {
-    let whole = back_to(run, &account.id, 1, |placed| {
-        let taken = placed.seq <= account.seq && history.take(&placed.entry);
-        taken.then_some(())
-    });
-    whole.await?.ok_or_else(|| lost(&account.id))?;
-    Ok((history.back(account)?, history.rest()))
+    loop {
+        let mut history = asked.clone();
+        go_back(run, loaded, &mut history).await?;
+        match history.back(&loaded.account) {
+            Ok(back) => return Ok((back, history.rest())),
+            Err(Unclear::Within(settle)) => asked = asked.all_before(settle),
+            Err(Unclear::Broken(fault)) => return Err(fault.into()),
+        }
+    }
 }
 
-/// Shows `visit` the entries from the latest back to number `seq`, until it has found something.
-pub(super) async fn back_to<T>(
-    run: &Run<'_>,
-    account: &AccountId,
-    seq: Seq,
-    mut visit: impl FnMut(&Placed) -> Option<T>,
-) -> Result<Option<T>, StoreError> {
-    let loaded = retried(run, || run.world.store.account(account)).await?;
-    let loaded = loaded.ok_or_else(|| lost(account))?;
+/// Shows `history` the entries, the latest first, as far as it needs them.
+async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Result<(), StoreError> {
     let mut from = None;
-    for nth in 0..STRETCHES {
+    // How many were read since the last that were skipped.
+    let mut nth = 0;
+    for _ in 0..STRETCHES {
         if run.world.clock.now() - run.began > PATIENCE {
             break;
         }
         let stretch = (STRETCH.0 << nth.min(16)).min(STRETCH.1);
-        let listed = retried(run, || ledger::list(&run.world.store, &loaded, from, stretch));
+        let listed = retried(run, || ledger::list(&run.world.store, loaded, from, stretch));
         let listed = listed.await?;
-        for placed in listed.entries.iter().take_while(|placed| placed.seq >= seq) {
-            if let Some(found) = visit(placed) {
-                return Ok(Some(found));
+        (from, nth) = (listed.next, nth + 1);
+        for placed in &listed.entries {
+            match history.take(placed) {
+                Next::Before => {}
+                Next::Enough => return Ok(()),
+                Next::Skip(seq, at) => {
+                    // The page that it is in has no later key.
+                    let page = Some((at + MARGIN, 0));
+                    (from, nth) = (Some(ledger::From { below: seq + 1, page }), 0);
+                    break;
+                }
             }
         }
-        from = listed.next.filter(|next| next.below > seq);
         if from.is_none() {
-            return Ok(None);
+            return Err(lost(&loaded.account.id));
         }
     }
     Err(StoreError::Exhausted { tries: STRETCHES })
@@ -147,6 +159,19 @@ pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result
     commit_settle(run, change).await
 }
 
+/// What is left to do after a transaction, which tells nothing of the account: what it noted is settled at
+/// once, so that the ledger tells what became of it and no debit is refused for it first; or the page that
+/// is due is written. Its failure does not change the reply: whoever comes next does it.
+pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
+    if loaded.account.valid_until > Instant::EPOCH {
+        return page_if_due(run, loaded, 1).await;
+    }
+    if let Err(failure) = settle_now(run, Some(&loaded)).await {
+        let account = loaded.account.id.as_str();
+        tracing::warn!(account, ?failure, "what was noted is not settled; the next caller will");
+    }
+}
+
 /// Settles with an entry, even if nothing but time went by: the line is laid out anew.
 pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
     run.world.may_settle()?;
@@ -163,50 +188,64 @@ async fn commit_settle(run: &Run<'_>, change: AccountWrite) -> Result<(), Failur
     Ok(())
 }
 
+/// Makes room in a list that is full.
 pub(super) async fn page_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
-    match write_page(run, loaded, loaded.account.recent.len() / 2).await {
-        Ok(()) | Err(StoreError::Again(_)) => Ok(()),
+    match write_page(run, loaded, page::all(&loaded.account)).await {
+        Ok(_) | Err(StoreError::Again(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Writes the page that is due after `appended` entries, if one is. Its failure does not change the reply: the entries are
-/// in the account, and somebody else will move them.
+/// Writes the page that is due after `appended` entries, if one is, and the next if as many have come by
+/// then. Its failure does not change the reply: the entries are in the account, and somebody else will
+/// move them.
 pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) {
-    let count = page::due(&loaded.account, &loaded.weight, appended);
-    if count == 0 {
-        return;
-    }
-    if let Err(error) = write_page(run, &loaded, count).await {
-        let account = loaded.account.id.as_str();
-        tracing::warn!(account, error = %error, "a page was not written; the next caller will");
+    let mut count = page::due(&loaded.account, &loaded.weight, appended);
+    let mut loaded = Box::new(loaded);
+    for _ in 0..page::IN_A_ROW {
+        if count == 0 {
+            return;
+        }
+        loaded = match write_page(run, &loaded, count).await {
+            Ok(Some(after)) => after,
+            Ok(None) => return,
+            Err(error) => {
+                let account = loaded.account.id.as_str();
+                tracing::warn!(account, %error, "a page was not written; another caller will");
+                return;
+            }
+        };
+        count = page::enough_for_one(&loaded.account, &loaded.weight);
     }
 }
 
-pub(super) async fn write_page(
+/// Moves the oldest `count` entries to a page. Returns the account without them. None: somebody else is
+/// at it, or was faster.
+async fn write_page(
     run: &Run<'_>,
     loaded: &Loaded,
     count: usize,
-) -> Result<(), StoreError> {
+) -> Result<Option<Box<Loaded>>, StoreError> {
     let account = &loaded.account;
     let Some(page) = page::page(account, &loaded.weight, count) else {
-        return Ok(());
+        return Ok(None);
     };
     let there = match run.world.store.commit(&Write::once(Row::Page(page.clone()))).await? {
-        Outcome::RowRefused(_, Some(Row::Page(there))) => there,
         Outcome::Done(_) => {
             run.world.metrics.add(Metric::Pages, 1);
             page
         }
-        // What is there is not known, so nothing is trimmed by it.
-        _ => return Ok(()),
+        Outcome::RowRefused(_, Some(Row::Page(there))) if page::is_left_behind(account, &there) => {
+            there
+        }
+        _ => return Ok(None),
     };
     let trim = match page::trim(account, &there) {
         Some(trim) => trim,
         None => {
             // A faster caller's page may hold more than there was when we read.
-            let Some(now) = run.world.store.account(&account.id).await? else { return Ok(()) };
+            let Some(now) = run.world.store.account(&account.id).await? else { return Ok(None) };
             let Some(trim) = page::trim(&now.account, &there) else {
                 // Either somebody trimmed since, or the ledger contradicts the account: that must
                 // be seen by a person.
@@ -214,11 +253,13 @@ pub(super) async fn write_page(
                     let (account, page) = (account.id.as_str(), there.first);
                     tracing::error!(account, page, "a page differs from its entries");
                 }
-                return Ok(());
+                return Ok(None);
             };
             trim
         }
     };
-    run.world.store.commit(&Write::account(trim)).await?;
-    Ok(())
+    match run.world.store.commit(&Write::account(trim)).await? {
+        Outcome::Done(after) => Ok(after),
+        _ => Ok(None),
+    }
 }

@@ -1,6 +1,7 @@
 //! Grant: an operator puts credits into an account.
 
 use super::{AccountWrite, Guard, Step};
+use crate::domain::account::MOST_GRANTS;
 use crate::domain::{
     Account, Catalog, Credits, Entry, Grant, GrantId, GrantKind, Instant, Note, OperationId,
     Refusal, What,
@@ -10,7 +11,7 @@ use crate::domain::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantRequest {
     pub credits: Credits,
-    /// Why: up to 256 characters.
+    /// Why: up to 256 bytes.
     pub reason: String,
     pub kind: GrantKind,
     pub reference: Option<String>,
@@ -32,7 +33,7 @@ impl GrantRequest {
 /// it does not have to wait for a quiet moment.
 ///
 /// # Errors
-/// [`Refusal::GrantExpired`], [`Refusal::BalanceTooLarge`].
+/// [`Refusal::GrantExpired`], [`Refusal::BalanceTooLarge`], [`Refusal::TooManyGrants`].
 pub fn change(
     account: &Account,
     request: &GrantRequest,
@@ -46,6 +47,9 @@ pub fn change(
     }
     if account.available + account.held() + request.credits > Credits::MAX_BALANCE {
         return Err(Refusal::BalanceTooLarge);
+    }
+    if account.grants_left(now) >= MOST_GRANTS {
+        return Err(Refusal::TooManyGrants);
     }
     let (kind, expires_at) = (request.kind, request.expires_at);
     let id = GrantId::Operation(operation);

@@ -95,6 +95,7 @@ pub fn open(
         seq: 1,
         paged: 0,
         settled_seq: 1,
+        settled_at: now,
         floor: Instant::EPOCH,
         page_time: Instant::EPOCH,
         recent: vec![entry],

@@ -1,28 +1,30 @@
-//! Pages: entries leave the account for their final place, sixteen at a time.
+//! Pages: entries leave the account for their final place, sixteen or more at a time.
 //!
 //! The page is written first, the durable copy; then the account forgets its entries. Debits go on
 //! meanwhile.
 
 use super::{AccountWrite, Guard, Page, Step};
-use crate::domain::{Account, Instant, What};
+use crate::domain::{Account, Entry, Instant, What};
 
 /// How many entries an account may hold before an operation has to write a page first. A settle is
 /// never kept waiting, and may exceed it by one.
 pub const CAPACITY: usize = 64;
-/// How many entries a page takes: 16 make the two writes of a page cost 2/16 of a debit each.
+/// How many entries of a light account make a page: 16 make the two writes of a page cost 2/16 of a debit
+/// each. While nobody has written one, it is due again after as many more.
 const TAKE: usize = 16;
-/// How many of the youngest entries stay, so that ids on their way stay above the floor.
+/// How many of the youngest entries stay at most, so that ids on their way stay above the floor.
 const LEAVE: usize = 8;
-/// Beyond the first page that is due, how often one is due again while none was written.
-const AGAIN: usize = 8;
+/// How many pages one caller writes at most, where entries come faster than a page is written. By what 8
+/// callers without pause cost (`capacity::bursts`): with one page each a tenth more.
+pub const IN_A_ROW: usize = 3;
 /// What an open hold weighs besides its entry: its id in base64, its packed form.
 const HOLD_BYTES: usize = 40;
 /// DynamoDB charges one write unit per started KB of the item.
 const UNIT_BYTES: usize = 1024;
 /// Below this an account's entries are not worth a page: the account itself fills its KB.
 const WORTH_BYTES: usize = 384;
-/// The most that a page holds besides its entries and the account's id, in bytes.
-const PAGE_OVERHEAD_BYTES: usize = 64;
+/// The most bytes of entries in a page: some 32 write units, and far below what an item may have.
+const PAGE_BYTES: usize = 32 * UNIT_BYTES;
 
 /// What an account and its recent entries weigh in the table, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,37 +36,72 @@ pub struct Weight {
 
 /// How many entries the caller that appended the last `appended` should move to a page; 0: none.
 ///
-/// Due for the caller that takes the list across 24, 32, ..., and for all while the next operation may
-/// take the item into the next write unit.
+/// Due for the caller of the entry with which the account has enough of them for one; and while nobody
+/// wrote it, for every sixteenth after that: whoever should have may have died.
 pub fn due(account: &Account, weight: &Weight, appended: usize) -> usize {
     let count = weight.recent.len();
+    let fewer = (1..=count).rev();
+    let enough = fewer.take_while(|count| leaves(account, weight, *count).is_some()).count();
+    let first = count + 1 - enough;
     // Where the account was read after the write, they may have left already.
-    let appended = appended.min(count);
-    let steps = |count: usize| (count + AGAIN).saturating_sub(TAKE + LEAVE) / AGAIN;
-    let many = steps(count) > steps(count - appended);
-    let base = weight.item - weight.recent.iter().sum::<usize>();
-    let limit = (base + WORTH_BYTES).div_ceil(UNIT_BYTES) * UNIT_BYTES;
-    let holds = account.recent.iter().any(|entry| matches!(entry.what, What::Held { .. }));
-    let most = weight.recent.iter().max().copied().unwrap_or_default();
-    let most = if holds { most + HOLD_BYTES } else { most };
-    // Every caller who finds the item full writes a page.
-    let heavy = weight.item + most > limit;
-    // A batch ends whole: of its ids, few are still on their way.
-    let leave = if appended > 1 { LEAVE / 2 } else { LEAVE };
-    match () {
-        () if many => count - leave,
-        () if heavy => count - leave.min(count / 4),
-        () => 0,
-    }
+    let mine = count + 1 - appended.clamp(1, count.max(1))..=count;
+    let mut due = mine.filter(|nth| *nth >= first && (nth - first).is_multiple_of(TAKE));
+    due.next().map_or(0, |_| enough_for_one(account, weight))
 }
 
-/// The page of the oldest `count` entries, or of as many as fit one write unit.
+/// How many of the entries make a page; 0: there are not enough.
+pub fn enough_for_one(account: &Account, weight: &Weight) -> usize {
+    let count = weight.recent.len();
+    leaves(account, weight, count).map_or(0, |leave| count - leave)
+}
+
+/// How many of the oldest `count` entries a page would leave. None: they are not enough for one. Enough
+/// are sixteen, or so heavy ones that the next may take the item into its next write unit.
+fn leaves(account: &Account, weight: &Weight, count: usize) -> Option<usize> {
+    let recent = account.recent.get(..count)?;
+    let young = young(recent);
+    if count >= TAKE + young {
+        return Some(young);
+    }
+    let base = weight.item - weight.recent.iter().sum::<usize>();
+    let limit = (base + WORTH_BYTES).div_ceil(UNIT_BYTES) * UNIT_BYTES;
+    let holds = recent.iter().any(|entry| matches!(entry.what, What::Held { .. }));
+    let weights = weight.recent.get(..count)?;
+    let most = weights.iter().max()? + if holds { HOLD_BYTES } else { 0 };
+    // Of few and heavy ones most have to go.
+    (base + weights.iter().sum::<usize>() + most > limit).then_some(young.min(count / 4))
+}
+
+/// How many of the youngest entries are so young that an id before theirs may still be on its way, by the
+/// latest of them all: at most [`LEAVE`].
+fn young(recent: &[Entry]) -> usize {
+    let chosen = recent.iter().filter(|entry| !entry.id.is_own());
+    let late = chosen.map(|entry| entry.at - entry.id.time()).max();
+    let newest = recent.iter().map(|entry| entry.at).max();
+    let (Some(late), Some(newest)) = (late, newest) else { return 0 };
+    let since = Instant::from_ms(newest.ms() - late.ms());
+    let young = recent.iter().rev().take_while(|entry| entry.id.time() > since);
+    young.take(LEAVE).count()
+}
+
+/// How many entries a list that is full should move to a page: all but the youngest.
+pub fn all(account: &Account) -> usize {
+    account.recent.len() - young(&account.recent)
+}
+
+/// Whether somebody else's page was left there, its entries still in the account: a page later, or by when
+/// the list is full, its writer is no longer about to let the account forget them.
+pub fn is_left_behind(account: &Account, there: &Page) -> bool {
+    let count = account.recent.len();
+    count >= CAPACITY || count >= there.entries.len() + TAKE
+}
+
+/// The page of the oldest `count` entries, or of as many as one page holds.
 pub fn page(account: &Account, weight: &Weight, count: usize) -> Option<Page> {
-    let room = UNIT_BYTES - PAGE_OVERHEAD_BYTES - account.id.as_str().len();
     let mut bytes = 0;
     let fitting = weight.recent.iter().take_while(|entry| {
         bytes += *entry;
-        bytes <= room
+        bytes <= PAGE_BYTES
     });
     let count = count.min(fitting.count().max(1)).min(account.recent.len());
     let (taken, left) = account.recent.split_at(count);

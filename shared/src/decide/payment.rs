@@ -10,19 +10,20 @@ use super::{
     AccountWrite, Expect, Field, Guard, Mark, Missing, Row, RowKey, RowWrite, Seen, Step,
     UnreadEvent, Write,
 };
+use crate::domain::account::ORDER_GRANTS;
 use crate::domain::payment::{
     CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment, Verdict,
 };
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Debt, Debts, Entry, Gate, Grant, GrantId, GrantKind,
-    Instant, Money, Note, OperationId, Refusal, What,
+    Account, AccountId, Catalog, Credits, Debts, Entry, Gate, Grant, GrantId, GrantKind, Instant,
+    Money, Note, OperationId, Refusal, What,
 };
 
 /// An order of a pack, at the price and with the credits that the catalog offers now.
 ///
 /// # Errors
 /// [`Refusal::UnknownPack`]; [`Refusal::AccountFrozen`] and [`Refusal::PlanRequired`], for credits
-/// that could not be used.
+/// that could not be used; [`Refusal::TooManyGrants`].
 pub fn order(
     account: &Account,
     request: &CheckoutRequest,
@@ -39,6 +40,9 @@ pub fn order(
     }
     if account.gate.no_plan {
         return Err(Refusal::PlanRequired { required, available });
+    }
+    if account.grants_left(now) >= ORDER_GRANTS {
+        return Err(Refusal::TooManyGrants);
     }
     Ok(Order {
         id,
@@ -190,7 +194,7 @@ fn apply(
         let arrives = again.map_or(moves, |again| again.arrives);
         let arrived = || Note::Grant { grant: Grant { left: arrives, ..whole }, at: now };
         let (mut when, mut steps) = (Vec::new(), Vec::new());
-        let (mut undone, mut moved, mut unowed) = (None, Vec::new(), Debts::NONE);
+        let (mut undone, mut moved, mut unowed) = (Credits::ZERO, Vec::new(), Debts::NONE);
         available = arrives;
         match again {
             None => steps.push(Step::Notes(vec![arrived()])),
@@ -198,7 +202,7 @@ fn apply(
                 let arrived = (!arrives.is_zero()).then(arrived);
                 (when, steps) = back.give(account, arrived);
                 when.extend([Guard::ValidAt(now), Guard::SettledIs(account.settled_seq)]);
-                undone = Some(Debt { grant, credits: *credits }).filter(|_| !credits.is_zero());
+                undone = *credits;
                 available += back.line.left();
                 (moved, unowed) = back.told();
             }
@@ -206,7 +210,7 @@ fn apply(
         when.push(Guard::RoomFor(1));
         steps.push(Step::Add(available));
         let order = order.id;
-        (when, steps, What::ToppedUp { order, due, expires_at, undone, moved, unowed })
+        (when, steps, What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed })
     } else if credits < Credits::ZERO {
         let back = Note::TakenBack { grant, credits: -moves, at: now };
         let what = What::Reversed { order: order.id, due, credits: -credits };
@@ -290,6 +294,8 @@ pub fn waive(
     let then = vec![
         Step::SetDebts(Debts::NONE),
         Step::SetGate(Gate { in_debt: false, ..account.gate }),
+        // The next line begins here: who goes back through the ledger by its settles comes by.
+        Step::Unsettle,
         Step::Append(entry),
     ];
     Ok(AccountWrite { account: id.clone(), when, then })

@@ -16,7 +16,7 @@ use crate::domain::{Account, Catalog, Credits, Entry, Instant, OperationId, Refu
 pub struct RefundRequest {
     pub debit: OperationId,
     pub credits: Credits,
-    /// Why: up to 256 characters.
+    /// Why: up to 256 bytes.
     pub reason: String,
     pub reference: Option<String>,
 }
@@ -27,6 +27,15 @@ impl RefundRequest {
         let RefundRequest { debit, credits, reason, reference } = self;
         let reference = reference.as_deref().unwrap_or("");
         format!("refund {debit} {credits} {reference:?} {reason:?}")
+    }
+}
+
+impl RefundRequest {
+    /// How much less was burnt by the debit, of which `refunded` was given back before. Of what a hold kept
+    /// of a grant that lapsed nothing comes back: it would have lapsed.
+    pub fn less(&self, charged: Charged, refunded: Credits) -> Credits {
+        let after = refunded + self.credits;
+        after.min(charged.burnt) - refunded.min(charged.burnt)
     }
 }
 
@@ -54,7 +63,8 @@ pub fn change(
 ) -> Result<Write, Refusal> {
     let (entry, refunded) = (&known.debit.entry, known.refunded);
     let charged = entry.charged().ok_or(Refusal::DebitNotFound)?;
-    let Charged { credits: charged, burnt, action } = charged;
+    let less = request.less(charged, refunded);
+    let Charged { credits: charged, action, .. } = charged;
     let after = refunded + request.credits;
     if after > charged {
         return Err(Refusal::RefundExceeded { charged, refunded });
@@ -65,11 +75,7 @@ pub fn change(
             then.push(Step::Add(back.line.left()));
             (back.line.left(), (when, then))
         }
-        None => {
-            // Of what a hold kept of a grant that lapsed nothing comes back: it would have lapsed.
-            let available = after.min(burnt) - refunded.min(burnt);
-            (available, give_back(account, available))
-        }
+        None => (less, give_back(account, less)),
     };
     // What was consumed before this period is not counted in it any more.
     if entry.at >= account.standing.counted_from {
@@ -77,7 +83,8 @@ pub fn change(
     }
     let (moved, unowed) = known.back.as_ref().map(Back::told).unwrap_or_default();
     let (debit, credits) = (entry.id, request.credits);
-    let what = What::Refunded { debit, credits, action, moved, unowed };
+    let of = known.back.as_ref().map(|_| (known.debit.seq, less));
+    let what = What::Refunded { debit, credits, action, of, moved, unowed };
     then.push(Step::Append(Entry {
         available,
         // Whose use is less by it.

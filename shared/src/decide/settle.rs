@@ -5,18 +5,21 @@
 
 use super::renew::{Why, closed_by_plan, renew, turn_after};
 use super::{AccountWrite, Fault, Guard, Step};
+use crate::domain::grant::Line;
 use crate::domain::period::Period;
 use crate::domain::{
-    Account, Catalog, Credits, DebtChange, Entry, Gate, Grant, GrantId, Instant, Movement, Note,
-    OperationId, Plan, Standing, What,
+    Account, Catalog, Credits, DebtChange, Entry, Gate, Grant, GrantId, GrantKind, Instant,
+    Movement, Note, OperationId, Plan, Standing, What,
 };
 
 /// An account at an instant, and what time did to it since it was last settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     pub account: Account,
-    /// The grants that arrived and lapsed, one movement each. What came and went in between is
-    /// not told: its sum is nothing.
+    /// What was burnt of the line as it was.
+    pub burnt: Line,
+    /// The grants that arrived and lapsed, one movement each, and those that got another end. What came
+    /// and went in between is not told: its sum is nothing.
     pub moved: Vec<Movement>,
     /// The holds that ended by themselves.
     pub lapsed: Vec<OperationId>,
@@ -45,8 +48,8 @@ impl Settled {
         let what = What::Settled {
             moved: self.moved.clone(),
             lapsed: self.lapsed.clone(),
-            spent: before.spent(),
-            line: self.account.line.clone(),
+            before: (before.settled_seq, before.settled_at),
+            burnt: self.burnt.clone(),
             debts: self.debts.clone(),
         };
         let id = OperationId::of_entry(now, before.seq + 1);
@@ -117,7 +120,7 @@ fn record(
     catalog: &Catalog,
     now: Instant,
 ) -> AccountWrite {
-    settled.account.settled_seq = account.seq + 1;
+    (settled.account.settled_seq, settled.account.settled_at) = (account.seq + 1, now);
     let entry = settled.entry(account, catalog, now);
     let mut then = Vec::new();
     if settled.account.debts != account.debts {
@@ -137,9 +140,12 @@ struct Clockwork<'a> {
     plan: &'a Plan,
     /// The account with everything but `available`, which follows from line and holds.
     account: Account,
+    burnt: Line,
     moved: Vec<Movement>,
     lapsed: Vec<OperationId>,
     debts: Vec<DebtChange>,
+    /// The grants that got another end.
+    ended: Vec<GrantId>,
     /// The latest instant that was struck.
     struck: Instant,
 }
@@ -148,13 +154,14 @@ impl<'a> Clockwork<'a> {
     fn of(account: &Account, catalog: &'a Catalog) -> Result<Clockwork<'a>, Fault> {
         let broken = |problem: String| Fault::Account { account: account.id.to_string(), problem };
         let line = account.burnt().map_err(|e| broken(e.to_string()))?;
+        let burnt = account.whole_line().less(&line);
         let plan = find_plan(catalog, account, &account.standing.plan)?;
         let account = Account { line, notes: Vec::new(), ..account.clone() };
-        let (moved, lapsed, debts) = (Vec::new(), Vec::new(), Vec::new());
+        let (moved, lapsed, debts, ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         // No instant lies between the Monday before the account was settled and the settle that is not
         // struck already: to strike it once more changes nothing.
         let struck = account.standing.weekly.period.start;
-        Ok(Clockwork { catalog, plan, account, moved, lapsed, debts, struck })
+        Ok(Clockwork { catalog, plan, account, burnt, moved, lapsed, debts, ended, struck })
     }
 
     fn fold(&mut self, note: &Note) -> Result<(), Fault> {
@@ -168,7 +175,9 @@ impl<'a> Clockwork<'a> {
                 let standing = &mut self.account.standing;
                 if *restart {
                     standing.counted_until = *at;
-                    self.end_period_at(*at);
+                    if standing.monthly.runs(*at) {
+                        self.end_period_at(*at);
+                    }
                 } else if standing.monthly.runs(*at) && standing.anchor != *anchor {
                     // It grants nothing: the renewal moves, never to before what was granted ends.
                     let end = anchor.from(standing.monthly.until).max(*at);
@@ -243,7 +252,14 @@ impl<'a> Clockwork<'a> {
         if standing.counted_until == before {
             standing.counted_until = end;
         }
-        self.account.line.end_at(GrantId::Period(start), end);
+        let grant = GrantId::Period(start);
+        self.account.line.end_at(grant, end);
+        // Told even of one that is spent: what was spent of it may come back.
+        if end != before {
+            let (kind, amount) = (GrantKind::Plan, standing.monthly.amount);
+            self.note(&Grant::new(grant, kind, amount, start, Some(end)), Credits::ZERO);
+            self.ended.push(grant);
+        }
     }
 
     /// Everything that changes by itself up to `now`, instant by instant.
@@ -309,13 +325,17 @@ impl<'a> Clockwork<'a> {
     /// Adds to the movement of a grant; one that came and went leaves none.
     fn note(&mut self, grant: &Grant, credits: Credits) {
         match self.moved.iter_mut().find(|moved| moved.grant == grant.id) {
-            Some(moved) => moved.credits += credits,
+            Some(moved) => {
+                moved.credits += credits;
+                moved.expires_at = grant.expires_at;
+            }
             None => self.moved.push(Movement::of(grant, credits)),
         }
     }
 
     fn stop(mut self, now: Instant) -> Settled {
-        self.moved.retain(|moved| !moved.credits.is_zero());
+        let ended = &self.ended;
+        self.moved.retain(|moved| !moved.credits.is_zero() || ended.contains(&moved.grant));
         let valid_until = self.turn().unwrap_or(Instant::MAX);
         let available = self.account.line.left() - self.account.set_aside();
         debug_assert!(available >= Credits::ZERO, "holds exceed the line");
@@ -323,7 +343,8 @@ impl<'a> Clockwork<'a> {
         let no_plan = closed_by_plan(self.plan, self.account.standing.status, now);
         let gate = Gate { no_plan, in_debt, ..self.account.gate };
         let account = Account { available, valid_until, gate, ..self.account };
-        Settled { account, moved: self.moved, lapsed: self.lapsed, debts: self.debts }
+        let (burnt, moved, lapsed, debts) = (self.burnt, self.moved, self.lapsed, self.debts);
+        Settled { account, burnt, moved, lapsed, debts }
     }
 }
 

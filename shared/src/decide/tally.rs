@@ -6,13 +6,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Expect, Page, Row, RowWrite, Seen, Write};
+use crate::domain::instant::Span;
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
-use crate::domain::{AccountId, Usage};
+use crate::domain::{AccountId, Instant, Usage};
 
 /// How many days one tally writes at most, besides those of its last page: DynamoDB takes a hundred
-/// items at once, and a page has at most 40 entries.
-const MOST_DAYS: usize = 50;
+/// items at once, and a page has at most 65 entries.
+const MOST_DAYS: usize = 32;
+/// How many pages are many: a day of 400 users weighs some 10 write units, and a page holds 16 debits.
+const MANY: usize = 8;
+const OLD: Span = Span::from_s(60);
+
+/// Whether `pages`, all that were not counted yet, are worth the rewriting of a day: eight of them are, and
+/// so is one whose latest entry is a minute old at `now`. Whoever reads the usage adds the others.
+pub fn is_worth(pages: &[Page], now: Instant) -> bool {
+    let old = |page: &Page| page.entries.last().is_some_and(|entry| entry.at + OLD <= now);
+    pages.len() >= MANY || pages.first().is_some_and(old)
+}
 
 /// How far an account is counted with `pages`. None of no pages.
 pub fn counted_until(pages: &[Page]) -> Option<Counted> {

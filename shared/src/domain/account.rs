@@ -37,8 +37,10 @@ pub struct Account {
     pub seq: Seq,
     /// How many of the entries are in pages. The others are `recent`.
     pub paged: Seq,
-    /// The number of the latest settle; 0 if there was none.
+    /// The number of the latest settle, or of the opening,
     pub settled_seq: Seq,
+    /// and when it was.
+    pub settled_at: Instant,
     /// The latest time inside an id, chosen by a caller, that has left for a page.
     pub floor: Instant,
     /// The time in the key of the latest page.
@@ -65,6 +67,11 @@ impl Gate {
         self == Gate::OPEN
     }
 }
+
+/// How many grants an account may have of which something is left. Of what was paid it takes more.
+pub const MOST_GRANTS: usize = 100;
+/// From how many on it is sold no pack, so that what is ordered still finds room.
+pub const ORDER_GRANTS: usize = 90;
 
 /// How many holds an account may have open at once.
 pub const MOST_HOLDS: usize = 32;
@@ -263,6 +270,16 @@ impl Account {
         let mut line = self.whole_line();
         line.burn(self.spent())?;
         Ok(line)
+    }
+
+    /// How many grants are neither spent nor over at `now`, those that only arrived among them.
+    pub fn grants_left(&self, now: Instant) -> usize {
+        let line = self.burnt().unwrap_or_else(|_| self.whole_line());
+        let noted = self.notes.iter().filter_map(|note| match note {
+            Note::Grant { grant, .. } => Some(grant),
+            Note::Returned(_) | Note::Plan { .. } | Note::TakenBack { .. } => None,
+        });
+        line.grants().iter().chain(noted).filter(|grant| !grant.is_expired(now)).count()
     }
 
     /// The entries that are in no page yet.

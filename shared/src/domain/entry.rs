@@ -3,7 +3,7 @@
 use super::catalog::ActionNumber;
 use super::grant::{Grant, GrantId, GrantKind, Line};
 use super::period::Anchor;
-use super::{Credits, Debt, DebtChange, Debts, Instant, OperationId, Status};
+use super::{Credits, DebtChange, Debts, Instant, OperationId, Seq, Status};
 
 /// One line of the ledger: what changed, when, by whom and by how much.
 ///
@@ -115,10 +115,10 @@ pub enum What {
         moved: Vec<Movement>,
         /// The holds that ended by themselves.
         lapsed: Vec<OperationId>,
-        /// What was spent of the line before this one.
-        spent: Credits,
-        /// The line that is spent from now on.
-        line: Line,
+        /// The number of the settle before this one, or of the opening, and when it was.
+        before: (Seq, Instant),
+        /// What was burnt of its line, by grants: what a refund has to know.
+        burnt: Line,
         /// What was taken back, what is owed and what was repaid, in that order.
         debts: Vec<DebtChange>,
     },
@@ -155,6 +155,9 @@ pub enum What {
         /// What was asked for.
         credits: Credits,
         action: Option<ActionNumber>,
+        /// If the line was another one by then: the number of the debit, and how much less was burnt of
+        /// its line by this.
+        of: Option<(Seq, Credits)>,
         /// The grants that it came back to, if the line was another one by then: what would be there
         /// by now if it had never left.
         moved: Vec<Movement>,
@@ -175,9 +178,11 @@ pub enum What {
         order: OperationId,
         /// The credits of it that are due after this.
         due: Credits,
+        /// The grant that they are.
+        grant: GrantId,
         expires_at: Option<Instant>,
-        /// What it undoes of the credits of a grant that had been taken back.
-        undone: Option<Debt>,
+        /// How much of it had been taken back, and is not any more.
+        undone: Credits,
         /// The grants that came back by that, as of a refund.
         moved: Vec<Movement>,
         /// What is not owed any more, as of a refund.
@@ -197,6 +202,28 @@ pub enum What {
 }
 
 impl What {
+    /// Whether it can happen while the line waits for a settle, of what it notes: all that follows it, up
+    /// to that settle, can.
+    pub fn needs_no_line(&self) -> bool {
+        match self {
+            What::Granted { .. }
+            | What::ToppedUp { .. }
+            | What::Refunded { .. }
+            | What::PlanChanged { .. }
+            | What::Reversed { .. }
+            | What::DebtWaived { .. }
+            | What::Frozen
+            | What::Unfrozen => true,
+            What::Opened { .. }
+            | What::Debit { .. }
+            | What::Settled { .. }
+            | What::Held { .. }
+            | What::Captured { .. }
+            | What::Released { .. }
+            | What::Extended { .. } => false,
+        }
+    }
+
     /// The word for it in JSON.
     pub fn name(&self) -> &'static str {
         match self {

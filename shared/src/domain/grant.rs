@@ -53,6 +53,16 @@ pub enum GrantId {
     Operation(OperationId),
 }
 
+impl GrantId {
+    /// The instant that it names: mostly that at which the grant arrived.
+    pub fn time(&self) -> Instant {
+        match self {
+            GrantId::Week(start) | GrantId::Period(start) => *start,
+            GrantId::Operation(id) => id.time(),
+        }
+    }
+}
+
 impl fmt::Display for GrantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

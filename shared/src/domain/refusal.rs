@@ -28,6 +28,8 @@ pub enum Refusal {
     InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
     /// The account has as many open holds as it may.
     TooManyHolds,
+    /// The account has as many grants as it may, of which something is left.
+    TooManyGrants,
     /// There was never such a hold.
     HoldNotFound,
     /// The hold is over: it was captured, released or lapsed.
@@ -102,6 +104,7 @@ impl Refusal {
             Refusal::DebtOutstanding { .. } => "debt_outstanding",
             Refusal::InsufficientCredits { .. } => "insufficient_credits",
             Refusal::TooManyHolds => "too_many_holds",
+            Refusal::TooManyGrants => "too_many_grants",
             Refusal::HoldNotFound => "hold_not_found",
             Refusal::HoldEnded { .. } => "hold_ended",
             Refusal::HoldExceeded { .. } => "hold_exceeded",

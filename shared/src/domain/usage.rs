@@ -9,7 +9,7 @@ use super::period::Day;
 use super::{Credits, Entry, Instant, Seq, What};
 
 /// How many users of a day are told apart. Those who come after them that day are counted together,
-/// so that an item stays small: 400 users of 64 characters are some 30 KB.
+/// so that an item stays small: 400 users of 64 bytes are some 30 KB.
 pub const MOST_USERS: usize = 400;
 
 /// What was consumed on a day. The actions add up to it, and so do the users.

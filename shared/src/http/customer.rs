@@ -14,7 +14,7 @@ use crate::world::World;
 /// The cookie of the page. `__Host-`: a browser takes it from this host alone, over https alone (or
 /// from loopback), and sends it nowhere else.
 pub const COOKIE: &str = "__Host-scrip";
-const SUBJECT_CHARS: usize = 64;
+const SUBJECT_BYTES: usize = 64;
 const RETURN_URL_BYTES: usize = 512;
 /// For how long a browser remembers what a preflight said.
 const PREFLIGHT_S: u32 = 600;
@@ -61,7 +61,7 @@ impl Call<'_> {
     /// What a service asks of a session.
     pub fn session(&self) -> Result<SessionRequest, Problem> {
         let mut fields = self.fields()?;
-        let subject = fields.text("subject", SUBJECT_CHARS);
+        let subject = fields.text("subject", SUBJECT_BYTES);
         let subject = fields.required("subject", subject);
         let origins = &self.config.origins;
         let url = "an https address of an origin that is allowed";

@@ -42,18 +42,17 @@ impl Fields {
         Some(self.left.swap_remove(place).1)
     }
 
-    /// An optional text of 1 to `longest` characters, none of them a control character.
+    /// An optional text of 1 to `longest` bytes in UTF-8, without a control character.
     pub(super) fn text(&mut self, field: &str, longest: usize) -> Option<String> {
         match self.take(field)? {
             Value::String(text)
-                if (1..=longest).contains(&text.chars().count())
-                    && !text.chars().any(char::is_control) =>
+                if (1..=longest).contains(&text.len()) && !text.chars().any(char::is_control) =>
             {
                 Some(text)
             }
             _ => {
                 let problem = format!(
-                    "must be a text of 1 to {longest} characters, none a control character"
+                    "must be a text of 1 to {longest} bytes in UTF-8, without a control character"
                 );
                 self.wrong(field, problem);
                 None

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::command::BatchFailure;
 use crate::config::Config;
 use crate::decide::{AWAITED, Fault};
-use crate::domain::account::{MOST_HOLDS, Recharge};
+use crate::domain::account::{MOST_GRANTS, MOST_HOLDS, ORDER_GRANTS, Recharge};
 use crate::domain::refusal::{FieldProblem, HoldEnd};
 use crate::domain::{Credits, Refusal};
 use crate::failure::Failure;
@@ -173,6 +173,13 @@ impl Problem {
             Refusal::TooManyHolds => {
                 let detail = format!("An account has at most {MOST_HOLDS} open holds.");
                 new(409, "Too many holds", detail)
+            }
+            Refusal::TooManyGrants => {
+                let detail = format!(
+                    "Something is left of {MOST_GRANTS} grants, or of {ORDER_GRANTS} where a pack \
+                     is ordered. Some have to be spent or to lapse first."
+                );
+                new(409, "Too many grants", detail)
             }
             Refusal::HoldNotFound => {
                 new(404, "Hold not found", "The account never had such a hold.".to_owned())

@@ -22,10 +22,11 @@ use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
 pub const MOST_BYTES: usize = 64 * 1024;
 /// The largest body that Stripe sends, in bytes.
 pub const MOST_EVENT_BYTES: usize = 256 * 1024;
-const USER_CHARS: usize = 64;
-const REFERENCE_CHARS: usize = 64;
-const REASON_CHARS: usize = 256;
-const NAME_CHARS: usize = 64;
+// In bytes, because an account is charged for by them: 64 letters of some scripts are 192 bytes.
+const USER_BYTES: usize = 64;
+const REFERENCE_BYTES: usize = 64;
+const REASON_BYTES: usize = 256;
+const NAME_BYTES: usize = 64;
 /// What a key in a body must be.
 const KEY: &str = "1 to 255 printable characters";
 /// One HTTP request with what is needed to answer what is wrong with it.
@@ -124,9 +125,9 @@ impl<'a> Call<'a> {
         let mut fields = self.fields()?;
         let credits = fields.credits("credits");
         let credits = fields.required("credits", credits);
-        let reason = fields.text("reason", REASON_CHARS);
+        let reason = fields.text("reason", REASON_BYTES);
         let reason = fields.required("reason", reason);
-        let reference = fields.text("reference", REFERENCE_CHARS);
+        let reference = fields.text("reference", REFERENCE_BYTES);
         let both = credits.zip(reason);
         let request =
             both.map(|(credits, reason)| RefundRequest { debit, credits, reason, reference });
@@ -170,7 +171,7 @@ impl<'a> Call<'a> {
 
     pub fn plan(&self) -> Result<PlanRequest, Problem> {
         let mut fields = self.fields()?;
-        let plan = fields.text("plan", NAME_CHARS);
+        let plan = fields.text("plan", NAME_BYTES);
         let plan = fields.required("plan", plan);
         let statuses = "\"active\", \"past_due\" or \"canceled\"";
         let status = fields.parsed("status", statuses, |text| {
@@ -187,14 +188,14 @@ impl<'a> Call<'a> {
         let mut fields = self.fields()?;
         let credits = fields.credits("credits");
         let credits = fields.required("credits", credits);
-        let reason = fields.text("reason", REASON_CHARS);
+        let reason = fields.text("reason", REASON_BYTES);
         let reason = fields.required("reason", reason);
         let kinds = [GrantKind::Manual, GrantKind::Promotional];
         let kind = fields.parsed("kind", "\"manual\" or \"promotional\"", |text| {
             kinds.into_iter().find(|kind| kind.name() == text)
         });
         let kind = kind.unwrap_or(GrantKind::Manual);
-        let reference = fields.text("reference", REFERENCE_CHARS);
+        let reference = fields.text("reference", REFERENCE_BYTES);
         let expires_at = fields.instant("expires_at");
         let both = credits.zip(reason);
         let request = both.map(|(credits, reason)| GrantRequest {
@@ -219,7 +220,7 @@ impl<'a> Call<'a> {
     /// The pack that a customer wants.
     pub fn pack(&self) -> Result<String, Problem> {
         let mut fields = self.fields()?;
-        let pack = fields.text("pack", NAME_CHARS);
+        let pack = fields.text("pack", NAME_BYTES);
         let pack = fields.required("pack", pack);
         fields.finish(pack).map_err(Problem::from)
     }
@@ -227,7 +228,7 @@ impl<'a> Call<'a> {
     /// The reason that an operator gives for freezing or thawing.
     pub fn reason(&self) -> Result<String, Problem> {
         let mut fields = self.fields()?;
-        let reason = fields.text("reason", REASON_CHARS);
+        let reason = fields.text("reason", REASON_BYTES);
         let reason = fields.required("reason", reason);
         fields.finish(reason).map_err(Problem::from)
     }
@@ -261,8 +262,8 @@ fn asked(
     account: Option<AccountId>,
     ask: impl FnOnce(&mut Fields) -> Option<Ask>,
 ) -> Option<Asked> {
-    let user = fields.text("user", USER_CHARS);
-    let reference = fields.text("reference", REFERENCE_CHARS);
+    let user = fields.text("user", USER_BYTES);
+    let reference = fields.text("reference", REFERENCE_BYTES);
     let ask = ask(fields)?;
     Some(Asked { account: account?, ask, user, reference })
 }
@@ -295,7 +296,7 @@ fn part(fields: &mut Fields) -> Option<Part> {
 
 /// What is to be paid: an action with its quantity, or credits; never both, never neither.
 fn charge(fields: &mut Fields) -> Option<Charge> {
-    let action = fields.text("action", NAME_CHARS);
+    let action = fields.text("action", NAME_BYTES);
     let quantity = fields.quantity("quantity");
     let credits = fields.credits("credits");
     match (action, quantity, credits) {

@@ -194,6 +194,7 @@ impl Expression {
         self.set(account::CONSUMED, consumed(settled));
         self.set(account::STANDING, bytes(packed::standing(&settled.standing)));
         self.set(account::SETTLED_SEQ, number(settled.settled_seq));
+        self.set(account::SETTLED_AT, number(settled.settled_at.ms()));
         self.removes.push(account::NOTES.to_owned());
     }
 

@@ -118,9 +118,7 @@ impl Store {
             Some((time, first)) => table::page_key(time, first - 1),
             None => table::pages_until(Instant::MAX),
         };
-        let got = self.pages_down_from(account, last, count).send().await;
-        let got = got.map_err(StoreError::of)?;
-        got.items().iter().map(row::read_page).collect()
+        read_pages(self.pages_down_from(account, last, count), count).await
     }
 
     /// Pages of an account after those that were counted, in order, without a gap: at most `count`.
@@ -133,17 +131,13 @@ impl Store {
         // The times of the keys never go back, so the next page is there or after it.
         let first = table::page_key(counted.time, counted.seq + 1);
         let last = table::pages_until(Instant::MAX);
-        let got = self.between(account, first, last).limit(count).send().await;
-        let got = got.map_err(StoreError::of)?;
+        let pages = read_pages(self.between(account, first, last).limit(count), count).await?;
         let mut next = counted.seq + 1;
-        let mut pages = Vec::with_capacity(got.items().len());
-        for item in got.items() {
-            let page = row::read_page(item)?;
+        for page in &pages {
             if page.first != next {
                 return Err(gap(account, next));
             }
             next = page.last() + 1;
-            pages.push(page);
         }
         Ok(pages)
     }
@@ -167,14 +161,16 @@ impl Store {
         Ok(found)
     }
 
-    /// The first entry of an account from `at` on that `is` what is sought, in the pages from the one
-    /// before that instant; of an account that has been read before. None: it is in no page.
-    pub async fn first_from(
+    /// What `find` first finds among the entries of an account from `at` on, in their order. None: nothing.
+    pub async fn first_from<T>(
         &self,
         account: &AccountId,
         at: Instant,
-        is: impl Fn(&Entry) -> bool,
-    ) -> Stored<Option<Entry>> {
+        mut find: impl FnMut(&Entry) -> Option<T>,
+    ) -> Stored<Option<T>> {
+        // What leaves it from now on is in a page by then.
+        let recent = self.account(account).await?.map(|loaded| loaded.account.recent);
+        let mut find = |entry: &Entry| if entry.at >= at { find(entry) } else { None };
         let before = self.pages_down_from(account, table::pages_until(at - MARGIN), 1);
         let before = before.send().await.map_err(StoreError::of)?;
         let first = match before.items().first().map(row::read_page).transpose()? {
@@ -185,12 +181,12 @@ impl Store {
         let mut pages = pages.limit(LOOK_UP_PAGES).into_paginator().items().send();
         while let Some(item) = pages.next().await {
             let page = row::read_page(&item.map_err(StoreError::of)?)?;
-            let found = page.entries.into_iter().find(|entry| entry.at >= at && is(entry));
+            let found = page.entries.iter().find_map(&mut find);
             if found.is_some() {
                 return Ok(found);
             }
         }
-        Ok(None)
+        Ok(recent.iter().flatten().find_map(find))
     }
 
     /// The pages of an account from the key `last` down, `count` in each request.
@@ -218,4 +214,17 @@ impl Store {
         let item = self.ledger_item(table::CATALOG, table::CATALOG_LATEST).await?;
         item.as_ref().map(row::read_catalog).transpose()
     }
+}
+
+/// At most `count` pages that a query finds. One answer of DynamoDB ends after 1 MB, whatever is asked.
+async fn read_pages(query: QueryFluentBuilder, count: i32) -> Stored<Vec<Page>> {
+    let count = count.unsigned_abs() as usize;
+    let mut pages = Vec::new();
+    let mut items = query.into_paginator().items().send();
+    while pages.len() < count
+        && let Some(item) = items.next().await
+    {
+        pages.push(row::read_page(&item.map_err(StoreError::of)?)?);
+    }
+    Ok(pages)
 }

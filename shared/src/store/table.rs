@@ -55,6 +55,8 @@ pub(super) mod account {
     pub(crate) const PAGED: &str = "f";
     /// The number of the latest settle.
     pub(crate) const SETTLED_SEQ: &str = "gs";
+    /// When the latest settle was, ms.
+    pub(crate) const SETTLED_AT: &str = "ga";
     /// The floor, ms.
     pub(crate) const FLOOR: &str = "fl";
     /// The time in the key of the latest page, ms.

@@ -5,12 +5,12 @@ mod reversals;
 mod scripts;
 
 use local::stripe::Deed;
-
+use serde_json::json;
 use shared::decide::edition;
 use shared::domain::Catalog;
 
 use crate::support::shop::Shop;
-use crate::support::{Answer, Stack};
+use crate::support::{Answer, Stack, request};
 
 const SUNDAY: &str = "2026-11-22T12:00:00Z";
 const MONDAY: &str = "2026-11-23T12:00:00Z";
@@ -21,6 +21,19 @@ async fn refund(stack: &Stack, debit: &Answer, key: &str, credits: &str) -> Answ
     let refunded = stack.post(&path, key, &body).await;
     assert_eq!(refunded.status, 201, "{refunded:?}");
     refunded
+}
+
+/// So many credits spent 72 times. Returns the last answer.
+async fn rush(stack: &Stack, key: &str, credits: &str) -> Answer {
+    let mut last = None;
+    for batch in 0..3 {
+        let debit = |n| json!({ "id": format!("{key} {batch} {n}"), "credits": credits });
+        let debits: Vec<_> = (0..24).map(debit).collect();
+        let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
+        let batch = request("POST", "/v1/accounts/acme/debits/batch", None, &body);
+        last = Some(stack.send(batch).await);
+    }
+    last.expect("three")
 }
 
 async fn hold(stack: &Stack, key: &str, body: &str) -> Answer {
@@ -90,6 +103,43 @@ async fn what_bought_credits_were_spent_for_comes_back_whatever_was_settled_in_b
         assert_eq!(refunded.text("/returned"), "44", "{between:?}");
         let expected = if matches!(between, Between::AGrantIsSpent) { "321" } else { "320" };
         assert_eq!(stack.balance("acme").await.text("/available"), expected, "{between:?}");
+    }
+}
+
+/// What a refund or the end of a hold is found by does not grow with what happened since.
+#[tokio::test]
+async fn thousands_of_entries_since_cost_a_refund_and_an_ended_hold_a_few_reads() {
+    for rushes in [1, 40] {
+        let stack = Stack::at(SUNDAY).await;
+        stack.open("acme", "pro").await;
+        let debit = stack.debit("acme", "some", "44").await;
+        let held = hold(&stack, "hold", r#"{"credits":"1"}"#).await;
+        for (at, grant) in [
+            ("2026-11-22T13:00:00Z", ""),
+            (MONDAY, "one"),
+            ("2026-11-23T13:00:00Z", ""),
+            ("2026-11-23T14:00:00Z", "two"),
+            ("2026-11-23T15:00:00Z", ""),
+        ] {
+            stack.set_clock(at);
+            match grant {
+                "" => {
+                    for n in 0..rushes {
+                        rush(&stack, &format!("{at} {n}"), "0.01").await;
+                    }
+                }
+                grant => assert_eq!(stack.grant("acme", grant, "1").await.status, 201),
+            }
+        }
+        stack.wire.take_costs();
+        let late = then(&stack, &held, "capture", "late", r#"{"credits":"1"}"#).await;
+        assert_eq!((late.code(), late.text("/ended")), ("hold_ended", "lapsed"));
+        let ended = stack.wire.take_costs().calls("Query");
+        assert_eq!(refund(&stack, &debit, "refund", "44").await.text("/returned"), "44");
+        let refunded = stack.wire.take_costs().calls("Query");
+        let found = format!("{} entries: {ended} and {refunded} queries", rushes * 3 * 72);
+        println!("{found}");
+        assert!(ended <= 4 && refunded <= 8, "{found}");
     }
 }
 
@@ -237,7 +287,7 @@ async fn what_happened_first_is_struck_first_whether_or_not_somebody_looked() {
         stack.set_clock("2026-11-18T12:10:00Z");
         stack.post("/v1/accounts/acme/grants", "later", body).await;
         let put = r#"{"plan":"free"}"#;
-        let put = crate::support::request("PUT", "/v1/accounts/acme", Some("plan"), put);
+        let put = request("PUT", "/v1/accounts/acme", Some("plan"), put);
         assert_eq!(stack.send(put).await.status, 201);
         stack.set_clock("2026-11-18T12:20:00Z");
         let balance = stack.balance("acme").await;

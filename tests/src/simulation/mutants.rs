@@ -10,7 +10,8 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use shared::decide::{AHEAD, MARGIN, WINDOW};
 use shared::domain::account::Note;
-use shared::domain::{Instant, OperationId};
+use shared::domain::grant::Line;
+use shared::domain::{Instant, OperationId, What};
 use shared::store::packed;
 
 use crate::support::wire::{appended_to, response};
@@ -65,7 +66,7 @@ use Change::{Front, Request, Wire};
 pub const PER_MUTANT: u64 = 504;
 
 /// Each rule, taken out.
-pub const MUTANTS: [Mutant; 34] = [
+pub const MUTANTS: [Mutant; 35] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant { name: "no floor: pages are not looked at", seed: 2, change: Request(no_floor) },
     Mutant { name: "a look-up is not guarded", seed: 32, change: Request(no_paged_guard) },
@@ -98,6 +99,11 @@ pub const MUTANTS: [Mutant; 34] = [
     },
     Mutant { name: "what is owed stays owed", seed: 9, change: Request(debts_stay) },
     Mutant { name: "a refund into any line", seed: 111, change: Request(no_settled_guard) },
+    Mutant {
+        name: "a settle does not tell what was burnt",
+        seed: 1,
+        change: Request(burnt_untold),
+    },
     Mutant { name: "trim before page", seed: 2, change: Wire(Misdeed::TrimsFirst) },
     Mutant { name: "trim by one's own count", seed: 2, change: Wire(Misdeed::TrimsItsOwnCount) },
     Mutant { name: "the floor is not the maximum", seed: 4, change: Wire(Misdeed::LowersTheFloor) },
@@ -472,6 +478,21 @@ fn no_settled_guard(operation: &str, body: &mut Value) {
 fn common_ids(operation: &str, body: &mut Value) {
     if operation == "UpdateItem" && updates(body, "gs =") {
         appended(body, |id, _| id[6] = id[6] & 0x0f | 0x70);
+    }
+}
+
+/// Settles tell nothing of what was burnt of the line before.
+fn burnt_untold(operation: &str, body: &mut Value) {
+    if operation == "UpdateItem" && updates(body, "gs =") {
+        appended(body, |id, payload| {
+            let id = OperationId::from_bytes(*id);
+            if let Ok(mut entry) = packed::read_entry(id, payload)
+                && let What::Settled { burnt, .. } = &mut entry.what
+            {
+                *burnt = Line::default();
+                *payload = packed::entry(&entry);
+            }
+        });
     }
 }
 

@@ -1,23 +1,39 @@
-//! An account twice: as it was, and as it would have been.
+//! An account as it was, and as it would have been.
 
 use crate::domain::grant::Line;
-use crate::domain::{Credits, Debt, DebtChange, Debts, Grant, GrantId, Instant, Movement};
+use crate::domain::{Credits, Debt, DebtChange, Debts, Grant, GrantId, Instant, Movement, Seq};
 
 /// A line was laid out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LaidOut {
-    pub line: Line,
-    /// What was spent of the one before.
-    pub spent: Credits,
+    /// The number of the settle.
+    pub seq: Seq,
+    /// What was burnt of the one before,
+    pub burnt: Line,
+    /// and which of its grants lapsed, arrived or got another end.
+    pub moved: Vec<Movement>,
     pub at: Instant,
     /// What happened to the debts, and how much of each is undone.
     pub debts: Vec<(DebtChange, Credits)>,
 }
 
+impl LaidOut {
+    /// Whether a grant is known to have been of the line before.
+    pub(super) fn knows(&self, id: GrantId) -> bool {
+        let lapsed = |moved: &Movement| moved.grant == id && moved.credits < Credits::ZERO;
+        let burnt = || self.burnt.grants().iter().any(|grant| grant.id == id);
+        self.moved.iter().any(lapsed) || burnt()
+    }
+}
+
 /// An account as it was, and as it would have been if what is undone had never left.
+///
+/// Of a line only that matters which was burnt of it up to the next: with more before it, and less spent,
+/// nobody would have come to the rest.
 #[derive(Debug, Default)]
 pub(super) struct Both {
-    pub line: Line,
+    /// What would have been there of what was burnt of the latest line, and besides the line. When all that
+    /// was burnt of it has been: besides it.
     pub never: Line,
     /// What was owed,
     owed: Debts,
@@ -32,8 +48,15 @@ impl Both {
         Both { owed, ..Both::default() }
     }
 
-    /// `more`: what there would have been besides, before it.
-    pub(super) fn lay_out(&mut self, mut more: Line, laid_out: &LaidOut) {
+    /// `burnt`: of this line, up to the next. `back`: what comes to it until then of what would have been
+    /// there besides.
+    pub(super) fn lay_out(&mut self, laid_out: &LaidOut, burnt: Line, back: &Line) {
+        let mut more = std::mem::take(&mut self.never);
+        for moved in &laid_out.moved {
+            if let Some(end) = moved.expires_at {
+                more.end_at(moved.grant, end);
+            }
+        }
         self.repay(&mut more, |_| true);
         for (change, undone) in &laid_out.debts {
             match change {
@@ -62,9 +85,8 @@ impl Both {
             }
         }
         self.repay(&mut more, |_| true);
-        self.line = laid_out.line.clone();
-        self.never = laid_out.line.clone();
-        more.into_grants().for_each(|grant| self.never.add(grant));
+        self.never = more.less(back);
+        burnt.into_grants().for_each(|grant| self.never.add(grant));
         self.expire(laid_out.at);
     }
 
@@ -87,39 +109,14 @@ impl Both {
         self.unowed = self.unowed.iter().map(still).collect();
     }
 
-    /// Something came back. `unknown`: as if it had just arrived, either way.
-    pub(super) fn give(&mut self, moved: &[Movement], unowed: &Debts, unknown: bool) {
-        for moved in moved {
-            let grant = grant_of(moved, &self.never);
-            if unknown {
-                self.never.add(grant.clone());
-            }
-            self.line.add(grant);
-        }
+    /// Something came back, and with it this is not owed any more; and would not have been anyway, if it is
+    /// known.
+    pub(super) fn forgive(&mut self, unowed: &Debts, known: bool) {
         self.owed = self.owed.less(unowed);
-        if !unknown {
+        if known {
             self.unowed = self.unowed.less(unowed);
         }
     }
-}
-
-/// The grant that came back by a movement, as `never` knows it: it would have been there anyway.
-fn grant_of(moved: &Movement, never: &Line) -> Grant {
-    match never.grants().iter().find(|grant| grant.id == moved.grant) {
-        Some(grant) => Grant { left: moved.credits, ..grant.clone() },
-        None => {
-            let granted_at = match moved.grant {
-                GrantId::Week(at) | GrantId::Period(at) => at,
-                GrantId::Operation(id) => id.time(),
-            };
-            arrived(moved, granted_at)
-        }
-    }
-}
-
-/// The grant that arrived by a movement.
-pub(super) fn arrived(moved: &Movement, at: Instant) -> Grant {
-    Grant::new(moved.grant, moved.kind, moved.credits, at, moved.expires_at)
 }
 
 pub(super) fn left(grant: Option<&Grant>) -> Credits {

@@ -4,21 +4,30 @@
 //! debit is refunded, a dispute is won. Then what has happened since is gone through once more, as it
 //! was and as it would have been, and the difference comes back: with its grants, of which some may
 //! be over by now and some spent in the place of others, and with what is not owed then.
+//!
+//! Each settle tells what was burnt of the line before it, and names the settle before it. So where many
+//! entries lie between two, they are skipped.
 
 mod both;
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use both::{Both, LaidOut, arrived, left};
+use both::{LaidOut, left};
+pub use replay::Unclear;
 
-use super::{Fault, Guard, MARGIN, Step};
+use super::{Guard, MARGIN, Step};
 use crate::domain::entry::Charged;
-use crate::domain::grant::{Line, Overspent};
+use crate::domain::grant::Line;
+use crate::domain::ledger::Placed;
 use crate::domain::{
-    Account, Credits, Debt, DebtChange, Debts, Entry, GrantId, Instant, Movement, Note,
-    OperationId, What,
+    Account, Credits, Debt, DebtChange, Debts, GrantId, Instant, Movement, Note, OperationId, Seq,
+    What,
 };
 
+/// From how many entries between two settles on they are not gone through one by one: reading the page of
+/// a settle costs a request, and one reads as many.
+const FAR: Seq = 64;
 /// How many entries beyond what is undone are looked at for what was undone before: they overlap
 /// without end where somebody refunds all the time.
 const MOST_BEYOND: usize = 2_048;
@@ -65,26 +74,31 @@ impl Back {
 
 /// What happened to an account, from now back to where something left that is undone now; and on to
 /// where everything left that was undone since, because that changed what was there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct History {
     /// The debit that is refunded now, if it is a debit that is undone.
     debit: Option<OperationId>,
+    /// The settle before the entry that was taken last: its number, and when it was.
+    before: (Seq, Instant),
+    /// The number of the settle that was taken last. 0: none yet.
+    settled: Seq,
+    /// The settles before which every entry has to be taken.
+    whole: BTreeSet<Seq>,
     /// Nothing that is undone of reversals now happened earlier,
     since: Instant,
     /// and whether that was come to.
     begun: bool,
     /// What is undone of debits, now and by the refunds that were come to.
     refunds: BTreeMap<OperationId, Credits>,
-    /// Those of them that are not come to yet.
-    sought: BTreeSet<OperationId>,
+    /// Those of them that are not come to yet: the number of each, and how much less was burnt by it.
+    /// None: since the settle that was taken last.
+    sought: BTreeMap<OperationId, Option<(Seq, Credits)>>,
     /// What is undone of reversals that are not come to yet; what is undone now comes first.
     undoing: Vec<Undoing>,
     /// How many entries were looked at,
     looked: usize,
     /// and how many since what is undone now was come to.
     beyond: usize,
-    /// Whether the latest settle was come to.
-    settled: bool,
     /// The latest first.
     past: Vec<Past>,
 }
@@ -101,7 +115,7 @@ struct Undoing {
 }
 
 /// What of an entry matters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Past {
     LaidOut(LaidOut),
     Burnt {
@@ -116,6 +130,23 @@ enum Past {
         unowed: Debts,
     },
     Waived(Debts),
+    /// All that was burnt of a line, up to about then, and how much of it is undone: entries that were not
+    /// taken one by one.
+    Skipped {
+        undone: Credits,
+        until: Instant,
+    },
+}
+
+/// What a history needs after an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The entry before it.
+    Before,
+    /// The one of this number, of then: none in between.
+    Skip(Seq, Instant),
+    /// Nothing more.
+    Enough,
 }
 
 /// What an entry undid.
@@ -126,82 +157,129 @@ enum Undone {
 }
 
 impl History {
-    /// The history of a refund of so much of `debit`.
-    pub fn of_refund(debit: OperationId, credits: Credits) -> History {
+    /// The history of `account` for a refund of so much of `debit`, by which so much less was burnt.
+    pub fn of_refund(
+        account: &Account,
+        debit: &Placed,
+        credits: Credits,
+        less: Credits,
+    ) -> History {
+        let id = debit.entry.id;
         History {
-            debit: Some(debit),
-            refunds: BTreeMap::from([(debit, credits)]),
-            sought: BTreeSet::from([debit]),
-            ..History::of(Vec::new())
+            debit: Some(id),
+            refunds: BTreeMap::from([(id, credits)]),
+            sought: BTreeMap::from([(id, Some((debit.seq, less)))]),
+            ..History::of(account, Vec::new())
         }
     }
 
     /// The history of giving back so many credits of a grant, the money for which went back before.
     /// `over`: whether the grant is over by now. `since`: nothing of it happened earlier.
-    pub fn of_reversal(debt: Debt, over: bool, since: Instant) -> History {
+    pub fn of_reversal(account: &Account, debt: Debt, over: bool, since: Instant) -> History {
         let undoing = vec![Undoing { debt, over, now: true }];
-        History { since, ..History::of(undoing) }
+        History { since, ..History::of(account, undoing) }
     }
 
-    fn of(undoing: Vec<Undoing>) -> History {
-        let (refunds, sought) = (BTreeMap::new(), BTreeSet::new());
-        let (looked, beyond, settled, past) = (0, 0, false, Vec::new());
-        let (debit, since) = (None, Instant::EPOCH);
-        let begun = false;
-        History { debit, since, begun, refunds, sought, undoing, looked, beyond, settled, past }
+    fn of(account: &Account, undoing: Vec<Undoing>) -> History {
+        History {
+            debit: None,
+            before: (account.settled_seq, account.settled_at),
+            settled: 0,
+            whole: BTreeSet::new(),
+            since: Instant::EPOCH,
+            begun: false,
+            refunds: BTreeMap::new(),
+            sought: BTreeMap::new(),
+            undoing,
+            looked: 0,
+            beyond: 0,
+            past: Vec::new(),
+        }
     }
 
-    /// Takes the next entry, the latest first. True: that is all it needs.
-    pub fn take(&mut self, entry: &Entry) -> bool {
-        let at = entry.at;
-        let seeks = self.debit.is_some_and(|debit| self.sought.contains(&debit));
+    /// Every entry before the settle of this number has to be taken: begin anew.
+    pub fn all_before(mut self, settle: Seq) -> History {
+        self.whole.insert(settle);
+        self
+    }
+
+    /// Takes the next entry, the latest first.
+    pub fn take(&mut self, placed: &Placed) -> Next {
+        let (entry, at) = (&placed.entry, placed.entry.at);
+        let far = placed.seq.saturating_sub(self.before.0) > FAR;
+        if far && !entry.what.needs_no_line() && !self.whole.contains(&self.settled) {
+            return self.skip(at);
+        }
+        let seeks = self.debit.is_some_and(|debit| self.sought.contains_key(&debit));
         // Nothing of what is undone now is further back.
         self.begun |= at + MARGIN < self.since;
         let found = !seeks && (self.begun || self.rest().is_zero());
         self.looked += 1;
         self.beyond += usize::from(found);
         match &entry.what {
-            What::Settled { line, spent, debts, .. } => {
+            What::Settled { moved, before, burnt, debts, .. } => {
                 let debts = debts.iter().rev().map(|change| (change.clone(), self.undo(change)));
                 let mut debts: Vec<_> = debts.collect();
                 debts.reverse();
-                let (line, spent) = (line.clone(), *spent);
-                self.past.push(Past::LaidOut(LaidOut { line, spent, at, debts }));
-                self.settled = true;
+                let (seq, burnt) = (placed.seq, burnt.clone());
+                let moved = moved.clone();
+                self.past.push(Past::LaidOut(LaidOut { seq, burnt, moved, at, debts }));
+                (self.settled, self.before) = (seq, *before);
                 let open = self.undoing.iter().any(|undoing| !undoing.now || !self.begun);
                 let all = self.sought.is_empty() && !open;
                 let enough = self.debit.is_none() && self.looked > MOST;
-                return all || enough || (found && self.beyond > MOST_BEYOND);
+                if all || enough || (found && self.beyond > MOST_BEYOND) {
+                    return Next::Enough;
+                }
             }
-            What::Opened { moved, .. } => {
-                let (line, spent, debts) = (opened(moved, at), Credits::ZERO, Vec::new());
-                self.past.push(Past::LaidOut(LaidOut { line, spent, at, debts }));
-                return true;
+            What::Opened { .. } => {
+                let (seq, burnt) = (placed.seq, Line::default());
+                let (moved, debts) = (Vec::new(), Vec::new());
+                self.past.push(Past::LaidOut(LaidOut { seq, burnt, moved, at, debts }));
+                return Next::Enough;
             }
             What::DebtWaived { debts } => self.past.push(Past::Waived(debts.clone())),
-            What::ToppedUp { undone: Some(debt), moved, unowed, expires_at, .. } => {
+            What::ToppedUp { grant, undone, moved, unowed, expires_at, .. }
+                if !undone.is_zero() =>
+            {
+                let (grant, credits) = (*grant, *undone);
                 let over = expires_at.is_some_and(|end| end <= at);
-                self.undoing.push(Undoing { debt: *debt, over, now: false });
-                let (of, moved) = (Undone::Reversal(debt.grant), moved.clone());
+                self.undoing.push(Undoing { debt: Debt { grant, credits }, over, now: false });
+                let (of, moved) = (Undone::Reversal(grant), moved.clone());
                 self.past.push(Past::Back { of, moved, unowed: unowed.clone() });
             }
-            What::Refunded { debit, credits, moved, unowed, .. } => {
+            What::Refunded { debit, credits, of, moved, unowed, .. } => {
                 *self.refunds.entry(*debit).or_default() += *credits;
-                self.sought.insert(*debit);
+                let sought = self.sought.entry(*debit).or_default();
+                if let Some((seq, less)) = of {
+                    let known = sought.map_or(Credits::ZERO, |(_, known)| known);
+                    *sought = Some((*seq, known + *less));
+                }
                 let (of, moved) = (Undone::Debit(*debit), moved.clone());
                 self.past.push(Past::Back { of, moved, unowed: unowed.clone() });
             }
             _ => {
                 if let Some(Charged { burnt: credits, .. }) = entry.charged() {
                     // Since the latest settle it is spent of the line as it will be.
-                    if self.settled {
+                    if self.settled > 0 {
                         self.past.push(Past::Burnt { debit: entry.id, credits, at });
                     }
                     self.sought.remove(&entry.id);
                 }
             }
         }
-        false
+        Next::Before
+    }
+
+    /// Goes on at the settle before: what was burnt of its line, up to about `until`, is known.
+    fn skip(&mut self, until: Instant) -> Next {
+        let (seq, at) = self.before;
+        let between = self.sought.extract_if(.., |_, of| of.is_none_or(|(of, _)| of > seq));
+        let undone = between.filter_map(|(_, of)| of.map(|(_, less)| less)).sum();
+        if self.settled > 0 {
+            self.past.push(Past::Skipped { undone, until });
+        }
+        Next::Skip(seq, at)
     }
 
     /// How much of a change is undone: what was owed by it before what was taken.
@@ -227,79 +305,4 @@ impl History {
     pub fn rest(&self) -> Credits {
         self.undoing.iter().filter(|undoing| undoing.now).map(|undoing| undoing.debt.credits).sum()
     }
-
-    /// What comes back to the latest line of `account`, and what is not owed any more.
-    ///
-    /// # Errors
-    /// [`Fault`] if the entries contradict each other.
-    pub fn back(&self, account: &Account) -> Result<Back, Fault> {
-        let broken = |problem: String| Fault::Account { account: account.id.to_string(), problem };
-        self.replay(&account.debts).map_err(|overspent| broken(overspent.to_string()))
-    }
-
-    fn replay(&self, debts: &Debts) -> Result<Back, Overspent> {
-        let mut both = Both::owing(self.owed_at_first(debts));
-        let mut past = self.past.iter().rev();
-        if let Some(Past::LaidOut(first)) = past.next() {
-            both.lay_out(Line::default(), first);
-        }
-        for past in past {
-            match past {
-                Past::Burnt { debit, credits, at } => {
-                    both.expire(*at);
-                    let refunded = self.refunds.get(debit).copied().unwrap_or_default();
-                    both.never.burn(*credits - refunded.min(*credits))?;
-                }
-                Past::Back { of, moved, unowed } => {
-                    // Of what was not come to: as if it had arrived now.
-                    let unknown = match of {
-                        Undone::Debit(debit) => self.sought.contains(debit),
-                        Undone::Reversal(grant) => {
-                            let of = |undoing: &Undoing| undoing.debt.grant == *grant;
-                            self.undoing.iter().any(|undoing| !undoing.now && of(undoing))
-                        }
-                    };
-                    both.give(moved, unowed, unknown);
-                }
-                Past::Waived(debts) => both.waive(debts),
-                Past::LaidOut(laid_out) => {
-                    both.line.burn(laid_out.spent)?;
-                    let more = both.never.less(&both.line);
-                    both.lay_out(more, laid_out);
-                }
-            }
-        }
-        Ok(Back { line: both.never.less(&both.line), unowed: both.unowed })
-    }
-
-    /// What was owed before the first line that was come to, by what is owed now.
-    fn owed_at_first(&self, debts: &Debts) -> Debts {
-        let mut owed = debts.clone();
-        for past in &self.past {
-            match past {
-                Past::LaidOut(LaidOut { debts, .. }) => {
-                    for (change, _) in debts.iter().rev() {
-                        match change {
-                            DebtChange::Reversed { grant, owed: more, .. } => {
-                                owed.pay(*grant, *more);
-                            }
-                            DebtChange::Repaid { grant, by } => owed.restore(*grant, by.left),
-                        }
-                    }
-                }
-                Past::Back { unowed: less, .. } | Past::Waived(less) => {
-                    let less: Vec<Debt> = less.iter().collect();
-                    less.iter().rev().for_each(|debt| owed.restore(debt.grant, debt.credits));
-                }
-                Past::Burnt { .. } => {}
-            }
-        }
-        owed
-    }
-}
-
-/// The line of an account as it was opened.
-fn opened(moved: &[Movement], at: Instant) -> Line {
-    let grants = moved.iter().map(|moved| arrived(moved, at));
-    Line::new(grants.filter(|grant| grant.left > Credits::ZERO).collect())
 }

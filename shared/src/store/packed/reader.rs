@@ -67,6 +67,12 @@ impl Reader<'_> {
         Ok(Instant::from_ms(ms))
     }
 
+    /// An instant by its distance to another one.
+    pub(super) fn beside(&mut self, other: Instant) -> Result<Instant> {
+        let ms = other.ms().checked_add(self.signed()?).ok_or(PackedError::Number)?;
+        Ok(Instant::from_ms(ms))
+    }
+
     pub(super) fn expiry(&mut self) -> Result<Option<Instant>> {
         Ok(Some(self.instant()?).filter(|at| *at > Instant::EPOCH))
     }
@@ -124,9 +130,9 @@ impl Reader<'_> {
     /// What was given for a plan period.
     pub(super) fn given(&mut self) -> Result<Given> {
         let period = Period { start: self.instant()?, end: self.instant()? };
-        let (amount, later) = (self.credits()?, self.signed()?);
-        let until = period.end.ms().checked_add(later).ok_or(PackedError::Number)?;
-        Ok(Given { period, amount, until: Instant::from_ms(until) })
+        let amount = self.credits()?;
+        let until = self.beside(period.end)?;
+        Ok(Given { period, amount, until })
     }
 
     pub(super) fn grant_id(&mut self) -> Result<GrantId> {
@@ -143,14 +149,8 @@ impl Reader<'_> {
         let used = self.credits()?;
         let amount = left.micro().checked_add(used.micro()).ok_or(PackedError::Number)?;
         let amount = Credits::from_micro(amount);
-        Ok(Grant {
-            id,
-            kind,
-            amount,
-            left,
-            granted_at: self.instant()?,
-            expires_at: self.expiry()?,
-        })
+        let granted_at = self.beside(id.time())?;
+        Ok(Grant { id, kind, amount, left, granted_at, expires_at: self.expiry()? })
     }
 
     pub(super) fn movements(&mut self) -> Result<Vec<Movement>> {
@@ -197,8 +197,7 @@ impl Reader<'_> {
 
     pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
         let (tag, flags) = (self.byte()?, self.byte()?);
-        let at = id.time().ms().checked_add(self.signed()?).ok_or(PackedError::Number)?;
-        let at = Instant::from_ms(at);
+        let at = self.beside(id.time())?;
         let available = self.credits()?;
         let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
         let catalog = self.narrow()?;
@@ -227,22 +226,27 @@ impl Reader<'_> {
             tag::EXTENDED => What::Extended { hold: self.id()?, expires_at: self.instant()? },
             tag::REFUNDED => {
                 let (debit, credits) = (self.id()?, self.credits()?);
-                let (action, moved) = (self.action()?, self.movements()?);
-                What::Refunded { debit, credits, action, moved, unowed: self.debts()? }
+                let action = self.action()?;
+                let of = Some((self.number()?, self.credits()?)).filter(|(seq, _)| *seq > 0);
+                let (moved, unowed) = (self.movements()?, self.debts()?);
+                What::Refunded { debit, credits, action, of, moved, unowed }
             }
             tag::GRANTED => What::Granted { kind: self.kind()?, expires_at: self.expiry()? },
             tag::SETTLED | tag::SETTLED_DEBTS => {
                 let moved = self.movements()?;
                 let count: usize = self.narrow()?;
                 let lapsed = (0..count).map(|_| self.id()).collect::<Result<_>>()?;
-                let spent = self.credits()?;
+                let seq = self.number()?;
+                let ago = self.signed()?;
+                let then = at.ms().checked_sub(ago).ok_or(PackedError::Number)?;
+                let before = (seq, Instant::from_ms(then));
                 let count: usize = self.narrow()?;
                 let grants = (0..count).map(|_| self.grant()).collect::<Result<_>>()?;
                 let debts = match tag {
                     tag::SETTLED_DEBTS => self.debt_changes()?,
                     _ => Vec::new(),
                 };
-                What::Settled { moved, lapsed, spent, line: Line::new(grants), debts }
+                What::Settled { moved, lapsed, before, burnt: Line::new(grants), debts }
             }
             tag::PLAN_CHANGED => {
                 let (plan, status, anchor) = self.plan()?;
@@ -251,10 +255,10 @@ impl Reader<'_> {
             tag::FROZEN => What::Frozen,
             tag::UNFROZEN => What::Unfrozen,
             tag::TOPPED_UP => {
-                let (order, due, expires_at) = (self.id()?, self.credits()?, self.expiry()?);
-                let (undone, moved) = (self.debts()?, self.movements()?);
-                let undone = undone.iter().next();
-                What::ToppedUp { order, due, expires_at, undone, moved, unowed: self.debts()? }
+                let (order, due) = (self.id()?, self.credits()?);
+                let (grant, expires_at) = (self.grant_id()?, self.expiry()?);
+                let (undone, moved, unowed) = (self.credits()?, self.movements()?, self.debts()?);
+                What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed }
             }
             tag::REVERSED => {
                 let (order, due) = (self.id()?, self.credits()?);

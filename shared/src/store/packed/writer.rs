@@ -94,7 +94,8 @@ impl Writer {
         self.credits(grant.left);
         // What was used of it: zero, in one byte, for most grants.
         self.credits(grant.amount - grant.left);
-        self.instant(grant.granted_at);
+        // It arrived when its id says, or soon after.
+        self.signed((grant.granted_at - grant.id.time()).ms());
         self.expiry(grant.expires_at);
     }
 
@@ -199,10 +200,14 @@ impl Writer {
                 self.id(*hold);
                 self.instant(*expires_at);
             }
-            What::Refunded { debit, credits, action, moved, unowed } => {
+            What::Refunded { debit, credits, action, of, moved, unowed } => {
                 self.id(*debit);
                 self.credits(*credits);
                 self.action(*action);
+                // No entry has number 0.
+                let (seq, burnt) = of.unwrap_or_default();
+                self.number(seq);
+                self.credits(burnt);
                 self.movements(moved);
                 self.debts(unowed);
             }
@@ -210,22 +215,25 @@ impl Writer {
                 self.kind(*kind);
                 self.expiry(*expires_at);
             }
-            What::Settled { moved, lapsed, spent, line, debts } => {
+            What::Settled { moved, lapsed, before, burnt, debts } => {
                 self.movements(moved);
                 self.number(lapsed.len() as u64);
                 lapsed.iter().for_each(|id| self.id(*id));
-                self.credits(*spent);
-                self.number(line.grants().len() as u64);
-                line.grants().iter().for_each(|grant| self.grant(grant));
+                self.number(before.0);
+                // Mostly it was not long ago.
+                self.signed((entry.at - before.1).ms());
+                self.number(burnt.grants().len() as u64);
+                burnt.grants().iter().for_each(|grant| self.grant(grant));
                 if !debts.is_empty() {
                     self.debt_changes(debts);
                 }
             }
-            What::ToppedUp { order, due, expires_at, undone, moved, unowed } => {
+            What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed } => {
                 self.id(*order);
                 self.credits(*due);
+                self.grant_id(*grant);
                 self.expiry(*expires_at);
-                self.debts(&undone.iter().copied().collect());
+                self.credits(*undone);
                 self.movements(moved);
                 self.debts(unowed);
             }

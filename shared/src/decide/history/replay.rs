@@ -1,0 +1,136 @@
+//! What comes back, by a history.
+
+use super::both::{Both, LaidOut};
+use super::{Back, History, Past, Undoing, Undone};
+use crate::decide::{Fault, MARGIN};
+use crate::domain::grant::{Line, Overspent};
+use crate::domain::{Account, Debt, DebtChange, Debts, Grant, Instant, Movement, Seq};
+
+/// Why it is not known what comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unclear {
+    /// The entries contradict each other.
+    Broken(Fault),
+    /// A grant ends among the entries before the settle of this number, and they were skipped.
+    Within(Seq),
+}
+
+/// The same, of an account that is not named yet.
+enum Replay {
+    Broken(Overspent),
+    Within(Seq),
+}
+
+impl From<Overspent> for Replay {
+    fn from(overspent: Overspent) -> Replay {
+        Replay::Broken(overspent)
+    }
+}
+
+impl History {
+    /// What comes back to the latest line of `account`, and what is not owed any more.
+    ///
+    /// # Errors
+    /// [`Unclear`].
+    pub fn back(&self, account: &Account) -> Result<Back, Unclear> {
+        self.replay(&account.debts).map_err(|problem| match problem {
+            Replay::Within(settle) => Unclear::Within(settle),
+            Replay::Broken(problem) => {
+                let (account, problem) = (account.id.to_string(), problem.to_string());
+                Unclear::Broken(Fault::Account { account, problem })
+            }
+        })
+    }
+
+    fn replay(&self, debts: &Debts) -> Result<Back, Replay> {
+        let mut both = Both::owing(self.owed_at_first(debts));
+        let past: Vec<&Past> = self.past.iter().rev().collect();
+        for (place, what) in past.iter().enumerate() {
+            match what {
+                Past::Burnt { debit, credits, at } => {
+                    both.expire(*at);
+                    let refunded = self.refunds.get(debit).copied().unwrap_or_default();
+                    both.never.burn(*credits - refunded.min(*credits))?;
+                }
+                Past::Back { of, unowed, .. } => both.forgive(unowed, self.is_known(*of)),
+                Past::Waived(debts) => both.waive(debts),
+                Past::Skipped { undone, until } => {
+                    let (next, _) = self.until_next(&past[place + 1..]);
+                    let Some(next) = next else { continue };
+                    // How much was burnt before another grant's end only the entries tell. One of the
+                    // line itself is not burnt after its end.
+                    let ends =
+                        |grant: &Grant| !next.knows(grant.id) && grant.is_expired(*until + MARGIN);
+                    if both.never.grants().iter().any(ends) {
+                        return Err(Replay::Within(next.seq));
+                    }
+                    both.never.burn(next.burnt.left() - *undone)?;
+                }
+                Past::LaidOut(laid_out) => {
+                    let (next, back) = self.until_next(&past[place + 1..]);
+                    let burnt = next.map(|next| next.burnt.clone()).unwrap_or_default();
+                    both.lay_out(laid_out, burnt, &back);
+                }
+            }
+        }
+        Ok(Back { line: both.never, unowed: both.unowed })
+    }
+
+    /// Whether what an entry undid was come to.
+    fn is_known(&self, undone: Undone) -> bool {
+        match undone {
+            Undone::Debit(debit) => !self.sought.contains_key(&debit),
+            Undone::Reversal(grant) => {
+                let of = |undoing: &Undoing| undoing.debt.grant == grant;
+                !self.undoing.iter().any(|undoing| !undoing.now && of(undoing))
+            }
+        }
+    }
+
+    /// The next line, and what came back to this one until then that would have been there anyway. What
+    /// was not come to came back as if it had just arrived, either way.
+    fn until_next<'a>(&self, after: &[&'a Past]) -> (Option<&'a LaidOut>, Line) {
+        let mut back = Line::default();
+        for past in after {
+            match past {
+                Past::LaidOut(next) => return (Some(next), back),
+                Past::Back { of, moved, .. } if self.is_known(*of) => {
+                    moved.iter().map(came_back).for_each(|grant| back.add(grant));
+                }
+                _ => {}
+            }
+        }
+        (None, back)
+    }
+
+    /// What was owed before the first line that was come to, by what is owed now.
+    fn owed_at_first(&self, debts: &Debts) -> Debts {
+        let mut owed = debts.clone();
+        for past in &self.past {
+            match past {
+                Past::LaidOut(LaidOut { debts, .. }) => {
+                    for (change, _) in debts.iter().rev() {
+                        match change {
+                            DebtChange::Reversed { grant, owed: more, .. } => {
+                                owed.pay(*grant, *more);
+                            }
+                            DebtChange::Repaid { grant, by } => owed.restore(*grant, by.left),
+                        }
+                    }
+                }
+                Past::Back { unowed: less, .. } | Past::Waived(less) => {
+                    let less: Vec<Debt> = less.iter().collect();
+                    less.iter().rev().for_each(|debt| owed.restore(debt.grant, debt.credits));
+                }
+                Past::Burnt { .. } | Past::Skipped { .. } => {}
+            }
+        }
+        owed
+    }
+}
+
+/// So much of a grant as came back.
+fn came_back(moved: &Movement) -> Grant {
+    let Movement { grant, kind, credits, expires_at } = *moved;
+    Grant::new(grant, kind, credits, Instant::EPOCH, expires_at)
+}
