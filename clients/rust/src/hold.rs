@@ -12,7 +12,7 @@ pub struct Work {
     pub action: String,
     /// The most that may be delivered, and so charged.
     pub quantity: u64,
-    /// Who it is for: up to 64 characters.
+    /// Who it is for: up to 64 bytes.
     pub user: Option<String>,
 }
 

@@ -12,9 +12,9 @@ use crate::query::ledger;
 use crate::store::{Loaded, Outcome, StoreError};
 
 /// How many entries are read at a time where many may have to be: few at first, for what is sought
-/// is mostly near, then more; and how often at most: a quarter of a million entries, some 16 MB.
+/// is mostly near, then more; and how many at most, some 16 MB.
 const STRETCH: (usize, usize) = (64, 4_096);
-const STRETCHES: usize = 64;
+const MOST_ENTRIES: usize = 64 * STRETCH.1;
 
 /// The operation wherever it is: in the account or in its pages.
 pub(super) async fn seen(
@@ -100,17 +100,13 @@ pub(super) async fn recall(
 
 /// Shows `history` the entries, the latest first, as far as it needs them.
 async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Result<(), StoreError> {
-    let mut from = None;
-    // How many were read since the last that were skipped.
-    let mut nth = 0;
-    for _ in 0..STRETCHES {
-        if run.world.clock.now() - run.began > PATIENCE {
-            break;
-        }
-        let stretch = (STRETCH.0 << nth.min(16)).min(STRETCH.1);
+    let (mut from, mut stretch) = (None, STRETCH.0);
+    let (mut read, mut tries) = (0, 0);
+    while read < MOST_ENTRIES && run.world.clock.now() - run.began <= PATIENCE {
         let listed = retried(run, || ledger::list(&run.world.store, loaded, from, stretch));
         let listed = listed.await?;
-        (from, nth) = (listed.next, nth + 1);
+        (from, stretch) = (listed.next, STRETCH.1.min(2 * stretch));
+        (read, tries) = (read + listed.entries.len(), tries + 1);
         for placed in &listed.entries {
             match history.take(placed) {
                 Next::Before => {}
@@ -118,7 +114,8 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
                 Next::Skip(seq, at) => {
                     // The page that it is in has no later key.
                     let page = Some((at + MARGIN, 0));
-                    (from, nth) = (Some(ledger::From { below: seq + 1, page }), 0);
+                    from = Some(ledger::From { below: seq + 1, page });
+                    stretch = STRETCH.0;
                     break;
                 }
             }
@@ -127,7 +124,7 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
             return Err(lost(&loaded.account.id));
         }
     }
-    Err(StoreError::Exhausted { tries: STRETCHES })
+    Err(StoreError::Exhausted { tries })
 }
 
 /// Whether the account, as it was read, can take this write at `now`. If not, what is in the way is
