@@ -200,6 +200,51 @@ async fn a_page_that_nobody_wrote_is_written_by_a_later_caller() {
     assert_eq!((costs.calls("PutItem"), costs.calls("UpdateItem")), (1, 17), "{costs:?}");
 }
 
+/// A page was written, and its writer died or could not let the account forget its entries.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_was_left_behind_is_in_no_batchs_way() {
+    let stack = Stack::noon().await;
+    plain(&stack).await;
+    let batch = |stack: &Stack| {
+        let debit = || json!({ "id": stack.id(0).to_string(), "credits": "1" });
+        let debits: Vec<_> = (0..24).map(|_| debit()).collect();
+        json!({ "mode": "all_or_nothing", "debits": debits }).to_string()
+    };
+    let path = format!("{PLAIN}/batch");
+    // Of each batch's two updates the second is the trim; of the second one there is no page either.
+    for refused in ["PutItem", "UpdateItem"] {
+        let mut updates = 0;
+        stack.wire.set_policy(move |operation, _| {
+            updates += usize::from(operation == "UpdateItem");
+            match operation == refused && (updates > 1 || refused == "PutItem") {
+                true => Fault::Throttle,
+                false => Fault::None,
+            }
+        });
+        let done = stack.send(request("POST", &path, None, &batch(&stack))).await;
+        assert_eq!(done.status, 201, "{done:?}");
+    }
+    stack.wire.heal();
+    let done = stack.send(request("POST", &path, None, &batch(&stack))).await;
+    assert_eq!(done.status, 201, "{done:?}");
+}
+
+/// The SDK sends a page again whose reply was lost: it is there, and it is ours.
+#[tokio::test(start_paused = true)]
+async fn a_page_whose_reply_was_lost_leaves_the_account_all_the_same() {
+    let stack = Stack::noon().await;
+    let body = unpaged(&stack, (0, 0), 15).await;
+    stack.wire.set_policy(|operation, nth| match (operation, nth) {
+        ("PutItem", 1) => Fault::LoseReply,
+        _ => Fault::None,
+    });
+    stack.post(PLAIN, &stack.id(0).to_string(), &body).await;
+    stack.wire.heal();
+    let id = "acme".parse().expect("an account");
+    let loaded = stack.world().store.account(&id).await.expect("readable").expect("there");
+    assert_eq!(loaded.account.paged, 16);
+}
+
 /// Of a list that is full as much leaves as a batch needs, in one page.
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_24_finds_room_in_a_full_list_by_one_page() {

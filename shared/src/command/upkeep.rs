@@ -3,6 +3,7 @@
 use super::{PATIENCE, Run, lost, retried};
 use crate::decide::history::{Back, History, Next, Unclear};
 use crate::decide::{AccountWrite, Guard, MARGIN, Row, Write, page, settle};
+use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{AccountId, Credits, Entry, Instant, OperationId, Refusal, What};
@@ -64,20 +65,23 @@ async fn end_of_hold(
     hold: &OperationId,
     (began, mut expires_at): (Instant, Instant),
 ) -> Result<(HoldEnd, Instant), StoreError> {
+    let late = || run.world.clock.now() - run.began > PATIENCE;
     let end = |entry: &Entry| match &entry.what {
         What::Captured { hold: other, ends: true, .. } if other == hold => {
-            Some((HoldEnd::Captured, entry.at))
+            Some(Ok((HoldEnd::Captured, entry.at)))
         }
-        What::Released { hold: other } if other == hold => Some((HoldEnd::Released, entry.at)),
+        What::Released { hold: other } if other == hold => Some(Ok((HoldEnd::Released, entry.at))),
         What::Extended { hold: other, expires_at: later } if other == hold => {
             expires_at = *later;
             None
         }
         // Nothing ends it later.
-        _ => (entry.at > expires_at + MARGIN).then_some((HoldEnd::Lapsed, expires_at)),
+        _ if entry.at > expires_at + MARGIN => Some(Ok((HoldEnd::Lapsed, expires_at))),
+        _ => late().then_some(Err(StoreError::Exhausted { tries: 1 })),
     };
-    let ended = run.world.store.first_from(account, began, end).await?;
-    Ok(ended.unwrap_or((HoldEnd::Lapsed, expires_at)))
+    // What came after it may be stamped a little earlier.
+    let ended = run.world.store.first_from(account, began - MARGIN, end).await?;
+    ended.unwrap_or(Ok((HoldEnd::Lapsed, expires_at)))
 }
 
 /// Goes back through the history of an account. Returns what comes back, and how much of what was to be
@@ -113,7 +117,7 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
                 Next::Enough => return Ok(()),
                 Next::Skip(seq, at) => {
                     // The page that it is in has no later key.
-                    let page = Some((at + MARGIN, 0));
+                    let page = Some((at + MARGIN + Span::from_ms(1), 0));
                     from = Some(ledger::From { below: seq + 1, page });
                     stretch = STRETCH.0;
                     break;
@@ -151,9 +155,14 @@ pub(super) async fn make_ready(
 /// Settles; losing to somebody else is as good.
 pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
+    settle(run, loaded, 1).await
+}
+
+/// Settles; `appended` is how many entries that makes with those that the caller appended before.
+async fn settle(run: &Run<'_>, loaded: &Loaded, appended: usize) -> Result<(), Failure> {
     run.world.may_settle()?;
     let change = settle::change(&loaded.account, run.catalog, run.world.clock.now())?;
-    commit_settle(run, change).await
+    commit_settle(run, change, appended).await
 }
 
 /// What is left to do after a transaction, which tells nothing of the account: what it noted is settled at
@@ -163,7 +172,7 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     if loaded.account.valid_until > Instant::EPOCH {
         return page_if_due(run, loaded, 1).await;
     }
-    if let Err(failure) = settle_now(run, Some(&loaded)).await {
+    if let Err(failure) = settle(run, &loaded, 2).await {
         let account = loaded.account.id.as_str();
         tracing::warn!(account, ?failure, "what was noted is not settled; the next caller will");
     }
@@ -173,12 +182,16 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
 pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
     run.world.may_settle()?;
     let change = settle::lay_out(&loaded.account, run.catalog, run.world.clock.now())?;
-    commit_settle(run, change).await
+    commit_settle(run, change, 1).await
 }
 
-async fn commit_settle(run: &Run<'_>, change: AccountWrite) -> Result<(), Failure> {
+async fn commit_settle(
+    run: &Run<'_>,
+    change: AccountWrite,
+    appended: usize,
+) -> Result<(), Failure> {
     match run.world.store.commit(&Write::account(change)).await {
-        Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, 1).await,
+        Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, appended).await,
         Ok(_) | Err(StoreError::Again(_)) => {}
         Err(error) => return Err(error.into()),
     }
@@ -188,7 +201,7 @@ async fn commit_settle(run: &Run<'_>, change: AccountWrite) -> Result<(), Failur
 /// Makes room in a list that is full.
 pub(super) async fn page_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
-    match write_page(run, loaded, page::all(&loaded.account)).await {
+    match write_page(run, loaded, page::all(&loaded.account), true).await {
         Ok(_) | Err(StoreError::Again(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -204,7 +217,7 @@ pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) 
         if count == 0 {
             return;
         }
-        loaded = match write_page(run, &loaded, count).await {
+        loaded = match write_page(run, &loaded, count, false).await {
             Ok(Some(after)) => after,
             Ok(None) => return,
             Err(error) => {
@@ -218,11 +231,12 @@ pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) 
 }
 
 /// Moves the oldest `count` entries to a page. Returns the account without them. None: somebody else is
-/// at it, or was faster.
+/// at it, or was faster. `takes_over`: whether the page of somebody else is not left to him.
 async fn write_page(
     run: &Run<'_>,
     loaded: &Loaded,
     count: usize,
+    takes_over: bool,
 ) -> Result<Option<Box<Loaded>>, StoreError> {
     let account = &loaded.account;
     let Some(page) = page::page(account, &loaded.weight, count) else {
@@ -233,7 +247,10 @@ async fn write_page(
             run.world.metrics.add(Metric::Pages, 1);
             page
         }
-        Outcome::RowRefused(_, Some(Row::Page(there))) if page::is_left_behind(account, &there) => {
+        // Our own is there as well, if the reply was lost and the SDK sent it again.
+        Outcome::RowRefused(_, Some(Row::Page(there)))
+            if takes_over || there == page || page::is_left_behind(account, &there) =>
+        {
             there
         }
         _ => return Ok(None),

@@ -23,9 +23,9 @@ pub const MOST_DEBITS: usize = 24;
 pub struct Request {
     pub account: AccountId,
     pub ask: Ask,
-    /// Who used the product: up to 64 printable characters.
+    /// Who used the product: up to 64 bytes, without a control character.
     pub user: Option<String>,
-    /// What it was for: up to 64 printable characters.
+    /// What it was for: up to 64 bytes, without a control character.
     pub reference: Option<String>,
 }
 

@@ -89,11 +89,10 @@ pub fn all(account: &Account) -> usize {
     account.recent.len() - young(&account.recent)
 }
 
-/// Whether somebody else's page was left there, its entries still in the account: a page later, or by when
-/// the list is full, its writer is no longer about to let the account forget them.
+/// Whether somebody else's page was left there, its entries still in the account: a page later its writer is
+/// no longer about to let the account forget them.
 pub fn is_left_behind(account: &Account, there: &Page) -> bool {
-    let count = account.recent.len();
-    count >= CAPACITY || count >= there.entries.len() + TAKE
+    account.recent.len() >= there.entries.len() + TAKE
 }
 
 /// The page of the oldest `count` entries, or of as many as one page holds.

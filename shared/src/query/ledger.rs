@@ -14,8 +14,8 @@ const USUAL: usize = 16;
 /// How many pages one request reads: those that hold what is asked for, at the usual number of
 /// entries, within these bounds.
 const PAGES: (usize, usize) = (8, 512);
-/// How many pages a search reads before it answers with what it has found: 4 096 usual entries, or
-/// 64 read units.
+/// How many pages a search reads before it answers with what it has found: of usual ones 4 096
+/// entries, or 64 read units.
 const SEARCHED: usize = 256;
 
 /// Where a listing goes on.
@@ -179,7 +179,7 @@ pub async fn search(
         (before, skipped) = (Some((late, 1)), true);
     }
     let mut read = 0;
-    while let Some(count) = taken.pages(read) {
+    while let Some(count) = taken.pages(read, page) {
         let pages = store.pages(&account.id, before, count as i32).await?;
         if pages.is_empty() {
             if skipped {
@@ -237,12 +237,14 @@ impl Taken<'_> {
         self.entries.len() >= self.limit || self.below <= 1
     }
 
-    /// How many pages to read next, after `read` ones; None: enough.
-    fn pages(&self, read: usize) -> Option<usize> {
+    /// How many pages to read next, after `read` ones, of which `page` was the last; None: enough.
+    fn pages(&self, read: usize, page: Option<(Instant, Seq)>) -> Option<usize> {
         if self.is_done() {
             return None;
         }
-        let count = (self.limit - self.entries.len()) / USUAL + 1;
+        // Where a listing begins by a time, others may lie before what is listed.
+        let between = page.map_or(0, |(_, first)| first.saturating_sub(self.below)) as usize;
+        let count = (between + self.limit - self.entries.len()) / USUAL + 1;
         let count = count.clamp(PAGES.0, PAGES.1);
         if self.filter.is_open() {
             return Some(count);

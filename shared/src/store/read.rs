@@ -10,7 +10,7 @@ use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq};
 
-/// How many pages one request of a look-up reads at most: 16 KB, 4 read units.
+/// How many pages one request of a look-up reads at most: of usual ones 16 KB, 4 read units.
 const LOOK_UP_PAGES: i32 = 16;
 
 /// Accounts of a segment of the table, and where it goes on.

@@ -39,6 +39,8 @@ pub(super) struct Both {
     owed: Debts,
     /// and what of it would not have been.
     pub unowed: Debts,
+    /// The grants that were burnt of the latest line: not one of them after its end.
+    burnt: Vec<GrantId>,
     /// What would have lapsed besides.
     lapsed: Line,
 }
@@ -86,8 +88,10 @@ impl Both {
         }
         self.repay(&mut more, |_| true);
         self.never = more.less(back);
-        burnt.into_grants().for_each(|grant| self.never.add(grant));
+        self.burnt = Vec::new();
         self.expire(laid_out.at);
+        self.burnt = burnt.grants().iter().map(|grant| grant.id).collect();
+        burnt.into_grants().for_each(|grant| self.never.add(grant));
     }
 
     /// What would have repaid what would still have been owed.
@@ -98,8 +102,14 @@ impl Both {
         }
     }
 
+    /// What is besides the line lapses. Two stamps can be out of order about the end of what was burnt.
     pub(super) fn expire(&mut self, at: Instant) {
-        self.never.expire(at).into_iter().for_each(|grant| self.lapsed.add(grant));
+        for grant in self.never.expire(at) {
+            match self.burnt.contains(&grant.id) {
+                true => self.never.add(grant),
+                false => self.lapsed.add(grant),
+            }
+        }
     }
 
     pub(super) fn waive(&mut self, debts: &Debts) {

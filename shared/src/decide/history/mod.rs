@@ -25,9 +25,9 @@ use crate::domain::{
     What,
 };
 
-/// From how many entries between two settles on they are not gone through one by one: reading the page of
-/// a settle costs a request, and one reads as many.
-const FAR: Seq = 64;
+/// From how many entries between two settles on they are not gone through one by one: to come to a settle
+/// further back costs two or three requests, and so do these.
+const FAR: Seq = 1_024;
 /// How many entries beyond what is undone are looked at for what was undone before: they overlap
 /// without end where somebody refunds all the time.
 const MOST_BEYOND: usize = 2_048;
@@ -84,6 +84,8 @@ pub struct History {
     settled: Seq,
     /// The settles before which every entry has to be taken.
     whole: BTreeSet<Seq>,
+    /// From how many entries between two settles on they are skipped.
+    pub far: Seq,
     /// Nothing that is undone of reversals now happened earlier,
     since: Instant,
     /// and whether that was come to.
@@ -186,6 +188,7 @@ impl History {
             before: (account.settled_seq, account.settled_at),
             settled: 0,
             whole: BTreeSet::new(),
+            far: FAR,
             since: Instant::EPOCH,
             begun: false,
             refunds: BTreeMap::new(),
@@ -206,7 +209,7 @@ impl History {
     /// Takes the next entry, the latest first.
     pub fn take(&mut self, placed: &Placed) -> Next {
         let (entry, at) = (&placed.entry, placed.entry.at);
-        let far = placed.seq.saturating_sub(self.before.0) > FAR;
+        let far = placed.seq.saturating_sub(self.before.0) > self.far;
         if far && !entry.what.needs_no_line() && !self.whole.contains(&self.settled) {
             return self.skip(at);
         }
