@@ -140,7 +140,7 @@ async fn one_caller_pays_by_the_weight_of_the_labels() {
 
 #[tokio::test]
 async fn a_batch_of_24_costs_by_the_weight_of_the_labels() {
-    let gates = [(ACCOUNT, [0.21, 0.45, 0.7]), ("acme", [0.13, 0.35, 0.6])];
+    let gates = [(ACCOUNT, [0.21, 0.35, 0.6]), ("acme", [0.13, 0.35, 0.6])];
     for (account, most) in gates {
         for (labels, most) in LABELS.into_iter().zip(most) {
             let stack = Stack::noon().await;
@@ -151,10 +151,12 @@ async fn a_batch_of_24_costs_by_the_weight_of_the_labels() {
             let path = format!("/v1/accounts/{account}/debits/batch");
             stack.wire.take_costs();
             for _ in 0..DEBITS / 24 {
+                // Of one instant: what is so young that others may be on their way would stay.
+                let (world, now) = (stack.world(), stack.clock.now());
                 let debits: Vec<_> = (0..24)
                     .map(|_| {
                         let mut debit = labelled(labels);
-                        debit["id"] = stack.id(0).to_string().into();
+                        debit["id"] = world.entropy.mint(now).to_string().into();
                         debit
                     })
                     .collect();
@@ -191,19 +193,20 @@ async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
 /// A page is due by a level: whoever should have written it may have died.
 #[tokio::test(start_paused = true)]
 async fn a_page_that_nobody_wrote_is_written_by_a_later_caller() {
-    let stack = Stack::noon().await;
+    let stack = Stack::still("2026-11-18T12:00:00Z").await;
     let body = unpaged(&stack, (0, 0), 20).await;
-    for _ in 0..16 {
+    // Of 32 entries, the second sixteenth is the next.
+    for _ in 20..32 {
         stack.post(PLAIN, &stack.id(0).to_string(), &body).await;
     }
     let costs = stack.wire.take_costs();
-    assert_eq!((costs.calls("PutItem"), costs.calls("UpdateItem")), (1, 17), "{costs:?}");
+    assert_eq!((costs.calls("PutItem"), costs.calls("UpdateItem")), (1, 13), "{costs:?}");
 }
 
 /// A page was written, and its writer died or could not let the account forget its entries.
 #[tokio::test(start_paused = true)]
 async fn a_page_that_was_left_behind_is_in_no_batchs_way() {
-    let stack = Stack::noon().await;
+    let stack = Stack::still("2026-11-18T12:00:00Z").await;
     plain(&stack).await;
     let batch = |stack: &Stack| {
         let debit = || json!({ "id": stack.id(0).to_string(), "credits": "1" });
@@ -232,7 +235,7 @@ async fn a_page_that_was_left_behind_is_in_no_batchs_way() {
 /// The SDK sends a page again whose reply was lost: it is there, and it is ours.
 #[tokio::test(start_paused = true)]
 async fn a_page_whose_reply_was_lost_leaves_the_account_all_the_same() {
-    let stack = Stack::noon().await;
+    let stack = Stack::still("2026-11-18T12:00:00Z").await;
     let body = unpaged(&stack, (0, 0), 15).await;
     stack.wire.set_policy(|operation, nth| match (operation, nth) {
         ("PutItem", 1) => Fault::LoseReply,
@@ -248,7 +251,7 @@ async fn a_page_whose_reply_was_lost_leaves_the_account_all_the_same() {
 /// Of a list that is full as much leaves as a batch needs, in one page.
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_24_finds_room_in_a_full_list_by_one_page() {
-    let stack = Stack::noon().await;
+    let stack = Stack::still("2026-11-18T12:00:00Z").await;
     let body = unpaged(&stack, (64, 64), CAPACITY).await;
     let mut debit: serde_json::Value = serde_json::from_str(&body).expect("a debit");
     let debits: Vec<_> = (0..24)
