@@ -7,7 +7,7 @@ use shared::domain::grant::Line;
 use shared::domain::instant::Span;
 use shared::domain::{Credits, Entry, Grant, GrantId, GrantKind, Held, What};
 
-use crate::capacity::{opened, place};
+use crate::capacity::{opened, place, tick};
 use crate::support::{Answer, Stack};
 
 const GRANTS: &str = "/v1/accounts/acme/grants";
@@ -25,6 +25,7 @@ async fn grant(stack: &Stack, n: usize, credits: &str) -> Answer {
 async fn debits(stack: &Stack, count: usize, credits: &str) -> f64 {
     stack.wire.take_costs();
     for _ in 0..count {
+        tick(stack);
         let body = json!({ "credits": credits }).to_string();
         let done = stack.post(DEBITS, &stack.id(0).to_string(), &body).await;
         assert_eq!(done.status, 201, "{done:?}");

@@ -5,6 +5,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use tests::proof::ROUNDS;
 
+use crate::capacity::tick;
 use crate::support::{Answer, Stack, at_once, ledger};
 
 async fn hold(stack: &Stack, key: &str, body: &str) -> Answer {
@@ -223,7 +224,9 @@ async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
     stack.open("acme", "pro").await;
     stack.wire.take_costs();
     for _ in 0..PAIRS {
+        tick(&stack);
         let held = hold(&stack, &stack.id(0).to_string(), r#"{"credits":"1"}"#).await;
+        tick(&stack);
         let key = stack.id(0).to_string();
         let body = r#"{"credits":"0.5"}"#;
         assert_eq!(then(&stack, held.text("/id"), "capture", &key, body).await.status, 201);

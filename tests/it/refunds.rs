@@ -2,6 +2,7 @@
 
 use shared::domain::OperationId;
 
+use crate::capacity::tick;
 use crate::support::{Answer, Stack, at_once};
 
 async fn refund(stack: &Stack, debit: &str, key: &str, credits: &str) -> Answer {
@@ -198,6 +199,7 @@ async fn a_batch_of_16_costs_at_most_0_2_write_units_a_debit() {
     stack.open("acme", "pro").await;
     stack.wire.take_costs();
     for _ in 0..BATCHES {
+        tick(&stack);
         let ids: Vec<String> = (0..16).map(|_| stack.id(0).to_string()).collect();
         let debits: Vec<(&str, &str)> = ids.iter().map(|id| (&**id, "0.5")).collect();
         assert_eq!(batch(&stack, &debits).await.status, 201);
