@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::decide::page::CAPACITY;
 use shared::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write, open};
 use shared::domain::account::HeldAction;
@@ -21,7 +21,7 @@ pub(crate) type Labels = (usize, usize);
 pub(crate) const LABELS: [Labels; 3] = [(0, 0), (13, 36), (64, 64)];
 
 /// A debit of these labels.
-pub(crate) fn labelled(labels: Labels) -> serde_json::Value {
+pub(crate) fn labelled(labels: Labels) -> Value {
     let text = |bytes: usize| "x".repeat(bytes);
     let mut body = json!({ "action": "custom_image", "quantity": 1 });
     if labels != (0, 0) {
@@ -72,6 +72,32 @@ pub(crate) async fn typical(stack: &Stack) {
     account.available = account.line.left() - held.amount;
     account.consumed = (1..=4).map(|n| (n, Credits::from_micro(1_234_567))).collect();
     place(stack, account).await;
+}
+
+/// A stack at noon with this account: the typical one, or the plain one.
+async fn with(account: &str) -> Stack {
+    let stack = Stack::noon().await;
+    match account {
+        ACCOUNT => typical(&stack).await,
+        _ => plain(&stack).await,
+    }
+    stack
+}
+
+/// Sends a debit 24 times in one batch, by ids of one instant: what is so young that others may be on their
+/// way would stay.
+async fn batch(stack: &Stack, account: &str, mut debit: Value) {
+    let (world, now) = (stack.world(), stack.world().clock.now());
+    let debits: Vec<_> = (0..24)
+        .map(|_| {
+            debit["id"] = world.entropy.mint(now).to_string().into();
+            debit.clone()
+        })
+        .collect();
+    let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
+    let path = format!("/v1/accounts/{account}/debits/batch");
+    let done = stack.send(request("POST", &path, None, &body)).await;
+    assert_eq!(done.status, 201, "{done:?}");
 }
 
 /// An account of `pro`, as it is opened now.
@@ -126,11 +152,7 @@ async fn one_caller_pays_by_the_weight_of_the_labels() {
     let gates = [(ACCOUNT, [1.13, 1.3, 1.7]), ("acme", [1.13, 1.25, 1.6])];
     for (account, most) in gates {
         for (labels, most) in LABELS.into_iter().zip(most) {
-            let stack = Stack::noon().await;
-            match account {
-                ACCOUNT => typical(&stack).await,
-                _ => plain(&stack).await,
-            }
+            let stack = with(account).await;
             let (path, body) = (format!("/v1/accounts/{account}/debits"), labelled(labels));
             stack.wire.take_costs();
             for _ in 0..DEBITS {
@@ -152,27 +174,11 @@ async fn a_batch_of_24_costs_by_the_weight_of_the_labels() {
     let gates = [(ACCOUNT, [0.21, 0.35, 0.6]), ("acme", [0.13, 0.35, 0.6])];
     for (account, most) in gates {
         for (labels, most) in LABELS.into_iter().zip(most) {
-            let stack = Stack::noon().await;
-            match account {
-                ACCOUNT => typical(&stack).await,
-                _ => plain(&stack).await,
-            }
-            let path = format!("/v1/accounts/{account}/debits/batch");
+            let stack = with(account).await;
             stack.wire.take_costs();
             for _ in 0..DEBITS / 24 {
                 tick(&stack);
-                // Of one instant: what is so young that others may be on their way would stay.
-                let (world, now) = (stack.world(), stack.clock.now());
-                let debits: Vec<_> = (0..24)
-                    .map(|_| {
-                        let mut debit = labelled(labels);
-                        debit["id"] = world.entropy.mint(now).to_string().into();
-                        debit
-                    })
-                    .collect();
-                let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
-                let done = stack.send(request("POST", &path, None, &body)).await;
-                assert_eq!(done.status, 201, "{done:?}");
+                batch(&stack, account, labelled(labels)).await;
             }
             let costs = stack.wire.take_costs();
             let each = costs.write_units / DEBITS as f64;
@@ -218,12 +224,6 @@ async fn a_page_that_nobody_wrote_is_written_by_a_later_caller() {
 async fn a_page_that_was_left_behind_is_in_no_batchs_way() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     plain(&stack).await;
-    let batch = |stack: &Stack| {
-        let debit = || json!({ "id": stack.id(0).to_string(), "credits": "1" });
-        let debits: Vec<_> = (0..24).map(|_| debit()).collect();
-        json!({ "mode": "all_or_nothing", "debits": debits }).to_string()
-    };
-    let path = format!("{PLAIN}/batch");
     // Of each batch's two updates the second is the trim; of the second one there is no page either.
     for refused in ["PutItem", "UpdateItem"] {
         let mut updates = 0;
@@ -234,12 +234,10 @@ async fn a_page_that_was_left_behind_is_in_no_batchs_way() {
                 false => Fault::None,
             }
         });
-        let done = stack.send(request("POST", &path, None, &batch(&stack))).await;
-        assert_eq!(done.status, 201, "{done:?}");
+        batch(&stack, "acme", json!({ "credits": "1" })).await;
     }
     stack.wire.heal();
-    let done = stack.send(request("POST", &path, None, &batch(&stack))).await;
-    assert_eq!(done.status, 201, "{done:?}");
+    batch(&stack, "acme", json!({ "credits": "1" })).await;
 }
 
 /// The SDK sends a page again whose reply was lost: it is there, and it is ours.
@@ -262,17 +260,8 @@ async fn a_page_whose_reply_was_lost_leaves_the_account_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_24_finds_room_in_a_full_list_by_one_page() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
-    let body = unpaged(&stack, (64, 64), CAPACITY).await;
-    let mut debit: serde_json::Value = serde_json::from_str(&body).expect("a debit");
-    let debits: Vec<_> = (0..24)
-        .map(|_| {
-            debit["id"] = stack.id(0).to_string().into();
-            debit.clone()
-        })
-        .collect();
-    let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
-    let done = stack.send(request("POST", &format!("{PLAIN}/batch"), None, &body)).await;
-    assert_eq!(done.status, 201, "{done:?}");
+    unpaged(&stack, (64, 64), CAPACITY).await;
+    batch(&stack, "acme", labelled((64, 64))).await;
     let costs = stack.wire.take_costs();
     // One for room, and the one that the batch makes due.
     assert_eq!(costs.calls("PutItem"), 2, "{costs:?}");

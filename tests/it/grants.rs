@@ -10,15 +10,13 @@ use shared::domain::{Credits, Entry, Grant, GrantId, GrantKind, Held, What};
 use crate::capacity::{opened, place, tick};
 use crate::support::{Answer, Stack};
 
-const GRANTS: &str = "/v1/accounts/acme/grants";
 const DEBITS: &str = "/v1/accounts/acme/debits";
 
 /// A grant of its own end.
 async fn grant(stack: &Stack, n: usize, credits: &str) -> Answer {
     let (year, month, day) = (2027 + n / 336, 1 + n / 28 % 12, 1 + n % 28);
-    let expires_at = format!("{year}-{month:02}-{day:02}T00:00:00Z");
-    let body = json!({ "credits": credits, "reason": "test", "expires_at": expires_at });
-    stack.post(GRANTS, &format!("grant {n}"), &body.to_string()).await
+    let end = format!("{year}-{month:02}-{day:02}T00:00:00Z");
+    stack.grant_until("acme", &format!("grant {n}"), credits, &end).await
 }
 
 /// Debits by fresh ids. Returns what they cost, in write units each.

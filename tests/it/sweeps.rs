@@ -272,14 +272,12 @@ fn clocks_ten_seconds_apart_recharge_once() {
 async fn what_expires_soon_is_announced_once_a_day_under_one_id() {
     let stack = Stack::streamed().await;
     stack.open("acme", "free").await;
-    let grants = "/v1/accounts/acme/grants";
     for (key, expires) in [
         ("a", "2026-11-25T10:00:00Z"),
         ("b", "2026-11-19T10:00:00Z"),
         ("c", "2027-11-19T10:00:00Z"),
     ] {
-        let body = json!({ "credits": "10", "reason": "gift", "expires_at": expires }).to_string();
-        assert_eq!(stack.post(grants, key, &body).await.status, 201);
+        assert_eq!(stack.grant_until("acme", key, "10", expires).await.status, 201);
     }
     stack.relay().await;
     let known = stack.announced().len();

@@ -75,8 +75,7 @@ async fn plan_credits_come_on_the_plans_day_and_clamp_to_short_months() {
 async fn an_account_that_slept_for_years_wakes_up_exact() {
     let stack = Stack::at("2026-11-20T10:00:00Z").await;
     stack.open("open", "free").await;
-    let gift = r#"{"credits":"40","reason":"gift","expires_at":"2027-06-01T00:00:00Z"}"#;
-    stack.post("/v1/accounts/open/grants", "gift", gift).await;
+    stack.grant_until("open", "gift", "40", "2027-06-01T00:00:00Z").await;
     stack.grant("open", "kept", "3").await;
     stack.debit("open", "some", "30").await;
     stack.set_clock("2031-11-20T10:00:00Z");

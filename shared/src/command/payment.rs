@@ -341,10 +341,15 @@ async fn try_join(
     let changes = change.change.is_some();
     match store.commit(&change.write()).await? {
         Outcome::Done(_) => {
-            if let (true, Some((_, account))) = (changes, &news.order)
-                && let Ok(Some(loaded)) = store.account(account).await
-            {
-                tidy(run, loaded).await;
+            if let (true, Some((_, account))) = (changes, &news.order) {
+                match store.account(account).await {
+                    Ok(Some(loaded)) => tidy(run, loaded).await,
+                    Ok(None) => {}
+                    Err(error) => {
+                        let account = account.as_str();
+                        tracing::warn!(account, %error, "a payment is not settled yet");
+                    }
+                }
             }
             Ok(Some(Heard::News(news)))
         }

@@ -165,9 +165,9 @@ async fn settle(run: &Run<'_>, loaded: &Loaded, appended: usize) -> Result<(), F
     commit_settle(run, change, appended).await
 }
 
-/// What is left to do after a transaction, which tells nothing of the account: what it noted is settled at
-/// once, so that the ledger tells what became of it and no debit is refused for it first; or the page that
-/// is due is written. Its failure does not change the reply: whoever comes next does it.
+/// Does what is left to do after a transaction, which tells nothing of the account. It settles what the
+/// transaction noted: the ledger tells what became of it, and no debit is refused for it first. If nothing
+/// was noted it writes the page that is due. Its failure does not change the reply: the next caller does it.
 pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     if loaded.account.valid_until > Instant::EPOCH {
         return page_if_due(run, loaded, 1).await;

@@ -148,8 +148,7 @@ async fn what_a_hold_captured_is_refunded_like_a_debit() {
 async fn what_is_over_by_now_does_not_come_back_on_a_plan_without_weeks() {
     let stack = Stack::at("2026-11-02T12:00:00Z").await;
     stack.open("acme", "pro").await;
-    let body = r#"{"credits":"100","reason":"x","expires_at":"2026-11-04T12:00:00Z"}"#;
-    stack.post("/v1/accounts/acme/grants", "promo", body).await;
+    stack.grant_until("acme", "promo", "100", "2026-11-04T12:00:00Z").await;
     let debit = stack.debit("acme", "all of it", "100").await;
     stack.grant("acme", "one", "1").await;
     assert_eq!(stack.debit("acme", "settles", "1").await.status, 201);
@@ -167,8 +166,7 @@ async fn what_is_over_by_now_does_not_come_back_on_a_plan_without_weeks() {
 async fn stamps_out_of_order_about_an_end_leave_every_debit_refundable() {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
-    let body = r#"{"credits":"10","reason":"x","expires_at":"2026-11-20T12:00:00Z"}"#;
-    stack.post("/v1/accounts/acme/grants", "ends", body).await;
+    stack.grant_until("acme", "ends", "10", "2026-11-20T12:00:00Z").await;
     let first = stack.debit("acme", "all of it", "10").await;
     stack.set_clock("2026-11-19T12:00:00Z");
     stack.grant("acme", "settles", "1").await;
@@ -257,8 +255,7 @@ async fn what_happened_first_is_struck_first_whether_or_not_somebody_looked() {
         let shop = Shop::at("2026-11-18T11:00:00Z").await;
         let stack = &shop.stack;
         stack.open("acme", "standard").await;
-        let body = r#"{"credits":"7","reason":"x","expires_at":"2026-11-18T12:00:00Z"}"#;
-        stack.post("/v1/accounts/acme/grants", "ends at noon", body).await;
+        stack.grant_until("acme", "ends at noon", "7", "2026-11-18T12:00:00Z").await;
         let body = r#"{"credits":"9","reason":"x"}"#;
         stack.set_clock("2026-11-18T12:05:00Z");
         if looks {

@@ -117,9 +117,7 @@ impl Life {
             }
             Act::Grant(credits, hours) => {
                 let end = now + Span::from_s(*hours as i64 * 3_600);
-                let body =
-                    format!(r#"{{"credits":"{credits}","reason":"x","expires_at":"{end}"}}"#);
-                stack.post("/v1/accounts/acme/grants", &key, &body).await
+                stack.grant_until("acme", &key, &credits.to_string(), &end.to_string()).await
             }
             Act::Plan(_) | Act::Anchor(_) | Act::Restart => {
                 let body = match act {

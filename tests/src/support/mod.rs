@@ -278,6 +278,12 @@ impl Stack {
         self.post(&format!("/v1/accounts/{account}/grants"), key, &body).await
     }
 
+    /// A grant that ends.
+    pub async fn grant_until(&self, account: &str, key: &str, credits: &str, end: &str) -> Answer {
+        let body = format!(r#"{{"credits":"{credits}","reason":"test","expires_at":"{end}"}}"#);
+        self.post(&format!("/v1/accounts/{account}/grants"), key, &body).await
+    }
+
     pub async fn debit(&self, account: &str, key: &str, credits: &str) -> Answer {
         let body = format!(r#"{{"credits":"{credits}"}}"#);
         self.post(&format!("/v1/accounts/{account}/debits"), key, &body).await
