@@ -143,12 +143,14 @@ def a_customer_sees_one_account(stack, account):
     wanted = {"subject": "smoke", "scopes": ["buy"], "return_url": stack.origin}
     session = account.ask("POST", "/sessions", wanted, status=201).body
     link = urllib.parse.urlsplit(session["url"])
-    entered = stack.send("GET", f"{link.path}?{link.query}", signed=False)
+    looked = stack.send("GET", f"{link.path}?{link.query}", signed=False)
+    expect(looked.status == 200 and account.name in looked.text, "whose credits open", looked)
+    entered = stack.press(link)
     expect(entered.status == 303, "303", entered)
     cookie = {"Cookie": entered.headers["set-cookie"].split(";")[0]}
     page = stack.send("GET", "/", headers=cookie, signed=False)
     expect(page.status == 200 and account.name in page.text, "the account's page", page)
-    expect(stack.send("GET", f"{link.path}?{link.query}", signed=False).status == 401, "once", link)
+    expect(stack.press(link).status == 401, "once", link)
     expect(stack.send("GET", "/v1/me/balance", signed=False).status == 401, "nobody else", "")
     account.token = {"Authorization": f"Bearer {session['token']}"}
     packs = stack.send("GET", "/v1/me/packs", headers=account.token, signed=False)
@@ -287,6 +289,17 @@ class Local:
         headers = {**(headers or {}), **({"Content-Type": "application/json"} if data else {})}
         if signed and self.signs:
             headers = self.sign(method, path, data, headers)
+        return self.exchange(method, path, data, headers)
+
+    def press(self, link):
+        """Presses the button of a link's page, as a browser does."""
+        headers = {
+            "Origin": f"{link.scheme}://{link.netloc}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return self.exchange("POST", link.path, link.query.encode(), headers)
+
+    def exchange(self, method, path, data, headers):
         connect = {"https": http.client.HTTPSConnection, "http": http.client.HTTPConnection}
         connection = connect[self.url.scheme](self.url.netloc, timeout=30)
         try:

@@ -117,10 +117,15 @@ def before_call(context, case, kwargs):
         case.headers["Idempotency-Key"] = str(time.time_ns())
     if name == "hearStripe":
         kwargs["auth"] = Signed()
-    if name == "enter":
+    if name == "lookAtLink":
         case.query["t"] = link()
+    if name == "enter":
+        case.body = {"t": link()}
+    if name in ("enter", "leave"):
+        case.headers["Origin"] = BASE
     if name == "getPage":
-        case.headers["Cookie"] = f"__Host-scrip={os.environ['SCRIP_TOKEN']}"
+        case.headers["Cookie"] = os.environ["SCRIP_COOKIE"]
+        case.headers.pop("Scrip-Session", None)
     if name in IDS:
         kind = IDS[name]
         turn[kind] += 1

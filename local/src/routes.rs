@@ -67,6 +67,7 @@ impl Functions {
         let answer: Pin<Box<dyn Future<Output = Response<Body>> + Send>> = match function.as_str() {
             "debit" => Box::pin(debit::handle(world, request)),
             "balance" => Box::pin(balance::handle(world, request)),
+            "page" => Box::pin(page::handle(world, request)),
             "accounts" => Box::pin(accounts::handle(world, request)),
             "checkout" => Box::pin(checkout::handle(world, &self.stripe, request)),
             "webhook" => Box::pin(webhook::handle(world, &self.webhook_secret, request)),

@@ -6,11 +6,12 @@ use shared::telemetry::{for_a_person, logger};
 use tracing_subscriber::filter::Targets;
 
 /// The crates of this workspace that run here.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "shared",
     "client",
     "debit",
     "balance",
+    "page",
     "accounts",
     "checkout",
     "webhook",

@@ -1,12 +1,14 @@
-//! Sessions: a signed, short-lived leave to see one account, and perhaps to top it up.
+//! Sessions: a sealed, short-lived leave to see one account, and perhaps to top it up.
 //!
-//! A token is `payload.mac`, both in base64url: JSON, and its HMAC-SHA256. It is no JWT. We alone
-//! make tokens and we alone check them, so there is nothing to agree on with others, and a header
-//! that names its own algorithm is only one more thing that could be believed.
+//! A token is `scrip_session_<key>.<sealed>`: the id of one of our keys, and in base64url the session's
+//! id and what the session says, encrypted. Whoever holds a token, or a link with one in it, reads nothing in it. It
+//! is no JWT. We alone make tokens and we alone open them, so there is nothing to agree on with
+//! others, and a header that names its own algorithm is only one more thing that could be believed.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -20,6 +22,10 @@ pub const LONGEST: Span = Span::from_s(3600);
 pub const SHORTEST: Span = Span::from_s(60);
 /// The longest token that is looked at, in bytes: a header of 8 KiB holds it.
 const MOST_BYTES: usize = 4096;
+/// How every token begins: whoever looks for secrets in logs and repositories finds one by it.
+pub const PREFIX: &str = "scrip_session_";
+/// The length of an id, in bytes.
+const ID_BYTES: usize = 16;
 /// The shortest key, in bytes: as long as what the hash returns.
 const LEAST_KEY_BYTES: usize = 32;
 
@@ -48,33 +54,35 @@ pub enum Scope {
     Buy,
 }
 
-/// What a token is for. One is never taken for the other.
+/// What a token is for. One is never taken for another: each has keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// The link: it works once.
     Link,
-    /// The cookie of the page, or the widget's Bearer header.
-    Customer,
+    /// The cookie of the page that the link opened.
+    Page,
+    /// The widget's Bearer header.
+    Widget,
 }
 
 /// Why a token is not accepted. The customer is told one thing in every case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("it is not a token")]
     Malformed,
     #[error("its key is not known")]
     UnknownKey,
-    #[error("its signature is wrong")]
+    /// By another key, or for another audience, or changed.
+    #[error("it does not open")]
     Forged,
-    #[error("it is for something else")]
-    OtherAudience,
+    /// It was ours: the session knows where its customer came from.
     #[error("it has expired")]
-    Expired,
+    Expired(Box<Session>),
     #[error("it is not valid yet")]
     Early,
 }
 
-/// The keys that sign: the first signs and checks, the second only checks, while they are rotated.
+/// The keys that seal: the first seals and opens, the second only opens, while they are rotated.
 #[derive(Clone)]
 pub struct Keys(Vec<Key>);
 
@@ -93,9 +101,6 @@ pub struct KeysError(&'static str);
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims {
-    key: String,
-    audience: String,
-    id: String,
     account: String,
     subject: String,
     scopes: Vec<Scope>,
@@ -119,7 +124,8 @@ impl Audience {
     fn name(self) -> &'static str {
         match self {
             Audience::Link => "scrip:link",
-            Audience::Customer => "scrip:customer",
+            Audience::Page => "scrip:page",
+            Audience::Widget => "scrip:widget",
         }
     }
 }
@@ -157,8 +163,9 @@ impl Keys {
         if keys.iter().any(|key| key.bytes.len() < LEAST_KEY_BYTES) {
             return Err(KeysError("a key must have at least 32 bytes"));
         }
-        if keys.iter().any(|key| key.id.is_empty() || key.id.len() > 64) {
-            return Err(KeysError("an id must have 1 to 64 bytes"));
+        let plain = |id: &str| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if keys.iter().any(|key| !(1..=64).contains(&key.id.len()) || !plain(&key.id)) {
+            return Err(KeysError("an id must be 1 to 64 of A-Z, a-z, 0-9, - and _"));
         }
         if keys.len() == 2 && keys[0].id == keys[1].id {
             return Err(KeysError("two keys must have two ids"));
@@ -166,13 +173,11 @@ impl Keys {
         Ok(Keys(keys))
     }
 
-    /// The token of a session, for one audience.
-    pub fn sign(&self, session: &Session, audience: Audience) -> String {
+    /// The token of a session, for one audience. A session never changes, so its token is the same
+    /// whenever it is made.
+    pub fn seal(&self, session: &Session, audience: Audience) -> String {
         let key = &self.0[0];
         let claims = Claims {
-            key: key.id.clone(),
-            audience: audience.name().to_owned(),
-            id: session.id.to_string(),
             account: session.account.to_string(),
             subject: session.subject.clone(),
             scopes: session.scopes.clone(),
@@ -180,17 +185,19 @@ impl Keys {
             issued_ms: session.issued_at.ms(),
             expires_ms: session.expires_at.ms(),
         };
-        let json = serde_json::to_vec(&claims).expect("claims are plain values");
-        let payload = URL_SAFE_NO_PAD.encode(json);
-        let mac = key.mac(&payload).finalize().into_bytes();
-        format!("{payload}.{}", URL_SAFE_NO_PAD.encode(mac))
+        let mut json = serde_json::to_vec(&claims).expect("claims are plain values");
+        let sealing = key.of(audience, session.id.bytes());
+        let sealed = sealing.seal_in_place_append_tag(nonce(), Aad::empty(), &mut json);
+        sealed.expect("claims are far shorter than 256 GiB");
+        let sealed = [session.id.bytes().as_slice(), &json].concat();
+        format!("{PREFIX}{}.{}", key.id, URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The session of a token that one of the keys signed, for this audience, valid now.
+    /// The session of a token that one of the keys sealed for this audience, valid now.
     ///
     /// # Errors
     /// [`TokenError`], for the log.
-    pub fn verify(
+    pub fn open(
         &self,
         token: &str,
         audience: Audience,
@@ -199,42 +206,50 @@ impl Keys {
         if token.len() > MOST_BYTES {
             return Err(TokenError::Malformed);
         }
-        let (payload, mac) = token.split_once('.').ok_or(TokenError::Malformed)?;
-        let decode = |text| URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed);
-        let (json, mac) = (decode(payload)?, decode(mac)?);
-        let claims: Claims = serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)?;
-        // Until here nothing is believed. The key's id only says which key to try.
-        let key = self.0.iter().find(|key| key.id == claims.key).ok_or(TokenError::UnknownKey)?;
-        key.mac(payload).verify_slice(&mac).map_err(|_| TokenError::Forged)?;
-        if claims.audience != audience.name() {
-            return Err(TokenError::OtherAudience);
-        }
-        let issued_at = Instant::from_ms(claims.issued_ms);
-        let expires_at = Instant::from_ms(claims.expires_ms);
-        // Clocks of two functions differ by seconds; our own tokens are never older than this.
-        if now + crate::decide::SKEW < issued_at || expires_at - issued_at > LONGEST {
-            return Err(TokenError::Early);
-        }
-        if expires_at <= now {
-            return Err(TokenError::Expired);
-        }
-        Ok(Session {
-            id: OperationId::parse(&claims.id).ok_or(TokenError::Malformed)?,
+        let named = token.strip_prefix(PREFIX).and_then(|token| token.split_once('.'));
+        let (name, sealed) = named.ok_or(TokenError::Malformed)?;
+        let key = self.0.iter().find(|key| key.id == name).ok_or(TokenError::UnknownKey)?;
+        let mut sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| TokenError::Malformed)?;
+        let (id, sealed) = sealed.split_first_chunk_mut().ok_or(TokenError::Malformed)?;
+        let opening = key.of(audience, id);
+        let json = opening.open_in_place(nonce(), Aad::empty(), sealed);
+        let json = json.map_err(|_| TokenError::Forged)?;
+        // From here on it is what we wrote ourselves.
+        let claims: Claims = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
+        let session = Session {
+            id: OperationId::from_bytes(*id),
             account: claims.account.parse().map_err(|_| TokenError::Malformed)?,
             subject: claims.subject,
             scopes: claims.scopes,
             return_url: claims.return_url,
-            issued_at,
-            expires_at,
-        })
+            issued_at: Instant::from_ms(claims.issued_ms),
+            expires_at: Instant::from_ms(claims.expires_ms),
+        };
+        // Clocks of two functions differ by seconds; our own tokens are never older than this.
+        if now + crate::decide::SKEW < session.issued_at
+            || session.expires_at - session.issued_at > LONGEST
+        {
+            return Err(TokenError::Early);
+        }
+        match session.expires_at <= now {
+            true => Err(TokenError::Expired(Box::new(session))),
+            false => Ok(session),
+        }
     }
 }
 
 impl Key {
-    fn mac(&self, payload: &str) -> Hmac<Sha256> {
+    /// The key of one token. No other token is sealed with it, so its nonce may be a constant.
+    fn of(&self, audience: Audience, id: &[u8; ID_BYTES]) -> LessSafeKey {
         let mac = Hmac::<Sha256>::new_from_slice(&self.bytes).expect("any length is a key");
-        mac.chain_update(payload.as_bytes())
+        let mac = mac.chain_update(audience.name()).chain_update(id);
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &mac.finalize().into_bytes());
+        LessSafeKey::new(key.expect("the hash is as long as a key"))
     }
+}
+
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; 12])
 }
 
 impl std::fmt::Debug for Keys {

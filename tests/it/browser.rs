@@ -100,7 +100,7 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     let (link, _) = session(&stack, "open", &base).await;
     let mut tab = browser.tab(1280, 900);
     tab.scheme("light");
-    tab.open(&link);
+    tab.enter(&link);
     assert_eq!(tab.text("location.href"), format!("{base}/"), "the link is not in the address");
     assert_eq!(tab.text("document.cookie"), "", "no script reads the session");
     assert_eq!(tab.text(NUMBER), "16.5");
@@ -144,9 +144,10 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     // The icon inside a date field is Chromium's own, and comes as data.
     let ours = |url: &String| url.starts_with(&base) || url.starts_with("data:image/svg+xml");
     assert!(foreign.iter().all(ours), "{foreign:?}");
-    // The link does not work again.
+    // The link does not work again, and its page knows the way back.
     tab.open(&link);
-    assert_eq!(tab.text("document.querySelector('h1').textContent"), "Your session has ended");
+    assert_eq!(tab.text("document.querySelector('h1').textContent"), "This session has ended");
+    assert_eq!(tab.text("document.querySelector('main a').href"), back);
     assert_accessible(&mut tab, "no session");
 }
 
@@ -161,7 +162,7 @@ async fn the_page_is_used_by_keyboard_alone_and_read_without_scripts() {
     let (link, _) = session(&stack, "acme", &base).await;
     {
         let mut tab = browser.tab(1280, 900);
-        tab.open(&link);
+        tab.enter(&link);
         tab.until("document.querySelector('button[data-pack]:not([hidden])')");
         tab.press("Tab");
         assert_eq!(tab.text("document.activeElement.className"), "skip");
@@ -193,7 +194,7 @@ async fn the_page_is_used_by_keyboard_alone_and_read_without_scripts() {
     let (link, _) = session(&stack, "acme", &base).await;
     let mut tab = browser.tab(1280, 900);
     tab.without_scripts();
-    tab.open(&link);
+    tab.enter(&link);
     assert_eq!(tab.text(NUMBER), "2,463.5");
     let said = tab.text("document.body.innerText");
     for part in ["UTC", "Buying needs JavaScript", "36.5", "USD 49.00", "Older"] {

@@ -62,6 +62,7 @@ async fn replay(event: &Value) -> Value {
             return json!({ "status": reply["statusCode"], "body": body });
         }
         Some("balance") => balance::handle(stack.world(), request).await,
+        Some("page") => page::handle(stack.world(), request).await,
         Some("accounts") => accounts::handle(stack.world(), request).await,
         Some("checkout") => {
             checkout::handle(stack.world(), stack.functions.stripe(), request).await
@@ -119,7 +120,7 @@ async fn what_cannot_be_in_an_address_is_answered_and_ends_no_function() {
         event["rawPath"] = path.clone().into();
         event["requestContext"]["http"]["path"] = path.into();
         event["rawQueryString"] = query.into();
-        let handle = async |request| balance::handle(stack.world(), request).await;
+        let handle = async |request| page::handle(stack.world(), request).await;
         let reply = gateway::answer(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }

@@ -78,6 +78,10 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.until(&format!("{root}.querySelector('dialog').open"));
     tab.reach("Top up");
     tab.press("Enter");
+    tab.until("document.querySelector('main button') && document.readyState === 'complete'");
+    assert_accessible(&mut tab, "door");
+    tab.reach("Open credits");
+    tab.press("Enter");
     tab.until(&format!("location.href === '{base}/' && document.readyState === 'complete'"));
     assert_eq!(tab.text(NUMBER), "17");
 
@@ -168,7 +172,7 @@ async fn the_page_tells_what_becomes_of_a_payment() {
     let (shop, base) = Shop::served(None, &[PRODUCT]).await;
     shop.stack.open("acme", "pro").await;
     let mut tab = browser.tab(1280, 900);
-    tab.open(&session(&shop.stack, "acme", &base).await.0);
+    tab.enter(&session(&shop.stack, "acme", &base).await.0);
     let states: [(&str, &[Deed], &str, bool); 5] = [
         ("open", &[], "Nothing was charged yet", false),
         ("declined", &[Deed::Decline], "Nothing was charged yet", false),

@@ -7,6 +7,7 @@ use local::template::Template;
 use serde_json::json;
 use shared::secrets::Secret;
 
+use crate::support::door;
 use crate::support::shop::Shop;
 use crate::support::vault::Vault;
 use crate::support::{KEYS, PRODUCT, Stack, request};
@@ -84,7 +85,11 @@ async fn customers(shop: &Shop) {
     let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": PRODUCT }).to_string();
     let made = shop.stack.send(request("POST", "/v1/accounts/acme/sessions", None, &body)).await;
     let link = made.text("/url").rsplit("/enter").next().expect("a query").to_owned();
-    assert_eq!(shop.stack.get(&format!("/enter{link}")).await.status, 303);
+    assert_eq!(shop.stack.get(&format!("/enter{link}")).await.status, 200);
+    let entered = shop.stack.press(link.trim_start_matches("?t=")).await;
+    let cookie = door::cookie(&entered);
+    assert_eq!(shop.stack.ask("GET", "/", &[("cookie", &cookie)]).await.status, 200);
+    assert_eq!(shop.stack.form("/leave", &[("cookie", &cookie)], "").await.status, 200);
     let token = shop.token("acme", r#""view""#).await;
     // And so have the keys of sessions, whoever asks first.
     shop.stack.set_clock("2026-11-18T12:20:00Z");
@@ -92,6 +97,8 @@ async fn customers(shop: &Shop) {
         let path = format!("/v1/me/{path}");
         assert_eq!(shop.ask(&token, "GET", &path, None, "").await.status, 200);
     }
+    shop.stack.set_clock("2026-11-18T12:40:00Z");
+    assert_eq!(shop.stack.get("/enter?t=scrip_session_test.AAAA").await.status, 401);
     let (order, session) = shop.buy("acme", "buy", "starter").await;
     shop.act(&session, Deed::Refund { minor: Some(100) }).await;
     assert_eq!(shop.state("acme", &order).await.0, "credited");

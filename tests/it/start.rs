@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use crate::browser::{NUMBER, assert_accessible, session};
 use crate::docs::there_is;
 use crate::support::browser::Browser;
+use crate::support::door::rendered_for;
 use crate::support::shop::Shop;
 use crate::support::{Stack, instant};
 
@@ -107,7 +108,9 @@ async fn an_account_is_opened_twice_and_stays_open_when_the_clock_is_moved() {
         for cookie in [&first, &second] {
             let (_, _, page) = send(&base, "GET /", &[("cookie", cookie)], "").await;
             assert!(page.contains("id=\"hero\""), "after {days} days");
-            let balance = send(&base, "GET /v1/me/balance", &[("cookie", cookie)], "").await;
+            let session = rendered_for(&page);
+            let headers = [("cookie", cookie.as_str()), ("scrip-session", session.as_str())];
+            let balance = send(&base, "GET /v1/me/balance", &headers, "").await;
             assert_eq!(balance.0, 200);
         }
     }

@@ -50,7 +50,7 @@ async fn what_stands_in_the_way_is_said_plainly() {
     seeded.expect("every state can be reached");
     for (account, expected) in SHOWN {
         let mut tab = browser.tab(1280, 900);
-        tab.open(&session(&shop.stack, account, &base).await.0);
+        tab.enter(&session(&shop.stack, account, &base).await.0);
         tab.until("document.querySelector('#hero time, #hero dd') && document.title");
         assert_messages(&mut tab, account, expected);
         let called = tab.text("document.querySelector('#hero h1').textContent");
@@ -78,7 +78,7 @@ async fn the_page_can_be_printed() {
     }
     let mut tab = browser.tab(794, 1123);
     tab.media("print", "dark");
-    tab.open(&session(&shop.stack, "acme", &base).await.0);
+    tab.enter(&session(&shop.stack, "acme", &base).await.0);
     tab.until("document.querySelector('#hero time').textContent.includes('(')");
     let (paper, ink) = ("rgb(255, 255, 255)", "rgb(27, 27, 31)");
     assert_eq!(tab.text("getComputedStyle(document.body).backgroundColor"), paper);

@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
     ] {
         let mut tab = browser.tab(width, height);
         tab.scheme(scheme);
-        tab.open(&link(stack, account).await);
+        tab.enter(&link(stack, account).await);
         tab.until("document.querySelector('#hero time').textContent.includes('(')");
         take(&mut tab, &folder.join(format!("{name}.png")));
     }
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     shop.act(&session, Deed::PayLater).await;
     let mut tab = browser.tab(1040, 620);
     tab.scheme("light");
-    tab.open(&link(stack, "busy").await);
+    tab.enter(&link(stack, "busy").await);
     tab.open(&format!("{base}/?checkout={order}"));
     tab.until("document.querySelector('#news-message')");
     take(&mut tab, &folder.join("page-processing.png"));

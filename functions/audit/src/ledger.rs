@@ -68,7 +68,7 @@ impl Ledger {
                 self.count(&page);
                 self.page(page, audit);
             }
-            Filed::Entrance(_) => {}
+            Filed::Redemption(_) => {}
         }
     }
 

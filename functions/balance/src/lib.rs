@@ -1,8 +1,6 @@
 //! Balance: what an account has and where it went, current to the last acknowledged operation; for
 //! services by account, and for customers by session.
 
-pub mod page;
-
 use lambda_http::{Body, Request, Response};
 use shared::command;
 use shared::domain::AccountId;
@@ -13,7 +11,7 @@ use shared::query::{self, UpToNow};
 use shared::session::Scope;
 use shared::world::World;
 
-/// Answers what is asked of one account, the session of a customer, and its page.
+/// Answers what is asked of one account, by services and by its customers; and makes sessions.
 pub async fn handle(world: &World, request: Request) -> Response<Body> {
     let call = Call::new(&request, &world.config);
     call.shared(http::answer(world, route(world, &call)).await)
@@ -37,10 +35,6 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
             }
             ["v1", "me", "usage"] => usage(world, call, mine(world, call).await?).await,
             ["v1", "me", "catalog"] => catalog(world, call).await,
-            ["enter"] => enter(world, call).await,
-            [""] => page::show(world, call).await,
-            ["scrip.js"] => Ok(page::widget()),
-            ["assets", hash, name] => page::file(hash, name),
             _ => Err(Problem::no_route()),
         },
         ("POST", path) => match path[..] {
@@ -60,23 +54,8 @@ async fn mine(world: &World, call: &Call<'_>) -> Result<AccountId, Problem> {
 /// A session for an account: nothing is written, so it needs no key.
 async fn session(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let (account, request) = (call.account(account)?, call.session()?);
-    let opened = command::session::make(world, account, request).await?;
-    Ok(http::customer::made(&opened, &call.base()))
-}
-
-/// A customer comes in by a link.
-async fn enter(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let catalog = world.catalog().await;
-    let entered = match call.link() {
-        Ok(link) => command::session::enter(world, &catalog, &link).await,
-        Err(problem) if problem.is_no_session() => return Ok(page::ended()),
-        Err(problem) => return Err(problem),
-    };
-    match entered.map_err(Problem::from) {
-        Ok(opened) => Ok(http::customer::entered(&opened, world.clock.now())),
-        Err(problem) if problem.is_no_session() => Ok(page::ended()),
-        Err(problem) => Err(problem),
-    }
+    let made = command::session::make(world, account, request).await?;
+    Ok(http::customer::made(&made, &call.base()))
 }
 
 /// What actions cost: the very data that debits are priced with.

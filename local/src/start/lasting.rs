@@ -1,53 +1,59 @@
 //! Sessions that last: the start page's links go on working when the stack's clock is moved.
 //!
 //! The functions take no session of more than an hour. So the browser has a name that only this
-//! process knows, and each request gets a session of the name's account in its place, made now.
+//! process knows, and each request gets the name's session in its place, as if it were made now.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use lambda_http::Request;
 use lambda_http::http::HeaderValue;
-use shared::command::session::{self, SessionRequest};
+use shared::command::session::{self, Made, SessionRequest};
 use shared::domain::AccountId;
-use shared::http::customer::COOKIE;
-use shared::session::{LONGEST, Scope};
+use shared::failure::Failure;
+use shared::session::{Audience, LONGEST, Scope, Session};
 use shared::world::World;
 
-/// How a name begins. A token of the functions begins with `eyJ`: the base64url of an object.
+/// How a name begins. A token of the functions begins with the id of a key and a dot.
 const PREFIX: &str = "lasting-";
 /// How many names are known: the oldest make way.
 const MAX_NAMES: usize = 1000;
 /// For how long a browser keeps the cookie: a year, by its own clock.
-const MAX_AGE_S: u32 = 31_536_000;
+const MAX_AGE_S: i64 = 31_536_000;
 /// Where the customer's page leads back to: the start page, also with a session.
 pub(super) const RETURN_PATH: &str = "/_local/start/";
 
-/// The names, each with its account. They end with the process.
+/// The names, each with its session. They end with the process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lasting(Arc<Mutex<VecDeque<(String, AccountId)>>>);
+pub(super) struct Lasting(Arc<Mutex<VecDeque<(String, Session)>>>);
 
 impl Lasting {
     /// A new name for a session of `account`: for a cookie, or as a Bearer token.
-    pub(super) fn open(&self, world: &World, account: AccountId) -> String {
+    ///
+    /// # Errors
+    /// If no session is made.
+    pub(super) async fn open(&self, world: &World, account: AccountId) -> Result<String, Failure> {
+        let session = make(world, account).await?.session;
+        session::redeem(world, &*world.catalog().await, &session, session.id).await?;
         let name = format!("{PREFIX}{:016x}", world.entropy.below(u64::MAX));
         let mut names = self.0.lock().expect("no one panics with the lock");
-        names.push_back((name.clone(), account));
+        names.push_back((name.clone(), session));
         if names.len() > MAX_NAMES {
             names.pop_front();
         }
-        name
+        Ok(name)
     }
 
     /// The request, with a session of now in the place of each name that is known.
     pub(super) async fn recognized(&self, world: &World, mut request: Request) -> Request {
-        for header in ["cookie", "authorization"] {
+        for (header, audience) in [("cookie", Audience::Page), ("authorization", Audience::Widget)]
+        {
             let text = request.headers().get(header).and_then(|value| value.to_str().ok());
             let Some((text, name)) = text.and_then(|text| Some((text.to_owned(), named(text)?)))
             else {
                 continue;
             };
-            let Some(token) = self.token(world, &name).await else { continue };
+            let Some(token) = self.token(world, &name, audience).await else { continue };
             if let Ok(value) = HeaderValue::from_str(&text.replace(&name, &token)) {
                 request.headers_mut().insert(header, value);
             }
@@ -55,26 +61,36 @@ impl Lasting {
         request
     }
 
-    /// A token of now. None: the name is not known, or its account is not there.
-    async fn token(&self, world: &World, name: &str) -> Option<String> {
-        let account = {
+    /// A token of now. None: the name is not known.
+    async fn token(&self, world: &World, name: &str, audience: Audience) -> Option<String> {
+        let session = {
             let names = self.0.lock().expect("no one panics with the lock");
             names.iter().find(|(known, _)| known == name)?.1.clone()
         };
-        let base = world.config.public_url.clone().unwrap_or_default();
-        let request = SessionRequest {
-            subject: "ada".to_owned(),
-            scopes: vec![Scope::View, Scope::Buy],
-            return_url: format!("{base}{RETURN_PATH}"),
-            life: LONGEST,
-        };
-        session::make(world, account, request).await.ok().map(|opened| opened.token)
+        let now = world.clock.now();
+        let session = Session { issued_at: now, expires_at: now + LONGEST, ..session };
+        session::seal(world, &session, audience).await.ok()
     }
+}
+
+/// A session of a customer who may buy, and goes back to the start page.
+///
+/// # Errors
+/// If none is made.
+pub(super) async fn make(world: &World, account: AccountId) -> Result<Made, Failure> {
+    let base = world.config.public_url.clone().unwrap_or_default();
+    let request = SessionRequest {
+        subject: "ada".to_owned(),
+        scopes: vec![Scope::View, Scope::Buy],
+        return_url: format!("{base}{RETURN_PATH}"),
+        life: LONGEST,
+    };
+    session::make(world, account, request).await
 }
 
 /// The cookie that has a name.
 pub(super) fn cookie(name: &str) -> String {
-    format!("{COOKIE}={name}; Path=/; Max-Age={MAX_AGE_S}; HttpOnly; Secure; SameSite=Lax")
+    shared::http::customer::cookie(name, MAX_AGE_S)
 }
 
 /// The name in a header: after the cookie's own, or after `Bearer`.

@@ -10,6 +10,7 @@ mod lasting;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::domain::AccountId;
+use shared::http::Problem;
 
 pub use self::known::Start;
 use crate::reply::reply;
@@ -62,7 +63,7 @@ pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, R
             Some((_, kind, text)) => file(kind, (*text).to_owned(), POLICY),
             None => reply(404, &json!({ "detail": "no such route" })),
         },
-        ("POST", "enter") => enter(stack, &request),
+        ("POST", "enter") => enter(stack, &request).await,
         ("POST", "audit") if control::is_json(&request) => audited(stack).await,
         ("POST", "audit") => reply(415, &json!({ "detail": "wants application/json" })),
         _ => reply(404, &json!({ "detail": "no such route" })),
@@ -135,7 +136,7 @@ fn row(account: &Value, editor: Option<&str>) -> String {
 
 /// Opens the customer's page of the account in a form: each time with a session of its own. A
 /// browser says which page sent the form, and another origin has been refused before.
-fn enter(stack: &Stack, request: &Request) -> Response<Body> {
+async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
     let fields: Vec<_> = form_urlencoded::parse(request.body()).into_owned().collect();
     let account = fields.iter().find(|(name, _)| name == "account").map(|(_, value)| value);
     let account = account.and_then(|account| account.parse::<AccountId>().ok());
@@ -152,7 +153,10 @@ fn enter(stack: &Stack, request: &Request) -> Response<Body> {
             .map(str::to_owned)
     });
     let location = waiting.map_or("/".to_owned(), |order| format!("/?checkout={order}"));
-    let name = stack.start.lasting.open(stack.functions.world(), account);
+    let name = match stack.start.lasting.open(stack.functions.world(), account).await {
+        Ok(name) => name,
+        Err(error) => return Problem::from(error).into_response(),
+    };
     let response = Response::builder()
         .status(303)
         .header("location", location)

@@ -20,7 +20,7 @@ pub mod settle;
 pub mod tally;
 pub mod write;
 
-pub use row::{Edition, Entrance, Mark, Name, Page, Receipt, Returned, Row, RowKey, UnreadEvent};
+pub use row::{Edition, Mark, Name, Page, Receipt, Redemption, Returned, Row, RowKey, UnreadEvent};
 pub use write::{AccountWrite, Expect, Field, Guard, Made, Missing, RowWrite, Seen, Step, Write};
 
 use crate::domain::instant::Span;

@@ -28,7 +28,7 @@ pub enum Row {
     Catalog(Edition),
     /// The same under its version, for ever.
     CatalogVersion(Edition),
-    Entrance(Entrance),
+    Redemption(Redemption),
     /// A row that `repair` took out of its place: a person can still read it.
     Aside(Box<Row>),
 }
@@ -43,6 +43,7 @@ pub enum RowKey {
     Order(OperationId),
     Event(String),
     Mark(Instant, String),
+    Redemption(AccountId, OperationId),
 }
 
 /// That a payment or an event waits for an operator, in the order in which they came.
@@ -58,7 +59,7 @@ pub struct Mark {
 impl Row {
     /// Whether its writer, when it finds the row there, can tell that it wrote it, or need not know.
     pub fn tells_its_writer(&self) -> bool {
-        matches!(self, Row::Page(_) | Row::Name(_) | Row::Entrance(_) | Row::Day(..))
+        matches!(self, Row::Page(_) | Row::Name(_) | Row::Redemption(_) | Row::Day(..))
     }
 }
 
@@ -135,13 +136,16 @@ pub struct Edition {
     pub text: String,
 }
 
-/// That a customer came in by a link: it does not work again.
+/// A session that a link opened in a browser: the link opens no other one, and the session is valid
+/// until it is left or expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entrance {
+pub struct Redemption {
     pub account: AccountId,
-    pub link: OperationId,
-    /// The session that was opened by it.
-    pub session: OperationId,
-    /// When the link expires.
+    /// The session's, and the link's.
+    pub id: OperationId,
+    /// The page whose button opened it: pressed twice, it opens the same session.
+    pub by: OperationId,
     pub expires_at: Instant,
+    /// Whether the customer left.
+    pub left: bool,
 }

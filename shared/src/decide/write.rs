@@ -93,6 +93,8 @@ pub enum Field {
     Intent(IntentId),
     /// What an operator decided about an event.
     Decision(Decided),
+    /// That the customer left a session.
+    Left,
 }
 
 impl Write {

@@ -58,8 +58,13 @@ pub enum Refusal {
     EventUnreadable { problem: String },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
-    /// There is no token, or one that is not accepted, whatever is wrong with it.
-    SessionRequired,
+    /// There is no token, or one that is not accepted, whatever is wrong with it. Of one that was
+    /// ours and is over it is known where its customer came from.
+    SessionRequired { return_url: Option<String> },
+    /// A request by cookie does not say for which session its page was rendered.
+    SessionHeaderRequired,
+    /// Another session was opened in the browser since the page was rendered.
+    SessionChanged,
     /// The session does not allow this.
     ScopeRequired { scope: &'static str },
     /// The page that asks is of an origin that may not.
@@ -119,7 +124,9 @@ impl Refusal {
             Refusal::PaymentAmbiguous => "payment_ambiguous",
             Refusal::EventUnreadable { .. } => "event_unreadable",
             Refusal::BalanceTooLarge => "balance_too_large",
-            Refusal::SessionRequired => "session_required",
+            Refusal::SessionRequired { .. } => "session_required",
+            Refusal::SessionHeaderRequired => "session_header_required",
+            Refusal::SessionChanged => "session_changed",
             Refusal::ScopeRequired { .. } => "scope_required",
             Refusal::OriginRefused => "origin_refused",
         }

@@ -4,7 +4,7 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::{Call, Problem, reply};
-use crate::command::session::{self, Opened, SessionRequest};
+use crate::command::session::{self, SessionRequest};
 use crate::config::origin_of;
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, Refusal};
@@ -14,6 +14,13 @@ use crate::world::World;
 /// The cookie of the page. `__Host-`: a browser takes it from this host alone, over https alone (or
 /// from loopback), and sends it nowhere else.
 pub const COOKIE: &str = "__Host-scrip";
+/// The header in which a request by cookie says for which session its page was rendered.
+pub const HEADER: &str = "scrip-session";
+/// The same in the query of a link, which has no headers.
+const PARAMETER: &str = "session";
+/// For how long a browser keeps the cookie: longer than its session lives, so that who comes late is
+/// led back to where they came from.
+const COOKIE_S: i64 = 24 * 3600;
 const SUBJECT_BYTES: usize = 64;
 const RETURN_URL_BYTES: usize = 512;
 /// For how long a browser remembers what a preflight said.
@@ -23,39 +30,105 @@ impl Call<'_> {
     /// The session of a customer's request: by its Bearer header, or else by its cookie. The
     /// account of the request is the session's; nothing else says one.
     ///
-    /// A cookie is sent by the browser whoever asks, so a change by cookie has to come from our own
-    /// page: its `Origin`, and a content type that no form can send. A Bearer header is put there
-    /// by a script, so its page has to be of an origin in the list, or our own.
+    /// A cookie is sent by the browser whoever asks, and it is of the session that was opened last.
+    /// So a request by cookie says for which session its page was rendered, and a change has to come
+    /// from our own page: its `Origin`, and a content type that no form can send. A Bearer header is
+    /// put there by a script, so its page has to be of an origin in the list, or our own.
     ///
     /// # Errors
-    /// `session_required`, `origin_refused`, `scope_required`; `invalid_request` for another
-    /// content type.
+    /// `session_required`, `origin_refused`, `scope_required`; by cookie also
+    /// `session_header_required`, `session_changed`, and `invalid_request` for another content type.
     pub async fn customer(&self, world: &World, scope: Scope) -> Result<Session, Problem> {
-        let origin = self.header("origin");
-        let own = origin.is_none_or(|origin| origin == self.base());
-        let token = match self.bearer() {
-            Some(token) if own || self.origin_in_list().is_some() => token,
+        let session = match self.bearer() {
+            Some(token) if self.is_own() || self.origin_in_list().is_some() => {
+                session::by_token(world, token).await?
+            }
             Some(_) => return Err(Refusal::OriginRefused.into()),
             None => {
-                let changes = !matches!(self.request.method().as_str(), "GET" | "HEAD");
-                if !own || (changes && origin.is_none()) {
+                if !self.is_own() {
                     return Err(Refusal::OriginRefused.into());
                 }
-                let json = self.header("content-type").is_some_and(|kind| {
-                    kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json")
-                });
-                if changes && !json {
-                    let refusal = Refusal::invalid("Content-Type", "must be application/json");
-                    return Err(refusal.into());
+                if !matches!(self.request.method().as_str(), "GET" | "HEAD") {
+                    self.sent_by_our_script()?;
                 }
-                self.cookie().ok_or(Refusal::SessionRequired)?
+                let session = self.visitor(world).await?;
+                self.named().ok_or(Refusal::SessionHeaderRequired)?;
+                session
             }
         };
-        let session = session::open(world, token).await?;
         match session.allows(scope) {
             true => Ok(session),
             false => Err(Refusal::ScopeRequired { scope: scope.name() }.into()),
         }
+    }
+
+    /// The session that is open in the browser, whoever asks. A request that says for which it is
+    /// has to be for this one.
+    ///
+    /// # Errors
+    /// `session_required`, `session_changed`.
+    pub async fn visitor(&self, world: &World) -> Result<Session, Problem> {
+        let cookie = self.cookie().ok_or(Refusal::SessionRequired { return_url: None })?;
+        let session = session::by_cookie(world, cookie).await?;
+        match self.named() {
+            Some(named) if named != session.id.to_string() => Err(Refusal::SessionChanged.into()),
+            _ => Ok(session),
+        }
+    }
+
+    /// The fields of a form that one of our own pages sent. A browser that is told to name no
+    /// referrer sends `null` for the origin; then it says itself that the page is of this site.
+    ///
+    /// # Errors
+    /// `origin_refused`; `invalid_request` for another content type.
+    pub fn own_form(&self) -> Result<Vec<(String, String)>, Problem> {
+        let own = match self.header("origin") {
+            Some("null") => self.header("sec-fetch-site") == Some("same-origin"),
+            Some(origin) => origin == self.base(),
+            None => false,
+        };
+        if !own {
+            return Err(Refusal::OriginRefused.into());
+        }
+        const FORM: &str = "application/x-www-form-urlencoded";
+        if self.content_type() != Some(FORM) {
+            return Err(Refusal::invalid("Content-Type", format!("must be {FORM}")).into());
+        }
+        Ok(form_urlencoded::parse(self.request.body()).into_owned().collect())
+    }
+
+    /// Whether the browser only fetches ahead what somebody may open later.
+    pub fn is_ahead(&self) -> bool {
+        let purpose = self.header("sec-purpose").or(self.header("purpose"));
+        purpose.is_some_and(|purpose| purpose.contains("prefetch"))
+    }
+
+    /// A script of our own page sent it: no form can send this content type, and no page elsewhere
+    /// has this origin.
+    fn sent_by_our_script(&self) -> Result<(), Problem> {
+        if self.header("origin").is_none() {
+            return Err(Refusal::OriginRefused.into());
+        }
+        match self.content_type() {
+            Some("application/json") => Ok(()),
+            _ => Err(Refusal::invalid("Content-Type", "must be application/json").into()),
+        }
+    }
+
+    /// Whether no page elsewhere sent it. A browser names the origin of all that is not read only.
+    fn is_own(&self) -> bool {
+        self.header("origin").is_none_or(|origin| origin == self.base())
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.header("content-type")?.split(';').next().map(str::trim)
+    }
+
+    /// For which session the page that asks was rendered.
+    fn named(&self) -> Option<String> {
+        let header = self.header(HEADER).map(str::to_owned);
+        let reads = self.request.method() == "GET";
+        header.or_else(|| self.query().find(|(name, _)| reads && name == PARAMETER).map(|(_, v)| v))
     }
 
     /// What a service asks of a session.
@@ -85,7 +158,7 @@ impl Call<'_> {
     /// The token in the query of a link.
     pub fn link(&self) -> Result<String, Problem> {
         let token = self.query().find(|(name, _)| name == "t").map(|(_, token)| token);
-        token.ok_or(Problem::from(Refusal::SessionRequired))
+        token.ok_or(Problem::from(Refusal::SessionRequired { return_url: None }))
     }
 
     /// Under which origin this request came: what was configured, or the name it was sent to.
@@ -146,7 +219,7 @@ impl Call<'_> {
 }
 
 #[derive(Serialize)]
-struct Made<'a> {
+struct Opens<'a> {
     account: &'a AccountId,
     url: String,
     token: &'a str,
@@ -154,23 +227,28 @@ struct Made<'a> {
 }
 
 /// A 201 with a session: the link to send the customer's browser to, and the widget's token.
-pub fn made(opened: &Opened, base: &str) -> Response<Body> {
-    let url = format!("{base}/enter?t={}", opened.link);
-    let (account, expires_at) = (&opened.session.account, opened.session.expires_at);
-    reply::made(&Made { account, url, token: &opened.token, expires_at })
+pub fn made(made: &session::Made, base: &str) -> Response<Body> {
+    let url = format!("{base}/enter?t={}", made.link);
+    let (account, expires_at) = (&made.session.account, made.session.expires_at);
+    reply::made(&Opens { account, url, token: &made.token, expires_at })
 }
 
-/// A 303 to the page, with the cookie. Neither a cache nor a Referer keeps the link.
-pub fn entered(opened: &Opened, now: Instant) -> Response<Body> {
-    let left_s = (opened.session.expires_at - now).ms().max(0) / 1000;
-    let token = &opened.token;
-    let cookie =
-        format!("{COOKIE}={token}; Path=/; Max-Age={left_s}; HttpOnly; Secure; SameSite=Lax");
-    let response = Response::builder()
-        .status(303)
-        .header("location", "/")
-        .header("set-cookie", cookie)
-        .header("referrer-policy", "no-referrer")
-        .header("cache-control", "no-store");
+/// A 303 to the page, with the cookie of the session that is open from now on.
+pub fn entered(token: &str) -> Response<Body> {
+    let response = to_the_page().header("set-cookie", cookie(token, COOKIE_S));
     response.body(Body::Empty).expect("status and headers are valid")
+}
+
+/// A 303 to the page of the session that is open already.
+pub fn is_open() -> Response<Body> {
+    to_the_page().body(Body::Empty).expect("status and headers are valid")
+}
+
+fn to_the_page() -> lambda_http::http::response::Builder {
+    Response::builder().status(303).header("location", "/").header("cache-control", "no-store")
+}
+
+/// The page's cookie, for `life_s` seconds; for 0 the browser forgets it.
+pub fn cookie(token: &str, life_s: i64) -> String {
+    format!("{COOKIE}={token}; Path=/; Max-Age={life_s}; HttpOnly; Secure; SameSite=Lax")
 }

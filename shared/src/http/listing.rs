@@ -41,6 +41,8 @@ impl Call<'_> {
                 "limit" => count(value).map(|sent| limit = sent),
                 "cursor" => place(value, account).map(|sent| from = Some(sent)),
                 "format" => form(value).map(|_| ()),
+                // Of the page whose link this is: `Call::customer` looks at it.
+                "session" => Ok(()),
                 _ => narrow(&mut filter, name, value, catalog),
             };
             if let Err(problem) = read {

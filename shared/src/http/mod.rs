@@ -21,10 +21,16 @@ pub mod usage;
 pub use problem::Problem;
 pub use request::Call;
 
+use lambda_http::http::HeaderValue;
 use lambda_http::{Body, Response};
 
 use crate::metrics::Of;
 use crate::world::World;
+
+/// What goes with every answer: a browser takes it for what it says it is, and comes back over https
+/// alone. Two years, as browsers ask of who wants to be in their lists.
+const ALWAYS: [(&str, &str); 2] =
+    [("x-content-type-options", "nosniff"), ("strict-transport-security", "max-age=63072000")];
 
 /// Answers a request with what its handler makes of it, and counts that.
 pub async fn answer(
@@ -38,5 +44,10 @@ pub async fn answer(
     }
     let now = world.clock.now();
     world.metrics.emit(now, Of::Request(now - began));
-    result.unwrap_or_else(|problem| problem.located(&world.config).into_response())
+    let mut answer =
+        result.unwrap_or_else(|problem| problem.located(&world.config).into_response());
+    for (name, value) in ALWAYS {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
 }

@@ -8,27 +8,26 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// A page for a customer with a session. No cache keeps it, and no other site learns of it.
-pub fn shown(html: String) -> Response<Body> {
-    html_of(200, html)
-}
-
-/// The page that says that there is no session, or that it is over.
-pub fn ended(html: String) -> Response<Body> {
-    html_of(401, html)
-}
-
-fn html_of(status: u16, html: String) -> Response<Body> {
+/// A page with `status`. No cache keeps it, and no other site learns of it, or of the link that led to
+/// it; our own is told where a form came from.
+pub fn html(status: u16, html: String) -> Response<Body> {
     let response = Response::builder()
         .status(status)
         .header("content-type", "text/html; charset=utf-8")
         .header("content-security-policy", POLICY)
         .header("x-frame-options", "DENY")
-        .header("x-content-type-options", "nosniff")
-        .header("referrer-policy", "no-referrer")
+        .header("referrer-policy", "same-origin")
         .header("cross-origin-opener-policy", "same-origin")
         .header("cache-control", "no-store");
     response.body(Body::Text(html)).expect("status and headers are valid")
+}
+
+/// The same, and the browser forgets the session's cookie.
+pub fn left(text: String) -> Response<Body> {
+    let mut response = html(200, text);
+    let forget = super::customer::cookie("", 0).parse().expect("a cookie is a header");
+    response.headers_mut().insert("set-cookie", forget);
+    response
 }
 
 /// A file under an address with a hash in it: kept for good if the hash is `its`, else not at all.
@@ -49,7 +48,6 @@ fn asset(kind: &'static str, keep: &'static str, text: String) -> Response<Body>
         .header("content-type", kind)
         .header("cache-control", keep)
         .header("access-control-allow-origin", "*")
-        .header("cross-origin-resource-policy", "cross-origin")
-        .header("x-content-type-options", "nosniff");
+        .header("cross-origin-resource-policy", "cross-origin");
     response.body(Body::Text(text)).expect("status and headers are valid")
 }

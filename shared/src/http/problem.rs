@@ -51,9 +51,12 @@ impl Problem {
         Problem::new(404, "not_found", "Not found", detail)
     }
 
-    /// Whether a customer's session is missing or over.
-    pub fn is_no_session(&self) -> bool {
-        self.code == Refusal::SessionRequired.code()
+    /// If a customer's session is missing or over: where the customer came from, as far as it is
+    /// known.
+    pub fn no_session(&self) -> Option<Option<&str>> {
+        let back = self.more.iter().find(|(name, _)| *name == "return_url");
+        (self.code == Refusal::SessionRequired { return_url: None }.code())
+            .then(|| back.and_then(|(_, url)| url.as_str()))
     }
 
     pub(super) fn count(&self, metrics: &Metrics) {
@@ -62,6 +65,12 @@ impl Problem {
             500.. => metrics.add(Metric::Failures, 1),
             _ => metrics.refused(self.code),
         }
+    }
+
+    /// A browser fetches ahead what nobody has asked for yet: it comes again when somebody does.
+    pub fn ahead() -> Problem {
+        let detail = "A link is opened by a person, and not ahead of one.".to_owned();
+        Problem::new(403, "prefetch_refused", "Prefetch refused", detail)
     }
 
     pub fn too_large(most_bytes: usize) -> Problem {
@@ -235,10 +244,24 @@ impl Problem {
                 let most = Credits::MAX_BALANCE;
                 new(422, "Balance too large", format!("An account holds at most {most} credits."))
             }
-            Refusal::SessionRequired => {
+            Refusal::SessionRequired { return_url } => {
                 let detail = "There is no session, or it is over. Open credits again from where \
                               you came.";
-                new(401, "Session required", detail.to_owned())
+                let problem = new(401, "Session required", detail.to_owned());
+                match return_url {
+                    Some(url) => problem.with("return_url", url),
+                    None => problem,
+                }
+            }
+            Refusal::SessionHeaderRequired => {
+                let detail = "A request by cookie says in the Scrip-Session header for which \
+                              session its page was rendered.";
+                new(428, "Session header required", detail.to_owned())
+            }
+            Refusal::SessionChanged => {
+                let detail = "Credits were opened again in this browser, perhaps of another \
+                              account. Load the page again.";
+                new(409, "Session changed", detail.to_owned())
             }
             Refusal::ScopeRequired { scope } => {
                 let detail = format!("This session does not allow to {scope}.");

@@ -244,7 +244,7 @@ fn there_instead(row: &Row, item: Option<&Item>) -> Stored<Option<Row>> {
     let Some(item) = item else { return Ok(None) };
     let there = match row {
         Row::Page(_) => Row::Page(row::read_page(item)?),
-        Row::Entrance(_) => Row::Entrance(row::read_entrance(item)?),
+        Row::Redemption(_) => Row::Redemption(row::read_redemption(item)?),
         Row::Name(name) => {
             let there = row::read_name(item)?;
             one_hash(there.key == name.key, name.account.as_str(), name.key.as_str())?;

@@ -3,7 +3,7 @@
 use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
 use super::{Store, StoreError, Stored, accounts, row};
-use crate::decide::{Entrance, Name, Page, Receipt};
+use crate::decide::{Name, Page, Receipt, Redemption};
 use crate::domain::{Account, AccountId, Credits, OperationId, Payment};
 
 /// What the ledger holds of an account, besides the usage of its days.
@@ -14,8 +14,8 @@ pub enum Filed {
     Receipt(Receipt),
     /// What was given back so far.
     Returned(OperationId, Credits),
-    /// That a link was used.
-    Entrance(Entrance),
+    /// A session that a link opened.
+    Redemption(Redemption),
 }
 
 /// Some of what the ledger holds of an account.
@@ -97,7 +97,7 @@ fn read(item: &Item) -> Stored<Filed> {
         ("P", _) => return row::read_page(item).map(Filed::Page),
         ("K", _) => return row::read_name(item).map(Filed::Name),
         ("G", _) => return row::read_receipt(item).map(Filed::Receipt),
-        ("E", _) => return row::read_entrance(item).map(Filed::Entrance),
+        ("E", _) => return row::read_redemption(item).map(Filed::Redemption),
         ("R", id) => OperationId::parse(id),
         _ => None,
     };

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
-use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, WINDOW};
+use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, Redemption, WINDOW};
 use crate::domain::ledger::Placed;
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
@@ -63,6 +63,16 @@ impl Store {
     ) -> Stored<Option<Receipt>> {
         let item = self.ledger_item(account.as_str(), &table::receipt_key(space, key)).await?;
         item.as_ref().map(row::read_receipt).transpose()
+    }
+
+    /// The session that the link of this id opened, if one was.
+    pub async fn redemption(
+        &self,
+        account: &AccountId,
+        id: OperationId,
+    ) -> Stored<Option<Redemption>> {
+        let item = self.ledger_item(account.as_str(), &table::redemption_key(id)).await?;
+        item.as_ref().map(row::read_redemption).transpose()
     }
 
     /// What was given back so far of a debit or a capture.

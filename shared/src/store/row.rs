@@ -4,12 +4,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{
-    ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, aside_key, catalog_key, entrance_key,
-    event_key, ledger, name_key, order_key, page_key, parked_key, read_page_key, read_receipt_key,
-    read_usage_key, receipt_key, refunds_key, usage_key,
+    ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, aside_key, catalog_key, event_key, ledger,
+    name_key, order_key, page_key, parked_key, read_page_key, read_receipt_key, read_usage_key,
+    receipt_key, redemption_key, refunds_key, usage_key,
 };
 use super::{StoreError, packed, payments};
-use crate::decide::{Edition, Entrance, Field, Missing, Name, Page, Receipt, Row, RowKey, Seen};
+use crate::decide::{Edition, Field, Missing, Name, Page, Receipt, Redemption, Row, RowKey, Seen};
 use crate::domain::instant::Span;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Instant, Key, OperationId};
@@ -29,7 +29,7 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Event(event) => payments::event_item(event),
         Row::Catalog(edition) => catalog_item(edition, CATALOG_LATEST),
         Row::CatalogVersion(edition) => catalog_item(edition, &catalog_key(edition.version)),
-        Row::Entrance(entrance) => entrance_item(entrance),
+        Row::Redemption(redemption) => redemption_item(redemption),
         Row::Aside(row) => {
             let mut item = item(row);
             let key = item.get(SORT).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default();
@@ -48,6 +48,7 @@ pub(super) fn key(key: &RowKey) -> Item {
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
         RowKey::Mark(at, id) => (PARKED.to_owned(), parked_key(*at, id)),
+        RowKey::Redemption(account, id) => (account.to_string(), redemption_key(*id)),
     };
     Item::from([(ACCOUNT.to_owned(), text(account)), (SORT.to_owned(), text(sort))])
 }
@@ -59,6 +60,7 @@ pub(super) fn field(field: &Field) -> (&'static str, AttributeValue) {
         Field::Expired => (ledger::EXPIRED, number(1)),
         Field::Intent(intent) => (ledger::INTENT, text(intent.as_str())),
         Field::Decision(decided) => (ledger::DECIDED, text(payments::decision(decided))),
+        Field::Left => (ledger::LEFT, number(1)),
     }
 }
 
@@ -118,19 +120,21 @@ fn receipt_item(receipt: &Receipt) -> Item {
     )
 }
 
-/// DynamoDB may delete it an hour after the link has expired, and by itself does so within days.
-fn entrance_item(entrance: &Entrance) -> Item {
-    let delete_at = entrance.expires_at + Span::from_s(3600);
-    Item::from_iter(
-        [
-            (ACCOUNT, text(entrance.account.as_str())),
-            (SORT, text(entrance_key(entrance.link))),
-            (ledger::LINK, bytes(*entrance.link.bytes())),
-            (ledger::ID, bytes(*entrance.session.bytes())),
-            (ledger::DELETE_AT_S, number(delete_at.ms() / 1000)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    )
+/// DynamoDB may delete it an hour after the session has expired, and by itself does so within days.
+fn redemption_item(redemption: &Redemption) -> Item {
+    let delete_at = redemption.expires_at + Span::from_s(3600);
+    let item = [
+        (ACCOUNT, text(redemption.account.as_str())),
+        (SORT, text(redemption_key(redemption.id))),
+        (ledger::SESSION, bytes(*redemption.id.bytes())),
+        (ledger::ID, bytes(*redemption.by.bytes())),
+        (ledger::DELETE_AT_S, number(delete_at.ms() / 1000)),
+    ];
+    let mut item = Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)));
+    if redemption.left {
+        item.insert(ledger::LEFT.to_owned(), number(1));
+    }
+    item
 }
 
 fn catalog_item(edition: &Edition, key: &str) -> Item {
@@ -216,14 +220,15 @@ pub(super) fn read_name(item: &Item) -> Result<Name, StoreError> {
     })
 }
 
-pub(super) fn read_entrance(item: &Item) -> Result<Entrance, StoreError> {
+pub(super) fn read_redemption(item: &Item) -> Result<Redemption, StoreError> {
     let row = Attributes::of("ledger", item);
     let delete_at_s: i64 = row.number(ledger::DELETE_AT_S)?;
-    Ok(Entrance {
+    Ok(Redemption {
         account: row.parsed(ACCOUNT)?,
-        link: row.id(ledger::LINK)?,
-        session: row.id(ledger::ID)?,
+        id: row.id(ledger::SESSION)?,
+        by: row.id(ledger::ID)?,
         expires_at: Instant::from_ms(delete_at_s * 1000) - Span::from_s(3600),
+        left: item.contains_key(ledger::LEFT),
     })
 }
 

@@ -107,10 +107,12 @@ pub(super) mod ledger {
     pub(crate) const ORDER: &str = "order";
     pub(crate) const PAYMENT: &str = "payment";
     pub(crate) const EVENT: &str = "event";
-    /// Entrance: the link that was used.
-    pub(crate) const LINK: &str = "l";
-    /// Entrance, and payment without an order: when DynamoDB may delete it, in seconds. By then the
-    /// link has long expired, and the payment has proved to be another's.
+    /// Session that a link opened: its id, which is the link's.
+    pub(crate) const SESSION: &str = "l";
+    /// Session that a link opened: there if the customer left.
+    pub(crate) const LEFT: &str = "x";
+    /// Session that a link opened, and payment without an order: when DynamoDB may delete it, in seconds. By then the
+    /// session is long over, and the payment has proved to be another's.
     pub(crate) const DELETE_AT_S: &str = "ttl";
 }
 
@@ -214,9 +216,9 @@ pub(super) fn aside_key(key: &str) -> String {
     format!("A#{key}")
 }
 
-/// `E#<id>`: that a customer came in by this link.
-pub(super) fn entrance_key(link: OperationId) -> String {
-    format!("E#{link}")
+/// `E#<id>`: the session that this link opened.
+pub(super) fn redemption_key(id: OperationId) -> String {
+    format!("E#{id}")
 }
 
 /// 128 bits of SHA-256 in hex: a key of any length in 32 bytes, and no key finds another's by

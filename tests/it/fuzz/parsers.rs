@@ -125,8 +125,8 @@ fn catalogs() {
 fn tokens() {
     let keys = Keys::parse(KEYS).expect("keys");
     let now = instant("2026-11-18T12:00:00Z");
-    let session = |account: &str| Session {
-        id: OperationId::from_bytes([7; 16]),
+    let session = |(id, account): (u8, &str)| Session {
+        id: OperationId::from_bytes([id; 16]),
         account: account.parse().expect("an account"),
         subject: "ada".to_owned(),
         scopes: vec![Scope::View],
@@ -135,16 +135,16 @@ fn tokens() {
         expires_at: Instant::from_ms(now.ms() + 60_000),
     };
     let tokens: Vec<String> =
-        ["acme", "rival"].map(|account| keys.sign(&session(account), Audience::Customer)).to_vec();
+        [(7, "acme"), (8, "rival")].map(|one| keys.seal(&session(one), Audience::Widget)).to_vec();
     let secret =
         texts(&[KEYS, r#"{"id":"b","key":"0123456789abcdef0123456789abcdef","previous":{}}"#]);
     let mut cases = Cases::of("tokens");
     while let Some(mut mutator) = cases.next() {
         let text = mutator.text(&tokens);
-        match keys.verify(&text, Audience::Customer, now) {
+        match keys.open(&text, Audience::Widget, now) {
             Ok(read) => {
                 assert!(tokens.contains(&text), "a changed token is believed: {text}");
-                assert_eq!(keys.sign(&read, Audience::Customer), text);
+                assert_eq!(keys.seal(&read, Audience::Widget), text);
                 cases.deep += 1;
             }
             Err(_) => assert!(!tokens.contains(&text), "{text}"),

@@ -4,29 +4,30 @@ use http::Method;
 use lambda_http::Body;
 use shared::session::Scope;
 
-use super::{BODY, ask, assert_no_session, cookie, enter, session};
+use super::{BODY, assert_no_session, session};
+use crate::support::door::Visitor;
 use crate::support::{PRODUCT, PUBLIC_URL, Stack, request};
 
 #[tokio::test]
 async fn a_page_elsewhere_asks_from_the_list_or_not_at_all() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
-    let (link, token) = session(&stack, "acme").await;
-    let (bearer, cookie) = (format!("Bearer {token}"), cookie(&enter(&stack, &link).await));
+    let (_, token) = session(&stack, "acme").await;
+    let (bearer, cookie) = (format!("Bearer {token}"), stack.visitor("acme").await.cookie);
     let paths = ["/v1/me/balance", "/v1/me/ledger", "/v1/me/usage", "/v1/me/catalog"];
     for path in paths {
         let asked = [("origin", PRODUCT), ("access-control-request-method", "GET")];
-        let may = ask(&stack, "OPTIONS", path, &asked).await;
+        let may = stack.ask("OPTIONS", path, &asked).await;
         assert_eq!(may.status, 204);
         assert_eq!(may.headers["access-control-allow-origin"], PRODUCT);
         assert!(!may.headers.contains_key("access-control-allow-credentials"));
         let headers = [("origin", PRODUCT), ("authorization", bearer.as_str())];
-        let answer = ask(&stack, "GET", path, &headers).await;
+        let answer = stack.ask("GET", path, &headers).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.headers["access-control-allow-origin"], PRODUCT);
         assert_eq!(answer.headers["vary"], "Origin");
         let own = [("origin", PUBLIC_URL), ("authorization", bearer.as_str())];
-        assert_eq!(ask(&stack, "GET", path, &own).await.status, 200);
+        assert_eq!(stack.ask("GET", path, &own).await.status, 200);
         for foreign in [
             "https://evil.example",
             "null",
@@ -36,22 +37,22 @@ async fn a_page_elsewhere_asks_from_the_list_or_not_at_all() {
             "https://APP.example.com",
         ] {
             let headers = [("origin", foreign), ("authorization", bearer.as_str())];
-            let refused = ask(&stack, "GET", path, &headers).await;
+            let refused = stack.ask("GET", path, &headers).await;
             assert_eq!((refused.status, refused.code()), (403, "origin_refused"), "{foreign}");
             assert!(!refused.headers.contains_key("access-control-allow-origin"));
-            let refused = ask(&stack, "OPTIONS", path, &[("origin", foreign)]).await;
+            let refused = stack.ask("OPTIONS", path, &[("origin", foreign)]).await;
             assert_eq!(refused.status, 403, "{foreign}");
             // A cookie is for our own page alone, whatever the list says.
             for origin in [foreign, PRODUCT] {
                 let headers = [("origin", origin), ("cookie", cookie.as_str())];
-                let refused = ask(&stack, "GET", path, &headers).await;
+                let refused = stack.ask("GET", path, &headers).await;
                 assert_eq!((refused.status, refused.code()), (403, "origin_refused"));
             }
         }
     }
     // What a page may read of a problem, too: the widget says that its session is over.
     let over = [("origin", PRODUCT), ("authorization", "Bearer over")];
-    let refused = ask(&stack, "GET", "/v1/me/balance", &over).await;
+    let refused = stack.ask("GET", "/v1/me/balance", &over).await;
     assert_no_session(&refused);
     assert_eq!(refused.headers["access-control-allow-origin"], PRODUCT);
 }
@@ -61,18 +62,17 @@ async fn a_page_elsewhere_asks_from_the_list_or_not_at_all() {
 async fn a_change_by_cookie_comes_from_our_own_page() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
-    let body = r#"{"subject":"ada","scopes":["buy"],"return_url":"https://app.example.com/"}"#;
-    let made = stack.send(request("POST", "/v1/accounts/acme/sessions", None, body)).await;
-    let link = made.text("/url").split("t=").nth(1).expect("a token").to_owned();
-    let cookie = cookie(&enter(&stack, &link).await);
+    let Visitor { cookie, session: id } = stack.visitor("acme").await;
     let (_, viewer) = session(&stack, "acme").await;
     let viewer = format!("Bearer {viewer}");
     let json = ("content-type", "application/json; charset=utf-8");
     let own = ("origin", PUBLIC_URL);
-    let by_cookie = ("cookie", cookie.as_str());
+    let (by_cookie, named) = (("cookie", cookie.as_str()), ("scrip-session", id.as_str()));
     type Case<'a> = (&'a [(&'a str, &'a str)], Result<(), &'a str>);
-    let cases: [Case<'_>; 8] = [
-        (&[by_cookie, own, json], Ok(())),
+    let cases: [Case<'_>; 10] = [
+        (&[by_cookie, named, own, json], Ok(())),
+        (&[by_cookie, own, json], Err("session_header_required")),
+        (&[by_cookie, ("scrip-session", "another"), own, json], Err("session_changed")),
         (&[by_cookie, json], Err("origin_refused")),
         (&[by_cookie, ("origin", "null"), json], Err("origin_refused")),
         (&[by_cookie, ("origin", PRODUCT), json], Err("origin_refused")),

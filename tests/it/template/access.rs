@@ -27,7 +27,14 @@ const SESSION: &[&str] = &[
     "OPTIONS /v1/me/checkouts/{id}",
 ];
 /// What anybody may ask for. The page shows an account to its session, the link is a session's own.
-const PUBLIC: &[&str] = &["GET /", "GET /enter", "GET /scrip.js", "GET /assets/{hash}/{file}"];
+const PUBLIC: &[&str] = &[
+    "GET /",
+    "GET /enter",
+    "POST /enter",
+    "POST /leave",
+    "GET /scrip.js",
+    "GET /assets/{hash}/{file}",
+];
 /// What Stripe signs.
 const STRIPE: &str = "POST /v1/stripe/webhook";
 
@@ -299,7 +306,7 @@ async fn an_open_route_refuses_whoever_has_nothing_to_show() {
             assert_eq!(refused, (403, "origin_refused"), "{route}");
         } else if route == STRIPE {
             assert_eq!(refused, (400, "signature_invalid"), "{route}");
-        } else if PUBLIC[..2].contains(&route.as_str()) {
+        } else if PUBLIC[..4].contains(&route.as_str()) {
             assert!((400..500).contains(&answer.status), "{route}: {answer:?}");
             assert!(!answer.headers.contains_key("set-cookie"), "{route}");
             assert!(!answer.body.to_string().contains("acme"), "{route}");

@@ -7,6 +7,7 @@ use local::roles::acting_as;
 use local::stripe::WEBHOOK_SECRET;
 use local::template::{Route, Template};
 use serde_json::Value;
+use shared::decide::{Redemption, Row, Write};
 use shared::domain::OperationId;
 use shared::domain::instant::Span;
 use shared::secrets::Secret;
@@ -51,8 +52,9 @@ pub(super) const ROLES: [Role; 8] = [
 ];
 
 impl Role {
-    pub(super) fn has_session(self) -> bool {
-        matches!(self, Role::Viewer | Role::Buyer | Role::Page)
+    /// Whether it has a session that the route takes: the page itself takes its cookie alone.
+    pub(super) fn opens(self, route: &Route) -> bool {
+        self == Role::Page || (matches!(self, Role::Viewer | Role::Buyer) && route.path != "/")
     }
 
     /// The headers that say who it is, of `account`.
@@ -68,28 +70,29 @@ impl Role {
                 issued_at: now - Span::from_s(600),
                 expires_at,
             };
-            Keys::parse(keys).expect("keys").sign(&session, audience)
+            Keys::parse(keys).expect("keys").seal(&session, audience)
         };
         let later = now + Span::from_s(600);
         let both = [Scope::View, Scope::Buy];
-        let customer = |scopes: &[Scope]| token(KEYS, scopes, Audience::Customer, later);
+        let customer = |scopes: &[Scope]| token(KEYS, scopes, Audience::Widget, later);
         let bearer = |token: String| vec![("authorization", format!("Bearer {token}"))];
         match self {
             Role::Nobody => Vec::new(),
             Role::Viewer => bearer(customer(&[Scope::View])),
             Role::Buyer => bearer(customer(&both)),
             Role::Page => vec![
-                ("cookie", format!("__Host-scrip={}", customer(&both))),
+                ("cookie", format!("__Host-scrip={}", token(KEYS, &both, Audience::Page, later))),
+                ("scrip-session", NOTHING.to_owned()),
                 ("origin", PUBLIC_URL.to_owned()),
                 ("content-type", "application/json".to_owned()),
             ],
-            Role::Expired => bearer(token(KEYS, &both, Audience::Customer, now)),
-            Role::RemovedKey => bearer(token(OLD_KEYS, &both, Audience::Customer, later)),
+            Role::Expired => bearer(token(KEYS, &both, Audience::Widget, now)),
+            Role::RemovedKey => bearer(token(OLD_KEYS, &both, Audience::Widget, later)),
             Role::Forged => {
                 let token = customer(&both);
-                let (payload, mac) = token.split_once('.').expect("two parts");
-                let other = if mac.starts_with('A') { "B" } else { "A" };
-                bearer(format!("{payload}.{other}{}", &mac[1..]))
+                let (key, sealed) = token.split_once('.').expect("two parts");
+                let other = if sealed.ends_with('A') { "B" } else { "A" };
+                bearer(format!("{key}.{}{other}", &sealed[..sealed.len() - 1]))
             }
             Role::Link => bearer(token(KEYS, &both, Audience::Link, later)),
         }
@@ -141,6 +144,16 @@ impl Stage {
             let hold = shop.stack.post(&format!("{path}/holds"), "the hold", &body).await;
             let (debit, hold) = (debit.text("/id").to_owned(), hold.text("/id").to_owned());
             let (order, _) = shop.begin(account, &format!("order of {account}"), "starter").await;
+            let id = OperationId::parse(NOTHING).expect("an id");
+            let opened = Redemption {
+                account: account.parse().expect("an account"),
+                id,
+                by: id,
+                expires_at: instant(NOW) + Span::from_s(600),
+                left: false,
+            };
+            let write = Write::once(Row::Redemption(opened));
+            shop.stack.world().store.commit(&write).await.expect("written");
             tenants.push(Tenant { account, debit, hold, order });
         }
         Stage { shop, tenants }
@@ -167,6 +180,7 @@ impl Stage {
         let response: Pin<Box<dyn Future<Output = Response<Body>>>> = match function {
             "debit" => Box::pin(debit::handle(world, request)),
             "balance" => Box::pin(balance::handle(world, request)),
+            "page" => Box::pin(page::handle(world, request)),
             "accounts" => Box::pin(accounts::handle(world, request)),
             "checkout" => Box::pin(checkout::handle(world, functions.stripe(), request)),
             "webhook" => Box::pin(webhook::handle(world, &secret, request)),
@@ -234,6 +248,7 @@ pub(super) fn body(route: &Route) -> &'static str {
         (_, "capture") => r#"{"credits":"1"}"#,
         (_, "extend") => r#"{"expires_in_s":600}"#,
         (_, "grants") => r#"{"credits":"2","reason":"asked"}"#,
+        (_, "enter" | "leave") => "t=none",
         (_, "sessions") => r#"{"subject":"ada","return_url":"https://app.example.com/"}"#,
         (_, "checkouts") => r#"{"pack":"starter"}"#,
         (_, "release") if route.path.contains("/holds/") => "{}",

@@ -170,6 +170,13 @@ impl Tab<'_> {
         self.until("document.readyState === 'complete'");
     }
 
+    /// Opens a link and presses its button.
+    pub fn enter(&mut self, link: &str) {
+        self.open(link);
+        self.eval("document.querySelector('main button').click()");
+        self.until("document.querySelector('#hero') && document.readyState === 'complete'");
+    }
+
     /// The value of an expression, awaited if it is a promise.
     pub fn eval(&mut self, expression: &str) -> Value {
         let ask = json!({

@@ -4,6 +4,7 @@ mod answer;
 pub mod browser;
 pub mod canary;
 pub mod contract;
+pub mod door;
 pub mod emulator;
 pub mod log;
 pub mod shop;

@@ -6,13 +6,13 @@
 use std::sync::LazyLock;
 
 use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior, context};
 
 use super::files::FOLDER;
 
 /// Every text, by its name.
 static TEXTS: LazyLock<serde_json::Value> = LazyLock::new(|| {
-    let file = include_str!("../../page/en.js");
+    let file = include_str!("../files/en.js");
     let (_, json) = file.split_once("export default ").expect("en.js is a table");
     serde_json::from_str(json).expect("en.js is JSON after its first lines")
 });
@@ -31,8 +31,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.add_function("time", |at: &str, style: &str| safe(time(at, style)));
     templates.add_function("label", label);
     for (name, text) in [
-        ("page.html", include_str!("../../page/page.html")),
-        ("ended.html", include_str!("../../page/ended.html")),
+        ("page.html", include_str!("../files/page.html")),
+        ("enter.html", include_str!("../files/enter.html")),
+        ("ended.html", include_str!("../files/ended.html")),
     ] {
         templates.add_template(name, text).expect("the templates are right: a test renders them");
     }
@@ -43,8 +44,14 @@ pub(super) fn page(view: &serde_json::Value) -> String {
     render("page.html", Value::from(Serde(view)))
 }
 
-pub(super) fn ended() -> String {
-    render("ended.html", Value::from(()))
+/// The page that asks whether to open the session of a link.
+pub(super) fn enter(link: &serde_json::Value) -> String {
+    render("enter.html", Value::from(Serde(link)))
+}
+
+/// The page without a session: it is `over`, or the customer `left`. `back`: where they came from.
+pub(super) fn ended(how: &str, back: Option<&str>) -> String {
+    render("ended.html", context! { how, back })
 }
 
 fn render(name: &str, view: Value) -> String {

@@ -11,12 +11,12 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, kind and content of each file.
 pub const FILES: [(&str, &str, &str); 6] = [
-    ("en.js", SCRIPT, include_str!("../../page/en.js")),
-    ("icon.svg", "image/svg+xml", include_str!("../../page/icon.svg")),
-    ("page.css", "text/css; charset=utf-8", include_str!("../../page/page.css")),
-    ("page.js", SCRIPT, include_str!("../../page/page.js")),
-    ("say.js", SCRIPT, include_str!("../../page/say.js")),
-    ("scrip.js", SCRIPT, include_str!("../../page/scrip.js")),
+    ("en.js", SCRIPT, include_str!("../files/en.js")),
+    ("icon.svg", "image/svg+xml", include_str!("../files/icon.svg")),
+    ("page.css", "text/css; charset=utf-8", include_str!("../files/page.css")),
+    ("page.js", SCRIPT, include_str!("../files/page.js")),
+    ("say.js", SCRIPT, include_str!("../files/say.js")),
+    ("scrip.js", SCRIPT, include_str!("../files/scrip.js")),
 ];
 
 /// Where the files are: another place whenever one of them is different. They name each other by
@@ -36,7 +36,7 @@ pub(super) static FOLDER: LazyLock<String> = LazyLock::new(|| {
 
 /// One of the files, under a hash. While a deploy goes on a page asks under the hash of another
 /// version: it gets what there is here, and not to keep, as that is not what the hash is of.
-pub fn file(hash: &str, name: &str) -> Result<Response<Body>, Problem> {
+pub(super) fn file(hash: &str, name: &str) -> Result<Response<Body>, Problem> {
     let found = FILES.iter().find(|(known, _, _)| *known == name);
     let (_, kind, text) = found.ok_or_else(Problem::no_route)?;
     let ours = FOLDER.strip_prefix("/assets/") == Some(hash);
@@ -44,6 +44,6 @@ pub fn file(hash: &str, name: &str) -> Result<Response<Body>, Problem> {
 }
 
 /// The widget under an address that stays: one line that leads to the file of today.
-pub fn widget() -> Response<Body> {
+pub(super) fn widget() -> Response<Body> {
     page::module(format!("import \".{}/scrip.js\";\n", *FOLDER))
 }

@@ -1,10 +1,4 @@
-//! The page of a customer: plain files, and what the server renders into them.
-
-mod files;
-mod render;
-mod view;
-
-pub use files::{FILES, file, widget};
+//! The page of a session: the routes' answers, put into words.
 
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
@@ -18,23 +12,17 @@ use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::session::{Scope, Session};
 use shared::world::World;
 
+use super::{render, view};
+
 /// How many entries the page shows at once.
 const ENTRIES: usize = 20;
 /// How many days its chart has.
 const DAYS: u32 = 30;
 
-/// The page, or one that says what to do without a session.
-pub async fn show(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    match call.customer(world, Scope::View).await {
-        Ok(session) => Ok(page::shown(rendered(world, call, session).await?)),
-        Err(problem) if problem.is_no_session() => Ok(ended()),
-        Err(problem) => Err(problem),
-    }
-}
-
-/// The page for a link that was used or has expired.
-pub fn ended() -> Response<Body> {
-    page::ended(render::ended())
+/// The page of the session that is open in the browser.
+pub(super) async fn show(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let session = call.visitor(world).await?;
+    Ok(page::html(200, rendered(world, call, session).await?))
 }
 
 async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<String, Problem> {
@@ -68,6 +56,8 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
         usage: value(&usage),
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
+            "id": session.id,
+            "subject": session.subject,
             "expires_at": session.expires_at,
             "return_url": session.return_url,
             "buy": session.allows(Scope::Buy),
@@ -76,7 +66,7 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
         filter: asked.shown(),
         older: listed.next.map(|next| asked.link(Some(&seal(&next, account)))),
         newest: from.map(|_| asked.link(None)),
-        csv: asked.csv(),
+        csv: asked.csv(&session),
     };
     Ok(render::page(&view::of(data, &settled.account, &catalog)))
 }
@@ -157,10 +147,11 @@ impl Asked {
         format!("/?{}#ledger", query.finish())
     }
 
-    fn csv(&self) -> String {
+    /// A link, which has no headers: its query says for which session the page was rendered.
+    fn csv(&self, session: &Session) -> String {
         let listing = self.listing.iter().filter(|(name, _)| name != "cursor");
         let mut query = form_urlencoded::Serializer::new("format=csv&limit=200".to_owned());
-        query.extend_pairs(listing);
+        query.extend_pairs(listing).append_pair("session", &session.id.to_string());
         format!("/v1/me/ledger?{}", query.finish())
     }
 }

@@ -6,6 +6,8 @@ import t from './en.js';
 
 const news = document.getElementById('news');
 const { back, ends, now: here } = document.body.dataset;
+// The cookie is of the session that was opened last, in whichever tab; this page is of its own.
+const SESSION = { 'Scrip-Session': document.querySelector('meta[name=scrip-session]').content };
 const FINAL = ['credited', 'failed', 'expired', 'parked'];
 
 function localize(within) {
@@ -48,8 +50,8 @@ function sortable(table) {
 
 /** The page again, as the server renders it now: only sections that differ are replaced. */
 async function refresh() {
-  const reply = await fetch(`/${location.search}`, { cache: 'no-store' });
-  if (!reply.ok) return;
+  const reply = await fetch(`/${location.search}`, { cache: 'no-store', headers: SESSION });
+  if (!reply.ok) return closed(reply.status);
   const fresh = new DOMParser().parseFromString(await reply.text(), 'text/html');
   const before = document.getElementById('hero').dataset.available;
   for (const section of fresh.querySelectorAll('[data-live]')) {
@@ -110,15 +112,18 @@ function message(name, tone, values = {}) {
   return section;
 }
 
-function ended() {
+/** Whether an answer says that this page can do no more: it says so then. */
+function closed(status) {
+  if (status !== 401 && status !== 409) return false;
   watch.stop();
-  const section = message('ended', 'warn');
+  const section = status === 401 ? message('ended', 'warn') : message('changed', 'warn');
   const link = document.createElement('a');
-  link.href = back;
-  link.textContent = t.ended_link;
+  link.href = status === 401 ? back : '/';
+  link.textContent = status === 401 ? t.ended_link : t.changed_link;
   section.append(link);
   if (document.activeElement.dataset.pack) link.focus();
   for (const button of document.querySelectorAll('button[data-pack]')) button.disabled = true;
+  return true;
 }
 
 async function buy(button) {
@@ -127,9 +132,9 @@ async function buy(button) {
   button.dataset.key ??= crypto.randomUUID();
   button.disabled = true;
   try {
-    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': button.dataset.key };
+    const headers = { ...SESSION, 'Content-Type': 'application/json', 'Idempotency-Key': button.dataset.key };
     const reply = await fetch('/v1/me/checkouts', { method: 'POST', headers, body: JSON.stringify({ pack }) });
-    if (reply.status === 401) return ended();
+    if (closed(reply.status)) return;
     if (!reply.ok) throw new Error(reply.status);
     const { id, url } = await reply.json();
     sessionStorage.setItem('checkout', id);
@@ -146,8 +151,8 @@ async function follow(id) {
   const shown = { open: '', processing: '', credited: 'good', failed: 'warn', expired: '', parked: 'warn' };
   let before;
   for (let tried = 0; tried < 200; tried += 1) {
-    const reply = await fetch(`/v1/me/checkouts/${encodeURIComponent(id)}`, { cache: 'no-store' }).catch(() => null);
-    if (reply?.status === 401) return ended();
+    const reply = await fetch(`/v1/me/checkouts/${encodeURIComponent(id)}`, { cache: 'no-store', headers: SESSION }).catch(() => null);
+    if (reply && closed(reply.status)) return;
     if (reply?.status === 404) return settled();
     if (reply?.ok) {
       const { state, credits } = await reply.json();
@@ -176,9 +181,8 @@ async function download(event) {
   const url = new URL(event.currentTarget.href);
   const parts = [];
   for (let page = 0; page < 1000; page += 1) {
-    const reply = await fetch(url, { cache: 'no-store' });
-    if (reply.status === 401) return ended();
-    if (!reply.ok) return;
+    const reply = await fetch(url, { cache: 'no-store', headers: SESSION });
+    if (closed(reply.status) || !reply.ok) return;
     const text = await reply.text();
     parts.push(page === 0 ? text : text.slice(text.indexOf('\n') + 1));
     const next = reply.headers.get('next-cursor');
@@ -199,10 +203,10 @@ function tick() {
 }
 let seen = false;
 let reached = here;
-const watch = new Watch({}, {
+const watch = new Watch(SESSION, {
   // The first answer is what the server has rendered a moment ago.
   balance: () => (seen ? refresh() : void (seen = true)),
-  ended,
+  ended: closed,
   failed: () => {
     const stale = document.getElementById('stale') ?? news.appendChild(document.createElement('p'));
     stale.id = 'stale';

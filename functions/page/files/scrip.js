@@ -29,9 +29,9 @@ export class Watch {
       const reply = await fetch(`${HERE}/v1/me/balance`, { headers, cache: 'no-store', credentials: this.headers.Authorization ? 'omit' : 'same-origin' });
       sync(reply.headers.get('date'));
       if (this.#stopped) return;
-      if (reply.status === 401 || reply.status === 403) {
+      if ([401, 403, 409].includes(reply.status)) {
         this.stop();
-        return this.ended();
+        return this.ended(reply.status);
       }
       if (reply.status !== 304 && !reply.ok) throw new Error(reply.status);
       this.#wait = OFTEN_MS;
