@@ -174,6 +174,29 @@ async fn what_is_no_json_is_told_in_our_words() {
     }
 }
 
+/// What operators are told of an event that was signed and cannot be read, in the list and when it is
+/// read again.
+#[tokio::test]
+async fn what_cannot_be_read_of_an_event_is_told_in_our_words() {
+    let shop = Shop::noon().await;
+    let charge = json!({ "id": "evt_3", "object": "event", "type": "charge.refunded",
+        "livemode": false, "data": { "object": { "object": "charge", "id": 4242 } } });
+    for (event, problem) in [
+        ("nul", "the event: it cannot be read as JSON, see line 1, column 3"),
+        (r#"{"id":4242}"#, "the event: a value is not a string at line 1 column 10"),
+        (charge.to_string().as_str(), "evt_3, charge.refunded: a value is not a string"),
+    ] {
+        assert_eq!(shop.hear(event).await.text("/outcome"), "parked", "{event}");
+        let listed = shop.stack.get("/v1/payments?state=parked").await;
+        assert_eq!(listed.text("/payments/0/problem"), problem);
+        let path = format!("/v1/payments/{}", listed.text("/payments/0/id"));
+        let body = r#"{"reason":"r"}"#;
+        let again = shop.stack.post(&format!("{path}/release"), "", body).await;
+        assert_eq!(again.text("/detail"), format!("It still cannot be read: {problem}."));
+        assert_eq!(shop.stack.post(&format!("{path}/dismiss"), "", body).await.status, 200);
+    }
+}
+
 #[tokio::test]
 async fn a_name_that_is_nearly_right_is_told_which_one_is() {
     let Shop { stack, .. } = &Shop::noon().await;
@@ -250,6 +273,18 @@ async fn an_account_that_is_not_there_is_named() {
         assert_eq!((missing.status, missing.code()), (404, "account_not_found"), "{route}");
         assert_eq!(missing.text("/account"), "auth0|nobody");
         assert_eq!(missing.text("/detail"), "There is no account auth0|nobody.");
+    }
+}
+
+/// A name that nothing can have is looked for nowhere.
+#[tokio::test]
+async fn a_payment_of_any_name_is_found_or_not() {
+    let stack = Stack::noon().await;
+    let long = "x".repeat(3000);
+    for id in ["", "%00", "a%20b", "%23", "é", "..", &"x".repeat(128), &long] {
+        let path = format!("/v1/payments/{id}/release");
+        let missing = stack.post(&path, "key", r#"{"reason":"r"}"#).await;
+        assert_eq!((missing.status, missing.code()), (404, "payment_not_found"), "{id:?}");
     }
 }
 
