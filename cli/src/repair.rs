@@ -313,11 +313,11 @@ impl Repair<'_> {
         let words = words.into_iter().collect::<Vec<_>>().join(", ");
         let reason = format!("audit finds: {words}");
         let account = self.world.store.account(id).await?;
-        let seq = account.ok_or(Refusal::AccountNotFound)?.account.seq;
+        let seq = account.ok_or_else(|| Refusal::no_account(id))?.account.seq;
         let key: Key = format!("{REPAIR} after entry {seq}").parse().expect("printable");
         let content = plan::freeze_content(true, &reason);
         let make = |account: Option<&Account>, now, operation| {
-            let account = account.ok_or(Refusal::AccountNotFound)?;
+            let account = account.ok_or_else(|| Refusal::no_account(id))?;
             let freeze = plan::freeze;
             let change = freeze(account, true, &reason, operation, catalog, Some(REPAIR), now);
             Ok(Made::Change(change))

@@ -8,7 +8,8 @@ use std::time::Instant as Began;
 
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
-use shared::domain::Instant;
+use shared::domain::{AccountId, Instant};
+use shared::http::path;
 
 use crate::change;
 use crate::dynamodb;
@@ -48,12 +49,12 @@ impl RequestLog {
         }
         let route = functions.route(method, path).map(str::to_owned);
         let account = match route.as_deref().and_then(|route| route.split('/').nth(3)) {
-            Some("{account}") => path.split('/').nth(3).unwrap_or_default(),
-            _ => "",
+            Some("{account}") => account(path.split('/').nth(3).unwrap_or_default()),
+            _ => String::new(),
         };
         Some(Asked {
             method: method.to_owned(),
-            account: account.to_owned(),
+            account,
             route: route.unwrap_or_else(|| unknown(path)),
             began: Began::now(),
         })
@@ -67,6 +68,12 @@ impl RequestLog {
         // Nobody reads any more: no reason to stop.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
+}
+
+/// An account as it is called; as it was sent, if it can be none: then anything may be in it.
+fn account(part: &str) -> String {
+    let account: Result<AccountId, _> = path::decoded(part).parse();
+    account.map_or_else(|_| part.to_owned(), |account| account.to_string())
 }
 
 /// What pages and browsers ask for by themselves, and what the stack asks of itself.

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use lambda_http::{Body, Request, RequestExt, Response};
-use shared::http::Problem;
+use shared::http::Call;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
 use shared::world::World;
@@ -61,7 +61,7 @@ impl Functions {
         let request = request.with_raw_http_path(path);
         let world = &self.world;
         let Some(Route { function, .. }) = route else {
-            return Problem::no_route().into_response();
+            return Call::new(&request, &world.config).no_route().into_response();
         };
         // In boxes: a caller's future need not have room for the largest of them.
         let answer: Pin<Box<dyn Future<Output = Response<Body>> + Send>> = match function.as_str() {

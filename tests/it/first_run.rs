@@ -155,6 +155,11 @@ fn each_request_is_a_line_that_says_what_changed() {
         stack.told("POST", "/v1/accounts/open/debit?key=secret", &[], video),
         line("POST /v1/accounts/open/debit", "not_found", 404)
     );
+    // An account is shown as it is called, and not as it is written in a path.
+    assert_eq!(
+        stack.told("GET", &path("auth0%7C7", "usage"), &[], ""),
+        line(&about("GET  .../usage", "auth0|7"), "account_not_found", 404)
+    );
     // A hold names its id in the path, and its line does not.
     let images = r#"{"action":"custom_image","quantity":4}"#;
     let held = stack.ask("POST", &path("acme", "holds"), &[("idempotency-key", "h")], images);

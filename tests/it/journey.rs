@@ -148,6 +148,9 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
             columns.map(|name| text(&entry[name])).join(",")
         })
         .collect();
+    // It says once that it is UTF-8, however many answers it is made of.
+    assert!(csv.starts_with("\u{FEFF}seq,at,kind,id,"), "{csv:.40}");
+    assert_eq!(csv.matches('\u{FEFF}').count(), 1);
     let lines: Vec<&str> = csv.lines().skip(1).collect();
     assert_eq!(lines.len(), expected.len());
     assert!(lines.len() > 240, "{} lines: more than one page of them", lines.len());

@@ -2,8 +2,10 @@
 
 use tests::support;
 
+mod accounts;
 mod anchors;
 mod announcements;
+mod answers;
 mod audit;
 mod books;
 mod broken;

@@ -351,7 +351,7 @@ async fn the_ledger_can_be_downloaded_by_a_link() {
     let csv = stack.ask("GET", &link, &headers).await;
     assert_eq!(
         (csv.status, &csv.headers["content-type"]),
-        (200, &"text/csv".parse().expect("one"))
+        (200, &"text/csv; charset=utf-8".parse().expect("one"))
     );
     assert_eq!(csv.body.as_str().expect("text").lines().count(), 2, "a header and a debit");
 }

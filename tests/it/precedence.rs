@@ -123,7 +123,7 @@ fn a_debit_is_refused_in_one_order() {
     let request = asked(Ask::Debit(ten()));
     let attempt = attempt(&request, 1);
     let none = once::resume(&[attempt], None, &catalog(), now(), Route::Fast);
-    assert_eq!(none, Next::Refuse(Refusal::AccountNotFound));
+    assert_eq!(none, Next::Refuse(Refusal::no_account(&account().id)));
     play(
         &[attempt],
         hopeless(&attempt),

@@ -379,8 +379,14 @@ async fn in_the_editor_the_ai_button_waits_for_credits_while_typing_goes_on() {
     let errors = tab.take_errors();
     let errors: Vec<_> = errors.iter().filter(|error| !error.contains("401")).collect();
     assert!(errors.is_empty(), "{errors:?}");
-    // Another page cannot use its server side.
     let json = ("content-type", "application/json");
+    // Whatever its account is called.
+    stack.open("auth0|7", "free").await;
+    tab.open(&format!("{origin}/?account=auth0%7C7"));
+    assert_eq!(tab.text("document.body.dataset.account"), "auth0|7");
+    let body = r#"{"account":"auth0|7","key":"k"}"#;
+    assert_eq!(send(&origin, "POST /write", &[json], body).await.0, 200);
+    // Another page cannot use its server side.
     let foreign = [("origin", "https://elsewhere.example"), json];
     let asked = send(&origin, "POST /session", &foreign, r#"{"account":"open"}"#);
     assert_eq!(asked.await.0, 403);

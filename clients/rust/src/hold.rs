@@ -1,12 +1,17 @@
 //! A hold: it is captured once, or else released.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::request::{Client, Error, Transport};
 
+/// All of a part of a path but what never means anything in an address (RFC 3986, 2.3).
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Work that is about to be done, for an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
+    /// As Scrip knows it: `auth0|64f0`.
     pub account: String,
     /// An action of the catalog.
     pub action: String,
@@ -40,7 +45,7 @@ impl<T: Transport> Hold<T> {
     async fn open(client: Client<T>, work: Work) -> Result<Hold<T>, Error> {
         let Work { account, action, quantity, user } = work;
         let body = json!({ "action": action, "quantity": quantity, "user": user });
-        let path = format!("/v1/accounts/{account}/holds");
+        let path = format!("/v1/accounts/{}/holds", utf8_percent_encode(&account, PART));
         let receipt = client.post(&path, body).await?;
         let id = receipt["id"].as_str().unwrap_or_default();
         Ok(Hold { client, path: format!("{path}/{id}"), user, open: true })

@@ -6,7 +6,7 @@ use shared::command::payment::Heard;
 use shared::command::{self, Make};
 use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
 use shared::domain::payment::{Decided, Verdict};
-use shared::domain::{Catalog, KeySpace, Refusal};
+use shared::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
 use shared::http::{self, Call, Problem};
 use shared::stripe;
 use shared::world::World;
@@ -34,18 +34,17 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
         ("POST", ["v1", "payments", id, "dismiss"]) => {
             decide(world, call, id, Verdict::Dismissed).await
         }
-        _ => Err(Problem::no_route()),
+        _ => Err(call.no_route()),
     }
 }
 
 /// Opens the account with its plan, or changes the plan of the one that is there.
 async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let request = call.plan()?;
-    let id = call.account(account)?;
+    let (id, key, request) = call.plan(account)?;
     let actor = call.actor();
     world.put_first_catalog().await;
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
+    operation(world, catalog, &id, &key, &request.content(), &|account, now, operation| {
         match account {
             None => {
                 let opened = open::open(&id, &request, operation, catalog, actor, now)?;
@@ -58,11 +57,11 @@ async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<B
 }
 
 async fn grant(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let request = call.grant()?;
+    let (id, key, request) = call.grant(account)?;
     let actor = call.actor();
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    operation(world, call, catalog, account, &request.content(), &|account, now, operation| {
-        let account = account.ok_or(Refusal::AccountNotFound)?;
+    operation(world, catalog, &id, &key, &request.content(), &|account, now, operation| {
+        let account = account.ok_or_else(|| Refusal::no_account(&id))?;
         grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
     })
     .await
@@ -74,12 +73,12 @@ async fn freeze(
     account: &str,
     frozen: bool,
 ) -> Result<Response<Body>, Problem> {
-    let reason = call.reason()?;
+    let (id, key, reason) = call.reasoned(account)?;
     let actor = call.actor();
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
     let content = plan::freeze_content(frozen, &reason);
-    operation(world, call, catalog, account, &content, &|account, now, operation| {
-        let account = account.ok_or(Refusal::AccountNotFound)?;
+    operation(world, catalog, &id, &key, &content, &|account, now, operation| {
+        let account = account.ok_or_else(|| Refusal::no_account(&id))?;
         let change = plan::freeze(account, frozen, &reason, operation, catalog, actor, now);
         Ok(Made::Change(change))
     })
@@ -88,12 +87,12 @@ async fn freeze(
 
 /// Lets the account off its debt.
 async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let reason = call.reason()?;
+    let (id, key, reason) = call.reasoned(account)?;
     let actor = call.actor();
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
     let content = payment::waive_content(&reason);
-    operation(world, call, catalog, account, &content, &|account, now, operation| {
-        let account = account.ok_or(Refusal::AccountNotFound)?;
+    operation(world, catalog, &id, &key, &content, &|account, now, operation| {
+        let account = account.ok_or_else(|| Refusal::no_account(&id))?;
         payment::waive(account, &reason, operation, catalog, actor, now).map(Made::Change)
     })
     .await
@@ -145,16 +144,14 @@ async fn decide(
 /// Does what `make` makes of the account, once for the request's key.
 async fn operation(
     world: &World,
-    call: &Call<'_>,
     catalog: &Catalog,
-    account: &str,
+    account: &AccountId,
+    key: &Key,
     content: &str,
     make: &Make<'_>,
 ) -> Result<Response<Body>, Problem> {
-    let account = call.account(account)?;
-    let key = call.key()?;
     let space = KeySpace::Operators;
-    let done = command::receipted(world, catalog, &account, space, &key, content, make);
+    let done = command::receipted(world, catalog, account, space, key, content, make);
     let receipted = done.await?;
-    Ok(http::receipt::receipt(&account, &key, &receipted, catalog))
+    Ok(http::receipt::receipt(account, key, &receipted, catalog))
 }

@@ -5,6 +5,7 @@ use lambda_http::{Body, Request, Response};
 use shared::command;
 use shared::domain::AccountId;
 use shared::domain::entry::Viewer;
+use shared::domain::id::AccountIdError;
 use shared::http::{self, Call, Problem};
 use shared::query::ledger::{Filter, LedgerPart};
 use shared::query::{self, UpToNow};
@@ -24,25 +25,23 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
                 balance(world, call, call.account(account)?).await
             }
             ["v1", "accounts", account, "ledger"] => {
-                ledger(world, call, call.account(account)?, Viewer::Service).await
+                ledger(world, call, account.parse(), Viewer::Service).await
             }
-            ["v1", "accounts", account, "usage"] => {
-                usage(world, call, call.account(account)?).await
-            }
+            ["v1", "accounts", account, "usage"] => usage(world, call, account.parse()).await,
             ["v1", "me", "balance"] => balance(world, call, mine(world, call).await?).await,
             ["v1", "me", "ledger"] => {
-                ledger(world, call, mine(world, call).await?, Viewer::Customer).await
+                ledger(world, call, Ok(mine(world, call).await?), Viewer::Customer).await
             }
-            ["v1", "me", "usage"] => usage(world, call, mine(world, call).await?).await,
+            ["v1", "me", "usage"] => usage(world, call, Ok(mine(world, call).await?)).await,
             ["v1", "me", "catalog"] => catalog(world, call).await,
-            _ => Err(Problem::no_route()),
+            _ => Err(call.no_route()),
         },
         ("POST", path) => match path[..] {
             ["v1", "accounts", account, "sessions"] => session(world, call, account).await,
-            _ => Err(Problem::no_route()),
+            _ => Err(call.no_route()),
         },
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
-        _ => Err(Problem::no_route()),
+        _ => Err(call.no_route()),
     }
 }
 
@@ -53,7 +52,7 @@ async fn mine(world: &World, call: &Call<'_>) -> Result<AccountId, Problem> {
 
 /// A session for an account: nothing is written, so it needs no key.
 async fn session(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let (account, request) = (call.account(account)?, call.session()?);
+    let (account, request) = call.session(account)?;
     let made = command::session::make(world, account, request).await?;
     Ok(http::customer::made(&made, &call.base()))
 }
@@ -80,11 +79,11 @@ async fn balance(
 async fn ledger(
     world: &World,
     call: &Call<'_>,
-    account: AccountId,
+    account: Result<AccountId, AccountIdError>,
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     let catalog = world.catalog().await;
-    let (filter, from, limit) = call.page(&account, &catalog)?;
+    let (account, filter, from, limit) = call.page(account, &catalog)?;
     let filter = Filter { viewer, ..filter };
     let loaded = query::account(world, &account).await?;
     let (asked, now) = ((&filter, from, limit), world.clock.now());
@@ -99,9 +98,9 @@ async fn ledger(
 async fn usage(
     world: &World,
     call: &Call<'_>,
-    account: AccountId,
+    account: Result<AccountId, AccountIdError>,
 ) -> Result<Response<Body>, Problem> {
-    let (from, to) = call.days(world.clock.now())?;
+    let (account, from, to) = call.days(account, world.clock.now())?;
     let days = query::usage::usage(world, &account, from, to).await?;
     let catalog = world.catalog().await;
     Ok(http::usage::usage(&account, from, to, &days, &catalog))

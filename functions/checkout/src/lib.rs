@@ -28,16 +28,16 @@ async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
         ("POST", ["v1", "me", "checkouts"]) => begin(world, stripe, call).await,
         ("GET", ["v1", "me", "checkouts", id]) => state(world, call, id).await,
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
-        _ => Err(Problem::no_route()),
+        _ => Err(call.no_route()),
     }
 }
 
 /// Writes the order, and then asks Stripe where the customer pays for it.
 async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let session = call.customer(world, Scope::Buy).await?;
-    let key = call.key()?;
+    let (key, pack) = call.pack()?;
     let request = CheckoutRequest {
-        pack: call.pack()?,
+        pack,
         user: Some(session.subject),
         return_url: session.return_url,
         live: stripe.is_live(),

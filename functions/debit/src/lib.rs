@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use lambda_http::{Body, Response};
 use shared::decide::once::Request;
-use shared::domain::Catalog;
+use shared::domain::{Catalog, Key};
 use shared::http::{self, Call, Problem};
 use shared::world::World;
 use shared::{command, query};
@@ -23,38 +23,30 @@ pub async fn handle(world: &World, request: lambda_http::Request) -> Response<Bo
 async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
-        ("POST", ["v1", "accounts", account, "debits"]) => {
-            once(world, call, call.debit(call.account(account)?)?).await
-        }
+        ("POST", ["v1", "accounts", account, "debits"]) => once(world, call.debit(account)?).await,
         ("POST", ["v1", "accounts", account, "debits", "batch"]) => {
             batch(world, call, account).await
         }
         ("POST", ["v1", "accounts", account, "debits", id, "refund"]) => {
             refund(world, call, account, id).await
         }
-        ("POST", ["v1", "accounts", account, "holds"]) => {
-            once(world, call, call.hold(call.account(account)?)?).await
-        }
+        ("POST", ["v1", "accounts", account, "holds"]) => once(world, call.hold(account)?).await,
         ("POST", ["v1", "accounts", account, "holds", id, "capture"]) => {
-            let hold = call.operation(id)?;
-            once(world, call, call.capture(call.account(account)?, hold)?).await
+            once(world, call.capture(account, id)?).await
         }
         ("POST", ["v1", "accounts", account, "holds", id, "release"]) => {
-            let hold = call.operation(id)?;
-            once(world, call, call.release(call.account(account)?, hold)?).await
+            once(world, call.release(account, id)?).await
         }
         ("POST", ["v1", "accounts", account, "holds", id, "extend"]) => {
-            let hold = call.operation(id)?;
-            once(world, call, call.extend(call.account(account)?, hold)?).await
+            once(world, call.extend(account, id)?).await
         }
         ("POST", ["v1", "accounts", account, "quotes"]) => quote(world, call, account).await,
-        _ => Err(Problem::no_route()),
+        _ => Err(call.no_route()),
     }
 }
 
 /// Does what is asked, once for the request's key.
-async fn once(world: &World, call: &Call<'_>, request: Request) -> Result<Response<Body>, Problem> {
-    let key = call.key()?;
+async fn once(world: &World, (key, request): (Key, Request)) -> Result<Response<Body>, Problem> {
     let catalog = catalog(world, &request).await;
     let receipted = command::once(world, &catalog, &key, &request).await?;
     Ok(http::receipt::receipt(&request.account, &key, &receipted, &catalog))
@@ -62,8 +54,7 @@ async fn once(world: &World, call: &Call<'_>, request: Request) -> Result<Respon
 
 /// Debits for all of a list, or for none of it.
 async fn batch(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let account = call.account(account)?;
-    let debits = call.batch(&account)?;
+    let (account, debits) = call.batch(account)?;
     let mut catalog = world.catalog().await;
     for (_, request) in &debits {
         catalog = self::catalog(world, request).await;
@@ -80,9 +71,7 @@ async fn refund(
     account: &str,
     debit: &str,
 ) -> Result<Response<Body>, Problem> {
-    let account = call.account(account)?;
-    let key = call.key()?;
-    let request = call.refund(call.operation(debit)?)?;
+    let (account, key, request) = call.refund(account, debit)?;
     let catalog = world.catalog().await;
     let receipted = command::refund(world, &catalog, &account, &key, &request).await?;
     Ok(http::receipt::receipt(&account, &key, &receipted, &catalog))
@@ -90,7 +79,7 @@ async fn refund(
 
 /// What a debit would cost and whether it would pass now. No id, no effect.
 async fn quote(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let request = call.debit(call.account(account)?)?;
+    let request = call.quote(account)?;
     let catalog = catalog(world, &request).await;
     let quote = query::quote(world, &catalog, &request).await?;
     Ok(http::price::quote(&request, &quote))

@@ -179,7 +179,7 @@ function settled() {
 async function download(event) {
   event.preventDefault();
   const url = new URL(event.currentTarget.href);
-  const parts = [];
+  const parts = ['\uFEFF']; // text() has none
   for (let page = 0; page < 1000; page += 1) {
     const reply = await fetch(url, { cache: 'no-store', headers: SESSION });
     if (closed(reply.status) || !reply.ok) return;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use lambda_http::{Body, Response};
 use sha2::{Digest, Sha256};
-use shared::http::{Problem, page};
+use shared::http::{Call, Problem, page};
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -36,9 +36,9 @@ pub(super) static FOLDER: LazyLock<String> = LazyLock::new(|| {
 
 /// One of the files, under a hash. While a deploy goes on a page asks under the hash of another
 /// version: it gets what there is here, and not to keep, as that is not what the hash is of.
-pub(super) fn file(hash: &str, name: &str) -> Result<Response<Body>, Problem> {
+pub(super) fn file(call: &Call<'_>, hash: &str, name: &str) -> Result<Response<Body>, Problem> {
     let found = FILES.iter().find(|(known, _, _)| *known == name);
-    let (_, kind, text) = found.ok_or_else(Problem::no_route)?;
+    let (_, kind, text) = found.ok_or_else(|| call.no_route())?;
     let ours = FOLDER.strip_prefix("/assets/") == Some(hash);
     Ok(page::file(kind, text, ours))
 }

@@ -29,15 +29,15 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
             [""] => show::show(world, call).await,
             ["enter"] => look(world, call).await,
             ["scrip.js"] => Ok(files::widget()),
-            ["assets", hash, name] => files::file(hash, name),
-            _ => Err(Problem::no_route()),
+            ["assets", hash, name] => files::file(call, hash, name),
+            _ => Err(call.no_route()),
         },
         ("POST", path) => match path[..] {
             ["enter"] => enter(world, call).await,
             ["leave"] => leave(world, call).await,
-            _ => Err(Problem::no_route()),
+            _ => Err(call.no_route()),
         },
-        _ => Err(Problem::no_route()),
+        _ => Err(call.no_route()),
     };
     // A person reads it: a page in the place of JSON, with the way back.
     answered.or_else(|problem| match problem.no_session() {

@@ -26,7 +26,7 @@ async fn route(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Respon
     let (method, path) = call.route();
     match (method, &path[..]) {
         ("POST", ["v1", "stripe", "webhook"]) => hear(world, secret, call).await,
-        _ => Err(Problem::no_route()),
+        _ => Err(call.no_route()),
     }
 }
 

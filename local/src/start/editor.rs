@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use shared::domain::AccountId;
+use shared::http::path;
 use tokio::net::TcpListener;
 
 use super::file;
@@ -98,7 +99,9 @@ impl Editor {
 
     fn page(&self, request: &lambda_http::Request) -> lambda_http::Response<lambda_http::Body> {
         let query = request.uri().query().unwrap_or_default();
-        let account = query.strip_prefix("account=").and_then(|id| id.parse::<AccountId>().ok());
+        let mut query = form_urlencoded::parse(query.as_bytes());
+        let account = query.find(|(name, _)| name == "account");
+        let account = account.and_then(|(_, id)| id.parse::<AccountId>().ok());
         let account = account.map_or("open".to_owned(), |account| account.to_string());
         let html = PAGE.replace("{account}", &account).replace("{base}", &self.base);
         self.file("text/html; charset=utf-8", &html)
@@ -143,6 +146,7 @@ impl Editor {
         let sent: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let account = sent["account"].as_str().and_then(|id| id.parse::<AccountId>().ok());
         let Some(account) = account else { return (400, json!({ "detail": "which account?" })) };
+        let account = path::encoded(account.as_str());
         let asked = http::Request::post(format!("/v1/accounts/{account}/{route}"));
         let asked = key.into_iter().fold(asked, |asked, key| asked.header("idempotency-key", key));
         let Ok(asked) = asked.body(lambda_http::Body::Text(body.to_string())) else {

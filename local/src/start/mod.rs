@@ -10,7 +10,7 @@ mod lasting;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::domain::AccountId;
-use shared::http::Problem;
+use shared::http::{Problem, path};
 
 pub use self::known::Start;
 use crate::reply::reply;
@@ -101,7 +101,8 @@ async fn accounts(stack: &Stack) -> Vec<Value> {
     let states = STATES.iter().map(|state| (state.account, state.shows));
     let mut found = Vec::new();
     for (account, shows) in seeded.chain(states) {
-        let request = http::Request::get(format!("/v1/accounts/{account}/balance"));
+        let path = format!("/v1/accounts/{}/balance", path::encoded(account));
+        let request = http::Request::get(path);
         let request = request.body(Body::Empty).expect("a request");
         let response = stack.functions.answer(request).await;
         let balance: Value = serde_json::from_slice(response.body()).unwrap_or_default();
@@ -118,8 +119,9 @@ fn row(account: &Value, editor: Option<&str>) -> String {
     let text = |field: &str| account[field].as_str().unwrap_or_default();
     let (name, plan) = (text("account"), text("plan"));
     let editor = editor.map_or(String::new(), |editor| {
+        let account = path::encoded(name);
         format!(
-            "<a href=\"{editor}/?account={name}\" target=\"_blank\" rel=\"noopener\" \
+            "<a href=\"{editor}/?account={account}\" target=\"_blank\" rel=\"noopener\" \
                  aria-label=\"{name} in the editor\">editor</a>"
         )
     });

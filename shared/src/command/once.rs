@@ -9,6 +9,7 @@ use crate::decide::once::{self, Attempt, Next, Request, Route};
 use crate::decide::{AHEAD, AWAITED, FAR_AHEAD, MARGIN, Name, Row, WINDOW, Write};
 use crate::domain::instant::Span;
 use crate::domain::ledger::Placed;
+use crate::domain::refusal::FieldProblem;
 use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
@@ -34,7 +35,8 @@ impl<E: Into<Failure>> From<E> for BatchFailure {
 /// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
 pub async fn once(world: &World, catalog: &Catalog, key: &Key, request: &Request) -> Answer {
     let run = &Run::begin(world, catalog);
-    let member = Member::begin(run, key, request).await?;
+    let price = price_of(run, key, request).await?;
+    let member = Member::begin(run, key, request, price).await?;
     let done = together(run, &request.account, vec![member]).await;
     let receipted = done.map_err(|failed| failed.failure)?.pop();
     receipted.ok_or_else(|| lost(&request.account).into())
@@ -53,18 +55,44 @@ pub async fn batch(
     debits: &[(Key, Request)],
 ) -> Result<Vec<Receipted>, BatchFailure> {
     let run = &Run::begin(world, catalog);
+    let prices = prices(run, debits).await?;
     let mut members: Vec<Member<'_>> = Vec::with_capacity(debits.len());
-    for (index, (key, request)) in debits.iter().enumerate() {
+    for (index, ((key, request), price)) in debits.iter().zip(prices).enumerate() {
         let failed = |failure| BatchFailure { index: Some(index), failure };
-        let member = Member::begin(run, key, request).await.map_err(failed)?;
-        // A UUID and the ULID of the same bits are one id.
-        let same = |other: &Member<'_>| member.id().is_some() && other.id() == member.id();
-        if members.iter().any(same) {
-            return Err(failed(Refusal::invalid("id", "is repeated").into()));
-        }
-        members.push(member);
+        members.push(Member::begin(run, key, request, price).await.map_err(failed)?);
     }
-    together(run, account, members).await
+    // A UUID and the ULID of the same bits are one id.
+    let ids: Vec<_> = members.iter().map(Member::id).collect();
+    let again = (0..ids.len()).filter(|&n| ids[n].is_some() && ids[..n].contains(&ids[n]));
+    let again: Vec<_> =
+        again.map(|n| FieldProblem::new("id", "is repeated").within(&nth(n))).collect();
+    match again.is_empty() {
+        true => together(run, account, members).await,
+        false => Err(Refusal::InvalidRequest { fields: again }.into()),
+    }
+}
+
+/// What each debit of a batch costs. Of several that are asked for wrongly each is named.
+async fn prices(run: &Run<'_>, debits: &[(Key, Request)]) -> Result<Vec<Price>, BatchFailure> {
+    let (mut prices, mut wrong) = (Vec::with_capacity(debits.len()), Vec::new());
+    for (index, (key, request)) in debits.iter().enumerate() {
+        match price_of(run, key, request).await {
+            Ok(price) => prices.push(price),
+            Err(Failure::Refusal(Refusal::InvalidRequest { fields })) => {
+                wrong.extend(fields.into_iter().map(|field| field.within(&nth(index))));
+            }
+            Err(failure) => return Err(BatchFailure { index: Some(index), failure }),
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(prices),
+        false => Err(Refusal::InvalidRequest { fields: wrong }.into()),
+    }
+}
+
+/// What a debit of a batch is called among its fields.
+fn nth(index: usize) -> String {
+    format!("debits[{index}]")
 }
 
 /// One operation on its way.
@@ -90,8 +118,8 @@ impl<'a> Member<'a> {
         run: &Run<'_>,
         key: &'a Key,
         request: &'a Request,
+        price: Price,
     ) -> Result<Member<'a>, Failure> {
-        let price = price_of(run, key, request).await?;
         let state = match key.id() {
             Some(id) => State::New { id, named: false },
             None => State::New { id: name(run, key, &request.account, None).await?, named: true },

@@ -72,7 +72,7 @@ async fn try_order(
         return order.ok_or_else(|| lost(account).into()).map(Some);
     }
     let loaded = world.store.account(account).await?;
-    let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
+    let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
     let customer = world.store.customer(account, request.live).await?;
     let now = world.clock.now();
     let settled = settle::settle(&loaded.account, catalog, now)?.account;

@@ -39,7 +39,7 @@ async fn try_refund(
         return happened(run, &receipt, &content, true).await.map(Some);
     }
     let loaded = run.world.store.account(account).await?;
-    let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
+    let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
     // The account was read first: what leaves it in between is in a page by then.
     let debit = match loaded.account.find(&request.debit) {
         Some(found) => Some(found),

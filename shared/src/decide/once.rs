@@ -183,7 +183,7 @@ pub fn name(name: Name) -> Write {
 
 /// Why the account refused, in order of precedence, and what follows from it.
 ///
-/// `attempts` are debits, or one request of another kind.
+/// `attempts` are debits, or one request of another kind; of one account, and at least one.
 pub fn resume(
     attempts: &[Attempt<'_>],
     account: Option<&Account>,
@@ -192,7 +192,7 @@ pub fn resume(
     route: Route,
 ) -> Next {
     let Some(account) = account else {
-        return Next::Refuse(Refusal::AccountNotFound);
+        return Next::Refuse(Refusal::no_account(&attempts[0].request.account));
     };
     // Checked first: a retry must not be told that the balance is low, or the hold over.
     let happened = attempts.iter().filter_map(|attempt| account.find(&attempt.id));

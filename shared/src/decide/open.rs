@@ -56,8 +56,7 @@ pub fn open(
     actor: Option<&str>,
     now: Instant,
 ) -> Result<Account, Refusal> {
-    let unknown = || Refusal::UnknownPlan { plan: request.plan.clone() };
-    let plan = catalog.plan(&request.plan).ok_or_else(unknown)?;
+    let plan = catalog.offered_plan(&request.plan)?;
     let standing = Standing {
         plan: request.plan.clone(),
         status: request.status.unwrap_or(Status::Active),

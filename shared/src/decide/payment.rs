@@ -32,8 +32,7 @@ pub fn order(
     now: Instant,
 ) -> Result<Order, Refusal> {
     let CheckoutRequest { pack, user, return_url, live } = request;
-    let unknown = || Refusal::UnknownPack { pack: pack.clone() };
-    let offered = catalog.packs.get(pack).ok_or_else(unknown)?;
+    let offered = catalog.sold_pack(pack)?;
     let (required, available) = (offered.credits, account.available);
     if account.gate.frozen {
         return Err(Refusal::AccountFrozen { required, available });

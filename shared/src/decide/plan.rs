@@ -25,8 +25,7 @@ pub fn change(
     actor: Option<&str>,
     now: Instant,
 ) -> Result<Made, Refusal> {
-    let unknown = || Refusal::UnknownPlan { plan: request.plan.clone() };
-    let terms = catalog.plan(&request.plan).ok_or_else(unknown)?;
+    let terms = catalog.offered_plan(&request.plan)?;
     let named = request.anchor(now)?;
     let standing = &account.standing;
     let status = request.status.unwrap_or(standing.status);

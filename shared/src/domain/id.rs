@@ -10,12 +10,14 @@ use super::Instant;
 /// The position of an entry in its account's ledger: 1, 2, 3, ... without a gap.
 pub type Seq = u64;
 
-/// The organization that owns one pool of credits: 1 to 64 of `A-Z a-z 0-9 _ -`.
+/// The organization that owns one pool of credits: 1 to 128 of `A-Z a-z 0-9 . _ : @ | -`, as sign-in
+/// services call theirs (`auth0|64f0`, `ada@example.com`). Not `.` and not `..`: in a path they are
+/// steps.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 64 letters, digits, underscores or hyphens")]
+#[error("must be 1 to 128 letters, digits or . _ : @ | -, and neither . nor ..")]
 pub struct AccountIdError;
 
 impl AccountId {
@@ -28,8 +30,9 @@ impl FromStr for AccountId {
     type Err = AccountIdError;
 
     fn from_str(text: &str) -> Result<AccountId, AccountIdError> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        let fits = (1..=64).contains(&text.len()) && text.bytes().all(plain);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:@|-".contains(&b);
+        let fits = (1..=128).contains(&text.len()) && text.bytes().all(plain);
+        let fits = fits && !matches!(text, "." | "..");
         fits.then(|| AccountId(text.to_owned())).ok_or(AccountIdError)
     }
 }

@@ -12,10 +12,12 @@ pub mod id;
 pub mod instant;
 pub mod ledger;
 pub mod money;
+pub mod nearest;
 pub mod payment;
 pub mod period;
 mod price;
 pub mod refusal;
+mod sold;
 pub mod status;
 pub mod usage;
 

@@ -13,8 +13,7 @@ impl Catalog {
     /// [`Refusal::UnknownAction`] if the catalog does not sell `action`;
     /// [`Refusal::InvalidRequest`] beyond the action's limit.
     pub fn price(&self, action: &str, quantity: u64) -> Result<(ActionNumber, Credits), Refusal> {
-        let unknown = || Refusal::UnknownAction { action: action.to_owned() };
-        let found = self.actions.get(action).filter(|a| !a.retired).ok_or_else(unknown)?;
+        let found = self.sold_action(action)?;
         if quantity > found.limit {
             let problem = format!("must be at most {} for {action}", found.limit);
             return Err(Refusal::invalid("quantity", problem));

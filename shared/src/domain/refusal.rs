@@ -1,7 +1,9 @@
 //! Refusals: every "no" that is part of the contract.
 
+use std::fmt;
+
 use super::account::Recharge;
-use super::{Credits, Instant};
+use super::{AccountId, Credits, Instant};
 
 /// An answer "no". It has no effect and is not remembered: the same id may succeed later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,15 +11,15 @@ pub enum Refusal {
     /// The request is malformed; each field is named.
     InvalidRequest { fields: Vec<FieldProblem> },
     /// There is no such account.
-    AccountNotFound,
+    AccountNotFound { account: AccountId },
     /// The operation id was used before, with other content.
     OperationReused,
     /// The operation id is dated so far ahead of this clock that nobody can have applied it.
     KeyAhead { server_time: Instant },
     /// The catalog does not sell such an action.
-    UnknownAction { action: String },
+    UnknownAction { action: String, did_you_mean: Option<String> },
     /// The catalog has no such plan.
-    UnknownPlan { plan: String },
+    UnknownPlan { plan: String, did_you_mean: Option<String> },
     /// An operator froze the account.
     AccountFrozen { required: Credits, available: Credits },
     /// The account's plan does not include AI, or was canceled.
@@ -45,7 +47,7 @@ pub enum Refusal {
     /// There is no debt to waive.
     NoDebt,
     /// The catalog does not sell such a pack.
-    UnknownPack { pack: String },
+    UnknownPack { pack: String, did_you_mean: Option<String> },
     /// The account has no such checkout.
     CheckoutNotFound,
     /// There is no such payment.
@@ -67,8 +69,8 @@ pub enum Refusal {
     SessionChanged,
     /// The session does not allow this.
     ScopeRequired { scope: &'static str },
-    /// The page that asks is of an origin that may not.
-    OriginRefused,
+    /// The page that asks is of this origin, which may not; or it says none.
+    OriginRefused { origin: Option<String> },
 }
 
 /// How a hold ended.
@@ -86,20 +88,48 @@ pub enum HoldEnd {
 pub struct FieldProblem {
     pub field: String,
     pub problem: String,
+    /// The known word that is nearest to what was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did_you_mean: Option<String>,
+}
+
+impl FieldProblem {
+    pub fn new(field: &str, problem: impl Into<String>) -> FieldProblem {
+        FieldProblem { field: field.to_owned(), problem: problem.into(), did_you_mean: None }
+    }
+
+    /// The same of a field of one of several objects: `quantity` of `debits[3]`.
+    pub fn within(self, object: &str) -> FieldProblem {
+        FieldProblem { field: format!("{object}.{}", self.field), ..self }
+    }
+}
+
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.problem)?;
+        match &self.did_you_mean {
+            Some(word) => write!(f, " (did you mean {word:?}?)"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Refusal {
     /// A refusal of one field.
     pub fn invalid(field: &str, problem: impl Into<String>) -> Refusal {
-        let field = FieldProblem { field: field.to_owned(), problem: problem.into() };
-        Refusal::InvalidRequest { fields: vec![field] }
+        Refusal::InvalidRequest { fields: vec![FieldProblem::new(field, problem)] }
+    }
+
+    /// That there is no such account.
+    pub fn no_account(account: &AccountId) -> Refusal {
+        Refusal::AccountNotFound { account: account.clone() }
     }
 
     /// The stable word for it, in JSON, logs and the contract.
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::InvalidRequest { .. } => "invalid_request",
-            Refusal::AccountNotFound => "account_not_found",
+            Refusal::AccountNotFound { .. } => "account_not_found",
             Refusal::OperationReused => "operation_reused",
             Refusal::KeyAhead { .. } => "key_ahead",
             Refusal::UnknownAction { .. } => "unknown_action",
@@ -128,7 +158,7 @@ impl Refusal {
             Refusal::SessionHeaderRequired => "session_header_required",
             Refusal::SessionChanged => "session_changed",
             Refusal::ScopeRequired { .. } => "scope_required",
-            Refusal::OriginRefused => "origin_refused",
+            Refusal::OriginRefused { .. } => "origin_refused",
         }
     }
 }

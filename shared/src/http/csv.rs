@@ -61,6 +61,9 @@ struct Row<'a> {
     catalog: u32,
 }
 
+/// What says that a file is UTF-8. Excel takes one without it for the code page of its country.
+const BOM: char = '\u{FEFF}';
+
 /// A 200 with a row for each entry, and where the next ones are.
 pub(super) fn ok<'a>(
     lines: impl Iterator<Item = Line<'a>>,
@@ -68,7 +71,7 @@ pub(super) fn ok<'a>(
 ) -> Response<Body> {
     let response = Response::builder()
         .status(200)
-        .header("content-type", "text/csv")
+        .header("content-type", "text/csv; charset=utf-8")
         .header("cache-control", "no-store");
     let response = match next_cursor {
         Some(cursor) => response.header("next-cursor", cursor),
@@ -86,7 +89,8 @@ fn table<'a>(lines: impl Iterator<Item = Line<'a>>) -> String {
         writer.serialize(row(&line)).expect("rows are plain values");
     }
     let bytes = writer.into_inner().expect("memory takes every row");
-    String::from_utf8(bytes).expect("rows are text")
+    let rows = String::from_utf8(bytes).expect("rows are text");
+    format!("{BOM}{rows}")
 }
 
 fn row<'a>(line: &Line<'a>) -> Row<'a> {
@@ -115,10 +119,27 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
     }
 }
 
-/// A caller's text such that no spreadsheet takes it for a formula and runs it.
+/// A caller's text such that no spreadsheet takes it, or a part of it, for a formula and runs it: what
+/// begins like one has a `'` before it.
+///
+/// Where numbers have a comma, a spreadsheet begins a cell after each `;`, whatever quotes are around
+/// it; others do after a tab.
 fn neutral(text: &str) -> Cow<'_, str> {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}").into(),
-        false => text.into(),
+    const CELLS: [char; 4] = [';', '\t', '\r', '\n'];
+    if !text.split(CELLS).any(is_formula) {
+        return text.into();
     }
+    let cells = text.split_inclusive(CELLS);
+    cells
+        .fold(String::new(), |said, cell| said + if is_formula(cell) { "'" } else { "" } + cell)
+        .into()
+}
+
+/// Whether the first of what is seen of a cell begins a formula: in full width, too, as keyboards of
+/// East Asia write it. Blanks of any kind are passed over, and so are quotes, which may be the file's.
+fn is_formula(cell: &str) -> bool {
+    const BEGINS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let is_seen =
+        |c: &char| BEGINS.contains(c) || c.is_alphanumeric() || (c.is_ascii_graphic() && *c != '"');
+    cell.chars().find(is_seen).is_some_and(|first| BEGINS.contains(&first))
 }

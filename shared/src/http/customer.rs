@@ -43,10 +43,10 @@ impl Call<'_> {
             Some(token) if self.is_own() || self.origin_in_list().is_some() => {
                 session::by_token(world, token).await?
             }
-            Some(_) => return Err(Refusal::OriginRefused.into()),
+            Some(_) => return Err(self.origin_refused()),
             None => {
                 if !self.is_own() {
-                    return Err(Refusal::OriginRefused.into());
+                    return Err(self.origin_refused());
                 }
                 if !matches!(self.request.method().as_str(), "GET" | "HEAD") {
                     self.sent_by_our_script()?;
@@ -88,7 +88,7 @@ impl Call<'_> {
             None => false,
         };
         if !own {
-            return Err(Refusal::OriginRefused.into());
+            return Err(self.origin_refused());
         }
         const FORM: &str = "application/x-www-form-urlencoded";
         if self.content_type() != Some(FORM) {
@@ -107,7 +107,7 @@ impl Call<'_> {
     /// has this origin.
     fn sent_by_our_script(&self) -> Result<(), Problem> {
         if self.header("origin").is_none() {
-            return Err(Refusal::OriginRefused.into());
+            return Err(self.origin_refused());
         }
         match self.content_type() {
             Some("application/json") => Ok(()),
@@ -131,28 +131,39 @@ impl Call<'_> {
         header.or_else(|| self.query().find(|(name, _)| reads && name == PARAMETER).map(|(_, v)| v))
     }
 
-    /// What a service asks of a session.
-    pub fn session(&self) -> Result<SessionRequest, Problem> {
+    /// What a service asks of a session, and for which account. A service may know which origins are
+    /// in the list: it is told them if its `return_url` is of another.
+    pub fn session(&self, account: &str) -> Result<(AccountId, SessionRequest), Problem> {
         let mut fields = self.fields()?;
+        let account = fields.checked("account", account.parse());
         let subject = fields.text("subject", SUBJECT_BYTES);
         let subject = fields.required("subject", subject);
         let origins = &self.config.origins;
-        let url = "an https address of an origin that is allowed";
-        let return_url = fields.parsed("return_url", url, |text| {
+        let url = match origins.is_empty() {
+            true => "an address of an allowed origin, and none is allowed".to_owned(),
+            false => format!(
+                "an address of at most {RETURN_URL_BYTES} bytes of an allowed origin: {}",
+                origins.join(", ")
+            ),
+        };
+        let return_url = fields.parsed("return_url", &url, |text| {
             let known = origin_of(text).is_some_and(|origin| origins.contains(&origin));
             (known && text.len() <= RETURN_URL_BYTES).then(|| text.to_owned())
         });
         let return_url = fields.required("return_url", return_url);
-        let scopes = fields.words("scopes", &Scope::ALL.map(Scope::name));
-        let scopes = scopes.map_or(vec![Scope::View], |names| {
-            Scope::ALL.into_iter().filter(|scope| names.contains(&scope.name())).collect()
+        let scopes = fields.choices("scopes", &Scope::ALL, Scope::name);
+        let scopes = scopes.map_or(vec![Scope::View], |chosen| {
+            Scope::ALL.into_iter().filter(|scope| chosen.contains(scope)).collect()
         });
         let (least, most) = (SHORTEST.ms() / 1000, LONGEST.ms() / 1000);
         let life = fields.integer("expires_in_s", least..=most).map_or(LONGEST, Span::from_s);
-        let both = subject.zip(return_url);
-        let request =
-            both.map(|(subject, return_url)| SessionRequest { subject, scopes, return_url, life });
-        fields.finish(request).map_err(Problem::from)
+        let request = subject.zip(return_url).map(|(subject, return_url)| SessionRequest {
+            subject,
+            scopes,
+            return_url,
+            life,
+        });
+        fields.finish(account.zip(request)).map_err(Problem::from)
     }
 
     /// The token in the query of a link.
@@ -172,7 +183,7 @@ impl Call<'_> {
     /// A browser asks before it sends a Bearer header across origins.
     pub fn preflight(&self) -> Result<Response<Body>, Problem> {
         if self.origin_in_list().is_none() {
-            return Err(Refusal::OriginRefused.into());
+            return Err(self.origin_refused());
         }
         let response = Response::builder()
             .status(204)
@@ -188,7 +199,7 @@ impl Call<'_> {
     /// Lets a page of an origin in the list read the answer to a customer's request. Never with
     /// credentials: a page elsewhere brings its own token, and no cookie.
     pub fn shared(&self, mut response: Response<Body>) -> Response<Body> {
-        if !self.path.starts_with("/v1/me/") {
+        if !self.route().1.starts_with(&["v1", "me"]) {
             return response;
         }
         let headers = response.headers_mut();
@@ -199,6 +210,11 @@ impl Call<'_> {
             headers.insert("access-control-expose-headers", value("Date, ETag, Next-Cursor"));
         }
         response
+    }
+
+    /// A stranger's page is told its own origin, and not which others there are.
+    fn origin_refused(&self) -> Problem {
+        Refusal::OriginRefused { origin: self.header("origin").map(str::to_owned) }.into()
     }
 
     fn origin_in_list(&self) -> Option<&str> {

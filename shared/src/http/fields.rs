@@ -1,49 +1,97 @@
-//! The fields of a JSON body: each is asked for by name, and every one that is wrong is named.
+//! The fields of a request: each is asked for by name, and every one that is wrong is named, whatever
+//! else is.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::error::Category;
 
+use crate::domain::nearest::nearest;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{Credits, Instant, Refusal};
 
-/// A JSON object being taken apart. Wrong fields are collected until [`Fields::finish`].
+/// A JSON object being taken apart, with what else of the request is wrong. Collected until
+/// [`Fields::finish`].
+#[derive(Default)]
 pub(super) struct Fields {
     left: Vec<(String, Value)>,
+    /// The fields that were asked for, there or not.
+    asked: Vec<&'static str>,
     problems: Vec<FieldProblem>,
+    /// Whether there is no object at all: then none of its fields is missing.
+    unread: bool,
 }
 
 impl Fields {
-    /// # Errors
-    /// [`Refusal::InvalidRequest`] if the body is not a JSON object, or a field is repeated.
-    pub(super) fn parse(body: &[u8]) -> Result<Fields, Refusal> {
-        let object: Object =
-            serde_json::from_slice(body).map_err(|e| Refusal::invalid("body", e.to_string()))?;
-        let mut fields = Fields { left: Vec::new(), problems: Vec::new() };
-        for (name, value) in object.0 {
-            match fields.left.iter().any(|(known, _)| *known == name) {
-                true => fields.wrong(&name, "is repeated"),
-                false => fields.left.push((name, value)),
+    /// The fields of a body. If it is no JSON object, that is one of the problems.
+    pub(super) fn parse(body: &[u8]) -> Fields {
+        let mut fields = Fields::default();
+        match serde_json::from_slice::<Object>(body) {
+            Ok(object) => {
+                for (name, value) in object.0 {
+                    match fields.sent(&name) {
+                        true => fields.wrong(&name, "is repeated"),
+                        false => fields.left.push((name, value)),
+                    }
+                }
+            }
+            Err(error) => {
+                fields.unread = true;
+                fields.wrong("body", no_object(body, &error));
             }
         }
-        Ok(fields)
+        fields
     }
 
     /// Records that a field is wrong.
     pub(super) fn wrong(&mut self, field: &str, problem: impl Into<String>) {
-        // A name is shown as it was sent, but never so much of it that it floods a log.
-        let field = field.chars().filter(|c| !c.is_control()).take(64).collect();
-        self.problems.push(FieldProblem { field, problem: problem.into() });
+        self.problems.push(FieldProblem::new(&shown(field), problem));
     }
 
-    fn take(&mut self, field: &str) -> Option<Value> {
+    /// Records that a word is not one of those that are known, and which of them was probably meant.
+    pub(super) fn wrong_word<'a>(
+        &mut self,
+        field: &str,
+        problem: impl Into<String>,
+        sent: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) {
+        let did_you_mean = nearest(sent, known);
+        let problem = FieldProblem { did_you_mean, ..FieldProblem::new(&shown(field), problem) };
+        self.problems.push(problem);
+    }
+
+    /// Records a field that is missing, unless it was wrong, or none could be read.
+    pub(super) fn missing(&mut self, field: &str, problem: &str) {
+        if !self.unread && !self.has_problem(field) {
+            self.wrong(field, problem);
+        }
+    }
+
+    /// What was read in another place than the body; None, and recorded, if it is wrong.
+    pub(super) fn checked<T>(
+        &mut self,
+        field: &str,
+        read: Result<T, impl fmt::Display>,
+    ) -> Option<T> {
+        read.map_err(|problem| self.wrong(field, problem.to_string())).ok()
+    }
+
+    /// Whether a field was sent and not taken yet.
+    pub(super) fn sent(&self, field: &str) -> bool {
+        self.left.iter().any(|(name, _)| name == field)
+    }
+
+    fn take(&mut self, field: &'static str) -> Option<Value> {
+        self.asked.push(field);
         let place = self.left.iter().position(|(name, _)| name == field)?;
         Some(self.left.swap_remove(place).1)
     }
 
     /// An optional text of 1 to `longest` bytes in UTF-8, without a control character.
-    pub(super) fn text(&mut self, field: &str, longest: usize) -> Option<String> {
+    pub(super) fn text(&mut self, field: &'static str, longest: usize) -> Option<String> {
         match self.take(field)? {
             Value::String(text)
                 if (1..=longest).contains(&text.len()) && !text.chars().any(char::is_control) =>
@@ -61,7 +109,7 @@ impl Fields {
     }
 
     /// An optional whole number from 1 up.
-    pub(super) fn quantity(&mut self, field: &str) -> Option<u64> {
+    pub(super) fn quantity(&mut self, field: &'static str) -> Option<u64> {
         let quantity = whole(&self.take(field)?).and_then(|n| u64::try_from(n).ok());
         let quantity = quantity.filter(|n| *n > 0);
         if quantity.is_none() {
@@ -73,7 +121,7 @@ impl Fields {
     /// An optional whole number within a range.
     pub(super) fn integer(
         &mut self,
-        field: &str,
+        field: &'static str,
         range: std::ops::RangeInclusive<i64>,
     ) -> Option<i64> {
         let number = whole(&self.take(field)?).and_then(|n| i64::try_from(n).ok());
@@ -86,7 +134,7 @@ impl Fields {
     }
 
     /// An optional `true` or `false`.
-    pub(super) fn flag(&mut self, field: &str) -> Option<bool> {
+    pub(super) fn flag(&mut self, field: &'static str) -> Option<bool> {
         let flag = self.take(field)?.as_bool();
         if flag.is_none() {
             self.wrong(field, "must be true or false");
@@ -95,7 +143,7 @@ impl Fields {
     }
 
     /// An optional amount of credits.
-    pub(super) fn credits(&mut self, field: &str) -> Option<Credits> {
+    pub(super) fn credits(&mut self, field: &'static str) -> Option<Credits> {
         let Value::String(text) = self.take(field)? else {
             self.wrong(field, "must be a decimal in a string, such as \"25\" or \"0.5\"");
             return None;
@@ -108,7 +156,7 @@ impl Fields {
     }
 
     /// The same, or `"0"`.
-    pub(super) fn credits_or_none(&mut self, field: &str) -> Option<Credits> {
+    pub(super) fn credits_or_none(&mut self, field: &'static str) -> Option<Credits> {
         let nothing = |(name, value): &(String, Value)| name == field && *value == "0";
         match self.left.iter().any(nothing) {
             true => self.take(field).map(|_| Credits::ZERO),
@@ -117,7 +165,7 @@ impl Fields {
     }
 
     /// An optional instant in RFC 3339.
-    pub(super) fn instant(&mut self, field: &str) -> Option<Instant> {
+    pub(super) fn instant(&mut self, field: &'static str) -> Option<Instant> {
         let value = self.take(field)?;
         let instant = value.as_str().and_then(Instant::parse);
         if instant.is_none() {
@@ -129,7 +177,7 @@ impl Fields {
     /// An optional value that `read` makes of a text; `expected` says what it should be.
     pub(super) fn parsed<T>(
         &mut self,
-        field: &str,
+        field: &'static str,
         expected: &str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
@@ -141,69 +189,114 @@ impl Fields {
         parsed
     }
 
-    /// An optional list of words, each of them one of `known`.
-    pub(super) fn words<'a>(&mut self, field: &str, known: &[&'a str]) -> Option<Vec<&'a str>> {
+    /// An optional text that `T` can be made of.
+    pub(super) fn read<T: FromStr<Err: fmt::Display>>(&mut self, field: &'static str) -> Option<T> {
         let value = self.take(field)?;
-        let words = value.as_array().and_then(|words| {
-            let known = |word: &Value| known.iter().find(|known| word == *known).copied();
-            words.iter().map(known).collect::<Option<Vec<_>>>()
-        });
-        if words.is_none() {
-            self.wrong(field, format!("must be a list of {}", known.join(", ")));
-        }
-        words
+        self.checked(field, value.as_str().unwrap_or_default().parse())
     }
 
-    /// An optional list of 1 to `most` objects, each read by `read`. What is wrong in one of them is
-    /// named by its place: `debits[3].quantity`.
-    pub(super) fn objects<T>(
+    /// An optional text that is the name of one of `known`.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        field: &'static str,
+        known: &[T],
+        name: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let value = self.take(field)?;
+        self.one_of(field, &value, known, name)
+    }
+
+    /// An optional list of texts, each the name of one of `known`.
+    pub(super) fn choices<T: Copy>(
+        &mut self,
+        field: &'static str,
+        known: &[T],
+        name: impl Fn(T) -> &'static str,
+    ) -> Option<Vec<T>> {
+        let Value::Array(values) = self.take(field)? else {
+            self.wrong(field, "must be a list");
+            return None;
+        };
+        let mut chosen = Vec::new();
+        for (place, value) in values.iter().enumerate() {
+            chosen.extend(self.one_of(&format!("{field}[{place}]"), value, known, &name));
+        }
+        Some(chosen)
+    }
+
+    fn one_of<T: Copy>(
         &mut self,
         field: &str,
+        value: &Value,
+        known: &[T],
+        name: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let found = known.iter().copied().find(|known| *value == name(*known));
+        if found.is_none() {
+            let names: Vec<&str> = known.iter().map(|known| name(*known)).collect();
+            let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+            let (last, first) = quoted.split_last().expect("something can be chosen");
+            let problem = match first.is_empty() {
+                true => format!("must be {last}"),
+                false => format!("must be {} or {last}", first.join(", ")),
+            };
+            self.wrong_word(field, problem, value.as_str().unwrap_or_default(), names);
+        }
+        found
+    }
+
+    /// An optional list of 1 to `most` objects, each read by `read`; None for what is no object. What
+    /// is wrong in one of them is named by its place: `debits[3].quantity`. Of a list that is too long
+    /// the first are looked at.
+    pub(super) fn objects<T>(
+        &mut self,
+        field: &'static str,
         most: usize,
-        read: impl Fn(&mut Fields) -> Option<T>,
-    ) -> Option<Vec<T>> {
+        read: impl Fn(&mut Fields) -> T,
+    ) -> Option<Vec<Option<T>>> {
         let Value::Array(objects) = self.take(field)? else {
             self.wrong(field, "must be a list");
             return None;
         };
         if !(1..=most).contains(&objects.len()) {
             self.wrong(field, format!("must have 1 to {most} elements"));
-            return None;
         }
         let mut values = Vec::new();
-        for (place, object) in objects.into_iter().enumerate() {
+        for (place, object) in objects.into_iter().take(most).enumerate() {
+            let name = format!("{field}[{place}]");
             let Value::Object(object) = object else {
-                self.wrong(&format!("{field}[{place}]"), "must be an object");
+                self.wrong(&name, "must be an object");
+                values.push(None);
                 continue;
             };
-            let mut fields = Fields { left: object.into_iter().collect(), problems: Vec::new() };
-            let value = read(&mut fields);
-            match fields.finish(value) {
-                Ok(value) => values.push(value),
-                Err(Refusal::InvalidRequest { fields }) => {
-                    let named = fields.into_iter().map(|problem| FieldProblem {
-                        field: format!("{field}[{place}].{}", problem.field),
-                        ..problem
-                    });
-                    self.problems.extend(named);
-                }
-                Err(_) => unreachable!("reading names fields"),
-            }
+            let left = object.into_iter().collect();
+            let mut fields = Fields { left, ..Fields::default() };
+            values.push(Some(read(&mut fields)));
+            fields.name_unknown();
+            self.problems.extend(fields.problems.into_iter().map(|problem| problem.within(&name)));
         }
         Some(values)
     }
 
-    /// Whether the field was sent and nothing is known to be wrong with it.
+    /// Whether something is wrong with a field.
     pub(super) fn has_problem(&self, field: &str) -> bool {
         self.problems.iter().any(|problem| problem.field == field)
     }
 
     /// Takes a field that must be there. None is recorded as missing, unless it was wrong.
     pub(super) fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
-        if value.is_none() && !self.has_problem(field) {
-            self.wrong(field, "is required");
+        if value.is_none() {
+            self.missing(field, "is required");
         }
         value
+    }
+
+    /// Records the fields that nobody asked for.
+    fn name_unknown(&mut self) {
+        let asked = std::mem::take(&mut self.asked);
+        for (name, _) in std::mem::take(&mut self.left) {
+            self.wrong_word(&name, "is unknown", &name, asked.iter().copied());
+        }
     }
 
     /// Ends the reading.
@@ -211,12 +304,27 @@ impl Fields {
     /// # Errors
     /// [`Refusal::InvalidRequest`] naming every field that is wrong, missing or unknown.
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Refusal> {
-        for (name, _) in std::mem::take(&mut self.left) {
-            self.wrong(&name, "is unknown");
-        }
+        self.name_unknown();
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
             _ => Err(Refusal::InvalidRequest { fields: self.problems }),
+        }
+    }
+}
+
+/// The name of a field as it was sent, but never so much of it that it floods a log.
+fn shown(field: &str) -> String {
+    field.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Why a body is no JSON object, in our own words: those of the parser say little to who sent it.
+fn no_object(body: &[u8], error: &serde_json::Error) -> String {
+    match error.classify() {
+        _ if body.trim_ascii().is_empty() => "must be a JSON object".to_owned(),
+        Category::Data => "must be a JSON object".to_owned(),
+        _ => {
+            let (line, column) = (error.line(), error.column());
+            format!("cannot be read as JSON: see line {line}, column {column}")
         }
     }
 }

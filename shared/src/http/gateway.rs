@@ -31,8 +31,9 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'}');
 /// The longest address, encoded: six times what the gateway lets through, and what `http` takes.
 const MOST_ADDRESS_BYTES: usize = 60 * 1024;
-/// What a path cannot have besides: with it the query would begin.
-const PATH: &AsciiSet = &QUERY.add(b'?');
+/// What a path cannot have besides: with `?` the query would begin, and a `%` that is there when the
+/// path is decoded would be decoded once more.
+const PATH: &AsciiSet = &QUERY.add(b'?').add(b'%');
 
 /// Answers the gateway's requests with what `handle` makes of them, until the process ends.
 ///

@@ -1,9 +1,11 @@
 //! What a query asks for: which entries or days, from where on, how many, and written as what.
 
+use super::fields::Fields;
 use super::ledger::Form;
 use super::{Call, Problem, cursor};
+use crate::domain::id::AccountIdError;
 use crate::domain::period::Day;
-use crate::domain::{AccountId, Catalog, Instant, Refusal};
+use crate::domain::{AccountId, Catalog, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
 
 /// How many entries a listing has, and the most that may be asked for.
@@ -14,43 +16,31 @@ const DAYS: u32 = 30;
 const MOST_DAYS: usize = 366;
 
 impl Call<'_> {
-    /// Which entries are asked for, where the listing goes on and how much of it is asked for.
+    /// Whose entries are asked for, which of them, where the listing goes on and how much of it is
+    /// asked for.
     pub fn page(
         &self,
-        account: &AccountId,
+        account: Result<AccountId, AccountIdError>,
         catalog: &Catalog,
-    ) -> Result<(Filter, Option<From>, usize), Problem> {
-        self.listed_by(&self.query().collect::<Vec<_>>(), account, catalog)
+    ) -> Result<(AccountId, Filter, Option<From>, usize), Problem> {
+        let mut fields = Fields::default();
+        let account = fields.checked("account", account);
+        let parameters: Vec<_> = self.query().collect();
+        let (filter, from, limit) = listed(&mut fields, &parameters, account.as_ref(), catalog);
+        let asked = account.map(|account| (account, filter, from, limit));
+        fields.finish(asked).map_err(Problem::from)
     }
 
-    /// The same, by parameters that came in another way.
+    /// The same of a known account, by parameters that came in another way.
     pub fn listed_by(
         &self,
         parameters: &[(String, String)],
         account: &AccountId,
         catalog: &Catalog,
     ) -> Result<(Filter, Option<From>, usize), Problem> {
-        let refuse = |field: &str, problem| Err(Refusal::invalid(field, problem).into());
-        let (mut filter, mut from, mut limit) = (Filter::default(), None, LIMIT);
-        let mut names = Vec::new();
-        for (name, value) in parameters {
-            if names.contains(&name) {
-                return refuse(name, "is repeated");
-            }
-            let read = match name.as_str() {
-                "limit" => count(value).map(|sent| limit = sent),
-                "cursor" => place(value, account).map(|sent| from = Some(sent)),
-                "format" => form(value).map(|_| ()),
-                // Of the page whose link this is: `Call::customer` looks at it.
-                "session" => Ok(()),
-                _ => narrow(&mut filter, name, value, catalog),
-            };
-            if let Err(problem) = read {
-                return refuse(name, problem);
-            }
-            names.push(name);
-        }
-        Ok((filter, from, limit))
+        let mut fields = Fields::default();
+        let asked = listed(&mut fields, parameters, Some(account), catalog);
+        fields.finish(Some(asked)).map_err(Problem::from)
     }
 
     /// The parameters of the query, as they were sent.
@@ -66,42 +56,104 @@ impl Call<'_> {
         named.unwrap_or_else(|| Form::of(self.header("accept")))
     }
 
-    /// The days whose usage is asked for: from the first on, and before the second.
-    pub fn days(&self, now: Instant) -> Result<(Day, Day), Problem> {
-        const DAY: &str = "must be a day such as \"2026-11-23\"";
-        let refuse = |field: &str, problem| Err(Refusal::invalid(field, problem).into());
+    /// Whose usage is asked for, and of which days: from the first on, and before the second.
+    pub fn days(
+        &self,
+        account: Result<AccountId, AccountIdError>,
+        now: Instant,
+    ) -> Result<(AccountId, Day, Day), Problem> {
+        let mut fields = Fields::default();
+        let account = fields.checked("account", account);
+        let parameters: Vec<_> = self.query().collect();
         let (mut from, mut to) = (None, None);
-        for (name, value) in self.query() {
-            let asked = match &*name {
+        for (name, value) in once_each(&mut fields, &parameters) {
+            let asked = match name {
                 "from" => &mut from,
                 "to" => &mut to,
-                _ => return refuse(&name, "is unknown"),
+                _ => {
+                    fields.wrong_word(name, UNKNOWN, name, ["from", "to"]);
+                    continue;
+                }
             };
-            let Some(day) = Day::parse(&value) else { return refuse(&name, DAY) };
-            if asked.replace(day).is_some() {
-                return refuse(&name, "is repeated");
-            }
+            let day = Day::parse(value).ok_or("must be a day such as \"2026-11-23\"");
+            *asked = fields.checked(name, day);
         }
         let to = to.unwrap_or_else(|| Day::of(now).plus(1));
         let from = from.unwrap_or_else(|| to.minus(DAYS));
         match from.days()..to.days() {
-            days if days.is_empty() => refuse("to", "must be a day after from"),
-            days if days.len() > MOST_DAYS => refuse("from", "must be at most 366 days before to"),
-            _ => Ok((from, to)),
+            _ if fields.has_problem("from") || fields.has_problem("to") => {}
+            days if days.is_empty() => fields.wrong("to", "must be a day after from"),
+            days if days.len() > MOST_DAYS => {
+                fields.wrong("from", "must be at most 366 days before to");
+            }
+            _ => {}
         }
+        fields.finish(account.map(|account| (account, from, to))).map_err(Problem::from)
     }
 
     /// That the query asks for parked payments: there is no other listing.
     pub fn parked(&self) -> Result<(), Problem> {
-        let query = self.request.uri().query().unwrap_or_default();
-        let sent: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        match sent.iter().all(|(name, value)| name == "state" && value == "parked")
-            && sent.len() == 1
-        {
-            true => Ok(()),
-            false => Err(Refusal::invalid("state", "must be parked").into()),
+        let mut fields = Fields::default();
+        let parameters: Vec<_> = self.query().collect();
+        for (name, value) in once_each(&mut fields, &parameters) {
+            match name {
+                "state" if value == "parked" => {}
+                "state" => fields.wrong_word(name, PARKED, value, ["parked"]),
+                _ => fields.wrong_word(name, UNKNOWN, name, ["state"]),
+            }
+        }
+        if !parameters.iter().any(|(name, _)| name == "state") {
+            fields.wrong("state", PARKED);
+        }
+        fields.finish(Some(())).map_err(Problem::from)
+    }
+}
+
+/// What is said of a parameter that no route has, and of a listing of other payments.
+const UNKNOWN: &str = "is unknown";
+const PARKED: &str = "must be parked";
+
+/// The parameters as far as they are sent for the first time. The others are wrong.
+fn once_each<'a>(
+    fields: &mut Fields,
+    parameters: &'a [(String, String)],
+) -> Vec<(&'a str, &'a str)> {
+    let mut once: Vec<(&str, &str)> = Vec::new();
+    for (name, value) in parameters {
+        match once.iter().any(|(known, _)| known == name) {
+            true => fields.wrong(name, "is repeated"),
+            false => once.push((name, value)),
         }
     }
+    once
+}
+
+/// What the parameters of a listing ask for. None: of no account that a cursor could be of.
+fn listed(
+    fields: &mut Fields,
+    parameters: &[(String, String)],
+    account: Option<&AccountId>,
+    catalog: &Catalog,
+) -> (Filter, Option<From>, usize) {
+    let (mut filter, mut from, mut limit) = (Filter::default(), None, LIMIT);
+    for (name, value) in once_each(fields, parameters) {
+        match name {
+            "limit" => limit = fields.checked(name, count(value)).unwrap_or(LIMIT),
+            "cursor" => {
+                let place = account.map(|account| fields.checked(name, place(value, account)));
+                from = place.flatten();
+            }
+            "format" => {
+                if let Err(problem) = form(value) {
+                    fields.wrong_word(name, problem, value, ["json", "csv"]);
+                }
+            }
+            // Of the page whose link this is: `Call::customer` looks at it.
+            "session" => {}
+            _ => narrow(fields, &mut filter, name, value, catalog),
+        }
+    }
+    (filter, from, limit)
 }
 
 fn form(value: &str) -> Result<Form, &'static str> {
@@ -124,29 +176,30 @@ fn place(value: &str, account: &AccountId) -> Result<From, &'static str> {
 }
 
 /// Narrows a listing by one parameter of its query.
-fn narrow(
-    filter: &mut Filter,
-    name: &str,
-    value: &str,
-    catalog: &Catalog,
-) -> Result<(), &'static str> {
+fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, catalog: &Catalog) {
     const TIME: &str = "must be a time such as \"2026-11-23T00:00:00Z\"";
+    const NAMES: [&str; 8] = ["limit", "cursor", "format", "kind", "action", "user", "from", "to"];
     match name {
         "kind" => {
-            let kind = KINDS.into_iter().find(|kind| *kind == value);
-            filter.kind = Some(kind.ok_or("must be a kind of entry, such as \"debit\"")?);
+            filter.kind = KINDS.into_iter().find(|kind| *kind == value);
+            if filter.kind.is_none() {
+                let problem = "must be a kind of entry, such as \"debit\"";
+                fields.wrong_word(name, problem, value, KINDS);
+            }
         }
-        "action" => {
-            let action = catalog.actions.get(value).ok_or("is not in the catalog")?;
-            filter.action = Some(action.number);
-        }
+        "action" => match catalog.actions.get(value) {
+            Some(action) => filter.action = Some(action.number),
+            None => {
+                let known = catalog.actions.keys().map(String::as_str);
+                fields.wrong_word(name, "is not in the catalog", value, known);
+            }
+        },
         "user" => {
             let user = Some(value.to_owned()).filter(|user| !user.is_empty());
-            filter.user = Some(user.ok_or("must not be empty")?);
+            filter.user = fields.checked(name, user.ok_or("must not be empty"));
         }
-        "from" => filter.from = Some(Instant::parse(value).ok_or(TIME)?),
-        "to" => filter.to = Some(Instant::parse(value).ok_or(TIME)?),
-        _ => return Err("is unknown"),
+        "from" => filter.from = fields.checked(name, Instant::parse(value).ok_or(TIME)),
+        "to" => filter.to = fields.checked(name, Instant::parse(value).ok_or(TIME)),
+        _ => fields.wrong_word(name, UNKNOWN, name, NAMES),
     }
-    Ok(())
 }

@@ -10,12 +10,14 @@ pub mod ledger;
 mod line;
 mod listing;
 pub mod page;
+pub mod path;
 pub mod payment;
 pub mod price;
 mod problem;
 pub mod receipt;
 mod reply;
 pub mod request;
+pub mod routes;
 pub mod usage;
 
 pub use problem::Problem;

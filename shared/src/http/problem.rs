@@ -7,7 +7,7 @@ use crate::command::BatchFailure;
 use crate::config::Config;
 use crate::decide::{AWAITED, Fault};
 use crate::domain::account::{MOST_GRANTS, MOST_HOLDS, ORDER_GRANTS, Recharge};
-use crate::domain::refusal::{FieldProblem, HoldEnd};
+use crate::domain::refusal::HoldEnd;
 use crate::domain::{Credits, Refusal};
 use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
@@ -29,14 +29,16 @@ pub struct Problem {
     /// What else a reader may want to know, by name.
     more: Vec<(&'static str, Value)>,
     retry_after_s: Option<u32>,
+    /// Which methods the path has, for `Allow`.
+    allowed: Option<&'static str>,
     /// Whether buying credits would help.
     tops_up: bool,
 }
 
 impl Problem {
     fn new(status: u16, code: &'static str, title: &'static str, detail: String) -> Problem {
-        let (more, retry_after_s, tops_up) = (Vec::new(), None, false);
-        Problem { status, code, title, detail, more, retry_after_s, tops_up }
+        let (more, retry_after_s, allowed, tops_up) = (Vec::new(), None, None, false);
+        Problem { status, code, title, detail, more, retry_after_s, allowed, tops_up }
     }
 
     fn with(mut self, name: &'static str, value: impl serde::Serialize) -> Problem {
@@ -57,6 +59,13 @@ impl Problem {
         let back = self.more.iter().find(|(name, _)| *name == "return_url");
         (self.code == Refusal::SessionRequired { return_url: None }.code())
             .then(|| back.and_then(|(_, url)| url.as_str()))
+    }
+
+    /// The path has routes of other methods: those that `Allow` names.
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Problem {
+        let detail = format!("This path has other methods: {allowed}.");
+        let problem = Problem::new(405, "method_not_allowed", "Method not allowed", detail);
+        Problem { allowed: Some(allowed), ..problem }
     }
 
     pub(super) fn count(&self, metrics: &Metrics) {
@@ -118,6 +127,14 @@ impl Problem {
         }
     }
 
+    /// With what was probably meant, if something is near.
+    fn meaning(self, did_you_mean: Option<String>) -> Problem {
+        match did_you_mean {
+            Some(word) => self.with("did_you_mean", word),
+            None => self,
+        }
+    }
+
     /// With where to buy credits, if that would help.
     pub(super) fn located(self, config: &Config) -> Problem {
         match self.tops_up {
@@ -132,12 +149,12 @@ impl Problem {
         let new = |status, title, detail| Problem::new(status, code, title, detail);
         match refusal {
             Refusal::InvalidRequest { fields } => {
-                let named: Vec<_> =
-                    fields.iter().map(|f| format!("{} {}", f.field, f.problem)).collect();
+                let named: Vec<_> = fields.iter().map(ToString::to_string).collect();
                 new(400, "Invalid request", format!("{}.", named.join("; "))).with("fields", fields)
             }
-            Refusal::AccountNotFound => {
-                new(404, "Account not found", "There is no such account.".to_owned())
+            Refusal::AccountNotFound { account } => {
+                new(404, "Account not found", format!("There is no account {account}."))
+                    .with("account", account)
             }
             Refusal::OperationReused => {
                 let detail = "This key was used before, for another request.".to_owned();
@@ -148,11 +165,13 @@ impl Problem {
                               earlier answer was unknown, make a new key, by server_time.";
                 new(400, "Key ahead", detail.to_owned()).with("server_time", server_time)
             }
-            Refusal::UnknownAction { action } => {
-                new(422, "Unknown action", format!("The catalog has no action {action:?}."))
+            Refusal::UnknownAction { action, did_you_mean } => {
+                let detail = format!("The catalog has no action {action:?}.");
+                new(422, "Unknown action", detail).meaning(did_you_mean)
             }
-            Refusal::UnknownPlan { plan } => {
-                new(422, "Unknown plan", format!("The catalog has no plan {plan:?}."))
+            Refusal::UnknownPlan { plan, did_you_mean } => {
+                let detail = format!("The catalog has no plan {plan:?}.");
+                new(422, "Unknown plan", detail).meaning(did_you_mean)
             }
             Refusal::AccountFrozen { required, available } => {
                 let detail = "The account is frozen; its credits are kept.".to_owned();
@@ -220,8 +239,9 @@ impl Problem {
                 new(422, "Grant expired", format!("The grant would have expired at {expires_at}."))
             }
             Refusal::NoDebt => new(409, "No debt", "The account owes nothing.".to_owned()),
-            Refusal::UnknownPack { pack } => {
-                new(422, "Unknown pack", format!("The catalog sells no pack {pack:?}."))
+            Refusal::UnknownPack { pack, did_you_mean } => {
+                let detail = format!("The catalog sells no pack {pack:?}.");
+                new(422, "Unknown pack", detail).meaning(did_you_mean)
             }
             Refusal::CheckoutNotFound => {
                 new(404, "Checkout not found", "The account has no such checkout.".to_owned())
@@ -267,8 +287,11 @@ impl Problem {
                 let detail = format!("This session does not allow to {scope}.");
                 new(403, "Scope required", detail).with("scope", scope)
             }
-            Refusal::OriginRefused => {
-                let detail = "A page of this origin may not ask for this.".to_owned();
+            Refusal::OriginRefused { origin } => {
+                let detail = match origin {
+                    Some(origin) => format!("A page of {origin} may not ask for this."),
+                    None => "A page that asks for this has to say its origin.".to_owned(),
+                };
                 new(403, "Origin refused", detail)
             }
         }
@@ -325,6 +348,10 @@ impl Problem {
             Some(s) => response.header("retry-after", s),
             None => response,
         };
+        let response = match self.allowed {
+            Some(methods) => response.header("allow", methods),
+            None => response,
+        };
         response
             .body(Body::Text(Value::Object(body).to_string()))
             .expect("status and headers are valid")
@@ -363,13 +390,6 @@ impl From<BatchFailure> for Problem {
     /// Of one of its debits, by its place.
     fn from(failed: BatchFailure) -> Problem {
         match (failed.failure, failed.index) {
-            (Failure::Refusal(Refusal::InvalidRequest { fields }), Some(index)) => {
-                let named = fields.into_iter().map(|problem| FieldProblem {
-                    field: format!("debits[{index}].{}", problem.field),
-                    ..problem
-                });
-                Refusal::InvalidRequest { fields: named.collect() }.into()
-            }
             (Failure::Refusal(refusal), Some(index)) => {
                 Problem::refusal(refusal).with("index", index)
             }

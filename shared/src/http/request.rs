@@ -4,8 +4,8 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 use serde_json::Value;
 
-use super::Problem;
 use super::fields::Fields;
+use super::{Problem, path, routes};
 use crate::config::Config;
 use crate::decide::debit::Charge;
 use crate::decide::grant::GrantRequest;
@@ -14,6 +14,7 @@ use crate::decide::once;
 use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
 use crate::decide::refund::RefundRequest;
+use crate::domain::id::KeyError;
 use crate::domain::instant::Span;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
@@ -27,46 +28,63 @@ const USER_BYTES: usize = 64;
 const REFERENCE_BYTES: usize = 64;
 const REASON_BYTES: usize = 256;
 const NAME_BYTES: usize = 64;
-/// What a key in a body must be.
-const KEY: &str = "1 to 255 printable characters";
+/// Parts of a path, and fields of a body that stand for them.
+const ACCOUNT: &str = "account";
+const ID: &str = "id";
 /// One HTTP request with what is needed to answer what is wrong with it.
 pub struct Call<'a> {
     pub(super) request: &'a Request,
     pub(super) config: &'a Config,
-    pub(super) path: String,
+    /// Of the path, decoded.
+    parts: Vec<String>,
 }
+
+/// What an operation is about, with the key that it has from its caller.
+type Keyed<T> = (AccountId, Key, T);
 
 impl<'a> Call<'a> {
     pub fn new(request: &'a Request, config: &'a Config) -> Call<'a> {
-        Call { request, config, path: request.raw_http_path().to_owned() }
+        let path = request.raw_http_path();
+        let path = path.strip_prefix('/').unwrap_or(path);
+        Call { request, config, parts: path.split('/').map(path::decoded).collect() }
     }
 
     /// The method and the parts of the path: `("POST", ["v1", "accounts", "acme", "debits"])`.
     pub fn route(&self) -> (&str, Vec<&str>) {
-        let path = self.path.strip_prefix('/').unwrap_or(&self.path);
-        (self.request.method().as_str(), path.split('/').collect())
+        let parts = self.parts.iter().map(String::as_str);
+        (self.request.method().as_str(), parts.collect())
+    }
+
+    /// What is answered to a request that no arm of its function is for.
+    pub fn no_route(&self) -> Problem {
+        let (method, parts) = self.route();
+        match routes::allowed(&parts) {
+            Some(allowed) if allowed.split(", ").all(|known| known != method) => {
+                Problem::method_not_allowed(allowed)
+            }
+            _ => Problem::no_route(),
+        }
     }
 
     pub fn account(&self, part: &str) -> Result<AccountId, Problem> {
-        part.parse().map_err(|e: crate::domain::id::AccountIdError| {
-            Refusal::invalid("account", e.to_string()).into()
-        })
+        let mut fields = Fields::default();
+        let account = fields.checked(ACCOUNT, part.parse::<AccountId>());
+        fields.finish(account).map_err(Problem::from)
     }
 
     /// The idempotency key. Required, never optional.
-    pub fn key(&self) -> Result<Key, Problem> {
+    fn key(&self, fields: &mut Fields) -> Option<Key> {
         const HEADER: &str = "Idempotency-Key";
-        let refuse = |problem: &str| Err(Refusal::invalid(HEADER, problem).into());
         let mut sent = self.request.headers().get_all(HEADER).iter();
-        let (first, second) = (sent.next(), sent.next());
-        match (first, second) {
-            (None, _) => refuse("is required: a header that names this operation for ever"),
-            (Some(_), Some(_)) => refuse("is repeated"),
-            (Some(key), None) => match key.to_str().unwrap_or_default().parse() {
-                Ok(key) => Ok(key),
-                Err(e) => refuse(&crate::domain::id::KeyError::to_string(&e)),
-            },
-        }
+        let key = match (sent.next(), sent.next()) {
+            (None, _) => Err("is required: a header that names this operation for ever".to_owned()),
+            (Some(_), Some(_)) => Err("is repeated".to_owned()),
+            (Some(key), None) => {
+                let key = key.to_str().unwrap_or_default().parse();
+                key.map_err(|problem: KeyError| problem.to_string())
+            }
+        };
+        fields.checked(HEADER, key)
     }
 
     /// The value of a header that was sent once.
@@ -86,15 +104,25 @@ impl<'a> Call<'a> {
 
     /// The id of an operation that came before, from the route: as its receipt shows it.
     pub fn operation(&self, part: &str) -> Result<OperationId, Problem> {
-        let id = OperationId::parse(part);
-        id.ok_or_else(|| Refusal::invalid("id", "must be the id of a receipt").into())
+        let mut fields = Fields::default();
+        let id = fields.checked(ID, operation(part));
+        fields.finish(id).map_err(Problem::from)
     }
 
-    pub fn debit(&self, account: AccountId) -> Result<Asked, Problem> {
+    pub fn debit(&self, account: &str) -> Result<(Key, Asked), Problem> {
         self.ask(account, |fields| charge(fields).map(Ask::Debit))
     }
 
-    pub fn hold(&self, account: AccountId) -> Result<Asked, Problem> {
+    /// A debit that is not to happen: it has no key.
+    pub fn quote(&self, account: &str) -> Result<Asked, Problem> {
+        let mut fields = self.fields()?;
+        let account = fields.checked(ACCOUNT, account.parse());
+        let wanted = wanted(&mut fields, |fields| charge(fields).map(Ask::Debit));
+        let asked = account.zip(wanted).map(|(account, wanted)| wanted.of(account));
+        fields.finish(asked).map_err(Problem::from)
+    }
+
+    pub fn hold(&self, account: &str) -> Result<(Key, Asked), Problem> {
         self.ask(account, |fields| {
             let life = life(fields);
             let (charge, life) = (charge(fields)?, life.unwrap_or(USUAL_LIFE));
@@ -102,110 +130,117 @@ impl<'a> Call<'a> {
         })
     }
 
-    pub fn capture(&self, account: AccountId, hold: OperationId) -> Result<Asked, Problem> {
+    pub fn capture(&self, account: &str, hold: &str) -> Result<(Key, Asked), Problem> {
         self.ask(account, |fields| {
+            let hold = fields.checked(ID, operation(hold));
             let ends = fields.flag("final").unwrap_or(true);
-            Some(Ask::Capture { hold, part: part(fields)?, ends })
+            let part = part(fields);
+            Some(Ask::Capture { hold: hold?, part: part?, ends })
         })
     }
 
-    pub fn release(&self, account: AccountId, hold: OperationId) -> Result<Asked, Problem> {
-        self.ask(account, |_| Some(Ask::Release { hold }))
-    }
-
-    pub fn extend(&self, account: AccountId, hold: OperationId) -> Result<Asked, Problem> {
+    pub fn release(&self, account: &str, hold: &str) -> Result<(Key, Asked), Problem> {
         self.ask(account, |fields| {
-            let life = life(fields);
-            let life = fields.required("expires_in_s", life)?;
-            Some(Ask::Extend { hold, life })
+            fields.checked(ID, operation(hold)).map(|hold| Ask::Release { hold })
         })
     }
 
-    pub fn refund(&self, debit: OperationId) -> Result<RefundRequest, Problem> {
-        let mut fields = self.fields()?;
-        let credits = fields.credits("credits");
-        let credits = fields.required("credits", credits);
-        let reason = fields.text("reason", REASON_BYTES);
-        let reason = fields.required("reason", reason);
-        let reference = fields.text("reference", REFERENCE_BYTES);
-        let both = credits.zip(reason);
-        let request =
-            both.map(|(credits, reason)| RefundRequest { debit, credits, reason, reference });
-        fields.finish(request).map_err(Problem::from)
+    pub fn extend(&self, account: &str, hold: &str) -> Result<(Key, Asked), Problem> {
+        self.ask(account, |fields| {
+            let (hold, life) = (fields.checked(ID, operation(hold)), life(fields));
+            let life = fields.required("expires_in_s", life);
+            Some(Ask::Extend { hold: hold?, life: life? })
+        })
+    }
+
+    pub fn refund(&self, account: &str, debit: &str) -> Result<Keyed<RefundRequest>, Problem> {
+        self.keyed(account, |fields| {
+            let debit = fields.checked(ID, operation(debit));
+            let credits = fields.credits("credits");
+            let credits = fields.required("credits", credits);
+            let reason = reason(fields);
+            let reference = fields.text("reference", REFERENCE_BYTES);
+            Some(RefundRequest { debit: debit?, credits: credits?, reason: reason?, reference })
+        })
     }
 
     /// The debits of a batch, each with its key.
-    pub fn batch(&self, account: &AccountId) -> Result<Vec<(Key, Asked)>, Problem> {
+    pub fn batch(&self, account: &str) -> Result<(AccountId, Vec<(Key, Asked)>), Problem> {
         let mut fields = self.fields()?;
-        let mode = fields
-            .parsed("mode", "\"all_or_nothing\"", |mode| (mode == "all_or_nothing").then_some(()));
+        let account = fields.checked(ACCOUNT, account.parse::<AccountId>());
+        let mode = fields.choice("mode", &["all_or_nothing"], |mode| mode);
         let mode = fields.required("mode", mode);
         let debits = fields.objects("debits", once::MOST_DEBITS, |fields| {
-            let key = fields.parsed("id", KEY, |text| text.parse::<Key>().ok());
-            let key = fields.required("id", key);
-            let account = Some(account.clone());
-            key.zip(asked(fields, account, |fields| charge(fields).map(Ask::Debit)))
+            (key(fields), wanted(fields, |fields| charge(fields).map(Ask::Debit)))
         });
-        if let Some(debits) = &debits {
-            for (place, (key, _)) in debits.iter().enumerate() {
-                if debits[..place].iter().any(|(other, _)| other == key) {
-                    fields.wrong(&format!("debits[{place}].id"), "is repeated");
-                }
+        let debits = fields.required("debits", debits).unwrap_or_default();
+        let keys: Vec<_> =
+            debits.iter().map(|debit| debit.as_ref().and_then(|(key, _)| key.as_ref())).collect();
+        for place in 0..keys.len() {
+            if keys[place].is_some() && keys[..place].contains(&keys[place]) {
+                fields.wrong(&format!("debits[{place}].id"), "is repeated");
             }
         }
-        let debits = fields.required("debits", debits);
-        let batch = mode.and(debits);
+        let debits = debits.into_iter().map(|debit| debit.and_then(|(key, asked)| key.zip(asked)));
+        let debits = debits.collect::<Option<Vec<_>>>();
+        let batch = mode.and(account).zip(debits).map(|(account, debits)| {
+            let of = |(key, wanted): (Key, Wanted)| (key, wanted.of(account.clone()));
+            let debits = debits.into_iter().map(of).collect();
+            (account, debits)
+        });
         fields.finish(batch).map_err(Problem::from)
     }
 
     /// A request of a service: what it asks, who it is for and what for.
     fn ask(
         &self,
-        account: AccountId,
+        account: &str,
         ask: impl FnOnce(&mut Fields) -> Option<Ask>,
-    ) -> Result<Asked, Problem> {
-        let mut fields = self.fields()?;
-        let asked = asked(&mut fields, Some(account), ask);
-        fields.finish(asked).map_err(Problem::from)
+    ) -> Result<(Key, Asked), Problem> {
+        let (account, key, wanted) = self.keyed(account, |fields| wanted(fields, ask))?;
+        Ok((key, wanted.of(account)))
     }
 
-    pub fn plan(&self) -> Result<PlanRequest, Problem> {
+    /// What `read` makes of the body, for the account of the path and under the key of the header.
+    /// What is wrong with any of them is said at once.
+    fn keyed<T>(
+        &self,
+        account: &str,
+        read: impl FnOnce(&mut Fields) -> Option<T>,
+    ) -> Result<Keyed<T>, Problem> {
         let mut fields = self.fields()?;
-        let plan = fields.text("plan", NAME_BYTES);
-        let plan = fields.required("plan", plan);
-        let statuses = "\"active\", \"past_due\" or \"canceled\"";
-        let status = fields.parsed("status", statuses, |text| {
-            Status::ALL.into_iter().find(|status| status.name() == text)
-        });
-        let anchor = fields
-            .parsed("anchor", "a day such as \"2026-01-31\"", |text| Day::parse(text).map(Anchor));
-        let restart = fields.flag("restart").unwrap_or(false);
-        let request = plan.map(|plan| PlanRequest { plan, status, anchor, restart });
-        fields.finish(request).map_err(Problem::from)
+        let account = fields.checked(ACCOUNT, account.parse());
+        let key = self.key(&mut fields);
+        let read = read(&mut fields);
+        let keyed = account.zip(key).zip(read).map(|((account, key), read)| (account, key, read));
+        fields.finish(keyed).map_err(Problem::from)
     }
 
-    pub fn grant(&self) -> Result<GrantRequest, Problem> {
-        let mut fields = self.fields()?;
-        let credits = fields.credits("credits");
-        let credits = fields.required("credits", credits);
-        let reason = fields.text("reason", REASON_BYTES);
-        let reason = fields.required("reason", reason);
-        let kinds = [GrantKind::Manual, GrantKind::Promotional];
-        let kind = fields.parsed("kind", "\"manual\" or \"promotional\"", |text| {
-            kinds.into_iter().find(|kind| kind.name() == text)
-        });
-        let kind = kind.unwrap_or(GrantKind::Manual);
-        let reference = fields.text("reference", REFERENCE_BYTES);
-        let expires_at = fields.instant("expires_at");
-        let both = credits.zip(reason);
-        let request = both.map(|(credits, reason)| GrantRequest {
-            credits,
-            reason,
-            kind,
-            reference,
-            expires_at,
-        });
-        fields.finish(request).map_err(Problem::from)
+    pub fn plan(&self, account: &str) -> Result<Keyed<PlanRequest>, Problem> {
+        self.keyed(account, |fields| {
+            let plan = fields.text("plan", NAME_BYTES);
+            let plan = fields.required("plan", plan);
+            let status = fields.choice("status", &Status::ALL, Status::name);
+            let day = "a day such as \"2026-01-31\"";
+            let anchor = fields.parsed("anchor", day, |text| Day::parse(text).map(Anchor));
+            let restart = fields.flag("restart").unwrap_or(false);
+            Some(PlanRequest { plan: plan?, status, anchor, restart })
+        })
+    }
+
+    pub fn grant(&self, account: &str) -> Result<Keyed<GrantRequest>, Problem> {
+        self.keyed(account, |fields| {
+            let credits = fields.credits("credits");
+            let credits = fields.required("credits", credits);
+            let reason = reason(fields);
+            let kinds = [GrantKind::Manual, GrantKind::Promotional];
+            let kind = fields.choice("kind", &kinds, GrantKind::name);
+            let kind = kind.unwrap_or(GrantKind::Manual);
+            let reference = fields.text("reference", REFERENCE_BYTES);
+            let expires_at = fields.instant("expires_at");
+            let (credits, reason) = (credits?, reason?);
+            Some(GrantRequest { credits, reason, kind, reference, expires_at })
+        })
     }
 
     /// What Stripe sent, byte by byte: its signature is of these.
@@ -217,28 +252,33 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The pack that a customer wants.
-    pub fn pack(&self) -> Result<String, Problem> {
+    /// The pack that a customer wants, and the key of the order.
+    pub fn pack(&self) -> Result<(Key, String), Problem> {
         let mut fields = self.fields()?;
+        let key = self.key(&mut fields);
         let pack = fields.text("pack", NAME_BYTES);
         let pack = fields.required("pack", pack);
-        fields.finish(pack).map_err(Problem::from)
+        fields.finish(key.zip(pack)).map_err(Problem::from)
     }
 
-    /// The reason that an operator gives for freezing or thawing.
+    /// The reason that an operator gives for what is done to an account.
+    pub fn reasoned(&self, account: &str) -> Result<Keyed<String>, Problem> {
+        self.keyed(account, reason)
+    }
+
+    /// The reason that an operator gives for a decision.
     pub fn reason(&self) -> Result<String, Problem> {
         let mut fields = self.fields()?;
-        let reason = fields.text("reason", REASON_BYTES);
-        let reason = fields.required("reason", reason);
+        let reason = reason(&mut fields);
         fields.finish(reason).map_err(Problem::from)
     }
 
     pub(super) fn fields(&self) -> Result<Fields, Problem> {
         let body: &[u8] = self.request.body();
-        if body.len() > MOST_BYTES {
-            return Err(Problem::too_large(MOST_BYTES));
+        match body.len() > MOST_BYTES {
+            true => Err(Problem::too_large(MOST_BYTES)),
+            false => Ok(Fields::parse(body)),
         }
-        Fields::parse(body).map_err(Problem::from)
     }
 }
 
@@ -248,24 +288,48 @@ impl<'a> Call<'a> {
 /// # Errors
 /// [`Refusal::InvalidRequest`] naming every field that is wrong.
 pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
-    let mut fields = Fields::parse(payload.to_string().as_bytes())?;
-    let account = fields.parsed("account", "an account's id", |text| text.parse().ok());
-    let account = fields.required("account", account);
-    let key = fields.parsed("id", KEY, |text| text.parse().ok());
-    let key = fields.required("id", key);
-    let debit = asked(&mut fields, account, |fields| charge(fields).map(Ask::Debit));
-    fields.finish(key.zip(debit))
+    let mut fields = Fields::parse(payload.to_string().as_bytes());
+    let account = fields.read(ACCOUNT);
+    let (account, key) = (fields.required(ACCOUNT, account), key(&mut fields));
+    let wanted = wanted(&mut fields, |fields| charge(fields).map(Ask::Debit));
+    let asked = account.zip(wanted).map(|(account, wanted)| wanted.of(account));
+    fields.finish(key.zip(asked))
 }
 
-fn asked(
-    fields: &mut Fields,
-    account: Option<AccountId>,
-    ask: impl FnOnce(&mut Fields) -> Option<Ask>,
-) -> Option<Asked> {
+/// What a service asks, who it is for and what for; of whichever account.
+struct Wanted {
+    ask: Ask,
+    user: Option<String>,
+    reference: Option<String>,
+}
+
+impl Wanted {
+    fn of(self, account: AccountId) -> Asked {
+        let Wanted { ask, user, reference } = self;
+        Asked { account, ask, user, reference }
+    }
+}
+
+fn wanted(fields: &mut Fields, ask: impl FnOnce(&mut Fields) -> Option<Ask>) -> Option<Wanted> {
     let user = fields.text("user", USER_BYTES);
     let reference = fields.text("reference", REFERENCE_BYTES);
-    let ask = ask(fields)?;
-    Some(Asked { account: account?, ask, user, reference })
+    Some(Wanted { ask: ask(fields)?, user, reference })
+}
+
+/// The key of a debit in a body.
+fn key(fields: &mut Fields) -> Option<Key> {
+    let key = fields.read(ID);
+    fields.required(ID, key)
+}
+
+fn reason(fields: &mut Fields) -> Option<String> {
+    let reason = fields.text("reason", REASON_BYTES);
+    fields.required("reason", reason)
+}
+
+/// The id of an operation in a path.
+fn operation(part: &str) -> Result<OperationId, &'static str> {
+    OperationId::parse(part).ok_or("must be the id of a receipt")
 }
 
 /// How long a hold is to live.
@@ -277,18 +341,17 @@ fn life(fields: &mut Fields) -> Option<Span> {
 
 /// What of a hold is captured: a quantity of its action, or credits; never both, never neither.
 fn part(fields: &mut Fields) -> Option<Part> {
+    let sent = (fields.sent("quantity"), fields.sent("credits"));
     let (quantity, credits) = (fields.quantity("quantity"), fields.credits_or_none("credits"));
-    match (quantity, credits) {
-        (Some(quantity), None) => Some(Part::Quantity(quantity)),
-        (None, Some(credits)) => Some(Part::Credits(credits)),
-        (Some(_), Some(_)) => {
+    match sent {
+        (true, false) => quantity.map(Part::Quantity),
+        (false, true) => credits.map(Part::Credits),
+        (true, true) => {
             fields.wrong("credits", "excludes quantity");
             None
         }
-        (None, None) => {
-            if !["quantity", "credits"].iter().any(|field| fields.has_problem(field)) {
-                fields.wrong("quantity", "is required; or credits instead");
-            }
+        (false, false) => {
+            fields.missing("quantity", "is required; or credits instead");
             None
         }
     }
@@ -296,26 +359,23 @@ fn part(fields: &mut Fields) -> Option<Part> {
 
 /// What is to be paid: an action with its quantity, or credits; never both, never neither.
 fn charge(fields: &mut Fields) -> Option<Charge> {
+    let sent = (fields.sent("action") || fields.sent("quantity"), fields.sent("credits"));
     let action = fields.text("action", NAME_BYTES);
     let quantity = fields.quantity("quantity");
     let credits = fields.credits("credits");
-    match (action, quantity, credits) {
-        (Some(action), Some(quantity), None) => Some(Charge::Action { action, quantity }),
-        (None, None, Some(credits)) => Some(Charge::Credits(credits)),
-        (None, None, None) => {
-            let wrong = ["action", "quantity", "credits"].iter().any(|f| fields.has_problem(f));
-            if !wrong {
-                fields.wrong("action", "is required, with quantity; or credits instead");
-            }
-            None
+    match sent {
+        (true, false) => {
+            let action = fields.required("action", action);
+            let quantity = fields.required("quantity", quantity);
+            Some(Charge::Action { action: action?, quantity: quantity? })
         }
-        (action, quantity, None) => {
-            fields.required("action", action);
-            fields.required("quantity", quantity);
-            None
-        }
-        (_, _, Some(_)) => {
+        (false, true) => credits.map(Charge::Credits),
+        (true, true) => {
             fields.wrong("credits", "excludes action and quantity");
+            None
+        }
+        (false, false) => {
+            fields.missing("action", "is required, with quantity; or credits instead");
             None
         }
     }

@@ -17,7 +17,7 @@ use crate::world::World;
 /// # Errors
 /// [`Refusal::AccountNotFound`], or what the store says.
 pub async fn account(world: &World, id: &AccountId) -> Result<Loaded, Failure> {
-    world.store.account(id).await?.ok_or(Failure::Refusal(Refusal::AccountNotFound))
+    world.store.account(id).await?.ok_or_else(|| Refusal::no_account(id).into())
 }
 
 /// An account brought up to the instant at which it was read.

@@ -36,7 +36,7 @@ pub async fn usage(
     for _ in 0..TRIES {
         match try_usage(&world.store, account, from, to).await? {
             Read::Days(days) => return Ok(days),
-            Read::NoAccount => return Err(Refusal::AccountNotFound.into()),
+            Read::NoAccount => return Err(Refusal::no_account(account).into()),
             Read::Raced => {}
         }
     }

@@ -35,6 +35,9 @@ pub struct Parked {
     pub problem: String,
 }
 
+/// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
+const MOST_KEY_BYTES: usize = 2048;
+
 impl Store {
     pub async fn order(&self, id: OperationId) -> Stored<Option<Order>> {
         let item = self.ledger_item(&order_key(id), ledger::ORDER).await?;
@@ -58,8 +61,11 @@ impl Store {
 
     /// An event that was kept because it could not be read, and whether it was decided about.
     pub async fn event(&self, id: &str) -> Stored<Option<(UnreadEvent, bool)>> {
-        let item = self.ledger_item(&event_key(id), ledger::EVENT).await?;
-        let Some(item) = item else { return Ok(None) };
+        let key = event_key(id);
+        if key.len() > MOST_KEY_BYTES {
+            return Ok(None);
+        }
+        let Some(item) = self.ledger_item(&key, ledger::EVENT).await? else { return Ok(None) };
         let row = Attributes::of("ledger", &item);
         let event = UnreadEvent {
             id: id.to_owned(),

@@ -185,20 +185,23 @@ fn word(text: &str) -> &str {
     }
 }
 
-/// The error without the value that it is about, which may be anything: it is logged, and shown to
-/// operators. `invalid type: string "4242", expected u64` is told as `invalid type, expected u64`.
+/// The error in our own words and without the value that it is about, which may be anything: it is
+/// logged, and shown to operators. `invalid type: string "4242", expected u64` is told as `a value is
+/// not u64`.
 fn without_value(error: serde_json::Error) -> serde_json::Error {
+    let own = |text: String| serde::de::Error::custom(text);
+    if error.is_syntax() || error.is_eof() {
+        let (line, column) = (error.line(), error.column());
+        return own(format!("it cannot be read as JSON, see line {line}, column {column}"));
+    }
     let text = error.to_string();
     let expected = text.rsplit_once(", expected ").map(|(_, expected)| expected);
     let quoting = ["invalid type", "invalid value", "invalid length", "unknown variant"];
-    let quoting = quoting.iter().find(|words| text.starts_with(**words));
-    match (quoting, expected) {
-        (Some(words), Some(expected)) => {
-            serde::de::Error::custom(format!("{words}, expected {expected}"))
-        }
-        (Some(words), None) => serde::de::Error::custom(*words),
-        // Of a missing or repeated field its name, of bytes that are no JSON the place.
-        (None, _) => error,
+    match (quoting.iter().any(|words| text.starts_with(*words)), expected) {
+        (true, Some(expected)) => own(format!("a value is not {expected}")),
+        (true, None) => own("a value is not what it must be".to_owned()),
+        // Of a missing or repeated field its name.
+        (false, _) => error,
     }
 }
 

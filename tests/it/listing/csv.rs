@@ -13,8 +13,9 @@ async fn assert_same(stack: &Stack, query: &str, limit: usize) {
         let path = format!("{LEDGER}?limit={limit}{query}{cursor}");
         let (listing, table) = (stack.get(&path).await, get(stack, &path, "text/csv").await);
         assert_eq!(table.status, 200, "{table:?}");
-        assert_eq!(table.headers["content-type"], "text/csv");
+        assert_eq!(table.headers["content-type"], "text/csv; charset=utf-8");
         assert_eq!(table.headers["cache-control"], "no-store");
+        assert!(table.text("").starts_with("\u{FEFF}seq,"), "{table:?}");
         let mut rows = rows(table.text("")).into_iter();
         let columns = rows.next().expect("a header row");
         let entries = listing.body["entries"].as_array().expect("entries").iter();
@@ -72,14 +73,52 @@ async fn no_cell_of_a_caller_is_a_formula() {
     assert_same(&stack, "", 1).await;
 }
 
+/// What a spreadsheet begins a cell with: after a `;` too, where numbers have a comma, and whatever
+/// stands before it without being seen.
+#[tokio::test]
+async fn no_part_of_a_cell_is_a_formula_in_any_country() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    let cases = [
+        ("late;=1+1", "late;'=1+1"),
+        ("a;b;-2;c", "a;b;'-2;c"),
+        ("a;\"=1\"", "a;'\"=1\""),
+        (" =1", "' =1"),
+        ("\u{A0}@SUM(A1)", "'\u{A0}@SUM(A1)"),
+        ("\u{3000}+1", "'\u{3000}+1"),
+        ("\u{200B}\u{FEFF}-1", "'\u{200B}\u{FEFF}-1"),
+        ("a; \u{2003}=1", "a;' \u{2003}=1"),
+        ("＝1＋1", "'＝1＋1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("a;＠SUM", "a;'＠SUM"),
+        // What is none stays as it was.
+        ("1=1; 2-1", "1=1; 2-1"),
+        ("\"=1\" he said", "'\"=1\" he said"),
+        ("(=1); 'x'", "(=1); 'x'"),
+        ("été; ＝", "été;' ＝"),
+    ];
+    for (n, (reason, _)) in cases.iter().enumerate() {
+        let body = json!({ "credits": "1", "reason": reason }).to_string();
+        let granted = stack.post("/v1/accounts/acme/grants", &format!("{n}"), &body).await;
+        assert_eq!(granted.status, 201, "{granted:?}");
+    }
+    let table = get(&stack, &format!("{LEDGER}?kind=granted&limit=200"), "text/csv").await;
+    let rows = rows(table.text(""));
+    let place = rows[0].iter().position(|name| name == "reason").expect("a column");
+    let said: Vec<&str> = rows[1..].iter().rev().map(|row| row[place].as_str()).collect();
+    assert_eq!(said, cases.map(|(_, said)| said));
+}
+
 #[tokio::test]
 async fn csv_comes_to_whom_asks_for_it() {
+    const CSV: &str = "text/csv; charset=utf-8";
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for (accept, expected) in [
-        ("text/csv", "text/csv"),
-        ("Text/CSV; charset=utf-8, */*;q=0.1", "text/csv"),
-        ("text/csv, application/json", "text/csv"),
+        ("text/csv", CSV),
+        ("Text/CSV; charset=utf-8, */*;q=0.1", CSV),
+        ("text/csv, application/json", CSV),
         ("application/json, text/csv;q=0.5", "application/json"),
         ("*/*", "application/json"),
         ("text/html", "application/json"),

@@ -25,11 +25,11 @@ pub(super) async fn debit_24(stack: &Stack) {
     assert_eq!(done.status, 201, "{done:?}");
 }
 
-/// The rows of a CSV as RFC 4180 has them, the header row first.
+/// The rows of a CSV as RFC 4180 has them, the header row first, after the mark of UTF-8.
 pub(super) fn rows(text: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
     let mut quoted = false;
-    let mut chars = text.chars().peekable();
+    let mut chars = text.trim_start_matches('\u{FEFF}').chars().peekable();
     while let Some(c) = chars.next() {
         match c {
             '"' if quoted && chars.next_if_eq(&'"').is_some() => cell.push('"'),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use local::template::Template;
+use shared::http::routes::ROUTES;
 
 use crate::support::contract;
 use crate::support::{Stack, request};
@@ -256,6 +257,11 @@ async fn routes_are_the_same_in_template_code_and_contract() {
     let in_contract: BTreeSet<String> =
         operations.iter().map(|(route, _)| name(&route.method, &route.path)).collect();
     assert_eq!(in_template, in_contract);
+    let allowed = |(path, methods): &(&str, &str)| -> Vec<String> {
+        methods.split(", ").map(|method| name(method, path)).collect()
+    };
+    let in_allow: BTreeSet<String> = ROUTES.iter().flat_map(allowed).collect();
+    assert_eq!(in_template, in_allow, "shared/src/http/routes.rs");
     // In the code: no route of the template is answered with "no such route".
     let stack = Stack::noon().await;
     for route in routes {

@@ -234,7 +234,7 @@ async fn operate(
         Deed::Plan { plan, anchor } => {
             let request = plan_request(plan, anchor);
             receipted(request.content(), &|before, now, id| {
-                let before = before.ok_or(Refusal::AccountNotFound)?;
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
                 plan::change(before, &request, id, catalog, None, now)
             })
             .await
@@ -242,7 +242,7 @@ async fn operate(
         Deed::Freeze | Deed::Unfreeze => {
             let frozen = matches!(deed, Deed::Freeze);
             receipted(plan::freeze_content(frozen, reason), &|before, now, id| {
-                let before = before.ok_or(Refusal::AccountNotFound)?;
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
                 Ok(Made::Change(plan::freeze(before, frozen, reason, id, catalog, None, now)))
             })
             .await
@@ -256,14 +256,14 @@ async fn operate(
                 expires_at: until,
             };
             receipted(request.content(), &|before, now, id| {
-                let before = before.ok_or(Refusal::AccountNotFound)?;
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
                 grant::change(before, &request, id, catalog, None, now).map(Made::Change)
             })
             .await
         }
         Deed::Waive => {
             receipted(payment::waive_content(reason), &|before, now, id| {
-                let before = before.ok_or(Refusal::AccountNotFound)?;
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
                 payment::waive(before, reason, id, catalog, None, now).map(Made::Change)
             })
             .await

@@ -134,7 +134,7 @@ async fn a_customer_goes_back_to_an_origin_of_the_list_only() {
     for (body, field) in [
         (r#"{"return_url":"https://app.example.com/"}"#.to_owned(), "subject"),
         (format!(r#"{{"subject":"ada","return_url":"{long}"}}"#), "return_url"),
-        (BODY.replace('}', r#","scopes":["admin"]}"#), "scopes"),
+        (BODY.replace('}', r#","scopes":["view","admin"]}"#), "scopes[1]"),
         (BODY.replace('}', r#","scopes":"buy"}"#), "scopes"),
         (BODY.replace('}', r#","expires_in_s":3601}"#), "expires_in_s"),
         (BODY.replace('}', r#","account":"open"}"#), "account"),

@@ -42,7 +42,9 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
     let operations = operations();
     let Some((_, operation)) = operations.iter().find(|(route, _)| route.matches(method, path))
     else {
-        assert_eq!(answer.status, 404, "{method} {path} is not in the contract: {answer:?}");
+        let known = operations.iter().any(|(route, _)| route.matches(&route.method, path));
+        let expected = if known { 405 } else { 404 };
+        assert_eq!(answer.status, expected, "{method} {path} is not in the contract: {answer:?}");
         return;
     };
     let response = &operation["responses"][answer.status.to_string()];
@@ -82,6 +84,9 @@ pub fn fits(schema: &'static Value, value: &Value, at: &str) -> Result<(), Strin
         && !values.contains(value)
     {
         return wrong("is not one of the values");
+    }
+    if schema.get("not").is_some_and(|not| fits(not, value, at).is_ok()) {
+        return wrong("is what it must not be");
     }
     for word in ["oneOf", "anyOf"] {
         if let Some(choices) = schema.get(word).and_then(Value::as_array) {

@@ -32,6 +32,7 @@ use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::domain::instant::Span;
 use shared::domain::{Instant, OperationId};
+use shared::http::path;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
 use shared::world::World;
@@ -267,7 +268,7 @@ impl Stack {
 
     pub async fn open(&self, account: &str, plan: &str) -> Answer {
         let body = format!(r#"{{"plan":"{plan}"}}"#);
-        let path = format!("/v1/accounts/{account}");
+        let path = of(account, "");
         let opened =
             self.send(request("PUT", &path, Some(&format!("open-{account}")), &body)).await;
         assert_eq!(opened.status, 201, "{opened:?}");
@@ -276,27 +277,27 @@ impl Stack {
 
     pub async fn grant(&self, account: &str, key: &str, credits: &str) -> Answer {
         let body = format!(r#"{{"credits":"{credits}","reason":"test"}}"#);
-        self.post(&format!("/v1/accounts/{account}/grants"), key, &body).await
+        self.post(&of(account, "/grants"), key, &body).await
     }
 
     /// A grant that ends.
     pub async fn grant_until(&self, account: &str, key: &str, credits: &str, end: &str) -> Answer {
         let body = format!(r#"{{"credits":"{credits}","reason":"test","expires_at":"{end}"}}"#);
-        self.post(&format!("/v1/accounts/{account}/grants"), key, &body).await
+        self.post(&of(account, "/grants"), key, &body).await
     }
 
     pub async fn debit(&self, account: &str, key: &str, credits: &str) -> Answer {
         let body = format!(r#"{{"credits":"{credits}"}}"#);
-        self.post(&format!("/v1/accounts/{account}/debits"), key, &body).await
+        self.post(&of(account, "/debits"), key, &body).await
     }
 
     pub async fn action(&self, account: &str, key: &str, action: &str, quantity: u64) -> Answer {
         let body = format!(r#"{{"action":"{action}","quantity":{quantity}}}"#);
-        self.post(&format!("/v1/accounts/{account}/debits"), key, &body).await
+        self.post(&of(account, "/debits"), key, &body).await
     }
 
     pub async fn balance(&self, account: &str) -> Answer {
-        self.send(request("GET", &format!("/v1/accounts/{account}/balance"), None, "")).await
+        self.send(request("GET", &of(account, "/balance"), None, "")).await
     }
 
     /// A new operation id, dated `age_ms` ago.
@@ -304,6 +305,11 @@ impl Stack {
         let now = Instant::from_ms(self.world().clock.now().ms() - age_ms);
         self.world().entropy.mint(now)
     }
+}
+
+/// The address of a route of an account, whatever it is called.
+pub fn of(account: &str, route: &str) -> String {
+    format!("/v1/accounts/{}{route}", path::encoded(account))
 }
 
 pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> http::Request<Body> {
@@ -323,7 +329,7 @@ pub async fn ledger(functions: &Functions, account: &str) -> Result<Vec<Value>, 
     let mut entries = Vec::new();
     let mut cursor = String::new();
     loop {
-        let path = format!("/v1/accounts/{account}/ledger?limit=200{cursor}");
+        let path = of(account, &format!("/ledger?limit=200{cursor}"));
         let listing = answer(functions.answer(request("GET", &path, None, "")).await);
         if listing.status != 200 {
             return Err(format!("GET {path}: {listing:?}"));

@@ -6,7 +6,7 @@ use shared::secrets::Secret;
 use shared::stripe::Stripe;
 use tokio::net::TcpListener;
 
-use super::{Answer, PRODUCT, Stack, answer, contract, request};
+use super::{Answer, PRODUCT, Stack, answer, contract, of, request};
 
 /// A stack in memory and the Stripe beside it. What Stripe has to say waits until it is delivered.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ impl Shop {
     pub async fn token(&self, account: &str, scopes: &str) -> String {
         let body =
             format!(r#"{{"subject":"ada","scopes":[{scopes}],"return_url":"{PRODUCT}/credits"}}"#);
-        let path = format!("/v1/accounts/{account}/sessions");
+        let path = of(account, "/sessions");
         self.stack.send(request("POST", &path, None, &body)).await.text("/token").to_owned()
     }
 

@@ -1,0 +1,19 @@
+//! What somebody probably meant: of the words that are known, the one nearest to what was sent.
+
+/// The longest word that is looked at, in bytes: no name of a catalog and no field is longer.
+const LONGEST: usize = 64;
+
+/// The word of `known` that `sent` becomes with the fewest letters changed, added, left out or swapped,
+/// whatever their case: at most one in three of its letters, and one of a shorter word. None: no word
+/// is that near.
+pub fn nearest<'a>(sent: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    if sent.len() > LONGEST {
+        return None;
+    }
+    let sent = sent.to_lowercase();
+    let near = known.into_iter().filter_map(|word| {
+        let changes = strsim::osa_distance(&sent, &word.to_lowercase());
+        (changes <= (word.len() / 3).max(1)).then_some((changes, word))
+    });
+    near.min_by_key(|(changes, _)| *changes).map(|(_, word)| word.to_owned())
+}

@@ -1,0 +1,49 @@
+//! The routes of the contract: what is answered to another method of a path that is one.
+
+/// The paths, each with its methods as the header `Allow` lists them. A function has its routes in its
+/// own arms, and the template those that reach it; a test compares the three.
+pub const ROUTES: [(&str, &str); 33] = [
+    ("/", "GET"),
+    ("/assets/{hash}/{file}", "GET"),
+    ("/enter", "GET, POST"),
+    ("/leave", "POST"),
+    ("/scrip.js", "GET"),
+    ("/v1/accounts/{account}", "PUT"),
+    ("/v1/accounts/{account}/balance", "GET"),
+    ("/v1/accounts/{account}/debits", "POST"),
+    ("/v1/accounts/{account}/debits/batch", "POST"),
+    ("/v1/accounts/{account}/debits/{id}/refund", "POST"),
+    ("/v1/accounts/{account}/debt/waive", "POST"),
+    ("/v1/accounts/{account}/freeze", "POST"),
+    ("/v1/accounts/{account}/grants", "POST"),
+    ("/v1/accounts/{account}/holds", "POST"),
+    ("/v1/accounts/{account}/holds/{id}/capture", "POST"),
+    ("/v1/accounts/{account}/holds/{id}/extend", "POST"),
+    ("/v1/accounts/{account}/holds/{id}/release", "POST"),
+    ("/v1/accounts/{account}/ledger", "GET"),
+    ("/v1/accounts/{account}/quotes", "POST"),
+    ("/v1/accounts/{account}/sessions", "POST"),
+    ("/v1/accounts/{account}/unfreeze", "POST"),
+    ("/v1/accounts/{account}/usage", "GET"),
+    ("/v1/me/balance", "GET, OPTIONS"),
+    ("/v1/me/catalog", "GET, OPTIONS"),
+    ("/v1/me/checkouts", "OPTIONS, POST"),
+    ("/v1/me/checkouts/{id}", "GET, OPTIONS"),
+    ("/v1/me/ledger", "GET, OPTIONS"),
+    ("/v1/me/packs", "GET, OPTIONS"),
+    ("/v1/me/usage", "GET, OPTIONS"),
+    ("/v1/payments", "GET"),
+    ("/v1/payments/{id}/dismiss", "POST"),
+    ("/v1/payments/{id}/release", "POST"),
+    ("/v1/stripe/webhook", "POST"),
+];
+
+/// The methods of a path, by its parts. None: there is no such path.
+pub(super) fn allowed(parts: &[&str]) -> Option<&'static str> {
+    let is = |path: &str| {
+        let known = path.split('/').skip(1);
+        known.clone().count() == parts.len()
+            && known.zip(parts).all(|(known, part)| known.starts_with('{') || known == *part)
+    };
+    ROUTES.iter().find(|(path, _)| is(path)).map(|(_, methods)| *methods)
+}
