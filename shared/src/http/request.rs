@@ -14,6 +14,7 @@ use crate::decide::once;
 use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
 use crate::decide::refund::RefundRequest;
+use crate::domain::entry::Explanation;
 use crate::domain::instant::Span;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
@@ -26,6 +27,7 @@ pub const MOST_EVENT_BYTES: usize = 256 * 1024;
 const USER_BYTES: usize = 64;
 const REFERENCE_BYTES: usize = 64;
 const REASON_BYTES: usize = 256;
+const MESSAGE_BYTES: usize = 256;
 const NAME_BYTES: usize = 64;
 /// What a key in a body must be.
 const KEY: &str = "1 to 255 printable characters";
@@ -125,12 +127,14 @@ impl<'a> Call<'a> {
         let mut fields = self.fields()?;
         let credits = fields.credits("credits");
         let credits = fields.required("credits", credits);
-        let reason = fields.text("reason", REASON_BYTES);
-        let reason = fields.required("reason", reason);
+        let explanation = explanation(&mut fields);
         let reference = fields.text("reference", REFERENCE_BYTES);
-        let both = credits.zip(reason);
-        let request =
-            both.map(|(credits, reason)| RefundRequest { debit, credits, reason, reference });
+        let request = credits.zip(explanation).map(|(credits, explanation)| RefundRequest {
+            debit,
+            credits,
+            explanation,
+            reference,
+        });
         fields.finish(request).map_err(Problem::from)
     }
 
@@ -188,8 +192,7 @@ impl<'a> Call<'a> {
         let mut fields = self.fields()?;
         let credits = fields.credits("credits");
         let credits = fields.required("credits", credits);
-        let reason = fields.text("reason", REASON_BYTES);
-        let reason = fields.required("reason", reason);
+        let explanation = explanation(&mut fields);
         let kinds = [GrantKind::Manual, GrantKind::Promotional];
         let kind = fields.parsed("kind", "\"manual\" or \"promotional\"", |text| {
             kinds.into_iter().find(|kind| kind.name() == text)
@@ -197,10 +200,9 @@ impl<'a> Call<'a> {
         let kind = kind.unwrap_or(GrantKind::Manual);
         let reference = fields.text("reference", REFERENCE_BYTES);
         let expires_at = fields.instant("expires_at");
-        let both = credits.zip(reason);
-        let request = both.map(|(credits, reason)| GrantRequest {
+        let request = credits.zip(explanation).map(|(credits, explanation)| GrantRequest {
             credits,
-            reason,
+            explanation,
             kind,
             reference,
             expires_at,
@@ -225,12 +227,11 @@ impl<'a> Call<'a> {
         fields.finish(pack).map_err(Problem::from)
     }
 
-    /// The reason that an operator gives for freezing or thawing.
-    pub fn reason(&self) -> Result<String, Problem> {
+    /// What an operator says about what is all said by the route.
+    pub fn explanation(&self) -> Result<Explanation, Problem> {
         let mut fields = self.fields()?;
-        let reason = fields.text("reason", REASON_BYTES);
-        let reason = fields.required("reason", reason);
-        fields.finish(reason).map_err(Problem::from)
+        let explanation = explanation(&mut fields);
+        fields.finish(explanation).map_err(Problem::from)
     }
 
     pub(super) fn fields(&self) -> Result<Fields, Problem> {
@@ -266,6 +267,14 @@ fn asked(
     let reference = fields.text("reference", REFERENCE_BYTES);
     let ask = ask(fields)?;
     Some(Asked { account: account?, ask, user, reference })
+}
+
+/// Why, for the company's own people, and what the customer reads of it.
+fn explanation(fields: &mut Fields) -> Option<Explanation> {
+    let reason = fields.text("reason", REASON_BYTES);
+    let message = fields.text("message", MESSAGE_BYTES);
+    let reason = fields.required("reason", reason)?;
+    Some(Explanation { reason, message })
 }
 
 /// How long a hold is to live.
