@@ -13,6 +13,7 @@ use shared::command::payment::{Heard, Mended, keep};
 use shared::decide::mend::REPAIR;
 use shared::decide::payment::PaymentChange;
 use shared::decide::{AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, mend, once, plan};
+use shared::domain::entry::Explanation;
 use shared::domain::payment::{Facts, IntentId};
 use shared::domain::{Account, AccountId, Key, KeySpace, OperationId, Refusal};
 use shared::failure::Failure;
@@ -311,15 +312,15 @@ impl Repair<'_> {
         let catalog = &*self.world.catalog().await;
         let words: BTreeSet<&str> = found.iter().map(|found| found.kind.name()).collect();
         let words = words.into_iter().collect::<Vec<_>>().join(", ");
-        let reason = format!("audit finds: {words}");
+        let explanation = Explanation { reason: format!("audit finds: {words}"), message: None };
         let account = self.world.store.account(id).await?;
         let seq = account.ok_or_else(|| Refusal::no_account(id))?.account.seq;
         let key: Key = format!("{REPAIR} after entry {seq}").parse().expect("printable");
-        let content = plan::freeze_content(true, &reason);
+        let content = plan::freeze_content(true, &explanation);
         let make = |account: Option<&Account>, now, operation| {
             let account = account.ok_or_else(|| Refusal::no_account(id))?;
             let freeze = plan::freeze;
-            let change = freeze(account, true, &reason, operation, catalog, Some(REPAIR), now);
+            let change = freeze(account, true, &explanation, operation, catalog, Some(REPAIR), now);
             Ok(Made::Change(change))
         };
         let space = KeySpace::Repair;

@@ -44,7 +44,7 @@ pub const STATES: [State; 14] = [
         plan: "pro",
         shows: "every action, spent by several people",
         steps: &[
-            Post("grants", r#"{"credits":"150","reason":"a gift"}"#),
+            Post("grants", r#"{"credits":"150","reason":"a gift","message":"A gift"}"#),
             Post("debits", r#"{"action":"dynamic_video","quantity":412,"user":"mia"}"#),
             Post("debits", r#"{"action":"custom_image","quantity":623,"user":"noah"}"#),
             Post("debits", r#"{"action":"feed_field","quantity":9640,"user":"feed"}"#),
@@ -76,13 +76,13 @@ pub const STATES: [State; 14] = [
         account: "frozen",
         plan: "pro",
         shows: "frozen by an operator",
-        steps: &[Post("freeze", r#"{"reason":"abuse"}"#)],
+        steps: &[Post("freeze", r#"{"reason":"abuse","message":"We are looking into it"}"#)],
     },
     State {
         account: "standard",
         plan: "standard",
         shows: "a plan without AI, which keeps a gift",
-        steps: &[Post("grants", r#"{"credits":"40","reason":"a gift"}"#)],
+        steps: &[Post("grants", r#"{"credits":"40","reason":"a gift","message":"A gift"}"#)],
     },
     State {
         account: "canceled",
@@ -116,7 +116,7 @@ pub const STATES: [State; 14] = [
             Pays(Deed::Pay),
             Post("debits", r#"{"credits":"525"}"#),
             Pays(Deed::Dispute),
-            Post("grants", r#"{"credits":"40","reason":"a gift"}"#),
+            Post("grants", r#"{"credits":"40","reason":"a gift","message":"A gift"}"#),
         ],
     },
     State {
@@ -130,7 +130,7 @@ pub const STATES: [State; 14] = [
         plan: "pro",
         shows: "many grants, included and purchased",
         steps: &[
-            Many(8, "grants", r#"{"credits":"12.5","reason":"a late delivery"}"#),
+            Many(8, "grants", r#"{"credits":"12.5","reason":"late","message":"A late delivery"}"#),
             Expiring(40),
             Expiring(80),
             Order("starter"),

@@ -23,7 +23,7 @@ use crate::support::wire::response;
 use crate::support::{Stack, at_once, contract, request};
 
 /// Holds an event against its schema.
-fn check(event: &Value) {
+pub(crate) fn check(event: &Value) {
     let name = event["detail-type"].as_str().expect("a name");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.json"));
     let text = std::fs::read_to_string(file).unwrap_or_else(|_| panic!("{name} has no schema"));
@@ -73,23 +73,21 @@ async fn what_happens_is_announced_and_fits_its_schema() {
     // Of 25 there are 23.5; 5 is a fifth of the period's grant, and 1.25 a twentieth.
     let debit = stack.debit("acme", "down to 5", "18.5").await;
     stack.relay().await;
-    let low = named(&[("CreditsLow", "acme:2026-11-16.low-20")]);
-    assert_eq!(news(&stack, &mut known), low);
+    let filled = "acme:2026-11-16T00:00:00.000Z";
+    let (low, exhausted) = (format!("{filled}.low-20"), format!("{filled}.exhausted"));
+    assert_eq!(news(&stack, &mut known), named(&[("CreditsLow", &low)]));
     stack.debit("acme", "down to 4", "1").await;
     stack.relay().await;
     assert_eq!(news(&stack, &mut known), [], "only a crossing is announced");
     stack.debit("acme", "to nothing", "4").await;
     stack.relay().await;
-    assert_eq!(
-        news(&stack, &mut known),
-        named(&[("CreditsExhausted", "acme:2026-11-16.exhausted")])
-    );
+    assert_eq!(news(&stack, &mut known), named(&[("CreditsExhausted", &exhausted)]));
     let refund = format!("/v1/accounts/acme/debits/{}/refund", debit.text("/id"));
     stack.post(&refund, "refund", r#"{"credits":"6","reason":"black"}"#).await;
     stack.debit("acme", "down to 4 again", "2").await;
     stack.relay().await;
-    // The second time in a period has the id of the first.
-    let again = [("CreditsRefunded", "acme:7"), low_again()];
+    // What comes back fills nothing: the second time has the id of the first.
+    let again = [("CreditsRefunded", "acme:7"), ("CreditsLow", &low)];
     assert_eq!(news(&stack, &mut known), named(&again));
 
     stack.post(holds, "lapses", r#"{"credits":"1","expires_in_s":60}"#).await;
@@ -143,10 +141,6 @@ async fn what_becomes_of_a_payment_is_announced() {
     assert_eq!(names, ["CreditsReversed", "CreditsExhausted", "DebtWaived"]);
     let waived = stack.announced().pop().expect("an event");
     assert_eq!(waived["detail"]["credits"], waive.body["credits"]);
-}
-
-fn low_again() -> (&'static str, &'static str) {
-    ("CreditsLow", "acme:2026-11-16.low-20")
 }
 
 /// A bus that loses calls, and takes some events of a call and not others.

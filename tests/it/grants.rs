@@ -123,6 +123,7 @@ async fn worst(stack: &Stack) -> usize {
             user: text(64),
             reference: text(64),
             reason: text(256),
+            message: text(256),
             ..Entry::new(mint(), now, 1, what)
         };
         account.recent.push(entry);

@@ -138,6 +138,7 @@ async fn bad_requests_of_operators_are_refused() {
         (r#"{"credits":"1","reason":"r","expires_at":"tomorrow"}"#, "expires_at"),
         (r#"{"credits":"1","reason":"r","actor":"me"}"#, "actor"),
         (&format!(r#"{{"credits":"1","reason":"{long}"}}"#), "reason"),
+        (&format!(r#"{{"credits":"1","reason":"r","message":"{long}"}}"#), "message"),
     ] {
         let refused = stack.post("/v1/accounts/acme/grants", "key", body).await;
         assert_eq!((refused.status, refused.text("/fields/0/field")), (400, field), "{body}");

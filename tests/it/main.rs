@@ -34,6 +34,7 @@ mod invoke;
 mod journey;
 mod keys;
 mod ledger;
+mod levels;
 mod listing;
 mod manifests;
 mod money;

@@ -179,7 +179,7 @@ async fn texts_of_callers_are_texts() {
         let path = "/v1/accounts/acme/debits";
         assert_eq!(stack.post(path, &format!("evil-{n}"), &body).await.status, 201);
     }
-    let body = r#"{"credits":"1","reason":"</td></table><h1>owned"}"#;
+    let body = r#"{"credits":"1","reason":"r","message":"</td></table><h1>owned"}"#;
     stack.post("/v1/accounts/acme/grants", "evil", body).await;
     let (_, html) = page(&stack, "acme", "").await;
     for markup in ["<script>alert", "<img", "<b>", "<h1>owned", "49"] {
@@ -188,6 +188,7 @@ async fn texts_of_callers_are_texts() {
         assert!(!shown, "{markup} is markup");
     }
     assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
+    assert!(html.contains("&lt;h1&gt;owned"), "{html}");
     // A name in another direction does not turn its neighbours around.
     assert!(html.contains("<bdi>\u{202e}"));
     // What comes in the address is not trusted either.

@@ -345,7 +345,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             Just(What::Unfrozen),
         ];
     let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
-    (operation(), instant(2), amounts, (text(), text(), text(), text()), what).prop_map(
+    (operation(), instant(2), amounts, (text(), text(), text(), text(), text()), what).prop_map(
         |(id, at, (available, held, catalog), texts, what)| Entry {
             id,
             at,
@@ -356,6 +356,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             user: texts.1,
             reference: texts.2,
             reason: texts.3,
+            message: texts.4,
             what,
         },
     )

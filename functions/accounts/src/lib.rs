@@ -73,13 +73,13 @@ async fn freeze(
     account: &str,
     frozen: bool,
 ) -> Result<Response<Body>, Problem> {
-    let (id, key, reason) = call.reasoned(account)?;
+    let (id, key, explanation) = call.explained(account)?;
     let actor = call.actor();
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    let content = plan::freeze_content(frozen, &reason);
+    let content = plan::freeze_content(frozen, &explanation);
     operation(world, catalog, &id, &key, &content, &|account, now, operation| {
         let account = account.ok_or_else(|| Refusal::no_account(&id))?;
-        let change = plan::freeze(account, frozen, &reason, operation, catalog, actor, now);
+        let change = plan::freeze(account, frozen, &explanation, operation, catalog, actor, now);
         Ok(Made::Change(change))
     })
     .await
@@ -87,13 +87,13 @@ async fn freeze(
 
 /// Lets the account off its debt.
 async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let (id, key, reason) = call.reasoned(account)?;
+    let (id, key, explanation) = call.explained(account)?;
     let actor = call.actor();
     let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    let content = payment::waive_content(&reason);
+    let content = payment::waive_content(&explanation);
     operation(world, catalog, &id, &key, &content, &|account, now, operation| {
         let account = account.ok_or_else(|| Refusal::no_account(&id))?;
-        payment::waive(account, &reason, operation, catalog, actor, now).map(Made::Change)
+        payment::waive(account, &explanation, operation, catalog, actor, now).map(Made::Change)
     })
     .await
 }
@@ -112,14 +112,19 @@ async fn decide(
     id: &str,
     verdict: Verdict,
 ) -> Result<Response<Body>, Problem> {
-    let (reason, actor, at) = (call.reason()?, call.actor(), world.clock.now());
-    let decided = Decided { verdict, reason, actor, at };
+    let (explanation, actor, at) = (call.explanation()?, call.actor(), world.clock.now());
+    let decided = Decided { verdict, explanation, actor, at };
     if let Ok(intent) = id.parse() {
         let news = command::payment::decide(world, &intent, &decided).await?;
         return Ok(http::payment::decided(id, verdict.name(), Some(&news)));
     }
     let kept = world.store.event(id).await?;
     let (event, done) = kept.ok_or(Refusal::PaymentNotFound)?;
+    if decided.explanation.message.is_some() {
+        return Err(
+            Refusal::invalid("message", "is of no use: no customer reads of an event").into()
+        );
+    }
     if done {
         return Err(Refusal::PaymentNotParked.into());
     }

@@ -4,8 +4,8 @@ use lambda_http::{Body, Request, Response};
 use shared::command::payment;
 use shared::decide::Field;
 use shared::domain::payment::State;
-use shared::domain::{CheckoutRequest, Credits, Refusal};
-use shared::http::payment::{checkout, ordered, packs, receipt};
+use shared::domain::{CheckoutRequest, Refusal};
+use shared::http::payment::{checkout, ordered, packs};
 use shared::http::{self, Call, Problem};
 use shared::session::Scope;
 use shared::stripe::Stripe;
@@ -66,13 +66,12 @@ async fn state(world: &World, call: &Call<'_>, id: &str) -> Result<Response<Body
     let order = order.ok_or(Refusal::CheckoutNotFound)?;
     let now = world.clock.now();
     let Some(intent) = &order.intent else {
-        return Ok(checkout(&order, order.state(), Credits::ZERO, None));
+        return Ok(checkout(&order, order.state(), None, &call.base()));
     };
     let payment = world.store.payment(intent, now).await?;
     let state = match payment.state(&order) {
         State::Open => order.state(),
         state => state,
     };
-    let receipt = receipt(&payment, &call.base());
-    Ok(checkout(&order, state, payment.applied, receipt))
+    Ok(checkout(&order, state, Some(&payment), &call.base()))
 }

@@ -1,8 +1,11 @@
 //! Announcements: what a write did to an account, as events for the rest of the company.
 //!
 //! An event has an id that is the same whenever it is sent, and the number of its entry, which tells
-//! the order. Thresholds are crossings, announced once in a period: sent again, they have the id of
-//! the first time.
+//! the order. That credits are low or gone is news once for each filling: the id names the instant at
+//! which credits arrived last, so a second crossing before more arrive has the id of the first.
+//!
+//! Events go to the company's own programs. They tell what changed, and neither reason nor message:
+//! who wants the words of an operator reads the entry.
 
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
@@ -10,11 +13,12 @@ use crate::domain::ledger::Placed;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
-    Account, AccountId, Credits, Given, GrantKind, Instant, Movement, OperationId, Seq, Standing,
-    Status, What,
+    Account, AccountId, Credits, Given, GrantKind, Instant, Movement, OperationId, Seq, Status,
+    What,
 };
 
-/// What is left of the period's grant when credits are low, in hundredths.
+/// What is left of a full account when credits are low, in hundredths. Full is what the period
+/// grants; or, where no plan grants anything, the latest purchase.
 pub const LOW: [u8; 2] = [20, 5];
 /// How many days ahead it is announced that a grant expires.
 pub const EXPIRING: [u8; 2] = [7, 1];
@@ -92,7 +96,7 @@ pub enum About {
         status: Status,
         anchor: Anchor,
     },
-    /// Of the period's grant this much or less is left, in hundredths.
+    /// Of what a full account has, this much or less is left, in hundredths.
     Low {
         percent: u8,
         of: Credits,
@@ -140,7 +144,7 @@ pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
 }
 
 /// What one entry announces. The first event has the number of the entry for its id, the others a
-/// place besides; crossings are named by period and threshold.
+/// place besides; crossings are named by filling and threshold.
 fn of_entry(before: Option<&Account>, after: &Account, placed: &Placed) -> Vec<Event> {
     let entry = &placed.entry;
     let event = |id: String, about: About| Event {
@@ -159,16 +163,15 @@ fn of_entry(before: Option<&Account>, after: &Account, placed: &Placed) -> Vec<E
         })
         .collect();
     let (was, is) = (placed.available - entry.available, placed.available);
-    let (start, of) = period_grant(&after.standing, entry.at);
-    let start = start.utc().format("%Y-%m-%d");
+    let (of, filled_at) = (full(after, entry.at), after.standing.filled_at);
     for percent in LOW {
         let line = share(of, percent);
         if was > line && is <= line && !is.is_zero() {
-            events.push(event(format!("{start}.low-{percent}"), About::Low { percent, of }));
+            events.push(event(format!("{filled_at}.low-{percent}"), About::Low { percent, of }));
         }
     }
     if was > Credits::ZERO && is.is_zero() {
-        events.push(event(format!("{start}.exhausted"), About::Exhausted));
+        events.push(event(format!("{filled_at}.exhausted"), About::Exhausted));
     }
     events
 }
@@ -239,11 +242,15 @@ fn recharged(moved: &Movement) -> Option<About> {
     arrived.then_some(About::Recharged { grant, kind, credits, expires_at })
 }
 
-/// The start of the period that `now` lies in, and what was granted for it.
-fn period_grant(standing: &Standing, now: Instant) -> (Instant, Credits) {
-    let runs = |given: &&Given| given.period.end > now && !given.amount.is_zero();
-    let given = Some(&standing.monthly).filter(runs).unwrap_or(&standing.weekly);
-    (given.period.start, given.amount)
+/// What a full account has: what was granted for the period that `now` lies in; or, where no plan grants
+/// anything, the latest purchase of which something was left. Zero: neither, and nothing of it is low.
+fn full(account: &Account, now: Instant) -> Credits {
+    let Account { standing, line, .. } = account;
+    let grants = |given: &&Given| given.runs(now) && !given.amount.is_zero();
+    let given = [&standing.monthly, &standing.weekly].into_iter().find(grants);
+    let bought = line.grants().iter().filter(|grant| grant.kind.is_paid());
+    let bought = bought.max_by_key(|grant| grant.granted_at).map(|grant| grant.amount);
+    given.map(|given| given.amount).or(bought).unwrap_or(Credits::ZERO)
 }
 
 /// So many hundredths of an amount, rounded down.

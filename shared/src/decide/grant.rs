@@ -2,6 +2,7 @@
 
 use super::{AccountWrite, Guard, Step};
 use crate::domain::account::MOST_GRANTS;
+use crate::domain::entry::Explanation;
 use crate::domain::{
     Account, Catalog, Credits, Entry, Grant, GrantId, GrantKind, Instant, Note, OperationId,
     Refusal, What,
@@ -11,8 +12,7 @@ use crate::domain::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantRequest {
     pub credits: Credits,
-    /// Why: up to 256 bytes.
-    pub reason: String,
+    pub explanation: Explanation,
     pub kind: GrantKind,
     pub reference: Option<String>,
     /// The first instant at which the credits are gone. None: they stay.
@@ -24,8 +24,9 @@ impl GrantRequest {
     pub fn content(&self) -> String {
         let reference = self.reference.as_deref().unwrap_or("");
         let expires_at = self.expires_at.map_or(0, Instant::ms);
-        let (kind, credits, reason) = (self.kind.name(), self.credits, &self.reason);
-        format!("grant {kind} {credits} {expires_at} {reference:?} {reason:?}")
+        let (kind, credits, explained) =
+            (self.kind.name(), self.credits, self.explanation.content());
+        format!("grant {kind} {credits} {expires_at} {reference:?} {explained}")
     }
 }
 
@@ -58,7 +59,8 @@ pub fn change(
         available: request.credits,
         user: actor.map(str::to_owned),
         reference: request.reference.clone(),
-        reason: Some(request.reason.clone()),
+        reason: Some(request.explanation.reason.clone()),
+        message: request.explanation.message.clone(),
         ..Entry::new(operation, now, catalog.version, What::Granted { kind, expires_at })
     };
     Ok(AccountWrite {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
+use crate::domain::entry::Explanation;
 use crate::domain::{AccountId, Credits, Entry, Key, KeySpace, What};
 
 /// Who freezes an account that cannot be put right by a rule.
@@ -64,7 +65,8 @@ pub fn key_space(entry: &Entry) -> KeySpace {
 /// does not happen twice either. None: the entry has none.
 pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
     let key: Key = entry.key.as_ref()?.parse().ok()?;
-    let reason = entry.reason.clone().unwrap_or_default();
+    let (reason, message) = (entry.reason.clone().unwrap_or_default(), entry.message.clone());
+    let explanation = Explanation { reason, message };
     let reference = entry.reference.clone();
     let content = match &entry.what {
         What::Opened { plan, .. } | What::PlanChanged { plan, .. } => {
@@ -73,14 +75,14 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
         }
         What::Granted { kind, expires_at } => {
             let (credits, kind, expires_at) = (entry.available, *kind, *expires_at);
-            GrantRequest { credits, reason, kind, reference, expires_at }.content()
+            GrantRequest { credits, explanation, kind, reference, expires_at }.content()
         }
         What::Refunded { debit, credits, .. } => {
-            RefundRequest { debit: *debit, credits: *credits, reason, reference }.content()
+            RefundRequest { debit: *debit, credits: *credits, explanation, reference }.content()
         }
-        What::Frozen => plan::freeze_content(true, &reason),
-        What::Unfrozen => plan::freeze_content(false, &reason),
-        What::DebtWaived { .. } => super::payment::waive_content(&reason),
+        What::Frozen => plan::freeze_content(true, &explanation),
+        What::Unfrozen => plan::freeze_content(false, &explanation),
+        What::DebtWaived { .. } => super::payment::waive_content(&explanation),
         _ => return None,
     };
     let space = key_space(entry);

@@ -66,9 +66,11 @@ pub fn open(
         monthly: Given::NOTHING,
         counted_from: now,
         counted_until: now,
+        filled_at: now,
     };
     let no_plan = renew::closed_by_plan(plan, standing.status, now);
     let (standing, grants) = renew::begin(standing, plan, now);
+    let standing = Standing { filled_at: standing.recharged_at(), ..standing };
     let until = renew::turn_after(&standing, plan, now);
     let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
     let line = Line::new(grants);

@@ -11,6 +11,7 @@ use super::{
     UnreadEvent, Write,
 };
 use crate::domain::account::ORDER_GRANTS;
+use crate::domain::entry::{By, Explanation};
 use crate::domain::payment::{
     CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment, Verdict,
 };
@@ -105,7 +106,9 @@ pub fn change(
     if let Some((order, account)) = ordered {
         let due = payment.now_due(order, before.applied);
         let credits = (before.applied, due);
-        change = apply((order, account), &payment, credits, again, operation, now);
+        let decided = payment.decided.as_ref().filter(|_| before.decided.is_none());
+        let message = decided.and_then(|decided| decided.explanation.message.clone());
+        change = apply((order, account), &payment, credits, again, message, (operation, now));
         payment.applied = due;
         let (was, is) = (before.version > 0 && before.is_parked(order), payment.is_parked(order));
         parks = (was != is).then(|| (is, why(&payment, order)));
@@ -174,14 +177,15 @@ pub fn decide_event(event: UnreadEvent, decided: Decided) -> Write {
     Write { account: None, rows: vec![set, RowWrite::mark(Mark { at, id, problem }, false)] }
 }
 
-/// What the account gets (more than nothing) or what is taken back of it (less).
+/// What the account gets (more than nothing) or what is taken back of it (less). `message`: what the
+/// customer reads of it, if it is by an operator's decision.
 fn apply(
     (order, account): (&Order, &Account),
     payment: &Payment,
     (before, due): (Credits, Credits),
     again: Option<&Again>,
-    operation: OperationId,
-    now: Instant,
+    message: Option<String>,
+    (operation, now): (OperationId, Instant),
 ) -> Option<AccountWrite> {
     let credits = due - before;
     let moves = payment.moves(before, due);
@@ -218,12 +222,15 @@ fn apply(
     } else {
         return None;
     };
-    let entry = Entry {
+    let mut entry = Entry {
         available,
-        user: order.user.clone(),
         reference: Some(payment.intent.to_string()),
+        message,
         ..Entry::new(operation, now, order.catalog, what)
     };
+    if entry.by() == By::User {
+        entry.user = order.user.clone();
+    }
     let then = [steps, vec![Step::Append(entry)]].concat();
     Some(AccountWrite { account: account.id.clone(), when, then })
 }
@@ -260,8 +267,8 @@ pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Paym
 }
 
 /// A waiver in one line, for its receipt.
-pub fn waive_content(reason: &str) -> String {
-    format!("waive {reason:?}")
+pub fn waive_content(explanation: &Explanation) -> String {
+    format!("waive {}", explanation.content())
 }
 
 /// Lets an account off its debt, with a reason.
@@ -270,7 +277,7 @@ pub fn waive_content(reason: &str) -> String {
 /// [`Refusal::NoDebt`].
 pub fn waive(
     account: &Account,
-    reason: &str,
+    explanation: &Explanation,
     operation: OperationId,
     catalog: &Catalog,
     actor: Option<&str>,
@@ -283,7 +290,7 @@ pub fn waive(
         return Err(Refusal::NoDebt);
     }
     let what = What::DebtWaived { debts: account.debts.clone() };
-    let entry = entry(what, operation, catalog, actor, Some(reason), now);
+    let entry = entry(what, operation, catalog, actor, Some(explanation), now);
     let when = vec![
         Guard::ValidAt(now),
         Guard::DebtsAre(account.debts.clone()),

@@ -3,6 +3,7 @@
 use super::open::PlanRequest;
 use super::renew::closed_by_plan;
 use super::{AccountWrite, Guard, Made, Step};
+use crate::domain::entry::Explanation;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
     Account, Catalog, Entry, Gate, Instant, Note, OperationId, Refusal, Status, What,
@@ -71,15 +72,15 @@ pub fn change(
 }
 
 /// A freeze or its end in one line, for its receipt.
-pub fn freeze_content(frozen: bool, reason: &str) -> String {
-    format!("freeze {frozen} {reason:?}")
+pub fn freeze_content(frozen: bool, explanation: &Explanation) -> String {
+    format!("freeze {frozen} {}", explanation.content())
 }
 
 /// Freezes or thaws an account, with a reason. It changes no balance.
 pub fn freeze(
     account: &Account,
     frozen: bool,
-    reason: &str,
+    explanation: &Explanation,
     operation: OperationId,
     catalog: &Catalog,
     actor: Option<&str>,
@@ -91,7 +92,7 @@ pub fn freeze(
         when: vec![Guard::GateIs(account.gate), Guard::RoomFor(1)],
         then: vec![
             Step::SetGate(Gate { frozen, ..account.gate }),
-            Step::Append(entry(what, operation, catalog, actor, Some(reason), now)),
+            Step::Append(entry(what, operation, catalog, actor, Some(explanation), now)),
         ],
     }
 }
@@ -102,12 +103,13 @@ pub(super) fn entry(
     id: OperationId,
     catalog: &Catalog,
     actor: Option<&str>,
-    reason: Option<&str>,
+    explanation: Option<&Explanation>,
     now: Instant,
 ) -> Entry {
     Entry {
         user: actor.map(str::to_owned),
-        reason: reason.map(str::to_owned),
+        reason: explanation.map(|said| said.reason.clone()),
+        message: explanation.and_then(|said| said.message.clone()),
         ..Entry::new(id, now, catalog.version, what)
     }
 }

@@ -7,7 +7,7 @@
 use super::history::Back;
 use super::write::give_back;
 use super::{AccountWrite, Guard, Returned, RowWrite, Step, Write};
-use crate::domain::entry::Charged;
+use crate::domain::entry::{Charged, Explanation};
 use crate::domain::ledger::Placed;
 use crate::domain::{Account, Catalog, Credits, Entry, Instant, OperationId, Refusal, What};
 
@@ -16,17 +16,16 @@ use crate::domain::{Account, Catalog, Credits, Entry, Instant, OperationId, Refu
 pub struct RefundRequest {
     pub debit: OperationId,
     pub credits: Credits,
-    /// Why: up to 256 bytes.
-    pub reason: String,
+    pub explanation: Explanation,
     pub reference: Option<String>,
 }
 
 impl RefundRequest {
     /// The request in one line, for its receipt.
     pub fn content(&self) -> String {
-        let RefundRequest { debit, credits, reason, reference } = self;
+        let RefundRequest { debit, credits, explanation, reference } = self;
         let reference = reference.as_deref().unwrap_or("");
-        format!("refund {debit} {credits} {reference:?} {reason:?}")
+        format!("refund {debit} {credits} {reference:?} {}", explanation.content())
     }
 }
 
@@ -90,7 +89,8 @@ pub fn change(
         // Whose use is less by it.
         user: entry.user.clone(),
         reference: request.reference.clone(),
-        reason: Some(request.reason.clone()),
+        reason: Some(request.explanation.reason.clone()),
+        message: request.explanation.message.clone(),
         ..Entry::new(operation, now, catalog.version, what)
     }));
     when.extend([Guard::ValidAt(now), Guard::SettledIs(account.settled_seq), Guard::RoomFor(1)]);

@@ -167,7 +167,10 @@ impl<'a> Clockwork<'a> {
     fn fold(&mut self, note: &Note) -> Result<(), Fault> {
         match note {
             // It is in `available` and in the ledger since it arrived: no movement now.
-            Note::Grant { grant, .. } => self.account.line.add(grant.clone()),
+            Note::Grant { grant, at } => {
+                self.account.line.add(grant.clone());
+                self.account.standing.filled_at = *at;
+            }
             // It was spent of with the rest of the line.
             Note::Returned(_) => {}
             Note::Plan { plan, status, anchor, restart, at, entry } => {
@@ -319,6 +322,7 @@ impl<'a> Clockwork<'a> {
         for grant in renew(&mut self.account.standing, self.plan, now, why) {
             self.note(&grant, grant.left);
             self.account.line.add(grant);
+            self.account.standing.filled_at = now;
         }
     }
 

@@ -255,6 +255,7 @@ pub enum Guard {
 }
 
 /// A part of what a write does to the account.
+#[expect(clippy::large_enum_variant, reason = "they are few, and nearly every write has its entry")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The account, whole and new. The only step of its write.

@@ -187,9 +187,18 @@ pub struct Standing {
     pub counted_from: Instant,
     /// and from nothing again at this one.
     pub counted_until: Instant,
+    /// When credits arrived last: those of a week, of a plan period, a grant or a purchase. What comes
+    /// back of a debit, of a hold or of a dispute is no arrival.
+    pub filled_at: Instant,
 }
 
 impl Standing {
+    /// The start of the latest week or plan period that credits were granted for. The epoch: of none.
+    pub fn recharged_at(&self) -> Instant {
+        let given = [self.weekly, self.monthly].into_iter().filter(|given| !given.amount.is_zero());
+        given.map(|given| given.period.start).max().unwrap_or(Instant::EPOCH)
+    }
+
     /// The stretch of time that "this period" means at `now`: the longest that runs. A plan period that
     /// was granted runs to its end, whatever becomes of the plan.
     pub fn period(&self, now: Instant) -> Period {

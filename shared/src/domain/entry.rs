@@ -26,9 +26,43 @@ pub struct Entry {
     pub user: Option<String>,
     /// What it was for, in the caller's words.
     pub reference: Option<String>,
-    /// Why an operator did it.
+    /// Why an operator did it, for the company's own people: no customer ever reads it.
     pub reason: Option<String>,
+    /// What the customer reads of it.
+    pub message: Option<String>,
     pub what: What,
+}
+
+/// What is said about an operation by whoever decided on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Why, for the company's own people: up to 256 bytes.
+    pub reason: String,
+    /// What the customer reads of it: up to 256 bytes. None: nothing.
+    pub message: Option<String>,
+}
+
+impl Explanation {
+    /// Both in one line, for a receipt.
+    pub fn content(&self) -> String {
+        let Explanation { reason, message } = self;
+        let message = message.as_ref().map(|message| format!(" message {message:?}"));
+        format!("{reason:?}{}", message.unwrap_or_default())
+    }
+}
+
+/// Who did what an entry records, whatever they are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A user of the product.
+    User,
+    /// Somebody of the company, by an IAM principal.
+    Operator,
+    /// A service of the product, for no user in particular.
+    Service,
+    /// Scrip itself: time passed, or money moved at Stripe that the buyer did not move.
+    Scrip,
 }
 
 /// Who looks at a ledger.
@@ -54,6 +88,7 @@ impl Entry {
             user: None,
             reference: None,
             reason: None,
+            message: None,
             what,
         }
     }
@@ -72,13 +107,62 @@ impl Entry {
         }
     }
 
-    /// Who it was, as far as `viewer` may know: an operator's principal is `operator` to a customer.
-    pub fn user_for(&self, viewer: Viewer) -> Option<&str> {
-        match viewer {
-            Viewer::Customer if self.what.is_operators() => Some("operator"),
-            Viewer::Customer | Viewer::Service => self.user.as_deref(),
+    /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back.
+    pub fn by(&self) -> By {
+        match &self.what {
+            What::Opened { .. }
+            | What::Granted { .. }
+            | What::PlanChanged { .. }
+            | What::Frozen
+            | What::Unfrozen
+            | What::DebtWaived { .. } => By::Operator,
+            What::Debit { .. }
+            | What::Held { .. }
+            | What::Captured { .. }
+            | What::Released { .. }
+            | What::Extended { .. } => match self.user {
+                Some(_) => By::User,
+                None => By::Service,
+            },
+            What::Refunded { .. } => By::Service,
+            What::ToppedUp { undone, .. } if undone.is_zero() => By::User,
+            What::ToppedUp { .. } | What::Reversed { .. } | What::Settled { .. } => By::Scrip,
         }
     }
+
+    /// The texts of it that are for `viewer`.
+    ///
+    /// A customer reads what is true for the customer. What the company's people and programs say among
+    /// themselves stays with them: keys, principals, reasons, and references beside a reason.
+    pub fn texts(&self, viewer: Viewer) -> Texts<'_> {
+        let texts = Texts {
+            key: self.key.as_deref(),
+            user: self.user.as_deref(),
+            reference: self.reference.as_deref(),
+            reason: self.reason.as_deref(),
+            message: self.message.as_deref(),
+        };
+        match viewer {
+            Viewer::Service => texts,
+            Viewer::Customer => Texts {
+                key: None,
+                user: texts.user.filter(|_| self.by() != By::Operator),
+                reference: texts.reference.filter(|_| self.reason.is_none()),
+                reason: None,
+                ..texts
+            },
+        }
+    }
+}
+
+/// The texts of an entry, as far as somebody reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Texts<'a> {
+    pub key: Option<&'a str>,
+    pub user: Option<&'a str>,
+    pub reference: Option<&'a str>,
+    pub reason: Option<&'a str>,
+    pub message: Option<&'a str>,
 }
 
 /// What a debit or a capture charged.
@@ -242,27 +326,6 @@ impl What {
             What::ToppedUp { .. } => "topped_up",
             What::Reversed { .. } => "reversed",
             What::DebtWaived { .. } => "debt_waived",
-        }
-    }
-
-    /// Whether it is an operator who does this, by its IAM principal.
-    pub fn is_operators(&self) -> bool {
-        match self {
-            What::Opened { .. }
-            | What::Granted { .. }
-            | What::PlanChanged { .. }
-            | What::Frozen
-            | What::Unfrozen
-            | What::DebtWaived { .. } => true,
-            What::Debit { .. }
-            | What::Settled { .. }
-            | What::Held { .. }
-            | What::Captured { .. }
-            | What::Released { .. }
-            | What::Extended { .. }
-            | What::Refunded { .. }
-            | What::ToppedUp { .. }
-            | What::Reversed { .. } => false,
         }
     }
 

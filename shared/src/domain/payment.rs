@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::entry::Explanation;
 pub use super::facts::{Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use super::money::Money;
 use super::period::months_later;
@@ -144,7 +145,7 @@ pub struct Payment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     pub verdict: Verdict,
-    pub reason: String,
+    pub explanation: Explanation,
     pub actor: Option<String>,
     pub at: Instant,
 }

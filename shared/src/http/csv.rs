@@ -7,11 +7,12 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::line::Line;
+use crate::domain::entry::By;
 use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, as it is there even where
 /// no row is.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 23] = [
     "seq",
     "at",
     "kind",
@@ -24,9 +25,11 @@ const COLUMNS: [&str; 21] = [
     "held",
     "balance_available",
     "balance_held",
+    "by",
     "user",
     "reference",
     "reason",
+    "message",
     "hold",
     "debit",
     "order",
@@ -50,9 +53,11 @@ struct Row<'a> {
     held: Credits,
     balance_available: Credits,
     balance_held: Credits,
+    by: By,
     user: Option<Cow<'a, str>>,
     reference: Option<Cow<'a, str>>,
     reason: Option<Cow<'a, str>>,
+    message: Option<Cow<'a, str>>,
     hold: Option<OperationId>,
     debit: Option<OperationId>,
     order: Option<OperationId>,
@@ -107,9 +112,11 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         held: line.held,
         balance_available: line.balance.available,
         balance_held: line.balance.held,
+        by: line.by,
         user: line.user.map(neutral),
         reference: line.reference.map(neutral),
         reason: line.reason.map(neutral),
+        message: line.message.map(neutral),
         hold: line.hold,
         debit: line.debit,
         order: line.order,

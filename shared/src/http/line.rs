@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::reply::Balance;
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::Viewer;
+use crate::domain::entry::{By, Texts, Viewer};
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
@@ -66,12 +66,16 @@ pub(super) struct Line<'a> {
     pub credits: Option<Credits>,
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
     pub ends: Option<bool>,
+    /// Who did it.
+    pub by: By,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'a str>,
     /// The version of the catalog that was in force.
     pub catalog: u32,
 }
@@ -98,11 +102,12 @@ pub(super) fn lines<'a>(
 
 fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a> {
     let entry = &placed.entry;
+    let Texts { key, user, reference, reason, message } = entry.texts(viewer);
     let mut line = Line {
         seq: placed.seq,
         pending: false,
         id: entry.id,
-        key: entry.key.as_deref(),
+        key,
         kind: entry.what.name(),
         at: entry.at,
         available: entry.available,
@@ -124,9 +129,11 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
         debt: Some(entry.what.debt()).filter(|debt| !debt.is_zero()),
         credits: None,
         ends: None,
-        user: entry.user_for(viewer),
-        reference: entry.reference.as_deref(),
-        reason: entry.reason.as_deref(),
+        by: entry.by(),
+        user,
+        reference,
+        reason,
+        message,
         catalog: entry.catalog,
     };
     match &entry.what {

@@ -69,22 +69,26 @@ struct Checkout<'a> {
     url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt_url: Option<&'a str>,
+    /// What an operator who decided about its payment says to the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
 }
 
 /// A 201 with where the customer pays; the same whenever it is sent again.
 pub fn ordered(order: &Order, replayed: bool) -> Response<Body> {
-    let body = to_json(&of(order, State::Open, Credits::ZERO, None));
+    let body = to_json(&of(order, State::Open, None, None));
     super::reply::created(body, replayed)
 }
 
-/// Where a checkout stands.
+/// Where a checkout stands, by its payment, if one is known.
 pub fn checkout(
     order: &Order,
     state: State,
-    credited: Credits,
-    receipt_url: Option<&str>,
+    payment: Option<&Payment>,
+    base: &str,
 ) -> Response<Body> {
-    ok(&of(order, state, credited, receipt_url))
+    let receipt_url = payment.and_then(|payment| receipt(payment, base));
+    ok(&of(order, state, payment, receipt_url))
 }
 
 /// The address of a payment's receipt that a customer may be sent to: Stripe's, or, under `base`,
@@ -97,22 +101,24 @@ pub fn receipt<'a>(payment: &'a Payment, base: &str) -> Option<&'a str> {
 fn of<'a>(
     order: &'a Order,
     state: State,
-    credited: Credits,
+    payment: Option<&'a Payment>,
     receipt_url: Option<&'a str>,
 ) -> Checkout<'a> {
+    let decided = payment.and_then(|payment| payment.decided.as_ref());
     Checkout {
         id: order.id,
         account: &order.account,
         pack: &order.pack,
         state,
         credits: order.credits,
-        credited,
+        credited: payment.map_or(Credits::ZERO, |payment| payment.applied),
         price_minor: order.price.minor,
         currency: order.price.currency,
         expires_at: order.expires_at(),
         at: order.at,
         url: order.url.as_deref().filter(|_| state == State::Open),
         receipt_url,
+        message: decided.and_then(|decided| decided.explanation.message.as_deref()),
     }
 }
 

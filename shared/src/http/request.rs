@@ -14,6 +14,7 @@ use crate::decide::once;
 use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
 use crate::decide::refund::RefundRequest;
+use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
 use crate::domain::instant::Span;
 use crate::domain::period::{Anchor, Day};
@@ -27,6 +28,7 @@ pub const MOST_EVENT_BYTES: usize = 256 * 1024;
 const USER_BYTES: usize = 64;
 const REFERENCE_BYTES: usize = 64;
 const REASON_BYTES: usize = 256;
+const MESSAGE_BYTES: usize = 256;
 const NAME_BYTES: usize = 64;
 /// Parts of a path, and fields of a body that stand for them.
 const ACCOUNT: &str = "account";
@@ -158,9 +160,14 @@ impl<'a> Call<'a> {
             let debit = fields.checked(ID, operation(debit));
             let credits = fields.credits("credits");
             let credits = fields.required("credits", credits);
-            let reason = reason(fields);
+            let explanation = explanation(fields);
             let reference = fields.text("reference", REFERENCE_BYTES);
-            Some(RefundRequest { debit: debit?, credits: credits?, reason: reason?, reference })
+            Some(RefundRequest {
+                debit: debit?,
+                credits: credits?,
+                explanation: explanation?,
+                reference,
+            })
         })
     }
 
@@ -232,14 +239,14 @@ impl<'a> Call<'a> {
         self.keyed(account, |fields| {
             let credits = fields.credits("credits");
             let credits = fields.required("credits", credits);
-            let reason = reason(fields);
+            let explanation = explanation(fields);
             let kinds = [GrantKind::Manual, GrantKind::Promotional];
             let kind = fields.choice("kind", &kinds, GrantKind::name);
             let kind = kind.unwrap_or(GrantKind::Manual);
             let reference = fields.text("reference", REFERENCE_BYTES);
             let expires_at = fields.instant("expires_at");
-            let (credits, reason) = (credits?, reason?);
-            Some(GrantRequest { credits, reason, kind, reference, expires_at })
+            let (credits, explanation) = (credits?, explanation?);
+            Some(GrantRequest { credits, explanation, kind, reference, expires_at })
         })
     }
 
@@ -261,16 +268,16 @@ impl<'a> Call<'a> {
         fields.finish(key.zip(pack)).map_err(Problem::from)
     }
 
-    /// The reason that an operator gives for what is done to an account.
-    pub fn reasoned(&self, account: &str) -> Result<Keyed<String>, Problem> {
-        self.keyed(account, reason)
+    /// What an operator says about what is done to an account.
+    pub fn explained(&self, account: &str) -> Result<Keyed<Explanation>, Problem> {
+        self.keyed(account, explanation)
     }
 
-    /// The reason that an operator gives for a decision.
-    pub fn reason(&self) -> Result<String, Problem> {
+    /// What an operator says about a decision.
+    pub fn explanation(&self) -> Result<Explanation, Problem> {
         let mut fields = self.fields()?;
-        let reason = reason(&mut fields);
-        fields.finish(reason).map_err(Problem::from)
+        let explanation = explanation(&mut fields);
+        fields.finish(explanation).map_err(Problem::from)
     }
 
     pub(super) fn fields(&self) -> Result<Fields, Problem> {
@@ -322,14 +329,17 @@ fn key(fields: &mut Fields) -> Option<Key> {
     fields.required(ID, key)
 }
 
-fn reason(fields: &mut Fields) -> Option<String> {
-    let reason = fields.text("reason", REASON_BYTES);
-    fields.required("reason", reason)
-}
-
 /// The id of an operation in a path.
 fn operation(part: &str) -> Result<OperationId, &'static str> {
     OperationId::parse(part).ok_or("must be the id of a receipt")
+}
+
+/// Why, for the company's own people, and what the customer reads of it.
+fn explanation(fields: &mut Fields) -> Option<Explanation> {
+    let reason = fields.text("reason", REASON_BYTES);
+    let message = fields.text("message", MESSAGE_BYTES);
+    let reason = fields.required("reason", reason)?;
+    Some(Explanation { reason, message })
 }
 
 /// How long a hold is to live.

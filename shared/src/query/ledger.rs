@@ -74,7 +74,7 @@ impl Filter {
     pub fn fits(&self, entry: &Entry) -> bool {
         self.kind.is_none_or(|kind| kind == entry.what.name())
             && self.action.is_none_or(|action| action_of(&entry.what) == Some(action))
-            && self.user.as_deref().is_none_or(|user| entry.user_for(self.viewer) == Some(user))
+            && self.user.as_deref().is_none_or(|user| entry.texts(self.viewer).user == Some(user))
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)
     }

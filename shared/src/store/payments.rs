@@ -13,6 +13,7 @@ use super::table::{
 };
 use super::{Store, StoreError, Stored};
 use crate::decide::{Mark, UnreadEvent};
+use crate::domain::entry::Explanation;
 use crate::domain::instant::Span;
 use crate::domain::payment::{
     Customer, Decided, Dispute, DisputeStage, Facts, IntentId, Order, Payment, Refund, RefundStage,
@@ -259,6 +260,8 @@ impl OrderText {
 struct DecidedText {
     verdict: String,
     reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
     actor: Option<String>,
     at_ms: i64,
 }
@@ -267,7 +270,8 @@ impl DecidedText {
     fn of(decided: &Decided) -> DecidedText {
         DecidedText {
             verdict: decided.verdict.name().to_owned(),
-            reason: decided.reason.clone(),
+            reason: decided.explanation.reason.clone(),
+            message: decided.explanation.message.clone(),
             actor: decided.actor.clone(),
             at_ms: decided.at.ms(),
         }
@@ -276,7 +280,8 @@ impl DecidedText {
     fn decided(self) -> Option<Decided> {
         let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.name() == self.verdict)?;
         let at = Instant::from_ms(self.at_ms);
-        Some(Decided { verdict, reason: self.reason, actor: self.actor, at })
+        let explanation = Explanation { reason: self.reason, message: self.message };
+        Some(Decided { verdict, explanation, actor: self.actor, at })
     }
 }
 

@@ -37,7 +37,13 @@ async fn the_csv_says_what_the_json_says() {
     let stack = stage().await;
     let id = stack.debit("acme", "to refund", "3").await.text("/id").to_owned();
     let refund = format!("/v1/accounts/acme/debits/{id}/refund");
-    stack.post(&refund, "refund", r#"{"credits":"1","reason":"late, \"very\" late"}"#).await;
+    stack
+        .post(
+            &refund,
+            "refund",
+            r#"{"credits":"1","reason":"late, \"very\" late","message":"=so sorry"}"#,
+        )
+        .await;
     for (query, limit) in [("", 20), ("", 200), ("&user=bob", 7), ("&kind=frozen", 50)] {
         assert_same(&stack, query, limit).await;
     }

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use shared::decide::{grant, open, settle};
+use shared::domain::entry::Explanation;
 use shared::domain::money::Money;
 use shared::domain::payment::{Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use shared::domain::{
@@ -142,7 +143,7 @@ proptest! {
                     let credits = Credits::whole(credits);
                     let request = grant::GrantRequest {
                         credits,
-                        reason: "test".to_owned(),
+                        explanation: Explanation { reason: "test".to_owned(), message: None },
                         kind: GrantKind::Manual,
                         reference: None,
                         expires_at: None,

@@ -11,6 +11,7 @@ use shared::decide::once::{Ask, Request};
 use shared::decide::open::PlanRequest;
 use shared::decide::refund::RefundRequest;
 use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
+use shared::domain::entry::Explanation;
 use shared::domain::instant::Span;
 use shared::domain::payment::{Dispute, DisputeStage, Facts, IntentId, Refund, RefundStage};
 use shared::domain::period::{Anchor, Day};
@@ -97,8 +98,8 @@ impl Player for Table {
             }
             Deed::Refund { debit, credits, operation } => {
                 let debit = self.id(debit);
-                let reason = "a scenario".to_owned();
-                let request = RefundRequest { debit, credits, reason, reference: None };
+                let explanation = explanation();
+                let request = RefundRequest { debit, credits, explanation, reference: None };
                 let key = operation.parse().expect("a key");
                 said(command::refund(&world, catalog, &account, &key, &request).await)
             }
@@ -217,7 +218,7 @@ async fn operate(
     key: &Key,
     deed: &Deed<'_>,
 ) -> Answer {
-    let reason = "a scenario";
+    let explanation = explanation();
     let receipted = async |content: String, make: &command::Make<'_>| {
         let space = KeySpace::Operators;
         command::receipted(world, catalog, account, space, key, &content, make).await
@@ -241,16 +242,17 @@ async fn operate(
         }
         Deed::Freeze | Deed::Unfreeze => {
             let frozen = matches!(deed, Deed::Freeze);
-            receipted(plan::freeze_content(frozen, reason), &|before, now, id| {
+            receipted(plan::freeze_content(frozen, &explanation), &|before, now, id| {
                 let before = before.ok_or_else(|| Refusal::no_account(account))?;
-                Ok(Made::Change(plan::freeze(before, frozen, reason, id, catalog, None, now)))
+                let freeze = plan::freeze;
+                Ok(Made::Change(freeze(before, frozen, &explanation, id, catalog, None, now)))
             })
             .await
         }
         Deed::Grant { credits, until } => {
             let request = grant::GrantRequest {
                 credits,
-                reason: reason.to_owned(),
+                explanation: explanation.clone(),
                 kind: GrantKind::Manual,
                 reference: None,
                 expires_at: until,
@@ -262,9 +264,9 @@ async fn operate(
             .await
         }
         Deed::Waive => {
-            receipted(payment::waive_content(reason), &|before, now, id| {
+            receipted(payment::waive_content(&explanation), &|before, now, id| {
                 let before = before.ok_or_else(|| Refusal::no_account(account))?;
-                payment::waive(before, reason, id, catalog, None, now).map(Made::Change)
+                payment::waive(before, &explanation, id, catalog, None, now).map(Made::Change)
             })
             .await
         }
@@ -315,4 +317,8 @@ fn no(failure: Failure) -> Said {
         Refusal::RefundExceeded { refunded, .. } => Said { refunded, ..said },
         _ => said,
     }
+}
+
+fn explanation() -> Explanation {
+    Explanation { reason: "a scenario".to_owned(), message: None }
 }

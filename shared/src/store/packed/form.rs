@@ -23,6 +23,7 @@ pub(super) const USER: u8 = 2;
 pub(super) const REFERENCE: u8 = 4;
 pub(super) const REASON: u8 = 8;
 pub(super) const KEY: u8 = 16;
+pub(super) const MESSAGE: u8 = 32;
 
 /// The tags of [`What`](crate::domain::What), for ever: 0 is not one, so that zeroed bytes are refused.
 pub(super) mod tag {

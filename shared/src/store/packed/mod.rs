@@ -10,7 +10,7 @@ mod writer;
 use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::Line;
 use crate::domain::usage::{Used, Who};
-use crate::domain::{Debts, Entry, Given, Note, OperationId, Standing, Usage};
+use crate::domain::{Debts, Entry, Given, Instant, Note, OperationId, Standing, Usage};
 pub use form::PackedError;
 use form::Result;
 use reader::Reader;
@@ -163,6 +163,10 @@ pub fn standing(standing: &Standing) -> Vec<u8> {
     w.signed((until - period.end).ms());
     w.instant(standing.counted_from);
     w.instant(standing.counted_until);
+    // Mostly a recharge was the latest arrival: every byte counts where an account is near a whole KB.
+    if standing.filled_at != standing.recharged_at() {
+        w.signed((standing.filled_at - standing.counted_from).ms());
+    }
     w.0
 }
 
@@ -172,7 +176,20 @@ pub fn read_standing(bytes: &[u8]) -> Result<Standing> {
         let since = r.id()?;
         let (weekly, monthly) = (r.week()?, r.given()?);
         let (counted_from, counted_until) = (r.instant()?, r.instant()?);
-        Ok(Standing { plan, status, anchor, since, weekly, monthly, counted_from, counted_until })
+        let filled_at = if r.0.is_empty() { None } else { Some(r.beside(counted_from)?) };
+        let mut standing = Standing {
+            plan,
+            status,
+            anchor,
+            since,
+            weekly,
+            monthly,
+            counted_from,
+            counted_until,
+            filled_at: Instant::EPOCH,
+        };
+        standing.filled_at = filled_at.unwrap_or(standing.recharged_at());
+        Ok(standing)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::form::{HELD, KEY, PackedError, REASON, REFERENCE, Result, USER, tag};
+use super::form::{HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Day, Period, week};
@@ -202,7 +202,7 @@ impl Reader<'_> {
         let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
         let catalog = self.narrow()?;
         let mut texts = BTreeMap::new();
-        for flag in [USER, REFERENCE, REASON, KEY] {
+        for flag in [USER, REFERENCE, REASON, KEY, MESSAGE] {
             if flags & flag != 0 {
                 texts.insert(flag, self.text()?);
             }
@@ -268,7 +268,8 @@ impl Reader<'_> {
             _ => return Err(PackedError::Tag),
         };
         let mut text = |flag| texts.remove(&flag);
-        let (user, reference, reason, key) = (text(USER), text(REFERENCE), text(REASON), text(KEY));
-        Ok(Entry { id, at, available, held, catalog, key, user, reference, reason, what })
+        let (user, reference, key) = (text(USER), text(REFERENCE), text(KEY));
+        let (reason, message) = (text(REASON), text(MESSAGE));
+        Ok(Entry { id, at, available, held, catalog, key, user, reference, reason, message, what })
     }
 }

@@ -1,6 +1,6 @@
 //! Values to packed bytes.
 
-use super::form::{HELD, KEY, REASON, REFERENCE, USER, tag};
+use super::form::{HELD, KEY, MESSAGE, REASON, REFERENCE, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
@@ -161,6 +161,7 @@ impl Writer {
             (REFERENCE, &entry.reference),
             (REASON, &entry.reason),
             (KEY, &entry.key),
+            (MESSAGE, &entry.message),
         ];
         let mut flags = if entry.held.is_zero() { 0 } else { HELD };
         flags |= texts.iter().filter(|(_, text)| text.is_some()).map(|(flag, _)| flag).sum::<u8>();
