@@ -1,11 +1,11 @@
 // What the page does beyond what the server has rendered: local times and numbers, live updates,
 // buying and what becomes of it, sorting. Without it every number is there and can be read.
 import { change, money, now, number, say, sync, time, until } from './say.js';
-import { Watch } from './scrip.js';
+import { Watch } from './watch.js';
 import t from './en.js';
 
 const news = document.getElementById('news');
-const { back, ends, now: here } = document.body.dataset;
+const { back, ends, now: here, seq: shown } = document.body.dataset;
 const FINAL = ['credited', 'failed', 'expired', 'parked'];
 
 function localize(within) {
@@ -200,8 +200,12 @@ function tick() {
 let seen = false;
 let reached = here;
 const watch = new Watch({}, {
-  // The first answer is what the server has rendered a moment ago.
-  balance: () => (seen ? refresh() : void (seen = true)),
+  balance: ({ seq }) => {
+    // The first answer is as a rule what the server has rendered a moment ago.
+    const old = seen || String(seq) !== shown;
+    seen = true;
+    return old && refresh();
+  },
   ended,
   failed: () => {
     const stale = document.getElementById('stale') ?? news.appendChild(document.createElement('p'));

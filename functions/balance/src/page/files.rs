@@ -10,13 +10,14 @@ use shared::http::{Problem, page};
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, kind and content of each file.
-pub const FILES: [(&str, &str, &str); 6] = [
+pub const FILES: [(&str, &str, &str); 7] = [
     ("en.js", SCRIPT, include_str!("../../page/en.js")),
     ("icon.svg", "image/svg+xml", include_str!("../../page/icon.svg")),
     ("page.css", "text/css; charset=utf-8", include_str!("../../page/page.css")),
     ("page.js", SCRIPT, include_str!("../../page/page.js")),
     ("say.js", SCRIPT, include_str!("../../page/say.js")),
     ("scrip.js", SCRIPT, include_str!("../../page/scrip.js")),
+    ("watch.js", SCRIPT, include_str!("../../page/watch.js")),
 ];
 
 /// Where the files are: another place whenever one of them is different. They name each other by
