@@ -168,7 +168,7 @@ class ScripCredits extends HTMLElement {
       delete this.token;
       this.token = token;
     }
-    if (!this.#watch) this.#begin();
+    this.#begin();
   }
 
   disconnectedCallback() {
