@@ -1,7 +1,7 @@
 //! How often the customer's page and the indicator ask, by the browser's own count, while hours of
 //! their time pass.
 
-use crate::browser::session;
+use crate::browser::{NUMBER, session};
 use crate::indicator::Product;
 use crate::support::browser::{Browser, Tab};
 
@@ -56,4 +56,24 @@ async fn an_idle_hour_takes_at_most_30_requests_and_a_hidden_one_none() {
         tab.pass(1000);
         assert!(!tab.take_requests().is_empty(), "{screen}: somebody looks again");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_opened_in_the_background_shows_todays_numbers_once_it_is_seen() {
+    let Some(mut browser) = Browser::start() else { return };
+    let product = Product::start().await;
+    let stack = &product.shop.stack;
+    stack.open("acme", "free").await;
+    let (link, _) = session(stack, "acme", &product.base).await;
+    let mut tab = browser.tab(1280, 900);
+    let hidden = "Object.defineProperty(document, 'visibilityState', { configurable: true, \
+                  get: () => 'hidden' })";
+    let before = serde_json::json!({ "source": hidden });
+    tab.call("Page.addScriptToEvaluateOnNewDocument", before);
+    tab.open(&link);
+    tab.until("document.querySelector('#hero time').textContent.includes('(')");
+    assert_eq!(tab.text(NUMBER), "25");
+    stack.debit("acme", "a", "5").await;
+    hide(&mut tab, false);
+    tab.until(&format!("{NUMBER} === '20'"));
 }
