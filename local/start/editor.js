@@ -20,18 +20,19 @@ function hear(words) {
 
 async function renew() {
   const { ok, body } = await post('/session');
-  if (ok) credits.setAttribute('token', body.token);
+  // As a property it is nowhere in the document.
+  if (ok) credits.token = body.token;
   else said.textContent = body.detail;
 }
 
 addEventListener('scrip-balance', ({ detail }) => hear(`scrip-balance: ${detail.available} available`));
-addEventListener('scrip-exhausted', () => {
+addEventListener('scrip-exhausted', ({ detail }) => {
   ai.disabled = true;
-  hear('scrip-exhausted: the AI button waits');
+  hear(`scrip-exhausted: ${detail.why}, the AI button waits`);
 });
-addEventListener('scrip-restored', () => {
+addEventListener('scrip-restored', ({ detail }) => {
   ai.disabled = false;
-  hear('scrip-restored: the AI button works again');
+  hear(`scrip-restored: no longer ${detail.why}, the AI button works again`);
 });
 addEventListener('scrip-session', () => {
   hear('scrip-session: the token ended, here is a new one');

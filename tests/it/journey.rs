@@ -65,17 +65,17 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     let element = "document.querySelector('scrip-credits')";
     let root = &format!("{element}.shadowRoot");
     tab.open(&product);
-    tab.until(&format!("{element}.getAttribute('state') === 'ok'"));
+    tab.until(&format!("{element}.getAttribute('state') === 'open'"));
     tab.reach("17 credits 8 used Details");
     tab.press("Enter");
-    tab.until(&format!("{root}.querySelector('dialog').open"));
+    tab.until(&format!("{root}.querySelector('dialog:popover-open')"));
     let lines = format!("[...{root}.querySelectorAll('dd')].map((dd) => Number(dd.textContent))");
     assert_eq!(tab.eval(&lines), json!([1.5, 5, 1.5, 8]), "each action, and their sum");
     tab.press("Escape");
-    tab.until(&format!("!{root}.querySelector('dialog').open"));
+    tab.until(&format!("!{root}.querySelector('dialog:popover-open')"));
     // The focus is back where it was: the same key opens it again.
     tab.press(" ");
-    tab.until(&format!("{root}.querySelector('dialog').open"));
+    tab.until(&format!("{root}.querySelector('dialog:popover-open')"));
     tab.reach("Top up");
     tab.press("Enter");
     tab.until("document.querySelector('main button') && document.readyState === 'complete'");

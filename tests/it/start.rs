@@ -350,7 +350,9 @@ async fn in_the_editor_the_ai_button_waits_for_credits_while_typing_goes_on() {
     let mut tab = browser.tab(1280, 900);
     tab.open(&format!("{origin}/?account=open"));
     let state = "document.querySelector('scrip-credits').getAttribute('state')";
-    tab.until(&format!("{state} === 'ok' && !ai.disabled"));
+    tab.until(&format!("{state} === 'low' && !ai.disabled"));
+    let written = tab.text("document.querySelector('scrip-credits').outerHTML");
+    assert!(!written.contains("token"), "the token is a property: {written}");
     assert_accessible(&mut tab, "editor");
     for _ in 0..2 {
         let text = tab.text("text.value");
@@ -359,8 +361,8 @@ async fn in_the_editor_the_ai_button_waits_for_credits_while_typing_goes_on() {
     }
     tab.until(&format!("{state} === 'empty' && ai.disabled"));
     // By the stack's time, which another origin may read.
-    let note = "document.querySelector('scrip-credits').shadowRoot.querySelector('.note')";
-    tab.until(&format!("{note}.textContent.endsWith('(in\\u00a04\\u00a0days).')"));
+    let said = "document.querySelector('scrip-credits').shadowRoot.querySelector('[role=status]')";
+    tab.until(&format!("{said}.textContent.endsWith('(in\\u00a04\\u00a0days).')"));
     assert_eq!(tab.eval("text.disabled"), json!(false), "typing goes on");
     let user = stack.get("/v1/accounts/open/ledger?limit=1").await;
     assert_eq!(
@@ -375,7 +377,7 @@ async fn in_the_editor_the_ai_button_waits_for_credits_while_typing_goes_on() {
     stack.clock.set(stack.clock.now() + Span::from_s(61));
     tab.eval("document.querySelector('scrip-credits').refresh()");
     tab.until("log.textContent.includes('scrip-session')");
-    tab.until(&format!("{state} === 'ok'"));
+    tab.until(&format!("{state} === 'low'"));
     let errors = tab.take_errors();
     let errors: Vec<_> = errors.iter().filter(|error| !error.contains("401")).collect();
     assert!(errors.is_empty(), "{errors:?}");

@@ -1,11 +1,11 @@
 // What the page does beyond what the server has rendered: local times and numbers, live updates,
 // buying and what becomes of it, sorting. Without it every number is there and can be read.
 import { change, money, now, number, say, sync, time, until } from './say.js';
-import { Watch } from './scrip.js';
+import { Watch } from './watch.js';
 import t from './en.js';
 
 const news = document.getElementById('news');
-const { back, ends, now: here } = document.body.dataset;
+const { back, ends, now: here, seq: shown } = document.body.dataset;
 // The cookie is of the session that was opened last, in whichever tab; this page is of its own.
 const SESSION = { 'Scrip-Session': document.querySelector('meta[name=scrip-session]').content };
 const FINAL = ['credited', 'failed', 'expired', 'parked'];
@@ -204,9 +204,13 @@ function tick() {
 let seen = false;
 let reached = here;
 const watch = new Watch(SESSION, {
-  // The first answer is what the server has rendered a moment ago.
-  balance: () => (seen ? refresh() : void (seen = true)),
-  ended: closed,
+  balance: ({ seq }) => {
+    // The first answer is as a rule what the server has rendered a moment ago.
+    const old = seen || String(seq) !== shown;
+    seen = true;
+    return old && refresh();
+  },
+  ended: (status) => closed(status === 401 ? 401 : 409),
   failed: () => {
     const stale = document.getElementById('stale') ?? news.appendChild(document.createElement('p'));
     stale.id = 'stale';

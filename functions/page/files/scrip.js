@@ -1,95 +1,68 @@
-// <scrip-credits token="..." top-up="...">: what a customer has and has consumed, for a product's
-// own screens. The README says what its attributes, events and colours are.
-import { label, number, say, sync, time } from './say.js';
+// <scrip-credits top-up="...">: what a customer has and has consumed, for a product's own screens.
+// The README says what its token, attributes, events and colours are.
+import { label, now, number, say, time } from './say.js';
+import { Watch } from './watch.js';
 import t from './en.js';
 
-const HERE = new URL(import.meta.url).origin;
-const OFTEN_MS = 10_000;
-const RARELY_MS = 300_000;
-
-/** Asks for the balance again and again: rarely when it fails, never while nobody looks. */
-export class Watch {
-  #etag;
-  #timer;
-  #wait = OFTEN_MS;
-  #stopped = false;
-  #visible = () => document.visibilityState === 'visible' && this.now();
-
-  constructor(headers, { balance, ended, failed, reached }) {
-    Object.assign(this, { headers, balance, ended, failed, reached });
-    document.addEventListener('visibilitychange', this.#visible);
-    this.now();
-  }
-
-  async now() {
-    clearTimeout(this.#timer);
-    if (this.#stopped || document.visibilityState === 'hidden') return;
-    try {
-      const headers = this.#etag ? { ...this.headers, 'If-None-Match': this.#etag } : this.headers;
-      const reply = await fetch(`${HERE}/v1/me/balance`, { headers, cache: 'no-store', credentials: this.headers.Authorization ? 'omit' : 'same-origin' });
-      sync(reply.headers.get('date'));
-      if (this.#stopped) return;
-      if ([401, 403, 409].includes(reply.status)) {
-        this.stop();
-        return this.ended(reply.status);
-      }
-      if (reply.status !== 304 && !reply.ok) throw new Error(reply.status);
-      this.#wait = OFTEN_MS;
-      this.reached?.();
-      const body = reply.status === 304 ? null : await reply.json();
-      if (body) {
-        this.#etag = reply.headers.get('etag');
-        await this.balance(body);
-      }
-    } catch (error) {
-      this.#wait = Math.min(this.#wait * 2, RARELY_MS);
-      this.failed(error);
-    }
-    if (!this.#stopped) this.#timer = setTimeout(() => this.now(), this.#wait);
-  }
-
-  stop() {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    document.removeEventListener('visibilitychange', this.#visible);
-  }
-}
-
 const STYLE = `
-:host { all: initial !important; display: inline-block !important; position: relative !important; color-scheme: light dark !important; }
-:host([hidden]) { display: none !important; }
-* { box-sizing: border-box; }
 :host {
+  all: initial !important; color-scheme: inherit !important; display: inline-block !important; vertical-align: middle !important;
+  font: 400 var(--scrip-size, 15px)/1.5 var(--scrip-font, system-ui, sans-serif) !important; font-variant-numeric: tabular-nums !important;
+  inline-size: var(--scrip-width, 18em) !important; max-inline-size: 100% !important; block-size: 2.6em !important;
   --ink: var(--scrip-ink, light-dark(#1b1b1f, #ededeb)); --paper: var(--scrip-paper, light-dark(#fff, #1c1c1f));
   --line: var(--scrip-line, light-dark(#dddad3, #3a3a3f)); --muted: var(--scrip-muted, light-dark(#5f5f68, #a8a8ad));
   --accent: var(--scrip-accent, light-dark(#0a6b52, #5ecfa5)); --warn: var(--scrip-warn, light-dark(#9a3412, #f0a36b));
 }
-.root, dialog { font: 400 var(--scrip-size, 15px)/1.5 var(--scrip-font, system-ui, sans-serif); color: var(--ink); font-variant-numeric: tabular-nums; text-align: start; }
+:host([hidden]) { display: none !important; }
+* { box-sizing: border-box; }
+[hidden] { display: none !important; }
 button, a { font: inherit; color: inherit; }
-.open { display: inline-flex; align-items: center; gap: .6em; padding: .45em .9em; border: 1px solid var(--line); border-radius: var(--scrip-radius, 99px); background: var(--paper); cursor: pointer; white-space: nowrap; }
-.open:hover { border-color: var(--accent); }
+button:not(:disabled), a { cursor: pointer; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-.used, .muted { color: var(--muted); }
-.heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.meter { display: inline-block; width: 2.75em; height: .4em; border-radius: 1em; overflow: hidden; background: var(--line); }
-.meter i { display: block; height: 100%; background: var(--accent); }
-:host([state=empty]) .open { border-color: var(--warn); }
-.note { margin: .4em 0 0; max-width: 22em; color: var(--warn); }
-.note:empty { display: none; }
-dialog { position: fixed; inset: 60px 16px auto auto; width: min(23em, 100vw - 32px); max-height: calc(100vh - 76px); overflow: auto; margin: 0; padding: 1.4em; border: 1px solid var(--line); border-radius: 14px; background: var(--paper); box-shadow: 0 12px 40px #0003; }
-dialog::backdrop { background: #0002; }
-h2 { margin: 0; font-size: 2.75em; font-weight: 300; line-height: 1.1; letter-spacing: -.02em; }
-h2 span { display: block; font-size: .364em; font-weight: 400; letter-spacing: 0; color: var(--muted); line-height: 1.5; }
-dialog .meter { display: block; width: 100%; margin: 1em 0; }
+.muted { color: var(--muted); }
+.heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+
+.open { position: relative; display: flex; align-items: center; gap: .7em; inline-size: 100%; block-size: 100%; padding: 0 1em; border: 1px solid var(--line); border-radius: var(--scrip-radius, 99px); background: var(--paper); color: var(--ink); text-align: start; }
+.open:hover, .open[aria-expanded=true] { border-color: var(--accent); }
+.words { display: flex; flex: 0 1 auto; min-inline-size: 0; flex-wrap: wrap; column-gap: .6em; block-size: 1.5em; overflow: hidden; }
+.words > * { max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.open .meter { flex: 1 1 2.5em; min-inline-size: 2em; }
+.open::after { content: ''; flex: none; inline-size: .4em; block-size: .4em; margin-inline-start: auto; border: solid var(--muted); border-width: 0 1.5px 1.5px 0; translate: 0 -.1em; rotate: 45deg; }
+.mark { flex: none; inline-size: .5em; block-size: .5em; border-radius: 50%; background: var(--warn); }
+:host(:is([state=waiting], [state=offline], [state=ended])) .open { color: var(--muted); }
+
+.meter { display: block; block-size: .4em; border-radius: 1em; overflow: hidden; background: var(--line); }
+.meter i { display: block; block-size: 100%; border-radius: 1em; background: var(--accent); }
+:host([state=low]) .meter i { background: var(--warn); }
+.shut .meter i { background: var(--muted); }
+@media (prefers-reduced-motion: no-preference) { .meter i { transition: inline-size .4s; } }
+@media (forced-colors: active) { .meter { border: 1px solid; } .meter i, .mark { background: CanvasText !important; forced-color-adjust: none; } }
+
+dialog { position: fixed; inset: auto; margin: 0; inline-size: min(23em, 100vw - 16px); padding: 1.4em; overflow: auto; overscroll-behavior: contain; border: 1px solid var(--line); border-radius: 14px; background: var(--paper); color: var(--ink); box-shadow: 0 8px 30px #0002; font-size: 1em; }
+dialog:focus-visible { outline: none; }
+h2 { margin: 0; font-size: 2.5em; font-weight: 300; line-height: 1.1; letter-spacing: -.02em; overflow-wrap: anywhere; }
+h2 span { display: block; font-size: .4em; font-weight: 400; letter-spacing: 0; color: var(--muted); line-height: 1.5; }
+.note { margin: 0 0 1em; padding-inline-start: .8em; border-inline-start: 3px solid var(--warn); }
+.note b { display: block; font-weight: 600; }
+.facts .meter { margin: 1em 0; }
 dl { margin: 0; display: grid; grid-template-columns: 1fr auto; gap: .3em 0; }
 dt, dd { margin: 0; } dd { text-align: end; padding-inline-start: 1em; } dt { overflow-wrap: anywhere; }
-.total { border-top: 1px solid var(--line); padding-top: .3em; font-weight: 600; }
-.bar { display: flex; justify-content: space-between; align-items: center; margin-top: 1.2em; gap: 1em; }
-.bar > * { padding: .4em 1em; border-radius: 99px; border: 1px solid var(--line); background: none; cursor: pointer; text-decoration: none; }
-.bar .primary { background: var(--accent); border-color: var(--accent); color: var(--paper); font-weight: 600; }
+.total { font-weight: 600; }
+.total:nth-of-type(n+2) { border-top: 1px solid var(--line); padding-top: .3em; }
+.facts p { margin: 1em 0 0; }
+.bar { display: flex; justify-content: flex-end; gap: .75em; margin-top: 1.2em; }
+.bar > * { padding: .4em 1.1em; border-radius: 99px; border: 1px solid var(--line); background: none; text-decoration: none; }
+.bar > :hover { border-color: var(--accent); }
+.bar .primary { margin-inline-end: auto; background: var(--accent); border-color: var(--accent); color: var(--paper); font-weight: 600; }
 `;
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(STYLE);
+/** Between the button, the details and the edge of what is seen of the page. */
+const GAP_PX = 8;
+/** As in the event CreditsLow: from here on little is left, in hundredths. */
+const LOW = 20;
+/** Nothing is sold to these: what one has cannot be spent. */
+const CLOSED = ['account_frozen', 'plan_required'];
 
 /** An element with its attributes and children; texts are texts, never markup. */
 function make(tag, attributes = {}, ...children) {
@@ -99,37 +72,124 @@ function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** A whole number of thousandths of `part` in `total`, from decimal strings. */
-function share(part, ...total) {
-  const all = total.reduce((sum, value) => sum + Number(value), 0);
-  return all > 0 ? Math.round((Number(part) / all) * 1000) / 10 : 0;
+/** Puts these in, unless they are there: what somebody has selected or reads stays as it is. */
+function put(node, ...children) {
+  const fresh = node.cloneNode();
+  fresh.append(...children);
+  if (!fresh.isEqualNode(node)) node.replaceChildren(...fresh.childNodes);
+}
+
+/** How many hundredths of all credits of the period are left. For the eye alone. */
+function share({ available, held, consumed }) {
+  const all = Number(available) + Number(held) + Number(consumed.credits);
+  return all > 0 ? (Number(available) / all) * 100 : 0;
+}
+
+/** `open` or `low`, or the one thing for which nothing can be spent. */
+function standing(balance) {
+  const { gate, available, debt } = balance;
+  if (gate !== 'open') return gate;
+  if (available === '0') return debt === '0' ? 'empty' : 'debt_outstanding';
+  return share(balance) <= LOW ? 'low' : 'open';
+}
+const spendable = (state) => state === 'open' || state === 'low';
+
+/** The first words on the button. */
+const FACES = {
+  open: ({ available }) => say('widget_short', { n: available, available: number(available) }),
+  low: ({ available }) => say('widget_low', { n: available, available: number(available) }),
+  empty: () => t.widget_empty,
+  account_frozen: () => t.widget_frozen,
+  plan_required: () => t.widget_plan,
+  debt_outstanding: ({ debt }) => say('widget_debt', { n: debt, credits: number(debt) }),
+};
+
+/** What a customer has to know of an account besides its numbers: each a title and a text. */
+function notes({ gate, available, debt, status }) {
+  const owed = say('debt_text', { n: debt, credits: number(debt) });
+  return [
+    gate === 'account_frozen' && [t.frozen_title, t.frozen_text],
+    gate === 'plan_required' && [t.plan_title, t.plan_text],
+    debt !== '0' && [t.debt_title, gate === 'debt_outstanding' ? `${owed} ${t.debt_gate}` : owed],
+    gate === 'open' && available === '0' && [t.empty_title, t.empty_text],
+    status === 'past_due' && [t.past_due_title, t.past_due_text],
+  ].filter(Boolean);
+}
+
+/** When credits come back by themselves. */
+function back({ recharge }) {
+  if (!recharge) return t.recharge_none;
+  return `${say('recharge', { n: recharge.credits, credits: number(recharge.credits) })}: ${time(recharge.at, 'soon')}.`;
 }
 
 class ScripCredits extends HTMLElement {
   static observedAttributes = ['token', 'top-up'];
+  #token = null;
   #watch;
-  #state;
-  #balance;
+  /** What is shown; null: nothing is known of the token's account. */
+  #balance = null;
+  /** What the page was told last, whichever token it was by. */
+  #told;
+  #asOf;
   #root = this.attachShadow({ mode: 'open', delegatesFocus: true });
-  #open = make('button', { class: 'open', part: 'button', type: 'button', 'aria-haspopup': 'dialog' }, t.widget_wait);
-  #note = make('p', { class: 'note', part: 'note', role: 'status' });
-  #dialog = make('dialog', { part: 'dialog', 'aria-labelledby': 'title' });
+  #words = make('span', { class: 'words' });
+  #fill = make('i');
+  #meter = make('span', { class: 'meter', 'aria-hidden': 'true' }, this.#fill);
+  #mark = make('span', { class: 'mark', 'aria-hidden': 'true' });
+  #open = make('button', { class: 'open', part: 'button', type: 'button', 'aria-haspopup': 'dialog' }, this.#mark, this.#words, this.#meter);
+  #heard = make('span', { class: 'heard', role: 'status' });
+  #news = make('div');
+  #facts = make('div', { class: 'facts' });
+  #title = make('h2', { id: 'title' });
+  #close = make('button', { class: 'close', type: 'button' }, t.widget_close);
+  #buy = null;
+  #bar = make('div', { class: 'bar' }, this.#close);
+  #dialog = make('dialog', { part: 'dialog', popover: 'auto', tabindex: -1, 'aria-labelledby': 'title' },
+    this.#news, this.#title, this.#facts, this.#bar);
 
   constructor() {
     super();
     this.#root.adoptedStyleSheets = [sheet];
-    this.#root.append(make('div', { class: 'root' }, this.#open, this.#note), this.#dialog);
-    this.#open.addEventListener('click', () => this.#show());
-    // A press beside the dialog is one on its backdrop, which is the dialog itself.
-    this.#dialog.addEventListener('click', (event) => event.target === this.#dialog && this.#dialog.close());
-    this.#dialog.addEventListener('close', () => this.#open.focus());
+    this.#root.append(this.#open, this.#heard, this.#dialog);
+    this.#open.popoverTargetElement = this.#dialog;
+    this.#close.popoverTargetElement = this.#dialog;
+    this.#close.popoverTargetAction = 'hide';
+    this.#dialog.addEventListener('beforetoggle', ({ newState }) => this.#toggled(newState === 'open'));
+    // By keyboard one can go on past its end: it would then lie over what one is at.
+    this.#dialog.addEventListener('focusout', ({ relatedTarget: to }) => {
+      if (to && to !== this.#open && !this.#dialog.contains(to)) this.#dialog.hidePopover();
+    });
   }
 
-  connectedCallback() { this.#begin(); }
-  disconnectedCallback() { this.#watch?.stop(); }
-  attributeChangedCallback(name) {
-    if (name === 'token' && this.isConnected) this.#begin();
-    if (name === 'top-up' && this.#balance) this.#render();
+  connectedCallback() {
+    // A property that was set before this module was there.
+    if (Object.hasOwn(this, 'token')) {
+      const { token } = this;
+      delete this.token;
+      this.token = token;
+    }
+    this.#begin();
+  }
+
+  disconnectedCallback() {
+    this.#watch?.stop();
+    this.#watch = null;
+    this.#toggled(false);
+  }
+
+  attributeChangedCallback(name, _, value) {
+    if (name === 'token') this.token = value;
+    else this.#offer();
+  }
+
+  /** The session's token. Set as a property it is nowhere in the document. */
+  get token() { return this.#token; }
+
+  set token(value) {
+    if (value === this.#token) return;
+    this.#token = value;
+    this.#balance = null;
+    if (this.isConnected) this.#begin();
   }
 
   /** The latest balance, as the contract describes it. */
@@ -140,66 +200,87 @@ class ScripCredits extends HTMLElement {
 
   #begin() {
     this.#watch?.stop();
-    const token = this.getAttribute('token');
-    if (!token) return this.#tell('ended', t.widget_ended);
-    this.#watch = new Watch({ Authorization: `Bearer ${token}` }, {
+    this.#watch = null;
+    this.#show('waiting');
+    if (!this.#token) return;
+    this.#watch = new Watch({ Authorization: `Bearer ${this.#token}` }, {
       balance: (balance) => this.#take(balance),
+      reached: () => {
+        this.#asOf = new Date(now()).toISOString();
+        if (this.#balance) this.#show(standing(this.#balance));
+      },
       ended: () => {
-        this.#tell('ended', t.widget_ended);
+        this.#show('ended');
         this.#send('scrip-session');
       },
-      failed: () => this.#balance || this.#tell('offline', t.widget_offline),
+      failed: () => this.#show('offline'),
     });
   }
 
   #take(balance) {
-    const first = this.#balance === undefined;
-    const could = this.#state === 'ok';
+    const [state, before] = [standing(balance), this.#told];
     this.#balance = balance;
-    const can = balance.gate === 'open' && balance.available !== '0';
-    this.#tell(can ? 'ok' : 'empty', can ? '' : this.#why(balance));
-    this.#render();
+    this.#told = { state, balance };
+    this.#show(state);
+    const could = before ? spendable(before.state) : true;
+    if (before?.state !== state) this.#announce(state, !could);
     this.#send('scrip-balance', balance);
-    if (!can && (could || first)) this.#send('scrip-exhausted', balance);
-    if (can && !could && !first) this.#send('scrip-restored', balance);
-  }
-
-  #why({ gate, recharge }) {
-    if (gate === 'account_frozen') return `${t.frozen_title}. ${t.frozen_text}`;
-    if (gate === 'plan_required') return `${t.plan_title}. ${t.plan_text}`;
-    const back = recharge && `${say('recharge', { n: recharge.credits, credits: number(recharge.credits) })}: ${time(recharge.at, 'soon')}.`;
-    return [`${t.empty_title}.`, t.empty_text, back].filter(Boolean).join(' ');
-  }
-
-  #tell(state, note) {
-    this.#state = state;
-    this.setAttribute('state', state);
-    if (this.#note.textContent !== note) this.#note.textContent = note;
+    if (could === spendable(state)) return;
+    const detail = { why: could ? state : before.state, balance, before: before?.balance ?? null };
+    this.#send(could ? 'scrip-exhausted' : 'scrip-restored', detail);
   }
 
   #send(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  #meter({ available, held, consumed }) {
-    const total = String(Number(available) + Number(held) + Number(consumed.credits));
-    const fill = make('i');
-    fill.style.width = `${share(available, total)}%`;
-    const text = say('meter', { available: number(available), total: number(total) });
-    return make('span', { class: 'meter', role: 'meter', 'aria-label': t.title, 'aria-valuemin': 0, 'aria-valuemax': total, 'aria-valuenow': available, 'aria-valuetext': text }, fill);
+  #show(state) {
+    this.setAttribute('state', state);
+    this.#face(state);
+    this.#details(state);
+    this.#offer();
+    if (this.#dialog.matches(':popover-open')) this.#placed();
   }
 
-  #render() {
-    const { available, held, consumed, recharge } = this.#balance;
-    const meter = this.#meter(this.#balance);
-    // Inside the button the meter is a picture: the button's own name says both numbers.
-    for (const { name } of [...meter.attributes]) if (name !== 'class') meter.removeAttribute(name);
-    meter.setAttribute('aria-hidden', 'true');
-    const short = say('widget_short', { n: available, available: number(available) });
-    const used = make('span', { class: 'used' }, say('widget_used', { consumed: number(consumed.credits) }));
-    const more = make('span', { class: 'heard' }, t.widget_more);
-    this.#open.replaceChildren(meter, make('span', {}, short), ' ', used, ' ', more);
+  /** On the button: what there is and what was used of it, or why nothing can be spent. */
+  #face(state) {
+    const balance = this.#balance;
+    const known = balance ? standing(balance) : state;
+    const parts = [make('span', {}, balance ? FACES[known](balance) : t.title)];
+    const lost = state === 'ended' || state === 'offline';
+    const beside = (text) => parts.push(make('span', { class: 'muted' }, text));
+    if (lost) beside(balance ? t.widget_old : t.widget_none);
+    else if (spendable(known)) beside(say('widget_used', { consumed: number(balance.consumed.credits) }));
+    const noted = spendable(known) ? notes(balance) : [];
+    for (const said of [...noted.map(([title]) => `${title}.`), t.widget_more]) parts.push(make('span', { class: 'heard' }, said));
+    put(this.#words, ...parts.flatMap((part) => [part, ' ']).slice(0, -1));
+    this.#mark.hidden = !balance || (spendable(known) && noted.length === 0);
+    this.#meter.hidden = lost || !(spendable(known) || known === 'empty' || known === 'waiting');
+    this.#fill.style.inlineSize = `${spendable(known) ? share(balance) : 0}%`;
+  }
 
+  #details(state) {
+    const balance = this.#balance;
+    const news = balance ? notes(balance) : [];
+    if (state === 'waiting') news.unshift([t.widget_loading]);
+    if (state === 'ended') news.unshift([t.widget_ended]);
+    if (state === 'offline') news.unshift([balance ? say('offline', { time: time(this.#asOf, 'clock') }) : t.widget_offline]);
+    put(this.#news, ...news.map(([title, text]) => make('p', { class: 'note', part: 'note' }, make('b', {}, title), text ?? '')));
+    this.#title.classList.toggle('heard', !balance);
+    if (!balance) {
+      put(this.#title, t.title);
+      return put(this.#facts);
+    }
+    const { gate, available, held, consumed } = balance;
+    const called = gate === 'open' ? 'available' : 'kept';
+    put(this.#title, number(available), ' ', make('span', {}, say(called, { n: available })));
+    const total = String(Number(available) + Number(held) + Number(consumed.credits));
+    const fill = make('i');
+    fill.style.inlineSize = `${share(balance)}%`;
+    const meter = make('div', {
+      class: 'meter', role: 'meter', 'aria-label': t.title, 'aria-valuemin': 0, 'aria-valuemax': total, 'aria-valuenow': available,
+      'aria-valuetext': say('meter', { available: number(available), total: number(total) }),
+    }, fill);
     const list = make('dl');
     const line = (name, value, kind = '') => list.append(make('dt', { class: kind }, name), make('dd', { class: kind }, value));
     for (const { action, credits } of consumed.actions) {
@@ -207,25 +288,63 @@ class ScripCredits extends HTMLElement {
     }
     line(t.consumed, number(consumed.credits), 'total');
     if (held !== '0') line(t.held, number(held));
-    const back = recharge ? `${say('recharge', { n: recharge.credits, credits: number(recharge.credits) })}: ${time(recharge.at, 'soon')}` : t.recharge_none;
-    const close = make('button', { type: 'button', class: 'close' }, t.widget_close);
-    close.addEventListener('click', () => this.#dialog.close());
-    const url = this.getAttribute('top-up');
-    const buy = url ? make('a', { class: 'primary', href: url }, t.top_up) : make('button', { type: 'button', class: 'primary' }, t.top_up);
-    buy.addEventListener('click', () => this.#send('scrip-top-up'));
-    const focused = this.#root.activeElement?.className;
-    this.#dialog.replaceChildren(
-      make('h2', { id: 'title' }, number(available), ' ', make('span', {}, say('available', { n: available }))),
-      this.#meter(this.#balance), list, make('p', { class: 'muted' }, back), make('div', { class: 'bar' }, buy, close),
-    );
-    if (this.#dialog.open) this.#dialog.querySelector(focused === 'primary' ? '.primary' : '.close').focus();
+    this.#facts.classList.toggle('shut', gate !== 'open');
+    put(this.#facts, meter, list, make('p', { class: 'muted' }, back(balance)));
   }
 
-  #show() {
-    if (!this.#balance) return;
-    this.#dialog.showModal();
+  /** The way to buy: there if the page has one, and the account may. */
+  #offer() {
+    const url = this.getAttribute('top-up');
+    const sold = url !== null && this.#balance && !CLOSED.includes(this.#balance.gate);
+    if (sold && this.#buy?.getAttribute('href') === (url || null)) return;
+    if (this.#buy && this.#root.activeElement === this.#buy) this.#close.focus();
+    this.#buy?.remove();
+    this.#buy = null;
+    if (!sold) return;
+    this.#buy = url ? make('a', { class: 'primary', href: url }, t.top_up) : make('button', { class: 'primary', type: 'button' }, t.top_up);
+    this.#buy.addEventListener('click', () => this.#send('scrip-top-up'));
+    this.#bar.prepend(this.#buy);
+  }
+
+  /** Said politely by a screen reader: that nothing can be spent any more, or again. */
+  #announce(state, restored) {
+    const { available } = this.#balance;
+    const why = () => [...notes(this.#balance).map(([title, text]) => `${title}. ${text}`), state === 'empty' && back(this.#balance)];
+    const said = spendable(state) ? [restored && `${number(available)} ${say('available', { n: available })}`] : why();
+    this.#heard.textContent = said.filter(Boolean).join(' ');
+  }
+
+  #toggled(opens) {
+    const listen = opens ? 'addEventListener' : 'removeEventListener';
+    window[listen]('scroll', this.#placed, true);
+    for (const what of ['resize', 'scroll']) window.visualViewport[listen](what, this.#placed);
+    // Not the first thing in it that can be pressed, but all of it is what is read.
+    this.#dialog.autofocus = opens;
+    // Browsers do not give it back within a shadow tree.
+    if (!opens && this.#dialog.contains(this.#root.activeElement)) this.#open.focus({ preventScroll: true });
+    if (!opens) return;
+    // It is not laid out yet, and will be before it is painted.
+    requestAnimationFrame(this.#placed);
     this.refresh();
   }
+
+  /** Puts the details at the button, wholly inside what is seen of the page. */
+  #placed = () => {
+    const { offsetLeft, offsetTop, width, height } = window.visualViewport;
+    const [least, most] = [offsetLeft + GAP_PX, offsetLeft + width - GAP_PX];
+    const at = this.#open.getBoundingClientRect();
+    const [above, below] = [at.top - offsetTop - 2 * GAP_PX, offsetTop + height - at.bottom - 2 * GAP_PX];
+    // The button was scrolled away: the details go with it.
+    if (Math.max(above, below) > height - 2 * GAP_PX) return this.#dialog.hidePopover();
+    const { style } = this.#dialog;
+    style.maxBlockSize = 'none';
+    const under = this.#dialog.offsetHeight <= below || below >= above;
+    style.maxBlockSize = `${under ? below : above}px`;
+    const { offsetWidth, offsetHeight } = this.#dialog;
+    const start = at.left + offsetWidth <= most ? at.left : at.right - offsetWidth;
+    style.left = `${Math.max(least, Math.min(start, most - offsetWidth))}px`;
+    style.top = `${under ? at.bottom + GAP_PX : at.top - GAP_PX - offsetHeight}px`;
+  };
 }
 
 if (!customElements.get('scrip-credits')) customElements.define('scrip-credits', ScripCredits);

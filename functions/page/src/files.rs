@@ -10,13 +10,14 @@ use shared::http::{Call, Problem, page};
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, kind and content of each file.
-pub const FILES: [(&str, &str, &str); 6] = [
+pub const FILES: [(&str, &str, &str); 7] = [
     ("en.js", SCRIPT, include_str!("../files/en.js")),
     ("icon.svg", "image/svg+xml", include_str!("../files/icon.svg")),
     ("page.css", "text/css; charset=utf-8", include_str!("../files/page.css")),
     ("page.js", SCRIPT, include_str!("../files/page.js")),
     ("say.js", SCRIPT, include_str!("../files/say.js")),
     ("scrip.js", SCRIPT, include_str!("../files/scrip.js")),
+    ("watch.js", SCRIPT, include_str!("../files/watch.js")),
 ];
 
 /// Where the files are: another place whenever one of them is different. They name each other by

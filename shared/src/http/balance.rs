@@ -56,7 +56,7 @@ struct Recharge {
 }
 
 /// The balance of an account that was settled at `now`, in memory. With `ETag`: 304 if the caller
-/// has it already.
+/// has it already. The customer's browser may keep it, nobody between, and it asks each time.
 pub fn balance(
     settled: &Settled,
     catalog: &Catalog,
@@ -68,7 +68,8 @@ pub fn balance(
     let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
     let known = if_none_match
         .is_some_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
-    let response = Response::builder().header("etag", etag).header("cache-control", "no-cache");
+    let response =
+        Response::builder().header("etag", etag).header("cache-control", "private, no-cache");
     let response = match known {
         true => response.status(304).body(Body::Empty),
         false => {

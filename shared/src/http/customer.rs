@@ -23,8 +23,8 @@ const PARAMETER: &str = "session";
 const COOKIE_S: i64 = 24 * 3600;
 const SUBJECT_BYTES: usize = 64;
 const RETURN_URL_BYTES: usize = 512;
-/// For how long a browser remembers what a preflight said.
-const PREFLIGHT_S: u32 = 600;
+/// For how long a browser remembers what a preflight said: two hours, the most that Chromium does.
+const PREFLIGHT_S: u32 = 7200;
 
 impl Call<'_> {
     /// The session of a customer's request: by its Bearer header, or else by its cookie. The

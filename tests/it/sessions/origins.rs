@@ -21,11 +21,16 @@ async fn a_page_elsewhere_asks_from_the_list_or_not_at_all() {
         assert_eq!(may.status, 204);
         assert_eq!(may.headers["access-control-allow-origin"], PRODUCT);
         assert!(!may.headers.contains_key("access-control-allow-credentials"));
+        assert_eq!(may.headers["access-control-max-age"], "7200", "asked once, not each time");
         let headers = [("origin", PRODUCT), ("authorization", bearer.as_str())];
         let answer = stack.ask("GET", path, &headers).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.headers["access-control-allow-origin"], PRODUCT);
         assert_eq!(answer.headers["vary"], "Origin");
+        if path == "/v1/me/balance" {
+            // The browser keeps it and asks whether it has changed; nobody between keeps it.
+            assert_eq!(answer.headers["cache-control"], "private, no-cache");
+        }
         let own = [("origin", PUBLIC_URL), ("authorization", bearer.as_str())];
         assert_eq!(stack.ask("GET", path, &own).await.status, 200);
         for foreign in [

@@ -231,6 +231,44 @@ impl Tab<'_> {
         panic!("{name} is not reached: {seen:?}");
     }
 
+    /// Lets so many milliseconds of the page's own time pass: as fast as it can do what it does in
+    /// them. After that its time stands still.
+    pub fn pass(&mut self, ms: u64) {
+        let budget = json!({ "policy": "pauseIfNetworkFetchesPending", "budget": ms });
+        self.call("Emulation.setVirtualTimePolicy", budget);
+        let until = Instant::now() + PATIENCE;
+        let (session, over) = (json!(self.session), "Emulation.virtualTimeBudgetExpired");
+        let events = &mut self.browser.events;
+        let is_over = |event: &Value| event["method"] == over && event["sessionId"] == session;
+        if let Some(at) = events.iter().position(is_over) {
+            events.remove(at);
+            return;
+        }
+        loop {
+            let event = self.browser.receive(until).expect("the time passes");
+            if is_over(&event) {
+                return;
+            }
+            self.browser.events.push_back(event);
+        }
+    }
+
+    /// Presses the pointer at this place of the window.
+    pub fn click(&mut self, x: u32, y: u32) {
+        for kind in ["mousePressed", "mouseReleased"] {
+            let press = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
+            self.call("Input.dispatchMouseEvent", press);
+        }
+    }
+
+    /// Whether there is a network at all.
+    pub fn online(&mut self, is: bool) {
+        let none = json!({
+            "offline": !is, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.call("Network.emulateNetworkConditions", none);
+    }
+
     /// Where what is downloaded goes from now on.
     pub fn downloads(&mut self, folder: &Path) {
         let to = json!({ "behavior": "allow", "downloadPath": folder });
