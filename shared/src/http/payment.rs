@@ -22,9 +22,11 @@ struct Offers<'a> {
 struct Offer<'a> {
     pack: &'a str,
     credits: Credits,
+    /// As a person writes it.
+    price: String,
     price_minor: u64,
     currency: Currency,
-    /// Of one credit, in millionths of the currency's smallest unit, rounded down.
+    /// Of one credit, in millionths of what `price_minor` counts, rounded down.
     price_per_credit_micro: u64,
     expires_after_months: u32,
     /// When the credits would be gone if they were bought now.
@@ -36,6 +38,7 @@ pub fn packs(catalog: &Catalog, now: Instant) -> Response<Body> {
     let offers = catalog.packs.iter().map(|(name, pack)| Offer {
         pack: name,
         credits: pack.credits,
+        price: pack.price.decimal(),
         price_minor: pack.price.minor,
         currency: pack.price.currency,
         price_per_credit_micro: per_credit_micro(pack.price.minor, pack.credits),
@@ -61,6 +64,8 @@ struct Checkout<'a> {
     credits: Credits,
     /// What of them is in the account now.
     credited: Credits,
+    /// As a person writes it.
+    price: String,
     price_minor: u64,
     currency: Currency,
     expires_at: Instant,
@@ -107,6 +112,7 @@ fn of<'a>(
         state,
         credits: order.credits,
         credited,
+        price: order.price.decimal(),
         price_minor: order.price.minor,
         currency: order.price.currency,
         expires_at: order.expires_at(),

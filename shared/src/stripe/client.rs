@@ -189,7 +189,8 @@ async fn begin(
         .into();
     let currency = order.price.currency.as_str().parse::<stripe_types::Currency>();
     let currency = currency.unwrap_or_else(|never| match never {});
-    let minor = i64::try_from(order.price.minor).expect("a price has eight digits at most");
+    let minor = i64::try_from(order.price.minor);
+    let minor = minor.map_err(|_| StripeError::Denied(format!("{} is too much", order.price)))?;
     let price = CreateCheckoutSessionLineItemsPriceData {
         unit_amount: Some(minor),
         product_data: Some(ProductData::new(format!("{} credits", order.credits))),

@@ -1,5 +1,6 @@
 //! Money in: packs, payments, and money going back.
 
+mod currencies;
 mod laws;
 mod odd;
 mod orders;
