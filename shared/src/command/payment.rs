@@ -73,7 +73,10 @@ async fn try_order(
     }
     let loaded = world.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::AccountNotFound))?;
-    let customer = world.store.customer(account, request.live).await?;
+    let customer = match &request.user {
+        Some(subject) => world.store.customer(account, subject, request.live).await?,
+        None => None,
+    };
     let now = world.clock.now();
     let settled = settle::settle(&loaded.account, catalog, now)?.account;
     let id = world.entropy.own(now);
@@ -254,7 +257,7 @@ async fn try_join(
     let met = order.as_ref().and_then(|order| payment::customer(&before, &after, order));
     let customer = match met {
         Some(met) => {
-            let known = store.customer(&met.account, met.live).await?;
+            let known = store.customer(&met.account, &met.subject, met.live).await?;
             Some(met).filter(|_| known.is_none())
         }
         None => None,

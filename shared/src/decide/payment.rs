@@ -83,7 +83,7 @@ pub struct PaymentChange {
     pub order: Option<OperationId>,
     /// Whether it begins (true) or ceases to wait for an operator, with what there is to know.
     pub parks: Option<(bool, String)>,
-    /// The customer that its account gets to be known as.
+    /// The customer that its buyer gets to be known as.
     pub customer: Option<Customer>,
     /// What becomes of its account.
     pub change: Option<AccountWrite>,
@@ -116,12 +116,13 @@ pub fn change(
     news.then_some(PaymentChange { payment, order: learns, parks, customer: None, change })
 }
 
-/// The customer that an account gets to be known as by what is new about a payment, if it has none
+/// The customer that who ordered gets to be known as by what is new about a payment, if there is none
 /// yet. What is parked may be somebody else's.
 pub fn customer(before: &Payment, after: &Payment, order: &Order) -> Option<Customer> {
     let id = after.facts.customer.clone().filter(|_| !after.is_parked(order))?;
     let news = order.intent.is_none() || before.facts.customer.is_none();
-    news.then(|| Customer { account: order.account.clone(), live: order.live, id })
+    let (account, subject, live) = (order.account.clone(), order.user.clone()?, order.live);
+    news.then_some(Customer { account, subject, live, id })
 }
 
 /// A payment written as it is: what it gave was read from its account.

@@ -19,7 +19,7 @@ pub enum Row {
     Day(AccountId, Box<DayUsage>),
     Order(Box<Order>),
     Payment(Box<Payment>),
-    /// Stripe's name for an account.
+    /// Stripe's name for a buyer of an account.
     Customer(Customer),
     /// That a payment or an event waits for an operator.
     Mark(Mark),

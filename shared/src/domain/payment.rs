@@ -41,7 +41,7 @@ pub struct Order {
     /// Where Stripe sends the customer back to. It is the order's and no later session's: Stripe
     /// takes the order's key once more only for the same request.
     pub return_url: String,
-    /// Stripe's customer of the account, if one was known by then.
+    /// Stripe's customer of who orders, if one was known by then.
     pub customer: Option<String>,
     /// Whether Stripe makes an invoice of it.
     pub invoice: bool,
@@ -168,10 +168,13 @@ impl Verdict {
     }
 }
 
-/// The customer that Stripe knows an account as, in live mode or in test mode.
+/// The customer that Stripe knows a buyer of an account as, in live mode or in test mode: what one of
+/// them has told Stripe (an address, cards) is not another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
     pub account: AccountId,
+    /// Who buys, as the session says.
+    pub subject: String,
     pub live: bool,
     /// Stripe's name for it.
     pub id: String,

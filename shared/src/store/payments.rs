@@ -49,11 +49,20 @@ impl Store {
         }
     }
 
-    /// Stripe's name for an account, if it has paid before.
-    pub async fn customer(&self, account: &AccountId, live: bool) -> Stored<Option<String>> {
-        let item = self.ledger_item(account.as_str(), customer_key(live)).await?;
-        let read = |item| Attributes::of("ledger", item).text(ledger::TEXT).map(str::to_owned);
-        item.as_ref().map(read).transpose()
+    /// Stripe's name for a buyer of an account, who has paid before.
+    pub async fn customer(
+        &self,
+        account: &AccountId,
+        subject: &str,
+        live: bool,
+    ) -> Stored<Option<String>> {
+        let item = self.ledger_item(account.as_str(), &customer_key(subject, live)).await?;
+        let Some(item) = item else { return Ok(None) };
+        let row = Attributes::of("ledger", &item);
+        match row.text(ledger::KEY)? == subject {
+            true => Ok(Some(row.text(ledger::TEXT)?.to_owned())),
+            false => Err(row.broken(ledger::KEY, "is another subject of the same hash")),
+        }
     }
 
     /// An event that was kept because it could not be read, and whether it was decided about.
@@ -153,7 +162,8 @@ fn read_payment(item: &Item, intent: &IntentId) -> Stored<Payment> {
 pub(super) fn customer_item(customer: &Customer) -> Item {
     let item = [
         (ACCOUNT, item::text(customer.account.as_str())),
-        (SORT, item::text(customer_key(customer.live))),
+        (SORT, item::text(customer_key(&customer.subject, customer.live))),
+        (ledger::KEY, item::text(&customer.subject)),
         (ledger::TEXT, item::text(&customer.id)),
     ];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))

@@ -79,7 +79,7 @@ pub(super) mod ledger {
     pub(crate) const HELD: &str = "h";
     /// Name and receipt: the operation's id.
     pub(crate) const ID: &str = "o";
-    /// Name and receipt: the caller's key.
+    /// Name and receipt: the caller's key. Customer: the subject.
     pub(crate) const KEY: &str = "k";
     /// Receipt: what was asked.
     pub(crate) const CONTENT: &str = "c";
@@ -127,9 +127,10 @@ pub(super) fn payment_key(intent: &IntentId) -> String {
     format!("#payment#{intent}")
 }
 
-/// `S#live` or `S#test`: the customer that Stripe knows an account as.
-pub(super) fn customer_key(live: bool) -> &'static str {
-    if live { "S#live" } else { "S#test" }
+/// `S#live#<hash>` or `S#test#<hash>` of a subject: the customer that Stripe knows a buyer as. Services
+/// choose subjects as they like, so none is part of a key as it is.
+pub(super) fn customer_key(subject: &str, live: bool) -> String {
+    format!("S#{}#{}", if live { "live" } else { "test" }, hash(subject))
 }
 
 /// The account of an event that was kept.

@@ -92,7 +92,7 @@ async fn set_up(bench: &Bench, before: Before) -> String {
     let account = ACCOUNT.parse().expect("an account");
     let request = CheckoutRequest {
         pack: "starter".to_owned(),
-        user: None,
+        user: Some("ada".to_owned()),
         return_url: "https://app.example.com/credits".to_owned(),
         live: false,
     };
