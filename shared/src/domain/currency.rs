@@ -33,13 +33,13 @@ pub enum Scale {
 
 /// Counted by hundredths. HUF and TWD are among them: they are whole for payouts alone. BGN is not: the
 /// euro has replaced it.
-const HUNDREDTHS: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bmd bnd bob brl bsd bwp \
-                          byn bzd cad cdf chf cny cop crc cve czk dkk dop dzd egp etb eur fjd fkp gbp \
-                          gel gip gmd gtq gyd hkd hnl htg huf idr ils inr jmd kes kgs khr kyd kzt lak \
-                          lbp lkr lrd lsl mad mdl mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio \
-                          nok npr nzd pab pen pgk php pkr pln qar ron rsd rub sar sbd scr sek sgd shp \
-                          sle sos srd std szl thb tjs top try ttd twd tzs uah usd uyu uzs wst xcd yer \
-                          zar zmw";
+const HUNDREDTHS: &str = "\
+    aed afn all amd ang aoa ars aud awg azn bam bbd bdt bmd bnd bob brl bsd bwp byn bzd cad \
+    cdf chf cny cop crc cve czk dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gtq gyd hkd \
+    hnl htg huf idr ils inr jmd kes kgs khr kyd kzt lak lbp lkr lrd lsl mad mdl mkd mmk mnt \
+    mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd pab pen pgk php pkr pln qar ron rsd \
+    rub sar sbd scr sek sgd shp sle sos srd std szl thb tjs top try ttd twd tzs uah usd uyu \
+    uzs wst xcd yer zar zmw";
 const WHOLE: &str = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf";
 const WHOLE_HUNDREDTHS: &str = "isk ugx";
 const THOUSANDTHS: &str = "bhd jod kwd omr tnd";

@@ -6,9 +6,14 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 pub use super::facts::{Dispute, DisputeStage, Facts, Refund, RefundStage, due};
+use super::instant::Span;
 use super::money::Money;
 use super::period::months_later;
 use super::{AccountId, Credits, Instant, OperationId};
+
+/// For how long an order can be paid: as long as a session of Stripe is open that is not told otherwise
+/// (docs.stripe.com/api/checkout/sessions/create, `expires_at`).
+pub const OPEN_FOR: Span = Span::from_s(24 * 3600);
 
 /// What a customer asks for, to order a pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +65,12 @@ impl Order {
         months_later(self.at, self.expires_after_months)
     }
 
-    /// Where it stands while no payment for it is known.
-    pub fn state(&self) -> State {
-        if self.expired { State::Expired } else { State::Open }
+    /// Where it stands, by what is known of its payment.
+    pub fn state(&self, payment: Option<&Payment>, now: Instant) -> State {
+        match payment.map_or(State::Open, |payment| payment.state(self)) {
+            State::Open if self.expired || self.at + OPEN_FOR <= now => State::Expired,
+            state => state,
+        }
     }
 }
 
@@ -290,8 +298,8 @@ impl Payment {
         owed(before) - owed(due)
     }
 
-    /// Where it stands, for the customer.
-    pub fn state(&self, order: &Order) -> State {
+    /// Where its order stands by what was said of it alone.
+    fn state(&self, order: &Order) -> State {
         let facts = &self.facts;
         match () {
             () if self.is_parked(order) => State::Parked,
@@ -315,8 +323,30 @@ pub enum State {
     Credited,
     /// The money did not come.
     Failed,
-    /// The session ended without a payment.
+    /// It was not paid in time.
     Expired,
     /// Something differs from what was ordered: an operator looks at it.
     Parked,
+}
+
+impl State {
+    pub const ALL: [State; 6] = [
+        State::Open,
+        State::Processing,
+        State::Credited,
+        State::Failed,
+        State::Expired,
+        State::Parked,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Processing => "processing",
+            State::Credited => "credited",
+            State::Failed => "failed",
+            State::Expired => "expired",
+            State::Parked => "parked",
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::ledger::Form;
 use super::{Call, Problem, cursor};
+use crate::domain::payment::State;
 use crate::domain::period::Day;
 use crate::domain::{AccountId, Catalog, Instant, Refusal};
 use crate::query::ledger::{Filter, From, KINDS};
@@ -87,6 +88,25 @@ impl Call<'_> {
             days if days.len() > MOST_DAYS => refuse("from", "must be at most 366 days before to"),
             _ => Ok((from, to)),
         }
+    }
+
+    /// The state that checkouts are asked for in, if one is.
+    pub fn checkouts(&self) -> Result<Option<State>, Problem> {
+        let refuse = |field: &str, problem: &str| Err(Refusal::invalid(field, problem).into());
+        let mut asked = None;
+        for (name, value) in self.query() {
+            let state = State::ALL.into_iter().find(|state| state.name() == value);
+            match (name.as_str(), state) {
+                ("state", _) if asked.is_some() => return refuse(&name, "is repeated"),
+                ("state", Some(state)) => asked = Some(state),
+                ("state", None) => {
+                    let words = State::ALL.map(State::name).join(", ");
+                    return refuse(&name, &format!("must be one of {words}"));
+                }
+                _ => return refuse(&name, "is unknown"),
+            }
+        }
+        Ok(asked)
     }
 
     /// That the query asks for parked payments: there is no other listing.

@@ -6,9 +6,10 @@ use serde::Serialize;
 use super::reply::{ok, to_json};
 use crate::command::payment::News;
 use crate::config::origin_of;
-use crate::domain::payment::{Order, Payment, State};
+use crate::domain::payment::{Payment, State};
 use crate::domain::period::months_later;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
+use crate::query::checkouts::Checkout;
 use crate::store::Parked;
 use crate::stripe::object::is_stripes;
 
@@ -56,7 +57,7 @@ fn per_credit_micro(minor: u64, credits: Credits) -> u64 {
 }
 
 #[derive(Serialize)]
-struct Checkout<'a> {
+struct Shown<'a> {
     id: OperationId,
     account: &'a AccountId,
     pack: &'a str,
@@ -76,20 +77,25 @@ struct Checkout<'a> {
     receipt_url: Option<&'a str>,
 }
 
-/// A 201 with where the customer pays; the same whenever it is sent again.
-pub fn ordered(order: &Order, replayed: bool) -> Response<Body> {
-    let body = to_json(&of(order, State::Open, Credits::ZERO, None));
-    super::reply::created(body, replayed)
+/// A 201 with where the customer pays; sent again, with where the checkout stands by then. `base`: our
+/// own address.
+pub fn ordered(checkout: &Checkout, base: &str, replayed: bool) -> Response<Body> {
+    super::reply::created(to_json(&shown(checkout, base)), replayed)
 }
 
 /// Where a checkout stands.
-pub fn checkout(
-    order: &Order,
-    state: State,
-    credited: Credits,
-    receipt_url: Option<&str>,
-) -> Response<Body> {
-    ok(&of(order, state, credited, receipt_url))
+pub fn checkout(checkout: &Checkout, base: &str) -> Response<Body> {
+    ok(&shown(checkout, base))
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    checkouts: Vec<Shown<'a>>,
+}
+
+/// Checkouts, in the order in which they are given.
+pub fn checkouts(found: &[Checkout], base: &str) -> Response<Body> {
+    ok(&Listed { checkouts: found.iter().map(|checkout| shown(checkout, base)).collect() })
 }
 
 /// The address of a payment's receipt that a customer may be sent to: Stripe's, or, under `base`,
@@ -99,26 +105,22 @@ pub fn receipt<'a>(payment: &'a Payment, base: &str) -> Option<&'a str> {
     payment.facts.receipt.as_deref().filter(|url| is_stripes(url) || own(url))
 }
 
-fn of<'a>(
-    order: &'a Order,
-    state: State,
-    credited: Credits,
-    receipt_url: Option<&'a str>,
-) -> Checkout<'a> {
-    Checkout {
+fn shown<'a>(checkout: &'a Checkout, base: &str) -> Shown<'a> {
+    let Checkout { order, state, payment } = checkout;
+    Shown {
         id: order.id,
         account: &order.account,
         pack: &order.pack,
-        state,
+        state: *state,
         credits: order.credits,
-        credited,
+        credited: checkout.credited(),
         price: order.price.decimal(),
         price_minor: order.price.minor,
         currency: order.price.currency,
         expires_at: order.expires_at(),
         at: order.at,
-        url: order.url.as_deref().filter(|_| state == State::Open),
-        receipt_url,
+        url: order.url.as_deref().filter(|_| *state == State::Open),
+        receipt_url: payment.as_ref().and_then(|payment| receipt(payment, base)),
     }
 }
 

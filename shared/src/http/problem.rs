@@ -7,8 +7,9 @@ use crate::command::BatchFailure;
 use crate::config::Config;
 use crate::decide::{AWAITED, Fault};
 use crate::domain::account::{MOST_GRANTS, MOST_HOLDS, ORDER_GRANTS, Recharge};
+use crate::domain::orders::MOST_OPEN;
 use crate::domain::refusal::{FieldProblem, HoldEnd};
-use crate::domain::{Credits, Refusal};
+use crate::domain::{Credits, Instant, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
 use crate::secrets::SecretError;
@@ -214,6 +215,7 @@ impl Problem {
             Refusal::UnknownPack { pack } => {
                 new(422, "Unknown pack", format!("The catalog sells no pack {pack:?}."))
             }
+            Refusal::TooManyCheckouts { open, frees_at } => too_many_checkouts(&open, frees_at),
             Refusal::CheckoutNotFound => {
                 new(404, "Checkout not found", "The account has no such checkout.".to_owned())
             }
@@ -353,6 +355,16 @@ impl From<BatchFailure> for Problem {
             (failure, _) => failure.into(),
         }
     }
+}
+
+fn too_many_checkouts(open: &[OperationId], frees_at: Instant) -> Problem {
+    let detail = format!(
+        "{MOST_OPEN} checkouts of this account are open. Pay one of them, or wait until the first \
+         of them ends at {frees_at}."
+    );
+    Problem::new(409, "too_many_checkouts", "Too many checkouts", detail)
+        .with("checkouts", open)
+        .with("frees_at", frees_at)
 }
 
 fn insufficient(required: Credits, available: Credits, recharge: Option<Recharge>) -> Problem {

@@ -91,7 +91,7 @@ pub(super) mod ledger {
     pub(crate) const COUNTED_TIME: &str = "pk";
     /// Catalog: its text.
     pub(crate) const TEXT: &str = "t";
-    /// Catalog: its version. Payment: the number of its writes.
+    /// Catalog: its version. Payment, orders: the number of its writes.
     pub(crate) const VERSION: &str = "n";
     /// Order: where the customer pays.
     pub(crate) const URL: &str = "u";
@@ -132,6 +132,9 @@ pub(super) fn payment_key(intent: &IntentId) -> String {
 pub(super) fn customer_key(subject: &str, live: bool) -> String {
     format!("S#{}#{}", if live { "live" } else { "test" }, hash(subject))
 }
+
+/// The latest orders of an account.
+pub(super) const ORDERS: &str = "S#orders";
 
 /// The account of an event that was kept.
 pub(super) fn event_key(id: &str) -> String {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use local::stripe::WEBHOOK_SECRET;
 use serde_json::{Value, json};
-use shared::command::payment;
+use shared::command::order;
 use shared::domain::{CheckoutRequest, Key};
 use shared::stripe::signature;
 use tests::support::{Answer, answer, request};
@@ -97,7 +97,7 @@ async fn set_up(bench: &Bench, before: Before) -> String {
         live: false,
     };
     let catalog = world.catalog().await;
-    let ordered = payment::order(world, &catalog, &account, &key, &request).await;
+    let ordered = order::place(world, &catalog, &account, &key, &request).await;
     let order = ordered.expect("ordered").id.to_string();
     match before {
         Before::Ordered => {}
