@@ -90,6 +90,7 @@ fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
         order: form.get("client_reference_id").map_or(Value::Null, |id| json!(id)),
         metadata: inner(&form, "metadata"),
         payment_metadata: inner(&form, "payment_intent_data[metadata]"),
+        product: field(&format!("{price}[product_data][name]")),
         minor,
         currency: currency.to_string(),
         success_url: field("success_url"),

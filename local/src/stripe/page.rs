@@ -24,12 +24,16 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
         other => escaped(&other.to_string()),
     };
     let deeds = escaped(&buttons(&memory, session).to_string());
+    let (way_back, label) = match session["status"].as_str() {
+        Some("open") => ("cancel_url", "Go back without paying"),
+        _ => ("success_url", "Back to where you came from"),
+    };
     Some(html(format!(
         "{HEAD}<title>Local Stripe</title>\
-         <h1>{}</h1><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
+         <h1>{}</h1><p>{}</p><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
          <div id=deeds data-deeds='{deeds}'></div>\
          <label><input type=checkbox id=twice> send every event twice</label>\
-         <p role=status id=said></p><p><a href='{}'>Back to where you came from</a></p>\
+         <p role=status id=said></p><p><a href='{}'>{}</a></p>\
          <script>const at=(id)=>document.getElementById(id);\
          const show=(deeds)=>at('deeds').replaceChildren(...deeds.map(({{label,deed}})=>{{\
          const b=document.createElement('button');b.textContent=label;b.onclick=async()=>{{\
@@ -40,10 +44,12 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
          if(r.ok)show(a.deeds);if(r.ok&&a.back)location.href=a.back;}};return b;}}));\
          show(JSON.parse(at('deeds').dataset.deeds));</script></html>",
         money(session, "amount_total"),
+        text("local_product"),
         text("id"),
         text("status"),
         text("payment_status"),
-        text("success_url"),
+        text(way_back),
+        label,
     )))
 }
 

@@ -1,5 +1,6 @@
 //! Money in: packs, payments, and money going back.
 
+mod addresses;
 mod checkouts;
 mod currencies;
 mod laws;
