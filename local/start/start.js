@@ -114,12 +114,13 @@ function showAccounts({ accounts }) {
   }
 }
 
-function money(minor, currency) {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
+function money(price, currency) {
+  const digits = (price.split('.')[1] ?? '').length;
+  const form = { style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat('en', form).format(price);
 }
 
-function card({ session, account, minor, currency, state, deeds, answers }) {
+function card({ session, account, price, currency, state, deeds, answers }) {
   const buttons = deeds.map(({ label, deed }) => {
     const button = make('button', { type: 'button', id: `${session} ${label}` }, label);
     button.addEventListener('click', () => act(session, account, label, deed));
@@ -127,7 +128,7 @@ function card({ session, account, minor, currency, state, deeds, answers }) {
   });
   const items = answers.map(({ type, status, at }) => make('li', {}, make('code', {}, type), ` → ${status} `,
     make('span', { className: 'muted' }, shown(Date.parse(at)))));
-  const title = make('h3', {}, make('b', {}, account ?? 'no account'), make('span', {}, money(minor, currency)),
+  const title = make('h3', {}, make('b', {}, account ?? 'no account'), make('span', {}, money(price, currency)),
     make('span', { className: 'muted' }, state));
   const last = answers[0] ? [', the last ', make('code', {}, answers[0].type), ` → ${answers[0].status}`] : [];
   const list = make('details', { open: opened.has(session) }, make('summary', {}, `The webhook answered ${answers.length} events`, ...last),

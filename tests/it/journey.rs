@@ -103,7 +103,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.reach("Receipt");
     tab.press("Enter");
     tab.until("document.querySelector('h1').textContent === 'Receipt'");
-    assert!(tab.text("document.body.innerText").contains("4900 usd"));
+    assert!(tab.text("document.body.innerText").contains("49.00 usd"));
 
     // Paid at once, and told twice by Stripe: once in the account.
     tab.open(&base);

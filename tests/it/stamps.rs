@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use local::{routes::Functions, world};
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::command::payment;
+use shared::command::{order, payment};
 use shared::decide::CALL;
 use shared::domain::instant::Span;
 use shared::domain::payment::{
@@ -146,7 +146,7 @@ async fn pay(world: &World) {
         live: false,
     };
     let key = "a pack".parse().expect("a key");
-    let order = payment::order(world, &catalog, &account, &key, &request).await.expect("an order");
+    let order = order::place(world, &catalog, &account, &key, &request).await.expect("an order");
     let money = |minor| Money { minor, currency: order.price.currency };
     let mut facts = Facts {
         orders: BTreeSet::from([order.id]),

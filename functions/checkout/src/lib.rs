@@ -1,12 +1,13 @@
 //! Checkout: a customer out of credits buys more, without talking to anyone.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::payment;
+use shared::command::order;
 use shared::decide::Field;
 use shared::domain::payment::State;
 use shared::domain::{CheckoutRequest, Refusal};
-use shared::http::payment::{checkout, ordered, packs};
+use shared::http::payment::{checkout, checkouts as listed, ordered, packs};
 use shared::http::{self, Call, Problem};
+use shared::query::checkouts;
 use shared::session::Scope;
 use shared::stripe::Stripe;
 use shared::world::World;
@@ -26,6 +27,7 @@ async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
             Ok(packs(&catalog, world.clock.now()))
         }
         ("POST", ["v1", "me", "checkouts"]) => begin(world, stripe, call).await,
+        ("GET", ["v1", "me", "checkouts"]) => list(world, call).await,
         ("GET", ["v1", "me", "checkouts", id]) => state(world, call, id).await,
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(call.no_route()),
@@ -43,35 +45,32 @@ async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
         live: stripe.is_live(),
     };
     let catalog = world.catalog().await;
-    let mut order = payment::order(world, &catalog, &session.account, &key, &request).await?;
-    let replayed = order.url.is_some();
-    if order.url.is_none() {
-        let now = world.clock.now();
-        let url = stripe.checkout(&order, now).await;
+    let order = order::place(world, &catalog, &session.account, &key, &request).await?;
+    let mut checkout = checkouts::of(world, order, world.clock.now()).await?;
+    // What is over begins no session at Stripe: whoever wants it still orders it anew.
+    let replayed = checkout.order.url.is_some() || checkout.state != State::Open;
+    if !replayed {
+        let url = stripe.checkout(&checkout.order, world.clock.now()).await;
         let url = url.map_err(|error| Problem::stripe(&error))?;
-        let told = payment::note(world, order.id, Field::Url(url.clone())).await;
+        let told = order::note(world, checkout.order.id, Field::Url(url.clone())).await;
         told?;
-        order.url = Some(url);
+        checkout.order.url = Some(url);
     }
-    Ok(ordered(&order, replayed))
+    Ok(ordered(&checkout, &call.base(), replayed))
+}
+
+/// The checkouts of the last 30 days, the latest first.
+async fn list(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let session = call.customer(world, Scope::View).await?;
+    let found = checkouts::list(world, &session.account, call.checkouts()?).await?;
+    Ok(listed(&found, &call.base()))
 }
 
 /// Where a checkout stands, by what Stripe's webhook has said: never by where a browser came from.
 async fn state(world: &World, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
     let session = call.customer(world, Scope::View).await?;
-    let id = call.operation(id)?;
-    let order = world.store.order(id).await?;
+    let found = checkouts::by_id(world, call.operation(id)?, world.clock.now()).await?;
     // Another's order answers as if there were none.
-    let order = order.filter(|order| order.account == session.account);
-    let order = order.ok_or(Refusal::CheckoutNotFound)?;
-    let now = world.clock.now();
-    let Some(intent) = &order.intent else {
-        return Ok(checkout(&order, order.state(), None, &call.base()));
-    };
-    let payment = world.store.payment(intent, now).await?;
-    let state = match payment.state(&order) {
-        State::Open => order.state(),
-        state => state,
-    };
-    Ok(checkout(&order, state, Some(&payment), &call.base()))
+    let found = found.filter(|found| found.order.account == session.account);
+    Ok(checkout(&found.ok_or(Refusal::CheckoutNotFound)?, &call.base()))
 }

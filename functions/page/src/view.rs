@@ -25,12 +25,6 @@ pub(super) struct Data {
     pub csv: String,
 }
 
-/// Currencies whose smallest unit is the whole one, and those that have three decimals.
-const WHOLE: [&str; 16] = [
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",
-    "xaf", "xof", "xpf",
-];
-const THOUSANDTHS: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
 /// How many credits the price list says the worth of.
 const MANY: Credits = Credits::whole(100);
 
@@ -161,30 +155,14 @@ fn packs(catalog: &Catalog) -> Vec<Value> {
 }
 
 fn offer(name: &str, pack: &Pack) -> Value {
-    let minor = i128::from(pack.price.minor);
-    let decimals = match pack.price.currency.as_str() {
-        currency if WHOLE.contains(&currency) => 0,
-        currency if THOUSANDTHS.contains(&currency) => 3,
-        _ => 2,
-    };
-    // A ten-thousandth of the smallest unit is near enough to compare packs by; rounded up.
-    let micro = i128::from(pack.credits.micro());
-    let each = (minor * 100 * 1_000_000 + micro - 1) / micro;
     json!({
         "pack": name,
         "credits": pack.credits,
         "currency": pack.price.currency,
-        "price": decimal(minor, decimals),
-        "each": decimal(each, decimals + 2),
+        "price": pack.price.decimal(),
+        "each": pack.price.each(pack.credits),
         "expires_after_months": pack.expires_after_months.to_string(),
     })
-}
-
-/// A whole number of small units as a decimal: 4900 with 2 decimals is `49.00`.
-fn decimal(small: i128, decimals: usize) -> String {
-    let digits = format!("{small:0>width$}", width = decimals + 1);
-    let (whole, part) = digits.split_at(digits.len() - decimals);
-    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
 }
 
 fn per_mille(part: Credits, total: Credits) -> i64 {

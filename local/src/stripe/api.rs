@@ -8,6 +8,7 @@ use axum::extract::{Request as Asked, State};
 use axum::response::Response as Answer;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
+use shared::domain::{Currency, Money};
 use tokio::net::TcpListener;
 
 use super::known::KEY;
@@ -77,16 +78,21 @@ fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
     let field = |name: &str| form.get(name).cloned().unwrap_or_default();
     let price = "line_items[0][price_data]";
     let minor = field(&format!("{price}[unit_amount]")).parse::<u64>();
-    let (Ok(minor), "payment") = (minor, field("mode").as_str()) else {
+    let currency = field(&format!("{price}[currency]")).parse::<Currency>();
+    let (Ok(minor), Ok(currency), "payment") = (minor, currency, field("mode").as_str()) else {
         return (400, error("line_items and mode payment are required.", None));
     };
+    if let Err(problem) = (Money { currency, minor }).chargeable() {
+        return (400, error(&format!("Invalid amount: {problem}."), None));
+    }
     let customer = form.get("customer").cloned();
     let new = NewSession {
         order: form.get("client_reference_id").map_or(Value::Null, |id| json!(id)),
         metadata: inner(&form, "metadata"),
         payment_metadata: inner(&form, "payment_intent_data[metadata]"),
+        product: field(&format!("{price}[product_data][name]")),
         minor,
-        currency: field(&format!("{price}[currency]")),
+        currency: currency.to_string(),
         success_url: field("success_url"),
         cancel_url: field("cancel_url"),
         customer: json!(customer),

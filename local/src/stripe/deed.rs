@@ -1,6 +1,7 @@
 //! Deeds: what can become of a session and its payment.
 
 use serde::{Deserialize, Serialize};
+use shared::domain::{Currency, Money};
 
 /// What a person at the hosted page, the bank or the merchant does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,8 @@ pub enum Deed {
 }
 
 impl Deed {
-    /// All of them, in the order of a life. A part that is refunded is ten units.
+    /// All of them, in the order of a life. A part that is refunded is a thousand of what Stripe
+    /// counts: 10.00 usd, or 1000 jpy.
     pub const ALL: [Deed; 12] = [
         Deed::Pay,
         Deed::Decline,
@@ -44,21 +46,24 @@ impl Deed {
         Deed::Lose,
     ];
 
-    /// What its button says.
-    pub fn label(self) -> &'static str {
-        match self {
+    /// What its button says, of a payment in this currency.
+    pub fn label(self, currency: Currency) -> String {
+        let label = match self {
             Deed::Pay => "Pay",
             Deed::Decline => "Decline the card",
             Deed::PayLater => "Pay by a method that takes days",
             Deed::Arrive => "The late money arrives",
             Deed::Fail => "The late money fails",
             Deed::Expire => "Expire the session",
-            Deed::Refund { minor: Some(_) } => "Refund ten units",
+            Deed::Refund { minor: Some(minor) } => {
+                return format!("Refund {}", Money { currency, minor });
+            }
             Deed::Refund { minor: None } => "Refund the rest",
             Deed::FailRefund => "The refund fails",
             Deed::Dispute => "Dispute",
             Deed::Win => "Win the dispute",
             Deed::Lose => "Lose the dispute",
-        }
+        };
+        label.to_owned()
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct NewSession {
     pub order: Value,
     pub metadata: Value,
     pub payment_metadata: Value,
+    /// What is sold, as the customer reads it.
+    pub product: String,
     pub minor: u64,
     pub currency: String,
     pub success_url: String,
@@ -61,6 +63,7 @@ impl Memory {
             "shipping_options": [], "total_details": { "amount_discount": 0,
                 "amount_shipping": 0, "amount_tax": 0 },
             "local_payment_metadata": new.payment_metadata, "local_base": base,
+            "local_product": new.product,
         });
         self.sessions.push(session.clone());
         shown(session)

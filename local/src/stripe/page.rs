@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use super::deed::Deed;
 use super::local_stripe::LocalStripe;
-use super::objects::possible;
-use super::payments::buttons;
+use super::payments::{buttons, money};
 use crate::routes::Functions;
 
 /// How its pages begin.
@@ -24,14 +23,17 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
         Value::String(text) => escaped(text),
         other => escaped(&other.to_string()),
     };
-    let deeds = possible(&memory, session["id"].as_str().unwrap_or_default());
-    let deeds = escaped(&buttons(&deeds).to_string());
+    let deeds = escaped(&buttons(&memory, session).to_string());
+    let (way_back, label) = match session["status"].as_str() {
+        Some("open") => ("cancel_url", "Go back without paying"),
+        _ => ("success_url", "Back to where you came from"),
+    };
     Some(html(format!(
         "{HEAD}<title>Local Stripe</title>\
-         <h1>{} {}</h1><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
+         <h1>{}</h1><p>{}</p><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
          <div id=deeds data-deeds='{deeds}'></div>\
          <label><input type=checkbox id=twice> send every event twice</label>\
-         <p role=status id=said></p><p><a href='{}'>Back to where you came from</a></p>\
+         <p role=status id=said></p><p><a href='{}'>{}</a></p>\
          <script>const at=(id)=>document.getElementById(id);\
          const show=(deeds)=>at('deeds').replaceChildren(...deeds.map(({{label,deed}})=>{{\
          const b=document.createElement('button');b.textContent=label;b.onclick=async()=>{{\
@@ -41,12 +43,13 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
          const a=await r.json();at('said').textContent=r.ok?label+': done':a.detail;\
          if(r.ok)show(a.deeds);if(r.ok&&a.back)location.href=a.back;}};return b;}}));\
          show(JSON.parse(at('deeds').dataset.deeds));</script></html>",
-        text("amount_total"),
-        text("currency"),
+        money(session, "amount_total"),
+        text("local_product"),
         text("id"),
         text("status"),
         text("payment_status"),
-        text("success_url"),
+        text(way_back),
+        label,
     )))
 }
 
@@ -64,11 +67,10 @@ pub fn receipt(stripe: &LocalStripe, charge: &str) -> Option<Response<Body>> {
     let charge = memory.charges.iter().find(|known| known["id"] == charge)?;
     let text = |field: &str| escaped(charge[field].to_string().trim_matches('"'));
     Some(html(format!(
-        "{HEAD}<title>Receipt</title><h1>Receipt</h1><p>{} {}, of which {} went back. Charge {}. \
+        "{HEAD}<title>Receipt</title><h1>Receipt</h1><p>{}, of which {} went back. Charge {}. \
          A Stripe on this machine: no money moved.</p></html>",
-        text("amount"),
-        text("currency"),
-        text("amount_refunded"),
+        money(charge, "amount"),
+        money(charge, "amount_refunded"),
         text("id"),
     )))
 }
@@ -100,8 +102,8 @@ pub async fn press(
     stripe.deliver(functions).await;
     let pays = matches!(deed, Deed::Pay | Deed::PayLater);
     let memory = stripe.memory.lock().expect("no one panics with the lock");
-    let deeds = buttons(&possible(&memory, session));
     let session = memory.sessions.iter().find(|known| known["id"] == session);
+    let deeds = session.map(|session| buttons(&memory, session));
     let back = session.filter(|_| pays).map(|session| session["success_url"].clone());
     (200, json!({ "back": back, "deeds": deeds }))
 }

@@ -2,21 +2,29 @@
 //! what the webhook answered to what was told of them.
 
 use serde_json::{Value, json};
-use shared::domain::Instant;
+use shared::domain::{Currency, Instant, Money};
 use shared::stripe::object::ACCOUNT;
 
-use super::deed::Deed;
 use super::local_stripe::LocalStripe;
 use super::memory::Memory;
 use super::objects::possible;
 
-/// Deeds as buttons: what each says, and what it sends.
-pub(super) fn buttons(deeds: &[Deed]) -> Value {
-    deeds.iter().map(|deed| json!({ "label": deed.label(), "deed": deed })).collect()
+/// What can become of a session now, as buttons: what each says, and what it sends.
+pub(super) fn buttons(memory: &Memory, session: &Value) -> Value {
+    let currency = money(session, "amount_total").currency;
+    let deeds = possible(memory, session["id"].as_str().unwrap_or_default()).into_iter();
+    deeds.map(|deed| json!({ "label": deed.label(currency), "deed": deed })).collect()
+}
+
+/// An amount of an object in its currency. Nothing is kept in one that is not known.
+pub(super) fn money(object: &Value, field: &str) -> Money {
+    let currency = object["currency"].as_str().and_then(|code| code.parse::<Currency>().ok());
+    let currency = currency.expect("a session was made in a known currency");
+    Money { currency, minor: object[field].as_u64().unwrap_or_default() }
 }
 
 impl LocalStripe {
-    /// All payments, the latest first. Amounts are in the smallest unit of their currency.
+    /// All payments, the latest first.
     pub fn payments(&self) -> Vec<Value> {
         let memory = self.memory.lock().expect("no one panics with the lock");
         memory.sessions.iter().rev().map(|session| shown(&memory, session)).collect()
@@ -33,7 +41,6 @@ impl LocalStripe {
 
 fn shown(memory: &Memory, session: &Value) -> Value {
     let (id, intent) = (&session["id"], &session["local_intent"]);
-    let deeds = possible(memory, id.as_str().unwrap_or_default());
     let answers = memory.answers.iter().rev();
     let answers = answers.filter(|answer| *id == *answer.of || *intent == *answer.of);
     let answers: Vec<Value> = answers
@@ -44,9 +51,9 @@ fn shown(memory: &Memory, session: &Value) -> Value {
         .collect();
     json!({
         "session": id, "account": session["metadata"][ACCOUNT],
-        "order": session["client_reference_id"], "minor": session["amount_total"],
+        "order": session["client_reference_id"], "price": money(session, "amount_total").decimal(),
         "currency": session["currency"], "state": state(memory, session),
-        "deeds": buttons(&deeds), "answers": answers,
+        "deeds": buttons(memory, session), "answers": answers,
     })
 }
 

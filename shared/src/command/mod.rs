@@ -5,6 +5,7 @@
 
 mod once;
 mod operator;
+pub mod order;
 pub mod payment;
 mod refund;
 pub mod session;

@@ -1,14 +1,14 @@
-//! Payments carried through: orders placed, what Stripe says heard, what operators decide done.
+//! Payments carried through: what Stripe says heard, what operators decide done.
 
+use super::order::note;
 use super::upkeep::{lay_out_now, make_ready, recall, settle_now, tidy};
 use super::{Run, lost, retried, until_known};
 use crate::decide::history::{Back, History};
 use crate::decide::payment::{self, Again, PaymentChange};
-use crate::decide::{Expect, Field, Receipt, Row, RowKey, RowWrite, UnreadEvent, Write, settle};
-use crate::domain::payment::{CheckoutRequest, Decided, Facts, IntentId, Order, Payment, Said};
+use crate::decide::{Field, UnreadEvent};
+use crate::domain::payment::{Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{
-    AccountId, Catalog, Credits, Debt, Entry, GrantId, Instant, Key, KeySpace, OperationId,
-    Refusal, What,
+    AccountId, Credits, Debt, Entry, GrantId, Instant, OperationId, Refusal, What,
 };
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
@@ -39,66 +39,6 @@ pub struct News {
     pub after: Credits,
     /// What is wrong with it, if it begins to wait for an operator.
     pub parked: Option<String>,
-}
-
-/// Places an order, once for the key.
-///
-/// # Errors
-/// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
-pub async fn order(
-    world: &World,
-    catalog: &Catalog,
-    account: &AccountId,
-    key: &Key,
-    request: &CheckoutRequest,
-) -> Result<Order, Failure> {
-    let run = &Run::begin(world, catalog);
-    until_known(run, || try_order(run, account, key, request)).await
-}
-
-async fn try_order(
-    run: &Run<'_>,
-    account: &AccountId,
-    key: &Key,
-    request: &CheckoutRequest,
-) -> Result<Option<Order>, Failure> {
-    let (world, catalog) = (run.world, run.catalog);
-    let content = format!("checkout {}", request.pack);
-    if let Some(receipt) = world.store.receipt(account, KeySpace::Customers, key).await? {
-        if receipt.content != content {
-            return Err(Refusal::OperationReused.into());
-        }
-        let order = world.store.order(receipt.id).await?;
-        return order.ok_or_else(|| lost(account).into()).map(Some);
-    }
-    let loaded = world.store.account(account).await?;
-    let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
-    let customer = world.store.customer(account, request.live).await?;
-    let now = world.clock.now();
-    let settled = settle::settle(&loaded.account, catalog, now)?.account;
-    let id = world.entropy.own(now);
-    let order = payment::order(&settled, request, id, catalog, now);
-    let order = order.map_err(|refusal| run.refuse(refusal))?;
-    let order = Order { customer, ..order };
-    let (account, space) = (account.clone(), KeySpace::Customers);
-    let receipt = Receipt { account, space, key: key.clone(), id, content };
-    let rows = [Row::Receipt(receipt), Row::Order(Box::new(order.clone()))];
-    let rows = rows.map(|row| RowWrite::Put(row, Expect::Absent)).into();
-    match world.store.commit(&Write { account: None, rows }).await? {
-        Outcome::Done(_) => Ok(Some(order)),
-        _ => Ok(None),
-    }
-}
-
-/// Notes what Stripe has told about an order.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn note(world: &World, id: OperationId, told: Field) -> Result<(), StoreError> {
-    let catalog = world.catalog().await;
-    let run = &Run::begin(world, &catalog);
-    let write = Write::row(RowWrite::Set(RowKey::Order(id), told, Expect::Present));
-    retried(run, || world.store.commit(&write)).await.map(|_| ())
 }
 
 /// Takes in what Stripe says, as often and in whatever order it says it. `adopt`: whether a payment
@@ -254,7 +194,7 @@ async fn try_join(
     let met = order.as_ref().and_then(|order| payment::customer(&before, &after, order));
     let customer = match met {
         Some(met) => {
-            let known = store.customer(&met.account, met.live).await?;
+            let known = store.customer(&met.account, &met.subject, met.live).await?;
             Some(met).filter(|_| known.is_none())
         }
         None => None,

@@ -20,9 +20,10 @@ pub const NOTICE: Span = Span::from_s(3_600);
 /// the version counts up by one, an action keeps its number for ever, and neither an action nor a
 /// plan is taken out. An action that is no longer sold says `retired = true`. What accounts are settled
 /// by (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) is another one from a date on,
-/// which is at least [`NOTICE`] ahead.
+/// which is at least [`NOTICE`] ahead. Packs cost what Stripe charges.
 pub fn publish(current: &Catalog, text: &str, now: Instant) -> Result<Write, CatalogError> {
     let next = Catalog::parse(text)?;
+    next.chargeable()?;
     follows(current, &next, now)?;
     let before = Seen::Version(u64::from(current.version));
     Ok(put(&next, text, Expect::AbsentOr(before)))

@@ -7,27 +7,30 @@
 use super::history::Back;
 use super::plan::entry;
 use super::{
-    AccountWrite, Expect, Field, Guard, Mark, Missing, Row, RowKey, RowWrite, Seen, Step,
+    AccountWrite, Expect, Field, Guard, Mark, Missing, Receipt, Row, RowKey, RowWrite, Seen, Step,
     UnreadEvent, Write,
 };
 use crate::domain::account::ORDER_GRANTS;
 use crate::domain::entry::{By, Explanation};
+use crate::domain::orders::MOST_OPEN;
 use crate::domain::payment::{
-    CheckoutRequest, Customer, Decided, Facts, Mismatch, Order, Payment, Verdict,
+    CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
 };
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Debts, Entry, Gate, Grant, GrantId, GrantKind, Instant,
-    Money, Note, OperationId, Refusal, What,
+    Money, Note, OperationId, Orders, Refusal, What,
 };
 
-/// An order of a pack, at the price and with the credits that the catalog offers now.
+/// An order of a pack, at the price and with the credits that the catalog offers now. `open`: the
+/// orders of the account that are open.
 ///
 /// # Errors
 /// [`Refusal::UnknownPack`]; [`Refusal::AccountFrozen`] and [`Refusal::PlanRequired`], for credits
-/// that could not be used; [`Refusal::TooManyGrants`].
+/// that could not be used; [`Refusal::TooManyGrants`], [`Refusal::TooManyCheckouts`].
 pub fn order(
     account: &Account,
     request: &CheckoutRequest,
+    open: &[OperationId],
     id: OperationId,
     catalog: &Catalog,
     now: Instant,
@@ -43,6 +46,10 @@ pub fn order(
     }
     if account.grants_left(now) >= ORDER_GRANTS {
         return Err(Refusal::TooManyGrants);
+    }
+    if open.len() >= MOST_OPEN {
+        let first = open.iter().map(OperationId::time).min().unwrap_or(now);
+        return Err(Refusal::TooManyCheckouts { open: open.to_vec(), frees_at: first + OPEN_FOR });
     }
     Ok(Order {
         id,
@@ -64,6 +71,22 @@ pub fn order(
     })
 }
 
+/// The write of an order, once for its key, and only while no other order of the account was placed
+/// since its orders were read.
+pub fn place(order: Order, orders: &Orders, receipt: Receipt) -> Write {
+    let read = match orders.version {
+        0 => Expect::Absent,
+        before => Expect::Is(Seen::Version(before)),
+    };
+    let orders = orders.with(order.id, order.at);
+    let rows = vec![
+        RowWrite::Put(Row::Receipt(receipt), Expect::Absent),
+        RowWrite::Put(Row::Orders(order.account.clone(), orders), read),
+        RowWrite::Put(Row::Order(Box::new(order)), Expect::Absent),
+    ];
+    Write { account: None, rows }
+}
+
 /// What comes back of credits whose money had gone back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Again {
@@ -83,7 +106,7 @@ pub struct PaymentChange {
     pub order: Option<OperationId>,
     /// Whether it begins (true) or ceases to wait for an operator, with what there is to know.
     pub parks: Option<(bool, String)>,
-    /// The customer that its account gets to be known as.
+    /// The customer that its buyer gets to be known as.
     pub customer: Option<Customer>,
     /// What becomes of its account.
     pub change: Option<AccountWrite>,
@@ -118,12 +141,13 @@ pub fn change(
     news.then_some(PaymentChange { payment, order: learns, parks, customer: None, change })
 }
 
-/// The customer that an account gets to be known as by what is new about a payment, if it has none
+/// The customer that who ordered gets to be known as by what is new about a payment, if there is none
 /// yet. What is parked may be somebody else's.
 pub fn customer(before: &Payment, after: &Payment, order: &Order) -> Option<Customer> {
     let id = after.facts.customer.clone().filter(|_| !after.is_parked(order))?;
     let news = order.intent.is_none() || before.facts.customer.is_none();
-    news.then(|| Customer { account: order.account.clone(), live: order.live, id })
+    let (account, subject, live) = (order.account.clone(), order.user.clone()?, order.live);
+    news.then_some(Customer { account, subject, live, id })
 }
 
 /// A payment written as it is: what it gave was read from its account.

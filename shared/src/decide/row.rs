@@ -4,7 +4,7 @@ use crate::domain::ledger::Stretch;
 use crate::domain::payment::Customer;
 use crate::domain::usage::DayUsage;
 use crate::domain::{
-    AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Payment, Seq,
+    AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Orders, Payment, Seq,
 };
 
 /// A row of the ledger, whole.
@@ -18,8 +18,10 @@ pub enum Row {
     /// The usage of a day.
     Day(AccountId, Box<DayUsage>),
     Order(Box<Order>),
+    /// The latest orders of an account.
+    Orders(AccountId, Orders),
     Payment(Box<Payment>),
-    /// Stripe's name for an account.
+    /// Stripe's name for a buyer of an account.
     Customer(Customer),
     /// That a payment or an event waits for an operator.
     Mark(Mark),

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::currency::Currency;
 use super::dated::Dated;
-use super::money::{Currency, Money};
+use super::money::{Money, PriceError};
 use super::period::{Day, week};
 use super::{Credits, Instant};
 
@@ -65,8 +66,8 @@ pub struct Pack {
     pub expires_after_months: u32,
 }
 
-/// The most that Stripe charges at once, in the smallest unit of a currency: eight digits.
-const MOST_MINOR: u64 = 99_999_999;
+/// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
+const MOST_MINOR: u64 = 999_999_999_999;
 
 /// Why a catalog is refused: the key that is wrong and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +91,24 @@ impl Catalog {
             wrong(format!("line {line}"), e.message())
         })?;
         raw.check()
+    }
+
+    /// That Stripe charges what the packs cost. It is asked when a catalog is published: what is in force
+    /// is read whatever Stripe takes by now.
+    ///
+    /// # Errors
+    /// [`CatalogError`] names the first pack whose price or currency Stripe does not take.
+    pub fn chargeable(&self) -> Result<(), CatalogError> {
+        for (name, pack) in &self.packs {
+            pack.price.chargeable().map_err(|error| {
+                let field = match error {
+                    PriceError::Currency(_) => "currency",
+                    PriceError::Step { .. } | PriceError::Range { .. } => "price_minor",
+                };
+                wrong(format!("packs.{name}.{field}"), error.to_string())
+            })?;
+        }
+        Ok(())
     }
 
     /// The plan called `name`.

@@ -1,62 +1,74 @@
-//! Money: a whole number of the smallest unit of a currency, never a float.
+//! Money: a whole number, as Stripe counts its currency, never a float.
 
 use std::fmt;
-use std::str::FromStr;
 
-/// What a currency is called: ISO 4217 in lower case, as Stripe writes it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Currency([u8; 3]);
+use super::Credits;
+use super::currency::Currency;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be three lower-case letters")]
-pub struct CurrencyError;
-
-impl Currency {
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("a currency is three letters")
-    }
-}
-
-impl FromStr for Currency {
-    type Err = CurrencyError;
-
-    fn from_str(text: &str) -> Result<Currency, CurrencyError> {
-        let letters = <[u8; 3]>::try_from(text.as_bytes()).map_err(|_| CurrencyError)?;
-        match letters.iter().all(u8::is_ascii_lowercase) {
-            true => Ok(Currency(letters)),
-            false => Err(CurrencyError),
-        }
-    }
-}
-
-impl fmt::Display for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl serde::Serialize for Currency {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// An amount of money, in the smallest unit of its currency: 4900 usd is 49 dollars.
+/// An amount of money, as Stripe counts its currency: 4900 usd are 49 dollars, 4900 jpy are 4900 yen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money {
     pub currency: Currency,
     pub minor: u64,
 }
 
+/// Why Stripe would not charge an amount.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    #[error("{0} is no currency that Stripe takes payments in")]
+    Currency(Currency),
+    #[error("must be a multiple of {step}: Stripe takes no smaller part of {currency}")]
+    Step { currency: Currency, step: u64 },
+    #[error("must be from {} to {}: {least} to {most}", least.minor, most.minor)]
+    Range { least: Money, most: Money },
+}
+
+impl Money {
+    /// That Stripe charges this amount, as far as it can be told from the currency alone.
+    ///
+    /// # Errors
+    /// [`PriceError`].
+    pub fn chargeable(self) -> Result<(), PriceError> {
+        let currency = self.currency;
+        let scale = currency.known().ok_or(PriceError::Currency(currency))?;
+        let (least, most) = (currency.least(), currency.most());
+        if !self.minor.is_multiple_of(scale.step()) {
+            return Err(PriceError::Step { currency, step: scale.step() });
+        }
+        if !(least..=most).contains(&self.minor) {
+            let of = |minor| Money { currency, minor };
+            return Err(PriceError::Range { least: of(least), most: of(most) });
+        }
+        Ok(())
+    }
+
+    /// The amount as a person writes it, with all decimals of its currency: 4900 usd is `49.00`, 500
+    /// ugx is `5`.
+    pub fn decimal(self) -> String {
+        let scale = self.currency.scale();
+        decimal(u128::from(self.minor / scale.counted()), scale.decimals())
+    }
+
+    /// What one of `credits` costs at this price, as a person writes it, with two decimals more than
+    /// the currency has; rounded up.
+    pub fn each(self, credits: Credits) -> String {
+        let scale = self.currency.scale();
+        let whole = u128::from(self.minor / scale.counted()) * 100 * 1_000_000;
+        let each = whole.div_ceil(u128::from(credits.micro().unsigned_abs().max(1)));
+        decimal(each, scale.decimals() + 2)
+    }
+}
+
+/// A whole number of small units as a decimal: 4900 with 2 decimals is `49.00`.
+fn decimal(small: u128, decimals: usize) -> String {
+    let digits = format!("{small:0>width$}", width = decimals + 1);
+    let (whole, part) = digits.split_at(digits.len() - decimals);
+    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.minor, self.currency)
+        write!(f, "{} {}", self.decimal(), self.currency)
     }
 }
 

@@ -7,9 +7,14 @@ use sha2::{Digest, Sha256};
 
 use super::entry::Explanation;
 pub use super::facts::{Dispute, DisputeStage, Facts, Refund, RefundStage, due};
+use super::instant::Span;
 use super::money::Money;
 use super::period::months_later;
 use super::{AccountId, Credits, Instant, OperationId};
+
+/// For how long an order can be paid: as long as a session of Stripe is open that is not told otherwise
+/// (docs.stripe.com/api/checkout/sessions/create, `expires_at`).
+pub const OPEN_FOR: Span = Span::from_s(24 * 3600);
 
 /// What a customer asks for, to order a pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +47,7 @@ pub struct Order {
     /// Where Stripe sends the customer back to. It is the order's and no later session's: Stripe
     /// takes the order's key once more only for the same request.
     pub return_url: String,
-    /// Stripe's customer of the account, if one was known by then.
+    /// Stripe's customer of who orders, if one was known by then.
     pub customer: Option<String>,
     /// Whether Stripe makes an invoice of it.
     pub invoice: bool,
@@ -61,9 +66,12 @@ impl Order {
         months_later(self.at, self.expires_after_months)
     }
 
-    /// Where it stands while no payment for it is known.
-    pub fn state(&self) -> State {
-        if self.expired { State::Expired } else { State::Open }
+    /// Where it stands, by what is known of its payment.
+    pub fn state(&self, payment: Option<&Payment>, now: Instant) -> State {
+        match payment.map_or(State::Open, |payment| payment.state(self)) {
+            State::Open if self.expired || self.at + OPEN_FOR <= now => State::Expired,
+            state => state,
+        }
     }
 }
 
@@ -169,10 +177,13 @@ impl Verdict {
     }
 }
 
-/// The customer that Stripe knows an account as, in live mode or in test mode.
+/// The customer that Stripe knows a buyer of an account as, in live mode or in test mode: what one of
+/// them has told Stripe (an address, cards) is not another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
     pub account: AccountId,
+    /// Who buys, as the session says.
+    pub subject: String,
     pub live: bool,
     /// Stripe's name for it.
     pub id: String,
@@ -288,8 +299,8 @@ impl Payment {
         owed(before) - owed(due)
     }
 
-    /// Where it stands, for the customer.
-    pub fn state(&self, order: &Order) -> State {
+    /// Where its order stands by what was said of it alone.
+    fn state(&self, order: &Order) -> State {
         let facts = &self.facts;
         match () {
             () if self.is_parked(order) => State::Parked,
@@ -313,8 +324,30 @@ pub enum State {
     Credited,
     /// The money did not come.
     Failed,
-    /// The session ended without a payment.
+    /// It was not paid in time.
     Expired,
     /// Something differs from what was ordered: an operator looks at it.
     Parked,
+}
+
+impl State {
+    pub const ALL: [State; 6] = [
+        State::Open,
+        State::Processing,
+        State::Credited,
+        State::Failed,
+        State::Expired,
+        State::Parked,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Processing => "processing",
+            State::Credited => "credited",
+            State::Failed => "failed",
+            State::Expired => "expired",
+            State::Parked => "parked",
+        }
+    }
 }

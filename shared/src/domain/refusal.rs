@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::account::Recharge;
-use super::{AccountId, Credits, Instant};
+use super::{AccountId, Credits, Instant, OperationId};
 
 /// An answer "no". It has no effect and is not remembered: the same id may succeed later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum Refusal {
     NoDebt,
     /// The catalog does not sell such a pack.
     UnknownPack { pack: String, did_you_mean: Option<String> },
+    /// The account has as many open checkouts as it may: these.
+    TooManyCheckouts { open: Vec<OperationId>, frees_at: Instant },
     /// The account has no such checkout.
     CheckoutNotFound,
     /// There is no such payment.
@@ -148,6 +150,7 @@ impl Refusal {
             Refusal::GrantExpired { .. } => "grant_expired",
             Refusal::NoDebt => "no_debt",
             Refusal::UnknownPack { .. } => "unknown_pack",
+            Refusal::TooManyCheckouts { .. } => "too_many_checkouts",
             Refusal::CheckoutNotFound => "checkout_not_found",
             Refusal::PaymentNotFound => "payment_not_found",
             Refusal::PaymentNotParked => "payment_not_parked",

@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::ledger::Form;
 use super::{Call, Problem, cursor};
 use crate::domain::id::AccountIdError;
+use crate::domain::payment::State;
 use crate::domain::period::Day;
 use crate::domain::{AccountId, Catalog, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
@@ -89,6 +90,25 @@ impl Call<'_> {
             _ => {}
         }
         fields.finish(account.map(|account| (account, from, to))).map_err(Problem::from)
+    }
+
+    /// The state that checkouts are asked for in, if one is.
+    pub fn checkouts(&self) -> Result<Option<State>, Problem> {
+        let mut fields = Fields::default();
+        let parameters: Vec<_> = self.query().collect();
+        let mut asked = None;
+        for (name, value) in once_each(&mut fields, &parameters) {
+            match (name, State::ALL.into_iter().find(|state| state.name() == value)) {
+                ("state", Some(state)) => asked = Some(state),
+                ("state", None) => {
+                    let words = State::ALL.map(State::name);
+                    let problem = format!("must be one of {}", words.join(", "));
+                    fields.wrong_word(name, &problem, value, words);
+                }
+                _ => fields.wrong_word(name, UNKNOWN, name, ["state"]),
+            }
+        }
+        fields.finish(Some(asked)).map_err(Problem::from)
     }
 
     /// That the query asks for parked payments: there is no other listing.

@@ -15,6 +15,7 @@ pub mod payment;
 pub mod price;
 mod problem;
 pub mod receipt;
+mod refused;
 mod reply;
 pub mod request;
 pub mod routes;

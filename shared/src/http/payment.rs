@@ -6,9 +6,10 @@ use serde::Serialize;
 use super::reply::{ok, to_json};
 use crate::command::payment::News;
 use crate::config::origin_of;
-use crate::domain::payment::{Order, Payment, State};
+use crate::domain::payment::{Payment, State};
 use crate::domain::period::months_later;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
+use crate::query::checkouts::Checkout;
 use crate::store::Parked;
 use crate::stripe::object::is_stripes;
 
@@ -22,9 +23,11 @@ struct Offers<'a> {
 struct Offer<'a> {
     pack: &'a str,
     credits: Credits,
+    /// As a person writes it.
+    price: String,
     price_minor: u64,
     currency: Currency,
-    /// Of one credit, in millionths of the currency's smallest unit, rounded down.
+    /// Of one credit, in millionths of what `price_minor` counts, rounded down.
     price_per_credit_micro: u64,
     expires_after_months: u32,
     /// When the credits would be gone if they were bought now.
@@ -36,6 +39,7 @@ pub fn packs(catalog: &Catalog, now: Instant) -> Response<Body> {
     let offers = catalog.packs.iter().map(|(name, pack)| Offer {
         pack: name,
         credits: pack.credits,
+        price: pack.price.decimal(),
         price_minor: pack.price.minor,
         currency: pack.price.currency,
         price_per_credit_micro: per_credit_micro(pack.price.minor, pack.credits),
@@ -53,7 +57,7 @@ fn per_credit_micro(minor: u64, credits: Credits) -> u64 {
 }
 
 #[derive(Serialize)]
-struct Checkout<'a> {
+struct Shown<'a> {
     id: OperationId,
     account: &'a AccountId,
     pack: &'a str,
@@ -61,6 +65,8 @@ struct Checkout<'a> {
     credits: Credits,
     /// What of them is in the account now.
     credited: Credits,
+    /// As a person writes it.
+    price: String,
     price_minor: u64,
     currency: Currency,
     expires_at: Instant,
@@ -74,21 +80,25 @@ struct Checkout<'a> {
     message: Option<&'a str>,
 }
 
-/// A 201 with where the customer pays; the same whenever it is sent again.
-pub fn ordered(order: &Order, replayed: bool) -> Response<Body> {
-    let body = to_json(&of(order, State::Open, None, None));
-    super::reply::created(body, replayed)
+/// A 201 with where the customer pays; sent again, with where the checkout stands by then. `base`: our
+/// own address.
+pub fn ordered(checkout: &Checkout, base: &str, replayed: bool) -> Response<Body> {
+    super::reply::created(to_json(&shown(checkout, base)), replayed)
 }
 
-/// Where a checkout stands, by its payment, if one is known.
-pub fn checkout(
-    order: &Order,
-    state: State,
-    payment: Option<&Payment>,
-    base: &str,
-) -> Response<Body> {
-    let receipt_url = payment.and_then(|payment| receipt(payment, base));
-    ok(&of(order, state, payment, receipt_url))
+/// Where a checkout stands.
+pub fn checkout(checkout: &Checkout, base: &str) -> Response<Body> {
+    ok(&shown(checkout, base))
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    checkouts: Vec<Shown<'a>>,
+}
+
+/// Checkouts, in the order in which they are given.
+pub fn checkouts(found: &[Checkout], base: &str) -> Response<Body> {
+    ok(&Listed { checkouts: found.iter().map(|checkout| shown(checkout, base)).collect() })
 }
 
 /// The address of a payment's receipt that a customer may be sent to: Stripe's, or, under `base`,
@@ -98,26 +108,23 @@ pub fn receipt<'a>(payment: &'a Payment, base: &str) -> Option<&'a str> {
     payment.facts.receipt.as_deref().filter(|url| is_stripes(url) || own(url))
 }
 
-fn of<'a>(
-    order: &'a Order,
-    state: State,
-    payment: Option<&'a Payment>,
-    receipt_url: Option<&'a str>,
-) -> Checkout<'a> {
-    let decided = payment.and_then(|payment| payment.decided.as_ref());
-    Checkout {
+fn shown<'a>(checkout: &'a Checkout, base: &str) -> Shown<'a> {
+    let Checkout { order, state, payment } = checkout;
+    let decided = payment.as_ref().and_then(|payment| payment.decided.as_ref());
+    Shown {
         id: order.id,
         account: &order.account,
         pack: &order.pack,
-        state,
+        state: *state,
         credits: order.credits,
-        credited: payment.map_or(Credits::ZERO, |payment| payment.applied),
+        credited: checkout.credited(),
+        price: order.price.decimal(),
         price_minor: order.price.minor,
         currency: order.price.currency,
         expires_at: order.expires_at(),
         at: order.at,
-        url: order.url.as_deref().filter(|_| state == State::Open),
-        receipt_url,
+        url: order.url.as_deref().filter(|_| *state == State::Open),
+        receipt_url: payment.as_ref().and_then(|payment| receipt(payment, base)),
         message: decided.and_then(|decided| decided.explanation.message.as_deref()),
     }
 }

@@ -27,7 +27,7 @@ pub const ROUTES: [(&str, &str); 33] = [
     ("/v1/accounts/{account}/usage", "GET"),
     ("/v1/me/balance", "GET, OPTIONS"),
     ("/v1/me/catalog", "GET, OPTIONS"),
-    ("/v1/me/checkouts", "OPTIONS, POST"),
+    ("/v1/me/checkouts", "GET, OPTIONS, POST"),
     ("/v1/me/checkouts/{id}", "GET, OPTIONS"),
     ("/v1/me/ledger", "GET, OPTIONS"),
     ("/v1/me/packs", "GET, OPTIONS"),

@@ -1,5 +1,6 @@
 //! Questions about one account: read, brought up to now, and answered. Nothing is written.
 
+pub mod checkouts;
 pub mod ledger;
 pub mod usage;
 

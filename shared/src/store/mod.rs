@@ -9,6 +9,7 @@ mod error;
 mod expression;
 mod filed;
 mod item;
+mod orders;
 pub mod packed;
 mod payments;
 mod read;

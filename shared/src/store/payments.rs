@@ -1,4 +1,4 @@
-//! Orders, payments and what waits for an operator: their items, and how they are read.
+//! Payments and what waits for an operator: their items, and how they are read.
 //!
 //! They are rare and never hot, so what they hold is JSON that a person can read.
 
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{self, Attributes, Item};
 use super::table::{
-    ACCOUNT, PARKED, SORT, customer_key, event_key, ledger, order_key, parked_key, payment_key,
+    ACCOUNT, PARKED, SORT, customer_key, event_key, ledger, parked_key, payment_key,
 };
 use super::{Store, StoreError, Stored};
 use crate::decide::{Mark, UnreadEvent};
 use crate::domain::entry::Explanation;
 use crate::domain::instant::Span;
 use crate::domain::payment::{
-    Customer, Decided, Dispute, DisputeStage, Facts, IntentId, Order, Payment, Refund, RefundStage,
+    Customer, Decided, Dispute, DisputeStage, Facts, IntentId, Payment, Refund, RefundStage,
     Verdict,
 };
 use crate::domain::{AccountId, Credits, Instant, Money, OperationId};
@@ -40,11 +40,6 @@ pub struct Parked {
 const MOST_KEY_BYTES: usize = 2048;
 
 impl Store {
-    pub async fn order(&self, id: OperationId) -> Stored<Option<Order>> {
-        let item = self.ledger_item(&order_key(id), ledger::ORDER).await?;
-        item.as_ref().map(read_order).transpose()
-    }
-
     /// The payment, as new if nothing was ever said about it.
     pub async fn payment(&self, intent: &IntentId, now: Instant) -> Stored<Payment> {
         match self.ledger_item(&payment_key(intent), ledger::PAYMENT).await? {
@@ -53,11 +48,20 @@ impl Store {
         }
     }
 
-    /// Stripe's name for an account, if it has paid before.
-    pub async fn customer(&self, account: &AccountId, live: bool) -> Stored<Option<String>> {
-        let item = self.ledger_item(account.as_str(), customer_key(live)).await?;
-        let read = |item| Attributes::of("ledger", item).text(ledger::TEXT).map(str::to_owned);
-        item.as_ref().map(read).transpose()
+    /// Stripe's name for a buyer of an account, who has paid before.
+    pub async fn customer(
+        &self,
+        account: &AccountId,
+        subject: &str,
+        live: bool,
+    ) -> Stored<Option<String>> {
+        let item = self.ledger_item(account.as_str(), &customer_key(subject, live)).await?;
+        let Some(item) = item else { return Ok(None) };
+        let row = Attributes::of("ledger", &item);
+        match row.text(ledger::KEY)? == subject {
+            true => Ok(Some(row.text(ledger::TEXT)?.to_owned())),
+            false => Err(row.broken(ledger::KEY, "is another subject of the same hash")),
+        }
     }
 
     /// An event that was kept because it could not be read, and whether it was decided about.
@@ -101,40 +105,6 @@ impl Store {
 
 // ---------------------------------------------------------------- items
 
-pub(super) fn order_item(order: &Order) -> Item {
-    let item = [
-        (ACCOUNT, item::text(order_key(order.id))),
-        (SORT, item::text(ledger::ORDER)),
-        (ledger::TEXT, item::text(json(&OrderText::of(order)))),
-    ];
-    Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
-}
-
-fn read_order(item: &Item) -> Stored<Order> {
-    let row = Attributes::of("ledger", item);
-    let text: OrderText = parsed(&row, ledger::TEXT)?;
-    let broken = || row.broken(ledger::TEXT, "is not an order");
-    let intent = row.optional_text(ledger::INTENT)?.map(str::parse).transpose();
-    Ok(Order {
-        id: OperationId::parse(&text.id).ok_or_else(broken)?,
-        account: text.account.parse().map_err(|_| broken())?,
-        pack: text.pack,
-        credits: Credits::from_micro(text.credits_micro),
-        price: money(&(text.currency, text.price_minor)).ok_or_else(broken)?,
-        expires_after_months: text.expires_after_months,
-        catalog: text.catalog,
-        live: text.live,
-        user: text.user,
-        return_url: text.return_url,
-        customer: text.customer,
-        invoice: text.invoice,
-        at: Instant::from_ms(text.at_ms),
-        url: row.optional_text(ledger::URL)?.map(str::to_owned),
-        intent: intent.map_err(|e| row.broken(ledger::INTENT, e))?,
-        expired: item.contains_key(ledger::EXPIRED),
-    })
-}
-
 pub(super) fn payment_item(payment: &Payment) -> Item {
     let item = [
         (ACCOUNT, item::text(payment_key(&payment.intent))),
@@ -160,7 +130,8 @@ fn read_payment(item: &Item, intent: &IntentId) -> Stored<Payment> {
 pub(super) fn customer_item(customer: &Customer) -> Item {
     let item = [
         (ACCOUNT, item::text(customer.account.as_str())),
-        (SORT, item::text(customer_key(customer.live))),
+        (SORT, item::text(customer_key(&customer.subject, customer.live))),
+        (ledger::KEY, item::text(&customer.subject)),
         (ledger::TEXT, item::text(&customer.id)),
     ];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
@@ -197,63 +168,23 @@ fn read_parked(item: &Item) -> Stored<Parked> {
     Ok(Parked { id: id.to_owned(), at: Instant::from_ms(at_ms), problem })
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain values")
 }
 
-fn parsed<T: for<'a> Deserialize<'a>>(row: &Attributes<'_>, name: &str) -> Stored<T> {
+pub(super) fn parsed<T: for<'a> Deserialize<'a>>(row: &Attributes<'_>, name: &str) -> Stored<T> {
     serde_json::from_str(row.text(name)?).map_err(|e| row.broken(name, e))
 }
 
 /// A currency and so much of its smallest unit.
-type Amount = (String, u64);
+pub(super) type Amount = (String, u64);
 
 fn amount(money: Money) -> Amount {
     (money.currency.to_string(), money.minor)
 }
 
-fn money((currency, minor): &Amount) -> Option<Money> {
+pub(super) fn money((currency, minor): &Amount) -> Option<Money> {
     Some(Money { currency: currency.parse().ok()?, minor: *minor })
-}
-
-#[derive(Serialize, Deserialize)]
-struct OrderText {
-    id: String,
-    account: String,
-    pack: String,
-    credits_micro: i64,
-    currency: String,
-    price_minor: u64,
-    expires_after_months: u32,
-    catalog: u32,
-    live: bool,
-    user: Option<String>,
-    return_url: String,
-    customer: Option<String>,
-    #[serde(default)]
-    invoice: bool,
-    at_ms: i64,
-}
-
-impl OrderText {
-    fn of(order: &Order) -> OrderText {
-        OrderText {
-            id: order.id.to_string(),
-            account: order.account.to_string(),
-            pack: order.pack.clone(),
-            credits_micro: order.credits.micro(),
-            currency: order.price.currency.to_string(),
-            price_minor: order.price.minor,
-            expires_after_months: order.expires_after_months,
-            catalog: order.catalog,
-            live: order.live,
-            user: order.user.clone(),
-            return_url: order.return_url.clone(),
-            customer: order.customer.clone(),
-            invoice: order.invoice,
-            at_ms: order.at.ms(),
-        }
-    }
 }
 
 #[derive(Serialize, Deserialize)]

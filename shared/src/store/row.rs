@@ -8,7 +8,7 @@ use super::table::{
     name_key, order_key, page_key, parked_key, read_page_key, read_receipt_key, read_usage_key,
     receipt_key, redemption_key, refunds_key, usage_key,
 };
-use super::{StoreError, packed, payments};
+use super::{StoreError, orders, packed, payments};
 use crate::decide::{Edition, Field, Missing, Name, Page, Receipt, Redemption, Row, RowKey, Seen};
 use crate::domain::instant::Span;
 use crate::domain::usage::{Counted, DayUsage};
@@ -22,7 +22,8 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Receipt(receipt) => receipt_item(receipt),
         Row::Returned(account, debit, credits) => returned_item(account, *debit, *credits),
         Row::Day(account, day) => usage_item(account, day),
-        Row::Order(order) => payments::order_item(order),
+        Row::Order(order) => orders::order_item(order),
+        Row::Orders(account, orders) => orders::orders_item(account, orders),
         Row::Payment(payment) => payments::payment_item(payment),
         Row::Customer(customer) => payments::customer_item(customer),
         Row::Mark(mark) => payments::mark_item(mark),

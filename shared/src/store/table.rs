@@ -79,7 +79,7 @@ pub(super) mod ledger {
     pub(crate) const HELD: &str = "h";
     /// Name and receipt: the operation's id.
     pub(crate) const ID: &str = "o";
-    /// Name and receipt: the caller's key.
+    /// Name and receipt: the caller's key. Customer: the subject.
     pub(crate) const KEY: &str = "k";
     /// Receipt: what was asked.
     pub(crate) const CONTENT: &str = "c";
@@ -91,7 +91,7 @@ pub(super) mod ledger {
     pub(crate) const COUNTED_TIME: &str = "pk";
     /// Catalog: its text.
     pub(crate) const TEXT: &str = "t";
-    /// Catalog: its version. Payment: the number of its writes.
+    /// Catalog: its version. Payment, orders: the number of its writes.
     pub(crate) const VERSION: &str = "n";
     /// Order: where the customer pays.
     pub(crate) const URL: &str = "u";
@@ -129,10 +129,14 @@ pub(super) fn payment_key(intent: &IntentId) -> String {
     format!("#payment#{intent}")
 }
 
-/// `S#live` or `S#test`: the customer that Stripe knows an account as.
-pub(super) fn customer_key(live: bool) -> &'static str {
-    if live { "S#live" } else { "S#test" }
+/// `S#live#<hash>` or `S#test#<hash>` of a subject: the customer that Stripe knows a buyer as. Services
+/// choose subjects as they like, so none is part of a key as it is.
+pub(super) fn customer_key(subject: &str, live: bool) -> String {
+    format!("S#{}#{}", if live { "live" } else { "test" }, hash(subject))
 }
+
+/// The latest orders of an account.
+pub(super) const ORDERS: &str = "S#orders";
 
 /// The account of an event that was kept.
 pub(super) fn event_key(id: &str) -> String {

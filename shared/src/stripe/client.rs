@@ -28,6 +28,10 @@ use crate::secrets::Secret;
 
 /// How long one request may take: with the writes around it, less than the caller waits.
 const TIMEOUT: Duration = Duration::from_secs(8);
+/// What the query of a return address says: which checkout the customer comes back from,
+const CHECKOUT: &str = "checkout";
+/// and that the customer did not pay: `1`.
+const CANCELED: &str = "canceled";
 /// How many objects one request lists: the most that Stripe gives.
 const LISTED: i64 = 100;
 
@@ -184,15 +188,18 @@ async fn begin(
     customer: Option<&str>,
 ) -> Result<String, StripeError> {
     let id = order.id.to_string();
+    // Named where the customer pays and on the receipt: somebody may have two accounts open.
+    let product = format!("{} credits for {}", order.credits, order.account);
     let metadata: HashMap<String, String> = [(ORDER, &id), (ACCOUNT, &order.account.to_string())]
         .map(|(name, value)| (name.to_owned(), value.clone()))
         .into();
     let currency = order.price.currency.as_str().parse::<stripe_types::Currency>();
     let currency = currency.unwrap_or_else(|never| match never {});
-    let minor = i64::try_from(order.price.minor).expect("a price has eight digits at most");
+    let minor = i64::try_from(order.price.minor);
+    let minor = minor.map_err(|_| StripeError::Denied(format!("{} is too much", order.price)))?;
     let price = CreateCheckoutSessionLineItemsPriceData {
         unit_amount: Some(minor),
-        product_data: Some(ProductData::new(format!("{} credits", order.credits))),
+        product_data: Some(ProductData::new(product.clone())),
         ..CreateCheckoutSessionLineItemsPriceData::new(currency)
     };
     let item = CreateCheckoutSessionLineItems {
@@ -202,7 +209,7 @@ async fn begin(
     };
     let payment = CreateCheckoutSessionPaymentIntentData {
         metadata: Some(metadata.clone()),
-        description: Some(format!("{} credits, order {id}", order.credits)),
+        description: Some(format!("{product}, order {id}")),
         ..CreateCheckoutSessionPaymentIntentData::new()
     };
     let invoice = CreateCheckoutSessionInvoiceCreation::new(order.invoice);
@@ -216,8 +223,8 @@ async fn begin(
         .adaptive_pricing(pricing)
         .invoice_creation(invoice)
         .line_items(vec![item])
-        .success_url(with_checkout(&order.return_url, &id))
-        .cancel_url(with_checkout(&order.return_url, &id));
+        .success_url(back_to(&order.return_url, &format!("{CHECKOUT}={id}")))
+        .cancel_url(back_to(&order.return_url, &format!("{CHECKOUT}={id}&{CANCELED}=1")));
     // A key is of one request: the same order without its customer is another one.
     let (request, key) = match customer {
         Some(customer) => (request.customer(customer), format!("scrip-order-{id}-{customer}")),
@@ -271,10 +278,18 @@ impl fmt::Debug for Stripe {
     }
 }
 
-/// The return address of a checkout, that says which.
-fn with_checkout(return_url: &str, id: &str) -> String {
-    let separator = if return_url.contains('?') { '&' } else { '?' };
-    format!("{return_url}{separator}checkout={id}")
+/// The return address with `ours` in its query, in the place of what it said of another checkout. The
+/// rest of it stays as it is, to the letter.
+fn back_to(return_url: &str, ours: &str) -> String {
+    let (address, fragment) = return_url.split_at(return_url.find('#').unwrap_or(return_url.len()));
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let is_ours = |pair: &str| {
+        let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
+        name.is_some_and(|name| name == CHECKOUT || name == CANCELED)
+    };
+    let others = query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair));
+    let query: Vec<&str> = others.chain([ours]).collect();
+    format!("{path}?{}{fragment}", query.join("&"))
 }
 
 fn unread(what: &dyn fmt::Display) -> StripeError {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use local::stripe::WEBHOOK_SECRET;
 use serde_json::{Value, json};
-use shared::command::payment;
+use shared::command::order;
 use shared::domain::{CheckoutRequest, Key};
 use shared::stripe::signature;
 use tests::support::{Answer, answer, request};
@@ -92,12 +92,12 @@ async fn set_up(bench: &Bench, before: Before) -> String {
     let account = ACCOUNT.parse().expect("an account");
     let request = CheckoutRequest {
         pack: "starter".to_owned(),
-        user: None,
+        user: Some("ada".to_owned()),
         return_url: "https://app.example.com/credits".to_owned(),
         live: false,
     };
     let catalog = world.catalog().await;
-    let ordered = payment::order(world, &catalog, &account, &key, &request).await;
+    let ordered = order::place(world, &catalog, &account, &key, &request).await;
     let order = ordered.expect("ordered").id.to_string();
     match before {
         Before::Ordered => {}

@@ -1,5 +1,8 @@
 //! Money in: packs, payments, and money going back.
 
+mod addresses;
+mod checkouts;
+mod currencies;
 mod laws;
 mod odd;
 mod orders;

@@ -120,7 +120,7 @@ async fn two_amounts_for_one_payment_wait_for_an_operator_in_either_order() {
         }
         let [(_, problem)] = &waiting(&shop).await[..] else { panic!("one waits") };
         assert!(problem.starts_with("amount"), "{problem}");
-        assert!(problem.contains("4800 usd"), "{problem}");
+        assert!(problem.contains("48.00 usd"), "{problem}");
         assert_eq!(shop.balance("acme").await, pair("25", "0"));
     }
 }
@@ -152,7 +152,7 @@ async fn a_session_with_nothing_to_pay_waits_and_released_gives_its_credits_whol
     assert_eq!(shop.hear(&free.to_string()).await.text("/outcome"), "parked");
     assert_eq!(shop.state("acme", &order).await.0, "parked");
     let [(id, problem)] = &waiting(&shop).await[..] else { panic!("one waits") };
-    assert!(id.starts_with("cs_") && problem.contains("paid 0 usd"), "{id} {problem}");
+    assert!(id.starts_with("cs_") && problem.contains("paid 0.00 usd"), "{id} {problem}");
     assert_eq!(decide(&shop, id, "release").await.text("/credited"), "500");
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }

@@ -6,7 +6,7 @@ use local::stripe::Deed;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
-use shared::command::payment;
+use shared::command::order;
 use shared::domain::{AccountId, CheckoutRequest, Key, Order};
 use tests::proof::{self, DELIVERIES, PAYMENTS, PERMUTATIONS, Size};
 
@@ -83,7 +83,7 @@ async fn ordered(stack: &Stack, account: &str) -> Order {
         live: false,
     };
     let catalog = world.catalog().await;
-    let order = payment::order(world, &catalog, &account, &key, &request).await;
+    let order = order::place(world, &catalog, &account, &key, &request).await;
     order.expect("ordered")
 }
 

@@ -99,6 +99,38 @@ async fn the_second_checkout_is_of_the_customer_of_the_first() {
     assert_eq!(shop.balance("acme").await.0, "1525");
 }
 
+/// Subjects are the service's to choose: what is a sign in a key elsewhere is none in them.
+#[tokio::test]
+async fn each_buyer_of_an_account_is_a_customer_of_their_own() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    shop.stack.open("other", "free").await;
+    let long = "ä".repeat(32);
+    let buyers = ["ada", "bob", "ADA", "ada#", "live#ada", "S#test#ada", "a|b:c", "…", &long];
+    let customer = async |account: &str, buyer: &str, key: &str, pays: bool| {
+        let order = shop
+            .order_of(buyer, account, &format!("{key} of {}", buyer.escape_unicode()), "starter")
+            .await;
+        let session = shop.stripe.session_of(order.text("/id")).expect("a session");
+        let known = shop.stripe.session(&session).expect("a session")["customer"].clone();
+        if pays {
+            shop.act(&session, Deed::Pay).await;
+        }
+        (known, shop.stripe.session(&session).expect("a session")["customer"].clone())
+    };
+    let mut customers = Vec::new();
+    for buyer in buyers {
+        let (known, made) = customer("acme", buyer, "first", true).await;
+        assert_eq!(known, serde_json::Value::Null, "{buyer:?} is sent to Stripe as another");
+        assert!(made.is_string() && !customers.contains(&made), "{buyer:?}: {made}");
+        customers.push(made);
+    }
+    for (buyer, made) in buyers.into_iter().zip(&customers) {
+        assert_eq!(customer("acme", buyer, "second", false).await.0, *made, "{buyer:?}");
+    }
+    assert_eq!(customer("other", "ada", "first", false).await.0, serde_json::Value::Null);
+}
+
 #[tokio::test]
 async fn invoices_are_made_where_the_catalog_says_so() {
     let shop = Shop::noon().await;

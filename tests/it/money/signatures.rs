@@ -1,5 +1,7 @@
 //! The verifier, beside Stripe's own; and bytes of any kind.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
 use serde_json::Value;
 use shared::domain::Instant;
@@ -48,6 +50,38 @@ fn what_is_signed_is_taken_for_five_minutes_before_and_after() {
     assert!(signature::verify(&header, b"{}", &[""], now).is_err());
     let header = signature::sign(b"{}", "c", now);
     assert!(signature::verify(&header, b"{}", &["a", "b", "c"], now).is_err());
+}
+
+/// A secret that counts how often it is used.
+struct Counted(&'static str, Cell<usize>);
+
+impl AsRef<str> for Counted {
+    fn as_ref(&self) -> &str {
+        self.1.set(self.1.get() + 1);
+        self.0
+    }
+}
+
+#[test]
+fn each_secret_is_used_once_however_many_signatures_there_are_and_five_are_looked_at() {
+    let now = Instant::from_ms(1_795_003_200_000);
+    let right = signature::sign(b"{}", "b", now);
+    let (time, right) = right.split_once(',').expect("a time and a signature");
+    let wrong = format!("v1={}", "0".repeat(64));
+    for (before, passes) in [(0, true), (4, true), (5, false), (27, false)] {
+        let secrets = ["a", "b", "c"].map(|secret| Counted(secret, Cell::new(0)));
+        let mut header = vec![time];
+        header.extend(std::iter::repeat_n(wrong.as_str(), before));
+        header.push(right);
+        let verified = signature::verify(&header.join(","), b"{}", &secrets, now);
+        assert_eq!(
+            verified,
+            if passes { Ok(()) } else { Err(SignatureError::NoMatch) },
+            "{before}"
+        );
+        // Once to see that it is none that is empty, and once for its MAC.
+        assert_eq!(secrets.map(|secret| secret.1.get()), [2, 2, 0], "{before}");
+    }
 }
 
 /// A value that a field of an object may have, right or wrong.

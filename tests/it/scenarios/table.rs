@@ -207,7 +207,7 @@ async fn place(
         live: false,
     };
     let key = order.parse().expect("a key");
-    command::payment::order(world, catalog, account, &key, &request).await.expect("an order")
+    command::order::place(world, catalog, account, &key, &request).await.expect("an order")
 }
 
 /// Does what an operator does.

@@ -24,7 +24,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
-use shared::command::payment;
+use shared::command::{order, payment};
 use shared::config::Config;
 use shared::decide::{AHEAD, edition};
 use shared::domain::payment::{CheckoutRequest, Said};
@@ -239,7 +239,7 @@ impl Simulation {
                 let (pack, return_url) = ("starter".to_owned(), "https://example.com".to_owned());
                 let request = CheckoutRequest { pack, user: None, return_url, live: false };
                 let key = operation.key.parse().expect("a key");
-                let ordered = payment::order(world, &catalog, &account, &key, &request).await;
+                let ordered = order::place(world, &catalog, &account, &key, &request).await;
                 ordered.map(|order| self.clients.ordered(order.id))
             }
             Deal::Says(order, facts) => {

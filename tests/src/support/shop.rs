@@ -51,10 +51,17 @@ impl Shop {
         Shop { stack: Stack { functions, mappings, ..stack }, stripe: local }
     }
 
-    /// The token of a session that may do what `scopes` says.
+    /// The token of a session of ada's that may do what `scopes` says.
     pub async fn token(&self, account: &str, scopes: &str) -> String {
-        let body =
-            format!(r#"{{"subject":"ada","scopes":[{scopes}],"return_url":"{PRODUCT}/credits"}}"#);
+        self.token_of("ada", account, scopes).await
+    }
+
+    /// The token of a session of somebody else's.
+    pub async fn token_of(&self, subject: &str, account: &str, scopes: &str) -> String {
+        let subject = serde_json::Value::from(subject);
+        let body = format!(
+            r#"{{"subject":{subject},"scopes":[{scopes}],"return_url":"{PRODUCT}/credits"}}"#
+        );
         let path = of(account, "/sessions");
         self.stack.send(request("POST", &path, None, &body)).await.text("/token").to_owned()
     }
@@ -76,7 +83,12 @@ impl Shop {
 
     /// Orders a pack. The answer says where to pay.
     pub async fn order(&self, account: &str, key: &str, pack: &str) -> Answer {
-        let token = self.token(account, r#""view","buy""#).await;
+        self.order_of("ada", account, key, pack).await
+    }
+
+    /// Orders a pack as somebody else.
+    pub async fn order_of(&self, subject: &str, account: &str, key: &str, pack: &str) -> Answer {
+        let token = self.token_of(subject, account, r#""view","buy""#).await;
         let body = format!(r#"{{"pack":"{pack}"}}"#);
         self.ask(&token, "POST", "/v1/me/checkouts", Some(key), &body).await
     }

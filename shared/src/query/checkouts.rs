@@ -1,0 +1,68 @@
+//! Checkouts: orders, and where they stand by what Stripe has said.
+
+use crate::domain::payment::{Order, Payment, State};
+use crate::domain::{AccountId, Credits, Instant, OperationId};
+use crate::store::StoreError;
+use crate::world::World;
+
+/// An order and where it stands: never by where a browser came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkout {
+    pub order: Order,
+    pub state: State,
+    /// None: Stripe has said nothing of one yet.
+    pub payment: Option<Payment>,
+}
+
+impl Checkout {
+    /// What of its credits is in the account now.
+    pub fn credited(&self) -> Credits {
+        self.payment.as_ref().map_or(Credits::ZERO, |payment| payment.applied)
+    }
+}
+
+/// The checkouts of the last 30 days, the latest first: at most 100, and of them those in `state`, if
+/// that is asked for.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(
+    world: &World,
+    account: &AccountId,
+    state: Option<State>,
+) -> Result<Vec<Checkout>, StoreError> {
+    let now = world.clock.now();
+    let mut found = Vec::new();
+    for id in world.store.orders(account).await?.listed(now) {
+        let checkout = by_id(world, id, now).await?;
+        found.extend(checkout.filter(|found| state.is_none_or(|state| found.state == state)));
+    }
+    Ok(found)
+}
+
+/// The checkout of this order, whosever it is. None: there is no such order.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(
+    world: &World,
+    id: OperationId,
+    now: Instant,
+) -> Result<Option<Checkout>, StoreError> {
+    match world.store.order(id).await? {
+        Some(order) => of(world, order, now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Where an order stands that was read.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of(world: &World, order: Order, now: Instant) -> Result<Checkout, StoreError> {
+    let payment = match &order.intent {
+        Some(intent) => Some(world.store.payment(intent, now).await?),
+        None => None,
+    };
+    Ok(Checkout { state: order.state(payment.as_ref(), now), order, payment })
+}
