@@ -6,6 +6,7 @@ use crate::domain::payment::State;
 use crate::domain::period::Day;
 use crate::domain::{AccountId, Catalog, Instant, Refusal};
 use crate::query::ledger::{Filter, From, KINDS};
+use crate::store::Waits;
 
 /// How many entries a listing has, and the most that may be asked for.
 const LIMIT: usize = 50;
@@ -109,16 +110,24 @@ impl Call<'_> {
         Ok(asked)
     }
 
-    /// That the query asks for parked payments: there is no other listing.
-    pub fn parked(&self) -> Result<(), Problem> {
-        let query = self.request.uri().query().unwrap_or_default();
-        let sent: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        match sent.iter().all(|(name, value)| name == "state" && value == "parked")
-            && sent.len() == 1
-        {
-            true => Ok(()),
-            false => Err(Refusal::invalid("state", "must be parked").into()),
+    /// After which place parked payments are asked for: there is no other listing of payments.
+    pub fn parked(&self) -> Result<Option<Waits>, Problem> {
+        let refuse = |field: &str, problem: &str| Err(Refusal::invalid(field, problem).into());
+        let (mut state, mut after) = (false, None);
+        for (name, value) in self.query() {
+            match name.as_str() {
+                "state" if state => return refuse("state", "is repeated"),
+                "state" if value == "parked" => state = true,
+                "cursor" if after.is_some() => return refuse("cursor", "is repeated"),
+                "cursor" => match cursor::open_parked(&value) {
+                    None => return refuse("cursor", "is not one that this listing gave out"),
+                    place => after = place,
+                },
+                "state" => return refuse("state", "must be parked"),
+                _ => return refuse(&name, "is unknown"),
+            }
         }
+        if state { Ok(after) } else { refuse("state", "must be parked") }
     }
 }
 

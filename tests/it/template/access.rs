@@ -23,6 +23,7 @@ const SESSION: &[&str] = &[
     "OPTIONS /v1/me/packs",
     "POST /v1/me/checkouts",
     "OPTIONS /v1/me/checkouts",
+    "GET /v1/me/checkouts",
     "GET /v1/me/checkouts/{id}",
     "OPTIONS /v1/me/checkouts/{id}",
 ];
