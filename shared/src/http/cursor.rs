@@ -64,7 +64,8 @@ fn sealed(of: Of<'_>, mut place: Vec<u8>) -> String {
 fn opened(of: Of<'_>, text: &str) -> Option<Vec<u8>> {
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let lengths = 2 * SEAL..=2 * (MOST_BYTES + SEAL);
-    if !lengths.contains(&text.len()) || text.len() % 2 != 0 || !text.bytes().all(is_hex) {
+    if !lengths.contains(&text.len()) || !text.len().is_multiple_of(2) || !text.bytes().all(is_hex)
+    {
         return None;
     }
     let hex = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
