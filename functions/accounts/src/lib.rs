@@ -100,9 +100,9 @@ async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response
 
 /// The payments and events that wait for an operator.
 async fn parked(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    call.parked()?;
-    let (parked, more) = world.store.parked().await?;
-    Ok(http::payment::parked(&parked, more))
+    let after = call.parked()?;
+    let (parked, next) = world.store.parked(after.as_ref()).await?;
+    Ok(http::payment::parked(&parked, next.as_ref()))
 }
 
 /// Decides about one of them. Sent again it is refused: it does not wait any more.

@@ -1,52 +1,87 @@
-//! Cursors: where a listing goes on, sealed to the account it is of.
+//! Cursors: where a listing goes on, sealed to what it is of.
+//!
+//! They say nothing but a place in a listing, and which listing it is comes from the request's route,
+//! so the seal needs no secret. What it catches is a cursor that is mixed up, changed or cut.
 
 use sha2::{Digest, Sha256};
 
 use crate::domain::{AccountId, Instant};
 use crate::query::ledger::From;
+use crate::store::Waits;
 
 const NUMBERS: usize = 24;
 const SEAL: usize = 8;
+/// The longest place that is sealed: an instant, and the longest name of a payment.
+const MOST_BYTES: usize = 8 + 128;
+
+/// What a listing is of.
+#[derive(Clone, Copy)]
+enum Of<'a> {
+    Ledger(&'a AccountId),
+    Parked,
+}
 
 /// Seals a place in the ledger into an opaque text, bound to the account.
-///
-/// It says nothing but a place in the account's own ledger, and the account comes from the request's
-/// route, so the seal needs no secret. What it catches is a cursor that is mixed up, changed or cut.
 pub fn seal(from: &From, account: &AccountId) -> String {
     let (time, first) = from.page.unwrap_or((Instant::EPOCH, 0));
     let mut bytes = Vec::with_capacity(NUMBERS + SEAL);
     bytes.extend(from.below.to_be_bytes());
     bytes.extend(time.ms().to_be_bytes());
     bytes.extend(first.to_be_bytes());
-    let seal = checksum(account, &bytes);
-    bytes.extend(seal);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    sealed(Of::Ledger(account), bytes)
 }
 
 /// Reads a sealed cursor. None if it was changed, or is of another account.
 pub fn open(text: &str, account: &AccountId) -> Option<From> {
-    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() != 2 * (NUMBERS + SEAL) || !text.bytes().all(is_hex) {
-        return None;
-    }
-    let hex = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
-    let bytes: Vec<u8> = hex.collect::<Result<_, _>>().ok()?;
-    let (numbers, sealed) = bytes.split_at(NUMBERS);
-    if checksum(account, numbers) != sealed {
-        return None;
-    }
+    let numbers = opened(Of::Ledger(account), text).filter(|bytes| bytes.len() == NUMBERS)?;
     let number = |at: usize| numbers[at..at + 8].try_into().ok().map(u64::from_be_bytes);
     let (below, time, first) = (number(0)?, number(8)?, number(16)?);
     let time = Instant::from_ms(i64::try_from(time).ok()?);
     Some(From { below, page: Some((time, first)).filter(|(_, first)| *first > 0) })
 }
 
-fn checksum(account: &AccountId, numbers: &[u8]) -> [u8; SEAL] {
-    let digest = Sha256::new()
-        .chain_update(b"scrip ledger cursor 1")
-        .chain_update(account.as_str())
-        .chain_update([0])
-        .chain_update(numbers)
-        .finalize();
+/// Seals a place among those that wait for an operator.
+pub fn seal_parked(place: &Waits) -> String {
+    let mut bytes = place.at.ms().to_be_bytes().to_vec();
+    bytes.extend(place.id.as_bytes());
+    sealed(Of::Parked, bytes)
+}
+
+/// Reads such a cursor. None if it was changed.
+pub fn open_parked(text: &str) -> Option<Waits> {
+    let bytes = opened(Of::Parked, text)?;
+    let (time, id) = bytes.split_first_chunk()?;
+    let id = String::from_utf8(id.to_vec()).ok()?;
+    Some(Waits { at: Instant::from_ms(i64::from_be_bytes(*time)), id })
+}
+
+fn sealed(of: Of<'_>, mut place: Vec<u8>) -> String {
+    let seal = checksum(of, &place);
+    place.extend(seal);
+    place.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn opened(of: Of<'_>, text: &str) -> Option<Vec<u8>> {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let lengths = 2 * SEAL..=2 * (MOST_BYTES + SEAL);
+    if !lengths.contains(&text.len()) || !text.len().is_multiple_of(2) || !text.bytes().all(is_hex)
+    {
+        return None;
+    }
+    let hex = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
+    let mut bytes: Vec<u8> = hex.collect::<Result<_, _>>().ok()?;
+    let seal = bytes.split_off(bytes.len() - SEAL);
+    (checksum(of, &bytes)[..] == seal).then_some(bytes)
+}
+
+fn checksum(of: Of<'_>, place: &[u8]) -> [u8; SEAL] {
+    let digest = match of {
+        Of::Ledger(account) => Sha256::new()
+            .chain_update(b"scrip ledger cursor 1")
+            .chain_update(account.as_str())
+            .chain_update([0]),
+        Of::Parked => Sha256::new().chain_update(b"scrip parked cursor 1"),
+    };
+    let digest = digest.chain_update(place).finalize();
     digest[..SEAL].try_into().expect("8 of 32 bytes")
 }

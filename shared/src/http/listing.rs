@@ -8,6 +8,7 @@ use crate::domain::payment::State;
 use crate::domain::period::Day;
 use crate::domain::{AccountId, Catalog, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
+use crate::store::Waits;
 
 /// How many entries a listing has, and the most that may be asked for.
 const LIMIT: usize = 50;
@@ -111,21 +112,24 @@ impl Call<'_> {
         fields.finish(Some(asked)).map_err(Problem::from)
     }
 
-    /// That the query asks for parked payments: there is no other listing.
-    pub fn parked(&self) -> Result<(), Problem> {
+    /// After which place parked payments are asked for: there is no other listing of payments.
+    pub fn parked(&self) -> Result<Option<Waits>, Problem> {
+        const PLACE: &str = "is not one that this listing gave out";
         let mut fields = Fields::default();
         let parameters: Vec<_> = self.query().collect();
+        let mut after = None;
         for (name, value) in once_each(&mut fields, &parameters) {
             match name {
                 "state" if value == "parked" => {}
                 "state" => fields.wrong_word(name, PARKED, value, ["parked"]),
-                _ => fields.wrong_word(name, UNKNOWN, name, ["state"]),
+                "cursor" => after = fields.checked(name, cursor::open_parked(value).ok_or(PLACE)),
+                _ => fields.wrong_word(name, UNKNOWN, name, ["state", "cursor"]),
             }
         }
         if !parameters.iter().any(|(name, _)| name == "state") {
             fields.wrong("state", PARKED);
         }
-        fields.finish(Some(())).map_err(Problem::from)
+        fields.finish(Some(after)).map_err(Problem::from)
     }
 }
 

@@ -3,6 +3,7 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::cursor;
 use super::reply::{ok, to_json};
 use crate::command::payment::News;
 use crate::config::origin_of;
@@ -10,7 +11,7 @@ use crate::domain::payment::{Payment, State};
 use crate::domain::period::months_later;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
 use crate::query::checkouts::Checkout;
-use crate::store::Parked;
+use crate::store::{Parked, Waits};
 use crate::stripe::object::is_stripes;
 
 #[derive(Serialize)]
@@ -158,12 +159,12 @@ pub fn heard(outcome: Outcome) -> Response<Body> {
 #[derive(Serialize)]
 struct Waiting<'a> {
     payments: &'a [Parked],
-    more: bool,
+    next_cursor: Option<String>,
 }
 
-/// Those that wait for an operator, the oldest first.
-pub fn parked(payments: &[Parked], more: bool) -> Response<Body> {
-    ok(&Waiting { payments, more })
+/// Those that wait for an operator, the oldest first, and after which place there are more.
+pub fn parked(payments: &[Parked], next: Option<&Waits>) -> Response<Body> {
+    ok(&Waiting { payments, next_cursor: next.map(cursor::seal_parked) })
 }
 
 #[derive(Serialize)]

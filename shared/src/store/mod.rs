@@ -23,7 +23,7 @@ pub use doubt::Doubt;
 pub use error::StoreError;
 pub use filed::{Filed, Shelf};
 use item::{Attributes, Item};
-pub use payments::Parked;
+pub use payments::{Parked, Waits};
 pub use read::Scan;
 pub use skew::Skew;
 

@@ -39,6 +39,13 @@ pub struct Parked {
 /// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
 const MOST_KEY_BYTES: usize = 2048;
 
+/// A place among those that wait: when one began to, and its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    pub at: Instant,
+    pub id: String,
+}
+
 impl Store {
     /// The payment, as new if nothing was ever said about it.
     pub async fn payment(&self, intent: &IntentId, now: Instant) -> Stored<Payment> {
@@ -81,13 +88,20 @@ impl Store {
         Ok(Some((event, item.contains_key(ledger::DECIDED))))
     }
 
-    /// Those that wait for an operator, the oldest first: up to 100, and whether there are more.
-    pub async fn parked(&self) -> Stored<(Vec<Parked>, bool)> {
-        let got = self.parked_query().limit(LISTED + 1).send().await.map_err(StoreError::of)?;
+    /// Those that wait for an operator, the oldest first: up to 100 after the place `after`, and the
+    /// place after which there are more.
+    pub async fn parked(&self, after: Option<&Waits>) -> Stored<(Vec<Parked>, Option<Waits>)> {
+        let key = after.map(|after| {
+            let key = [(ACCOUNT, PARKED.to_owned()), (SORT, parked_key(after.at, &after.id))];
+            Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
+        });
+        let query = self.parked_query().set_exclusive_start_key(key).limit(LISTED + 1);
+        let got = query.send().await.map_err(StoreError::of)?;
         let mut parked = got.items().iter().map(read_parked).collect::<Stored<Vec<_>>>()?;
         let more = parked.len() > LISTED as usize;
         parked.truncate(LISTED as usize);
-        Ok((parked, more))
+        let last = parked.last().map(|last| Waits { at: last.at, id: last.id.clone() });
+        Ok((parked, last.filter(|_| more)))
     }
 
     /// Whether at least `most` wait for an operator.

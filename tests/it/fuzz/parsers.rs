@@ -94,6 +94,7 @@ fn cursors() {
         let sealed = cursor::seal(&from, &mine);
         assert_eq!(cursor::open(&sealed, &mine), Some(from));
         assert_eq!(cursor::open(&sealed, &other), None);
+        assert_eq!(cursor::open_parked(&sealed), None, "it is of a ledger");
         let text = mutator.text(&[sealed.clone(), cursor::seal(&from, &other)]);
         if let Some(opened) = cursor::open(&text, &mine) {
             assert_eq!(text, sealed, "a changed cursor is opened");

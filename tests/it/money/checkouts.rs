@@ -67,10 +67,8 @@ async fn checkouts_are_listed_as_each_is_said_by_itself_and_said_again_as_they_s
         assert_eq!(own.body["url"].is_string(), state == State::Open, "{own:?}");
         let again = shop.order("acme", state.name(), "starter").await;
         assert_eq!((again.status, again.replayed, &again.body), (201, true, &own.body));
-        assert_eq!(
-            listed(&shop, "acme", &format!("?state={}", state.name())).await,
-            [own.body.clone()]
-        );
+        let in_state = listed(&shop, "acme", &format!("?state={}", state.name())).await;
+        assert_eq!(in_state, std::slice::from_ref(&own.body));
         latest_first.insert(0, own.body);
         pass(&shop, 60);
     }

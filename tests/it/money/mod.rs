@@ -6,6 +6,7 @@ mod currencies;
 mod laws;
 mod odd;
 mod orders;
+mod parked;
 mod receipts;
 mod refused;
 mod signatures;

@@ -21,8 +21,10 @@ const SESSION: &[&str] = &[
     "OPTIONS /v1/me/catalog",
     "GET /v1/me/packs",
     "OPTIONS /v1/me/packs",
+    "GET /v1/me/checkouts",
     "POST /v1/me/checkouts",
     "OPTIONS /v1/me/checkouts",
+    "GET /v1/me/checkouts",
     "GET /v1/me/checkouts/{id}",
     "OPTIONS /v1/me/checkouts/{id}",
 ];
