@@ -13,16 +13,16 @@ use crate::support::ledger;
 use crate::support::shop::Shop;
 
 /// What there is to read in the news of the page.
-fn news(says: &str) -> String {
+pub(crate) fn news(says: &str) -> String {
     format!("document.querySelector('#news').innerText.includes('{says}')")
 }
 
-fn shows(credits: &str) -> String {
+pub(crate) fn shows(credits: &str) -> String {
     format!("{NUMBER} === '{credits}'")
 }
 
 /// From the page to Stripe's, by the pack's button. Returns Stripe's name of the session.
-fn order(tab: &mut Tab<'_>) -> String {
+pub(crate) fn order(tab: &mut Tab<'_>) -> String {
     tab.reach("Buy 500 credits for 49.00 USD");
     tab.press("Enter");
     tab.until(
@@ -91,7 +91,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.reach("Pay by a method that takes days");
     tab.press("Enter");
     tab.until("location.pathname === '/' && location.search.startsWith('?checkout=')");
-    tab.until(&news("Adding 500 credits"));
+    tab.until(&news("500 credits are added when the money arrives"));
     assert_eq!(tab.text(NUMBER), "17");
     tab.eval("window.mark = 'the same page'");
     shop.act(&first, Deed::Arrive).await;
@@ -124,7 +124,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     assert_eq!(stack.debit("acme", "all", "1017").await.status, 201);
     tab.until("document.querySelector('#message-empty')");
     tab.until(&shows("0"));
-    tab.reach("Top up now: credits arrive within a minute.");
+    tab.reach("Top up: credits are added when your payment arrives.");
     stack.set_clock("2026-11-23T00:00:01Z");
     tab.until(&shows("25"));
     tab.until("!document.querySelector('#message-empty')");
@@ -179,7 +179,7 @@ async fn the_page_tells_what_becomes_of_a_payment() {
     let states: [(&str, &[Deed], &str, bool); 5] = [
         ("open", &[], "Nothing was charged yet", false),
         ("declined", &[Deed::Decline], "Nothing was charged yet", false),
-        ("processing", &[Deed::PayLater], "Adding 500 credits", false),
+        ("processing", &[Deed::PayLater], "500 credits are added when the money arrives", false),
         ("failed", &[Deed::PayLater, Deed::Fail], "The payment failed", true),
         ("expired", &[Deed::Expire], "The payment page expired", true),
     ];

@@ -11,6 +11,7 @@ mod books;
 mod broken;
 mod browser;
 mod bursts;
+mod buying;
 mod calendar;
 mod capacity;
 mod catalogs;

@@ -74,7 +74,7 @@ async fn a_view_is_small() {
     let indicator = files(&["page.js", "page.css", "icon.svg"]);
     println!("a view of the page {view}, the indicator {indicator} bytes");
     assert!(view < 20_000, "{view} bytes");
-    assert!(indicator < 12_000, "{indicator} bytes");
+    assert!(indicator < 13_000, "{indicator} bytes");
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
         assert!(table.contains_key(key), "en.js has no {key}");
     }
     // By their beginnings: of kinds, grants, pools and the states of a payment.
-    let families = ["kind_", "grant_", "paid_", "door_"];
+    let families = ["kind_", "grant_", "paid_", "payment_", "door_"];
     let named = ["included", "purchased", "units", "lang"];
     for key in table.keys() {
         let family = families.iter().any(|family| key.starts_with(family));

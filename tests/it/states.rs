@@ -60,6 +60,12 @@ async fn what_stands_in_the_way_is_said_plainly() {
         assert_eq!(sells, !closed, "{account}");
         let word = if closed { "kept for you" } else { "available" };
         assert!(called.ends_with(word), "{account}: {called}");
+        // Nothing is called available where nothing can be spent, nor received or added by itself.
+        let said = "document.querySelector('main').innerText + document.querySelector('[role=meter]')\
+                    .ariaValueText";
+        let said = tab.text(said);
+        assert!(!closed || !said.contains("available"), "{account}: {said}");
+        assert!(!said.contains("received") && !said.contains("credits added"), "{account}: {said}");
         let talk = "[...document.links].some((a) => a.href === 'https://example.com/contact')";
         assert_eq!(tab.eval(talk), true, "{account}");
         assert_accessible(&mut tab, account);

@@ -8,7 +8,9 @@ const news = document.getElementById('news');
 const { back, ends, now: here, seq: shown } = document.body.dataset;
 // The cookie is of the session that was opened last, in whichever tab; this page is of its own.
 const SESSION = { 'Scrip-Session': document.querySelector('meta[name=scrip-session]').content };
-const FINAL = ['credited', 'failed', 'expired', 'parked'];
+const FINAL = ['credited', 'failed', 'expired', 'parked', 'dismissed'];
+/** The balance as it was told last. */
+let told;
 
 function localize(within) {
   for (const data of within.querySelectorAll('data[value]')) {
@@ -65,7 +67,7 @@ async function refresh() {
     replace(old, section);
   }
   const { available } = document.getElementById('hero').dataset;
-  if (available !== before) announce(`${number(available)} ${say('available', { n: available })}`);
+  if (available !== before) announce(document.querySelector('#hero h1').textContent);
 }
 
 /** A fresh section in the place of one: what was opened, sorted and focused stays so. */
@@ -112,26 +114,45 @@ function message(name, tone, values = {}) {
   return section;
 }
 
+/** A link in a message. */
+function lead(section, href, text) {
+  const link = document.createElement('a');
+  link.href = href;
+  link.textContent = text;
+  section.append(link);
+  return link;
+}
+
 /** Whether an answer says that this page can do no more: it says so then. */
 function closed(status) {
   if (status !== 401 && status !== 409) return false;
   watch.stop();
   const section = status === 401 ? message('ended', 'warn') : message('changed', 'warn');
-  const link = document.createElement('a');
-  link.href = status === 401 ? back : '/';
-  link.textContent = status === 401 ? t.ended_link : t.changed_link;
-  section.append(link);
+  const link = lead(section, ...(status === 401 ? [back, t.ended_link] : ['/', t.changed_link]));
   if (document.activeElement.dataset.pack) link.focus();
   for (const button of document.querySelectorAll('button[data-pack]')) button.disabled = true;
   return true;
 }
 
+/** A checkout whose credits may still come, in whichever session it was begun. */
+async function waiting() {
+  const reply = await fetch('/v1/me/checkouts', { cache: 'no-store', headers: SESSION });
+  if (closed(reply.status)) return null;
+  if (!reply.ok) throw new Error(reply.status);
+  const { checkouts } = await reply.json();
+  return checkouts.find(({ state }) => state === 'open' || state === 'processing');
+}
+
 async function buy(button) {
   const { pack } = button.dataset;
-  // The same key until it is known what became of it: two presses are one checkout.
-  button.dataset.key ??= crypto.randomUUID();
   button.disabled = true;
   try {
+    // A second purchase is asked about. With a key it is the same one, pressed again.
+    const other = button.dataset.key ? undefined : await waiting();
+    if (other === null) return;
+    if (other) return ask(button, other);
+    // The same key until it is known what became of it: two presses are one checkout.
+    button.dataset.key ??= crypto.randomUUID();
     const headers = { ...SESSION, 'Content-Type': 'application/json', 'Idempotency-Key': button.dataset.key };
     const reply = await fetch('/v1/me/checkouts', { method: 'POST', headers, body: JSON.stringify({ pack }) });
     if (closed(reply.status)) return;
@@ -146,20 +167,68 @@ async function buy(button) {
   }
 }
 
+/** Whether to buy although `other` may still be paid. */
+function ask(button, { credits, price, currency, url }) {
+  button.disabled = false;
+  const section = message('waiting', '', { n: credits, credits: number(credits), price: money(price, currency.toUpperCase()) });
+  const again = document.createElement('button');
+  again.type = 'button';
+  again.textContent = t.waiting_again;
+  again.addEventListener('click', () => {
+    section.remove();
+    button.dataset.key = crypto.randomUUID();
+    buy(button);
+  });
+  const link = url && lead(section, url, t.payment_go_on);
+  section.append(again);
+  (link || again).focus();
+}
+
+/** What of a top-up's credits repaid a debt, by the ledger: the first repayment since. */
+async function repaidBy(id) {
+  const reply = await fetch('/v1/me/ledger?limit=50', { cache: 'no-store', headers: SESSION });
+  if (!reply.ok) return 0;
+  const { entries } = await reply.json();
+  const place = entries.findIndex(({ order, kind }) => order === id && kind === 'topped_up');
+  const since = entries.slice(0, place + 1).reverse();
+  return -(since.find(({ debt }) => Number(debt) < 0)?.debt ?? 0);
+}
+
+/** Which words a state has: those for credits say what became of them. */
+async function words({ id, state, credits, expires }) {
+  const values = { n: credits, credits: number(credits), time: time(expires, 'minute') };
+  if (state === 'open') return [canceled ? 'paid_canceled' : 'paid_open', values];
+  if (state !== 'credited') return [`paid_${state}`, values];
+  await watch.now();
+  if (told && told.gate !== 'open') return ['paid_kept', values];
+  const repaid = await repaidBy(id);
+  if (repaid === 0) return ['paid_credited', values];
+  // Millionths, so that no difference of decimals is off.
+  const rest = (Math.round(credits * 1e6) - Math.round(repaid * 1e6)) / 1e6;
+  return ['paid_repaid', { ...values, n: rest, rest: number(rest), repaid: number(repaid) }];
+}
+
+const TONES = { credited: 'good', failed: 'warn', parked: 'warn', dismissed: 'warn' };
+
 /** What became of a payment: the redirect says nothing, the server does. */
 async function follow(id) {
-  const shown = { open: '', processing: '', credited: 'good', failed: 'warn', expired: '', parked: 'warn' };
   let before;
   for (let tried = 0; tried < 200; tried += 1) {
+    await seen();
     const reply = await fetch(`/v1/me/checkouts/${encodeURIComponent(id)}`, { cache: 'no-store', headers: SESSION }).catch(() => null);
     if (reply && closed(reply.status)) return;
     if (reply?.status === 404) return settled();
     if (reply?.ok) {
-      const { state, credits } = await reply.json();
+      const { state, credits, credited, at, url } = await reply.json();
+      // What was given back since is not added.
+      if (state === 'credited' && Number(credited) === 0) return settled();
       if (state !== before) {
         before = state;
-        message(`paid_${state}`, shown[state], { n: credits, credits: number(credits) });
-        if (state === 'credited') await watch.now();
+        const expires = new Date(Date.parse(at) + 86_400_000).toISOString();
+        const [name, values] = await words({ id, state, credits, expires });
+        const section = message(name, TONES[state] ?? '', values);
+        if (url) lead(section, url, t.payment_go_on);
+        if (state !== 'open') await refresh();
       }
       if (FINAL.includes(state)) return settled();
     }
@@ -167,11 +236,17 @@ async function follow(id) {
   }
 }
 
+/** Waits until somebody looks at the page. */
+function seen() {
+  if (document.visibilityState === 'visible') return;
+  return new Promise((done) => document.addEventListener('visibilitychange', done, { once: true }));
+}
+
 /** Nothing more is to come of it: a reload does not tell it again. */
 function settled() {
   sessionStorage.removeItem('checkout');
   const here = new URL(location.href);
-  here.searchParams.delete('checkout');
+  for (const name of ['checkout', 'canceled']) here.searchParams.delete(name);
   history.replaceState(null, '', here);
 }
 
@@ -196,18 +271,21 @@ async function download(event) {
   URL.revokeObjectURL(link.href);
 }
 
+const asked = new URLSearchParams(location.search);
+const checkout = asked.get('checkout') ?? sessionStorage.getItem('checkout');
+const canceled = asked.has('canceled');
+
 sync(here);
 localize(document);
 function tick() {
   for (const at of document.querySelectorAll('time[data-style=soon]')) at.textContent = time(at.dateTime, 'soon');
 }
-let seen = false;
 let reached = here;
 const watch = new Watch(SESSION, {
-  balance: ({ seq }) => {
+  balance: (balance) => {
     // The first answer is as a rule what the server has rendered a moment ago.
-    const old = seen || String(seq) !== shown;
-    seen = true;
+    const old = told || String(balance.seq) !== shown;
+    told = balance;
     return old && refresh();
   },
   ended: (status) => closed(status === 401 ? 401 : 409),
@@ -222,7 +300,6 @@ const watch = new Watch(SESSION, {
     tick();
   },
 });
-const checkout = new URLSearchParams(location.search).get('checkout') ?? sessionStorage.getItem('checkout');
 if (checkout) follow(checkout);
 setInterval(() => {
   tick();

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use shared::decide::settle;
 use shared::domain::AccountId;
 use shared::domain::entry::Viewer;
+use shared::domain::payment::State;
 use shared::domain::period::Day;
 use shared::http::{self, Call, Problem, page};
-use shared::query;
 use shared::query::ledger::{Filter, From, LedgerPart};
+use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 use shared::world::World;
 
@@ -54,6 +55,7 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
         rate_card: value(&http::price::catalog_json(&catalog)),
         entries,
         usage: value(&usage),
+        payments: payments(world, call, account).await?,
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
             "id": session.id,
@@ -69,6 +71,14 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
         csv: asked.csv(&session),
     };
     Ok(render::page(&view::of(data, &settled.account, &catalog)))
+}
+
+/// The checkouts whose credits are not there, and that the customer may still wait for or wonder
+/// about, whichever session began them.
+async fn payments(world: &World, call: &Call<'_>, account: &AccountId) -> Result<Value, Problem> {
+    let mut found = checkouts::list(world, account, None).await?;
+    found.retain(|checkout| !matches!(checkout.state, State::Credited | State::Expired));
+    Ok(value(&http::payment::checkouts_json(&found, &call.base()))["checkouts"].take())
 }
 
 /// Puts Stripe's receipts beside the top-ups that have one.

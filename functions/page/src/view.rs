@@ -14,6 +14,8 @@ pub(super) struct Data {
     pub rate_card: Value,
     pub entries: Value,
     pub usage: Value,
+    /// Checkouts of the last days whose credits are not there.
+    pub payments: Value,
     /// The days that the usage is of, with those on which nothing happened.
     pub days: Vec<Day>,
     pub session: Value,
@@ -35,11 +37,14 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
     let share = |part: Credits| per_mille(part, total);
     json!({
         "total": total,
+        // Whatever closes the gate, nothing is called available while it does.
+        "spends": account.gate.is_open(),
         "share": { "available": share(available), "held": share(held) },
         "enough": enough(account, catalog),
         "pools": pools(&data.balance, account),
         "consumed": used(&data.balance, account, catalog),
-        "packs": packs(catalog),
+        "packs": packs(account, catalog),
+        "payments": data.payments,
         "rates": rates(&data.rate_card, catalog),
         "kinds": KINDS,
         "days": chart(&data.usage, &data.days),
@@ -148,14 +153,17 @@ fn rates(rate_card: &Value, catalog: &Catalog) -> Vec<Value> {
 }
 
 /// The packs, the cheapest first.
-fn packs(catalog: &Catalog) -> Vec<Value> {
+fn packs(account: &Account, catalog: &Catalog) -> Vec<Value> {
     let mut packs: Vec<_> = catalog.packs.iter().collect();
     packs.sort_by_key(|(_, pack)| pack.price);
-    packs.into_iter().map(|(name, pack)| offer(name, pack)).collect()
+    packs.into_iter().map(|(name, pack)| offer(name, pack, account.debt())).collect()
 }
 
-fn offer(name: &str, pack: &Pack) -> Value {
+fn offer(name: &str, pack: &Pack, debt: Credits) -> Value {
+    let repays = pack.credits.min(debt);
     json!({
+        "repays": repays,
+        "to_use": pack.credits - repays,
         "pack": name,
         "credits": pack.credits,
         "currency": pack.price.currency,

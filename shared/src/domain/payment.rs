@@ -300,10 +300,15 @@ impl Payment {
     }
 
     /// Where its order stands by what was said of it alone.
+    fn is_dismissed(&self) -> bool {
+        self.decided.as_ref().is_some_and(|decided| decided.verdict == Verdict::Dismissed)
+    }
+
     fn state(&self, order: &Order) -> State {
         let facts = &self.facts;
         match () {
             () if self.is_parked(order) => State::Parked,
+            () if self.is_dismissed() => State::Dismissed,
             () if !facts.paid.is_empty() => State::Credited,
             () if facts.failed => State::Failed,
             () if facts.submitted => State::Processing,
@@ -328,16 +333,19 @@ pub enum State {
     Expired,
     /// Something differs from what was ordered: an operator looks at it.
     Parked,
+    /// An operator has looked at it: no credits arrive for it.
+    Dismissed,
 }
 
 impl State {
-    pub const ALL: [State; 6] = [
+    pub const ALL: [State; 7] = [
         State::Open,
         State::Processing,
         State::Credited,
         State::Failed,
         State::Expired,
         State::Parked,
+        State::Dismissed,
     ];
 
     pub fn name(self) -> &'static str {
@@ -348,6 +356,7 @@ impl State {
             State::Failed => "failed",
             State::Expired => "expired",
             State::Parked => "parked",
+            State::Dismissed => "dismissed",
         }
     }
 }

@@ -99,7 +99,12 @@ struct Listed<'a> {
 
 /// Checkouts, in the order in which they are given.
 pub fn checkouts(found: &[Checkout], base: &str) -> Response<Body> {
-    ok(&Listed { checkouts: found.iter().map(|checkout| shown(checkout, base)).collect() })
+    super::reply::json(checkouts_json(found, base))
+}
+
+/// Checkouts, as JSON.
+pub fn checkouts_json(found: &[Checkout], base: &str) -> String {
+    to_json(&Listed { checkouts: found.iter().map(|checkout| shown(checkout, base)).collect() })
 }
 
 /// The address of a payment's receipt that a customer may be sent to: Stripe's, or, under `base`,

@@ -12,7 +12,7 @@ use shared::domain::payment::State;
 use shared::domain::{Instant, Orders};
 
 use crate::support::shop::Shop;
-use crate::support::{Answer, at_once};
+use crate::support::{Answer, at_once, request};
 
 const HOUR_S: i64 = 3600;
 
@@ -44,10 +44,18 @@ async fn reach(shop: &Shop, state: State) -> String {
             shop.act(&session, Deed::Fail).await;
         }
         State::Expired => shop.act(&session, Deed::Expire).await,
-        State::Parked => {
+        State::Parked | State::Dismissed => {
             shop.stripe.act(&session, Deed::Pay).expect("it can be paid");
             for event in shop.stripe.take_events() {
                 shop.hear(&event.replace("4900", "4800")).await;
+            }
+            if state == State::Dismissed {
+                let parked = shop.stack.get("/v1/payments?state=parked").await;
+                let waiting = parked.body["payments"].as_array().expect("payments").last();
+                let id = waiting.expect("one")["id"].as_str().expect("an id").to_owned();
+                let (path, body) = (format!("/v1/payments/{id}/dismiss"), r#"{"reason":"no"}"#);
+                let dismissed = shop.stack.send(request("POST", &path, None, body)).await;
+                assert_eq!(dismissed.status, 200, "{dismissed:?}");
             }
         }
     }
