@@ -21,6 +21,7 @@ mod concurrency;
 mod dated;
 mod debits;
 mod docs;
+mod door;
 mod emulators;
 mod events;
 mod examples;

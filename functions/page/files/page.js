@@ -111,6 +111,8 @@ function message(name, tone, values = {}) {
   section.append(title, text);
   document.getElementById('news-message')?.remove();
   news.append(section);
+  // Whoever pressed a button further down has to see it.
+  section.scrollIntoView({ block: 'nearest' });
   return section;
 }
 
@@ -163,7 +165,7 @@ async function buy(button) {
   } catch {
     message('buy_failed', 'warn');
     button.disabled = false;
-    button.focus();
+    button.focus({ preventScroll: true });
   }
 }
 
