@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use shared::decide::{open, settle};
 use shared::domain::grant::Line;
+use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
     Account, Catalog, Credits, Debt, DebtChange, Debts, Entry, Grant, GrantId, GrantKind, Held,
@@ -222,7 +223,8 @@ proptest! {
             prop_assert_eq!(packed::read_held(&packed::held(held)), Ok(*held));
         }
         let (taken, at) = (grant.id, grant.granted_at);
-        let back = Note::TakenBack { grant: taken, credits: grant.left, at };
+        let (credits, cause) = (grant.left, Cause::Dispute);
+        let back = Note::TakenBack { grant: taken, credits, cause, at };
         let returned = Note::Returned(grant.clone());
         for note in [Note::Grant { grant, at }, returned, back] {
             prop_assert_eq!(packed::read_note(&packed::note(&note)), Ok(note));
@@ -271,11 +273,18 @@ fn debts() -> impl Strategy<Value = Debts> {
     })
 }
 
+fn cause() -> impl Strategy<Value = Cause> {
+    prop::sample::select(&Cause::ALL[..])
+}
+
 fn debt_changes() -> impl Strategy<Value = Vec<DebtChange>> {
     let change = prop_oneof![
-        (operation(), prop::option::of(grant()), credits(9)).prop_map(|(id, taken, owed)| {
-            DebtChange::Reversed { grant: GrantId::Operation(id), taken, owed }
-        }),
+        (operation(), cause(), prop::option::of(grant()), credits(9)).prop_map(
+            |(id, cause, taken, owed)| {
+                let grant = GrantId::Operation(id);
+                DebtChange::Reversed { grant, cause, taken, owed }
+            }
+        ),
         (operation(), grant())
             .prop_map(|(id, by)| DebtChange::Repaid { grant: GrantId::Operation(id), by }),
     ];
@@ -306,11 +315,12 @@ fn entry() -> impl Strategy<Value = Entry> {
             ),
             (operation(), credits(9), prop::option::of(instant(90)), credits(9), moved(), debts())
                 .prop_map(|(order, due, expires_at, undone, moved, unowed)| {
-                    let grant = GrantId::Operation(order);
-                    What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed }
+                    let (grant, cause) = (GrantId::Operation(order), None);
+                    What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
                 }),
-            (operation(), credits(9), credits(9))
-                .prop_map(|(order, due, credits)| What::Reversed { order, due, credits }),
+            (operation(), cause(), credits(9), credits(9)).prop_map(
+                |(order, cause, due, credits)| What::Reversed { order, cause, due, credits }
+            ),
             debts().prop_map(|debts| What::DebtWaived { debts }),
             (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
                 What::Held { action, quantity, expires_at }

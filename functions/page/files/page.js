@@ -72,7 +72,9 @@ async function refresh() {
 function replace(old, fresh) {
   const { activeElement: active } = document;
   const all = (section, what) => [...section.querySelectorAll(what)];
-  all(fresh, 'details').forEach((details, n) => (details.open = all(old, 'details')[n]?.open));
+  for (const { id, parentElement: details } of all(fresh, 'summary')) {
+    details.open = document.getElementById(id)?.parentElement.open;
+  }
   all(old, 'thead th').forEach(({ ariaSort }, n) => {
     const press = all(fresh, 'thead th')[n]?.querySelector('button');
     if (ariaSort) press?.click();

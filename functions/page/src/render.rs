@@ -137,14 +137,15 @@ fn grouped(value: &str) -> String {
     shown
 }
 
-/// A time in UTC, in the form that every language reads. Where only a day counts, the last one on
-/// which something holds, as the module shows it.
+/// A time in UTC, in the form that every language reads. What begins or ends with a day in UTC is that
+/// day, the first or the last on which something holds, as the module shows it.
 fn time(at: &str, style: &str) -> String {
     let (day, clock) = at.split_once('T').unwrap_or((at, ""));
+    let is_midnight = clock == "00:00:00.000Z";
     let clock = clock.get(..5).unwrap_or_default();
     let shown = match style {
-        "last" => last_day(at).unwrap_or_else(|| day.to_owned()),
-        "day" | "utc" => day.to_owned(),
+        "last" if is_midnight => last_day(at).unwrap_or_else(|| day.to_owned()),
+        "day" if is_midnight => day.to_owned(),
         "clock" => format!("{clock} UTC"),
         _ => format!("{day} {clock} UTC"),
     };

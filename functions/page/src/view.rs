@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::domain::catalog::{Action, Pack};
+use shared::domain::entry::Viewer;
 use shared::domain::period::Day;
 use shared::domain::{Account, Catalog, Credits, Instant};
 use shared::query::ledger::KINDS;
@@ -12,7 +13,8 @@ use super::render::unit;
 pub(super) struct Data {
     pub balance: Value,
     pub rate_card: Value,
-    pub entries: Value,
+    /// The rows of the ledger.
+    pub entries: Vec<Value>,
     pub usage: Value,
     /// The days that the usage is of, with those on which nothing happened.
     pub days: Vec<Day>,
@@ -41,7 +43,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "consumed": used(&data.balance, account, catalog),
         "packs": packs(catalog),
         "rates": rates(&data.rate_card, catalog),
-        "kinds": KINDS,
+        "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
         "days": chart(&data.usage, &data.days),
         "balance": data.balance,
         "catalog": data.rate_card,
