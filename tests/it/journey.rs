@@ -139,6 +139,8 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     let csv = downloaded(&folder.join("credits.csv"));
     std::fs::remove_dir_all(&folder).expect("the folder was ours");
     let mut entries = ledger(&stack.functions, "acme").await.expect("a ledger");
+    // Those that say nothing to a customer are not among them.
+    entries.retain(|entry| entry["parts"] != json!([]));
     entries.reverse();
     let columns = ["seq", "at", "kind", "id"];
     let expected: Vec<String> = entries

@@ -73,7 +73,11 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
 }
 
 /// Puts Stripe's receipts beside the top-ups that have one.
-async fn show_receipts(world: &World, call: &Call<'_>, entries: &mut [Value]) -> Result<(), Problem> {
+async fn show_receipts(
+    world: &World,
+    call: &Call<'_>,
+    entries: &mut [Value],
+) -> Result<(), Problem> {
     for entry in entries {
         // The reference of a top-up is its payment.
         let topped_up = entry["kind"] == "topped_up";

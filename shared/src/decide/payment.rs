@@ -238,8 +238,7 @@ fn apply(
         when.push(Guard::RoomFor(1));
         steps.push(Step::Add(available));
         let (order, cause) = (order.id, (!undone.is_zero()).then_some(cause));
-        let what =
-            What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed };
+        let what = What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed };
         (when, steps, what)
     } else if credits < Credits::ZERO {
         let back = Note::TakenBack { grant, credits: -moves, cause, at: now };
