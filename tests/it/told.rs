@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use shared::domain::entry::Viewer;
 use shared::query::ledger::KINDS;
 
+use crate::browser::{assert_accessible, keep_picture, session};
 use crate::page::page;
-use crate::support::Answer;
+use crate::support::browser::Browser;
 use crate::support::shop::Shop;
+use crate::support::{Answer, PRODUCT};
 
 /// As the account's customer gets it.
 async fn mine(shop: &Shop, query: &str) -> Answer {
@@ -55,14 +57,14 @@ async fn a_payment_that_is_disputed_and_won_is_told_as_that() {
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     shop.stack.debit("acme", "spent", "300").await;
     shop.act(&session, Deed::Dispute).await;
-    let removed = ["Payment disputed: removed Owed +275", "\u{2212}225", "0"];
+    let removed = ["Payment disputed: removed You owe 275 more", "\u{2212}225", "0"];
     let spent = ["Spent", "\u{2212}300", "225"];
     // As it is known, and once it is written down.
     assert_told(&shop, &[removed, spent]).await;
     shop.stack.debit("acme", "in-debt", "1").await;
     assert_told(&shop, &[removed, spent, ["Topped up", "+500", "525"]]).await;
     shop.act(&session, Deed::Win).await;
-    let back = ["Dispute won: given back Purchased credits +225 Owed \u{2212}275", "+225"];
+    let back = ["Dispute won: given back Purchased credits +225 You owe 275 less", "+225"];
     assert_told(&shop, &[[back[0], back[1], "225"], removed, spent]).await;
     let listing = mine(&shop, "limit=200").await;
     let causes: Vec<&Value> = listing.body["entries"].as_array().expect("entries")[..2]
@@ -84,11 +86,11 @@ async fn a_refund_and_the_next_pack_that_repays_it_are_told_as_that() {
     shop.stack.debit("acme", "spent", "425").await;
     shop.act(&session, Deed::Refund { minor: None }).await;
     shop.buy("acme", "again", "starter").await;
-    let repaid = ["Debt repaid Owed \u{2212}400", "\u{2212}400", "100"];
+    let repaid = ["Debt repaid You owe 400 less", "\u{2212}400", "100"];
     let expected = [
         repaid,
         ["Topped up", "+500", "500"],
-        ["Payment refunded: removed Owed +400", "\u{2212}100", "0"],
+        ["Payment refunded: removed You owe 400 more", "\u{2212}100", "0"],
     ];
     assert_told(&shop, &expected).await;
     shop.act(&session, Deed::FailRefund).await;
@@ -241,4 +243,39 @@ async fn a_pack_ends_with_a_day_in_utc_as_it_was_shown() {
         let (_, html) = page(&shop.stack, "acme", "").await;
         assert!(html.contains(">2027-11-18</time>") && html.contains("Use by (UTC)"), "{html}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rows_are_readable_and_their_details_stay_open_when_others_come() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (shop, base) = Shop::served(Some("2026-11-20T12:00:00Z"), &[PRODUCT]).await;
+    shop.stack.open("acme", "free").await;
+    let (_, first) = shop.buy("acme", "buy", "starter").await;
+    shop.stack.debit("acme", "spent", "300").await;
+    shop.act(&first, Deed::Dispute).await;
+    shop.act(&first, Deed::Win).await;
+    let (_, second) = shop.buy("acme", "again", "starter").await;
+    shop.stack.debit("acme", "more", "700").await;
+    shop.act(&second, Deed::Refund { minor: None }).await;
+    shop.stack.set_clock("2026-11-23T00:00:00Z");
+    let mut tab = browser.tab(1280, 900);
+    tab.enter(&session(&shop.stack, "acme", &base).await.0);
+    tab.until("document.querySelector('#hero time').textContent.includes('(')");
+    tab.eval("document.querySelector('#ledger').scrollIntoView()");
+    assert_accessible(&mut tab, "told");
+    // The reference of the payment is behind its detail, and nowhere else.
+    let ledger = "document.querySelector('#ledger').innerText";
+    assert!(!tab.text(ledger).contains("pi_"));
+    tab.eval("document.querySelector('#ledger tbody details summary').click()");
+    assert!(tab.text(ledger).contains("Reference pi_"));
+    keep_picture(&mut tab, "told-open");
+    let open = "[...document.querySelectorAll('#ledger details[open] summary')].map((s) => s.id)";
+    let before = tab.eval(open);
+    shop.buy("acme", "third", "starter").await;
+    tab.eval("document.dispatchEvent(new Event('visibilitychange'))");
+    tab.until("document.querySelector('#ledger tbody').innerText.includes('Debt repaid')");
+    assert_eq!(tab.eval(open), before);
+    tab.eval("document.querySelector('#ledger').scrollIntoView()");
+    keep_picture(&mut tab, "told-repaid");
+    assert_eq!(tab.take_errors(), Vec::<String>::new());
 }
