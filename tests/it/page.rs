@@ -246,7 +246,7 @@ async fn the_page_says_what_the_account_has() {
         "Dynamic video 700 ",
         "Custom image 1.5 ",
         "Total 701.5",
-        "Plan credits 2026-12-17 1,798.5 / 2,500",
+        "Plan credits 2026-12-17 UTC 1,798.5 / 2,500",
         "USD 49.00 USD 0.0980 each",
         "Valid for 12 months",
         "1 per 2 images",

@@ -30,7 +30,7 @@ export default {
   "purchased": "Purchased",
   "grant": "Credits",
   "left": "Left",
-  "last_day": "Use by (UTC)",
+  "last_day": "Use by",
   "never": "No end",
   "grant_weekly": "Weekly credits",
   "grant_plan": "Plan credits",

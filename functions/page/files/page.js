@@ -206,9 +206,11 @@ function tick() {
 let seen = false;
 let reached = here;
 const watch = new Watch(SESSION, {
-  balance: ({ seq }) => {
-    // The first answer is as a rule what the server has rendered a moment ago.
-    const old = seen || String(seq) !== shown;
+  balance: ({ seq, available }) => {
+    // The first answer is as a rule what the server has rendered a moment ago. Time alone counts no
+    // entry, but it may be Monday since.
+    const { available: before } = document.getElementById('hero').dataset;
+    const old = seen || String(seq) !== shown || available !== before;
     seen = true;
     return old && refresh();
   },

@@ -8,8 +8,8 @@ const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 6, signDisplay: 'exceptZero' });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
 
-// Instants are in the customer's zone, and name it. Days are in UTC, wherever the customer is: what
-// they stand beside says so.
+// Instants are in the customer's zone, and name it. Days are in UTC, wherever the customer is: they or
+// what they stand in say so.
 const DAY = { day: 'numeric', month: 'short', year: 'numeric' };
 const CLOCK = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short' };
 const STYLES = {
@@ -44,13 +44,16 @@ export function label(name) {
 }
 
 /**
- * An instant. What begins ("day") or ends ("last") with a day in UTC is that day: what lapses at the
- * first instant of one can be used up to the day before. If it does not, it has its time.
+ * An instant. What begins ("day") or ends ("last"; "end", which says that it is in UTC) with a day in
+ * UTC is that day: what lapses at the first instant of one can be used up to the day before. If it does
+ * not, it has its time.
  */
 export function time(text, style) {
   const at = new Date(text);
   if (!(style in STYLES) && at % DAY_MS === 0) {
-    return new Intl.DateTimeFormat(locale, { ...DAY, timeZone: 'UTC' }).format(at - (style === 'last' ? 1 : 0));
+    const timeZoneName = style === 'end' ? 'short' : undefined;
+    const form = new Intl.DateTimeFormat(locale, { ...DAY, timeZone: 'UTC', timeZoneName });
+    return form.format(at - (style === 'day' ? 0 : 1));
   }
   const shown = new Intl.DateTimeFormat(locale, STYLES[style] ?? STYLES.minute).format(at);
   return style === 'soon' ? `${shown} (${until(at).replaceAll(' ', '\u00a0')})` : shown;

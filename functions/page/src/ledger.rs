@@ -25,7 +25,8 @@ fn of(placed: &Placed, mut line: Value) -> Vec<Value> {
     let mut left = placed.available;
     let rows = parts.iter().rev().map(|part| {
         let row = json!({
-            "at": line["at"], "kind": line["kind"], "pending": line["pending"], "by": line["by"], "title": title(part),
+            "at": line["at"], "kind": line["kind"], "pending": line["pending"], "by": line["by"],
+            "title": title(part),
             // What arrives is called by its kind already.
             "grant": part.kind.filter(|_| part.did == Did::Expired).map(GrantKind::name),
             "available": part.available, "balance": { "available": left },
