@@ -47,7 +47,7 @@ async fn a_customer_who_turned_back_is_led_to_the_payment_and_asked_before_a_sec
     }
     // Another day, another session: the order is there, and buying asks.
     let mut tab = fresh(&mut browser, &shop, &base).await;
-    tab.until(&payments("Not paid yet. Nothing was charged."));
+    tab.until(&payments("No payment has arrived yet."));
     assert_eq!(tab.text("document.querySelector('#news').innerText"), "");
     tab.reach("Buy 500 credits for 49.00 USD");
     tab.press("Enter");
@@ -59,6 +59,36 @@ async fn a_customer_who_turned_back_is_led_to_the_payment_and_asked_before_a_sec
     tab.press("Enter");
     tab.until("document.title === 'Local Stripe'");
     assert_eq!(shop.stripe.payments().len(), 2, "two orders, by two presses");
+}
+
+/// Ten that are open are the most, and all of a top-up may be owed: each is said as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_ordered_or_is_all_owed_is_said_and_the_page_goes_on() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (shop, base) = Shop::served(Some(WEDNESDAY), &[PRODUCT]).await;
+    shop.stack.open("acme", "free").await;
+    let (_, team) = shop.buy("acme", "team", "team").await;
+    shop.stack.debit("acme", "most", "2000").await;
+    shop.act(&team, Deed::Dispute).await;
+    assert_eq!(shop.balance("acme").await, ("0".to_owned(), "1975".to_owned()));
+    for n in 0..9 {
+        shop.begin("acme", &format!("open {n}"), "starter").await;
+    }
+    let (paid, last) = shop.begin("acme", "last", "starter").await;
+    let mut tab = fresh(&mut browser, &shop, &base).await;
+    tab.reach("Buy 500 credits for 49.00 USD");
+    tab.press("Enter");
+    tab.until(&news("You have ordered credits already"));
+    tab.reach("Buy again all the same");
+    tab.press("Enter");
+    tab.until(&news("Ten orders are not paid"));
+    assert_eq!(tab.eval("document.querySelector('button[data-pack]').disabled"), false);
+    shop.act(&last, Deed::Pay).await;
+    tab.open(&format!("{base}/?checkout={paid}"));
+    tab.until(&news("All of the 500 credits repaid what you owed"));
+    assert_eq!(tab.text(NUMBER), "0");
+    let said = tab.text("document.querySelector('#news').innerText");
+    assert!(!said.contains("added"), "{said}");
 }
 
 /// A link that leads back to the page itself.

@@ -64,6 +64,8 @@ mod telemetry;
 mod template;
 mod tenancy;
 mod time;
+mod told;
 mod torn;
 mod usage;
 mod viewers;
+mod zones;

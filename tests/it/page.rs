@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use ::page::FILES;
 use regex::Regex;
 use serde_json::Value;
+use shared::domain::entry::Viewer;
+use shared::query::ledger::KINDS;
 
 use crate::support::{Answer, Stack, request};
 
@@ -177,13 +179,14 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
         assert!(table.contains_key(key), "en.js has no {key}");
     }
     // By their beginnings: of kinds, grants, pools and the states of a payment.
-    let families = ["kind_", "grant_", "paid_", "payment_", "door_"];
+    let families = ["kind_", "did_", "grant_", "paid_", "payment_", "door_"];
     let named = ["included", "purchased", "units", "lang"];
     for key in table.keys() {
         let family = families.iter().any(|family| key.starts_with(family));
         assert!(used.contains(key) || family || named.contains(&key.as_str()), "{key} is unused");
     }
-    for kind in shared::query::ledger::KINDS {
+    let seen = |kind: &&str| !Viewer::UNSEEN.contains(kind);
+    for kind in KINDS.into_iter().filter(seen) {
         assert!(table.contains_key(&format!("kind_{kind}")), "en.js has no name for {kind}");
     }
 }
@@ -243,7 +246,7 @@ async fn the_page_says_what_the_account_has() {
         "Dynamic video 700 ",
         "Custom image 1.5 ",
         "Total 701.5",
-        "Plan credits 2026-12-17 1,798.5 / 2,500",
+        "Plan credits 2026-12-17 UTC 1,798.5 / 2,500",
         "USD 49.00 USD 0.0980 each",
         "Valid for 12 months",
         "1 per 2 images",

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use shared::decide::{open, settle};
 use shared::domain::grant::Line;
+use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
     Account, Catalog, Credits, Debt, DebtChange, Debts, Entry, Grant, GrantId, GrantKind, Held,
@@ -222,7 +223,8 @@ proptest! {
             prop_assert_eq!(packed::read_held(&packed::held(held)), Ok(*held));
         }
         let (taken, at) = (grant.id, grant.granted_at);
-        let back = Note::TakenBack { grant: taken, credits: grant.left, at };
+        let (credits, cause) = (grant.left, Cause::Dispute);
+        let back = Note::TakenBack { grant: taken, credits, cause, at };
         let returned = Note::Returned(grant.clone());
         for note in [Note::Grant { grant, at }, returned, back] {
             prop_assert_eq!(packed::read_note(&packed::note(&note)), Ok(note));
@@ -271,11 +273,18 @@ fn debts() -> impl Strategy<Value = Debts> {
     })
 }
 
+fn cause() -> impl Strategy<Value = Cause> {
+    prop::sample::select(&Cause::ALL[..])
+}
+
 fn debt_changes() -> impl Strategy<Value = Vec<DebtChange>> {
     let change = prop_oneof![
-        (operation(), prop::option::of(grant()), credits(9)).prop_map(|(id, taken, owed)| {
-            DebtChange::Reversed { grant: GrantId::Operation(id), taken, owed }
-        }),
+        (operation(), cause(), prop::option::of(grant()), credits(9)).prop_map(
+            |(id, cause, taken, owed)| {
+                let grant = GrantId::Operation(id);
+                DebtChange::Reversed { grant, cause, taken, owed }
+            }
+        ),
         (operation(), grant())
             .prop_map(|(id, by)| DebtChange::Repaid { grant: GrantId::Operation(id), by }),
     ];
@@ -289,61 +298,59 @@ fn entry() -> impl Strategy<Value = Entry> {
     let grants = prop::collection::vec(grant(), 0..4);
     let anchor = Anchor(Day::parse("2026-01-31").expect("a day"));
     let operations = prop::collection::vec(operation(), 0..3);
-    let what =
-        prop_oneof![
-            (action(), any::<u64>())
-                .prop_map(|(action, quantity)| What::Debit { action, quantity }),
-            (kind(), prop::option::of(instant(90)))
-                .prop_map(|(kind, expires_at)| What::Granted { kind, expires_at }),
-            (moved(), operations, any::<u32>(), instant(90), debt_changes(), grants).prop_map(
-                |(moved, lapsed, seq, at, debts, grants)| What::Settled {
-                    moved,
-                    lapsed,
-                    before: (u64::from(seq), at),
-                    burnt: Line::new(grants),
-                    debts,
-                }
-            ),
-            (operation(), credits(9), prop::option::of(instant(90)), credits(9), moved(), debts())
-                .prop_map(|(order, due, expires_at, undone, moved, unowed)| {
-                    let grant = GrantId::Operation(order);
-                    What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed }
-                }),
-            (operation(), credits(9), credits(9))
-                .prop_map(|(order, due, credits)| What::Reversed { order, due, credits }),
-            debts().prop_map(|debts| What::DebtWaived { debts }),
-            (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
-                What::Held { action, quantity, expires_at }
-            }),
-            (operation(), action(), any::<u64>(), credits(9), credits(9), any::<bool>()).prop_map(
-                |(hold, action, quantity, credits, lapsed, ends)| What::Captured {
-                    hold,
-                    action,
-                    quantity,
-                    credits,
-                    lapsed,
-                    ends,
-                }
-            ),
-            operation().prop_map(|hold| What::Released { hold }),
-            (operation(), instant(2))
-                .prop_map(|(hold, expires_at)| What::Extended { hold, expires_at }),
-            (operation(), credits(9), action(), moved(), debts()).prop_map(
-                |(debit, credits, action, moved, unowed)| {
-                    let of = Some((7, credits)).filter(|_| !moved.is_empty());
-                    What::Refunded { debit, credits, action, of, moved, unowed }
-                }
-            ),
-            moved().prop_map(move |moved| What::Opened {
-                plan: "pro".to_owned(),
-                status: Status::Active,
-                anchor,
+    let what = prop_oneof![
+        (action(), any::<u64>()).prop_map(|(action, quantity)| What::Debit { action, quantity }),
+        (kind(), prop::option::of(instant(90)))
+            .prop_map(|(kind, expires_at)| What::Granted { kind, expires_at }),
+        (moved(), operations, any::<u32>(), instant(90), debt_changes(), grants).prop_map(
+            |(moved, lapsed, seq, at, debts, grants)| What::Settled {
                 moved,
+                lapsed,
+                before: (u64::from(seq), at),
+                burnt: Line::new(grants),
+                debts,
+            }
+        ),
+        (operation(), credits(9), prop::option::of(instant(90)), credits(9), moved(), debts())
+            .prop_map(|(order, due, expires_at, undone, moved, unowed)| {
+                let (grant, cause) = (GrantId::Operation(order), None);
+                What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
             }),
-            Just(What::PlanChanged { plan: "free".to_owned(), status: Status::PastDue, anchor }),
-            Just(What::Frozen),
-            Just(What::Unfrozen),
-        ];
+        (operation(), cause(), credits(9), credits(9))
+            .prop_map(|(order, cause, due, credits)| What::Reversed { order, cause, due, credits }),
+        debts().prop_map(|debts| What::DebtWaived { debts }),
+        (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
+            What::Held { action, quantity, expires_at }
+        }),
+        (operation(), action(), any::<u64>(), credits(9), credits(9), any::<bool>()).prop_map(
+            |(hold, action, quantity, credits, lapsed, ends)| What::Captured {
+                hold,
+                action,
+                quantity,
+                credits,
+                lapsed,
+                ends,
+            }
+        ),
+        operation().prop_map(|hold| What::Released { hold }),
+        (operation(), instant(2))
+            .prop_map(|(hold, expires_at)| What::Extended { hold, expires_at }),
+        (operation(), credits(9), action(), moved(), debts()).prop_map(
+            |(debit, credits, action, moved, unowed)| {
+                let of = Some((7, credits)).filter(|_| !moved.is_empty());
+                What::Refunded { debit, credits, action, of, moved, unowed }
+            }
+        ),
+        moved().prop_map(move |moved| What::Opened {
+            plan: "pro".to_owned(),
+            status: Status::Active,
+            anchor,
+            moved,
+        }),
+        Just(What::PlanChanged { plan: "free".to_owned(), status: Status::PastDue, anchor }),
+        Just(What::Frozen),
+        Just(What::Unfrozen),
+    ];
     let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
     (operation(), instant(2), amounts, (text(), text(), text(), text(), text()), what).prop_map(
         |(id, at, (available, held, catalog), texts, what)| Entry {

@@ -61,9 +61,9 @@ async fn what_stands_in_the_way_is_said_plainly() {
         let word = if closed { "kept for you" } else { "available" };
         assert!(called.ends_with(word), "{account}: {called}");
         // Nothing is called available where nothing can be spent, nor received or added by itself.
-        let said = "document.querySelector('main').innerText + document.querySelector('[role=meter]')\
-                    .ariaValueText";
-        let said = tab.text(said);
+        let meter = "document.querySelector('[role=meter]').ariaValueText";
+        let said = format!("document.querySelector('main').innerText + {meter}");
+        let said = tab.text(&said);
         assert!(!closed || !said.contains("available"), "{account}: {said}");
         assert!(!said.contains("received") && !said.contains("credits added"), "{account}: {said}");
         let talk = "[...document.links].some((a) => a.href === 'https://example.com/contact')";

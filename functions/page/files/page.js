@@ -50,19 +50,42 @@ function sortable(table) {
   });
 }
 
-/** The page again, as the server renders it now: only sections that differ are replaced. */
-async function refresh() {
-  const reply = await fetch(`/${location.search}`, { cache: 'no-store', headers: SESSION });
-  if (!reply.ok) return closed(reply.status);
+/** Asks as this page, for the session that it was rendered for. Nothing comes of what closes it. */
+async function ask(path, options = {}) {
+  const reply = await fetch(path, { cache: 'no-store', ...options, headers: { ...SESSION, ...options.headers } });
+  const changed = reply.status === 428 || (reply.status === 409 && (await reply.clone().json()).code === 'session_changed');
+  if (reply.status !== 401 && !changed) return reply;
+  close(reply.status);
+  throw CLOSED;
+}
+const CLOSED = new Error();
+
+/** What an answer says; an error if it is none. */
+async function read(path) {
+  const reply = await ask(path);
+  if (!reply.ok) throw new Error(reply.status);
+  return reply;
+}
+
+let refreshed = Promise.resolve();
+/** The page again, as the server renders it now: one after the other, so the latest stays. */
+function refresh() {
+  refreshed = refreshed.catch(() => {}).then(render);
+  return refreshed;
+}
+
+/** Only sections that differ are replaced. */
+async function render() {
+  const reply = await read(`/${location.search}`);
   const fresh = new DOMParser().parseFromString(await reply.text(), 'text/html');
   const before = document.getElementById('hero').dataset.available;
   for (const section of fresh.querySelectorAll('[data-live]')) {
     const old = document.getElementById(section.id);
     const html = section.outerHTML;
     if (rendered.get(section.id) === html) continue;
-    rendered.set(section.id, html);
     // A filter that is being filled in is not taken away.
-    if (old.querySelector('form')?.contains(document.activeElement)) continue;
+    if (old.querySelector('form.filter')?.contains(document.activeElement)) continue;
+    rendered.set(section.id, html);
     localize(section);
     replace(old, section);
   }
@@ -74,7 +97,9 @@ async function refresh() {
 function replace(old, fresh) {
   const { activeElement: active } = document;
   const all = (section, what) => [...section.querySelectorAll(what)];
-  all(fresh, 'details').forEach((details, n) => (details.open = all(old, 'details')[n]?.open));
+  for (const { id, parentElement: details } of all(fresh, 'summary')) {
+    details.open = document.getElementById(id)?.parentElement.open;
+  }
   all(old, 'thead th').forEach(({ ariaSort }, n) => {
     const press = all(fresh, 'thead th')[n]?.querySelector('button');
     if (ariaSort) press?.click();
@@ -125,61 +150,73 @@ function lead(section, href, text) {
   return link;
 }
 
-/** Whether an answer says that this page can do no more: it says so then. */
-function closed(status) {
-  if (status !== 401 && status !== 409) return false;
+/** This page can do no more: its session is over, or another one was opened. */
+function close(status) {
   watch.stop();
   const section = status === 401 ? message('ended', 'warn') : message('changed', 'warn');
   const link = lead(section, ...(status === 401 ? [back, t.ended_link] : ['/', t.changed_link]));
   if (document.activeElement.dataset.pack) link.focus();
-  for (const button of document.querySelectorAll('button[data-pack]')) button.disabled = true;
-  return true;
+  hold(true);
 }
 
-/** A checkout whose credits may still come, in whichever session it was begun. */
-async function waiting() {
-  const reply = await fetch('/v1/me/checkouts', { cache: 'no-store', headers: SESSION });
-  if (closed(reply.status)) return null;
-  if (!reply.ok) throw new Error(reply.status);
-  const { checkouts } = await reply.json();
-  return checkouts.find(({ state }) => state === 'open' || state === 'processing');
+/** Holds every pack's button, so that one is pressed at a time. */
+function hold(held) {
+  for (const button of document.querySelectorAll('button[data-pack]')) button.disabled = held;
 }
 
-async function buy(button) {
+// Credits of these may still come, in whichever session they were ordered.
+const WAITING = ['open', 'processing', 'parked'];
+/** Where the key of an order is kept until it is known what became of it: pressed again, it is one. */
+const slot = (pack) => `buy ${SESSION['Scrip-Session']} ${pack}`;
+
+async function buy(button, again = false) {
   const { pack } = button.dataset;
-  button.disabled = true;
+  hold(true);
   try {
     // A second purchase is asked about. With a key it is the same one, pressed again.
-    const other = button.dataset.key ? undefined : await waiting();
-    if (other === null) return;
-    if (other) return ask(button, other);
-    // The same key until it is known what became of it: two presses are one checkout.
-    button.dataset.key ??= crypto.randomUUID();
-    const headers = { ...SESSION, 'Content-Type': 'application/json', 'Idempotency-Key': button.dataset.key };
-    const reply = await fetch('/v1/me/checkouts', { method: 'POST', headers, body: JSON.stringify({ pack }) });
-    if (closed(reply.status)) return;
+    if (!again && !sessionStorage.getItem(slot(pack))) {
+      const { checkouts } = await (await read('/v1/me/checkouts')).json();
+      const other = checkouts.find(({ state }) => WAITING.includes(state));
+      if (other) return doubt(button, other);
+    }
+    const key = sessionStorage.getItem(slot(pack)) ?? crypto.randomUUID();
+    sessionStorage.setItem(slot(pack), key);
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key };
+    const reply = await ask('/v1/me/checkouts', { method: 'POST', headers, body: JSON.stringify({ pack }) });
+    const answer = await reply.json();
+    if (reply.status < 500) sessionStorage.removeItem(slot(pack));
+    if (reply.status === 409) return full(answer);
     if (!reply.ok) throw new Error(reply.status);
-    const { id, url } = await reply.json();
-    sessionStorage.setItem('checkout', id);
-    location.assign(url);
-  } catch {
+    sessionStorage.setItem('checkout', answer.id);
+    if (answer.url) return location.assign(answer.url);
+    // It was paid meanwhile.
+    hold(false);
+    follow(answer.id);
+  } catch (error) {
+    if (error === CLOSED) return;
     message('buy_failed', 'warn');
-    button.disabled = false;
+    hold(false);
     button.focus({ preventScroll: true });
   }
 }
 
+/** No more can be ordered now: of ten that are open the first ends then. */
+function full({ frees_at: frees }) {
+  hold(false);
+  if (frees) return message('too_many_checkouts', 'warn', { time: time(frees, 'minute') });
+  return message('too_many_grants', 'warn');
+}
+
 /** Whether to buy although `other` may still be paid. */
-function ask(button, { credits, price, currency, url }) {
-  button.disabled = false;
+function doubt(button, { credits, price, currency, url }) {
+  hold(false);
   const section = message('waiting', '', { n: credits, credits: number(credits), price: money(price, currency.toUpperCase()) });
   const again = document.createElement('button');
   again.type = 'button';
   again.textContent = t.waiting_again;
   again.addEventListener('click', () => {
     section.remove();
-    button.dataset.key = crypto.randomUUID();
-    buy(button);
+    buy(button, true);
   });
   const link = url && lead(section, url, t.payment_go_on);
   section.append(again);
@@ -188,26 +225,29 @@ function ask(button, { credits, price, currency, url }) {
 
 /** What of a top-up's credits repaid a debt, by the ledger: the first repayment since. */
 async function repaidBy(id) {
-  const reply = await fetch('/v1/me/ledger?limit=50', { cache: 'no-store', headers: SESSION });
-  if (!reply.ok) return 0;
-  const { entries } = await reply.json();
+  const { entries } = await (await read('/v1/me/ledger?limit=200')).json();
   const place = entries.findIndex(({ order, kind }) => order === id && kind === 'topped_up');
+  if (place < 0) return null;
   const since = entries.slice(0, place + 1).reverse();
   return -(since.find(({ debt }) => Number(debt) < 0)?.debt ?? 0);
 }
 
-/** Which words a state has: those for credits say what became of them. */
-async function words({ id, state, credits, expires }) {
-  const values = { n: credits, credits: number(credits), time: time(expires, 'minute') };
+/** What to say of a state. Of credits: what became of them, by the change of the balance. */
+async function words({ id, state, credits, credited, at }) {
+  const ends = new Date(Date.parse(at) + 86_400_000).toISOString();
+  const values = { n: credits, credits: number(credits), time: time(ends, 'minute') };
   if (state === 'open') return [canceled ? 'paid_canceled' : 'paid_open', values];
   if (state !== 'credited') return [`paid_${state}`, values];
-  await watch.now();
-  if (told && told.gate !== 'open') return ['paid_kept', values];
   const repaid = await repaidBy(id);
-  if (repaid === 0) return ['paid_credited', values];
+  // Older than what was read, or a part of it went back since: the ledger tells.
+  if (repaid === null || Number(credited) !== Number(credits)) return ['paid_arrived', values];
+  const { gate } = await (await read('/v1/me/balance')).json();
   // Millionths, so that no difference of decimals is off.
   const rest = (Math.round(credits * 1e6) - Math.round(repaid * 1e6)) / 1e6;
-  return ['paid_repaid', { ...values, n: rest, rest: number(rest), repaid: number(repaid) }];
+  const told = { ...values, n: rest, rest: number(rest), repaid: number(repaid) };
+  if (rest === 0) return ['paid_owed', told];
+  if (repaid > 0) return ['paid_repaid', told];
+  return [gate === 'open' ? 'paid_credited' : 'paid_kept', told];
 }
 
 const TONES = { credited: 'good', failed: 'warn', parked: 'warn', dismissed: 'warn' };
@@ -217,22 +257,22 @@ async function follow(id) {
   let before;
   for (let tried = 0; tried < 200; tried += 1) {
     await seen();
-    const reply = await fetch(`/v1/me/checkouts/${encodeURIComponent(id)}`, { cache: 'no-store', headers: SESSION }).catch(() => null);
-    if (reply && closed(reply.status)) return;
-    if (reply?.status === 404) return settled();
-    if (reply?.ok) {
-      const { state, credits, credited, at, url } = await reply.json();
-      // What was given back since is not added.
-      if (state === 'credited' && Number(credited) === 0) return settled();
+    try {
+      const reply = await ask(`/v1/me/checkouts/${encodeURIComponent(id)}`);
+      if (reply.status === 404) return settled();
+      if (!reply.ok) throw new Error(reply.status);
+      const checkout = await reply.json();
+      const { state } = checkout;
       if (state !== before) {
-        before = state;
-        const expires = new Date(Date.parse(at) + 86_400_000).toISOString();
-        const [name, values] = await words({ id, state, credits, expires });
-        const section = message(name, TONES[state] ?? '', values);
-        if (url) lead(section, url, t.payment_go_on);
         if (state !== 'open') await refresh();
+        const [name, values] = await words(checkout);
+        const section = message(name, TONES[state] ?? '', values);
+        if (checkout.url) lead(section, checkout.url, t.payment_go_on);
+        before = state;
       }
       if (FINAL.includes(state)) return settled();
+    } catch (error) {
+      if (error === CLOSED) return;
     }
     await new Promise((done) => setTimeout(done, tried < 30 ? 1000 : 5000));
   }
@@ -258,8 +298,8 @@ async function download(event) {
   const url = new URL(event.currentTarget.href);
   const parts = ['\uFEFF']; // text() has none
   for (let page = 0; page < 1000; page += 1) {
-    const reply = await fetch(url, { cache: 'no-store', headers: SESSION });
-    if (closed(reply.status) || !reply.ok) return;
+    const reply = await read(url).catch(() => null);
+    if (!reply) return;
     const text = await reply.text();
     parts.push(page === 0 ? text : text.slice(text.indexOf('\n') + 1));
     const next = reply.headers.get('next-cursor');
@@ -277,6 +317,11 @@ const asked = new URLSearchParams(location.search);
 const checkout = asked.get('checkout') ?? sessionStorage.getItem('checkout');
 const canceled = asked.has('canceled');
 
+// What another tab or the bank did to a payment changes no balance: it is looked at with the page.
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible' && document.querySelector('#payments li')) refresh().catch(() => {});
+});
+
 sync(here);
 localize(document);
 function tick() {
@@ -285,12 +330,14 @@ function tick() {
 let reached = here;
 const watch = new Watch(SESSION, {
   balance: (balance) => {
-    // The first answer is as a rule what the server has rendered a moment ago.
-    const old = told || String(balance.seq) !== shown;
+    // The first answer is as a rule what the server has rendered a moment ago. Time alone counts no
+    // entry, but it may be Monday since.
+    const { available: before } = document.getElementById('hero').dataset;
+    const old = told || String(balance.seq) !== shown || balance.available !== before;
     told = balance;
     return old && refresh();
   },
-  ended: (status) => closed(status === 401 ? 401 : 409),
+  ended: close,
   failed: () => {
     const stale = document.getElementById('stale') ?? news.appendChild(document.createElement('p'));
     stale.id = 'stale';

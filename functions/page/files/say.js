@@ -8,16 +8,16 @@ const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 6, signDisplay: 'exceptZero' });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
 
-// Days end at midnight UTC, wherever the customer is.
-const DAY = { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' };
+// Instants are in the customer's zone, and name it. Days are in UTC, wherever the customer is: they or
+// what they stand in say so.
+const DAY = { day: 'numeric', month: 'short', year: 'numeric' };
+const CLOCK = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short' };
 const STYLES = {
-  soon: { weekday: 'long', day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit' },
-  minute: { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' },
-  clock: { hour: '2-digit', minute: '2-digit' },
-  day: DAY,
-  last: DAY,
-  utc: DAY,
+  soon: { weekday: 'long', day: 'numeric', month: 'long', ...CLOCK },
+  minute: { ...DAY, ...CLOCK },
+  clock: CLOCK,
 };
+const DAY_MS = 86_400_000;
 
 /** A text of the table with its values put in. `n` decides between one and other. */
 export function say(name, values = {}) {
@@ -43,10 +43,19 @@ export function label(name) {
   return words.charAt(0).toLocaleUpperCase(t.lang) + words.slice(1);
 }
 
+/**
+ * An instant. What begins ("day") or ends ("last"; "end", which says that it is in UTC) with a day in
+ * UTC is that day: what lapses at the first instant of one can be used up to the day before. If it does
+ * not, it has its time.
+ */
 export function time(text, style) {
-  // What lapses at the first instant of a day can be used up to the day before.
-  const at = new Date(Date.parse(text) - (style === 'last' ? 1 : 0));
-  const shown = new Intl.DateTimeFormat(locale, STYLES[style]).format(at);
+  const at = new Date(text);
+  if (!(style in STYLES) && at % DAY_MS === 0) {
+    const timeZoneName = style === 'end' ? 'short' : undefined;
+    const form = new Intl.DateTimeFormat(locale, { ...DAY, timeZone: 'UTC', timeZoneName });
+    return form.format(at - (style === 'day' ? 0 : 1));
+  }
+  const shown = new Intl.DateTimeFormat(locale, STYLES[style] ?? STYLES.minute).format(at);
   return style === 'soon' ? `${shown} (${until(at).replaceAll(' ', '\u00a0')})` : shown;
 }
 

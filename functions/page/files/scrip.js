@@ -279,7 +279,7 @@ class ScripCredits extends HTMLElement {
     fill.style.inlineSize = `${share(balance)}%`;
     const meter = make('div', {
       class: 'meter', role: 'meter', 'aria-label': t.title, 'aria-valuemin': 0, 'aria-valuemax': total, 'aria-valuenow': available,
-      'aria-valuetext': say('meter', { available: number(available), total: number(total) }),
+      'aria-valuetext': say(gate === 'open' ? 'meter' : 'meter_kept', { available: number(available), total: number(total) }),
     }, fill);
     const list = make('dl');
     const line = (name, value, kind = '') => list.append(make('dt', { class: kind }, name), make('dd', { class: kind }, value));

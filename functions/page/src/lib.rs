@@ -2,6 +2,7 @@
 //! that it is made of.
 
 mod files;
+mod ledger;
 mod render;
 mod show;
 mod view;

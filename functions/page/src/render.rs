@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior, context};
 
+use shared::domain::Instant;
+use shared::domain::period::Day;
+
 use super::files::FOLDER;
 
 /// Every text, by its name.
@@ -137,24 +140,25 @@ fn grouped(value: &str) -> String {
     shown
 }
 
-/// A time in UTC, in the form that every language reads. Where only a day counts, the last one on
-/// which something holds, as the module shows it.
+/// A time in UTC, in the form that every language reads. What begins or ends with a day in UTC is that
+/// day, the first or the last on which something holds, as the module shows it.
 fn time(at: &str, style: &str) -> String {
     let (day, clock) = at.split_once('T').unwrap_or((at, ""));
+    let is_midnight = clock == "00:00:00.000Z";
     let clock = clock.get(..5).unwrap_or_default();
     let shown = match style {
-        "last" => last_day(at).unwrap_or_else(|| day.to_owned()),
-        "day" | "utc" => day.to_owned(),
+        "day" if is_midnight => day.to_owned(),
+        "last" if is_midnight => last_day(at),
+        "end" if is_midnight => format!("{} UTC", last_day(at)),
         "clock" => format!("{clock} UTC"),
         _ => format!("{day} {clock} UTC"),
     };
     format!("<time datetime=\"{at}\" data-style=\"{style}\">{shown}</time>")
 }
 
-fn last_day(at: &str) -> Option<String> {
-    let at = shared::domain::Instant::parse(at)?;
-    let before = shared::domain::Instant::from_ms(at.ms() - 1).to_string();
-    before.split_once('T').map(|(day, _)| day.to_owned())
+/// The day before the one that begins at `at`.
+fn last_day(at: &str) -> String {
+    Instant::parse(at).map_or_else(|| at.to_owned(), |at| Day::of(at).minus(1).to_string())
 }
 
 /// `dynamic_video` as a person reads it.

@@ -13,7 +13,7 @@ use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 use shared::world::World;
 
-use super::{render, view};
+use super::{ledger, render, view};
 
 /// How many entries the page shows at once.
 const ENTRIES: usize = 20;
@@ -47,13 +47,14 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
     let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
     let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
     let entries = http::ledger::listing_json(pending, listed_entries, None, &catalog, viewer);
-    let mut entries = value(&entries)["entries"].take();
+    let entries = value(&entries)["entries"].take();
+    let mut entries: Vec<Value> = serde_json::from_value(entries).expect("entries are a list");
     show_receipts(world, call, &mut entries).await?;
     // What the page says is what the routes say: the same JSON, put into words.
     let data = view::Data {
         balance: value(&http::balance::balance_json(&settled, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog)),
-        entries,
+        entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
         usage: value(&usage),
         payments: payments(world, call, account).await?,
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
@@ -82,8 +83,12 @@ async fn payments(world: &World, call: &Call<'_>, account: &AccountId) -> Result
 }
 
 /// Puts Stripe's receipts beside the top-ups that have one.
-async fn show_receipts(world: &World, call: &Call<'_>, entries: &mut Value) -> Result<(), Problem> {
-    for entry in entries.as_array_mut().into_iter().flatten() {
+async fn show_receipts(
+    world: &World,
+    call: &Call<'_>,
+    entries: &mut [Value],
+) -> Result<(), Problem> {
+    for entry in entries {
         // The reference of a top-up is its payment.
         let topped_up = entry["kind"] == "topped_up";
         let intent = entry["reference"].as_str().filter(|_| topped_up);
@@ -108,7 +113,7 @@ fn value(text: &str) -> Value {
 struct Asked {
     kind: String,
     action: String,
-    /// Days, as the browser sends them: `2026-11-18`.
+    /// Days in UTC, as the browser sends them: `2026-11-18`. Both are of what is shown.
     from: String,
     to: String,
     /// The same as the ledger's route takes it.
@@ -122,13 +127,16 @@ impl Asked {
             found.map(|(_, value)| value).unwrap_or_default()
         };
         let (kind, action, from, to) = (sent("kind"), sent("action"), sent("from"), sent("to"));
-        let day =
-            |day: &str| if day.is_empty() { String::new() } else { format!("{day}T00:00:00Z") };
+        // What is no day is left as it is, and refused. The last day is listed, too.
+        let day = |day: &str, days| match Day::parse(day) {
+            Some(day) => day.plus(days).start().to_string(),
+            None => day.to_owned(),
+        };
         let listing = [
             ("kind", kind.clone()),
             ("action", action.clone()),
-            ("from", day(&from)),
-            ("to", day(&to)),
+            ("from", day(&from, 0)),
+            ("to", day(&to, 1)),
             ("cursor", sent("cursor")),
         ];
         let listing = listing.into_iter().filter(|(_, value)| !value.is_empty());

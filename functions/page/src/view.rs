@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::domain::catalog::{Action, Pack};
+use shared::domain::entry::Viewer;
 use shared::domain::period::Day;
 use shared::domain::{Account, Catalog, Credits, Instant};
 use shared::query::ledger::KINDS;
@@ -12,7 +13,8 @@ use super::render::unit;
 pub(super) struct Data {
     pub balance: Value,
     pub rate_card: Value,
-    pub entries: Value,
+    /// The rows of the ledger.
+    pub entries: Vec<Value>,
     pub usage: Value,
     /// Checkouts of the last days whose credits are not there.
     pub payments: Value,
@@ -46,7 +48,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "packs": packs(account, catalog),
         "payments": data.payments,
         "rates": rates(&data.rate_card, catalog),
-        "kinds": KINDS,
+        "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
         "days": chart(&data.usage, &data.days),
         "balance": data.balance,
         "catalog": data.rate_card,

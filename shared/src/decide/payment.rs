@@ -14,7 +14,7 @@ use crate::domain::account::ORDER_GRANTS;
 use crate::domain::entry::{By, Explanation};
 use crate::domain::orders::MOST_OPEN;
 use crate::domain::payment::{
-    CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
+    Cause, CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
 };
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Debts, Entry, Gate, Grant, GrantId, GrantKind, Instant,
@@ -131,7 +131,8 @@ pub fn change(
         let credits = (before.applied, due);
         let decided = payment.decided.as_ref().filter(|_| before.decided.is_none());
         let message = decided.and_then(|decided| decided.explanation.message.clone());
-        change = apply((order, account), &payment, credits, again, message, (operation, now));
+        let moved = (&payment, payment.facts.cause(&before.facts));
+        change = apply((order, account), moved, credits, again, message, (operation, now));
         payment.applied = due;
         let (was, is) = (before.version > 0 && before.is_parked(order), payment.is_parked(order));
         parks = (was != is).then(|| (is, why(&payment, order)));
@@ -205,7 +206,7 @@ pub fn decide_event(event: UnreadEvent, decided: Decided) -> Write {
 /// customer reads of it, if it is by an operator's decision.
 fn apply(
     (order, account): (&Order, &Account),
-    payment: &Payment,
+    (payment, cause): (&Payment, Cause),
     (before, due): (Credits, Credits),
     again: Option<&Again>,
     message: Option<String>,
@@ -236,11 +237,12 @@ fn apply(
         }
         when.push(Guard::RoomFor(1));
         steps.push(Step::Add(available));
-        let order = order.id;
-        (when, steps, What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed })
+        let (order, cause) = (order.id, (!undone.is_zero()).then_some(cause));
+        let what = What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed };
+        (when, steps, what)
     } else if credits < Credits::ZERO {
-        let back = Note::TakenBack { grant, credits: -moves, at: now };
-        let what = What::Reversed { order: order.id, due, credits: -credits };
+        let back = Note::TakenBack { grant, credits: -moves, cause, at: now };
+        let what = What::Reversed { order: order.id, cause, due, credits: -credits };
         // The note is dated, so the line must still be valid: no turn lies between the two.
         (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::Notes(vec![back])], what)
     } else {

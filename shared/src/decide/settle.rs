@@ -194,11 +194,12 @@ impl<'a> Clockwork<'a> {
                 self.count(*at);
                 self.struck = *at;
             }
-            Note::TakenBack { grant, credits, .. } => {
+            Note::TakenBack { grant, credits, cause, .. } => {
                 let taken = self.take(*credits, |known| known.id == *grant).pop();
                 let owed = *credits - taken.as_ref().map_or(Credits::ZERO, |grant| grant.left);
                 self.account.debts.add(*grant, owed);
-                self.debts.push(DebtChange::Reversed { grant: *grant, taken, owed });
+                let (grant, cause) = (*grant, *cause);
+                self.debts.push(DebtChange::Reversed { grant, cause, taken, owed });
             }
         }
         self.repay();

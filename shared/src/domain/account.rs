@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::catalog::ActionNumber;
 use super::grant::{self, Overspent};
 use super::ledger::{Placed, Stretch};
+use super::payment::Cause;
 use super::period::{Anchor, Period};
 use super::{
     AccountId, Catalog, Credits, Dated, Debts, Entry, Grant, GrantId, Instant, OperationId, Seq,
@@ -167,7 +168,7 @@ pub enum Note {
     },
     /// The money for so many credits of a grant went back at that instant: they are taken back, and
     /// what is not left of them is debt.
-    TakenBack { grant: GrantId, credits: Credits, at: Instant },
+    TakenBack { grant: GrantId, credits: Credits, cause: Cause, at: Instant },
 }
 
 /// Where an account stands with its plan.

@@ -1,5 +1,6 @@
 //! Debts: what is owed for bought credits whose money went back when they were not there any more.
 
+use super::payment::Cause;
 use super::{Credits, Grant, GrantId};
 
 /// What is owed for one bought grant.
@@ -81,7 +82,7 @@ impl FromIterator<Debt> for Debts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DebtChange {
     /// The money for credits of `grant` went back: what was left of it was taken, the others are owed.
-    Reversed { grant: GrantId, taken: Option<Grant>, owed: Credits },
+    Reversed { grant: GrantId, cause: Cause, taken: Option<Grant>, owed: Credits },
     /// What is left of a grant repaid what was owed for another, or for itself.
     Repaid { grant: GrantId, by: Grant },
 }

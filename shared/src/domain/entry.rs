@@ -2,6 +2,7 @@
 
 use super::catalog::ActionNumber;
 use super::grant::{Grant, GrantId, GrantKind, Line};
+use super::payment::Cause;
 use super::period::Anchor;
 use super::{Credits, DebtChange, Debts, Instant, OperationId, Seq, Status};
 
@@ -260,6 +261,8 @@ pub enum What {
     ToppedUp {
         /// The order, which is also the id of the grant: of a second payment of it another.
         order: OperationId,
+        /// Why they are due, if not by being paid for alone.
+        cause: Option<Cause>,
         /// The credits of it that are due after this.
         due: Credits,
         /// The grant that they are.
@@ -276,6 +279,7 @@ pub enum What {
     /// left of them, and what is debt.
     Reversed {
         order: OperationId,
+        cause: Cause,
         due: Credits,
         credits: Credits,
     },

@@ -68,6 +68,21 @@ pub enum DisputeStage {
     Won,
 }
 
+/// Why what is due for a payment changed after it was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Something did not fit the order, or an operator decided about that.
+    Review,
+    /// It was refunded, or a refund of it failed.
+    Refund,
+    /// Its buyer disputed it at the bank, or that was decided.
+    Dispute,
+}
+
+impl Cause {
+    pub const ALL: [Cause; 3] = [Cause::Review, Cause::Refund, Cause::Dispute];
+}
+
 impl RefundStage {
     const ALL: [RefundStage; 2] = [RefundStage::Going, RefundStage::Undone];
 
@@ -142,20 +157,39 @@ impl Facts {
     /// charges, less what failed of it since.
     pub fn kept(&self) -> u64 {
         let Some(paid) = self.paid() else { return 0 };
-        let same = |money: Money| (money.currency == paid.currency).then_some(money.minor);
-        let sum = |amounts: &mut dyn Iterator<Item = Money>| {
-            amounts.filter_map(same).fold(0_u64, |sum, minor| sum.saturating_add(minor))
-        };
+        paid.minor.saturating_sub(self.refunded()).saturating_sub(self.disputed())
+    }
+
+    /// What made the amount to keep another one than it was `before`.
+    pub fn cause(&self, before: &Facts) -> Cause {
+        match () {
+            () if self.disputed() != before.disputed() => Cause::Dispute,
+            () if self.refunded() != before.refunded() => Cause::Refund,
+            () => Cause::Review,
+        }
+    }
+
+    /// What of the paid amount went back to its buyer by refunds.
+    fn refunded(&self) -> u64 {
         let refunds = |stage| {
             let refunds = self.refunds.values().filter(move |refund| refund.stage == stage);
-            sum(&mut refunds.map(|refund| refund.money))
+            self.sum(refunds.map(|refund| refund.money))
         };
-        let returned = sum(&mut self.returned.values().copied());
-        let refunded =
-            refunds(RefundStage::Going).max(returned.saturating_sub(refunds(RefundStage::Undone)));
+        let returned = self.sum(self.returned.values().copied());
+        refunds(RefundStage::Going).max(returned.saturating_sub(refunds(RefundStage::Undone)))
+    }
+
+    /// What of it banks have taken back.
+    fn disputed(&self) -> u64 {
         let disputes = self.disputes.values().filter(|dispute| dispute.stage.takes());
-        let disputed = sum(&mut disputes.map(|dispute| dispute.money));
-        paid.minor.saturating_sub(refunded).saturating_sub(disputed)
+        self.sum(disputes.map(|dispute| dispute.money))
+    }
+
+    /// The sum of amounts in the currency that was paid in.
+    fn sum(&self, amounts: impl Iterator<Item = Money>) -> u64 {
+        let paid = self.paid();
+        let same = |money: &Money| paid.is_some_and(|paid| paid.currency == money.currency);
+        amounts.filter(same).fold(0, |sum, money| sum.saturating_add(money.minor))
     }
 }
 

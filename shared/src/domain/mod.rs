@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod money;
 pub mod nearest;
 pub mod orders;
+pub mod part;
 pub mod payment;
 pub mod period;
 mod price;

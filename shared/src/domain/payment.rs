@@ -6,10 +6,10 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use super::entry::Explanation;
-pub use super::facts::{Dispute, DisputeStage, Facts, Refund, RefundStage, due};
+pub use super::facts::{Cause, Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use super::instant::Span;
 use super::money::Money;
-use super::period::months_later;
+use super::period::end_of_day_after;
 use super::{AccountId, Credits, Instant, OperationId};
 
 /// For how long an order can be paid: as long as a session of Stripe is open that is not told otherwise
@@ -61,9 +61,10 @@ pub struct Order {
 }
 
 impl Order {
-    /// When its credits are gone: so many months after it was placed, as it was shown.
+    /// When its credits are gone: with the day on which so many months are over since it was placed,
+    /// as it was shown.
     pub fn expires_at(&self) -> Instant {
-        months_later(self.at, self.expires_after_months)
+        end_of_day_after(self.at, self.expires_after_months)
     }
 
     /// Where it stands, by what is known of its payment.

@@ -9,6 +9,7 @@ use std::fmt;
 use chrono::{Datelike, Months, NaiveDate};
 
 use super::Instant;
+use super::instant::Span;
 
 const DAY_MS: i64 = 86_400_000;
 const WEEK_MS: i64 = 7 * DAY_MS;
@@ -127,10 +128,11 @@ impl Anchor {
     }
 }
 
-/// `from` moved on by whole months, to the same time of day; clamped to the month's end.
-pub fn months_later(from: Instant, months: u32) -> Instant {
-    match from.utc().checked_add_months(Months::new(months)) {
-        Some(later) => Instant::from_ms(later.timestamp_millis()),
+/// The end of the day, in UTC, on which whole months are over since `from`; the day is clamped to
+/// the month's end. Whoever reads "valid for so many months", and a day, has all of that day.
+pub fn end_of_day_after(from: Instant, months: u32) -> Instant {
+    match Day::of(from).0.checked_add_months(Months::new(months)) {
+        Some(last) => Day(last).start() + Span::from_ms(DAY_MS),
         None => Instant::MAX,
     }
 }

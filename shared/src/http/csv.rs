@@ -12,7 +12,7 @@ use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, as it is there even where
 /// no row is.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "seq",
     "at",
     "kind",
@@ -36,6 +36,7 @@ const COLUMNS: [&str; 23] = [
     "debt",
     "expires_at",
     "catalog",
+    "cause",
 ];
 
 /// One entry. What does not apply to it is empty.
@@ -64,6 +65,8 @@ struct Row<'a> {
     debt: Option<Credits>,
     expires_at: Option<Instant>,
     catalog: u32,
+    /// Why money moved; of a settle, what it did, in words with blanks between them.
+    cause: String,
 }
 
 /// What says that a file is UTF-8. Excel takes one without it for the code page of its country.
@@ -123,7 +126,15 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         debt: line.debt,
         expires_at: line.expires_at,
         catalog: line.catalog,
+        cause: causes(line),
     }
+}
+
+fn causes(line: &Line<'_>) -> String {
+    let parts = line.parts.iter().flatten().map(|part| part.cause);
+    let mut causes: Vec<&str> = line.cause.into_iter().chain(parts).collect();
+    causes.dedup();
+    causes.join(" ")
 }
 
 /// A caller's text such that no spreadsheet takes it, or a part of it, for a formula and runs it: what

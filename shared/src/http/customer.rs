@@ -3,6 +3,7 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::request::MOST_BYTES;
 use super::{Call, Problem, reply};
 use crate::command::session::{self, SessionRequest};
 use crate::config::origin_of;
@@ -80,7 +81,7 @@ impl Call<'_> {
     /// referrer sends `null` for the origin; then it says itself that the page is of this site.
     ///
     /// # Errors
-    /// `origin_refused`; `invalid_request` for another content type.
+    /// `origin_refused`; `body_too_large`; `invalid_request` for another content type.
     pub fn own_form(&self) -> Result<Vec<(String, String)>, Problem> {
         let own = match self.header("origin") {
             Some("null") => self.header("sec-fetch-site") == Some("same-origin"),
@@ -89,6 +90,9 @@ impl Call<'_> {
         };
         if !own {
             return Err(self.origin_refused());
+        }
+        if self.request.body().len() > MOST_BYTES {
+            return Err(Problem::too_large(MOST_BYTES));
         }
         const FORM: &str = "application/x-www-form-urlencoded";
         if self.content_type() != Some(FORM) {

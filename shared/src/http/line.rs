@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::reply::Balance;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Texts, Viewer};
-use crate::domain::grant::GrantId;
+use crate::domain::grant::{GrantId, GrantKind};
 use crate::domain::ledger::Placed;
 use crate::domain::period::Anchor;
-use crate::domain::{Catalog, Credits, Instant, Movement, OperationId, Seq, What};
+use crate::domain::{Catalog, Credits, Entry, Instant, Movement, OperationId, Seq, What};
 
 /// One entry. What does not apply to it is left out.
 #[derive(Serialize)]
@@ -58,6 +58,12 @@ pub(super) struct Line<'a> {
     /// The credits of the order that are due after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Credits>,
+    /// Why money moved, if it moved back or forth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
+    /// What a settle did, each with its cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<PartOf>>,
     /// The change of debt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debt: Option<Credits>,
@@ -87,6 +93,20 @@ pub(super) struct Moved {
     kind: &'static str,
     credits: Credits,
     expires_at: Option<Instant>,
+}
+
+/// One thing that a settle did.
+#[derive(Serialize)]
+pub(super) struct PartOf {
+    pub cause: &'static str,
+    /// The kind of grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    /// The change of available.
+    credits: Credits,
+    /// The change of debt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debt: Option<Credits>,
 }
 
 /// The lines of a listing: what is pending, and the entries in their order.
@@ -126,6 +146,8 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
         debit: None,
         order: None,
         due: None,
+        cause: entry.cause(),
+        parts: None,
         debt: Some(entry.what.debt()).filter(|debt| !debt.is_zero()),
         credits: None,
         ends: None,
@@ -152,6 +174,7 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
         }
         What::Settled { moved, lapsed, .. } => {
             line.moved = Some(movements(moved));
+            line.parts = Some(parts(entry));
             line.lapsed = Some(lapsed.as_slice()).filter(|lapsed| !lapsed.is_empty());
         }
         What::Held { action, quantity, expires_at } => {
@@ -184,7 +207,7 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
             line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
             (line.order, line.due, line.expires_at) = (Some(*order), Some(*due), *expires_at);
         }
-        What::Reversed { order, due, credits } => {
+        What::Reversed { order, due, credits, .. } => {
             (line.order, line.due, line.credits) = (Some(*order), Some(*due), Some(*credits));
         }
         What::DebtWaived { debts } => line.credits = Some(debts.total()),
@@ -200,6 +223,16 @@ fn of_action(
 ) -> (Option<&str>, Option<u64>) {
     let named = action.and_then(|number| catalog.action_name(number));
     (named, action.map(|_| quantity).filter(|quantity| *quantity > 0))
+}
+
+fn parts(entry: &Entry) -> Vec<PartOf> {
+    let parts = entry.parts().into_iter().map(|part| PartOf {
+        cause: part.did.name(),
+        kind: part.kind.map(GrantKind::name),
+        credits: part.available,
+        debt: Some(part.debt).filter(|debt| !debt.is_zero()),
+    });
+    parts.collect()
 }
 
 fn movements(moved: &[Movement]) -> Vec<Moved> {

@@ -8,7 +8,7 @@ use super::reply::{ok, to_json};
 use crate::command::payment::News;
 use crate::config::origin_of;
 use crate::domain::payment::{Payment, State};
-use crate::domain::period::months_later;
+use crate::domain::period::end_of_day_after;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
 use crate::query::checkouts::Checkout;
 use crate::store::{Parked, Waits};
@@ -45,7 +45,7 @@ pub fn packs(catalog: &Catalog, now: Instant) -> Response<Body> {
         currency: pack.price.currency,
         price_per_credit_micro: per_credit_micro(pack.price.minor, pack.credits),
         expires_after_months: pack.expires_after_months,
-        expires_at: months_later(now, pack.expires_after_months),
+        expires_at: end_of_day_after(now, pack.expires_after_months),
     });
     let mut packs: Vec<Offer<'_>> = offers.collect();
     packs.sort_by_key(|offer| (offer.credits, offer.pack));

@@ -72,7 +72,8 @@ pub struct Listed {
 
 impl Filter {
     pub fn fits(&self, entry: &Entry) -> bool {
-        self.kind.is_none_or(|kind| kind == entry.what.name())
+        self.viewer.sees(entry)
+            && self.kind.is_none_or(|kind| kind == entry.what.name())
             && self.action.is_none_or(|action| action_of(&entry.what) == Some(action))
             && self.user.as_deref().is_none_or(|user| entry.texts(self.viewer).user == Some(user))
             && self.from.is_none_or(|from| entry.at >= from)
@@ -81,7 +82,7 @@ impl Filter {
 
     /// Whether every entry fits.
     fn is_open(&self) -> bool {
-        *self == Filter { viewer: self.viewer, ..Filter::default() }
+        *self == Filter::default()
     }
 
     /// Whether no entry before this one fits: none of them is stamped later by more than a margin.

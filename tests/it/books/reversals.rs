@@ -78,9 +78,9 @@ async fn what_repaid_a_debt_comes_back_as_the_grant_that_it_was() {
         assert_eq!(bought(&shop.stack).await, of(&[("300", "300")]), "{won}");
         ends(&shop, "325", "0").await;
         // It is the second pack's end that it has.
-        shop.stack.set_clock("2027-12-31T11:00:00Z");
+        shop.stack.set_clock("2027-12-31T23:59:00Z");
         ends(&shop, "325", "0").await;
-        shop.stack.set_clock("2027-12-31T13:00:00Z");
+        shop.stack.set_clock("2028-01-01T00:00:00Z");
         ends(&shop, "25", "0").await;
     }
 }

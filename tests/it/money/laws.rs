@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use shared::decide::{grant, open, settle};
 use shared::domain::entry::Explanation;
 use shared::domain::money::Money;
-use shared::domain::payment::{Dispute, DisputeStage, Facts, Refund, RefundStage, due};
+use shared::domain::payment::{Cause, Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use shared::domain::{
     Account, Catalog, Credits, Grant, GrantId, GrantKind, Held, Instant, Note, OperationId,
 };
@@ -167,7 +167,7 @@ proptest! {
                         let grant = Grant { left: more, ..all };
                         account.notes.push(Note::Grant { grant, at: now });
                     } else if more < Credits::ZERO {
-                        let back = Note::TakenBack { grant, credits: -more, at: now };
+                        let back = Note::TakenBack { grant, credits: -more, cause: Cause::Refund, at: now };
                         account.notes.push(back);
                     }
                     (dues[which], owned) = (due, owned + more);

@@ -130,8 +130,11 @@ impl Replayed {
                 assert_eq!(rest, 0, "what was charged was there");
             }
             Fact::Bought { order, pack } => {
-                let until = at.utc().checked_add_months(Months::new(12)).expect("a year later");
-                let until = Some(Instant::from_ms(until.timestamp_millis()));
+                // With all of the day on which a year is over.
+                let last = at.utc().date_naive().checked_add_months(Months::new(12));
+                let end = last.and_then(|day| day.succ_opt()?.and_hms_opt(0, 0, 0));
+                let end = end.expect("a year later").and_utc().timestamp_millis();
+                let until = Some(Instant::from_ms(end));
                 let left = pack.credits;
                 self.grants.push(Left { order: Some(order.clone()), until, left });
             }

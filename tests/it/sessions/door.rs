@@ -134,6 +134,8 @@ async fn a_form_of_another_page_opens_nothing_and_closes_nothing() {
     }
     let balance = stack.ask("GET", "/v1/me/balance", &visitor.headers()).await;
     assert_eq!(balance.status, 200, "nobody left");
+    let large = stack.form("/leave", &[by_cookie], &"a&".repeat(40_000)).await;
+    assert_eq!((large.status, large.code()), (413, "body_too_large"));
     // Where a browser is told to name no referrer it says so itself.
     let own = [form, ("origin", "null"), ("sec-fetch-site", "same-origin")];
     let entered = stack.told("POST", "/enter", &own, &format!("t={link}")).await;

@@ -276,6 +276,18 @@ fn by_nobody(entry: &Value) -> bool {
     ["settled", "topped_up", "reversed"].iter().any(|kind| entry["kind"] == *kind)
 }
 
+/// What a settle says that it did sums to its changes.
+fn parts(entry: &Value, change: i64) -> Audited<()> {
+    let parts = entry["parts"].as_array().ok_or("a settle without its parts")?;
+    let sum = |name: &str| -> Audited<i64> {
+        parts.iter().filter_map(|part| part.get(name)).map(micro).sum()
+    };
+    ensure!(sum("credits")? == change, "the parts of {entry} do not sum to {change}");
+    let debt = entry.get("debt").map_or(Ok(0), micro)?;
+    ensure!(sum("debt")? == debt, "the parts of {entry} do not sum to a debt of {debt}");
+    Ok(())
+}
+
 /// Whether an operator asked for it.
 fn by_operator(entry: &Value) -> bool {
     let kinds = ["opened", "granted", "plan_changed", "frozen", "unfrozen", "debt_waived"];
@@ -351,6 +363,7 @@ impl Book {
             }
             "refunded" => self.refund(entry, change, at)?,
             "settled" => {
+                parts(entry, change)?;
                 self.settle(entry, at)?;
                 self.settled = (self.past.len(), self.now.grants.clone());
             }

@@ -317,6 +317,15 @@ impl Tab<'_> {
         self.call("Emulation.setEmulatedMedia", emulated);
     }
 
+    /// Puts the browser into a time zone, with a language that its owner reads.
+    pub fn lives_in(&mut self, zone: &str, language: &str) {
+        self.call("Emulation.setTimezoneOverride", json!({ "timezoneId": zone }));
+        self.call("Emulation.setLocaleOverride", json!({ "locale": language }));
+        let agent = self.text("navigator.userAgent");
+        let owner = json!({ "userAgent": agent, "acceptLanguage": language });
+        self.call("Emulation.setUserAgentOverride", owner);
+    }
+
     pub fn without_scripts(&mut self) {
         self.call("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
     }

@@ -62,7 +62,7 @@ impl Both {
         self.repay(&mut more, |_| true);
         for (change, undone) in &laid_out.debts {
             match change {
-                DebtChange::Reversed { grant, taken, owed } => {
+                DebtChange::Reversed { grant, taken, owed, .. } => {
                     let asked = *owed + left(taken.as_ref()) - *undone;
                     taken.iter().cloned().for_each(|grant| more.add(grant));
                     let mut rest = asked;

@@ -287,7 +287,7 @@ impl History {
 
     /// How much of a change is undone: what was owed by it before what was taken.
     fn undo(&mut self, change: &DebtChange) -> Credits {
-        let DebtChange::Reversed { grant, taken, owed } = change else { return Credits::ZERO };
+        let DebtChange::Reversed { grant, taken, owed, .. } = change else { return Credits::ZERO };
         let (mut owed, mut taken) = (*owed, left(taken.as_ref()));
         let all = owed + taken;
         // What was undone before was undone of what there was by then: the earliest comes first.

@@ -86,9 +86,10 @@ pub fn note(note: &Note) -> Vec<u8> {
             w.instant(*at);
             w.id(*entry);
         }
-        Note::TakenBack { grant, credits, at } => {
+        Note::TakenBack { grant, credits, cause, at } => {
             w.byte(2);
             w.grant_id(*grant);
+            w.cause(Some(*cause));
             w.credits(*credits);
             w.instant(*at);
         }
@@ -109,8 +110,8 @@ pub fn read_note(bytes: &[u8]) -> Result<Note> {
             Ok(Note::Plan { plan, status, anchor, restart, at, entry: r.id()? })
         }
         2 => {
-            let (grant, credits) = (r.grant_id()?, r.credits()?);
-            Ok(Note::TakenBack { grant, credits, at: r.instant()? })
+            let (grant, cause) = (r.grant_id()?, r.cause()?);
+            Ok(Note::TakenBack { grant, credits: r.credits()?, cause, at: r.instant()? })
         }
         3 => Ok(Note::Returned(r.grant()?)),
         _ => Err(PackedError::Tag),

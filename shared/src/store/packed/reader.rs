@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::form::{HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::Line;
+use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
 use crate::domain::{
@@ -178,15 +179,27 @@ impl Reader<'_> {
         Ok(debts)
     }
 
+    /// 0 is no cause.
+    fn some_cause(&mut self) -> Result<Option<Cause>> {
+        match self.byte()?.checked_sub(1) {
+            None => Ok(None),
+            Some(n) => Cause::ALL.get(usize::from(n)).copied().map(Some).ok_or(PackedError::Tag),
+        }
+    }
+
+    pub(super) fn cause(&mut self) -> Result<Cause> {
+        self.some_cause()?.ok_or(PackedError::Tag)
+    }
+
     fn debt_changes(&mut self) -> Result<Vec<DebtChange>> {
         let count: usize = self.narrow()?;
         let mut changes = Vec::new();
         for _ in 0..count {
             changes.push(match self.byte()? {
                 0 => {
-                    let grant = self.grant_id()?;
+                    let (grant, cause) = (self.grant_id()?, self.cause()?);
                     let taken = if self.flag()? { Some(self.grant()?) } else { None };
-                    DebtChange::Reversed { grant, taken, owed: self.credits()? }
+                    DebtChange::Reversed { grant, cause, taken, owed: self.credits()? }
                 }
                 1 => DebtChange::Repaid { grant: self.grant_id()?, by: self.grant()? },
                 _ => return Err(PackedError::Tag),
@@ -255,14 +268,15 @@ impl Reader<'_> {
             tag::FROZEN => What::Frozen,
             tag::UNFROZEN => What::Unfrozen,
             tag::TOPPED_UP => {
-                let (order, due) = (self.id()?, self.credits()?);
+                let (order, cause) = (self.id()?, self.some_cause()?);
+                let due = self.credits()?;
                 let (grant, expires_at) = (self.grant_id()?, self.expiry()?);
                 let (undone, moved, unowed) = (self.credits()?, self.movements()?, self.debts()?);
-                What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed }
+                What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
             }
             tag::REVERSED => {
-                let (order, due) = (self.id()?, self.credits()?);
-                What::Reversed { order, due, credits: self.credits()? }
+                let (order, cause, due) = (self.id()?, self.cause()?, self.credits()?);
+                What::Reversed { order, cause, due, credits: self.credits()? }
             }
             tag::DEBT_WAIVED => What::DebtWaived { debts: self.debts()? },
             _ => return Err(PackedError::Tag),

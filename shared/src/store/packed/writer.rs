@@ -2,6 +2,7 @@
 
 use super::form::{HELD, KEY, MESSAGE, REASON, REFERENCE, USER, tag};
 use crate::domain::catalog::ActionNumber;
+use crate::domain::payment::Cause;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
 use crate::domain::{
@@ -71,6 +72,11 @@ impl Writer {
         self.byte(GrantKind::ALL.iter().position(|k| *k == kind).unwrap_or_default() as u8);
     }
 
+    /// 0 is no cause.
+    pub(super) fn cause(&mut self, cause: Option<Cause>) {
+        self.byte(cause.map_or(0, |cause| cause as u8 + 1));
+    }
+
     pub(super) fn grant_id(&mut self, id: GrantId) {
         match id {
             GrantId::Week(start) => {
@@ -121,9 +127,10 @@ impl Writer {
         self.number(changes.len() as u64);
         for change in changes {
             match change {
-                DebtChange::Reversed { grant, taken, owed } => {
+                DebtChange::Reversed { grant, cause, taken, owed } => {
                     self.byte(0);
                     self.grant_id(*grant);
+                    self.cause(Some(*cause));
                     self.byte(u8::from(taken.is_some()));
                     taken.iter().for_each(|grant| self.grant(grant));
                     self.credits(*owed);
@@ -229,8 +236,9 @@ impl Writer {
                     self.debt_changes(debts);
                 }
             }
-            What::ToppedUp { order, due, grant, expires_at, undone, moved, unowed } => {
+            What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed } => {
                 self.id(*order);
+                self.cause(*cause);
                 self.credits(*due);
                 self.grant_id(*grant);
                 self.expiry(*expires_at);
@@ -238,8 +246,9 @@ impl Writer {
                 self.movements(moved);
                 self.debts(unowed);
             }
-            What::Reversed { order, due, credits } => {
+            What::Reversed { order, cause, due, credits } => {
                 self.id(*order);
+                self.cause(Some(*cause));
                 self.credits(*due);
                 self.credits(*credits);
             }

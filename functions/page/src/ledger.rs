@@ -1,0 +1,48 @@
+//! The rows of the ledger: an entry of a settle as what it did, each by its own name.
+
+use serde_json::{Value, json};
+use shared::domain::GrantKind;
+use shared::domain::ledger::Placed;
+use shared::domain::part::{Did, Part};
+
+/// The rows of entries, the latest first. `lines`: the same entries as the routes list them.
+pub(super) fn rows<'a>(
+    placed: impl Iterator<Item = &'a Placed>,
+    lines: impl Iterator<Item = Value>,
+) -> Vec<Value> {
+    placed.zip(lines).flat_map(|(placed, line)| of(placed, line)).collect()
+}
+
+fn of(placed: &Placed, mut line: Value) -> Vec<Value> {
+    let parts = placed.entry.parts();
+    if parts.is_empty() {
+        line["title"] = match placed.entry.cause() {
+            Some(cause) => json!(format!("did_{cause}")),
+            None => json!(format!("kind_{}", placed.entry.what.name())),
+        };
+        return vec![line];
+    }
+    let mut left = placed.available;
+    let rows = parts.iter().rev().map(|part| {
+        let row = json!({
+            "at": line["at"], "kind": line["kind"], "pending": line["pending"], "by": line["by"],
+            "title": title(part),
+            // What arrives is called by its kind already.
+            "grant": part.kind.filter(|_| part.did == Did::Expired).map(GrantKind::name),
+            "available": part.available, "balance": { "available": left },
+            "debt": (!part.debt.is_zero()).then_some(part.debt),
+        });
+        left -= part.available;
+        row
+    });
+    rows.collect()
+}
+
+/// The name of the text that says what was done.
+fn title(part: &Part) -> String {
+    match (part.did, part.kind) {
+        (Did::Renewed, Some(GrantKind::Weekly)) => "did_renewed_weekly".to_owned(),
+        (Did::Renewed, _) => "did_renewed_plan".to_owned(),
+        (did, _) => format!("did_{}", did.name()),
+    }
+}

@@ -1,0 +1,139 @@
+//! Parts: what one entry of a settle says that time and money did, each with its cause.
+
+use super::entry::Viewer;
+use super::payment::Cause;
+use super::{Credits, DebtChange, Entry, GrantId, GrantKind, Movement, What};
+
+/// One thing that a settle did. The parts of an entry sum to its change of available, and to its
+/// change of debt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub did: Did,
+    /// Of what kind of grant, if it is of one.
+    pub kind: Option<GrantKind>,
+    /// The change of available.
+    pub available: Credits,
+    /// The change of debt.
+    pub debt: Credits,
+}
+
+/// What time or money did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// Holds ended by themselves, and what they held came back.
+    HoldEnded,
+    /// What was left of a grant lapsed.
+    Expired,
+    /// A grant arrived.
+    Renewed,
+    /// The money of a payment went back.
+    TakenBack(Cause),
+    /// Bought credits repaid what was owed.
+    Repaid,
+}
+
+impl Did {
+    /// The word for it in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Did::HoldEnded => "hold_ended",
+            Did::Expired => "expired",
+            Did::Renewed => "renewed",
+            Did::TakenBack(cause) => taken_back(cause),
+            Did::Repaid => "debt_repaid",
+        }
+    }
+}
+
+fn taken_back(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Review => "payment_reviewed",
+        Cause::Refund => "payment_refunded",
+        Cause::Dispute => "payment_disputed",
+    }
+}
+
+impl Entry {
+    /// Why money moved, in one word. None: it did not, or for being paid alone.
+    pub fn cause(&self) -> Option<&'static str> {
+        match self.what {
+            What::Reversed { cause, .. } => Some(taken_back(cause)),
+            What::ToppedUp { cause, .. } => cause.map(|cause| match cause {
+                Cause::Review => "payment_released",
+                Cause::Refund => "refund_failed",
+                Cause::Dispute => "dispute_won",
+            }),
+            _ => None,
+        }
+    }
+
+    /// What a settle did, in an order in which nothing is gone before it is there. Of any other entry
+    /// none, and none of a settle that has only written down what was known.
+    pub fn parts(&self) -> Vec<Part> {
+        let What::Settled { moved, lapsed, debts, .. } = &self.what else { return Vec::new() };
+        // What moved besides what was taken back of a grant, or repaid with it, was time's doing.
+        let taken = |grant: GrantId| -> Credits {
+            let taken = debts.iter().filter_map(|change| match change {
+                DebtChange::Reversed { taken, .. } => taken.as_ref(),
+                DebtChange::Repaid { by, .. } => Some(by),
+            });
+            taken.filter(|taken| taken.id == grant).map(|taken| taken.left).sum()
+        };
+        let mut parts = Vec::new();
+        let back = self.available - moved.iter().map(|moved| moved.credits).sum();
+        if !lapsed.is_empty() {
+            let (did, debt) = (Did::HoldEnded, Credits::ZERO);
+            parts.push(Part { did, kind: None, available: back, debt });
+        }
+        let by_time = moved.iter().map(|Movement { grant, kind, credits, .. }| {
+            let available = *credits + taken(*grant);
+            let did = if available < Credits::ZERO { Did::Expired } else { Did::Renewed };
+            Part { did, kind: Some(*kind), available, debt: Credits::ZERO }
+        });
+        let by_time: Vec<Part> = by_time.filter(|part| !part.available.is_zero()).collect();
+        for did in [Did::Expired, Did::Renewed] {
+            by_time.iter().filter(|part| part.did == did).for_each(|part| add(&mut parts, *part));
+        }
+        for change in debts {
+            let (did, gone) = match change {
+                DebtChange::Reversed { cause, taken, .. } => {
+                    let left = taken.as_ref().map_or(Credits::ZERO, |taken| taken.left);
+                    (Did::TakenBack(*cause), left)
+                }
+                DebtChange::Repaid { by, .. } => (Did::Repaid, by.left),
+            };
+            let (available, debt) = (-gone, change.owed());
+            if !(available.is_zero() && debt.is_zero()) {
+                add(&mut parts, Part { did, kind: None, available, debt });
+            }
+        }
+        parts
+    }
+}
+
+/// Adds a part to the one of its kind, or as the last.
+fn add(parts: &mut Vec<Part>, more: Part) {
+    match parts.iter_mut().find(|part| (part.did, part.kind) == (more.did, more.kind)) {
+        Some(part) => {
+            part.available += more.available;
+            part.debt += more.debt;
+        }
+        None => parts.push(more),
+    }
+}
+
+impl Viewer {
+    /// Whether an entry says anything to who looks. What no customer sees changes nothing that a
+    /// customer has, so what is seen sums to the balance all the same: a payment that is taken back
+    /// tells the settle after it how much of it was there, and another end of a hold is its own.
+    pub fn sees(self, entry: &Entry) -> bool {
+        match (self, &entry.what) {
+            (Viewer::Service, _) => true,
+            (Viewer::Customer, What::Settled { .. }) => !entry.parts().is_empty(),
+            (Viewer::Customer, what) => !Viewer::UNSEEN.contains(&what.name()),
+        }
+    }
+
+    /// The kinds of entries of which a customer sees none.
+    pub const UNSEEN: [&'static str; 2] = ["reversed", "extended"];
+}
