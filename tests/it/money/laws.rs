@@ -167,7 +167,8 @@ proptest! {
                         let grant = Grant { left: more, ..all };
                         account.notes.push(Note::Grant { grant, at: now });
                     } else if more < Credits::ZERO {
-                        let back = Note::TakenBack { grant, credits: -more, cause: Cause::Refund, at: now };
+                        let (credits, cause) = (-more, Cause::Refund);
+                        let back = Note::TakenBack { grant, credits, cause, at: now };
                         account.notes.push(back);
                     }
                     (dues[which], owned) = (due, owned + more);
