@@ -1,13 +1,13 @@
 //! What a debit costs, counted by DynamoDB's own rules at every run.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 use shared::decide::page::CAPACITY;
 use shared::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write, open};
 use shared::domain::account::HeldAction;
 use shared::domain::grant::Line;
-use shared::domain::instant::Span;
 use shared::domain::{Account, Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
 
 use crate::support::wire::Fault;
@@ -34,7 +34,7 @@ pub(crate) fn labelled(labels: Labels) -> Value {
 /// Five milliseconds go by, what a call to DynamoDB takes: the embedded table answers within one, and ids of
 /// one millisecond may be on their way while the others leave.
 pub(crate) fn tick(stack: &Stack) {
-    stack.clock.set(stack.clock.now() + Span::from_ms(5));
+    stack.ticks.fetch_add(5, Ordering::Relaxed);
 }
 
 const PLAIN: &str = "/v1/accounts/acme/debits";
@@ -48,7 +48,7 @@ pub(crate) async fn plain(stack: &Stack) {
 /// An account as they are: 3 grants, 4 actions consumed, 1 hold.
 pub(crate) async fn typical(stack: &Stack) {
     let world = stack.world();
-    let now = stack.clock.now();
+    let now = world.clock.now();
     let mut account = opened(stack, ACCOUNT).await;
     let mut grants = account.line.grants().to_vec();
     for (kind, credits) in [(GrantKind::Purchased, 500), (GrantKind::Manual, 1000)] {
@@ -76,7 +76,7 @@ pub(crate) async fn typical(stack: &Stack) {
 
 /// A stack at noon with this account: the typical one, or the plain one.
 async fn with(account: &str) -> Stack {
-    let stack = Stack::noon().await;
+    let stack = Stack::ticking().await;
     match account {
         ACCOUNT => typical(&stack).await,
         _ => plain(&stack).await,
@@ -102,7 +102,7 @@ async fn batch(stack: &Stack, account: &str, mut debit: Value) {
 
 /// An account of `pro`, as it is opened now.
 pub(crate) async fn opened(stack: &Stack, id: &str) -> Account {
-    let (world, now) = (stack.world(), stack.clock.now());
+    let (world, now) = (stack.world(), stack.world().clock.now());
     let request =
         open::PlanRequest { plan: "pro".to_owned(), status: None, anchor: None, restart: false };
     let (id, operation) = (id.parse().expect("an account"), world.entropy.mint(now));
@@ -125,7 +125,7 @@ const ACCOUNT: &str = "acme_01JQZ3V9K4T8W2X7YB5M6N0";
 
 #[tokio::test]
 async fn a_debit_costs_at_most_1_13_write_units_and_no_read() {
-    let stack = Stack::noon().await;
+    let stack = Stack::ticking().await;
     typical(&stack).await;
     let actions = ["dynamic_video", "custom_image", "feed_field", "rich_text"];
     stack.wire.take_costs();
@@ -271,12 +271,11 @@ async fn a_batch_of_24_finds_room_in_a_full_list_by_one_page() {
 /// ids that are up to 50 ms old.
 #[tokio::test]
 async fn a_hundred_a_second_with_ids_of_different_age() {
-    let stack = Stack::noon().await;
+    let stack = Stack::ticking().await;
     typical(&stack).await;
     stack.wire.take_costs();
-    let start = stack.clock.now().ms();
     for n in 0..DEBITS {
-        stack.clock.set(Instant::from_ms(start + 10 * n as i64));
+        stack.ticks.store(10 * n as i64, Ordering::Relaxed);
         let id = stack.id((n * 13 % 51) as i64).to_string();
         let receipt = stack.action(ACCOUNT, &id, "feed_field", 1).await;
         assert_eq!(receipt.status, 201, "{receipt:?}");

@@ -33,7 +33,7 @@ async fn debits(stack: &Stack, count: usize, credits: &str) -> f64 {
 
 #[tokio::test]
 async fn debits_of_a_hundred_grants_cost_at_most_4_5_write_units() {
-    let stack = Stack::noon().await;
+    let stack = Stack::ticking().await;
     stack.open("acme", "free").await;
     for n in 0..99 {
         assert_eq!(grant(&stack, n, "100").await.status, 201, "{n}");
@@ -47,7 +47,7 @@ async fn debits_of_a_hundred_grants_cost_at_most_4_5_write_units() {
 #[tokio::test]
 async fn a_grant_every_four_debits_makes_them_cost_at_most_6_write_units() {
     const ROUNDS: usize = 240;
-    let stack = Stack::noon().await;
+    let stack = Stack::ticking().await;
     stack.open("acme", "free").await;
     // What a plan grants first is spent first.
     debits(&stack, 1, "25").await;
@@ -90,7 +90,7 @@ async fn beyond_a_hundred_grants_an_operator_is_refused_until_some_are_spent() {
 
 /// The worst that the rules allow: 100 grants, 64 entries of the longest texts, all holds, 300 actions.
 async fn worst(stack: &Stack) -> usize {
-    let now = stack.clock.now();
+    let now = stack.world().clock.now();
     let mint = || stack.world().entropy.mint(now);
     let mut account = opened(stack, "acme").await;
     let mut grants = account.line.grants().to_vec();

@@ -220,7 +220,7 @@ async fn a_hold_that_crosses_monday_ends_where_it_would_be() {
 #[tokio::test]
 async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
     const PAIRS: usize = 240;
-    let stack = Stack::noon().await;
+    let stack = Stack::ticking().await;
     stack.open("acme", "pro").await;
     stack.wire.take_costs();
     for _ in 0..PAIRS {

@@ -195,7 +195,7 @@ async fn bad_batches_are_refused_debit_by_debit() {
 #[tokio::test]
 async fn a_batch_of_16_costs_at_most_0_2_write_units_a_debit() {
     const BATCHES: usize = 40;
-    let stack = Stack::noon().await;
+    let stack = Stack::ticking().await;
     stack.open("acme", "pro").await;
     stack.wire.take_costs();
     for _ in 0..BATCHES {

@@ -11,7 +11,7 @@ pub mod shop;
 pub mod vault;
 pub mod wire;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
@@ -72,6 +72,8 @@ pub struct Stack {
     pub mappings: Mappings,
     /// The documents of metrics that were emitted.
     pub emitted: Arc<Mutex<Vec<Value>>>,
+    /// How far a clock that ticks has gone, in ms: see [`Stack::ticking`].
+    pub ticks: Arc<AtomicI64>,
 }
 
 impl Stack {
@@ -112,6 +114,15 @@ impl Stack {
             now + Span::from_ms(ms)
         });
         Stack::with(LocalClock::starting_at(now), clock, Entropy::system(), false).await
+    }
+
+    /// A stack at a Wednesday noon whose clock only ticks: what it costs depends on no machine.
+    pub async fn ticking() -> Stack {
+        let (now, ticks) = (instant("2026-11-18T12:00:00Z"), Arc::<AtomicI64>::default());
+        let read = ticks.clone();
+        let clock = Clock::new(move || now + Span::from_ms(read.load(Ordering::Relaxed)));
+        let stack = Stack::with(LocalClock::starting_at(now), clock, Entropy::system(), false);
+        Stack { ticks, ..stack.await }
     }
 
     /// Another handler on the same tables, with a clock of its own.
@@ -201,7 +212,8 @@ impl Stack {
         let mappings =
             Mappings::new(&template, world.clone(), streams.clone(), exchange, bus, queues);
         let functions = Functions::new(world);
-        Stack { functions, clock: local, wire, roles, streams, mappings, emitted }
+        let ticks = Arc::default();
+        Stack { functions, clock: local, wire, roles, streams, mappings, emitted, ticks }
     }
 
     /// The same stack with other keys for its sessions.
