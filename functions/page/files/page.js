@@ -136,7 +136,7 @@ function message(name, tone, values = {}) {
   section.append(title, text);
   document.getElementById('news-message')?.remove();
   news.append(section);
-  // Whoever pressed a button further down has to see it.
+  // A customer who pressed a button further down sees it.
   section.scrollIntoView({ block: 'nearest' });
   return section;
 }

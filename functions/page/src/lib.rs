@@ -47,8 +47,8 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
     })
 }
 
-/// Whose credits a link opens. Whoever fetches it, a scanner or a preview, leaves it as it is: the
-/// button of its page opens them.
+/// Shows whose credits a link opens. A scanner or a preview that fetches the link changes nothing: the
+/// button of its page opens the credits.
 async fn look(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     if call.is_ahead() {
         return Err(Problem::ahead());

@@ -63,8 +63,7 @@ pub async fn seal(world: &World, session: &Session, audience: Audience) -> Resul
     Ok(keys(world).await?.seal(session, audience))
 }
 
-/// The session of a link, whether or not it was opened. Nothing is written: whoever looks at a link
-/// leaves it as it is.
+/// The session of a link, opened or not. It writes nothing: a look changes no link.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`] if the link is not accepted.
@@ -83,7 +82,7 @@ pub async fn unused(world: &World, linked: &Session) -> Result<(), Failure> {
     }
 }
 
-/// Opens the session of a link, once: for whoever is first, who is known by `by`.
+/// Opens the session of a link once, for the first who asks. `by` tells who that is.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`] if the link was used by somebody else, or was left.
