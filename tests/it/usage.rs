@@ -122,10 +122,11 @@ async fn usage_is_what_the_ledger_says_counted_or_not() {
     assert_eq!(none.text("/credits"), "0");
 }
 
-/// Thirty days that are counted are as many items, whether a hundred operations or thousands.
+/// Thirty days cost the same, whether a hundred operations happened on them or thousands: an item a day, the
+/// account, and the pages that are not worth counting yet, fewer than eight. How many those are depends on
+/// where a page ended.
 #[tokio::test]
-async fn thirty_days_are_at_most_31_items() {
-    let mut read = Vec::new();
+async fn the_usage_of_thirty_days_reads_at_most_38_items_whatever_happened() {
     for debits in [4, 60] {
         let stack = Stack::streamed().await;
         stack.open("acme", "free").await;
@@ -144,11 +145,8 @@ async fn thirty_days_are_at_most_31_items() {
         println!("usage of 30 days, {} debits: {costs:?}", 30 * debits);
         // Nothing is counted of what is in no page yet.
         assert_eq!(micro(&usage.body["credits"]), 30 * debits * 1_000_000);
-        assert!(costs.items <= 31, "{} items", costs.items);
-        read.push(costs.items);
+        assert!(costs.items <= 30 + 1 + 7, "{} items", costs.items);
     }
-    // With four a day there are days that ended in no page.
-    assert!(read[0] <= read[1], "{read:?}");
 }
 
 #[tokio::test]
