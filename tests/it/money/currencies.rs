@@ -6,7 +6,7 @@ use shared::decide::edition;
 use shared::domain::instant::Span;
 use shared::domain::{Catalog, Currency, Instant, Money};
 
-use crate::page::page;
+use crate::page::html::page;
 use crate::support::shop::Shop;
 
 /// The default catalog, as the second, with the first pack at this price.

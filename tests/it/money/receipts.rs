@@ -8,7 +8,7 @@ use shared::domain::instant::Span;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
 
-use crate::page::page;
+use crate::page::html::page;
 use crate::support::shop::Shop;
 use crate::support::vault::Vault;
 use crate::support::{PRODUCT, Stack, request};
