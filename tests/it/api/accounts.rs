@@ -29,7 +29,7 @@ const ACCOUNTS: [&str; 10] = [
 
 /// An account lives through everything, beside those whose names begin like its own.
 #[tokio::test]
-async fn an_account_of_any_sign_in_service_lives_beside_its_namesakes() {
+async fn accounts_with_similar_names_stay_separate() {
     let shop = Shop::streamed().await;
     let stack = &shop.stack;
     let long = "x@|:.".repeat(26)[..128].to_owned();
@@ -85,7 +85,7 @@ async fn an_account_of_any_sign_in_service_lives_beside_its_namesakes() {
 
 /// Sent as it is or encoded, it is the same account; and a gateway hands it over decoded.
 #[tokio::test]
-async fn an_account_is_decoded_once() {
+async fn an_encoded_account_is_decoded_once() {
     let stack = Stack::noon().await;
     stack.open("auth0|7", "free").await;
     for sent in ["auth0|7", "auth0%7C7", "auth0%7c7", "%61uth0%7C%37"] {
@@ -138,7 +138,7 @@ async fn the_client_reaches_accounts_of_any_name_and_no_other_route() {
 
 /// In each of the ways in which an account is named outside of a path.
 #[tokio::test]
-async fn what_is_no_account_is_refused_wherever_it_is_named() {
+async fn an_invalid_account_is_refused_wherever_it_is_named() {
     let stack = Stack::noon().await;
     let long = "a".repeat(129);
     for account in [".", "..", "", "a b", "a/b", "a%b", "a#b", "a,b", "ä", "a\n", &long] {

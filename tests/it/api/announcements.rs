@@ -51,7 +51,7 @@ fn named(events: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn what_happens_is_announced_and_fits_its_schema() {
+async fn every_event_is_announced_and_matches_its_schema() {
     let stack = Stack::streamed().await;
     let mut known = 0;
     stack.open("acme", "free").await;
@@ -111,7 +111,7 @@ async fn what_happens_is_announced_and_fits_its_schema() {
 
 /// What is bought, taken back, given back and waived.
 #[tokio::test]
-async fn what_becomes_of_a_payment_is_announced() {
+async fn every_change_of_a_payment_is_announced() {
     let shop = Shop::streamed().await;
     let (stack, mut known) = (&shop.stack, 0);
     stack.open("acme", "free").await;
@@ -220,7 +220,7 @@ fn first_times(events: &[Value]) -> BTreeMap<String, Vec<(u64, String)>> {
 
 /// A request for a schedule delivers what the stack itself is delivering.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deliveries_at_once_take_each_record_once() {
+async fn concurrent_deliveries_take_each_record_once() {
     let stack = Stack::streamed().await;
     stack.open("acme", "free").await;
     for round in 0..40 {
@@ -239,7 +239,7 @@ async fn deliveries_at_once_take_each_record_once() {
 /// Records in batches of any size, some twice, one of them poison, over a bus that loses and refuses,
 /// delivered as AWS documents it: every good entry is announced, and the poison is set aside.
 #[tokio::test(start_paused = true)]
-async fn every_good_entry_is_announced_and_poison_set_aside_whatever_fails() {
+async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
     let (stack, records) = lives().await;
     stack.relay().await;
     let clean = first_times(&stack.announced());
@@ -327,7 +327,7 @@ impl HttpConnector for Counted {
 /// A call of the bus takes some 20 ms. With one event of an account a call, a hot account would be cut
 /// off at 50 a second.
 #[tokio::test(start_paused = true)]
-async fn debits_of_one_busy_account_are_announced_ten_a_call() {
+async fn debits_of_a_busy_account_are_announced_ten_per_call() {
     let stack = Stack::streamed().await;
     stack.open("acme", "pro").await;
     for n in 0..300 {

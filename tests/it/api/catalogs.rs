@@ -155,7 +155,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
 /// The file in the repository may follow the one of the last release: a deploy proposes it. Without a
 /// release there is none to follow.
 #[test]
-fn the_catalog_of_the_repository_may_follow_that_of_the_last_release() {
+fn the_repositorys_catalog_can_follow_the_last_releases() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let git = |arguments: &[&str]| {
         let run = std::process::Command::new("git").args(arguments).current_dir(root).output();

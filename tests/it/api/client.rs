@@ -78,7 +78,7 @@ async fn released(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn what_was_delivered_is_charged_and_the_rest_comes_back() {
+async fn delivered_work_is_charged_and_the_rest_is_released() {
     let (stack, client) = stage(|_| Loss::None).await;
     let work = async {
         assert_eq!(balance(&stack).await, ("23".to_owned(), "2".to_owned()), "while it works");
@@ -133,7 +133,7 @@ async fn work_that_fails_panics_or_is_abandoned_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_and_replies_that_are_lost_change_nothing() {
+async fn lost_requests_and_replies_change_nothing() {
     for fails in [
         |n| if n % 2 == 0 { Loss::Reply } else { Loss::None },
         |n| if n % 3 < 2 { Loss::Request } else { Loss::None },
@@ -147,7 +147,7 @@ async fn requests_and_replies_that_are_lost_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_credits_or_an_answer_the_work_is_not_begun() {
+async fn work_does_not_start_without_credits_or_an_answer() {
     let (_stack, client) = stage(|_| Loss::None).await;
     let never = async { panic!("it was begun") };
     let refused = client.charge::<(), Error>(images(51), never).await;
@@ -199,7 +199,7 @@ async fn a_client_whose_clock_is_ahead_is_charged_once() {
 }
 
 #[tokio::test]
-async fn more_than_was_set_aside_is_never_charged() {
+async fn more_than_the_hold_is_never_charged() {
     let (stack, client) = stage(|_| Loss::None).await;
     let charged = client.charge(images(4), async { Ok::<_, Error>(("five", 5)) }).await;
     assert_eq!(charged.expect("done").receipt.expect("a receipt")["credits"], "2");

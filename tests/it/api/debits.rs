@@ -40,7 +40,7 @@ async fn a_receipt_says_what_happened() {
 }
 
 #[tokio::test]
-async fn other_content_under_a_known_id_is_refused() {
+async fn a_known_id_with_other_content_is_refused() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let path = "/v1/accounts/acme/debits";
@@ -127,7 +127,7 @@ async fn a_plan_without_ai_and_a_missing_account_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_catalog_prices_what_is_done() {
+async fn an_action_costs_its_catalog_price() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for (action, quantity, credits) in [
@@ -193,7 +193,7 @@ async fn a_balance_that_did_not_change_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn an_id_is_remembered_for_ever() {
+async fn an_id_is_remembered_forever() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let id = stack.id(0).to_string();
@@ -239,7 +239,7 @@ async fn an_old_id_is_unknown_for_a_moment_and_then_works_once() {
 }
 
 #[tokio::test]
-async fn an_id_far_from_the_future_is_refused_with_our_time() {
+async fn an_id_from_the_far_future_is_refused_with_our_time() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     assert_eq!(stack.debit("acme", &stack.id(-4_000).to_string(), "1").await.status, 201);

@@ -137,7 +137,7 @@ async fn worst(stack: &Stack) -> usize {
 
 /// DynamoDB takes no item of more than 400 KB, and then nothing changes the account any more.
 #[tokio::test]
-async fn the_worst_account_is_far_from_unwritable_and_does_all_that_others_do() {
+async fn the_largest_account_stays_writable_and_fully_usable() {
     const MOST_BYTES: usize = 400 * 1024;
     let stack = Stack::noon().await;
     let bytes = worst(&stack).await;

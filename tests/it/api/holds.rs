@@ -31,7 +31,7 @@ fn balance(answer: &Answer) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn what_is_delivered_is_charged_and_the_rest_comes_back() {
+async fn a_capture_charges_its_amount_and_returns_the_rest() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     let body = r#"{"action":"custom_image","quantity":4,"user":"ada"}"#;
@@ -63,7 +63,7 @@ fn later(answer: &Answer, seconds: i64) -> String {
 }
 
 #[tokio::test]
-async fn work_that_fails_is_free() {
+async fn a_released_hold_costs_nothing() {
     let (stack, id) = with_hold("5").await;
     let released = then(&stack, &id, "release", "release", "{}").await;
     assert_eq!((released.status, balance(&released)), (201, ("25", "0")));
@@ -73,7 +73,7 @@ async fn work_that_fails_is_free() {
 }
 
 #[tokio::test]
-async fn a_hold_lapses_by_itself_and_its_credits_can_be_spent_at_once() {
+async fn a_lapsed_holds_credits_can_be_spent_at_once() {
     let (stack, id) = with_hold("20").await;
     let short = stack.debit("acme", "short", "6").await;
     assert_eq!((short.status, short.text("/shortfall")), (402, "1"));
@@ -91,7 +91,7 @@ async fn a_hold_lapses_by_itself_and_its_credits_can_be_spent_at_once() {
 }
 
 #[tokio::test]
-async fn an_extended_hold_lives_on_from_then() {
+async fn an_extended_hold_lasts_from_the_extension_on() {
     let (stack, id) = with_hold("5").await;
     stack.set_clock("2026-11-18T12:04:00Z");
     let extended = then(&stack, &id, "extend", "extend", r#"{"expires_in_s":600}"#).await;
@@ -105,7 +105,7 @@ async fn an_extended_hold_lives_on_from_then() {
 }
 
 #[tokio::test]
-async fn more_than_is_held_is_refused_with_the_numbers() {
+async fn a_capture_beyond_the_hold_is_refused_with_the_numbers() {
     let (stack, id) = with_hold("2").await;
     let over = then(&stack, &id, "capture", "over", r#"{"credits":"2.5"}"#).await;
     assert_eq!((over.status, over.code()), (422, "hold_exceeded"));
@@ -163,7 +163,7 @@ async fn bad_holds_are_refused_field_by_field() {
 }
 
 #[tokio::test]
-async fn the_thirty_third_hold_waits_for_one_to_end() {
+async fn the_thirty_third_hold_is_refused_until_one_ends() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     for n in 0..32 {
@@ -177,7 +177,7 @@ async fn the_thirty_third_hold_waits_for_one_to_end() {
 }
 
 #[tokio::test]
-async fn a_frozen_account_holds_nothing_and_its_holds_still_end() {
+async fn a_frozen_account_takes_no_hold_and_its_holds_still_end() {
     let (stack, id) = with_hold("2").await;
     stack.post("/v1/accounts/acme/freeze", "freeze", r#"{"reason":"test"}"#).await;
     assert_eq!(hold(&stack, "no", r#"{"credits":"1"}"#).await.code(), "account_frozen");
@@ -188,7 +188,7 @@ async fn a_frozen_account_holds_nothing_and_its_holds_still_end() {
 /// What is captured after Monday is of the week that it was taken from; what is released of a week
 /// that has passed is gone with it, and what of purchased credits comes back.
 #[tokio::test]
-async fn a_hold_that_crosses_monday_ends_where_it_would_be() {
+async fn a_hold_across_monday_ends_in_the_week_it_was_taken_from() {
     for (word, body, available) in [
         ("capture", r#"{"credits":"4"}"#, "25"),
         ("capture", r#"{"credits":"10"}"#, "25"),
@@ -241,7 +241,7 @@ async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
 /// Eight callers at once on one hold, each of a mind of its own: it ends once, and every credit is
 /// where the ledger says.
 #[tokio::test(start_paused = true)]
-async fn a_hold_ends_once_whoever_comes_first() {
+async fn concurrent_callers_end_a_hold_once() {
     const CALLERS: usize = 8;
     let rounds = ROUNDS.get();
     let mut random = StdRng::seed_from_u64(20_261_122);

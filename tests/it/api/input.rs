@@ -73,7 +73,7 @@ async fn bad_bodies_are_refused_field_by_field() {
 
 /// Python writes 1.0 for a float that is whole, and so does Ruby.
 #[tokio::test]
-async fn a_whole_number_is_one_in_whatever_form_json_writes_it() {
+async fn a_whole_number_is_accepted_in_every_form_of_json() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let debit = |n: &str| format!(r#"{{"action":"rich_text","quantity":{n}}}"#);

@@ -70,7 +70,7 @@ async fn every_entry_is_listed_once_whatever_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn listing_while_debits_go_on_leaves_no_gap() {
+async fn listing_during_debits_leaves_no_gap() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let work = at_once(8, |n| {
@@ -94,7 +94,7 @@ async fn listing_while_debits_go_on_leaves_no_gap() {
 }
 
 #[tokio::test]
-async fn what_time_did_is_listed_before_anyone_writes_it() {
+async fn changes_by_time_are_listed_before_they_are_written() {
     let stack = Stack::at("2026-11-20T10:00:00Z").await;
     stack.open("open", "free").await;
     stack.debit("open", "some", "5").await;
@@ -115,7 +115,7 @@ async fn what_time_did_is_listed_before_anyone_writes_it() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_of_one_account_and_unchanged() {
+async fn a_cursor_works_for_one_account_and_only_unchanged() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     stack.open("other", "pro").await;

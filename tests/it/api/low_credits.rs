@@ -30,7 +30,7 @@ async fn spend(stack: &Stack, key: &str, credits: &str) {
 }
 
 #[tokio::test]
-async fn credits_are_gone_once_more_after_each_arrival() {
+async fn credits_gone_is_announced_once_after_each_arrival() {
     let shop = Shop::streamed().await;
     let (stack, mut known) = (&shop.stack, 0);
     let gone = |filled: &str| (format!("{filled}.exhausted"), String::new());
@@ -57,7 +57,7 @@ async fn credits_are_gone_once_more_after_each_arrival() {
 }
 
 #[tokio::test]
-async fn without_a_grant_of_a_plan_credits_are_low_by_the_latest_purchase() {
+async fn without_a_plan_grant_low_is_measured_by_the_latest_purchase() {
     let shop = Shop::streamed().await;
     let (stack, mut known) = (&shop.stack, 0);
     let body = r#"{"plan":"pro","status":"past_due"}"#;

@@ -15,7 +15,7 @@ fn fields(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_named_at_once() {
+async fn all_errors_are_named_at_once() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     const KEY: &str = "Idempotency-Key";
@@ -110,7 +110,7 @@ async fn everything_that_is_wrong_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn every_element_of_a_batch_is_looked_at() {
+async fn every_element_of_a_batch_is_checked() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     const BATCH: &str = "/v1/accounts/a~b/debits/batch";
@@ -154,7 +154,7 @@ async fn every_element_of_a_batch_is_looked_at() {
 
 /// A parser's words ("expected ident", "EOF while parsing") say nothing to who sent the bytes.
 #[tokio::test]
-async fn what_is_no_json_is_told_in_our_words() {
+async fn invalid_json_is_explained_in_our_words() {
     let stack = Stack::noon().await;
     for (body, problem) in [
         ("", "must be a JSON object"),
@@ -177,7 +177,7 @@ async fn what_is_no_json_is_told_in_our_words() {
 /// What operators are told of an event that was signed and cannot be read, in the list and when it is
 /// read again.
 #[tokio::test]
-async fn what_cannot_be_read_of_an_event_is_told_in_our_words() {
+async fn an_unreadable_event_is_explained_in_our_words() {
     let shop = Shop::noon().await;
     let charge = json!({ "id": "evt_3", "object": "event", "type": "charge.refunded",
         "livemode": false, "data": { "object": { "object": "charge", "id": 4242 } } });
@@ -198,7 +198,7 @@ async fn what_cannot_be_read_of_an_event_is_told_in_our_words() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_nearly_right_is_told_which_one_is() {
+async fn a_misspelled_name_is_answered_with_the_right_one() {
     let Shop { stack, .. } = &Shop::noon().await;
     stack.open("acme", "pro").await;
     let suggested = |answer: &Answer| answer.body.get("did_you_mean").cloned();
@@ -257,7 +257,7 @@ async fn a_name_that_is_nearly_right_is_told_which_one_is() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_not_there_is_named() {
+async fn a_missing_account_is_named() {
     let stack = Stack::noon().await;
     for (method, route, body) in [
         ("GET", "balance", ""),
@@ -278,7 +278,7 @@ async fn an_account_that_is_not_there_is_named() {
 
 /// A name that nothing can have is looked for nowhere.
 #[tokio::test]
-async fn a_payment_of_any_name_is_found_or_not() {
+async fn an_impossible_payment_id_is_not_found() {
     let stack = Stack::noon().await;
     let long = "x".repeat(3000);
     for id in ["", "%00", "a%20b", "%23", "é", "..", &"x".repeat(128), &long] {
@@ -289,7 +289,7 @@ async fn a_payment_of_any_name_is_found_or_not() {
 }
 
 #[tokio::test]
-async fn another_method_of_a_route_is_told_which_it_has() {
+async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     let stack = Stack::noon().await;
     for (path, methods) in ROUTES {
         let path = path.replace("{account}", "acme").replace("{file}", "page.css");
@@ -319,7 +319,7 @@ async fn another_method_of_a_route_is_told_which_it_has() {
 
 /// A service may know where its customers are sent; a page elsewhere is told nothing but its own name.
 #[tokio::test]
-async fn origins_that_are_allowed_are_told_to_services_alone() {
+async fn allowed_origins_are_shown_to_services_only() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let body = r#"{"subject":"ada","return_url":"https://elsewhere.example/"}"#;

@@ -40,7 +40,7 @@ async fn a_debit_is_refunded_in_parts_and_never_beyond_its_charge() {
 }
 
 #[tokio::test]
-async fn what_is_no_debit_is_not_refunded() {
+async fn an_entry_that_is_not_a_debit_is_not_refunded() {
     let (stack, id) = with_debit("free", "5").await;
     let grant = stack.grant("acme", "grant", "5").await;
     let never = "01a20132-08af-7fb3-8350-6bdcd05e3b83";
@@ -61,7 +61,7 @@ async fn what_is_no_debit_is_not_refunded() {
 
 /// A lapsed weekly bundle stays lapsed; credits that were granted for longer are never lost.
 #[tokio::test]
-async fn credits_go_back_to_the_grants_they_left() {
+async fn refunded_credits_return_to_the_grants_they_left() {
     let stack = Stack::at("2026-11-22T12:00:00Z").await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "10").await;
@@ -83,7 +83,7 @@ async fn credits_go_back_to_the_grants_they_left() {
 
 /// Two debits of one line, refunded after it was settled: neither takes what the other gave back.
 #[tokio::test]
-async fn two_refunds_of_one_line_do_not_take_the_same_credits() {
+async fn two_refunds_after_an_advance_do_not_return_the_same_credits() {
     let stack = Stack::at("2026-11-22T12:00:00Z").await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "10").await;
@@ -134,7 +134,7 @@ async fn a_batch_happens_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn what_happened_already_counts_as_done() {
+async fn a_batch_counts_debits_already_made_as_done() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     let first = stack.debit("acme", "b", "5").await;

@@ -119,7 +119,7 @@ const WAIVED: fn(&mut Account) = |account| account.gate.in_debt = false;
 const TOPPED_UP: fn(&mut Account) = |account| account.available = Credits::whole(100);
 
 #[test]
-fn a_debit_is_refused_in_one_order() {
+fn a_debit_with_several_obstacles_is_refused_in_one_order() {
     let request = asked(Ask::Debit(ten()));
     let attempt = attempt(&request, 1);
     let none = once::resume(&[attempt], None, &catalog(), now(), Route::Fast);
@@ -170,7 +170,7 @@ fn held(amount: i64, expires_at: Instant) -> Held {
 }
 
 #[test]
-fn a_hold_is_refused_like_a_debit_and_then_for_want_of_room() {
+fn a_hold_is_refused_like_a_debit_and_last_for_lack_of_room() {
     let request = asked(Ask::Hold { charge: ten(), life: USUAL_LIFE });
     let attempt = attempt(&request, 1);
     let mut account = hopeless(&attempt);
@@ -196,7 +196,7 @@ fn a_hold_is_refused_like_a_debit_and_then_for_want_of_room() {
 }
 
 #[test]
-fn a_hold_that_is_over_gives_back_before_anyone_is_refused() {
+fn a_lapsed_hold_returns_credits_before_a_debit_is_refused() {
     let request = asked(Ask::Debit(ten()));
     let attempt = attempt(&request, 1);
     let mut account = account();
@@ -210,7 +210,7 @@ fn a_hold_that_is_over_gives_back_before_anyone_is_refused() {
 }
 
 #[test]
-fn a_capture_goes_on_whatever_closes_the_gate() {
+fn a_capture_succeeds_whatever_closes_the_gate() {
     let hold = id(9);
     let part = Part::Credits(Credits::whole(10));
     let request = asked(Ask::Capture { hold, part, ends: true });
@@ -242,7 +242,7 @@ fn a_capture_goes_on_whatever_closes_the_gate() {
 
 /// The guards and steps of three debits at once, as they are for one of their sum.
 #[test]
-fn debits_join_into_one_write() {
+fn concurrent_debits_join_into_one_write() {
     let request = asked(Ask::Debit(ten()));
     let earlier = Attempt {
         id: OperationId::mint(instant("2026-11-18T11:59:30Z"), [2; 10]),

@@ -99,7 +99,7 @@ async fn three_days(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn usage_is_what_the_ledger_says_counted_or_not() {
+async fn usage_matches_the_ledger_counted_or_not() {
     let stack = Stack::streamed().await;
     three_days(&stack).await;
     let before = stack.get(USAGE).await;
@@ -126,7 +126,7 @@ async fn usage_is_what_the_ledger_says_counted_or_not() {
 /// account, and the pages that are not worth counting yet, fewer than eight. How many those are depends on
 /// where a page ended.
 #[tokio::test]
-async fn the_usage_of_thirty_days_reads_at_most_38_items_whatever_happened() {
+async fn the_usage_of_thirty_days_reads_at_most_38_items() {
     for debits in [4, 60] {
         let stack = Stack::streamed().await;
         stack.open("acme", "free").await;
@@ -150,7 +150,7 @@ async fn the_usage_of_thirty_days_reads_at_most_38_items_whatever_happened() {
 }
 
 #[tokio::test]
-async fn what_a_tally_costs() {
+async fn a_rollup_of_960_debits_is_one_write() {
     let stack = Stack::streamed().await;
     stack.open("acme", "pro").await;
     for _ in 0..960 {
@@ -166,7 +166,7 @@ async fn what_a_tally_costs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_entry_is_counted_once_however_many_count() {
+async fn an_entry_counted_concurrently_counts_once() {
     let stack = Stack::streamed().await;
     stack.open("acme", "pro").await;
     let account: AccountId = "acme".parse().expect("an account");
@@ -215,7 +215,7 @@ async fn an_entry_is_counted_once_however_many_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_and_replies_that_are_lost_count_nothing_twice() {
+async fn lost_requests_and_replies_count_nothing_twice() {
     for fault in [Fault::LoseReply, Fault::LoseRequest, Fault::FailAfter, Fault::Throttle] {
         let stack = Stack::noon().await;
         stack.open("acme", "pro").await;
@@ -244,7 +244,7 @@ async fn requests_and_replies_that_are_lost_count_nothing_twice() {
 
 /// Clocks are seconds apart, so entries of yesterday can come after some of today.
 #[tokio::test]
-async fn stamps_out_of_order_over_midnight_are_counted_on_their_days() {
+async fn out_of_order_timestamps_near_midnight_count_on_their_days() {
     let stack = Stack::streamed().await;
     stack.open("acme", "pro").await;
     for n in 0..200 {
@@ -289,7 +289,7 @@ async fn users_beyond_four_hundred_are_counted_together() {
 }
 
 #[tokio::test]
-async fn days_that_cannot_be_are_refused() {
+async fn impossible_days_are_refused() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for (query, field) in [

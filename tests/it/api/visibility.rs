@@ -106,7 +106,7 @@ fn who(listing: &Answer) -> Vec<(&str, &str, &str)> {
 }
 
 #[tokio::test]
-async fn a_customer_reads_messages_and_no_internal_word_of_any_kind_of_entry() {
+async fn a_customer_reads_messages_and_no_internal_words() {
     let shop = everything().await;
     let whole = shop.stack.get("/v1/accounts/acme/ledger?limit=200").await;
     let kinds: BTreeSet<&str> = who(&whole).into_iter().map(|(kind, ..)| kind).collect();
@@ -147,7 +147,7 @@ async fn a_customer_reads_messages_and_no_internal_word_of_any_kind_of_entry() {
 }
 
 #[tokio::test]
-async fn who_did_it_is_a_field_whatever_a_user_is_called() {
+async fn the_actor_is_a_field_whatever_a_user_is_called() {
     let shop = everything().await;
     let stack = &shop.stack;
     let path = "/v1/accounts/acme/debits";
@@ -192,7 +192,7 @@ async fn who_did_it_is_a_field_whatever_a_user_is_called() {
 }
 
 #[tokio::test]
-async fn credits_of_a_dispute_that_was_won_come_back_by_nobody() {
+async fn credits_of_a_won_dispute_are_returned_by_scrip() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
@@ -204,7 +204,7 @@ async fn credits_of_a_dispute_that_was_won_come_back_by_nobody() {
 
 /// With the same reason and another message, or none, it is another request.
 #[tokio::test]
-async fn a_message_is_part_of_what_a_key_stands_for() {
+async fn a_key_reused_with_another_message_is_refused() {
     let shop = Shop::noon().await;
     let stack = &shop.stack;
     stack.open("acme", "free").await;

@@ -109,7 +109,7 @@ async fn every_command_works_on_a_stack_whose_clock_was_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_command_writes_is_announced_like_everything_else() {
+async fn writes_of_a_command_are_announced() {
     let shop = tuesday().await;
     let base = &listening(&shop, |_| ()).await;
     let counted = on(base, &["recharge", "--dry-run"]).await;
@@ -148,7 +148,7 @@ async fn a_deployed_stack_is_named_by_the_environment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_no_stack_runs_a_command_says_how_to_start_one() {
+async fn without_a_running_stack_a_command_says_how_to_start_one() {
     let port = Port::bind("127.0.0.1:0").expect("a port");
     let base = format!("http://{}", port.local_addr().expect("an address"));
     drop(port);
@@ -240,7 +240,7 @@ async fn ask(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_page_elsewhere_and_no_form_reaches_the_tables() {
+async fn no_foreign_page_or_form_reaches_the_tables() {
     let shop = tuesday().await;
     let base = &listening(&shop, |_| ()).await;
     let scan = r#"{"TableName":"scrip-accounts"}"#;

@@ -28,7 +28,7 @@ fn credits(entry: &Value) -> i64 {
 }
 
 #[tokio::test]
-async fn the_demo_plays_seven_scenes_and_its_sums_are_those_of_the_ledger() {
+async fn the_demo_plays_seven_scenes_and_matches_the_ledger() {
     let shop = Shop::at(demo::BEGINS).await;
     let (played, text) = play(&shop).await;
     assert_eq!(played, Ok(()), "{text}");
@@ -63,7 +63,7 @@ async fn the_demo_plays_seven_scenes_and_its_sums_are_those_of_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_demo_whose_scene_ends_otherwise_fails() {
+async fn a_demo_fails_when_a_scene_ends_differently() {
     let shop = Shop::at(demo::BEGINS).await;
     // So many credits that the refusal before Monday does not come.
     shop.stack.open("studio", "free").await;
@@ -97,7 +97,7 @@ fn the_clock_is_moved_by_json_and_only_forward() {
 }
 
 #[tokio::test]
-async fn inspect_shows_an_account_and_its_pages() {
+async fn inspect_shows_an_account_and_its_segments() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for n in 0..40 {

@@ -82,7 +82,7 @@ async fn replay(event: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_is_answered_as_it_was() {
+async fn every_sample_event_gets_its_recorded_reply() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let mut names: Vec<_> = std::fs::read_dir(&folder)
         .expect("events")
@@ -103,7 +103,7 @@ async fn every_event_is_answered_as_it_was() {
 
 /// The gateway hands over paths decoded. `lambda_http` panics at what it can make no address of.
 #[tokio::test]
-async fn what_cannot_be_in_an_address_is_answered_and_ends_no_function() {
+async fn an_impossible_path_is_answered_and_crashes_no_function() {
     let stack = Stack::noon().await;
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/my-balance-session-required.json");
@@ -151,7 +151,7 @@ async fn what_cannot_be_in_an_address_is_answered_and_ends_no_function() {
 }
 
 #[test]
-fn the_gateway_is_told_cookies_and_bytes_as_it_wants_them() {
+fn the_gateway_gets_cookies_and_bytes_in_its_own_form() {
     let response = Response::builder().status(303).header("location", "/");
     let response = response.header("set-cookie", "a=1").header("set-cookie", "b=2");
     let reply = gateway::reply(response.body(Body::Empty).expect("a response"));

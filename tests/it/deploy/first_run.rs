@@ -179,7 +179,7 @@ fn each_request_is_a_line_that_says_what_changed() {
 /// A token is in the header of one request, in the query of another and, by mistake, in a path:
 /// `line` looks at each line for it.
 #[test]
-fn no_secret_is_in_the_lines_of_requests() {
+fn request_lines_contain_no_secret() {
     let stack = Started::new();
     let body = json!({ "subject": "ada", "scopes": ["view", "buy"], "return_url": stack.base });
     let session = stack.ask("POST", "/v1/accounts/acme/sessions", &[], &body.to_string());
@@ -226,7 +226,7 @@ fn a_port_in_use_names_the_remedy_and_a_free_port() {
 }
 
 #[test]
-fn libraries_are_silent_unless_they_are_asked() {
+fn libraries_are_silent_unless_asked() {
     let silent = telemetry::levels(None);
     for ours in ["local::clock", "shared::store", "audit"] {
         assert!(silent.would_enable(ours, &Level::WARN), "{ours}");

@@ -104,7 +104,7 @@ fn an_unused_dependency_is_found() {
 /// Else cargo links a program without a single test for each library and each function: minutes of
 /// every first `cargo test`.
 #[test]
-fn only_the_crate_tests_is_built_for_tests() {
+fn only_the_tests_crate_is_built_for_tests() {
     let workspace = read(&root().join("Cargo.toml"));
     for member in members(&workspace).filter(|member| *member != "tests") {
         let folder = root().join(member);
@@ -136,7 +136,7 @@ fn graph(arguments: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_graphs_have_no_more_crates_than_they_are_meant_to() {
+fn dependency_graphs_stay_within_their_limits() {
     for (arguments, most) in CRATES {
         let crates = graph(arguments);
         assert_eq!(crates.len(), most, "cargo tree {arguments}: {crates:#?}");
@@ -145,7 +145,7 @@ fn the_graphs_have_no_more_crates_than_they_are_meant_to() {
 
 /// `scrip` is for deployed stacks as well, and is installed where nobody needs a stack.
 #[test]
-fn scrip_has_nothing_of_the_local_stack() {
+fn scrip_contains_nothing_of_the_local_stack() {
     let crates = graph(CRATES[2].0);
     let is_there = |name: &str| crates.iter().any(|line| line.starts_with(&format!("{name} v")));
     assert!(is_there("shared") && is_there("indicatif"), "{crates:#?}");

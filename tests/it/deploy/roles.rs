@@ -180,7 +180,7 @@ async fn each_function_uses_all_that_its_role_allows_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_a_role_does_not_allow_is_denied_and_changes_nothing() {
+async fn a_request_outside_the_role_is_denied_and_changes_nothing() {
     let mut narrow = Template::load().permissions();
     let update = ("dynamodb:UpdateItem".to_owned(), "Accounts".to_owned());
     assert!(narrow.get_mut("debit").expect("a role").remove(&update));

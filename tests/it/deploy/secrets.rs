@@ -21,7 +21,7 @@ async fn bring(stack: &Stack, secret: &Secret, key: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_replaced_is_read_again_when_a_signature_fails_and_not_for_every_forgery()
+async fn a_replaced_secret_is_read_again_but_not_for_every_forgery()
 {
     let Shop { stack, .. } = Shop::noon().await;
     let vault = Vault::default();
@@ -47,7 +47,7 @@ async fn a_secret_that_was_replaced_is_read_again_when_a_signature_fails_and_not
 }
 
 #[tokio::test]
-async fn without_secrets_manager_the_last_secret_goes_on_and_without_any_nothing_is_believed() {
+async fn without_secrets_manager_only_the_last_secret_read_is_accepted() {
     let Shop { stack, .. } = Shop::noon().await;
     let vault = Vault::default();
     vault.put(WEBHOOK, "whsec_known");

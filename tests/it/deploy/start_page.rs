@@ -67,7 +67,7 @@ async fn enter(base: &str, account: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_session_there_is_a_start_page_here_and_nowhere_else() {
+async fn without_a_session_the_start_page_is_shown_only_locally() {
     let (stack, _, base) = Stack::served(None, &[]).await;
     stack.open("acme", "pro").await;
     let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
@@ -164,7 +164,7 @@ fn after(deeds: &[Deed]) -> (LocalStripe, String) {
 }
 
 #[test]
-fn what_can_be_done_to_a_payment_is_what_is_offered() {
+fn only_possible_payment_actions_are_offered() {
     use Deed::{Arrive, Decline, Dispute, Expire, Fail, FailRefund, Lose, Pay, PayLater, Win};
     let (part, rest) = (Deed::Refund { minor: Some(1000) }, Deed::Refund { minor: None });
     let offered = |deeds: &[Deed]| {
@@ -270,7 +270,7 @@ async fn every_state_is_seeded_and_found_at_the_second_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_curls_of_the_contract_work_as_they_are() {
+async fn the_contracts_curl_examples_work_unchanged() {
     let (shop, base) = Shop::served(None, &[]).await;
     if !there_is("curl") {
         return;

@@ -65,7 +65,7 @@ fn sums<const N: usize>(expected: [(&str, i64); N]) -> BTreeMap<String, i64> {
 }
 
 #[tokio::test]
-async fn what_is_spent_refused_and_answered_again_is_counted_once() {
+async fn debits_refusals_and_replays_are_counted_once() {
     let stack = Stack::noon().await;
     stack.open("open", "free").await;
     take(&stack);
@@ -119,7 +119,7 @@ async fn every_request_has_one_latency() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_that_is_not_known_is_counted_and_so_are_its_tries() {
+async fn an_unknown_outcome_and_its_attempts_are_counted() {
     let stack = Stack::noon().await;
     stack.open("open", "free").await;
     take(&stack);
@@ -136,7 +136,7 @@ async fn an_outcome_that_is_not_known_is_counted_and_so_are_its_tries() {
 }
 
 #[tokio::test]
-async fn pages_are_counted() {
+async fn archived_segments_are_counted() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     take(&stack);
@@ -153,7 +153,7 @@ async fn pages_are_counted() {
 }
 
 #[tokio::test]
-async fn a_recharge_tells_what_became_of_the_accounts_it_saw() {
+async fn a_recharge_reports_the_outcome_of_its_accounts() {
     let stack = Stack::noon().await;
     for account in ["used", "idle", "broken"] {
         stack.open(account, "free").await;
@@ -193,7 +193,7 @@ fn hostile() -> [String; 4] {
 const LONGEST_LINE: usize = 4 * 1024;
 
 #[tokio::test]
-async fn whatever_a_caller_sends_a_line_of_the_log_is_one_line() {
+async fn a_log_line_stays_one_line_whatever_a_caller_sends() {
     let log = Log::default();
     let _guard = log.listen();
     let shop = Shop::noon().await;
@@ -249,7 +249,7 @@ async fn whatever_a_caller_sends_a_line_of_the_log_is_one_line() {
 
 /// Card data where Stripe never has it, and where it would break the reading of an event.
 #[tokio::test]
-async fn card_data_in_an_event_is_told_to_nobody() {
+async fn card_data_in_an_event_is_never_passed_on() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.begin("acme", "buy", "starter").await;
@@ -298,7 +298,7 @@ async fn card_data_in_an_event_is_told_to_nobody() {
 /// The canaries would be found: in a log, in an answer, in a metric, each in a process of its own
 /// state, so it is tried on texts.
 #[test]
-fn a_canary_that_sings_is_heard() {
+fn a_leaked_canary_is_found() {
     let sung = |text: &str| canary::found(text).len();
     assert_eq!(sung("a request failed"), 0);
     assert_eq!(sung(&format!("the key {}", canary::SESSION_KEY)), 1);

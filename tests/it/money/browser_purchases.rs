@@ -25,7 +25,7 @@ async fn fresh<'a>(browser: &'a mut Browser, shop: &Shop, base: &str) -> Tab<'a>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_customer_who_turned_back_is_led_to_the_payment_and_asked_before_a_second() {
+async fn a_customer_who_turned_back_is_asked_before_a_second_payment() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some(WEDNESDAY), &[PRODUCT]).await;
     shop.stack.open("acme", "free").await;
@@ -63,7 +63,7 @@ async fn a_customer_who_turned_back_is_led_to_the_payment_and_asked_before_a_sec
 
 /// Ten that are open are the most, and all of a top-up may be owed: each is said as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_ordered_or_is_all_owed_is_said_and_the_page_goes_on() {
+async fn an_impossible_or_fully_owed_order_is_explained_on_the_page() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some(WEDNESDAY), &[PRODUCT]).await;
     shop.stack.open("acme", "free").await;
@@ -97,7 +97,7 @@ async fn session_home(shop: &Shop, base: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_on_its_way_is_seen_in_every_session_until_it_is_there() {
+async fn a_pending_payment_shows_in_every_session_until_it_arrives() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some(WEDNESDAY), &[PRODUCT]).await;
     shop.stack.open("acme", "free").await;
@@ -121,7 +121,7 @@ async fn a_payment_on_its_way_is_seen_in_every_session_until_it_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_top_up_that_repays_says_what_is_added_and_a_dispute_won_gives_back() {
+async fn a_repaying_top_up_says_what_it_adds_and_a_won_dispute_returns_it() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some(WEDNESDAY), &[PRODUCT]).await;
     shop.stack.open("acme", "free").await;

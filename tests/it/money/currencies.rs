@@ -36,7 +36,7 @@ const PRICES: [(&str, u64, &str, &str); 7] = [
 ];
 
 #[tokio::test]
-async fn page_order_and_stripe_say_the_same_price_in_each_kind_of_currency() {
+async fn page_order_and_stripe_show_one_price_in_each_kind_of_currency() {
     for (currency, minor, price, shown) in PRICES {
         let shop = Shop::noon().await;
         shop.stack.open("acme", "free").await;

@@ -45,7 +45,7 @@ async fn decide(shop: &Shop, id: &str, verb: &str) -> crate::support::Answer {
 }
 
 #[tokio::test]
-async fn a_dispute_that_is_decided_after_months_is_seen_without_its_webhook() {
+async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
     for (deed, balance) in [(Deed::Win, pair("525", "0")), (Deed::Lose, pair("25", "0"))] {
         let (shop, _, session) = bought().await;
         shop.act(&session, Deed::Dispute).await;
@@ -66,7 +66,7 @@ async fn a_dispute_that_is_decided_after_months_is_seen_without_its_webhook() {
 
 /// What is won stays won here; that it is not at Stripe is for a person to look at.
 #[tokio::test]
-async fn a_stage_that_went_back_at_stripe_is_named_by_an_audit() {
+async fn an_audit_names_a_payment_that_went_backwards_at_stripe() {
     let (shop, _, session) = bought().await;
     shop.stripe.act(&session, Deed::Dispute).expect("disputed");
     for event in shop.stripe.take_events() {
@@ -81,7 +81,7 @@ async fn a_stage_that_went_back_at_stripe_is_named_by_an_audit() {
 }
 
 #[tokio::test]
-async fn a_refund_or_a_dispute_in_another_currency_waits_for_an_operator_and_takes_nothing() {
+async fn a_reversal_in_another_currency_is_parked_and_takes_nothing() {
     for object in ["refund", "dispute"] {
         let (shop, _, session) = bought().await;
         let deed = match object {
@@ -106,7 +106,7 @@ async fn a_refund_or_a_dispute_in_another_currency_waits_for_an_operator_and_tak
 }
 
 #[tokio::test]
-async fn two_amounts_for_one_payment_wait_for_an_operator_in_either_order() {
+async fn two_amounts_for_one_payment_are_parked_in_either_order() {
     for turned in [false, true] {
         let (shop, _, events) = paid("buy").await;
         let mut other = events[0].clone();
@@ -126,7 +126,7 @@ async fn two_amounts_for_one_payment_wait_for_an_operator_in_either_order() {
 }
 
 #[tokio::test]
-async fn a_payment_that_names_two_orders_is_not_released_into_nothing() {
+async fn a_payment_that_names_two_orders_cannot_be_released() {
     let (shop, _, events) = paid("buy").await;
     let (other, _) = shop.begin("acme", "other", "starter").await;
     assert_eq!(shop.hear(&events[0].to_string()).await.status, 200);
@@ -142,7 +142,7 @@ async fn a_payment_that_names_two_orders_is_not_released_into_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_with_nothing_to_pay_waits_and_released_gives_its_credits_whole() {
+async fn a_free_session_is_parked_and_grants_its_full_credits_on_release() {
     let (shop, order, events) = paid("buy").await;
     let mut free = events[0].clone();
     let session = &mut free["data"]["object"];
@@ -158,7 +158,7 @@ async fn a_session_with_nothing_to_pay_waits_and_released_gives_its_credits_whol
 }
 
 #[tokio::test]
-async fn a_second_payment_of_one_order_is_a_grant_of_its_own_once_released() {
+async fn a_second_payment_of_an_order_is_its_own_grant_once_released() {
     let (shop, _, session) = bought().await;
     let events = shop.stripe.take_events();
     assert_eq!(events, Vec::<String>::new());
@@ -187,7 +187,7 @@ async fn a_second_payment_of_one_order_is_a_grant_of_its_own_once_released() {
 
 /// Of a pack of 500 that is over, 90 were used and 410 lapsed.
 #[tokio::test]
-async fn what_nobody_used_of_a_pack_that_is_over_is_not_owed() {
+async fn unused_credits_of_an_expired_pack_are_not_owed() {
     // Of 4900 cents: half, all, nine tenths; in one step or in two; and then given back.
     let refunds: [(&[u64], &str); 4] =
         [(&[2450], "0"), (&[4900], "90"), (&[4410], "40"), (&[2450, 1960], "40")];
@@ -220,7 +220,7 @@ async fn what_nobody_used_of_a_pack_that_is_over_is_not_owed() {
 
 /// What was a debt before the pack was over is none when its money comes back after that.
 #[tokio::test]
-async fn a_dispute_won_after_the_pack_is_over_ends_the_debt_that_it_made() {
+async fn a_dispute_won_after_the_pack_expired_ends_its_debt() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
@@ -234,7 +234,7 @@ async fn a_dispute_won_after_the_pack_is_over_ends_the_debt_that_it_made() {
 }
 
 #[tokio::test]
-async fn what_a_hold_gives_back_repays_what_the_pack_owes() {
+async fn credits_released_from_a_hold_repay_the_packs_debt() {
     let shop = Shop::noon().await;
     let stack = &shop.stack;
     stack.open("acme", "free").await;

@@ -102,7 +102,7 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
 
 /// All of them up to so many a story; of more, so many at random. `PERMUTATIONS=5040` plays all.
 #[tokio::test]
-async fn in_every_order_with_duplicates_a_payment_comes_to_the_same() {
+async fn duplicate_events_in_any_order_give_the_same_payment() {
     let (seed, most) = (proof::seed(1), count(PERMUTATIONS));
     let mut random = StdRng::seed_from_u64(seed);
     let shop = Shop::noon().await;
@@ -152,7 +152,7 @@ async fn in_every_order_with_duplicates_a_payment_comes_to_the_same() {
 
 /// Bought, spent, refunded: what was spent before the money went back is debt, whenever that is heard.
 #[tokio::test]
-async fn what_was_spent_and_refunded_is_debt_in_every_order() {
+async fn spent_credits_of_a_refunded_payment_are_debt_in_every_order() {
     let shop = Shop::noon().await;
     shop.stack.open("template", "free").await;
     let (template, events) = events(&shop, &[Deed::Pay, Deed::Refund { minor: None }]).await;

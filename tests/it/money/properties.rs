@@ -83,7 +83,7 @@ fn catalog() -> Catalog {
 
 proptest! {
     #[test]
-    fn what_is_taken_back_in_parts_sums_to_the_whole(
+    fn amounts_taken_back_in_parts_sum_to_the_whole(
         credits in 1..=Credits::MAX.micro(),
         parts in prop::collection::vec(1..10_000_000_u64, 1..12),
     ) {
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_said_comes_to_the_same_in_any_order_and_number(
+    fn notices_in_any_order_and_number_give_the_same_state(
         (said, other) in prop::collection::vec(said(), 0..10).prop_flat_map(|said| {
             let twice = [said.clone(), said.clone()].concat();
             (Just(said), Just(twice).prop_shuffle())
@@ -122,7 +122,7 @@ proptest! {
     /// Available and held less debt is what arrived and is due, less what was spent; and nothing is
     /// both bought, free and owed for.
     #[test]
-    fn no_credit_is_off_whatever_is_taken_back(steps in prop::collection::vec(step(), 1..40)) {
+    fn balances_stay_exact_whatever_is_taken_back(steps in prop::collection::vec(step(), 1..40)) {
         let catalog = catalog();
         let id = "acme".parse().expect("an account");
         let mut now = Instant::from_ms(NOON_MS);

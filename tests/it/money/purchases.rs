@@ -29,7 +29,7 @@ async fn assert_sums(stack: &Stack, account: &str) {
 }
 
 #[tokio::test]
-async fn out_of_credits_a_customer_buys_more_and_goes_on() {
+async fn a_customer_out_of_credits_buys_more_and_continues() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     assert_eq!(shop.stack.debit("acme", "a", "30").await.code(), "insufficient_credits");
@@ -51,7 +51,7 @@ async fn out_of_credits_a_customer_buys_more_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_checkout_that_is_sent_again_is_the_same_checkout() {
+async fn a_repeated_checkout_is_the_same_checkout() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let first = shop.order("acme", "buy", "starter").await;
@@ -63,7 +63,7 @@ async fn a_checkout_that_is_sent_again_is_the_same_checkout() {
 }
 
 #[tokio::test]
-async fn a_refund_takes_credits_back_in_proportion_and_what_was_spent_is_debt() {
+async fn a_refund_takes_credits_in_proportion_and_spent_ones_are_debt() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "standard").await;
     let put = request("PUT", "/v1/accounts/acme", Some("up"), r#"{"plan":"pro"}"#);
@@ -123,7 +123,7 @@ async fn a_debt_is_waived_with_a_reason_and_once() {
 }
 
 #[tokio::test]
-async fn what_a_hold_has_stays_with_it_when_a_payment_goes_back() {
+async fn held_credits_stay_held_when_a_payment_is_reversed() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     assert_eq!(shop.stack.debit("acme", "free", "25").await.status, 201);
@@ -140,7 +140,7 @@ async fn what_a_hold_has_stays_with_it_when_a_payment_goes_back() {
 }
 
 #[tokio::test]
-async fn a_late_payment_credits_when_it_is_paid_and_not_before() {
+async fn a_delayed_payment_credits_only_when_it_is_paid() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (order, session) = shop.begin("acme", "buy", "starter").await;
@@ -160,7 +160,7 @@ async fn a_late_payment_credits_when_it_is_paid_and_not_before() {
 }
 
 #[tokio::test]
-async fn who_cannot_use_credits_cannot_buy_them_but_what_was_paid_arrives() {
+async fn an_account_that_cannot_spend_cannot_buy_but_paid_credits_arrive() {
     let shop = Shop::noon().await;
     shop.stack.open("basic", "standard").await;
     assert_eq!(shop.order("basic", "buy", "starter").await.code(), "plan_required");
@@ -175,7 +175,7 @@ async fn who_cannot_use_credits_cannot_buy_them_but_what_was_paid_arrives() {
 }
 
 #[tokio::test]
-async fn only_the_customer_of_a_session_that_may_buy_buys_and_sees_its_own() {
+async fn only_a_session_that_may_buy_buys_and_sees_only_its_own_orders() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     shop.stack.open("other", "free").await;
@@ -193,7 +193,7 @@ async fn only_the_customer_of_a_session_that_may_buy_buys_and_sees_its_own() {
 }
 
 #[tokio::test]
-async fn a_catalog_that_blocks_spending_in_debt_blocks_it_until_the_debt_is_repaid() {
+async fn spending_in_debt_is_blocked_until_repaid_if_the_catalog_says_so() {
     let text = shared::domain::Catalog::DEFAULT;
     let next = text.replace("version = 1", "version = 2");
     let dated = r#"spending_in_debt = [{ is = true }, { from = "2026-11-23", is = false }]"#;
@@ -222,7 +222,7 @@ async fn a_catalog_that_blocks_spending_in_debt_blocks_it_until_the_debt_is_repa
 }
 
 #[tokio::test]
-async fn what_the_webhook_missed_reconcile_finds() {
+async fn a_payment_missed_by_the_webhook_is_found_by_reconcile() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (order, session) = shop.begin("acme", "buy", "starter").await;
@@ -245,7 +245,7 @@ async fn what_the_webhook_missed_reconcile_finds() {
 }
 
 #[tokio::test]
-async fn a_payment_of_an_account_that_is_gone_does_not_keep_the_others_from_being_reconciled() {
+async fn a_payment_of_a_missing_account_does_not_block_reconciliation() {
     let shop = Shop::noon().await;
     for account in ["gone", "acme"] {
         shop.stack.open(account, "free").await;

@@ -43,7 +43,7 @@ fn outcome(answer: &Answer) -> &str {
 }
 
 #[tokio::test]
-async fn what_stripe_did_not_sign_changes_nothing() {
+async fn an_event_not_signed_by_stripe_changes_nothing() {
     let (shop, _, events) = paid().await;
     let body = completed(&events).to_string();
     let now = shop.stack.world().clock.now();
@@ -76,7 +76,7 @@ async fn what_stripe_did_not_sign_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_not_even_looked_at() {
+async fn an_oversized_event_is_refused_unread() {
     let (shop, ..) = paid().await;
     let body = vec![b' '; 257 * 1024];
     let answer = bring(&shop, &body, "t=1,v1=00").await;
@@ -84,7 +84,7 @@ async fn what_is_too_large_is_not_even_looked_at() {
 }
 
 #[tokio::test]
-async fn what_is_of_no_concern_is_acknowledged() {
+async fn irrelevant_events_are_acknowledged() {
     let (shop, _, events) = paid().await;
     let known = completed(&events);
     let with = |path: &str, value: Value| {
@@ -117,7 +117,7 @@ async fn what_is_of_no_concern_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn what_differs_from_the_order_waits_for_an_operator() {
+async fn a_payment_that_differs_from_its_order_is_parked() {
     let changes = [
         ("/data/object/amount_total", json!(4800), "amount"),
         ("/data/object/currency", json!("eur"), "currency"),
@@ -158,7 +158,7 @@ async fn what_differs_from_the_order_waits_for_an_operator() {
 }
 
 #[tokio::test]
-async fn what_is_promised_is_what_was_ordered_whatever_the_catalog_says_by_then() {
+async fn an_order_keeps_its_terms_when_the_catalog_changes() {
     let (shop, order, events) = paid().await;
     let text = shared::domain::Catalog::DEFAULT.replace("version = 1", "version = 2");
     let current = shared::domain::Catalog::parse(shared::domain::Catalog::DEFAULT);
@@ -177,7 +177,7 @@ async fn what_is_promised_is_what_was_ordered_whatever_the_catalog_says_by_then(
 }
 
 #[tokio::test]
-async fn what_is_signed_and_cannot_be_read_is_kept_for_an_operator() {
+async fn a_signed_but_unreadable_event_is_kept_for_an_operator() {
     let (shop, _, events) = paid().await;
     let body = completed(&events).to_string();
     let mut missing = completed(&events);
@@ -212,7 +212,7 @@ async fn what_is_signed_and_cannot_be_read_is_kept_for_an_operator() {
 
 /// While it is replaced, an endpoint's secret is two: whichever signed is taken.
 #[tokio::test]
-async fn a_secret_that_is_replaced_is_two_for_a_while() {
+async fn both_secrets_are_accepted_while_one_is_replaced() {
     let (shop, _, events) = paid().await;
     let body = completed(&events).to_string();
     let now = shop.stack.world().clock.now();
@@ -230,7 +230,7 @@ async fn a_secret_that_is_replaced_is_two_for_a_while() {
 
 /// The local Stripe's objects are Stripe's: its own client library reads every field that it needs.
 #[tokio::test]
-async fn the_client_library_reads_what_the_local_stripe_says() {
+async fn stripes_client_library_reads_the_local_stripes_objects() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;

@@ -22,7 +22,7 @@ async fn begin(shop: &Shop, key: &str, return_url: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_return_address_says_this_checkout_alone_and_whether_it_was_canceled() {
+async fn a_return_address_names_its_checkout_and_its_cancellation_only() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     for (place, (sent, before, after)) in [
@@ -50,7 +50,7 @@ async fn a_return_address_says_this_checkout_alone_and_whether_it_was_canceled()
 }
 
 #[tokio::test]
-async fn the_page_of_stripe_names_the_account_and_goes_back_as_canceled_while_nothing_is_paid() {
+async fn stripes_page_names_the_account_and_returns_canceled_if_unpaid() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (id, session) = begin(&shop, "buy", &format!("{PRODUCT}/credits")).await;

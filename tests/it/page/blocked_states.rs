@@ -43,7 +43,7 @@ fn assert_messages(tab: &mut Tab<'_>, account: &str, expected: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_stands_in_the_way_is_said_plainly() {
+async fn each_obstacle_is_explained_in_its_own_words() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some("2026-11-18T12:00:00Z"), &[PRODUCT]).await;
     let seeded = states::seed(&shop.stack.functions, Some(&shop.stripe)).await;

@@ -153,7 +153,7 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_page_is_used_by_keyboard_alone_and_read_without_scripts() {
+async fn the_page_works_by_keyboard_alone_and_without_scripts() {
     let Some(mut browser) = Browser::start() else { return };
     let (stack, _, base) = Stack::served(None, &[]).await;
     stack.open("acme", "pro").await;

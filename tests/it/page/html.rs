@@ -61,7 +61,7 @@ fn compressed(text: &str) -> usize {
 
 /// What one view transfers, once it is compressed. The indicator is a part of somebody else's page.
 #[tokio::test]
-async fn a_view_is_small() {
+async fn a_page_view_transfers_little() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for n in 0..30 {
@@ -119,7 +119,7 @@ async fn the_page_loads_nothing_but_our_own_files_and_runs_nothing_inline() {
 }
 
 #[tokio::test]
-async fn the_widget_has_an_address_that_stays_and_one_that_is_kept() {
+async fn the_widget_has_a_stable_address_and_a_cacheable_one() {
     let stack = Stack::noon().await;
     let widget = stack.get("/scrip.js").await;
     assert_eq!(widget.headers["cache-control"], "public, max-age=300");
@@ -192,7 +192,7 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
 }
 
 #[tokio::test]
-async fn texts_of_callers_are_texts() {
+async fn texts_of_callers_are_escaped() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let evil = [
@@ -295,7 +295,7 @@ async fn without_a_session_the_page_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn ten_thousand_entries_are_a_page_at_a_time() {
+async fn ten_thousand_entries_are_shown_a_page_at_a_time() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (_, html) = page(&stack, "acme", "").await;

@@ -105,7 +105,7 @@ const SHOWN: [(&str, &str, &str, &str, bool); 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_every_state_it_keeps_its_place_and_says_what_the_account_is() {
+async fn in_every_state_it_keeps_its_place_and_shows_the_account() {
     let Some(mut browser) = Browser::start() else { return };
     let product = Product::start().await;
     let seeded = states::seed(&product.shop.stack.functions, Some(&product.shop.stripe)).await;
@@ -194,7 +194,7 @@ async fn it_offers_to_buy_only_where_its_page_says_how() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn its_colours_are_those_of_the_page_and_not_of_the_system() {
+async fn its_colours_follow_the_page_and_not_the_system() {
     let Some(mut browser) = Browser::start() else { return };
     let product = Product::start().await;
     product.shop.stack.open("acme", "free").await;
@@ -321,7 +321,7 @@ async fn it_starts_once_whether_its_token_is_a_property_or_an_attribute() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_change_for_the_page_is_told_once_across_sessions_too() {
+async fn each_change_is_reported_once_even_across_sessions() {
     let Some(mut browser) = Browser::start() else { return };
     let product = Product::start().await;
     let stack = &product.shop.stack;

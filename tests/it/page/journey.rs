@@ -173,7 +173,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
 
 /// What the page makes of each state of a checkout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_page_tells_what_becomes_of_a_payment() {
+async fn the_page_reports_each_state_of_a_payment() {
     use crate::support::PRODUCT;
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(None, &[PRODUCT]).await;

@@ -51,7 +51,7 @@ async fn assert_told(shop: &Shop, expected: &[[&str; 3]]) {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_disputed_and_won_is_told_as_that() {
+async fn a_won_dispute_is_shown_as_one() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
@@ -80,7 +80,7 @@ async fn a_payment_that_is_disputed_and_won_is_told_as_that() {
 }
 
 #[tokio::test]
-async fn a_refund_and_the_next_pack_that_repays_it_are_told_as_that() {
+async fn a_refund_and_the_pack_that_repays_it_are_shown_as_such() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
@@ -100,7 +100,7 @@ async fn a_refund_and_the_next_pack_that_repays_it_are_told_as_that() {
 }
 
 #[tokio::test]
-async fn what_time_does_is_told_by_name_and_row_by_row() {
+async fn each_change_by_time_is_a_row_with_its_name() {
     let shop = Shop::at("2026-11-18T12:00:00Z").await;
     let stack = &shop.stack;
     stack.open("acme", "pro").await;
@@ -149,7 +149,7 @@ async fn weekly_credits_expire_and_are_renewed_in_two_rows_that_add_up() {
 /// What says nothing to a customer is in no form of the listing and in no filter, and what is there
 /// sums to the balance; who works for the company sees all of it.
 #[tokio::test]
-async fn a_customer_lists_what_changes_something_and_it_sums_to_the_balance() {
+async fn a_customers_rows_sum_to_the_balance() {
     let shop = Shop::noon().await;
     let stack = &shop.stack;
     stack.open("acme", "free").await;
@@ -206,7 +206,7 @@ async fn a_customer_lists_what_changes_something_and_it_sums_to_the_balance() {
 
 /// "To" is of what is shown, and days are those of UTC.
 #[tokio::test]
-async fn the_filter_by_days_shows_its_last_day() {
+async fn the_filter_by_days_includes_its_last_day() {
     let shop = Shop::at("2026-11-18T23:59:00Z").await;
     shop.stack.open("acme", "free").await;
     for (at, key) in [("2026-11-19T23:59:00Z", "late"), ("2026-11-20T00:00:00Z", "next")] {
@@ -228,7 +228,7 @@ async fn the_filter_by_days_shows_its_last_day() {
 }
 
 #[tokio::test]
-async fn a_pack_ends_with_a_day_in_utc_as_it_was_shown() {
+async fn a_pack_expires_at_the_end_of_the_utc_day_shown() {
     for now in ["2026-11-18T00:00:00Z", "2026-11-18T12:00:00Z", "2026-11-18T23:59:00Z"] {
         let shop = Shop::at(now).await;
         shop.stack.open("acme", "free").await;
@@ -247,7 +247,7 @@ async fn a_pack_ends_with_a_day_in_utc_as_it_was_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rows_are_readable_and_their_details_stay_open_when_others_come() {
+async fn open_row_details_stay_open_when_new_rows_arrive() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some("2026-11-20T12:00:00Z"), &[PRODUCT]).await;
     shop.stack.open("acme", "free").await;

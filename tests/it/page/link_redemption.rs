@@ -37,7 +37,7 @@ async fn a_link_is_opened_read_and_left_without_scripts() {
 
 /// A page elsewhere fetches a link ahead, sends the forms of the door, and frames it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_foreign_page_opens_nothing_closes_nothing_and_uses_up_no_link() {
+async fn a_foreign_page_opens_closes_and_redeems_nothing() {
     let Some(mut browser) = Browser::start() else { return };
     let (html, page) = tokio::sync::watch::channel(String::new());
     let evil = product_of(page).await;
@@ -83,7 +83,7 @@ async fn a_foreign_page_opens_nothing_closes_nothing_and_uses_up_no_link() {
 
 /// The cookie is of the account that was opened last; the page that is still there is of the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_shows_and_buys_nothing_for_the_account_of_another_tab() {
+async fn a_stale_tab_shows_and_buys_nothing_for_another_tabs_account() {
     let Some(mut browser) = Browser::start() else { return };
     let (stack, stripe, base) = Stack::served(None, &[]).await;
     stack.open("acme", "free").await;

@@ -35,7 +35,7 @@ const SHOWN: [(&str, &str, [&str; 6]); 2] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_browser_in_any_zone_reads_days_of_utc_and_instants_of_its_own() {
+async fn any_browser_shows_days_in_utc_and_instants_in_its_own_zone() {
     let Some(mut browser) = Browser::start() else { return };
     for (zone, language, shown) in SHOWN {
         let (stack, _, base) = Stack::served(Some("2026-11-22T23:35:00Z"), &[]).await;

@@ -32,7 +32,7 @@ fn whole(until: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn who_comes_back_to_a_plan_goes_on_with_the_period_that_runs() {
+async fn returning_to_a_plan_continues_the_running_period() {
     let stack = Stack::at("2026-11-10T09:00:00Z").await;
     stack.open("acme", "pro").await;
     assert_eq!(stack.debit("acme", "spent", "2000").await.status, 201);
@@ -57,7 +57,7 @@ async fn a_plan_begins_on_its_own_day_and_not_on_the_accounts() {
 }
 
 #[tokio::test]
-async fn a_plan_that_was_canceled_begins_anew_and_one_that_was_late_keeps_its_day() {
+async fn a_canceled_plan_begins_again_and_a_late_one_keeps_its_day() {
     let stack = Stack::at("2026-11-01T09:00:00Z").await;
     stack.open("acme", "pro").await;
     put(&stack, "2026-11-20T09:00:00Z", r#"{"plan":"pro","status":"past_due"}"#).await;
@@ -70,7 +70,7 @@ async fn a_plan_that_was_canceled_begins_anew_and_one_that_was_late_keeps_its_da
 }
 
 #[tokio::test]
-async fn another_anchor_moves_the_renewal_and_grants_nothing() {
+async fn a_new_anchor_moves_the_renewal_and_grants_nothing() {
     let stack = Stack::at("2026-11-01T09:00:00Z").await;
     stack.open("acme", "pro").await;
     put(&stack, "2026-11-08T09:00:00Z", r#"{"plan":"pro","anchor":"2026-10-20"}"#).await;
@@ -82,7 +82,7 @@ async fn another_anchor_moves_the_renewal_and_grants_nothing() {
 }
 
 #[tokio::test]
-async fn a_cycle_that_was_paid_for_anew_begins_today() {
+async fn a_cycle_paid_for_again_begins_today() {
     let stack = Stack::at("2026-11-01T09:00:00Z").await;
     stack.open("acme", "pro").await;
     assert_eq!(stack.debit("acme", "spent", "2000").await.status, 201);
@@ -103,7 +103,7 @@ async fn a_cycle_that_was_paid_for_anew_begins_today() {
 
 /// The plan period that is over is not the week: what was spent in it is not counted any more.
 #[tokio::test]
-async fn counting_begins_anew_when_the_period_that_was_counted_ends() {
+async fn counting_restarts_when_the_counted_period_ends() {
     let stack = Stack::at("2026-10-19T09:00:00Z").await;
     stack.open("acme", "pro").await;
     put(&stack, "2026-11-10T09:00:00Z", r#"{"plan":"free"}"#).await;
@@ -124,7 +124,7 @@ async fn counting_begins_anew_when_the_period_that_was_counted_ends() {
 }
 
 #[tokio::test]
-async fn an_anchor_that_ends_the_period_now_begins_to_count_anew() {
+async fn an_anchor_that_ends_the_period_now_resets_the_count() {
     let stack = Stack::at("2027-01-01T09:00:00Z").await;
     stack.open("acme", "pro").await;
     assert_eq!(stack.debit("acme", "spent", "100").await.status, 201);
@@ -136,7 +136,7 @@ async fn an_anchor_that_ends_the_period_now_begins_to_count_anew() {
 }
 
 #[tokio::test]
-async fn an_anchor_to_come_is_refused_whether_or_not_a_period_runs() {
+async fn a_future_anchor_is_refused_with_or_without_a_running_period() {
     let stack = Stack::at("2026-11-01T09:00:00Z").await;
     let body = r#"{"plan":"pro","anchor":"2026-11-02"}"#;
     for opened in [false, true] {
@@ -149,7 +149,7 @@ async fn an_anchor_to_come_is_refused_whether_or_not_a_period_runs() {
 }
 
 #[tokio::test]
-async fn what_is_so_already_is_answered_by_the_entry_that_made_it_so() {
+async fn an_unchanged_plan_is_answered_with_the_entry_that_set_it() {
     let stack = Stack::at("2026-11-01T09:00:00Z").await;
     let opened = stack.open("acme", "pro").await;
     let again = put(&stack, "2026-11-08T09:00:00Z", r#"{"plan":"pro","status":"active"}"#).await;
@@ -277,7 +277,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn every_period_that_begins_is_granted_once_and_whole(
+    fn every_period_is_granted_once_and_in_full(
         steps in prop::collection::vec(step(), 1..12),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -290,7 +290,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn an_anchor_that_is_moved_every_day_grants_no_more_than_the_months() {
+async fn an_anchor_moved_daily_grants_no_more_than_the_months() {
     let stack = Stack::at("2026-11-01T12:00:00Z").await;
     stack.open("acme", "pro").await;
     let start = stack.clock.now();

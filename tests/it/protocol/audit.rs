@@ -79,7 +79,7 @@ fn named(found: &[Difference]) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn an_account_that_lived_through_everything_is_whole_and_nothing_is_written() {
+async fn an_audit_of_a_sound_account_finds_and_writes_nothing() {
     let shop = story().await;
     shop.stack.wire.take_costs();
     assert_eq!(audited(&shop).await, []);
@@ -132,7 +132,7 @@ const MICRO: Credits = Credits::from_micro(1);
 
 /// One micro-credit more, or one step further, in one place of one item: what the audit calls it.
 #[tokio::test]
-async fn one_micro_credit_anywhere_is_found_and_named() {
+async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
     let shop = story().await;
     let (stack, names) = (&shop.stack, local::tables::names());
     let whole = item(stack, &names.accounts, "acme", None).await;
@@ -243,7 +243,7 @@ async fn one_micro_credit_anywhere_is_found_and_named() {
 
 /// What follows from the entries is reckoned again, and nobody is locked out for it.
 #[tokio::test]
-async fn consumption_that_is_off_is_put_right_and_freezes_nobody() {
+async fn wrong_consumption_is_corrected_and_freezes_nobody() {
     let shop = story().await;
     let (stack, names) = (&shop.stack, local::tables::names());
     let whole = item(stack, &names.accounts, "acme", None).await;
@@ -261,7 +261,7 @@ async fn consumption_that_is_off_is_put_right_and_freezes_nobody() {
 
 /// Callers, pages and tallies go on while the audit reads, and it finds nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_audit_while_debits_go_on_finds_nothing() {
+async fn an_audit_during_debits_finds_nothing() {
     let stack = Stack::streamed().await;
     stack.open("acme", "pro").await;
     let busy = stack.clone();

@@ -18,7 +18,7 @@ async fn read(client: &Client) -> Item {
 }
 
 #[tokio::test]
-async fn a_broken_account_is_named_and_left_as_it_is() {
+async fn a_broken_account_is_named_and_left_unchanged() {
     let number = |n: &str| AttributeValue::N(n.to_owned());
     let bytes = |bytes: &[u8]| AttributeValue::B(Blob::new(bytes));
     for (attribute, value) in [

@@ -41,7 +41,7 @@ fn each(stack: &Stack) -> f64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_hundred_a_second_pay_by_the_weight_of_the_labels() {
+async fn two_hundred_debits_a_second_pay_by_label_size() {
     for (labels, most) in LABELS.into_iter().zip([1.2, 1.6, 2.5]) {
         let stack = stack().await;
         let mut random = StdRng::seed_from_u64(21);
@@ -82,7 +82,7 @@ async fn callers(count: usize, labels: Labels) -> (f64, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn eight_callers_pay_by_the_weight_of_the_labels() {
+async fn eight_callers_pay_by_label_size() {
     for (labels, most) in LABELS.into_iter().zip([1.4, 3.0, 4.5]) {
         let (each, unknown) = callers(8, labels).await;
         assert!(each <= most && unknown == 0, "{labels:?}: {each}, {unknown} unknown");

@@ -95,7 +95,7 @@ fn next_start(anchor: i64, last: i64) -> i64 {
 }
 
 #[test]
-fn every_week_up_to_2100_is_one_and_every_plan_is_renewed_on_its_day() {
+fn weeks_and_plan_renewals_are_correct_up_to_2100() {
     let weeks = weeks_hold(|now| week(now).start.ms()).expect("each week is one");
     let months = months_hold(next_start).expect("each period begins on its day");
     println!("{weeks} weeks, {months} plan periods");

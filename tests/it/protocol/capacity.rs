@@ -148,7 +148,7 @@ async fn a_debit_costs_at_most_1_13_write_units_and_no_read() {
 
 /// What a debit weighs decides what it costs.
 #[tokio::test]
-async fn one_caller_pays_by_the_weight_of_the_labels() {
+async fn one_caller_pays_by_label_size() {
     let gates = [(ACCOUNT, [1.13, 1.3, 1.7]), ("acme", [1.13, 1.25, 1.6])];
     for (account, most) in gates {
         for (labels, most) in LABELS.into_iter().zip(most) {
@@ -170,7 +170,7 @@ async fn one_caller_pays_by_the_weight_of_the_labels() {
 }
 
 #[tokio::test]
-async fn a_batch_of_24_costs_by_the_weight_of_the_labels() {
+async fn a_batch_of_24_costs_by_label_size() {
     let gates = [(ACCOUNT, [0.21, 0.35, 0.6]), ("acme", [0.13, 0.35, 0.6])];
     for (account, most) in gates {
         for (labels, most) in LABELS.into_iter().zip(most) {
@@ -208,7 +208,7 @@ async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
 
 /// A page is due by a level: whoever should have written it may have died.
 #[tokio::test(start_paused = true)]
-async fn a_page_that_nobody_wrote_is_written_by_a_later_caller() {
+async fn a_segment_nobody_archived_is_archived_by_a_later_caller() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     let body = unpaged(&stack, (0, 0), 20).await;
     // Of 32 entries, the second sixteenth is the next.
@@ -221,7 +221,7 @@ async fn a_page_that_nobody_wrote_is_written_by_a_later_caller() {
 
 /// A page was written, and its writer died or could not let the account forget its entries.
 #[tokio::test(start_paused = true)]
-async fn a_page_that_was_left_behind_is_in_no_batchs_way() {
+async fn a_leftover_segment_does_not_block_a_batch() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     plain(&stack).await;
     // Of each batch's two updates the second is the trim; of the second one there is no page either.
@@ -242,7 +242,7 @@ async fn a_page_that_was_left_behind_is_in_no_batchs_way() {
 
 /// The SDK sends a page again whose reply was lost: it is there, and it is ours.
 #[tokio::test(start_paused = true)]
-async fn a_page_whose_reply_was_lost_leaves_the_account_all_the_same() {
+async fn a_segment_whose_reply_is_lost_still_leaves_the_account() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     let body = unpaged(&stack, (0, 0), 15).await;
     stack.wire.set_policy(|operation, nth| match (operation, nth) {
@@ -258,7 +258,7 @@ async fn a_page_whose_reply_was_lost_leaves_the_account_all_the_same() {
 
 /// Of a list that is full as much leaves as a batch needs, in one page.
 #[tokio::test(start_paused = true)]
-async fn a_batch_of_24_finds_room_in_a_full_list_by_one_page() {
+async fn a_batch_of_24_archives_one_segment_of_a_full_list() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     unpaged(&stack, (64, 64), CAPACITY).await;
     batch(&stack, "acme", labelled((64, 64))).await;
@@ -270,7 +270,7 @@ async fn a_batch_of_24_finds_room_in_a_full_list_by_one_page() {
 /// The share of debits that looked their id up, and what they cost, when 100 a second come in by
 /// ids that are up to 50 ms old.
 #[tokio::test]
-async fn a_hundred_a_second_with_ids_of_different_age() {
+async fn a_hundred_debits_a_second_look_up_no_id_up_to_50_ms_old() {
     let stack = Stack::ticking().await;
     typical(&stack).await;
     stack.wire.take_costs();
@@ -288,7 +288,7 @@ async fn a_hundred_a_second_with_ids_of_different_age() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn thirty_two_callers_with_ids_of_different_age() {
+async fn thirty_two_callers_with_ids_of_mixed_age_are_all_answered() {
     let stack = Stack::noon().await;
     typical(&stack).await;
     stack.wire.take_costs();

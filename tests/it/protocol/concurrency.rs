@@ -18,7 +18,7 @@ fn count(answers: &[Answer], status: u16) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_of_a_hundred_and_fifty_pass() {
+async fn credits_for_100_of_150_concurrent_debits_let_100_pass() {
     for named in [false, true] {
         let stack = stack_with("100").await;
         let answers = at_once(150, |n| {
@@ -57,7 +57,7 @@ async fn one_id_sent_sixty_four_times_at_once_is_one_entry() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn grants_and_debits_at_once_lose_nothing() {
+async fn concurrent_grants_and_debits_lose_nothing() {
     let stack = stack_with("1000").await;
     let answers = at_once(64, |n| {
         let stack = stack.clone();

@@ -27,7 +27,7 @@ async fn publish(stack: &Stack, changes: &[(&str, &str)]) {
 }
 
 #[test]
-fn what_is_in_force_stays_and_a_date_is_a_monday_an_hour_ahead() {
+fn values_in_force_stay_and_a_date_is_a_monday_an_hour_ahead() {
     let current = Catalog::parse(Catalog::DEFAULT).expect("the default");
     let from = |day: &str| {
         format!(r#"weekly = [{{ credits = "25" }}, {{ from = "{day}", credits = "50" }}]"#)
@@ -148,7 +148,7 @@ async fn a_monday_that_brings_nothing_is_not_in_the_ledger() {
 
 /// What is not known well enough settles nobody.
 #[tokio::test]
-async fn without_the_catalog_for_half_an_hour_no_account_is_settled() {
+async fn without_the_catalog_for_half_an_hour_no_account_advances() {
     let stack = Stack::at("2026-11-22T23:00:00Z").await;
     stack.open("acme", "free").await;
     // The catalog is read by itself, the account by what refuses to be written.
@@ -193,7 +193,7 @@ fn opened(catalog: &Catalog) -> Account {
 
 proptest! {
     #[test]
-    fn settling_late_by_the_newest_catalog_is_settling_punctually_by_each(
+    fn one_late_advance_equals_timely_advances_by_each_catalog(
         changes in prop::collection::vec((1..6_i64, 0..3_i64, 0..3_i64), 1..6),
         looks in prop::collection::vec(1..700_i64, 1..40),
     ) {

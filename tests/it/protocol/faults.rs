@@ -58,7 +58,7 @@ async fn no_credit_is_off_when_replies_are_lost() {
 
 /// How far our clock is from DynamoDB's is read off each answer, and concerns that call alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_stamped_too_far_off_is_unknown_and_no_other_is() {
+async fn an_answer_with_too_much_clock_skew_is_unknown_and_no_other() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "1000").await;
@@ -98,7 +98,7 @@ async fn an_answer_stamped_too_far_off_is_unknown_and_no_other_is() {
 }
 
 #[tokio::test]
-async fn one_call_whose_replies_are_all_lost_is_settled_by_its_id() {
+async fn one_call_with_all_replies_lost_is_resolved_by_its_id() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     for key in [stack.id(0).to_string(), "name".to_owned()] {

@@ -18,7 +18,7 @@ use crate::support::{Answer, Stack, ledger, request};
 const KEY: &str = "cancel-acme-2026-12";
 
 #[tokio::test]
-async fn a_key_of_one_kind_of_caller_changes_no_answer_of_another() {
+async fn a_key_of_one_kind_of_caller_changes_no_answer_to_another() {
     // What each of them does with the key.
     type Ask = fn(&Shop) -> std::pin::Pin<Box<dyn Future<Output = Answer> + '_>>;
     let asks: [(&str, Ask); 3] = [
@@ -54,7 +54,7 @@ async fn a_key_of_one_kind_of_caller_changes_no_answer_of_another() {
 }
 
 #[tokio::test]
-async fn nobody_can_take_the_key_of_repair() {
+async fn no_caller_can_use_the_key_of_repair() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "pro").await;
     let seq = 1;
@@ -76,7 +76,7 @@ async fn nobody_can_take_the_key_of_repair() {
 }
 
 #[tokio::test]
-async fn every_id_that_a_ledger_shows_and_no_caller_chose_is_a_new_key() {
+async fn a_ledgers_id_that_no_caller_chose_works_as_a_new_key() {
     let shop = Shop::at("2026-11-22T23:59:00Z").await;
     let stack = &shop.stack;
     stack.open("acme", "free").await;
@@ -154,7 +154,7 @@ async fn a_key_in_another_spelling_is_the_same_key() {
 /// One key, from far ahead of every clock until it is five minutes old, through two handlers whose
 /// clocks are as far apart as they may be.
 #[tokio::test(start_paused = true)]
-async fn a_key_that_lies_ahead_is_charged_once_however_often_it_is_sent() {
+async fn a_key_from_the_future_sent_repeatedly_is_charged_once() {
     for lead_s in [4, 6, 9, 14, 60] {
         let stack = Stack::paced("2026-11-18T12:00:00Z").await;
         stack.open("acme", "pro").await;
@@ -192,7 +192,7 @@ fn apart(stack: &Stack, ms: i64) -> Clock {
 /// One handler waits for a key that the other, whose clock is as far behind as it may be, is asked for
 /// meanwhile: that nothing happened cannot be said.
 #[tokio::test(start_paused = true)]
-async fn a_key_that_one_handler_waits_for_is_refused_by_none() {
+async fn a_key_that_one_handler_waits_for_is_refused_by_no_other() {
     for lead_ms in [11_000, 13_000, 14_999] {
         let stack = Stack::paced("2026-11-18T12:00:00Z").await;
         stack.open("acme", "pro").await;
@@ -213,7 +213,7 @@ async fn a_key_that_one_handler_waits_for_is_refused_by_none() {
 /// A handler whose clock has fallen behind does not say that nothing happened: it finds what another has
 /// applied, or that it cannot tell.
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_is_a_minute_behind_refuses_no_key() {
+async fn a_handler_a_minute_behind_refuses_no_key() {
     let stack = Stack::paced("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
     let behind_ms = Arc::new(AtomicI64::new(0));
@@ -229,7 +229,7 @@ async fn a_handler_that_is_a_minute_behind_refuses_no_key() {
 
 /// However many of a batch lie ahead, they are waited for once.
 #[tokio::test(start_paused = true)]
-async fn a_batch_waits_once_for_all_of_it() {
+async fn a_batch_of_ids_that_lie_ahead_waits_once() {
     let stack = Stack::paced("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
     let debits: Vec<Value> = (0..24)
@@ -243,7 +243,7 @@ async fn a_batch_waits_once_for_all_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn up_to_10_s_ahead_it_is_waited_up_to_20_s_unknown_and_beyond_that_refused() {
+async fn keys_ahead_wait_up_to_10_s_are_unknown_up_to_20_s_then_refused() {
     let stack = Stack::paced("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
     for (lead_ms, status, waited_ms) in [

@@ -106,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn burning_in_parts_is_burning_at_once(
+    fn burning_in_parts_equals_burning_at_once(
         grants in prop::collection::vec(grant(), 1..8),
         parts in prop::collection::vec(0..100_i64, 1..6),
     ) {
@@ -122,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn a_settle_weeks_late_does_what_punctual_ones_would_have_done(
+    fn an_advance_weeks_late_equals_timely_ones(
         account in account(),
         mut stops in prop::collection::vec(instant(120), 1..12),
     ) {
@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn settle_never_loses_a_credit_that_does_not_expire(
+    fn an_advance_never_loses_a_credit_that_does_not_expire(
         account in account(),
         now in instant(400),
     ) {
@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn what_settle_tells_is_what_it_did(account in account(), now in instant(120)) {
+    fn an_advance_reports_what_it_did(account in account(), now in instant(120)) {
         let catalog = catalog();
         let told = settle::settle(&account, &catalog, now).expect("a sound account");
         let entry = told.entry(&account, &catalog, now);
@@ -212,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_packed_is_read_back(entry in entry(), account in account(), grant in grant()) {
+    fn packed_records_are_read_back_unchanged(entry in entry(), account in account(), grant in grant()) {
         prop_assert_eq!(packed::read_entry(entry.id, &packed::entry(&entry)), Ok(entry.clone()));
         let two = vec![entry.clone(), entry];
         prop_assert_eq!(packed::read_entries(&packed::entries(&two)), Ok(two));

@@ -125,7 +125,7 @@ fn whole(credits: i64) -> Credits {
 }
 
 #[tokio::test]
-async fn many_accounts_over_a_monday() {
+async fn many_accounts_advance_exactly_over_a_monday() {
     let accounts = usize::try_from(ACCOUNTS.get()).expect("it fits into memory");
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     fill(&stack, accounts).await;
@@ -190,7 +190,7 @@ async fn many_accounts_over_a_monday() {
 
 /// Each write is refused four times first, more often than the SDK tries by itself.
 #[tokio::test(start_paused = true)]
-async fn an_account_that_is_throttled_or_in_conflict_is_not_left_out() {
+async fn a_throttled_or_conflicting_account_is_not_skipped() {
     for fault in [Fault::Throttle, Fault::Conflict, Fault::LoseReply] {
         let stack = Stack::at("2026-11-18T12:00:00Z").await;
         for n in 0..5 {
@@ -269,7 +269,7 @@ fn clocks_ten_seconds_apart_recharge_once() {
 }
 
 #[tokio::test]
-async fn what_expires_soon_is_announced_once_a_day_under_one_id() {
+async fn credits_expiring_soon_are_announced_once_a_day_under_one_id() {
     let stack = Stack::streamed().await;
     stack.open("acme", "free").await;
     for (key, expires) in [
@@ -301,7 +301,7 @@ async fn what_expires_soon_is_announced_once_a_day_under_one_id() {
 }
 
 #[tokio::test]
-async fn what_is_no_schedule_and_no_part_is_refused() {
+async fn an_invalid_schedule_or_part_is_refused() {
     let stack = Stack::noon().await;
     let surroundings = stack.mappings.recharge();
     let left = Duration::from_secs(5);

@@ -72,7 +72,7 @@ async fn plan_credits_come_on_the_plans_day_and_clamp_to_short_months() {
 }
 
 #[tokio::test]
-async fn an_account_that_slept_for_years_wakes_up_exact() {
+async fn an_account_idle_for_years_has_the_exact_balance() {
     let stack = Stack::at("2026-11-20T10:00:00Z").await;
     stack.open("open", "free").await;
     stack.grant_until("open", "gift", "40", "2027-06-01T00:00:00Z").await;

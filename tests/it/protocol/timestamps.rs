@@ -85,7 +85,7 @@ impl HttpConnector for Late {
 /// Each write is stamped after everything that was read for it: so an entry is never later than the one
 /// call by which it arrives, and a look-up never stops before it.
 #[tokio::test(start_paused = true)]
-async fn on_a_wire_that_answers_after_4_9_s_every_stamp_is_as_old_as_one_call() {
+async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
     let stack = Stack::paced("2026-11-22T23:55:00Z").await;
     stack.open("acme", "pro").await;
     let late = Late {

@@ -181,7 +181,7 @@ async fn play(shop: Shop, accounts: Items, filed: Items, sent: Vec<Sent>) -> Tol
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_tear_is_named_and_repaired_or_parked_and_nothing_is_charged_twice() {
+async fn every_torn_pair_is_repaired_and_nothing_is_charged_twice() {
     let (shop, moments, sent) = story().await;
     let every = usize::try_from(PAIRS.get()).expect("a small number");
     let mut playing: JoinSet<((usize, usize), Told)> = JoinSet::new();

@@ -132,7 +132,7 @@ fn packages_point_one_way() {
 }
 
 #[test]
-fn no_files_of_a_package_stand_in_a_circle() {
+fn the_files_of_a_package_form_no_cycle() {
     let mut circles = Vec::new();
     let folders = members().into_iter().map(|member| format!("{member}/src"));
     for folder in folders.chain(["tests/it".to_owned()]) {
@@ -229,7 +229,7 @@ fn nothing_local_is_deployed() {
 const MOST_LINES: usize = 400;
 
 #[test]
-fn files_are_about_one_thing_and_lines_are_short() {
+fn files_have_at_most_400_lines_and_lines_100_columns() {
     for folder in members() {
         for (name, code) in sources(&folder) {
             let text = std::fs::read_to_string(root().join(&name)).expect("a source");

@@ -297,7 +297,7 @@ fn quoted(rest: &str) -> Option<usize> {
 }
 
 #[test]
-fn a_circle_is_found_whatever_way_a_name_takes() {
+fn a_dependency_cycle_is_found_by_whatever_path() {
     let package = |files: &[(&str, &str)]| -> Vec<(String, String)> {
         files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect()
     };

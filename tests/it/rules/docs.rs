@@ -83,7 +83,7 @@ fn assert_same_shape(shown: &Value, answered: &Value, at: &str) {
 /// The commands of the README, by a shell, as they are but for the address, against a stack that
 /// was seeded as `cargo run` does: each is answered, and with what is printed below it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_commands_of_the_readme_do_what_it_says() {
+async fn the_readmes_commands_print_what_it_shows() {
     if !["bash", "curl", "sed"].into_iter().all(there_is) {
         return;
     }
@@ -122,7 +122,7 @@ async fn the_commands_of_the_readme_do_what_it_says() {
 
 /// What is to be run on a real AWS account, on the local stack: what it asks for there is answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_smoke_test_of_a_deployed_stack_passes_on_the_local_one() {
+async fn the_smoke_test_passes_on_the_local_stack() {
     if !there_is("python3") {
         return;
     }
@@ -136,7 +136,7 @@ async fn the_smoke_test_of_a_deployed_stack_passes_on_the_local_one() {
 }
 
 #[test]
-fn each_alarm_has_its_section_in_the_runbook_and_the_other_way_round() {
+fn each_alarm_has_a_runbook_section_and_each_section_an_alarm() {
     let template = include_str!("../../../template.yaml");
     let template: Value = serde_saphyr::from_str(template).expect("template.yaml is YAML");
     let resources = template["Resources"].as_object().expect("resources").iter();
@@ -156,7 +156,7 @@ fn each_alarm_has_its_section_in_the_runbook_and_the_other_way_round() {
 /// Each name in SECURITY.md is a test: a function of that name, with the attribute, in the file of
 /// that path.
 #[test]
-fn the_tests_that_security_names_are_there() {
+fn the_tests_that_security_names_exist() {
     let named = Regex::new(r"`((?:[a-z_]+::)+[a-z_0-9]+)`").expect("a pattern");
     let lines = include_str!("../../../SECURITY.md").lines();
     let risks: Vec<&str> = lines.filter(|line| line.starts_with("| API")).collect();

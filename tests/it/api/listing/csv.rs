@@ -50,7 +50,7 @@ async fn the_csv_says_what_the_json_says() {
 }
 
 #[tokio::test]
-async fn no_cell_of_a_caller_is_a_formula() {
+async fn a_callers_text_in_a_cell_is_never_a_formula() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let body = json!({
@@ -82,7 +82,7 @@ async fn no_cell_of_a_caller_is_a_formula() {
 /// What a spreadsheet begins a cell with: after a `;` too, where numbers have a comma, and whatever
 /// stands before it without being seen.
 #[tokio::test]
-async fn no_part_of_a_cell_is_a_formula_in_any_country() {
+async fn no_part_of_a_cell_is_a_formula_in_any_locale() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let cases = [
@@ -117,7 +117,7 @@ async fn no_part_of_a_cell_is_a_formula_in_any_country() {
 }
 
 #[tokio::test]
-async fn csv_comes_to_whom_asks_for_it() {
+async fn csv_is_sent_to_those_who_ask_for_it() {
     const CSV: &str = "text/csv; charset=utf-8";
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;

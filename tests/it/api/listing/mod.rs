@@ -60,7 +60,7 @@ async fn stage() -> Stack {
 }
 
 #[tokio::test]
-async fn a_filter_lists_every_entry_that_fits_once() {
+async fn a_filter_lists_every_matching_entry_once() {
     let stack = stage().await;
     let whole = read(&stack, "", 200).await;
     let at = |n: usize| whole[n]["at"].as_str().expect("a time").to_owned();
@@ -118,7 +118,7 @@ async fn every_kind_of_the_contract_is_a_filter() {
 
 /// What time leaves out is not read.
 #[tokio::test]
-async fn a_listing_between_times_reads_less() {
+async fn a_listing_bounded_by_time_reads_less() {
     let stack = stage().await;
     let mut cost = Vec::new();
     for time in ["", "&from=2026-11-18T14:00:00Z", "&to=2026-11-18T12:30:00Z"] {
@@ -148,7 +148,7 @@ async fn a_rare_entry_of_a_long_ledger_is_found_in_bounded_steps() {
 }
 
 #[tokio::test]
-async fn a_pending_entry_is_listed_first_and_only_if_it_fits() {
+async fn a_pending_entry_is_listed_first_and_only_if_it_matches() {
     let stack = Stack::at("2026-11-20T10:00:00Z").await;
     stack.open("acme", "free").await;
     for n in 0..4 {

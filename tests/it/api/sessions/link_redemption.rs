@@ -15,7 +15,7 @@ fn html(answer: &Answer) -> &str {
 }
 
 #[tokio::test]
-async fn a_link_that_is_looked_at_still_works_and_works_once() {
+async fn a_link_that_was_previewed_still_works_once() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, _) = session(&stack, "acme").await;
@@ -57,7 +57,7 @@ async fn a_link_that_is_looked_at_still_works_and_works_once() {
 }
 
 #[tokio::test]
-async fn a_button_that_is_pressed_twice_opens_one_session() {
+async fn pressing_the_button_twice_opens_one_session() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, _) = session(&stack, "acme").await;
@@ -77,7 +77,7 @@ async fn a_button_that_is_pressed_twice_opens_one_session() {
 
 /// The reply to the write is lost, and the SDK writes again: that is not a second use.
 #[tokio::test]
-async fn a_link_whose_reply_was_lost_still_leads_to_the_page() {
+async fn a_link_whose_reply_is_lost_still_leads_to_the_page() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, _) = session(&stack, "acme").await;
@@ -94,7 +94,7 @@ async fn a_link_whose_reply_was_lost_still_leads_to_the_page() {
 }
 
 #[tokio::test]
-async fn a_link_used_by_many_at_once_opens_for_one() {
+async fn a_link_used_concurrently_redeems_once() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, _) = session(&stack, "acme").await;
@@ -108,7 +108,7 @@ async fn a_link_used_by_many_at_once_opens_for_one() {
 }
 
 #[tokio::test]
-async fn a_form_of_another_page_opens_nothing_and_closes_nothing() {
+async fn a_foreign_form_opens_and_closes_nothing() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, _) = session(&stack, "acme").await;
@@ -176,7 +176,7 @@ async fn a_page_of_another_session_reads_and_buys_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_of_another_account_asks_before_it_closes_the_one_that_is_open() {
+async fn a_link_to_another_account_asks_before_it_closes_the_open_one() {
     let stack = Stack::noon().await;
     for account in ["acme", "rival", "third"] {
         stack.open(account, "pro").await;
@@ -206,7 +206,7 @@ async fn a_link_of_another_account_asks_before_it_closes_the_one_that_is_open() 
 }
 
 #[tokio::test]
-async fn a_session_that_was_left_is_over_everywhere_and_the_widgets_lives_on() {
+async fn leaving_ends_a_session_everywhere_but_not_the_widgets() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (_, token) = session(&stack, "acme").await;
@@ -234,7 +234,7 @@ async fn a_session_that_was_left_is_over_everywhere_and_the_widgets_lives_on() {
 }
 
 #[tokio::test]
-async fn a_page_that_comes_too_late_is_led_back_to_where_it_came_from() {
+async fn an_expired_page_links_back_to_its_return_address() {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
     let visitor = stack.visitor("acme").await;

@@ -31,7 +31,7 @@ fn assert_no_session(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_session_ends_when_it_says() {
+async fn a_session_ends_at_its_stated_time() {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
     let (link, token) = session(&stack, "acme").await;
@@ -51,7 +51,7 @@ async fn a_session_ends_when_it_says() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_of_ours_is_refused_in_one_way() {
+async fn every_invalid_token_is_refused_in_one_way() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, token) = session(&stack, "acme").await;
@@ -128,7 +128,7 @@ async fn a_function_without_usable_keys_opens_nothing() {
 }
 
 #[tokio::test]
-async fn the_account_is_the_sessions_and_no_other() {
+async fn a_session_reaches_only_its_own_account() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     stack.open("rival", "free").await;
@@ -153,7 +153,7 @@ async fn the_account_is_the_sessions_and_no_other() {
 }
 
 #[test]
-fn a_token_says_what_it_was_signed_for_and_nothing_longer_than_an_hour() {
+fn a_token_is_valid_for_its_audience_and_an_hour_at_most() {
     let keys = Keys::parse(KEYS).expect("keys");
     let clock = LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
     let now = instant("2026-11-18T12:00:00Z");

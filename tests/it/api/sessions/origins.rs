@@ -9,7 +9,7 @@ use crate::support::door::Visitor;
 use crate::support::{PRODUCT, PUBLIC_URL, Stack, request};
 
 #[tokio::test]
-async fn a_page_elsewhere_asks_from_the_list_or_not_at_all() {
+async fn a_foreign_page_is_answered_only_from_a_listed_origin() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (_, token) = session(&stack, "acme").await;
@@ -64,7 +64,7 @@ async fn a_page_elsewhere_asks_from_the_list_or_not_at_all() {
 
 /// What `Call::customer` wants of a request that changes something.
 #[tokio::test]
-async fn a_change_by_cookie_comes_from_our_own_page() {
+async fn a_change_by_cookie_is_accepted_only_from_our_own_page() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let Visitor { cookie, session: id } = stack.visitor("acme").await;
@@ -108,7 +108,7 @@ async fn a_change_by_cookie_comes_from_our_own_page() {
 }
 
 #[tokio::test]
-async fn a_customer_goes_back_to_an_origin_of_the_list_only() {
+async fn a_customer_returns_only_to_a_listed_origin() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for (url, passes) in [

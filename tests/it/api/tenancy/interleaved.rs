@@ -144,7 +144,7 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn a_tenant_is_the_same_with_and_without_another() {
+async fn a_tenant_sees_the_same_with_and_without_another() {
     let mut alone = Vec::new();
     for who in [0, 1] {
         let mut pair = Pair::new().await;

@@ -15,7 +15,7 @@ use crate::support::request;
 use callers::{Case, NOTHING, ROLES, Role, Stage, TENANTS, body, routes, wants_session};
 
 #[tokio::test]
-async fn every_route_as_everybody_about_everything() {
+async fn every_route_hides_other_tenants_from_every_caller() {
     let mut cases = 0;
     let mut open = BTreeSet::new();
     for (route, iam) in routes() {
@@ -211,7 +211,7 @@ async fn elsewhere(route: &Route) -> usize {
 
 /// What is no request at all is nobody's.
 #[tokio::test]
-async fn a_session_in_the_wrong_place_is_none() {
+async fn a_token_in_the_wrong_place_is_ignored() {
     let stage = Stage::new().await;
     let token = Role::Buyer.headers("acme")[0].1.clone();
     let token = token.strip_prefix("Bearer ").expect("a token");

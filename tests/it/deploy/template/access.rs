@@ -280,7 +280,7 @@ pub(super) fn the_gateway_throttles(template: &Value) -> Complaints {
 }
 
 #[test]
-fn no_secret_is_in_the_settings() {
+fn the_settings_contain_no_secret() {
     assert_eq!(secret_in(include_str!("../../../../samconfig.toml")), None);
     assert_eq!(secret_in("whsec_abc").as_deref(), Some("whsec_ab"));
     assert_eq!(secret_in("k: 9f86d081884c7d659a2feaa0c55ad015a").as_deref(), Some("9f86d081"));
@@ -289,7 +289,7 @@ fn no_secret_is_in_the_settings() {
 
 /// What IAM does not close, the function closes: without a session or a signature there is nothing.
 #[tokio::test]
-async fn an_open_route_refuses_whoever_has_nothing_to_show() {
+async fn an_open_route_refuses_a_caller_without_credentials() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     for (route, _) in routes(Template::load().value()).iter().filter(|(_, open)| *open) {

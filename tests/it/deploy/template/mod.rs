@@ -37,7 +37,7 @@ const CHECKS: [(&str, Check); 16] = [
 ];
 
 #[test]
-fn the_template_is_as_it_must_be() {
+fn the_template_passes_every_check() {
     let template = Template::load();
     for (name, check) in CHECKS {
         assert_eq!(check(template.value()), Complaints::new(), "{name}");

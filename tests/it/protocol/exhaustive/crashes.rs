@@ -78,7 +78,7 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 #[test]
-fn a_crash_at_any_point_is_mended_by_sending_again() {
+fn a_crash_at_any_point_is_repaired_by_sending_again() {
     let (mut points, mut calls) = (0, 0);
     let scenarios = scenarios();
     for scenario in &scenarios {

@@ -11,7 +11,7 @@ use super::gate::Passage;
 use super::on_one_thread;
 
 #[test]
-fn a_call_that_arrives_within_its_life_is_harmless_and_one_that_outlives_it_is_caught() {
+fn a_call_within_its_lifetime_is_harmless_and_a_later_one_is_caught() {
     let in_time = on_one_thread(arrives_after(CALL.ms()));
     assert_eq!(in_time, Ok(()));
     let wrong = on_one_thread(arrives_after((WINDOW + MARGIN).ms() + 5_000));

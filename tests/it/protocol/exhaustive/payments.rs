@@ -119,7 +119,7 @@ async fn set_up(bench: &Bench, before: Before) -> String {
 }
 
 #[test]
-fn a_crash_of_the_webhook_at_any_point_is_mended_by_stripes_next_try() {
+fn a_webhook_crash_at_any_point_is_repaired_by_stripes_next_try() {
     let mut points = 0;
     for scenario in SCENARIOS {
         points += 2 * on_one_thread(crash_everywhere(scenario)) + 1;

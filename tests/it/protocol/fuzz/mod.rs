@@ -120,7 +120,7 @@ fn as_the_gateway_writes(mut event: Value, sent: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn events_of_the_gateway() {
+async fn mutated_gateway_events_are_handled_safely() {
     let all = samples(&[""]);
     let samples: Vec<Value> =
         all.into_iter().filter(|event| event.get("requestContext").is_some()).collect();
@@ -163,7 +163,7 @@ async fn events_of_the_gateway() {
 }
 
 #[tokio::test]
-async fn payloads_of_an_invoke() {
+async fn mutated_invoke_payloads_are_handled_safely() {
     let samples = samples(&["invoke-"]);
     let mut cases = Cases::of("payloads of an invoke");
     let mut on = stack().await;
@@ -184,7 +184,7 @@ async fn payloads_of_an_invoke() {
 }
 
 #[tokio::test]
-async fn records_of_a_stream() {
+async fn mutated_stream_records_are_handled_safely() {
     let mut samples = samples(&["relay-"]);
     let written = stack().await;
     for n in 0..40 {
@@ -218,7 +218,7 @@ async fn records_of_a_stream() {
 }
 
 #[tokio::test]
-async fn messages_of_the_queue() {
+async fn mutated_queue_messages_are_handled_safely() {
     let parts = recharge::Part::all(recharge::Task::Recharge, 3);
     let parts = parts.chain(recharge::Part::all(recharge::Task::Expiring, 1));
     let messages: Vec<Value> =
@@ -266,7 +266,7 @@ async fn stripe_events() -> Vec<Value> {
 /// Whatever Stripe signs is answered with 200, or it would send it for three days; and what it did
 /// not sign is refused and changes nothing.
 #[tokio::test]
-async fn bodies_of_the_webhook() {
+async fn mutated_webhook_bodies_are_handled_safely() {
     let samples = stripe_events().await;
     let texts: Vec<Vec<u8>> = samples.iter().map(|event| event.to_string().into_bytes()).collect();
     let mut cases = Cases::of("bodies of the webhook");

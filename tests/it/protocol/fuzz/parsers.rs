@@ -18,7 +18,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn keys_and_ids() {
+fn mutated_keys_and_ids_are_read_safely() {
     let samples = texts(&[
         "01a20132-08af-7fb3-8350-6bdcd05e3b83",
         "01JQZ3V9K4T8W2X7YB5M6N0ABC",
@@ -57,7 +57,7 @@ fn keys_and_ids() {
 }
 
 #[test]
-fn amounts_and_times() {
+fn mutated_amounts_and_times_are_read_safely() {
     let samples = texts(&[
         "0.5",
         "25",
@@ -83,7 +83,7 @@ fn amounts_and_times() {
 }
 
 #[test]
-fn cursors() {
+fn mutated_cursors_are_read_safely() {
     let [mine, other] = ["acme", "acm"].map(|name| name.parse::<AccountId>().expect("an id"));
     let mut cases = Cases::of("cursors");
     while let Some(mut mutator) = cases.next() {
@@ -105,7 +105,7 @@ fn cursors() {
 }
 
 #[test]
-fn catalogs() {
+fn mutated_catalogs_are_read_safely() {
     let samples = texts(&[Catalog::DEFAULT]);
     let mut cases = Cases::of("catalogs");
     while let Some(mut mutator) = cases.next() {
@@ -123,7 +123,7 @@ fn catalogs() {
 }
 
 #[test]
-fn tokens() {
+fn mutated_tokens_are_read_safely() {
     let keys = Keys::parse(KEYS).expect("keys");
     let now = instant("2026-11-18T12:00:00Z");
     let session = |(id, account): (u8, &str)| Session {
@@ -155,7 +155,7 @@ fn tokens() {
 }
 
 #[test]
-fn signatures() {
+fn mutated_signatures_are_read_safely() {
     let now = instant("2026-11-18T12:00:00Z");
     let secrets = ["whsec_new", "whsec_old"];
     let body = br#"{"id":"evt_1","object":"event","type":"charge.refunded"}"#.to_vec();
@@ -198,7 +198,7 @@ fn round<T: PartialEq + Debug>(
 }
 
 #[tokio::test]
-async fn packed_rows() {
+async fn mutated_packed_rows_are_read_safely() {
     let on = stack().await;
     for n in 0..30 {
         let body = format!(r#"{{"credits":"{n}.25","user":"ada","reference":"job {n}"}}"#);

@@ -58,7 +58,7 @@ enum Between {
 }
 
 #[tokio::test]
-async fn what_bought_credits_were_spent_for_comes_back_whatever_was_settled_in_between() {
+async fn refunded_bought_credits_come_back_whatever_advanced_between() {
     for between in [Between::Nothing, Between::AHoldLapses, Between::AGrantIsSpent] {
         let shop = Shop::at(SUNDAY).await;
         let stack = &shop.stack;
@@ -98,7 +98,7 @@ type Part = (&'static str, usize);
 
 /// Of the 15 that the other debit would have left of the week nothing is there after Monday.
 #[tokio::test]
-async fn refunds_of_several_debits_in_parts_and_in_any_order_come_to_the_same() {
+async fn partial_refunds_in_any_order_give_the_same_balance() {
     let (thirty, ten) = (("30", 0), ("10", 1));
     let scripts: [(&[Part], [&str; 3]); 5] = [
         (&[thirty], ["15", "", ""]),
@@ -122,7 +122,7 @@ async fn refunds_of_several_debits_in_parts_and_in_any_order_come_to_the_same() 
 }
 
 #[tokio::test]
-async fn what_a_hold_captured_is_refunded_like_a_debit() {
+async fn a_captured_hold_is_refunded_like_a_debit() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     let held = hold(&stack, "hold", r#"{"credits":"10"}"#).await;
@@ -145,7 +145,7 @@ async fn what_a_hold_captured_is_refunded_like_a_debit() {
 /// Where a Monday brings nothing, no settle is written by itself: then the refund writes one, to tell
 /// what was spent before the end of what comes back.
 #[tokio::test]
-async fn what_is_over_by_now_does_not_come_back_on_a_plan_without_weeks() {
+async fn expired_credits_do_not_come_back_on_a_plan_without_weeks() {
     let stack = Stack::at("2026-11-02T12:00:00Z").await;
     stack.open("acme", "pro").await;
     stack.grant_until("acme", "promo", "100", "2026-11-04T12:00:00Z").await;
@@ -163,7 +163,7 @@ async fn what_is_over_by_now_does_not_come_back_on_a_plan_without_weeks() {
 /// Handlers' clocks are seconds apart: one refunds what is not over yet by its own, after another has
 /// debited beyond that end.
 #[tokio::test]
-async fn stamps_out_of_order_about_an_end_leave_every_debit_refundable() {
+async fn out_of_order_timestamps_near_an_expiry_keep_debits_refundable() {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
     stack.grant_until("acme", "ends", "10", "2026-11-20T12:00:00Z").await;
@@ -180,7 +180,7 @@ async fn stamps_out_of_order_about_an_end_leave_every_debit_refundable() {
 
 /// A capture by a right clock of a hold by a fast one.
 #[tokio::test]
-async fn a_hold_that_was_captured_before_its_stamp_was_captured() {
+async fn a_hold_captured_before_its_own_timestamp_counts_as_captured() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     stack.set_clock("2026-11-18T12:00:02Z");
@@ -193,7 +193,7 @@ async fn a_hold_that_was_captured_before_its_stamp_was_captured() {
 
 /// A hold keeps what it has of a week that is over; once captured and refunded, it is over.
 #[tokio::test]
-async fn what_a_hold_kept_of_a_lapsed_grant_does_not_come_back() {
+async fn held_credits_of_an_expired_grant_do_not_come_back() {
     let stack = Stack::at("2026-11-22T23:59:00Z").await;
     stack.open("acme", "free").await;
     stack.grant("acme", "stays", "10").await;
@@ -206,7 +206,7 @@ async fn what_a_hold_kept_of_a_lapsed_grant_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn what_comes_back_while_something_is_owed_repays_it() {
+async fn refunded_credits_repay_an_open_debt() {
     for deed in ["release", "capture", "lapse", "refund"] {
         let shop = Shop::noon().await;
         let stack = &shop.stack;
@@ -249,7 +249,7 @@ async fn what_comes_back_while_something_is_owed_repays_it() {
 
 /// A pack that ended at noon repays no debt by what came ten minutes later, whoever looked.
 #[tokio::test]
-async fn what_happened_first_is_struck_first_whether_or_not_somebody_looked() {
+async fn changes_apply_in_time_order_whether_or_not_anyone_reads() {
     let mut ends = Vec::new();
     for looks in [false, true] {
         let shop = Shop::at("2026-11-18T11:00:00Z").await;
@@ -280,7 +280,7 @@ async fn what_happened_first_is_struck_first_whether_or_not_somebody_looked() {
 
 /// A balance is what the next settle will write: looked at twice, or settled in between, it is the same.
 #[tokio::test]
-async fn credits_that_become_free_of_a_hold_beside_new_ones_repay_at_once() {
+async fn released_and_new_credits_repay_debt_at_once() {
     let shop = Shop::at(SUNDAY).await;
     let stack = &shop.stack;
     stack.open("acme", "free").await;
@@ -298,7 +298,7 @@ async fn credits_that_become_free_of_a_hold_beside_new_ones_repay_at_once() {
 }
 
 #[tokio::test]
-async fn parts_of_a_hold_end_it_when_all_of_it_was_captured() {
+async fn partial_captures_end_a_hold_once_all_is_captured() {
     let stack = Stack::noon().await;
     let text = Catalog::DEFAULT.replace("per = 2", "per = 3\nrounding = \"up\"");
     let text = text.replace("version = 1", "version = 2");
@@ -323,7 +323,7 @@ async fn parts_of_a_hold_end_it_when_all_of_it_was_captured() {
 }
 
 #[tokio::test]
-async fn a_capture_of_nothing_ends_the_hold_and_is_an_entry() {
+async fn a_zero_capture_ends_the_hold_and_is_an_entry() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     let held = hold(&stack, "hold", r#"{"credits":"5"}"#).await;

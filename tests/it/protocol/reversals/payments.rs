@@ -47,7 +47,7 @@ async fn ends(shop: &Shop, available: &str, debt: &str) {
 }
 
 #[tokio::test]
-async fn what_was_spent_in_place_of_a_disputed_pack_comes_back_when_it_is_won() {
+async fn winning_a_dispute_returns_credits_spent_in_the_packs_place() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     shop.buy("acme", "b", "year").await;
@@ -63,7 +63,7 @@ async fn what_was_spent_in_place_of_a_disputed_pack_comes_back_when_it_is_won() 
 }
 
 #[tokio::test]
-async fn what_repaid_a_debt_comes_back_as_the_grant_that_it_was() {
+async fn credits_that_repaid_a_debt_come_back_as_their_own_grant() {
     // The first pack is over or not when its dispute is won: its credits were all spent.
     for won in ["2027-01-20T12:00:00Z", "2027-02-20T12:00:00Z"] {
         let shop = shop().await;
@@ -86,7 +86,7 @@ async fn what_repaid_a_debt_comes_back_as_the_grant_that_it_was() {
 }
 
 #[tokio::test]
-async fn a_waiver_gives_nothing_when_what_it_waived_is_owed_no_more() {
+async fn a_waiver_of_a_debt_no_longer_owed_gives_nothing() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let debit = spend(&shop.stack, "all", "300").await;
@@ -108,7 +108,7 @@ async fn a_waiver_gives_nothing_when_what_it_waived_is_owed_no_more() {
 }
 
 #[tokio::test]
-async fn what_was_waived_of_a_debt_does_not_come_back_and_what_repaid_it_does() {
+async fn repayments_of_a_debt_come_back_and_waivers_do_not() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     spend(&shop.stack, "all", "300").await;
@@ -126,7 +126,7 @@ async fn what_was_waived_of_a_debt_does_not_come_back_and_what_repaid_it_does() 
 }
 
 #[tokio::test]
-async fn what_was_waived_and_is_refunded_comes_back_to_nobody() {
+async fn a_refund_of_waived_credits_returns_nothing() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let debit = spend(&shop.stack, "all", "300").await;
@@ -144,7 +144,7 @@ async fn what_was_waived_and_is_refunded_comes_back_to_nobody() {
 
 /// Had the debit never been, the pack would have been taken back whole and nothing owed.
 #[tokio::test]
-async fn a_refund_of_what_a_repaid_debt_was_made_of_gives_back_what_repaid_it() {
+async fn refunding_the_debit_behind_a_repaid_debt_returns_the_repayment() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let debit = spend(&shop.stack, "some", "100").await;
@@ -158,7 +158,7 @@ async fn a_refund_of_what_a_repaid_debt_was_made_of_gives_back_what_repaid_it() 
 }
 
 #[tokio::test]
-async fn a_refund_that_failed_in_parts_undoes_the_latest_first() {
+async fn a_refund_failing_in_parts_undoes_the_latest_part_first() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     spend(&shop.stack, "some", "200").await;
@@ -176,7 +176,7 @@ async fn a_refund_that_failed_in_parts_undoes_the_latest_first() {
 
 /// What a hold has set aside of a pack counts as used; what it gives back repays, and comes back.
 #[tokio::test]
-async fn what_a_hold_gave_back_to_a_debt_comes_back_to_the_pack() {
+async fn debt_repaid_from_a_released_hold_comes_back_to_the_pack() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let held = hold(&shop.stack, "hold", r#"{"credits":"200"}"#).await;
@@ -192,7 +192,7 @@ async fn what_a_hold_gave_back_to_a_debt_comes_back_to_the_pack() {
 
 /// Debts are repaid in the order in which they were made.
 #[tokio::test]
-async fn what_is_owed_for_longest_is_repaid_first() {
+async fn the_oldest_debt_is_repaid_first() {
     let shop = shop().await;
     let (_, first) = shop.buy("acme", "a", "month").await;
     let (_, second) = shop.buy("acme", "b", "year").await;
@@ -212,7 +212,7 @@ async fn what_is_owed_for_longest_is_repaid_first() {
 
 /// Lost, repaid, over and refunded: nothing is gone that was bought.
 #[tokio::test]
-async fn a_pack_keeps_its_amount_however_often_it_is_taken_back() {
+async fn a_pack_taken_back_repeatedly_keeps_its_amount() {
     let shop = shop().await;
     let (_, year) = shop.buy("acme", "a", "year").await;
     let debit = spend(&shop.stack, "some", "30").await;

@@ -304,7 +304,7 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_undone_is_as_if_it_had_never_been() {
+async fn undone_operations_leave_an_account_as_if_never_made() {
     let lives = proof::LIVES.get();
     for seed in 0..lives {
         let (with, without) = with_and_without(&mut StdRng::seed_from_u64(seed));
@@ -377,7 +377,7 @@ fn anything(random: &mut StdRng) -> Vec<Timed> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_the_same_whether_or_not_somebody_looks() {
+async fn reading_an_account_changes_nothing() {
     for seed in 0..proof::LIVES.get() {
         let mut random = StdRng::seed_from_u64(1_000_000 + seed);
         let acts = anything(&mut random);

@@ -63,7 +63,7 @@ async fn rush(stack: &Stack, key: &str, credits: &str) -> Answer {
 
 /// What a refund or the end of a hold is found by does not grow with what happened since.
 #[tokio::test]
-async fn thousands_of_entries_since_cost_a_refund_and_an_ended_hold_a_few_reads() {
+async fn a_refund_after_thousands_of_entries_costs_a_few_reads() {
     for rushes in [1, 40] {
         let stack = Stack::at(SUNDAY).await;
         stack.open("acme", "pro").await;
