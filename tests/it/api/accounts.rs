@@ -27,7 +27,7 @@ const ACCOUNTS: [&str; 10] = [
     "7.exhausted",
 ];
 
-/// An account lives through everything, beside those whose names begin like its own.
+/// One account goes through every operation, next to accounts whose names begin like its own.
 #[tokio::test]
 async fn accounts_with_similar_names_stay_separate() {
     let shop = Shop::streamed().await;
@@ -83,7 +83,7 @@ async fn accounts_with_similar_names_stay_separate() {
     assert_eq!((report.seen, report.differences), (accounts.len() as u64, Vec::new()));
 }
 
-/// Sent as it is or encoded, it is the same account; and a gateway hands it over decoded.
+/// Encoded or not, the name means the same account. A gateway passes it on decoded.
 #[tokio::test]
 async fn an_encoded_account_is_decoded_once() {
     let stack = Stack::noon().await;
@@ -136,7 +136,7 @@ async fn the_client_reaches_accounts_of_any_name_and_no_other_route() {
     }
 }
 
-/// In each of the ways in which an account is named outside of a path.
+/// Covers every place outside the path that names an account.
 #[tokio::test]
 async fn an_invalid_account_is_refused_wherever_it_is_named() {
     let stack = Stack::noon().await;

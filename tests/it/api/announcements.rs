@@ -109,7 +109,7 @@ async fn every_event_is_announced_and_matches_its_schema() {
     assert_eq!(news(&stack, &mut known), named(&expected));
 }
 
-/// What is bought, taken back, given back and waived.
+/// Covers a purchase, credits taken back, credits given back and a waiver.
 #[tokio::test]
 async fn every_change_of_a_payment_is_announced() {
     let shop = Shop::streamed().await;
@@ -218,7 +218,7 @@ fn first_times(events: &[Value]) -> BTreeMap<String, Vec<(u64, String)>> {
     first
 }
 
-/// A request for a schedule delivers what the stack itself is delivering.
+/// A request for a schedule delivers the same records as the stack at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_deliveries_take_each_record_once() {
     let stack = Stack::streamed().await;
@@ -236,8 +236,8 @@ async fn concurrent_deliveries_take_each_record_once() {
     assert_eq!(granted.count(), 40);
 }
 
-/// Records in batches of any size, some twice, one of them poison, over a bus that loses and refuses,
-/// delivered as AWS documents it: every good entry is announced, and the poison is set aside.
+/// Batches of any size, with duplicates and one bad record, are delivered as AWS documents it over
+/// a bus that loses and refuses events.
 #[tokio::test(start_paused = true)]
 async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
     let (stack, records) = lives().await;
@@ -324,8 +324,8 @@ impl HttpConnector for Counted {
     }
 }
 
-/// A call of the bus takes some 20 ms. With one event of an account a call, a hot account would be cut
-/// off at 50 a second.
+/// A call of the bus takes about 20 ms. One event per call would limit a hot account to 50 a
+/// second.
 #[tokio::test(start_paused = true)]
 async fn debits_of_a_busy_account_are_announced_ten_per_call() {
     let stack = Stack::streamed().await;

@@ -152,8 +152,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     assert_eq!(stack.action("acme", "new", "feed_field", 50).await.code(), "unknown_action");
 }
 
-/// The file in the repository may follow the one of the last release: a deploy proposes it. Without a
-/// release there is none to follow.
+/// A deploy proposes the catalog of the repository. Without a release there is nothing to follow.
 #[test]
 fn the_repositorys_catalog_can_follow_the_last_releases() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");

@@ -166,8 +166,8 @@ async fn work_does_not_start_without_credits_or_an_answer() {
     assert_eq!(balance(&stack).await, ("25".to_owned(), "0".to_owned()));
 }
 
-/// The client's clock is a minute ahead. It takes another key only where nothing can have happened by
-/// the first one.
+/// The client's clock is a minute ahead. It takes a new key only if the first one cannot have been
+/// used.
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_clock_is_ahead_is_charged_once() {
     let (stack, _) = stage(|_| Loss::None).await;

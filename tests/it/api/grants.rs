@@ -135,7 +135,7 @@ async fn worst(stack: &Stack) -> usize {
     loaded.weight.item
 }
 
-/// DynamoDB takes no item of more than 400 KB, and then nothing changes the account any more.
+/// DynamoDB refuses items above 400 KB. An account that reached the limit could never change again.
 #[tokio::test]
 async fn the_largest_account_stays_writable_and_fully_usable() {
     const MOST_BYTES: usize = 400 * 1024;

@@ -185,8 +185,8 @@ async fn a_frozen_account_takes_no_hold_and_its_holds_still_end() {
     assert_eq!((captured.status, balance(&captured)), (201, ("23.5", "0")));
 }
 
-/// What is captured after Monday is of the week that it was taken from; what is released of a week
-/// that has passed is gone with it, and what of purchased credits comes back.
+/// A capture after Monday uses the old week's credits. A release after Monday returns purchased
+/// credits; those of the old week are gone.
 #[tokio::test]
 async fn a_hold_across_monday_ends_in_the_week_it_was_taken_from() {
     for (word, body, available) in [
@@ -216,7 +216,7 @@ async fn a_hold_across_monday_ends_in_the_week_it_was_taken_from() {
     assert_eq!(balance(&ended), ("35", "0"));
 }
 
-/// Hold and capture: two writes, their share of the pages, and one read.
+/// A hold and its capture cost two writes, a share of the segments, and one read.
 #[tokio::test]
 async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
     const PAIRS: usize = 240;
@@ -238,8 +238,8 @@ async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
     assert!(reads <= 1.2, "{reads}");
 }
 
-/// Eight callers at once on one hold, each of a mind of its own: it ends once, and every credit is
-/// where the ledger says.
+/// Eight callers end one hold at the same time, each in another way. It ends once, and the ledger
+/// accounts for every credit.
 #[tokio::test(start_paused = true)]
 async fn concurrent_callers_end_a_hold_once() {
     const CALLERS: usize = 8;

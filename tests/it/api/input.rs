@@ -71,7 +71,7 @@ async fn bad_bodies_are_refused_field_by_field() {
     assert_eq!(stack.balance("acme").await.body, before);
 }
 
-/// Python writes 1.0 for a float that is whole, and so does Ruby.
+/// Python and Ruby write 1.0 for a whole float.
 #[tokio::test]
 async fn a_whole_number_is_accepted_in_every_form_of_json() {
     let stack = Stack::noon().await;

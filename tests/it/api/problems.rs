@@ -152,7 +152,7 @@ async fn every_element_of_a_batch_is_checked() {
     assert_eq!(stack.wire.take_costs().calls("PutItem"), 0, "a name was written");
 }
 
-/// A parser's words ("expected ident", "EOF while parsing") say nothing to who sent the bytes.
+/// A parser's words ("expected ident", "EOF while parsing") do not help the sender.
 #[tokio::test]
 async fn invalid_json_is_explained_in_our_words() {
     let stack = Stack::noon().await;
@@ -174,8 +174,7 @@ async fn invalid_json_is_explained_in_our_words() {
     }
 }
 
-/// What operators are told of an event that was signed and cannot be read, in the list and when it is
-/// read again.
+/// Operators see the explanation in the list and when the event is read again.
 #[tokio::test]
 async fn an_unreadable_event_is_explained_in_our_words() {
     let shop = Shop::noon().await;
@@ -276,7 +275,7 @@ async fn a_missing_account_is_named() {
     }
 }
 
-/// A name that nothing can have is looked for nowhere.
+/// An id that no payment can have is answered without a look-up.
 #[tokio::test]
 async fn an_impossible_payment_id_is_not_found() {
     let stack = Stack::noon().await;
@@ -317,7 +316,7 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     }
 }
 
-/// A service may know where its customers are sent; a page elsewhere is told nothing but its own name.
+/// A service may know where its customers are sent. A foreign page sees only its own origin.
 #[tokio::test]
 async fn allowed_origins_are_shown_to_services_only() {
     let stack = Stack::noon().await;

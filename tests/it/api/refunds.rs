@@ -59,7 +59,7 @@ async fn an_entry_that_is_not_a_debit_is_not_refunded() {
     assert_eq!((bare.status, bare.text("/fields/0/field")), (400, "reason"));
 }
 
-/// A lapsed weekly bundle stays lapsed; credits that were granted for longer are never lost.
+/// An expired weekly bundle stays expired. Credits that last longer are never lost.
 #[tokio::test]
 async fn refunded_credits_return_to_the_grants_they_left() {
     let stack = Stack::at("2026-11-22T12:00:00Z").await;
@@ -81,7 +81,8 @@ async fn refunded_credits_return_to_the_grants_they_left() {
     assert_eq!((&manual["remaining"], &manual["amount"]), (&"10".into(), &"10".into()));
 }
 
-/// Two debits of one line, refunded after it was settled: neither takes what the other gave back.
+/// Two debits used the same grants. When both are refunded after an advance, each returns its own
+/// credits.
 #[tokio::test]
 async fn two_refunds_after_an_advance_do_not_return_the_same_credits() {
     let stack = Stack::at("2026-11-22T12:00:00Z").await;

@@ -240,7 +240,7 @@ fn a_capture_succeeds_whatever_closes_the_gate() {
     );
 }
 
-/// The guards and steps of three debits at once, as they are for one of their sum.
+/// Three debits at once have the same guards and steps as one debit of their sum.
 #[test]
 fn concurrent_debits_join_into_one_write() {
     let request = asked(Ask::Debit(ten()));

@@ -122,9 +122,8 @@ async fn usage_matches_the_ledger_counted_or_not() {
     assert_eq!(none.text("/credits"), "0");
 }
 
-/// Thirty days cost the same, whether a hundred operations happened on them or thousands: an item a day, the
-/// account, and the pages that are not worth counting yet, fewer than eight. How many those are depends on
-/// where a page ended.
+/// The cost does not depend on the number of operations: one item per day, the account, and fewer
+/// than eight segments that are not counted yet. Their number depends on where a segment ended.
 #[tokio::test]
 async fn the_usage_of_thirty_days_reads_at_most_38_items() {
     for debits in [4, 60] {
@@ -242,7 +241,7 @@ async fn lost_requests_and_replies_count_nothing_twice() {
     }
 }
 
-/// Clocks are seconds apart, so entries of yesterday can come after some of today.
+/// Clocks differ by seconds, so an entry of yesterday can follow one of today.
 #[tokio::test]
 async fn out_of_order_timestamps_near_midnight_count_on_their_days() {
     let stack = Stack::streamed().await;
@@ -312,7 +311,7 @@ async fn impossible_days_are_refused() {
     assert_eq!((nobody.status, nobody.code()), (404, "account_not_found"));
 }
 
-/// A page that cannot be read is tried again, then put aside; it keeps no other account waiting.
+/// An unreadable segment is tried again, then skipped. Other accounts do not wait for it.
 #[tokio::test]
 async fn a_record_that_cannot_be_counted_blocks_nobody() {
     let stack = Stack::streamed().await;

@@ -202,7 +202,7 @@ async fn credits_of_a_won_dispute_are_returned_by_scrip() {
     assert_eq!(who(&listing), [("topped_up", "scrip", ""), ("topped_up", "user", "ada")]);
 }
 
-/// With the same reason and another message, or none, it is another request.
+/// The same reason with another message, or with none, is another request.
 #[tokio::test]
 async fn a_key_reused_with_another_message_is_refused() {
     let shop = Shop::noon().await;

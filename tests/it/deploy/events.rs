@@ -101,7 +101,7 @@ async fn every_sample_event_gets_its_recorded_reply() {
     }
 }
 
-/// The gateway hands over paths decoded. `lambda_http` panics at what it can make no address of.
+/// The gateway passes paths on decoded. `lambda_http` panics if it cannot make a URI of one.
 #[tokio::test]
 async fn an_impossible_path_is_answered_and_crashes_no_function() {
     let stack = Stack::noon().await;

@@ -176,8 +176,7 @@ fn each_request_is_a_line_that_says_what_changed() {
     );
 }
 
-/// A token is in the header of one request, in the query of another and, by mistake, in a path:
-/// `line` looks at each line for it.
+/// A token is in a header, in a query and, by mistake, in a path. `line` checks each line for it.
 #[test]
 fn request_lines_contain_no_secret() {
     let stack = Started::new();

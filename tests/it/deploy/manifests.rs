@@ -101,8 +101,8 @@ fn an_unused_dependency_is_found() {
     assert_eq!(unused(manifest, "my_http::get(); serde_json::to_string"), ["http", "proptest"]);
 }
 
-/// Else cargo links a program without a single test for each library and each function: minutes of
-/// every first `cargo test`.
+/// Otherwise cargo links an empty test program for each library and function, which adds minutes to
+/// a first `cargo test`.
 #[test]
 fn only_the_tests_crate_is_built_for_tests() {
     let workspace = read(&root().join("Cargo.toml"));
@@ -143,7 +143,7 @@ fn dependency_graphs_stay_within_their_limits() {
     }
 }
 
-/// `scrip` is for deployed stacks as well, and is installed where nobody needs a stack.
+/// `scrip` also serves deployed stacks and is installed where no stack runs.
 #[test]
 fn scrip_contains_nothing_of_the_local_stack() {
     let crates = graph(CRATES[2].0);
@@ -154,7 +154,8 @@ fn scrip_contains_nothing_of_the_local_stack() {
     }
 }
 
-/// Else `cargo run -p cli` and `cargo install --path cli --debug` build the SDK again after `cargo run`.
+/// Otherwise `cargo run -p cli` and `cargo install --path cli --debug` build the SDK again after
+/// `cargo run`.
 #[test]
 fn scrip_is_built_of_what_cargo_run_has_built() {
     let (run, scrip) = (graph(CRATES[0].0), graph(CRATES[2].0));
@@ -165,7 +166,7 @@ fn scrip_is_built_of_what_cargo_run_has_built() {
     assert_eq!(again, Vec::<&String>::new());
 }
 
-/// Else `cargo test` builds them a second time after `cargo run`.
+/// Otherwise `cargo test` builds them a second time after `cargo run`.
 #[test]
 fn the_tests_use_every_crate_of_cargo_run_with_the_same_features() {
     let (run, tests) = (graph(CRATES[0].0), graph(CRATES[1].0));

@@ -166,7 +166,8 @@ fn difference(of: &Permissions, other: &Permissions) -> Vec<String> {
     lines
 }
 
-/// What a function uses beyond its role is denied in every test; this one finds what is never used.
+/// Every test denies a function more than its role allows. This one finds permissions that are
+/// never used.
 #[tokio::test]
 async fn each_function_uses_all_that_its_role_allows_and_nothing_else() {
     let shop = shop().await;

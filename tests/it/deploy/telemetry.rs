@@ -247,7 +247,7 @@ async fn a_log_line_stays_one_line_whatever_a_caller_sends() {
     }
 }
 
-/// Card data where Stripe never has it, and where it would break the reading of an event.
+/// Card data is put where Stripe never has it, and where it would break the parsing of the event.
 #[tokio::test]
 async fn card_data_in_an_event_is_never_passed_on() {
     let shop = Shop::noon().await;
@@ -295,8 +295,8 @@ async fn card_data_in_an_event_is_never_passed_on() {
     }
 }
 
-/// The canaries would be found: in a log, in an answer, in a metric, each in a process of its own
-/// state, so it is tried on texts.
+/// Canaries are found in a log, an answer and a metric. Each of those has its own process state, so
+/// this test uses texts.
 #[test]
 fn a_leaked_canary_is_found() {
     let sung = |text: &str| canary::found(text).len();

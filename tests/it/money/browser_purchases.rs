@@ -61,7 +61,7 @@ async fn a_customer_who_turned_back_is_asked_before_a_second_payment() {
     assert_eq!(shop.stripe.payments().len(), 2, "two orders, by two presses");
 }
 
-/// Ten that are open are the most, and all of a top-up may be owed: each is said as it is.
+/// At most ten checkouts may be open, and a debt can use up a whole top-up. The page explains both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_impossible_or_fully_owed_order_is_explained_on_the_page() {
     let Some(mut browser) = Browser::start() else { return };

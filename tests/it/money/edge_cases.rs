@@ -64,7 +64,7 @@ async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
     }
 }
 
-/// What is won stays won here; that it is not at Stripe is for a person to look at.
+/// A won dispute stays won here. A person looks at the difference from Stripe.
 #[tokio::test]
 async fn an_audit_names_a_payment_that_went_backwards_at_stripe() {
     let (shop, _, session) = bought().await;
@@ -185,7 +185,7 @@ async fn a_second_payment_of_an_order_is_its_own_grant_once_released() {
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }
 
-/// Of a pack of 500 that is over, 90 were used and 410 lapsed.
+/// A pack of 500 has expired with 90 credits used and 410 unused.
 #[tokio::test]
 async fn unused_credits_of_an_expired_pack_are_not_owed() {
     // Of 4900 cents: half, all, nine tenths; in one step or in two; and then given back.
@@ -218,7 +218,7 @@ async fn unused_credits_of_an_expired_pack_are_not_owed() {
     }
 }
 
-/// What was a debt before the pack was over is none when its money comes back after that.
+/// The debt from before the expiry ends when the money comes back after it.
 #[tokio::test]
 async fn a_dispute_won_after_the_pack_expired_ends_its_debt() {
     let shop = Shop::noon().await;

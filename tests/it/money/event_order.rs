@@ -100,7 +100,8 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// All of them up to so many a story; of more, so many at random. `PERMUTATIONS=5040` plays all.
+/// Plays all orders of a short story and random ones of a long story. `PERMUTATIONS=5040` plays
+/// all.
 #[tokio::test]
 async fn duplicate_events_in_any_order_give_the_same_payment() {
     let (seed, most) = (proof::seed(1), count(PERMUTATIONS));
@@ -150,7 +151,7 @@ async fn duplicate_events_in_any_order_give_the_same_payment() {
     PERMUTATIONS.say(format_args!("{count} orders of {} stories of a payment", STORIES.len()));
 }
 
-/// Bought, spent, refunded: what was spent before the money went back is debt, whenever that is heard.
+/// Credits spent before the money went back are debt, in whatever order the events arrive.
 #[tokio::test]
 async fn spent_credits_of_a_refunded_payment_are_debt_in_every_order() {
     let shop = Shop::noon().await;
@@ -174,7 +175,7 @@ async fn spent_credits_of_a_refunded_payment_are_debt_in_every_order() {
     }
 }
 
-/// Deliveries of events of many payments, mixed and repeated; each is heard at last.
+/// Events of many payments are delivered mixed and repeated, each at least once.
 #[tokio::test]
 async fn mixed_and_repeated_deliveries_of_many_payments_lose_nothing() {
     let seed = proof::seed(1);

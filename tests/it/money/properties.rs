@@ -119,8 +119,8 @@ proptest! {
         prop_assert!(all.kept() <= all.paid().map_or(0, |paid| paid.minor));
     }
 
-    /// Available and held less debt is what arrived and is due, less what was spent; and nothing is
-    /// both bought, free and owed for.
+    /// Available plus held minus debt equals the credits that arrived and are due, minus those
+    /// spent. No bought credit is both free and owed.
     #[test]
     fn balances_stay_exact_whatever_is_taken_back(steps in prop::collection::vec(step(), 1..40)) {
         let catalog = catalog();

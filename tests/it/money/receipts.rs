@@ -99,7 +99,8 @@ async fn a_second_checkout_reuses_the_stripe_customer() {
     assert_eq!(shop.balance("acme").await.0, "1525");
 }
 
-/// Subjects are the service's to choose: what is a sign in a key elsewhere is none in them.
+/// The service chooses its subjects. Characters that separate keys elsewhere have no meaning in
+/// them.
 #[tokio::test]
 async fn each_buyer_of_an_account_is_a_separate_stripe_customer() {
     let shop = Shop::noon().await;
@@ -204,7 +205,7 @@ async fn reconcile_reads_a_replaced_key_too_but_none_of_the_other_mode() {
     }
 }
 
-/// The process died after Stripe was asked; the customer came back by another link and tries again.
+/// The process died after it asked Stripe. The customer returned by another link and tries again.
 #[tokio::test]
 async fn a_checkout_retried_elsewhere_is_the_same_at_stripe() {
     let shop = Shop::noon().await;

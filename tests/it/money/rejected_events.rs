@@ -210,7 +210,7 @@ async fn a_signed_but_unreadable_event_is_kept_for_an_operator() {
     assert_eq!(shop.stack.get("/v1/payments?state=open").await.code(), "invalid_request");
 }
 
-/// While it is replaced, an endpoint's secret is two: whichever signed is taken.
+/// While its secret is replaced, an endpoint has two, and either may sign.
 #[tokio::test]
 async fn both_secrets_are_accepted_while_one_is_replaced() {
     let (shop, _, events) = paid().await;
@@ -228,7 +228,8 @@ async fn both_secrets_are_accepted_while_one_is_replaced() {
     assert_eq!(shop.balance("acme").await.0, "525");
 }
 
-/// The local Stripe's objects are Stripe's: its own client library reads every field that it needs.
+/// The local Stripe's objects have Stripe's form: its client library reads every field that it
+/// needs.
 #[tokio::test]
 async fn stripes_client_library_reads_the_local_stripes_objects() {
     let shop = Shop::noon().await;

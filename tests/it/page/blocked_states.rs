@@ -73,7 +73,7 @@ async fn each_obstacle_is_explained_in_its_own_words() {
     }
 }
 
-/// On paper there is what was consumed and every change, dark on white, and nothing to press.
+/// The print shows consumption and every change, dark on white, without buttons.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_can_be_printed() {
     let Some(mut browser) = Browser::start() else { return };

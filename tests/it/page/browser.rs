@@ -290,7 +290,7 @@ async fn the_element_works_on_a_product_page_and_from_nowhere_else() {
     assert!(tab.take_errors().iter().any(|error| error.contains("CORS")));
 }
 
-/// The element and its dialog on an ordinary page.
+/// Checks the element and its dialog on an ordinary page.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_element_is_accessible() {
     let Some(mut browser) = Browser::start() else { return };

@@ -59,7 +59,7 @@ fn compressed(text: &str) -> usize {
     gzip.wait_with_output().expect("gzip").stdout.len()
 }
 
-/// What one view transfers, once it is compressed. The indicator is a part of somebody else's page.
+/// Measures one compressed view. The indicator is part of another product's page.
 #[tokio::test]
 async fn a_page_view_transfers_little() {
     let stack = Stack::noon().await;
@@ -141,7 +141,7 @@ async fn the_widget_has_a_stable_address_and_a_cacheable_one() {
     }
 }
 
-/// A language is one more file only if every text comes from the table.
+/// Another language takes one file only if every text comes from the table.
 #[test]
 fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
     let texts = texts();

@@ -171,7 +171,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     assert!(asked.iter().all(ours), "{asked:?}");
 }
 
-/// What the page makes of each state of a checkout.
+/// Covers each state of a checkout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_reports_each_state_of_a_payment() {
     use crate::support::PRODUCT;

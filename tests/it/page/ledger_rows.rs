@@ -146,8 +146,8 @@ async fn weekly_credits_expire_and_are_renewed_in_two_rows_that_add_up() {
     assert_eq!(listing.body["entries"][0]["parts"], parts);
 }
 
-/// What says nothing to a customer is in no form of the listing and in no filter, and what is there
-/// sums to the balance; who works for the company sees all of it.
+/// Entries that mean nothing to a customer are in no listing and no filter, and the remaining ones
+/// sum to the balance. Operators see all entries.
 #[tokio::test]
 async fn a_customers_rows_sum_to_the_balance() {
     let shop = Shop::noon().await;
@@ -204,7 +204,7 @@ async fn a_customers_rows_sum_to_the_balance() {
     }
 }
 
-/// "To" is of what is shown, and days are those of UTC.
+/// "To" includes the day that is shown, and days are UTC days.
 #[tokio::test]
 async fn the_filter_by_days_includes_its_last_day() {
     let shop = Shop::at("2026-11-18T23:59:00Z").await;

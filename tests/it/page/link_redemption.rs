@@ -35,7 +35,7 @@ async fn a_link_is_opened_read_and_left_without_scripts() {
     assert_eq!(tab.text("document.querySelector('h1').textContent"), "This session has ended");
 }
 
-/// A page elsewhere fetches a link ahead, sends the forms of the door, and frames it.
+/// A foreign page prefetches a link, submits the forms of the link page, and frames it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_page_opens_closes_and_redeems_nothing() {
     let Some(mut browser) = Browser::start() else { return };
@@ -81,7 +81,7 @@ async fn a_foreign_page_opens_closes_and_redeems_nothing() {
     tab.until("document.querySelector('.top bdi')?.textContent === 'acme'");
 }
 
-/// The cookie is of the account that was opened last; the page that is still there is of the first.
+/// The cookie belongs to the account opened last, the remaining page to the first one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stale_tab_shows_and_buys_nothing_for_another_tabs_account() {
     let Some(mut browser) = Browser::start() else { return };

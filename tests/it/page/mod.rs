@@ -1,10 +1,10 @@
 //! The customer's page and the indicator, most of it in a real Chromium.
 
 mod blocked_states;
-pub mod browser;
-pub mod html;
+pub(crate) mod browser;
+pub(crate) mod html;
 mod indicator;
-pub mod journey;
+pub(crate) mod journey;
 mod ledger_rows;
 mod link_redemption;
 mod polling;

@@ -101,7 +101,7 @@ async fn a_cycle_paid_for_again_begins_today() {
     assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "restart"));
 }
 
-/// The plan period that is over is not the week: what was spent in it is not counted any more.
+/// Spending in a plan period that has ended is not counted in the week.
 #[tokio::test]
 async fn counting_restarts_when_the_counted_period_ends() {
     let stack = Stack::at("2026-10-19T09:00:00Z").await;

@@ -130,7 +130,7 @@ fn packed(bytes: Vec<u8>) -> AttributeValue {
 
 const MICRO: Credits = Credits::from_micro(1);
 
-/// One micro-credit more, or one step further, in one place of one item: what the audit calls it.
+/// One micro-credit more, or one step further, in one place of one item gets its own code.
 #[tokio::test]
 async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
     let shop = story().await;
@@ -241,7 +241,7 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
     assert_eq!(audited(&shop).await, []);
 }
 
-/// What follows from the entries is reckoned again, and nobody is locked out for it.
+/// Values that follow from the entries are recomputed. No account is frozen for them.
 #[tokio::test]
 async fn wrong_consumption_is_corrected_and_freezes_nobody() {
     let shop = story().await;
@@ -259,7 +259,7 @@ async fn wrong_consumption_is_corrected_and_freezes_nobody() {
     assert_eq!(item(stack, &names.accounts, "acme", None).await["u"], whole["u"]);
 }
 
-/// Callers, pages and tallies go on while the audit reads, and it finds nothing.
+/// Callers, segments and usage rollups continue during the audit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_during_debits_finds_nothing() {
     let stack = Stack::streamed().await;

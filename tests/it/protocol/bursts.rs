@@ -89,8 +89,8 @@ async fn eight_callers_pay_by_label_size() {
     }
 }
 
-/// What 48 in flight append before a page has left the account, they pay for: less only if requests were
-/// joined.
+/// Callers pay for entries that 48 requests append before a segment leaves the account; joined
+/// requests cost less.
 #[tokio::test(start_paused = true)]
 async fn forty_eight_callers_are_all_answered() {
     for labels in LABELS {

@@ -107,7 +107,7 @@ fn weeks_and_plan_renewals_are_correct_up_to_2100() {
     }
 }
 
-/// Calendars as they have been shipped.
+/// Each mutant is a calendar mistake that others have shipped.
 #[test]
 fn every_calendar_mutant_dies() {
     let number: WeekKey = |now| i64::from(now.utc().iso_week().week());

@@ -146,7 +146,7 @@ async fn a_debit_costs_at_most_1_13_write_units_and_no_read() {
     assert_eq!(costs.calls("UpdateItem"), DEBITS + pages);
 }
 
-/// What a debit weighs decides what it costs.
+/// The size of a debit decides its cost.
 #[tokio::test]
 async fn one_caller_pays_by_label_size() {
     let gates = [(ACCOUNT, [1.13, 1.3, 1.7]), ("acme", [1.13, 1.25, 1.6])];
@@ -206,7 +206,7 @@ async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
     body
 }
 
-/// A page is due by a level: whoever should have written it may have died.
+/// A segment is due at a fill level, because the caller that should have written it may have died.
 #[tokio::test(start_paused = true)]
 async fn a_segment_nobody_archived_is_archived_by_a_later_caller() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
@@ -219,7 +219,7 @@ async fn a_segment_nobody_archived_is_archived_by_a_later_caller() {
     assert_eq!((costs.calls("PutItem"), costs.calls("UpdateItem")), (1, 13), "{costs:?}");
 }
 
-/// A page was written, and its writer died or could not let the account forget its entries.
+/// A segment was written, but its writer died or could not remove the entries from the account.
 #[tokio::test(start_paused = true)]
 async fn a_leftover_segment_does_not_block_a_batch() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
@@ -240,7 +240,7 @@ async fn a_leftover_segment_does_not_block_a_batch() {
     batch(&stack, "acme", json!({ "credits": "1" })).await;
 }
 
-/// The SDK sends a page again whose reply was lost: it is there, and it is ours.
+/// The SDK sends the segment again. It is there already, and it is ours.
 #[tokio::test(start_paused = true)]
 async fn a_segment_whose_reply_is_lost_still_leaves_the_account() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
@@ -256,7 +256,7 @@ async fn a_segment_whose_reply_is_lost_still_leaves_the_account() {
     assert_eq!(loaded.account.paged, 16);
 }
 
-/// Of a list that is full as much leaves as a batch needs, in one page.
+/// A full list gives up as many entries as the batch needs, in one segment.
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_24_archives_one_segment_of_a_full_list() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
@@ -267,8 +267,7 @@ async fn a_batch_of_24_archives_one_segment_of_a_full_list() {
     assert_eq!(costs.calls("PutItem"), 2, "{costs:?}");
 }
 
-/// The share of debits that looked their id up, and what they cost, when 100 a second come in by
-/// ids that are up to 50 ms old.
+/// Measures how many debits look their id up, and their cost, at 100 debits a second.
 #[tokio::test]
 async fn a_hundred_debits_a_second_look_up_no_id_up_to_50_ms_old() {
     let stack = Stack::ticking().await;

@@ -87,7 +87,7 @@ fn values_in_force_stay_and_a_date_is_a_monday_an_hour_ahead() {
     }
 }
 
-/// An account with 2 400 left has 2 400 on Sunday and 2 500 on Monday, dormant or busy.
+/// An account with 2 400 left has 2 400 on Sunday and 2 500 on Monday, whether dormant or busy.
 #[tokio::test]
 async fn a_plan_that_gains_a_weekly_grant_gives_it_from_the_monday_on() {
     let plan = "[plans.pro]\nai = true\n";
@@ -133,7 +133,8 @@ async fn a_plan_that_loses_ai_closes_on_the_monday_and_its_credits_stay() {
     assert_eq!((refused.code(), refused.text("/available")), ("plan_required", "10"));
 }
 
-/// A Monday on which nothing changes is no entry: the account is only valid for longer.
+/// A Monday without a change writes no entry. It only extends the time for which the account is
+/// valid.
 #[tokio::test]
 async fn a_monday_that_brings_nothing_is_not_in_the_ledger() {
     let stack = Stack::at("2026-11-20T10:00:00Z").await;
@@ -146,7 +147,7 @@ async fn a_monday_that_brings_nothing_is_not_in_the_ledger() {
     assert_eq!(audit::account(stack.world(), &id).await.expect("audited"), []);
 }
 
-/// What is not known well enough settles nobody.
+/// A catalog that is too old advances no account.
 #[tokio::test]
 async fn without_the_catalog_for_half_an_hour_no_account_advances() {
     let stack = Stack::at("2026-11-22T23:00:00Z").await;

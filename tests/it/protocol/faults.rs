@@ -56,7 +56,7 @@ async fn no_credit_is_off_when_replies_are_lost() {
     DEBITS.say(format_args!("{done} debits, 1 reply in 50 lost: 0 credits off"));
 }
 
-/// How far our clock is from DynamoDB's is read off each answer, and concerns that call alone.
+/// Each answer tells how far our clock is from DynamoDB's, and affects only its own call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_with_too_much_clock_skew_is_unknown_and_no_other() {
     let stack = Stack::noon().await;
@@ -136,7 +136,7 @@ async fn every_fault_at_every_call_leaves_one_debit() {
     }
 }
 
-/// The test arm that must fail: `SET v = v - :c IF v >= :c`, with the same wire and retries.
+/// The control that must fail: `SET v = v - :c IF v >= :c`, with the same wire and retries.
 #[tokio::test(start_paused = true)]
 async fn the_plain_update_debits_twice() {
     let stack = Stack::noon().await;

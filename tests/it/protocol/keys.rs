@@ -151,8 +151,8 @@ async fn a_key_in_another_spelling_is_the_same_key() {
     }
 }
 
-/// One key, from far ahead of every clock until it is five minutes old, through two handlers whose
-/// clocks are as far apart as they may be.
+/// One key is sent from far ahead of every clock until it is five minutes old, through two handlers
+/// whose clocks differ as much as allowed.
 #[tokio::test(start_paused = true)]
 async fn a_key_from_the_future_sent_repeatedly_is_charged_once() {
     for lead_s in [4, 6, 9, 14, 60] {
@@ -189,8 +189,8 @@ fn apart(stack: &Stack, ms: i64) -> Clock {
     Clock::new(move || clock.now() + Span::from_ms(ms))
 }
 
-/// One handler waits for a key that the other, whose clock is as far behind as it may be, is asked for
-/// meanwhile: that nothing happened cannot be said.
+/// One handler waits for a key. The other one, whose clock is as far behind as allowed, gets the
+/// same key and must not say that nothing happened.
 #[tokio::test(start_paused = true)]
 async fn a_key_that_one_handler_waits_for_is_refused_by_no_other() {
     for lead_ms in [11_000, 13_000, 14_999] {
@@ -210,8 +210,8 @@ async fn a_key_that_one_handler_waits_for_is_refused_by_no_other() {
     }
 }
 
-/// A handler whose clock has fallen behind does not say that nothing happened: it finds what another has
-/// applied, or that it cannot tell.
+/// A handler whose clock is behind never says that nothing happened. It finds the other handler's
+/// write or says that the outcome is unknown.
 #[tokio::test(start_paused = true)]
 async fn a_handler_a_minute_behind_refuses_no_key() {
     let stack = Stack::paced("2026-11-18T12:00:00Z").await;
@@ -227,7 +227,7 @@ async fn a_handler_a_minute_behind_refuses_no_key() {
     assert_eq!((answer.status, answer.code()), (503, "outcome_unknown"));
 }
 
-/// However many of a batch lie ahead, they are waited for once.
+/// One wait serves all ids of the batch.
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_ids_that_lie_ahead_waits_once() {
     let stack = Stack::paced("2026-11-18T12:00:00Z").await;

@@ -34,8 +34,8 @@ fn no_credit_is_lost_doubled_or_spent_twice() {
     ));
 }
 
-/// Each rule of the protocol is needed: without it, the auditor finds something. The small size
-/// plays the seed that is written beside the mutant, the full one looks on for one that kills.
+/// Each rule of the protocol is needed: without it, the auditor finds an error. The small size
+/// plays the seed written beside the mutant; the full size searches for one that kills it.
 #[test]
 fn every_mutant_dies() {
     let most = MUTANT_SEEDS.get();
@@ -76,7 +76,7 @@ fn every_mutant_dies() {
     MUTANT_SEEDS.say(format_args!("{} mutants, each dead", MUTANTS.len()));
 }
 
-/// The arm that must fail: the debit that everybody writes first.
+/// The control that must fail: the debit that most people write first.
 #[test]
 fn the_naive_debit_is_caught_in_under_a_second() {
     let began = Instant::now();

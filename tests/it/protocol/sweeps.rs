@@ -28,7 +28,7 @@ async fn seen(stack: &Stack, account: &str) -> Value {
     json!([body["available"], body["held"], grants, body["consumed"], body["recharge"]])
 }
 
-/// Years of weeks. The sweep fires 0, 1, 2 or 5 times in a week, at any time of it.
+/// Over years of weeks, the sweep fires 0, 1, 2 or 5 times in a week, at any time of it.
 #[tokio::test]
 async fn however_often_the_schedule_fires_the_balances_are_the_same() {
     let mut random = StdRng::seed_from_u64(6);
@@ -188,7 +188,7 @@ async fn many_accounts_advance_exactly_over_a_monday() {
     assert!(units <= 1.1, "{units}");
 }
 
-/// Each write is refused four times first, more often than the SDK tries by itself.
+/// Each write is refused four times first, which is more often than the SDK retries.
 #[tokio::test(start_paused = true)]
 async fn a_throttled_or_conflicting_account_is_not_skipped() {
     for fault in [Fault::Throttle, Fault::Conflict, Fault::LoseReply] {
@@ -216,7 +216,8 @@ async fn a_throttled_or_conflicting_account_is_not_skipped() {
     }
 }
 
-/// Two handlers whose clocks are 10 s apart settle the same accounts around a boundary, in any order.
+/// Two handlers whose clocks are 10 s apart advance the same accounts around a boundary, in any
+/// order.
 #[test]
 fn clocks_ten_seconds_apart_recharge_once() {
     // From the Monday in the middle on, weeks are larger.

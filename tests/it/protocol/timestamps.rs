@@ -82,8 +82,8 @@ impl HttpConnector for Late {
     }
 }
 
-/// Each write is stamped after everything that was read for it: so an entry is never later than the one
-/// call by which it arrives, and a look-up never stops before it.
+/// Each write gets its timestamp after all reads made for it. An entry is therefore at most one
+/// call older than its arrival, and a look-up never stops before it.
 #[tokio::test(start_paused = true)]
 async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
     let stack = Stack::paced("2026-11-22T23:55:00Z").await;

@@ -182,8 +182,8 @@ fn only_the_store_names_dynamodb() {
     assert_absent("shared/src", &["delete_item", "batch_write_item"], &[]);
 }
 
-/// The names of attributes are words of `store/table.rs`, and no other layer has them: neither by
-/// their constants nor as they are written.
+/// The names of attributes belong to `store/table.rs`. No other layer uses them, as constants or as
+/// text.
 #[test]
 fn only_the_store_names_attributes() {
     let table = std::fs::read_to_string(root().join("shared/src/store/table.rs")).expect("a file");
@@ -286,7 +286,7 @@ async fn routes_are_the_same_in_template_code_and_contract() {
     }
 }
 
-/// The walkthrough in ARCHITECTURE.md shows the one request of a debit as it is sent.
+/// The walkthrough in ARCHITECTURE.md shows the one request of a debit exactly.
 #[tokio::test]
 async fn the_walkthrough_shows_the_request_as_sent() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;

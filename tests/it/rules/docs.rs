@@ -80,8 +80,8 @@ fn assert_same_shape(shown: &Value, answered: &Value, at: &str) {
     }
 }
 
-/// The commands of the README, by a shell, as they are but for the address, against a stack that
-/// was seeded as `cargo run` does: each is answered, and with what is printed below it.
+/// A shell runs the commands of the README, with another address, against a stack seeded like
+/// `cargo run`. Each prints what the README shows below it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_readmes_commands_print_what_it_shows() {
     if !["bash", "curl", "sed"].into_iter().all(there_is) {
@@ -120,7 +120,7 @@ async fn the_readmes_commands_print_what_it_shows() {
     assert!(blocks.iter().filter(|block| block.shown.is_some()).count() >= 5);
 }
 
-/// What is to be run on a real AWS account, on the local stack: what it asks for there is answered.
+/// The smoke test is written for a deployed stack. Here it runs against the local one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_smoke_test_passes_on_the_local_stack() {
     if !there_is("python3") {
@@ -153,8 +153,7 @@ fn each_alarm_has_a_runbook_section_and_each_section_an_alarm() {
     }
 }
 
-/// Each name in SECURITY.md is a test: a function of that name, with the attribute, in the file of
-/// that path.
+/// Each test that SECURITY.md names exists, with its attribute, in the file of its path.
 #[test]
 fn the_tests_that_security_names_exist() {
     let named = Regex::new(r"`((?:[a-z_]+::)+[a-z_0-9]+)`").expect("a pattern");

@@ -2,5 +2,5 @@
 
 mod architecture;
 mod arrows;
-pub mod docs;
+pub(crate) mod docs;
 mod examples;

@@ -79,8 +79,8 @@ async fn a_callers_text_in_a_cell_is_never_a_formula() {
     assert_same(&stack, "", 1).await;
 }
 
-/// What a spreadsheet begins a cell with: after a `;` too, where numbers have a comma, and whatever
-/// stands before it without being seen.
+/// A spreadsheet can start a cell after a `;` where numbers have a comma, and it ignores invisible
+/// characters before a formula.
 #[tokio::test]
 async fn no_part_of_a_cell_is_a_formula_in_any_locale() {
     let stack = Stack::noon().await;

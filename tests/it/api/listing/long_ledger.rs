@@ -9,8 +9,8 @@ use tests::proof::ENTRIES;
 use super::reading::{LEDGER, cell, debit_24, rows};
 use crate::support::{Stack, request};
 
-/// A long ledger, read from its end to its beginning while it grows: the entries 1..n, each once, as
-/// JSON and as CSV, and their sum is the balance.
+/// A long ledger is read from its end to its beginning while it grows, as JSON and as CSV. Entries
+/// 1..n appear once each and sum to the balance.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_entries_are_listed_once_each_while_debits_go_on() {
     let entries = usize::try_from(ENTRIES.get()).expect("it fits into memory");

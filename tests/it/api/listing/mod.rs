@@ -116,7 +116,7 @@ async fn every_kind_of_the_contract_is_a_filter() {
     }
 }
 
-/// What time leaves out is not read.
+/// Entries outside the time range are not read.
 #[tokio::test]
 async fn a_listing_bounded_by_time_reads_less() {
     let stack = stage().await;
@@ -130,7 +130,7 @@ async fn a_listing_bounded_by_time_reads_less() {
     assert!(cost[2].read_units < cost[0].read_units, "to: {cost:?}");
 }
 
-/// One request reads some thousands of entries at most, and says where to go on.
+/// One request reads a few thousand entries at most and returns a cursor.
 #[tokio::test]
 async fn a_rare_entry_of_a_long_ledger_is_found_in_bounded_steps() {
     let stack = Stack::noon().await;

@@ -75,7 +75,7 @@ async fn pressing_the_button_twice_opens_one_session() {
     assert_eq!(stack.form("/enter", &[], &form(&mine)).await.status, 401, "it was left");
 }
 
-/// The reply to the write is lost, and the SDK writes again: that is not a second use.
+/// The reply to the write is lost and the SDK writes again. That is not a second use.
 #[tokio::test]
 async fn a_link_whose_reply_is_lost_still_leads_to_the_page() {
     let stack = Stack::noon().await;
@@ -142,7 +142,8 @@ async fn a_foreign_form_opens_and_closes_nothing() {
     assert_eq!(entered.status, 303);
 }
 
-/// Two tabs, one cookie: the second account is opened while the first one's page is still there.
+/// Two tabs share one cookie: the second account is opened while the page of the first is still
+/// there.
 #[tokio::test]
 async fn a_page_of_another_session_reads_and_buys_nothing() {
     let stack = Stack::noon().await;
@@ -248,7 +249,7 @@ async fn an_expired_page_links_back_to_its_return_address() {
     assert!(!html(&forged).contains("href=\"http"), "{forged:?}");
 }
 
-/// One read of the session beside the one of the account.
+/// It reads the session besides the account.
 #[tokio::test]
 async fn a_balance_by_cookie_reads_one_item_more() {
     let stack = Stack::noon().await;

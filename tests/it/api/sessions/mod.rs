@@ -194,7 +194,7 @@ fn a_token_is_valid_for_its_audience_and_an_hour_at_most() {
     }
 }
 
-/// Everything that is logged while sessions are made, used and refused, at the finest level.
+/// Sessions are created, used and refused at the finest log level.
 #[tokio::test]
 async fn no_token_is_logged() {
     let log = crate::support::log::Log::default();

@@ -62,7 +62,7 @@ async fn a_foreign_page_is_answered_only_from_a_listed_origin() {
     assert_eq!(refused.headers["access-control-allow-origin"], PRODUCT);
 }
 
-/// What `Call::customer` wants of a request that changes something.
+/// `Call::customer` checks each request that changes something.
 #[tokio::test]
 async fn a_change_by_cookie_is_accepted_only_from_our_own_page() {
     let stack = Stack::noon().await;

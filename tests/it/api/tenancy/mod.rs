@@ -209,7 +209,7 @@ async fn elsewhere(route: &Route) -> usize {
     cases
 }
 
-/// What is no request at all is nobody's.
+/// A token counts only in the places that the contract names.
 #[tokio::test]
 async fn a_token_in_the_wrong_place_is_ignored() {
     let stage = Stage::new().await;

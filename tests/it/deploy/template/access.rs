@@ -287,7 +287,8 @@ fn the_settings_contain_no_secret() {
     assert_eq!(secret_in("AWS_CLOUDWATCH_NAMES_LIKE_THIS_ARE_LONG"), None);
 }
 
-/// What IAM does not close, the function closes: without a session or a signature there is nothing.
+/// The function itself closes the routes that IAM leaves open: it requires a session or a
+/// signature.
 #[tokio::test]
 async fn an_open_route_refuses_a_caller_without_credentials() {
     let stack = Stack::noon().await;

@@ -263,8 +263,8 @@ async fn stripe_events() -> Vec<Value> {
     events.iter().map(|event| serde_json::from_str(event).expect("JSON")).collect()
 }
 
-/// Whatever Stripe signs is answered with 200, or it would send it for three days; and what it did
-/// not sign is refused and changes nothing.
+/// A body that Stripe signed gets 200, or Stripe would send it for three days. An unsigned one is
+/// refused and changes nothing.
 #[tokio::test]
 async fn mutated_webhook_bodies_are_handled_safely() {
     let samples = stripe_events().await;

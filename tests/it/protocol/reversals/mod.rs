@@ -96,7 +96,8 @@ async fn refunded_bought_credits_come_back_whatever_advanced_between() {
 /// Credits to refund, and of which debit.
 type Part = (&'static str, usize);
 
-/// Of the 15 that the other debit would have left of the week nothing is there after Monday.
+/// Without the first debit, the second would have used 10 credits of the week, and the other 15
+/// would have expired on Monday.
 #[tokio::test]
 async fn partial_refunds_in_any_order_give_the_same_balance() {
     let (thirty, ten) = (("30", 0), ("10", 1));
@@ -142,8 +143,8 @@ async fn a_captured_hold_is_refunded_like_a_debit() {
     assert_eq!(stack.get("/v1/accounts/acme/usage").await.text("/credits"), "1");
 }
 
-/// Where a Monday brings nothing, no settle is written by itself: then the refund writes one, to tell
-/// what was spent before the end of what comes back.
+/// On a plan whose Mondays bring nothing, the refund itself writes the advance that records the
+/// spending before the expiry.
 #[tokio::test]
 async fn expired_credits_do_not_come_back_on_a_plan_without_weeks() {
     let stack = Stack::at("2026-11-02T12:00:00Z").await;
@@ -160,8 +161,8 @@ async fn expired_credits_do_not_come_back_on_a_plan_without_weeks() {
     }
 }
 
-/// Handlers' clocks are seconds apart: one refunds what is not over yet by its own, after another has
-/// debited beyond that end.
+/// Clocks of handlers differ by seconds. One refunds a grant that its clock says is valid, after
+/// another has debited past the expiry.
 #[tokio::test]
 async fn out_of_order_timestamps_near_an_expiry_keep_debits_refundable() {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
@@ -178,7 +179,7 @@ async fn out_of_order_timestamps_near_an_expiry_keep_debits_refundable() {
     assert_eq!(refund(&stack, &second, "later", "2").await.status, 201);
 }
 
-/// A capture by a right clock of a hold by a fast one.
+/// A handler with a fast clock makes the hold, and one with a right clock captures it.
 #[tokio::test]
 async fn a_hold_captured_before_its_own_timestamp_counts_as_captured() {
     let stack = Stack::noon().await;
@@ -191,7 +192,7 @@ async fn a_hold_captured_before_its_own_timestamp_counts_as_captured() {
     assert_eq!((late.code(), late.text("/ended")), ("hold_ended", "captured"));
 }
 
-/// A hold keeps what it has of a week that is over; once captured and refunded, it is over.
+/// A hold keeps its credits of a past week. Once they are captured and refunded, they expire.
 #[tokio::test]
 async fn held_credits_of_an_expired_grant_do_not_come_back() {
     let stack = Stack::at("2026-11-22T23:59:00Z").await;
@@ -247,7 +248,8 @@ async fn refunded_credits_repay_an_open_debt() {
     }
 }
 
-/// A pack that ended at noon repays no debt by what came ten minutes later, whoever looked.
+/// Credits that arrive ten minutes after a pack expired at noon do not repay its debt, whoever
+/// reads the account.
 #[tokio::test]
 async fn changes_apply_in_time_order_whether_or_not_anyone_reads() {
     let mut ends = Vec::new();
@@ -278,7 +280,8 @@ async fn changes_apply_in_time_order_whether_or_not_anyone_reads() {
     assert_eq!(ends[0].0, "34");
 }
 
-/// A balance is what the next settle will write: looked at twice, or settled in between, it is the same.
+/// A balance shows what the next advance will write. Reading it twice, or advancing in between,
+/// does not change it.
 #[tokio::test]
 async fn released_and_new_credits_repay_debt_at_once() {
     let shop = Shop::at(SUNDAY).await;

@@ -142,7 +142,7 @@ async fn a_refund_of_waived_credits_returns_nothing() {
     ends(&shop, "300", "0").await;
 }
 
-/// Had the debit never been, the pack would have been taken back whole and nothing owed.
+/// Without the debit, the whole pack would have been taken back and nothing would be owed.
 #[tokio::test]
 async fn refunding_the_debit_behind_a_repaid_debt_returns_the_repayment() {
     let shop = shop().await;
@@ -174,7 +174,8 @@ async fn a_refund_failing_in_parts_undoes_the_latest_part_first() {
     ends(&shop, "250", "0").await;
 }
 
-/// What a hold has set aside of a pack counts as used; what it gives back repays, and comes back.
+/// Held credits of a pack count as used. When they are released, they repay the debt and come back
+/// later.
 #[tokio::test]
 async fn debt_repaid_from_a_released_hold_comes_back_to_the_pack() {
     let shop = shop().await;
@@ -210,7 +211,8 @@ async fn the_oldest_debt_is_repaid_first() {
     ends(&shop, "300", "0").await;
 }
 
-/// Lost, repaid, over and refunded: nothing is gone that was bought.
+/// Twice a partial refund of the pack fails after the debit is refunded in part. No bought credit
+/// disappears.
 #[tokio::test]
 async fn a_pack_taken_back_repeatedly_keeps_its_amount() {
     let shop = shop().await;

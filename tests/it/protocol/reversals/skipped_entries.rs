@@ -61,7 +61,7 @@ async fn rush(stack: &Stack, key: &str, credits: &str) -> Answer {
     last.expect("three")
 }
 
-/// What a refund or the end of a hold is found by does not grow with what happened since.
+/// The look-up for a refund or the end of a hold does not grow with later entries.
 #[tokio::test]
 async fn a_refund_after_thousands_of_entries_costs_a_few_reads() {
     for rushes in [1, 40] {
