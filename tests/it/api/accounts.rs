@@ -1,5 +1,4 @@
-//! What an account may be called: whatever sign-in services call theirs, and nothing is taken apart at
-//! the signs in it.
+//! Account names: any name of a sign-in service works, and no character in it has a meaning.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is announced: every event fits its schema, is sent at least once, and in order.
+//! Events on the bus: each matches its schema, is sent at least once, and in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

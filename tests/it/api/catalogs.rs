@@ -1,4 +1,4 @@
-//! The catalog: reviewed data, refused by the key that is wrong, published without a deploy.
+//! The catalog is reviewed data: a wrong key is refused by name, and a new version needs no deploy.
 
 use cli::publish;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The client of an AI endpoint: work that was delivered is charged once, other work is free.
+//! The client for an AI endpoint: delivered work is charged once, and other work is free.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Many grants: what they cost, how many an account takes, and the worst account that there can be.
+//! Many grants: what they cost, how many an account takes, and the largest possible account.
 
 use serde_json::json;
 use shared::decide::page::CAPACITY;

@@ -1,4 +1,4 @@
-//! Holds: credits set aside before the work, captured for what was delivered, released for the rest.
+//! Holds: credits held before the work, captured for delivered work, and released for the rest.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

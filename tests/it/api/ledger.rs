@@ -1,4 +1,4 @@
-//! The ledger: one sequence without a gap or a repeat, that sums to the balance.
+//! The ledger: one sequence without gaps or repeats that sums to the balance.
 
 use serde_json::Value;
 use shared::domain::Credits;

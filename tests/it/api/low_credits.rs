@@ -1,4 +1,4 @@
-//! That credits are low or gone is announced once for each filling of an account.
+//! Low or exhausted credits are announced once each time an account is filled.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What a caller is told: everything that is wrong at once, in our own words, and what was meant.
+//! Problem details: all errors at once, in our own words, with the name that was meant.
 
 use lambda_http::RequestExt;
 use serde_json::{Value, json};

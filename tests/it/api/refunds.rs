@@ -1,4 +1,4 @@
-//! Refunds: what a debit charged comes back where it would be had it never left; and batches.
+//! Refunds and batches: refunded credits return to where they would be without the debit.
 
 use shared::domain::OperationId;
 

@@ -1,5 +1,4 @@
-//! In which order an account refuses: tables of everything that can be in the way at once, of which
-//! each row takes the first away.
+//! The order of refusals: tables of all obstacles at once, in which each row removes the first.
 
 use shared::decide::debit::{Charge, Price};
 use shared::decide::hold::{Part, USUAL_LIFE};

@@ -1,4 +1,4 @@
-//! Usage: what was consumed by day, action and user, whoever was woken to count it and when.
+//! Usage: consumption by day, action and user, whichever process counted it, at any time.
 
 use std::collections::BTreeMap;
 

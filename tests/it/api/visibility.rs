@@ -1,5 +1,5 @@
-//! Who reads what of an entry. A customer reads what is true for the customer: what the company's
-//! people and programs say among themselves stays with them, in JSON, in CSV and on the page.
+//! Who sees which part of an entry. Notes among operators and programs stay hidden from a customer,
+//! in JSON, in CSV and on the page.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `scrip`: an operator's commands, as processes of their own, on a stack that listens.
+//! The `scrip` program: an operator's commands, run as processes against a listening stack.
 
 use std::net::TcpListener as Port;
 use std::process::{Command, Stdio};

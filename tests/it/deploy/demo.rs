@@ -1,4 +1,4 @@
-//! The stories that a newcomer sees: the demo, the clock that can be moved, an account printed.
+//! The demo, the clock that can be moved, and the printout of an account.
 
 use local::clock::LocalClock;
 use local::demo::{self, Screen};

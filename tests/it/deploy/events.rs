@@ -1,5 +1,5 @@
-//! Every sample event in `events/`, replayed: what Lambda would hand to a function, and what goes
-//! back, as a snapshot: `UPDATE_EXPECT=1` writes them anew.
+//! Every sample event in `events/` is replayed as Lambda would pass it to a function. Its reply is
+//! compared with a snapshot; `UPDATE_EXPECT=1` writes the snapshots again.
 
 use std::path::Path;
 

@@ -1,7 +1,6 @@
-//! The first run at a terminal: what the program says, what keys do, and a line for each request.
+//! The first run at a terminal: the program's messages, its keys, and a line for each request.
 //!
-//! The process is the one that `cargo run` starts. At a terminal it is played by
-//! `tests/terminal/keys.py`, which has one.
+//! The process is the one that `cargo run` starts. `tests/terminal/keys.py` plays it at a terminal.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! The same debit by direct `lambda:Invoke`: the same receipts and refusals, as plain JSON.
+//! A debit by direct `lambda:Invoke` has the same receipts and refusals, as plain JSON.
 
 use serde_json::{Value, json};
 

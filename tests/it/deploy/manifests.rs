@@ -1,4 +1,4 @@
-//! What each crate depends on is what its sources name, and no more; and tests are one program.
+//! Each crate depends on exactly the crates that its sources name, and all tests are one program.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

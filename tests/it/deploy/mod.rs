@@ -1,4 +1,4 @@
-//! What is deployed and started: the template, the functions, the local stack and the programs.
+//! Deploying and starting: the template, the functions, the local stack and the programs.
 
 mod cli;
 mod demo;

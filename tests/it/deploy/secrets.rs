@@ -1,4 +1,4 @@
-//! Secrets in Secrets Manager: kept in memory, and read again when they may have been replaced.
+//! Secrets from Secrets Manager stay in memory and are read again when they may have been replaced.
 
 use lambda_http::RequestExt;
 use shared::secrets::Secret;
@@ -21,8 +21,7 @@ async fn bring(stack: &Stack, secret: &Secret, key: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_replaced_secret_is_read_again_but_not_for_every_forgery()
-{
+async fn a_replaced_secret_is_read_again_but_not_for_every_forgery() {
     let Shop { stack, .. } = Shop::noon().await;
     let vault = Vault::default();
     vault.put(WEBHOOK, "whsec_old");

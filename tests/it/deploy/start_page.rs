@@ -1,4 +1,4 @@
-//! The start page: what a browser without a session sees here, and what can be done from it.
+//! The start page: a browser without a session sees it on the local stack, and acts from it.
 
 use std::process::Command;
 

@@ -1,7 +1,7 @@
-//! What is told besides answers: metrics that add up, log lines that stay lines, and no secret.
+//! Telemetry: metrics add up, a log entry stays one line, and neither contains a secret.
 //!
-//! That no secret is told is looked at in every test, by [`crate::support::canary`]. Here it is shown
-//! that it would be found, and where it could be expected.
+//! Every test looks for leaked secrets with [`crate::support::canary`]. These tests show that it
+//! finds them, and where a leak could be expected.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Buying in Chromium, where it does not go straight: turned back, begun twice, paid late, owed, taken
-//! back and given back. What the page says is what the balance does.
+//! Purchases in Chromium that take a detour: turned back, begun twice, paid late, owed, taken back
+//! and given back. The page always matches the balance.
 
 use local::stripe::Deed;
 

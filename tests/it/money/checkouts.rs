@@ -1,5 +1,5 @@
-//! Checkouts of an account: listed as each is said by itself, said again as they stand, and at most ten
-//! of them open.
+//! Checkouts of an account: a list matches each single one, a repeat returns the current state, and
+//! at most ten are open.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Currencies: the page, the order and Stripe say the same price in each, and what Stripe would not
-//! charge is not published.
+//! Currencies: the page, the order and Stripe show the same price, and a price that Stripe would
+//! not charge is not published.
 
 use serde_json::json;
 use shared::decide::edition;

@@ -1,4 +1,4 @@
-//! Payments that come late or oddly: decided after months, in another currency, twice, for nothing.
+//! Unusual payments: decided after months, in another currency, made twice, or free.
 
 use local::stripe::Deed;
 use serde_json::{Value, json};

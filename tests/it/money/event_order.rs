@@ -1,4 +1,4 @@
-//! Whatever the order, the number and the delay of its events, a payment comes to one final state.
+//! A payment reaches one final state, whatever the order, number and delay of its events.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What waits for an operator, when there is more of it than one listing has.
+//! Parked payments, when there are more of them than fit into one listing.
 
 use crate::support::request;
 use crate::support::shop::Shop;

@@ -1,5 +1,5 @@
-//! Laws of payments, over values drawn at random: what is due, how what is said is joined, and what
-//! taking back does to an account.
+//! Properties of payments over random values: the amount due, the merging of notices, and the
+//! effect of a reversal on an account.
 
 use proptest::prelude::*;
 use shared::decide::{grant, open, settle};

@@ -1,4 +1,4 @@
-//! Stories of money, through the front door: bought, spent, refunded, disputed, parked.
+//! Payments over HTTP: credits bought, spent, refunded, disputed and parked.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use local::stripe::Deed;

@@ -1,4 +1,4 @@
-//! What belongs to a payment besides its credits: its receipt, and the customer it is of.
+//! The parts of a payment besides its credits: its receipt and its Stripe customer.
 
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use shared::decide::edition;

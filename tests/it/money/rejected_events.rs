@@ -1,5 +1,5 @@
-//! What changes nothing: forged, stale, of another mode, account or amount; and what waits for an
-//! operator, and what the operator does.
+//! Events that change nothing (forged, stale, of another mode, account or amount), and parked ones
+//! with the decisions of an operator.
 
 use lambda_http::Body;
 use local::stripe::{Deed, WEBHOOK_SECRET};

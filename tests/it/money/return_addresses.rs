@@ -1,4 +1,5 @@
-//! To Stripe and back: what its page says is bought for whom, and where a customer comes back to.
+//! The way to Stripe and back: its page names the account and the purchase, and returns the
+//! customer.
 
 use lambda_http::Body;
 use local::stripe::{Deed, page};

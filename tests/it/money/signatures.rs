@@ -1,4 +1,4 @@
-//! The verifier, beside Stripe's own; and bytes of any kind.
+//! The signature verifier, compared with Stripe's own, and given arbitrary bytes.
 
 use std::cell::Cell;
 

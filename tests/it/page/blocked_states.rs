@@ -1,5 +1,5 @@
-//! What the page says when something stands in the way: each in its own words, readable by everybody,
-//! in every light, on every width and on paper.
+//! Obstacles on the page: each has its own words, readable by everyone, in every colour scheme, at
+//! every width and on paper.
 
 use local::states;
 

@@ -1,6 +1,6 @@
-//! What a customer sees, in a real Chromium against the local stack on a port of its own.
+//! The customer's page in a real Chromium, against the local stack on its own port.
 //!
-//! Where Chromium is missing these say that they were not run; with `CI=true` they fail.
+//! Without Chromium these tests say that they were not run; with `CI=true` they fail.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The page without a browser: what it weighs, what it may load, what it says and escapes.
+//! The page without a browser: its size, the files it may load, its texts and their escaping.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

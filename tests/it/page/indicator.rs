@@ -1,5 +1,5 @@
-//! The indicator on a product's screen, in a real Chromium: it keeps its place and its colours,
-//! says what an account is, and tells its page what has changed.
+//! The indicator in a product, in a real Chromium: it keeps its place and colours, shows the
+//! account's state, and tells its page about changes.
 
 use local::states;
 use serde_json::{Value, json};

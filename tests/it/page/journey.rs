@@ -1,5 +1,5 @@
-//! The whole way of a customer in a real Chromium, by keyboard alone: from the indicator on a product's
-//! screen to the page, to Stripe's and back, and to the ledger as a file.
+//! A customer's whole journey in a real Chromium, by keyboard alone: from the indicator in a
+//! product to the page, to Stripe's page and back, and to the ledger as a file.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

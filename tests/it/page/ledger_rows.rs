@@ -1,5 +1,5 @@
-//! What a customer is told of what time and money did: one row with its cause, in JSON, in CSV and on
-//! the page, and no row of nothing.
+//! Rows of the ledger that time and money cause: one row with its cause, in JSON, in CSV and on the
+//! page, and no empty row.
 
 use local::stripe::Deed;
 use regex::Regex;

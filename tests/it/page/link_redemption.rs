@@ -1,5 +1,5 @@
-//! The door in Chromium: without scripts, ahead of anybody, from a page elsewhere, and with two accounts
-//! in one browser.
+//! Link redemption in Chromium: without scripts, prefetched, from a foreign page, and with two
+//! accounts in one browser.
 
 use serde_json::json;
 

@@ -1,5 +1,4 @@
-//! How often the customer's page and the indicator ask, by the browser's own count, while hours of
-//! their time pass.
+//! How often the page and the indicator send requests while hours pass, as the browser counts them.
 
 use crate::page::browser::{NUMBER, session};
 use crate::page::indicator::Product;

@@ -1,5 +1,5 @@
-//! One rule for time, in Chromium: days are those of UTC and say so, instants are in the zone of the
-//! browser and name it, wherever the browser is and whatever it speaks.
+//! Time in Chromium: days are UTC days and say so, instants are in the browser's zone and name it,
+//! in every zone and language.
 
 use crate::page::browser::{keep_picture, session};
 use crate::support::Stack;

@@ -1,5 +1,5 @@
-//! The audit: silent on a table that is whole, also while debits go on, and one micro-credit off
-//! anywhere is found and named.
+//! The audit: silent on a sound table, also during debits, and it names one wrong micro-credit
+//! anywhere.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! A broken item is refused on reading, by name, and never repaired in passing.
+//! A broken item is refused by name when it is read, and a read never repairs it.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! What a debit costs where many come at once: in simulated time, calls of 5 ms, so each run is the same.
+//! The cost of a debit under many callers, in simulated time with calls of 5 ms, so each run is the
+//! same.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Weeks and plan periods beside tables that another library made; and the calendars that others have
-//! shipped, which the same tables refuse.
+//! Weeks and plan periods, compared with tables from another library, which also refuse known
+//! calendar mistakes.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a debit costs, counted by DynamoDB's own rules at every run.
+//! The cost of a debit, counted by DynamoDB's own rules in every run.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Many at once: never below zero, never twice.
+//! Concurrent requests: no balance below zero, and no operation twice.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Dated values: a catalog says what is in force from a Monday on, and cannot change what was.
+//! Dated values: a catalog names what is in force from a Monday on, and cannot change the past.
 
 use proptest::prelude::*;
 use shared::decide::{edition, open, settle};

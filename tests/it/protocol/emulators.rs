@@ -1,7 +1,7 @@
-//! The second opinion: what the embedded table and Amazon's DynamoDB Local answer differently.
+//! The second opinion: where the embedded table and Amazon's DynamoDB Local answer differently.
 //!
-//! `.ci/second-opinion` runs the stories on DynamoDB Local, and this module on both. Each probe is a
-//! few requests; what the last of them is answered is compared, and every difference is a row of
+//! `.ci/second-opinion` runs other tests on DynamoDB Local, and this module on both. Each probe is
+//! a few requests; the last answers are compared, and every difference is a row of
 //! `docs/emulators.md`, word for word. Without `DYNAMODB_ENDPOINT_URL` nothing is compared.
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Lost replies under the SDK's own retries: Scrip is exact, and the plain update is not.
+//! Lost replies under the SDK's own retries: Scrip stays exact, and the plain update does not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Keys and ids: whose they are, how they are spelled, and what time is in them.
+//! Keys and ids: their owners, their spellings, and the time in them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Laws of the pure parts, over values drawn at random. A failure prints the case that repeats it.
+//! Properties of the pure parts over random values. A failure prints the case that repeats it.
 
 use proptest::prelude::*;
 use shared::decide::{open, settle};

@@ -1,8 +1,8 @@
-//! kill -9 at any moment: what was acknowledged is there, what was not is settled by sending its id
-//! again, and no credit is off.
+//! kill -9 at any moment: acknowledged operations are there, the others are resolved by sending
+//! their ids again, and no credit is off.
 //!
-//! The process is the one that `cargo run` starts, its tables in a folder. `KILLS=n` says how often it
-//! is killed, `SEED=n` plays other operations.
+//! The process is the one that `cargo run` starts, with its tables in a folder. `KILLS=n` says how
+//! often it is killed, `SEED=n` plays other operations.
 
 mod load;
 

@@ -1,4 +1,5 @@
-//! The proof at every `cargo test`: seeds in which no credit is lost, and mutants that must die.
+//! The simulation in every `cargo test`: seeds in which no credit is lost, and mutants that must
+//! die.
 //!
 //! `SEED=n` plays one seed.
 

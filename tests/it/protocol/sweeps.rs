@@ -1,4 +1,4 @@
-//! The sweep of Monday, and of every day: it changes no balance, whenever and however often it runs.
+//! The weekly and daily sweeps change no balance, whenever and however often they run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Time: credits come back and lapse at the instant, with no job, and nothing is written for it.
+//! Time: credits arrive and expire at the instant, without a job and without a write.
 
 use crate::support::Stack;
 

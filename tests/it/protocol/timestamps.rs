@@ -1,4 +1,4 @@
-//! Stamps: each write has one reading of the clock, after all that was read for it.
+//! Timestamps: each write reads the clock once, after all reads made for it.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};

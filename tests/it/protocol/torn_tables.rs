@@ -1,5 +1,5 @@
-//! Tables restored to different moments: every pair of moments of a story is audited, repaired,
-//! audited again, and asked for what had happened.
+//! Two tables restored to different moments: every pair of moments is audited, repaired, audited
+//! again, and asked for earlier operations.
 
 use std::collections::BTreeMap;
 

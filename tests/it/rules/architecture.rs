@@ -1,4 +1,4 @@
-//! The rules of the architecture, held by reading the source.
+//! The rules of the architecture, checked by reading the source.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What the documents say: the README's commands do what it prints, each alarm has its section in
-//! the runbook, and the tests that SECURITY.md names are there.
+//! The documents: the README's commands print what it shows, each alarm has a section in the
+//! runbook, and the tests that SECURITY.md names exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;

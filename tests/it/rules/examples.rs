@@ -1,4 +1,4 @@
-//! The examples of the contract: every operation has them, and each is what its schema says.
+//! The examples of the contract: every operation has them, and each matches its schema.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The ledger as CSV: the same as its JSON, and nothing that a spreadsheet would run.
+//! The ledger as CSV: the same content as its JSON, and nothing that a spreadsheet would run.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Listings of a part of the ledger, and as CSV.
+//! Listings of a part of the ledger, as JSON and as CSV.
 
 mod csv;
 mod long_ledger;

@@ -1,4 +1,4 @@
-//! What the stories of listings share: how a ledger is read, and what a CSV should say.
+//! Helpers of the listing tests: how to read a ledger, and the CSV to expect.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The door: a link is looked at by anybody, opened once by a person, and left; and what a page asks is
-//! for the session that it was rendered for.
+//! Link redemption: anyone may preview a link, one person opens it once, and can leave. A page acts
+//! only for the session that it was rendered for.
 
 use super::session;
 use crate::support::door::{cookie, value_of};

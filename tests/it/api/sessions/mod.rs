@@ -1,5 +1,5 @@
-//! Sessions: a link works once, a token is of one account and one audience, and pages elsewhere are
-//! refused.
+//! Sessions: a link works once, a token belongs to one account and one audience, and foreign pages
+//! are refused.
 
 mod link_redemption;
 mod origins;

@@ -1,4 +1,4 @@
-//! Which pages may ask, and where a customer goes back to: by the origins of a list.
+//! A list of origins decides which pages may send requests and where a customer returns to.
 
 use http::Method;
 use lambda_http::Body;

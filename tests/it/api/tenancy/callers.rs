@@ -1,4 +1,4 @@
-//! The stage: who asks, of which tenants, by which routes.
+//! The callers of the tenancy tests: their roles, their tenants and the routes they use.
 
 use std::pin::Pin;
 

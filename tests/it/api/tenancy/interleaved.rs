@@ -1,5 +1,5 @@
-//! Two tenants at once: what one is answered, what is written of it and what is announced are the
-//! same bytes whether the other one is there or not.
+//! Two tenants at once: the answers, items and events of one are the same bytes with and without
+//! the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

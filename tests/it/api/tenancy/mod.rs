@@ -1,7 +1,8 @@
-//! Tenancy: every route of the template, as everybody, about one's own, another's and nothing.
+//! Tenancy: every route of the template, by every caller, about its own, another's and a missing
+//! resource.
 //!
-//! Nobody is told more about another's order, hold or debit than about one that never was, byte for
-//! byte, and no answer to a customer has a word of another tenant in it.
+//! Another's order, hold or debit gets the same bytes as one that does not exist, and no answer to
+//! a customer contains a word of another tenant.
 
 mod callers;
 mod interleaved;

@@ -1,4 +1,4 @@
-//! Who may do what: routes, permissions, secrets, how much of it.
+//! Checks of access: routes, permissions, secrets and limits.
 
 use std::collections::BTreeSet;
 

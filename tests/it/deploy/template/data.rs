@@ -1,4 +1,4 @@
-//! What is kept: tables, logs, queues, and how.
+//! Checks of stored data: tables, logs, queues and their settings.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What nobody waits for: where it goes when it fails.
+//! Checks of asynchronous work: where it goes when it fails.
 
 use serde_json::Value;
 

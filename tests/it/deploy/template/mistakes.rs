@@ -1,4 +1,4 @@
-//! The template changed for the worse, once for each mistake: its check finds it, and says where.
+//! Each mistake in a changed template is found by its check, which names the place.
 
 use std::collections::BTreeSet;
 

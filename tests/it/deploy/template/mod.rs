@@ -1,7 +1,7 @@
-//! What is deployed must be as safe as the code: each check reads the template and complains.
+//! The template must be as safe as the code: each check reads it and complains.
 //!
-//! A check is a function from the template to sentences, so that `mistakes` can show each one a
-//! template that was changed for the worse, and no check is one that never complains.
+//! A check is a function from the template to sentences, so that `mistakes` can run each one on a
+//! template with a mistake, and no check stays silent forever.
 
 mod access;
 mod data;

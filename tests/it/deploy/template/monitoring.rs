@@ -1,4 +1,4 @@
-//! What can be seen: alarms, and the dashboard.
+//! Checks of monitoring: alarms and the dashboard.
 
 use regex::Regex;
 use serde_json::Value;

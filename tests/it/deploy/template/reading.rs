@@ -1,4 +1,4 @@
-//! What checks read of a template, and what they say.
+//! Helpers of the checks: how to read a template, and how to complain.
 
 use serde_json::{Map, Value};
 

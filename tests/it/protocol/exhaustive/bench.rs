@@ -1,5 +1,5 @@
-//! What the exhaustive tests stand on: three handlers at a gate, a table that is put back between two
-//! runs, a clock that stands still, and randomness that counts.
+//! The test bench: three handlers at a gate, a table that is reset between runs, a clock that
+//! stands still, and deterministic randomness.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,5 @@
-//! The small cases: an account in every state that sends a debit another way, and what is asked of it.
+//! The small cases: an account in each state that changes how a debit is sent, and the requests to
+//! it.
 
 use super::bench::{ACCOUNT, Asked, Bench, exchange};
 use tests::simulation::auditor::{self, Exchange};

@@ -1,5 +1,5 @@
-//! Every point at which a handler can crash: before it does anything, before and after each of its
-//! calls is applied, and before its answer arrives: 2n + 1 points for n calls.
+//! Every point at which a handler can crash: before it starts, before and after each of its calls
+//! is applied, and before its answer arrives: 2n + 1 points for n calls.
 
 use std::rc::Rc;
 

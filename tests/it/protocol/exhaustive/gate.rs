@@ -1,4 +1,4 @@
-//! A wire on which nothing moves until it is told to: each request of each handler waits at a gate.
+//! A wire with a gate: each request of each handler waits until it is told to pass.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};

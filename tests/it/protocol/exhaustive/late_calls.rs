@@ -1,5 +1,5 @@
-//! What the protocol assumes of a call: that it lives no longer than [`CALL`]. A call that does is a
-//! mutant, and it must die.
+//! The protocol assumes that a call lives no longer than [`CALL`]. A longer one is a mutant and
+//! must die.
 
 use std::rc::Rc;
 

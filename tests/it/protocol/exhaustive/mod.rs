@@ -1,4 +1,4 @@
-//! Small cases, exhaustively: every schedule of three handlers, and every point at which one can crash.
+//! Small cases, played exhaustively: every schedule of three handlers, and every crash point.
 
 mod bench;
 mod cases;

@@ -1,4 +1,4 @@
-//! Every point at which the webhook can crash, and Stripe's next try: credited once, never lost.
+//! Every point at which the webhook can crash before Stripe's next try: credited once, never lost.
 
 use std::rc::Rc;
 

@@ -1,9 +1,9 @@
-//! Every schedule of two handlers with one id and a third with another, and in each of them a crash
-//! or a lost message anywhere.
+//! Every schedule of two handlers with one id and a third with another, each with a crash or a lost
+//! message at any point.
 //!
 //! A schedule is a list of choices: whose request passes next, and how. The full size plays all
-//! lists, depth first; one that comes to a state where another has been is not played on, since from
-//! there it would be the same. The small size plays so many lists of every case, drawn at random.
+//! lists, depth first; a list that reaches a known state stops there, because the rest would be the
+//! same. The small size plays a number of random lists of every case.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,9 +1,9 @@
-//! Every parser of bytes from outside, given samples that were mutated: no panic, no answer of 5xx,
-//! nothing accepted that must be refused, and what was read is written as it was.
+//! Every parser of outside bytes gets mutated samples: no panic, no 5xx, nothing accepted that must
+//! be refused, and parsed values are written as they were.
 //!
-//! These are property tests and no coverage-guided fuzzing: the fuzzers that follow the branches of
-//! a program need a nightly compiler. `FUZZ_SECONDS` says for how long each target runs, 1 if it is
-//! not set; `SEED` plays other cases. A failure prints its seed and the number of its case.
+//! These are property tests, not coverage-guided fuzzing, which needs a nightly compiler.
+//! `FUZZ_SECONDS` says how long each target runs, 1 by default; `SEED` plays other cases. A failure
+//! prints its seed and the number of its case.
 
 mod mutator;
 mod parsers;

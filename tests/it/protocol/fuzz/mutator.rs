@@ -1,5 +1,5 @@
-//! Valid samples made invalid: bits turned, parts cut, doubled or taken from another sample; and of
-//! JSON its fields dropped, renamed and given other values.
+//! Mutations of valid samples: bits flipped, parts cut, doubled or taken from another sample, and
+//! JSON fields dropped, renamed or given other values.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

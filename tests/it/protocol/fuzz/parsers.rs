@@ -1,4 +1,4 @@
-//! The parsers by themselves: thousands of cases a second.
+//! The parsers alone: thousands of cases a second.
 
 use std::fmt::Debug;
 

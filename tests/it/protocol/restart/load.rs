@@ -1,4 +1,5 @@
-//! Clients of a stack that is killed: what they send until it is answered, and what they find then.
+//! Clients of a killed stack: they send each operation until it is answered, then check the
+//! account.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! As if it had never been: what leaves an account and comes back leaves every grant as if it had
-//! never left, whatever happened in between.
+//! Reversals: credits that leave an account and come back leave every grant as if they had never
+//! left, whatever happened in between.
 
 mod payments;
 mod random_lives;

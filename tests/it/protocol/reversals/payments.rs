@@ -1,4 +1,4 @@
-//! What was taken back and comes back: grant by grant as if it had never been said.
+//! Credits taken back with a payment come back grant by grant, as if never taken.
 
 use local::stripe::Deed;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Random lives of an account, lived twice: once with debits that are all given back and once without
-//! them, and once looked at by nobody and once by somebody at random moments.
+//! Random lives of an account, each played twice: with debits that are all refunded and without
+//! them, or read at random moments and never read.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What happened between two settles that lie far apart is skipped, and what comes back is the same.
+//! Entries between two distant advances are skipped, and the credits that come back are the same.
 
 use serde_json::json;
 use shared::decide::history::{History, Next, Unclear};

@@ -1,8 +1,8 @@
-//! The language of the scenarios: what a line does, and what the answer to it is.
+//! The language of the scenarios: the lines and their answers.
 //!
-//! `verb account what... name=value... → answer`. An answer is a code if it is a no, then the
-//! numbers, of which those that are zero are left out (but for `available`), then `same receipt` if
-//! it is the answer of the first time.
+//! `verb account what... name=value... → answer`. The answer is a code for a refusal, then the
+//! numbers, without those that are zero (except `available`), then `same receipt` if it repeats the
+//! first answer.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,10 +1,9 @@
-//! Scenarios as data: each line is played against a model, the embedded table and HTTP, and all
-//! three must answer as the line says.
+//! Scenarios as data: each line is played on a model, the embedded table and HTTP, and all three
+//! must answer as the line says.
 //!
-//! The model knows the rules and nothing else. The table is asked by the commands themselves, and
-//! payments are told to it as facts. HTTP is the front door, and payments are made at a Stripe that
-//! sends its webhooks. No way skips a line: each matches every [`Deed`], and a word that is not
-//! known fails.
+//! The model contains only the rules. The table is used through the commands, and payments reach it
+//! as facts. HTTP is the public interface, and its payments are made at a Stripe that sends
+//! webhooks. No player skips a line: each matches every [`Deed`], and an unknown word fails.
 
 mod language;
 mod model;

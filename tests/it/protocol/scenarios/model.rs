@@ -1,8 +1,8 @@
-//! The model: what an account is, in the fewest words. No table, no pages, no line.
+//! The model: an account in the fewest words, without a table, segments or a burn order.
 //!
-//! It keeps what was done and forgets what was undone: a released hold was never made, a refunded
-//! debit was never charged, a dispute that is won was never opened. Every answer is computed from
-//! the beginning, so what is undone leaves nothing behind, whatever came in between.
+//! It keeps operations and forgets those that were undone: a released hold was never made, a
+//! refunded debit was never charged, a won dispute was never opened. Every answer is computed from
+//! the beginning, so an undone operation leaves no trace.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The front door: HTTP, and a Stripe that says by webhook what became of its payments.
+//! The scenarios over HTTP, with a Stripe that reports its payments by webhook.
 
 use std::collections::BTreeMap;
 

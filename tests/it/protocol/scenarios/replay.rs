@@ -1,4 +1,4 @@
-//! An account as its facts make it, one after the other: weeks, months, and the order of burning.
+//! An account as its facts make it, one after the other: weeks, months, and the burn order.
 
 use chrono::{Months, NaiveDate};
 use shared::domain::Instant;

@@ -1,5 +1,5 @@
-//! The commands themselves, over the embedded table. A payment is told to them as the facts that
-//! Stripe's objects would come to.
+//! The commands on the embedded table. A payment reaches them as the facts that Stripe's objects
+//! would give.
 
 use std::collections::BTreeMap;
 
