@@ -212,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn packed_records_are_read_back_unchanged(entry in entry(), account in account(), grant in grant()) {
+    fn a_packed_record_is_read_back(entry in entry(), account in account(), grant in grant()) {
         prop_assert_eq!(packed::read_entry(entry.id, &packed::entry(&entry)), Ok(entry.clone()));
         let two = vec![entry.clone(), entry];
         prop_assert_eq!(packed::read_entries(&packed::entries(&two)), Ok(two));
