@@ -53,7 +53,7 @@ contract:
 
 # Write the replies to events/ anew, and show what differs
 events:
-    UPDATE_EXPECT=1 cargo test -p tests --test it events::
+    UPDATE_EXPECT=1 cargo test -p tests --test it deploy::events::
     git diff --stat tests/it/snapshots
 
 # Make the README's pictures again

@@ -1,5 +1,5 @@
-//! Checkouts of an account: listed as each is said by itself, said again as they stand, and at most ten
-//! of them open.
+//! Checkouts of an account: a list matches each single one, a repeat returns the current state, and
+//! at most ten are open.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ async fn reach(shop: &Shop, state: State) -> String {
 }
 
 #[tokio::test]
-async fn checkouts_are_listed_as_each_is_said_by_itself_and_said_again_as_they_stand() {
+async fn a_listed_or_repeated_checkout_matches_its_own_current_state() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     shop.stack.open("other", "free").await;
@@ -99,7 +99,7 @@ async fn checkouts_are_listed_as_each_is_said_by_itself_and_said_again_as_they_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn at_most_ten_checkouts_of_an_account_are_open_however_many_come_at_once() {
+async fn concurrent_checkouts_of_an_account_stop_at_ten_open() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     shop.stack.open("other", "free").await;

@@ -1,12 +1,12 @@
-//! Currencies: the page, the order and Stripe say the same price in each, and what Stripe would not
-//! charge is not published.
+//! Currencies: the page, the order and Stripe show the same price, and a price that Stripe would
+//! not charge is not published.
 
 use serde_json::json;
 use shared::decide::edition;
 use shared::domain::instant::Span;
 use shared::domain::{Catalog, Currency, Instant, Money};
 
-use crate::page::page;
+use crate::page::html::page;
 use crate::support::shop::Shop;
 
 /// The default catalog, as the second, with the first pack at this price.
@@ -36,7 +36,7 @@ const PRICES: [(&str, u64, &str, &str); 7] = [
 ];
 
 #[tokio::test]
-async fn page_order_and_stripe_say_the_same_price_in_each_kind_of_currency() {
+async fn page_order_and_stripe_show_one_price_in_each_kind_of_currency() {
     for (currency, minor, price, shown) in PRICES {
         let shop = Shop::noon().await;
         shop.stack.open("acme", "free").await;

@@ -1,13 +1,14 @@
-//! Money in: packs, payments, and money going back.
+//! Money: packs, checkouts, payments from Stripe, refunds, disputes and debts.
 
-mod addresses;
+mod browser_purchases;
 mod checkouts;
 mod currencies;
-mod laws;
-mod odd;
-mod orders;
+mod edge_cases;
+mod event_order;
 mod parked;
+mod properties;
+mod purchases;
 mod receipts;
-mod refused;
+mod rejected_events;
+mod return_addresses;
 mod signatures;
-mod stories;

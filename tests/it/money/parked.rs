@@ -1,4 +1,4 @@
-//! What waits for an operator, when there is more of it than one listing has.
+//! Parked payments, when there are more of them than fit into one listing.
 
 use crate::support::request;
 use crate::support::shop::Shop;
@@ -6,7 +6,7 @@ use crate::support::shop::Shop;
 const LIST: &str = "/v1/payments?state=parked";
 
 #[tokio::test]
-async fn all_that_waits_is_listed_by_cursors_while_some_of_it_is_decided() {
+async fn parked_payments_are_all_listed_while_some_are_resolved() {
     let shop = Shop::noon().await;
     for n in 0..230 {
         let kept = shop.hear(&format!("this cannot be read: {n}")).await;

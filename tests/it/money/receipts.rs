@@ -1,4 +1,4 @@
-//! What belongs to a payment besides its credits: its receipt, and the customer it is of.
+//! The parts of a payment besides its credits: its receipt and its Stripe customer.
 
 use local::stripe::{Deed, WEBHOOK_SECRET};
 use shared::decide::edition;
@@ -8,7 +8,7 @@ use shared::domain::instant::Span;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
 
-use crate::page::page;
+use crate::page::html::page;
 use crate::support::shop::Shop;
 use crate::support::vault::Vault;
 use crate::support::{PRODUCT, Stack, request};
@@ -75,7 +75,7 @@ async fn a_link_that_is_not_stripes_is_not_shown() {
 }
 
 #[tokio::test]
-async fn the_second_checkout_is_of_the_customer_of_the_first() {
+async fn a_second_checkout_reuses_the_stripe_customer() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     shop.stack.open("other", "free").await;
@@ -99,9 +99,10 @@ async fn the_second_checkout_is_of_the_customer_of_the_first() {
     assert_eq!(shop.balance("acme").await.0, "1525");
 }
 
-/// Subjects are the service's to choose: what is a sign in a key elsewhere is none in them.
+/// The service chooses its subjects. Characters that separate keys elsewhere have no meaning in
+/// them.
 #[tokio::test]
-async fn each_buyer_of_an_account_is_a_customer_of_their_own() {
+async fn each_buyer_of_an_account_is_a_separate_stripe_customer() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     shop.stack.open("other", "free").await;
@@ -170,7 +171,7 @@ fn later(shop: &Shop) {
 }
 
 #[tokio::test]
-async fn a_key_of_stripe_that_was_replaced_is_read_again() {
+async fn a_replaced_stripe_key_is_read_again() {
     let vault = Vault::default();
     let shop = by_secret(&vault).await;
     later(&shop);
@@ -204,9 +205,9 @@ async fn reconcile_reads_a_replaced_key_too_but_none_of_the_other_mode() {
     }
 }
 
-/// The process died after Stripe was asked; the customer came back by another link and tries again.
+/// The process died after it asked Stripe. The customer returned by another link and tries again.
 #[tokio::test]
-async fn a_checkout_tried_again_from_elsewhere_is_the_same_one_at_stripe() {
+async fn a_checkout_retried_elsewhere_is_the_same_at_stripe() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let first = shop.order("acme", "buy", "starter").await;

@@ -1,4 +1,4 @@
-//! The verifier, beside Stripe's own; and bytes of any kind.
+//! The signature verifier, compared with Stripe's own, and given arbitrary bytes.
 
 use std::cell::Cell;
 
@@ -13,7 +13,7 @@ const STRICTER: [&str; 4] =
     ["301 s ahead", "86400 s ahead", "two times, the last signed", "a trailing comma"];
 
 #[test]
-fn the_verifier_says_what_stripes_own_says_or_is_stricter() {
+fn the_verifier_agrees_with_stripes_own_or_is_stricter() {
     let corpus: Value =
         serde_json::from_str(include_str!("../../corpus/signatures.json")).expect("JSON");
     let now = Instant::from_ms(corpus["now_s"].as_i64().expect("a number") * 1000);
@@ -35,7 +35,7 @@ fn the_verifier_says_what_stripes_own_says_or_is_stricter() {
 }
 
 #[test]
-fn what_is_signed_is_taken_for_five_minutes_before_and_after() {
+fn a_signature_is_valid_for_five_minutes_before_and_after() {
     let now = Instant::from_ms(1_795_003_200_000);
     for (off_s, expected) in
         [(0, Ok(())), (300, Ok(())), (-300, Ok(())), (301, Err(())), (-301, Err(()))]
@@ -63,7 +63,7 @@ impl AsRef<str> for Counted {
 }
 
 #[test]
-fn each_secret_is_used_once_however_many_signatures_there_are_and_five_are_looked_at() {
+fn many_signatures_are_checked_up_to_five_once_per_secret() {
     let now = Instant::from_ms(1_795_003_200_000);
     let right = signature::sign(b"{}", "b", now);
     let (time, right) = right.split_once(',').expect("a time and a signature");
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn one_bit_more_or_less_is_no_signature(
+    fn a_signature_with_one_bit_changed_is_refused(
         body in prop::collection::vec(any::<u8>(), 1..64),
         place in any::<prop::sample::Index>(),
         bit in 0..8_u32,

@@ -1,8 +1,8 @@
-//! Which file of a package names which: paths are followed to where a name is defined, through what
-//! modules hand on by `use`.
+//! Which file of a package names which: paths are followed to the definition of a name, through
+//! re-exports by `use`.
 //!
-//! `mod` is no arrow, and neither is a `pub use` that a module only hands on: whoever names it there
-//! names the file behind it.
+//! `mod` is no arrow, and neither is a `pub use` that a module only passes on: a user of the name
+//! depends on the file behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -297,7 +297,7 @@ fn quoted(rest: &str) -> Option<usize> {
 }
 
 #[test]
-fn a_circle_is_found_whatever_way_a_name_takes() {
+fn a_dependency_cycle_is_found_by_whatever_path() {
     let package = |files: &[(&str, &str)]| -> Vec<(String, String)> {
         files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect()
     };

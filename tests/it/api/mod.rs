@@ -1,0 +1,22 @@
+//! The HTTP API, operation by operation: requests, answers, refusals, listings, sessions and events.
+
+mod accounts;
+mod announcements;
+mod catalogs;
+mod client;
+mod debits;
+mod grants;
+mod holds;
+mod input;
+mod ledger;
+mod listing;
+mod low_credits;
+mod operators;
+mod plans;
+mod problems;
+mod refunds;
+mod refusal_order;
+mod sessions;
+mod tenancy;
+mod usage;
+mod visibility;

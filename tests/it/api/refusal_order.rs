@@ -1,0 +1,280 @@
+//! The order of refusals: tables of all obstacles at once, in which each row removes the first.
+
+use shared::decide::debit::{Charge, Price};
+use shared::decide::hold::{Part, USUAL_LIFE};
+use shared::decide::once::{self, Ask, Attempt, Next, Request, Route};
+use shared::decide::open::{self, PlanRequest};
+use shared::decide::page::CAPACITY;
+use shared::decide::{AccountWrite, Guard, Step};
+use shared::domain::account::MOST_HOLDS;
+use shared::domain::instant::Span;
+use shared::domain::{
+    Account, Catalog, Credits, Entry, Gate, GrantId, Held, Instant, OperationId, Refusal,
+};
+
+use crate::support::instant;
+
+const NOW: &str = "2026-11-18T12:00:00Z";
+
+fn now() -> Instant {
+    instant(NOW)
+}
+
+fn id(number: u8) -> OperationId {
+    OperationId::mint(now(), [number; 10])
+}
+
+fn catalog() -> Catalog {
+    Catalog::parse(Catalog::DEFAULT).expect("the default catalog is right")
+}
+
+/// An account on the free plan: 25 credits, and one entry.
+fn account() -> Account {
+    let request =
+        PlanRequest { plan: "free".to_owned(), status: None, anchor: None, restart: false };
+    let name = "acme".parse().expect("an account");
+    open::open(&name, &request, id(0), &catalog(), None, now()).expect("a plan")
+}
+
+fn asked(ask: Ask) -> Request {
+    Request { account: account().id, ask, user: None, reference: None }
+}
+
+fn attempt(request: &Request, number: u8) -> Attempt<'_> {
+    let credits = match &request.ask {
+        Ask::Debit(Charge::Credits(credits)) => *credits,
+        Ask::Hold { charge: Charge::Credits(credits), .. } => *credits,
+        _ => Credits::ZERO,
+    };
+    let price = Price { credits, action: None, catalog: 1 };
+    Attempt { request, price, id: id(number), key: None }
+}
+
+fn ten() -> Charge {
+    Charge::Credits(Credits::whole(10))
+}
+
+/// The entry that an attempt would append.
+fn entry(attempt: &Attempt<'_>) -> Entry {
+    let write = once::change(&[*attempt], None, now(), Route::Fast).expect("a write");
+    let mut entries = write.then.into_iter().filter_map(|step| match step {
+        Step::Append(entry) => Some(entry),
+        _ => None,
+    });
+    entries.next_back().expect("an entry")
+}
+
+/// What follows, in a word: the code of a refusal, or what is done next.
+fn word(next: &Next) -> &'static str {
+    match next {
+        Next::Happened(_) => "happened",
+        Next::Refuse(refusal) => refusal.code(),
+        Next::LookUp { .. } => "look up",
+        Next::Settle => "settle",
+        Next::Page => "page",
+        Next::Explain(_) => "explain",
+        Next::Again => "again",
+    }
+}
+
+/// A row: what is said while this is in the way, and how it is taken away.
+type Row<'a> = (&'static str, &'a dyn Fn(&mut Account));
+
+/// Plays a table: of everything in the way, the first is said; it is taken away, and so on.
+fn play(attempts: &[Attempt<'_>], mut account: Account, rows: &[Row<'_>]) {
+    for (expected, mend) in rows {
+        let next = once::resume(attempts, Some(&account), &catalog(), now(), Route::Fast);
+        assert_eq!(word(&next), *expected, "{account:?}");
+        mend(&mut account);
+    }
+    let next = once::resume(attempts, Some(&account), &catalog(), now(), Route::Fast);
+    assert_eq!(word(&next), "again", "nothing is in the way any more");
+}
+
+/// An account with everything in the way of `attempt`, which has happened.
+fn hopeless(attempt: &Attempt<'_>) -> Account {
+    let mut account = account();
+    account.recent = vec![entry(attempt); CAPACITY];
+    account.seq = CAPACITY as u64;
+    account.floor = attempt.id.time();
+    account.valid_until = now();
+    account.gate = Gate { frozen: true, no_plan: true, in_debt: true };
+    account.debts.add(GrantId::Week(Instant::EPOCH), Credits::whole(1));
+    account.available = Credits::ZERO;
+    account
+}
+
+fn forget(account: &mut Account) {
+    let other = asked(Ask::Debit(ten()));
+    account.recent = vec![entry(&attempt(&other, 99)); CAPACITY];
+}
+
+const OVER: fn(&mut Account) = |account| account.floor = Instant::EPOCH;
+const SETTLED: fn(&mut Account) = |account| account.valid_until = now() + Span::from_s(60);
+const PAGED: fn(&mut Account) = |account| account.recent.clear();
+const THAWED: fn(&mut Account) = |account| account.gate.frozen = false;
+const PLANNED: fn(&mut Account) = |account| account.gate.no_plan = false;
+const WAIVED: fn(&mut Account) = |account| account.gate.in_debt = false;
+const TOPPED_UP: fn(&mut Account) = |account| account.available = Credits::whole(100);
+
+#[test]
+fn a_debit_with_several_obstacles_is_refused_in_one_order() {
+    let request = asked(Ask::Debit(ten()));
+    let attempt = attempt(&request, 1);
+    let none = once::resume(&[attempt], None, &catalog(), now(), Route::Fast);
+    assert_eq!(none, Next::Refuse(Refusal::no_account(&account().id)));
+    play(
+        &[attempt],
+        hopeless(&attempt),
+        &[
+            ("happened", &forget),
+            ("look up", &OVER),
+            ("settle", &SETTLED),
+            ("page", &PAGED),
+            ("account_frozen", &THAWED),
+            ("plan_required", &PLANNED),
+            ("debt_outstanding", &WAIVED),
+            ("insufficient_credits", &TOPPED_UP),
+        ],
+    );
+}
+
+#[test]
+fn a_batch_is_refused_in_the_order_of_its_debits_alone() {
+    let request = asked(Ask::Debit(ten()));
+    let attempts = [1, 2, 3].map(|number| attempt(&request, number));
+    play(
+        &attempts,
+        // One of them happened, and may have left for a page: that is enough.
+        hopeless(&attempts[1]),
+        &[
+            ("happened", &forget),
+            ("look up", &OVER),
+            ("settle", &SETTLED),
+            // Two have room, and three have not.
+            ("page", &|account| account.recent.truncate(CAPACITY - 2)),
+            ("page", &PAGED),
+            ("account_frozen", &THAWED),
+            ("plan_required", &PLANNED),
+            ("debt_outstanding", &WAIVED),
+            // Each of them is covered, and all of them are not.
+            ("insufficient_credits", &|account| account.available = Credits::whole(29)),
+            ("insufficient_credits", &|account| account.available = Credits::whole(30)),
+        ],
+    );
+}
+
+fn held(amount: i64, expires_at: Instant) -> Held {
+    Held { amount: Credits::whole(amount), lapsed: Credits::ZERO, expires_at, action: None }
+}
+
+#[test]
+fn a_hold_is_refused_like_a_debit_and_last_for_lack_of_room() {
+    let request = asked(Ask::Hold { charge: ten(), life: USUAL_LIFE });
+    let attempt = attempt(&request, 1);
+    let mut account = hopeless(&attempt);
+    let later = now() + Span::from_s(60);
+    for number in 100..100 + MOST_HOLDS as u8 {
+        account.holds.insert(id(number), held(1, later));
+    }
+    play(
+        &[attempt],
+        account,
+        &[
+            ("happened", &forget),
+            ("look up", &OVER),
+            ("settle", &SETTLED),
+            ("page", &PAGED),
+            ("account_frozen", &THAWED),
+            ("plan_required", &PLANNED),
+            ("debt_outstanding", &WAIVED),
+            ("insufficient_credits", &TOPPED_UP),
+            ("too_many_holds", &|account| account.holds.clear()),
+        ],
+    );
+}
+
+#[test]
+fn a_lapsed_hold_returns_credits_before_a_debit_is_refused() {
+    let request = asked(Ask::Debit(ten()));
+    let attempt = attempt(&request, 1);
+    let mut account = account();
+    account.available = Credits::ZERO;
+    account.holds.insert(id(9), held(10, now()));
+    play(
+        &[attempt],
+        account,
+        &[("settle", &|account| account.holds.clear()), ("insufficient_credits", &TOPPED_UP)],
+    );
+}
+
+#[test]
+fn a_capture_succeeds_whatever_closes_the_gate() {
+    let hold = id(9);
+    let part = Part::Credits(Credits::whole(10));
+    let request = asked(Ask::Capture { hold, part, ends: true });
+    let attempt = attempt(&request, 1);
+    let later = now() + Span::from_s(60);
+    let mut account = hopeless(&super::refusal_order::attempt(&asked(Ask::Debit(ten())), 1));
+    account.gate = Gate { frozen: true, no_plan: true, in_debt: true };
+    play(
+        &[attempt],
+        account,
+        &[
+            // Another request has its id: that is for a comparison of the two to say.
+            ("happened", &forget),
+            ("look up", &OVER),
+            ("settle", &SETTLED),
+            ("page", &PAGED),
+            ("explain", &move |account| {
+                account.holds.insert(hold, held(10, now()));
+            }),
+            ("explain", &move |account| {
+                account.holds.insert(hold, held(9, later));
+            }),
+            ("hold_exceeded", &move |account| {
+                account.holds.insert(hold, held(10, later));
+            }),
+        ],
+    );
+}
+
+/// Three debits at once have the same guards and steps as one debit of their sum.
+#[test]
+fn concurrent_debits_join_into_one_write() {
+    let request = asked(Ask::Debit(ten()));
+    let earlier = Attempt {
+        id: OperationId::mint(instant("2026-11-18T11:59:30Z"), [2; 10]),
+        ..attempt(&request, 2)
+    };
+    let attempts = [attempt(&request, 1), earlier, attempt(&request, 3)];
+    let joined = once::change(&attempts, None, now(), Route::Fast).expect("a write");
+    let entries = attempts.map(|attempt| Step::Append(entry(&attempt)));
+    let sum = Credits::whole(30);
+    assert_eq!(
+        joined,
+        AccountWrite {
+            account: account().id,
+            when: vec![
+                Guard::Covers(sum),
+                Guard::ValidAt(now()),
+                Guard::GateIs(Gate::OPEN),
+                Guard::FloorBelow(earlier.id.time()),
+                Guard::RoomFor(3),
+                Guard::New(attempts[0].id),
+                Guard::New(attempts[1].id),
+                Guard::New(attempts[2].id),
+            ],
+            then: vec![
+                Step::Add(-sum),
+                Step::Consume(0, sum),
+                entries[0].clone(),
+                entries[1].clone(),
+                entries[2].clone(),
+            ],
+        }
+    );
+    let alone = once::change(&attempts[..1], None, now(), Route::Fast);
+    assert_eq!(AccountWrite::join(vec![alone.clone().expect("a write")]), alone);
+    assert_eq!(AccountWrite::join(Vec::new()), None);
+}

@@ -1,0 +1,272 @@
+//! The `scrip` program: an operator's commands, run as processes against a listening stack.
+
+use std::net::TcpListener as Port;
+use std::process::{Command, Stdio};
+
+use local::request_log::RequestLog;
+use local::server;
+use local::start::Start;
+use serde_json::{Value, json};
+use shared::domain::Catalog;
+use tokio::net::TcpListener;
+
+use crate::deploy::first_run;
+use crate::protocol::restart::programs;
+use crate::support::shop::Shop;
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    says: String,
+    complains: String,
+}
+
+/// Runs `scrip` with these words and no environment but this.
+async fn scrip(words: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let mut command = Command::new(programs().join("scrip"));
+    command.args(words).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
+    let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let ended = ended.expect("a process");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Ended { code: ended.status.code(), says: text(ended.stdout), complains: text(ended.stderr) }
+}
+
+/// The option that names the stack at `base`.
+fn at(base: &str) -> String {
+    format!("--local={base}")
+}
+
+/// Runs `scrip` on the stack at `base`; it must end well. What it printed.
+async fn on(base: &str, words: &[&str]) -> String {
+    let ended = scrip(&[&[&*at(base)], words].concat(), &[]).await;
+    assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
+    ended.says
+}
+
+/// The stack of the shop, as `change` leaves it, at an address.
+async fn listening(shop: &Shop, change: impl FnOnce(&mut local::stack::Stack)) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let mut served = local::stack::Stack {
+        functions: shop.stack.functions.clone(),
+        clock: shop.stack.clock.clone(),
+        stripe: Some(shop.stripe.clone()),
+        mappings: shop.stack.mappings.clone(),
+        table: Some(shop.stack.wire.table().clone()),
+        log: RequestLog::Off,
+        start: Start::default(),
+    };
+    change(&mut served);
+    tokio::spawn(server::serve(listener, served));
+    base
+}
+
+/// A shop at a Wednesday noon, with an account that was used, and six days later.
+async fn tuesday() -> Shop {
+    let shop = Shop::streamed().await;
+    shop.stack.open("acme", "free").await;
+    shop.stack.action("acme", "a video", "dynamic_video", 1).await;
+    shop.stack.relay().await;
+    shop.stack.set_clock("2026-11-24T12:00:00Z");
+    shop
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_works_on_a_stack_whose_clock_was_moved() {
+    let shop = tuesday().await;
+    let base = &listening(&shop, |_| ()).await;
+    let shown = on(base, &["inspect", "acme"]).await;
+    assert!(shown.starts_with("account acme, ") && shown.contains("dynamic_video"), "{shown}");
+    assert_eq!(on(base, &["audit"]).await, "1 accounts, 0 differences\n");
+    assert_eq!(on(base, &["audit", "--account", "acme"]).await, "1 accounts, 0 differences\n");
+    let rehearsed = on(base, &["repair", "--dry-run"]).await;
+    assert_eq!(rehearsed, "would be repaired 0, parked 0, left 0\n");
+    assert_eq!(on(base, &["repair"]).await, "repaired 0, parked 0, left 0\n");
+    let report: Value = serde_json::from_str(&on(base, &["reconcile"]).await).expect("JSON");
+    assert_eq!(report["found"], json!([]), "{report}");
+    let nobody = scrip(&[&at(base), "audit", "--account", "nobody"], &[]).await;
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert_eq!(nobody.complains, "scrip: there is no account nobody\n");
+    let nobody = scrip(&[&at(base), "inspect", "nobody"], &[]).await;
+    assert_eq!(nobody.code, Some(1));
+    assert_eq!(nobody.complains, "scrip: there is no account nobody\n");
+
+    let file = std::env::temp_dir().join(format!("scrip-command-{}.toml", std::process::id()));
+    let text = Catalog::DEFAULT.replacen("version = 1", "version = 2", 1);
+    std::fs::write(&file, text.replacen("per = 2", "per = 1", 1)).expect("a file");
+    let path = file.to_str().expect("a path in UTF-8");
+    let diff = on(base, &["catalog", "diff", path]).await;
+    assert!(diff.contains("custom_image") && diff.ends_with("nothing was changed\n"), "{diff}");
+    assert_eq!(on(base, &["catalog", "publish", path, "--dry-run"]).await, diff);
+    let kept = shop.stack.world().store.catalog().await.expect("an answer");
+    assert_eq!(kept.as_deref(), Some(Catalog::DEFAULT));
+    let published = on(base, &["catalog", "publish", path]).await;
+    assert_eq!(format!("{published}nothing was changed\n"), diff);
+    let kept = shop.stack.world().store.catalog().await.expect("an answer");
+    assert!(kept.is_some_and(|text| text.contains("version = 2")));
+    std::fs::remove_file(file).expect("the test's own file");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_of_a_command_are_announced() {
+    let shop = tuesday().await;
+    let base = &listening(&shop, |_| ()).await;
+    let counted = on(base, &["recharge", "--dry-run"]).await;
+    assert_eq!(counted, "1 accounts, 1 to settle, 0 that cannot be read\n");
+    let before = shop.stack.announced().len();
+    let settled = on(base, &["recharge"]).await;
+    assert_eq!(settled, "1 accounts, 1 settled, 0 that cannot be read\n");
+    shop.stack.relay().await;
+    let [recharged] = &shop.stack.announced()[before..] else { panic!("not one event") };
+    assert_eq!(recharged["detail-type"], "CreditsRecharged");
+    // By the clock of the stack.
+    let at = recharged["detail"]["at"].as_str().expect("a time");
+    assert!(at.starts_with("2026-11-24T12:0"), "{recharged:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployed_stack_is_named_by_the_environment() {
+    let (stack, _, base) = crate::support::Stack::served(None, &[]).await;
+    stack.open("acme", "pro").await;
+    let tables = [("ACCOUNTS_TABLE", "scrip-accounts"), ("LEDGER_TABLE", "scrip-ledger")];
+    let endpoint = format!("{base}/_local/dynamodb");
+    let aws = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.as_str()),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "anybody"),
+        ("AWS_SECRET_ACCESS_KEY", "anything"),
+    ];
+    let shown = scrip(&["inspect", "acme"], &[&tables[..], &aws].concat()).await;
+    assert!(shown.code == Some(0) && shown.says.starts_with("account acme, "), "{shown:?}");
+    for missing in [&[][..], &tables[..1], &tables[1..]] {
+        let which = scrip(&["audit"], &[missing, &aws].concat()).await;
+        assert_eq!(which.code, Some(1), "{which:?}");
+        let both = ["--local", "`cargo run`", "ACCOUNTS_TABLE and LEDGER_TABLE"];
+        assert!(both.iter().all(|way| which.complains.contains(way)), "{which:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_running_stack_a_command_says_how_to_start_one() {
+    let port = Port::bind("127.0.0.1:0").expect("a port");
+    let base = format!("http://{}", port.local_addr().expect("an address"));
+    drop(port);
+    let ended = scrip(&[&at(&base), "audit"], &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let says = format!("scrip: no local stack answers at {base} (");
+    assert!(ended.complains.starts_with(&says), "{ended:?}");
+    assert!(ended.complains.contains("`cargo run`"), "{ended:?}");
+    // The address may be left out, before a command and after it.
+    for words in [
+        &["--local", "recharge", "--dry-run"][..],
+        &["inspect", "acme", "--local"],
+        &["inspect", "--local", "acme"],
+    ] {
+        assert_ne!(scrip(words, &[]).await.code, Some(2), "{words:?}");
+    }
+    // No address but this machine's: what is there has no IAM.
+    for elsewhere in ["http://192.0.2.1:3000", "https://127.0.0.1", "http://example.com", "acme"] {
+        let ended = scrip(&[&at(elsewhere), "audit"], &[]).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.complains.contains("not an address of this machine"), "{ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_that_keeps_its_tables_or_its_payments_elsewhere_says_so() {
+    let shop = Shop::noon().await;
+    let base = listening(&shop, |served| served.table = None).await;
+    let ended = scrip(&[&at(&base), "inspect", "acme"], &[]).await;
+    assert!(ended.code == Some(1) && ended.complains.contains("--endpoint"), "{ended:?}");
+    let (status, _, body) = ask(&base, "POST", AT, &MEANT, "{}").await;
+    assert!(status == 404 && body.contains("--endpoint"), "{status} {body}");
+
+    let base = listening(&shop, |served| served.stripe = None).await;
+    assert_eq!(on(&base, &["recharge"]).await, "0 accounts, 0 settled, 0 that cannot be read\n");
+    let there = at(&base);
+    let words = [there.as_str(), "audit"];
+    let ended = scrip(&words, &[]).await;
+    assert!(ended.code == Some(1) && ended.complains.contains("STRIPE_SECRET_KEY"), "{ended:?}");
+    let ended = scrip(&words, &[("STRIPE_SECRET_KEY", "sk_live_1")]).await;
+    assert!(ended.code == Some(1) && ended.complains.contains("a test key only"), "{ended:?}");
+}
+
+#[test]
+fn the_stack_says_where_its_commands_went() {
+    for old in ["audit", "catalog", "inspect", "recharge", "reconcile", "repair"] {
+        for words in [&["--memory", old][..], &[old, "acme", "--dry-run", "--account", "acme"]] {
+            let ended = first_run::command(words).output().expect("a process");
+            let moved = format!("cargo run -p cli -- --local {old}");
+            let says = format!("scrip: `{old}` is a command of scrip now: {moved}\n");
+            assert_eq!(String::from_utf8_lossy(&ended.stderr), says);
+            assert_eq!(ended.status.code(), Some(2), "{words:?}");
+        }
+    }
+    let ended = first_run::command(&["adit"]).output().expect("a process");
+    assert_eq!(ended.status.code(), Some(2));
+    let says = String::from_utf8_lossy(&ended.stderr);
+    assert!(says.contains("no command `adit`"), "{says}");
+}
+
+/// Where the tables are reached.
+const AT: &str = "/_local/dynamodb";
+/// What the SDK says of a request.
+const MEANT: [(&str, &str); 2] =
+    [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "DynamoDB_20120810.Scan")];
+
+/// One request: status, the header `Date`, and body.
+async fn ask(
+    base: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String, String) {
+    let mut request = http::Request::builder().method(method).uri(format!("{base}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.to_owned()).expect("a request");
+    let answered = tokio::task::spawn_blocking(move || {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None);
+        let agent: ureq::Agent = agent.allow_non_standard_methods(true).build().into();
+        let mut answer = agent.run(request).expect("an answer");
+        let date = answer.headers()["date"].to_str().expect("text").to_owned();
+        let body = answer.body_mut().read_to_string().expect("text");
+        (answer.status().as_u16(), date, body)
+    });
+    answered.await.expect("no panic")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_foreign_page_or_form_reaches_the_tables() {
+    let shop = tuesday().await;
+    let base = &listening(&shop, |_| ()).await;
+    let scan = r#"{"TableName":"scrip-accounts"}"#;
+    for path in [AT, "/_local/dynamodb/"] {
+        let (status, date, body) = ask(base, "POST", path, &MEANT, scan).await;
+        assert!(status == 200 && body.contains("acme"), "{path}: {status} {body}");
+        assert!(date.starts_with("Tue, 24 Nov 2026 12:0"), "{date}");
+        let with = |header| [&MEANT[..], &[header]].concat();
+        for (headers, refused) in [
+            (with(("host", "evil.example")), 403),
+            (with(("origin", "https://evil.example")), 403),
+            (MEANT[1..].to_vec(), 415),
+            (vec![("content-type", "application/json"), MEANT[1]], 415),
+            (vec![("content-type", "text/plain"), MEANT[1]], 415),
+            (MEANT[..1].to_vec(), 400),
+        ] {
+            let (status, _, body) = ask(base, "POST", path, &headers, scan).await;
+            assert_eq!(status, refused, "{path} {headers:?}: {body}");
+            assert!(!body.contains("acme"), "{body}");
+        }
+        assert_eq!(ask(base, "PUT", path, &MEANT, scan).await.0, 405);
+    }
+    // More than a route of the contract takes is read, and answered by the table itself.
+    let large = json!({ "TableName": "x".repeat(300 * 1024) }).to_string();
+    let (status, _, body) = ask(base, "POST", AT, &MEANT, &large).await;
+    assert!(status == 400 && body.contains("__type"), "{status} {body}");
+    let too_large = " ".repeat(local::dynamodb::MAX_BYTES + 1);
+    assert_eq!(ask(base, "POST", AT, &MEANT, &too_large).await.0, 413);
+}

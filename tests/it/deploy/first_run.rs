@@ -1,0 +1,267 @@
+//! The first run at a terminal: the program's messages, its keys, and a line for each request.
+//!
+//! The process is the one that `cargo run` starts. `tests/terminal/keys.py` plays it at a terminal.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use local::telemetry;
+use regex::Regex;
+use serde_json::{Value, json};
+use tests::support::{canary, instant};
+use tracing::Level;
+
+use crate::protocol::restart::{Folder, program};
+use crate::rules::docs::there_is;
+
+/// For how long a line may be waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).stdin(Stdio::null());
+    for name in ["DYNAMODB_ENDPOINT_URL", "STRIPE_SECRET_KEY", "SCRIP_ADDR", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The program, and each line that it prints.
+struct Started {
+    process: Child,
+    lines: Receiver<String>,
+    /// Its first words.
+    banner: Vec<String>,
+    base: String,
+}
+
+impl Started {
+    fn new() -> Started {
+        let mut command = command(&["--memory", "--addr", "127.0.0.1:0"]);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
+        let output = BufReader::new(process.stdout.take().expect("its output"));
+        let (says, lines) = channel();
+        std::thread::spawn(move || {
+            // Until nobody listens.
+            output.lines().map_while(Result::ok).try_for_each(|line| says.send(line))
+        });
+        let mut started = Started { process, lines, banner: Vec::new(), base: String::new() };
+        while started.banner.last().is_none_or(|line| line != "  Stop it with Ctrl-C.") {
+            let line = started.line();
+            started.banner.push(line);
+        }
+        assert_eq!(started.line(), "", "the banner ends");
+        let first = started.banner[0].strip_prefix("Scrip on ").expect("where it is");
+        started.base = first.split(',').next().expect("an address").to_owned();
+        started
+    }
+
+    /// The next line. Nobody's secret is in it.
+    fn line(&self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).expect("a line");
+        canary::look("a line of the stack", &line);
+        assert!(!line.contains('\x1b'), "coloured for nobody: {line:?}");
+        line
+    }
+
+    /// Sends a request; its answer.
+    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Value {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        let agent: ureq::Agent = agent.build().into();
+        let mut request = http::Request::builder().method(method);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.uri(format!("{}{path}", self.base)).body(body.to_owned());
+        let mut answer = agent.run(request.expect("a request")).expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Asks, and has the line of it: without the time and how long it took.
+    fn told(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+        self.ask(method, path, headers, body);
+        self.shown()
+    }
+
+    fn shown(&self) -> String {
+        let line = self.line();
+        let form = Regex::new(r"^\d\d:\d\d:\d\d  (.*) +\d+ ms$").expect("a pattern");
+        let found = form.captures(&line).unwrap_or_else(|| panic!("no line of a request: {line}"));
+        found[1].trim_end().to_owned()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.process.kill().expect("killed");
+        self.process.wait().expect("gone");
+    }
+}
+
+#[test]
+fn the_banner_is_short_and_says_where_to_start() {
+    let Started { banner, base, .. } = &Started::new();
+    assert!(banner.len() <= 12, "{banner:#?}");
+    let parts: Vec<&str> = banner[0].split(", ").collect();
+    assert_eq!((parts[0], parts[2]), (format!("Scrip on {base}").as_str(), "tables in memory"));
+    // The stack's clock: it panics if it is none.
+    instant(parts[1]);
+    assert!(banner.contains(&format!("  Start here  {base}/")), "{banner:#?}");
+    for (account, plan, shows) in local::seed::ACCOUNTS {
+        let says = |line: &&String| [account, plan, shows].iter().all(|word| line.contains(word));
+        assert_eq!(banner.iter().filter(says).count(), 1, "{account}: {banner:#?}");
+    }
+}
+
+#[test]
+fn each_request_is_a_line_that_says_what_changed() {
+    let stack = Started::new();
+    let path = |account: &str, rest: &str| format!("/v1/accounts/{account}/{rest}");
+    let video = r#"{"action":"dynamic_video","quantity":1}"#;
+    let keyed = [("idempotency-key", "job")];
+    let debits = path("acme", "debits");
+    let line =
+        |about: &str, changed: &str, status: u16| format!("{about:<35} {changed:<24} {status}");
+    let about = |route: &str, account: &str| format!("{route:<27} {account}");
+    assert_eq!(
+        stack.told("POST", &debits, &keyed, video),
+        line(&about("POST .../debits", "acme"), "-1 credit -> 2499", 201)
+    );
+    assert_eq!(
+        stack.told("POST", &debits, &keyed, video),
+        line(&about("POST .../debits", "acme"), "replayed", 201)
+    );
+    let many = r#"{"action":"dynamic_video","quantity":1000}"#;
+    assert_eq!(
+        stack.told("POST", &path("open", "debits"), &keyed, many),
+        line(&about("POST .../debits", "open"), "insufficient_credits", 402)
+    );
+    let welcome = r#"{"credits":"100","reason":"welcome"}"#;
+    assert_eq!(
+        stack.told("POST", &path("open", "grants"), &[("idempotency-key", "w")], welcome),
+        line(&about("POST .../grants", "open"), "+100 credits -> 125", 201)
+    );
+    // What pages ask for by themselves has no line: the next one is of the next request.
+    for noise in ["/_local/clock", "/_local/events", "/favicon.ico", "/assets/0/page.css"] {
+        stack.ask("GET", noise, &[], "");
+    }
+    assert_eq!(
+        stack.told("POST", "/v1/accounts/open/debit?key=secret", &[], video),
+        line("POST /v1/accounts/open/debit", "not_found", 404)
+    );
+    // An account is shown as it is called, and not as it is written in a path.
+    assert_eq!(
+        stack.told("GET", &path("auth0%7C7", "usage"), &[], ""),
+        line(&about("GET  .../usage", "auth0|7"), "account_not_found", 404)
+    );
+    // A hold names its id in the path, and its line does not.
+    let images = r#"{"action":"custom_image","quantity":4}"#;
+    let held = stack.ask("POST", &path("acme", "holds"), &[("idempotency-key", "h")], images);
+    assert_eq!(stack.shown(), line(&about("POST .../holds", "acme"), "2 held -> 2497", 201));
+    let hold = held["id"].as_str().expect("an id");
+    let capture = path("acme", &format!("holds/{hold}/capture"));
+    assert_eq!(
+        stack.told("POST", &capture, &[("idempotency-key", "c")], r#"{"quantity":3}"#),
+        line(&about("POST .../holds/{id}/capture", "acme"), "1.5 charged -> 2497.5", 201)
+    );
+    assert_eq!(
+        stack.told("GET", &path("acme", "balance"), &[], ""),
+        line(&about("GET  .../balance", "acme"), "2497.5 available", 200)
+    );
+}
+
+/// A token is in a header, in a query and, by mistake, in a path. `line` checks each line for it.
+#[test]
+fn request_lines_contain_no_secret() {
+    let stack = Started::new();
+    let body = json!({ "subject": "ada", "scopes": ["view", "buy"], "return_url": stack.base });
+    let session = stack.ask("POST", "/v1/accounts/acme/sessions", &[], &body.to_string());
+    assert!(stack.shown().ends_with("201"));
+    let token = session["token"].as_str().expect("a token");
+    let link = session["url"].as_str().expect("a link");
+    let enter = link.strip_prefix(&stack.base).expect("of this stack");
+    // Both would be found.
+    assert!([token, enter].iter().all(|secret| !canary::found(secret).is_empty()));
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "order")];
+    let balance = stack.told("GET", "/v1/me/balance", &headers, "");
+    assert!(balance.contains(" acme ") && balance.ends_with("200"), "{balance}");
+    let ordered = stack.told("POST", "/v1/me/checkouts", &headers, r#"{"pack":"starter"}"#);
+    assert!(ordered.ends_with("500 credits ordered      201"), "{ordered}");
+    assert!(stack.told("GET", enter, &[], "").starts_with("GET  /enter "));
+    let mistaken = stack.told("GET", &format!("/v1/{token}"), &[], "");
+    assert!(mistaken.starts_with("GET  /v1/... "), "{mistaken}");
+}
+
+#[test]
+fn a_port_in_use_names_the_remedy_and_a_free_port() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = taken.local_addr().expect("an address");
+    let suggested = || {
+        let ended =
+            command(&["--memory", "--addr", &addr.to_string()]).output().expect("a process");
+        assert!(!ended.status.success());
+        let says = String::from_utf8(ended.stderr).expect("text");
+        let says = says.strip_prefix(&format!(
+            "scrip: port {} is in use (perhaps another Scrip): stop it, or start this one with \
+             --addr ",
+            addr.port()
+        ));
+        says.expect("the remedy").trim_end().to_owned()
+    };
+    // Another test may take it the moment after.
+    let free = (0..10).any(|_| TcpListener::bind(suggested()).is_ok());
+    assert!(free, "no port that was suggested was free");
+    // Another mistake has another remedy.
+    let ended = command(&["--memory", "--addr", "192.0.2.1:3000"]).output().expect("a process");
+    let says = String::from_utf8(ended.stderr).expect("text");
+    assert!(!ended.status.success() && says.contains("loopback only"), "{says}");
+}
+
+#[test]
+fn libraries_are_silent_unless_asked() {
+    let silent = telemetry::levels(None);
+    for ours in ["local::clock", "shared::store", "audit"] {
+        assert!(silent.would_enable(ours, &Level::WARN), "{ours}");
+        assert!(!silent.would_enable(ours, &Level::INFO), "{ours}");
+    }
+    for theirs in ["hyper_util::client", "aws_config", "dynoxide", "rustls"] {
+        assert!(!silent.would_enable(theirs, &Level::ERROR), "{theirs}");
+        assert!(telemetry::levels(Some("info")).would_enable(theirs, &Level::INFO), "{theirs}");
+        assert!(!telemetry::levels(Some("local=noise")).would_enable(theirs, &Level::ERROR));
+    }
+    assert!(telemetry::levels(Some("hyper_util=debug")).would_enable("hyper_util", &Level::DEBUG));
+}
+
+#[test]
+fn the_demo_without_a_terminal_is_plain_text() {
+    for arguments in [&["demo"][..], &["demo", "--plain"]] {
+        let ended = command(arguments).output().expect("a process");
+        let (text, complaints) = [ended.stdout, ended.stderr]
+            .map(|bytes| String::from_utf8(bytes).expect("text"))
+            .into();
+        assert!(ended.status.success(), "{text}{complaints}");
+        assert!(!text.contains('\x1b') && text.contains("\n7/7  "), "{text:?}");
+        assert_eq!(complaints, "");
+    }
+}
+
+#[test]
+fn keys_move_the_clock_reset_and_quit_and_leave_the_terminal_as_it_was() {
+    if !there_is("python3") {
+        return;
+    }
+    let folder = Folder::new("keys");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("terminal/keys.py");
+    let mut play = Command::new("python3");
+    let ended = play.arg(script).arg(program()).arg(&folder.0).output().expect("a program");
+    let (text, complaints) =
+        (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{text}{complaints}");
+    assert!(text.ends_with("keys, Ctrl-C, kill and the demo: as they must\n"), "{text}");
+}

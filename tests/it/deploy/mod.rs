@@ -1,0 +1,13 @@
+//! Deploying and starting: the template, the functions, the local stack and the programs.
+
+mod cli;
+mod demo;
+mod events;
+mod first_run;
+mod invoke;
+mod manifests;
+mod roles;
+mod secrets;
+mod start_page;
+mod telemetry;
+mod template;

@@ -1,0 +1,195 @@
+//! The roles of the template: every test runs under them, and each function uses all of its own.
+
+use local::roles::{Roles, acting_as};
+use local::stripe::Deed;
+use local::template::Permissions;
+use local::template::Template;
+use serde_json::json;
+use shared::secrets::Secret;
+
+use crate::support::door;
+use crate::support::shop::Shop;
+use crate::support::vault::Vault;
+use crate::support::{KEYS, PRODUCT, Stack, request};
+
+/// A shop whose secrets are in Secrets Manager, as deployed.
+async fn shop() -> Shop {
+    let Shop { stack, stripe } = Shop::streamed().await;
+    let vault = Vault::default();
+    vault.put("SessionKeys", KEYS);
+    vault.put("StripeWebhookSecretArn", local::stripe::WEBHOOK_SECRET);
+    let secret = |arn: &str| -> Secret { vault.secret(arn, &stack.roles) };
+    // The key is read when the function starts, before its first request.
+    vault.put("StripeKeyArn", local::stripe::KEY);
+    for function in ["checkout", "reconcile", "audit"] {
+        let read = async { secret("StripeKeyArn").get(stack.world().clock.now()).await };
+        acting_as(function, read).await.expect("a key");
+    }
+    let world = stack.world().clone().with_session_keys(secret("SessionKeys"));
+    let functions = local::routes::Functions::new(world)
+        .with_stripe(stack.functions.stripe().clone(), secret("StripeWebhookSecretArn"));
+    Shop { stack: Stack { functions, ..stack }, stripe }
+}
+
+/// Services spend, hold, refund and look; the relay counts and announces.
+async fn services(stack: &Stack) {
+    stack.open("acme", "pro").await;
+    let mut debit = None;
+    for n in 0..60 {
+        let receipt = stack.debit("acme", &format!("debit {n}"), "1").await;
+        assert_eq!(receipt.status, 201, "{receipt:?}");
+        debit.get_or_insert(receipt.text("/id").to_owned());
+    }
+    // Its entry is in a page by now.
+    let old = format!("/v1/accounts/acme/debits/{}/refund", debit.expect("a debit"));
+    let refund = stack.post(&old, "refund", r#"{"credits":"1","reason":"black"}"#).await;
+    assert_eq!(refund.status, 201, "{refund:?}");
+    let hold = stack.post("/v1/accounts/acme/holds", "hold", r#"{"credits":"3"}"#).await;
+    let capture = format!("/v1/accounts/acme/holds/{}/capture", hold.text("/id"));
+    assert_eq!(stack.post(&capture, "capture", r#"{"credits":"2"}"#).await.status, 201);
+    // What a function keeps in memory has aged: it reads the catalog again.
+    stack.set_clock("2026-11-18T12:10:00Z");
+    for path in ["balance", "ledger", "usage"] {
+        assert_eq!(stack.get(&format!("/v1/accounts/acme/{path}")).await.status, 200);
+    }
+    stack.relay().await;
+}
+
+/// An operator grants, and decides about what waits.
+async fn operators(shop: &Shop) {
+    let stack = &shop.stack;
+    assert_eq!(stack.grant("acme", "grant", "5").await.status, 201);
+    let freeze = stack.post("/v1/accounts/acme/freeze", "f", r#"{"reason":"abuse"}"#).await;
+    assert_eq!(freeze.status, 201);
+    let unfreeze = stack.post("/v1/accounts/acme/unfreeze", "u", r#"{"reason":"none"}"#).await;
+    assert_eq!(unfreeze.status, 201);
+    // A signed event that nobody can read, and a payment that is not what was ordered.
+    assert_eq!(shop.hear(r#"{"id":"evt_1","object":"event"}"#).await.status, 200);
+    let (_, session) = shop.begin("acme", "wrong", "starter").await;
+    shop.stripe.act(&session, Deed::Pay).expect("paid");
+    for event in shop.stripe.take_events() {
+        let changed = event.replace("\"usd\"", "\"eur\"");
+        assert_eq!(shop.hear(&changed).await.status, 200);
+    }
+    let listed = stack.get("/v1/payments?state=parked").await;
+    for one in listed.body["payments"].as_array().expect("payments") {
+        let id = one["id"].as_str().expect("an id");
+        let path = format!("/v1/payments/{id}/dismiss");
+        let dismiss = request("POST", &path, None, r#"{"reason":"looked at"}"#);
+        assert_eq!(stack.send(dismiss).await.status, 200, "{one}");
+    }
+}
+
+/// A customer follows a link, looks, buys and has money back; Stripe tells of it, or is asked.
+async fn customers(shop: &Shop) {
+    let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": PRODUCT }).to_string();
+    let made = shop.stack.send(request("POST", "/v1/accounts/acme/sessions", None, &body)).await;
+    let link = made.text("/url").rsplit("/enter").next().expect("a query").to_owned();
+    assert_eq!(shop.stack.get(&format!("/enter{link}")).await.status, 200);
+    let entered = shop.stack.press(link.trim_start_matches("?t=")).await;
+    let cookie = door::cookie(&entered);
+    assert_eq!(shop.stack.ask("GET", "/", &[("cookie", &cookie)]).await.status, 200);
+    assert_eq!(shop.stack.form("/leave", &[("cookie", &cookie)], "").await.status, 200);
+    let token = shop.token("acme", r#""view""#).await;
+    // And so have the keys of sessions, whoever asks first.
+    shop.stack.set_clock("2026-11-18T12:20:00Z");
+    for path in ["packs", "balance", "ledger", "usage", "catalog"] {
+        let path = format!("/v1/me/{path}");
+        assert_eq!(shop.ask(&token, "GET", &path, None, "").await.status, 200);
+    }
+    shop.stack.set_clock("2026-11-18T12:40:00Z");
+    assert_eq!(shop.stack.get("/enter?t=scrip_session_test.AAAA").await.status, 401);
+    let (order, session) = shop.buy("acme", "buy", "starter").await;
+    shop.act(&session, Deed::Refund { minor: Some(100) }).await;
+    assert_eq!(shop.state("acme", &order).await.0, "credited");
+    // What the webhook does not hear of, reconcile asks for.
+    let (order, session) = shop.begin("acme", "silent", "starter").await;
+    shop.stripe.act(&session, Deed::Pay).expect("paid");
+    shop.stripe.take_events();
+    shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+    // A refund that failed long after it took credits: pages tell what they were.
+    shop.act(&session, Deed::Refund { minor: Some(100) }).await;
+    for n in 0..40 {
+        let debit = shop.stack.debit("acme", &format!("since {n}"), "0.01").await;
+        assert_eq!(debit.status, 201, "{debit:?}");
+    }
+    shop.stripe.act(&session, Deed::FailRefund).expect("failed");
+    shop.stripe.take_events();
+    shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+    // More accounts than one request names, and no time for the next one: the rest is queued.
+    for n in 0..70 {
+        shop.stack.open(&format!("one-of-many-{n}"), "free").await;
+    }
+    let surroundings = shop.stack.mappings.audit().expect("a Stripe");
+    let (audit, no_time) = (json!({ "task": "audit" }), std::time::Duration::ZERO);
+    let begun = acting_as("audit", ::audit::answer(&surroundings, audit, no_time)).await;
+    assert_eq!(begun.expect("an answer")["goes_on"], true);
+    shop.stack.relay().await;
+    assert_eq!(shop.state("acme", &order).await.0, "credited");
+}
+
+/// Debt is waived; Monday comes, and what expires soon is told.
+async fn time(shop: &Shop) {
+    let stack = &shop.stack;
+    let (_, session) = shop.buy("acme", "disputed", "starter").await;
+    let all = stack.balance("acme").await.text("/available").to_owned();
+    assert_eq!(stack.debit("acme", "all", &all).await.status, 201);
+    shop.act(&session, Deed::Dispute).await;
+    let waived = stack.post("/v1/accounts/acme/debt/waive", "w", r#"{"reason":"kind"}"#).await;
+    assert_eq!(waived.status, 201, "{waived:?}");
+    let body = json!({ "credits": "9", "reason": "kind", "expires_at": "2026-12-21T01:00:00Z" });
+    let grant = stack.post("/v1/accounts/acme/grants", "soon", &body.to_string()).await;
+    assert_eq!(grant.status, 201, "{grant:?}");
+    assert_eq!(stack.debit("acme", "some", "1").await.status, 201);
+    for (task, now) in [("recharge", "2026-12-14T00:00:00Z"), ("expiring", "2026-12-20T06:00:00Z")]
+    {
+        stack.set_clock(now);
+        stack.mappings.fire(task).await.expect("swept");
+    }
+    stack.relay().await;
+    // A record that can never be taken.
+    let keys = json!({ "a": { "S": "no account" }, "s": { "S": "P#1#1" } });
+    let poison = json!({ "dynamodb": { "SequenceNumber": "1", "Keys": keys } });
+    let batch = json!({ "Records": [poison] });
+    let reply = stack.mappings.invoke("relay", &batch).await.expect("an answer");
+    assert_eq!(reply["batchItemFailures"], json!([]));
+}
+
+/// Of one, what is not in the other; a line each.
+fn difference(of: &Permissions, other: &Permissions) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (function, permissions) in of {
+        let others = other.get(function).cloned().unwrap_or_default();
+        let missing = permissions.difference(&others);
+        lines.extend(missing.map(|(action, on)| format!("{function}: {action} on {on}")));
+    }
+    lines
+}
+
+/// Every test denies a function more than its role allows. This one finds permissions that are
+/// never used.
+#[tokio::test]
+async fn each_function_uses_all_that_its_role_allows_and_nothing_else() {
+    let shop = shop().await;
+    services(&shop.stack).await;
+    operators(&shop).await;
+    customers(&shop).await;
+    time(&shop).await;
+    let (allowed, used) = (Template::load().permissions(), shop.stack.roles.used());
+    assert_eq!(difference(&used, &allowed), Vec::<String>::new(), "used and not allowed");
+    assert_eq!(difference(&allowed, &used), Vec::<String>::new(), "allowed and not used");
+}
+
+#[tokio::test]
+async fn a_request_outside_the_role_is_denied_and_changes_nothing() {
+    let mut narrow = Template::load().permissions();
+    let update = ("dynamodb:UpdateItem".to_owned(), "Accounts".to_owned());
+    assert!(narrow.get_mut("debit").expect("a role").remove(&update));
+    let stack = Stack::noon().await.with_roles(Roles::allowing(narrow)).await;
+    stack.open("acme", "free").await;
+    let denied = stack.debit("acme", "debit", "1").await;
+    assert_eq!(denied.status, 500, "{denied:?}");
+    assert_eq!(stack.balance("acme").await.text("/available"), "25");
+    // Another function's role is its own.
+    assert_eq!(stack.grant("acme", "grant", "5").await.status, 201);
+}

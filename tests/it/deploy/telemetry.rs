@@ -1,0 +1,309 @@
+//! Telemetry: metrics add up, a log entry stays one line, and neither contains a secret.
+//!
+//! Every test looks for leaked secrets with [`crate::support::canary`]. These tests show that it
+//! finds them, and where a leak could be expected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use lambda_http::Body;
+use serde_json::{Value, json};
+use shared::domain::Credits;
+use shared::stripe::signature;
+
+use crate::support::canary::{self, CARD};
+use crate::support::log::Log;
+use crate::support::shop::Shop;
+use crate::support::wire::Fault;
+use crate::support::{Stack, request};
+
+fn value(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+/// Makes an account one that cannot be read.
+async fn break_account(stack: &Stack, account: &str) {
+    let update = stack.tables().update_item().table_name("scrip-accounts");
+    let update = update.key("a", value(account)).update_expression("SET p = :p");
+    update.expression_attribute_values(":p", value("?")).send().await.expect("broken");
+}
+
+/// What was emitted since the last time, summed as CloudWatch would: by metric and dimensions.
+fn take(stack: &Stack) -> BTreeMap<String, i64> {
+    let emitted = std::mem::take(&mut *stack.emitted.lock().expect("no one panics with the lock"));
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+    for document in emitted {
+        let about = &document["_aws"];
+        assert_eq!(about["Timestamp"].as_i64().map(|ms| ms > 1_700_000_000_000), Some(true));
+        for directive in about["CloudWatchMetrics"].as_array().expect("directives") {
+            assert_eq!(directive["Namespace"], canary::NAMESPACE);
+            let metrics = directive["Metrics"].as_array().expect("metrics");
+            assert!(!metrics.is_empty(), "{document}");
+            for metric in metrics {
+                let name = metric["Name"].as_str().expect("a name");
+                let decimal = document[name].to_string();
+                let value = match name {
+                    "Credits" => decimal.parse::<Credits>().expect("credits").micro(),
+                    _ => decimal.parse().expect("a count"),
+                };
+                for dimensions in directive["Dimensions"].as_array().expect("dimensions") {
+                    let values = dimensions.as_array().expect("names").iter();
+                    let values = values.map(|name| name.as_str().expect("a name"));
+                    let values = values.map(|name| document[name].as_str().expect("a value"));
+                    let key: Vec<&str> = std::iter::once(name).chain(values).collect();
+                    *sums.entry(key.join(" ")).or_default() += value;
+                }
+            }
+        }
+    }
+    sums.retain(|name, sum| name != "Latency" && *sum != 0);
+    sums
+}
+
+fn sums<const N: usize>(expected: [(&str, i64); N]) -> BTreeMap<String, i64> {
+    expected.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect()
+}
+
+#[tokio::test]
+async fn debits_refusals_and_replays_are_counted_once() {
+    let stack = Stack::noon().await;
+    stack.open("open", "free").await;
+    take(&stack);
+    stack.action("open", "a", "custom_image", 3).await;
+    assert_eq!(take(&stack), sums([("Debits", 1), ("Credits", 1_500_000)]));
+    stack.action("open", "a", "custom_image", 3).await;
+    assert_eq!(take(&stack), sums([("Replays", 1)]));
+    stack.debit("open", "b", "24").await;
+    stack.action("open", "c", "telepathy", 1).await;
+    let refused =
+        [("Refusals", 2), ("Refusals insufficient_credits", 1), ("Refusals unknown_action", 1)];
+    assert_eq!(take(&stack), sums(refused));
+    // Of a batch each debit, and what had happened before is none.
+    let batch = r#"{"mode":"all_or_nothing","debits":[
+        {"id":"a","action":"custom_image","quantity":3},
+        {"id":"d","credits":"1"},{"id":"e","credits":"0.000001"}]}"#;
+    let path = "/v1/accounts/open/debits/batch";
+    assert_eq!(stack.send(request("POST", path, None, batch)).await.status, 201);
+    assert_eq!(take(&stack), sums([("Debits", 2), ("Credits", 1_000_001), ("Replays", 1)]));
+    // A hold spends nothing, and what is captured of it is spent.
+    let held = stack.post("/v1/accounts/open/holds", "f", r#"{"credits":"3"}"#).await;
+    assert_eq!(take(&stack), sums([]));
+    let path = format!("/v1/accounts/open/holds/{}/capture", held.text("/id"));
+    stack.post(&path, "g", r#"{"credits":"2"}"#).await;
+    assert_eq!(take(&stack), sums([("Debits", 1), ("Credits", 2_000_000)]));
+    // The same by direct invoke.
+    let payload = json!({ "account": "open", "id": "h", "credits": "1" });
+    debit::invoke::answer(stack.world(), payload.clone()).await;
+    debit::invoke::answer(stack.world(), payload).await;
+    let payload = json!({ "account": "nobody", "id": "h", "credits": "1" });
+    debit::invoke::answer(stack.world(), payload).await;
+    let counted = [
+        ("Debits", 1),
+        ("Credits", 1_000_000),
+        ("Replays", 1),
+        ("Refusals", 1),
+        ("Refusals account_not_found", 1),
+    ];
+    assert_eq!(take(&stack), sums(counted));
+}
+
+#[tokio::test]
+async fn every_request_has_one_latency() {
+    let stack = Stack::noon().await;
+    stack.open("open", "free").await;
+    stack.balance("open").await;
+    stack.debit("open", "a", "26").await;
+    let emitted = stack.emitted.lock().expect("no one panics with the lock");
+    let latencies = emitted.iter().filter_map(|document| document["Latency"].as_u64());
+    assert_eq!(latencies.filter(|ms| *ms < 60_000).count(), 3, "{emitted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_outcome_and_its_attempts_are_counted() {
+    let stack = Stack::noon().await;
+    stack.open("open", "free").await;
+    take(&stack);
+    stack.wire.set_policy(|_, _| Fault::Throttle);
+    assert_eq!(stack.debit("open", "a", "1").await.status, 503);
+    let counted = take(&stack);
+    assert_eq!((counted["Unknowns"], counted.contains_key("Refusals")), (1, false), "{counted:?}");
+    assert!(counted["Conflicts"] >= 3, "{counted:?}");
+    stack.wire.heal();
+    // An account that cannot be read is ours to mend.
+    break_account(&stack, "open").await;
+    assert_eq!(stack.balance("open").await.status, 500);
+    assert_eq!(take(&stack), sums([("Failures", 1)]));
+}
+
+#[tokio::test]
+async fn archived_segments_are_counted() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    take(&stack);
+    for _ in 0..100 {
+        stack.debit("acme", &stack.id(0).to_string(), "1").await;
+    }
+    let pages = stack.tables().query().table_name("scrip-ledger");
+    let pages = pages.key_condition_expression("a = :a AND begins_with(s, :p)");
+    let pages = pages.expression_attribute_values(":a", value("acme"));
+    let pages = pages.expression_attribute_values(":p", value("P#")).send().await.expect("pages");
+    let (counted, written) = (take(&stack)["Pages"], i64::from(pages.count()));
+    assert!(written >= 4, "{written} pages");
+    assert_eq!(counted, written);
+}
+
+#[tokio::test]
+async fn a_recharge_reports_the_outcome_of_its_accounts() {
+    let stack = Stack::noon().await;
+    for account in ["used", "idle", "broken"] {
+        stack.open(account, "free").await;
+        stack.debit(account, "some", "1").await;
+    }
+    stack.set_clock("2026-11-23T00:00:00Z");
+    stack.mappings.fire("recharge").await.expect("swept");
+    stack.set_clock("2026-11-25T00:00:00Z");
+    stack.debit("used", "more", "1").await;
+    break_account(&stack, "broken").await;
+    stack.set_clock("2026-11-30T00:00:00Z");
+    take(&stack);
+    stack.mappings.fire("recharge").await.expect("swept");
+    let counted = [
+        ("AccountsSeen", 3),
+        ("AccountsSettled", 1),
+        ("AccountsSkipped", 1),
+        ("AccountsBroken", 1),
+    ];
+    assert_eq!(take(&stack), sums(counted));
+    // What expires soon is announced, and is no recharge.
+    stack.mappings.fire("expiring").await.expect("swept");
+    assert_eq!(take(&stack), sums([]));
+}
+
+/// What a caller could send to begin a line of his own, to colour a terminal, or to fill a disk.
+fn hostile() -> [String; 4] {
+    [
+        "injected\n{\"level\":\"ERROR\",\"message\":\"all is lost\"}".to_owned(),
+        "injected\r\n\u{1b}[31mred\u{1b}[0m \u{9b}1m \u{2028} \u{202e}".to_owned(),
+        format!("injected{}", "x".repeat(64 * 1024 - 8)),
+        "injected\"}{${jndi:ldap://injected}%n%s<script>\\".to_owned(),
+    ]
+}
+
+/// A line of the log that is longer than this says what it was sent.
+const LONGEST_LINE: usize = 4 * 1024;
+
+#[tokio::test]
+async fn a_log_line_stays_one_line_whatever_a_caller_sends() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let shop = Shop::noon().await;
+    let stack = &shop.stack;
+    stack.open("acme", "pro").await;
+    for (n, hostile) in hostile().into_iter().enumerate() {
+        let escaped = Value::from(hostile.as_str()).to_string();
+        let path: String = hostile.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let header = Value::from(hostile.replace(|c: char| c.is_control(), " "));
+        let header = header.as_str().expect("text").to_owned();
+        let bodies = [
+            format!(r#"{{"credits":"1","user":{escaped}}}"#),
+            format!(r#"{{"credits":"1","reference":{escaped}}}"#),
+            format!(r#"{{"action":{escaped},"quantity":1}}"#),
+            format!(r#"{{{escaped}:1}}"#),
+            hostile.clone(),
+        ];
+        for body in &bodies {
+            stack.post("/v1/accounts/acme/debits", &format!("{n}"), body).await;
+            stack.post("/v1/accounts/acme/grants", &format!("{n}"), body).await;
+            stack.send(request("POST", "/v1/accounts/acme/sessions", None, body)).await;
+            shop.hear(body).await;
+            shop.hear(&format!(r#"{{"id":"evt_{n}","object":"event","type":{escaped}}}"#)).await;
+            let event = format!(r#"{{"id":{escaped},"object":"event","type":"charge.refunded"}}"#);
+            shop.hear(&event).await;
+        }
+        let path = &path[..path.len().min(3 * 4096)];
+        for path in [format!("/v1/accounts/{path}/balance"), format!("/enter?t={path}")] {
+            stack.get(&path).await;
+        }
+        let body = r#"{"credits":"1"}"#;
+        stack.post("/v1/accounts/acme/debits", &header, body).await;
+        for name in ["authorization", "cookie", "origin", "stripe-signature", "user-agent"] {
+            let mut request = request("GET", "/v1/me/balance", None, "");
+            let value = http::HeaderValue::from_bytes(header.as_bytes()).expect("a header");
+            request.headers_mut().insert(name, value);
+            stack.send(request).await;
+        }
+    }
+    // That a line is one, and JSON, was looked at as it was written.
+    let text = log.text();
+    let ours = |line: &&str| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        let target = line["target"].as_str().unwrap_or_default().to_owned();
+        ["shared", "webhook", "debit", "accounts"].iter().any(|name| target.starts_with(name))
+    };
+    let ours: Vec<&str> = text.lines().filter(ours).collect();
+    assert!(ours.len() > 20, "{} lines", ours.len());
+    for line in ours {
+        assert!(line.len() <= LONGEST_LINE, "{} bytes: {}", line.len(), &line[..1000]);
+    }
+}
+
+/// Card data is put where Stripe never has it, and where it would break the parsing of the event.
+#[tokio::test]
+async fn card_data_in_an_event_is_never_passed_on() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    let (_, session) = shop.begin("acme", "buy", "starter").await;
+    shop.stripe.act(&session, local::stripe::Deed::Pay).expect("paid");
+    let events = shop.stripe.take_events();
+    let completed = events.iter().find(|event| event.contains("checkout.session.completed"));
+    let completed: Value = serde_json::from_str(completed.expect("an event")).expect("JSON");
+    let places = [
+        "/type",
+        "/livemode",
+        "/data/object/object",
+        "/data/object/amount_total",
+        "/data/object/currency",
+        "/data/object/payment_status",
+        "/data/object/payment_intent",
+        "/data/object/metadata",
+        "/data/object/metadata/scrip_order",
+        "/data/object/metadata/scrip_account",
+    ];
+    let mut outcomes = BTreeSet::new();
+    for (n, place) in places.into_iter().enumerate() {
+        let mut event = completed.clone();
+        event["id"] = json!(format!("evt_{n}"));
+        *event.pointer_mut(place).expect("a place") = json!(CARD);
+        let answer = shop.hear(&event.to_string()).await;
+        outcomes.insert(answer.text("/outcome").to_owned());
+        // Nor when it is not even from Stripe.
+        let body = event.to_string();
+        let forged =
+            signature::sign(body.as_bytes(), "whsec_forged", shop.stack.world().clock.now());
+        let mut request = request("POST", "/v1/stripe/webhook", None, "");
+        *request.body_mut() = Body::Text(body);
+        request.headers_mut().insert("stripe-signature", forged.parse().expect("a header"));
+        assert_eq!(shop.bring(request).await.code(), "signature_invalid");
+    }
+    assert_eq!(outcomes, ["ignored", "parked"].map(str::to_owned).into());
+    let listed = shop.stack.get("/v1/payments?state=parked").await;
+    let waiting = listed.body["payments"].as_array().expect("payments");
+    assert!(waiting.len() >= 3, "{waiting:?}");
+    for one in waiting {
+        let path = format!("/v1/payments/{}/release", one["id"].as_str().expect("an id"));
+        shop.stack.send(request("POST", &path, None, r#"{"reason":"looked at"}"#)).await;
+    }
+}
+
+/// Canaries are found in a log, an answer and a metric. Each of those has its own process state, so
+/// this test uses texts.
+#[test]
+fn a_leaked_canary_is_found() {
+    let sung = |text: &str| canary::found(text).len();
+    assert_eq!(sung("a request failed"), 0);
+    assert_eq!(sung(&format!("the key {}", canary::SESSION_KEY)), 1);
+    assert_eq!(sung(&format!("{} paid by {CARD}", local::stripe::PAYER)), 2);
+    assert_eq!(sung(&format!("{}, {}", local::stripe::KEY, local::stripe::WEBHOOK_SECRET)), 2);
+    let token = "GET /enter?t=scrip_session_test.c2VhbGVk";
+    assert_eq!(sung(token), 1);
+}

@@ -1,0 +1,136 @@
+//! Checks of stored data: tables, logs, queues and their settings.
+
+use serde_json::Value;
+
+use super::reading::{Complaints, events, functions, of_type, resources};
+
+/// What the gateway may write of a request. Neither the query, where the token of a link is, nor a
+/// header or a path.
+const LOGGED: &[&str] = &[
+    "$context.requestId",
+    "$context.requestTimeEpoch",
+    "$context.routeKey",
+    "$context.status",
+    "$context.responseLength",
+    "$context.responseLatency",
+    "$context.identity.userArn",
+    "$context.identity.sourceIp",
+    "$context.integrationLatency",
+    "$context.integrationErrorMessage",
+    "$context.error.message",
+];
+
+/// No table is lost: not with the stack, not by a replacement, not by a mistake, and none needs its
+/// capacity foretold.
+pub(super) fn tables_are_kept(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    let mut ask = |name: &str, holds: bool, what: &str| {
+        if !holds {
+            complaints.push(format!("{name}: {what}"));
+        }
+    };
+    for (name, table) in of_type(template, "AWS::DynamoDB::Table") {
+        let properties = &table["Properties"];
+        let recovery = &properties["PointInTimeRecoverySpecification"];
+        ask(name, table["DeletionPolicy"] == "Retain", "goes with its stack");
+        ask(name, table["UpdateReplacePolicy"] == "Retain", "goes when it is replaced");
+        ask(name, properties["DeletionProtectionEnabled"] == true, "can be deleted");
+        ask(name, recovery["PointInTimeRecoveryEnabled"] == true, "cannot be restored");
+        ask(name, properties["BillingMode"] == "PAY_PER_REQUEST", "has a capacity to run out of");
+    }
+    complaints
+}
+
+/// Tables and queues are encrypted at rest; log groups and secrets always are.
+pub(super) fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, table) in of_type(template, "AWS::DynamoDB::Table") {
+        if table["Properties"]["SSESpecification"]["SSEEnabled"] != true {
+            complaints.push(format!("{name} is not encrypted by a key of this AWS account"));
+        }
+    }
+    for (name, queue) in of_type(template, "AWS::SQS::Queue") {
+        if queue["Properties"]["SqsManagedSseEnabled"] != true {
+            complaints.push(format!("{name} is not encrypted"));
+        }
+    }
+    complaints
+}
+
+/// Every function logs JSON to a group that forgets after as many days as the parameter says, and
+/// is traced.
+pub(super) fn logs_end(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, group) in of_type(template, "AWS::Logs::LogGroup") {
+        if group["Properties"]["RetentionInDays"] != "LogRetentionDays" {
+            complaints.push(format!("{name} is not kept for LogRetentionDays"));
+        }
+    }
+    for (name, function) in functions(template) {
+        let group = function["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
+        if resources(template).get(group).is_none_or(|g| g["Type"] != "AWS::Logs::LogGroup") {
+            complaints.push(format!("{name}: a log that Lambda makes, and keeps for ever"));
+        }
+        if function["LoggingConfig"]["LogFormat"] != "JSON" {
+            complaints.push(format!("{name}: a log that is not JSON"));
+        }
+        if function["Tracing"] != "Active" {
+            complaints.push(format!("{name} is not traced"));
+        }
+    }
+    complaints
+}
+
+/// Names that are chosen have the stack's in them, so that a second stack of the same AWS account
+/// and region can have its own.
+pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    let named = ["Name", "TableName", "QueueName", "FunctionName", "LogGroupName", "PolicyName"];
+    let named = named.into_iter().chain(["ManagedPolicyName", "RoleName", "DashboardName"]);
+    let named: Vec<&str> = named.chain(["AlarmName", "TopicName", "StageName"]).collect();
+    for (resource, described) in resources(template) {
+        // A filter names the group that it reads.
+        let properties = match described["Type"].as_str() {
+            Some("AWS::Logs::MetricFilter") => continue,
+            _ => described["Properties"].as_object().into_iter().flatten(),
+        };
+        for (property, name) in properties.filter(|(property, _)| named.contains(&&***property)) {
+            if name.as_str().is_none_or(|name| !name.contains("${AWS::StackName}")) {
+                complaints.push(format!("{resource}: {property} is {name} in every stack"));
+            }
+        }
+    }
+    for (function, properties) in functions(template) {
+        for (event, described) in events(&properties) {
+            // SAM names a schedule after the function and the event.
+            let schedule = described["Type"] == "ScheduleV2";
+            if schedule && described["Properties"]["OmitName"] != true {
+                complaints.push(format!("{function}: {event} is the same name in every stack"));
+            }
+        }
+    }
+    complaints
+}
+
+/// The gateway logs every request, as JSON, and of it only what is listed above.
+pub(super) fn access_logs_say_no_secret(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
+        let settings = &api["Properties"]["AccessLogSettings"];
+        let group = settings["DestinationArn"].as_str().and_then(|arn| arn.strip_suffix(".Arn"));
+        let group = group.and_then(|group| resources(template).get(group));
+        if group.is_none_or(|group| group["Type"] != "AWS::Logs::LogGroup") {
+            complaints.push(format!("{name}: requests are not logged"));
+        }
+        let format = settings["Format"].as_str().unwrap_or_default();
+        if !serde_json::from_str(format).is_ok_and(|line: Value| line.is_object()) {
+            complaints.push(format!("{name}: the log of requests is not JSON: {format}"));
+        }
+        for said in format.split('"').filter(|part| part.contains('$')) {
+            if !LOGGED.contains(&said) {
+                complaints.push(format!("{name}: the log says {said}"));
+            }
+        }
+    }
+    complaints
+}

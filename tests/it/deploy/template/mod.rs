@@ -1,0 +1,45 @@
+//! The template must be as safe as the code: each check reads it and complains.
+//!
+//! A check is a function from the template to sentences, so that `mistakes` can run each one on a
+//! template with a mistake, and no check stays silent forever.
+
+mod access;
+mod data;
+mod failures;
+mod mistakes;
+mod monitoring;
+mod reading;
+
+use local::template::Template;
+use reading::Complaints;
+use serde_json::Value;
+
+type Check = fn(&Value) -> Complaints;
+
+/// Every check of the template alone, by its name.
+const CHECKS: [(&str, Check); 16] = [
+    ("routes are closed", access::routes_are_closed),
+    ("routes are the contract's", access::routes_are_the_contracts),
+    ("callers are told apart", access::callers_are_told_apart),
+    ("permissions are narrow", access::permissions_are_narrow),
+    ("no secret is written", access::no_secret_is_written),
+    ("the gateway throttles", access::the_gateway_throttles),
+    ("tables are kept", data::tables_are_kept),
+    ("what is stored is encrypted", data::what_is_stored_is_encrypted),
+    ("logs end", data::logs_end),
+    ("access logs say no secret", data::access_logs_say_no_secret),
+    ("stages share an account", data::stages_share_an_account),
+    ("failures go somewhere", failures::failures_go_somewhere),
+    ("what goes on may go on", failures::what_goes_on_may_go_on),
+    ("alarms are heard", monitoring::alarms_are_heard),
+    ("every function is watched", monitoring::every_function_is_watched),
+    ("metrics are known", monitoring::metrics_are_known),
+];
+
+#[test]
+fn the_template_passes_every_check() {
+    let template = Template::load();
+    for (name, check) in CHECKS {
+        assert_eq!(check(template.value()), Complaints::new(), "{name}");
+    }
+}

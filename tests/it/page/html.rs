@@ -1,0 +1,385 @@
+//! The page without a browser: its size, the files it may load, its texts and their escaping.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use ::page::FILES;
+use regex::Regex;
+use serde_json::Value;
+use shared::domain::entry::Viewer;
+use shared::query::ledger::KINDS;
+
+use crate::support::{Answer, Stack, request};
+
+const TEMPLATES: [(&str, &str); 3] = [
+    ("page.html", include_str!("../../../functions/page/files/page.html")),
+    ("enter.html", include_str!("../../../functions/page/files/enter.html")),
+    ("ended.html", include_str!("../../../functions/page/files/ended.html")),
+];
+
+/// What the page of an account says, by a session of its own.
+pub(crate) async fn page(stack: &Stack, account: &str, query: &str) -> (Answer, String) {
+    let visitor = stack.visitor(account).await;
+    let answer = stack.ask("GET", &format!("/{query}"), &[("cookie", &visitor.cookie)]).await;
+    let html = answer.body.as_str().unwrap_or_default().to_owned();
+    (answer, html)
+}
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a regex")
+}
+
+/// An address as a browser reads it in an attribute.
+fn address(attribute: &str) -> String {
+    attribute.replace("&#x2f;", "/").replace("&amp;", "&")
+}
+
+/// The words of a page: what is between its tags.
+fn words(html: &str) -> String {
+    let tags = regex(r"(?s)<[^>]*>");
+    let spaces = regex(r"\s+");
+    spaces.replace_all(&tags.replace_all(html, " "), " ").into_owned()
+}
+
+fn texts() -> Value {
+    let (_, _, table) = FILES.iter().find(|(name, _, _)| *name == "en.js").expect("en.js");
+    let (_, json) = table.split_once("export default ").expect("a table");
+    serde_json::from_str(json).expect("JSON")
+}
+
+/// How many bytes a text is once it is compressed, by the program that every machine has.
+fn compressed(text: &str) -> usize {
+    let mut gzip = Command::new("gzip");
+    let gzip = gzip.arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut gzip = gzip.spawn().expect("gzip");
+    let mut to = gzip.stdin.take().expect("piped");
+    to.write_all(text.as_bytes()).expect("it reads all before it writes much");
+    drop(to);
+    gzip.wait_with_output().expect("gzip").stdout.len()
+}
+
+/// Measures one compressed view. The indicator is part of another product's page.
+#[tokio::test]
+async fn a_page_view_transfers_little() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    for n in 0..30 {
+        stack.action("acme", &format!("a{n}"), "custom_image", 1 + n).await;
+    }
+    let (_, html) = page(&stack, "acme", "").await;
+    let files = |not: &[&str]| -> usize {
+        let own = FILES.iter().filter(|(name, ..)| !not.contains(name));
+        own.map(|(_, _, text)| compressed(text)).sum()
+    };
+    let view = compressed(&html) + files(&["scrip.js"]);
+    let indicator = files(&["page.js", "page.css", "icon.svg"]);
+    println!("a view of the page {view}, the indicator {indicator} bytes");
+    assert!(view < 20_000, "{view} bytes");
+    assert!(indicator < 13_000, "{indicator} bytes");
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_but_our_own_files_and_runs_nothing_inline() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    let (shown, html) = page(&stack, "acme", "").await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    let policy = shown.headers["content-security-policy"].to_str().expect("text");
+    for directive in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"));
+    for (name, value) in [
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(shown.headers[name], value);
+    }
+    for inline in [r"<style", r"\sstyle=", r"\son[a-z]+=", r"javascript:", r"<script>"] {
+        assert!(!regex(inline).is_match(&html), "{inline}");
+    }
+    let loads = regex(r#"<(?:script|link|img|iframe|source)[^>]*(?:src|href)="([^"]*)""#);
+    let mut loaded = 0;
+    for found in loads.captures_iter(&html) {
+        let answer = stack.get(&address(&found[1])).await;
+        assert_eq!(answer.status, 200, "{}", &found[1]);
+        assert_eq!(answer.headers["cache-control"], "public, max-age=31536000, immutable");
+        loaded += 1;
+    }
+    assert_eq!(loaded, 3, "icon, style, module");
+    // No file names another host, but for the name of SVG, which nothing loads.
+    for (name, _, text) in FILES {
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+        assert!(!text.contains("://"), "{name} names a host");
+        assert!(!text.contains("eval(") && !text.contains("innerHTML"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_widget_has_a_stable_address_and_a_cacheable_one() {
+    let stack = Stack::noon().await;
+    let widget = stack.get("/scrip.js").await;
+    assert_eq!(widget.headers["cache-control"], "public, max-age=300");
+    assert_eq!(widget.headers["access-control-allow-origin"], "*");
+    let line = widget.body.as_str().expect("text");
+    let path = line.split('"').nth(1).and_then(|path| path.strip_prefix('.')).expect("a path");
+    let file = stack.get(path).await;
+    assert_eq!(file.headers["access-control-allow-origin"], "*");
+    assert!(file.body.as_str().is_some_and(|text| text.contains("customElements.define")));
+    let folder = path.strip_suffix("/scrip.js").expect("the file");
+    for name in ["en.js", "say.js", "watch.js", "page.js", "page.css", "icon.svg"] {
+        assert_eq!(stack.get(&format!("{folder}/{name}")).await.status, 200, "{name}");
+    }
+    let of_another = stack.get("/assets/0000000000000000/page.css").await;
+    assert_eq!(of_another.status, 200, "a page of another version");
+    assert_eq!(of_another.headers["cache-control"], "no-store", "kept, it would stay for a year");
+    for missing in ["page.html", "secret", "..%2f..%2fCargo.toml"] {
+        assert_eq!(stack.get(&format!("{folder}/{missing}")).await.status, 404, "{missing}");
+    }
+}
+
+/// Another language takes one file only if every text comes from the table.
+#[test]
+fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
+    let texts = texts();
+    let table = texts.as_object().expect("a table");
+    let mut used = BTreeSet::new();
+    let tags = regex(r"(?s)<[^>]*>|\{\{.*?\}\}|\{%.*?%\}");
+    for (name, text) in TEMPLATES {
+        let literal = tags.replace_all(text, "").replace(['/', '.'], "");
+        assert!(!literal.chars().any(char::is_alphabetic), "{name} says {literal}");
+        let labels = regex(r#"(?:aria-label|title|placeholder|alt)="[^"{]"#);
+        assert!(!labels.is_match(text), "{name} has a label of its own");
+        let keys = regex(r#"\bt\.(\w+)|(?:say|plain)\("(\w+)"|message\("(\w+)""#);
+        for found in keys.captures_iter(text) {
+            let key = found.get(1).or(found.get(2));
+            used.extend(key.map(|key| key.as_str().to_owned()));
+            if let Some(message) = found.get(3) {
+                used.extend(["title", "text"].map(|part| format!("{}_{part}", message.as_str())));
+            }
+        }
+    }
+    for (name, _, text) in FILES.iter().filter(|(name, _, _)| name.ends_with(".js")) {
+        let keys = regex(r"\bt\.(\w+)|say\('(\w+)'|message\('(\w+)'");
+        for found in keys.captures_iter(text) {
+            let key = found.get(1).or(found.get(2));
+            used.extend(key.map(|key| key.as_str().to_owned()));
+            if let Some(message) = found.get(3) {
+                used.extend(["title", "text"].map(|part| format!("{}_{part}", message.as_str())));
+            }
+        }
+        // Words of a sentence in quotes would be a text of the module's own.
+        let sentence = regex(r#"['`"][A-Z][a-z]+ [a-z]+"#);
+        assert!(*name == "en.js" || !sentence.is_match(text), "{name} has a text of its own");
+    }
+    for key in &used {
+        assert!(table.contains_key(key), "en.js has no {key}");
+    }
+    // By their beginnings: of kinds, grants, pools and the states of a payment.
+    let families = ["kind_", "did_", "grant_", "paid_", "payment_", "door_"];
+    let named = ["included", "purchased", "units", "lang"];
+    for key in table.keys() {
+        let family = families.iter().any(|family| key.starts_with(family));
+        assert!(used.contains(key) || family || named.contains(&key.as_str()), "{key} is unused");
+    }
+    let seen = |kind: &&str| !Viewer::UNSEEN.contains(kind);
+    for kind in KINDS.into_iter().filter(seen) {
+        assert!(table.contains_key(&format!("kind_{kind}")), "en.js has no name for {kind}");
+    }
+}
+
+#[tokio::test]
+async fn texts_of_callers_are_escaped() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    let evil = [
+        ("user", "<script>alert(1)</script>"),
+        ("reference", r#""><img src=x onerror=alert(2)>"#),
+        ("user", "\u{202e}\u{5d0}\u{5d1}\u{5d2} {{ 7 * 7 }}"),
+        ("reference", "&lt;b&gt; 'quoted' \\u003c"),
+    ];
+    for (n, (field, text)) in evil.iter().enumerate() {
+        let body = serde_json::json!({ "credits": "1", *field: text }).to_string();
+        let path = "/v1/accounts/acme/debits";
+        assert_eq!(stack.post(path, &format!("evil-{n}"), &body).await.status, 201);
+    }
+    let body = r#"{"credits":"1","reason":"r","message":"</td></table><h1>owned"}"#;
+    stack.post("/v1/accounts/acme/grants", "evil", body).await;
+    let (_, html) = page(&stack, "acme", "").await;
+    for markup in ["<script>alert", "<img", "<b>", "<h1>owned", "49"] {
+        let shown =
+            if markup == "49" { words(&html).contains(" 49 ") } else { html.contains(markup) };
+        assert!(!shown, "{markup} is markup");
+    }
+    assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
+    assert!(html.contains("&lt;h1&gt;owned"), "{html}");
+    // A name in another direction does not turn its neighbours around.
+    assert!(html.contains("<bdi>\u{202e}"));
+    // What comes in the address is not trusted either.
+    let (shown, html) = page(&stack, "acme", "?kind=%22%3E%3Cscript%3E&from=x&cursor=y").await;
+    assert_eq!(shown.status, 200);
+    assert!(!html.contains("\"><script>"));
+}
+
+#[tokio::test]
+async fn the_page_says_what_the_account_has() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    stack.open("basic", "standard").await;
+    stack.open("open", "free").await;
+    stack.grant("acme", "gift", "0.000001").await;
+    stack.action("acme", "a", "dynamic_video", 700).await;
+    stack.action("acme", "b", "custom_image", 3).await;
+    let hold = r#"{"credits":"10","expires_in_s":3600}"#;
+    stack.post("/v1/accounts/acme/holds", "hold", hold).await;
+    let (_, html) = page(&stack, "acme", "").await;
+    let said = words(&html);
+    for part in [
+        "1,788.500001 credits available",
+        "701.5 of 2,500.000001 this period",
+        "Set aside 10 ",
+        "Enough for about 1,788 more videos",
+        "2,500 credits come back 2026-12-18 00:00 UTC",
+        "Dynamic video 700 ",
+        "Custom image 1.5 ",
+        "Total 701.5",
+        "Plan credits 2026-12-17 UTC 1,798.5 / 2,500",
+        "USD 49.00 USD 0.0980 each",
+        "Valid for 12 months",
+        "1 per 2 images",
+        "5,000 product fields",
+        "Custom image × 3",
+        "\u{2212}1.5",
+        "Account opened",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert!(said.contains("The last 30 days, in UTC: 701.5 in all."), "{said}");
+    let today = r#"<rect x="291" y="0" width="8" height="100"><title>2026-11-18: 701.5</title>"#;
+    assert!(html.contains(today), "{html}");
+    assert!(html.contains(r#"role="meter""#) && html.contains(r#"aria-valuenow="1788.500001""#));
+    stack.debit("open", "all", "25").await;
+    let (_, empty) = page(&stack, "open", "").await;
+    let said = words(&empty);
+    for part in ["You are out of credits", "Everything else goes on", "25 credits come back"] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    let (_, none) = page(&stack, "basic", "").await;
+    assert!(words(&none).contains("You have no plan that includes AI"));
+    assert!(!none.contains("data-pack"), "nothing is sold to a plan without AI");
+    let body = r#"{"reason":"abuse"}"#;
+    stack.post("/v1/accounts/open/freeze", "freeze", body).await;
+    let (_, frozen) = page(&stack, "open", "").await;
+    assert!(words(&frozen).contains("This account is frozen"));
+    let put =
+        request("PUT", "/v1/accounts/acme", Some("late"), r#"{"plan":"pro","status":"past_due"}"#);
+    assert_eq!(stack.send(put).await.status, 201);
+    let (_, past_due) = page(&stack, "acme", "").await;
+    assert!(words(&past_due).contains("A payment for your plan failed What you have can be spent"));
+}
+
+#[tokio::test]
+async fn without_a_session_the_page_says_what_to_do() {
+    let stack = Stack::noon().await;
+    for path in ["/", "/enter", "/enter?t=used"] {
+        let ended = stack.get(path).await;
+        assert_eq!(ended.status, 401, "{path}");
+        assert!(words(ended.body.as_str().expect("a page")).contains("This session has ended"));
+    }
+    let mut request = request("GET", "/", None, "");
+    request.headers_mut().insert("cookie", "__Host-scrip=a.b".parse().expect("a cookie"));
+    assert_eq!(stack.send(request).await.status, 401);
+}
+
+#[tokio::test]
+async fn ten_thousand_entries_are_shown_a_page_at_a_time() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    let (_, html) = page(&stack, "acme", "").await;
+    assert!(!html.contains("Older"), "one entry has no older ones");
+    let (_, html) = page(&stack, "acme", "?kind=frozen").await;
+    assert!(words(&html).contains("No change fits."));
+    for batch in 0..417 {
+        let debits = (0..24).map(|n| {
+            serde_json::json!({ "id": stack.id(0).to_string(), "credits": "0.000001",
+                "user": format!("user {}", n % 3) })
+        });
+        let body = serde_json::json!({
+            "mode": "all_or_nothing", "debits": debits.collect::<Vec<_>>(),
+        });
+        let post = request("POST", "/v1/accounts/acme/debits/batch", None, &body.to_string());
+        assert_eq!(stack.send(post).await.status, 201, "batch {batch}");
+    }
+    let (_, html) = page(&stack, "acme", "").await;
+    let rows = |html: &str| html.matches("<tr><td><time").count();
+    assert_eq!(rows(&html), 20);
+    assert!(html.len() < 60_000, "{} bytes", html.len());
+    // Twice further back, and the first one again.
+    let older = |html: &str| {
+        let link = regex(r#"href="([^"]*)#ledger" rel="next""#);
+        address(&link.captures(html).expect("older ones")[1])[1..].to_owned()
+    };
+    let (_, second) = page(&stack, "acme", &older(&html)).await;
+    let (_, third) = page(&stack, "acme", &older(&second)).await;
+    assert_eq!((rows(&second), rows(&third)), (20, 20));
+    assert!(second != third && words(&third).contains("Back to the latest"));
+}
+
+#[tokio::test]
+async fn forty_actions_and_six_decimals_are_shown() {
+    let stack = Stack::noon().await;
+    let mut catalog = shared::domain::Catalog::DEFAULT.replace("version = 1", "version = 2");
+    for n in 0..40 {
+        catalog += &format!(
+            "\n[actions.style_{n}]\nnumber = {}\ncredits = \"0.000007\"\nper = 1\nunit = \
+             \"draft <{n}>\"\nlimit = 1000\n",
+            100 + n
+        );
+    }
+    let change = shared::decide::edition::publish(
+        &*stack.world().catalog().await,
+        &catalog,
+        shared::domain::Instant::EPOCH,
+    );
+    stack.world().store.commit(&change.expect("a catalog")).await.expect("published");
+    stack.open("acme", "pro").await;
+    stack.set_clock("2026-11-18T12:02:00Z");
+    for n in 0..40 {
+        let spent = stack.action("acme", &format!("a{n}"), &format!("style_{n}"), 1 + n).await;
+        assert_eq!(spent.status, 201, "{spent:?}");
+    }
+    let (_, html) = page(&stack, "acme", "").await;
+    let said = words(&html);
+    for part in [
+        "2,499.99426 credits available",
+        "Style 39 0.00028 ",
+        "Total 0.00574",
+        "draft &lt;39&gt;",
+        "14,285,714",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_ledger_can_be_downloaded_by_a_link() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    stack.action("acme", "a", "custom_image", 3).await;
+    let cookie = stack.visitor("acme").await.cookie;
+    let shown = stack.ask("GET", "/?kind=debit", &[("cookie", &cookie)]).await;
+    let html = shown.body.as_str().expect("a page");
+    let link = regex(r#"href="([^"]*)" id="csv""#);
+    let link = address(&link.captures(html).expect("a link")[1]);
+    // What a browser accepts of a link: it names no CSV.
+    let headers = [("cookie", &*cookie), ("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    let csv = stack.ask("GET", &link, &headers).await;
+    assert_eq!(
+        (csv.status, &csv.headers["content-type"]),
+        (200, &"text/csv; charset=utf-8".parse().expect("one"))
+    );
+    assert_eq!(csv.body.as_str().expect("text").lines().count(), 2, "a header and a debit");
+}

@@ -1,0 +1,11 @@
+//! The customer's page and the indicator, most of it in a real Chromium.
+
+mod blocked_states;
+pub(crate) mod browser;
+pub(crate) mod html;
+mod indicator;
+pub(crate) mod journey;
+mod ledger_rows;
+mod link_redemption;
+mod polling;
+mod time_zones;

@@ -1,0 +1,101 @@
+//! The cost of a debit under many callers, in simulated time with calls of 5 ms, so each run is the
+//! same.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
+
+use crate::protocol::capacity::{LABELS, Labels, labelled, plain};
+use crate::support::Stack;
+
+const CALL: Duration = Duration::from_millis(5);
+/// So many debits are counted.
+const DEBITS: usize = 960;
+const PATH: &str = "/v1/accounts/acme/debits";
+
+async fn stack() -> Stack {
+    let stack = Stack::paced("2026-11-18T12:00:00Z").await;
+    plain(&stack).await;
+    stack.wire.set_call(CALL);
+    stack.wire.take_costs();
+    stack
+}
+
+/// Sends a debit until its outcome is known; returns how often it was not.
+async fn insist(stack: &Stack, labels: Labels) -> usize {
+    let (id, body) = (stack.id(0).to_string(), labelled(labels).to_string());
+    let mut unknown = 0;
+    loop {
+        match stack.post(PATH, &id, &body).await.status {
+            201 => return unknown,
+            503 => unknown += 1,
+            status => panic!("{status}"),
+        }
+    }
+}
+
+/// Write units a debit, those of refused writes among them.
+fn each(stack: &Stack) -> f64 {
+    stack.wire.take_costs().write_units / DEBITS as f64
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_debits_a_second_pay_by_label_size() {
+    for (labels, most) in LABELS.into_iter().zip([1.2, 1.6, 2.5]) {
+        let stack = stack().await;
+        let mut random = StdRng::seed_from_u64(21);
+        let mut tasks = JoinSet::new();
+        for _ in 0..DEBITS {
+            let part: f64 = random.random_range(f64::EPSILON..1.0);
+            tokio::time::sleep(Duration::from_secs_f64(-part.ln() / 200.0)).await;
+            let stack = stack.clone();
+            tasks.spawn(async move { insist(&stack, labels).await });
+        }
+        let unknown: usize = tasks.join_all().await.into_iter().sum();
+        let each = each(&stack);
+        println!("200/s, labels of {labels:?} bytes: {each:.3} write units a debit");
+        assert!(each <= most && unknown == 0, "{labels:?}: {each}, {unknown} unknown");
+    }
+}
+
+async fn callers(count: usize, labels: Labels) -> (f64, usize) {
+    let stack = stack().await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..count {
+        let stack = stack.clone();
+        tasks.spawn(async move {
+            let mut unknown = 0;
+            for _ in 0..DEBITS / count {
+                unknown += insist(&stack, labels).await;
+            }
+            unknown
+        });
+    }
+    let unknown = tasks.join_all().await.into_iter().sum();
+    let each = each(&stack);
+    let available = stack.balance("acme").await;
+    println!("{count} callers, labels of {labels:?} bytes: {each:.3} write units a debit");
+    let spent = stack.get("/v1/accounts/acme/usage").await;
+    assert_eq!(spent.body["days"][0]["actions"][0]["count"], DEBITS, "{available:?}");
+    (each, unknown)
+}
+
+#[tokio::test(start_paused = true)]
+async fn eight_callers_pay_by_label_size() {
+    for (labels, most) in LABELS.into_iter().zip([1.4, 3.0, 4.5]) {
+        let (each, unknown) = callers(8, labels).await;
+        assert!(each <= most && unknown == 0, "{labels:?}: {each}, {unknown} unknown");
+    }
+}
+
+/// Callers pay for entries that 48 requests append before a segment leaves the account; joined
+/// requests cost less.
+#[tokio::test(start_paused = true)]
+async fn forty_eight_callers_are_all_answered() {
+    for labels in LABELS {
+        let (_, unknown) = callers(48, labels).await;
+        assert_eq!(unknown, 0, "{labels:?}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The protocol: proofs that no credit is lost or spent twice, whatever fails, and what it costs.
+
+mod anchors;
+mod audit;
+mod broken_records;
+mod bursts;
+mod calendar;
+pub(crate) mod capacity;
+mod concurrency;
+mod dated_catalogs;
+mod emulators;
+mod exhaustive;
+mod faults;
+mod fuzz;
+mod keys;
+mod properties;
+pub(crate) mod restart;
+mod reversals;
+mod scenarios;
+mod simulation;
+mod sweeps;
+mod time;
+mod timestamps;
+mod torn_tables;

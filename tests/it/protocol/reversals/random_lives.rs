@@ -1,0 +1,394 @@
+//! Random lives of an account, each played twice: with debits that are all refunded and without
+//! them, or read at random moments and never read.
+
+use std::collections::BTreeMap;
+
+use local::stripe::Deed;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use shared::decide::{Write, edition, settle};
+use shared::domain::instant::Span;
+use shared::domain::period::{Day, week};
+use shared::domain::{AccountId, Catalog, Instant};
+use tests::proof;
+
+use crate::support::instant;
+use crate::support::shop::Shop;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Act {
+    /// So many micro-credits are spent, by this name.
+    Debit(u32, u64),
+    /// So many of them come back.
+    Refund(u32, u64),
+    /// They are set aside, and so many captured at once; the rest goes back.
+    Capture(u32, u64, u64),
+    /// They are set aside for so many minutes.
+    Hold(u32, u64, u64),
+    Release(u32),
+    /// So many credits are granted, for so many hours.
+    Grant(u64, u64),
+    Plan(&'static str),
+    /// The plan is pro, anchored so many days ago; or paid for anew.
+    Anchor(u64),
+    Restart,
+    /// The catalog says that weeks are of so many credits, from the second Monday from now on.
+    Publish(u64),
+    Buy(u32),
+    /// So many cents of a pack of 5000 go back.
+    Return(u32, u64),
+    /// The latest of that fails.
+    Fail(u32),
+    Dispute(u32),
+    Win(u32),
+    /// An operator lets the account off what it owes.
+    Waive,
+    /// So many minutes go by.
+    Time(u64),
+}
+
+/// What happens so many seconds later than the minutes that have gone by.
+type Timed = (u32, Act);
+
+/// A life being lived.
+struct Life {
+    shop: Shop,
+    now: Instant,
+    ids: BTreeMap<u32, String>,
+    sessions: BTreeMap<u32, String>,
+    sent: u32,
+    /// The sizes of weeks that were published, and since when.
+    sizes: Vec<(Instant, u64)>,
+}
+
+impl Life {
+    /// An account on a Monday, with credits that stay.
+    async fn begin(credits: &str) -> Life {
+        let now = "2026-11-16T08:00:00Z";
+        let shop = Shop::at("2026-11-16T07:00:00Z").await;
+        super::sell(&shop.stack, &[("month", 500, 1), ("year", 500, 12)]).await;
+        shop.stack.set_clock(now);
+        shop.stack.open("acme", "free").await;
+        shop.stack.grant("acme", "stays", credits).await;
+        let (ids, sessions) = (BTreeMap::new(), BTreeMap::new());
+        Life { shop, now: instant(now), ids, sessions, sent: 0, sizes: Vec::new() }
+    }
+
+    /// Does it. Returns what was answered: the status, and what was wrong.
+    async fn act(&mut self, (at, act): &Timed) -> (u16, String) {
+        // What comes later is stamped later, and no turn lies within a call.
+        let now = self.now + Span::from_s((*at).into());
+        self.shop.stack.set_clock(&now.to_string());
+        self.sent += 1;
+        let (key, stack) = (format!("{}", self.sent), &self.shop.stack);
+        let id = |n: &u32| self.ids.get(n).cloned().unwrap_or_default();
+        let answer = match act {
+            Act::Debit(n, micro) => {
+                let done = stack.debit("acme", &key, &credits(*micro)).await;
+                self.ids.insert(*n, done.body["id"].as_str().unwrap_or_default().to_owned());
+                done
+            }
+            Act::Refund(n, micro) => {
+                let body = format!(r#"{{"credits":"{}","reason":"x"}}"#, credits(*micro));
+                let path = format!("/v1/accounts/acme/debits/{}/refund", id(n));
+                stack.post(&path, &key, &body).await
+            }
+            Act::Hold(n, micro, minutes) => {
+                let (credits, life_s) = (credits(*micro), minutes * 60);
+                let body = format!(r#"{{"credits":"{credits}","expires_in_s":{life_s}}}"#);
+                let held = stack.post("/v1/accounts/acme/holds", &key, &body).await;
+                self.ids.insert(*n, held.body["id"].as_str().unwrap_or_default().to_owned());
+                held
+            }
+            Act::Capture(n, held, micro) => {
+                let body = format!(r#"{{"credits":"{}"}}"#, credits(*held));
+                let held = stack.post("/v1/accounts/acme/holds", &format!("h{key}"), &body).await;
+                let path = format!("/v1/accounts/acme/holds/{}/capture", held.text("/id"));
+                let body = format!(r#"{{"credits":"{}"}}"#, credits(*micro));
+                let done = stack.post(&path, &key, &body).await;
+                self.ids.insert(*n, done.text("/id").to_owned());
+                done
+            }
+            Act::Release(n) => {
+                let path = format!("/v1/accounts/acme/holds/{}/release", id(n));
+                stack.post(&path, &key, "{}").await
+            }
+            Act::Grant(credits, hours) => {
+                let end = now + Span::from_s(*hours as i64 * 3_600);
+                stack.grant_until("acme", &key, &credits.to_string(), &end.to_string()).await
+            }
+            Act::Plan(_) | Act::Anchor(_) | Act::Restart => {
+                let body = match act {
+                    Act::Plan(plan) => format!(r#"{{"plan":"{plan}"}}"#),
+                    Act::Anchor(days) => {
+                        let day = (now.utc() - chrono::Days::new(*days)).date_naive();
+                        format!(r#"{{"plan":"pro","anchor":"{day}"}}"#)
+                    }
+                    _ => r#"{"plan":"pro","restart":true}"#.to_owned(),
+                };
+                let put = crate::support::request("PUT", "/v1/accounts/acme", Some(&key), &body);
+                stack.send(put).await
+            }
+            Act::Buy(n) => {
+                let pack = ["month", "year"][*n as usize % 2];
+                let (_, session) = self.shop.buy("acme", &key, pack).await;
+                self.sessions.insert(*n, session);
+                return (0, String::new());
+            }
+            Act::Return(n, cents) => {
+                let deed = Deed::Refund { minor: Some(*cents) };
+                self.deed(*n, deed).await;
+                return (0, String::new());
+            }
+            Act::Fail(n) => {
+                self.deed(*n, Deed::FailRefund).await;
+                return (0, String::new());
+            }
+            Act::Dispute(n) => {
+                self.deed(*n, Deed::Dispute).await;
+                return (0, String::new());
+            }
+            Act::Win(n) => {
+                self.deed(*n, Deed::Win).await;
+                return (0, String::new());
+            }
+            Act::Publish(credits) => {
+                self.publish(now, *credits).await;
+                return (0, String::new());
+            }
+            Act::Waive => {
+                stack.post("/v1/accounts/acme/debt/waive", &key, r#"{"reason":"x"}"#).await
+            }
+            Act::Time(minutes) => {
+                self.now = self.now + Span::from_s(*minutes as i64 * 60);
+                return (0, String::new());
+            }
+        };
+        (answer.status, answer.body["code"].to_string())
+    }
+
+    /// One more Monday from which weeks are of another size.
+    async fn publish(&mut self, now: Instant, credits: u64) {
+        let monday = week(week(now).end).end;
+        // Several within a week are of one Monday, of which the first counts.
+        if self.sizes.last().is_none_or(|(from, _)| *from < monday) {
+            self.sizes.push((monday, credits));
+        }
+        let date = |(from, credits): &(Instant, u64)| {
+            let day = Day::of(*from);
+            format!(r#", {{ from = "{day}", credits = "{credits}" }}"#)
+        };
+        let dated: String = self.sizes.iter().map(date).collect();
+        let world = self.shop.stack.world();
+        let current = world.store.catalog().await.expect("readable").expect("published");
+        let version = Catalog::parse(&current).expect("right").version + 1;
+        let lines = current.lines().map(|line| match line {
+            line if line.starts_with("version = ") => format!("version = {version}\n"),
+            line if line.starts_with("weekly = ") => {
+                format!("weekly = [{{ credits = \"25\" }}{dated}]\n")
+            }
+            line => format!("{line}\n"),
+        });
+        let text: String = lines.collect();
+        let current = Catalog::parse(&current).expect("right");
+        let write = edition::publish(&current, &text, world.clock.now()).expect("it follows");
+        world.store.commit(&write).await.expect("published");
+    }
+
+    /// Something about the payment of a pack, if Stripe can still do it.
+    async fn deed(&self, n: u32, deed: Deed) {
+        let Some(session) = self.sessions.get(&n) else { return };
+        if self.shop.stripe.act(session, deed).is_ok() {
+            self.shop.stripe.deliver(&self.shop.stack.functions).await;
+        }
+    }
+
+    /// Somebody looks: what time did is written now.
+    async fn look(&self) {
+        let world = self.shop.stack.world();
+        let id: AccountId = "acme".parse().expect("an account");
+        let loaded = world.store.account(&id).await.expect("readable").expect("there");
+        let now = world.clock.now();
+        if settle::is_due(&loaded.account, now) {
+            let catalog = world.catalog().await;
+            let change = settle::change(&loaded.account, &catalog, now).expect("no fault");
+            world.store.commit(&Write::account(change)).await.expect("settled");
+        }
+    }
+
+    /// What there is in the end: available, held, debt, and what is left of each grant until when.
+    async fn end(&self) -> (Vec<Value>, Vec<(Value, Value, Value)>) {
+        self.shop.stack.set_clock(&(self.now + Span::from_s(600)).to_string());
+        let balance = self.shop.stack.balance("acme").await;
+        let id: AccountId = "acme".parse().expect("an account");
+        let found = audit::account(self.shop.stack.world(), &id).await.expect("audited");
+        assert_eq!(found, [], "the books of a life");
+        super::skipped_entries::tells_the_same(&self.shop.stack, &id).await;
+        let grants = balance.body["grants"].as_array().expect("grants").iter();
+        let of = |g: &Value| {
+            // A pack ends a number of months after a moment that the clock went on from.
+            let end = g["expires_at"].as_str().map(|at| at[..16].into());
+            (g["kind"].clone(), g["remaining"].clone(), end.unwrap_or_default())
+        };
+        let sums = ["available", "held", "debt"].map(|name| balance.body[name].clone());
+        (sums.to_vec(), grants.map(of).collect())
+    }
+}
+
+fn credits(micro: u64) -> String {
+    let text = format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What is undone in the end, of a life that goes on meanwhile: with it, and without. Debits are
+/// refunded, refunds of packs fail and disputes are won; other packs' money goes back for good.
+fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
+    let (mut with, mut without, mut owed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut packs, mut undone) = (Vec::new(), Vec::new());
+    for n in 0..60_u32 {
+        let micro = random.random_range(1..20_000_000);
+        match random.random_range(0..17) {
+            0 | 1 => {
+                with.push((n, Act::Debit(n, micro)));
+                owed.push((n, micro));
+            }
+            2 => {
+                with.push((n, Act::Capture(n, micro + 5, micro)));
+                owed.push((n, micro));
+            }
+            3 | 4 if !owed.is_empty() => {
+                let place = random.random_range(0..owed.len());
+                let (debit, left) = &mut owed[place];
+                let part = random.random_range(1..=*left);
+                with.push((n, Act::Refund(*debit, part)));
+                *left -= part;
+                owed.retain(|(_, left)| *left > 0);
+            }
+            done @ 5..8 if !packs.is_empty() => {
+                let pack: u32 = packs[random.random_range(0..packs.len())];
+                let (act, back) = match done {
+                    5 => (Act::Dispute(pack), Act::Win(pack)),
+                    _ => (Act::Return(pack, random.random_range(1..2_000)), Act::Fail(pack)),
+                };
+                // Of every second pack for good, in either life.
+                match pack % 4 < 2 {
+                    true => without.push((n, act.clone())),
+                    false => undone.push(back),
+                }
+                with.push((n, act));
+            }
+            8 if !undone.is_empty() => with.push((n, undone.pop().expect("one"))),
+            done => {
+                let act = match done {
+                    9 | 10 => Act::Debit(n, micro * 10),
+                    11 => Act::Capture(n, micro + 5, micro),
+                    12 => Act::Grant(random.random_range(1..30), random.random_range(1..200)),
+                    13 => Act::Plan(["free", "pro"][random.random_range(0..2)]),
+                    16 => Act::Publish(random.random_range(1..60)),
+                    14 if packs.len() < 6 => {
+                        packs.push(n);
+                        Act::Buy(n)
+                    }
+                    _ => Act::Time(random.random_range(1..6_000)),
+                };
+                with.push((n, act.clone()));
+                without.push((n, act));
+            }
+        }
+    }
+    let rest = owed.into_iter().map(|(n, left)| Act::Refund(n, left));
+    with.extend((60..).zip(rest.chain(undone.into_iter().rev())));
+    (with, without)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn undone_operations_leave_an_account_as_if_never_made() {
+    let lives = proof::LIVES.get();
+    for seed in 0..lives {
+        let (with, without) = with_and_without(&mut StdRng::seed_from_u64(seed));
+        let mut ends = Vec::new();
+        for acts in [&with, &without] {
+            let mut life = Life::begin("100000").await;
+            for act in acts {
+                let (status, told) = life.act(act).await;
+                assert!([0, 200, 201].contains(&status), "seed {seed}: {act:?}: {status} {told}");
+            }
+            ends.push(life.end().await);
+        }
+        assert_eq!(ends[0], ends[1], "seed {seed}: {with:?}");
+    }
+}
+
+/// A life in which everything happens.
+fn anything(random: &mut StdRng) -> Vec<Timed> {
+    let mut acts = Vec::new();
+    let (mut debits, mut holds, mut packs) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..60_u32 {
+        let micro = random.random_range(1..120_000_000);
+        let one_of = |list: &[u32], random: &mut StdRng| {
+            (!list.is_empty()).then(|| list[random.random_range(0..list.len())])
+        };
+        let act = match random.random_range(0..26) {
+            0..5 => {
+                debits.push(n);
+                Act::Debit(n, micro)
+            }
+            5 | 6 => {
+                let Some(debit) = one_of(&debits, random) else { continue };
+                Act::Refund(debit, micro / 4 + 1)
+            }
+            7 | 8 => {
+                holds.push(n);
+                Act::Hold(n, micro, random.random_range(1..1_440))
+            }
+            9 | 10 => {
+                let Some(hold) = one_of(&holds, random) else { continue };
+                Act::Release(hold)
+            }
+            11 => Act::Grant(random.random_range(1..30), random.random_range(1..200)),
+            12 => Act::Plan(["free", "pro"][random.random_range(0..2)]),
+            13 if packs.len() < 3 => {
+                packs.push(n);
+                Act::Buy(n)
+            }
+            14 => {
+                let Some(pack) = one_of(&packs, random) else { continue };
+                Act::Return(pack, random.random_range(1..3_000))
+            }
+            15 => {
+                let Some(pack) = one_of(&packs, random) else { continue };
+                Act::Dispute(pack)
+            }
+            16 => {
+                let Some(pack) = one_of(&packs, random) else { continue };
+                Act::Win(pack)
+            }
+            17 => Act::Waive,
+            18 => Act::Publish(random.random_range(1..60)),
+            19 => Act::Anchor(random.random_range(0..60)),
+            20 => Act::Restart,
+            _ => Act::Time(random.random_range(1..3_000)),
+        };
+        acts.push((n, act));
+    }
+    acts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_an_account_changes_nothing() {
+    for seed in 0..proof::LIVES.get() {
+        let mut random = StdRng::seed_from_u64(1_000_000 + seed);
+        let acts = anything(&mut random);
+        let (mut looked_at, mut alone) = (Life::begin("40").await, Life::begin("40").await);
+        for (n, act) in acts.iter().enumerate() {
+            let answers = [looked_at.act(act).await, alone.act(act).await];
+            assert_eq!(answers[0], answers[1], "seed {seed}, act {n}: {act:?} of {acts:?}");
+            if random.random_ratio(1, 2) {
+                looked_at.look().await;
+            }
+        }
+        assert_eq!(looked_at.end().await, alone.end().await, "seed {seed}: {acts:?}");
+    }
+}

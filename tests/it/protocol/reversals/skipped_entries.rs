@@ -1,0 +1,99 @@
+//! Entries between two distant advances are skipped, and the credits that come back are the same.
+
+use serde_json::json;
+use shared::decide::history::{History, Next, Unclear};
+use shared::domain::{AccountId, Seq};
+use shared::query::ledger;
+
+use super::{MONDAY, SUNDAY, hold, refund, then};
+use crate::support::{Answer, Stack, request};
+
+/// What would come back of each debit is the same by all entries and by those beside the settles.
+pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
+    let store = &stack.world().store;
+    let loaded = store.account(id).await.expect("readable").expect("there");
+    let all = ledger::list(store, &loaded, None, 10_000).await.expect("listed").entries;
+    let account = &loaded.account;
+    for debit in all.iter().filter(|placed| placed.seq < account.settled_seq) {
+        let Some(charged) = debit.entry.charged() else { continue };
+        let returned = store.returned(id, debit.entry.id).await.expect("readable");
+        let (left, less) =
+            (charged.credits - returned, charged.burnt - returned.min(charged.burnt));
+        if left.is_zero() {
+            continue;
+        }
+        let told = [Seq::MAX, 0].map(|far| {
+            let mut asked = History::of_refund(account, debit, left, less);
+            asked.far = far;
+            loop {
+                let mut history = asked.clone();
+                let mut below = Seq::MAX;
+                for placed in &all {
+                    if placed.seq >= below {
+                        continue;
+                    }
+                    match history.take(placed) {
+                        Next::Before => {}
+                        Next::Skip(seq, _) => below = seq + 1,
+                        Next::Enough => break,
+                    }
+                }
+                match history.back(account) {
+                    Err(Unclear::Within(settle)) => asked = asked.all_before(settle),
+                    told => break told,
+                }
+            }
+        });
+        assert_eq!(told[0], told[1], "{debit:?}");
+    }
+}
+
+/// So many credits spent 72 times. Returns the last answer.
+async fn rush(stack: &Stack, key: &str, credits: &str) -> Answer {
+    let mut last = None;
+    for batch in 0..3 {
+        let debit = |n| json!({ "id": format!("{key} {batch} {n}"), "credits": credits });
+        let debits: Vec<_> = (0..24).map(debit).collect();
+        let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
+        let batch = request("POST", "/v1/accounts/acme/debits/batch", None, &body);
+        last = Some(stack.send(batch).await);
+    }
+    last.expect("three")
+}
+
+/// The look-up for a refund or the end of a hold does not grow with later entries.
+#[tokio::test]
+async fn a_refund_after_thousands_of_entries_costs_a_few_reads() {
+    for rushes in [1, 40] {
+        let stack = Stack::at(SUNDAY).await;
+        stack.open("acme", "pro").await;
+        let debit = stack.debit("acme", "some", "44").await;
+        let held = hold(&stack, "hold", r#"{"credits":"1"}"#).await;
+        for (at, grant) in [
+            ("2026-11-22T13:00:00Z", ""),
+            (MONDAY, "one"),
+            ("2026-11-23T13:00:00Z", ""),
+            ("2026-11-23T14:00:00Z", "two"),
+            ("2026-11-23T15:00:00Z", ""),
+        ] {
+            stack.set_clock(at);
+            match grant {
+                "" => {
+                    for n in 0..rushes {
+                        rush(&stack, &format!("{at} {n}"), "0.01").await;
+                    }
+                }
+                grant => assert_eq!(stack.grant("acme", grant, "1").await.status, 201),
+            }
+        }
+        stack.wire.take_costs();
+        let late = then(&stack, &held, "capture", "late", r#"{"credits":"1"}"#).await;
+        assert_eq!((late.code(), late.text("/ended")), ("hold_ended", "lapsed"));
+        let ended = stack.wire.take_costs().calls("Query");
+        assert_eq!(refund(&stack, &debit, "refund", "44").await.text("/returned"), "44");
+        let refunded = stack.wire.take_costs().calls("Query");
+        let found = format!("{} entries: {ended} and {refunded} queries", rushes * 3 * 72);
+        println!("{found}");
+        assert!(ended <= 4 && refunded <= 8, "{found}");
+    }
+}

@@ -1,0 +1,324 @@
+//! The commands on the embedded table. A payment reaches them as the facts that Stripe's objects
+//! would give.
+
+use std::collections::BTreeMap;
+
+use shared::command::payment::Heard;
+use shared::command::{self, Receipted};
+use shared::decide::debit::Charge;
+use shared::decide::hold::Part;
+use shared::decide::once::{Ask, Request};
+use shared::decide::open::PlanRequest;
+use shared::decide::refund::RefundRequest;
+use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
+use shared::domain::entry::Explanation;
+use shared::domain::instant::Span;
+use shared::domain::payment::{Dispute, DisputeStage, Facts, IntentId, Refund, RefundStage};
+use shared::domain::period::{Anchor, Day};
+use shared::domain::{
+    AccountId, Catalog, CheckoutRequest, GrantKind, Instant, Key, KeySpace, Money, OperationId,
+    Order, Refusal, payment as paid,
+};
+use shared::failure::Failure;
+use shared::query;
+use shared::world::World;
+
+use super::language::{Deed, Player, Said};
+use crate::support::Stack;
+
+pub(super) struct Table {
+    stack: Stack,
+    /// The ids of operations, by the scenario's own names.
+    ids: BTreeMap<String, OperationId>,
+    orders: BTreeMap<String, Bought>,
+    /// How many of an operator's operations there were: each has a key of its own.
+    operations: usize,
+}
+
+/// An order, and what was said of its payment so far.
+struct Bought {
+    order: Order,
+    returned: u64,
+    returns: usize,
+}
+
+impl Table {
+    pub(super) async fn noon() -> Table {
+        Table {
+            stack: Stack::noon().await,
+            ids: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            operations: 0,
+        }
+    }
+}
+
+type Answer = Result<Receipted, Failure>;
+
+impl Player for Table {
+    async fn clock(&mut self, now: Instant) {
+        self.stack.clock.set(now);
+    }
+
+    async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said {
+        let world = self.stack.world().clone();
+        let catalog = &*world.catalog().await;
+        let account: AccountId = account.parse().expect("an account");
+        match *deed {
+            Deed::Clock(_) => unreachable!("the clock is not an account's"),
+            Deed::Open { .. }
+            | Deed::Plan { .. }
+            | Deed::Freeze
+            | Deed::Unfreeze
+            | Deed::Grant { .. }
+            | Deed::Waive => {
+                self.operations += 1;
+                let key = format!("operation {}", self.operations).parse().expect("a key");
+                match operate(&world, catalog, &account, &key, deed).await {
+                    // A plan's credits come with the settle after its receipt.
+                    Ok(_) if matches!(deed, Deed::Plan { .. }) => {
+                        balance(&world, catalog, &account).await
+                    }
+                    answer => said(answer),
+                }
+            }
+            Deed::Debit { operation, .. }
+            | Deed::Hold { operation, .. }
+            | Deed::Capture { operation, .. }
+            | Deed::Release { operation, .. }
+            | Deed::Extend { operation, .. } => {
+                let ask = self.ask(deed);
+                let request = Request { account, ask, user: None, reference: None };
+                let key = operation.parse().expect("a key");
+                let answer = command::once(&world, catalog, &key, &request).await;
+                if let Ok(done) = &answer {
+                    self.ids.insert(operation.to_owned(), done.found.entry.id);
+                }
+                said(answer)
+            }
+            Deed::Refund { debit, credits, operation } => {
+                let debit = self.id(debit);
+                let explanation = explanation();
+                let request = RefundRequest { debit, credits, explanation, reference: None };
+                let key = operation.parse().expect("a key");
+                said(command::refund(&world, catalog, &account, &key, &request).await)
+            }
+            Deed::Balance => balance(&world, catalog, &account).await,
+            Deed::Buy { .. }
+            | Deed::Return { .. }
+            | Deed::Dispute { .. }
+            | Deed::Lose { .. }
+            | Deed::Win { .. } => {
+                let (intent, facts) = self.facts(&world, catalog, &account, deed).await;
+                let payment = paid::Said::Payment { intent, facts };
+                let heard = command::payment::hear(&world, &payment, true).await.expect("heard");
+                assert!(matches!(heard, Heard::News(_)), "{deed:?}: {heard:?}");
+                balance(&world, catalog, &account).await
+            }
+        }
+    }
+}
+
+impl Table {
+    /// An id that nothing has stands for what never happened.
+    fn id(&self, name: &str) -> OperationId {
+        let never = || OperationId::mint(Instant::EPOCH, [0; 10]);
+        self.ids.get(name).copied().unwrap_or_else(never)
+    }
+
+    fn ask(&self, deed: &Deed<'_>) -> Ask {
+        match *deed {
+            Deed::Debit { credits, .. } => Ask::Debit(Charge::Credits(credits)),
+            Deed::Hold { credits, life_s, .. } => {
+                Ask::Hold { charge: Charge::Credits(credits), life: Span::from_s(life_s) }
+            }
+            Deed::Capture { hold, credits, ends, .. } => {
+                Ask::Capture { hold: self.id(hold), part: Part::Credits(credits), ends }
+            }
+            Deed::Release { hold, .. } => Ask::Release { hold: self.id(hold) },
+            Deed::Extend { hold, life_s, .. } => {
+                Ask::Extend { hold: self.id(hold), life: Span::from_s(life_s) }
+            }
+            _ => unreachable!("no service asks for {deed:?}"),
+        }
+    }
+
+    /// What Stripe would say of a payment, once the deed is done.
+    async fn facts(
+        &mut self,
+        world: &World,
+        catalog: &Catalog,
+        account: &AccountId,
+        deed: &Deed<'_>,
+    ) -> (IntentId, Facts) {
+        let mut facts = Facts::default();
+        let name = match *deed {
+            Deed::Buy { pack, order } => {
+                let placed = place(world, catalog, account, order, pack).await;
+                facts.orders.insert(placed.id);
+                facts.accounts.insert(account.to_string());
+                facts.modes.insert(false);
+                facts.submitted = true;
+                facts.paid.insert(placed.price);
+                let bought = Bought { order: placed, returned: 0, returns: 0 };
+                self.orders.insert(order.to_owned(), bought);
+                order
+            }
+            Deed::Return { order, minor } => {
+                let bought = self.orders.get_mut(order).expect("it was bought");
+                let minor = minor.unwrap_or(bought.order.price.minor - bought.returned);
+                bought.returned += minor;
+                bought.returns += 1;
+                let money = Money { minor, ..bought.order.price };
+                let refund = Refund { stage: RefundStage::Going, money };
+                facts.refunds.insert(format!("re_{}", bought.returns), refund);
+                order
+            }
+            Deed::Dispute { order } | Deed::Lose { order } | Deed::Win { order } => {
+                let stage = match deed {
+                    Deed::Lose { .. } => DisputeStage::Lost,
+                    Deed::Win { .. } => DisputeStage::Won,
+                    _ => DisputeStage::Open,
+                };
+                let bought = &self.orders[order];
+                let minor = bought.order.price.minor - bought.returned;
+                let money = Money { minor, ..bought.order.price };
+                facts.disputes.insert("du_1".to_owned(), Dispute { stage, money });
+                order
+            }
+            _ => unreachable!("no payment is made by {deed:?}"),
+        };
+        let intent = format!("pi_{}", self.orders[name].order.id.to_string().replace('-', "_"));
+        (intent.parse().expect("the id of a payment"), facts)
+    }
+}
+
+async fn place(
+    world: &World,
+    catalog: &Catalog,
+    account: &AccountId,
+    order: &str,
+    pack: &str,
+) -> Order {
+    let request = CheckoutRequest {
+        pack: pack.to_owned(),
+        user: None,
+        return_url: "https://app.example.com/credits".to_owned(),
+        live: false,
+    };
+    let key = order.parse().expect("a key");
+    command::order::place(world, catalog, account, &key, &request).await.expect("an order")
+}
+
+/// Does what an operator does.
+async fn operate(
+    world: &World,
+    catalog: &Catalog,
+    account: &AccountId,
+    key: &Key,
+    deed: &Deed<'_>,
+) -> Answer {
+    let explanation = explanation();
+    let receipted = async |content: String, make: &command::Make<'_>| {
+        let space = KeySpace::Operators;
+        command::receipted(world, catalog, account, space, key, &content, make).await
+    };
+    match *deed {
+        Deed::Open { plan, anchor } => {
+            let request = plan_request(plan, anchor);
+            receipted(request.content(), &|_, now, id| {
+                let opened = open::open(account, &request, id, catalog, None, now)?;
+                Ok(Made::Change(AccountWrite::open(Box::new(opened))))
+            })
+            .await
+        }
+        Deed::Plan { plan, anchor } => {
+            let request = plan_request(plan, anchor);
+            receipted(request.content(), &|before, now, id| {
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
+                plan::change(before, &request, id, catalog, None, now)
+            })
+            .await
+        }
+        Deed::Freeze | Deed::Unfreeze => {
+            let frozen = matches!(deed, Deed::Freeze);
+            receipted(plan::freeze_content(frozen, &explanation), &|before, now, id| {
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
+                let freeze = plan::freeze;
+                Ok(Made::Change(freeze(before, frozen, &explanation, id, catalog, None, now)))
+            })
+            .await
+        }
+        Deed::Grant { credits, until } => {
+            let request = grant::GrantRequest {
+                credits,
+                explanation: explanation.clone(),
+                kind: GrantKind::Manual,
+                reference: None,
+                expires_at: until,
+            };
+            receipted(request.content(), &|before, now, id| {
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
+                grant::change(before, &request, id, catalog, None, now).map(Made::Change)
+            })
+            .await
+        }
+        Deed::Waive => {
+            receipted(payment::waive_content(&explanation), &|before, now, id| {
+                let before = before.ok_or_else(|| Refusal::no_account(account))?;
+                payment::waive(before, &explanation, id, catalog, None, now).map(Made::Change)
+            })
+            .await
+        }
+        _ => unreachable!("no operator does {deed:?}"),
+    }
+}
+
+fn plan_request(plan: &str, anchor: Option<&str>) -> PlanRequest {
+    let anchor = anchor.map(|day| Anchor(Day::parse(day).expect("a day")));
+    PlanRequest { plan: plan.to_owned(), status: None, anchor, restart: false }
+}
+
+async fn balance(world: &World, catalog: &Catalog, account: &AccountId) -> Said {
+    match query::balance(world, catalog, account).await {
+        Ok(now) => {
+            let account = now.settled.account;
+            let (held, debt) = (account.held(), account.debt());
+            Said { available: Some(account.available), held, debt, ..Said::default() }
+        }
+        Err(failure) => no(failure),
+    }
+}
+
+fn said(answer: Answer) -> Said {
+    match answer {
+        Ok(Receipted { found, replayed }) => Said {
+            available: Some(found.available),
+            held: found.held,
+            same_receipt: replayed,
+            ..Said::default()
+        },
+        Err(failure) => no(failure),
+    }
+}
+
+fn no(failure: Failure) -> Said {
+    let Failure::Refusal(refusal) = failure else { panic!("{failure:?}") };
+    let said = Said::refused(refusal.code());
+    match refusal {
+        Refusal::InsufficientCredits { available, .. }
+        | Refusal::PlanRequired { available, .. }
+        | Refusal::AccountFrozen { available, .. } => Said { available: Some(available), ..said },
+        Refusal::HoldEnded { ended, .. } => {
+            let ended = serde_json::to_value(ended).expect("a word");
+            Said { ended: ended.as_str().map(str::to_owned), ..said }
+        }
+        Refusal::HoldExceeded { held, .. } => Said { held, ..said },
+        Refusal::RefundExceeded { refunded, .. } => Said { refunded, ..said },
+        _ => said,
+    }
+}
+
+fn explanation() -> Explanation {
+    Explanation { reason: "a scenario".to_owned(), message: None }
+}

@@ -1,0 +1,208 @@
+//! The documents: the README's commands print what it shows, each alarm has a section in the
+//! runbook, and the tests that SECURITY.md names exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use regex::Regex;
+use serde_json::Value;
+use tests::proof;
+
+use crate::support::Stack;
+
+const README: &str = include_str!("../../../README.md");
+
+/// A block of commands, and the JSON that is printed below it.
+struct Block {
+    commands: String,
+    shown: Option<Value>,
+}
+
+/// The blocks of the README that ask the local stack for something.
+fn blocks() -> Vec<Block> {
+    let mut parts = README.split("```");
+    let mut blocks: Vec<Block> = Vec::new();
+    // Text and code take turns; what follows a block of commands at once is what it prints.
+    parts.next();
+    while let Some(code) = parts.next() {
+        let after = parts.next().unwrap_or_default();
+        let (kind, code) = code.split_once('\n').unwrap_or((code, ""));
+        match kind {
+            "sh" if code.contains("curl ") => {
+                blocks.push(Block { commands: code.to_owned(), shown: None });
+            }
+            "json" => {
+                let shown = serde_json::from_str(code).unwrap_or_else(|e| panic!("{e}: {code}"));
+                blocks.last_mut().expect("commands come first").shown = Some(shown);
+            }
+            _ => {}
+        }
+        assert!(!after.contains("curl -"), "a curl is outside of a block: {after}");
+    }
+    blocks
+}
+
+/// Whether a program is on this machine.
+///
+/// # Panics
+/// If it is missing with `CI=true`: there the commands must run.
+pub(crate) fn there_is(program: &str) -> bool {
+    let there = Command::new(program).arg("--version").output().is_ok();
+    assert!(there || std::env::var("CI").as_deref() != Ok("true"), "CI has no {program}");
+    if !there {
+        println!("NOT RUN: there is no {program} on this machine");
+    }
+    there
+}
+
+/// Panics unless both have the same fields, each with a value of the same kind.
+fn assert_same_shape(shown: &Value, answered: &Value, at: &str) {
+    match (shown, answered) {
+        (Value::Object(shown), Value::Object(answered)) => {
+            let names = |fields: &serde_json::Map<String, Value>| {
+                fields.keys().cloned().collect::<BTreeSet<String>>()
+            };
+            assert_eq!(names(shown), names(answered), "{at}");
+            for (name, value) in shown {
+                assert_same_shape(value, &answered[name], &format!("{at}.{name}"));
+            }
+        }
+        (Value::Array(shown), Value::Array(answered)) => {
+            let first = shown.first().zip(answered.first());
+            let (shown, answered) = first.unwrap_or_else(|| panic!("{at}: empty"));
+            assert_same_shape(shown, answered, &format!("{at}[0]"));
+        }
+        _ => {
+            let kind = std::mem::discriminant::<Value>;
+            assert_eq!(kind(shown), kind(answered), "{at}: {shown} and {answered}");
+        }
+    }
+}
+
+/// A shell runs the commands of the README, with another address, against a stack seeded like
+/// `cargo run`. Each prints what the README shows below it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_readmes_commands_print_what_it_shows() {
+    if !["bash", "curl", "sed"].into_iter().all(there_is) {
+        return;
+    }
+    let (stack, _, base) = Stack::served(None, &[]).await;
+    local::seed::seed(&stack.functions).await.expect("accounts");
+    let blocks = blocks();
+    let script: Vec<String> = blocks
+        .iter()
+        .map(|block| format!("echo '=== block'\n{}", block.commands))
+        .map(|commands| commands.replace("http://127.0.0.1:3000", &base))
+        .collect();
+    let script = format!("set -eu\n{}", script.join("\n"));
+    let run = move || Command::new("bash").args(["-c", &script]).output();
+    let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a shell");
+    let printed = String::from_utf8(ran.stdout).expect("text").replace('\r', "");
+    let complaints = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{printed}\n{complaints}");
+    let printed: Vec<&str> = printed.split("=== block\n").skip(1).collect();
+    assert_eq!(printed.len(), blocks.len());
+    let mut statuses = BTreeSet::new();
+    for (block, printed) in blocks.iter().zip(printed) {
+        let answers: Vec<&str> = printed.split("HTTP/1.1 ").skip(1).collect();
+        for answer in &answers {
+            statuses.insert(answer[..3].to_owned());
+        }
+        let Some(shown) = &block.shown else { continue };
+        let answer = answers.last().unwrap_or_else(|| panic!("no answer: {}", block.commands));
+        let (_, body) = answer.split_once("\n\n").expect("a body");
+        let body = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"));
+        assert_same_shape(shown, &body, &block.commands);
+    }
+    let all = ["200", "201", "402"].map(str::to_owned);
+    assert_eq!(statuses, all.into(), "something was answered otherwise");
+    assert!(blocks.iter().filter(|block| block.shown.is_some()).count() >= 5);
+}
+
+/// The smoke test is written for a deployed stack. Here it runs against the local one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_smoke_test_passes_on_the_local_stack() {
+    if !there_is("python3") {
+        return;
+    }
+    let (_stack, _, base) = Stack::served(None, &[]).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/smoke.py");
+    let run = move || Command::new("python3").arg(script).args(["--url", &base]).output();
+    let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a program");
+    let printed = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{printed}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(printed.ends_with("12 passed, 0 failed, 3 skipped\n"), "{printed}");
+}
+
+#[test]
+fn each_alarm_has_a_runbook_section_and_each_section_an_alarm() {
+    let template = include_str!("../../../template.yaml");
+    let template: Value = serde_saphyr::from_str(template).expect("template.yaml is YAML");
+    let resources = template["Resources"].as_object().expect("resources").iter();
+    let alarms = resources.filter(|(_, one)| one["Type"] == "AWS::CloudWatch::Alarm");
+    let alarms: BTreeSet<&str> = alarms.map(|(name, _)| name.as_str()).collect();
+    let runbook = include_str!("../../../RUNBOOK.md");
+    let (_, after) = runbook.split_once("\n## Alarms\n").expect("a section");
+    let (of_alarms, _) = after.split_once("\n## ").expect("another section");
+    let sections: BTreeSet<&str> =
+        of_alarms.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    assert_eq!(alarms, sections);
+    for section in of_alarms.split("\n### ").skip(1) {
+        assert!(section.lines().count() > 3, "it says nothing: {section}");
+    }
+}
+
+/// Each test that SECURITY.md names exists, with its attribute, in the file of its path.
+#[test]
+fn the_tests_that_security_names_exist() {
+    let named = Regex::new(r"`((?:[a-z_]+::)+[a-z_0-9]+)`").expect("a pattern");
+    let lines = include_str!("../../../SECURITY.md").lines();
+    let risks: Vec<&str> = lines.filter(|line| line.starts_with("| API")).collect();
+    assert_eq!(risks.len(), 10);
+    for risk in risks {
+        let mut tests = 0;
+        for found in named.captures_iter(risk) {
+            let (path, test) = found[1].rsplit_once("::").expect("a path");
+            let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
+            let module = module.join(path.replace("::", "/"));
+            let source = std::fs::read_to_string(module.with_extension("rs"));
+            let source = source.or_else(|_| std::fs::read_to_string(module.join("mod.rs")));
+            let source = source.unwrap_or_else(|error| panic!("{}: {error}", &found[1]));
+            let defined = format!(r"#\[(tokio::)?test(\([^)]*\))?\]\s+(async )?fn {test}\(");
+            let defined = Regex::new(&defined).expect("a pattern");
+            assert!(defined.is_match(&source), "{} is no test", &found[1]);
+            tests += 1;
+        }
+        assert!(tests > 0, "nothing holds {risk}");
+    }
+}
+
+#[test]
+fn contributing_lists_every_proof_with_its_two_sizes() {
+    let contributing = include_str!("../../../CONTRIBUTING.md");
+    let number = |size: u64| match size {
+        u64::MAX => "all".to_owned(),
+        size => size.to_string(),
+    };
+    for size in proof::ALL {
+        let start = format!("| `{}` | ", size.variable);
+        let row = contributing.lines().find(|line| line.starts_with(&start));
+        let ends = format!(" | {} | {} |", number(size.small), number(size.full));
+        assert!(row.is_some_and(|row| row.ends_with(&ends)), "{}: {row:?}", size.variable);
+    }
+}
+
+#[test]
+fn contributing_names_every_recipe_of_the_justfile() {
+    let contributing = include_str!("../../../CONTRIBUTING.md");
+    let recipes = include_str!("../../../justfile").lines().filter_map(|line| {
+        let begins = line.starts_with(|first: char| first.is_ascii_lowercase());
+        line.split([' ', ':']).next().filter(|_| begins)
+    });
+    let named = |recipe: &str| {
+        ["just ", "`"].iter().any(|before| contributing.contains(&format!("{before}{recipe}")))
+    };
+    let missing: Vec<&str> = recipes.filter(|recipe| !named(recipe)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
