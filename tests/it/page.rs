@@ -264,7 +264,8 @@ async fn the_page_says_what_the_account_has() {
     stack.debit("open", "all", "25").await;
     let (_, empty) = page(&stack, "open", "").await;
     let said = words(&empty);
-    for part in ["You are out of credits", "Everything else keeps working", "25 credits come back"] {
+    for part in ["You are out of credits", "Everything else keeps working", "25 credits come back"]
+    {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
     let (_, none) = page(&stack, "basic", "").await;
