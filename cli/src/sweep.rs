@@ -56,7 +56,7 @@ pub async fn rehearse(world: &World) -> Result<Progress, Error> {
                     }
                 }
             }
-            bar.set_message(format!("{} accounts, {} to settle", sum.seen, sum.done));
+            bar.set_message(format!("{} accounts, {} to advance", sum.seen, sum.done));
             after = scan.next;
             if after.is_none() {
                 break;

@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 fn elsewhere(command: &str) -> String {
     match MOVED.contains(&command) {
         true => {
-            format!("`{command}` is a command of scrip now: cargo run -p cli -- --local {command}")
+            format!("`{command}` is now a command of scrip: cargo run -p cli -- --local {command}")
         }
         false => format!("there is no command `{command}`: see --help"),
     }
@@ -219,7 +219,7 @@ fn with_stripe(
 ) -> Result<(Functions, Option<LocalStripe>), Error> {
     if let Ok(key) = std::env::var("STRIPE_SECRET_KEY") {
         if !key.starts_with("sk_test_") {
-            return Err("STRIPE_SECRET_KEY: the local stack takes a test key only".into());
+            return Err("STRIPE_SECRET_KEY: the local stack accepts only a test key".into());
         }
         let secret = std::env::var("STRIPE_WEBHOOK_SECRET");
         let secret = secret.map_err(|_| "STRIPE_WEBHOOK_SECRET is not set: see `stripe listen`")?;
