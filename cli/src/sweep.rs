@@ -19,7 +19,7 @@ pub async fn run(world: &World) -> Result<Progress, Error> {
         sweep(world, None, part, |progress| {
             segment = *progress;
             let (seen, done) = (sum.seen + segment.seen, sum.done + segment.done);
-            bar.set_message(format!("{seen} accounts, {done} settled"));
+            bar.set_message(format!("{seen} accounts, {done} advanced"));
             true
         })
         .await?;

@@ -34,7 +34,7 @@ struct Options {
     /// Where to listen; loopback only.
     #[arg(long, env = "SCRIP_ADDR", default_value = "127.0.0.1:3000")]
     addr: SocketAddr,
-    /// The folder that keeps the tables.
+    /// The folder of the tables.
     #[arg(long, default_value = ".scrip")]
     data: PathBuf,
     /// Keep the tables in memory instead.
@@ -59,7 +59,7 @@ struct Options {
 enum Command {
     /// Play seven scenes on tables of their own, in memory.
     Demo {
-        /// As plain text and without pauses, as where standard output is no terminal.
+        /// Print plain text without pauses. Default if standard output is not a terminal.
         #[arg(long)]
         plain: bool,
     },

@@ -237,7 +237,7 @@ async fn try_join(
                     error @ (StoreError::Broken { .. } | StoreError::Exhausted { .. }),
                 )) => {
                     let account = order.account.as_str();
-                    tracing::error!(account, %error, "unreadable history: the pack takes all");
+                    tracing::error!(account, %error, "history unreadable: credits go to the pack");
                     (Back::default(), credits)
                 }
                 recalled => recalled?,
