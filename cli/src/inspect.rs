@@ -27,7 +27,7 @@ pub async fn inspect(world: &World, id: &AccountId) -> Result<Option<String>, St
         before = Some((last.time, last.first));
         for page in pages {
             let (first, last, time) = (page.first, page.last(), page.time);
-            let _ = writeln!(text, "\npage of entries {first} to {last}, filed under {time}");
+            let _ = writeln!(text, "\nsegment of entries {first} to {last}, archived at {time}");
             list(&mut text, page.stretch(), &catalog);
         }
     }
@@ -44,14 +44,14 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
     };
     let standing = &a.standing;
     let valid_until = match a.valid_until {
-        Instant::EPOCH => "it is settled: there are notes".to_owned(),
+        Instant::EPOCH => "now: it has pending changes".to_owned(),
         instant => instant.to_string(),
     };
     let mut text = format!(
         "account {}, {} bytes\n\
          available   {}\nheld        {} in {} holds\ndebt        {}\ngate        {gate}\n\
          plan        {}, {}, anchor {}\nvalid until {valid_until}\n\
-         entries     {}, of which {} in pages; last settled by entry {}; floor {}\n",
+         entries     {}, of which {} archived; latest advance: entry {}; dedup floor {}\n",
         a.id,
         loaded.weight.item,
         a.available,
@@ -66,7 +66,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         a.settled_seq,
         a.floor,
     );
-    let _ = writeln!(text, "spent       {} of the line since it was settled:", a.spent());
+    let _ = writeln!(text, "spent       {} of these grants since the latest advance:", a.spent());
     for grant in a.line.grants() {
         let expires = grant.expires_at.map_or("never".to_owned(), |at| at.to_string());
         let (kind, left, amount) = (grant.kind.name(), grant.left, grant.amount);
@@ -75,11 +75,11 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
     for note in &a.notes {
         let _ = match note {
             Note::Grant { grant, .. } | Note::Returned(grant) => {
-                writeln!(text, "  note: {} {}", grant.kind.name(), grant.left)
+                writeln!(text, "  pending: {} {}", grant.kind.name(), grant.left)
             }
-            Note::Plan { plan, at, .. } => writeln!(text, "  note: plan {plan} at {at}"),
+            Note::Plan { plan, at, .. } => writeln!(text, "  pending: plan {plan} at {at}"),
             Note::TakenBack { grant, credits, .. } => {
-                writeln!(text, "  note: {credits} of {grant} are taken back")
+                writeln!(text, "  pending: {credits} of {grant} are taken back")
             }
         };
     }
@@ -89,7 +89,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         let action = catalog.action_name(*number).unwrap_or("by amount");
         let _ = writeln!(text, "  {action:<20} {credits}");
     }
-    let _ = writeln!(text, "\nentries that are in no page yet");
+    let _ = writeln!(text, "\nentries that are not archived yet");
     list(&mut text, a.stretch(), catalog);
     text
 }

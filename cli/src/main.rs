@@ -19,11 +19,11 @@ const OURS: [&str; 5] = ["shared", "reconcile", "recharge", "audit", "cli"];
 /// Scrip at a terminal: look at accounts, audit and repair them, change the catalog.
 ///
 /// It works on a deployed stack, which the environment names (ACCOUNTS_TABLE, LEDGER_TABLE, a region,
-/// credentials), or with --local on the one that `cargo run` starts on this machine.
+/// credentials), or with --local on the stack that `cargo run` starts on this machine.
 #[derive(Parser)]
 #[command(name = "scrip", version, subcommand_precedence_over_arg = true)]
 struct Options {
-    /// Work on the local stack, which must run: at this address, or at http://127.0.0.1:3000.
+    /// Work on the running local stack, at this address or at http://127.0.0.1:3000.
     #[arg(
         long, global = true, value_name = "URL", num_args = 0..=1, require_equals = true,
         default_missing_value = LOCAL, value_parser = place::origin
@@ -36,31 +36,31 @@ struct Options {
 #[derive(Subcommand)]
 enum Command {
     /// Recompute every balance from its entries, and compare payments with accounts and Stripe.
-    /// Writes nothing. The exit code is 1 if anything differs.
+    /// Writes nothing. The exit code is 1 if the audit finds a difference.
     Audit {
-        /// This account alone.
+        /// Only this account.
         #[arg(long)]
         account: Option<AccountId>,
     },
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
     Catalog(CatalogCommand),
-    /// Print an account and its pages.
+    /// Print an account and its archived segments.
     Inspect { account: AccountId },
-    /// Do what Monday 00:00 does: settle the accounts that are due and were used.
+    /// Run the Monday sweep: advance the accounts that are due and were used.
     Recharge {
-        /// Count them, and write nothing.
+        /// Count the accounts, and write nothing.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Ask Stripe what became of the payments, refunds and disputes, and put right what differs.
+    /// Compare payments, refunds and disputes with Stripe, and correct differences.
     Reconcile,
-    /// Put right what an audit finds after the tables were restored, and park what no rule can.
+    /// Repair differences after the tables were restored, and park those that no rule can repair.
     Repair {
-        /// This account alone.
+        /// Only this account.
         #[arg(long)]
         account: Option<AccountId>,
-        /// Say what would be done first, and write nothing.
+        /// Print the first repairs, and write nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -68,12 +68,12 @@ enum Command {
 
 #[derive(Subcommand)]
 enum CatalogCommand {
-    /// Print what would be different.
+    /// Print the differences.
     Diff { file: PathBuf },
     /// Put the catalog in force. Functions use it within a minute.
     Publish {
         file: PathBuf,
-        /// Print what would be different, and change nothing.
+        /// Print the differences, and change nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -127,7 +127,7 @@ async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Erro
         return Err(format!("there is no account {account}").into());
     }
     println!("{seen} accounts, {differences} differences");
-    if differences > 0 { Err("something differs: see above".into()) } else { Ok(()) }
+    if differences > 0 { Err("the audit found differences: see above".into()) } else { Ok(()) }
 }
 
 /// Puts right what can be, in one account or in all, and parks the rest.
@@ -141,7 +141,7 @@ async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) ->
     let (repaired, parked) = (count(Done::Repaired), count(Done::Parked));
     let (left, would) = (count(Done::Left), if dry_run { "would be " } else { "" });
     println!("{would}repaired {repaired}, parked {parked}, left {left}");
-    if left > 0 { Err("something could not be written: see above".into()) } else { Ok(()) }
+    if left > 0 { Err("some repairs could not be written: see above".into()) } else { Ok(()) }
 }
 
 /// Settles the accounts that are due, or counts them.
@@ -150,7 +150,7 @@ async fn recharge(world: &World, dry_run: bool) -> Result<(), Error> {
         true => sweep::rehearse(world).await?,
         false => sweep::run(world).await?,
     };
-    let (what, unread) = (if dry_run { "to settle" } else { "settled" }, done.broken);
+    let (what, unread) = (if dry_run { "to advance" } else { "advanced" }, done.broken);
     println!("{} accounts, {} {what}, {unread} that cannot be read", done.seen, done.done);
     if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
 }

@@ -64,11 +64,13 @@ impl Place {
         let said = said.map_err(|error| {
             format!(
                 "no local stack answers at {origin} ({error}): start one with `cargo run` in a \
-                 clone of Scrip, or say where it is with --local=http://127.0.0.1:PORT"
+                 clone of Scrip, or give its address with --local=http://127.0.0.1:PORT"
             )
         })?;
         let Named { accounts, ledger } = said.tables.ok_or_else(|| {
-            format!("the stack at {origin} was started with --endpoint: its tables are not its own")
+            format!(
+                "the stack at {origin} was started with --endpoint: its tables are at that endpoint"
+            )
         })?;
         let (system, offset_ms) = (Clock::system(), said.clock_offset_ms);
         let clock = Clock::new(move || Instant::from_ms(system.now().ms() + offset_ms));
@@ -89,8 +91,8 @@ impl Place {
         let is_named = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
         if !["ACCOUNTS_TABLE", "LEDGER_TABLE"].into_iter().all(is_named) {
             return Err(
-                "which stack? --local is the one that `cargo run` starts on this machine; \
-                        a deployed one is named by ACCOUNTS_TABLE and LEDGER_TABLE in the \
+                "no stack is named. Use --local for the stack that `cargo run` starts on this \
+                        machine. For a deployed stack, set ACCOUNTS_TABLE and LEDGER_TABLE in the \
                         environment (see RUNBOOK.md)"
                     .into(),
             );
@@ -114,13 +116,13 @@ impl Place {
         };
         match (std::env::var("STRIPE_SECRET_KEY"), key) {
             (Ok(key), _) if !key.starts_with("sk_test_") => {
-                Err("STRIPE_SECRET_KEY: the local stack takes a test key only".into())
+                Err("STRIPE_SECRET_KEY: the local stack accepts only a test key".into())
             }
             (Ok(key), _) => Ok(Stripe::new(&key, None)?),
             (Err(_), Some(key)) => Ok(Stripe::new(key, Some(&format!("{origin}/_local/stripe/")))?),
             (Err(_), None) => Err(format!(
-                "the stack at {origin} asks the real Stripe: set STRIPE_SECRET_KEY as it was set \
-                 there"
+                "the stack at {origin} uses the real Stripe: set STRIPE_SECRET_KEY to the stack's \
+                 value"
             )
             .into()),
         }
@@ -149,5 +151,5 @@ pub fn origin(text: &str) -> Result<String, String> {
 fn ask(url: &str) -> Result<Said, Error> {
     let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build();
     let text = ureq::Agent::from(agent).get(url).call()?.body_mut().read_to_string()?;
-    serde_json::from_str(&text).map_err(|_| "something else is there".into())
+    serde_json::from_str(&text).map_err(|_| "another program answers there".into())
 }

@@ -27,7 +27,7 @@ pub async fn publish(world: &World, file: &Path) -> Result<(), Error> {
     let change = edition::publish(&*world.catalog().await, &read(file)?, world.clock.now())?;
     match world.store.commit(&change).await? {
         Outcome::Done(_) => Ok(()),
-        _ => Err("another catalog was published meanwhile: look at the diff again".into()),
+        _ => Err("another catalog was published meanwhile: check the diff again".into()),
     }
 }
 

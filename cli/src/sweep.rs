@@ -19,7 +19,7 @@ pub async fn run(world: &World) -> Result<Progress, Error> {
         sweep(world, None, part, |progress| {
             segment = *progress;
             let (seen, done) = (sum.seen + segment.seen, sum.done + segment.done);
-            bar.set_message(format!("{seen} accounts, {done} settled"));
+            bar.set_message(format!("{seen} accounts, {done} advanced"));
             true
         })
         .await?;
@@ -56,7 +56,7 @@ pub async fn rehearse(world: &World) -> Result<Progress, Error> {
                     }
                 }
             }
-            bar.set_message(format!("{} accounts, {} to settle", sum.seen, sum.done));
+            bar.set_message(format!("{} accounts, {} to advance", sum.seen, sum.done));
             after = scan.next;
             if after.is_none() {
                 break;

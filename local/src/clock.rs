@@ -36,7 +36,7 @@ impl LocalClock {
         if let Some(file) = &self.file
             && let Err(error) = kept::write(file, offset_ms.to_string().as_bytes())
         {
-            tracing::warn!(%error, "the clock's offset is not kept");
+            tracing::warn!(%error, "the clock's offset could not be saved");
         }
     }
 

@@ -20,7 +20,9 @@ pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
     let is_json = is_json(request);
     match (request.method().as_str(), request.uri().path()) {
         ("GET", "/_local/clock") => reply(200, &json!({ "now": clock.now() })),
-        ("POST", _) if !is_json => reply(415, &json!({ "detail": "wants application/json" })),
+        ("POST", _) if !is_json => {
+            reply(415, &json!({ "detail": "the content type must be application/json" }))
+        }
         ("POST", "/_local/clock") => match moved(clock, request.body()) {
             Ok(now) => {
                 clock.set(now);
@@ -78,6 +80,6 @@ fn moved(clock: &LocalClock, body: &[u8]) -> Result<Instant, &'static str> {
             let now = now.as_str().and_then(Instant::parse);
             clock::may_go(clock.now(), now.ok_or("now: a time in RFC 3339")?)
         }
-        _ => Err("either advance_s or now"),
+        _ => Err("send either advance_s or now"),
     }
 }

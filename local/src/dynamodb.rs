@@ -27,7 +27,7 @@ pub fn answer(table: Option<&Embedded>, request: &Request) -> Response<Body> {
         return reply(415, &json!({ "detail": format!("wants {JSON}") }));
     }
     let Some(target) = header("x-amz-target") else {
-        return reply(400, &json!({ "detail": "wants the header X-Amz-Target" }));
+        return reply(400, &json!({ "detail": "the X-Amz-Target header is required" }));
     };
     let Some(table) = table else { return reply(404, &json!({ "detail": ELSEWHERE })) };
     let (status, body) = table.ask(target, request.body());
@@ -36,4 +36,4 @@ pub fn answer(table: Option<&Embedded>, request: &Request) -> Response<Body> {
 }
 
 /// Where to ask, if not here.
-const ELSEWHERE: &str = "this stack was started with --endpoint: its tables are there, not here";
+const ELSEWHERE: &str = "this stack was started with --endpoint: its tables are at that endpoint";

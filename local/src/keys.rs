@@ -36,10 +36,12 @@ pub async fn obey(
                 say(&format!("It is Monday, {date} 00:00 UTC. Free credits are back."));
             }
             'r' if !data.is_own() => {
-                say(&format!("The tables {data} are not this stack's own: they stay."));
+                say(&format!("The tables {data} do not belong to this stack: they are kept."));
             }
             'r' => {
-                say(&format!("Throw away the tables {data}, the clock and the local Stripe? y/n"));
+                say(&format!(
+                    "Delete the tables {data}, the clock and the local Stripe's data? y/n"
+                ));
                 match terminal.key().await {
                     'y' | 'Y' => {
                         say("Starting over.\n");

@@ -34,7 +34,7 @@ struct Options {
     /// Where to listen; loopback only.
     #[arg(long, env = "SCRIP_ADDR", default_value = "127.0.0.1:3000")]
     addr: SocketAddr,
-    /// The folder that keeps the tables.
+    /// The folder of the tables.
     #[arg(long, default_value = ".scrip")]
     data: PathBuf,
     /// Keep the tables in memory instead.
@@ -59,7 +59,7 @@ struct Options {
 enum Command {
     /// Play seven scenes on tables of their own, in memory.
     Demo {
-        /// As plain text and without pauses, as where standard output is no terminal.
+        /// Print plain text without pauses. Default if standard output is not a terminal.
         #[arg(long)]
         plain: bool,
     },
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 fn elsewhere(command: &str) -> String {
     match MOVED.contains(&command) {
         true => {
-            format!("`{command}` is a command of scrip now: cargo run -p cli -- --local {command}")
+            format!("`{command}` is now a command of scrip: cargo run -p cli -- --local {command}")
         }
         false => format!("there is no command `{command}`: see --help"),
     }
@@ -219,7 +219,7 @@ fn with_stripe(
 ) -> Result<(Functions, Option<LocalStripe>), Error> {
     if let Ok(key) = std::env::var("STRIPE_SECRET_KEY") {
         if !key.starts_with("sk_test_") {
-            return Err("STRIPE_SECRET_KEY: the local stack takes a test key only".into());
+            return Err("STRIPE_SECRET_KEY: the local stack accepts only a test key".into());
         }
         let secret = std::env::var("STRIPE_WEBHOOK_SECRET");
         let secret = secret.map_err(|_| "STRIPE_WEBHOOK_SECRET is not set: see `stripe listen`")?;

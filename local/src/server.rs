@@ -113,7 +113,7 @@ async fn local(
     if let Some(task) = path.strip_prefix("/_local/schedule/").filter(|_| post) {
         return match stack.mappings.fire(task).await {
             Some(done) => reply(200, &done),
-            None => reply(404, &json!({ "detail": "nothing of that name was done" })),
+            None => reply(404, &json!({ "detail": "there is no scheduled task of that name" })),
         };
     }
     if path == "/_local/events" && request.method() == "GET" {

@@ -69,7 +69,7 @@ pub const STATES: [State; 14] = [
     State {
         account: "held",
         plan: "free",
-        shows: "credits set aside for work under way",
+        shows: "credits held for work in progress",
         steps: &[Post("holds", r#"{"action":"dynamic_video","quantity":10,"expires_in_s":86400}"#)],
     },
     State {
@@ -81,7 +81,7 @@ pub const STATES: [State; 14] = [
     State {
         account: "standard",
         plan: "standard",
-        shows: "a plan without AI, which keeps a gift",
+        shows: "a plan without AI, with a gift that is kept",
         steps: &[Post("grants", r#"{"credits":"40","reason":"a gift","message":"A gift"}"#)],
     },
     State {
@@ -99,7 +99,7 @@ pub const STATES: [State; 14] = [
     State {
         account: "debt",
         plan: "pro",
-        shows: "a payment was taken back: in debt, nothing left",
+        shows: "a payment was reversed: in debt, no credits left",
         steps: &[
             Order("starter"),
             Pays(Deed::Pay),
@@ -142,7 +142,7 @@ pub const STATES: [State; 14] = [
     State {
         account: "ending",
         plan: "free",
-        shows: "credits that end in two days",
+        shows: "credits that expire in two days",
         steps: &[Expiring(2)],
     },
     State {

@@ -138,7 +138,7 @@ function card({ session, account, price, currency, state, deeds, answers }) {
   press.setAttribute('role', 'group');
   press.setAttribute('aria-label', `Payment of ${account}`);
   return make('article', { className: 'card', id: session, tabIndex: -1 }, title,
-    deeds.length ? press : make('p', { className: 'muted' }, 'Nothing can happen to it any more.'), ...(answers.length ? [list] : []));
+    deeds.length ? press : make('p', { className: 'muted' }, 'Nothing more can happen to this payment.'), ...(answers.length ? [list] : []));
 }
 
 const opened = new Set();
@@ -194,7 +194,7 @@ function operation({ method, path, summary, curl, note }) {
   const copy = make('button', { type: 'button', ariaLabel: `Copy the curl of ${method} ${path}` }, 'Copy');
   copy.addEventListener('click', async () => {
     const copied = await navigator.clipboard.writeText(curl).then(() => true, () => false);
-    say('contract', copied ? `Copied: ${method} ${path}` : 'The browser does not let this page copy.', !copied);
+    say('contract', copied ? `Copied: ${method} ${path}` : 'The browser does not allow this page to copy.', !copied);
   });
   return make('details', {}, make('summary', {}, make('code', { className: 'method' }, method), make('code', {}, path),
     make('span', { className: 'muted' }, summary)), make('pre', {}, curl), ...(note ? [make('p', { className: 'muted' }, note)] : []), copy);

@@ -62,7 +62,7 @@ impl Bus {
                 for (place, taken) in places.iter().zip(taken) {
                     if let Err(error) = taken {
                         let account = events[*place].account.as_str();
-                        tracing::warn!(account, %error, "an event was not taken");
+                        tracing::warn!(account, %error, "the bus did not accept an event");
                         refused.push(*place);
                     }
                 }

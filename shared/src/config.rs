@@ -47,7 +47,7 @@ impl Config {
             Tables { accounts: required("ACCOUNTS_TABLE")?, ledger: required("LEDGER_TABLE")? };
         let top_up_url = var("TOP_UP_URL");
         if top_up_url.as_deref().is_some_and(|url| !url.starts_with("http")) {
-            return Err(ConfigError { name: "TOP_UP_URL", problem: "is not a web address" });
+            return Err(ConfigError { name: "TOP_UP_URL", problem: "is not a URL" });
         }
         let public_url = var("PUBLIC_URL");
         if public_url.as_deref().is_some_and(|url| origin_of(url).as_deref() != Some(url)) {

@@ -116,7 +116,7 @@ impl Metrics {
     ) -> Result<Metrics, ConfigError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
         if !(1..=255).contains(&namespace.len()) || !namespace.bytes().all(plain) {
-            return Err(ConfigError { name: NAMESPACE, problem: "is no namespace of CloudWatch" });
+            return Err(ConfigError { name: NAMESPACE, problem: "is not a CloudWatch namespace" });
         }
         let sums = Mutex::default();
         Ok(Metrics(Some(Arc::new(Counting { namespace, emit: Box::new(emit), sums }))))

@@ -18,7 +18,7 @@ pub struct Queue {
 
 /// The queue did not take a message. Others of the same call it may have taken.
 #[derive(Debug, thiserror::Error)]
-#[error("the queue did not take a message: {0}")]
+#[error("the queue did not accept a message: {0}")]
 pub struct NotQueued(String);
 
 impl Queue {

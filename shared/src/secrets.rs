@@ -83,7 +83,7 @@ impl Secret {
         let got = got.map_err(|error| SecretError(error.into()));
         let text = got.and_then(|got| match got.secret_string {
             Some(text) => Ok(Arc::from(text)),
-            None => Err(SecretError("it is not a text".into())),
+            None => Err(SecretError("it is not a string".into())),
         });
         match (text, known) {
             (Ok(text), _) => {
@@ -92,7 +92,7 @@ impl Secret {
                 Ok(text)
             }
             (Err(error), Some(known)) => {
-                tracing::warn!(error = %error.0, "a secret could not be read again");
+                tracing::warn!(error = %error.0, "a secret could not be refreshed");
                 Ok(known)
             }
             (Err(error), None) => Err(error),

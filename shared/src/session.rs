@@ -68,12 +68,12 @@ pub enum Audience {
 /// Why a token is not accepted. The customer is told one thing in every case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    #[error("it is not a token")]
+    #[error("it is not a session token")]
     Malformed,
-    #[error("its key is not known")]
+    #[error("its key is unknown")]
     UnknownKey,
     /// By another key, or for another audience, or changed.
-    #[error("it does not open")]
+    #[error("it cannot be decrypted")]
     Forged,
     /// It was ours: the session knows where its customer came from.
     #[error("it has expired")]
@@ -157,7 +157,7 @@ impl Keys {
             key: String,
         }
         let read: Current = serde_json::from_str(secret)
-            .map_err(|_| KeysError("must be JSON with id, key and perhaps previous"))?;
+            .map_err(|_| KeysError("must be JSON with id, key and, optionally, previous"))?;
         let mut keys = vec![Key { id: read.id, bytes: read.key.into_bytes() }];
         keys.extend(read.previous.map(|p| Key { id: p.id, bytes: p.key.into_bytes() }));
         if keys.iter().any(|key| key.bytes.len() < LEAST_KEY_BYTES) {
@@ -165,10 +165,10 @@ impl Keys {
         }
         let plain = |id: &str| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if keys.iter().any(|key| !(1..=64).contains(&key.id.len()) || !plain(&key.id)) {
-            return Err(KeysError("an id must be 1 to 64 of A-Z, a-z, 0-9, - and _"));
+            return Err(KeysError("an id must be 1 to 64 characters of A-Z, a-z, 0-9, - and _"));
         }
         if keys.len() == 2 && keys[0].id == keys[1].id {
-            return Err(KeysError("two keys must have two ids"));
+            return Err(KeysError("the two keys must have different ids"));
         }
         Ok(Keys(keys))
     }
@@ -261,7 +261,7 @@ impl std::fmt::Debug for Keys {
 /// Why no session can be made or opened: for an operator, not for the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum NoKeys {
-    #[error("this function has no keys for sessions")]
+    #[error("this function has no session keys")]
     None,
     #[error(transparent)]
     Secret(#[from] SecretError),

@@ -153,8 +153,8 @@ impl World {
                 cached.catalog = Arc::new(catalog);
                 cached.read_at = now;
             }
-            Ok(Err(error)) => tracing::error!(%error, "the published catalog is wrong"),
-            Err(error) => tracing::warn!(%error, "the catalog could not be read again"),
+            Ok(Err(error)) => tracing::error!(%error, "the published catalog is invalid"),
+            Err(error) => tracing::warn!(%error, "the catalog could not be refreshed"),
         }
         cached.catalog.clone()
     }
@@ -185,7 +185,7 @@ impl World {
         let first = match first {
             Ok(first) => first,
             Err(error) => {
-                return tracing::warn!(%error, "the first catalog was not put; the next will");
+                return tracing::warn!(%error, "the first catalog was not stored; retrying later");
             }
         };
         let mut cached = self.catalog.lock().expect("no one panics with the lock");

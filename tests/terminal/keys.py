@@ -120,7 +120,7 @@ def main(program, folder):
     # A warning is for a person. It needs a folder that is gone for a moment.
     os.rename(folder, f"{folder}-away")
     two.press("m")
-    two.expect("WARN the clock's offset is not kept")
+    two.expect("WARN the clock's offset could not be saved")
     os.rename(f"{folder}-away", folder)
     two.press("\x03")
     two.expect_end()

@@ -49,7 +49,7 @@ pub enum Error {
         problem: serde_json::Value,
     },
     /// Sent again and again, without an answer that says how it ended.
-    #[error("the outcome is not known after {tries} tries: {cause}")]
+    #[error("the outcome is unknown after {tries} tries: {cause}")]
     Unknown { tries: u32, cause: String },
 }
 

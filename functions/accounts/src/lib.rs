@@ -122,7 +122,7 @@ async fn decide(
     let (event, done) = kept.ok_or(Refusal::PaymentNotFound)?;
     if decided.explanation.message.is_some() {
         return Err(
-            Refusal::invalid("message", "is of no use: no customer reads of an event").into()
+            Refusal::invalid("message", "is not allowed: customers do not see events").into()
         );
     }
     if done {

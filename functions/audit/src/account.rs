@@ -99,7 +99,7 @@ async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreErr
         }
     }
     if pages + receipts > 0 {
-        let found = format!("none, with {pages} pages and {receipts} receipts");
+        let found = format!("none, but {pages} segments and {receipts} idempotency records");
         audit.differs(Kind::Account, "an account", found);
     }
     Ok(())

@@ -95,62 +95,72 @@ impl Kind {
         match self {
             Kind::Unreadable { .. } => ("unreadable", "an item cannot be read"),
             Kind::Account => {
-                ("account", "the ledger has entries or receipts of an account that is not there")
+                ("account", "the ledger has entries or idempotency records of a missing account")
             }
-            Kind::Number => {
-                ("number", "the number of entries is not that of the paged and the recent ones")
+            Kind::Number => (
+                "number",
+                "the number of entries is not the sum of the archived and the recent ones",
+            ),
+            Kind::Available => {
+                ("available", "the available credits are not the sum of the entries")
             }
-            Kind::Available => ("available", "what is available is not the sum of the entries"),
-            Kind::Held => ("held", "what is held is not the sum of the entries"),
+            Kind::Held => ("held", "the held credits are not the sum of the entries"),
             Kind::Debt => ("debt", "the debt is not the sum of the entries"),
-            Kind::Hold(_) => ("hold", "a hold is not what its entries made of it"),
+            Kind::Hold(_) => ("hold", "a hold does not match its entries"),
             Kind::Consumed { .. } => {
-                ("consumed", "what is consumed this period is not what the entries say")
+                ("consumed", "the consumption of this period does not match the entries")
             }
-            Kind::Line => ("line", "the line is not the one that the latest settle laid out"),
-            Kind::Notes => ("notes", "the notes are not what arrived since the latest settle"),
+            Kind::Line => ("line", "the burn order does not match the latest advance"),
+            Kind::Notes => {
+                ("notes", "the pending changes do not match the entries since the latest advance")
+            }
             Kind::ValidUntil => {
-                ("valid_until", "the line is used for longer than one of its grants lasts")
+                ("valid_until", "the burn order is valid for longer than one of its grants")
             }
-            Kind::Plan => ("plan", "the plan is not that of the latest entry"),
-            Kind::Frozen => ("frozen", "it is frozen and no entry says so, or the other way round"),
-            Kind::Floor => {
-                ("floor", "an id that left for a page is above the floor: it could happen again")
+            Kind::Plan => ("plan", "the plan does not match the latest entry"),
+            Kind::Frozen => ("frozen", "the frozen state does not match the entries"),
+            Kind::Floor => (
+                "floor",
+                "an archived id is above the dedup floor: its operation could be applied again",
+            ),
+            Kind::PageTime => {
+                ("page_time", "the time of the latest segment does not match its key")
             }
-            Kind::PageTime => ("page_time", "the time of the latest page is not that in its key"),
-            Kind::Gap { .. } => ("gap", "entries are in no page"),
+            Kind::Gap { .. } => ("gap", "entries are in no segment"),
             Kind::Closing { .. } => {
-                ("closing", "the balance after a page is not the sum of the entries")
+                ("closing", "the balance after a segment is not the sum of the entries")
             }
-            Kind::Page(_) => ("page", "the entries of a page are not those of the account"),
-            Kind::Ahead(_) => ("ahead", "a page has entries that the account does not have"),
-            Kind::Repeated(_) => ("repeated", "an operation happened twice"),
+            Kind::Page(_) => ("page", "the entries of a segment do not match those of the account"),
+            Kind::Ahead(_) => ("ahead", "a segment has entries that the account does not have"),
+            Kind::Repeated(_) => ("repeated", "an operation was applied twice"),
             Kind::NameMissing(_) => {
-                ("name_missing", "a name is lost: sent again, its operation would happen again")
+                ("name_missing", "a key alias is missing: a retry would apply its operation again")
             }
             Kind::NameDiffers { .. } => {
-                ("name_differs", "a name stands for another operation than its entry")
+                ("name_differs", "a key alias names a different operation than its entry")
             }
-            Kind::ReceiptMissing(_) => {
-                ("receipt_missing", "a receipt is lost: sent again, it would happen again")
-            }
-            Kind::ReceiptAlone(_) => {
-                ("receipt_alone", "a receipt is of an operation that the account does not have")
-            }
+            Kind::ReceiptMissing(_) => (
+                "receipt_missing",
+                "an idempotency record is missing: a retry would apply its operation again",
+            ),
+            Kind::ReceiptAlone(_) => (
+                "receipt_alone",
+                "an idempotency record names an operation that the account does not have",
+            ),
             Kind::Returned(_) => {
-                ("returned", "the count of what was given back is not what the entries say")
+                ("returned", "the refunded total of a debit does not match the entries")
             }
-            Kind::Day(_) => ("day", "the usage of a day is not what the entries say"),
+            Kind::Day(_) => ("day", "the usage of a day does not match the entries"),
             Kind::Catalog => ("catalog", "entries name a catalog that is not published"),
-            Kind::Order(_) => ("order", "the order of credits that were bought is not there"),
+            Kind::Order(_) => ("order", "the order of purchased credits is missing"),
             Kind::Payment { .. } => {
-                ("payment", "a payment did not give what the account got for it")
+                ("payment", "a payment does not match the credits that the account got for it")
             }
-            Kind::Due(_) => ("due", "a payment did not give what is due for it"),
+            Kind::Due(_) => ("due", "a payment's credits are not those that are due for it"),
             Kind::Mark(_) => {
-                ("mark", "a payment waits for an operator and is not listed, or is and does not")
+                ("mark", "a parked payment is not listed, or a listed payment is not parked")
             }
-            Kind::Stripe(_) => ("stripe", "a payment is not what Stripe says"),
+            Kind::Stripe(_) => ("stripe", "a payment does not match Stripe"),
         }
     }
 
@@ -169,8 +179,8 @@ impl Kind {
             Kind::Hold(id) | Kind::Repeated(id) | Kind::Order(id) => id.to_string(),
             Kind::Consumed { action, .. } => format!("action {action}"),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
-            Kind::Closing { first, .. } => format!("the page of entry {first}"),
-            Kind::Page(page) | Kind::Ahead(page) => format!("the page of entry {}", page.first),
+            Kind::Closing { first, .. } => format!("the segment of entry {first}"),
+            Kind::Page(page) | Kind::Ahead(page) => format!("the segment of entry {}", page.first),
             Kind::NameMissing(name) | Kind::NameDiffers { there: name, .. } => {
                 format!("{:?}", name.key.as_str())
             }

@@ -73,7 +73,7 @@ pub async fn answer(
     };
     // One message at a time, as the template says: a message that fails is an invocation that does.
     let [record] = records.as_array().map(Vec::as_slice).unwrap_or_default() else {
-        return Err("not one message of the queue".into());
+        return Err("the input is not one message of the queue".into());
     };
     let body = record["body"].as_str().ok_or("the message has no body")?;
     audit(surroundings, serde_json::from_str(body)?, left).await

@@ -157,7 +157,7 @@ pub async fn told(
         }
     }
     if asking.is_cut() {
-        tracing::warn!("Stripe says more than is compared at once");
+        tracing::warn!("Stripe has more events than one audit compares");
     }
     Ok(told)
 }

@@ -43,7 +43,7 @@ pub async fn answer(
     match payload.get("Records") {
         None => begin(surroundings, serde_json::from_value(payload)?).await,
         Some(Value::Array(records)) => Ok(parts(surroundings, records, left).await),
-        Some(_) => Err("neither a schedule nor messages of the queue".into()),
+        Some(_) => Err("the input is neither a schedule nor messages of the queue".into()),
     }
 }
 
@@ -53,7 +53,7 @@ async fn begin(surroundings: &Surroundings, scheduled: Scheduled) -> Result<Valu
     let parts = Part::all(scheduled.task, SEGMENTS);
     let messages: Vec<String> = parts.map(|part| part.message()).collect();
     surroundings.queue.send(&messages).await?;
-    tracing::info!(task = scheduled.task.name(), segments = SEGMENTS, "a sweep was begun");
+    tracing::info!(task = scheduled.task.name(), segments = SEGMENTS, "a sweep started");
     Ok(json!({ "segments": SEGMENTS }))
 }
 

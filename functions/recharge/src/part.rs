@@ -55,7 +55,7 @@ pub struct Progress {
 pub enum PartError {
     #[error("not a part of a sweep: {0}")]
     Malformed(#[from] serde_json::Error),
-    #[error("a part of version {0}: this is version {VERSION}")]
+    #[error("the part has version {0}, but this function has version {VERSION}")]
     Version(u32),
     #[error("segment {segment} of {of}")]
     Segment { segment: i32, of: i32 },

@@ -54,7 +54,7 @@ pub async fn sweep(
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "an account is left out of the sweep");
+                    tracing::error!(%error, "the sweep skipped an account");
                     part.progress.broken = part.progress.broken.saturating_add(1);
                 }
             }
@@ -125,11 +125,11 @@ async fn expiring(
     catalog: &Catalog,
     now: Instant,
 ) -> Result<bool, Error> {
-    let bus = bus.ok_or("there is no bus to announce it on")?;
+    let bus = bus.ok_or("no event bus is configured")?;
     let settled = settle::settle(&loaded.account, catalog, now).map_err(StoreError::from)?;
     let events = announce::expiring(&settled.account, now);
     match bus.announce(&events, catalog).await.is_empty() {
         true => Ok(!events.is_empty()),
-        false => Err("the bus did not take an event".into()),
+        false => Err("the bus did not accept an event".into()),
     }
 }

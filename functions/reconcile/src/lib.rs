@@ -41,7 +41,7 @@ pub struct Found {
 pub enum ReconcileError {
     #[error(transparent)]
     Stripe(#[from] StripeError),
-    #[error("a payment was not taken in: {0:?}")]
+    #[error("a payment was not processed: {0:?}")]
     Failed(Failure),
 }
 
@@ -60,7 +60,7 @@ pub async fn run(world: &World, stripe: &Stripe) -> Result<Report, ReconcileErro
     report.cut = asking.is_cut();
     for found in &report.found {
         let Found { payment, before, after, .. } = found;
-        tracing::warn!(payment, %before, %after, "a payment was not what Stripe says, and now is");
+        tracing::warn!(payment, %before, %after, "corrected a payment that did not match Stripe");
     }
     Ok(report)
 }
@@ -87,7 +87,7 @@ async fn hear(
         // One account's trouble is not the others'.
         Err(Failure::Store(error)) if error.is_of_one_account() => {
             report.unjoined += 1;
-            tracing::error!(alarm = "payment_parked", %error, "a payment cannot be taken in");
+            tracing::error!(alarm = "payment_parked", %error, "a payment cannot be processed");
             return Ok(());
         }
         Err(failure) => return Err(ReconcileError::Failed(failure)),

@@ -41,7 +41,7 @@ enum Record {
 /// If the payload is not a batch of records.
 pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value, Error> {
     let Some(Value::Array(records)) = payload.get("Records") else {
-        return Err("not a batch of a stream's records".into());
+        return Err("the input is not a batch of stream records".into());
     };
     let (mut failed, mut unreadable) = (BTreeSet::new(), Vec::new());
     let mut pages: BTreeMap<AccountId, usize> = BTreeMap::new();
@@ -66,7 +66,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
             Err(error) if error.is_of_one_account() => unreadable.push((place, error.to_string())),
             Err(error) => {
                 let account = account.as_str();
-                tracing::error!(account, %error, "pages were not counted; they are tried again");
+                tracing::error!(account, %error, "segments were not rolled up; retrying");
                 failed.insert(place);
             }
         }
@@ -96,7 +96,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
 /// queue did not take it.
 async fn set_aside(surroundings: &Surroundings, record: &Value, error: String) -> bool {
     let id = record["eventID"].as_str();
-    tracing::error!(record = id, %error, "a record is set aside");
+    tracing::error!(record = id, %error, "a record goes to the dead-letter queue");
     let mut kept = json!({ "record": record, "error": error });
     if kept.to_string().len() > MOST_BYTES {
         for image in ["NewImage", "OldImage"] {
@@ -106,7 +106,7 @@ async fn set_aside(surroundings: &Surroundings, record: &Value, error: String) -
     match surroundings.aside.send(&[kept.to_string()]).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(%error, "and could not be: it comes again");
+            tracing::error!(%error, "the dead-letter queue did not accept a record; retrying");
             false
         }
     }

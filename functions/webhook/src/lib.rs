@@ -39,7 +39,11 @@ async fn hear(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Respons
         Err(problem) => return keep(world, body, &problem, now).await,
     };
     let Some(said) = event.said else {
-        tracing::info!(event = event.id, kind = event.kind, "an event that changes nothing");
+        tracing::info!(
+            event = event.id,
+            kind = event.kind,
+            "ignored an event that changes nothing"
+        );
         return Ok(heard(Outcome::Ignored));
     };
     let outcome = match payment::hear(world, &said, true).await? {

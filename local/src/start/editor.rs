@@ -145,12 +145,14 @@ impl Editor {
     ) -> (u16, Value) {
         let sent: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let account = sent["account"].as_str().and_then(|id| id.parse::<AccountId>().ok());
-        let Some(account) = account else { return (400, json!({ "detail": "which account?" })) };
+        let Some(account) = account else {
+            return (400, json!({ "detail": "account: is required" }));
+        };
         let account = path::encoded(account.as_str());
         let asked = http::Request::post(format!("/v1/accounts/{account}/{route}"));
         let asked = key.into_iter().fold(asked, |asked, key| asked.header("idempotency-key", key));
         let Ok(asked) = asked.body(lambda_http::Body::Text(body.to_string())) else {
-            return (400, json!({ "detail": "key: is no header" }));
+            return (400, json!({ "detail": "key: is not a valid header value" }));
         };
         let answer = self.functions.answer(asked).await;
         let body = serde_json::from_slice(answer.body()).unwrap_or_default();

@@ -65,7 +65,9 @@ pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, R
         },
         ("POST", "enter") => enter(stack, &request).await,
         ("POST", "audit") if control::is_json(&request) => audited(stack).await,
-        ("POST", "audit") => reply(415, &json!({ "detail": "wants application/json" })),
+        ("POST", "audit") => {
+            reply(415, &json!({ "detail": "the content type must be application/json" }))
+        }
         _ => reply(404, &json!({ "detail": "no such route" })),
     })
 }
@@ -144,7 +146,7 @@ async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
     let account = account.and_then(|account| account.parse::<AccountId>().ok());
     let from_a_page = request.headers().contains_key("origin");
     let Some(account) = account.filter(|_| from_a_page) else {
-        return reply(400, &json!({ "detail": "wants a form of the start page" }));
+        return reply(400, &json!({ "detail": "the request must be a form of the start page" }));
     };
     let waiting = stack.stripe.as_ref().and_then(|stripe| {
         let session = stripe.latest_of(account.as_str())?;
@@ -178,7 +180,7 @@ async fn audited(stack: &Stack) -> Response<Body> {
             reply(200, &json!({ "seen": report.seen, "differences": differences }))
         }
         Err(error) => {
-            tracing::warn!(%error, "the audit did not end");
+            tracing::warn!(%error, "the audit failed");
             reply(503, &json!({ "detail": error.to_string() }))
         }
     }

@@ -52,8 +52,8 @@ impl Deed {
             Deed::Pay => "Pay",
             Deed::Decline => "Decline the card",
             Deed::PayLater => "Pay by a method that takes days",
-            Deed::Arrive => "The late money arrives",
-            Deed::Fail => "The late money fails",
+            Deed::Arrive => "The delayed payment arrives",
+            Deed::Fail => "The delayed payment fails",
             Deed::Expire => "Expire the session",
             Deed::Refund { minor: Some(minor) } => {
                 return format!("Refund {}", Money { currency, minor });

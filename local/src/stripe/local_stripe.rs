@@ -144,7 +144,7 @@ impl LocalStripe {
         if let Some(file) = &self.file {
             let text = serde_json::to_vec(&*memory).expect("JSON");
             if let Err(error) = kept::write(file, &text) {
-                tracing::warn!(%error, "the local Stripe is not kept");
+                tracing::warn!(%error, "the local Stripe's data could not be saved");
             }
         }
         changed

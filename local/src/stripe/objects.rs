@@ -107,7 +107,7 @@ fn allowed(memory: &Memory, at: usize, deed: Deed) -> Result<(), &'static str> {
         Deed::Refund { minor } => {
             let left = left(&memory.charges[charge(memory, at)?]);
             let fits = (1..=left).contains(&minor.unwrap_or(left));
-            if fits { Ok(()) } else { Err("more than is left of it") }
+            if fits { Ok(()) } else { Err("more than the remaining amount") }
         }
         Deed::FailRefund => refunded(memory, charge(memory, at)?).map(drop),
         Deed::Dispute => {
@@ -201,7 +201,7 @@ fn processing(memory: &Memory, session: usize) -> Result<usize, &'static str> {
     let id = &memory.sessions[session]["payment_intent"];
     let found = memory.intents.iter().position(|intent| intent["id"] == *id);
     let waits = |place: &usize| memory.intents[*place]["status"] == "processing";
-    found.filter(waits).ok_or("no payment is on its way")
+    found.filter(waits).ok_or("no payment is in progress")
 }
 
 fn complete(memory: &mut Memory, at: usize, paid: &str, now: Instant) {
@@ -251,14 +251,14 @@ fn arrive(memory: &mut Memory, intent: usize, now: Instant) {
 fn charge(memory: &Memory, session: usize) -> Result<usize, &'static str> {
     let intent = &memory.sessions[session]["payment_intent"];
     let found = memory.charges.iter().position(|charge| charge["payment_intent"] == *intent);
-    found.ok_or("nothing was paid")
+    found.ok_or("there is no payment")
 }
 
 /// The latest refund of a charge that its bank has not sent back.
 fn refunded(memory: &Memory, charge: usize) -> Result<usize, &'static str> {
     let id = &memory.charges[charge]["id"];
     let arrived = |refund: &Value| refund["charge"] == *id && refund["status"] == "succeeded";
-    memory.refunds.iter().rposition(arrived).ok_or("nothing was refunded")
+    memory.refunds.iter().rposition(arrived).ok_or("there is no refund")
 }
 
 /// The dispute of a charge that nobody has decided yet.

@@ -67,7 +67,7 @@ pub fn receipt(stripe: &LocalStripe, charge: &str) -> Option<Response<Body>> {
     let charge = memory.charges.iter().find(|known| known["id"] == charge)?;
     let text = |field: &str| escaped(charge[field].to_string().trim_matches('"'));
     Some(html(format!(
-        "{HEAD}<title>Receipt</title><h1>Receipt</h1><p>{}, of which {} went back. Charge {}. \
+        "{HEAD}<title>Receipt</title><h1>Receipt</h1><p>{}, of which {} was refunded. Charge {}. \
          A Stripe on this machine: no money moved.</p></html>",
         money(charge, "amount"),
         money(charge, "amount_refunded"),
@@ -88,7 +88,7 @@ pub async fn press(
     };
     let twice = body.as_object_mut().and_then(|fields| fields.remove("twice"));
     let Ok(deed) = serde_json::from_value::<Deed>(body) else {
-        return (400, json!({ "detail": "there is no such deed" }));
+        return (400, json!({ "detail": "there is no such action" }));
     };
     if let Err(detail) = stripe.act(session, deed) {
         return (409, json!({ "detail": detail }));

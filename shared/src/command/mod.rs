@@ -140,6 +140,6 @@ async fn wait(run: &Run<'_>, tried: usize) {
 }
 
 fn lost(account: &AccountId) -> StoreError {
-    let problem = "an operation that was written is not in the ledger".to_owned();
+    let problem = "a stored operation is not in the ledger".to_owned();
     StoreError::Fault(Fault::Account { account: account.to_string(), problem })
 }

@@ -237,7 +237,7 @@ async fn try_join(
                     error @ (StoreError::Broken { .. } | StoreError::Exhausted { .. }),
                 )) => {
                     let account = order.account.as_str();
-                    tracing::error!(account, %error, "what comes back is the pack's");
+                    tracing::error!(account, %error, "history unreadable: credits go to the pack");
                     (Back::default(), credits)
                 }
                 recalled => recalled?,
@@ -287,7 +287,7 @@ async fn try_join(
                     Ok(None) => {}
                     Err(error) => {
                         let account = account.as_str();
-                        tracing::warn!(account, %error, "a payment is not settled yet");
+                        tracing::warn!(account, %error, "account not advanced after a payment");
                     }
                 }
             }

@@ -174,7 +174,11 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     }
     if let Err(failure) = settle(run, &loaded, 2).await {
         let account = loaded.account.id.as_str();
-        tracing::warn!(account, ?failure, "what was noted is not settled; the next caller will");
+        tracing::warn!(
+            account,
+            ?failure,
+            "pending changes are not folded in; the next request will"
+        );
     }
 }
 
@@ -222,7 +226,7 @@ pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) 
             Ok(None) => return,
             Err(error) => {
                 let account = loaded.account.id.as_str();
-                tracing::warn!(account, %error, "a page was not written; another caller will");
+                tracing::warn!(account, %error, "segment not archived; the next request will");
                 return;
             }
         };
@@ -265,7 +269,7 @@ async fn write_page(
                 // be seen by a person.
                 if now.account.paged == account.paged {
                     let (account, page) = (account.id.as_str(), there.first);
-                    tracing::error!(account, page, "a page differs from its entries");
+                    tracing::error!(account, page, "a segment differs from its entries");
                 }
                 return Ok(None);
             };

@@ -48,21 +48,22 @@ fn put(catalog: &Catalog, text: &str, expect: Expect) -> Write {
 fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), CatalogError> {
     let wrong = |key: String, problem: String| Err(CatalogError { key, problem });
     if next.version != current.version + 1 {
-        let problem = format!("must be {}, one more than in force", current.version + 1);
+        let problem =
+            format!("must be {}, one more than the version in force", current.version + 1);
         return wrong("version".to_owned(), problem);
     }
     for (name, action) in &current.actions {
         let Some(after) = next.actions.get(name) else {
-            let problem = "is in the ledger for ever; say retired = true instead".to_owned();
+            let problem = "must stay: ledger entries use it; set retired = true instead".to_owned();
             return wrong(format!("actions.{name}"), problem);
         };
         if after.number != action.number {
-            let problem = format!("must stay {}: entries name the action by it", action.number);
+            let problem = format!("must stay {}: ledger entries use this number", action.number);
             return wrong(format!("actions.{name}.number"), problem);
         }
     }
     if let Some(name) = current.plans.keys().find(|name| !next.plans.contains_key(*name)) {
-        let problem = "must stay: accounts may be on it".to_owned();
+        let problem = "must stay: accounts may use this plan".to_owned();
         return wrong(format!("plans.{name}"), problem);
     }
     // What accounts were, or may be by now, settled by.
@@ -70,7 +71,8 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
     let early = |key: String| {
         let monday = Day::of(week(fixed).end);
         let problem = format!(
-            "what is in force stays so; say what it is from a Monday on, {monday} at the earliest"
+            "the value in force cannot change; add a value whose from is a Monday, {monday} at the \
+             earliest"
         );
         wrong(key, problem)
     };

@@ -131,12 +131,12 @@ pub(super) struct Taken {
 pub(super) fn take(held: Held, part: Part, ends: bool) -> Result<Taken, Refusal> {
     let (quantity, credits) = match (part, held.action) {
         (Part::Credits(Credits::ZERO), _) if !ends => {
-            return Err(Refusal::invalid("credits", "must be more than 0, or final"));
+            return Err(Refusal::invalid("credits", "must be more than 0, unless final is true"));
         }
         (Part::Credits(credits), _) => (0, credits),
         (Part::Quantity(quantity), Some(action)) => (quantity, action.price(quantity)),
         (Part::Quantity(_), None) => {
-            let problem = "cannot be said: the hold is of credits, not of an action";
+            let problem = "is not allowed: the hold is for credits, not for an action";
             return Err(Refusal::invalid("quantity", problem));
         }
     };

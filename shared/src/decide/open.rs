@@ -36,7 +36,7 @@ impl PlanRequest {
     pub(super) fn anchor(&self, now: Instant) -> Result<Option<Anchor>, Refusal> {
         match self.anchor {
             Some(anchor) if anchor.0 > Day::of(now) => {
-                Err(Refusal::invalid("anchor", "must not be a day to come"))
+                Err(Refusal::invalid("anchor", "must not be in the future"))
             }
             anchor => Ok(anchor),
         }

@@ -33,7 +33,7 @@ pub fn change(
     let plan = request.plan.clone();
     let grants = status == Status::Active && !terms.monthly.at(now).is_zero();
     if request.restart && !grants {
-        return Err(Refusal::invalid("restart", "needs an active plan that is granted monthly"));
+        return Err(Refusal::invalid("restart", "needs an active plan with monthly credits"));
     }
     // Who paid late for a plan keeps its day.
     let came_back = standing.plan == plan && standing.status == Status::PastDue;

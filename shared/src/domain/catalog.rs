@@ -202,7 +202,7 @@ mod raw {
         for (from, value) in parts {
             match from {
                 None if first.is_none() && then.is_empty() => first = Some(value),
-                None => return Err(wrong(key, "only the first of a list may be without `from`")),
+                None => return Err(wrong(key, "only the first of a list may omit `from`")),
                 Some(from) => {
                     let monday = Day::parse(&from).map(Day::start);
                     let monday = monday.filter(|at| week(*at).start == *at);
@@ -212,7 +212,7 @@ mod raw {
             }
         }
         if first.is_none() && then.is_empty() {
-            return Err(wrong(key, "must say something"));
+            return Err(wrong(key, "must not be empty"));
         }
         let ordered = Dated::new(first.unwrap_or(none), then);
         ordered.ok_or_else(|| wrong(key, "the dates must be in order"))
@@ -334,7 +334,7 @@ mod raw {
             let changes = ai.changes().chain(weekly.changes()).chain(monthly.changes());
             let grants = |at| !weekly.at(at).is_zero() || !monthly.at(at).is_zero();
             if std::iter::once(Instant::EPOCH).chain(changes).any(|at| !ai.at(at) && grants(at)) {
-                return Err(wrong(key("ai"), "a plan without AI grants no credits"));
+                return Err(wrong(key("ai"), "a plan without AI must not grant credits"));
             }
             Ok((name, plan))
         }
@@ -353,10 +353,11 @@ mod raw {
             let round_up = match self.rounding.as_deref() {
                 None => false,
                 Some("up") => true,
-                Some(_) => return Err(wrong(key("rounding"), "must be \"up\" or absent")),
+                Some(_) => return Err(wrong(key("rounding"), "must be \"up\" or be omitted")),
             };
             if !round_up && credits.micro() % self.per as i64 != 0 {
-                let problem = "does not divide `credits` into micro-credits; say rounding = \"up\"";
+                let problem =
+                    "must divide `credits` into whole micro-credits; or set rounding = \"up\"";
                 return Err(wrong(key("per"), problem));
             }
             let most = i128::from(credits.micro()) * i128::from(self.limit) / i128::from(self.per);

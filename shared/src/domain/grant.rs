@@ -223,7 +223,7 @@ impl Line {
 
 /// More was spent than there was to spend: a broken account, never the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{spent} credits were spent of a line that holds {left}")]
+#[error("{spent} credits were spent from grants that hold {left}")]
 pub struct Overspent {
     pub spent: Credits,
     pub left: Credits,

@@ -15,9 +15,9 @@ pub struct Money {
 /// Why Stripe would not charge an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
-    #[error("{0} is no currency that Stripe takes payments in")]
+    #[error("{0} is not a currency that Stripe accepts")]
     Currency(Currency),
-    #[error("must be a multiple of {step}: Stripe takes no smaller part of {currency}")]
+    #[error("must be a multiple of {step}, the smallest amount of {currency} that Stripe accepts")]
     Step { currency: Currency, step: u64 },
     #[error("must be from {} to {}: {least} to {most}", least.minor, most.minor)]
     Range { least: Money, most: Money },

@@ -99,7 +99,7 @@ pub enum Said {
 pub struct IntentId(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be the id of a payment intent, or of a session without one")]
+#[error("must be the id of a payment intent, or of a checkout session without one")]
 pub struct IntentIdError;
 
 impl IntentId {

@@ -144,9 +144,9 @@ impl Call<'_> {
         let subject = fields.required("subject", subject);
         let origins = &self.config.origins;
         let url = match origins.is_empty() {
-            true => "an address of an allowed origin, and none is allowed".to_owned(),
+            true => "a URL of an allowed origin, but no origin is allowed".to_owned(),
             false => format!(
-                "an address of at most {RETURN_URL_BYTES} bytes of an allowed origin: {}",
+                "a URL of at most {RETURN_URL_BYTES} bytes, of an allowed origin: {}",
                 origins.join(", ")
             ),
         };

@@ -100,7 +100,7 @@ impl Fields {
             }
             _ => {
                 let problem = format!(
-                    "must be a text of 1 to {longest} bytes in UTF-8, without a control character"
+                    "must be a string of 1 to {longest} bytes in UTF-8 without control characters"
                 );
                 self.wrong(field, problem);
                 None

@@ -114,7 +114,7 @@ impl Call<'_> {
 
     /// After which place parked payments are asked for: there is no other listing of payments.
     pub fn parked(&self) -> Result<Option<Waits>, Problem> {
-        const PLACE: &str = "is not one that this listing gave out";
+        const PLACE: &str = "is not a cursor from this listing";
         let mut fields = Fields::default();
         let parameters: Vec<_> = self.query().collect();
         let mut after = None;
@@ -196,7 +196,7 @@ fn count(value: &str) -> Result<usize, &'static str> {
 
 /// Where a listing goes on.
 fn place(value: &str, account: &AccountId) -> Result<From, &'static str> {
-    cursor::open(value, account).ok_or("is not one that this account's ledger gave out")
+    cursor::open(value, account).ok_or("is not a cursor from this account's ledger")
 }
 
 /// Narrows a listing by one parameter of its query.

@@ -70,7 +70,7 @@ impl Problem {
 
     /// The path has routes of other methods: those that `Allow` names.
     pub(super) fn method_not_allowed(allowed: &'static str) -> Problem {
-        let detail = format!("This path has other methods: {allowed}.");
+        let detail = format!("This path supports only {allowed}.");
         let problem = Problem::new(405, "method_not_allowed", "Method not allowed", detail);
         Problem { allowed: Some(allowed), ..problem }
     }
@@ -85,7 +85,7 @@ impl Problem {
 
     /// A browser fetches ahead what nobody has asked for yet: it comes again when somebody does.
     pub fn ahead() -> Problem {
-        let detail = "A link is opened by a person, and not ahead of one.".to_owned();
+        let detail = "A prefetch cannot open this link. Follow the link to open it.".to_owned();
         Problem::new(403, "prefetch_refused", "Prefetch refused", detail)
     }
 
@@ -97,21 +97,22 @@ impl Problem {
     /// A webhook that was not signed by Stripe, or not lately.
     pub fn signature(error: SignatureError) -> Problem {
         tracing::warn!(%error, "a webhook is refused");
-        let detail = format!("The Stripe-Signature does not hold: {error}.");
+        let detail = format!("The Stripe-Signature header is invalid: {error}.");
         Problem::new(400, "signature_invalid", "Signature invalid", detail)
     }
 
     /// A secret that cannot be read now.
     pub fn secret(error: SecretError) -> Problem {
         tracing::error!(error = %chain(&error), "a secret cannot be read");
-        let detail = "A secret cannot be read now. Send it again.".to_owned();
+        let detail = "The service cannot read a secret. Send the request again.".to_owned();
         let problem = Problem::new(503, "unavailable", "Unavailable", detail);
         Problem { retry_after_s: Some(5), ..problem }
     }
 
     /// As many events as are kept wait for an operator: Stripe keeps this one, and sends it again.
     pub fn too_many_parked() -> Problem {
-        let detail = "Too many payments wait for an operator. Send it again.".to_owned();
+        let detail =
+            "Too many payments are waiting for an operator. Send the event again.".to_owned();
         let problem = Problem::new(503, "unavailable", "Unavailable", detail);
         Problem { retry_after_s: Some(600), ..problem }
     }
@@ -120,9 +121,9 @@ impl Problem {
     pub fn stripe(error: &StripeError) -> Problem {
         match error {
             StripeError::Again(_) => {
-                tracing::warn!(%error, "a checkout is not known to have begun");
-                let detail = "The payment provider did not answer. Send it again: a checkout with \
-                              the same Idempotency-Key begins once.";
+                tracing::warn!(%error, "the outcome of a checkout is unknown");
+                let detail = "The payment provider did not answer. Send the request again: the \
+                              same Idempotency-Key creates only one checkout.";
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 Problem { retry_after_s: Some(1), ..unknown }
             }
@@ -161,9 +162,9 @@ impl Problem {
             // A catalog that was published a moment ago has the plan: this function will read it.
             | StoreError::Fault(Fault::NoPlan { .. })
             | StoreError::Exhausted { .. } => {
-                tracing::warn!(error = %chain(error), "an outcome is not known");
-                let detail = "It is not known whether this happened. Send it again: a change with \
-                              the same Idempotency-Key will not happen twice.";
+                tracing::warn!(error = %chain(error), "the outcome of a request is unknown");
+                let detail = "The outcome is unknown. Send the request again: a change with the \
+                              same Idempotency-Key is made only once.";
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 let retry_after_s = match error {
                     // Until it is waited for.
@@ -180,8 +181,8 @@ impl Problem {
 
     fn internal(error: &dyn std::error::Error) -> Problem {
         tracing::error!(error = %chain(error), "a request failed");
-        let detail = "The credits service failed. A change may be sent again with the same \
-                      Idempotency-Key: it will not happen twice.";
+        let detail = "The credits service failed. It is safe to send a change again with the same \
+                      Idempotency-Key: it is made only once.";
         Problem::new(500, "internal_error", "Internal error", detail.to_owned())
     }
 

@@ -22,12 +22,13 @@ impl From<Refusal> for Problem {
                     .with("account", account)
             }
             Refusal::OperationReused => {
-                let detail = "This key was used before, for another request.".to_owned();
+                let detail = "This key was already used for a different request.".to_owned();
                 new(422, "Operation reused", detail)
             }
             Refusal::KeyAhead { server_time } => {
-                let detail = "The time in this key is ahead of ours. Nothing happened by it: if no \
-                              earlier answer was unknown, make a new key, by server_time.";
+                let detail = "The time in this key is ahead of the server's clock. This request \
+                              changed nothing. Create a new key from server_time, unless an \
+                              earlier answer to this key was outcome_unknown.";
                 new(400, "Key ahead", detail.to_owned()).with("server_time", server_time)
             }
             Refusal::UnknownAction { action, did_you_mean } => {
@@ -39,14 +40,14 @@ impl From<Refusal> for Problem {
                 new(422, "Unknown plan", detail).meaning(did_you_mean)
             }
             Refusal::AccountFrozen { required, available } => {
-                let detail = "The account is frozen; its credits are kept.".to_owned();
+                let detail = "The account is frozen. It keeps its credits.".to_owned();
                 new(403, "Account frozen", detail)
                     .with("required", required)
                     .with("available", available)
             }
             Refusal::PlanRequired { required, available } => {
-                let detail = "The account's plan does not include AI; credits already bought are \
-                              kept and work again after an upgrade.";
+                let detail = "The account's plan does not include AI. The account keeps its \
+                              credits and can spend them after an upgrade.";
                 new(403, "Plan required", detail.to_owned())
                     .with("required", required)
                     .with("available", available)
@@ -64,18 +65,19 @@ impl From<Refusal> for Problem {
                 insufficient(required, available, recharge)
             }
             Refusal::TooManyHolds => {
-                let detail = format!("An account has at most {MOST_HOLDS} open holds.");
+                let detail = format!("An account can have at most {MOST_HOLDS} open holds.");
                 new(409, "Too many holds", detail)
             }
             Refusal::TooManyGrants => {
                 let detail = format!(
-                    "Something is left of {MOST_GRANTS} grants, or of {ORDER_GRANTS} where a pack \
-                     is ordered. Some have to be spent or to lapse first."
+                    "The account already has {MOST_GRANTS} grants with credits remaining, or \
+                     {ORDER_GRANTS} if this orders a pack. Try again after some are spent or \
+                     expire."
                 );
                 new(409, "Too many grants", detail)
             }
             Refusal::HoldNotFound => {
-                new(404, "Hold not found", "The account never had such a hold.".to_owned())
+                new(404, "Hold not found", "The account never had a hold with this id.".to_owned())
             }
             Refusal::HoldEnded { ended, at } => {
                 let how = match ended {
@@ -88,51 +90,61 @@ impl From<Refusal> for Problem {
                     .with("ended_at", at)
             }
             Refusal::HoldExceeded { required, held } => {
-                let detail = format!("This captures {required} credits and {held} are held.");
+                let detail =
+                    format!("The capture needs {required} credits, but only {held} are held.");
                 new(422, "Hold exceeded", detail).with("required", required).with("held", held)
             }
-            Refusal::DebitNotFound => {
-                new(404, "Debit not found", "The account never had such a debit.".to_owned())
-            }
+            Refusal::DebitNotFound => new(
+                404,
+                "Debit not found",
+                "The account never had a debit with this id.".to_owned(),
+            ),
             Refusal::RefundExceeded { charged, refunded } => {
-                let detail = format!("{refunded} of the {charged} charged are refunded already.");
+                let detail =
+                    format!("{refunded} of the {charged} credits charged are already refunded.");
                 new(422, "Refund exceeded", detail)
                     .with("charged", charged)
                     .with("refunded", refunded)
             }
-            Refusal::GrantExpired { expires_at } => {
-                new(422, "Grant expired", format!("The grant would have expired at {expires_at}."))
-            }
-            Refusal::NoDebt => new(409, "No debt", "The account owes nothing.".to_owned()),
+            Refusal::GrantExpired { expires_at } => new(
+                422,
+                "Grant expired",
+                format!("The grant would already have expired at {expires_at}."),
+            ),
+            Refusal::NoDebt => new(409, "No debt", "The account has no debt.".to_owned()),
             Refusal::UnknownPack { pack, did_you_mean } => {
                 let detail = format!("The catalog sells no pack {pack:?}.");
                 new(422, "Unknown pack", detail).meaning(did_you_mean)
             }
             Refusal::TooManyCheckouts { open, frees_at } => too_many_checkouts(&open, frees_at),
-            Refusal::CheckoutNotFound => {
-                new(404, "Checkout not found", "The account has no such checkout.".to_owned())
-            }
+            Refusal::CheckoutNotFound => new(
+                404,
+                "Checkout not found",
+                "The account has no checkout with this id.".to_owned(),
+            ),
             Refusal::PaymentNotFound => {
-                new(404, "Payment not found", "There is no such payment.".to_owned())
+                new(404, "Payment not found", "There is no payment with this id.".to_owned())
             }
-            Refusal::PaymentNotParked => {
-                new(409, "Payment not parked", "It does not wait for an operator.".to_owned())
-            }
+            Refusal::PaymentNotParked => new(
+                409,
+                "Payment not parked",
+                "The payment is not waiting for an operator.".to_owned(),
+            ),
             Refusal::PaymentAmbiguous => new(
                 409,
                 "Payment ambiguous",
-                "It names more than one order: it can only be dismissed.".to_owned(),
+                "The payment names more than one order. It can only be dismissed.".to_owned(),
             ),
             Refusal::EventUnreadable { problem } => {
-                new(409, "Event unreadable", format!("It still cannot be read: {problem}."))
+                new(409, "Event unreadable", format!("The event still cannot be read: {problem}."))
             }
             Refusal::BalanceTooLarge => {
                 let most = Credits::MAX_BALANCE;
                 new(422, "Balance too large", format!("An account holds at most {most} credits."))
             }
             Refusal::SessionRequired { return_url } => {
-                let detail = "There is no session, or it is over. Open credits again from where \
-                              you came.";
+                let detail = "There is no session, or it has ended. Go back to where you came \
+                              from and open credits again.";
                 let problem = new(401, "Session required", detail.to_owned());
                 match return_url {
                     Some(url) => problem.with("return_url", url),
@@ -140,23 +152,23 @@ impl From<Refusal> for Problem {
                 }
             }
             Refusal::SessionHeaderRequired => {
-                let detail = "A request by cookie says in the Scrip-Session header for which \
-                              session its page was rendered.";
+                let detail = "A request with a session cookie needs the Scrip-Session header: the \
+                              id of the session that the page was rendered for.";
                 new(428, "Session header required", detail.to_owned())
             }
             Refusal::SessionChanged => {
-                let detail = "Credits were opened again in this browser, perhaps of another \
+                let detail = "Another session was opened in this browser, possibly for another \
                               account. Load the page again.";
                 new(409, "Session changed", detail.to_owned())
             }
             Refusal::ScopeRequired { scope } => {
-                let detail = format!("This session does not allow to {scope}.");
+                let detail = format!("This session cannot {scope} credits.");
                 new(403, "Scope required", detail).with("scope", scope)
             }
             Refusal::OriginRefused { origin } => {
                 let detail = match origin {
-                    Some(origin) => format!("A page of {origin} may not ask for this."),
-                    None => "A page that asks for this has to say its origin.".to_owned(),
+                    Some(origin) => format!("A page of {origin} may not send this request."),
+                    None => "A page must send its Origin header with this request.".to_owned(),
                 };
                 new(403, "Origin refused", detail)
             }
@@ -180,8 +192,8 @@ fn insufficient(required: Credits, available: Credits, recharge: Option<Recharge
 
 fn too_many_checkouts(open: &[OperationId], frees_at: Instant) -> Problem {
     let detail = format!(
-        "{MOST_OPEN} checkouts of this account are open. Pay one of them, or wait until the first \
-         of them ends at {frees_at}."
+        "This account has {MOST_OPEN} open checkouts. Pay for one of them, or wait until the \
+         first one ends at {frees_at}."
     );
     Problem::new(409, "too_many_checkouts", "Too many checkouts", detail)
         .with("checkouts", open)

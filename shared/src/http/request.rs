@@ -79,7 +79,9 @@ impl<'a> Call<'a> {
         const HEADER: &str = "Idempotency-Key";
         let mut sent = self.request.headers().get_all(HEADER).iter();
         let key = match (sent.next(), sent.next()) {
-            (None, _) => Err("is required: a header that names this operation for ever".to_owned()),
+            (None, _) => {
+                Err("is a required header. Send the same key again to retry safely".to_owned())
+            }
             (Some(_), Some(_)) => Err("is repeated".to_owned()),
             (Some(key), None) => {
                 let key = key.to_str().unwrap_or_default().parse();
@@ -331,7 +333,7 @@ fn key(fields: &mut Fields) -> Option<Key> {
 
 /// The id of an operation in a path.
 fn operation(part: &str) -> Result<OperationId, &'static str> {
-    OperationId::parse(part).ok_or("must be the id of a receipt")
+    OperationId::parse(part).ok_or("must be an id from a receipt")
 }
 
 /// Why, for the company's own people, and what the customer reads of it.
@@ -357,11 +359,11 @@ fn part(fields: &mut Fields) -> Option<Part> {
         (true, false) => quantity.map(Part::Quantity),
         (false, true) => credits.map(Part::Credits),
         (true, true) => {
-            fields.wrong("credits", "excludes quantity");
+            fields.wrong("credits", "cannot be combined with quantity");
             None
         }
         (false, false) => {
-            fields.missing("quantity", "is required; or credits instead");
+            fields.missing("quantity", "is required, unless credits is sent");
             None
         }
     }
@@ -381,11 +383,11 @@ fn charge(fields: &mut Fields) -> Option<Charge> {
         }
         (false, true) => credits.map(Charge::Credits),
         (true, true) => {
-            fields.wrong("credits", "excludes action and quantity");
+            fields.wrong("credits", "cannot be combined with action and quantity");
             None
         }
         (false, false) => {
-            fields.missing("action", "is required, with quantity; or credits instead");
+            fields.missing("action", "is required with quantity, unless credits is sent");
             None
         }
     }

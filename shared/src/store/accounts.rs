@@ -74,7 +74,7 @@ pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
     }
     let spent = read.spent();
     if spent < Credits::ZERO || spent > read.whole_line().left() {
-        return Err(row.broken(account::LINE, "does not hold what was spent of it"));
+        return Err(row.broken(account::LINE, "has fewer credits than were spent"));
     }
     Ok(read)
 }

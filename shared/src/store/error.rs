@@ -10,7 +10,7 @@ use crate::decide::Fault;
 pub enum StoreError {
     /// Throttled, in conflict with a transaction, failed, or lost: it may or may not have been
     /// written. Every change may be sent again: what it does once, it does not do twice.
-    #[error("DynamoDB did not answer for sure")]
+    #[error("DynamoDB gave no definite answer")]
     Again(#[source] BoxError),
     /// DynamoDB refused the request itself: permission, name, form. Sending it again is no use.
     #[error("DynamoDB refused the request")]
@@ -25,11 +25,11 @@ pub enum StoreError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The operation is not there, but an attempt that was given up may still arrive.
-    #[error("an earlier attempt may still be on its way")]
+    #[error("an earlier attempt may still be in flight")]
     OnItsWay,
     /// The id is dated so far ahead that it is not waited for, and not so far that nobody can have
     /// applied it.
-    #[error("the key is dated {lead_ms} ms ahead")]
+    #[error("the time in the key is {lead_ms} ms ahead")]
     Ahead { lead_ms: i64 },
     /// What accounts are settled by is not known well enough.
     #[error("the catalog could not be read for {age_s} s")]

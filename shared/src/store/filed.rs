@@ -101,6 +101,6 @@ fn read(item: &Item) -> Stored<Filed> {
         ("R", id) => OperationId::parse(id),
         _ => None,
     };
-    let of = of.ok_or_else(|| row.broken(SORT, "is not a key that anything is filed under"))?;
+    let of = of.ok_or_else(|| row.broken(SORT, "is not a known kind of key"))?;
     row::read_returned(item).map(|credits| Filed::Returned(of, credits))
 }

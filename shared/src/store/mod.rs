@@ -109,6 +109,6 @@ pub fn gap(account: &AccountId, seq: Seq) -> StoreError {
         table: "ledger",
         key: account.to_string(),
         attribute: format!("entry {seq}"),
-        problem: "is in no page".to_owned(),
+        problem: "is in no segment".to_owned(),
     }
 }

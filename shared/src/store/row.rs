@@ -195,7 +195,7 @@ pub(super) fn read_catalog(item: &Item) -> Result<String, StoreError> {
 pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
     let row = Attributes::of("ledger", item);
     let key = read_page_key(row.text(SORT)?);
-    let (time, first) = key.ok_or_else(|| row.broken(SORT, "is not the key of a page"))?;
+    let (time, first) = key.ok_or_else(|| row.broken(SORT, "is not the key of a segment"))?;
     let entries = packed::read_entries(row.bytes(ledger::ENTRIES)?);
     let entries = row.packed(ledger::ENTRIES, entries)?;
     if entries.is_empty() {
@@ -238,7 +238,7 @@ pub(super) fn read_receipt(item: &Item) -> Result<Receipt, StoreError> {
     let space = read_receipt_key(row.text(SORT)?);
     Ok(Receipt {
         account: row.parsed(ACCOUNT)?,
-        space: space.ok_or_else(|| row.broken(SORT, "is not the key of a receipt"))?,
+        space: space.ok_or_else(|| row.broken(SORT, "is not the key of an idempotency record"))?,
         key: row.parsed::<Key>(ledger::KEY)?,
         id: row.id(ledger::ID)?,
         content: row.text(ledger::CONTENT)?.to_owned(),

@@ -68,13 +68,13 @@ impl Asked {
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
     /// It did not answer, or said to come back: the same may be asked again.
-    #[error("Stripe did not answer for sure: {0}")]
+    #[error("Stripe gave no definite answer: {0}")]
     Again(String),
     /// It does not take the key.
-    #[error("Stripe does not take the key: {0}")]
+    #[error("Stripe does not accept the key: {0}")]
     Key(String),
     /// Something that was named is not there any more.
-    #[error("Stripe has not what was named: {0}")]
+    #[error("Stripe does not have the named object: {0}")]
     Missing(String),
     /// It refused. Asking again is no use.
     #[error("Stripe refused: {0}")]
@@ -237,7 +237,7 @@ async fn begin(
     let request = request.customize().request_strategy(RequestStrategy::Idempotent(key));
     // In a box: the library's future is large, and so would be every one around it.
     let session = Box::pin(request.send(&client)).await.map_err(failed)?;
-    session.url.ok_or_else(|| StripeError::Denied("the session has no address".to_owned()))
+    session.url.ok_or_else(|| StripeError::Denied("the session has no URL".to_owned()))
 }
 
 async fn list(
@@ -293,7 +293,7 @@ fn back_to(return_url: &str, ours: &str) -> String {
 }
 
 fn unread(what: &dyn fmt::Display) -> StripeError {
-    StripeError::Denied(format!("its list cannot be read: {what}"))
+    StripeError::Denied(format!("the list cannot be read: {what}"))
 }
 
 fn failed(error: stripe_rust::StripeError) -> StripeError {

@@ -199,7 +199,7 @@ fn without_value(error: serde_json::Error) -> serde_json::Error {
     let quoting = ["invalid type", "invalid value", "invalid length", "unknown variant"];
     match (quoting.iter().any(|words| text.starts_with(*words)), expected) {
         (true, Some(expected)) => own(format!("a value is not {expected}")),
-        (true, None) => own("a value is not what it must be".to_owned()),
+        (true, None) => own("a value is invalid".to_owned()),
         // Of a missing or repeated field its name.
         (false, _) => error,
     }

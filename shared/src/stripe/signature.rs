@@ -21,11 +21,11 @@ const MOST_SIGNATURES: usize = 5;
 /// Why a body is not taken as Stripe's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    #[error("the header is not of the form t=...,v1=...")]
+    #[error("the header does not have the form t=...,v1=...")]
     Malformed,
-    #[error("no signature fits the body")]
+    #[error("no signature matches the body")]
     NoMatch,
-    #[error("it was signed more than 300 s from now")]
+    #[error("its timestamp is more than 300 s from the current time")]
     Stale,
 }
 

@@ -191,7 +191,7 @@ async fn an_unreadable_event_is_explained_in_our_words() {
         let path = format!("/v1/payments/{}", listed.text("/payments/0/id"));
         let body = r#"{"reason":"r"}"#;
         let again = shop.stack.post(&format!("{path}/release"), "", body).await;
-        assert_eq!(again.text("/detail"), format!("It still cannot be read: {problem}."));
+        assert_eq!(again.text("/detail"), format!("The event still cannot be read: {problem}."));
         assert_eq!(shop.stack.post(&format!("{path}/dismiss"), "", body).await.status, 200);
     }
 }
@@ -301,7 +301,7 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
             let told = (refused.status, refused.code(), &refused.headers["allow"]);
             let allow = methods.parse().expect("a header");
             assert_eq!(told, (405, "method_not_allowed", &allow), "{method} {path}");
-            assert_eq!(refused.text("/detail"), format!("This path has other methods: {methods}."));
+            assert_eq!(refused.text("/detail"), format!("This path supports only {methods}."));
         }
     }
     // So say the functions themselves, and not only the stack before them.
@@ -323,7 +323,7 @@ async fn allowed_origins_are_shown_to_services_only() {
     stack.open("acme", "pro").await;
     let body = r#"{"subject":"ada","return_url":"https://elsewhere.example/"}"#;
     let refused = stack.post("/v1/accounts/acme/sessions", "", body).await;
-    let problem = "must be an address of at most 512 bytes of an allowed origin: \
+    let problem = "must be a URL of at most 512 bytes, of an allowed origin: \
                    https://app.example.com, http://127.0.0.1:3000";
     assert_eq!(refused.text("/fields/0/problem"), problem);
     let asks = async |method: &str, origin: Option<&str>, cookie: bool| {
@@ -339,10 +339,10 @@ async fn allowed_origins_are_shown_to_services_only() {
     for (method, cookie) in [("GET", false), ("GET", true), ("OPTIONS", false)] {
         let refused = asks(method, Some("https://elsewhere.example"), cookie).await;
         assert_eq!(refused.code(), "origin_refused");
-        let detail = "A page of https://elsewhere.example may not ask for this.";
+        let detail = "A page of https://elsewhere.example may not send this request.";
         assert_eq!(refused.text("/detail"), detail);
         assert!(!refused.body.to_string().contains("app.example.com"), "{refused:?}");
     }
     let refused = asks("OPTIONS", None, false).await;
-    assert_eq!(refused.text("/detail"), "A page that asks for this has to say its origin.");
+    assert_eq!(refused.text("/detail"), "A page must send its Origin header with this request.");
 }

@@ -113,10 +113,10 @@ async fn writes_of_a_command_are_announced() {
     let shop = tuesday().await;
     let base = &listening(&shop, |_| ()).await;
     let counted = on(base, &["recharge", "--dry-run"]).await;
-    assert_eq!(counted, "1 accounts, 1 to settle, 0 that cannot be read\n");
+    assert_eq!(counted, "1 accounts, 1 to advance, 0 that cannot be read\n");
     let before = shop.stack.announced().len();
     let settled = on(base, &["recharge"]).await;
-    assert_eq!(settled, "1 accounts, 1 settled, 0 that cannot be read\n");
+    assert_eq!(settled, "1 accounts, 1 advanced, 0 that cannot be read\n");
     shop.stack.relay().await;
     let [recharged] = &shop.stack.announced()[before..] else { panic!("not one event") };
     assert_eq!(recharged["detail-type"], "CreditsRecharged");

@@ -51,11 +51,11 @@ async fn a_customer_who_turned_back_is_asked_before_a_second_payment() {
     assert_eq!(tab.text("document.querySelector('#news').innerText"), "");
     tab.reach("Buy 500 credits for 49.00 USD");
     tab.press("Enter");
-    tab.until(&news("You have ordered credits already"));
+    tab.until(&news("You have already ordered credits"));
     assert_accessible(&mut tab, "waiting");
     keep_picture(&mut tab, "waiting");
-    assert_eq!(tab.text("document.activeElement.textContent"), "Go on to pay");
-    tab.reach("Buy again all the same");
+    assert_eq!(tab.text("document.activeElement.textContent"), "Continue to payment");
+    tab.reach("Buy again anyway");
     tab.press("Enter");
     tab.until("document.title === 'Local Stripe'");
     assert_eq!(shop.stripe.payments().len(), 2, "two orders, by two presses");
@@ -78,10 +78,10 @@ async fn an_impossible_or_fully_owed_order_is_explained_on_the_page() {
     let mut tab = fresh(&mut browser, &shop, &base).await;
     tab.reach("Buy 500 credits for 49.00 USD");
     tab.press("Enter");
-    tab.until(&news("You have ordered credits already"));
-    tab.reach("Buy again all the same");
+    tab.until(&news("You have already ordered credits"));
+    tab.reach("Buy again anyway");
     tab.press("Enter");
-    tab.until(&news("Ten orders are not paid"));
+    tab.until(&news("Ten orders are unpaid"));
     assert_eq!(tab.eval("document.querySelector('button[data-pack]').disabled"), false);
     shop.act(&last, Deed::Pay).await;
     tab.open(&format!("{base}/?checkout={paid}"));
@@ -109,7 +109,7 @@ async fn a_pending_payment_shows_in_every_session_until_it_arrives() {
     {
         let mut tab = fresh(&mut browser, &shop, &base).await;
         tab.until(&payments("On its way. That can take days."));
-        tab.until(&payments("It failed. Nothing was charged."));
+        tab.until(&payments("The payment failed. Nothing was charged."));
         assert_accessible(&mut tab, "payments");
         keep_picture(&mut tab, "payments");
         let body = tab.text("document.body.innerText");

@@ -93,8 +93,8 @@ fn a_price_that_stripe_would_not_charge_is_not_published() {
         ("ugx", 550, "packs.starter.price_minor: must be a multiple of 100"),
         ("isk", 101, "packs.starter.price_minor: must be a multiple of 100"),
         ("kwd", 5_124, "packs.starter.price_minor: must be a multiple of 10"),
-        ("xyz", 4_900, "packs.starter.currency: xyz is no currency that Stripe takes"),
-        ("dem", 4_900, "packs.starter.currency: dem is no currency that Stripe takes"),
+        ("xyz", 4_900, "packs.starter.currency: xyz is not a currency that Stripe accepts"),
+        ("dem", 4_900, "packs.starter.currency: dem is not a currency that Stripe accepts"),
     ] {
         let problem = refused(currency, minor).unwrap_or_else(|| panic!("{minor} {currency}"));
         assert!(problem.contains(said), "{minor} {currency}: {problem}");

@@ -10,11 +10,11 @@ use crate::support::shop::Shop;
 
 /// Each message of the page, by its id: its title, and what it goes on to say.
 const MESSAGES: [(&str, &str, &str); 5] = [
-    ("debt", "A payment was taken back", "500 credits of it were spent already"),
-    ("past_due", "A payment for your plan failed", "New plan credits come when"),
-    ("frozen", "This account is frozen", "Your credits are kept"),
-    ("plan", "You have no plan that includes AI", "work again once you have one"),
-    ("empty", "You are out of credits", "Everything else goes on working"),
+    ("debt", "A payment was reversed", "500 of its credits were already spent"),
+    ("past_due", "A payment for your plan failed", "New plan credits arrive when"),
+    ("frozen", "This account is frozen", "You keep your credits"),
+    ("plan", "You have no plan that includes AI", "can spend them when you have a plan"),
+    ("empty", "You are out of credits", "Everything else keeps working"),
 ];
 
 /// An account in each such state, and the messages that its page has, by their ids.

@@ -257,14 +257,15 @@ async fn the_page_says_what_the_account_has() {
     ] {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
-    assert!(said.contains("The last 30 days, in UTC: 701.5 in all."), "{said}");
+    assert!(said.contains("The last 30 days, in UTC: 701.5 in total."), "{said}");
     let today = r#"<rect x="291" y="0" width="8" height="100"><title>2026-11-18: 701.5</title>"#;
     assert!(html.contains(today), "{html}");
     assert!(html.contains(r#"role="meter""#) && html.contains(r#"aria-valuenow="1788.500001""#));
     stack.debit("open", "all", "25").await;
     let (_, empty) = page(&stack, "open", "").await;
     let said = words(&empty);
-    for part in ["You are out of credits", "Everything else goes on", "25 credits come back"] {
+    for part in ["You are out of credits", "Everything else keeps working", "25 credits come back"]
+    {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
     let (_, none) = page(&stack, "basic", "").await;
@@ -278,7 +279,7 @@ async fn the_page_says_what_the_account_has() {
         request("PUT", "/v1/accounts/acme", Some("late"), r#"{"plan":"pro","status":"past_due"}"#);
     assert_eq!(stack.send(put).await.status, 201);
     let (_, past_due) = page(&stack, "acme", "").await;
-    assert!(words(&past_due).contains("A payment for your plan failed What you have can be spent"));
+    assert!(words(&past_due).contains("A payment for your plan failed You can spend the credits"));
 }
 
 #[tokio::test]
@@ -301,7 +302,7 @@ async fn ten_thousand_entries_are_shown_a_page_at_a_time() {
     let (_, html) = page(&stack, "acme", "").await;
     assert!(!html.contains("Older"), "one entry has no older ones");
     let (_, html) = page(&stack, "acme", "?kind=frozen").await;
-    assert!(words(&html).contains("No change fits."));
+    assert!(words(&html).contains("No changes match."));
     for batch in 0..417 {
         let debits = (0..24).map(|n| {
             serde_json::json!({ "id": stack.id(0).to_string(), "credits": "0.000001",

@@ -91,7 +91,7 @@ const SHOWN: [(&str, &str, &str, &str, bool); 9] = [
     (
         "owing",
         "low",
-        "40 credits left 525 used A payment was taken back. Details",
+        "40 credits left 525 used A payment was reversed. Details",
         "repays them first",
         true,
     ),
@@ -99,7 +99,7 @@ const SHOWN: [(&str, &str, &str, &str, bool); 9] = [
         "past-due",
         "open",
         "2,500 credits 0 used A payment for your plan failed. Details",
-        "What you have can be spent",
+        "You can spend the credits that you have",
         true,
     ),
 ];

@@ -181,8 +181,8 @@ async fn the_page_reports_each_state_of_a_payment() {
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session(&shop.stack, "acme", &base).await.0);
     let states: [(&str, &[Deed], &str, bool); 5] = [
-        ("open", &[], "None has arrived yet", false),
-        ("declined", &[Deed::Decline], "None has arrived yet", false),
+        ("open", &[], "No payment has arrived yet", false),
+        ("declined", &[Deed::Decline], "No payment has arrived yet", false),
         ("processing", &[Deed::PayLater], "500 credits are added when the money arrives", false),
         ("failed", &[Deed::PayLater, Deed::Fail], "The payment failed", true),
         ("expired", &[Deed::Expire], "The payment page expired", true),
@@ -207,7 +207,7 @@ async fn the_page_reports_each_state_of_a_payment() {
         assert_eq!(shop.hear(&less).await.text("/outcome"), "parked");
     }
     tab.open(&format!("{base}/?checkout={order}"));
-    tab.until(&news("Your payment is being looked at"));
+    tab.until(&news("Your payment is under review"));
     tab.until("!location.search.includes('checkout')");
     assert_eq!(tab.text(NUMBER), "2,500", "no credits until then");
     assert_accessible(&mut tab, "parked");

@@ -113,7 +113,7 @@ async fn each_change_by_time_is_a_row_with_its_name() {
     let what: Vec<&str> = told.iter().map(|[what, ..]| &**what).collect();
     assert_eq!(told[0][0], "Monthly credits renewed", "{told:?}");
     assert!(what.contains(&"Expired Plan credits"), "{told:?}");
-    assert!(what.contains(&"Set aside, not needed in time"), "{told:?}");
+    assert!(what.contains(&"Set-aside credits returned: not used in time"), "{told:?}");
     // Each row's balance is that of the row before it and its change.
     let credits = |text: &str| -> f64 {
         let plain = text.replace(',', "").replace('\u{2212}', "-").replace('+', "");

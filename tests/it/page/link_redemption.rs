@@ -73,7 +73,7 @@ async fn a_foreign_page_opens_closes_and_redeems_nothing() {
     tab.eval("document.querySelector('a').click()");
     tab.until("document.querySelector('main button')");
     let asked = tab.text("document.querySelector('main').innerText");
-    assert!(asked.contains("The credits of acme are open in this browser now"), "{asked}");
+    assert!(asked.contains("The credits of acme are open in this browser."), "{asked}");
     assert_accessible(&mut tab, "asks");
     keep_picture(&mut tab, "asks");
     tab.reach("Stay with acme");
@@ -103,7 +103,7 @@ async fn a_stale_tab_shows_and_buys_nothing_for_another_tabs_account() {
             "buy" => tab.eval("document.querySelector('button[data-pack]').click()"),
             _ => tab.eval("document.dispatchEvent(new Event('visibilitychange'))"),
         };
-        tab.until(&news("Other credits were opened in this browser"));
+        tab.until(&news("Another session was opened in this browser"));
         assert_eq!(tab.text(NUMBER), "25", "no number of rival's stands under acme's name");
         assert!(tab.eval("document.querySelector('button[data-pack]').disabled") == json!(true));
         assert_accessible(&mut tab, "changed");
