@@ -78,6 +78,8 @@ impl Back {
 pub struct History {
     /// The debit that is refunded now, if it is a debit that is undone.
     debit: Option<OperationId>,
+    /// How much is undone now: no more comes back, wherever the history is cut short.
+    most: Credits,
     /// The settle before the entry that was taken last: its number, and when it was.
     before: (Seq, Instant),
     /// The number of the settle that was taken last. 0: none yet.
@@ -85,7 +87,9 @@ pub struct History {
     /// The settles before which every entry has to be taken.
     whole: BTreeSet<Seq>,
     /// From how many entries between two settles on they are skipped.
-    pub far: Seq,
+    far: Seq,
+    /// How many entries are looked at, at most, beyond what is undone.
+    most_beyond: usize,
     /// Nothing that is undone of reversals now happened earlier,
     since: Instant,
     /// and whether that was come to.
@@ -169,6 +173,7 @@ impl History {
         let id = debit.entry.id;
         History {
             debit: Some(id),
+            most: less,
             refunds: BTreeMap::from([(id, credits)]),
             sought: BTreeMap::from([(id, Some((debit.seq, less)))]),
             ..History::of(account, Vec::new())
@@ -179,16 +184,24 @@ impl History {
     /// `over`: whether the grant is over by now. `since`: nothing of it happened earlier.
     pub fn of_reversal(account: &Account, debt: Debt, over: bool, since: Instant) -> History {
         let undoing = vec![Undoing { debt, over, now: true }];
-        History { since, ..History::of(account, undoing) }
+        History { most: debt.credits, since, ..History::of(account, undoing) }
+    }
+
+    /// The same history with other bounds: from how many entries between two settles on they are skipped, and
+    /// how many entries are looked at beyond what is undone.
+    pub fn bounded(self, far: Seq, most_beyond: usize) -> History {
+        History { far, most_beyond, ..self }
     }
 
     fn of(account: &Account, undoing: Vec<Undoing>) -> History {
         History {
             debit: None,
+            most: Credits::ZERO,
             before: (account.settled_seq, account.settled_at),
             settled: 0,
             whole: BTreeSet::new(),
             far: FAR,
+            most_beyond: MOST_BEYOND,
             since: Instant::EPOCH,
             begun: false,
             refunds: BTreeMap::new(),
@@ -231,7 +244,7 @@ impl History {
                 let open = self.undoing.iter().any(|undoing| !undoing.now || !self.begun);
                 let all = self.sought.is_empty() && !open;
                 let enough = self.debit.is_none() && self.looked > MOST;
-                if all || enough || (found && self.beyond > MOST_BEYOND) {
+                if all || enough || (found && self.beyond > self.most_beyond) {
                     return Next::Enough;
                 }
             }

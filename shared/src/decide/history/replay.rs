@@ -4,7 +4,7 @@ use super::both::{Both, LaidOut};
 use super::{Back, History, Past, Undoing, Undone};
 use crate::decide::{Fault, MARGIN};
 use crate::domain::grant::{Line, Overspent};
-use crate::domain::{Account, Debt, DebtChange, Debts, Grant, Instant, Movement, Seq};
+use crate::domain::{Account, Credits, Debt, DebtChange, Debts, Grant, Instant, Movement, Seq};
 
 /// Why it is not known what comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,24 @@ impl History {
                 }
             }
         }
-        Ok(Back { line: both.never, unowed: both.unowed })
+        Ok(self.at_most(both))
+    }
+
+    /// What comes back, but no more than is undone now. A history that is cut short does not know all that
+    /// was undone before: what an earlier refund gave back to one grant may, by what is known, have come
+    /// from another, and would come back twice. What is burnt first comes back first.
+    fn at_most(&self, mut both: Both) -> Back {
+        let mut rest = self.most;
+        let mut part = |credits: Credits| {
+            let part = credits.min(rest);
+            rest -= part;
+            part
+        };
+        let debts = both.unowed.iter();
+        let unowed = debts.map(|debt| Debt { credits: part(debt.credits), ..debt }).collect();
+        let mut line = Line::default();
+        both.never.take(rest, |_| true).into_iter().for_each(|grant| line.add(grant));
+        Back { line, unowed }
     }
 
     /// Whether what an entry undid was come to.
