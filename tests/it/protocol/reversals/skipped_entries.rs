@@ -2,9 +2,8 @@
 
 use serde_json::json;
 use shared::decide::history::{Back, History, Next, Unclear};
-use shared::domain::instant::Span;
 use shared::domain::ledger::Placed;
-use shared::domain::{Account, AccountId, Credits, Seq};
+use shared::domain::{Account, AccountId, Seq};
 use shared::query::ledger;
 
 use super::{MONDAY, SUNDAY, hold, refund, then};
@@ -56,44 +55,6 @@ fn back(asked: &History, account: &Account, entries: &[Placed]) -> Back {
             Err(Unclear::Within(settle)) => asked = asked.all_before(settle),
             told => return told.expect("entries that agree"),
         }
-    }
-}
-
-/// What an earlier refund gave back came to another grant than a history knows that is cut short after the
-/// debit by which it did: that is not given back twice.
-#[tokio::test]
-async fn a_refund_gives_back_no_more_than_it_is_of_wherever_its_history_is_cut() {
-    let stack = Stack::at(SUNDAY).await;
-    stack.open("acme", "free").await;
-    let grant = async |key: &str, days: i64| {
-        let until = stack.clock.now() + Span::from_s(days * 86_400);
-        let grant = stack.grant_until("acme", key, "10", &until.to_string()).await;
-        assert_eq!(grant.status, 201, "{grant:?}");
-    };
-    grant("sooner", 10).await;
-    grant("later", 20).await;
-    // The credits of the week go first.
-    stack.debit("acme", "the week's", "25").await;
-    let of_sooner = stack.debit("acme", "of the sooner", "10").await;
-    grant("settles", 30).await;
-    let of_later = stack.debit("acme", "of the later", "5").await;
-    grant("settles again", 30).await;
-    refund(&stack, &of_sooner, "one", "10").await;
-    let moved = refund(&stack, &of_later, "two", "5").await;
-    assert_eq!(moved.text("/returned"), "5");
-    let debit = stack.debit("acme", "the last", "1").await;
-    grant("settles once more", 30).await;
-
-    let (world, id) = (stack.world(), "acme".parse().expect("an account"));
-    let loaded = world.store.account(&id).await.expect("readable").expect("there");
-    let all = ledger::list(&world.store, &loaded, None, 100).await.expect("listed").entries;
-    let id = debit.text("/id");
-    let debit = all.iter().find(|placed| placed.entry.id.to_string() == id).expect("the debit");
-    let one = Credits::from_micro(1_000_000);
-    for most_beyond in 0..all.len() {
-        let asked = History::of_refund(&loaded.account, debit, one, one);
-        let cut = back(&asked.bounded(Seq::MAX, most_beyond), &loaded.account, &all);
-        assert_eq!(cut.line.left(), one, "cut after {most_beyond}: {cut:?}");
     }
 }
 
