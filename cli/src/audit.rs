@@ -1,9 +1,9 @@
 //! `audit`: recomputes every account from its entries, and shows its progress.
 
 use ::audit::{AuditError, Progress, Report, SEGMENTS, report};
+use shared::context::Context;
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
-use shared::world::World;
 
 use crate::bar;
 
@@ -12,19 +12,19 @@ use crate::bar;
 /// # Errors
 /// [`AuditError`] if the tables or Stripe do not answer.
 pub async fn run(
-    world: &World,
+    context: &Context,
     stripe: &Stripe,
     only: Option<&AccountId>,
 ) -> Result<Report, AuditError> {
     if only.is_some() {
-        return report(world, Some(stripe), only, |_| ()).await;
+        return report(context, Some(stripe), only, |_| ()).await;
     }
     let bar = bar(SEGMENTS);
     let told = |Progress { segments, seen, differences }| {
         bar.set_position(segments.unsigned_abs().into());
         bar.set_message(format!("{seen} accounts, {differences} differences"));
     };
-    let report = report(world, Some(stripe), None, told).await;
+    let report = report(context, Some(stripe), None, told).await;
     bar.finish();
     report
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use shared::domain::ledger::{Placed, Stretch};
-use shared::domain::{AccountId, Catalog, Entry, Gate, Instant, Note, What};
+use shared::context::Context;
+use shared::domain::ledger::{EntryRun, PostedEntry};
+use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, Note};
 use shared::store::{Loaded, StoreError};
-use shared::world::World;
 
 /// How many pages are asked for at once.
 const PAGES: i32 = 50;
@@ -14,21 +14,21 @@ const PAGES: i32 = 50;
 ///
 /// # Errors
 /// [`StoreError`] if the table cannot be read, or an item is broken: by its name.
-pub async fn inspect(world: &World, id: &AccountId) -> Result<Option<String>, StoreError> {
-    let Some(loaded) = world.store.account(id).await? else {
+pub async fn inspect(context: &Context, id: &AccountId) -> Result<Option<String>, StoreError> {
+    let Some(loaded) = context.store.account(id).await? else {
         return Ok(None);
     };
-    let catalog = world.catalog().await;
+    let catalog = context.catalog().await;
     let mut text = item(&loaded, &catalog);
     let mut before = None;
     loop {
-        let pages = world.store.pages(id, before, PAGES).await?;
+        let pages = context.store.pages(id, before, PAGES).await?;
         let Some(last) = pages.last() else { break };
         before = Some((last.time, last.first));
         for page in pages {
             let (first, last, time) = (page.first, page.last(), page.time);
             let _ = writeln!(text, "\nsegment of entries {first} to {last}, archived at {time}");
-            list(&mut text, page.stretch(), &catalog);
+            list(&mut text, page.run(), &catalog);
         }
     }
     Ok(Some(text))
@@ -42,7 +42,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         Gate { in_debt: true, .. } => "closed: in debt",
         Gate { .. } => "closed: the plan does not include AI, or was canceled",
     };
-    let standing = &a.standing;
+    let plan_state = &a.plan_state;
     let valid_until = match a.valid_until {
         Instant::EPOCH => "now: it has pending changes".to_owned(),
         instant => instant.to_string(),
@@ -58,9 +58,9 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         a.held(),
         a.holds.len(),
         a.debt(),
-        standing.plan,
-        standing.status.name(),
-        standing.anchor.0,
+        plan_state.plan,
+        plan_state.status.name(),
+        plan_state.anchor.0,
         a.seq,
         a.paged,
         a.settled_seq,
@@ -83,45 +83,45 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
             }
         };
     }
-    let (from, until) = (standing.counted_from, standing.counted_until);
+    let (from, until) = (plan_state.counted_from, plan_state.counted_until);
     let _ = writeln!(text, "consumed    from {from} until {until}:");
     for (number, credits) in &a.consumed {
         let action = catalog.action_name(*number).unwrap_or("by amount");
         let _ = writeln!(text, "  {action:<20} {credits}");
     }
     let _ = writeln!(text, "\nentries that are not archived yet");
-    list(&mut text, a.stretch(), catalog);
+    list(&mut text, a.run(), catalog);
     text
 }
 
-fn list(text: &mut String, stretch: Stretch<'_>, catalog: &Catalog) {
-    for placed in stretch.backwards(u64::MAX) {
-        let Placed { seq, entry, available, .. } = &placed;
+fn list(text: &mut String, run: EntryRun<'_>, catalog: &Catalog) {
+    for posted in run.backwards(u64::MAX) {
+        let PostedEntry { seq, entry, available, .. } = &posted;
         let (at, change) = (entry.at, entry.available);
-        let what = describe(entry, catalog);
-        let _ = writeln!(text, "  {seq:>6}  {at}  {change:>14}  {available:>14}  {what}");
+        let kind = describe(entry, catalog);
+        let _ = writeln!(text, "  {seq:>6}  {at}  {change:>14}  {available:>14}  {kind}");
     }
 }
 
 fn describe(entry: &Entry, catalog: &Catalog) -> String {
-    let detail = match &entry.what {
-        What::Debit { action: Some(number), quantity }
-        | What::Held { action: Some(number), quantity, .. } => {
+    let detail = match &entry.kind {
+        EntryKind::Debit { action: Some(number), quantity }
+        | EntryKind::Held { action: Some(number), quantity, .. } => {
             format!(" {quantity} {}", catalog.action_name(*number).unwrap_or("?"))
         }
-        What::Captured { hold, credits, ends, .. } => {
+        EntryKind::Captured { hold, credits, ends, .. } => {
             let rest = if *ends { "" } else { ", the rest stays" };
             format!(" {credits} of {hold}{rest}")
         }
-        What::Released { hold } | What::Extended { hold, .. } => format!(" {hold}"),
-        What::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),
-        What::Opened { plan, .. } | What::PlanChanged { plan, .. } => format!(" {plan}"),
-        What::Granted { kind, .. } => format!(" {}", kind.name()),
-        What::ToppedUp { order, .. } => format!(" order {order}"),
-        What::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
-        What::DebtWaived { debts } => format!(" {}", debts.total()),
-        What::Settled { moved, lapsed, .. } => {
-            let debt = entry.what.debt();
+        EntryKind::Released { hold } | EntryKind::Extended { hold, .. } => format!(" {hold}"),
+        EntryKind::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),
+        EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => format!(" {plan}"),
+        EntryKind::Granted { kind, .. } => format!(" {}", kind.name()),
+        EntryKind::ToppedUp { order, .. } => format!(" order {order}"),
+        EntryKind::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
+        EntryKind::DebtWaived { debts } => format!(" {}", debts.total()),
+        EntryKind::Settled { moved, lapsed, .. } => {
+            let debt = entry.kind.debt();
             let moved: String =
                 moved.iter().map(|m| format!(" {} {}", m.grant, m.credits)).collect();
             let debt = match debt.is_zero() {
@@ -132,14 +132,14 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
                 + &lapsed.iter().map(|id| format!(" hold {id} lapsed")).collect::<String>()
                 + &debt
         }
-        What::Debit { action: None, .. }
-        | What::Held { action: None, .. }
-        | What::Frozen
-        | What::Unfrozen => String::new(),
+        EntryKind::Debit { action: None, .. }
+        | EntryKind::Held { action: None, .. }
+        | EntryKind::Frozen
+        | EntryKind::Unfrozen => String::new(),
     };
     let texts = [&entry.key, &entry.user, &entry.reference, &entry.reason];
     let texts: String = texts.into_iter().flatten().map(|text| format!(" {text:?}")).collect();
     let message = entry.message.as_ref().map(|text| format!(" to the customer: {text:?}"));
     let texts = texts + &message.unwrap_or_default();
-    format!("{}{detail}{texts}", entry.what.name())
+    format!("{}{detail}{texts}", entry.kind.name())
 }

@@ -7,9 +7,9 @@ use clap::{Parser, Subcommand};
 use cli::place::{self, LOCAL, Place};
 use cli::repair::{self, Done};
 use cli::{audit, inspect, publish, sweep};
+use shared::context::Context;
 use shared::domain::AccountId;
 use shared::telemetry;
-use shared::world::World;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -99,18 +99,18 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
         Some(origin) => Place::local(origin).await?,
         None => Place::deployed().await?,
     };
-    let world = &place.world;
+    let context = &place.context;
     match command {
         Command::Audit { account } => audit_all(&place, account).await,
-        Command::Catalog(command) => catalog(world, command).await,
+        Command::Catalog(command) => catalog(context, command).await,
         Command::Inspect { account } => {
-            let text = inspect::inspect(world, &account).await?;
+            let text = inspect::inspect(context, &account).await?;
             print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
             Ok(())
         }
-        Command::Recharge { dry_run } => recharge(world, dry_run).await,
+        Command::Recharge { dry_run } => recharge(context, dry_run).await,
         Command::Reconcile => {
-            let report = reconcile::run(world, &place.stripe().await?).await?;
+            let report = reconcile::run(context, &place.stripe().await?).await?;
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(())
         }
@@ -120,7 +120,7 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
 
 /// Names what differs, in one account or in all.
 async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Error> {
-    let report = audit::run(&place.world, &place.stripe().await?, account.as_ref()).await?;
+    let report = audit::run(&place.context, &place.stripe().await?, account.as_ref()).await?;
     report.differences.iter().for_each(|difference| println!("{difference}"));
     let (seen, differences) = (report.seen, report.differences.len());
     if let (Some(account), 0, 0) = (&account, seen, differences) {
@@ -133,7 +133,7 @@ async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Erro
 /// Puts right what can be, in one account or in all, and parks the rest.
 async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) -> Result<(), Error> {
     let stripe = place.stripe().await?;
-    let acts = repair::run(&place.world, Some(&stripe), account.as_ref(), dry_run).await?;
+    let acts = repair::run(&place.context, Some(&stripe), account.as_ref(), dry_run).await?;
     for act in &acts {
         println!("{}: {}", act.done.name(), act.difference);
     }
@@ -145,26 +145,26 @@ async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) ->
 }
 
 /// Settles the accounts that are due, or counts them.
-async fn recharge(world: &World, dry_run: bool) -> Result<(), Error> {
+async fn recharge(context: &Context, dry_run: bool) -> Result<(), Error> {
     let done = match dry_run {
-        true => sweep::rehearse(world).await?,
-        false => sweep::run(world).await?,
+        true => sweep::rehearse(context).await?,
+        false => sweep::run(context).await?,
     };
-    let (what, unread) = (if dry_run { "to advance" } else { "advanced" }, done.broken);
-    println!("{} accounts, {} {what}, {unread} that cannot be read", done.seen, done.done);
+    let (kind, unread) = (if dry_run { "to advance" } else { "advanced" }, done.broken);
+    println!("{} accounts, {} {kind}, {unread} that cannot be read", done.seen, done.done);
     if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
 }
 
-async fn catalog(world: &World, command: CatalogCommand) -> Result<(), Error> {
+async fn catalog(context: &Context, command: CatalogCommand) -> Result<(), Error> {
     let (file, publishes) = match &command {
         CatalogCommand::Diff { file } => (file, false),
         CatalogCommand::Publish { file, dry_run } => (file, !dry_run),
     };
-    for line in publish::diff(world, file).await? {
+    for line in publish::diff(context, file).await? {
         println!("{line}");
     }
     match publishes {
-        true => publish::publish(world, file).await?,
+        true => publish::publish(context, file).await?,
         false => println!("nothing was changed"),
     }
     Ok(())

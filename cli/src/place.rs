@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
+use shared::context::{Context, sdk, secret_from_env};
 use shared::domain::Instant;
 use shared::store::{Store, Tables};
 use shared::stripe::Stripe;
-use shared::world::{World, sdk, secret_from_env};
 use url::{Host, Url};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The tables of a stack, and the way to its Stripe.
 #[derive(Debug)]
 pub struct Place {
-    pub world: World,
+    pub context: Context,
     stripe: AskStripe,
 }
 
@@ -78,8 +78,8 @@ impl Place {
         let config = Config { tables: Tables { accounts, ledger }, ..Config::default() };
         let sdk = sdk(http, &format!("{origin}/_local/dynamodb"));
         let store = Store::new(sdk, config.tables.clone(), clock.clone());
-        let world = World::new(store, clock, Entropy::system(), config).await?;
-        Ok(Place { world, stripe: AskStripe::Local { origin, key: said.stripe_key } })
+        let context = Context::new(store, clock, Entropy::system(), config).await?;
+        Ok(Place { context, stripe: AskStripe::Local { origin, key: said.stripe_key } })
     }
 
     /// The deployed stack that the environment names: ACCOUNTS_TABLE, LEDGER_TABLE, a region and
@@ -97,8 +97,8 @@ impl Place {
                     .into(),
             );
         }
-        let world = World::from_env(Clock::system()).await?;
-        Ok(Place { world, stripe: AskStripe::Deployed })
+        let context = Context::from_env(Clock::system()).await?;
+        Ok(Place { context, stripe: AskStripe::Deployed })
     }
 
     /// The Stripe of the place. On a local stack STRIPE_SECRET_KEY, a test key, asks the real one.
@@ -108,7 +108,7 @@ impl Place {
     pub async fn stripe(&self) -> Result<Stripe, Error> {
         let (origin, key) = match &self.stripe {
             AskStripe::Deployed => {
-                let now = self.world.clock.now();
+                let now = self.context.clock.now();
                 let key = secret_from_env("STRIPE_KEY_ARN", now).await?;
                 return Ok(Stripe::by_secret(key, None, now).await?);
             }

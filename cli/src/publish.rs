@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use shared::context::Context;
 use shared::decide::edition;
 use shared::domain::Catalog;
 use shared::store::Outcome;
-use shared::world::World;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -13,9 +13,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # Errors
 /// If the file cannot be read, or may not follow the catalog in force: the key that is wrong.
-pub async fn diff(world: &World, file: &Path) -> Result<Vec<String>, Error> {
-    let (current, text) = (world.catalog().await, read(file)?);
-    edition::publish(&current, &text, world.clock.now())?;
+pub async fn diff(context: &Context, file: &Path) -> Result<Vec<String>, Error> {
+    let (current, text) = (context.catalog().await, read(file)?);
+    edition::publish(&current, &text, context.clock.now())?;
     Ok(edition::diff(&current, &Catalog::parse(&text)?))
 }
 
@@ -23,9 +23,9 @@ pub async fn diff(world: &World, file: &Path) -> Result<Vec<String>, Error> {
 ///
 /// # Errors
 /// As [`diff`]; and if another catalog was published meanwhile. Nothing is changed then.
-pub async fn publish(world: &World, file: &Path) -> Result<(), Error> {
-    let change = edition::publish(&*world.catalog().await, &read(file)?, world.clock.now())?;
-    match world.store.commit(&change).await? {
+pub async fn publish(context: &Context, file: &Path) -> Result<(), Error> {
+    let change = edition::publish(&*context.catalog().await, &read(file)?, context.clock.now())?;
+    match context.store.commit(&change).await? {
         Outcome::Done(_) => Ok(()),
         _ => Err("another catalog was published meanwhile: check the diff again".into()),
     }

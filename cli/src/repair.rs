@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ::audit::{AuditError, Difference, Kind, account, accounts, kept, of_stripe, told};
 use shared::command;
 use shared::command::payment::{Heard, Mended, keep};
+use shared::context::Context;
 use shared::decide::mend::REPAIR;
 use shared::decide::payment::PaymentChange;
 use shared::decide::{AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, mend, once, plan};
@@ -19,7 +20,6 @@ use shared::domain::{Account, AccountId, Key, KeySpace, OperationId, Refusal};
 use shared::failure::Failure;
 use shared::store::{Filed, Outcome, StoreError};
 use shared::stripe::{Stripe, StripeError};
-use shared::world::World;
 
 /// How often an account is looked at again: what one rule puts right, another may build on.
 const ROUNDS: usize = 16;
@@ -71,26 +71,26 @@ pub enum RepairError {
 /// # Errors
 /// [`RepairError`].
 pub async fn run(
-    world: &World,
+    context: &Context,
     stripe: Option<&Stripe>,
     only: Option<&AccountId>,
     rehearsed: bool,
 ) -> Result<Vec<Act>, RepairError> {
     let told = match stripe {
-        Some(stripe) => told(world, stripe).await?,
+        Some(stripe) => told(context, stripe).await?,
         None => BTreeMap::new(),
     };
     let ids = match only {
         Some(id) => BTreeSet::from([id.clone()]),
-        None => accounts(world).await?,
+        None => accounts(context).await?,
     };
-    let mut repair = Repair { world, told, rehearsed, acts: Vec::new() };
+    let mut repair = Repair { context, told, rehearsed, acts: Vec::new() };
     for id in ids {
         repair.account(&id).await?;
     }
     // After the accounts: what a payment gave is known by now, so nothing is given twice.
     if let Some(stripe) = stripe.filter(|_| !rehearsed) {
-        for found in reconcile::run(world, stripe).await?.found {
+        for found in reconcile::run(context, stripe).await?.found {
             let kind = found.payment.parse().map(Kind::Stripe);
             let Ok(kind) = kind else { continue };
             let (expected, was) = (found.after.to_string(), found.before.to_string());
@@ -98,7 +98,7 @@ pub async fn run(
             let difference = Difference { account, kind, expected, found: was, parked: false };
             repair.note(difference, Done::Repaired);
         }
-        let mut found = of_stripe(world, stripe).await?;
+        let mut found = of_stripe(context, stripe).await?;
         found.retain(|found| {
             !found.parked && only.is_none_or(|id| found.account.as_ref() == Some(id))
         });
@@ -108,7 +108,7 @@ pub async fn run(
 }
 
 struct Repair<'a> {
-    world: &'a World,
+    context: &'a Context,
     told: BTreeMap<IntentId, Facts>,
     rehearsed: bool,
     acts: Vec<Act>,
@@ -130,7 +130,7 @@ fn rule(kind: &Kind) -> Option<u8> {
 impl Repair<'_> {
     async fn account(&mut self, id: &AccountId) -> Result<(), RepairError> {
         for _ in 0..ROUNDS {
-            let mut found = account(self.world, id).await?;
+            let mut found = account(self.context, id).await?;
             found.retain(|difference| !difference.parked);
             if found.is_empty() {
                 return Ok(());
@@ -146,7 +146,7 @@ impl Repair<'_> {
                 return self.park(id, found).await;
             }
         }
-        let found = account(self.world, id).await?;
+        let found = account(self.context, id).await?;
         self.park(id, found).await
     }
 
@@ -195,7 +195,7 @@ impl Repair<'_> {
             Kind::Due(intent) | Kind::Mark(intent) => return self.due(id, intent).await,
             _ => return Ok(false),
         };
-        match self.world.store.commit(&write).await {
+        match self.context.store.commit(&write).await {
             Ok(outcome) => Ok(matches!(outcome, Outcome::Done(_))),
             // What is there cannot be read: that is a difference of its own.
             Err(StoreError::Broken { .. }) => Ok(false),
@@ -207,14 +207,14 @@ impl Repair<'_> {
     async fn set_all_aside(&self, id: &AccountId) -> Result<bool, RepairError> {
         let (mut done, mut after) = (false, None);
         loop {
-            let shelf = self.world.store.shelf(id, after.as_deref()).await?;
+            let shelf = self.context.store.shelf(id, after.as_deref()).await?;
             for filed in shelf.filed {
                 let write = match filed? {
                     Filed::Page(page) => mend::set_page_aside(page),
                     Filed::Receipt(receipt) => mend::set_receipt_aside(receipt),
                     _ => continue,
                 };
-                let outcome = self.world.store.commit(&write).await?;
+                let outcome = self.context.store.commit(&write).await?;
                 done |= matches!(outcome, Outcome::Done(_));
             }
             after = shelf.next;
@@ -232,11 +232,11 @@ impl Repair<'_> {
         intent: &IntentId,
         order: OperationId,
     ) -> Result<bool, RepairError> {
-        let store = &self.world.store;
+        let store = &self.context.store;
         let Some(facts) = self.told.get(intent) else { return Ok(false) };
         // Read before the account is: if it is written in between, the number of its write says so.
-        let version = store.payment(intent, self.world.clock.now()).await?.version;
-        let again = account(self.world, id).await?.into_iter();
+        let version = store.payment(intent, self.context.clock.now()).await?.version;
+        let again = account(self.context, id).await?.into_iter();
         let got = again.map(|found| found.kind).find_map(|kind| match kind {
             Kind::Payment { intent: other, got, .. } if other == *intent => Some(got),
             _ => None,
@@ -249,7 +249,7 @@ impl Repair<'_> {
 
     /// What is due for a payment is given or taken back, or its mark made or taken away.
     async fn due(&self, id: &AccountId, intent: &IntentId) -> Result<bool, RepairError> {
-        let (store, now) = (&self.world.store, self.world.clock.now());
+        let (store, now) = (&self.context.store, self.context.clock.now());
         let payment = store.payment(intent, now).await?;
         let Some(order) = payment.order() else { return Ok(false) };
         let Some(order) = store.order(order).await? else { return Ok(false) };
@@ -272,7 +272,7 @@ impl Repair<'_> {
         mended: &Mended,
         facts: &Facts,
     ) -> Result<bool, RepairError> {
-        let heard = command::payment::mend(self.world, intent, mended, facts).await;
+        let heard = command::payment::mend(self.context, intent, mended, facts).await;
         let heard = heard.map_err(RepairError::Failed)?;
         Ok(matches!(heard, Heard::News(_)))
     }
@@ -299,7 +299,7 @@ impl Repair<'_> {
     /// Puts questions about money beside the payments that wait for an operator.
     async fn ask(&mut self, found: Vec<Difference>) -> Result<(), RepairError> {
         for difference in found {
-            let done = match keep(self.world, question(&difference, self.world)).await? {
+            let done = match keep(self.context, question(&difference, self.context)).await? {
                 true => Done::Parked,
                 false => Done::Left,
             };
@@ -309,11 +309,11 @@ impl Repair<'_> {
     }
 
     async fn freeze(&self, id: &AccountId, found: &[Difference]) -> Result<(), Failure> {
-        let catalog = &*self.world.catalog().await;
+        let catalog = &*self.context.catalog().await;
         let words: BTreeSet<&str> = found.iter().map(|found| found.kind.name()).collect();
         let words = words.into_iter().collect::<Vec<_>>().join(", ");
         let explanation = Explanation { reason: format!("audit finds: {words}"), message: None };
-        let account = self.world.store.account(id).await?;
+        let account = self.context.store.account(id).await?;
         let seq = account.ok_or_else(|| Refusal::no_account(id))?.account.seq;
         let key: Key = format!("{REPAIR} after entry {seq}").parse().expect("printable");
         let content = plan::freeze_content(true, &explanation);
@@ -324,7 +324,7 @@ impl Repair<'_> {
             Ok(Made::Change(change))
         };
         let space = KeySpace::Repair;
-        let frozen = command::receipted(self.world, catalog, id, space, &key, &content, &make);
+        let frozen = command::receipted(self.context, catalog, id, space, &key, &content, &make);
         frozen.await.map(|_| ())
     }
 
@@ -350,8 +350,8 @@ impl Repair<'_> {
 }
 
 /// What an operator is asked, in the list of what waits. Dismissed, it is as it is.
-fn question(difference: &Difference, world: &World) -> UnreadEvent {
+fn question(difference: &Difference, context: &Context) -> UnreadEvent {
     let id = kept(&difference.kind, &difference.expected, &difference.found);
     let problem = difference.to_string();
-    UnreadEvent { id, body: problem.clone(), problem, at: world.clock.now() }
+    UnreadEvent { id, body: problem.clone(), problem, at: context.clock.now() }
 }

@@ -1,7 +1,7 @@
 //! `recharge`: the sweep of Monday, by hand, with its progress.
 
 use recharge::{Part, Progress, SEGMENTS, Task, is_to_be_settled, sweep};
-use shared::world::World;
+use shared::context::Context;
 
 use crate::bar;
 
@@ -11,12 +11,12 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # Errors
 /// If the table cannot be read. What was settled stays settled: begun again, it goes on.
-pub async fn run(world: &World) -> Result<Progress, Error> {
+pub async fn run(context: &Context) -> Result<Progress, Error> {
     let bar = bar(SEGMENTS);
     let mut sum = Progress::default();
     for part in Part::all(Task::Recharge, SEGMENTS) {
         let mut segment = Progress::default();
-        sweep(world, None, part, |progress| {
+        sweep(context, None, part, |progress| {
             segment = *progress;
             let (seen, done) = (sum.seen + segment.seen, sum.done + segment.done);
             bar.set_message(format!("{seen} accounts, {done} advanced"));
@@ -36,18 +36,18 @@ pub async fn run(world: &World) -> Result<Progress, Error> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn rehearse(world: &World) -> Result<Progress, Error> {
+pub async fn rehearse(context: &Context) -> Result<Progress, Error> {
     let bar = bar(SEGMENTS);
     let mut sum = Progress::default();
     for segment in 0..SEGMENTS {
         let mut after = None;
         loop {
-            let scan = world.store.scan(segment, SEGMENTS, after.as_ref(), 100).await?;
+            let scan = context.store.scan(segment, SEGMENTS, after.as_ref(), 100).await?;
             for account in scan.accounts {
                 sum.seen += 1;
                 match account {
                     Ok(loaded) => {
-                        let now = world.clock.now();
+                        let now = context.clock.now();
                         sum.done += u64::from(is_to_be_settled(&loaded.account, now));
                     }
                     Err(error) => {

@@ -2,8 +2,8 @@
 
 use shared::domain::Instant;
 
+use crate::context::Data;
 use crate::seed;
-use crate::world::Data;
 
 /// Ten lines or so. `keys`: a person is at a terminal and can press them.
 ///

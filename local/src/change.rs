@@ -58,7 +58,7 @@ pub fn credits(amount: &str) -> String {
 
 fn done(route: &str, body: &Value) -> String {
     let amount = text(body, "/credits");
-    let what = match route.rsplit('/').next().unwrap_or_default() {
+    let kind = match route.rsplit('/').next().unwrap_or_default() {
         "debits" => format!("-{}", credits(amount)),
         "batch" => match spent(body) {
             Some(spent) => format!("-{}", credits(&spent.to_string())),
@@ -88,8 +88,8 @@ fn done(route: &str, body: &Value) -> String {
     };
     let last = body["receipts"].as_array().and_then(|receipts| receipts.last());
     match text(last.unwrap_or(body), "/balance/available") {
-        "" => what,
-        available => format!("{what} -> {available}"),
+        "" => kind,
+        available => format!("{kind} -> {available}"),
     }
 }
 

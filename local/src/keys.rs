@@ -6,8 +6,8 @@ use shared::domain::Instant;
 use shared::domain::period;
 
 use crate::clock::LocalClock;
+use crate::context::Data;
 use crate::terminal::{self, Terminal};
-use crate::world::Data;
 
 /// How the stack ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

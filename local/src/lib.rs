@@ -6,6 +6,7 @@
 pub mod banner;
 pub mod change;
 pub mod clock;
+pub mod context;
 pub mod control;
 pub mod demo;
 pub mod dynamodb;
@@ -31,4 +32,3 @@ pub mod tables;
 pub mod telemetry;
 pub mod template;
 pub mod terminal;
-pub mod world;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local::clock::{self, LocalClock};
+use local::context::{self, Data, Opened};
 use local::keys::{self, End};
 use local::mappings::Mappings;
 use local::request_log::RequestLog;
@@ -16,7 +17,6 @@ use local::start::{Start, editor};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::terminal::{self, Terminal};
-use local::world::{self, Data, Opened};
 use local::{banner, demo, seed, session, states, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::Instant;
@@ -143,13 +143,13 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         (None, true) => (Data::Memory, LocalClock::default()),
         (None, false) => {
             std::fs::create_dir_all(&data)?;
-            let clock = LocalClock::kept_in(data.join(world::CLOCK))?;
+            let clock = LocalClock::kept_in(data.join(context::CLOCK))?;
             (Data::Folder(data), clock)
         }
     };
     if let Some(now) = now {
         // Tables that are there have entries.
-        let begun = matches!(&data, Data::Folder(folder) if folder.join(world::TABLES).exists());
+        let begun = matches!(&data, Data::Folder(folder) if folder.join(context::TABLES).exists());
         if begun {
             clock::may_go(clock.now(), now)
                 .map_err(|why| format!("--now: {why}; or use --memory"))?;
@@ -185,10 +185,10 @@ async fn serve(
         tables: tables::names(),
         ..Config::default()
     };
-    let Opened { world, streams, table } = world::open(data, &clock, config).await?;
-    let world = world.with_session_keys(session::new_keys());
-    let mappings = Mappings::local(&Template::load(), world.clone(), streams);
-    let (functions, stripe) = with_stripe(Functions::new(world), &base, data, &clock)?;
+    let Opened { context, streams, table } = context::open(data, &clock, config).await?;
+    let context = context.with_session_keys(session::new_keys());
+    let mappings = Mappings::local(&Template::load(), context.clone(), streams);
+    let (functions, stripe) = with_stripe(Functions::new(context), &base, data, &clock)?;
     let mappings = mappings.with_stripe(functions.stripe().clone());
     seed::seed(&functions).await?;
     let running = mappings.clone().run(clock.clone());
@@ -228,7 +228,7 @@ fn with_stripe(
     }
     let local = match data {
         Data::Folder(folder) => {
-            LocalStripe::kept_in(folder.join(world::STRIPE), clock.clock(), base)?
+            LocalStripe::kept_in(folder.join(context::STRIPE), clock.clock(), base)?
         }
         Data::Memory | Data::Endpoint(_) => LocalStripe::new(clock.clock(), base),
     };

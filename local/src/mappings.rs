@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::bus::Bus;
+use shared::context::Context;
 use shared::domain::Instant;
 use shared::queue::Queue;
 use shared::stripe::Stripe;
-use shared::world::World;
 
 use crate::clock::LocalClock;
 use crate::exchange::Exchange;
@@ -59,14 +59,14 @@ impl Mappings {
     /// template says so.
     pub fn new(
         template: &Template,
-        world: World,
+        context: Context,
         streams: Streams,
         exchange: Exchange,
         bus: Bus,
         [sweep, audits, aside]: [Queue; 3],
     ) -> Mappings {
         let relay = relay::Surroundings {
-            world: world.clone(),
+            context: context.clone(),
             bus: bus.clone(),
             aside,
             debits: template.default_of("AnnounceDebits") == "true",
@@ -78,7 +78,7 @@ impl Mappings {
             streams,
             exchange,
             relay,
-            recharge: recharge::Surroundings { world, queue: sweep, bus },
+            recharge: recharge::Surroundings { context, queue: sweep, bus },
             audits,
             readers: template.readers(),
             stripe: None,
@@ -89,12 +89,12 @@ impl Mappings {
     }
 
     /// Over an exchange of this process.
-    pub fn local(template: &Template, world: World, streams: Streams) -> Mappings {
+    pub fn local(template: &Template, context: Context, streams: Streams) -> Mappings {
         let exchange = Exchange::default();
         let client = Roles::of(template).client(exchange.client());
         let queues = Exchange::queues(&client);
         let bus = Exchange::bus(client);
-        Mappings::new(template, world, streams, exchange, bus, queues)
+        Mappings::new(template, context, streams, exchange, bus, queues)
     }
 
     /// The same, with a Stripe to reconcile with.
@@ -170,9 +170,9 @@ impl Mappings {
 
     /// None: there is no Stripe to compare payments with.
     pub fn audit(&self) -> Option<::audit::Surroundings> {
-        let (world, queue) = (self.recharge.world.clone(), self.audits.clone());
+        let (context, queue) = (self.recharge.context.clone(), self.audits.clone());
         let stripe = self.stripe.clone()?;
-        Some(::audit::Surroundings { world, queue, stripe })
+        Some(::audit::Surroundings { context, queue, stripe })
     }
 
     fn bury(&self, dead: Value) {
@@ -244,7 +244,7 @@ impl Mappings {
                 acting_as(function, swept).await
             }
             "reconcile" => match &self.stripe {
-                Some(stripe) => acting_as(function, reconcile::run(&self.recharge.world, stripe))
+                Some(stripe) => acting_as(function, reconcile::run(&self.recharge.context, stripe))
                     .await
                     .map(|report| json!(report))
                     .map_err(Into::into),

@@ -3,10 +3,10 @@
 use std::pin::Pin;
 
 use lambda_http::{Body, Request, RequestExt, Response};
+use shared::context::Context;
 use shared::http::Call;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
-use shared::world::World;
 
 use crate::roles::acting_as;
 use crate::stripe;
@@ -18,7 +18,7 @@ const NOBODY: &str = "http://127.0.0.1:9/";
 /// The functions behind the template's routes.
 #[derive(Clone, Debug)]
 pub struct Functions {
-    world: World,
+    context: Context,
     stripe: Stripe,
     webhook_secret: Secret,
     routes: Vec<Route>,
@@ -26,10 +26,10 @@ pub struct Functions {
 
 impl Functions {
     /// The functions with a Stripe that does not answer, but whose webhooks are taken.
-    pub fn new(world: World) -> Functions {
+    pub fn new(context: Context) -> Functions {
         let stripe = Stripe::new(stripe::KEY, Some(NOBODY)).expect("a key and an address");
         let webhook_secret = Secret::fixed(stripe::WEBHOOK_SECRET);
-        Functions { world, stripe, webhook_secret, routes: Template::load().routes() }
+        Functions { context, stripe, webhook_secret, routes: Template::load().routes() }
     }
 
     /// The same functions with another Stripe.
@@ -37,8 +37,8 @@ impl Functions {
         Functions { stripe, webhook_secret, ..self }
     }
 
-    pub fn world(&self) -> &World {
-        &self.world
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     pub fn stripe(&self) -> &Stripe {
@@ -59,18 +59,18 @@ impl Functions {
         let (method, path) = (request.method().as_str(), request.uri().path().to_owned());
         let route = self.find(method, &path);
         let request = request.with_raw_http_path(path);
-        let world = &self.world;
+        let context = &self.context;
         let Some(Route { function, .. }) = route else {
-            return Call::new(&request, &world.config).no_route().into_response();
+            return Call::new(&request, &context.config).no_route().into_response();
         };
         // In boxes: a caller's future need not have room for the largest of them.
         let answer: Pin<Box<dyn Future<Output = Response<Body>> + Send>> = match function.as_str() {
-            "debit" => Box::pin(debit::handle(world, request)),
-            "balance" => Box::pin(balance::handle(world, request)),
-            "page" => Box::pin(page::handle(world, request)),
-            "accounts" => Box::pin(accounts::handle(world, request)),
-            "checkout" => Box::pin(checkout::handle(world, &self.stripe, request)),
-            "webhook" => Box::pin(webhook::handle(world, &self.webhook_secret, request)),
+            "debit" => Box::pin(debit::handle(context, request)),
+            "balance" => Box::pin(balance::handle(context, request)),
+            "page" => Box::pin(page::handle(context, request)),
+            "accounts" => Box::pin(accounts::handle(context, request)),
+            "checkout" => Box::pin(checkout::handle(context, &self.stripe, request)),
+            "webhook" => Box::pin(webhook::handle(context, &self.webhook_secret, request)),
             other => panic!("template.yaml: the local stack has no function {other}"),
         };
         acting_as(function, answer).await

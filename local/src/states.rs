@@ -196,7 +196,7 @@ async fn take(
             }
         }
         (Expiring(days), _) => {
-            let end = functions.world().clock.now() + Span::from_s(days * 86_400);
+            let end = functions.context().clock.now() + Span::from_s(days * 86_400);
             let body = json!({ "credits": "30", "reason": "a campaign", "kind": "promotional",
                 "expires_at": end });
             call.send(functions, Method::POST, "grants", &body.to_string()).await?;
@@ -239,7 +239,7 @@ impl Call<'_> {
 
     /// As a customer with a session, who buys.
     async fn order(&self, functions: &Functions, pack: &str) -> Result<(), Error> {
-        let base = functions.world().config.public_url.clone().unwrap_or_default();
+        let base = functions.context().config.public_url.clone().unwrap_or_default();
         let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": format!("{base}/") });
         let path = format!("/v1/accounts/{}/sessions", self.account);
         let made = http::Request::post(path).body(Body::from(body.to_string()))?;

@@ -8,10 +8,10 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Map, Value, json};
 
 use crate::config::{self, ConfigError};
+use crate::context;
 use crate::decide::announce::{About, Event};
 use crate::domain::Catalog;
 use crate::domain::catalog::ActionNumber;
-use crate::world;
 
 /// Who says it, on the bus.
 pub const SOURCE: &str = "scrip";
@@ -45,7 +45,7 @@ impl Bus {
     /// [`ConfigError`] if that is not set.
     pub async fn from_env() -> Result<Bus, ConfigError> {
         let name = config::required("BUS_NAME")?;
-        Ok(Bus::new(Client::new(&world::aws().await), name))
+        Ok(Bus::new(Client::new(&context::aws().await), name))
     }
 
     /// Puts events on the bus, each at least once. Returns the places of those that were not taken.

@@ -4,7 +4,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use crate::config::{self, ConfigError};
-use crate::world;
+use crate::context;
 
 /// How many messages SQS takes at once.
 const MOST: usize = 10;
@@ -32,7 +32,7 @@ impl Queue {
     /// [`ConfigError`] if that is not set.
     pub async fn from_env() -> Result<Queue, ConfigError> {
         let url = config::required("QUEUE_URL")?;
-        Ok(Queue::new(Client::new(&world::aws().await), url))
+        Ok(Queue::new(Client::new(&context::aws().await), url))
     }
 
     /// Sends messages, in any order.

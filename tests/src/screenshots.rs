@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
 }
 
 async fn link(stack: &Stack, account: &str) -> String {
-    let base = stack.world().config.public_url.clone().expect("an address");
+    let base = stack.context().config.public_url.clone().expect("an address");
     let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": base });
     let path = format!("/v1/accounts/{account}/sessions");
     let made = stack.send(request("POST", &path, None, &body.to_string())).await;

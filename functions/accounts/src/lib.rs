@@ -4,47 +4,51 @@
 use lambda_http::{Body, Request, Response};
 use shared::command::payment::Heard;
 use shared::command::{self, Make};
+use shared::context::Context;
 use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
 use shared::domain::payment::{Decided, Verdict};
 use shared::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
 use shared::http::{self, Call, Problem};
 use shared::stripe;
-use shared::world::World;
 
 /// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
-pub async fn handle(world: &World, request: Request) -> Response<Body> {
-    let call = Call::new(&request, &world.config);
-    http::answer(world, route(world, &call)).await
+pub async fn handle(context: &Context, request: Request) -> Response<Body> {
+    let call = Call::new(&request, &context.config);
+    http::answer(context, route(context, &call)).await
 }
 
-async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
-        ("PUT", ["v1", "accounts", account]) => put(world, call, account).await,
-        ("POST", ["v1", "accounts", account, "grants"]) => grant(world, call, account).await,
-        ("POST", ["v1", "accounts", account, "freeze"]) => freeze(world, call, account, true).await,
-        ("POST", ["v1", "accounts", account, "unfreeze"]) => {
-            freeze(world, call, account, false).await
+        ("PUT", ["v1", "accounts", account]) => put(context, call, account).await,
+        ("POST", ["v1", "accounts", account, "grants"]) => grant(context, call, account).await,
+        ("POST", ["v1", "accounts", account, "freeze"]) => {
+            freeze(context, call, account, true).await
         }
-        ("POST", ["v1", "accounts", account, "debt", "waive"]) => waive(world, call, account).await,
-        ("GET", ["v1", "payments"]) => parked(world, call).await,
+        ("POST", ["v1", "accounts", account, "unfreeze"]) => {
+            freeze(context, call, account, false).await
+        }
+        ("POST", ["v1", "accounts", account, "debt", "waive"]) => {
+            waive(context, call, account).await
+        }
+        ("GET", ["v1", "payments"]) => parked(context, call).await,
         ("POST", ["v1", "payments", id, "release"]) => {
-            decide(world, call, id, Verdict::Released).await
+            decide(context, call, id, Verdict::Released).await
         }
         ("POST", ["v1", "payments", id, "dismiss"]) => {
-            decide(world, call, id, Verdict::Dismissed).await
+            decide(context, call, id, Verdict::Dismissed).await
         }
         _ => Err(call.no_route()),
     }
 }
 
 /// Opens the account with its plan, or changes the plan of the one that is there.
-async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+async fn put(context: &Context, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let (id, key, request) = call.plan(account)?;
     let actor = call.actor();
-    world.put_first_catalog().await;
-    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    operation(world, catalog, &id, &key, &request.content(), &|account, now, operation| {
+    context.put_first_catalog().await;
+    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
+    operation(context, catalog, &id, &key, &request.content(), &|account, now, operation| {
         match account {
             None => {
                 let opened = open::open(&id, &request, operation, catalog, actor, now)?;
@@ -56,11 +60,15 @@ async fn put(world: &World, call: &Call<'_>, account: &str) -> Result<Response<B
     .await
 }
 
-async fn grant(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+async fn grant(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+) -> Result<Response<Body>, Problem> {
     let (id, key, request) = call.grant(account)?;
     let actor = call.actor();
-    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
-    operation(world, catalog, &id, &key, &request.content(), &|account, now, operation| {
+    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
+    operation(context, catalog, &id, &key, &request.content(), &|account, now, operation| {
         let account = account.ok_or_else(|| Refusal::no_account(&id))?;
         grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
     })
@@ -68,16 +76,16 @@ async fn grant(world: &World, call: &Call<'_>, account: &str) -> Result<Response
 }
 
 async fn freeze(
-    world: &World,
+    context: &Context,
     call: &Call<'_>,
     account: &str,
     frozen: bool,
 ) -> Result<Response<Body>, Problem> {
     let (id, key, explanation) = call.explained(account)?;
     let actor = call.actor();
-    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
+    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
     let content = plan::freeze_content(frozen, &explanation);
-    operation(world, catalog, &id, &key, &content, &|account, now, operation| {
+    operation(context, catalog, &id, &key, &content, &|account, now, operation| {
         let account = account.ok_or_else(|| Refusal::no_account(&id))?;
         let change = plan::freeze(account, frozen, &explanation, operation, catalog, actor, now);
         Ok(Made::Change(change))
@@ -86,12 +94,16 @@ async fn freeze(
 }
 
 /// Lets the account off its debt.
-async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+async fn waive(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+) -> Result<Response<Body>, Problem> {
     let (id, key, explanation) = call.explained(account)?;
     let actor = call.actor();
-    let (catalog, actor) = (&*world.catalog().await, actor.as_deref());
+    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
     let content = payment::waive_content(&explanation);
-    operation(world, catalog, &id, &key, &content, &|account, now, operation| {
+    operation(context, catalog, &id, &key, &content, &|account, now, operation| {
         let account = account.ok_or_else(|| Refusal::no_account(&id))?;
         payment::waive(account, &explanation, operation, catalog, actor, now).map(Made::Change)
     })
@@ -99,26 +111,26 @@ async fn waive(world: &World, call: &Call<'_>, account: &str) -> Result<Response
 }
 
 /// The payments and events that wait for an operator.
-async fn parked(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn parked(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let after = call.parked()?;
-    let (parked, next) = world.store.parked(after.as_ref()).await?;
+    let (parked, next) = context.store.parked(after.as_ref()).await?;
     Ok(http::payment::parked(&parked, next.as_ref()))
 }
 
 /// Decides about one of them. Sent again it is refused: it does not wait any more.
 async fn decide(
-    world: &World,
+    context: &Context,
     call: &Call<'_>,
     id: &str,
     verdict: Verdict,
 ) -> Result<Response<Body>, Problem> {
-    let (explanation, actor, at) = (call.explanation()?, call.actor(), world.clock.now());
+    let (explanation, actor, at) = (call.explanation()?, call.actor(), context.clock.now());
     let decided = Decided { verdict, explanation, actor, at };
     if let Ok(intent) = id.parse() {
-        let news = command::payment::decide(world, &intent, &decided).await?;
+        let news = command::payment::decide(context, &intent, &decided).await?;
         return Ok(http::payment::decided(id, verdict.name(), Some(&news)));
     }
-    let kept = world.store.event(id).await?;
+    let kept = context.store.event(id).await?;
     let (event, done) = kept.ok_or(Refusal::PaymentNotFound)?;
     if decided.explanation.message.is_some() {
         return Err(
@@ -135,10 +147,10 @@ async fn decide(
         let unreadable =
             |e: stripe::Unreadable| Refusal::EventUnreadable { problem: e.to_string() };
         if let Some(said) = read.map_err(unreadable)?.said {
-            heard = Some(command::payment::hear(world, &said, true).await?);
+            heard = Some(command::payment::hear(context, &said, true).await?);
         }
     }
-    command::payment::settle_event(world, event, decided).await?;
+    command::payment::settle_event(context, event, decided).await?;
     let news = match &heard {
         Some(Heard::News(news)) => Some(news),
         _ => None,
@@ -148,7 +160,7 @@ async fn decide(
 
 /// Does what `make` makes of the account, once for the request's key.
 async fn operation(
-    world: &World,
+    context: &Context,
     catalog: &Catalog,
     account: &AccountId,
     key: &Key,
@@ -156,7 +168,7 @@ async fn operation(
     make: &Make<'_>,
 ) -> Result<Response<Body>, Problem> {
     let space = KeySpace::Operators;
-    let done = command::receipted(world, catalog, account, space, key, content, make);
+    let done = command::receipted(context, catalog, account, space, key, content, make);
     let receipted = done.await?;
     Ok(http::receipt::receipt(account, key, &receipted, catalog))
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use shared::context::Context;
 use shared::decide::mend::REPAIR;
 use shared::domain::AccountId;
 use shared::domain::period::Day;
 use shared::store::{Filed, Store, StoreError};
-use shared::world::World;
 
 use crate::difference::{Difference, Kind};
 use crate::findings::Findings;
@@ -23,36 +23,36 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// [`StoreError`] if they cannot be read at all. What is broken in them is a difference.
-pub async fn account(world: &World, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
-    let mut found = read_once(world, id).await?;
+pub async fn account(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
+    let mut found = read_once(context, id).await?;
     for _ in 1..READINGS {
         if found.is_empty() {
             break;
         }
         tokio::time::sleep(PAUSE).await;
-        let again = read_once(world, id).await?;
+        let again = read_once(context, id).await?;
         let seen_before = |difference: &Difference| found.iter().any(|d| d.is_again(difference));
         found = again.into_iter().filter(seen_before).collect();
     }
     Ok(found)
 }
 
-async fn read_once(world: &World, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
+async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
     let mut audit = Findings::of(id);
     // In this order: what was counted into a day is in the account, and what leaves the account
     // meanwhile is in a page by then.
-    let days = audit.read(world.store.days(id, Day::FIRST, Day::LAST).await)?;
-    let Some(account) = audit.read(world.store.account_as_written(id).await)? else {
+    let days = audit.read(context.store.days(id, Day::FIRST, Day::LAST).await)?;
+    let Some(account) = audit.read(context.store.account_as_written(id).await)? else {
         return Ok(audit.found);
     };
     let Some(account) = account else {
-        orphans(&world.store, &mut audit).await?;
+        orphans(&context.store, &mut audit).await?;
         return Ok(audit.found);
     };
     let mut ledger = Ledger::new(account, days.unwrap_or_default());
     let mut after = None;
     loop {
-        let shelf = world.store.shelf(id, after.as_deref()).await?;
+        let shelf = context.store.shelf(id, after.as_deref()).await?;
         for filed in shelf.filed {
             if let Some(filed) = audit.read(filed)? {
                 ledger.take(filed, &mut audit);
@@ -64,13 +64,13 @@ async fn read_once(world: &World, id: &AccountId) -> Result<Vec<Difference>, Sto
         }
     }
     let orders = ledger.close(&mut audit);
-    let (book, catalog) = (&ledger.book, world.catalog().await.version);
+    let (book, catalog) = (&ledger.book, context.catalog().await.version);
     if book.catalog > catalog {
         audit.differs(Kind::Catalog, format!("version {}", book.catalog), format!("{catalog}"));
     }
     // Where entries are lost it is not known what they were about.
     if book.whole {
-        payment::of_account(world, &book.payments, &orders, &mut audit).await?;
+        payment::of_account(context, &book.payments, &orders, &mut audit).await?;
     }
     let by_repair = book.frozen.as_ref().is_some_and(|(_, who)| who.as_deref() == Some(REPAIR));
     if ledger.account.gate.frozen && by_repair {

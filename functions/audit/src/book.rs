@@ -10,8 +10,8 @@ use shared::domain::catalog::ActionNumber;
 use shared::domain::period::{Anchor, Day};
 use shared::domain::usage::{MOST_USERS, Used, Who};
 use shared::domain::{
-    Account, Credits, DebtChange, Debts, Entry, GrantId, Instant, Movement, OperationId, Seq,
-    Status, Usage, What,
+    Account, Credits, DebtChange, Debts, Entry, EntryKind, GrantId, Instant, Movement, OperationId,
+    Seq, Status, Usage,
 };
 
 /// Micro-credits.
@@ -112,13 +112,13 @@ impl Book {
         if self.happened.insert(entry.id, entry.at).is_some() {
             self.repeated.push(entry.id);
         }
-        match &entry.what {
-            What::Opened { plan, status, anchor, moved } => {
+        match &entry.kind {
+            EntryKind::Opened { plan, status, anchor, moved } => {
                 self.plan = Some((plan.clone(), *status, *anchor));
                 self.note(moved);
                 self.lay_out(seq, entry.at);
             }
-            What::Settled { moved, lapsed, before, burnt, debts } => {
+            EntryKind::Settled { moved, lapsed, before, burnt, debts } => {
                 self.linked &= self.settled == Some(*before);
                 for change in debts {
                     let (DebtChange::Reversed { grant, .. } | DebtChange::Repaid { grant, .. }) =
@@ -140,18 +140,18 @@ impl Book {
                 }
                 self.line.retain(|_, (_, end)| end.is_none_or(|end| end > entry.at));
             }
-            What::PlanChanged { plan, status, anchor } => {
+            EntryKind::PlanChanged { plan, status, anchor } => {
                 self.plan = Some((plan.clone(), *status, *anchor));
             }
-            What::Debit { action, .. } => self.consume(*action, -micro(entry.available)),
-            What::Granted { expires_at, .. } => {
+            EntryKind::Debit { action, .. } => self.consume(*action, -micro(entry.available)),
+            EntryKind::Granted { expires_at, .. } => {
                 let grant = GrantId::Operation(entry.id);
                 self.notes.push((grant, micro(entry.available), *expires_at));
             }
-            What::Held { expires_at, .. } => {
+            EntryKind::Held { expires_at, .. } => {
                 self.holds.insert(entry.id, (micro(entry.held), *expires_at));
             }
-            What::Captured { hold, action, credits, ends, .. } => {
+            EntryKind::Captured { hold, action, credits, ends, .. } => {
                 self.consume(*action, micro(*credits));
                 match (*ends, self.holds.get_mut(hold)) {
                     (true, _) => {
@@ -161,30 +161,30 @@ impl Book {
                     (false, None) => {}
                 }
             }
-            What::Released { hold } => {
+            EntryKind::Released { hold } => {
                 self.holds.remove(hold);
             }
-            What::Extended { hold, expires_at } => {
+            EntryKind::Extended { hold, expires_at } => {
                 if let Some((_, ends)) = self.holds.get_mut(hold) {
                     *ends = *expires_at;
                 }
             }
-            What::Refunded { debit, credits, action, moved, unowed, .. } => {
+            EntryKind::Refunded { debit, credits, action, moved, unowed, .. } => {
                 self.forgive(unowed);
                 self.note(moved);
                 self.give_back(*debit, micro(*credits), *action);
             }
-            What::Frozen => self.frozen = Some((true, entry.user.clone())),
-            What::Unfrozen => self.frozen = Some((false, None)),
-            What::ToppedUp { order, due, grant, expires_at, moved, unowed, .. } => {
+            EntryKind::Frozen => self.frozen = Some((true, entry.user.clone())),
+            EntryKind::Unfrozen => self.frozen = Some((false, None)),
+            EntryKind::ToppedUp { order, due, grant, expires_at, moved, unowed, .. } => {
                 self.forgive(unowed);
                 let again = moved.iter().map(|moved| micro(moved.credits)).sum::<Micro>();
                 self.notes.push((*grant, micro(entry.available) - again, *expires_at));
                 self.note(moved);
                 self.pay(entry, *order, *due);
             }
-            What::Reversed { order, due, .. } => self.pay(entry, *order, *due),
-            What::DebtWaived { debts } => self.forgive(debts),
+            EntryKind::Reversed { order, due, .. } => self.pay(entry, *order, *due),
+            EntryKind::DebtWaived { debts } => self.forgive(debts),
         }
     }
 
@@ -258,10 +258,10 @@ pub(crate) struct Days(pub BTreeMap<Day, Usage>);
 
 impl Days {
     pub(crate) fn count(&mut self, entry: &Entry) {
-        let (action, credits, count) = match &entry.what {
-            What::Debit { action, .. } => (action, -entry.available.micro(), 1),
-            What::Captured { action, credits, .. } => (action, credits.micro(), 1),
-            What::Refunded { action, credits, .. } => (action, -credits.micro(), 0),
+        let (action, credits, count) = match &entry.kind {
+            EntryKind::Debit { action, .. } => (action, -entry.available.micro(), 1),
+            EntryKind::Captured { action, credits, .. } => (action, credits.micro(), 1),
+            EntryKind::Refunded { action, credits, .. } => (action, -credits.micro(), 0),
             _ => return,
         };
         let usage = self.0.entry(Day::of(entry.at)).or_default();

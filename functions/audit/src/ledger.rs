@@ -39,7 +39,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new(account: Account, days: Vec<DayUsage>) -> Ledger {
         Ledger {
-            book: Book::new(account.standing.counted_from),
+            book: Book::new(account.plan_state.counted_from),
             account,
             days,
             reckoned: Days::default(),
@@ -211,7 +211,7 @@ impl Ledger {
             audit.differs(Kind::Repeated(*id), "one entry", "another");
         }
         if self.book.whole {
-            self.standing(audit);
+            self.plan_state(audit);
             self.counts(audit);
         }
         self.usage(audit);
@@ -234,14 +234,14 @@ impl Ledger {
             audit.differs(Kind::Held, shown(book.held), shown(self.held()));
         }
         let expiries = account.line.grants().iter().filter_map(|grant| grant.expires_at);
-        let until = expiries.fold(account.standing.counted_until, Instant::min);
+        let until = expiries.fold(account.plan_state.counted_until, Instant::min);
         if account.valid_until > until {
             audit.differs(Kind::ValidUntil, until, account.valid_until);
         }
     }
 
     /// What a whole ledger tells besides.
-    fn standing(&self, audit: &mut Findings<'_>) {
+    fn plan_state(&self, audit: &mut Findings<'_>) {
         let (account, book) = (&self.account, &self.book);
         let found = account.debts.iter().map(|debt| (debt.grant, micro(debt.credits)));
         let found: BTreeMap<_, _> = found.collect();

@@ -15,10 +15,10 @@ use std::time::Duration;
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::context::Context;
 use shared::domain::AccountId;
 use shared::queue::Queue;
 use shared::stripe::Stripe;
-use shared::world::World;
 
 pub use account::account;
 pub use difference::{Difference, Kind};
@@ -26,10 +26,10 @@ pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{Progress, Report, SEGMENTS, report};
 pub use walk::{Place, Walked, accounts, orphans, walk};
 
-/// What the function needs besides its world.
+/// What the function needs besides its context.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    pub world: World,
+    pub context: Context,
     pub queue: Queue,
     pub stripe: Stripe,
 }
@@ -82,22 +82,22 @@ pub async fn answer(
 async fn audit(surroundings: &Surroundings, part: Part, left: Duration) -> Result<Value, Error> {
     let until = tokio::time::Instant::now() + left;
     let in_time = || tokio::time::Instant::now() < until;
-    let Surroundings { world, queue, stripe } = surroundings;
+    let Surroundings { context, queue, stripe } = surroundings;
     let after: Option<AccountId> = part.after.as_deref().map(str::parse).transpose()?;
     let mut rest = Part { after: None, ..part };
     let mut found = Vec::new();
     if rest.ledger.is_none() {
         if after.is_none() {
-            found.extend(of_stripe(world, stripe).await?);
+            found.extend(of_stripe(context, stripe).await?);
         }
-        let walked = walk(world, (0, 1), after, |_| in_time()).await?;
+        let walked = walk(context, (0, 1), after, |_| in_time()).await?;
         found.extend(walked.found);
         rest.seen += walked.seen;
         rest.after = walked.after.map(|after| after.to_string());
     }
     let mut goes_on = rest.after.is_some();
     if !goes_on {
-        let (orphans, place) = orphans(world, rest.ledger.take(), in_time).await?;
+        let (orphans, place) = orphans(context, rest.ledger.take(), in_time).await?;
         found.extend(orphans);
         goes_on = place.is_some();
         rest.ledger = place;

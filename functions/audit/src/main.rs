@@ -6,10 +6,10 @@ use audit::Surroundings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::context::{Context, secret_from_env};
 use shared::queue::Queue;
 use shared::stripe::Stripe;
 use shared::telemetry;
-use shared::world::{World, secret_from_env};
 
 /// Kept free at the end of an invocation: to finish what is being read and send the rest to the
 /// queue.
@@ -21,8 +21,8 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let (world, queue) = (World::from_env(clock.clone()).await?, Queue::from_env().await?);
-    let surroundings = Surroundings { world, queue, stripe };
+    let (context, queue) = (Context::from_env(clock.clone()).await?, Queue::from_env().await?);
+    let surroundings = Surroundings { context, queue, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);
         audit::answer(&surroundings, event.payload, left).await

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use shared::context::Context;
 use shared::domain::payment::{Facts, IntentId, Payment, Said};
 use shared::domain::{AccountId, Credits, OperationId, Order};
 use shared::store::StoreError;
 use shared::stripe::{self, Asking, Stripe, StripeError};
-use shared::world::World;
 
 use crate::book::{Micro, micro, shown};
 use crate::difference::{Difference, Kind};
@@ -28,7 +28,7 @@ pub enum AuditError {
 /// The payments of an account: those that its entries name, and those that its orders do. `got` is
 /// what the entries say each of them gave.
 pub(crate) async fn of_account(
-    world: &World,
+    context: &Context,
     got: &BTreeMap<String, (OperationId, Micro)>,
     orders: &[OperationId],
     audit: &mut Findings<'_>,
@@ -41,14 +41,14 @@ pub(crate) async fn of_account(
             }
             Err(_) => {
                 let (expected, found) = ("the id of a payment".to_owned(), intent.clone());
-                differs(world, Kind::Order(*order), expected, found, audit).await?;
+                differs(context, Kind::Order(*order), expected, found, audit).await?;
             }
         }
     }
     for id in orders {
-        let Some(order) = audit.read(world.store.order(*id).await)? else { continue };
+        let Some(order) = audit.read(context.store.order(*id).await)? else { continue };
         match order.map(|order| order.intent) {
-            None => differs(world, Kind::Order(*id), an_order(), none(), audit).await?,
+            None => differs(context, Kind::Order(*id), an_order(), none(), audit).await?,
             Some(Some(intent)) => {
                 due.entry(intent).or_insert((*id, 0));
             }
@@ -56,35 +56,35 @@ pub(crate) async fn of_account(
         }
     }
     for (intent, (order, credits)) in due {
-        let payment = world.store.payment(&intent, world.clock.now()).await;
+        let payment = context.store.payment(&intent, context.clock.now()).await;
         let Some(payment) = audit.read(payment)? else { continue };
         let applied = micro(payment.applied);
         if applied != credits {
             let got = Credits::from_micro(i64::try_from(credits).unwrap_or(i64::MAX));
             let kind = Kind::Payment { intent: intent.clone(), order, got };
-            differs(world, kind, shown(credits), shown(applied), audit).await?;
+            differs(context, kind, shown(credits), shown(applied), audit).await?;
         }
         let known = payment.order().unwrap_or(order);
-        let Some(known) = audit.read(world.store.order(known).await)? else { continue };
+        let Some(known) = audit.read(context.store.order(known).await)? else { continue };
         let Some(known) = known else {
-            differs(world, Kind::Order(order), an_order(), none(), audit).await?;
+            differs(context, Kind::Order(order), an_order(), none(), audit).await?;
             continue;
         };
         // Of two orders it is not known whose credits they are: nothing moves until someone decides.
         if payment.facts.orders.len() == 1 {
             let (due, applied) = (payment.due(&known).to_string(), payment.applied.to_string());
-            differs(world, Kind::Due(intent.clone()), due, applied, audit).await?;
+            differs(context, Kind::Due(intent.clone()), due, applied, audit).await?;
         }
         let waits = payment.version > 0 && payment.is_parked(&known);
-        let listed = world.store.is_marked(&payment).await?;
-        differs(world, Kind::Mark(intent), waits.to_string(), listed.to_string(), audit).await?;
+        let listed = context.store.is_marked(&payment).await?;
+        differs(context, Kind::Mark(intent), waits.to_string(), listed.to_string(), audit).await?;
     }
     Ok(())
 }
 
 /// A difference about money; or none, if an operator has decided that it is as it is.
 async fn differs(
-    world: &World,
+    context: &Context,
     kind: Kind,
     expected: String,
     found: String,
@@ -93,7 +93,7 @@ async fn differs(
     if expected == found {
         return Ok(());
     }
-    match world.store.event(&kept(&kind, &expected, &found)).await? {
+    match context.store.event(&kept(&kind, &expected, &found)).await? {
         Some((_, true)) => {}
         asked => {
             let (account, parked) = (Some(audit.account.clone()), asked.is_some());
@@ -113,26 +113,26 @@ pub fn kept(kind: &Kind, expected: &str, found: &str) -> String {
 ///
 /// # Errors
 /// [`AuditError`] if Stripe or the tables do not answer.
-pub async fn of_stripe(world: &World, stripe: &Stripe) -> Result<Vec<Difference>, AuditError> {
-    let (found, differing) = compare_all(world, told(world, stripe).await?).await?;
+pub async fn of_stripe(context: &Context, stripe: &Stripe) -> Result<Vec<Difference>, AuditError> {
+    let (found, differing) = compare_all(context, told(context, stripe).await?).await?;
     if found.iter().all(|difference| difference.parked) {
         return Ok(found);
     }
     // Once more: what was said a moment ago may be on its way to the webhook, or came by it since.
     tokio::time::sleep(PAUSE).await;
-    let mut again = told(world, stripe).await?;
+    let mut again = told(context, stripe).await?;
     again.retain(|intent, _| differing.contains(intent));
-    Ok(compare_all(world, again).await?.0)
+    Ok(compare_all(context, again).await?.0)
 }
 
 /// What differs of these payments, and which they are.
 async fn compare_all(
-    world: &World,
+    context: &Context,
     told: BTreeMap<IntentId, Facts>,
 ) -> Result<(Vec<Difference>, BTreeSet<IntentId>), StoreError> {
     let (mut found, mut differing) = (Vec::new(), BTreeSet::new());
     for (intent, facts) in told {
-        if let Some(difference) = compare(world, &intent, &facts).await? {
+        if let Some(difference) = compare(context, &intent, &facts).await? {
             found.push(difference);
             differing.insert(intent);
         }
@@ -142,11 +142,11 @@ async fn compare_all(
 
 /// What Stripe says of each payment that may be ours.
 pub async fn told(
-    world: &World,
+    context: &Context,
     stripe: &Stripe,
 ) -> Result<BTreeMap<IntentId, Facts>, StripeError> {
     let mut told: BTreeMap<IntentId, Facts> = BTreeMap::new();
-    let mut asking = Asking::new(stripe, world.clock.now());
+    let mut asking = Asking::new(stripe, context.clock.now());
     while let Some(objects) = asking.next().await? {
         for object in objects {
             // What cannot be read is `reconcile`'s to name: it runs every day as well.
@@ -164,26 +164,26 @@ pub async fn told(
 
 /// One payment as it is known here, with what Stripe says of it.
 async fn compare(
-    world: &World,
+    context: &Context,
     intent: &IntentId,
     facts: &Facts,
 ) -> Result<Option<Difference>, StoreError> {
-    let known = world.store.payment(intent, world.clock.now()).await?;
+    let known = context.store.payment(intent, context.clock.now()).await?;
     let told = shared::decide::payment::told(&known, facts.clone());
     let Some(id) = told.order() else { return Ok(None) };
-    let Some(order) = world.store.order(id).await? else {
+    let Some(order) = context.store.order(id).await? else {
         // An order that was never placed here is another system's. One of an account of ours was.
-        let account = of_ours(world, &told).await?;
+        let account = of_ours(context, &told).await?;
         let Some(account) = account else { return Ok(None) };
         let mut audit = Findings::of(&account);
-        differs(world, Kind::Order(id), an_order(), none(), &mut audit).await?;
+        differs(context, Kind::Order(id), an_order(), none(), &mut audit).await?;
         return Ok(audit.found.pop());
     };
     let Order { account, .. } = &order;
     let mut audit = Findings::of(account);
     if let Some((expected, found)) = went_back(&known.facts, facts) {
         let (expected, found) = (expected.to_owned(), found.to_owned());
-        differs(world, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
+        differs(context, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
         // Once it was decided about, the rest still counts.
         if let Some(found) = audit.found.pop() {
             return Ok(Some(found));
@@ -198,7 +198,7 @@ async fn compare(
         false => format!("{credits}"),
     };
     let (expected, found) = (shown(&told, due), shown(&known, known.applied));
-    differs(world, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
+    differs(context, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
     Ok(audit.found.pop())
 }
 
@@ -225,8 +225,8 @@ fn none() -> String {
 }
 
 /// The account that a payment names, if it is there.
-async fn of_ours(world: &World, told: &Payment) -> Result<Option<AccountId>, StoreError> {
+async fn of_ours(context: &Context, told: &Payment) -> Result<Option<AccountId>, StoreError> {
     let named = told.facts.accounts.iter().find_map(|account| account.parse().ok());
     let Some(named) = named else { return Ok(None) };
-    Ok(world.store.account_as_written(&named).await?.map(|account| account.id))
+    Ok(context.store.account_as_written(&named).await?.map(|account| account.id))
 }

@@ -1,8 +1,8 @@
 //! One account or all of them audited by hand, in this process, with its progress.
 
+use shared::context::Context;
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
-use shared::world::World;
 
 use crate::{AuditError, Difference, Walked, account, of_stripe, orphans, walk};
 
@@ -33,30 +33,30 @@ pub struct Progress {
 /// # Errors
 /// [`AuditError`] if the tables or Stripe do not answer.
 pub async fn report(
-    world: &World,
+    context: &Context,
     stripe: Option<&Stripe>,
     only: Option<&AccountId>,
     told: impl FnMut(Progress),
 ) -> Result<Report, AuditError> {
     let mut report = Report::default();
     if let Some(stripe) = stripe {
-        report.differences = of_stripe(world, stripe).await?;
+        report.differences = of_stripe(context, stripe).await?;
     }
-    let Some(id) = only else { return all(world, report, told).await };
+    let Some(id) = only else { return all(context, report, told).await };
     report.differences.retain(|difference| difference.account.as_ref() == Some(id));
-    report.seen = u64::from(world.store.account_as_written(id).await?.is_some());
-    report.differences.extend(account(world, id).await?);
+    report.seen = u64::from(context.store.account_as_written(id).await?.is_some());
+    report.differences.extend(account(context, id).await?);
     Ok(report)
 }
 
 async fn all(
-    world: &World,
+    context: &Context,
     mut report: Report,
     mut told: impl FnMut(Progress),
 ) -> Result<Report, AuditError> {
     for segments in 0..SEGMENTS {
         let (before, differing) = (report.seen, report.differences.len());
-        let walked = walk(world, (segments, SEGMENTS), None, |walked: &Walked| {
+        let walked = walk(context, (segments, SEGMENTS), None, |walked: &Walked| {
             let differences = differing + walked.found.len();
             told(Progress { segments, seen: before + walked.seen, differences });
             true
@@ -67,7 +67,7 @@ async fn all(
         let differences = report.differences.len();
         told(Progress { segments: segments + 1, seen: report.seen, differences });
     }
-    let (orphans, _) = orphans(world, None, || true).await?;
+    let (orphans, _) = orphans(context, None, || true).await?;
     report.differences.extend(orphans);
     Ok(report)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use shared::context::Context;
 use shared::domain::AccountId;
 use shared::store::StoreError;
-use shared::world::World;
 
 use crate::account::account;
 use crate::difference::{Difference, Kind};
@@ -27,14 +27,14 @@ pub struct Walked {
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
 pub async fn walk(
-    world: &World,
+    context: &Context,
     (segment, of): (i32, i32),
     after: Option<AccountId>,
     mut goes_on: impl FnMut(&Walked) -> bool,
 ) -> Result<Walked, StoreError> {
     let mut walked = Walked { after, ..Walked::default() };
     loop {
-        let scan = world.store.scan(segment, of, walked.after.as_ref(), READ).await?;
+        let scan = context.store.scan(segment, of, walked.after.as_ref(), READ).await?;
         let mut ids = Vec::with_capacity(scan.accounts.len());
         for read in scan.accounts {
             match read {
@@ -54,7 +54,7 @@ pub async fn walk(
             }
         }
         for id in ids {
-            walked.found.extend(account(world, &id).await?);
+            walked.found.extend(account(context, &id).await?);
             walked.seen += 1;
         }
         walked.after = scan.next;
@@ -73,20 +73,20 @@ pub type Place = (String, String);
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
 pub async fn orphans(
-    world: &World,
+    context: &Context,
     mut after: Option<Place>,
     mut goes_on: impl FnMut() -> bool,
 ) -> Result<(Vec<Difference>, Option<Place>), StoreError> {
     let (mut found, mut last) = (Vec::new(), None);
     loop {
-        let (accounts, next) = world.store.filed_accounts(after.as_ref()).await?;
+        let (accounts, next) = context.store.filed_accounts(after.as_ref()).await?;
         for id in accounts {
             // The items of an account follow each other.
             if last.as_ref() == Some(&id) {
                 continue;
             }
-            if let Ok(None) = world.store.account_as_written(&id).await {
-                found.extend(account(world, &id).await?);
+            if let Ok(None) = context.store.account_as_written(&id).await {
+                found.extend(account(context, &id).await?);
             }
             last = Some(id);
         }
@@ -101,11 +101,11 @@ pub async fn orphans(
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
-pub async fn accounts(world: &World) -> Result<BTreeSet<AccountId>, StoreError> {
+pub async fn accounts(context: &Context) -> Result<BTreeSet<AccountId>, StoreError> {
     let mut ids = BTreeSet::new();
     let mut after = None;
     loop {
-        let scan = world.store.scan(0, 1, after.as_ref(), READ).await?;
+        let scan = context.store.scan(0, 1, after.as_ref(), READ).await?;
         for read in scan.accounts {
             match read {
                 Ok(loaded) => ids.extend([loaded.account.id]),
@@ -120,7 +120,7 @@ pub async fn accounts(world: &World) -> Result<BTreeSet<AccountId>, StoreError> 
     }
     let mut after = None;
     loop {
-        let (accounts, next) = world.store.filed_accounts(after.as_ref()).await?;
+        let (accounts, next) = context.store.filed_accounts(after.as_ref()).await?;
         ids.extend(accounts);
         after = next;
         if after.is_none() {

@@ -3,6 +3,7 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::command;
+use shared::context::Context;
 use shared::domain::AccountId;
 use shared::domain::entry::Viewer;
 use shared::domain::id::AccountIdError;
@@ -10,34 +11,33 @@ use shared::http::{self, Call, Problem};
 use shared::query::ledger::{Filter, LedgerPart};
 use shared::query::{self, UpToNow};
 use shared::session::Scope;
-use shared::world::World;
 
 /// Answers what is asked of one account, by services and by its customers; and makes sessions.
-pub async fn handle(world: &World, request: Request) -> Response<Body> {
-    let call = Call::new(&request, &world.config);
-    call.shared(http::answer(world, route(world, &call)).await)
+pub async fn handle(context: &Context, request: Request) -> Response<Body> {
+    let call = Call::new(&request, &context.config);
+    call.shared(http::answer(context, route(context, &call)).await)
 }
 
-async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     match call.route() {
         ("GET", path) => match path[..] {
             ["v1", "accounts", account, "balance"] => {
-                balance(world, call, call.account(account)?).await
+                balance(context, call, call.account(account)?).await
             }
             ["v1", "accounts", account, "ledger"] => {
-                ledger(world, call, account.parse(), Viewer::Service).await
+                ledger(context, call, account.parse(), Viewer::Service).await
             }
-            ["v1", "accounts", account, "usage"] => usage(world, call, account.parse()).await,
-            ["v1", "me", "balance"] => balance(world, call, mine(world, call).await?).await,
+            ["v1", "accounts", account, "usage"] => usage(context, call, account.parse()).await,
+            ["v1", "me", "balance"] => balance(context, call, mine(context, call).await?).await,
             ["v1", "me", "ledger"] => {
-                ledger(world, call, Ok(mine(world, call).await?), Viewer::Customer).await
+                ledger(context, call, Ok(mine(context, call).await?), Viewer::Customer).await
             }
-            ["v1", "me", "usage"] => usage(world, call, Ok(mine(world, call).await?)).await,
-            ["v1", "me", "catalog"] => catalog(world, call).await,
+            ["v1", "me", "usage"] => usage(context, call, Ok(mine(context, call).await?)).await,
+            ["v1", "me", "catalog"] => catalog(context, call).await,
             _ => Err(call.no_route()),
         },
         ("POST", path) => match path[..] {
-            ["v1", "accounts", account, "sessions"] => session(world, call, account).await,
+            ["v1", "accounts", account, "sessions"] => session(context, call, account).await,
             _ => Err(call.no_route()),
         },
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
@@ -46,48 +46,52 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
 }
 
 /// The account of a customer's request: its session's.
-async fn mine(world: &World, call: &Call<'_>) -> Result<AccountId, Problem> {
-    Ok(call.customer(world, Scope::View).await?.account)
+async fn mine(context: &Context, call: &Call<'_>) -> Result<AccountId, Problem> {
+    Ok(call.customer(context, Scope::View).await?.account)
 }
 
 /// A session for an account: nothing is written, so it needs no key.
-async fn session(world: &World, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
+async fn session(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+) -> Result<Response<Body>, Problem> {
     let (account, request) = call.session(account)?;
-    let made = command::session::make(world, account, request).await?;
+    let made = command::session::make(context, account, request).await?;
     Ok(http::customer::made(&made, &call.base()))
 }
 
 /// What actions cost: the very data that debits are priced with.
-async fn catalog(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    mine(world, call).await?;
-    Ok(http::price::catalog(&*world.catalog().await))
+async fn catalog(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    mine(context, call).await?;
+    Ok(http::price::catalog(&*context.catalog().await))
 }
 
 /// One consistent read. What time did to the account since is computed, and not written.
 async fn balance(
-    world: &World,
+    context: &Context,
     call: &Call<'_>,
     account: AccountId,
 ) -> Result<Response<Body>, Problem> {
-    let catalog = world.catalog().await;
-    let UpToNow { settled, now } = query::balance(world, &catalog, &account).await?;
+    let catalog = context.catalog().await;
+    let UpToNow { settled, now } = query::balance(context, &catalog, &account).await?;
     Ok(http::balance::balance(&settled, &catalog, now, call.header("if-none-match")))
 }
 
 /// The entries, the latest first. What time did and nobody wrote down is a pending entry, so that
 /// the entries always sum to the balance.
 async fn ledger(
-    world: &World,
+    context: &Context,
     call: &Call<'_>,
     account: Result<AccountId, AccountIdError>,
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
-    let catalog = world.catalog().await;
+    let catalog = context.catalog().await;
     let (account, filter, from, limit) = call.page(account, &catalog)?;
     let filter = Filter { viewer, ..filter };
-    let loaded = query::account(world, &account).await?;
-    let (asked, now) = ((&filter, from, limit), world.clock.now());
-    let part = query::ledger::part(world, &loaded, &catalog, asked, now).await?;
+    let loaded = query::account(context, &account).await?;
+    let (asked, now) = ((&filter, from, limit), context.clock.now());
+    let part = query::ledger::part(context, &loaded, &catalog, asked, now).await?;
     let LedgerPart { pending, listed } = part;
     let next = listed.next.map(|next| http::cursor::seal(&next, &account));
     let (form, entries) = (call.form(), &listed.entries);
@@ -96,12 +100,12 @@ async fn ledger(
 
 /// What was consumed on each day: the days that were counted, and what came after.
 async fn usage(
-    world: &World,
+    context: &Context,
     call: &Call<'_>,
     account: Result<AccountId, AccountIdError>,
 ) -> Result<Response<Body>, Problem> {
-    let (account, from, to) = call.days(account, world.clock.now())?;
-    let days = query::usage::usage(world, &account, from, to).await?;
-    let catalog = world.catalog().await;
+    let (account, from, to) = call.days(account, context.clock.now())?;
+    let days = query::usage::usage(context, &account, from, to).await?;
+    let catalog = context.catalog().await;
     Ok(http::usage::usage(&account, from, to, &days, &catalog))
 }

@@ -2,6 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::command::order;
+use shared::context::Context;
 use shared::decide::Field;
 use shared::domain::payment::State;
 use shared::domain::{CheckoutRequest, Refusal};
@@ -10,33 +11,40 @@ use shared::http::{self, Call, Problem};
 use shared::query::checkouts;
 use shared::session::Scope;
 use shared::stripe::Stripe;
-use shared::world::World;
 
 /// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`.
-pub async fn handle(world: &World, stripe: &Stripe, request: Request) -> Response<Body> {
-    let call = Call::new(&request, &world.config);
-    call.shared(http::answer(world, route(world, stripe, &call)).await)
+pub async fn handle(context: &Context, stripe: &Stripe, request: Request) -> Response<Body> {
+    let call = Call::new(&request, &context.config);
+    call.shared(http::answer(context, route(context, stripe, &call)).await)
 }
 
-async fn route(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn route(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
         ("GET", ["v1", "me", "packs"]) => {
-            call.customer(world, Scope::View).await?;
-            let catalog = world.catalog().await;
-            Ok(packs(&catalog, world.clock.now()))
+            call.customer(context, Scope::View).await?;
+            let catalog = context.catalog().await;
+            Ok(packs(&catalog, context.clock.now()))
         }
-        ("POST", ["v1", "me", "checkouts"]) => begin(world, stripe, call).await,
-        ("GET", ["v1", "me", "checkouts"]) => list(world, call).await,
-        ("GET", ["v1", "me", "checkouts", id]) => state(world, call, id).await,
+        ("POST", ["v1", "me", "checkouts"]) => begin(context, stripe, call).await,
+        ("GET", ["v1", "me", "checkouts"]) => list(context, call).await,
+        ("GET", ["v1", "me", "checkouts", id]) => state(context, call, id).await,
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(call.no_route()),
     }
 }
 
 /// Writes the order, and then asks Stripe where the customer pays for it.
-async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let session = call.customer(world, Scope::Buy).await?;
+async fn begin(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::Buy).await?;
     let (key, pack) = call.pack()?;
     let request = CheckoutRequest {
         pack,
@@ -44,15 +52,15 @@ async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
         return_url: session.return_url,
         live: stripe.is_live(),
     };
-    let catalog = world.catalog().await;
-    let order = order::place(world, &catalog, &session.account, &key, &request).await?;
-    let mut checkout = checkouts::of(world, order, world.clock.now()).await?;
+    let catalog = context.catalog().await;
+    let order = order::place(context, &catalog, &session.account, &key, &request).await?;
+    let mut checkout = checkouts::of(context, order, context.clock.now()).await?;
     // What is over begins no session at Stripe: whoever wants it still orders it anew.
     let replayed = checkout.order.url.is_some() || checkout.state != State::Open;
     if !replayed {
-        let url = stripe.checkout(&checkout.order, world.clock.now()).await;
+        let url = stripe.checkout(&checkout.order, context.clock.now()).await;
         let url = url.map_err(|error| Problem::stripe(&error))?;
-        let told = order::note(world, checkout.order.id, Field::Url(url.clone())).await;
+        let told = order::note(context, checkout.order.id, Field::Url(url.clone())).await;
         told?;
         checkout.order.url = Some(url);
     }
@@ -60,16 +68,16 @@ async fn begin(world: &World, stripe: &Stripe, call: &Call<'_>) -> Result<Respon
 }
 
 /// The checkouts of the last 30 days, the latest first.
-async fn list(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let session = call.customer(world, Scope::View).await?;
-    let found = checkouts::list(world, &session.account, call.checkouts()?).await?;
+async fn list(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::View).await?;
+    let found = checkouts::list(context, &session.account, call.checkouts()?).await?;
     Ok(listed(&found, &call.base()))
 }
 
 /// Where a checkout stands, by what Stripe's webhook has said: never by where a browser came from.
-async fn state(world: &World, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
-    let session = call.customer(world, Scope::View).await?;
-    let found = checkouts::by_id(world, call.operation(id)?, world.clock.now()).await?;
+async fn state(context: &Context, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::View).await?;
+    let found = checkouts::by_id(context, call.operation(id)?, context.clock.now()).await?;
     // Another's order answers as if there were none.
     let found = found.filter(|found| found.order.account == session.account);
     Ok(checkout(&found.ok_or(Refusal::CheckoutNotFound)?, &call.base()))

@@ -2,11 +2,11 @@
 
 use lambda_http::Error;
 use shared::clock::Clock;
+use shared::context::{Context, secret_from_env};
 use shared::http::gateway;
 use shared::metrics::Metrics;
 use shared::stripe::Stripe;
 use shared::telemetry;
-use shared::world::{World, secret_from_env};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -14,6 +14,6 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    gateway::serve(async |request| checkout::handle(&world, &stripe, request).await).await
+    let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
+    gateway::serve(async |request| checkout::handle(&context, &stripe, request).await).await
 }

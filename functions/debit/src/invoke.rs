@@ -2,28 +2,28 @@
 
 use serde_json::Value;
 use shared::command;
+use shared::context::Context;
 use shared::http;
 use shared::http::gateway;
-use shared::world::World;
 
 /// Answers any payload. A refusal is an answer: the invocation itself does not fail.
-pub async fn answer(world: &World, payload: Value) -> Value {
+pub async fn answer(context: &Context, payload: Value) -> Value {
     // The gateway always says where a request came from; a service that invokes directly does not.
     if payload.get("requestContext").is_none() {
-        return direct(world, &payload).await;
+        return direct(context, &payload).await;
     }
-    gateway::answer(payload, async |request| crate::handle(world, request).await).await
+    gateway::answer(payload, async |request| crate::handle(context, request).await).await
 }
 
 /// `{"account","id","action","quantity"}` to the receipt, or to `{"status","code",...}`.
-async fn direct(world: &World, payload: &Value) -> Value {
+async fn direct(context: &Context, payload: &Value) -> Value {
     let result = async {
         let (key, debit) = http::request::invocation(payload)?;
-        let catalog = crate::catalog(world, &debit).await;
-        let receipted = command::once(world, &catalog, &key, &debit).await?;
+        let catalog = crate::catalog(context, &debit).await;
+        let receipted = command::once(context, &catalog, &key, &debit).await?;
         Ok(http::receipt::receipt(&debit.account, &key, &receipted, &catalog))
     };
-    let response = http::answer(world, result).await;
+    let response = http::answer(context, result).await;
     let body: &[u8] = response.body();
     serde_json::from_slice(body).unwrap_or(Value::Null)
 }

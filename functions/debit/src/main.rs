@@ -5,17 +5,17 @@ use std::convert::Infallible;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::context::Context;
 use shared::metrics::Metrics;
 use shared::telemetry;
-use shared::world::World;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
-    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
+    let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |event: LambdaEvent<Value>| {
-        Ok::<_, Infallible>(debit::invoke::answer(&world, event.payload).await)
+        Ok::<_, Infallible>(debit::invoke::answer(&context, event.payload).await)
     }))
     .await
 }

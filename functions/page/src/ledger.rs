@@ -2,27 +2,27 @@
 
 use serde_json::{Value, json};
 use shared::domain::GrantKind;
-use shared::domain::ledger::Placed;
+use shared::domain::ledger::PostedEntry;
 use shared::domain::part::{Did, Part};
 
 /// The rows of entries, the latest first. `lines`: the same entries as the routes list them.
 pub(super) fn rows<'a>(
-    placed: impl Iterator<Item = &'a Placed>,
+    posted: impl Iterator<Item = &'a PostedEntry>,
     lines: impl Iterator<Item = Value>,
 ) -> Vec<Value> {
-    placed.zip(lines).flat_map(|(placed, line)| of(placed, line)).collect()
+    posted.zip(lines).flat_map(|(posted, line)| of(posted, line)).collect()
 }
 
-fn of(placed: &Placed, mut line: Value) -> Vec<Value> {
-    let parts = placed.entry.parts();
+fn of(posted: &PostedEntry, mut line: Value) -> Vec<Value> {
+    let parts = posted.entry.parts();
     if parts.is_empty() {
-        line["title"] = match placed.entry.cause() {
+        line["title"] = match posted.entry.cause() {
             Some(cause) => json!(format!("did_{cause}")),
-            None => json!(format!("kind_{}", placed.entry.what.name())),
+            None => json!(format!("kind_{}", posted.entry.kind.name())),
         };
         return vec![line];
     }
-    let mut left = placed.available;
+    let mut left = posted.available;
     let rows = parts.iter().rev().map(|part| {
         let row = json!({
             "at": line["at"], "kind": line["kind"], "pending": line["pending"], "by": line["by"],

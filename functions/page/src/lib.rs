@@ -12,30 +12,30 @@ pub use files::FILES;
 use lambda_http::{Body, Request, Response};
 use serde_json::json;
 use shared::command::session;
+use shared::context::Context;
 use shared::domain::OperationId;
 use shared::http::customer::{entered, is_open};
 use shared::http::{self, Call, Problem, page};
 use shared::session::{Audience, Session};
-use shared::world::World;
 
 /// Answers `/`, `/enter`, `/leave`, and the addresses of files.
-pub async fn handle(world: &World, request: Request) -> Response<Body> {
-    let call = Call::new(&request, &world.config);
-    http::answer(world, route(world, &call)).await
+pub async fn handle(context: &Context, request: Request) -> Response<Body> {
+    let call = Call::new(&request, &context.config);
+    http::answer(context, route(context, &call)).await
 }
 
-async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let answered = match call.route() {
         ("GET", path) => match path[..] {
-            [""] => show::show(world, call).await,
-            ["enter"] => look(world, call).await,
+            [""] => show::show(context, call).await,
+            ["enter"] => look(context, call).await,
             ["scrip.js"] => Ok(files::widget()),
             ["assets", hash, name] => files::file(call, hash, name),
             _ => Err(call.no_route()),
         },
         ("POST", path) => match path[..] {
-            ["enter"] => enter(world, call).await,
-            ["leave"] => leave(world, call).await,
+            ["enter"] => enter(context, call).await,
+            ["leave"] => leave(context, call).await,
             _ => Err(call.no_route()),
         },
         _ => Err(call.no_route()),
@@ -49,48 +49,48 @@ async fn route(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
 
 /// Shows whose credits a link opens. A scanner or a preview that fetches the link changes nothing: the
 /// button of its page opens the credits.
-async fn look(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn look(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     if call.is_ahead() {
         return Err(Problem::ahead());
     }
     let link = call.link()?;
-    let linked = session::linked(world, &link).await?;
-    let open = open(world, call).await?;
+    let linked = session::linked(context, &link).await?;
+    let open = open(context, call).await?;
     if open.as_ref().is_some_and(|open| open.id == linked.id) {
         return Ok(is_open());
     }
-    session::unused(world, &linked).await?;
-    Ok(asks(world, &linked, &link, open.as_ref()))
+    session::unused(context, &linked).await?;
+    Ok(asks(context, &linked, &link, open.as_ref()))
 }
 
 /// Opens the session of a link.
-async fn enter(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let form = call.own_form()?;
     let sent = |wanted: &str| {
         let found = form.iter().find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     };
     let link = sent("t");
-    let linked = session::linked(world, link).await?;
-    let open = open(world, call).await?;
+    let linked = session::linked(context, link).await?;
+    let open = open(context, call).await?;
     let other = open.filter(|open| open.account != linked.account);
     // It was opened since the page asked.
     if let Some(other) = other.filter(|other| other.id.to_string() != sent("instead_of")) {
-        session::unused(world, &linked).await?;
-        return Ok(asks(world, &linked, link, Some(&other)));
+        session::unused(context, &linked).await?;
+        return Ok(asks(context, &linked, link, Some(&other)));
     }
     let by = OperationId::parse(sent("by"));
-    let by = by.unwrap_or_else(|| world.entropy.mint(world.clock.now()));
-    session::redeem(world, &*world.catalog().await, &linked, by).await?;
-    Ok(entered(&session::seal(world, &linked, Audience::Page).await?))
+    let by = by.unwrap_or_else(|| context.entropy.mint(context.clock.now()));
+    session::redeem(context, &*context.catalog().await, &linked, by).await?;
+    Ok(entered(&session::seal(context, &linked, Audience::Page).await?))
 }
 
 /// Ends the session that is open in the browser, everywhere and at once.
-async fn leave(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn leave(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     call.own_form()?;
-    let back = match call.visitor(world).await {
+    let back = match call.visitor(context).await {
         Ok(open) => {
-            session::leave(world, &*world.catalog().await, &open).await?;
+            session::leave(context, &*context.catalog().await, &open).await?;
             Some(open.return_url)
         }
         Err(problem) => match problem.no_session() {
@@ -102,8 +102,8 @@ async fn leave(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem
 }
 
 /// The session that is open in the browser, if there is one.
-async fn open(world: &World, call: &Call<'_>) -> Result<Option<Session>, Problem> {
-    match call.visitor(world).await {
+async fn open(context: &Context, call: &Call<'_>) -> Result<Option<Session>, Problem> {
+    match call.visitor(context).await {
         Ok(session) => Ok(Some(session)),
         Err(problem) if problem.no_session().is_some() => Ok(None),
         Err(problem) => Err(problem),
@@ -111,7 +111,7 @@ async fn open(world: &World, call: &Call<'_>) -> Result<Option<Session>, Problem
 }
 
 /// The page that asks whether to open `linked`, in the place of what is open.
-fn asks(world: &World, linked: &Session, link: &str, open: Option<&Session>) -> Response<Body> {
+fn asks(context: &Context, linked: &Session, link: &str, open: Option<&Session>) -> Response<Body> {
     let other = open.filter(|open| open.account != linked.account);
     page::html(
         200,
@@ -120,7 +120,7 @@ fn asks(world: &World, linked: &Session, link: &str, open: Option<&Session>) -> 
             "subject": linked.subject,
             "return_url": linked.return_url,
             "link": link,
-            "by": world.entropy.mint(world.clock.now()),
+            "by": context.entropy.mint(context.clock.now()),
             "other": other.map(|other| &other.account),
             "instead_of": other.map(|other| other.id),
         })),

@@ -2,6 +2,7 @@
 
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
+use shared::context::Context;
 use shared::decide::settle;
 use shared::domain::AccountId;
 use shared::domain::entry::Viewer;
@@ -11,7 +12,6 @@ use shared::http::{self, Call, Problem, page};
 use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
-use shared::world::World;
 
 use super::{ledger, render, view};
 
@@ -21,13 +21,13 @@ const ENTRIES: usize = 20;
 const DAYS: u32 = 30;
 
 /// The page of the session that is open in the browser.
-pub(super) async fn show(world: &World, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let session = call.visitor(world).await?;
-    Ok(page::html(200, rendered(world, call, session).await?))
+pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let session = call.visitor(context).await?;
+    Ok(page::html(200, rendered(context, call, session).await?))
 }
 
-async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<String, Problem> {
-    let (account, catalog) = (&session.account, world.catalog().await);
+async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Result<String, Problem> {
+    let (account, catalog) = (&session.account, context.catalog().await);
     let asked = Asked::of(call);
     let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
         Ok((filter, from, _)) => (filter, from),
@@ -36,27 +36,27 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
     };
     let viewer = Viewer::Customer;
     let filter = Filter { viewer, ..filter };
-    let loaded = query::account(world, account).await?;
-    let (part, now) = ((&filter, from, ENTRIES), world.clock.now());
-    let part = query::ledger::part(world, &loaded, &catalog, part, now).await?;
+    let loaded = query::account(context, account).await?;
+    let (part, now) = ((&filter, from, ENTRIES), context.clock.now());
+    let part = query::ledger::part(context, &loaded, &catalog, part, now).await?;
     let LedgerPart { pending, listed } = part;
     let settled = settle::settle(&loaded.account, &catalog, now)?;
     let to = Day::of(now).plus(1);
     let from_day = to.minus(DAYS);
-    let days = query::usage::usage(world, account, from_day, to).await?;
+    let days = query::usage::usage(context, account, from_day, to).await?;
     let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
     let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
     let entries = http::ledger::listing_json(pending, listed_entries, None, &catalog, viewer);
     let entries = value(&entries)["entries"].take();
     let mut entries: Vec<Value> = serde_json::from_value(entries).expect("entries are a list");
-    show_receipts(world, call, &mut entries).await?;
+    show_receipts(context, call, &mut entries).await?;
     // What the page says is what the routes say: the same JSON, put into words.
     let data = view::Data {
         balance: value(&http::balance::balance_json(&settled, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
         usage: value(&usage),
-        payments: payments(world, call, account).await?,
+        payments: payments(context, call, account).await?,
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
             "id": session.id,
@@ -76,15 +76,19 @@ async fn rendered(world: &World, call: &Call<'_>, session: Session) -> Result<St
 
 /// The checkouts whose credits are not there, and that the customer may still wait for or wonder
 /// about, whichever session began them.
-async fn payments(world: &World, call: &Call<'_>, account: &AccountId) -> Result<Value, Problem> {
-    let mut found = checkouts::list(world, account, None).await?;
+async fn payments(
+    context: &Context,
+    call: &Call<'_>,
+    account: &AccountId,
+) -> Result<Value, Problem> {
+    let mut found = checkouts::list(context, account, None).await?;
     found.retain(|checkout| !matches!(checkout.state, State::Credited | State::Expired));
     Ok(value(&http::payment::checkouts_json(&found, &call.base()))["checkouts"].take())
 }
 
 /// Puts Stripe's receipts beside the top-ups that have one.
 async fn show_receipts(
-    world: &World,
+    context: &Context,
     call: &Call<'_>,
     entries: &mut [Value],
 ) -> Result<(), Problem> {
@@ -93,7 +97,7 @@ async fn show_receipts(
         let topped_up = entry["kind"] == "topped_up";
         let intent = entry["reference"].as_str().filter(|_| topped_up);
         let Some(intent) = intent.and_then(|id| id.parse().ok()) else { continue };
-        let payment = world.store.payment(&intent, world.clock.now()).await?;
+        let payment = context.store.payment(&intent, context.clock.now()).await?;
         if let Some(url) = http::payment::receipt(&payment, &call.base()) {
             entry["receipt_url"] = json!(url);
         }

@@ -75,8 +75,8 @@ async fn part(surroundings: &Surroundings, record: &Value, left: Duration) -> Re
     let body = record["body"].as_str().ok_or("a message has no body")?;
     let part = Part::read(body)?;
     let until = tokio::time::Instant::now() + left;
-    let Surroundings { world, queue, bus } = surroundings;
-    let rest = sweep(world, Some(bus), part, |_| tokio::time::Instant::now() < until).await?;
+    let Surroundings { context, queue, bus } = surroundings;
+    let rest = sweep(context, Some(bus), part, |_| tokio::time::Instant::now() < until).await?;
     match rest {
         Some(rest) => Ok(queue.send(&[rest.message()]).await?),
         None => Ok(()),

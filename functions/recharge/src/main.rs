@@ -7,10 +7,10 @@ use recharge::Surroundings;
 use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
+use shared::context::Context;
 use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::telemetry;
-use shared::world::World;
 
 /// Kept free at the end of an invocation: to finish a request and send the rest to the queue.
 const RESERVE: Duration = Duration::from_secs(20);
@@ -19,9 +19,9 @@ const RESERVE: Duration = Duration::from_secs(20);
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
-    let world = World::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
+    let context = Context::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
     let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
-    let surroundings = Surroundings { world, queue, bus };
+    let surroundings = Surroundings { context, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);
         recharge::answer(&surroundings, event.payload, left).await

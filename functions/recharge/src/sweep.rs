@@ -3,11 +3,11 @@
 use lambda_runtime::Error;
 use shared::bus::Bus;
 use shared::command;
+use shared::context::Context;
 use shared::decide::{Write, announce, settle};
 use shared::domain::{Account, Catalog, Instant};
 use shared::metrics::{Metric, Of};
 use shared::store::{Loaded, StoreError};
-use shared::world::World;
 
 use crate::part::{Part, Progress, Task};
 
@@ -20,25 +20,25 @@ const READ: i32 = 100;
 /// # Errors
 /// If the table or the bus does not answer. What was done stays done: the part may begin anew.
 pub async fn sweep(
-    world: &World,
+    context: &Context,
     bus: Option<&Bus>,
     mut part: Part,
     mut goes_on: impl FnMut(&Progress) -> bool,
 ) -> Result<Option<Part>, Error> {
     loop {
-        let catalog = world.catalog().await;
-        world.may_settle()?;
-        let scan = || world.store.scan(part.segment, part.of, part.after.as_ref(), READ);
-        let scan = command::retry(world, scan).await?;
+        let catalog = context.catalog().await;
+        context.may_settle()?;
+        let scan = || context.store.scan(part.segment, part.of, part.after.as_ref(), READ);
+        let scan = command::retry(context, scan).await?;
         let mut before = part.progress;
         for account in scan.accounts {
             let id = account.as_ref().ok().map(|loaded| loaded.account.id.clone());
             part.progress.seen = part.progress.seen.saturating_add(1);
             let done = match account {
                 Ok(loaded) => {
-                    let now = world.clock.now();
+                    let now = context.clock.now();
                     match part.task {
-                        Task::Recharge => recharge(world, &loaded, &catalog, now).await,
+                        Task::Recharge => recharge(context, &loaded, &catalog, now).await,
                         Task::Expiring => expiring(bus, &loaded, &catalog, now).await,
                     }
                 }
@@ -50,7 +50,7 @@ pub async fn sweep(
                 }
                 // Throttled, or a bus that is down: the part comes again.
                 Err(error) if !is_of_one_account(&error) => {
-                    count(world, &mut before, &part);
+                    count(context, &mut before, &part);
                     return Err(error);
                 }
                 Err(error) => {
@@ -60,12 +60,12 @@ pub async fn sweep(
             }
             // Each may have taken as long as a request.
             if let Some(id) = id.filter(|_| !goes_on(&part.progress)) {
-                count(world, &mut before, &part);
+                count(context, &mut before, &part);
                 part.after = Some(id);
                 return Ok(Some(part));
             }
         }
-        count(world, &mut before, &part);
+        count(context, &mut before, &part);
         part.after = scan.next;
         if part.after.is_none() {
             let (task, segment) = (part.task.name(), part.segment);
@@ -77,7 +77,7 @@ pub async fn sweep(
 }
 
 /// Emits what one request of a recharge came to: who watches Monday sees it move.
-fn count(world: &World, before: &mut Progress, part: &Part) {
+fn count(context: &Context, before: &mut Progress, part: &Part) {
     if part.task != Task::Recharge {
         return;
     }
@@ -85,11 +85,11 @@ fn count(world: &World, before: &mut Progress, part: &Part) {
     let (seen, done) = (seen - before.seen, done - before.done);
     let broken = broken - before.broken;
     *before = part.progress;
-    world.metrics.add(Metric::AccountsSeen, seen);
-    world.metrics.add(Metric::AccountsSettled, done);
-    world.metrics.add(Metric::AccountsSkipped, seen - done - broken);
-    world.metrics.add(Metric::AccountsBroken, broken);
-    world.metrics.emit(world.clock.now(), Of::Segment(part.segment));
+    context.metrics.add(Metric::AccountsSeen, seen);
+    context.metrics.add(Metric::AccountsSettled, done);
+    context.metrics.add(Metric::AccountsSkipped, seen - done - broken);
+    context.metrics.add(Metric::AccountsBroken, broken);
+    context.metrics.emit(context.clock.now(), Of::Segment(part.segment));
 }
 
 /// Whether a sweep settles the account: it is due, and was used since it was settled last. A dormant
@@ -100,7 +100,7 @@ pub fn is_to_be_settled(account: &Account, now: Instant) -> bool {
 
 /// Settles the account. Losing to somebody who settles it too, or uses it, is as good.
 async fn recharge(
-    world: &World,
+    context: &Context,
     loaded: &Loaded,
     catalog: &Catalog,
     now: Instant,
@@ -110,7 +110,7 @@ async fn recharge(
         return Ok(false);
     }
     let change = Write::account(settle::change(account, catalog, now).map_err(StoreError::from)?);
-    command::retry(world, || world.store.commit(&change)).await?;
+    command::retry(context, || context.store.commit(&change)).await?;
     Ok(true)
 }
 

@@ -4,10 +4,10 @@
 
 use serde::Serialize;
 use shared::command::payment::{self, Heard, News};
+use shared::context::Context;
 use shared::domain::{AccountId, Credits, OperationId};
 use shared::failure::Failure;
 use shared::stripe::{self, Asking, Stripe, StripeError};
-use shared::world::World;
 
 /// What it read and what it put right.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -49,12 +49,12 @@ pub enum ReconcileError {
 ///
 /// # Errors
 /// [`ReconcileError`]: run it again.
-pub async fn run(world: &World, stripe: &Stripe) -> Result<Report, ReconcileError> {
+pub async fn run(context: &Context, stripe: &Stripe) -> Result<Report, ReconcileError> {
     let mut report = Report::default();
-    let mut asking = Asking::new(stripe, world.clock.now());
+    let mut asking = Asking::new(stripe, context.clock.now());
     while let Some(objects) = asking.next().await? {
         for object in objects {
-            hear(world, stripe, object, &mut report).await?;
+            hear(context, stripe, object, &mut report).await?;
         }
     }
     report.cut = asking.is_cut();
@@ -66,7 +66,7 @@ pub async fn run(world: &World, stripe: &Stripe) -> Result<Report, ReconcileErro
 }
 
 async fn hear(
-    world: &World,
+    context: &Context,
     stripe: &Stripe,
     object: serde_json::Value,
     report: &mut Report,
@@ -81,7 +81,7 @@ async fn hear(
             return Ok(());
         }
     };
-    let news = match payment::hear(world, &said, false).await {
+    let news = match payment::hear(context, &said, false).await {
         Ok(Heard::News(news)) => news,
         Ok(Heard::Known | Heard::Foreign) => return Ok(()),
         // One account's trouble is not the others'.

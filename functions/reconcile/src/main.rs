@@ -3,9 +3,9 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::context::{Context, secret_from_env};
 use shared::stripe::Stripe;
 use shared::telemetry;
-use shared::world::{World, secret_from_env};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -13,9 +13,9 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let world = World::from_env(clock).await?;
+    let context = Context::from_env(clock).await?;
     run(service_fn(async |_: LambdaEvent<Value>| {
-        reconcile::run(&world, &stripe).await.map_err(Error::from)
+        reconcile::run(&context, &stripe).await.map_err(Error::from)
     }))
     .await
 }

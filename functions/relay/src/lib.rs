@@ -61,7 +61,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
         }
     }
     for (account, place) in pages {
-        match command::tally(&surroundings.world, &account).await {
+        match command::tally(&surroundings.context, &account).await {
             Ok(_) => {}
             Err(error) if error.is_of_one_account() => unreadable.push((place, error.to_string())),
             Err(error) => {
@@ -72,7 +72,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
         }
     }
     let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
-    let catalog = &*surroundings.world.catalog().await;
+    let catalog = &*surroundings.context.catalog().await;
     let refused = surroundings.bus.announce(&events, catalog).await;
     failed.extend(refused.into_iter().map(|refused| places[refused]));
     // What comes after a record that failed comes again: it is set aside then.

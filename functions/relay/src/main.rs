@@ -6,18 +6,18 @@ use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::config::required;
+use shared::context::Context;
 use shared::queue::Queue;
 use shared::telemetry;
-use shared::world::World;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
     let debits = required("ANNOUNCE_DEBITS")? == "true";
-    let world = World::from_env(clock).await?;
+    let context = Context::from_env(clock).await?;
     let (bus, aside) = (Bus::from_env().await?, Queue::from_env().await?);
-    let surroundings = Surroundings { world, bus, aside, debits };
+    let surroundings = Surroundings { context, bus, aside, debits };
     run(service_fn(async |event: LambdaEvent<Value>| {
         relay::answer(&surroundings, event.payload).await
     }))

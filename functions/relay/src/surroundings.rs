@@ -1,13 +1,13 @@
 //! The surroundings of the function: what it needs for any of its work.
 
 use shared::bus::Bus;
+use shared::context::Context;
 use shared::queue::Queue;
-use shared::world::World;
 
-/// What the function needs besides its world.
+/// What the function needs besides its context.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    pub world: World,
+    pub context: Context,
     pub bus: Bus,
     /// Where a record goes that can never be taken.
     pub aside: Queue,

@@ -6,6 +6,7 @@
 use lambda_http::{Body, Request, Response};
 use sha2::{Digest, Sha256};
 use shared::command::payment::{self, Heard, News};
+use shared::context::Context;
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
 use shared::http::payment::{Outcome, heard};
@@ -13,30 +14,37 @@ use shared::http::{self, Call, Problem};
 use shared::secrets::Secret;
 use shared::stripe::signature::{self, SignatureError};
 use shared::stripe::{self, Unreadable};
-use shared::world::World;
 
 /// Answers `POST /v1/stripe/webhook`. `secret`: the endpoint's signing secret; while it is replaced
 /// both, with a space between them.
-pub async fn handle(world: &World, secret: &Secret, request: Request) -> Response<Body> {
-    let call = Call::new(&request, &world.config);
-    http::answer(world, route(world, secret, &call)).await
+pub async fn handle(context: &Context, secret: &Secret, request: Request) -> Response<Body> {
+    let call = Call::new(&request, &context.config);
+    http::answer(context, route(context, secret, &call)).await
 }
 
-async fn route(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn route(
+    context: &Context,
+    secret: &Secret,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
-        ("POST", ["v1", "stripe", "webhook"]) => hear(world, secret, call).await,
+        ("POST", ["v1", "stripe", "webhook"]) => hear(context, secret, call).await,
         _ => Err(call.no_route()),
     }
 }
 
-async fn hear(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+async fn hear(
+    context: &Context,
+    secret: &Secret,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
     let body = call.event()?;
-    let now = world.clock.now();
+    let now = context.clock.now();
     verify(secret, call.header("stripe-signature"), body, now).await?;
     let event = match stripe::event(body) {
         Ok(event) => event,
-        Err(problem) => return keep(world, body, &problem, now).await,
+        Err(problem) => return keep(context, body, &problem, now).await,
     };
     let Some(said) = event.said else {
         tracing::info!(
@@ -46,7 +54,7 @@ async fn hear(world: &World, secret: &Secret, call: &Call<'_>) -> Result<Respons
         );
         return Ok(heard(Outcome::Ignored));
     };
-    let outcome = match payment::hear(world, &said, true).await? {
+    let outcome = match payment::hear(context, &said, true).await? {
         Heard::Foreign => Outcome::Ignored,
         Heard::Known => Outcome::Known,
         Heard::News(News { parked: Some(problem), intent, .. }) => {
@@ -85,7 +93,7 @@ async fn verify(
 
 /// Keeps what was signed and cannot be read, for an operator or a later version.
 async fn keep(
-    world: &World,
+    context: &Context,
     body: &[u8],
     problem: &Unreadable,
     at: Instant,
@@ -94,7 +102,7 @@ async fn keep(
     tracing::error!(alarm = "payment_parked", event = id, %problem, "an event cannot be read");
     let body = String::from_utf8_lossy(body).into_owned();
     let event = UnreadEvent { id, body, problem: problem.to_string(), at };
-    match payment::keep(world, event).await? {
+    match payment::keep(context, event).await? {
         true => Ok(heard(Outcome::Parked)),
         // Stripe keeps it, and sends it again for three days.
         false => Err(Problem::too_many_parked()),

@@ -2,16 +2,16 @@
 
 use lambda_http::Error;
 use shared::clock::Clock;
+use shared::context::{Context, secret_from_env};
 use shared::http::gateway;
 use shared::metrics::Metrics;
 use shared::telemetry;
-use shared::world::{World, secret_from_env};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
     let secret = secret_from_env("STRIPE_WEBHOOK_SECRET_ARN", clock.now()).await?;
-    let world = World::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    gateway::serve(async |request| webhook::handle(&world, &secret, request).await).await
+    let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
+    gateway::serve(async |request| webhook::handle(&context, &secret, request).await).await
 }

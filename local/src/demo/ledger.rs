@@ -78,9 +78,9 @@ fn row(run: &Run) -> String {
         1 => first["seq"].to_string(),
         _ => format!("{}-{}", first["seq"], last["seq"]),
     };
-    let what = format!("{} {}", text("/kind"), text("/action"));
+    let kind = format!("{} {}", text("/kind"), text("/action"));
     let at = text("/at").get(5..16).unwrap_or_default().replace('T', " ");
     let sign = if sum.micro() > 0 { "+" } else { "" };
     let left = credits(text("/balance/available"));
-    format!("{numbers:>5}  {at}  {what:<24} {:>8}   {left:>13}", format!("{sign}{sum}"))
+    format!("{numbers:>5}  {at}  {kind:<24} {:>8}   {left:>13}", format!("{sign}{sum}"))
 }

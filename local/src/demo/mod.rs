@@ -20,10 +20,10 @@ pub use screen::Screen;
 use door::Error;
 
 use crate::clock::LocalClock;
+use crate::context::{self, Data};
 use crate::routes::Functions;
 use crate::stripe::{self, LocalStripe};
 use crate::terminal::Terminal;
-use crate::world::{self, Data};
 use crate::{session, tables};
 
 /// Where the product of the story is.
@@ -42,8 +42,8 @@ pub async fn run(terminal: Option<&mut Terminal>) -> Result<(), Error> {
         origins: vec![PRODUCT.to_owned()],
         ..Config::default()
     };
-    let world = world::open(&Data::Memory, &clock, config).await?.world;
-    let functions = Functions::new(world.with_session_keys(session::new_keys()));
+    let context = context::open(&Data::Memory, &clock, config).await?.context;
+    let functions = Functions::new(context.with_session_keys(session::new_keys()));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
     let local = LocalStripe::new(clock.clock(), &base);

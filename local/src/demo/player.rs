@@ -26,8 +26,8 @@ pub async fn play(
     screen: &mut Screen<'_>,
 ) -> Result<(), Error> {
     let (says, said) = mpsc::unbounded_channel();
-    let world = functions.world().clone();
-    let ids = move || Uuid::from_bytes(*world.entropy.mint(world.clock.now()).bytes());
+    let context = functions.context().clone();
+    let ids = move || Uuid::from_bytes(*context.entropy.mint(context.clock.now()).bytes());
     let client = Client::with_ids(InProcess { functions: functions.clone(), says }, ids);
     let door = Door { functions: functions.clone() };
     let session = String::new();
@@ -143,7 +143,7 @@ impl Player<'_> {
     /// Orders a pack as a customer does: by a session that a service made.
     async fn order(&mut self, pack: &str, screen: &mut Screen<'_>) -> Result<(), Error> {
         let functions = &self.door.functions;
-        let origin = functions.world().config.origins.first().ok_or("no origin is allowed")?;
+        let origin = functions.context().config.origins.first().ok_or("no origin is allowed")?;
         let session = http::Request::post(format!("/v1/accounts/{ACCOUNT}/sessions"));
         let session = session.body(Body::Text(format!(
             r#"{{"subject":"ada","scopes":["buy"],"return_url":"{origin}/credits"}}"#
@@ -188,7 +188,8 @@ impl Player<'_> {
     async fn audit(&self, screen: &mut Screen<'_>) -> Result<(), Error> {
         let functions = &self.door.functions;
         let (account, stripe) = (ACCOUNT.parse()?, functions.stripe());
-        let report = audit::report(functions.world(), Some(stripe), Some(&account), |_| ()).await?;
+        let report =
+            audit::report(functions.context(), Some(stripe), Some(&account), |_| ()).await?;
         let differences = report.differences.len();
         screen.glow(&format!("audit: {} account, {differences} differences", report.seen)).await?;
         expect(differences == 0, || format!("{:?}", report.differences))

@@ -250,9 +250,9 @@ impl Drop for Screen<'_> {
 fn words(balance: Balance) -> String {
     let Balance { available, held, debt } = balance;
     let mut words = crate::change::credits(&available.to_string());
-    for (amount, what) in [(held, "held"), (debt, "of debt")] {
+    for (amount, kind) in [(held, "held"), (debt, "of debt")] {
         if !amount.is_zero() {
-            words.push_str(&format!(", {amount} {what}"));
+            words.push_str(&format!(", {amount} {kind}"));
         }
     }
     words

@@ -31,12 +31,12 @@ struct Made {
 
 /// Every operation: method, path, summary, and its curl, with keys that nobody had before.
 pub(super) async fn operations(stack: &Stack) -> Vec<Value> {
-    let world = stack.functions.world();
-    let base = world.config.public_url.clone().unwrap_or_default();
+    let context = stack.functions.context();
+    let base = context.config.public_url.clone().unwrap_or_default();
     let account: AccountId = ACCOUNT.parse().expect("an account's id");
     // Without the seed's account no curl of a customer works, and none is hidden for it.
-    let link = make(world, account.clone()).await.map(|made| made.link).unwrap_or_default();
-    let token = stack.start.lasting.open(world, account).await.unwrap_or_default();
+    let link = make(context, account.clone()).await.map(|made| made.link).unwrap_or_default();
+    let token = stack.start.lasting.open(context, account).await.unwrap_or_default();
     let made = Made { base, token, link };
     let paths = CONTRACT["paths"].as_object().into_iter().flatten();
     let operations = paths.flat_map(|(path, item)| {
@@ -192,8 +192,8 @@ fn adapt(stack: &Stack, made: &Made, method: &str, path: &str, operation: &Value
 }
 
 fn new_key(stack: &Stack) -> String {
-    let world = stack.functions.world();
-    world.entropy.mint(world.clock.now()).to_string()
+    let context = stack.functions.context();
+    context.entropy.mint(context.clock.now()).to_string()
 }
 
 impl Made {

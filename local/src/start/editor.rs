@@ -55,7 +55,7 @@ pub async fn listener(stack: SocketAddr) -> std::io::Result<TcpListener> {
 /// # Errors
 /// If the listener has no address, or it breaks.
 pub async fn serve(listener: TcpListener, functions: Functions) -> std::io::Result<()> {
-    let base = functions.world().config.public_url.clone().unwrap_or_default();
+    let base = functions.context().config.public_url.clone().unwrap_or_default();
     let editor = Editor { functions, addr: listener.local_addr()?, base };
     axum::serve(listener, Router::new().fallback(answer).with_state(editor)).await
 }

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use lambda_http::Request;
 use lambda_http::http::HeaderValue;
 use shared::command::session::{self, Made, SessionRequest};
+use shared::context::Context;
 use shared::domain::AccountId;
 use shared::failure::Failure;
 use shared::session::{Audience, LONGEST, Scope, Session};
-use shared::world::World;
 
 /// How a name begins. A token of the functions begins with the id of a key and a dot.
 const PREFIX: &str = "lasting-";
@@ -32,10 +32,14 @@ impl Lasting {
     ///
     /// # Errors
     /// If no session is made.
-    pub(super) async fn open(&self, world: &World, account: AccountId) -> Result<String, Failure> {
-        let session = make(world, account).await?.session;
-        session::redeem(world, &*world.catalog().await, &session, session.id).await?;
-        let name = format!("{PREFIX}{:016x}", world.entropy.below(u64::MAX));
+    pub(super) async fn open(
+        &self,
+        context: &Context,
+        account: AccountId,
+    ) -> Result<String, Failure> {
+        let session = make(context, account).await?.session;
+        session::redeem(context, &*context.catalog().await, &session, session.id).await?;
+        let name = format!("{PREFIX}{:016x}", context.entropy.below(u64::MAX));
         let mut names = self.0.lock().expect("no one panics with the lock");
         names.push_back((name.clone(), session));
         if names.len() > MAX_NAMES {
@@ -45,7 +49,7 @@ impl Lasting {
     }
 
     /// The request, with a session of now in the place of each name that is known.
-    pub(super) async fn recognized(&self, world: &World, mut request: Request) -> Request {
+    pub(super) async fn recognized(&self, context: &Context, mut request: Request) -> Request {
         for (header, audience) in [("cookie", Audience::Page), ("authorization", Audience::Widget)]
         {
             let text = request.headers().get(header).and_then(|value| value.to_str().ok());
@@ -53,7 +57,7 @@ impl Lasting {
             else {
                 continue;
             };
-            let Some(token) = self.token(world, &name, audience).await else { continue };
+            let Some(token) = self.token(context, &name, audience).await else { continue };
             if let Ok(value) = HeaderValue::from_str(&text.replace(&name, &token)) {
                 request.headers_mut().insert(header, value);
             }
@@ -62,14 +66,14 @@ impl Lasting {
     }
 
     /// A token of now. None: the name is not known.
-    async fn token(&self, world: &World, name: &str, audience: Audience) -> Option<String> {
+    async fn token(&self, context: &Context, name: &str, audience: Audience) -> Option<String> {
         let session = {
             let names = self.0.lock().expect("no one panics with the lock");
             names.iter().find(|(known, _)| known == name)?.1.clone()
         };
-        let now = world.clock.now();
+        let now = context.clock.now();
         let session = Session { issued_at: now, expires_at: now + LONGEST, ..session };
-        session::seal(world, &session, audience).await.ok()
+        session::seal(context, &session, audience).await.ok()
     }
 }
 
@@ -77,15 +81,15 @@ impl Lasting {
 ///
 /// # Errors
 /// If none is made.
-pub(super) async fn make(world: &World, account: AccountId) -> Result<Made, Failure> {
-    let base = world.config.public_url.clone().unwrap_or_default();
+pub(super) async fn make(context: &Context, account: AccountId) -> Result<Made, Failure> {
+    let base = context.config.public_url.clone().unwrap_or_default();
     let request = SessionRequest {
         subject: "ada".to_owned(),
         scopes: vec![Scope::View, Scope::Buy],
         return_url: format!("{base}{RETURN_PATH}"),
         life: LONGEST,
     };
-    session::make(world, account, request).await
+    session::make(context, account, request).await
 }
 
 /// The cookie that has a name.

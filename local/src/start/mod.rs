@@ -37,8 +37,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// # Errors
 /// The request, for whoever is next: with a session of now, if it came with one that lasts.
 pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, Request> {
-    let world = stack.functions.world();
-    let request = stack.start.lasting.recognized(world, request).await;
+    let context = stack.functions.context();
+    let request = stack.start.lasting.recognized(context, request).await;
     let (method, path) = (request.method().as_str(), request.uri().path());
     // Who asks for no page is told what the contract says.
     let accepted = request.headers().get("accept").and_then(|value| value.to_str().ok());
@@ -157,7 +157,7 @@ async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
             .map(str::to_owned)
     });
     let location = waiting.map_or("/".to_owned(), |order| format!("/?checkout={order}"));
-    let name = match stack.start.lasting.open(stack.functions.world(), account).await {
+    let name = match stack.start.lasting.open(stack.functions.context(), account).await {
         Ok(name) => name,
         Err(error) => return Problem::from(error).into_response(),
     };
@@ -171,9 +171,9 @@ async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
 
 /// Recomputes every balance from its entries, and says what differs.
 async fn audited(stack: &Stack) -> Response<Body> {
-    let (world, stripe) = (stack.functions.world(), stack.functions.stripe());
+    let (context, stripe) = (stack.functions.context(), stack.functions.stripe());
     let stripe = stack.stripe.as_ref().map(|_| stripe);
-    match audit::report(world, stripe, None, |_| ()).await {
+    match audit::report(context, stripe, None, |_| ()).await {
         Ok(report) => {
             let differences = report.differences.iter().map(ToString::to_string);
             let differences: Vec<String> = differences.collect();

@@ -19,15 +19,15 @@ pub use operator::{Make, receipted};
 pub use refund::refund;
 pub use tally::tally;
 
+use crate::context::Context;
 use crate::decide::Fault;
 use crate::domain::instant::Span;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::usage::Used;
 use crate::domain::{AccountId, Catalog, Instant, Refusal};
 use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
 use crate::store::{Doubt, StoreError};
-use crate::world::World;
 
 /// How often an operation is tried at most.
 const TRIES: usize = 16;
@@ -41,7 +41,7 @@ const LONGEST_WAIT_MS: u64 = 250;
 /// An operation that happened: its entry, and whether it happened before this request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipted {
-    pub found: Placed,
+    pub found: PostedEntry,
     pub replayed: bool,
 }
 
@@ -60,15 +60,15 @@ impl Receipted {
 
 /// One request being carried through.
 struct Run<'a> {
-    world: &'a World,
+    context: &'a Context,
     catalog: &'a Catalog,
     began: Instant,
     doubt: Doubt,
 }
 
 impl<'a> Run<'a> {
-    fn begin(world: &'a World, catalog: &'a Catalog) -> Run<'a> {
-        Run { world, catalog, began: world.clock.now(), doubt: Doubt::default() }
+    fn begin(context: &'a Context, catalog: &'a Catalog) -> Run<'a> {
+        Run { context, catalog, began: context.clock.now(), doubt: Doubt::default() }
     }
 
     /// A refusal has no effect, so it is not answered while an attempt that was given up may still
@@ -104,11 +104,11 @@ where
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn retry<T, F>(world: &World, call: impl FnMut() -> F) -> Result<T, StoreError>
+pub async fn retry<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    retried(&Run::begin(world, &*world.catalog().await), call).await
+    retried(&Run::begin(context, &*context.catalog().await), call).await
 }
 
 async fn retried<T, F>(run: &Run<'_>, mut read: impl FnMut() -> F) -> Result<T, StoreError>
@@ -126,7 +126,7 @@ where
 
 /// Waits before the next try; after the last one returns the error that caused it.
 async fn again(run: &Run<'_>, tried: usize, error: StoreError) -> Result<(), StoreError> {
-    if tried + 1 == TRIES || run.world.clock.now() - run.began > PATIENCE {
+    if tried + 1 == TRIES || run.context.clock.now() - run.began > PATIENCE {
         return Err(error);
     }
     wait(run, tried).await;
@@ -134,9 +134,9 @@ async fn again(run: &Run<'_>, tried: usize, error: StoreError) -> Result<(), Sto
 }
 
 async fn wait(run: &Run<'_>, tried: usize) {
-    run.world.metrics.add(Metric::Conflicts, 1);
+    run.context.metrics.add(Metric::Conflicts, 1);
     let longest = (SHORTEST_WAIT_MS << tried.min(16)).min(LONGEST_WAIT_MS);
-    tokio::time::sleep(Duration::from_millis(run.world.entropy.below(longest + 1))).await;
+    tokio::time::sleep(Duration::from_millis(run.context.entropy.below(longest + 1))).await;
 }
 
 fn lost(account: &AccountId) -> StoreError {

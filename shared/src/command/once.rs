@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::upkeep::{how_it_ended, look_up, page_if_due, page_now, seen, settle_now};
 use super::{Answer, Receipted, Run, TRIES, again, lost, retried, until_known, wait};
+use crate::context::Context;
 use crate::decide::debit::{self, Price};
 use crate::decide::once::{self, Attempt, Next, Request, Route};
 use crate::decide::{AHEAD, AWAITED, FAR_AHEAD, MARGIN, Name, Row, WINDOW, Write};
 use crate::domain::instant::Span;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::store::{Outcome, StoreError};
-use crate::world::World;
 
 /// Why a batch has no receipts, and which of its debits is the reason, if it is one of them.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ impl<E: Into<Failure>> From<E> for BatchFailure {
 ///
 /// # Errors
 /// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
-pub async fn once(world: &World, catalog: &Catalog, key: &Key, request: &Request) -> Answer {
-    let run = &Run::begin(world, catalog);
+pub async fn once(context: &Context, catalog: &Catalog, key: &Key, request: &Request) -> Answer {
+    let run = &Run::begin(context, catalog);
     let price = price_of(run, key, request).await?;
     let member = Member::begin(run, key, request, price).await?;
     let done = together(run, &request.account, vec![member]).await;
@@ -49,12 +49,12 @@ pub async fn once(world: &World, catalog: &Catalog, key: &Key, request: &Request
 /// [`BatchFailure`]: nothing of what had not happened before has happened, or, of a [`StoreError`],
 /// it is not known.
 pub async fn batch(
-    world: &World,
+    context: &Context,
     catalog: &Catalog,
     account: &AccountId,
     debits: &[(Key, Request)],
 ) -> Result<Vec<Receipted>, BatchFailure> {
-    let run = &Run::begin(world, catalog);
+    let run = &Run::begin(context, catalog);
     let prices = prices(run, debits).await?;
     let mut members: Vec<Member<'_>> = Vec::with_capacity(debits.len());
     for (index, ((key, request), price)) in debits.iter().zip(prices).enumerate() {
@@ -141,7 +141,7 @@ impl<'a> Member<'a> {
     }
 
     /// Takes what happened before as done, if it is the same request.
-    fn happened(&mut self, found: Placed) -> Result<(), Failure> {
+    fn happened(&mut self, found: PostedEntry) -> Result<(), Failure> {
         if let Some(attempt) = self.attempt() {
             once::replay(&attempt, &found.entry)?;
             self.state = State::Done(Box::new(Receipted { found, replayed: true }));
@@ -159,7 +159,7 @@ impl<'a> Member<'a> {
             return Ok(lead);
         }
         if !named {
-            run.world.metrics.add(Metric::KeysAhead, 1);
+            run.context.metrics.add(Metric::KeysAhead, 1);
         }
         if lead <= AWAITED {
             return Ok(lead);
@@ -209,10 +209,10 @@ async fn together(
         // What is about a hold names it as it is; everything else is asked for without looking.
         let about_hold = |member: &Member<'_>| member.request.ask.hold().is_some();
         if known.is_none() && members.iter().any(about_hold) {
-            known = retried(run, || run.world.store.account(account)).await?.map(Box::new);
+            known = retried(run, || run.context.store.account(account)).await?.map(Box::new);
         }
         // One reading for the ages and for the stamp: nothing is read in between.
-        let now = run.world.clock.now();
+        let now = run.context.clock.now();
         let mut came_of_age = false;
         for (index, member) in members.iter_mut().enumerate() {
             let came = member.comes_of_age(run, now).await;
@@ -229,7 +229,7 @@ async fn together(
         }
         let held = known.as_ref().map(|loaded| &loaded.account);
         if let Some(change) = once::change(&attempts, held, now, route) {
-            known = match run.world.store.commit_in(&Write::account(change), &run.doubt).await {
+            known = match run.context.store.commit_in(&Write::account(change), &run.doubt).await {
                 Ok(Outcome::Done(Some(after))) => {
                     let count = attempts.len();
                     for member in &mut members {
@@ -282,7 +282,7 @@ async fn together(
 
 /// Waits for ids that are dated a little ahead of this clock, once for all of them.
 async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), BatchFailure> {
-    let now = run.world.clock.now();
+    let now = run.context.clock.now();
     let mut most = AHEAD;
     for (index, member) in members.iter_mut().enumerate() {
         let failed = |failure| BatchFailure { index: Some(index), failure };
@@ -299,7 +299,7 @@ async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), Batch
 fn take(
     members: &mut [Member<'_>],
     is_its: impl Fn(&Member<'_>) -> bool,
-    found: Placed,
+    found: PostedEntry,
 ) -> Result<(), BatchFailure> {
     match members.iter().position(is_its) {
         None => Ok(()),
@@ -316,7 +316,7 @@ fn receipts(run: &Run<'_>, members: Vec<Member<'_>>) -> Vec<Receipted> {
         State::Done(receipted) => Some(*receipted),
         State::New { .. } => None,
     });
-    receipts.inspect(|receipted| receipted.count(&run.world.metrics)).collect()
+    receipts.inspect(|receipted| receipted.count(&run.context.metrics)).collect()
 }
 
 /// The id that a key stands for; minted now if it stands for none, or for the one to replace.
@@ -327,9 +327,9 @@ async fn name(
     replaces: Option<OperationId>,
 ) -> Result<OperationId, Failure> {
     until_known(run, || async {
-        let id = run.world.entropy.mint(run.world.clock.now());
+        let id = run.context.entropy.mint(run.context.clock.now());
         let name = Name { account: account.clone(), key: key.clone(), id, replaces };
-        Ok(match run.world.store.commit(&once::name(name)).await? {
+        Ok(match run.context.store.commit(&once::name(name)).await? {
             Outcome::Done(_) => Some(id),
             Outcome::RowRefused(_, Some(Row::Name(there))) => Some(there.id),
             _ => None,
@@ -350,7 +350,7 @@ async fn price_of(run: &Run<'_>, key: &Key, request: &Request) -> Result<Price, 
     };
     let known = charge.action().and_then(|action| run.catalog.actions.get(action));
     let Some(known) = known else { return Err(refusal.into()) };
-    let name = run.world.store.name(&request.account, key).await?.map(|name| name.id);
+    let name = run.context.store.name(&request.account, key).await?.map(|name| name.id);
     for id in [key.id(), name].into_iter().flatten() {
         if let Some(found) = seen(run, &request.account, &id).await? {
             let credits = -found.entry.available;

@@ -2,11 +2,11 @@
 
 use super::upkeep::{make_ready, tidy};
 use super::{Answer, Receipted, Run, lost, until_known};
+use crate::context::Context;
 use crate::decide::{Expect, Made, Receipt, Row, RowWrite, Write};
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, KeySpace, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::Outcome;
-use crate::world::World;
 
 /// What an operator's operation makes of an account, at an instant and with a new id.
 pub type Make<'a> =
@@ -18,7 +18,7 @@ pub type Make<'a> =
 /// # Errors
 /// [`Failure`]: a refusal, or that the outcome is not known.
 pub async fn receipted(
-    world: &World,
+    context: &Context,
     catalog: &Catalog,
     account: &AccountId,
     space: KeySpace,
@@ -26,10 +26,10 @@ pub async fn receipted(
     content: &str,
     make: &Make<'_>,
 ) -> Answer {
-    let run = &Run::begin(world, catalog);
+    let run = &Run::begin(context, catalog);
     let attempt = || try_receipted(run, account, space, key, content, make);
     let receipted = until_known(run, attempt).await?;
-    receipted.count(&world.metrics);
+    receipted.count(&context.metrics);
     Ok(receipted)
 }
 
@@ -43,12 +43,12 @@ async fn try_receipted(
     make: &Make<'_>,
 ) -> Result<Option<Receipted>, Failure> {
     // Looked at first: an operation that happened is answered, whatever is refused by now.
-    if let Some(receipt) = run.world.store.receipt(account, space, key).await? {
+    if let Some(receipt) = run.context.store.receipt(account, space, key).await? {
         return happened(run, &receipt, content, true).await.map(Some);
     }
-    let loaded = run.world.store.account(account).await?;
-    let now = run.world.clock.now();
-    let id = run.world.entropy.own(now);
+    let loaded = run.context.store.account(account).await?;
+    let now = run.context.clock.now();
+    let id = run.context.entropy.own(now);
     let before = loaded.as_ref().map(|loaded| &loaded.account);
     let receipt = |id| Receipt {
         account: account.clone(),
@@ -80,7 +80,7 @@ pub(super) async fn commit_receipted(
 ) -> Result<Option<Receipted>, Failure> {
     let content = receipt.content.clone();
     write.rows.insert(0, RowWrite::Put(Row::Receipt(receipt.clone()), Expect::Absent));
-    match run.world.store.commit_in(&write, &run.doubt).await? {
+    match run.context.store.commit_in(&write, &run.doubt).await? {
         Outcome::Done(_) => happened(run, &receipt, &content, false).await.map(Some),
         Outcome::RowRefused(_, Some(Row::Receipt(there))) => {
             happened(run, &there, &content, true).await.map(Some)
@@ -99,14 +99,14 @@ pub(super) async fn happened(
     if receipt.content != content {
         return Err(Refusal::OperationReused.into());
     }
-    let loaded = run.world.store.account(&receipt.account).await?;
+    let loaded = run.context.store.account(&receipt.account).await?;
     let found = loaded.as_ref().and_then(|loaded| loaded.account.find(&receipt.id));
     if let Some(loaded) = loaded {
         tidy(run, loaded).await;
     }
     let found = match found {
         Some(found) => Some(found),
-        None => run.world.store.look_up(&receipt.account, &receipt.id, 0).await?,
+        None => run.context.store.look_up(&receipt.account, &receipt.id, 0).await?,
     };
     let found = found.ok_or_else(|| lost(&receipt.account))?;
     Ok(Receipted { found, replayed })

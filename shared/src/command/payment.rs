@@ -3,16 +3,16 @@
 use super::order::note;
 use super::upkeep::{lay_out_now, make_ready, recall, settle_now, tidy};
 use super::{Run, lost, retried, until_known};
+use crate::context::Context;
 use crate::decide::history::{Back, History};
 use crate::decide::payment::{self, Again, PaymentChange};
 use crate::decide::{Field, UnreadEvent};
 use crate::domain::payment::{Decided, Facts, IntentId, Order, Payment, Said};
 use crate::domain::{
-    AccountId, Credits, Debt, Entry, GrantId, Instant, OperationId, Refusal, What,
+    AccountId, Credits, Debt, Entry, EntryKind, GrantId, Instant, OperationId, Refusal,
 };
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
-use crate::world::World;
 
 /// How many may wait for an operator before events that cannot be read are left with Stripe, which
 /// sends them again for three days.
@@ -46,16 +46,16 @@ pub struct News {
 ///
 /// # Errors
 /// [`Failure::Store`]: say it again.
-pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Failure> {
+pub async fn hear(context: &Context, said: &Said, adopt: bool) -> Result<Heard, Failure> {
     match said {
         Said::Expired { order } => {
-            let catalog = world.catalog().await;
-            let run = &Run::begin(world, &catalog);
-            match retried(run, || world.store.order(*order)).await? {
+            let catalog = context.catalog().await;
+            let run = &Run::begin(context, &catalog);
+            match retried(run, || context.store.order(*order)).await? {
                 None => Ok(Heard::Foreign),
                 Some(order) if order.expired => Ok(Heard::Known),
                 Some(order) => {
-                    note(world, order.id, Field::Expired).await?;
+                    note(context, order.id, Field::Expired).await?;
                     Ok(Heard::Known)
                 }
             }
@@ -63,7 +63,7 @@ pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Fail
         Said::Payment { intent, facts } => {
             let becomes =
                 |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
-            join(world, intent, adopt, None, &becomes).await
+            join(context, intent, adopt, None, &becomes).await
         }
     }
 }
@@ -72,12 +72,16 @@ pub async fn hear(world: &World, said: &Said, adopt: bool) -> Result<Heard, Fail
 ///
 /// # Errors
 /// [`Refusal::PaymentNotFound`], [`Refusal::PaymentNotParked`], or a [`StoreError`].
-pub async fn decide(world: &World, intent: &IntentId, decided: &Decided) -> Result<News, Failure> {
+pub async fn decide(
+    context: &Context,
+    intent: &IntentId,
+    decided: &Decided,
+) -> Result<News, Failure> {
     let becomes = |before: &Payment, order: Option<&Order>| match order {
         Some(order) => payment::decided(before, order, decided.clone()),
         None => Err(Refusal::PaymentNotFound),
     };
-    match join(world, intent, false, None, &becomes).await? {
+    match join(context, intent, false, None, &becomes).await? {
         Heard::News(news) => Ok(news),
         Heard::Foreign | Heard::Known => Err(Refusal::PaymentNotFound.into()),
     }
@@ -98,28 +102,28 @@ pub struct Mended {
 /// # Errors
 /// [`Failure::Store`]. [`Heard::Known`]: it was written in between; look again.
 pub async fn mend(
-    world: &World,
+    context: &Context,
     intent: &IntentId,
     mended: &Mended,
     facts: &Facts,
 ) -> Result<Heard, Failure> {
     let becomes = |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
-    join(world, intent, false, Some(mended), &becomes).await
+    join(context, intent, false, Some(mended), &becomes).await
 }
 
 /// Keeps an event that cannot be read. False: too many wait already.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn keep(world: &World, event: UnreadEvent) -> Result<bool, StoreError> {
-    let catalog = world.catalog().await;
-    let run = &Run::begin(world, &catalog);
-    if retried(run, || world.store.parked_reaches(MOST_PARKED)).await? {
+pub async fn keep(context: &Context, event: UnreadEvent) -> Result<bool, StoreError> {
+    let catalog = context.catalog().await;
+    let run = &Run::begin(context, &catalog);
+    if retried(run, || context.store.parked_reaches(MOST_PARKED)).await? {
         return Ok(false);
     }
     let write = payment::keep(event);
     // Refused: it was kept before.
-    retried(run, || world.store.commit(&write)).await.map(|_| true)
+    retried(run, || context.store.commit(&write)).await.map(|_| true)
 }
 
 /// Notes what was decided about an event that was kept.
@@ -127,14 +131,14 @@ pub async fn keep(world: &World, event: UnreadEvent) -> Result<bool, StoreError>
 /// # Errors
 /// [`Refusal::PaymentNotParked`] if it was decided before, or a [`StoreError`].
 pub async fn settle_event(
-    world: &World,
+    context: &Context,
     event: UnreadEvent,
     decided: Decided,
 ) -> Result<(), Failure> {
-    let catalog = world.catalog().await;
-    let run = &Run::begin(world, &catalog);
+    let catalog = context.catalog().await;
+    let run = &Run::begin(context, &catalog);
     let write = payment::decide_event(event, decided);
-    match retried(run, || world.store.commit(&write)).await? {
+    match retried(run, || context.store.commit(&write)).await? {
         Outcome::Done(_) => Ok(()),
         _ => Err(Refusal::PaymentNotParked.into()),
     }
@@ -145,14 +149,14 @@ type Becomes<'a> = dyn Fn(&Payment, Option<&Order>) -> Result<Payment, Refusal> 
 
 /// Writes what a payment becomes, and with it what its account gets or gives back.
 async fn join(
-    world: &World,
+    context: &Context,
     intent: &IntentId,
     adopt: bool,
     mended: Option<&Mended>,
     becomes: &Becomes<'_>,
 ) -> Result<Heard, Failure> {
-    let catalog = world.catalog().await;
-    let run = &Run::begin(world, &catalog);
+    let catalog = context.catalog().await;
+    let run = &Run::begin(context, &catalog);
     until_known(run, || try_join(run, intent, adopt, mended, becomes)).await
 }
 
@@ -163,8 +167,8 @@ async fn try_join(
     mended: Option<&Mended>,
     becomes: &Becomes<'_>,
 ) -> Result<Option<Heard>, Failure> {
-    let store = &run.world.store;
-    let now = run.world.clock.now();
+    let store = &run.context.store;
+    let now = run.context.clock.now();
     let mut before = store.payment(intent, now).await?;
     if let Some(mended) = mended {
         // A write of it since then has changed the account as well.
@@ -242,7 +246,7 @@ async fn try_join(
                 }
                 recalled => recalled?,
             };
-            if back.is_over(run.world.clock.now()) {
+            if back.is_over(run.context.clock.now()) {
                 lay_out_now(run, loaded).await?;
                 return Ok(None);
             }
@@ -253,14 +257,14 @@ async fn try_join(
     }
     // Once more: what was read since has taken its time. An end of the credits in between is looked at anew.
     let read_at = now;
-    let now = run.world.clock.now();
+    let now = run.context.clock.now();
     let ends = |order: &Order| read_at < order.expires_at() && order.expires_at() <= now;
     if order.as_ref().is_some_and(ends) {
         return Ok(None);
     }
     let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
     let change =
-        payment::change(&before, after, ordered, again.as_ref(), run.world.entropy.own(now), now);
+        payment::change(&before, after, ordered, again.as_ref(), run.context.entropy.own(now), now);
     let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
     let Some(change) = change else {
         return Ok(Some(Heard::Known));
@@ -304,11 +308,11 @@ async fn lapsed(
     end: Instant,
     grant: OperationId,
 ) -> Result<Credits, StoreError> {
-    let moved = |entry: &Entry| match &entry.what {
-        What::Settled { moved, .. } => Some(moved.clone()),
+    let moved = |entry: &Entry| match &entry.kind {
+        EntryKind::Settled { moved, .. } => Some(moved.clone()),
         _ => None,
     };
-    let moved = run.world.store.first_from(account, end, moved).await?.unwrap_or_default();
+    let moved = run.context.store.first_from(account, end, moved).await?.unwrap_or_default();
     let lost = moved.iter().filter(|moved| moved.grant == GrantId::Operation(grant));
     Ok(lost.map(|moved| -moved.credits).sum::<Credits>().max(Credits::ZERO))
 }

@@ -3,27 +3,27 @@
 use super::operator::{commit_receipted, happened};
 use super::upkeep::{lay_out_now, look_up, make_ready, recall};
 use super::{Answer, Receipted, Run, until_known};
+use crate::context::Context;
 use crate::decide::Receipt;
 use crate::decide::history::History;
 use crate::decide::refund::{self, Known, RefundRequest};
 use crate::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
 use crate::failure::Failure;
-use crate::world::World;
 
 /// Gives back what a debit charged, once for the key.
 ///
 /// # Errors
 /// A [`Refusal`], or a [`StoreError`](crate::store::StoreError) if the outcome is not known.
 pub async fn refund(
-    world: &World,
+    context: &Context,
     catalog: &Catalog,
     account: &AccountId,
     key: &Key,
     request: &RefundRequest,
 ) -> Answer {
-    let run = &Run::begin(world, catalog);
+    let run = &Run::begin(context, catalog);
     let receipted = until_known(run, || try_refund(run, account, key, request)).await?;
-    receipted.count(&world.metrics);
+    receipted.count(&context.metrics);
     Ok(receipted)
 }
 
@@ -35,10 +35,10 @@ async fn try_refund(
     request: &RefundRequest,
 ) -> Result<Option<Receipted>, Failure> {
     let content = request.content();
-    if let Some(receipt) = run.world.store.receipt(account, KeySpace::Services, key).await? {
+    if let Some(receipt) = run.context.store.receipt(account, KeySpace::Services, key).await? {
         return happened(run, &receipt, &content, true).await.map(Some);
     }
-    let loaded = run.world.store.account(account).await?;
+    let loaded = run.context.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
     // The account was read first: what leaves it in between is in a page by then.
     let debit = match loaded.account.find(&request.debit) {
@@ -47,7 +47,7 @@ async fn try_refund(
     };
     let charged = debit.and_then(|found| found.entry.charged().map(|charged| (found, charged)));
     let (debit, charged) = charged.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
-    let refunded = run.world.store.returned(account, request.debit).await?;
+    let refunded = run.context.store.returned(account, request.debit).await?;
     let back = match loaded.account.settled_seq < debit.seq {
         true => None,
         false => {
@@ -56,12 +56,12 @@ async fn try_refund(
             Some(recall(run, &loaded, history).await?.0)
         }
     };
-    let now = run.world.clock.now();
+    let now = run.context.clock.now();
     if back.as_ref().is_some_and(|back| back.is_over(now)) {
         lay_out_now(run, &loaded).await?;
         return Ok(None);
     }
-    let id = run.world.entropy.own(now);
+    let id = run.context.entropy.own(now);
     let known = Known { debit, refunded, back };
     let write = refund::change(&loaded.account, request, &known, id, run.catalog, now);
     let mut write = write.map_err(|refusal| run.refuse(refusal))?;

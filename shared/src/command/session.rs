@@ -1,6 +1,7 @@
 //! Sessions carried through: made for a service, opened by a link, used, left.
 
 use super::Run;
+use crate::context::Context;
 use crate::decide::{Expect, Field, Redemption, Row, RowKey, RowWrite, Write};
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Catalog, OperationId, Refusal};
@@ -8,7 +9,6 @@ use crate::failure::Failure;
 use crate::query;
 use crate::session::{Audience, Keys, NoKeys, Scope, Session, TokenError};
 use crate::store::Outcome;
-use crate::world::World;
 
 /// What a service asks of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +35,14 @@ pub struct Made {
 /// # Errors
 /// [`Refusal::AccountNotFound`], or what the store or the keys say.
 pub async fn make(
-    world: &World,
+    context: &Context,
     account: AccountId,
     request: SessionRequest,
 ) -> Result<Made, Failure> {
-    query::account(world, &account).await?;
-    let now = world.clock.now();
+    query::account(context, &account).await?;
+    let now = context.clock.now();
     let session = Session {
-        id: world.entropy.mint(now),
+        id: context.entropy.mint(now),
         account,
         subject: request.subject,
         scopes: request.scopes,
@@ -50,8 +50,8 @@ pub async fn make(
         issued_at: now,
         expires_at: now + request.life,
     };
-    let link = seal(world, &session, Audience::Link).await?;
-    let token = seal(world, &session, Audience::Widget).await?;
+    let link = seal(context, &session, Audience::Link).await?;
+    let token = seal(context, &session, Audience::Widget).await?;
     Ok(Made { session, link, token })
 }
 
@@ -59,24 +59,28 @@ pub async fn make(
 ///
 /// # Errors
 /// What the keys say.
-pub async fn seal(world: &World, session: &Session, audience: Audience) -> Result<String, Failure> {
-    Ok(keys(world).await?.seal(session, audience))
+pub async fn seal(
+    context: &Context,
+    session: &Session,
+    audience: Audience,
+) -> Result<String, Failure> {
+    Ok(keys(context).await?.seal(session, audience))
 }
 
 /// The session of a link, opened or not. It writes nothing: a look changes no link.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`] if the link is not accepted.
-pub async fn linked(world: &World, link: &str) -> Result<Session, Failure> {
-    opened(world, link, Audience::Link).await
+pub async fn linked(context: &Context, link: &str) -> Result<Session, Failure> {
+    opened(context, link, Audience::Link).await
 }
 
 /// That no one has opened the session of a link yet.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`] if somebody has.
-pub async fn unused(world: &World, linked: &Session) -> Result<(), Failure> {
-    match world.store.redemption(&linked.account, linked.id).await? {
+pub async fn unused(context: &Context, linked: &Session) -> Result<(), Failure> {
+    match context.store.redemption(&linked.account, linked.id).await? {
         Some(_) => Err(over(linked)),
         None => Ok(()),
     }
@@ -87,12 +91,12 @@ pub async fn unused(world: &World, linked: &Session) -> Result<(), Failure> {
 /// # Errors
 /// [`Refusal::SessionRequired`] if the link was used by somebody else, or was left.
 pub async fn redeem(
-    world: &World,
+    context: &Context,
     catalog: &Catalog,
     session: &Session,
     by: OperationId,
 ) -> Result<(), Failure> {
-    let run = &Run::begin(world, catalog);
+    let run = &Run::begin(context, catalog);
     let redemption = Redemption {
         account: session.account.clone(),
         id: session.id,
@@ -101,7 +105,7 @@ pub async fn redeem(
         left: false,
     };
     let write = Write::once(Row::Redemption(redemption));
-    match super::retried(run, || world.store.commit(&write)).await? {
+    match super::retried(run, || context.store.commit(&write)).await? {
         Outcome::Done(_) => Ok(()),
         // They were first themselves: the button was pressed twice, or the reply was lost.
         Outcome::RowRefused(_, Some(Row::Redemption(there))) if there.by == by && !there.left => {
@@ -115,17 +119,17 @@ pub async fn redeem(
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`], whatever is wrong with the token.
-pub async fn by_token(world: &World, token: &str) -> Result<Session, Failure> {
-    opened(world, token, Audience::Widget).await
+pub async fn by_token(context: &Context, token: &str) -> Result<Session, Failure> {
+    opened(context, token, Audience::Widget).await
 }
 
 /// The session of the page's cookie: one that a link opened and that nobody left.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`], whatever is wrong with it.
-pub async fn by_cookie(world: &World, cookie: &str) -> Result<Session, Failure> {
-    let session = opened(world, cookie, Audience::Page).await?;
-    match world.store.redemption(&session.account, session.id).await? {
+pub async fn by_cookie(context: &Context, cookie: &str) -> Result<Session, Failure> {
+    let session = opened(context, cookie, Audience::Page).await?;
+    match context.store.redemption(&session.account, session.id).await? {
         Some(redemption) if !redemption.left => Ok(session),
         _ => Err(over(&session)),
     }
@@ -135,21 +139,21 @@ pub async fn by_cookie(world: &World, cookie: &str) -> Result<Session, Failure> 
 ///
 /// # Errors
 /// What the store says.
-pub async fn leave(world: &World, catalog: &Catalog, session: &Session) -> Result<(), Failure> {
-    let run = &Run::begin(world, catalog);
+pub async fn leave(context: &Context, catalog: &Catalog, session: &Session) -> Result<(), Failure> {
+    let run = &Run::begin(context, catalog);
     let key = RowKey::Redemption(session.account.clone(), session.id);
     let write = Write::row(RowWrite::Set(key, Field::Left, Expect::Present));
     // Not there any more: it was over before.
-    super::retried(run, || world.store.commit(&write)).await?;
+    super::retried(run, || context.store.commit(&write)).await?;
     Ok(())
 }
 
-async fn opened(world: &World, token: &str, audience: Audience) -> Result<Session, Failure> {
-    let now = world.clock.now();
-    let mut opened = keys(world).await?.open(token, audience, now);
+async fn opened(context: &Context, token: &str, audience: Audience) -> Result<Session, Failure> {
+    let now = context.clock.now();
+    let mut opened = keys(context).await?.open(token, audience, now);
     if opened == Err(TokenError::UnknownKey) {
         // Perhaps a new one, which this function has not read yet.
-        opened = keys_again(world).await?.open(token, audience, now);
+        opened = keys_again(context).await?.open(token, audience, now);
     }
     opened.map_err(|error| {
         tracing::info!(%error, "a token is not accepted");
@@ -164,12 +168,12 @@ fn over(session: &Session) -> Failure {
     Refusal::SessionRequired { return_url: Some(session.return_url.clone()) }.into()
 }
 
-async fn keys(world: &World) -> Result<Keys, NoKeys> {
-    let secret = world.session_keys.as_ref().ok_or(NoKeys::None)?;
-    Ok(Keys::parse(&secret.get(world.clock.now()).await?)?)
+async fn keys(context: &Context) -> Result<Keys, NoKeys> {
+    let secret = context.session_keys.as_ref().ok_or(NoKeys::None)?;
+    Ok(Keys::parse(&secret.get(context.clock.now()).await?)?)
 }
 
-async fn keys_again(world: &World) -> Result<Keys, NoKeys> {
-    let secret = world.session_keys.as_ref().ok_or(NoKeys::None)?;
-    Ok(Keys::parse(&secret.again(world.clock.now()).await?)?)
+async fn keys_again(context: &Context) -> Result<Keys, NoKeys> {
+    let secret = context.session_keys.as_ref().ok_or(NoKeys::None)?;
+    Ok(Keys::parse(&secret.again(context.clock.now()).await?)?)
 }

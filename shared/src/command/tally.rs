@@ -1,11 +1,11 @@
 //! Tally carried through: pages counted into the usage of their days, as far as there are pages.
 
 use super::{PATIENCE, Run, TRIES, again, retried, wait};
+use crate::context::Context;
 use crate::decide::tally;
 use crate::domain::AccountId;
 use crate::domain::usage::Counted;
 use crate::store::{Outcome, StoreError};
-use crate::world::World;
 
 /// How many pages one tally reads: of usual ones 64 KB, 16 read units, and about a thousand entries.
 const PAGES: i32 = 64;
@@ -18,11 +18,11 @@ const PAGES: i32 = 64;
 ///
 /// # Errors
 /// [`StoreError`]. What was counted before it stays counted.
-pub async fn tally(world: &World, account: &AccountId) -> Result<u64, StoreError> {
-    let catalog = world.catalog().await;
-    let run = &Run::begin(world, &catalog);
+pub async fn tally(context: &Context, account: &AccountId) -> Result<u64, StoreError> {
+    let catalog = context.catalog().await;
+    let run = &Run::begin(context, &catalog);
     let (mut entries, mut tried) = (0, 0);
-    while tried < TRIES && world.clock.now() - run.began <= PATIENCE {
+    while tried < TRIES && context.clock.now() - run.began <= PATIENCE {
         match try_tally(run, account).await {
             Ok(Counting::Done) => return Ok(entries),
             Ok(Counting::On(counted)) => entries += counted,
@@ -51,11 +51,11 @@ enum Counting {
 }
 
 async fn try_tally(run: &Run<'_>, account: &AccountId) -> Result<Counting, StoreError> {
-    let store = &run.world.store;
+    let store = &run.context.store;
     let latest = retried(run, || store.latest_day(account)).await?;
     let counted = latest.as_ref().map_or(Counted::default(), |latest| latest.counted);
     let pages = retried(run, || store.pages_after(account, counted, PAGES)).await?;
-    if !tally::is_worth(&pages, run.world.clock.now()) {
+    if !tally::is_worth(&pages, run.context.clock.now()) {
         return Ok(Counting::Done);
     }
     let pages = tally::take(pages);

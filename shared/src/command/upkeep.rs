@@ -4,9 +4,9 @@ use super::{PATIENCE, Run, lost, retried};
 use crate::decide::history::{Back, History, Next, Unclear};
 use crate::decide::{AccountWrite, Guard, MARGIN, Row, Write, page, settle};
 use crate::domain::instant::Span;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::refusal::HoldEnd;
-use crate::domain::{AccountId, Credits, Entry, Instant, OperationId, Refusal, What};
+use crate::domain::{AccountId, Credits, Entry, EntryKind, Instant, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query::ledger;
@@ -14,17 +14,17 @@ use crate::store::{Loaded, Outcome, StoreError};
 
 /// How many entries are read at a time where many may have to be: few at first, for what is sought
 /// is mostly near, then more; and how many at most, some 16 MB.
-const STRETCH: (usize, usize) = (64, 4_096);
-const MOST_ENTRIES: usize = 64 * STRETCH.1;
+const READ_AT_ONCE: (usize, usize) = (64, 4_096);
+const MOST_ENTRIES: usize = 64 * READ_AT_ONCE.1;
 
 /// The operation wherever it is: in the account or in its pages.
 pub(super) async fn seen(
     run: &Run<'_>,
     account: &AccountId,
     id: &OperationId,
-) -> Result<Option<Placed>, StoreError> {
+) -> Result<Option<PostedEntry>, StoreError> {
     // The account first: what leaves it in between is in a page by then.
-    let loaded = retried(run, || run.world.store.account(account)).await?;
+    let loaded = retried(run, || run.context.store.account(account)).await?;
     match loaded.and_then(|loaded| loaded.account.find(id)) {
         Some(found) => Ok(Some(found)),
         None => look_up(run, account, id, 0).await,
@@ -36,8 +36,8 @@ pub(super) async fn look_up(
     account: &AccountId,
     id: &OperationId,
     after: u64,
-) -> Result<Option<Placed>, StoreError> {
-    retried(run, || run.world.store.look_up(account, id, after)).await
+) -> Result<Option<PostedEntry>, StoreError> {
+    retried(run, || run.context.store.look_up(account, id, after)).await
 }
 
 /// Why a hold is not open: how it ended, or that there never was one.
@@ -49,7 +49,7 @@ pub(super) async fn how_it_ended(
     let Some(found) = seen(run, account, hold).await? else {
         return Ok(Refusal::HoldNotFound);
     };
-    let What::Held { expires_at, .. } = found.entry.what else {
+    let EntryKind::Held { expires_at, .. } = found.entry.kind else {
         return Ok(Refusal::HoldNotFound);
     };
     let lived = (found.entry.at, expires_at);
@@ -65,13 +65,15 @@ async fn end_of_hold(
     hold: &OperationId,
     (began, mut expires_at): (Instant, Instant),
 ) -> Result<(HoldEnd, Instant), StoreError> {
-    let late = || run.world.clock.now() - run.began > PATIENCE;
-    let end = |entry: &Entry| match &entry.what {
-        What::Captured { hold: other, ends: true, .. } if other == hold => {
+    let late = || run.context.clock.now() - run.began > PATIENCE;
+    let end = |entry: &Entry| match &entry.kind {
+        EntryKind::Captured { hold: other, ends: true, .. } if other == hold => {
             Some(Ok((HoldEnd::Captured, entry.at)))
         }
-        What::Released { hold: other } if other == hold => Some(Ok((HoldEnd::Released, entry.at))),
-        What::Extended { hold: other, expires_at: later } if other == hold => {
+        EntryKind::Released { hold: other } if other == hold => {
+            Some(Ok((HoldEnd::Released, entry.at)))
+        }
+        EntryKind::Extended { hold: other, expires_at: later } if other == hold => {
             expires_at = *later;
             None
         }
@@ -80,7 +82,7 @@ async fn end_of_hold(
         _ => late().then_some(Err(StoreError::Exhausted { tries: 1 })),
     };
     // What came after it may be stamped a little earlier.
-    let ended = run.world.store.first_from(account, began - MARGIN, end).await?;
+    let ended = run.context.store.first_from(account, began - MARGIN, end).await?;
     ended.unwrap_or(Ok((HoldEnd::Lapsed, expires_at)))
 }
 
@@ -104,22 +106,22 @@ pub(super) async fn recall(
 
 /// Shows `history` the entries, the latest first, as far as it needs them.
 async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Result<(), StoreError> {
-    let (mut from, mut stretch) = (None, STRETCH.0);
+    let (mut from, mut limit) = (None, READ_AT_ONCE.0);
     let (mut read, mut tries) = (0, 0);
-    while read < MOST_ENTRIES && run.world.clock.now() - run.began <= PATIENCE {
-        let listed = retried(run, || ledger::list(&run.world.store, loaded, from, stretch));
+    while read < MOST_ENTRIES && run.context.clock.now() - run.began <= PATIENCE {
+        let listed = retried(run, || ledger::list(&run.context.store, loaded, from, limit));
         let listed = listed.await?;
-        (from, stretch) = (listed.next, STRETCH.1.min(2 * stretch));
+        (from, limit) = (listed.next, READ_AT_ONCE.1.min(2 * limit));
         (read, tries) = (read + listed.entries.len(), tries + 1);
-        for placed in &listed.entries {
-            match history.take(placed) {
+        for posted in &listed.entries {
+            match history.take(posted) {
                 Next::Before => {}
                 Next::Enough => return Ok(()),
                 Next::Skip(seq, at) => {
                     // The page that it is in has no later key.
                     let page = Some((at + MARGIN + Span::from_ms(1), 0));
                     from = Some(ledger::From { below: seq + 1, page });
-                    stretch = STRETCH.0;
+                    limit = READ_AT_ONCE.0;
                     break;
                 }
             }
@@ -160,8 +162,8 @@ pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result
 
 /// Settles; `appended` is how many entries that makes with those that the caller appended before.
 async fn settle(run: &Run<'_>, loaded: &Loaded, appended: usize) -> Result<(), Failure> {
-    run.world.may_settle()?;
-    let change = settle::change(&loaded.account, run.catalog, run.world.clock.now())?;
+    run.context.may_settle()?;
+    let change = settle::change(&loaded.account, run.catalog, run.context.clock.now())?;
     commit_settle(run, change, appended).await
 }
 
@@ -184,8 +186,8 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
 
 /// Settles with an entry, even if nothing but time went by: the line is laid out anew.
 pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
-    run.world.may_settle()?;
-    let change = settle::lay_out(&loaded.account, run.catalog, run.world.clock.now())?;
+    run.context.may_settle()?;
+    let change = settle::lay_out(&loaded.account, run.catalog, run.context.clock.now())?;
     commit_settle(run, change, 1).await
 }
 
@@ -194,7 +196,7 @@ async fn commit_settle(
     change: AccountWrite,
     appended: usize,
 ) -> Result<(), Failure> {
-    match run.world.store.commit(&Write::account(change)).await {
+    match run.context.store.commit(&Write::account(change)).await {
         Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, appended).await,
         Ok(_) | Err(StoreError::Again(_)) => {}
         Err(error) => return Err(error.into()),
@@ -246,9 +248,9 @@ async fn write_page(
     let Some(page) = page::page(account, &loaded.weight, count) else {
         return Ok(None);
     };
-    let there = match run.world.store.commit(&Write::once(Row::Page(page.clone()))).await? {
+    let there = match run.context.store.commit(&Write::once(Row::Page(page.clone()))).await? {
         Outcome::Done(_) => {
-            run.world.metrics.add(Metric::Pages, 1);
+            run.context.metrics.add(Metric::Pages, 1);
             page
         }
         // Our own is there as well, if the reply was lost and the SDK sent it again.
@@ -263,7 +265,7 @@ async fn write_page(
         Some(trim) => trim,
         None => {
             // A faster caller's page may hold more than there was when we read.
-            let Some(now) = run.world.store.account(&account.id).await? else { return Ok(None) };
+            let Some(now) = run.context.store.account(&account.id).await? else { return Ok(None) };
             let Some(trim) = page::trim(&now.account, &there) else {
                 // Either somebody trimmed since, or the ledger contradicts the account: that must
                 // be seen by a person.
@@ -276,7 +278,7 @@ async fn write_page(
             trim
         }
     };
-    match run.world.store.commit(&Write::account(trim)).await? {
+    match run.context.store.commit(&Write::account(trim)).await? {
         Outcome::Done(after) => Ok(after),
         _ => Ok(None),
     }

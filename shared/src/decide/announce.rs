@@ -9,12 +9,12 @@
 
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
-    Account, AccountId, Credits, Given, GrantKind, Instant, Movement, OperationId, Seq, Status,
-    What,
+    Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, OperationId,
+    PeriodAllowance, Seq, Status,
 };
 
 /// What is left of a full account when credits are low, in hundredths. Full is what the period
@@ -137,33 +137,33 @@ impl About {
 /// it was; None: it was opened.
 pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
     let known = before.map_or(0, |before| before.seq);
-    let mut placed: Vec<Placed> = after.stretch().backwards(Seq::MAX).collect();
-    placed.retain(|placed| placed.seq > known);
-    placed.reverse();
-    placed.iter().flat_map(|placed| of_entry(before, after, placed)).collect()
+    let mut posted: Vec<PostedEntry> = after.run().backwards(Seq::MAX).collect();
+    posted.retain(|posted| posted.seq > known);
+    posted.reverse();
+    posted.iter().flat_map(|posted| of_entry(before, after, posted)).collect()
 }
 
 /// What one entry announces. The first event has the number of the entry for its id, the others a
 /// place besides; crossings are named by filling and threshold.
-fn of_entry(before: Option<&Account>, after: &Account, placed: &Placed) -> Vec<Event> {
-    let entry = &placed.entry;
+fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> Vec<Event> {
+    let entry = &posted.entry;
     let event = |id: String, about: About| Event {
         id: format!("{}:{id}", after.id),
         account: after.id.clone(),
         at: entry.at,
-        seq: Some(placed.seq),
-        balance: (placed.available, placed.held),
+        seq: Some(posted.seq),
+        balance: (posted.available, posted.held),
         about,
     };
-    let abouts = abouts(before, placed).into_iter().enumerate();
+    let abouts = abouts(before, posted).into_iter().enumerate();
     let mut events: Vec<Event> = abouts
         .map(|(nth, about)| match nth {
-            0 => event(placed.seq.to_string(), about),
-            nth => event(format!("{}.{nth}", placed.seq), about),
+            0 => event(posted.seq.to_string(), about),
+            nth => event(format!("{}.{nth}", posted.seq), about),
         })
         .collect();
-    let (was, is) = (placed.available - entry.available, placed.available);
-    let (of, filled_at) = (full(after, entry.at), after.standing.filled_at);
+    let (was, is) = (posted.available - entry.available, posted.available);
+    let (of, filled_at) = (full(after, entry.at), after.plan_state.filled_at);
     for percent in LOW {
         let line = share(of, percent);
         if was > line && is <= line && !is.is_zero() {
@@ -176,19 +176,19 @@ fn of_entry(before: Option<&Account>, after: &Account, placed: &Placed) -> Vec<E
     events
 }
 
-fn abouts(before: Option<&Account>, placed: &Placed) -> Vec<About> {
-    let entry = &placed.entry;
+fn abouts(before: Option<&Account>, posted: &PostedEntry) -> Vec<About> {
+    let entry = &posted.entry;
     let user = || entry.user.clone();
-    match &entry.what {
-        What::Opened { moved, .. } => moved.iter().filter_map(recharged).collect(),
-        What::Debit { action, .. } => {
+    match &entry.kind {
+        EntryKind::Opened { moved, .. } => moved.iter().filter_map(recharged).collect(),
+        EntryKind::Debit { action, .. } => {
             vec![About::Debited { credits: -entry.available, action: *action, user: user() }]
         }
-        What::Granted { kind, expires_at } => {
+        EntryKind::Granted { kind, expires_at } => {
             let (kind, expires_at) = (*kind, *expires_at);
             vec![About::Granted { kind, credits: entry.available, expires_at }]
         }
-        What::Settled { moved, lapsed, .. } => {
+        EntryKind::Settled { moved, lapsed, .. } => {
             let holds = before.map(|before| &before.holds);
             let released = lapsed.iter().map(|hold| {
                 let held = holds.and_then(|holds| holds.get(hold));
@@ -197,13 +197,13 @@ fn abouts(before: Option<&Account>, placed: &Placed) -> Vec<About> {
             });
             moved.iter().filter_map(recharged).chain(released).collect()
         }
-        What::Held { action, expires_at, .. } => vec![About::Held {
+        EntryKind::Held { action, expires_at, .. } => vec![About::Held {
             hold: entry.id,
             credits: entry.held,
             action: *action,
             expires_at: *expires_at,
         }],
-        What::Captured { hold, action, credits, ends, .. } => {
+        EntryKind::Captured { hold, action, credits, ends, .. } => {
             let (hold, credits) = (*hold, *credits);
             let mut abouts = vec![About::Debited { credits, action: *action, user: user() }];
             let rest = -entry.held - credits;
@@ -213,25 +213,25 @@ fn abouts(before: Option<&Account>, placed: &Placed) -> Vec<About> {
             }
             abouts
         }
-        What::Released { hold } => {
+        EntryKind::Released { hold } => {
             let (hold, credits) = (*hold, -entry.held);
             vec![About::Released { hold, credits, how: HoldEnd::Released }]
         }
-        What::Refunded { debit, .. } => {
+        EntryKind::Refunded { debit, .. } => {
             vec![About::Refunded { debit: *debit, credits: entry.available }]
         }
-        What::ToppedUp { order, expires_at, .. } => {
+        EntryKind::ToppedUp { order, expires_at, .. } => {
             let (order, expires_at) = (*order, *expires_at);
             vec![About::ToppedUp { order, credits: entry.available, expires_at }]
         }
-        What::Reversed { order, credits, .. } => {
+        EntryKind::Reversed { order, credits, .. } => {
             vec![About::Reversed { order: *order, credits: *credits }]
         }
-        What::DebtWaived { debts } => vec![About::DebtWaived { credits: debts.total() }],
-        What::PlanChanged { plan, status, anchor } => {
+        EntryKind::DebtWaived { debts } => vec![About::DebtWaived { credits: debts.total() }],
+        EntryKind::PlanChanged { plan, status, anchor } => {
             vec![About::PlanChanged { plan: plan.clone(), status: *status, anchor: *anchor }]
         }
-        What::Extended { .. } | What::Frozen | What::Unfrozen => Vec::new(),
+        EntryKind::Extended { .. } | EntryKind::Frozen | EntryKind::Unfrozen => Vec::new(),
     }
 }
 
@@ -245,9 +245,9 @@ fn recharged(moved: &Movement) -> Option<About> {
 /// What a full account has: what was granted for the period that `now` lies in; or, where no plan grants
 /// anything, the latest purchase of which something was left. Zero: neither, and nothing of it is low.
 fn full(account: &Account, now: Instant) -> Credits {
-    let Account { standing, line, .. } = account;
-    let grants = |given: &&Given| given.runs(now) && !given.amount.is_zero();
-    let given = [&standing.monthly, &standing.weekly].into_iter().find(grants);
+    let Account { plan_state, line, .. } = account;
+    let grants = |given: &&PeriodAllowance| given.runs(now) && !given.amount.is_zero();
+    let given = [&plan_state.monthly, &plan_state.weekly].into_iter().find(grants);
     let bought = line.grants().iter().filter(|grant| grant.kind.is_paid());
     let bought = bought.max_by_key(|grant| grant.granted_at).map(|grant| grant.amount);
     given.map(|given| given.amount).or(bought).unwrap_or(Credits::ZERO)

@@ -70,7 +70,7 @@ pub fn refusal(
         return Some(Refusal::DebtOutstanding { required, available, debt: account.debt() });
     }
     if available < required {
-        let recharge = account.standing.next_recharge(catalog, now);
+        let recharge = account.plan_state.next_recharge(catalog, now);
         return Some(Refusal::InsufficientCredits { required, available, recharge });
     }
     None

@@ -4,8 +4,8 @@ use super::{AccountWrite, Guard, Step};
 use crate::domain::account::MOST_GRANTS;
 use crate::domain::entry::Explanation;
 use crate::domain::{
-    Account, Catalog, Credits, Entry, Grant, GrantId, GrantKind, Instant, Note, OperationId,
-    Refusal, What,
+    Account, Catalog, Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, Note,
+    OperationId, Refusal,
 };
 
 /// A request to grant.
@@ -61,7 +61,7 @@ pub fn change(
         reference: request.reference.clone(),
         reason: Some(request.explanation.reason.clone()),
         message: request.explanation.message.clone(),
-        ..Entry::new(operation, now, catalog.version, What::Granted { kind, expires_at })
+        ..Entry::new(operation, now, catalog.version, EntryKind::Granted { kind, expires_at })
     };
     Ok(AccountWrite {
         account: account.id.clone(),

@@ -8,7 +8,7 @@ use super::write::give_back;
 use super::{Guard, Step};
 use crate::domain::account::{HeldAction, MOST_HOLDS};
 use crate::domain::instant::Span;
-use crate::domain::{Account, Credits, Gate, Held, Instant, OperationId, Refusal, What};
+use crate::domain::{Account, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal};
 
 /// How long a hold lives, unless the request says otherwise.
 pub const USUAL_LIFE: Span = Span::from_s(300);
@@ -30,7 +30,7 @@ pub(super) struct Deed {
     pub then: Vec<Step>,
     pub available: Credits,
     pub held: Credits,
-    pub what: What,
+    pub kind: EntryKind,
 }
 
 /// Sets credits aside, under the id of the operation.
@@ -56,7 +56,7 @@ pub(super) fn hold(
         then: vec![Step::Add(-credits), Step::SetHold(id, held)],
         available: -credits,
         held: credits,
-        what: What::Held { action: price.action, quantity, expires_at },
+        kind: EntryKind::Held { action: price.action, quantity, expires_at },
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn capture(
         then: [consumed, given, vec![ended]].concat(),
         available: back,
         held: still - held.total(),
-        what: What::Captured { hold, action, quantity, credits, lapsed, ends },
+        kind: EntryKind::Captured { hold, action, quantity, credits, lapsed, ends },
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Ins
         then: [given, vec![Step::DropHold(hold)]].concat(),
         available: held.amount,
         held: -held.total(),
-        what: What::Released { hold },
+        kind: EntryKind::Released { hold },
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) ->
         then: vec![Step::SetHold(hold, Held { expires_at, ..held })],
         available: Credits::ZERO,
         held: Credits::ZERO,
-        what: What::Extended { hold, expires_at },
+        kind: EntryKind::Extended { hold, expires_at },
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
 use crate::domain::entry::Explanation;
-use crate::domain::{AccountId, Credits, Entry, Key, KeySpace, What};
+use crate::domain::{AccountId, Credits, Entry, EntryKind, Key, KeySpace};
 
 /// Who freezes an account that cannot be put right by a rule.
 pub const REPAIR: &str = "scrip repair";
@@ -53,8 +53,8 @@ pub fn returned(account: &AccountId, count: &Returned) -> Write {
 
 /// Whose keys the key of an entry with a receipt is one of.
 pub fn key_space(entry: &Entry) -> KeySpace {
-    match entry.what {
-        What::Refunded { .. } => KeySpace::Services,
+    match entry.kind {
+        EntryKind::Refunded { .. } => KeySpace::Services,
         _ if entry.user.as_deref() == Some(REPAIR) => KeySpace::Repair,
         _ => KeySpace::Operators,
     }
@@ -68,21 +68,21 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
     let (reason, message) = (entry.reason.clone().unwrap_or_default(), entry.message.clone());
     let explanation = Explanation { reason, message };
     let reference = entry.reference.clone();
-    let content = match &entry.what {
-        What::Opened { plan, .. } | What::PlanChanged { plan, .. } => {
+    let content = match &entry.kind {
+        EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => {
             let (plan, status, anchor) = (plan.clone(), None, None);
             PlanRequest { plan, status, anchor, restart: false }.content()
         }
-        What::Granted { kind, expires_at } => {
+        EntryKind::Granted { kind, expires_at } => {
             let (credits, kind, expires_at) = (entry.available, *kind, *expires_at);
             GrantRequest { credits, explanation, kind, reference, expires_at }.content()
         }
-        What::Refunded { debit, credits, .. } => {
+        EntryKind::Refunded { debit, credits, .. } => {
             RefundRequest { debit: *debit, credits: *credits, explanation, reference }.content()
         }
-        What::Frozen => plan::freeze_content(true, &explanation),
-        What::Unfrozen => plan::freeze_content(false, &explanation),
-        What::DebtWaived { .. } => super::payment::waive_content(&explanation),
+        EntryKind::Frozen => plan::freeze_content(true, &explanation),
+        EntryKind::Unfrozen => plan::freeze_content(false, &explanation),
+        EntryKind::DebtWaived { .. } => super::payment::waive_content(&explanation),
         _ => return None,
     };
     let space = key_space(entry);

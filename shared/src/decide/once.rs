@@ -9,9 +9,10 @@ use super::page::CAPACITY;
 use super::{AccountWrite, Expect, Guard, Name, Row, RowWrite, Seen, Step, Write};
 use crate::domain::account::MOST_HOLDS;
 use crate::domain::instant::Span;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Entry, Gate, Instant, OperationId, Refusal, Seq, What,
+    Account, AccountId, Catalog, Credits, Entry, EntryKind, Gate, Instant, OperationId, Refusal,
+    Seq,
 };
 
 /// The most debits of one batch: with them the account stays below its capacity, and a write below
@@ -89,7 +90,7 @@ pub enum Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// These happened before.
-    Happened(Vec<Placed>),
+    Happened(Vec<PostedEntry>),
     Refuse(Refusal),
     /// Look for the ids in the pages that hold entries after this one, then try again from here.
     LookUp {
@@ -144,7 +145,7 @@ fn alone(
         }
         Ask::Extend { hold, life } => hold::extend(*hold, open(hold)?.1, *life, now),
     };
-    let Deed { mut when, mut then, available, held, what } = deed;
+    let Deed { mut when, mut then, available, held, kind } = deed;
     when.push(match route {
         Route::Fast => Guard::FloorBelow(id.time()),
         Route::LookedUp(seq) => Guard::PagedAtMost(seq),
@@ -156,7 +157,7 @@ fn alone(
         key: key.map(str::to_owned),
         user: request.user.clone(),
         reference: request.reference.clone(),
-        ..Entry::new(id, now, price.catalog, what)
+        ..Entry::new(id, now, price.catalog, kind)
     }));
     Some(AccountWrite { account: request.account.clone(), when, then })
 }
@@ -168,7 +169,7 @@ fn spend(charge: &Charge, price: Price, now: Instant) -> Deed {
         then: vec![Step::Add(-credits), Step::Consume(price.action.unwrap_or(0), credits)],
         available: -credits,
         held: Credits::ZERO,
-        what: What::Debit { action: price.action, quantity: charge.quantity() },
+        kind: EntryKind::Debit { action: price.action, quantity: charge.quantity() },
     }
 }
 
@@ -196,7 +197,7 @@ pub fn resume(
     };
     // Checked first: a retry must not be told that the balance is low, or the hold over.
     let happened = attempts.iter().filter_map(|attempt| account.find(&attempt.id));
-    let happened: Vec<Placed> = happened.collect();
+    let happened: Vec<PostedEntry> = happened.collect();
     if !happened.is_empty() {
         return Next::Happened(happened);
     }
@@ -254,17 +255,17 @@ pub fn resume(
 /// [`Refusal::OperationReused`].
 pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
     let Attempt { request, price, .. } = attempt;
-    let same = match (&request.ask, &entry.what) {
-        (Ask::Debit(charge), What::Debit { action, quantity }) => {
+    let same = match (&request.ask, &entry.kind) {
+        (Ask::Debit(charge), EntryKind::Debit { action, quantity }) => {
             same_charge(charge, *price, *action, *quantity, -entry.available)
         }
-        (Ask::Hold { charge, life }, What::Held { action, quantity, expires_at }) => {
+        (Ask::Hold { charge, life }, EntryKind::Held { action, quantity, expires_at }) => {
             same_charge(charge, *price, *action, *quantity, entry.held)
                 && *expires_at - entry.at == *life
         }
         (
             Ask::Capture { hold, part, ends },
-            What::Captured { hold: before, quantity, credits, ends: ended, .. },
+            EntryKind::Captured { hold: before, quantity, credits, ends: ended, .. },
         ) => {
             let same_part = match part {
                 Part::Quantity(asked) => asked == quantity,
@@ -273,9 +274,9 @@ pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
             // A capture of all that was held ends the hold whatever it asked for.
             hold == before && same_part && (!ends || *ended)
         }
-        (Ask::Release { hold }, What::Released { hold: before }) => hold == before,
+        (Ask::Release { hold }, EntryKind::Released { hold: before }) => hold == before,
         // A shorter life than it had anyway left no trace.
-        (Ask::Extend { hold, life }, What::Extended { hold: before, expires_at }) => {
+        (Ask::Extend { hold, life }, EntryKind::Extended { hold: before, expires_at }) => {
             hold == before && *life <= *expires_at - entry.at
         }
         _ => false,

@@ -6,8 +6,8 @@ use super::renew;
 use crate::domain::grant::Line;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
-    Account, AccountId, Catalog, Debts, Entry, Gate, Given, Instant, Movement, OperationId,
-    Refusal, Standing, Status, What,
+    Account, AccountId, Catalog, Debts, Entry, EntryKind, Gate, Instant, Movement, OperationId,
+    PeriodAllowance, PlanState, Refusal, Status,
 };
 
 /// The plan an operator wants an account to have.
@@ -57,29 +57,29 @@ pub fn open(
     now: Instant,
 ) -> Result<Account, Refusal> {
     let plan = catalog.offered_plan(&request.plan)?;
-    let standing = Standing {
+    let plan_state = PlanState {
         plan: request.plan.clone(),
         status: request.status.unwrap_or(Status::Active),
         anchor: request.anchor(now)?.unwrap_or_else(|| Anchor(Day::of(now))),
         since: operation,
-        weekly: Given::NOTHING,
-        monthly: Given::NOTHING,
+        weekly: PeriodAllowance::NOTHING,
+        monthly: PeriodAllowance::NOTHING,
         counted_from: now,
         counted_until: now,
         filled_at: now,
     };
-    let no_plan = renew::closed_by_plan(plan, standing.status, now);
-    let (standing, grants) = renew::begin(standing, plan, now);
-    let standing = Standing { filled_at: standing.recharged_at(), ..standing };
-    let until = renew::turn_after(&standing, plan, now);
+    let no_plan = renew::closed_by_plan(plan, plan_state.status, now);
+    let (plan_state, grants) = renew::begin(plan_state, plan, now);
+    let plan_state = PlanState { filled_at: plan_state.recharged_at(), ..plan_state };
+    let until = renew::turn_after(&plan_state, plan, now);
     let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
     let line = Line::new(grants);
-    let (plan, status, anchor) = (request.plan.clone(), standing.status, standing.anchor);
-    let what = What::Opened { plan, status, anchor, moved };
+    let (plan, status, anchor) = (request.plan.clone(), plan_state.status, plan_state.anchor);
+    let kind = EntryKind::Opened { plan, status, anchor, moved };
     let entry = Entry {
         available: line.left(),
         user: actor.map(str::to_owned),
-        ..Entry::new(operation, now, catalog.version, what)
+        ..Entry::new(operation, now, catalog.version, kind)
     };
     let valid_until = line.next_expiry().map_or(until, |expiry| expiry.min(until));
     Ok(Account {
@@ -92,7 +92,7 @@ pub fn open(
         gate: Gate { no_plan, ..Gate::OPEN },
         holds: BTreeMap::new(),
         consumed: BTreeMap::new(),
-        standing,
+        plan_state,
         seq: 1,
         paged: 0,
         settled_seq: 1,

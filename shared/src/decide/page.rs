@@ -4,7 +4,7 @@
 //! meanwhile.
 
 use super::{AccountWrite, Guard, Page, Step};
-use crate::domain::{Account, Entry, Instant, What};
+use crate::domain::{Account, Entry, EntryKind, Instant};
 
 /// How many entries an account may hold before an operation has to write a page first. A settle is
 /// never kept waiting, and may exceed it by one.
@@ -66,7 +66,7 @@ fn leaves(account: &Account, weight: &Weight, count: usize) -> Option<usize> {
     }
     let base = weight.item - weight.recent.iter().sum::<usize>();
     let limit = (base + WORTH_BYTES).div_ceil(UNIT_BYTES) * UNIT_BYTES;
-    let holds = recent.iter().any(|entry| matches!(entry.what, What::Held { .. }));
+    let holds = recent.iter().any(|entry| matches!(entry.kind, EntryKind::Held { .. }));
     let weights = weight.recent.get(..count)?;
     let most = weights.iter().max()? + if holds { HOLD_BYTES } else { 0 };
     // Of few and heavy ones most have to go.

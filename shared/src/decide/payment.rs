@@ -17,8 +17,8 @@ use crate::domain::payment::{
     Cause, CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
 };
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Debts, Entry, Gate, Grant, GrantId, GrantKind, Instant,
-    Money, Note, OperationId, Orders, Refusal, What,
+    Account, AccountId, Catalog, Credits, Debts, Entry, EntryKind, Gate, Grant, GrantId, GrantKind,
+    Instant, Money, Note, OperationId, Orders, Refusal,
 };
 
 /// An order of a pack, at the price and with the credits that the catalog offers now. `open`: the
@@ -217,7 +217,7 @@ fn apply(
     let grant = GrantId::Operation(payment.grant(order));
     let expires_at = Some(order.expires_at());
     let mut available = Credits::ZERO;
-    let (when, steps, what) = if credits > Credits::ZERO {
+    let (when, steps, kind) = if credits > Credits::ZERO {
         let whole = Grant::new(grant, GrantKind::Purchased, order.credits, order.at, expires_at);
         let arrives = again.map_or(moves, |again| again.arrives);
         let arrived = || Note::Grant { grant: Grant { left: arrives, ..whole }, at: now };
@@ -238,13 +238,14 @@ fn apply(
         when.push(Guard::RoomFor(1));
         steps.push(Step::Add(available));
         let (order, cause) = (order.id, (!undone.is_zero()).then_some(cause));
-        let what = What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed };
-        (when, steps, what)
+        let kind =
+            EntryKind::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed };
+        (when, steps, kind)
     } else if credits < Credits::ZERO {
         let back = Note::TakenBack { grant, credits: -moves, cause, at: now };
-        let what = What::Reversed { order: order.id, cause, due, credits: -credits };
+        let kind = EntryKind::Reversed { order: order.id, cause, due, credits: -credits };
         // The note is dated, so the line must still be valid: no turn lies between the two.
-        (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::Notes(vec![back])], what)
+        (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::Notes(vec![back])], kind)
     } else {
         return None;
     };
@@ -252,7 +253,7 @@ fn apply(
         available,
         reference: Some(payment.intent.to_string()),
         message,
-        ..Entry::new(operation, now, order.catalog, what)
+        ..Entry::new(operation, now, order.catalog, kind)
     };
     if entry.by() == By::User {
         entry.user = order.user.clone();
@@ -315,8 +316,8 @@ pub fn waive(
     if account.debts.is_empty() && !stale {
         return Err(Refusal::NoDebt);
     }
-    let what = What::DebtWaived { debts: account.debts.clone() };
-    let entry = entry(what, operation, catalog, actor, Some(explanation), now);
+    let kind = EntryKind::DebtWaived { debts: account.debts.clone() };
+    let entry = entry(kind, operation, catalog, actor, Some(explanation), now);
     let when = vec![
         Guard::ValidAt(now),
         Guard::DebtsAre(account.debts.clone()),

@@ -6,7 +6,7 @@ use super::{AccountWrite, Guard, Made, Step};
 use crate::domain::entry::Explanation;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
-    Account, Catalog, Entry, Gate, Instant, Note, OperationId, Refusal, Status, What,
+    Account, Catalog, Entry, EntryKind, Gate, Instant, Note, OperationId, Refusal, Status,
 };
 
 /// The change of plan: a note, folded in by whoever settles next.
@@ -28,31 +28,31 @@ pub fn change(
 ) -> Result<Made, Refusal> {
     let terms = catalog.offered_plan(&request.plan)?;
     let named = request.anchor(now)?;
-    let standing = &account.standing;
-    let status = request.status.unwrap_or(standing.status);
+    let plan_state = &account.plan_state;
+    let status = request.status.unwrap_or(plan_state.status);
     let plan = request.plan.clone();
     let grants = status == Status::Active && !terms.monthly.at(now).is_zero();
     if request.restart && !grants {
         return Err(Refusal::invalid("restart", "needs an active plan with monthly credits"));
     }
     // Who paid late for a plan keeps its day.
-    let came_back = standing.plan == plan && standing.status == Status::PastDue;
-    let is_new = standing.plan != plan || standing.status == Status::Canceled;
-    let begins = grants && is_new && !came_back && !standing.monthly.runs(now);
+    let came_back = plan_state.plan == plan && plan_state.status == Status::PastDue;
+    let is_new = plan_state.plan != plan || plan_state.status == Status::Canceled;
+    let begins = grants && is_new && !came_back && !plan_state.monthly.runs(now);
     let anchor = match (named, begins || request.restart) {
         (Some(anchor), false) => anchor,
         (Some(anchor), true) if !request.restart => anchor,
         (_, true) => Anchor(Day::of(now)),
-        (None, false) => standing.anchor,
+        (None, false) => plan_state.anchor,
     };
-    let known = (&standing.plan, standing.status, standing.anchor);
+    let known = (&plan_state.plan, plan_state.status, plan_state.anchor);
     // What is noted and not folded in yet is settled first.
     if known == (&plan, status, anchor) && !request.restart && account.valid_until > now {
-        return Ok(Made::Already(standing.since));
+        return Ok(Made::Already(plan_state.since));
     }
     let gate = Gate { no_plan: closed_by_plan(terms, status, now), ..account.gate };
     let restart = request.restart;
-    let what = What::PlanChanged { plan: plan.clone(), status, anchor };
+    let kind = EntryKind::PlanChanged { plan: plan.clone(), status, anchor };
     let note = Note::Plan { plan, status, anchor, restart, at: now, entry: operation };
     Ok(Made::Change(AccountWrite {
         account: account.id.clone(),
@@ -66,7 +66,7 @@ pub fn change(
         then: vec![
             Step::SetGate(gate),
             Step::Notes(vec![note]),
-            Step::Append(entry(what, operation, catalog, actor, None, now)),
+            Step::Append(entry(kind, operation, catalog, actor, None, now)),
         ],
     }))
 }
@@ -86,20 +86,20 @@ pub fn freeze(
     actor: Option<&str>,
     now: Instant,
 ) -> AccountWrite {
-    let what = if frozen { What::Frozen } else { What::Unfrozen };
+    let kind = if frozen { EntryKind::Frozen } else { EntryKind::Unfrozen };
     AccountWrite {
         account: account.id.clone(),
         when: vec![Guard::GateIs(account.gate), Guard::RoomFor(1)],
         then: vec![
             Step::SetGate(Gate { frozen, ..account.gate }),
-            Step::Append(entry(what, operation, catalog, actor, Some(explanation), now)),
+            Step::Append(entry(kind, operation, catalog, actor, Some(explanation), now)),
         ],
     }
 }
 
 /// The entry of what an operator does that moves no credits by itself.
 pub(super) fn entry(
-    what: What,
+    kind: EntryKind,
     id: OperationId,
     catalog: &Catalog,
     actor: Option<&str>,
@@ -110,6 +110,6 @@ pub(super) fn entry(
         user: actor.map(str::to_owned),
         reason: explanation.map(|said| said.reason.clone()),
         message: explanation.and_then(|said| said.message.clone()),
-        ..Entry::new(id, now, catalog.version, what)
+        ..Entry::new(id, now, catalog.version, kind)
     }
 }

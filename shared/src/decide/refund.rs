@@ -8,8 +8,8 @@ use super::history::Back;
 use super::write::give_back;
 use super::{AccountWrite, Guard, Returned, RowWrite, Step, Write};
 use crate::domain::entry::{Charged, Explanation};
-use crate::domain::ledger::Placed;
-use crate::domain::{Account, Catalog, Credits, Entry, Instant, OperationId, Refusal, What};
+use crate::domain::ledger::PostedEntry;
+use crate::domain::{Account, Catalog, Credits, Entry, EntryKind, Instant, OperationId, Refusal};
 
 /// A request to give back what a debit or a capture charged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl RefundRequest {
 /// What the write of a refund needs to know besides the account.
 #[derive(Clone, Debug)]
 pub struct Known {
-    pub debit: Placed,
+    pub debit: PostedEntry,
     /// What was refunded of the debit before.
     pub refunded: Credits,
     /// What comes back. None: no settle has come since the debit.
@@ -77,13 +77,13 @@ pub fn change(
         None => (less, give_back(account, less)),
     };
     // What was consumed before this period is not counted in it any more.
-    if entry.at >= account.standing.counted_from {
+    if entry.at >= account.plan_state.counted_from {
         then.push(Step::Consume(action.unwrap_or(0), -request.credits));
     }
     let (moved, unowed) = known.back.as_ref().map(Back::told).unwrap_or_default();
     let (debit, credits) = (entry.id, request.credits);
     let of = known.back.as_ref().map(|_| (known.debit.seq, less));
-    let what = What::Refunded { debit, credits, action, of, moved, unowed };
+    let kind = EntryKind::Refunded { debit, credits, action, of, moved, unowed };
     then.push(Step::Append(Entry {
         available,
         // Whose use is less by it.
@@ -91,7 +91,7 @@ pub fn change(
         reference: request.reference.clone(),
         reason: Some(request.explanation.reason.clone()),
         message: request.explanation.message.clone(),
-        ..Entry::new(operation, now, catalog.version, what)
+        ..Entry::new(operation, now, catalog.version, kind)
     }));
     when.extend([Guard::ValidAt(now), Guard::SettledIs(account.settled_seq), Guard::RoomFor(1)]);
     let count = Returned { debit: entry.id, before: refunded, after };

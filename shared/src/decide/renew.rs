@@ -1,7 +1,9 @@
 //! Renew: what a week, a plan period and a plan that begins are granted.
 
 use crate::domain::period::{Period, week};
-use crate::domain::{Credits, Given, Grant, GrantId, GrantKind, Instant, Plan, Standing, Status};
+use crate::domain::{
+    Credits, Grant, GrantId, GrantKind, Instant, PeriodAllowance, Plan, PlanState, Status,
+};
 
 /// Whether a plan and its status leave the gate closed at `now`.
 pub(super) fn closed_by_plan(plan: &Plan, status: Status, now: Instant) -> bool {
@@ -9,11 +11,11 @@ pub(super) fn closed_by_plan(plan: &Plan, status: Status, now: Instant) -> bool 
 }
 
 /// The grants that `standing` has at once when it begins at `now`, and the period that is counted.
-pub(super) fn begin(standing: Standing, plan: &Plan, now: Instant) -> (Standing, Vec<Grant>) {
-    let mut standing = standing;
-    let grants = renew(&mut standing, plan, now, Why::PlanBegins { restarts: false });
-    let Period { start, end } = standing.period(now);
-    (Standing { counted_from: start, counted_until: end, ..standing }, grants)
+pub(super) fn begin(plan_state: PlanState, plan: &Plan, now: Instant) -> (PlanState, Vec<Grant>) {
+    let mut plan_state = plan_state;
+    let grants = renew(&mut plan_state, plan, now, Why::PlanBegins { restarts: false });
+    let Period { start, end } = plan_state.period(now);
+    (PlanState { counted_from: start, counted_until: end, ..plan_state }, grants)
 }
 
 /// Why a plan grants now.
@@ -27,55 +29,57 @@ pub(super) enum Why {
 }
 
 /// The next instant after `struck` at which time means something to a standing.
-pub(super) fn turn_after(standing: &Standing, plan: &Plan, struck: Instant) -> Instant {
+pub(super) fn turn_after(plan_state: &PlanState, plan: &Plan, struck: Instant) -> Instant {
     let grants = plan.monthly.values().any(|size| !size.is_zero());
-    let renews = (standing.status == Status::Active && grants).then(|| {
+    let renews = (plan_state.status == Status::Active && grants).then(|| {
         let after = Instant::from_ms(struck.ms() + 1);
-        standing.anchor.from(after).max(standing.monthly.period.end)
+        plan_state.anchor.from(after).max(plan_state.monthly.period.end)
     });
-    let week = standing.weekly.period.end;
-    standing.counted_until.min(week).min(renews.unwrap_or(Instant::MAX))
+    let week = plan_state.weekly.period.end;
+    plan_state.counted_until.min(week).min(renews.unwrap_or(Instant::MAX))
 }
 
 /// Grants what the week and the plan period of `now` are due. Going from plan to plan and back, a
 /// period is given the size of its largest plan, once.
-pub(super) fn renew(standing: &mut Standing, plan: &Plan, now: Instant, why: Why) -> Vec<Grant> {
+pub(super) fn renew(plan_state: &mut PlanState, plan: &Plan, now: Instant, why: Why) -> Vec<Grant> {
     let mut grants = Vec::new();
-    if !standing.weekly.runs(now) {
-        standing.weekly = Given::nothing(week(now));
+    if !plan_state.weekly.runs(now) {
+        plan_state.weekly = PeriodAllowance::nothing(week(now));
     }
-    if standing.status != Status::Canceled {
-        let given = &mut standing.weekly;
+    if plan_state.status != Status::Canceled {
+        let given = &mut plan_state.weekly;
         let (size, id) = (plan.weekly.at(now), GrantId::Week(given.period.start));
         grants.extend(fill(given, size, id, GrantKind::Weekly, now));
     }
-    if standing.status != Status::Active {
+    if plan_state.status != Status::Active {
         return grants;
     }
-    let (runs, begins) = (standing.monthly.runs(now), standing.anchor.period(now));
+    let (runs, begins) = (plan_state.monthly.runs(now), plan_state.anchor.period(now));
     let (period, sized_at) = match why {
         Why::PeriodBegins if runs || begins.start < now => return grants,
         Why::PeriodBegins => (begins, now),
         // It runs to its end; a larger plan adds what it gives more.
-        Why::PlanBegins { .. } if runs => (standing.monthly.period, standing.monthly.period.start),
+        Why::PlanBegins { .. } if runs => {
+            (plan_state.monthly.period, plan_state.monthly.period.start)
+        }
         Why::PlanBegins { restarts } => {
             // It begins no earlier than the one before ended: none overlap.
-            let ended = if restarts { now } else { standing.monthly.period.end };
+            let ended = if restarts { now } else { plan_state.monthly.period.end };
             (Period { start: begins.start.max(ended), ..begins }, now)
         }
     };
     let size = plan.monthly.at(sized_at);
     if !runs && !size.is_zero() {
-        standing.monthly = Given::nothing(period);
+        plan_state.monthly = PeriodAllowance::nothing(period);
     }
     let id = GrantId::Period(period.start);
-    grants.extend(fill(&mut standing.monthly, size, id, GrantKind::Plan, now));
+    grants.extend(fill(&mut plan_state.monthly, size, id, GrantKind::Plan, now));
     grants
 }
 
 /// The grant that brings what was given for a period to `size`.
 fn fill(
-    given: &mut Given,
+    given: &mut PeriodAllowance,
     size: Credits,
     id: GrantId,
     kind: GrantKind,

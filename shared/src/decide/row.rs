@@ -1,6 +1,6 @@
 //! Rows of the ledger, as they are kept, and where each of them is.
 
-use crate::domain::ledger::Stretch;
+use crate::domain::ledger::EntryRun;
 use crate::domain::payment::Customer;
 use crate::domain::usage::DayUsage;
 use crate::domain::{
@@ -93,9 +93,9 @@ impl Page {
         self.first + self.entries.len() as Seq - 1
     }
 
-    pub fn stretch(&self) -> Stretch<'_> {
+    pub fn run(&self) -> EntryRun<'_> {
         let Page { first, entries, available, held, .. } = self;
-        Stretch { first: *first, entries, available: *available, held: *held }
+        EntryRun { first: *first, entries, available: *available, held: *held }
     }
 }
 

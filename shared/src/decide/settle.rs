@@ -8,8 +8,8 @@ use super::{AccountWrite, Fault, Guard, Step};
 use crate::domain::grant::Line;
 use crate::domain::period::Period;
 use crate::domain::{
-    Account, Catalog, Credits, DebtChange, Entry, Gate, Grant, GrantId, GrantKind, Instant,
-    Movement, Note, OperationId, Plan, Standing, What,
+    Account, Catalog, Credits, DebtChange, Entry, EntryKind, Gate, Grant, GrantId, GrantKind,
+    Instant, Movement, Note, OperationId, Plan, PlanState,
 };
 
 /// An account at an instant, and what time did to it since it was last settled.
@@ -30,9 +30,9 @@ pub struct Settled {
 impl Settled {
     /// Whether time did nothing to `before` but go by. What was spent is not taken from the line then.
     fn is_as_before(&self, before: &Account) -> bool {
-        let (standing, known) = (&self.account.standing, &before.standing);
-        let same = Standing { weekly: known.weekly, ..standing.clone() } == *known;
-        let none = standing.weekly.amount.is_zero() && known.weekly.amount.is_zero();
+        let (plan_state, known) = (&self.account.plan_state, &before.plan_state);
+        let same = PlanState { weekly: known.weekly, ..plan_state.clone() } == *known;
+        let none = plan_state.weekly.amount.is_zero() && known.weekly.amount.is_zero();
         let quiet = self.moved.is_empty() && self.lapsed.is_empty() && self.debts.is_empty();
         let gate = self.account.gate == before.gate;
         quiet
@@ -45,7 +45,7 @@ impl Settled {
 
     /// The entry that records it as number `seq + 1`.
     pub fn entry(&self, before: &Account, catalog: &Catalog, now: Instant) -> Entry {
-        let what = What::Settled {
+        let kind = EntryKind::Settled {
             moved: self.moved.clone(),
             lapsed: self.lapsed.clone(),
             before: (before.settled_seq, before.settled_at),
@@ -56,7 +56,7 @@ impl Settled {
         Entry {
             available: self.account.available - before.available,
             held: self.account.held() - before.held(),
-            ..Entry::new(id, now, catalog.version, what)
+            ..Entry::new(id, now, catalog.version, kind)
         }
     }
 }
@@ -155,12 +155,12 @@ impl<'a> Clockwork<'a> {
         let broken = |problem: String| Fault::Account { account: account.id.to_string(), problem };
         let line = account.burnt().map_err(|e| broken(e.to_string()))?;
         let burnt = account.whole_line().less(&line);
-        let plan = find_plan(catalog, account, &account.standing.plan)?;
+        let plan = find_plan(catalog, account, &account.plan_state.plan)?;
         let account = Account { line, notes: Vec::new(), ..account.clone() };
         let (moved, lapsed, debts, ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         // No instant lies between the Monday before the account was settled and the settle that is not
         // struck already: to strike it once more changes nothing.
-        let struck = account.standing.weekly.period.start;
+        let struck = account.plan_state.weekly.period.start;
         Ok(Clockwork { catalog, plan, account, burnt, moved, lapsed, debts, ended, struck })
     }
 
@@ -169,26 +169,27 @@ impl<'a> Clockwork<'a> {
             // It is in `available` and in the ledger since it arrived: no movement now.
             Note::Grant { grant, at } => {
                 self.account.line.add(grant.clone());
-                self.account.standing.filled_at = *at;
+                self.account.plan_state.filled_at = *at;
             }
             // It was spent of with the rest of the line.
             Note::Returned(_) => {}
             Note::Plan { plan, status, anchor, restart, at, entry } => {
                 self.plan = find_plan(self.catalog, &self.account, plan)?;
-                let standing = &mut self.account.standing;
+                let plan_state = &mut self.account.plan_state;
                 if *restart {
-                    standing.counted_until = *at;
-                    if standing.monthly.runs(*at) {
+                    plan_state.counted_until = *at;
+                    if plan_state.monthly.runs(*at) {
                         self.end_period_at(*at);
                     }
-                } else if standing.monthly.runs(*at) && standing.anchor != *anchor {
+                } else if plan_state.monthly.runs(*at) && plan_state.anchor != *anchor {
                     // It grants nothing: the renewal moves, never to before what was granted ends.
-                    let end = anchor.from(standing.monthly.until).max(*at);
+                    let end = anchor.from(plan_state.monthly.until).max(*at);
                     self.end_period_at(end);
                 }
-                let standing = &mut self.account.standing;
-                standing.plan = plan.clone();
-                (standing.status, standing.anchor, standing.since) = (*status, *anchor, *entry);
+                let plan_state = &mut self.account.plan_state;
+                plan_state.plan = plan.clone();
+                (plan_state.status, plan_state.anchor, plan_state.since) =
+                    (*status, *anchor, *entry);
                 self.lapse(*at);
                 self.arrive(*at, Why::PlanBegins { restarts: *restart });
                 self.count(*at);
@@ -240,8 +241,8 @@ impl<'a> Clockwork<'a> {
     /// The next instant at which the line means something else: all but the end of holds. Every Monday
     /// is one, so nobody spends of a line that does not know what the catalog changes then.
     fn turn(&self) -> Option<Instant> {
-        let Account { standing, line, .. } = &self.account;
-        [Some(turn_after(standing, self.plan, self.struck)), line.next_expiry()]
+        let Account { plan_state, line, .. } = &self.account;
+        [Some(turn_after(plan_state, self.plan, self.struck)), line.next_expiry()]
             .into_iter()
             .flatten()
             .min()
@@ -249,18 +250,18 @@ impl<'a> Clockwork<'a> {
 
     /// The plan period that runs, and what is left of its grant, end at `end`.
     fn end_period_at(&mut self, end: Instant) {
-        let standing = &mut self.account.standing;
-        let Period { start, end: before } = standing.monthly.period;
-        standing.monthly.period.end = end;
+        let plan_state = &mut self.account.plan_state;
+        let Period { start, end: before } = plan_state.monthly.period;
+        plan_state.monthly.period.end = end;
         // It may be the one that is counted.
-        if standing.counted_until == before {
-            standing.counted_until = end;
+        if plan_state.counted_until == before {
+            plan_state.counted_until = end;
         }
         let grant = GrantId::Period(start);
         self.account.line.end_at(grant, end);
         // Told even of one that is spent: what was spent of it may come back.
         if end != before {
-            let (kind, amount) = (GrantKind::Plan, standing.monthly.amount);
+            let (kind, amount) = (GrantKind::Plan, plan_state.monthly.amount);
             self.note(&Grant::new(grant, kind, amount, start, Some(end)), Credits::ZERO);
             self.ended.push(grant);
         }
@@ -295,13 +296,13 @@ impl<'a> Clockwork<'a> {
     /// Counts consumption from nothing again if the period that it was counted in is over. Another plan
     /// leaves it counted, until its own period ends.
     fn count(&mut self, now: Instant) {
-        let standing = &mut self.account.standing;
-        let Period { end, .. } = standing.period(now);
-        if standing.counted_until <= now {
-            standing.counted_from = now;
+        let plan_state = &mut self.account.plan_state;
+        let Period { end, .. } = plan_state.period(now);
+        if plan_state.counted_until <= now {
+            plan_state.counted_from = now;
             self.account.consumed.clear();
         }
-        standing.counted_until = end;
+        plan_state.counted_until = end;
     }
 
     /// The held part of a grant that lapses moves into the holds, the soonest to end first: a
@@ -320,10 +321,10 @@ impl<'a> Clockwork<'a> {
     }
 
     fn arrive(&mut self, now: Instant, why: Why) {
-        for grant in renew(&mut self.account.standing, self.plan, now, why) {
+        for grant in renew(&mut self.account.plan_state, self.plan, now, why) {
             self.note(&grant, grant.left);
             self.account.line.add(grant);
-            self.account.standing.filled_at = now;
+            self.account.plan_state.filled_at = now;
         }
     }
 
@@ -345,7 +346,7 @@ impl<'a> Clockwork<'a> {
         let available = self.account.line.left() - self.account.set_aside();
         debug_assert!(available >= Credits::ZERO, "holds exceed the line");
         let in_debt = !self.account.debts.is_empty() && !self.catalog.spending_in_debt.at(now);
-        let no_plan = closed_by_plan(self.plan, self.account.standing.status, now);
+        let no_plan = closed_by_plan(self.plan, self.account.plan_state.status, now);
         let gate = Gate { no_plan, in_debt, ..self.account.gate };
         let account = Account { available, valid_until, gate, ..self.account };
         let (burnt, moved, lapsed, debts) = (self.burnt, self.moved, self.lapsed, self.debts);

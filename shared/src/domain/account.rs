@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::ActionNumber;
 use super::grant::{self, Overspent};
-use super::ledger::{Placed, Stretch};
+use super::ledger::{EntryRun, PostedEntry};
 use super::payment::Cause;
 use super::period::{Anchor, Period};
 use super::{
@@ -31,9 +31,9 @@ pub struct Account {
     pub valid_until: Instant,
     pub gate: Gate,
     pub holds: BTreeMap<OperationId, Held>,
-    /// Consumed since [`Standing::counted_from`], per action.
+    /// Consumed since [`PlanState::counted_from`], per action.
     pub consumed: BTreeMap<ActionNumber, Credits>,
-    pub standing: Standing,
+    pub plan_state: PlanState,
     /// The operations ever applied: the number of the latest entry.
     pub seq: Seq,
     /// How many of the entries are in pages. The others are `recent`.
@@ -173,7 +173,7 @@ pub enum Note {
 
 /// Where an account stands with its plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct PlanState {
     /// The plan's name in the catalog.
     pub plan: String,
     pub status: Status,
@@ -181,9 +181,9 @@ pub struct Standing {
     /// The entry that made it so.
     pub since: OperationId,
     /// What has been granted for the latest week.
-    pub weekly: Given,
+    pub weekly: PeriodAllowance,
     /// What has been granted for the latest plan period.
-    pub monthly: Given,
+    pub monthly: PeriodAllowance,
     /// Consumption is counted from this instant,
     pub counted_from: Instant,
     /// and from nothing again at this one.
@@ -193,7 +193,7 @@ pub struct Standing {
     pub filled_at: Instant,
 }
 
-impl Standing {
+impl PlanState {
     /// The start of the latest week or plan period that credits were granted for. The epoch: of none.
     pub fn recharged_at(&self) -> Instant {
         let given = [self.weekly, self.monthly].into_iter().filter(|given| !given.amount.is_zero());
@@ -212,23 +212,23 @@ impl Standing {
 
 /// What was granted for a period, so that no change of plan grants it twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct PeriodAllowance {
     pub period: Period,
     pub amount: Credits,
     /// The end with which it was granted: another anchor may move the period's.
     pub until: Instant,
 }
 
-impl Given {
-    pub const NOTHING: Given = Given {
+impl PeriodAllowance {
+    pub const NOTHING: PeriodAllowance = PeriodAllowance {
         period: Period { start: Instant::EPOCH, end: Instant::EPOCH },
         amount: Credits::ZERO,
         until: Instant::EPOCH,
     };
 
     /// Nothing yet, for `period`.
-    pub fn nothing(period: Period) -> Given {
-        Given { period, amount: Credits::ZERO, until: period.end }
+    pub fn nothing(period: Period) -> PeriodAllowance {
+        PeriodAllowance { period, amount: Credits::ZERO, until: period.end }
     }
 
     pub fn runs(&self, now: Instant) -> bool {
@@ -293,8 +293,8 @@ impl Account {
     }
 
     /// The entries that are in no page yet.
-    pub fn stretch(&self) -> Stretch<'_> {
-        Stretch {
+    pub fn run(&self) -> EntryRun<'_> {
+        EntryRun {
             first: self.paged + 1,
             entries: &self.recent,
             available: self.available,
@@ -303,8 +303,8 @@ impl Account {
     }
 
     /// The entry of the operation `id` among the recent ones, with the balance after it.
-    pub fn find(&self, id: &OperationId) -> Option<Placed> {
-        self.stretch().find(id)
+    pub fn find(&self, id: &OperationId) -> Option<PostedEntry> {
+        self.run().find(id)
     }
 
     /// The plan the account will have once its notes are folded in.
@@ -313,8 +313,8 @@ impl Account {
             Note::Plan { plan, status, anchor, .. } => Some((plan.as_str(), *status, *anchor)),
             Note::Grant { .. } | Note::Returned(_) | Note::TakenBack { .. } => None,
         });
-        let standing = &self.standing;
-        noted.unwrap_or((&standing.plan, standing.status, standing.anchor))
+        let plan_state = &self.plan_state;
+        noted.unwrap_or((&plan_state.plan, plan_state.status, plan_state.anchor))
     }
 }
 
@@ -325,7 +325,7 @@ pub struct Recharge {
     pub credits: Credits,
 }
 
-impl Standing {
+impl PlanState {
     /// The next recharge after `now`, as things stand. None if the plan grants nothing again.
     pub fn next_recharge(&self, catalog: &Catalog, now: Instant) -> Option<Recharge> {
         let plan = catalog.plan(&self.plan)?;

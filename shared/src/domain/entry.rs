@@ -31,7 +31,7 @@ pub struct Entry {
     pub reason: Option<String>,
     /// What the customer reads of it.
     pub message: Option<String>,
-    pub what: What,
+    pub kind: EntryKind,
 }
 
 /// What is said about an operation by whoever decided on it.
@@ -78,7 +78,7 @@ pub enum Viewer {
 impl Entry {
     /// The record of `what` under the catalog of this version, by nobody and of no credits: what is
     /// different is said beside it.
-    pub fn new(id: OperationId, at: Instant, catalog: u32, what: What) -> Entry {
+    pub fn new(id: OperationId, at: Instant, catalog: u32, kind: EntryKind) -> Entry {
         Entry {
             id,
             at,
@@ -90,18 +90,18 @@ impl Entry {
             reference: None,
             reason: None,
             message: None,
-            what,
+            kind,
         }
     }
 
     /// What it charged. None if it is neither a debit nor a capture.
     pub fn charged(&self) -> Option<Charged> {
-        match self.what {
-            What::Debit { action, .. } => {
+        match self.kind {
+            EntryKind::Debit { action, .. } => {
                 let credits = -self.available;
                 Some(Charged { credits, burnt: credits, action })
             }
-            What::Captured { action, credits, lapsed, .. } => {
+            EntryKind::Captured { action, credits, lapsed, .. } => {
                 Some(Charged { credits, burnt: credits - lapsed, action })
             }
             _ => None,
@@ -110,24 +110,26 @@ impl Entry {
 
     /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back.
     pub fn by(&self) -> By {
-        match &self.what {
-            What::Opened { .. }
-            | What::Granted { .. }
-            | What::PlanChanged { .. }
-            | What::Frozen
-            | What::Unfrozen
-            | What::DebtWaived { .. } => By::Operator,
-            What::Debit { .. }
-            | What::Held { .. }
-            | What::Captured { .. }
-            | What::Released { .. }
-            | What::Extended { .. } => match self.user {
+        match &self.kind {
+            EntryKind::Opened { .. }
+            | EntryKind::Granted { .. }
+            | EntryKind::PlanChanged { .. }
+            | EntryKind::Frozen
+            | EntryKind::Unfrozen
+            | EntryKind::DebtWaived { .. } => By::Operator,
+            EntryKind::Debit { .. }
+            | EntryKind::Held { .. }
+            | EntryKind::Captured { .. }
+            | EntryKind::Released { .. }
+            | EntryKind::Extended { .. } => match self.user {
                 Some(_) => By::User,
                 None => By::Service,
             },
-            What::Refunded { .. } => By::Service,
-            What::ToppedUp { undone, .. } if undone.is_zero() => By::User,
-            What::ToppedUp { .. } | What::Reversed { .. } | What::Settled { .. } => By::Scrip,
+            EntryKind::Refunded { .. } => By::Service,
+            EntryKind::ToppedUp { undone, .. } if undone.is_zero() => By::User,
+            EntryKind::ToppedUp { .. } | EntryKind::Reversed { .. } | EntryKind::Settled { .. } => {
+                By::Scrip
+            }
         }
     }
 
@@ -177,7 +179,7 @@ pub struct Charged {
 
 /// What an entry records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum EntryKind {
     /// The account was opened with these grants.
     Opened {
         plan: String,
@@ -289,56 +291,58 @@ pub enum What {
     },
 }
 
-impl What {
+impl EntryKind {
     /// Whether it can happen while the line waits for a settle, of what it notes: all that follows it, up
     /// to that settle, can.
     pub fn needs_no_line(&self) -> bool {
         match self {
-            What::Granted { .. }
-            | What::ToppedUp { .. }
-            | What::Refunded { .. }
-            | What::PlanChanged { .. }
-            | What::Reversed { .. }
-            | What::DebtWaived { .. }
-            | What::Frozen
-            | What::Unfrozen => true,
-            What::Opened { .. }
-            | What::Debit { .. }
-            | What::Settled { .. }
-            | What::Held { .. }
-            | What::Captured { .. }
-            | What::Released { .. }
-            | What::Extended { .. } => false,
+            EntryKind::Granted { .. }
+            | EntryKind::ToppedUp { .. }
+            | EntryKind::Refunded { .. }
+            | EntryKind::PlanChanged { .. }
+            | EntryKind::Reversed { .. }
+            | EntryKind::DebtWaived { .. }
+            | EntryKind::Frozen
+            | EntryKind::Unfrozen => true,
+            EntryKind::Opened { .. }
+            | EntryKind::Debit { .. }
+            | EntryKind::Settled { .. }
+            | EntryKind::Held { .. }
+            | EntryKind::Captured { .. }
+            | EntryKind::Released { .. }
+            | EntryKind::Extended { .. } => false,
         }
     }
 
     /// The word for it in JSON.
     pub fn name(&self) -> &'static str {
         match self {
-            What::Opened { .. } => "opened",
-            What::Debit { .. } => "debit",
-            What::Granted { .. } => "granted",
-            What::Settled { .. } => "settled",
-            What::Held { .. } => "held",
-            What::Captured { .. } => "captured",
-            What::Released { .. } => "released",
-            What::Extended { .. } => "extended",
-            What::Refunded { .. } => "refunded",
-            What::PlanChanged { .. } => "plan_changed",
-            What::Frozen => "frozen",
-            What::Unfrozen => "unfrozen",
-            What::ToppedUp { .. } => "topped_up",
-            What::Reversed { .. } => "reversed",
-            What::DebtWaived { .. } => "debt_waived",
+            EntryKind::Opened { .. } => "opened",
+            EntryKind::Debit { .. } => "debit",
+            EntryKind::Granted { .. } => "granted",
+            EntryKind::Settled { .. } => "settled",
+            EntryKind::Held { .. } => "held",
+            EntryKind::Captured { .. } => "captured",
+            EntryKind::Released { .. } => "released",
+            EntryKind::Extended { .. } => "extended",
+            EntryKind::Refunded { .. } => "refunded",
+            EntryKind::PlanChanged { .. } => "plan_changed",
+            EntryKind::Frozen => "frozen",
+            EntryKind::Unfrozen => "unfrozen",
+            EntryKind::ToppedUp { .. } => "topped_up",
+            EntryKind::Reversed { .. } => "reversed",
+            EntryKind::DebtWaived { .. } => "debt_waived",
         }
     }
 
     /// The change of debt. The changes up to an entry sum to the debt after it.
     pub fn debt(&self) -> Credits {
         match self {
-            What::Settled { debts, .. } => debts.iter().map(DebtChange::owed).sum(),
-            What::Refunded { unowed, .. } | What::ToppedUp { unowed, .. } => -unowed.total(),
-            What::DebtWaived { debts } => -debts.total(),
+            EntryKind::Settled { debts, .. } => debts.iter().map(DebtChange::owed).sum(),
+            EntryKind::Refunded { unowed, .. } | EntryKind::ToppedUp { unowed, .. } => {
+                -unowed.total()
+            }
+            EntryKind::DebtWaived { debts } => -debts.total(),
             _ => Credits::ZERO,
         }
     }

@@ -4,7 +4,7 @@ use super::{Credits, Entry, OperationId, Seq};
 
 /// An entry in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct PostedEntry {
     pub seq: Seq,
     pub entry: Entry,
     /// The balance after it.
@@ -15,7 +15,7 @@ pub struct Placed {
 /// Consecutive entries and the balance after the last of them: what a page and an account have in
 /// common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch<'a> {
+pub struct EntryRun<'a> {
     /// The number of the first entry.
     pub first: Seq,
     pub entries: &'a [Entry],
@@ -23,12 +23,12 @@ pub struct Stretch<'a> {
     pub held: Credits,
 }
 
-impl<'a> Stretch<'a> {
+impl<'a> EntryRun<'a> {
     /// The entry of the operation `id`.
-    pub fn find(&self, id: &OperationId) -> Option<Placed> {
+    pub fn find(&self, id: &OperationId) -> Option<PostedEntry> {
         let place = self.entries.iter().rposition(|entry| entry.id == *id)?;
         let later = &self.entries[place + 1..];
-        Some(Placed {
+        Some(PostedEntry {
             seq: self.first + place as Seq,
             entry: self.entries[place].clone(),
             available: self.available - later.iter().map(|entry| entry.available).sum(),
@@ -38,13 +38,13 @@ impl<'a> Stretch<'a> {
 
     /// The entries before number `below`, the latest first. The balance after an entry is the
     /// closing one less the changes of what came later.
-    pub fn backwards(self, below: Seq) -> impl Iterator<Item = Placed> + 'a {
+    pub fn backwards(self, below: Seq) -> impl Iterator<Item = PostedEntry> + 'a {
         let (mut available, mut held) = (self.available, self.held);
         let numbered = self.entries.iter().enumerate().rev();
         numbered
             .map(move |(place, entry)| {
                 let seq = self.first + place as Seq;
-                let line = Placed { seq, available, held, entry: entry.clone() };
+                let line = PostedEntry { seq, available, held, entry: entry.clone() };
                 available -= line.entry.available;
                 held -= line.entry.held;
                 line

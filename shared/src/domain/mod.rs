@@ -24,13 +24,13 @@ mod sold;
 pub mod status;
 pub mod usage;
 
-pub use account::{Account, Gate, Given, Held, Note, Standing};
+pub use account::{Account, Gate, Held, Note, PeriodAllowance, PlanState};
 pub use catalog::{Action, Catalog, Pack, Plan};
 pub use credits::Credits;
 pub use currency::Currency;
 pub use dated::Dated;
 pub use debt::{Debt, DebtChange, Debts};
-pub use entry::{Entry, Movement, What};
+pub use entry::{Entry, EntryKind, Movement};
 pub use grant::{Grant, GrantId, GrantKind};
 pub use id::{AccountId, Key, KeySpace, OperationId, Seq};
 pub use instant::Instant;

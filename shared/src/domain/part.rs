@@ -2,7 +2,7 @@
 
 use super::entry::Viewer;
 use super::payment::Cause;
-use super::{Credits, DebtChange, Entry, GrantId, GrantKind, Movement, What};
+use super::{Credits, DebtChange, Entry, EntryKind, GrantId, GrantKind, Movement};
 
 /// One thing that a settle did. The parts of an entry sum to its change of available, and to its
 /// change of debt.
@@ -56,9 +56,9 @@ fn taken_back(cause: Cause) -> &'static str {
 impl Entry {
     /// Why money moved, in one word. None: it did not, or for being paid alone.
     pub fn cause(&self) -> Option<&'static str> {
-        match self.what {
-            What::Reversed { cause, .. } => Some(taken_back(cause)),
-            What::ToppedUp { cause, .. } => cause.map(|cause| match cause {
+        match self.kind {
+            EntryKind::Reversed { cause, .. } => Some(taken_back(cause)),
+            EntryKind::ToppedUp { cause, .. } => cause.map(|cause| match cause {
                 Cause::Review => "payment_released",
                 Cause::Refund => "refund_failed",
                 Cause::Dispute => "dispute_won",
@@ -70,7 +70,7 @@ impl Entry {
     /// What a settle did, in an order in which nothing is gone before it is there. Of any other entry
     /// none, and none of a settle that has only written down what was known.
     pub fn parts(&self) -> Vec<Part> {
-        let What::Settled { moved, lapsed, debts, .. } = &self.what else { return Vec::new() };
+        let EntryKind::Settled { moved, lapsed, debts, .. } = &self.kind else { return Vec::new() };
         // What moved besides what was taken back of a grant, or repaid with it, was time's doing.
         let taken = |grant: GrantId| -> Credits {
             let taken = debts.iter().filter_map(|change| match change {
@@ -127,10 +127,10 @@ impl Viewer {
     /// customer has, so what is seen sums to the balance all the same: a payment that is taken back
     /// tells the settle after it how much of it was there, and another end of a hold is its own.
     pub fn sees(self, entry: &Entry) -> bool {
-        match (self, &entry.what) {
+        match (self, &entry.kind) {
             (Viewer::Service, _) => true,
-            (Viewer::Customer, What::Settled { .. }) => !entry.parts().is_empty(),
-            (Viewer::Customer, what) => !Viewer::UNSEEN.contains(&what.name()),
+            (Viewer::Customer, EntryKind::Settled { .. }) => !entry.parts().is_empty(),
+            (Viewer::Customer, kind) => !Viewer::UNSEEN.contains(&kind.name()),
         }
     }
 

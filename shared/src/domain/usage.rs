@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 
 use super::catalog::ActionNumber;
 use super::period::Day;
-use super::{Credits, Entry, Instant, Seq, What};
+use super::{Credits, Entry, EntryKind, Instant, Seq};
 
 /// How many users of a day are told apart. Those who come after them that day are counted together,
 /// so that an item stays small: 400 users of 64 bytes are some 30 KB.
@@ -69,14 +69,14 @@ impl Usage {
 impl Used {
     /// What an entry says was consumed, and by which action. None: it says nothing of it.
     pub fn by(entry: &Entry) -> Option<(Option<ActionNumber>, Used)> {
-        match &entry.what {
-            What::Debit { action, .. } => {
+        match &entry.kind {
+            EntryKind::Debit { action, .. } => {
                 Some((*action, Used { credits: -entry.available, count: 1 }))
             }
-            What::Captured { action, credits, .. } => {
+            EntryKind::Captured { action, credits, .. } => {
                 Some((*action, Used { credits: *credits, count: 1 }))
             }
-            What::Refunded { action, credits, .. } => {
+            EntryKind::Refunded { action, credits, .. } => {
                 Some((*action, Used { credits: -*credits, count: 0 }))
             }
             _ => None,

@@ -82,7 +82,7 @@ pub fn balance(
 /// The balance, as JSON.
 pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> String {
     let account = &settled.account;
-    let standing = &account.standing;
+    let plan_state = &account.plan_state;
     let grants = account.line.grants().iter().map(|grant| GrantLeft {
         id: grant.id,
         kind: grant.kind.name(),
@@ -95,11 +95,11 @@ pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> Strin
         action: catalog.action_name(*number),
         credits: *credits,
     });
-    let recharge = standing.next_recharge(catalog, now);
+    let recharge = plan_state.next_recharge(catalog, now);
     to_json(&AccountBalance {
         account: &account.id,
-        plan: &standing.plan,
-        status: standing.status.name(),
+        plan: &plan_state.plan,
+        status: plan_state.status.name(),
         gate: match account.gate {
             Gate { frozen: true, .. } => "account_frozen",
             Gate { no_plan: true, .. } => "plan_required",
@@ -111,8 +111,8 @@ pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> Strin
         debt: account.debt(),
         consumed: Consumed {
             credits: account.consumed.values().copied().sum(),
-            from: standing.counted_from,
-            until: standing.counted_until,
+            from: plan_state.counted_from,
+            until: plan_state.counted_until,
             actions: actions.collect(),
         },
         grants: grants.collect(),

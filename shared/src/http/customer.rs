@@ -7,10 +7,10 @@ use super::request::MOST_BYTES;
 use super::{Call, Problem, reply};
 use crate::command::session::{self, SessionRequest};
 use crate::config::origin_of;
+use crate::context::Context;
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, Refusal};
 use crate::session::{LONGEST, SHORTEST, Scope, Session};
-use crate::world::World;
 
 /// The cookie of the page. `__Host-`: a browser takes it from this host alone, over https alone (or
 /// from loopback), and sends it nowhere else.
@@ -39,10 +39,10 @@ impl Call<'_> {
     /// # Errors
     /// `session_required`, `origin_refused`, `scope_required`; by cookie also
     /// `session_header_required`, `session_changed`, and `invalid_request` for another content type.
-    pub async fn customer(&self, world: &World, scope: Scope) -> Result<Session, Problem> {
+    pub async fn customer(&self, context: &Context, scope: Scope) -> Result<Session, Problem> {
         let session = match self.bearer() {
             Some(token) if self.is_own() || self.origin_in_list().is_some() => {
-                session::by_token(world, token).await?
+                session::by_token(context, token).await?
             }
             Some(_) => return Err(self.origin_refused()),
             None => {
@@ -52,7 +52,7 @@ impl Call<'_> {
                 if !matches!(self.request.method().as_str(), "GET" | "HEAD") {
                     self.sent_by_our_script()?;
                 }
-                let session = self.visitor(world).await?;
+                let session = self.visitor(context).await?;
                 self.named().ok_or(Refusal::SessionHeaderRequired)?;
                 session
             }
@@ -68,9 +68,9 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `session_required`, `session_changed`.
-    pub async fn visitor(&self, world: &World) -> Result<Session, Problem> {
+    pub async fn visitor(&self, context: &Context) -> Result<Session, Problem> {
         let cookie = self.cookie().ok_or(Refusal::SessionRequired { return_url: None })?;
-        let session = session::by_cookie(world, cookie).await?;
+        let session = session::by_cookie(context, cookie).await?;
         match self.named() {
             Some(named) if named != session.id.to_string() => Err(Refusal::SessionChanged.into()),
             _ => Ok(session),

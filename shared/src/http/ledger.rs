@@ -8,7 +8,7 @@ use super::line::{Line, lines};
 use super::reply::{json, to_json};
 use crate::domain::Catalog;
 use crate::domain::entry::Viewer;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 
 #[derive(Serialize)]
 struct Listing<'a> {
@@ -41,26 +41,26 @@ impl Form {
 /// Entries, the latest first, and where the next ones are.
 pub fn listing(
     form: Form,
-    pending: Option<&Placed>,
-    placed: &[Placed],
+    pending: Option<&PostedEntry>,
+    posted: &[PostedEntry],
     next_cursor: Option<String>,
     catalog: &Catalog,
     viewer: Viewer,
 ) -> Response<Body> {
     match form {
-        Form::Json => json(listing_json(pending, placed, next_cursor, catalog, viewer)),
-        Form::Csv => csv::ok(lines(pending, placed, catalog, viewer), next_cursor),
+        Form::Json => json(listing_json(pending, posted, next_cursor, catalog, viewer)),
+        Form::Csv => csv::ok(lines(pending, posted, catalog, viewer), next_cursor),
     }
 }
 
 /// The listing, as JSON.
 pub fn listing_json(
-    pending: Option<&Placed>,
-    placed: &[Placed],
+    pending: Option<&PostedEntry>,
+    posted: &[PostedEntry],
     next_cursor: Option<String>,
     catalog: &Catalog,
     viewer: Viewer,
 ) -> String {
-    let entries = lines(pending, placed, catalog, viewer).collect();
+    let entries = lines(pending, posted, catalog, viewer).collect();
     to_json(&Listing { entries, next_cursor })
 }

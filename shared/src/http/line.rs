@@ -6,9 +6,9 @@ use super::reply::Balance;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Texts, Viewer};
 use crate::domain::grant::{GrantId, GrantKind};
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
-use crate::domain::{Catalog, Credits, Entry, Instant, Movement, OperationId, Seq, What};
+use crate::domain::{Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq};
 
 /// One entry. What does not apply to it is left out.
 #[derive(Serialize)]
@@ -111,28 +111,28 @@ pub(super) struct PartOf {
 
 /// The lines of a listing: what is pending, and the entries in their order.
 pub(super) fn lines<'a>(
-    pending: Option<&'a Placed>,
-    placed: &'a [Placed],
+    pending: Option<&'a PostedEntry>,
+    posted: &'a [PostedEntry],
     catalog: &'a Catalog,
     viewer: Viewer,
 ) -> impl Iterator<Item = Line<'a>> {
-    let pending = pending.map(|placed| Line { pending: true, ..line(placed, catalog, viewer) });
-    pending.into_iter().chain(placed.iter().map(move |placed| line(placed, catalog, viewer)))
+    let pending = pending.map(|posted| Line { pending: true, ..line(posted, catalog, viewer) });
+    pending.into_iter().chain(posted.iter().map(move |posted| line(posted, catalog, viewer)))
 }
 
-fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a> {
-    let entry = &placed.entry;
+fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Line<'a> {
+    let entry = &posted.entry;
     let Texts { key, user, reference, reason, message } = entry.texts(viewer);
     let mut line = Line {
-        seq: placed.seq,
+        seq: posted.seq,
         pending: false,
         id: entry.id,
         key,
-        kind: entry.what.name(),
+        kind: entry.kind.name(),
         at: entry.at,
         available: entry.available,
         held: entry.held,
-        balance: Balance { available: placed.available, held: placed.held },
+        balance: Balance { available: posted.available, held: posted.held },
         action: None,
         quantity: None,
         plan: None,
@@ -148,7 +148,7 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
         due: None,
         cause: entry.cause(),
         parts: None,
-        debt: Some(entry.what.debt()).filter(|debt| !debt.is_zero()),
+        debt: Some(entry.kind.debt()).filter(|debt| !debt.is_zero()),
         credits: None,
         ends: None,
         by: entry.by(),
@@ -158,60 +158,60 @@ fn line<'a>(placed: &'a Placed, catalog: &'a Catalog, viewer: Viewer) -> Line<'a
         message,
         catalog: entry.catalog,
     };
-    match &entry.what {
-        What::Opened { plan, status, anchor, moved } => {
+    match &entry.kind {
+        EntryKind::Opened { plan, status, anchor, moved } => {
             line.plan = Some(plan);
             line.status = Some(status.name());
             line.anchor = Some(*anchor);
             line.moved = Some(movements(moved));
         }
-        What::Debit { action, quantity } => {
+        EntryKind::Debit { action, quantity } => {
             (line.action, line.quantity) = of_action(catalog, *action, *quantity);
         }
-        What::Granted { kind, expires_at } => {
+        EntryKind::Granted { kind, expires_at } => {
             line.grant = Some(kind.name());
             line.expires_at = *expires_at;
         }
-        What::Settled { moved, lapsed, .. } => {
+        EntryKind::Settled { moved, lapsed, .. } => {
             line.moved = Some(movements(moved));
             line.parts = Some(parts(entry));
             line.lapsed = Some(lapsed.as_slice()).filter(|lapsed| !lapsed.is_empty());
         }
-        What::Held { action, quantity, expires_at } => {
+        EntryKind::Held { action, quantity, expires_at } => {
             (line.action, line.quantity) = of_action(catalog, *action, *quantity);
             line.expires_at = Some(*expires_at);
         }
-        What::Captured { hold, action, quantity, credits, ends, .. } => {
+        EntryKind::Captured { hold, action, quantity, credits, ends, .. } => {
             line.hold = Some(*hold);
             (line.action, line.quantity) = of_action(catalog, *action, *quantity);
             line.credits = Some(*credits);
             line.ends = Some(*ends);
         }
-        What::Released { hold } => line.hold = Some(*hold),
-        What::Extended { hold, expires_at } => {
+        EntryKind::Released { hold } => line.hold = Some(*hold),
+        EntryKind::Extended { hold, expires_at } => {
             line.hold = Some(*hold);
             line.expires_at = Some(*expires_at);
         }
-        What::Refunded { debit, credits, action, moved, .. } => {
+        EntryKind::Refunded { debit, credits, action, moved, .. } => {
             line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
             line.debit = Some(*debit);
             line.credits = Some(*credits);
             line.action = action.and_then(|number| catalog.action_name(number));
         }
-        What::PlanChanged { plan, status, anchor } => {
+        EntryKind::PlanChanged { plan, status, anchor } => {
             line.plan = Some(plan);
             line.status = Some(status.name());
             line.anchor = Some(*anchor);
         }
-        What::ToppedUp { order, due, expires_at, moved, .. } => {
+        EntryKind::ToppedUp { order, due, expires_at, moved, .. } => {
             line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
             (line.order, line.due, line.expires_at) = (Some(*order), Some(*due), *expires_at);
         }
-        What::Reversed { order, due, credits, .. } => {
+        EntryKind::Reversed { order, due, credits, .. } => {
             (line.order, line.due, line.credits) = (Some(*order), Some(*due), Some(*credits));
         }
-        What::DebtWaived { debts } => line.credits = Some(debts.total()),
-        What::Frozen | What::Unfrozen => {}
+        EntryKind::DebtWaived { debts } => line.credits = Some(debts.total()),
+        EntryKind::Frozen | EntryKind::Unfrozen => {}
     }
     line
 }

@@ -27,8 +27,8 @@ pub use request::Call;
 use lambda_http::http::HeaderValue;
 use lambda_http::{Body, Response};
 
+use crate::context::Context;
 use crate::metrics::Of;
-use crate::world::World;
 
 /// What goes with every answer: a browser takes it for what it says it is, and comes back over https
 /// alone. Two years, as browsers ask of who wants to be in their lists.
@@ -37,18 +37,18 @@ const ALWAYS: [(&str, &str); 2] =
 
 /// Answers a request with what its handler makes of it, and counts that.
 pub async fn answer(
-    world: &World,
+    context: &Context,
     handling: impl Future<Output = Result<Response<Body>, Problem>>,
 ) -> Response<Body> {
-    let began = world.clock.now();
+    let began = context.clock.now();
     let result = handling.await;
     if let Err(problem) = &result {
-        problem.count(&world.metrics);
+        problem.count(&context.metrics);
     }
-    let now = world.clock.now();
-    world.metrics.emit(now, Of::Request(now - began));
+    let now = context.clock.now();
+    context.metrics.emit(now, Of::Request(now - began));
     let mut answer =
-        result.unwrap_or_else(|problem| problem.located(&world.config).into_response());
+        result.unwrap_or_else(|problem| problem.located(&context.config).into_response());
     for (name, value) in ALWAYS {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::reply::{Balance, created, to_json};
 use crate::command::Receipted;
 use crate::domain::catalog::ActionNumber;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
-use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Seq, What};
+use crate::domain::{AccountId, Catalog, Credits, EntryKind, Instant, Key, OperationId, Seq};
 
 /// What every receipt says.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct Receipt<'a, T> {
     #[serde(flatten)]
     head: Head<'a>,
     #[serde(flatten)]
-    what: T,
+    kind: T,
     #[serde(flatten)]
     tail: Tail,
 }
@@ -133,61 +133,61 @@ fn receipted_as(
     receipted: &Receipted,
     catalog: &Catalog,
 ) -> String {
-    let Placed { entry, seq, available, held } = &receipted.found;
+    let PostedEntry { entry, seq, available, held } = &receipted.found;
     // Shown where it is not the id itself: a name, a ULID, or a UUID that another id was minted for.
     let shown = Some(key.as_str()).filter(|key| *key != entry.id.to_string());
     let head = Head { id: entry.id, key: shown, account };
     let balance = Balance { available: *available, held: *held };
     let tail = Tail { seq: *seq, at: entry.at, balance };
-    match &entry.what {
-        What::Debit { action, quantity } => {
-            let what = debited(catalog, *action, *quantity, -entry.available);
-            to_json(&Receipt { head, what, tail })
+    match &entry.kind {
+        EntryKind::Debit { action, quantity } => {
+            let kind = debited(catalog, *action, *quantity, -entry.available);
+            to_json(&Receipt { head, kind, tail })
         }
-        What::Held { action, quantity, expires_at } => {
+        EntryKind::Held { action, quantity, expires_at } => {
             let debited = debited(catalog, *action, *quantity, entry.held);
-            let what = Held { debited, expires_at: *expires_at };
-            to_json(&Receipt { head, what, tail })
+            let kind = Held { debited, expires_at: *expires_at };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::Captured { hold, action, quantity, credits, ends, .. } => {
+        EntryKind::Captured { hold, action, quantity, credits, ends, .. } => {
             let debited = debited(catalog, *action, *quantity, *credits);
-            let what = Captured { hold: *hold, debited, ends: *ends };
-            to_json(&Receipt { head, what, tail })
+            let kind = Captured { hold: *hold, debited, ends: *ends };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::Released { hold } => {
-            let what = OfHold { hold: *hold, expires_at: None };
-            to_json(&Receipt { head, what, tail })
+        EntryKind::Released { hold } => {
+            let kind = OfHold { hold: *hold, expires_at: None };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::Extended { hold, expires_at } => {
-            let what = OfHold { hold: *hold, expires_at: Some(*expires_at) };
-            to_json(&Receipt { head, what, tail })
+        EntryKind::Extended { hold, expires_at } => {
+            let kind = OfHold { hold: *hold, expires_at: Some(*expires_at) };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::Refunded { debit, credits, .. } => {
+        EntryKind::Refunded { debit, credits, .. } => {
             let (debit, credits) = (*debit, *credits);
-            let what = Refunded { debit, credits, returned: entry.available };
-            to_json(&Receipt { head, what, tail })
+            let kind = Refunded { debit, credits, returned: entry.available };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::Granted { kind, expires_at } => {
+        EntryKind::Granted { kind, expires_at } => {
             let (kind, expires_at) = (kind.name(), *expires_at);
-            let what = Granted { kind, credits: entry.available, expires_at };
-            to_json(&Receipt { head, what, tail })
+            let kind = Granted { kind, credits: entry.available, expires_at };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::PlanChanged { plan, status, anchor } => {
-            let what = OnPlan { plan, status: status.name(), anchor: *anchor };
-            to_json(&Receipt { head, what, tail })
+        EntryKind::PlanChanged { plan, status, anchor } => {
+            let kind = OnPlan { plan, status: status.name(), anchor: *anchor };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::Opened { plan, status, anchor, .. } => {
-            let what = OnPlan { plan, status: status.name(), anchor: *anchor };
-            to_json(&Receipt { head, what, tail })
+        EntryKind::Opened { plan, status, anchor, .. } => {
+            let kind = OnPlan { plan, status: status.name(), anchor: *anchor };
+            to_json(&Receipt { head, kind, tail })
         }
-        What::DebtWaived { debts } => {
-            to_json(&Receipt { head, what: Waived { credits: debts.total() }, tail })
+        EntryKind::DebtWaived { debts } => {
+            to_json(&Receipt { head, kind: Waived { credits: debts.total() }, tail })
         }
-        What::Settled { .. }
-        | What::Frozen
-        | What::Unfrozen
-        | What::ToppedUp { .. }
-        | What::Reversed { .. } => to_json(&Receipt { head, what: Nothing {}, tail }),
+        EntryKind::Settled { .. }
+        | EntryKind::Frozen
+        | EntryKind::Unfrozen
+        | EntryKind::ToppedUp { .. }
+        | EntryKind::Reversed { .. } => to_json(&Receipt { head, kind: Nothing {}, tail }),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Checkouts: orders, and where they stand by what Stripe has said.
 
+use crate::context::Context;
 use crate::domain::payment::{Order, Payment, State};
 use crate::domain::{AccountId, Credits, Instant, OperationId};
 use crate::store::StoreError;
-use crate::world::World;
 
 /// An order and where it stands: never by where a browser came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +27,14 @@ impl Checkout {
 /// # Errors
 /// [`StoreError`].
 pub async fn list(
-    world: &World,
+    context: &Context,
     account: &AccountId,
     state: Option<State>,
 ) -> Result<Vec<Checkout>, StoreError> {
-    let now = world.clock.now();
+    let now = context.clock.now();
     let mut found = Vec::new();
-    for id in world.store.orders(account).await?.listed(now) {
-        let checkout = by_id(world, id, now).await?;
+    for id in context.store.orders(account).await?.listed(now) {
+        let checkout = by_id(context, id, now).await?;
         found.extend(checkout.filter(|found| state.is_none_or(|state| found.state == state)));
     }
     Ok(found)
@@ -45,12 +45,12 @@ pub async fn list(
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(
-    world: &World,
+    context: &Context,
     id: OperationId,
     now: Instant,
 ) -> Result<Option<Checkout>, StoreError> {
-    match world.store.order(id).await? {
-        Some(order) => of(world, order, now).await.map(Some),
+    match context.store.order(id).await? {
+        Some(order) => of(context, order, now).await.map(Some),
         None => Ok(None),
     }
 }
@@ -59,9 +59,9 @@ pub async fn by_id(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of(world: &World, order: Order, now: Instant) -> Result<Checkout, StoreError> {
+pub async fn of(context: &Context, order: Order, now: Instant) -> Result<Checkout, StoreError> {
     let payment = match &order.intent {
-        Some(intent) => Some(world.store.payment(intent, now).await?),
+        Some(intent) => Some(context.store.payment(intent, now).await?),
         None => None,
     };
     Ok(Checkout { state: order.state(payment.as_ref(), now), order, payment })

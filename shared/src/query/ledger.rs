@@ -1,13 +1,13 @@
 //! The ledger read back: pages and the account's own list as one sequence without a gap.
 
+use crate::context::Context;
 use crate::decide::MARGIN;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Viewer;
-use crate::domain::ledger::{Placed, Stretch};
-use crate::domain::{Catalog, Entry, Instant, Seq, What};
+use crate::domain::ledger::{EntryRun, PostedEntry};
+use crate::domain::{Catalog, Entry, EntryKind, Instant, Seq};
 use crate::failure::Failure;
 use crate::store::{Loaded, Store, StoreError, gap};
-use crate::world::World;
 
 /// How many entries a page usually holds.
 const USUAL: usize = 16;
@@ -43,7 +43,7 @@ pub struct Filter {
     pub viewer: Viewer,
 }
 
-/// What [`What::name`] says, of everything that an entry records.
+/// What [`EntryKind::name`] says, of everything that an entry records.
 pub const KINDS: [&str; 15] = [
     "opened",
     "debit",
@@ -65,7 +65,7 @@ pub const KINDS: [&str; 15] = [
 /// Some entries, the latest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    pub entries: Vec<Placed>,
+    pub entries: Vec<PostedEntry>,
     /// Where the next ones are; None if there are none.
     pub next: Option<From>,
 }
@@ -73,8 +73,8 @@ pub struct Listed {
 impl Filter {
     pub fn fits(&self, entry: &Entry) -> bool {
         self.viewer.sees(entry)
-            && self.kind.is_none_or(|kind| kind == entry.what.name())
-            && self.action.is_none_or(|action| action_of(&entry.what) == Some(action))
+            && self.kind.is_none_or(|kind| kind == entry.kind.name())
+            && self.action.is_none_or(|action| action_of(&entry.kind) == Some(action))
             && self.user.as_deref().is_none_or(|user| entry.texts(self.viewer).user == Some(user))
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)
@@ -97,12 +97,12 @@ impl Filter {
     }
 }
 
-fn action_of(what: &What) -> Option<ActionNumber> {
-    match what {
-        What::Debit { action, .. }
-        | What::Held { action, .. }
-        | What::Captured { action, .. }
-        | What::Refunded { action, .. } => *action,
+fn action_of(kind: &EntryKind) -> Option<ActionNumber> {
+    match kind {
+        EntryKind::Debit { action, .. }
+        | EntryKind::Held { action, .. }
+        | EntryKind::Captured { action, .. }
+        | EntryKind::Refunded { action, .. } => *action,
         _ => None,
     }
 }
@@ -112,7 +112,7 @@ fn action_of(what: &What) -> Option<ActionNumber> {
 pub struct LedgerPart {
     /// What time did and nobody wrote down, so that the entries always sum to the balance. It comes
     /// before the latest entry, where that is asked for.
-    pub pending: Option<Placed>,
+    pub pending: Option<PostedEntry>,
     pub listed: Listed,
 }
 
@@ -121,7 +121,7 @@ pub struct LedgerPart {
 /// # Errors
 /// As of [`list`].
 pub async fn part(
-    world: &World,
+    context: &Context,
     loaded: &Loaded,
     catalog: &Catalog,
     (filter, from, limit): (&Filter, Option<From>, usize),
@@ -132,7 +132,7 @@ pub async fn part(
         Some(_) => None,
     };
     let pending = pending.filter(|pending| filter.fits(&pending.entry));
-    let listed = search(&world.store, loaded, filter, from, limit).await?;
+    let listed = search(&context.store, loaded, filter, from, limit).await?;
     Ok(LedgerPart { pending, listed })
 }
 
@@ -169,7 +169,7 @@ pub async fn search(
     let account = &loaded.account;
     let below = from.map_or(account.seq + 1, |from| from.below);
     let mut taken = Taken { filter, limit, below, entries: Vec::new() };
-    taken.take(account.stretch());
+    taken.take(account.run());
     let mut page = from.and_then(|from| from.page);
     // The page that was read last may hold more than was listed of it: it is read again.
     let mut before = page.map(|(time, first)| (time, first + 1));
@@ -202,7 +202,7 @@ pub async fn search(
             }
             page = Some((found.time, found.first));
             before = page;
-            taken.take(found.stretch());
+            taken.take(found.run());
         }
     }
     let next = (taken.below > 1).then_some(From { below: taken.below, page });
@@ -215,20 +215,20 @@ struct Taken<'a> {
     limit: usize,
     /// The number of the entry that was looked at last; 1: there is no more to look at.
     below: Seq,
-    entries: Vec<Placed>,
+    entries: Vec<PostedEntry>,
 }
 
 impl Taken<'_> {
     /// Takes the entries of a stretch that come before those looked at and fit, the latest first.
-    fn take(&mut self, stretch: Stretch<'_>) {
-        for placed in stretch.backwards(self.below) {
+    fn take(&mut self, run: EntryRun<'_>) {
+        for posted in run.backwards(self.below) {
             if self.is_done() {
                 break;
             }
-            self.below = placed.seq;
-            if self.filter.fits(&placed.entry) {
-                self.entries.push(placed);
-            } else if self.filter.ends_at(&placed.entry) {
+            self.below = posted.seq;
+            if self.filter.fits(&posted.entry) {
+                self.entries.push(posted);
+            } else if self.filter.ends_at(&posted.entry) {
                 self.below = 1;
             }
         }

@@ -4,21 +4,21 @@ pub mod checkouts;
 pub mod ledger;
 pub mod usage;
 
+use crate::context::Context;
 use crate::decide::debit::{self, Price};
 use crate::decide::once::Request;
 use crate::decide::settle::{self, Settled};
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};
 use crate::failure::Failure;
 use crate::store::Loaded;
-use crate::world::World;
 
 /// The account as it is written, by one consistent read.
 ///
 /// # Errors
 /// [`Refusal::AccountNotFound`], or what the store says.
-pub async fn account(world: &World, id: &AccountId) -> Result<Loaded, Failure> {
-    world.store.account(id).await?.ok_or_else(|| Refusal::no_account(id).into())
+pub async fn account(context: &Context, id: &AccountId) -> Result<Loaded, Failure> {
+    context.store.account(id).await?.ok_or_else(|| Refusal::no_account(id).into())
 }
 
 /// An account brought up to the instant at which it was read.
@@ -32,10 +32,14 @@ pub struct UpToNow {
 ///
 /// # Errors
 /// As [`account`].
-pub async fn balance(world: &World, catalog: &Catalog, id: &AccountId) -> Result<UpToNow, Failure> {
-    let loaded = account(world, id).await?;
-    world.may_settle()?;
-    let now = world.clock.now();
+pub async fn balance(
+    context: &Context,
+    catalog: &Catalog,
+    id: &AccountId,
+) -> Result<UpToNow, Failure> {
+    let loaded = account(context, id).await?;
+    context.may_settle()?;
+    let now = context.clock.now();
     Ok(UpToNow { settled: settle::settle(&loaded.account, catalog, now)?, now })
 }
 
@@ -43,12 +47,16 @@ pub async fn balance(world: &World, catalog: &Catalog, id: &AccountId) -> Result
 ///
 /// # Errors
 /// [`Failure::Store`] if the account contradicts itself.
-fn pending(account: &Account, catalog: &Catalog, now: Instant) -> Result<Option<Placed>, Failure> {
+fn pending(
+    account: &Account,
+    catalog: &Catalog,
+    now: Instant,
+) -> Result<Option<PostedEntry>, Failure> {
     let settled = settle::settle(account, catalog, now)?;
     let entry = settled.entry(account, catalog, now);
     let changes = !settled.moved.is_empty() || !entry.available.is_zero() || !entry.held.is_zero();
-    let changes = changes || !entry.what.debt().is_zero();
-    Ok(changes.then(|| Placed {
+    let changes = changes || !entry.kind.debt().is_zero();
+    Ok(changes.then(|| PostedEntry {
         seq: account.seq + 1,
         available: settled.account.available,
         held: settled.account.held(),
@@ -70,10 +78,14 @@ pub struct Quote {
 ///
 /// # Errors
 /// As [`debit::price`] and [`account`].
-pub async fn quote(world: &World, catalog: &Catalog, request: &Request) -> Result<Quote, Failure> {
+pub async fn quote(
+    context: &Context,
+    catalog: &Catalog,
+    request: &Request,
+) -> Result<Quote, Failure> {
     let charge = request.ask.charge().expect("a debit charges");
     let price = debit::price(charge, catalog)?;
-    let UpToNow { settled, now } = balance(world, catalog, &request.account).await?;
+    let UpToNow { settled, now } = balance(context, catalog, &request.account).await?;
     let account = settled.account;
     let refusal = debit::refusal(&account, price.credits, catalog, now);
     Ok(Quote { price, account, refusal })

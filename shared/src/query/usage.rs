@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::context::Context;
 use crate::decide::MARGIN;
 use crate::decide::tally::counted_until;
 use crate::domain::period::Day;
@@ -12,7 +13,6 @@ use crate::domain::usage::Counted;
 use crate::domain::{AccountId, Entry, Refusal, Usage};
 use crate::failure::Failure;
 use crate::store::{Store, StoreError, gap};
-use crate::world::World;
 
 /// How many pages that were not counted yet one request reads, and how many requests there are at
 /// most: some 60 000 entries, which only a relay that stood still for long leaves behind.
@@ -28,13 +28,13 @@ const TRIES: usize = 8;
 /// [`Refusal::AccountNotFound`], or [`StoreError`]; [`StoreError::Exhausted`] if much is not counted
 /// yet.
 pub async fn usage(
-    world: &World,
+    context: &Context,
     account: &AccountId,
     from: Day,
     to: Day,
 ) -> Result<BTreeMap<Day, Usage>, Failure> {
     for _ in 0..TRIES {
-        match try_usage(&world.store, account, from, to).await? {
+        match try_usage(&context.store, account, from, to).await? {
             Read::Days(days) => return Ok(days),
             Read::NoAccount => return Err(Refusal::no_account(account).into()),
             Read::Raced => {}

@@ -41,7 +41,7 @@ pub(super) fn account_item(a: &Account) -> Item {
             (account::VALID_UNTIL, number(a.valid_until.ms())),
             (account::HOLDS, holds(a)),
             (account::CONSUMED, consumed(a)),
-            (account::STANDING, bytes(packed::standing(&a.standing))),
+            (account::PLAN_STATE, bytes(packed::plan_state(&a.plan_state))),
             (account::SEQ, number(a.seq)),
             (account::PAGED, number(a.paged)),
             (account::SETTLED_SEQ, number(a.settled_seq)),
@@ -114,7 +114,7 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         consumed.insert(number, Credits::from_micro(micro));
     }
     let line = packed::read_line(row.bytes(account::LINE)?);
-    let standing = packed::read_standing(row.bytes(account::STANDING)?);
+    let plan_state = packed::read_standing(row.bytes(account::PLAN_STATE)?);
     let debts = match row.optional_bytes(account::DEBTS)? {
         Some(debts) => row.packed(account::DEBTS, packed::read_debts(debts))?,
         None => Debts::NONE,
@@ -134,7 +134,7 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         },
         holds,
         consumed,
-        standing: row.packed(account::STANDING, standing)?,
+        plan_state: row.packed(account::PLAN_STATE, plan_state)?,
         seq: row.number(account::SEQ)?,
         paged: row.number(account::PAGED)?,
         settled_seq: row.number(account::SETTLED_SEQ)?,

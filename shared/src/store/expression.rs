@@ -192,7 +192,7 @@ impl Expression {
         self.set(account::VALID_UNTIL, number(settled.valid_until.ms()));
         self.set(account::HOLDS, holds(settled));
         self.set(account::CONSUMED, consumed(settled));
-        self.set(account::STANDING, bytes(packed::standing(&settled.standing)));
+        self.set(account::PLAN_STATE, bytes(packed::plan_state(&settled.plan_state)));
         self.set(account::SETTLED_SEQ, number(settled.settled_seq));
         self.set(account::SETTLED_AT, number(settled.settled_at.ms()));
         self.removes.push(account::NOTES.to_owned());

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
 use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, Redemption, WINDOW};
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq};
@@ -97,7 +97,7 @@ impl Store {
         account: &AccountId,
         id: &OperationId,
         after: Seq,
-    ) -> Stored<Option<Placed>> {
+    ) -> Stored<Option<PostedEntry>> {
         let latest = id.time() + WINDOW + MARGIN;
         let earliest = id.time() - AHEAD - MARGIN;
         let pages = self.pages_down_from(account, table::pages_until(latest), LOOK_UP_PAGES);
@@ -105,7 +105,7 @@ impl Store {
         while let Some(item) = pages.next().await {
             let page = row::read_page(&item.map_err(StoreError::of)?)?;
             let (time, first) = (page.time, page.first);
-            let found = page.stretch().find(id);
+            let found = page.run().find(id);
             if found.is_some() {
                 return Ok(found);
             }

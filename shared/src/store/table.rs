@@ -48,7 +48,7 @@ pub(super) mod account {
     /// Consumed this period, a map from action number to micro-credits.
     pub(crate) const CONSUMED: &str = "u";
     /// Plan, status, anchor, what was granted for which period, packed.
-    pub(crate) const STANDING: &str = "p";
+    pub(crate) const PLAN_STATE: &str = "p";
     /// Operations ever applied.
     pub(crate) const SEQ: &str = "n";
     /// Entries in pages.

@@ -292,8 +292,8 @@ fn back_to(return_url: &str, ours: &str) -> String {
     format!("{path}?{}{fragment}", query.join("&"))
 }
 
-fn unread(what: &dyn fmt::Display) -> StripeError {
-    StripeError::Denied(format!("the list cannot be read: {what}"))
+fn unread(kind: &dyn fmt::Display) -> StripeError {
+    StripeError::Denied(format!("the list cannot be read: {kind}"))
 }
 
 fn failed(error: stripe_rust::StripeError) -> StripeError {

@@ -31,9 +31,9 @@ pub struct Event {
 
 /// What cannot be read of a signed event: it is kept for an operator.
 #[derive(Debug, thiserror::Error)]
-#[error("{what}: {cause}")]
+#[error("{kind}: {cause}")]
 pub struct Unreadable {
-    what: String,
+    kind: String,
     cause: serde_json::Error,
 }
 
@@ -83,7 +83,7 @@ pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
         object: Option<Value>,
     }
     let unreadable =
-        |cause| Unreadable { what: "the event".to_owned(), cause: without_value(cause) };
+        |cause| Unreadable { kind: "the event".to_owned(), cause: without_value(cause) };
     let read: Envelope = serde_json::from_slice(body).map_err(unreadable)?;
     let kind = read.kind;
     let id = word(&read.id).to_owned();
@@ -92,7 +92,7 @@ pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
     if !ours || !KINDS.contains(&kind.as_str()) {
         return Ok(Event { id, kind: word(&kind).to_owned(), said: None });
     }
-    let failed = |cause| Unreadable { what: format!("{id}, {kind}"), cause };
+    let failed = |cause| Unreadable { kind: format!("{id}, {kind}"), cause };
     let missing = |field| failed(serde::de::Error::missing_field(field));
     let object = read.data.and_then(|data| data.object).ok_or_else(|| missing("data.object"))?;
     let live = read.livemode.ok_or_else(|| missing("livemode"))?;

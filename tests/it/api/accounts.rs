@@ -73,11 +73,11 @@ async fn accounts_with_similar_names_stay_separate() {
         let own = shop.ask(token, "GET", "/v1/me/balance", None, "").await;
         assert_eq!((own.status, own.text("/account")), (200, *account));
         let id = account.parse().expect("an account");
-        let shown = cli::inspect::inspect(stack.world(), &id).await.expect("readable");
+        let shown = cli::inspect::inspect(stack.context(), &id).await.expect("readable");
         assert!(shown.expect("there").starts_with(&format!("account {account}, ")));
     }
     let functions = &stack.functions;
-    let report = ::audit::report(functions.world(), Some(functions.stripe()), None, |_| ()).await;
+    let report = ::audit::report(functions.context(), Some(functions.stripe()), None, |_| ()).await;
     let report = report.expect("an audit");
     assert_eq!((report.seen, report.differences), (accounts.len() as u64, Vec::new()));
 }
@@ -96,7 +96,7 @@ async fn an_encoded_account_is_decoded_once() {
     for (decoded, status) in [("auth0|7", 200), ("auth0%7C7", 400), ("auth0|7%", 400)] {
         let mut event = event.clone();
         event["rawPath"] = format!("/v1/accounts/{decoded}/balance").into();
-        let handle = async |request| balance::handle(stack.world(), request).await;
+        let handle = async |request| balance::handle(stack.context(), request).await;
         let reply = gateway::answer(event, handle).await;
         assert_eq!(reply["statusCode"], status, "{decoded}: {reply}");
     }
@@ -142,7 +142,7 @@ async fn an_invalid_account_is_refused_wherever_it_is_named() {
     let long = "a".repeat(129);
     for account in [".", "..", "", "a b", "a/b", "a%b", "a#b", "a,b", "ä", "a\n", &long] {
         let payload = json!({ "account": account, "id": "1", "credits": "1" });
-        let refused = debit::invoke::answer(stack.world(), payload).await;
+        let refused = debit::invoke::answer(stack.context(), payload).await;
         assert_eq!(refused["fields"][0]["field"], "account", "{account:?}: {refused}");
         let path = format!("/v1/accounts/{}/balance", encoded(account));
         let refused = stack.send(request("GET", &path, None, "")).await;

@@ -251,9 +251,9 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
             exchange: exchange.clone(),
             random: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
         };
-        let (world, bus) = (stack.world().clone(), Exchange::bus(flaky.client()));
+        let (context, bus) = (stack.context().clone(), Exchange::bus(flaky.client()));
         let aside = Exchange::queue(exchange.client(), "DeadLetters");
-        let surroundings = relay::Surroundings { world, bus, aside, debits: false };
+        let surroundings = relay::Surroundings { context, bus, aside, debits: false };
         let mut records = records.clone();
         let poison = random.random_range(0..=records.len());
         let mut broken = records[poison.min(records.len() - 1)].clone();
@@ -338,9 +338,9 @@ async fn debits_of_a_busy_account_are_announced_ten_per_call() {
     let counted = Counted { exchange: exchange.clone(), calls: Arc::default() };
     let connector = SharedHttpConnector::new(counted.clone());
     let client = http_client_fn(move |_, _| connector.clone());
-    let (world, bus) = (stack.world().clone(), Exchange::bus(client));
+    let (context, bus) = (stack.context().clone(), Exchange::bus(client));
     let aside = Exchange::queue(exchange.client(), "DeadLetters");
-    let surroundings = relay::Surroundings { world, bus, aside, debits: true };
+    let surroundings = relay::Surroundings { context, bus, aside, debits: true };
     for batch in records.chunks(100) {
         let reply = relay::answer(&surroundings, json!({ "Records": batch })).await;
         assert_eq!(reply.expect("an answer")["batchItemFailures"], json!([]));

@@ -79,15 +79,15 @@ async fn a_catalog_that_may_not_follow_is_refused_and_changes_nothing() {
     ] {
         let file = in_file(name, &with(&changes));
         for result in [
-            publish::diff(stack.world(), &file).await.map(|_| ()),
-            publish::publish(stack.world(), &file).await,
+            publish::diff(stack.context(), &file).await.map(|_| ()),
+            publish::publish(stack.context(), &file).await,
         ] {
             let error = result.expect_err(name).to_string();
             assert!(error.contains(key), "{name}: {error}");
         }
         std::fs::remove_file(file).expect("the test's own file");
     }
-    let kept = stack.world().store.catalog().await.expect("an answer");
+    let kept = stack.context().store.catalog().await.expect("an answer");
     assert_eq!(kept.as_deref(), Some(Catalog::DEFAULT));
 }
 
@@ -104,7 +104,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     ]);
     let retired = stack.action("acme", "retired", "feed_field", 50).await;
     let file = in_file("dearer", &text);
-    let lines = publish::diff(stack.world(), &file).await.expect("a diff");
+    let lines = publish::diff(stack.context(), &file).await.expect("a diff");
     assert_eq!(lines.len(), 2, "{lines:?}");
     // While debits go on, and the clock moves past the minute for which a catalog is fresh.
     let start = stack.clock.now();
@@ -113,7 +113,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
         async move {
             for round in 0..20 {
                 if (n, round) == (0, 5) {
-                    publish::publish(stack.world(), &file).await.expect("published");
+                    publish::publish(stack.context(), &file).await.expect("published");
                 }
                 if (n, round) == (0, 10) {
                     stack.clock.set(start + shared::domain::instant::Span::from_s(61));
@@ -129,7 +129,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
         }
     })
     .await;
-    let twice = publish::publish(stack.world(), &file).await.expect_err("it is in force");
+    let twice = publish::publish(stack.context(), &file).await.expect_err("it is in force");
     assert!(twice.to_string().contains("version"), "{twice}");
     std::fs::remove_file(file).expect("the test's own file");
 

@@ -45,8 +45,8 @@ impl Transport for Way {
 async fn stage(fails: fn(usize) -> Loss) -> (Stack, Client<Way>) {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
-    let world = stack.world().clone();
-    let ids = move || Uuid::from_bytes(*world.entropy.mint(world.clock.now()).bytes());
+    let context = stack.context().clone();
+    let ids = move || Uuid::from_bytes(*context.entropy.mint(context.clock.now()).bytes());
     let way = Way { stack: stack.clone(), sent: Arc::default(), fails };
     (stack, Client::with_ids(way, ids))
 }
@@ -175,10 +175,10 @@ async fn a_client_whose_clock_is_ahead_is_charged_once() {
         ((|_| Loss::None) as fn(usize) -> Loss, true),
         (|n| if n == 0 { Loss::Request } else { Loss::None }, false),
     ] {
-        let world = stack.world().clone();
+        let context = stack.context().clone();
         let ids = move || {
-            let ahead = world.clock.now() + Span::from_s(60);
-            Uuid::from_bytes(*world.entropy.mint(ahead).bytes())
+            let ahead = context.clock.now() + Span::from_s(60);
+            Uuid::from_bytes(*context.entropy.mint(ahead).bytes())
         };
         let before = balance(&stack).await;
         let way = Way { stack: stack.clone(), sent: Arc::default(), fails };

@@ -5,7 +5,7 @@ use shared::decide::page::CAPACITY;
 use shared::domain::account::{HeldAction, MOST_GRANTS, MOST_HOLDS};
 use shared::domain::grant::Line;
 use shared::domain::instant::Span;
-use shared::domain::{Credits, Entry, Grant, GrantId, GrantKind, Held, What};
+use shared::domain::{Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Held};
 
 use crate::protocol::capacity::{opened, place, tick};
 use crate::support::{Answer, Stack};
@@ -90,8 +90,8 @@ async fn beyond_a_hundred_grants_an_operator_is_refused_until_some_are_spent() {
 
 /// The worst that the rules allow: 100 grants, 64 entries of the longest texts, all holds, 300 actions.
 async fn worst(stack: &Stack) -> usize {
-    let now = stack.world().clock.now();
-    let mint = || stack.world().entropy.mint(now);
+    let now = stack.context().clock.now();
+    let mint = || stack.context().entropy.mint(now);
     let mut account = opened(stack, "acme").await;
     let mut grants = account.line.grants().to_vec();
     while grants.len() < MOST_GRANTS {
@@ -117,21 +117,21 @@ async fn worst(stack: &Stack) -> usize {
     account.consumed = (1..=300).map(|n| (n, Credits::from_micro(987_654_321_987))).collect();
     let text = |bytes: usize| Some("x".repeat(bytes));
     while account.recent.len() < CAPACITY {
-        let what = What::Granted { kind: GrantKind::Manual, expires_at: Some(now) };
+        let kind = EntryKind::Granted { kind: GrantKind::Manual, expires_at: Some(now) };
         let entry = Entry {
             key: text(255),
             user: text(64),
             reference: text(64),
             reason: text(256),
             message: text(256),
-            ..Entry::new(mint(), now, 1, what)
+            ..Entry::new(mint(), now, 1, kind)
         };
         account.recent.push(entry);
     }
     account.seq = account.recent.len() as u64;
     place(stack, account).await;
     let id = "acme".parse().expect("an account");
-    let loaded = stack.world().store.account(&id).await.expect("readable").expect("there");
+    let loaded = stack.context().store.account(&id).await.expect("readable").expect("there");
     loaded.weight.item
 }
 

@@ -19,7 +19,7 @@ async fn all_errors_are_named_at_once() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     const KEY: &str = "Idempotency-Key";
-    let hold = |what: &str| format!("/v1/accounts/acme/holds/job/{what}");
+    let hold = |kind: &str| format!("/v1/accounts/acme/holds/job/{kind}");
     let cases: Vec<(&str, String, &str, &[&str])> = vec![
         ("POST", "/v1/accounts/a~b/debits".into(), "", &["body", "account", KEY]),
         ("POST", "/v1/accounts/a~b/debits".into(), "[1]", &["body", "account", KEY]),
@@ -308,8 +308,8 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     let asked = |method: &str, path: &str| {
         request(method, path, None, "").with_raw_http_path(path.to_owned())
     };
-    let debits = debit::handle(stack.world(), asked("GET", "/v1/accounts/acme/debits")).await;
-    let balance = balance::handle(stack.world(), asked("PUT", "/v1/me/balance")).await;
+    let debits = debit::handle(stack.context(), asked("GET", "/v1/accounts/acme/debits")).await;
+    let balance = balance::handle(stack.context(), asked("PUT", "/v1/me/balance")).await;
     for (response, allow) in [(debits, "POST"), (balance, "GET, OPTIONS")] {
         assert_eq!(response.status(), 405, "{allow}");
         assert_eq!(response.headers()["allow"], allow);

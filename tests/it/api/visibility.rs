@@ -28,7 +28,7 @@ async fn operated(stack: &Stack, method: &str, path: &str, key: &str, body: &Val
     event["headers"]["idempotency-key"] = json!(key);
     event["body"] = json!(body.to_string());
     let request = gateway::request(event).expect("a request");
-    let done = answer(accounts::handle(stack.world(), request).await);
+    let done = answer(accounts::handle(stack.context(), request).await);
     assert!([200, 201].contains(&done.status), "{method} {path}: {done:?}");
     done
 }

@@ -99,11 +99,11 @@ async fn every_command_works_on_a_stack_whose_clock_was_moved() {
     let diff = on(base, &["catalog", "diff", path]).await;
     assert!(diff.contains("custom_image") && diff.ends_with("nothing was changed\n"), "{diff}");
     assert_eq!(on(base, &["catalog", "publish", path, "--dry-run"]).await, diff);
-    let kept = shop.stack.world().store.catalog().await.expect("an answer");
+    let kept = shop.stack.context().store.catalog().await.expect("an answer");
     assert_eq!(kept.as_deref(), Some(Catalog::DEFAULT));
     let published = on(base, &["catalog", "publish", path]).await;
     assert_eq!(format!("{published}nothing was changed\n"), diff);
-    let kept = shop.stack.world().store.catalog().await.expect("an answer");
+    let kept = shop.stack.context().store.catalog().await.expect("an answer");
     assert!(kept.is_some_and(|text| text.contains("version = 2")));
     std::fs::remove_file(file).expect("the test's own file");
 }

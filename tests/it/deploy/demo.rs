@@ -104,11 +104,11 @@ async fn inspect_shows_an_account_and_its_segments() {
         stack.action("acme", &format!("job {n}"), "rich_text", 1).await;
     }
     let id = "acme".parse().expect("an account");
-    let text = cli::inspect::inspect(stack.world(), &id).await.expect("readable").expect("there");
+    let text = cli::inspect::inspect(stack.context(), &id).await.expect("readable").expect("there");
     for part in ["available   2460", "plan        pro, active", "page of entries 1 to", "\"job 0\""]
     {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let nobody = "nobody".parse().expect("an account");
-    assert_eq!(cli::inspect::inspect(stack.world(), &nobody).await.expect("readable"), None);
+    assert_eq!(cli::inspect::inspect(stack.context(), &nobody).await.expect("readable"), None);
 }

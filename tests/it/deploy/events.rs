@@ -47,7 +47,7 @@ async fn replay(event: &Value) -> Value {
         return stack.mappings.invoke(function, event).await.expect("an answer");
     }
     if event.get("requestContext").is_none() {
-        return debit::invoke::answer(stack.world(), event.clone()).await;
+        return debit::invoke::answer(stack.context(), event.clone()).await;
     }
     let request = gateway::request(event.clone()).expect("an event of the gateway");
     let (method, path) = (request.method().to_string(), request.raw_http_path().to_owned());
@@ -56,20 +56,20 @@ async fn replay(event: &Value) -> Value {
     let response = match route.map(|route| route.function.as_str()) {
         // By the way it comes in, not only by its handler.
         Some("debit") => {
-            let reply = debit::invoke::answer(stack.world(), event.clone()).await;
+            let reply = debit::invoke::answer(stack.context(), event.clone()).await;
             let body = reply["body"].as_str().unwrap_or("null");
             let body: Value = serde_json::from_str(body).expect("JSON");
             return json!({ "status": reply["statusCode"], "body": body });
         }
-        Some("balance") => balance::handle(stack.world(), request).await,
-        Some("page") => page::handle(stack.world(), request).await,
-        Some("accounts") => accounts::handle(stack.world(), request).await,
+        Some("balance") => balance::handle(stack.context(), request).await,
+        Some("page") => page::handle(stack.context(), request).await,
+        Some("accounts") => accounts::handle(stack.context(), request).await,
         Some("checkout") => {
-            checkout::handle(stack.world(), stack.functions.stripe(), request).await
+            checkout::handle(stack.context(), stack.functions.stripe(), request).await
         }
         Some("webhook") => {
             let secret = Secret::fixed(WEBHOOK_SECRET);
-            webhook::handle(stack.world(), &secret, request).await
+            webhook::handle(stack.context(), &secret, request).await
         }
         other => panic!("no function for {method} {path}: {other:?}"),
     };
@@ -120,7 +120,7 @@ async fn an_impossible_path_is_answered_and_crashes_no_function() {
         event["rawPath"] = path.clone().into();
         event["requestContext"]["http"]["path"] = path.into();
         event["rawQueryString"] = query.into();
-        let handle = async |request| page::handle(stack.world(), request).await;
+        let handle = async |request| page::handle(stack.context(), request).await;
         let reply = gateway::answer(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
@@ -140,12 +140,12 @@ async fn an_impossible_path_is_answered_and_crashes_no_function() {
     for (change, status) in changes {
         let mut event = sent.clone();
         change(&mut event);
-        let handle = async |request| balance::handle(stack.world(), request).await;
+        let handle = async |request| balance::handle(stack.context(), request).await;
         let reply = gateway::answer(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
     for foreign in [json!(null), json!([]), json!({}), json!({ "rawPath": 1 })] {
-        let handle = async |request| balance::handle(stack.world(), request).await;
+        let handle = async |request| balance::handle(stack.context(), request).await;
         assert_eq!(gateway::answer(foreign, handle).await["statusCode"], 404);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::Stack;
 
 async fn invoke(stack: &Stack, payload: Value) -> Value {
-    debit::invoke::answer(stack.world(), payload).await
+    debit::invoke::answer(stack.context(), payload).await
 }
 
 #[tokio::test]

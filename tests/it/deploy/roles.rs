@@ -22,11 +22,11 @@ async fn shop() -> Shop {
     // The key is read when the function starts, before its first request.
     vault.put("StripeKeyArn", local::stripe::KEY);
     for function in ["checkout", "reconcile", "audit"] {
-        let read = async { secret("StripeKeyArn").get(stack.world().clock.now()).await };
+        let read = async { secret("StripeKeyArn").get(stack.context().clock.now()).await };
         acting_as(function, read).await.expect("a key");
     }
-    let world = stack.world().clone().with_session_keys(secret("SessionKeys"));
-    let functions = local::routes::Functions::new(world)
+    let context = stack.context().clone().with_session_keys(secret("SessionKeys"));
+    let functions = local::routes::Functions::new(context)
         .with_stripe(stack.functions.stripe().clone(), secret("StripeWebhookSecretArn"));
     Shop { stack: Stack { functions, ..stack }, stripe }
 }

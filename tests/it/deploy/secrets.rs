@@ -15,9 +15,9 @@ const EVENT: &str = r#"{"id":"evt_1","object":"event","type":"nothing.known","da
 async fn bring(stack: &Stack, secret: &Secret, key: &str) -> Answer {
     let path = "/v1/stripe/webhook";
     let mut request = request("POST", path, None, EVENT);
-    let header = signature::sign(EVENT.as_bytes(), key, stack.world().clock.now());
+    let header = signature::sign(EVENT.as_bytes(), key, stack.context().clock.now());
     request.headers_mut().insert("stripe-signature", header.parse().expect("a header"));
-    answer(webhook::handle(stack.world(), secret, request.with_raw_http_path(path)).await)
+    answer(webhook::handle(stack.context(), secret, request.with_raw_http_path(path)).await)
 }
 
 #[tokio::test]

@@ -93,10 +93,10 @@ async fn debits_refusals_and_replays_are_counted_once() {
     assert_eq!(take(&stack), sums([("Debits", 1), ("Credits", 2_000_000)]));
     // The same by direct invoke.
     let payload = json!({ "account": "open", "id": "h", "credits": "1" });
-    debit::invoke::answer(stack.world(), payload.clone()).await;
-    debit::invoke::answer(stack.world(), payload).await;
+    debit::invoke::answer(stack.context(), payload.clone()).await;
+    debit::invoke::answer(stack.context(), payload).await;
     let payload = json!({ "account": "nobody", "id": "h", "credits": "1" });
-    debit::invoke::answer(stack.world(), payload).await;
+    debit::invoke::answer(stack.context(), payload).await;
     let counted = [
         ("Debits", 1),
         ("Credits", 1_000_000),
@@ -279,7 +279,7 @@ async fn card_data_in_an_event_is_never_passed_on() {
         // Nor when it is not even from Stripe.
         let body = event.to_string();
         let forged =
-            signature::sign(body.as_bytes(), "whsec_forged", shop.stack.world().clock.now());
+            signature::sign(body.as_bytes(), "whsec_forged", shop.stack.context().clock.now());
         let mut request = request("POST", "/v1/stripe/webhook", None, "");
         *request.body_mut() = Body::Text(body);
         request.headers_mut().insert("stripe-signature", forged.parse().expect("a header"));

@@ -29,7 +29,7 @@ async fn listed(shop: &Shop, account: &str, query: &str) -> Vec<Value> {
 }
 
 fn pass(shop: &Shop, seconds: i64) {
-    shop.stack.clock.set(shop.stack.world().clock.now() + Span::from_s(seconds));
+    shop.stack.clock.set(shop.stack.context().clock.now() + Span::from_s(seconds));
 }
 
 /// Brings a new order of acme's into a state. Its id.
@@ -112,19 +112,19 @@ async fn concurrent_checkouts_of_an_account_stop_at_ten_open() {
     for n in 0..MOST_OPEN {
         answers.push(shop.order("acme", &format!("more {n}"), "starter").await);
     }
-    let mut placed = BTreeSet::new();
+    let mut posted = BTreeSet::new();
     for answer in answers {
         let known = match answer.status {
             409 => answer.code() == "too_many_checkouts",
             503 => answer.code() == "outcome_unknown",
-            status => status == 201 && placed.insert(answer.text("/id").to_owned()),
+            status => status == 201 && posted.insert(answer.text("/id").to_owned()),
         };
         assert!(known, "{answer:?}");
     }
     let open = listed(&shop, "acme", "?state=open").await;
     assert_eq!(open.len(), MOST_OPEN);
-    assert!(open.iter().all(|open| placed.contains(open["id"].as_str().expect("an id"))));
-    assert_eq!(placed.len(), MOST_OPEN, "none is placed beside the list");
+    assert!(open.iter().all(|open| posted.contains(open["id"].as_str().expect("an id"))));
+    assert_eq!(posted.len(), MOST_OPEN, "none is posted beside the list");
 
     let refused = shop.order("acme", "one more", "starter").await;
     assert_eq!((refused.status, refused.code()), (409, "too_many_checkouts"), "{refused:?}");
@@ -153,17 +153,17 @@ async fn concurrent_checkouts_of_an_account_stop_at_ten_open() {
 fn the_latest_hundred_orders_of_thirty_days_are_listed() {
     let (entropy, began) = (Entropy::system(), Instant::parse("2026-11-18T12:00:00Z"));
     let (began, mut orders) = (began.expect("an instant"), Orders::default());
-    let mut placed = Vec::new();
+    let mut posted = Vec::new();
     for hour in 0..150 {
         let now = began + Span::from_s(hour * HOUR_S);
-        placed.push(entropy.own(now));
-        orders = orders.with(placed[placed.len() - 1], now);
+        posted.push(entropy.own(now));
+        orders = orders.with(posted[posted.len() - 1], now);
     }
-    assert_eq!(orders.ids, placed[50..]);
-    let (days, last) = (Span::from_s(30 * 24 * HOUR_S), placed[149].time());
+    assert_eq!(orders.ids, posted[50..]);
+    let (days, last) = (Span::from_s(30 * 24 * HOUR_S), posted[149].time());
     assert_eq!(orders.listed(last).count(), MOST_LISTED);
-    let after = placed[140].time() + days;
-    assert!(orders.listed(after).eq(placed[141..].iter().rev().copied()));
-    assert_eq!(orders.with(placed[0], after).ids.len(), 10);
+    let after = posted[140].time() + days;
+    assert!(orders.listed(after).eq(posted[141..].iter().rev().copied()));
+    assert_eq!(orders.with(posted[0], after).ids.len(), 10);
     assert_eq!(orders.may_be_open(last).count(), 24);
 }

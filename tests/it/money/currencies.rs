@@ -40,11 +40,11 @@ async fn page_order_and_stripe_show_one_price_in_each_kind_of_currency() {
     for (currency, minor, price, shown) in PRICES {
         let shop = Shop::noon().await;
         shop.stack.open("acme", "free").await;
-        let world = shop.stack.world();
-        let current = world.catalog().await;
+        let context = shop.stack.context();
+        let current = context.catalog().await;
         let change = edition::publish(&current, &priced(currency, minor), Instant::EPOCH);
-        world.store.commit(&change.expect("a catalog")).await.expect("published");
-        shop.stack.clock.set(world.clock.now() + Span::from_s(61));
+        context.store.commit(&change.expect("a catalog")).await.expect("published");
+        shop.stack.clock.set(context.clock.now() + Span::from_s(61));
 
         let token = shop.token("acme", r#""view""#).await;
         let packs = shop.ask(&token, "GET", "/v1/me/packs", None, "").await;

@@ -55,10 +55,10 @@ async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
         shop.stripe.act(&session, deed).expect("decided");
         shop.stripe.take_events();
         let functions = &shop.stack.functions;
-        let audited = audit::of_stripe(functions.world(), functions.stripe()).await;
+        let audited = audit::of_stripe(functions.context(), functions.stripe()).await;
         let differs = usize::from(balance.0 == "525");
         assert_eq!(audited.expect("audited").len(), differs);
-        let report = reconcile::run(functions.world(), functions.stripe()).await;
+        let report = reconcile::run(functions.context(), functions.stripe()).await;
         assert_eq!(report.expect("reconciled").found.len(), differs);
         assert_eq!(shop.balance("acme").await, balance);
     }
@@ -75,7 +75,7 @@ async fn an_audit_names_a_payment_that_went_backwards_at_stripe() {
         assert_eq!(shop.hear(&event).await.status, 200);
     }
     let functions = &shop.stack.functions;
-    let found = audit::of_stripe(functions.world(), functions.stripe()).await.expect("audited");
+    let found = audit::of_stripe(functions.context(), functions.stripe()).await.expect("audited");
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&*found[0].found, found[0].kind.name()), ("won", "stripe"));
 }
@@ -214,7 +214,7 @@ async fn unused_credits_of_an_expired_pack_are_not_owed() {
         assert_eq!(shop.balance("acme").await, pair("24.3", "0"), "{parts:?}");
         let functions = &shop.stack.functions;
         let id = "acme".parse().expect("an account");
-        assert_eq!(audit::account(functions.world(), &id).await.expect("audited"), []);
+        assert_eq!(audit::account(functions.context(), &id).await.expect("audited"), []);
     }
 }
 

@@ -73,7 +73,7 @@ fn renamed(event: &str, template: &str, order: &str, account: &str, number: usiz
 /// A new account, and an order of it.
 async fn ordered(stack: &Stack, account: &str) -> Order {
     stack.open(account, "free").await;
-    let world = stack.world();
+    let context = stack.context();
     let key: Key = "order".parse().expect("a key");
     let account: AccountId = account.parse().expect("an account");
     let request = CheckoutRequest {
@@ -82,8 +82,8 @@ async fn ordered(stack: &Stack, account: &str) -> Order {
         return_url: "https://app.example.com/credits".to_owned(),
         live: false,
     };
-    let catalog = world.catalog().await;
-    let order = order::place(world, &catalog, &account, &key, &request).await;
+    let catalog = context.catalog().await;
+    let order = order::place(context, &catalog, &account, &key, &request).await;
     order.expect("ordered")
 }
 

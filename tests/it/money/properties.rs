@@ -196,7 +196,7 @@ proptest! {
             let settled = settle::settle(&account, &catalog, now).expect("sound");
             let entry = settled.entry(&before, &catalog, now);
             account = settled.account;
-            prop_assert_eq!(entry.what.debt(), account.debt() - before.debt());
+            prop_assert_eq!(entry.kind.debt(), account.debt() - before.debt());
             prop_assert_eq!(account.available + account.held() - account.debt(), owned);
             prop_assert!(account.debt() >= Credits::ZERO);
             // Bought credits and a debt stand side by side only where holds have all there is.

@@ -202,7 +202,7 @@ async fn spending_in_debt_is_blocked_until_repaid_if_the_catalog_says_so() {
     let current = shared::domain::Catalog::parse(text).expect("the default");
     let change = shared::decide::edition::publish(&current, &next, instant("2026-11-18T12:00:00Z"))
         .expect("it may follow");
-    shop.stack.world().store.commit(&change).await.expect("published");
+    shop.stack.context().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
@@ -230,7 +230,7 @@ async fn a_payment_missed_by_the_webhook_is_found_by_reconcile() {
     shop.stripe.take_events();
     let run = || async {
         let functions = &shop.stack.functions;
-        reconcile::run(functions.world(), functions.stripe()).await.expect("reconciled")
+        reconcile::run(functions.context(), functions.stripe()).await.expect("reconciled")
     };
     let report = run().await;
     assert_eq!(report.found.len(), 1, "{report:?}");
@@ -259,7 +259,7 @@ async fn a_payment_of_a_missing_account_does_not_block_reconciliation() {
     let write = write.transact_items(TransactWriteItem::builder().delete(delete).build());
     write.send().await.expect("deleted");
     let functions = &shop.stack.functions;
-    let report = reconcile::run(functions.world(), functions.stripe()).await.expect("an end");
+    let report = reconcile::run(functions.context(), functions.stripe()).await.expect("an end");
     assert!(report.unjoined > 0, "{report:?}");
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }

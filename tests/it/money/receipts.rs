@@ -141,10 +141,10 @@ async fn invoices_are_made_where_the_catalog_says_so() {
     assert_eq!(session(&without)["invoice"], serde_json::Value::Null);
     let next = Catalog::DEFAULT.replace("version = 1", "version = 2");
     let next = next.replace("invoices = false", "invoices = true");
-    let change = edition::publish(&*shop.stack.world().catalog().await, &next, Instant::EPOCH);
-    let world = shop.stack.world();
-    world.store.commit(&change.expect("a catalog")).await.expect("published");
-    shop.stack.clock.set(world.clock.now() + Span::from_s(61));
+    let change = edition::publish(&*shop.stack.context().catalog().await, &next, Instant::EPOCH);
+    let context = shop.stack.context();
+    context.store.commit(&change.expect("a catalog")).await.expect("published");
+    shop.stack.clock.set(context.clock.now() + Span::from_s(61));
     let (_, with) = shop.buy("acme", "with", "starter").await;
     assert!(session(&with)["invoice"].is_string(), "{}", session(&with));
 }
@@ -157,7 +157,7 @@ async fn by_secret(vault: &Vault) -> Shop {
     let shop = Shop::noon().await;
     vault.put(KEY, "sk_test_revoked");
     let url = format!("{}/_local/stripe/", shop.stripe.base());
-    let (secret, now) = (vault.secret(KEY, &shop.stack.roles), shop.stack.world().clock.now());
+    let (secret, now) = (vault.secret(KEY, &shop.stack.roles), shop.stack.context().clock.now());
     let stripe = Stripe::by_secret(secret, Some(&url), now).await.expect("a key");
     let functions = shop.stack.functions.with_stripe(stripe, Secret::fixed(WEBHOOK_SECRET));
     let stack = Stack { functions, ..shop.stack };
@@ -167,7 +167,7 @@ async fn by_secret(vault: &Vault) -> Shop {
 }
 
 fn later(shop: &Shop) {
-    shop.stack.clock.set(shop.stack.world().clock.now() + Span::from_s(11));
+    shop.stack.clock.set(shop.stack.context().clock.now() + Span::from_s(11));
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn reconcile_reads_a_replaced_key_too_but_none_of_the_other_mode() {
         vault.put(KEY, next);
         later(&shop);
         let functions = &shop.stack.functions;
-        let report = reconcile::run(functions.world(), functions.stripe()).await;
+        let report = reconcile::run(functions.context(), functions.stripe()).await;
         assert_eq!(report.is_ok(), asks, "{report:?}");
         assert!(!functions.stripe().is_live());
         assert_eq!(vault.take_reads(), 1);

@@ -46,7 +46,7 @@ fn outcome(answer: &Answer) -> &str {
 async fn an_event_not_signed_by_stripe_changes_nothing() {
     let (shop, _, events) = paid().await;
     let body = completed(&events).to_string();
-    let now = shop.stack.world().clock.now();
+    let now = shop.stack.context().clock.now();
     let at = |s: i64| Instant::from_ms(now.ms() + s * 1000);
     let sign = |secret: &str, s: i64| signature::sign(body.as_bytes(), secret, at(s));
     let right = sign(WEBHOOK_SECRET, 0);
@@ -168,7 +168,7 @@ async fn an_order_keeps_its_terms_when_the_catalog_changes() {
     let next = next.replace("credits = \"500\"", "credits = \"1\"");
     let change =
         shared::decide::edition::publish(&current, &next, Instant::EPOCH).expect("it may follow");
-    shop.stack.world().store.commit(&change).await.expect("published");
+    shop.stack.context().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     let mut event = completed(&events);
     event["data"]["object"]["metadata"]["credits"] = json!("1000000");
@@ -215,14 +215,14 @@ async fn a_signed_but_unreadable_event_is_kept_for_an_operator() {
 async fn both_secrets_are_accepted_while_one_is_replaced() {
     let (shop, _, events) = paid().await;
     let body = completed(&events).to_string();
-    let now = shop.stack.world().clock.now();
+    let now = shop.stack.context().clock.now();
     let both = shared::secrets::Secret::fixed("whsec_next whsec_local");
     for secret in ["whsec_next", "whsec_local"] {
         let mut request = request("POST", "/v1/stripe/webhook", None, &body);
         let header = signature::sign(body.as_bytes(), secret, now);
         request.headers_mut().insert("stripe-signature", header.parse().expect("a header"));
         let request = lambda_http::RequestExt::with_raw_http_path(request, "/v1/stripe/webhook");
-        let response = webhook::handle(shop.stack.world(), &both, request).await;
+        let response = webhook::handle(shop.stack.context(), &both, request).await;
         assert_eq!(response.status(), 200, "{secret}");
     }
     assert_eq!(shop.balance("acme").await.0, "525");

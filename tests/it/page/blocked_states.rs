@@ -92,7 +92,7 @@ async fn the_page_can_be_printed() {
     assert_eq!(tab.text(NUMBER), "2,422");
     keep_picture(&mut tab, "print");
     let seen = "(s) => [...document.querySelectorAll(s)].filter((e) => e.checkVisibility()).length";
-    let mut count = |what: &str| tab.eval(&format!("({seen})('{what}')")).as_u64();
+    let mut count = |kind: &str| tab.eval(&format!("({seen})('{kind}')")).as_u64();
     assert_eq!(count("#ledger tbody tr"), Some(13));
     assert_eq!(count("#usage tfoot, #rates table, #pools table"), Some(3));
     for pressed in ["button:not(th *)", "select", "input", ".skip", "#csv", "#top-up", "summary"] {

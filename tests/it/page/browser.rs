@@ -269,7 +269,7 @@ async fn the_element_works_on_a_product_page_and_from_nowhere_else() {
         tab.eval("document.querySelector('scrip-credits').refresh()");
         tab.until("heard.includes('scrip-restored') && !ai.disabled");
         // The session ends: said, and the product is asked for another.
-        stack.clock.set(stack.world().clock.now() + shared::domain::instant::Span::from_s(3700));
+        stack.clock.set(stack.context().clock.now() + shared::domain::instant::Span::from_s(3700));
         tab.eval("document.querySelector('scrip-credits').refresh()");
         tab.until("heard.includes('scrip-session')");
         let (_, next) = session(&stack, "acme", &base).await;

@@ -341,11 +341,11 @@ async fn forty_actions_and_six_decimals_are_shown() {
         );
     }
     let change = shared::decide::edition::publish(
-        &*stack.world().catalog().await,
+        &*stack.context().catalog().await,
         &catalog,
         shared::domain::Instant::EPOCH,
     );
-    stack.world().store.commit(&change.expect("a catalog")).await.expect("published");
+    stack.context().store.commit(&change.expect("a catalog")).await.expect("published");
     stack.open("acme", "pro").await;
     stack.set_clock("2026-11-18T12:02:00Z");
     for n in 0..40 {

@@ -45,8 +45,8 @@ async fn rows(shop: &Shop, query: &str) -> Vec<[String; 3]> {
 async fn assert_told(shop: &Shop, expected: &[[&str; 3]]) {
     let told = rows(shop, "").await;
     assert_eq!(told[..expected.len()], *expected);
-    for [what, change, _] in &told {
-        assert!(change != "0" && !what.contains("pi_"), "{what} {change}");
+    for [kind, change, _] in &told {
+        assert!(change != "0" && !kind.contains("pi_"), "{kind} {change}");
     }
 }
 
@@ -110,10 +110,10 @@ async fn each_change_by_time_is_a_row_with_its_name() {
     stack.post("/v1/accounts/acme/holds", "hold", hold).await;
     stack.set_clock("2026-12-18T00:00:00Z");
     let told = rows(&shop, "").await;
-    let what: Vec<&str> = told.iter().map(|[what, ..]| &**what).collect();
+    let kind: Vec<&str> = told.iter().map(|[kind, ..]| &**kind).collect();
     assert_eq!(told[0][0], "Monthly credits renewed", "{told:?}");
-    assert!(what.contains(&"Expired Plan credits"), "{told:?}");
-    assert!(what.contains(&"Set-aside credits returned: not used in time"), "{told:?}");
+    assert!(kind.contains(&"Expired Plan credits"), "{told:?}");
+    assert!(kind.contains(&"Set-aside credits returned: not used in time"), "{told:?}");
     // Each row's balance is that of the row before it and its change.
     let credits = |text: &str| -> f64 {
         let plain = text.replace(',', "").replace('\u{2212}', "-").replace('+', "");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use shared::decide::{Write, settle};
 use shared::domain::instant::Span;
-use shared::domain::{AccountId, Instant, Standing};
+use shared::domain::{AccountId, Instant, PlanState};
 
 use crate::support::{Answer, Stack, ledger, request};
 
@@ -120,7 +120,7 @@ async fn counting_restarts_when_the_counted_period_ends() {
     assert_eq!(stack.debit("acme", "friday", "3").await.status, 201);
     assert_eq!(stack.balance("acme").await.text("/consumed/credits"), "3");
     let id: AccountId = "acme".parse().expect("an account");
-    assert_eq!(audit::account(stack.world(), &id).await.expect("audited"), []);
+    assert_eq!(audit::account(stack.context(), &id).await.expect("audited"), []);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn an_unchanged_plan_is_answered_with_the_entry_that_set_it() {
     let reused = stack.send(request("PUT", "/v1/accounts/acme", key, other)).await;
     assert_eq!(reused.code(), "operation_reused");
     let id: AccountId = "acme".parse().expect("an account");
-    assert_eq!(audit::account(stack.world(), &id).await.expect("audited"), []);
+    assert_eq!(audit::account(stack.context(), &id).await.expect("audited"), []);
 }
 
 /// One thing that happens to a plan.
@@ -192,18 +192,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn standing(stack: &Stack) -> (Standing, Instant) {
+async fn plan_state(stack: &Stack) -> (PlanState, Instant) {
     let id = "acme".parse().expect("an account");
-    let catalog = stack.world().catalog().await;
-    let settled = shared::query::balance(stack.world(), &catalog, &id).await.expect("there");
-    (settled.settled.account.standing, settled.now)
+    let catalog = stack.context().catalog().await;
+    let settled = shared::query::balance(stack.context(), &catalog, &id).await.expect("there");
+    (settled.settled.account.plan_state, settled.now)
 }
 
 /// Plays the steps; what was granted of the plan, and how many periods began.
 async fn play(steps: &[Step]) -> (Vec<(String, String)>, usize) {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
-    let (mut began, mut last) = (1, standing(&stack).await.0.monthly.period);
+    let (mut began, mut last) = (1, plan_state(&stack).await.0.monthly.period);
     for (n, step) in steps.iter().enumerate() {
         let mut now = stack.clock.now();
         match step {
@@ -251,18 +251,18 @@ fn arrived(moved: &Value) -> bool {
 
 /// Settles: what comes and goes with nobody looking is not told.
 async fn look(stack: &Stack) {
-    let (world, id) = (stack.world(), "acme".parse().expect("an account"));
-    let catalog = world.catalog().await;
-    let loaded = world.store.account(&id).await.expect("readable").expect("there");
-    let change = settle::change(&loaded.account, &catalog, world.clock.now()).expect("sound");
-    world.store.commit(&Write::account(change)).await.expect("settled");
+    let (context, id) = (stack.context(), "acme".parse().expect("an account"));
+    let catalog = context.catalog().await;
+    let loaded = context.store.account(&id).await.expect("readable").expect("there");
+    let change = settle::change(&loaded.account, &catalog, context.clock.now()).expect("sound");
+    context.store.commit(&Write::account(change)).await.expect("settled");
 }
 
 /// An active plan is in a period now; one that begins begins no earlier than the last one ended.
 async fn check(stack: &Stack, began: &mut usize, last: &mut shared::domain::period::Period) {
-    let (standing, now) = standing(stack).await;
-    let period = standing.monthly.period;
-    if standing.plan == "pro" && standing.status.name() == "active" {
+    let (plan_state, now) = plan_state(stack).await;
+    let period = plan_state.monthly.period;
+    if plan_state.plan == "pro" && plan_state.status.name() == "active" {
         assert!(period.start <= now && now < period.end, "{period:?} at {now}");
     }
     if period.start != last.start {

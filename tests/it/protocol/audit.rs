@@ -38,9 +38,9 @@ pub(crate) async fn story() -> Shop {
     refund(stack, &debit, "second", "1.5").await;
     stack.debit("acme", "after monday", "2").await;
     let body = r#"{"reason":"a look"}"#;
-    for what in ["freeze", "unfreeze"] {
-        let path = format!("/v1/accounts/acme/{what}");
-        assert_eq!(stack.post(&path, what, body).await.status, 201);
+    for kind in ["freeze", "unfreeze"] {
+        let path = format!("/v1/accounts/acme/{kind}");
+        assert_eq!(stack.post(&path, kind, body).await.status, 201);
     }
     stack.relay().await;
     self::hold(stack, "still open", "7").await;
@@ -70,7 +70,7 @@ async fn refund(stack: &Stack, debit: &str, key: &str, credits: &str) {
 /// What the audit finds, Stripe included.
 async fn audited(shop: &Shop) -> Vec<Difference> {
     let functions = &shop.stack.functions;
-    let report = ::audit::report(functions.world(), Some(functions.stripe()), None, |_| ()).await;
+    let report = ::audit::report(functions.context(), Some(functions.stripe()), None, |_| ()).await;
     report.expect("an answer").differences
 }
 
@@ -253,7 +253,7 @@ async fn wrong_consumption_is_corrected_and_freezes_nobody() {
     changed.insert("u".into(), AttributeValue::M(consumed));
     put(stack, &names.accounts, changed).await;
     assert_eq!(named(&audited(&shop).await), ["consumed"]);
-    let acts = cli::repair::run(stack.world(), None, None, false).await.expect("repaired");
+    let acts = cli::repair::run(stack.context(), None, None, false).await.expect("repaired");
     assert!(acts.iter().all(|act| act.done == cli::repair::Done::Repaired), "{acts:?}");
     assert_eq!(audited(&shop).await, []);
     assert_eq!(item(stack, &names.accounts, "acme", None).await["u"], whole["u"]);
@@ -280,7 +280,7 @@ async fn an_audit_during_debits_finds_nothing() {
     let acme = "acme".parse().expect("an id");
     let mut audits = 0;
     while !debits.is_finished() {
-        assert_eq!(::audit::account(stack.world(), &acme).await.expect("an answer"), []);
+        assert_eq!(::audit::account(stack.context(), &acme).await.expect("an answer"), []);
         audits += 1;
     }
     debits.await.expect("no caller panics");

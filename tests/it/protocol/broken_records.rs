@@ -46,7 +46,7 @@ async fn a_broken_account_is_named_and_left_unchanged() {
         put.set_item(Some(item.clone())).send().await.expect("written");
 
         let id = "acme".parse().expect("an account");
-        let error = stack.world().store.account(&id).await.expect_err(attribute);
+        let error = stack.context().store.account(&id).await.expect_err(attribute);
         let StoreError::Broken { key, table, .. } = &error else { panic!("{error}") };
         assert_eq!((key.as_str(), *table), ("acme", "accounts"));
         let balance = stack.balance("acme").await;

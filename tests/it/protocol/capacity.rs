@@ -47,13 +47,13 @@ pub(crate) async fn plain(stack: &Stack) {
 
 /// An account as they are: 3 grants, 4 actions consumed, 1 hold.
 pub(crate) async fn typical(stack: &Stack) {
-    let world = stack.world();
-    let now = world.clock.now();
+    let context = stack.context();
+    let now = context.clock.now();
     let mut account = opened(stack, ACCOUNT).await;
     let mut grants = account.line.grants().to_vec();
     for (kind, credits) in [(GrantKind::Purchased, 500), (GrantKind::Manual, 1000)] {
         let later = Instant::from_ms(now.ms() + 365 * 86_400_000);
-        let id = GrantId::Operation(world.entropy.mint(now));
+        let id = GrantId::Operation(context.entropy.mint(now));
         grants.push(Grant::new(id, kind, Credits::whole(credits), now, Some(later)));
     }
     account.line = Line::new(grants);
@@ -68,7 +68,7 @@ pub(crate) async fn typical(stack: &Stack) {
             captured: 0,
         }),
     };
-    account.holds = BTreeMap::from([(world.entropy.mint(now), held)]);
+    account.holds = BTreeMap::from([(context.entropy.mint(now), held)]);
     account.available = account.line.left() - held.amount;
     account.consumed = (1..=4).map(|n| (n, Credits::from_micro(1_234_567))).collect();
     place(stack, account).await;
@@ -87,10 +87,10 @@ async fn with(account: &str) -> Stack {
 /// Sends a debit 24 times in one batch, by ids of one instant: what is so young that others may be on their
 /// way would stay.
 async fn batch(stack: &Stack, account: &str, mut debit: Value) {
-    let (world, now) = (stack.world(), stack.world().clock.now());
+    let (context, now) = (stack.context(), stack.context().clock.now());
     let debits: Vec<_> = (0..24)
         .map(|_| {
-            debit["id"] = world.entropy.mint(now).to_string().into();
+            debit["id"] = context.entropy.mint(now).to_string().into();
             debit.clone()
         })
         .collect();
@@ -102,11 +102,11 @@ async fn batch(stack: &Stack, account: &str, mut debit: Value) {
 
 /// An account of `pro`, as it is opened now.
 pub(crate) async fn opened(stack: &Stack, id: &str) -> Account {
-    let (world, now) = (stack.world(), stack.world().clock.now());
+    let (context, now) = (stack.context(), stack.context().clock.now());
     let request =
         open::PlanRequest { plan: "pro".to_owned(), status: None, anchor: None, restart: false };
-    let (id, operation) = (id.parse().expect("an account"), world.entropy.mint(now));
-    let catalog = world.catalog().await;
+    let (id, operation) = (id.parse().expect("an account"), context.entropy.mint(now));
+    let catalog = context.catalog().await;
     let opened = open::open(&id, &request, operation, &catalog, None, now);
     opened.expect("a plan of the catalog")
 }
@@ -118,7 +118,7 @@ pub(crate) async fn place(stack: &Stack, account: Account) {
     let receipt = Receipt { account: id, space, key, id: operation, content: String::new() };
     let rows = vec![RowWrite::Put(Row::Receipt(receipt), Expect::Absent)];
     let opening = Write { account: Some(AccountWrite::open(Box::new(account))), rows };
-    stack.world().store.commit(&opening).await.expect("an account");
+    stack.context().store.commit(&opening).await.expect("an account");
 }
 
 const ACCOUNT: &str = "acme_01JQZ3V9K4T8W2X7YB5M6N0";
@@ -252,7 +252,7 @@ async fn a_segment_whose_reply_is_lost_still_leaves_the_account() {
     stack.post(PLAIN, &stack.id(0).to_string(), &body).await;
     stack.wire.heal();
     let id = "acme".parse().expect("an account");
-    let loaded = stack.world().store.account(&id).await.expect("readable").expect("there");
+    let loaded = stack.context().store.account(&id).await.expect("readable").expect("there");
     assert_eq!(loaded.account.paged, 16);
 }
 

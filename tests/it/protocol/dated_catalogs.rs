@@ -20,10 +20,10 @@ fn second(changes: &[(&str, &str)]) -> String {
 }
 
 async fn publish(stack: &Stack, changes: &[(&str, &str)]) {
-    let world = stack.world();
+    let context = stack.context();
     let text = second(changes);
-    let write = edition::publish(&*world.catalog().await, &text, world.clock.now());
-    world.store.commit(&write.expect("it follows")).await.expect("published");
+    let write = edition::publish(&*context.catalog().await, &text, context.clock.now());
+    context.store.commit(&write.expect("it follows")).await.expect("published");
 }
 
 #[test]
@@ -113,7 +113,7 @@ async fn a_plan_that_gains_a_weekly_grant_gives_it_from_the_monday_on() {
         let debit = stack.debit("acme", "all", monday).await;
         assert_eq!((debit.status, debit.available()), (201, "0"), "{debit:?}");
         let id = "acme".parse().expect("an account");
-        assert_eq!(audit::account(stack.world(), &id).await.expect("audited"), []);
+        assert_eq!(audit::account(stack.context(), &id).await.expect("audited"), []);
     }
 }
 
@@ -144,7 +144,7 @@ async fn a_monday_that_brings_nothing_is_not_in_the_ledger() {
         assert_eq!(stack.debit("acme", at, "1").await.body["seq"], n + 2);
     }
     let id = "acme".parse().expect("an account");
-    assert_eq!(audit::account(stack.world(), &id).await.expect("audited"), []);
+    assert_eq!(audit::account(stack.context(), &id).await.expect("audited"), []);
 }
 
 /// A catalog that is too old advances no account.
@@ -209,7 +209,7 @@ proptest! {
             looked_at = settle::settle(&looked_at, &known.1, now).expect("sound").account;
             let at_once = settle::settle(&late, newest, now).expect("sound").account;
             prop_assert_eq!(&looked_at.line, &at_once.line);
-            prop_assert_eq!(&looked_at.standing, &at_once.standing);
+            prop_assert_eq!(&looked_at.plan_state, &at_once.plan_state);
             prop_assert_eq!(looked_at.valid_until, at_once.valid_until);
             prop_assert_eq!(looked_at.gate, at_once.gate);
         }

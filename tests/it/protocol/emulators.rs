@@ -2,7 +2,7 @@
 //!
 //! `.ci/second-opinion` runs other tests on DynamoDB Local, and this module on both. Each probe is
 //! a few requests; the last answers are compared, and every difference is a row of
-//! `docs/emulators.md`, word for word. Without `DYNAMODB_ENDPOINT_URL` nothing is compared.
+//! `docs/internals/emulators.md`, word for word. Without `DYNAMODB_ENDPOINT_URL` nothing is compared.
 
 use serde_json::{Value, json};
 
@@ -247,9 +247,9 @@ fn run(ask: &Ask, probe: &Probe) -> String {
     part(answers.last().expect("a probe asks something"), probe.part)
 }
 
-/// The rows of the table in docs/emulators.md: what is asked, and the two answers.
+/// The rows of the table in docs/internals/emulators.md: what is asked, and the two answers.
 fn rows() -> Vec<[&'static str; 3]> {
-    let lines = include_str!("../../../docs/emulators.md").lines();
+    let lines = include_str!("../../../docs/internals/emulators.md").lines();
     let cells = lines.filter_map(|line| {
         let cells: Vec<&str> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         match cells[..] {

@@ -140,7 +140,7 @@ async fn every_fault_at_every_call_leaves_one_debit() {
 #[tokio::test(start_paused = true)]
 async fn the_plain_update_debits_twice() {
     let stack = Stack::noon().await;
-    let sdk = local::world::sdk(stack.wire.client(), "http://embedded");
+    let sdk = local::context::sdk(stack.wire.client(), "http://embedded");
     let client = Client::from_conf(sdk.build());
     let key = |name: &str| AttributeValue::S(name.to_owned());
     let number = |n: usize| AttributeValue::N(n.to_string());

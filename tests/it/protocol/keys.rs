@@ -70,7 +70,7 @@ async fn no_caller_can_use_the_key_of_repair() {
     let less = aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned());
     let update = update.update_expression("SET v = v - :less");
     update.expression_attribute_values(":less", less).send().await.expect("broken");
-    let acts = cli::repair::run(shop.stack.world(), None, None, false).await.expect("repaired");
+    let acts = cli::repair::run(shop.stack.context(), None, None, false).await.expect("repaired");
     assert!(acts.iter().all(|act| act.done == cli::repair::Done::Parked), "{acts:?}");
     assert_eq!(shop.stack.balance("acme").await.text("/gate"), "account_frozen");
 }
@@ -185,7 +185,7 @@ async fn a_key_from_the_future_sent_repeatedly_is_charged_once() {
 
 /// A clock that is so many ms ahead of the stack's.
 fn apart(stack: &Stack, ms: i64) -> Clock {
-    let clock = stack.world().clock.clone();
+    let clock = stack.context().clock.clone();
     Clock::new(move || clock.now() + Span::from_ms(ms))
 }
 
@@ -217,7 +217,7 @@ async fn a_handler_a_minute_behind_refuses_no_key() {
     let stack = Stack::paced("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
     let behind_ms = Arc::new(AtomicI64::new(0));
-    let (clock, by) = (stack.world().clock.clone(), behind_ms.clone());
+    let (clock, by) = (stack.context().clock.clone(), behind_ms.clone());
     let clock = Clock::new(move || clock.now() - Span::from_ms(by.load(Ordering::Relaxed)));
     let falls_behind = stack.beside(clock).await;
     behind_ms.store(60_000, Ordering::Relaxed);

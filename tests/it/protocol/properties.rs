@@ -6,8 +6,8 @@ use shared::domain::grant::Line;
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
-    Account, Catalog, Credits, Debt, DebtChange, Debts, Entry, Grant, GrantId, GrantKind, Held,
-    Instant, Movement, Note, OperationId, Status, What,
+    Account, Catalog, Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant, GrantId,
+    GrantKind, Held, Instant, Movement, Note, OperationId, Status,
 };
 use shared::store::packed;
 
@@ -184,7 +184,7 @@ proptest! {
         let before = bundle(Instant::from_ms(monday.ms() - 1));
         let whole = (GrantId::Week(monday), Credits::whole(25));
         prop_assert_ne!(before, Some(whole));
-        let expected = (account.standing.plan == "free").then_some(whole);
+        let expected = (account.plan_state.plan == "free").then_some(whole);
         prop_assert_eq!(bundle(monday), expected);
     }
 
@@ -217,8 +217,8 @@ proptest! {
         let two = vec![entry.clone(), entry];
         prop_assert_eq!(packed::read_entries(&packed::entries(&two)), Ok(two));
         prop_assert_eq!(packed::read_line(&packed::line(&account.line)), Ok(account.line));
-        let standing = packed::standing(&account.standing);
-        prop_assert_eq!(packed::read_standing(&standing), Ok(account.standing));
+        let plan_state = packed::plan_state(&account.plan_state);
+        prop_assert_eq!(packed::read_standing(&plan_state), Ok(account.plan_state));
         for held in account.holds.values() {
             prop_assert_eq!(packed::read_held(&packed::held(held)), Ok(*held));
         }
@@ -298,12 +298,13 @@ fn entry() -> impl Strategy<Value = Entry> {
     let grants = prop::collection::vec(grant(), 0..4);
     let anchor = Anchor(Day::parse("2026-01-31").expect("a day"));
     let operations = prop::collection::vec(operation(), 0..3);
-    let what = prop_oneof![
-        (action(), any::<u64>()).prop_map(|(action, quantity)| What::Debit { action, quantity }),
+    let kind = prop_oneof![
+        (action(), any::<u64>())
+            .prop_map(|(action, quantity)| EntryKind::Debit { action, quantity }),
         (kind(), prop::option::of(instant(90)))
-            .prop_map(|(kind, expires_at)| What::Granted { kind, expires_at }),
+            .prop_map(|(kind, expires_at)| EntryKind::Granted { kind, expires_at }),
         (moved(), operations, any::<u32>(), instant(90), debt_changes(), grants).prop_map(
-            |(moved, lapsed, seq, at, debts, grants)| What::Settled {
+            |(moved, lapsed, seq, at, debts, grants)| EntryKind::Settled {
                 moved,
                 lapsed,
                 before: (u64::from(seq), at),
@@ -314,16 +315,17 @@ fn entry() -> impl Strategy<Value = Entry> {
         (operation(), credits(9), prop::option::of(instant(90)), credits(9), moved(), debts())
             .prop_map(|(order, due, expires_at, undone, moved, unowed)| {
                 let (grant, cause) = (GrantId::Operation(order), None);
-                What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
+                EntryKind::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
             }),
-        (operation(), cause(), credits(9), credits(9))
-            .prop_map(|(order, cause, due, credits)| What::Reversed { order, cause, due, credits }),
-        debts().prop_map(|debts| What::DebtWaived { debts }),
+        (operation(), cause(), credits(9), credits(9)).prop_map(|(order, cause, due, credits)| {
+            EntryKind::Reversed { order, cause, due, credits }
+        }),
+        debts().prop_map(|debts| EntryKind::DebtWaived { debts }),
         (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
-            What::Held { action, quantity, expires_at }
+            EntryKind::Held { action, quantity, expires_at }
         }),
         (operation(), action(), any::<u64>(), credits(9), credits(9), any::<bool>()).prop_map(
-            |(hold, action, quantity, credits, lapsed, ends)| What::Captured {
+            |(hold, action, quantity, credits, lapsed, ends)| EntryKind::Captured {
                 hold,
                 action,
                 quantity,
@@ -332,28 +334,28 @@ fn entry() -> impl Strategy<Value = Entry> {
                 ends,
             }
         ),
-        operation().prop_map(|hold| What::Released { hold }),
+        operation().prop_map(|hold| EntryKind::Released { hold }),
         (operation(), instant(2))
-            .prop_map(|(hold, expires_at)| What::Extended { hold, expires_at }),
+            .prop_map(|(hold, expires_at)| EntryKind::Extended { hold, expires_at }),
         (operation(), credits(9), action(), moved(), debts()).prop_map(
             |(debit, credits, action, moved, unowed)| {
                 let of = Some((7, credits)).filter(|_| !moved.is_empty());
-                What::Refunded { debit, credits, action, of, moved, unowed }
+                EntryKind::Refunded { debit, credits, action, of, moved, unowed }
             }
         ),
-        moved().prop_map(move |moved| What::Opened {
+        moved().prop_map(move |moved| EntryKind::Opened {
             plan: "pro".to_owned(),
             status: Status::Active,
             anchor,
             moved,
         }),
-        Just(What::PlanChanged { plan: "free".to_owned(), status: Status::PastDue, anchor }),
-        Just(What::Frozen),
-        Just(What::Unfrozen),
+        Just(EntryKind::PlanChanged { plan: "free".to_owned(), status: Status::PastDue, anchor }),
+        Just(EntryKind::Frozen),
+        Just(EntryKind::Unfrozen),
     ];
     let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
-    (operation(), instant(2), amounts, (text(), text(), text(), text(), text()), what).prop_map(
-        |(id, at, (available, held, catalog), texts, what)| Entry {
+    (operation(), instant(2), amounts, (text(), text(), text(), text(), text()), kind).prop_map(
+        |(id, at, (available, held, catalog), texts, kind)| Entry {
             id,
             at,
             available: Credits::from_micro(i64::from(available)),
@@ -364,7 +366,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             reference: texts.2,
             reason: texts.3,
             message: texts.4,
-            what,
+            kind,
         },
     )
 }

@@ -78,11 +78,11 @@ async fn fill(stack: &Stack, accounts: usize) {
     stack.open("idle", "free").await;
     // Settled, and nothing since.
     stack.set_clock("2026-11-23T00:00:00Z");
-    let idle = stack.world().store.account(&"idle".parse().expect("an id")).await;
-    let catalog = stack.world().catalog().await;
+    let idle = stack.context().store.account(&"idle".parse().expect("an id")).await;
+    let catalog = stack.context().catalog().await;
     let idle = idle.expect("read").expect("there").account;
     let change = settle::change(&idle, &catalog, stack.clock.now()).expect("settled");
-    stack.world().store.commit(&shared::decide::Write::account(change)).await.expect("written");
+    stack.context().store.commit(&shared::decide::Write::account(change)).await.expect("written");
     let (tables, name) = (stack.tables(), local::tables::names().accounts);
     let mut items = Vec::new();
     for account in ["used", "idle"] {
@@ -108,7 +108,7 @@ async fn all(stack: &Stack) -> BTreeMap<String, Account> {
     let mut found = BTreeMap::new();
     let mut after = None;
     loop {
-        let scan = stack.world().store.scan(0, 1, after.as_ref(), 1_000).await.expect("read");
+        let scan = stack.context().store.scan(0, 1, after.as_ref(), 1_000).await.expect("read");
         for loaded in scan.accounts {
             let Loaded { account, .. } = loaded.expect("an account");
             found.insert(account.id.to_string(), account);
@@ -130,7 +130,7 @@ async fn many_accounts_advance_exactly_over_a_monday() {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     fill(&stack, accounts).await;
     stack.set_clock("2026-11-23T00:00:00.001Z");
-    let (now, catalog) = (instant("2026-11-23T00:00:00.001Z"), stack.world().catalog().await);
+    let (now, catalog) = (instant("2026-11-23T00:00:00.001Z"), stack.context().catalog().await);
     stack.wire.take_costs();
     // A millisecond after Monday began every balance is right, and nothing was written.
     let before = all(&stack).await;
@@ -148,7 +148,7 @@ async fn many_accounts_advance_exactly_over_a_monday() {
 
     // The sweep, killed anywhere and begun again from its last message.
     let mut random = StdRng::seed_from_u64(7);
-    let world = stack.world();
+    let context = stack.context();
     let mut messages: Vec<Part> = Part::all(Task::Recharge, 8).collect();
     let (mut kills, began) = (0, std::time::Instant::now());
     while let Some(part) = messages.pop() {
@@ -157,7 +157,7 @@ async fn many_accounts_advance_exactly_over_a_monday() {
             left -= 1;
             left > 0
         };
-        let rest = sweep(world, None, part.clone(), goes_on).await.expect("swept");
+        let rest = sweep(context, None, part.clone(), goes_on).await.expect("swept");
         match rest {
             // What it did is done; that it did it is forgotten.
             Some(_) if random.random_ratio(1, 3) => {
@@ -205,7 +205,7 @@ async fn a_throttled_or_conflicting_account_is_not_skipped() {
         });
         let part = Part::all(Task::Recharge, 1).next().expect("a part");
         let mut last = Progress::default();
-        let swept = sweep(stack.world(), None, part, |progress| {
+        let swept = sweep(stack.context(), None, part, |progress| {
             last = *progress;
             true
         });
@@ -241,8 +241,8 @@ fn clocks_ten_seconds_apart_recharge_once() {
         let account = shared::decide::open::open(&id, &request, operation, &catalog, None, now);
         let mut account = account.expect("a plan");
         let boundary = match plan {
-            "free" => account.standing.weekly.period.end,
-            _ => account.standing.monthly.period.end,
+            "free" => account.plan_state.weekly.period.end,
+            _ => account.plan_state.monthly.period.end,
         };
         let boundary = boundary.ms();
         let mut arrived: BTreeMap<String, i64> = BTreeMap::new();
@@ -315,14 +315,14 @@ async fn an_invalid_schedule_or_part_is_refused() {
         assert!(recharge::answer(surroundings, payload.clone(), left).await.is_err(), "{payload}");
     }
     let part = Part::all(Task::Recharge, 2).next().expect("a part").message();
-    for (what, with) in [
+    for (kind, with) in [
         ("\"version\":1", "\"version\":2"),
         ("\"segment\":0", "\"segment\":2"),
         ("\"of\":2", "\"of\":0"),
         ("recharge", "sell"),
         ("\"progress\"", "\"x\""),
     ] {
-        let body = part.replace(what, with);
+        let body = part.replace(kind, with);
         assert_ne!(body, part);
         let event = json!({ "Records": [{ "messageId": "m", "body": body }] });
         let reply = recharge::answer(surroundings, event, left).await.expect("an answer");

@@ -10,10 +10,11 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use local::{routes::Functions, world};
+use local::{context, routes::Functions};
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::command::{order, payment};
+use shared::context::Context;
 use shared::decide::CALL;
 use shared::domain::instant::Span;
 use shared::domain::payment::{
@@ -21,7 +22,6 @@ use shared::domain::payment::{
 };
 use shared::domain::{Instant, Money, OperationId};
 use shared::store::packed;
-use shared::world::World;
 
 use crate::support::wire::{Wire, appended_to};
 use crate::support::{Stack, answer, request};
@@ -90,17 +90,17 @@ async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
     stack.open("acme", "pro").await;
     let late = Late {
         wire: stack.wire.clone(),
-        clock: stack.world().clock.clone(),
+        clock: stack.context().clock.clone(),
         stale: Arc::default(),
         lag_ms: Arc::default(),
     };
     let call = Duration::from_millis(CALL.ms().unsigned_abs());
     let once =
         TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(call).build();
-    let sdk = world::sdk(late.client(), "http://embedded").timeout_config(once);
-    let World { clock, entropy, config, .. } = stack.world().clone();
-    let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
-    let slow = Stack { functions: Functions::new(world.expect("it starts")), ..stack.clone() };
+    let sdk = context::sdk(late.client(), "http://embedded").timeout_config(once);
+    let Context { clock, entropy, config, .. } = stack.context().clone();
+    let context = context::assemble(sdk, clock.clone(), clock, entropy, config).await;
+    let slow = Stack { functions: Functions::new(context.expect("it starts")), ..stack.clone() };
     late.lag_ms.store(4_900, Ordering::Relaxed);
     // What takes longer than a handler has patience for is sent again, as a caller does.
     let send = async |path: &str, key: &str, body: &str| {
@@ -129,7 +129,7 @@ async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
     late.lag_ms.store(900, Ordering::Relaxed);
     let refund = format!("/debits/{}/refund", debit.text("/id"));
     send(&refund, "refund", r#"{"credits":"1","reason":"x"}"#).await;
-    pay(slow.world()).await;
+    pay(slow.context()).await;
     send("/freeze", "freeze", r#"{"reason":"x"}"#).await;
     let stale = late.stale.lock().expect("no one panics with the lock").clone();
     assert!(stale.len() >= 14, "{} entries", stale.len());
@@ -137,8 +137,8 @@ async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
 }
 
 /// A pack that is paid, refunded in part, disputed, and won.
-async fn pay(world: &World) {
-    let (catalog, account) = (world.catalog().await, "acme".parse().expect("an account"));
+async fn pay(context: &Context) {
+    let (catalog, account) = (context.catalog().await, "acme".parse().expect("an account"));
     let request = CheckoutRequest {
         pack: "starter".to_owned(),
         user: None,
@@ -146,7 +146,7 @@ async fn pay(world: &World) {
         live: false,
     };
     let key = "a pack".parse().expect("a key");
-    let order = order::place(world, &catalog, &account, &key, &request).await.expect("an order");
+    let order = order::place(context, &catalog, &account, &key, &request).await.expect("an order");
     let money = |minor| Money { minor, currency: order.price.currency };
     let mut facts = Facts {
         orders: BTreeSet::from([order.id]),
@@ -158,7 +158,7 @@ async fn pay(world: &World) {
     let hear = async |facts: &Facts| {
         let intent = "pi_1".parse().expect("an intent");
         let said = Said::Payment { intent, facts: facts.clone() };
-        payment::hear(world, &said, false).await.expect("heard");
+        payment::hear(context, &said, false).await.expect("heard");
     };
     hear(&facts).await;
     for stage in [RefundStage::Going, RefundStage::Undone] {

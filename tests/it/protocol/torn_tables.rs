@@ -113,7 +113,7 @@ async fn audited(stack: &Stack, with_stripe: bool) -> Vec<Difference> {
     let stripe = with_stripe.then(|| functions.stripe());
     for _ in 0..TRIES {
         // On a busy machine Stripe may answer late: then it is asked again.
-        if let Ok(report) = ::audit::report(functions.world(), stripe, None, |_| ()).await {
+        if let Ok(report) = ::audit::report(functions.context(), stripe, None, |_| ()).await {
             return report.differences;
         }
     }
@@ -145,11 +145,11 @@ async fn play(shop: Shop, accounts: Items, filed: Items, sent: Vec<Sent>) -> Tol
     for difference in audited(&stack, false).await {
         *told.found.entry(difference.kind.name()).or_default() += 1;
     }
-    let (world, stripe) = (stack.functions.world(), stack.functions.stripe());
-    let mut acts = cli::repair::run(world, Some(stripe), None, false).await;
+    let (context, stripe) = (stack.functions.context(), stack.functions.stripe());
+    let mut acts = cli::repair::run(context, Some(stripe), None, false).await;
     for _ in 1..TRIES {
         if acts.is_err() {
-            acts = cli::repair::run(world, Some(stripe), None, false).await;
+            acts = cli::repair::run(context, Some(stripe), None, false).await;
         }
     }
     for act in acts.expect("repaired") {

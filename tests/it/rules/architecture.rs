@@ -60,7 +60,7 @@ const LAYERS: [&str; 17] = [
     "metrics",
     "session",
     "failure",
-    "world",
+    "context",
     "bus",
     "queue",
     "query",
@@ -173,8 +173,8 @@ fn no_floats_near_credits() {
 #[test]
 fn only_the_store_names_dynamodb() {
     let words = ["aws_sdk_dynamodb", "AttributeValue", "update_item", "put_item"];
-    // The world makes the client, and hands it over.
-    assert_absent("shared/src", &words, &["src/store/", "src/world.rs"]);
+    // The context makes the client, and hands it over.
+    assert_absent("shared/src", &words, &["src/store/", "src/context.rs"]);
     assert_absent("functions", &words, &[]);
     // A request that writes has a condition, and is made in one file.
     let writes = ["update_item()", "put_item()", "transact_write_items()", "delete_item()"];

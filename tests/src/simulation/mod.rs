@@ -19,18 +19,18 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::{Builder, SharedHttpClient};
 use local::routes::Functions;
-use local::{tables, world};
+use local::{context, tables};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::command::{order, payment};
 use shared::config::Config;
+use shared::context::{Context, call_retry};
 use shared::decide::{AHEAD, edition};
 use shared::domain::payment::{CheckoutRequest, Said};
 use shared::domain::{Catalog, Instant, Key, OperationId};
 use shared::failure::Failure;
-use shared::world::{World, call_retry};
 
 use crate::support::{answer, instant, ledger, request};
 use auditor::Answered;
@@ -155,7 +155,7 @@ fn simulated_clock() -> impl Fn(i64) -> Clock {
 pub fn repeatable(wire: SharedHttpClient, tokens: TokenBucket) -> Builder {
     let retry = call_retry().with_use_static_exponential_base(true);
     let partition = RetryPartition::custom("one client").token_bucket(tokens).build();
-    world::sdk(wire, "http://embedded").retry_config(retry).retry_partition(partition)
+    context::sdk(wire, "http://embedded").retry_config(retry).retry_partition(partition)
 }
 
 fn sdk(chaos: &Chaos) -> Builder {
@@ -190,8 +190,9 @@ impl Simulation {
             let entropy = Entropy::new(move || random.lock().expect("one thread").random());
             let config = Config { tables: tables::names(), ..Config::default() };
             let clock = clock(skew_ms);
-            let world = world::assemble(sdk(&chaos), clock.clone(), clock, entropy, config).await;
-            handlers.push(Functions::new(world.expect("the stack starts")));
+            let context =
+                context::assemble(sdk(&chaos), clock.clone(), clock, entropy, config).await;
+            handlers.push(Functions::new(context.expect("the stack starts")));
         }
         Simulation {
             handlers,
@@ -212,7 +213,7 @@ impl Simulation {
     async fn send(&self, operation: &Operation) -> Option<u16> {
         let handler = self.clients.pick(&[0, 1, 2, 3]);
         if let Some(money) = &operation.money {
-            let dealt = self.deal(self.handlers[handler].world(), operation, money);
+            let dealt = self.deal(self.handlers[handler].context(), operation, money);
             return tokio::time::timeout(PATIENCE, dealt).await.ok();
         }
         let sent_ms = self.now_ms();
@@ -231,21 +232,21 @@ impl Simulation {
     }
 
     /// Does something about money. Returns a status as if it had been asked for over HTTP.
-    async fn deal(&self, world: &World, operation: &Operation, money: &Deal) -> u16 {
-        let catalog = world.catalog().await;
+    async fn deal(&self, context: &Context, operation: &Operation, money: &Deal) -> u16 {
+        let catalog = context.catalog().await;
         let account = format!("a{}", operation.account).parse().expect("an account");
         let done = match money {
             Deal::Order => {
                 let (pack, return_url) = ("starter".to_owned(), "https://example.com".to_owned());
                 let request = CheckoutRequest { pack, user: None, return_url, live: false };
                 let key = operation.key.parse().expect("a key");
-                let ordered = order::place(world, &catalog, &account, &key, &request).await;
+                let ordered = order::place(context, &catalog, &account, &key, &request).await;
                 ordered.map(|order| self.clients.ordered(order.id))
             }
             Deal::Says(order, facts) => {
                 let intent = format!("pi_{order}").replace('-', "").parse().expect("an intent");
                 let said = Said::Payment { intent, facts: (**facts).clone() };
-                payment::hear(world, &said, false).await.map(drop)
+                payment::hear(context, &said, false).await.map(drop)
             }
         };
         match done {
@@ -281,7 +282,7 @@ impl Simulation {
     /// The key, or a name in its place if it is an id that lies ahead.
     fn named(&self, key: &str) -> String {
         let id = key.parse::<Key>().ok().and_then(|key| key.id());
-        let now = self.handlers[0].world().clock.now();
+        let now = self.handlers[0].context().clock.now();
         if id.is_none_or(|id| id.time() <= now + AHEAD) {
             return key.to_owned();
         }
@@ -336,13 +337,13 @@ impl Simulation {
 
     /// Says that weeks are larger from the second Monday on.
     async fn publish(&self) {
-        let world = self.handlers[0].world();
+        let context = self.handlers[0].context();
         let dated = r#"weekly = [{ credits = "25" }, { from = "2026-11-30", credits = "40" }]"#;
         let text = Catalog::DEFAULT.replace("version = 1", "version = 2");
         let text = text.replace("weekly = \"25\"", dated);
-        let change = edition::publish(&*world.catalog().await, &text, world.clock.now());
+        let change = edition::publish(&*context.catalog().await, &text, context.clock.now());
         let change = change.expect("it may follow");
-        world.store.commit(&change).await.expect("published");
+        context.store.commit(&change).await.expect("published");
     }
 
     /// One client. Returns the operations whose outcome it does not know.
@@ -350,7 +351,7 @@ impl Simulation {
         let mut sent: Vec<Operation> = Vec::new();
         let mut open = Vec::new();
         for number in 0..operations {
-            let now_ms = self.handlers[0].world().clock.now().ms();
+            let now_ms = self.handlers[0].context().clock.now().ms();
             let shown = match self.clients.below(40) {
                 0 => self.shown(account).await,
                 _ => None,

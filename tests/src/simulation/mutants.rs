@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::decide::{AHEAD, MARGIN, WINDOW};
 use shared::domain::account::Note;
 use shared::domain::grant::Line;
-use shared::domain::{Instant, OperationId, What};
+use shared::domain::{EntryKind, Instant, OperationId};
 use shared::store::packed;
 
 use crate::support::wire::{appended_to, response};
@@ -491,7 +491,7 @@ fn burnt_untold(operation: &str, body: &mut Value) {
         appended(body, |id, payload| {
             let id = OperationId::from_bytes(*id);
             if let Ok(mut entry) = packed::read_entry(id, payload)
-                && let What::Settled { burnt, .. } = &mut entry.what
+                && let EntryKind::Settled { burnt, .. } = &mut entry.kind
             {
                 *burnt = Line::default();
                 *payload = packed::entry(&entry);

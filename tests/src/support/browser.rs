@@ -19,7 +19,7 @@ const FOCUSED: &str = r"(() => {
   while (on?.shadowRoot?.activeElement) on = on.shadowRoot.activeElement;
   if (!on || on === document.body || on === document.documentElement) return null;
   window.places ??= new WeakMap();
-  if (!places.has(on)) places.set(on, (window.placed = (window.placed ?? 0) + 1));
+  if (!places.has(on)) places.set(on, (window.posted = (window.posted ?? 0) + 1));
   const texts = [on.ariaLabel, on.labels?.[0]?.textContent, on.textContent, on.id, on.tagName];
   const name = texts.map((text) => text?.trim().replace(/\s+/g, ' ')).find(Boolean);
   return { name, ring: getComputedStyle(on).outlineStyle, at: places.get(on) };

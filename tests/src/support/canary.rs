@@ -1,7 +1,7 @@
-//! Canaries: what nobody may ever be told, planted in the world of every test and looked for in all
+//! Canaries: what nobody may ever be told, planted in the context of every test and looked for in all
 //! that it logs, answers and emits.
 //!
-//! The key that signs sessions, the key of Stripe and the secret of its webhook are in the world;
+//! The key that signs sessions, the key of Stripe and the secret of its webhook are in the context;
 //! a payment's events name who paid; and every request says something of the browser it comes from.
 //! Tokens are made as tests go: they all begin alike.
 
@@ -72,9 +72,9 @@ pub fn look_at_answer(answer: &Response<Body>) {
 
 /// # Panics
 /// If there is a canary in `text`, or was one anywhere before.
-pub fn look(what: &str, text: &str) {
+pub fn look(kind: &str, text: &str) {
     let mut leaks = LEAKS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    leaks.extend(found(text).iter().map(|canary| format!("{canary:?} is in {what}: {text}")));
+    leaks.extend(found(text).iter().map(|canary| format!("{canary:?} is in {kind}: {text}")));
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 

@@ -76,7 +76,7 @@ pub fn resolve(value: &'static Value) -> &'static Value {
 /// Whether `value` fits `schema`, by the part of JSON Schema that the contract uses.
 pub fn fits(schema: &'static Value, value: &Value, at: &str) -> Result<(), String> {
     let schema = resolve(schema);
-    let wrong = |what: &str| Err(format!("{at}: {what}: {value}"));
+    let wrong = |kind: &str| Err(format!("{at}: {kind}: {value}"));
     if schema.get("const").is_some_and(|only| only != value) {
         return wrong(&format!("is not {}", schema["const"]));
     }

@@ -52,7 +52,7 @@ impl Stack {
 
     /// The address of this stack's pages.
     pub fn origin(&self) -> String {
-        self.world().config.public_url.clone().expect("an address")
+        self.context().config.public_url.clone().expect("an address")
     }
 
     /// Sends a form as a page of our own does, with other headers besides.

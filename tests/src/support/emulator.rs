@@ -3,7 +3,7 @@
 //! `DYNAMODB_ENDPOINT_URL` names another emulator: Amazon's DynamoDB Local, started without
 //! `-sharedDb`, so that each access key has tables of its own. With `DYNAMODB_COMPARE` as well both
 //! run every request, one after the other, and must answer the same but for what
-//! `docs/emulators.md` says.
+//! `docs/internals/emulators.md` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -127,7 +127,7 @@ fn is_at_an_edge(attributes: &Value) -> bool {
     size.div_ceil(1024) < (size + numbers).div_ceil(1024)
 }
 
-/// How two answers to the same request differ, but for what `docs/emulators.md` says. `edge`: whether
+/// How two answers to the same request differ, but for what `docs/internals/emulators.md` says. `edge`: whether
 /// an item that it is of is at the edge of a KB.
 fn differences(
     operation: &str,
@@ -147,7 +147,7 @@ fn differences(
     status.into_iter().chain(differ).collect()
 }
 
-/// Whether `docs/emulators.md` has a row for it.
+/// Whether `docs/internals/emulators.md` has a row for it.
 fn is_known(
     operation: &str,
     path: &str,

@@ -26,16 +26,16 @@ use local::start::Start;
 use local::streams::Streams;
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
-use local::{server, tables, world};
+use local::{context, server, tables};
 use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
+use shared::context::Context;
 use shared::domain::instant::Span;
 use shared::domain::{Instant, OperationId};
 use shared::http::path;
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
-use shared::world::World;
 use tokio::net::TcpListener;
 
 pub use answer::{Answer, answer};
@@ -127,10 +127,10 @@ impl Stack {
 
     /// Another handler on the same tables, with a clock of its own.
     pub async fn beside(&self, clock: Clock) -> Stack {
-        let World { entropy, config, .. } = self.world().clone();
-        let sdk = world::sdk(self.roles.client(self.wire.client()), "http://embedded");
-        let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
-        Stack { functions: Functions::new(world.expect("it starts")), ..self.clone() }
+        let Context { entropy, config, .. } = self.context().clone();
+        let sdk = context::sdk(self.roles.client(self.wire.client()), "http://embedded");
+        let context = context::assemble(sdk, clock.clone(), clock, entropy, config).await;
+        Stack { functions: Functions::new(context.expect("it starts")), ..self.clone() }
     }
 
     /// A stack that a browser can visit, at the address that is returned, with the Stripe inside it;
@@ -194,8 +194,8 @@ impl Stack {
         let table = if streamed { table.streamed(streams.clone()) } else { table };
         let wire = Wire::new(table);
         let client = wire.client();
-        let sdk = world::sdk(roles.client(client), "http://embedded");
-        let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
+        let sdk = context::sdk(roles.client(client), "http://embedded");
+        let context = context::assemble(sdk, clock.clone(), clock, entropy, config).await;
         canary::watch();
         let emitted = Arc::<Mutex<Vec<Value>>>::default();
         let kept = emitted.clone();
@@ -203,36 +203,36 @@ impl Stack {
             let document = serde_json::from_str(line).expect("a document is a line of JSON");
             kept.lock().expect("no one panics with the lock").push(document);
         });
-        let world = world.expect("the stack starts").with_metrics(metrics);
-        let world = world.with_session_keys(Secret::fixed(KEYS));
+        let context = context.expect("the stack starts").with_metrics(metrics);
+        let context = context.with_session_keys(Secret::fixed(KEYS));
         let exchange = Exchange::default();
         let client = roles.client(exchange.client());
         let queues = Exchange::queues(&client);
         let bus = Exchange::bus(client);
         let mappings =
-            Mappings::new(&template, world.clone(), streams.clone(), exchange, bus, queues);
-        let functions = Functions::new(world);
+            Mappings::new(&template, context.clone(), streams.clone(), exchange, bus, queues);
+        let functions = Functions::new(context);
         let ticks = Arc::default();
         Stack { functions, clock: local, wire, roles, streams, mappings, emitted, ticks }
     }
 
     /// The same stack with other keys for its sessions.
     pub fn with_keys(&self, secret: &str) -> Stack {
-        let world = self.world().clone().with_session_keys(Secret::fixed(secret));
-        Stack { functions: Functions::new(world), ..self.clone() }
+        let context = self.context().clone().with_session_keys(Secret::fixed(secret));
+        Stack { functions: Functions::new(context), ..self.clone() }
     }
 
     /// The same stack with other roles for its functions.
     pub async fn with_roles(&self, roles: Roles) -> Stack {
-        let sdk = world::sdk(roles.client(self.wire.client()), "http://embedded");
-        let World { clock, entropy, config, .. } = self.world().clone();
-        let world = world::assemble(sdk, clock.clone(), clock, entropy, config).await;
-        let functions = Functions::new(world.expect("the stack starts"));
+        let sdk = context::sdk(roles.client(self.wire.client()), "http://embedded");
+        let Context { clock, entropy, config, .. } = self.context().clone();
+        let context = context::assemble(sdk, clock.clone(), clock, entropy, config).await;
+        let functions = Functions::new(context.expect("the stack starts"));
         Stack { functions, roles, ..self.clone() }
     }
 
-    pub fn world(&self) -> &World {
-        self.functions.world()
+    pub fn context(&self) -> &Context {
+        self.functions.context()
     }
 
     /// Delivers all that the streams hold; all of it can be.
@@ -254,7 +254,7 @@ impl Stack {
 
     /// The tables, past the store: to break what it wrote.
     pub fn tables(&self) -> Client {
-        Client::from_conf(world::sdk(self.wire.client(), "http://embedded").build())
+        Client::from_conf(context::sdk(self.wire.client(), "http://embedded").build())
     }
 
     pub fn set_clock(&self, now: &str) {
@@ -314,8 +314,8 @@ impl Stack {
 
     /// A new operation id, dated `age_ms` ago.
     pub fn id(&self, age_ms: i64) -> OperationId {
-        let now = Instant::from_ms(self.world().clock.now().ms() - age_ms);
-        self.world().entropy.mint(now)
+        let now = Instant::from_ms(self.context().clock.now().ms() - age_ms);
+        self.context().entropy.mint(now)
     }
 }
 

@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use local::roles::Roles;
 use serde_json::{Value, json};
+use shared::context::{call_retry, call_timeout};
 use shared::secrets::Secret;
-use shared::world::{call_retry, call_timeout};
 
 use super::wire::response;
 

@@ -19,10 +19,10 @@ pub use replay::Unclear;
 use super::{Guard, MARGIN, Step};
 use crate::domain::entry::Charged;
 use crate::domain::grant::Line;
-use crate::domain::ledger::Placed;
+use crate::domain::ledger::PostedEntry;
 use crate::domain::{
-    Account, Credits, Debt, DebtChange, Debts, GrantId, Instant, Movement, Note, OperationId, Seq,
-    What,
+    Account, Credits, Debt, DebtChange, Debts, EntryKind, GrantId, Instant, Movement, Note,
+    OperationId, Seq,
 };
 
 /// From how many entries between two settles on they are not gone through one by one: to come to a settle
@@ -166,7 +166,7 @@ impl History {
     /// The history of `account` for a refund of so much of `debit`, by which so much less was burnt.
     pub fn of_refund(
         account: &Account,
-        debit: &Placed,
+        debit: &PostedEntry,
         credits: Credits,
         less: Credits,
     ) -> History {
@@ -220,10 +220,10 @@ impl History {
     }
 
     /// Takes the next entry, the latest first.
-    pub fn take(&mut self, placed: &Placed) -> Next {
-        let (entry, at) = (&placed.entry, placed.entry.at);
-        let far = placed.seq.saturating_sub(self.before.0) > self.far;
-        if far && !entry.what.needs_no_line() && !self.whole.contains(&self.settled) {
+    pub fn take(&mut self, posted: &PostedEntry) -> Next {
+        let (entry, at) = (&posted.entry, posted.entry.at);
+        let far = posted.seq.saturating_sub(self.before.0) > self.far;
+        if far && !entry.kind.needs_no_line() && !self.whole.contains(&self.settled) {
             return self.skip(at);
         }
         let seeks = self.debit.is_some_and(|debit| self.sought.contains_key(&debit));
@@ -232,12 +232,12 @@ impl History {
         let found = !seeks && (self.begun || self.rest().is_zero());
         self.looked += 1;
         self.beyond += usize::from(found);
-        match &entry.what {
-            What::Settled { moved, before, burnt, debts, .. } => {
+        match &entry.kind {
+            EntryKind::Settled { moved, before, burnt, debts, .. } => {
                 let debts = debts.iter().rev().map(|change| (change.clone(), self.undo(change)));
                 let mut debts: Vec<_> = debts.collect();
                 debts.reverse();
-                let (seq, burnt) = (placed.seq, burnt.clone());
+                let (seq, burnt) = (posted.seq, burnt.clone());
                 let moved = moved.clone();
                 self.past.push(Past::LaidOut(LaidOut { seq, burnt, moved, at, debts }));
                 (self.settled, self.before) = (seq, *before);
@@ -248,14 +248,14 @@ impl History {
                     return Next::Enough;
                 }
             }
-            What::Opened { .. } => {
-                let (seq, burnt) = (placed.seq, Line::default());
+            EntryKind::Opened { .. } => {
+                let (seq, burnt) = (posted.seq, Line::default());
                 let (moved, debts) = (Vec::new(), Vec::new());
                 self.past.push(Past::LaidOut(LaidOut { seq, burnt, moved, at, debts }));
                 return Next::Enough;
             }
-            What::DebtWaived { debts } => self.past.push(Past::Waived(debts.clone())),
-            What::ToppedUp { grant, undone, moved, unowed, expires_at, .. }
+            EntryKind::DebtWaived { debts } => self.past.push(Past::Waived(debts.clone())),
+            EntryKind::ToppedUp { grant, undone, moved, unowed, expires_at, .. }
                 if !undone.is_zero() =>
             {
                 let (grant, credits) = (*grant, *undone);
@@ -264,7 +264,7 @@ impl History {
                 let (of, moved) = (Undone::Reversal(grant), moved.clone());
                 self.past.push(Past::Back { of, moved, unowed: unowed.clone() });
             }
-            What::Refunded { debit, credits, of, moved, unowed, .. } => {
+            EntryKind::Refunded { debit, credits, of, moved, unowed, .. } => {
                 *self.refunds.entry(*debit).or_default() += *credits;
                 let sought = self.sought.entry(*debit).or_default();
                 if let Some((seq, less)) = of {

@@ -45,8 +45,8 @@ impl History {
     fn replay(&self, debts: &Debts) -> Result<Back, Replay> {
         let mut both = Both::owing(self.owed_at_first(debts));
         let past: Vec<&Past> = self.past.iter().rev().collect();
-        for (place, what) in past.iter().enumerate() {
-            match what {
+        for (place, kind) in past.iter().enumerate() {
+            match kind {
                 Past::Burnt { debit, credits, at } => {
                     both.expire(*at);
                     let refunded = self.refunds.get(debit).copied().unwrap_or_default();

@@ -25,7 +25,7 @@ pub(super) const REASON: u8 = 8;
 pub(super) const KEY: u8 = 16;
 pub(super) const MESSAGE: u8 = 32;
 
-/// The tags of [`What`](crate::domain::What), for ever: 0 is not one, so that zeroed bytes are refused.
+/// The tags of [`EntryKind`](crate::domain::What), for ever: 0 is not one, so that zeroed bytes are refused.
 pub(super) mod tag {
     pub(in super::super) const OPENED: u8 = 1;
     pub(in super::super) const DEBIT: u8 = 2;

@@ -10,7 +10,7 @@ mod writer;
 use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::Line;
 use crate::domain::usage::{Used, Who};
-use crate::domain::{Debts, Entry, Given, Instant, Note, OperationId, Standing, Usage};
+use crate::domain::{Debts, Entry, Instant, Note, OperationId, PeriodAllowance, PlanState, Usage};
 pub use form::PackedError;
 use form::Result;
 use reader::Reader;
@@ -149,36 +149,36 @@ pub fn read_held(bytes: &[u8]) -> Result<Held> {
     })
 }
 
-pub fn standing(standing: &Standing) -> Vec<u8> {
+pub fn plan_state(plan_state: &PlanState) -> Vec<u8> {
     let mut w = Writer::default();
-    w.plan(&standing.plan, standing.status, standing.anchor);
-    w.id(standing.since);
+    w.plan(&plan_state.plan, plan_state.status, plan_state.anchor);
+    w.id(plan_state.since);
     // A week's length is known.
-    w.instant(standing.weekly.period.start);
-    w.credits(standing.weekly.amount);
-    let Given { period, amount, until } = standing.monthly;
+    w.instant(plan_state.weekly.period.start);
+    w.credits(plan_state.weekly.amount);
+    let PeriodAllowance { period, amount, until } = plan_state.monthly;
     w.instant(period.start);
     w.instant(period.end);
     w.credits(amount);
     // Mostly it ends when it was to.
     w.signed((until - period.end).ms());
-    w.instant(standing.counted_from);
-    w.instant(standing.counted_until);
+    w.instant(plan_state.counted_from);
+    w.instant(plan_state.counted_until);
     // Mostly a recharge was the latest arrival: every byte counts where an account is near a whole KB.
-    if standing.filled_at != standing.recharged_at() {
-        w.signed((standing.filled_at - standing.counted_from).ms());
+    if plan_state.filled_at != plan_state.recharged_at() {
+        w.signed((plan_state.filled_at - plan_state.counted_from).ms());
     }
     w.0
 }
 
-pub fn read_standing(bytes: &[u8]) -> Result<Standing> {
+pub fn read_standing(bytes: &[u8]) -> Result<PlanState> {
     Reader::all(bytes, |r| {
         let (plan, status, anchor) = r.plan()?;
         let since = r.id()?;
         let (weekly, monthly) = (r.week()?, r.given()?);
         let (counted_from, counted_until) = (r.instant()?, r.instant()?);
         let filled_at = if r.0.is_empty() { None } else { Some(r.beside(counted_from)?) };
-        let mut standing = Standing {
+        let mut plan_state = PlanState {
             plan,
             status,
             anchor,
@@ -189,8 +189,8 @@ pub fn read_standing(bytes: &[u8]) -> Result<Standing> {
             counted_until,
             filled_at: Instant::EPOCH,
         };
-        standing.filled_at = filled_at.unwrap_or(standing.recharged_at());
-        Ok(standing)
+        plan_state.filled_at = filled_at.unwrap_or(plan_state.recharged_at());
+        Ok(plan_state)
     })
 }
 

@@ -9,8 +9,8 @@ use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
 use crate::domain::{
-    Credits, DebtChange, Debts, Entry, Given, Grant, GrantId, GrantKind, Instant, Movement,
-    OperationId, Status, What,
+    Credits, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, Movement,
+    OperationId, PeriodAllowance, Status,
 };
 
 pub(super) struct Reader<'a>(pub &'a [u8]);
@@ -123,17 +123,17 @@ impl Reader<'_> {
     }
 
     /// What was given for a week.
-    pub(super) fn week(&mut self) -> Result<Given> {
+    pub(super) fn week(&mut self) -> Result<PeriodAllowance> {
         let (start, amount) = (self.instant()?, self.credits()?);
-        Ok(Given { amount, ..Given::nothing(week(start)) })
+        Ok(PeriodAllowance { amount, ..PeriodAllowance::nothing(week(start)) })
     }
 
     /// What was given for a plan period.
-    pub(super) fn given(&mut self) -> Result<Given> {
+    pub(super) fn given(&mut self) -> Result<PeriodAllowance> {
         let period = Period { start: self.instant()?, end: self.instant()? };
         let amount = self.credits()?;
         let until = self.beside(period.end)?;
-        Ok(Given { period, amount, until })
+        Ok(PeriodAllowance { period, amount, until })
     }
 
     pub(super) fn grant_id(&mut self) -> Result<GrantId> {
@@ -220,31 +220,31 @@ impl Reader<'_> {
                 texts.insert(flag, self.text()?);
             }
         }
-        let what = match tag {
+        let kind = match tag {
             tag::OPENED => {
                 let (plan, status, anchor) = self.plan()?;
-                What::Opened { plan, status, anchor, moved: self.movements()? }
+                EntryKind::Opened { plan, status, anchor, moved: self.movements()? }
             }
-            tag::DEBIT => What::Debit { action: self.action()?, quantity: self.number()? },
+            tag::DEBIT => EntryKind::Debit { action: self.action()?, quantity: self.number()? },
             tag::HELD => {
                 let (action, quantity) = (self.action()?, self.number()?);
-                What::Held { action, quantity, expires_at: self.instant()? }
+                EntryKind::Held { action, quantity, expires_at: self.instant()? }
             }
             tag::CAPTURED => {
                 let (hold, action, quantity) = (self.id()?, self.action()?, self.number()?);
                 let (credits, lapsed) = (self.credits()?, self.credits()?);
-                What::Captured { hold, action, quantity, credits, lapsed, ends: self.flag()? }
+                EntryKind::Captured { hold, action, quantity, credits, lapsed, ends: self.flag()? }
             }
-            tag::RELEASED => What::Released { hold: self.id()? },
-            tag::EXTENDED => What::Extended { hold: self.id()?, expires_at: self.instant()? },
+            tag::RELEASED => EntryKind::Released { hold: self.id()? },
+            tag::EXTENDED => EntryKind::Extended { hold: self.id()?, expires_at: self.instant()? },
             tag::REFUNDED => {
                 let (debit, credits) = (self.id()?, self.credits()?);
                 let action = self.action()?;
                 let of = Some((self.number()?, self.credits()?)).filter(|(seq, _)| *seq > 0);
                 let (moved, unowed) = (self.movements()?, self.debts()?);
-                What::Refunded { debit, credits, action, of, moved, unowed }
+                EntryKind::Refunded { debit, credits, action, of, moved, unowed }
             }
-            tag::GRANTED => What::Granted { kind: self.kind()?, expires_at: self.expiry()? },
+            tag::GRANTED => EntryKind::Granted { kind: self.kind()?, expires_at: self.expiry()? },
             tag::SETTLED | tag::SETTLED_DEBTS => {
                 let moved = self.movements()?;
                 let count: usize = self.narrow()?;
@@ -259,31 +259,31 @@ impl Reader<'_> {
                     tag::SETTLED_DEBTS => self.debt_changes()?,
                     _ => Vec::new(),
                 };
-                What::Settled { moved, lapsed, before, burnt: Line::new(grants), debts }
+                EntryKind::Settled { moved, lapsed, before, burnt: Line::new(grants), debts }
             }
             tag::PLAN_CHANGED => {
                 let (plan, status, anchor) = self.plan()?;
-                What::PlanChanged { plan, status, anchor }
+                EntryKind::PlanChanged { plan, status, anchor }
             }
-            tag::FROZEN => What::Frozen,
-            tag::UNFROZEN => What::Unfrozen,
+            tag::FROZEN => EntryKind::Frozen,
+            tag::UNFROZEN => EntryKind::Unfrozen,
             tag::TOPPED_UP => {
                 let (order, cause) = (self.id()?, self.some_cause()?);
                 let due = self.credits()?;
                 let (grant, expires_at) = (self.grant_id()?, self.expiry()?);
                 let (undone, moved, unowed) = (self.credits()?, self.movements()?, self.debts()?);
-                What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
+                EntryKind::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
             }
             tag::REVERSED => {
                 let (order, cause, due) = (self.id()?, self.cause()?, self.credits()?);
-                What::Reversed { order, cause, due, credits: self.credits()? }
+                EntryKind::Reversed { order, cause, due, credits: self.credits()? }
             }
-            tag::DEBT_WAIVED => What::DebtWaived { debts: self.debts()? },
+            tag::DEBT_WAIVED => EntryKind::DebtWaived { debts: self.debts()? },
             _ => return Err(PackedError::Tag),
         };
         let mut text = |flag| texts.remove(&flag);
         let (user, reference, key) = (text(USER), text(REFERENCE), text(KEY));
         let (reason, message) = (text(REASON), text(MESSAGE));
-        Ok(Entry { id, at, available, held, catalog, key, user, reference, reason, message, what })
+        Ok(Entry { id, at, available, held, catalog, key, user, reference, reason, message, kind })
     }
 }

@@ -6,8 +6,8 @@ use crate::domain::payment::Cause;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
 use crate::domain::{
-    Credits, DebtChange, Debts, Entry, Grant, GrantId, GrantKind, Instant, Movement, OperationId,
-    Status, What,
+    Credits, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, Movement,
+    OperationId, Status,
 };
 
 #[derive(Default)]
@@ -145,23 +145,23 @@ impl Writer {
     }
 
     pub(super) fn entry(&mut self, entry: &Entry) {
-        self.byte(match &entry.what {
-            What::Opened { .. } => tag::OPENED,
-            What::Debit { .. } => tag::DEBIT,
-            What::Granted { .. } => tag::GRANTED,
-            What::Settled { debts, .. } if debts.is_empty() => tag::SETTLED,
-            What::Settled { .. } => tag::SETTLED_DEBTS,
-            What::PlanChanged { .. } => tag::PLAN_CHANGED,
-            What::Held { .. } => tag::HELD,
-            What::Captured { .. } => tag::CAPTURED,
-            What::Released { .. } => tag::RELEASED,
-            What::Extended { .. } => tag::EXTENDED,
-            What::Refunded { .. } => tag::REFUNDED,
-            What::Frozen => tag::FROZEN,
-            What::Unfrozen => tag::UNFROZEN,
-            What::ToppedUp { .. } => tag::TOPPED_UP,
-            What::Reversed { .. } => tag::REVERSED,
-            What::DebtWaived { .. } => tag::DEBT_WAIVED,
+        self.byte(match &entry.kind {
+            EntryKind::Opened { .. } => tag::OPENED,
+            EntryKind::Debit { .. } => tag::DEBIT,
+            EntryKind::Granted { .. } => tag::GRANTED,
+            EntryKind::Settled { debts, .. } if debts.is_empty() => tag::SETTLED,
+            EntryKind::Settled { .. } => tag::SETTLED_DEBTS,
+            EntryKind::PlanChanged { .. } => tag::PLAN_CHANGED,
+            EntryKind::Held { .. } => tag::HELD,
+            EntryKind::Captured { .. } => tag::CAPTURED,
+            EntryKind::Released { .. } => tag::RELEASED,
+            EntryKind::Extended { .. } => tag::EXTENDED,
+            EntryKind::Refunded { .. } => tag::REFUNDED,
+            EntryKind::Frozen => tag::FROZEN,
+            EntryKind::Unfrozen => tag::UNFROZEN,
+            EntryKind::ToppedUp { .. } => tag::TOPPED_UP,
+            EntryKind::Reversed { .. } => tag::REVERSED,
+            EntryKind::DebtWaived { .. } => tag::DEBT_WAIVED,
         });
         let texts = [
             (USER, &entry.user),
@@ -181,21 +181,21 @@ impl Writer {
         }
         self.number(u64::from(entry.catalog));
         texts.iter().filter_map(|(_, text)| text.as_deref()).for_each(|text| self.text(text));
-        match &entry.what {
-            What::Opened { plan, status, anchor, moved } => {
+        match &entry.kind {
+            EntryKind::Opened { plan, status, anchor, moved } => {
                 self.plan(plan, *status, *anchor);
                 self.movements(moved);
             }
-            What::Debit { action, quantity } => {
+            EntryKind::Debit { action, quantity } => {
                 self.action(*action);
                 self.number(*quantity);
             }
-            What::Held { action, quantity, expires_at } => {
+            EntryKind::Held { action, quantity, expires_at } => {
                 self.action(*action);
                 self.number(*quantity);
                 self.instant(*expires_at);
             }
-            What::Captured { hold, action, quantity, credits, lapsed, ends } => {
+            EntryKind::Captured { hold, action, quantity, credits, lapsed, ends } => {
                 self.id(*hold);
                 self.action(*action);
                 self.number(*quantity);
@@ -203,12 +203,12 @@ impl Writer {
                 self.credits(*lapsed);
                 self.byte(u8::from(*ends));
             }
-            What::Released { hold } => self.id(*hold),
-            What::Extended { hold, expires_at } => {
+            EntryKind::Released { hold } => self.id(*hold),
+            EntryKind::Extended { hold, expires_at } => {
                 self.id(*hold);
                 self.instant(*expires_at);
             }
-            What::Refunded { debit, credits, action, of, moved, unowed } => {
+            EntryKind::Refunded { debit, credits, action, of, moved, unowed } => {
                 self.id(*debit);
                 self.credits(*credits);
                 self.action(*action);
@@ -219,11 +219,11 @@ impl Writer {
                 self.movements(moved);
                 self.debts(unowed);
             }
-            What::Granted { kind, expires_at } => {
+            EntryKind::Granted { kind, expires_at } => {
                 self.kind(*kind);
                 self.expiry(*expires_at);
             }
-            What::Settled { moved, lapsed, before, burnt, debts } => {
+            EntryKind::Settled { moved, lapsed, before, burnt, debts } => {
                 self.movements(moved);
                 self.number(lapsed.len() as u64);
                 lapsed.iter().for_each(|id| self.id(*id));
@@ -236,7 +236,7 @@ impl Writer {
                     self.debt_changes(debts);
                 }
             }
-            What::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed } => {
+            EntryKind::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed } => {
                 self.id(*order);
                 self.cause(*cause);
                 self.credits(*due);
@@ -246,15 +246,15 @@ impl Writer {
                 self.movements(moved);
                 self.debts(unowed);
             }
-            What::Reversed { order, cause, due, credits } => {
+            EntryKind::Reversed { order, cause, due, credits } => {
                 self.id(*order);
                 self.cause(Some(*cause));
                 self.credits(*due);
                 self.credits(*credits);
             }
-            What::DebtWaived { debts } => self.debts(debts),
-            What::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
-            What::Frozen | What::Unfrozen => {}
+            EntryKind::DebtWaived { debts } => self.debts(debts),
+            EntryKind::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
+            EntryKind::Frozen | EntryKind::Unfrozen => {}
         }
     }
 }

@@ -92,8 +92,8 @@ async fn a_change_by_cookie_is_accepted_only_from_our_own_page() {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from("{}")).expect("a request");
-        let call = shared::http::Call::new(&request, &stack.world().config);
-        match (call.customer(stack.world(), Scope::Buy).await, expected) {
+        let call = shared::http::Call::new(&request, &stack.context().config);
+        match (call.customer(stack.context(), Scope::Buy).await, expected) {
             (Ok(session), Ok(())) => {
                 assert_eq!((session.account.as_str(), session.subject.as_str()), ("acme", "ada"));
                 assert_eq!(session.return_url, "https://app.example.com/");

@@ -153,7 +153,7 @@ impl Stage {
                 left: false,
             };
             let write = Write::once(Row::Redemption(opened));
-            shop.stack.world().store.commit(&write).await.expect("written");
+            shop.stack.context().store.commit(&write).await.expect("written");
             tenants.push(Tenant { account, debit, hold, order });
         }
         Stage { shop, tenants }
@@ -174,16 +174,16 @@ impl Stage {
     /// What a function answers to any request.
     pub(super) async fn reply(&self, function: &str, request: lambda_http::Request) -> Reply {
         let functions = &self.shop.stack.functions;
-        let world = functions.world();
+        let context = functions.context();
         let secret = Secret::fixed(WEBHOOK_SECRET);
         // In boxes, as where they are routed: a test's stack need not have room for all of them.
         let response: Pin<Box<dyn Future<Output = Response<Body>>>> = match function {
-            "debit" => Box::pin(debit::handle(world, request)),
-            "balance" => Box::pin(balance::handle(world, request)),
-            "page" => Box::pin(page::handle(world, request)),
-            "accounts" => Box::pin(accounts::handle(world, request)),
-            "checkout" => Box::pin(checkout::handle(world, functions.stripe(), request)),
-            "webhook" => Box::pin(webhook::handle(world, &secret, request)),
+            "debit" => Box::pin(debit::handle(context, request)),
+            "balance" => Box::pin(balance::handle(context, request)),
+            "page" => Box::pin(page::handle(context, request)),
+            "accounts" => Box::pin(accounts::handle(context, request)),
+            "checkout" => Box::pin(checkout::handle(context, functions.stripe(), request)),
+            "webhook" => Box::pin(webhook::handle(context, &secret, request)),
             other => panic!("no tenancy is known of {other}"),
         };
         let response = acting_as(function, response).await;

@@ -24,9 +24,9 @@ const LOGGED: &[&str] = &[
 /// capacity foretold.
 pub(super) fn tables_are_kept(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
-    let mut ask = |name: &str, holds: bool, what: &str| {
+    let mut ask = |name: &str, holds: bool, kind: &str| {
         if !holds {
-            complaints.push(format!("{name}: {what}"));
+            complaints.push(format!("{name}: {kind}"));
         }
     };
     for (name, table) in of_type(template, "AWS::DynamoDB::Table") {

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::retry::TokenBucket;
 use dynoxide::Database;
 use local::embedded::Embedded;
 use local::routes::Functions;
-use local::{tables, world};
+use local::{context, tables};
 use serde_json::{Value, json};
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
@@ -67,8 +67,9 @@ impl Bench {
             });
             let config = Config { tables: tables::names(), ..Config::default() };
             let sdk = repeatable(gate.client(handler), TokenBucket::unlimited());
-            let world = world::assemble(sdk, clock.clone(), clock.clone(), entropy, config).await;
-            handlers.push(Functions::new(world.expect("the stack starts")));
+            let context =
+                context::assemble(sdk, clock.clone(), clock.clone(), entropy, config).await;
+            handlers.push(Functions::new(context.expect("the stack starts")));
         }
         Bench { handlers, gate, database, now_ms, drawn }
     }

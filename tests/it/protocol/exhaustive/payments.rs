@@ -72,7 +72,7 @@ fn event(kind: &str, order: &str) -> String {
 }
 
 async fn bring(bench: &Bench, event: &str) -> Answer {
-    let now = bench.handlers[HANDLER].world().clock.now();
+    let now = bench.handlers[HANDLER].context().clock.now();
     let mut request = request("POST", "/v1/stripe/webhook", None, event);
     let signature = signature::sign(event.as_bytes(), WEBHOOK_SECRET, now);
     request.headers_mut().insert("stripe-signature", signature.parse().expect("a header"));
@@ -87,7 +87,7 @@ async fn send(bench: &Bench, method: &str, path: &str, key: &str, body: &str) ->
 async fn set_up(bench: &Bench, before: Before) -> String {
     let path = format!("/v1/accounts/{ACCOUNT}");
     send(bench, "PUT", &path, "open", r#"{"plan":"free"}"#).await;
-    let world = bench.handlers[HANDLER].world();
+    let context = bench.handlers[HANDLER].context();
     let key: Key = "an order".parse().expect("a key");
     let account = ACCOUNT.parse().expect("an account");
     let request = CheckoutRequest {
@@ -96,8 +96,8 @@ async fn set_up(bench: &Bench, before: Before) -> String {
         return_url: "https://app.example.com/credits".to_owned(),
         live: false,
     };
-    let catalog = world.catalog().await;
-    let ordered = order::place(world, &catalog, &account, &key, &request).await;
+    let catalog = context.catalog().await;
+    let ordered = order::place(context, &catalog, &account, &key, &request).await;
     let order = ordered.expect("ordered").id.to_string();
     match before {
         Before::Ordered => {}

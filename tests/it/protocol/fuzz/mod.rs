@@ -152,7 +152,7 @@ async fn mutated_gateway_events_are_handled_safely() {
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let route = routes.iter().find(|route| route.matches(&method, &path));
         if route.is_some_and(|route| route.function == "debit") {
-            let reply = debit::invoke::answer(on.world(), event.clone()).await;
+            let reply = debit::invoke::answer(on.context(), event.clone()).await;
             assert_answered(&reply["statusCode"], &event);
         }
         let answer = answer(on.functions.answer(request).await);
@@ -172,7 +172,7 @@ async fn mutated_invoke_payloads_are_handled_safely() {
             on = stack().await;
         }
         let payload = mutator.json(&samples);
-        let reply = debit::invoke::answer(on.world(), payload.clone()).await;
+        let reply = debit::invoke::answer(on.context(), payload.clone()).await;
         match reply.get("seq") {
             Some(_) => cases.deep += 1,
             None => assert_answered(
@@ -279,7 +279,7 @@ async fn mutated_webhook_bodies_are_handled_safely() {
             0 => mutator.bytes(&texts),
             _ => mutator.json(&samples).to_string().into_bytes(),
         };
-        let now = on.world().clock.now();
+        let now = on.context().clock.now();
         let shown = Value::from(String::from_utf8_lossy(&body).into_owned());
         let said = shared::stripe::event(&body);
         cases.deep += u64::from(said.is_ok_and(|event| event.said.is_some()));

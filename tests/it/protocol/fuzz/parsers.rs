@@ -227,7 +227,7 @@ async fn mutated_packed_rows_are_read_safely() {
             + round(&bytes, packed::read_line, packed::line)
             + round(&bytes, packed::read_note, packed::note)
             + round(&bytes, packed::read_held, packed::held)
-            + round(&bytes, packed::read_standing, packed::standing)
+            + round(&bytes, packed::read_standing, packed::plan_state)
             + round(&bytes, packed::read_usage, packed::usage);
     }
 }

@@ -43,10 +43,10 @@ async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
              currency = \"usd\"\nexpires_after_months = {months}\n"
         ));
     }
-    let world = stack.world();
-    let publish =
-        edition::publish(&*world.catalog().await, &text, world.clock.now()).expect("it follows");
-    world.store.commit(&publish).await.expect("published");
+    let context = stack.context();
+    let publish = edition::publish(&*context.catalog().await, &text, context.clock.now())
+        .expect("it follows");
+    context.store.commit(&publish).await.expect("published");
 }
 
 /// What may happen between two debits, so that the line is settled in between.
@@ -305,10 +305,10 @@ async fn partial_captures_end_a_hold_once_all_is_captured() {
     let stack = Stack::noon().await;
     let text = Catalog::DEFAULT.replace("per = 2", "per = 3\nrounding = \"up\"");
     let text = text.replace("version = 1", "version = 2");
-    let world = stack.world();
-    let publish = edition::publish(&*world.catalog().await, &text, world.clock.now());
+    let context = stack.context();
+    let publish = edition::publish(&*context.catalog().await, &text, context.clock.now());
     let publish = publish.expect("it follows");
-    world.store.commit(&publish).await.expect("published");
+    context.store.commit(&publish).await.expect("published");
     stack.set_clock("2026-11-18T12:05:00Z");
     stack.open("acme", "pro").await;
     // 3 of what costs a third of a credit each.

@@ -43,7 +43,7 @@ fn of(grants: &[(&str, &str)]) -> Vec<(String, String)> {
 async fn ends(shop: &Shop, available: &str, debt: &str) {
     assert_eq!(shop.balance("acme").await, (available.into(), debt.into()));
     let id = "acme".parse().expect("an account");
-    assert_eq!(audit::account(shop.stack.world(), &id).await.expect("audited"), []);
+    assert_eq!(audit::account(shop.stack.context(), &id).await.expect("audited"), []);
 }
 
 #[tokio::test]

@@ -181,8 +181,8 @@ impl Life {
             format!(r#", {{ from = "{day}", credits = "{credits}" }}"#)
         };
         let dated: String = self.sizes.iter().map(date).collect();
-        let world = self.shop.stack.world();
-        let current = world.store.catalog().await.expect("readable").expect("published");
+        let context = self.shop.stack.context();
+        let current = context.store.catalog().await.expect("readable").expect("published");
         let version = Catalog::parse(&current).expect("right").version + 1;
         let lines = current.lines().map(|line| match line {
             line if line.starts_with("version = ") => format!("version = {version}\n"),
@@ -193,8 +193,8 @@ impl Life {
         });
         let text: String = lines.collect();
         let current = Catalog::parse(&current).expect("right");
-        let write = edition::publish(&current, &text, world.clock.now()).expect("it follows");
-        world.store.commit(&write).await.expect("published");
+        let write = edition::publish(&current, &text, context.clock.now()).expect("it follows");
+        context.store.commit(&write).await.expect("published");
     }
 
     /// Something about the payment of a pack, if Stripe can still do it.
@@ -207,14 +207,14 @@ impl Life {
 
     /// Somebody looks: what time did is written now.
     async fn look(&self) {
-        let world = self.shop.stack.world();
+        let context = self.shop.stack.context();
         let id: AccountId = "acme".parse().expect("an account");
-        let loaded = world.store.account(&id).await.expect("readable").expect("there");
-        let now = world.clock.now();
+        let loaded = context.store.account(&id).await.expect("readable").expect("there");
+        let now = context.clock.now();
         if settle::is_due(&loaded.account, now) {
-            let catalog = world.catalog().await;
+            let catalog = context.catalog().await;
             let change = settle::change(&loaded.account, &catalog, now).expect("no fault");
-            world.store.commit(&Write::account(change)).await.expect("settled");
+            context.store.commit(&Write::account(change)).await.expect("settled");
         }
     }
 
@@ -223,7 +223,7 @@ impl Life {
         self.shop.stack.set_clock(&(self.now + Span::from_s(600)).to_string());
         let balance = self.shop.stack.balance("acme").await;
         let id: AccountId = "acme".parse().expect("an account");
-        let found = audit::account(self.shop.stack.world(), &id).await.expect("audited");
+        let found = audit::account(self.shop.stack.context(), &id).await.expect("audited");
         assert_eq!(found, [], "the books of a life");
         super::skipped_entries::tells_the_same(&self.shop.stack, &id).await;
         let grants = balance.body["grants"].as_array().expect("grants").iter();

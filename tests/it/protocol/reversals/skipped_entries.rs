@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::decide::history::{Back, History, Next, Unclear};
-use shared::domain::ledger::Placed;
+use shared::domain::ledger::PostedEntry;
 use shared::domain::{Account, AccountId, Seq};
 use shared::query::ledger;
 
@@ -11,11 +11,11 @@ use crate::support::{Answer, Stack, request};
 
 /// What would come back of each debit is the same by all entries and by those beside the settles.
 pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
-    let store = &stack.world().store;
+    let store = &stack.context().store;
     let loaded = store.account(id).await.expect("readable").expect("there");
     let all = ledger::list(store, &loaded, None, 10_000).await.expect("listed").entries;
     let account = &loaded.account;
-    for debit in all.iter().filter(|placed| placed.seq < account.settled_seq) {
+    for debit in all.iter().filter(|posted| posted.seq < account.settled_seq) {
         let Some(charged) = debit.entry.charged() else { continue };
         let returned = store.returned(id, debit.entry.id).await.expect("readable");
         let (left, less) =
@@ -36,16 +36,16 @@ pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
 }
 
 /// What comes back by these entries, the latest first.
-fn back(asked: &History, account: &Account, entries: &[Placed]) -> Back {
+fn back(asked: &History, account: &Account, entries: &[PostedEntry]) -> Back {
     let mut asked = asked.clone();
     loop {
         let mut history = asked.clone();
         let mut below = Seq::MAX;
-        for placed in entries {
-            if placed.seq >= below {
+        for posted in entries {
+            if posted.seq >= below {
                 continue;
             }
-            match history.take(placed) {
+            match history.take(posted) {
                 Next::Before => {}
                 Next::Skip(seq, _) => below = seq + 1,
                 Next::Enough => break,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use shared::command::payment::Heard;
 use shared::command::{self, Receipted};
+use shared::context::Context;
 use shared::decide::debit::Charge;
 use shared::decide::hold::Part;
 use shared::decide::once::{Ask, Request};
@@ -21,7 +22,6 @@ use shared::domain::{
 };
 use shared::failure::Failure;
 use shared::query;
-use shared::world::World;
 
 use super::language::{Deed, Player, Said};
 use crate::support::Stack;
@@ -61,8 +61,8 @@ impl Player for Table {
     }
 
     async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said {
-        let world = self.stack.world().clone();
-        let catalog = &*world.catalog().await;
+        let context = self.stack.context().clone();
+        let catalog = &*context.catalog().await;
         let account: AccountId = account.parse().expect("an account");
         match *deed {
             Deed::Clock(_) => unreachable!("the clock is not an account's"),
@@ -74,10 +74,10 @@ impl Player for Table {
             | Deed::Waive => {
                 self.operations += 1;
                 let key = format!("operation {}", self.operations).parse().expect("a key");
-                match operate(&world, catalog, &account, &key, deed).await {
+                match operate(&context, catalog, &account, &key, deed).await {
                     // A plan's credits come with the settle after its receipt.
                     Ok(_) if matches!(deed, Deed::Plan { .. }) => {
-                        balance(&world, catalog, &account).await
+                        balance(&context, catalog, &account).await
                     }
                     answer => said(answer),
                 }
@@ -90,7 +90,7 @@ impl Player for Table {
                 let ask = self.ask(deed);
                 let request = Request { account, ask, user: None, reference: None };
                 let key = operation.parse().expect("a key");
-                let answer = command::once(&world, catalog, &key, &request).await;
+                let answer = command::once(&context, catalog, &key, &request).await;
                 if let Ok(done) = &answer {
                     self.ids.insert(operation.to_owned(), done.found.entry.id);
                 }
@@ -101,19 +101,19 @@ impl Player for Table {
                 let explanation = explanation();
                 let request = RefundRequest { debit, credits, explanation, reference: None };
                 let key = operation.parse().expect("a key");
-                said(command::refund(&world, catalog, &account, &key, &request).await)
+                said(command::refund(&context, catalog, &account, &key, &request).await)
             }
-            Deed::Balance => balance(&world, catalog, &account).await,
+            Deed::Balance => balance(&context, catalog, &account).await,
             Deed::Buy { .. }
             | Deed::Return { .. }
             | Deed::Dispute { .. }
             | Deed::Lose { .. }
             | Deed::Win { .. } => {
-                let (intent, facts) = self.facts(&world, catalog, &account, deed).await;
+                let (intent, facts) = self.facts(&context, catalog, &account, deed).await;
                 let payment = paid::Said::Payment { intent, facts };
-                let heard = command::payment::hear(&world, &payment, true).await.expect("heard");
+                let heard = command::payment::hear(&context, &payment, true).await.expect("heard");
                 assert!(matches!(heard, Heard::News(_)), "{deed:?}: {heard:?}");
-                balance(&world, catalog, &account).await
+                balance(&context, catalog, &account).await
             }
         }
     }
@@ -146,7 +146,7 @@ impl Table {
     /// What Stripe would say of a payment, once the deed is done.
     async fn facts(
         &mut self,
-        world: &World,
+        context: &Context,
         catalog: &Catalog,
         account: &AccountId,
         deed: &Deed<'_>,
@@ -154,13 +154,13 @@ impl Table {
         let mut facts = Facts::default();
         let name = match *deed {
             Deed::Buy { pack, order } => {
-                let placed = place(world, catalog, account, order, pack).await;
-                facts.orders.insert(placed.id);
+                let posted = place(context, catalog, account, order, pack).await;
+                facts.orders.insert(posted.id);
                 facts.accounts.insert(account.to_string());
                 facts.modes.insert(false);
                 facts.submitted = true;
-                facts.paid.insert(placed.price);
-                let bought = Bought { order: placed, returned: 0, returns: 0 };
+                facts.paid.insert(posted.price);
+                let bought = Bought { order: posted, returned: 0, returns: 0 };
                 self.orders.insert(order.to_owned(), bought);
                 order
             }
@@ -194,7 +194,7 @@ impl Table {
 }
 
 async fn place(
-    world: &World,
+    context: &Context,
     catalog: &Catalog,
     account: &AccountId,
     order: &str,
@@ -207,12 +207,12 @@ async fn place(
         live: false,
     };
     let key = order.parse().expect("a key");
-    command::order::place(world, catalog, account, &key, &request).await.expect("an order")
+    command::order::place(context, catalog, account, &key, &request).await.expect("an order")
 }
 
 /// Does what an operator does.
 async fn operate(
-    world: &World,
+    context: &Context,
     catalog: &Catalog,
     account: &AccountId,
     key: &Key,
@@ -221,7 +221,7 @@ async fn operate(
     let explanation = explanation();
     let receipted = async |content: String, make: &command::Make<'_>| {
         let space = KeySpace::Operators;
-        command::receipted(world, catalog, account, space, key, &content, make).await
+        command::receipted(context, catalog, account, space, key, &content, make).await
     };
     match *deed {
         Deed::Open { plan, anchor } => {
@@ -279,8 +279,8 @@ fn plan_request(plan: &str, anchor: Option<&str>) -> PlanRequest {
     PlanRequest { plan: plan.to_owned(), status: None, anchor, restart: false }
 }
 
-async fn balance(world: &World, catalog: &Catalog, account: &AccountId) -> Said {
-    match query::balance(world, catalog, account).await {
+async fn balance(context: &Context, catalog: &Catalog, account: &AccountId) -> Said {
+    match query::balance(context, catalog, account).await {
         Ok(now) => {
             let account = now.settled.account;
             let (held, debt) = (account.held(), account.debt());

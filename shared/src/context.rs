@@ -21,12 +21,12 @@ use crate::store::{Outcome, Store, StoreError};
 
 /// A function's surroundings: made once, in `main`.
 #[derive(Clone, Debug)]
-pub struct World {
+pub struct Context {
     pub store: Store,
     pub clock: Clock,
     pub entropy: Entropy,
     pub config: Config,
-    /// What is counted on the way; a world that was given none emits none.
+    /// What is counted on the way; a context that was given none emits none.
     pub metrics: Metrics,
     /// The keys that sign sessions. None: this function has no customers.
     pub session_keys: Option<Secret>,
@@ -64,12 +64,12 @@ pub enum StartError {
     Secret(#[from] SecretError),
 }
 
-impl World {
-    /// The world of a deployed function: AWS, by the environment that Lambda sets.
+impl Context {
+    /// The context of a deployed function: AWS, by the environment that Lambda sets.
     ///
     /// # Errors
     /// [`StartError`] if a variable or the catalog is wrong.
-    pub async fn from_env(clock: Clock) -> Result<World, StartError> {
+    pub async fn from_env(clock: Clock) -> Result<Context, StartError> {
         let config = Config::read(|name| std::env::var(name).ok())?;
         let aws = aws().await;
         let builder = Builder::from(&aws);
@@ -78,17 +78,17 @@ impl World {
             .session_keys_arn
             .clone()
             .map(|arn| Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws), arn));
-        let world = World::new(store, clock, Entropy::system(), config).await?;
+        let context = Context::new(store, clock, Entropy::system(), config).await?;
         match keys {
-            None => Ok(world),
+            None => Ok(context),
             Some(keys) => {
-                keys.get(world.clock.now()).await?;
-                Ok(world.with_session_keys(keys))
+                keys.get(context.clock.now()).await?;
+                Ok(context.with_session_keys(keys))
             }
         }
     }
 
-    /// A world around `store`, with the catalog that is in force there.
+    /// A context around `store`, with the catalog that is in force there.
     ///
     /// # Errors
     /// [`CatalogError`] if that catalog is wrong.
@@ -97,7 +97,7 @@ impl World {
         clock: Clock,
         entropy: Entropy,
         config: Config,
-    ) -> Result<World, StartError> {
+    ) -> Result<Context, StartError> {
         let text = store.catalog().await?;
         let catalog = Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))?;
         let (catalog, published) = (Arc::new(catalog), text.is_some());
@@ -105,17 +105,17 @@ impl World {
         let cached = Cached { catalog, published, read_at, tried_at };
         let catalog = Arc::new(Mutex::new(cached));
         let metrics = Metrics::default();
-        Ok(World { store, clock, entropy, config, metrics, session_keys: None, catalog })
+        Ok(Context { store, clock, entropy, config, metrics, session_keys: None, catalog })
     }
 
-    /// This world, with what it counts emitted.
-    pub fn with_metrics(self, metrics: Metrics) -> World {
-        World { metrics, ..self }
+    /// This context, with what it counts emitted.
+    pub fn with_metrics(self, metrics: Metrics) -> Context {
+        Context { metrics, ..self }
     }
 
-    /// This world, with customers.
-    pub fn with_session_keys(self, keys: Secret) -> World {
-        World { session_keys: Some(keys), ..self }
+    /// This context, with customers.
+    pub fn with_session_keys(self, keys: Secret) -> Context {
+        Context { session_keys: Some(keys), ..self }
     }
 
     /// The catalog in force: read again once a minute, without a deploy. If it cannot be read, or
@@ -160,7 +160,7 @@ impl World {
     }
 }
 
-impl World {
+impl Context {
     /// Whether the catalog that is at hand is young enough to settle an account by.
     ///
     /// # Errors

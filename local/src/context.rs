@@ -1,4 +1,4 @@
-//! The world of the local stack: the same store, over the embedded database or any endpoint.
+//! The context of the local stack: the same store, over the embedded database or any endpoint.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::config::Builder;
 use dynoxide::Database;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
+use shared::context::Context;
 use shared::store::Store;
-use shared::world::World;
 
-pub use shared::world::sdk;
+pub use shared::context::sdk;
 
 use crate::clock::LocalClock;
 use crate::embedded::Embedded;
@@ -78,8 +78,8 @@ impl fmt::Display for Data {
 
 /// Tables that are open.
 pub struct Opened {
-    /// The world around them; each function reaches them under its role.
-    pub world: World,
+    /// The context around them; each function reaches them under its role.
+    pub context: Context,
     /// What is written to them. Of an endpoint: nothing.
     pub streams: Streams,
     /// The embedded table. None: the tables are at an endpoint.
@@ -99,8 +99,8 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Ope
             let client = aws_smithy_http_client::Builder::new().build_http();
             let sdk = sdk(roles.client(client), url);
             let entropy = Entropy::system();
-            let world = assemble(sdk, Clock::system(), clock.clock(), entropy, config).await?;
-            return Ok(Opened { world, streams, table: None });
+            let context = assemble(sdk, Clock::system(), clock.clock(), entropy, config).await?;
+            return Ok(Opened { context, streams, table: None });
         }
         Data::Memory => Database::memory()?,
         Data::Folder(folder) => {
@@ -111,11 +111,11 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Ope
     };
     let table = Embedded::new(database, clock.clock()).streamed(streams.clone());
     let sdk = sdk(roles.client(table.client()), "http://embedded");
-    let world = assemble(sdk, clock.clock(), clock.clock(), Entropy::system(), config).await?;
-    Ok(Opened { world, streams, table: Some(table) })
+    let context = assemble(sdk, clock.clock(), clock.clock(), Entropy::system(), config).await?;
+    Ok(Opened { context, streams, table: Some(table) })
 }
 
-/// The world over any SDK: `compared` is the clock that DynamoDB's is compared with.
+/// The context over any SDK: `compared` is the clock that DynamoDB's is compared with.
 ///
 /// # Errors
 /// As [`open`].
@@ -125,8 +125,8 @@ pub async fn assemble(
     clock: Clock,
     entropy: Entropy,
     config: Config,
-) -> Result<World, Error> {
+) -> Result<Context, Error> {
     tables::create(&Client::from_conf(sdk.clone().build()), &config.tables).await?;
     let store = Store::new(sdk, config.tables.clone(), compared);
-    Ok(World::new(store, clock, entropy, config).await?)
+    Ok(Context::new(store, clock, entropy, config).await?)
 }
