@@ -56,7 +56,7 @@ events:
     UPDATE_EXPECT=1 cargo test -p tests --test it deploy::events::
     git diff --stat tests/it/snapshots
 
-# Make the README's pictures again
+# Make the documents' pictures again
 screenshots:
     cargo run -p tests --bin screenshots
 

@@ -1,6 +1,6 @@
 //! `audit`: recomputes every account from its entries, and shows its progress.
 
-use ::audit::{AuditError, Progress, Report, SEGMENTS, report};
+use ::audit::{AuditError, Progress, Report, SCAN_SEGMENTS, report};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
@@ -19,7 +19,7 @@ pub async fn run(
     if only.is_some() {
         return report(context, Some(stripe), only, |_| ()).await;
     }
-    let bar = bar(SEGMENTS);
+    let bar = bar(SCAN_SEGMENTS);
     let told = |Progress { segments, seen, differences }| {
         bar.set_position(segments.unsigned_abs().into());
         bar.set_message(format!("{seen} accounts, {differences} differences"));

@@ -1,16 +1,16 @@
-//! `inspect <account>`: an account and its pages, for a person to read.
+//! `inspect <account>`: an account and its segments, for a person to read.
 
 use std::fmt::Write as _;
 
 use shared::context::Context;
 use shared::domain::ledger::{EntryRun, PostedEntry};
-use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, Note};
+use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange};
 use shared::store::{Loaded, StoreError};
 
-/// How many pages are asked for at once.
-const PAGES: i32 = 50;
+/// How many segments are asked for at once.
+const SEGMENTS: i32 = 50;
 
-/// The account's item and all its pages. None if there is no such account.
+/// The account's item and all its segments. None if there is no such account.
 ///
 /// # Errors
 /// [`StoreError`] if the table cannot be read, or an item is broken: by its name.
@@ -22,13 +22,13 @@ pub async fn inspect(context: &Context, id: &AccountId) -> Result<Option<String>
     let mut text = item(&loaded, &catalog);
     let mut before = None;
     loop {
-        let pages = context.store.pages(id, before, PAGES).await?;
-        let Some(last) = pages.last() else { break };
+        let segments = context.store.segments(id, before, SEGMENTS).await?;
+        let Some(last) = segments.last() else { break };
         before = Some((last.time, last.first));
-        for page in pages {
-            let (first, last, time) = (page.first, page.last(), page.time);
+        for segment in segments {
+            let (first, last, time) = (segment.first, segment.last(), segment.time);
             let _ = writeln!(text, "\nsegment of entries {first} to {last}, archived at {time}");
-            list(&mut text, page.run(), &catalog);
+            list(&mut text, segment.run(), &catalog);
         }
     }
     Ok(Some(text))
@@ -51,7 +51,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         "account {}, {} bytes\n\
          available   {}\nheld        {} in {} holds\ndebt        {}\ngate        {gate}\n\
          plan        {}, {}, anchor {}\nvalid until {valid_until}\n\
-         entries     {}, of which {} archived; latest advance: entry {}; dedup floor {}\n",
+         entries     {}, of which {} archived; latest advance: entry {}; dedup dedup_floor {}\n",
         a.id,
         loaded.weight.item,
         a.available,
@@ -62,23 +62,25 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         plan_state.status.name(),
         plan_state.anchor.0,
         a.seq,
-        a.paged,
-        a.settled_seq,
-        a.floor,
+        a.archived_seq,
+        a.advanced_seq,
+        a.dedup_floor,
     );
     let _ = writeln!(text, "spent       {} of these grants since the latest advance:", a.spent());
-    for grant in a.line.grants() {
+    for grant in a.burn_order.grants() {
         let expires = grant.expires_at.map_or("never".to_owned(), |at| at.to_string());
         let (kind, left, amount) = (grant.kind.name(), grant.left, grant.amount);
         let _ = writeln!(text, "  {kind:<12} {left} of {amount}, expires {expires}, {}", grant.id);
     }
-    for note in &a.notes {
+    for note in &a.pending_changes {
         let _ = match note {
-            Note::Grant { grant, .. } | Note::Returned(grant) => {
+            PendingChange::Grant { grant, .. } | PendingChange::Returned(grant) => {
                 writeln!(text, "  pending: {} {}", grant.kind.name(), grant.left)
             }
-            Note::Plan { plan, at, .. } => writeln!(text, "  pending: plan {plan} at {at}"),
-            Note::TakenBack { grant, credits, .. } => {
+            PendingChange::Plan { plan, at, .. } => {
+                writeln!(text, "  pending: plan {plan} at {at}")
+            }
+            PendingChange::TakenBack { grant, credits, .. } => {
                 writeln!(text, "  pending: {credits} of {grant} are taken back")
             }
         };
@@ -120,7 +122,7 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         EntryKind::ToppedUp { order, .. } => format!(" order {order}"),
         EntryKind::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
         EntryKind::DebtWaived { debts } => format!(" {}", debts.total()),
-        EntryKind::Settled { moved, lapsed, .. } => {
+        EntryKind::TimePassed { moved, lapsed, .. } => {
             let debt = entry.kind.debt();
             let moved: String =
                 moved.iter().map(|m| format!(" {} {}", m.grant, m.credits)).collect();

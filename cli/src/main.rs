@@ -144,7 +144,7 @@ async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) ->
     if left > 0 { Err("some repairs could not be written: see above".into()) } else { Ok(()) }
 }
 
-/// Settles the accounts that are due, or counts them.
+/// Advances the accounts that are due, or counts them.
 async fn recharge(context: &Context, dry_run: bool) -> Result<(), Error> {
     let done = match dry_run {
         true => sweep::rehearse(context).await?,

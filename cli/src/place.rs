@@ -93,7 +93,7 @@ impl Place {
             return Err(
                 "no stack is named. Use --local for the stack that `cargo run` starts on this \
                         machine. For a deployed stack, set ACCOUNTS_TABLE and LEDGER_TABLE in the \
-                        environment (see RUNBOOK.md)"
+                        environment (see docs/operating/deploy.md)"
                     .into(),
             );
         }

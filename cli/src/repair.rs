@@ -2,7 +2,7 @@
 //! rule can, and parked where none can.
 //!
 //! A rule never guesses a balance. What would change one goes through the payment that it is for, and
-//! has its entry; everything else is names, receipts, counts and pages. What no rule covers freezes
+//! has its entry; everything else is names, receipts, counts and segments. What no rule covers freezes
 //! the account, with the reason, or is a question to an operator beside the payments that wait.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,9 @@ use shared::command::payment::{Heard, Mended, keep};
 use shared::context::Context;
 use shared::decide::mend::REPAIR;
 use shared::decide::payment::PaymentChange;
-use shared::decide::{AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, mend, once, plan};
+use shared::decide::{
+    AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, mend, operation, plan,
+};
 use shared::domain::entry::Explanation;
 use shared::domain::payment::{Facts, IntentId};
 use shared::domain::{Account, AccountId, Key, KeySpace, OperationId, Refusal};
@@ -118,7 +120,7 @@ struct Repair<'a> {
 /// is no rule.
 fn rule(kind: &Kind) -> Option<u8> {
     match kind {
-        Kind::Account | Kind::Page(_) | Kind::Ahead(_) => Some(0),
+        Kind::Account | Kind::Segment(_) | Kind::Ahead(_) => Some(0),
         Kind::NameMissing(_) | Kind::NameDiffers { .. } | Kind::ReceiptAlone(_) => Some(1),
         Kind::ReceiptMissing(_) => Some(2),
         Kind::Returned(_) | Kind::Day(_) | Kind::Consumed { .. } => Some(3),
@@ -172,16 +174,18 @@ impl Repair<'_> {
     async fn mend_one(&self, id: &AccountId, kind: &Kind) -> Result<bool, RepairError> {
         let write = match kind {
             Kind::Account => return self.set_all_aside(id).await,
-            Kind::Page(page) | Kind::Ahead(page) => mend::set_page_aside((**page).clone()),
-            Kind::NameMissing(name) => once::name(name.clone()),
+            Kind::Segment(segment) | Kind::Ahead(segment) => {
+                mend::set_page_aside((**segment).clone())
+            }
+            Kind::NameMissing(name) => operation::name(name.clone()),
             Kind::NameDiffers { there, id } => {
                 let mut name = there.clone();
                 (name.replaces, name.id) = (Some(there.id), *id);
-                once::name(name)
+                operation::name(name)
             }
             Kind::ReceiptAlone(receipt) => mend::set_receipt_aside(receipt.clone()),
             Kind::ReceiptMissing(entry) => match mend::receipt(id, entry) {
-                Some(receipt) => Write::once(Row::Receipt(receipt)),
+                Some(receipt) => Write::create(Row::IdempotencyRecord(receipt)),
                 None => return Ok(false),
             },
             Kind::Returned(count) => mend::returned(id, count),
@@ -203,15 +207,15 @@ impl Repair<'_> {
         }
     }
 
-    /// Pages and receipts of an account that is not there: it can be opened again.
+    /// Segments and receipts of an account that is not there: it can be opened again.
     async fn set_all_aside(&self, id: &AccountId) -> Result<bool, RepairError> {
         let (mut done, mut after) = (false, None);
         loop {
             let shelf = self.context.store.shelf(id, after.as_deref()).await?;
             for filed in shelf.filed {
                 let write = match filed? {
-                    Filed::Page(page) => mend::set_page_aside(page),
-                    Filed::Receipt(receipt) => mend::set_receipt_aside(receipt),
+                    Filed::Segment(segment) => mend::set_page_aside(segment),
+                    Filed::IdempotencyRecord(receipt) => mend::set_receipt_aside(receipt),
                     _ => continue,
                 };
                 let outcome = self.context.store.commit(&write).await?;

@@ -1,20 +1,20 @@
 //! `recharge`: the sweep of Monday, by hand, with its progress.
 
-use recharge::{Part, Progress, SEGMENTS, Task, is_to_be_settled, sweep};
+use recharge::{Part, Progress, SCAN_SEGMENTS, Task, is_to_be_advanced, sweep};
 use shared::context::Context;
 
 use crate::bar;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Settles the accounts that are due and were used, segment after segment.
+/// Advances the accounts that are due and were used, segment after segment.
 ///
 /// # Errors
-/// If the table cannot be read. What was settled stays settled: begun again, it goes on.
+/// If the table cannot be read. What was advanced stays advanced: begun again, it goes on.
 pub async fn run(context: &Context) -> Result<Progress, Error> {
-    let bar = bar(SEGMENTS);
+    let bar = bar(SCAN_SEGMENTS);
     let mut sum = Progress::default();
-    for part in Part::all(Task::Recharge, SEGMENTS) {
+    for part in Part::all(Task::Recharge, SCAN_SEGMENTS) {
         let mut segment = Progress::default();
         sweep(context, None, part, |progress| {
             segment = *progress;
@@ -32,23 +32,23 @@ pub async fn run(context: &Context) -> Result<Progress, Error> {
     Ok(sum)
 }
 
-/// Counts what [`run`] would settle, and writes nothing.
+/// Counts what [`run`] would advance, and writes nothing.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn rehearse(context: &Context) -> Result<Progress, Error> {
-    let bar = bar(SEGMENTS);
+    let bar = bar(SCAN_SEGMENTS);
     let mut sum = Progress::default();
-    for segment in 0..SEGMENTS {
+    for segment in 0..SCAN_SEGMENTS {
         let mut after = None;
         loop {
-            let scan = context.store.scan(segment, SEGMENTS, after.as_ref(), 100).await?;
+            let scan = context.store.scan(segment, SCAN_SEGMENTS, after.as_ref(), 100).await?;
             for account in scan.accounts {
                 sum.seen += 1;
                 match account {
                     Ok(loaded) => {
                         let now = context.clock.now();
-                        sum.done += u64::from(is_to_be_settled(&loaded.account, now));
+                        sum.done += u64::from(is_to_be_advanced(&loaded.account, now));
                     }
                     Err(error) => {
                         tracing::error!(%error, "an account cannot be read");

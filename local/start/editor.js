@@ -1,4 +1,4 @@
-// A product's own screen: see "The indicator on your own screens" in the README.
+// A product's own screen: see docs/guides/show-credits.md.
 
 const [ai, text, log, said] = ['ai', 'text', 'log', 'said'].map((id) => document.getElementById(id));
 const credits = document.querySelector('scrip-credits');

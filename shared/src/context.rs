@@ -47,7 +47,7 @@ struct Cached {
 
 /// For how long a catalog that was read is used: a published one is in force everywhere after it.
 const FRESH: Span = Span::from_s(60);
-/// No account is settled by a catalog that was read longer ago than this: half of the notice that is
+/// No account is advanced by a catalog that was read longer ago than this: half of the notice that is
 /// given of what is in force from a date on.
 const OLDEST: Span = Span::from_s(1_800);
 
@@ -161,11 +161,11 @@ impl Context {
 }
 
 impl Context {
-    /// Whether the catalog that is at hand is young enough to settle an account by.
+    /// Whether the catalog that is at hand is young enough to advance an account by.
     ///
     /// # Errors
     /// [`StoreError::Catalog`] if it could not be read for half an hour.
-    pub fn may_settle(&self) -> Result<(), StoreError> {
+    pub fn may_advance(&self) -> Result<(), StoreError> {
         let read_at = self.catalog.lock().expect("no one panics with the lock").read_at;
         match self.clock.now() - read_at {
             age if age < OLDEST => Ok(()),

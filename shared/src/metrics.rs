@@ -29,20 +29,20 @@ pub enum Metric {
     Unknowns,
     /// Requests that failed for a reason of ours: every other answer of 500 and above.
     Failures,
-    /// Pages that were written.
-    Pages,
+    /// Segments that were written.
+    Segments,
     /// Tries that were made again: somebody wrote in between, or DynamoDB asked to wait.
     Conflicts,
     /// Keys dated more than 5 s ahead: waited for, answered `outcome_unknown`, or refused.
     KeysAhead,
     /// How long a request took, in ms.
     Latency,
-    /// Accounts that the recharge of Monday looked at: each was settled, skipped or broken.
+    /// Accounts that the recharge of Monday looked at: each was advanced, skipped or broken.
     AccountsSeen,
-    AccountsSettled,
-    /// Accounts that were not due, or not used since they were settled.
+    AccountsAdvanced,
+    /// Accounts that were not due, or not used since they were advanced.
     AccountsSkipped,
-    /// Accounts that could not be read or settled: each is in the log.
+    /// Accounts that could not be read or advanced: each is in the log.
     AccountsBroken,
 }
 
@@ -54,12 +54,12 @@ impl Metric {
         Metric::Refusals,
         Metric::Unknowns,
         Metric::Failures,
-        Metric::Pages,
+        Metric::Segments,
         Metric::Conflicts,
         Metric::KeysAhead,
         Metric::Latency,
         Metric::AccountsSeen,
-        Metric::AccountsSettled,
+        Metric::AccountsAdvanced,
         Metric::AccountsSkipped,
         Metric::AccountsBroken,
     ];
@@ -80,7 +80,7 @@ pub enum Of {
     Request(Span),
     /// A part of the sweep: this segment. It is a property and no dimension: 32 segments would be
     /// 32 metrics to pay for, and nobody needs an alarm on one of them.
-    Segment(i32),
+    ScanSegment(i32),
 }
 
 /// Counts, and emits what was counted as lines. A clone counts into the same sums.
@@ -181,7 +181,7 @@ impl Sums {
                 values.push((Metric::Latency, latency.ms().max(0).to_string()));
                 String::new()
             }
-            Of::Segment(segment) => format!(",\"segment\":{segment}"),
+            Of::ScanSegment(segment) => format!(",\"segment\":{segment}"),
         };
         (!values.is_empty()).then(|| document(namespace, now, "[]", &values, &property))
     }
@@ -204,9 +204,9 @@ fn document(
     values: &[(Metric, String)],
     property: &str,
 ) -> String {
-    let names = values
-        .iter()
-        .map(|(metric, _)| format!("{{\"Name\":\"{metric:?}\",\"Unit\":\"{}\"}}", metric.unit()));
+    let names = values.iter().map(|(metric, _)| {
+        format!("{{\"KeyAlias\":\"{metric:?}\",\"Unit\":\"{}\"}}", metric.unit())
+    });
     let names = names.collect::<Vec<_>>().join(",");
     let values: String =
         values.iter().map(|(metric, value)| format!(",\"{metric:?}\":{value}")).collect();

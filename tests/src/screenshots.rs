@@ -1,4 +1,4 @@
-//! The pictures in the README, made again: `cargo run -p tests --bin screenshots`.
+//! The documents' pictures, made again: `cargo run -p tests --bin screenshots`.
 //!
 //! The page is the real one, in a real Chromium, with an account that has lived a little.
 

@@ -150,7 +150,7 @@ async fn decide(
             heard = Some(command::payment::hear(context, &said, true).await?);
         }
     }
-    command::payment::settle_event(context, event, decided).await?;
+    command::payment::advance_event(context, event, decided).await?;
     let news = match &heard {
         Some(Heard::News(news)) => Some(news),
         _ => None,

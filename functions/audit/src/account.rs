@@ -40,7 +40,7 @@ pub async fn account(context: &Context, id: &AccountId) -> Result<Vec<Difference
 async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
     let mut audit = Findings::of(id);
     // In this order: what was counted into a day is in the account, and what leaves the account
-    // meanwhile is in a page by then.
+    // meanwhile is in a segment by then.
     let days = audit.read(context.store.days(id, Day::FIRST, Day::LAST).await)?;
     let Some(account) = audit.read(context.store.account_as_written(id).await)? else {
         return Ok(audit.found);
@@ -83,13 +83,13 @@ async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>,
 /// What the ledger holds of an account that is not there: names do not count, they are kept for
 /// what was refused too.
 async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreError> {
-    let (mut pages, mut receipts, mut after) = (0, 0, None);
+    let (mut segments, mut receipts, mut after) = (0, 0, None);
     loop {
         let shelf = store.shelf(audit.account, after.as_deref()).await?;
         for filed in shelf.filed {
             match audit.read(filed)? {
-                Some(Filed::Page(_)) => pages += 1,
-                Some(Filed::Receipt(_)) => receipts += 1,
+                Some(Filed::Segment(_)) => segments += 1,
+                Some(Filed::IdempotencyRecord(_)) => receipts += 1,
                 _ => {}
             }
         }
@@ -98,8 +98,8 @@ async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreErr
             break;
         }
     }
-    if pages + receipts > 0 {
-        let found = format!("none, but {pages} segments and {receipts} idempotency records");
+    if segments + receipts > 0 {
+        let found = format!("none, but {segments} segments and {receipts} idempotency records");
         audit.differs(Kind::Account, "an account", found);
     }
     Ok(())

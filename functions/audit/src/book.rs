@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::domain::account::Note;
+use shared::domain::account::PendingChange;
 use shared::domain::catalog::ActionNumber;
 use shared::domain::period::{Anchor, Day};
 use shared::domain::usage::{MOST_USERS, Used, Who};
@@ -45,14 +45,14 @@ pub(crate) struct Book {
     pub debts: BTreeMap<GrantId, Micro>,
     pub holds: BTreeMap<OperationId, (Micro, Instant)>,
     pub consumed: BTreeMap<ActionNumber, Micro>,
-    /// The latest settle, or the opening: its number, and when it was,
-    pub settled: Option<(Seq, Instant)>,
+    /// The latest advance, or the opening: its number, and when it was,
+    pub advanced: Option<(Seq, Instant)>,
     /// whether each so far names the one before it,
     pub linked: bool,
     /// and what was left of each grant by it, with its end.
-    pub line: Grants,
+    pub burn_order: Grants,
     /// What arrived since, and is to be folded in.
-    notes: Vec<(GrantId, Micro, Option<Instant>)>,
+    pending_changes: Vec<(GrantId, Micro, Option<Instant>)>,
     pub plan: Option<(String, Status, Anchor)>,
     /// None: the account was never frozen.
     pub frozen: Option<(bool, Option<String>)>,
@@ -80,10 +80,10 @@ impl Book {
             debts: BTreeMap::new(),
             holds: BTreeMap::new(),
             consumed: BTreeMap::new(),
-            settled: None,
+            advanced: None,
             linked: true,
-            line: Grants::new(),
-            notes: Vec::new(),
+            burn_order: Grants::new(),
+            pending_changes: Vec::new(),
             plan: None,
             frozen: None,
             debits: BTreeMap::new(),
@@ -118,8 +118,8 @@ impl Book {
                 self.note(moved);
                 self.lay_out(seq, entry.at);
             }
-            EntryKind::Settled { moved, lapsed, before, burnt, debts } => {
-                self.linked &= self.settled == Some(*before);
+            EntryKind::TimePassed { moved, lapsed, before, burnt, debts } => {
+                self.linked &= self.advanced == Some(*before);
                 for change in debts {
                     let (DebtChange::Reversed { grant, .. } | DebtChange::Repaid { grant, .. }) =
                         change;
@@ -130,15 +130,15 @@ impl Book {
                 });
                 self.note(moved);
                 let burnt = burnt.grants().iter();
-                self.notes.extend(burnt.map(|g| (g.id, -micro(g.left), g.expires_at)));
+                self.pending_changes.extend(burnt.map(|g| (g.id, -micro(g.left), g.expires_at)));
                 self.lay_out(seq, entry.at);
                 // A grant that lapsed unused is told by its end: a hold may have kept all of it.
                 for moved in moved {
-                    if let Some((_, end)) = self.line.get_mut(&moved.grant) {
+                    if let Some((_, end)) = self.burn_order.get_mut(&moved.grant) {
                         *end = moved.expires_at;
                     }
                 }
-                self.line.retain(|_, (_, end)| end.is_none_or(|end| end > entry.at));
+                self.burn_order.retain(|_, (_, end)| end.is_none_or(|end| end > entry.at));
             }
             EntryKind::PlanChanged { plan, status, anchor } => {
                 self.plan = Some((plan.clone(), *status, *anchor));
@@ -146,7 +146,7 @@ impl Book {
             EntryKind::Debit { action, .. } => self.consume(*action, -micro(entry.available)),
             EntryKind::Granted { expires_at, .. } => {
                 let grant = GrantId::Operation(entry.id);
-                self.notes.push((grant, micro(entry.available), *expires_at));
+                self.pending_changes.push((grant, micro(entry.available), *expires_at));
             }
             EntryKind::Held { expires_at, .. } => {
                 self.holds.insert(entry.id, (micro(entry.held), *expires_at));
@@ -179,7 +179,7 @@ impl Book {
             EntryKind::ToppedUp { order, due, grant, expires_at, moved, unowed, .. } => {
                 self.forgive(unowed);
                 let again = moved.iter().map(|moved| micro(moved.credits)).sum::<Micro>();
-                self.notes.push((*grant, micro(entry.available) - again, *expires_at));
+                self.pending_changes.push((*grant, micro(entry.available) - again, *expires_at));
                 self.note(moved);
                 self.pay(entry, *order, *due);
             }
@@ -206,20 +206,21 @@ impl Book {
     }
 
     fn note(&mut self, moved: &[Movement]) {
-        self.notes.extend(moved.iter().map(|m| (m.grant, micro(m.credits), m.expires_at)));
+        self.pending_changes
+            .extend(moved.iter().map(|m| (m.grant, micro(m.credits), m.expires_at)));
     }
 
     /// What the notes bring.
     pub(crate) fn noted(&self) -> Micro {
-        self.notes.iter().map(|(_, micro, _)| micro).sum()
+        self.pending_changes.iter().map(|(_, micro, _)| micro).sum()
     }
 
     fn lay_out(&mut self, seq: Seq, at: Instant) {
-        self.settled = Some((seq, at));
-        for (grant, micro, end) in self.notes.drain(..) {
-            self.line.entry(grant).or_insert((0, end)).0 += micro;
+        self.advanced = Some((seq, at));
+        for (grant, micro, end) in self.pending_changes.drain(..) {
+            self.burn_order.entry(grant).or_insert((0, end)).0 += micro;
         }
-        self.line.retain(|_, (left, _)| *left != 0);
+        self.burn_order.retain(|_, (left, _)| *left != 0);
         // Counting began with the first of these at or after the instant that it counts from.
         self.counting |= at >= self.counted_from;
     }
@@ -245,9 +246,9 @@ impl Book {
 
 /// What the notes of an account bring.
 pub(crate) fn noted(account: &Account) -> Micro {
-    let brings = account.notes.iter().map(|note| match note {
-        Note::Grant { grant, .. } | Note::Returned(grant) => micro(grant.left),
-        Note::Plan { .. } | Note::TakenBack { .. } => 0,
+    let brings = account.pending_changes.iter().map(|note| match note {
+        PendingChange::Grant { grant, .. } | PendingChange::Returned(grant) => micro(grant.left),
+        PendingChange::Plan { .. } | PendingChange::TakenBack { .. } => 0,
     });
     brings.sum()
 }

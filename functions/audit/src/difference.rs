@@ -2,7 +2,7 @@
 
 use shared::decide::Returned;
 use shared::decide::tally::Tallied;
-use shared::decide::{Name, Page, Receipt};
+use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
 use shared::domain::payment::IntentId;
 use shared::domain::{AccountId, Credits, Entry, Instant, OperationId, Seq};
@@ -38,8 +38,8 @@ pub enum Kind {
         action: ActionNumber,
         off: Credits,
     },
-    Line,
-    Notes,
+    BurnOrder,
+    AddPending,
     ValidUntil,
     Plan,
     Frozen,
@@ -54,16 +54,16 @@ pub enum Kind {
         time: Instant,
         first: Seq,
     },
-    Page(Box<Page>),
-    Ahead(Box<Page>),
+    Segment(Box<Segment>),
+    Ahead(Box<Segment>),
     Repeated(OperationId),
-    NameMissing(Name),
+    NameMissing(KeyAlias),
     NameDiffers {
-        there: Name,
+        there: KeyAlias,
         id: OperationId,
     },
     ReceiptMissing(Box<Entry>),
-    ReceiptAlone(Receipt),
+    ReceiptAlone(IdempotencyRecord),
     Returned(Returned),
     Day(Box<Tallied>),
     Catalog,
@@ -110,27 +110,30 @@ impl Kind {
             Kind::Consumed { .. } => {
                 ("consumed", "the consumption of this period does not match the entries")
             }
-            Kind::Line => ("line", "the burn order does not match the latest advance"),
-            Kind::Notes => {
-                ("notes", "the pending changes do not match the entries since the latest advance")
-            }
+            Kind::BurnOrder => ("burn_order", "the burn order does not match the latest advance"),
+            Kind::AddPending => (
+                "pending_changes",
+                "the pending changes do not match the entries since the latest advance",
+            ),
             Kind::ValidUntil => {
                 ("valid_until", "the burn order is valid for longer than one of its grants")
             }
             Kind::Plan => ("plan", "the plan does not match the latest entry"),
             Kind::Frozen => ("frozen", "the frozen state does not match the entries"),
             Kind::Floor => (
-                "floor",
-                "an archived id is above the dedup floor: its operation could be applied again",
+                "dedup_floor",
+                "an archived id is above the dedup dedup_floor: its operation could be applied again",
             ),
             Kind::PageTime => {
-                ("page_time", "the time of the latest segment does not match its key")
+                ("archived_at", "the time of the latest segment does not match its key")
             }
             Kind::Gap { .. } => ("gap", "entries are in no segment"),
             Kind::Closing { .. } => {
                 ("closing", "the balance after a segment is not the sum of the entries")
             }
-            Kind::Page(_) => ("page", "the entries of a segment do not match those of the account"),
+            Kind::Segment(_) => {
+                ("segment", "the entries of a segment do not match those of the account")
+            }
             Kind::Ahead(_) => ("ahead", "a segment has entries that the account does not have"),
             Kind::Repeated(_) => ("repeated", "an operation was applied twice"),
             Kind::NameMissing(_) => {
@@ -180,7 +183,9 @@ impl Kind {
             Kind::Consumed { action, .. } => format!("action {action}"),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
             Kind::Closing { first, .. } => format!("the segment of entry {first}"),
-            Kind::Page(page) | Kind::Ahead(page) => format!("the segment of entry {}", page.first),
+            Kind::Segment(segment) | Kind::Ahead(segment) => {
+                format!("the segment of entry {}", segment.first)
+            }
             Kind::NameMissing(name) | Kind::NameDiffers { there: name, .. } => {
                 format!("{:?}", name.key.as_str())
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use shared::decide::Returned;
 use shared::decide::tally::Tallied;
-use shared::decide::{Name, Page, Receipt, mend};
+use shared::decide::{IdempotencyRecord, KeyAlias, Segment, mend};
 use shared::domain::usage::Used;
 use shared::domain::usage::{Counted, DayUsage};
 use shared::domain::{
@@ -24,16 +24,16 @@ pub(crate) struct Ledger {
     /// The usage of days as it is kept, and what the entries up to its last one come to.
     days: Vec<DayUsage>,
     reckoned: Days,
-    /// How far that is: the last entry, and the time of its page.
+    /// How far that is: the last entry, and the time of its segment.
     tallied: Counted,
-    names: HashMap<String, Name>,
-    receipts: BTreeMap<(KeySpace, String), Receipt>,
+    names: HashMap<String, KeyAlias>,
+    receipts: BTreeMap<(KeySpace, String), IdempotencyRecord>,
     returned: Vec<(OperationId, Credits)>,
-    /// By how much the pages so far are off.
+    /// By how much the segments so far are off.
     off: (Micro, Micro),
-    /// The latest time inside an id that left for a page, and the time of the latest page.
-    floor: Instant,
-    page_time: Instant,
+    /// The latest time inside an id that left for a segment, and the time of the latest segment.
+    dedup_floor: Instant,
+    archived_at: Instant,
 }
 
 impl Ledger {
@@ -48,25 +48,25 @@ impl Ledger {
             receipts: BTreeMap::new(),
             returned: Vec::new(),
             off: (0, 0),
-            floor: Instant::EPOCH,
-            page_time: Instant::EPOCH,
+            dedup_floor: Instant::EPOCH,
+            archived_at: Instant::EPOCH,
         }
     }
 
     /// Takes the next of what is filed: receipts and names come before the entries that they are of.
     pub(crate) fn take(&mut self, filed: Filed, audit: &mut Findings<'_>) {
         match filed {
-            Filed::Name(name) => {
+            Filed::KeyAlias(name) => {
                 self.names.insert(name.key.as_str().to_owned(), name);
             }
-            Filed::Receipt(receipt) => {
+            Filed::IdempotencyRecord(receipt) => {
                 let key = (receipt.space, receipt.key.as_str().to_owned());
                 self.receipts.insert(key, receipt);
             }
             Filed::Returned(of, credits) => self.returned.push((of, credits)),
-            Filed::Page(page) => {
-                self.count(&page);
-                self.page(page, audit);
+            Filed::Segment(segment) => {
+                self.count(&segment);
+                self.segment(segment, audit);
             }
             Filed::Redemption(_) => {}
         }
@@ -77,61 +77,65 @@ impl Ledger {
         self.days.last().map_or(Counted::default(), |latest| latest.counted)
     }
 
-    fn count(&mut self, page: &Page) {
+    fn count(&mut self, segment: &Segment) {
         let counted = self.counted().seq;
-        for (seq, entry) in (page.first..).zip(&page.entries) {
-            // Of a page that the account does not have, it counts only what it has.
+        for (seq, entry) in (segment.first..).zip(&segment.entries) {
+            // Of a segment that the account does not have, it counts only what it has.
             if seq == self.tallied.seq + 1 && seq <= counted && seq <= self.account.seq {
-                self.tallied = Counted { seq, time: page.time };
+                self.tallied = Counted { seq, time: segment.time };
                 self.reckoned.count(entry);
             }
         }
     }
 
-    fn page(&mut self, page: Page, audit: &mut Findings<'_>) {
-        let Account { paged, seq: latest, .. } = self.account;
-        if page.first > paged {
+    fn segment(&mut self, segment: Segment, audit: &mut Findings<'_>) {
+        let Account { archived_seq, seq: latest, .. } = self.account;
+        if segment.first > archived_seq {
             // The account has not let go of these yet: a crash in between, or another moment.
-            if page.last() > latest {
-                let found = format!("entries {} to {}", page.first, page.last());
-                audit.differs(Kind::Ahead(page.into()), format!("entries up to {latest}"), found);
-            } else if !self.is_recent(&page) {
-                audit.differs(Kind::Page(page.into()), "the account's entries", "others");
+            if segment.last() > latest {
+                let found = format!("entries {} to {}", segment.first, segment.last());
+                audit.differs(
+                    Kind::Ahead(segment.into()),
+                    format!("entries up to {latest}"),
+                    found,
+                );
+            } else if !self.is_recent(&segment) {
+                audit.differs(Kind::Segment(segment.into()), "the account's entries", "others");
             }
             return;
         }
-        if page.first > self.book.next {
-            self.gap(page.first - 1, opening(&page), audit);
+        if segment.first > self.book.next {
+            self.gap(segment.first - 1, opening(&segment), audit);
         }
-        if page.first < self.book.next || page.last() > paged {
-            let expected = format!("entries from {}, up to {paged}", self.book.next);
-            let found = format!("entries {} to {}", page.first, page.last());
-            audit.differs(Kind::Page(page.clone().into()), expected, found);
+        if segment.first < self.book.next || segment.last() > archived_seq {
+            let expected = format!("entries from {}, up to {archived_seq}", self.book.next);
+            let found = format!("entries {} to {}", segment.first, segment.last());
+            audit.differs(Kind::Segment(segment.clone().into()), expected, found);
         }
-        for (seq, entry) in (page.first..).zip(&page.entries) {
-            if seq == self.book.next && seq <= paged {
+        for (seq, entry) in (segment.first..).zip(&segment.entries) {
+            if seq == self.book.next && seq <= archived_seq {
                 if !entry.id.is_own() {
-                    self.floor = self.floor.max(entry.id.time());
+                    self.dedup_floor = self.dedup_floor.max(entry.id.time());
                 }
                 self.enter(entry, audit);
             }
         }
-        // An entry that is off is off in every page after it: named where that begins.
-        let closing = (micro(page.available), micro(page.held));
+        // An entry that is off is off in every segment after it: named where that begins.
+        let closing = (micro(segment.available), micro(segment.held));
         let off = (closing.0 - self.book.available, closing.1 - self.book.held);
         if off != self.off {
-            let kind = Kind::Closing { time: page.time, first: page.first };
+            let kind = Kind::Closing { time: segment.time, first: segment.first };
             let expected = balance(self.book.available + self.off.0, self.book.held + self.off.1);
             audit.differs(kind, expected, balance(closing.0, closing.1));
             self.off = off;
         }
-        self.page_time = page.time;
+        self.archived_at = segment.time;
     }
 
-    fn is_recent(&self, page: &Page) -> bool {
-        let start = (page.first - self.account.paged - 1) as usize;
-        let end = start + page.entries.len();
-        self.account.recent.get(start..end) == Some(&page.entries[..])
+    fn is_recent(&self, segment: &Segment) -> bool {
+        let start = (segment.first - self.account.archived_seq - 1) as usize;
+        let end = start + segment.entries.len();
+        self.account.recent.get(start..end) == Some(&segment.entries[..])
     }
 
     /// Entries up to `last` are not there; after them the balance is `after`.
@@ -164,7 +168,7 @@ impl Ledger {
         match self.names.get(key.as_str()) {
             None => {
                 let account = self.account.id.clone();
-                let name = Name { account, key, id: entry.id, replaces: None };
+                let name = KeyAlias { account, key, id: entry.id, replaces: None };
                 audit.differs(Kind::NameMissing(name), entry.id, "none");
             }
             Some(there) if there.id != entry.id => {
@@ -189,23 +193,23 @@ impl Ledger {
         }
     }
 
-    /// Enters what is in no page yet, and compares. Returns the orders that were placed.
+    /// Enters what is in no segment yet, and compares. Returns the orders that were placed.
     pub(crate) fn close(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
-        let Account { paged, seq, .. } = self.account;
+        let Account { archived_seq, seq, .. } = self.account;
         let recent = self.account.recent.clone();
-        if self.book.next <= paged {
+        if self.book.next <= archived_seq {
             let available = micro(self.account.available);
             let available = available - recent.iter().map(|e| micro(e.available)).sum::<Micro>();
             let held = self.held() - recent.iter().map(|e| micro(e.held)).sum::<Micro>();
-            self.gap(paged, (available, held), audit);
-        } else if paged > 0 {
-            audit.compare(Kind::PageTime, self.page_time, self.account.page_time);
+            self.gap(archived_seq, (available, held), audit);
+        } else if archived_seq > 0 {
+            audit.compare(Kind::PageTime, self.archived_at, self.account.archived_at);
         }
-        audit.compare(Kind::Number, paged + recent.len() as Seq, seq);
+        audit.compare(Kind::Number, archived_seq + recent.len() as Seq, seq);
         recent.iter().for_each(|entry| self.enter(entry, audit));
         self.balance(audit);
-        if self.account.floor < self.floor {
-            audit.differs(Kind::Floor, self.floor, self.account.floor);
+        if self.account.dedup_floor < self.dedup_floor {
+            audit.differs(Kind::Floor, self.dedup_floor, self.account.dedup_floor);
         }
         for id in &self.book.repeated {
             audit.differs(Kind::Repeated(*id), "one entry", "another");
@@ -233,7 +237,7 @@ impl Ledger {
         if book.held != self.held() {
             audit.differs(Kind::Held, shown(book.held), shown(self.held()));
         }
-        let expiries = account.line.grants().iter().filter_map(|grant| grant.expires_at);
+        let expiries = account.burn_order.grants().iter().filter_map(|grant| grant.expires_at);
         let until = expiries.fold(account.plan_state.counted_until, Instant::min);
         if account.valid_until > until {
             audit.differs(Kind::ValidUntil, until, account.valid_until);
@@ -266,17 +270,18 @@ impl Ledger {
             let kind = Kind::Consumed { seq: account.seq, action: *action, off };
             audit.compare(kind, shown(expected), shown(found));
         }
-        let line = account.line.grants().iter();
-        let line: Grants = line.map(|g| (g.id, (micro(g.left), g.expires_at))).collect();
-        let settled = Some((account.settled_seq, account.settled_at));
-        if !book.linked || (book.settled, &book.line) != (settled, &line) {
-            let left = |line: &Grants| shown(line.values().map(|(left, _)| left).sum());
-            let (seq, _) = book.settled.unwrap_or_default();
-            let expected = format!("{} by entry {seq}", left(&book.line));
-            let found = format!("{} by entry {}", left(&line), account.settled_seq);
-            audit.differs(Kind::Line, expected, found);
+        let burn_order = account.burn_order.grants().iter();
+        let burn_order: Grants =
+            burn_order.map(|g| (g.id, (micro(g.left), g.expires_at))).collect();
+        let advanced = Some((account.advanced_seq, account.advanced_at));
+        if !book.linked || (book.advanced, &book.burn_order) != (advanced, &burn_order) {
+            let left = |burn_order: &Grants| shown(burn_order.values().map(|(left, _)| left).sum());
+            let (seq, _) = book.advanced.unwrap_or_default();
+            let expected = format!("{} by entry {seq}", left(&book.burn_order));
+            let found = format!("{} by entry {}", left(&burn_order), account.advanced_seq);
+            audit.differs(Kind::BurnOrder, expected, found);
         }
-        audit.compare(Kind::Notes, shown(book.noted()), shown(noted(account)));
+        audit.compare(Kind::AddPending, shown(book.noted()), shown(noted(account)));
         let (plan, status, anchor) = account.latest_plan();
         let found = format!("{plan}, {}, {}", status.name(), anchor.0);
         let expected = book.plan.as_ref();
@@ -304,7 +309,7 @@ impl Ledger {
         }
     }
 
-    /// The usage of days, as far as they were counted: at most to the last entry of a page.
+    /// The usage of days, as far as they were counted: at most to the last entry of a segment.
     fn usage(&self, audit: &mut Findings<'_>) {
         let kept: BTreeMap<_, _> = self.days.iter().map(|day| (day.day, day)).collect();
         let days: BTreeSet<_> = kept.keys().chain(self.reckoned.0.keys()).copied().collect();
@@ -343,11 +348,12 @@ impl Ledger {
     }
 }
 
-/// The balance before a page, by what it says of the one after it.
-fn opening(page: &Page) -> (Micro, Micro) {
-    let sum = |of: fn(&Entry) -> Credits| page.entries.iter().map(|e| micro(of(e))).sum::<Micro>();
+/// The balance before a segment, by what it says of the one after it.
+fn opening(segment: &Segment) -> (Micro, Micro) {
+    let sum =
+        |of: fn(&Entry) -> Credits| segment.entries.iter().map(|e| micro(of(e))).sum::<Micro>();
     let (available, held) = (sum(|entry| entry.available), sum(|entry| entry.held));
-    (micro(page.available) - available, micro(page.held) - held)
+    (micro(segment.available) - available, micro(segment.held) - held)
 }
 
 /// The debts, each with its grant.

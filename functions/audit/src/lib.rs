@@ -23,7 +23,7 @@ use shared::stripe::Stripe;
 pub use account::account;
 pub use difference::{Difference, Kind};
 pub use payment::{AuditError, kept, of_stripe, told};
-pub use report::{Progress, Report, SEGMENTS, report};
+pub use report::{Progress, Report, SCAN_SEGMENTS, report};
 pub use walk::{Place, Walked, accounts, orphans, walk};
 
 /// What the function needs besides its context.

@@ -7,7 +7,7 @@ use shared::stripe::Stripe;
 use crate::{AuditError, Difference, Walked, account, of_stripe, orphans, walk};
 
 /// In how many segments the table is walked: the steps of the progress.
-pub const SEGMENTS: i32 = 32;
+pub const SCAN_SEGMENTS: i32 = 32;
 
 /// What an audit came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Report {
 /// How far an audit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Of [`SEGMENTS`].
+    /// Of [`SCAN_SEGMENTS`].
     pub segments: i32,
     pub seen: u64,
     pub differences: usize,
@@ -54,9 +54,9 @@ async fn all(
     mut report: Report,
     mut told: impl FnMut(Progress),
 ) -> Result<Report, AuditError> {
-    for segments in 0..SEGMENTS {
+    for segments in 0..SCAN_SEGMENTS {
         let (before, differing) = (report.seen, report.differences.len());
-        let walked = walk(context, (segments, SEGMENTS), None, |walked: &Walked| {
+        let walked = walk(context, (segments, SCAN_SEGMENTS), None, |walked: &Walked| {
             let differences = differing + walked.found.len();
             told(Progress { segments, seen: before + walked.seen, differences });
             true

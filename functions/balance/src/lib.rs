@@ -74,8 +74,8 @@ async fn balance(
     account: AccountId,
 ) -> Result<Response<Body>, Problem> {
     let catalog = context.catalog().await;
-    let UpToNow { settled, now } = query::balance(context, &catalog, &account).await?;
-    Ok(http::balance::balance(&settled, &catalog, now, call.header("if-none-match")))
+    let UpToNow { advanced, now } = query::balance(context, &catalog, &account).await?;
+    Ok(http::balance::balance(&advanced, &catalog, now, call.header("if-none-match")))
 }
 
 /// The entries, the latest first. What time did and nobody wrote down is a pending entry, so that

@@ -20,7 +20,7 @@ async fn direct(context: &Context, payload: &Value) -> Value {
     let result = async {
         let (key, debit) = http::request::invocation(payload)?;
         let catalog = crate::catalog(context, &debit).await;
-        let receipted = command::once(context, &catalog, &key, &debit).await?;
+        let receipted = command::operation(context, &catalog, &key, &debit).await?;
         Ok(http::receipt::receipt(&debit.account, &key, &receipted, &catalog))
     };
     let response = http::answer(context, result).await;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use lambda_http::{Body, Response};
 use shared::context::Context;
-use shared::decide::once::Request;
+use shared::decide::operation::Request;
 use shared::domain::{Catalog, Key};
 use shared::http::{self, Call, Problem};
 use shared::{command, query};
@@ -53,7 +53,7 @@ async fn once(
     (key, request): (Key, Request),
 ) -> Result<Response<Body>, Problem> {
     let catalog = catalog(context, &request).await;
-    let receipted = command::once(context, &catalog, &key, &request).await?;
+    let receipted = command::operation(context, &catalog, &key, &request).await?;
     Ok(http::receipt::receipt(&request.account, &key, &receipted, &catalog))
 }
 

@@ -92,7 +92,7 @@ export default {
   "kind_opened": "Account opened",
   "kind_debit": "Spent",
   "kind_granted": "Credits added",
-  "kind_settled": "Renewed, expired or removed",
+  "kind_time_passed": "Renewed, expired or removed",
   "kind_held": "Set aside",
   "kind_captured": "Set-aside credits spent",
   "kind_released": "Set-aside credits returned",

@@ -259,7 +259,7 @@ async function follow(id) {
     await seen();
     try {
       const reply = await ask(`/v1/me/checkouts/${encodeURIComponent(id)}`);
-      if (reply.status === 404) return settled();
+      if (reply.status === 404) return finished();
       if (!reply.ok) throw new Error(reply.status);
       const checkout = await reply.json();
       const { state } = checkout;
@@ -270,7 +270,7 @@ async function follow(id) {
         if (checkout.url) lead(section, checkout.url, t.payment_go_on);
         before = state;
       }
-      if (FINAL.includes(state)) return settled();
+      if (FINAL.includes(state)) return finished();
     } catch (error) {
       if (error === CLOSED) return;
     }
@@ -285,7 +285,7 @@ function seen() {
 }
 
 /** Nothing more is to come of it: a reload does not tell it again. */
-function settled() {
+function finished() {
   sessionStorage.removeItem('checkout');
   const here = new URL(location.href);
   for (const name of ['checkout', 'canceled']) here.searchParams.delete(name);

@@ -1,5 +1,5 @@
 // <scrip-credits top-up="...">: what a customer has and has consumed, for a product's own screens.
-// The README says what its token, attributes, events and colours are.
+// docs/guides/show-credits.md says what its token, attributes, events and colours are.
 import { label, now, number, say, time } from './say.js';
 import { Watch } from './watch.js';
 import t from './en.js';

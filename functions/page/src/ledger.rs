@@ -1,4 +1,4 @@
-//! The rows of the ledger: an entry of a settle as what it did, each by its own name.
+//! The rows of the ledger: an entry of an advance as what it did, each by its own name.
 
 use serde_json::{Value, json};
 use shared::domain::GrantKind;

@@ -3,7 +3,7 @@
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::context::Context;
-use shared::decide::settle;
+use shared::decide::advance;
 use shared::domain::AccountId;
 use shared::domain::entry::Viewer;
 use shared::domain::payment::State;
@@ -40,7 +40,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let (part, now) = ((&filter, from, ENTRIES), context.clock.now());
     let part = query::ledger::part(context, &loaded, &catalog, part, now).await?;
     let LedgerPart { pending, listed } = part;
-    let settled = settle::settle(&loaded.account, &catalog, now)?;
+    let advanced = advance::advance(&loaded.account, &catalog, now)?;
     let to = Day::of(now).plus(1);
     let from_day = to.minus(DAYS);
     let days = query::usage::usage(context, account, from_day, to).await?;
@@ -52,7 +52,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     show_receipts(context, call, &mut entries).await?;
     // What the page says is what the routes say: the same JSON, put into words.
     let data = view::Data {
-        balance: value(&http::balance::balance_json(&settled, &catalog, now)),
+        balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
         usage: value(&usage),
@@ -71,7 +71,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         newest: from.map(|_| asked.link(None)),
         csv: asked.csv(&session),
     };
-    Ok(render::page(&view::of(data, &settled.account, &catalog)))
+    Ok(render::page(&view::of(data, &advanced.account, &catalog)))
 }
 
 /// The checkouts whose credits are not there, and that the customer may still wait for or wonder

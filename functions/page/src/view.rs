@@ -82,11 +82,12 @@ fn buys(action: &Action, credits: Credits) -> i128 {
 /// The grants in the order in which they are spent, in two groups: included, and purchased.
 fn pools(balance: &Value, account: &Account) -> Vec<Value> {
     let shown = balance["grants"].as_array().into_iter().flatten();
-    let numbered = shown.zip(account.line.grants()).zip(1..).map(|((shown, grant), order)| {
-        let mut shown = shown.clone();
-        shown["order"] = json!(order);
-        (grant, shown)
-    });
+    let numbered =
+        shown.zip(account.burn_order.grants()).zip(1..).map(|((shown, grant), order)| {
+            let mut shown = shown.clone();
+            shown["order"] = json!(order);
+            (grant, shown)
+        });
     let numbered: Vec<_> = numbered.collect();
     let pool = |name, paid| {
         let own = numbered.iter().filter(move |(grant, _)| grant.kind.is_paid() == paid);

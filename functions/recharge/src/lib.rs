@@ -1,4 +1,4 @@
-//! Recharge: on Monday the accounts that were used are settled, and every day it is announced which
+//! Recharge: on Monday the accounts that were used are advanced, and every day it is announced which
 //! grants expire soon.
 //!
 //! Nothing depends on it: recharge and expiry are functions of time, exact whether it runs late,
@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 
 pub use part::{Part, PartError, Progress, Task};
 pub use surroundings::Surroundings;
-pub use sweep::{is_to_be_settled, sweep};
+pub use sweep::{is_to_be_advanced, sweep};
 
 /// In how many segments the table is swept side by side: at some 500 accounts a second each, ten
 /// million accounts take less than a quarter of an hour.
-pub const SEGMENTS: i32 = 32;
+pub const SCAN_SEGMENTS: i32 = 32;
 
 /// What the schedule asks for.
 #[derive(Deserialize)]
@@ -50,11 +50,11 @@ pub async fn answer(
 /// Begins a sweep: a message for each segment. Begun twice, it is swept twice, and changes nothing
 /// the second time.
 async fn begin(surroundings: &Surroundings, scheduled: Scheduled) -> Result<Value, Error> {
-    let parts = Part::all(scheduled.task, SEGMENTS);
+    let parts = Part::all(scheduled.task, SCAN_SEGMENTS);
     let messages: Vec<String> = parts.map(|part| part.message()).collect();
     surroundings.queue.send(&messages).await?;
-    tracing::info!(task = scheduled.task.name(), segments = SEGMENTS, "a sweep started");
-    Ok(json!({ "segments": SEGMENTS }))
+    tracing::info!(task = scheduled.task.name(), segments = SCAN_SEGMENTS, "a sweep started");
+    Ok(json!({ "segments": SCAN_SEGMENTS }))
 }
 
 /// Does the parts that arrived, each as far as there is time, and names those that failed.

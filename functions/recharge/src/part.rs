@@ -10,7 +10,7 @@ const VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Settles the accounts that are due and were used.
+    /// Advances the accounts that are due and were used.
     Recharge,
     /// Announces which grants expire soon. Writes nothing.
     Expiring,
@@ -44,7 +44,7 @@ pub struct Part {
 #[serde(deny_unknown_fields)]
 pub struct Progress {
     pub seen: u64,
-    /// Accounts that were settled, or of which something was announced.
+    /// Accounts that were advanced, or of which something was announced.
     pub done: u64,
     /// Accounts that could not be read: each is in the log.
     pub broken: u64,
@@ -58,7 +58,7 @@ pub enum PartError {
     #[error("the part has version {0}, but this function has version {VERSION}")]
     Version(u32),
     #[error("segment {segment} of {of}")]
-    Segment { segment: i32, of: i32 },
+    ScanSegment { segment: i32, of: i32 },
 }
 
 impl Part {
@@ -94,7 +94,7 @@ impl Part {
         let Part { segment, of, .. } = part;
         match (1..=1_000_000).contains(&of) && (0..of).contains(&segment) {
             true => Ok(part),
-            false => Err(PartError::Segment { segment, of }),
+            false => Err(PartError::ScanSegment { segment, of }),
         }
     }
 }

@@ -4,7 +4,7 @@ use lambda_runtime::Error;
 use shared::bus::Bus;
 use shared::command;
 use shared::context::Context;
-use shared::decide::{Write, announce, settle};
+use shared::decide::{Write, advance, announce};
 use shared::domain::{Account, Catalog, Instant};
 use shared::metrics::{Metric, Of};
 use shared::store::{Loaded, StoreError};
@@ -27,7 +27,7 @@ pub async fn sweep(
 ) -> Result<Option<Part>, Error> {
     loop {
         let catalog = context.catalog().await;
-        context.may_settle()?;
+        context.may_advance()?;
         let scan = || context.store.scan(part.segment, part.of, part.after.as_ref(), READ);
         let scan = command::retry(context, scan).await?;
         let mut before = part.progress;
@@ -86,19 +86,19 @@ fn count(context: &Context, before: &mut Progress, part: &Part) {
     let broken = broken - before.broken;
     *before = part.progress;
     context.metrics.add(Metric::AccountsSeen, seen);
-    context.metrics.add(Metric::AccountsSettled, done);
+    context.metrics.add(Metric::AccountsAdvanced, done);
     context.metrics.add(Metric::AccountsSkipped, seen - done - broken);
     context.metrics.add(Metric::AccountsBroken, broken);
-    context.metrics.emit(context.clock.now(), Of::Segment(part.segment));
+    context.metrics.emit(context.clock.now(), Of::ScanSegment(part.segment));
 }
 
-/// Whether a sweep settles the account: it is due, and was used since it was settled last. A dormant
+/// Whether a sweep advances the account: it is due, and was used since it was advanced last. A dormant
 /// one is never written.
-pub fn is_to_be_settled(account: &Account, now: Instant) -> bool {
-    settle::is_due(account, now) && account.seq > account.settled_seq
+pub fn is_to_be_advanced(account: &Account, now: Instant) -> bool {
+    advance::is_due(account, now) && account.seq > account.advanced_seq
 }
 
-/// Settles the account. Losing to somebody who settles it too, or uses it, is as good.
+/// Advances the account. Losing to somebody who advances it too, or uses it, is as good.
 async fn recharge(
     context: &Context,
     loaded: &Loaded,
@@ -106,10 +106,10 @@ async fn recharge(
     now: Instant,
 ) -> Result<bool, Error> {
     let account = &loaded.account;
-    if !is_to_be_settled(account, now) {
+    if !is_to_be_advanced(account, now) {
         return Ok(false);
     }
-    let change = Write::account(settle::change(account, catalog, now).map_err(StoreError::from)?);
+    let change = Write::account(advance::change(account, catalog, now).map_err(StoreError::from)?);
     command::retry(context, || context.store.commit(&change)).await?;
     Ok(true)
 }
@@ -126,8 +126,8 @@ async fn expiring(
     now: Instant,
 ) -> Result<bool, Error> {
     let bus = bus.ok_or("no event bus is configured")?;
-    let settled = settle::settle(&loaded.account, catalog, now).map_err(StoreError::from)?;
-    let events = announce::expiring(&settled.account, now);
+    let advanced = advance::advance(&loaded.account, catalog, now).map_err(StoreError::from)?;
+    let events = announce::expiring(&advanced.account, now);
     match bus.announce(&events, catalog).await.is_empty() {
         true => Ok(!events.is_empty()),
         false => Err("the bus did not accept an event".into()),

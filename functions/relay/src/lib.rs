@@ -1,6 +1,6 @@
 //! Relay: what the tables' streams say was written, carried on to where it matters.
 //!
-//! A page that was written is counted into the usage of its days: the record is a wake-up and no
+//! A segment that was written is counted into the usage of its days: the record is a wake-up and no
 //! more, what is counted is read from the table. What was written to an account is announced on the
 //! bus, from the record alone.
 //!
@@ -28,8 +28,8 @@ const MOST_BYTES: usize = 200_000;
 
 /// What a record asks for.
 enum Record {
-    /// A page of this account is to be counted.
-    Page(AccountId),
+    /// A segment of this account is to be counted.
+    Segment(AccountId),
     /// These are to be announced, in this order.
     Account(Vec<Event>),
 }
@@ -44,12 +44,12 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
         return Err("the input is not a batch of stream records".into());
     };
     let (mut failed, mut unreadable) = (BTreeSet::new(), Vec::new());
-    let mut pages: BTreeMap<AccountId, usize> = BTreeMap::new();
+    let mut segments: BTreeMap<AccountId, usize> = BTreeMap::new();
     let mut events = Vec::new();
     for (place, record) in records.iter().enumerate() {
         match read(record) {
-            Ok(Record::Page(account)) => {
-                pages.entry(account).or_insert(place);
+            Ok(Record::Segment(account)) => {
+                segments.entry(account).or_insert(place);
             }
             Ok(Record::Account(written)) => {
                 let wanted = |event: &Event| {
@@ -60,7 +60,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
             Err(error) => unreadable.push((place, error.to_string())),
         }
     }
-    for (account, place) in pages {
+    for (account, place) in segments {
         match command::tally(&surroundings.context, &account).await {
             Ok(_) => {}
             Err(error) if error.is_of_one_account() => unreadable.push((place, error.to_string())),
@@ -116,7 +116,7 @@ async fn set_aside(surroundings: &Surroundings, record: &Value, error: String) -
 fn read(record: &Value) -> Result<Record, Error> {
     let record: EventRecord = serde_json::from_value(record.clone())?;
     if let Some(account) = read_keys(record.change.keys)? {
-        return Ok(Record::Page(account));
+        return Ok(Record::Segment(account));
     }
     if record.change.new_image.is_empty() {
         // An account that was removed announces nothing.

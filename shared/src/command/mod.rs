@@ -3,7 +3,7 @@
 //! Every loop here is bounded, waits before it tries the same again, and ends in an answer that is
 //! known, or in one that says it is not.
 
-mod once;
+mod operation;
 mod operator;
 pub mod order;
 pub mod payment;
@@ -14,7 +14,7 @@ mod upkeep;
 
 use std::time::Duration;
 
-pub use once::{BatchFailure, batch, once};
+pub use operation::{BatchFailure, batch, operation};
 pub use operator::{Make, receipted};
 pub use refund::refund;
 pub use tally::tally;

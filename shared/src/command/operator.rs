@@ -3,7 +3,7 @@
 use super::upkeep::{make_ready, tidy};
 use super::{Answer, Receipted, Run, lost, until_known};
 use crate::context::Context;
-use crate::decide::{Expect, Made, Receipt, Row, RowWrite, Write};
+use crate::decide::{Expect, IdempotencyRecord, Made, Row, RowWrite, Write};
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, KeySpace, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::Outcome;
@@ -50,7 +50,7 @@ async fn try_receipted(
     let now = run.context.clock.now();
     let id = run.context.entropy.own(now);
     let before = loaded.as_ref().map(|loaded| &loaded.account);
-    let receipt = |id| Receipt {
+    let receipt = |id| IdempotencyRecord {
         account: account.clone(),
         space,
         key: key.clone(),
@@ -75,14 +75,14 @@ async fn try_receipted(
 /// Commits what has a receipt: both, or neither. None: something came in between; try again.
 pub(super) async fn commit_receipted(
     run: &Run<'_>,
-    receipt: Receipt,
+    receipt: IdempotencyRecord,
     mut write: Write,
 ) -> Result<Option<Receipted>, Failure> {
     let content = receipt.content.clone();
-    write.rows.insert(0, RowWrite::Put(Row::Receipt(receipt.clone()), Expect::Absent));
+    write.rows.insert(0, RowWrite::Put(Row::IdempotencyRecord(receipt.clone()), Expect::Absent));
     match run.context.store.commit_in(&write, &run.doubt).await? {
         Outcome::Done(_) => happened(run, &receipt, &content, false).await.map(Some),
-        Outcome::RowRefused(_, Some(Row::Receipt(there))) => {
+        Outcome::RowRefused(_, Some(Row::IdempotencyRecord(there))) => {
             happened(run, &there, &content, true).await.map(Some)
         }
         _ => Ok(None),
@@ -92,7 +92,7 @@ pub(super) async fn commit_receipted(
 /// The entry of a receipt. A transaction returns nothing, so the account is read.
 pub(super) async fn happened(
     run: &Run<'_>,
-    receipt: &Receipt,
+    receipt: &IdempotencyRecord,
     content: &str,
     replayed: bool,
 ) -> Answer {

@@ -2,7 +2,7 @@
 
 use super::{Run, lost, retried, until_known};
 use crate::context::Context;
-use crate::decide::{Expect, Field, Receipt, RowKey, RowWrite, Write, payment, settle};
+use crate::decide::{Expect, Field, IdempotencyRecord, RowKey, RowWrite, Write, advance, payment};
 use crate::domain::orders::MOST_OPEN;
 use crate::domain::payment::{CheckoutRequest, Order, State};
 use crate::domain::{AccountId, Catalog, Instant, Key, KeySpace, OperationId, Orders, Refusal};
@@ -49,13 +49,13 @@ async fn try_place(
     let orders = context.store.orders(account).await?;
     let open = open(context, &orders, context.clock.now()).await?;
     let now = context.clock.now();
-    let settled = settle::settle(&loaded.account, catalog, now)?.account;
+    let advanced = advance::advance(&loaded.account, catalog, now)?.account;
     let id = context.entropy.own(now);
-    let order = payment::order(&settled, request, &open, id, catalog, now);
+    let order = payment::order(&advanced, request, &open, id, catalog, now);
     let order = order.map_err(|refusal| run.refuse(refusal))?;
     let order = Order { customer, ..order };
     let (account, space) = (account.clone(), KeySpace::Customers);
-    let receipt = Receipt { account, space, key: key.clone(), id, content };
+    let receipt = IdempotencyRecord { account, space, key: key.clone(), id, content };
     match context.store.commit(&payment::place(order.clone(), &orders, receipt)).await? {
         Outcome::Done(_) => Ok(Some(order)),
         _ => Ok(None),

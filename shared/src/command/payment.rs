@@ -1,7 +1,7 @@
 //! Payments carried through: what Stripe says heard, what operators decide done.
 
 use super::order::note;
-use super::upkeep::{lay_out_now, make_ready, recall, settle_now, tidy};
+use super::upkeep::{advance_now, lay_out_now, make_ready, recall, tidy};
 use super::{Run, lost, retried, until_known};
 use crate::context::Context;
 use crate::decide::history::{Back, History};
@@ -130,7 +130,7 @@ pub async fn keep(context: &Context, event: UnreadEvent) -> Result<bool, StoreEr
 ///
 /// # Errors
 /// [`Refusal::PaymentNotParked`] if it was decided before, or a [`StoreError`].
-pub async fn settle_event(
+pub async fn advance_event(
     context: &Context,
     event: UnreadEvent,
     decided: Decided,
@@ -210,7 +210,7 @@ async fn try_join(
     {
         // What time did at the end of its credits is written before what became of them is asked.
         if loaded.account.valid_until <= now {
-            settle_now(run, Some(loaded)).await?;
+            advance_now(run, Some(loaded)).await?;
             return Ok(None);
         }
         let lapsed = lapsed(run, &order.account, order.expires_at(), after.grant(order)).await?;
@@ -227,7 +227,7 @@ async fn try_join(
         if credits > Credits::ZERO && after.went_back() {
             // What time did since then is written first.
             if loaded.account.valid_until <= now {
-                settle_now(run, Some(loaded)).await?;
+                advance_now(run, Some(loaded)).await?;
                 return Ok(None);
             }
             let grant = GrantId::Operation(after.grant(order));
@@ -301,7 +301,7 @@ async fn try_join(
     }
 }
 
-/// What lapsed unused of a grant that was over at `end`: the first settle from then on tells.
+/// What lapsed unused of a grant that was over at `end`: the first advance from then on tells.
 async fn lapsed(
     run: &Run<'_>,
     account: &AccountId,
@@ -309,7 +309,7 @@ async fn lapsed(
     grant: OperationId,
 ) -> Result<Credits, StoreError> {
     let moved = |entry: &Entry| match &entry.kind {
-        EntryKind::Settled { moved, .. } => Some(moved.clone()),
+        EntryKind::TimePassed { moved, .. } => Some(moved.clone()),
         _ => None,
     };
     let moved = run.context.store.first_from(account, end, moved).await?.unwrap_or_default();

@@ -4,7 +4,7 @@ use super::operator::{commit_receipted, happened};
 use super::upkeep::{lay_out_now, look_up, make_ready, recall};
 use super::{Answer, Receipted, Run, until_known};
 use crate::context::Context;
-use crate::decide::Receipt;
+use crate::decide::IdempotencyRecord;
 use crate::decide::history::History;
 use crate::decide::refund::{self, Known, RefundRequest};
 use crate::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
@@ -40,7 +40,7 @@ async fn try_refund(
     }
     let loaded = run.context.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
-    // The account was read first: what leaves it in between is in a page by then.
+    // The account was read first: what leaves it in between is in a segment by then.
     let debit = match loaded.account.find(&request.debit) {
         Some(found) => Some(found),
         None => look_up(run, account, &request.debit, 0).await?,
@@ -48,7 +48,7 @@ async fn try_refund(
     let charged = debit.and_then(|found| found.entry.charged().map(|charged| (found, charged)));
     let (debit, charged) = charged.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
     let refunded = run.context.store.returned(account, request.debit).await?;
-    let back = match loaded.account.settled_seq < debit.seq {
+    let back = match loaded.account.advanced_seq < debit.seq {
         true => None,
         false => {
             let less = request.less(charged, refunded);
@@ -72,6 +72,6 @@ async fn try_refund(
         }
     }
     let (account, space) = (account.clone(), KeySpace::Services);
-    let receipt = Receipt { account, space, key: key.clone(), id, content };
+    let receipt = IdempotencyRecord { account, space, key: key.clone(), id, content };
     commit_receipted(run, receipt, write).await
 }

@@ -104,7 +104,7 @@ pub async fn redeem(
         expires_at: session.expires_at,
         left: false,
     };
-    let write = Write::once(Row::Redemption(redemption));
+    let write = Write::create(Row::Redemption(redemption));
     match super::retried(run, || context.store.commit(&write)).await? {
         Outcome::Done(_) => Ok(()),
         // They were first themselves: the button was pressed twice, or the reply was lost.

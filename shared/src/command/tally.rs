@@ -1,4 +1,4 @@
-//! Tally carried through: pages counted into the usage of their days, as far as there are pages.
+//! Tally carried through: segments counted into the usage of their days, as far as there are segments.
 
 use super::{PATIENCE, Run, TRIES, again, retried, wait};
 use crate::context::Context;
@@ -7,14 +7,14 @@ use crate::domain::AccountId;
 use crate::domain::usage::Counted;
 use crate::store::{Outcome, StoreError};
 
-/// How many pages one tally reads: of usual ones 64 KB, 16 read units, and about a thousand entries.
-const PAGES: i32 = 64;
+/// How many segments one tally reads: of usual ones 64 KB, 16 read units, and about a thousand entries.
+const SEGMENTS: i32 = 64;
 
-/// Counts the pages of an account that were not counted yet, once that is worth it. Returns how many
+/// Counts the segments of an account that were not counted yet, once that is worth it. Returns how many
 /// entries it counted.
 ///
 /// It may stop before the end, when it has taken long or others are at it too: what is left is
-/// counted when the next page is written, and read meanwhile by whoever asks for the usage.
+/// counted when the next segment is written, and read meanwhile by whoever asks for the usage.
 ///
 /// # Errors
 /// [`StoreError`]. What was counted before it stays counted.
@@ -54,25 +54,25 @@ async fn try_tally(run: &Run<'_>, account: &AccountId) -> Result<Counting, Store
     let store = &run.context.store;
     let latest = retried(run, || store.latest_day(account)).await?;
     let counted = latest.as_ref().map_or(Counted::default(), |latest| latest.counted);
-    let pages = retried(run, || store.pages_after(account, counted, PAGES)).await?;
-    if !tally::is_worth(&pages, run.context.clock.now()) {
+    let segments = retried(run, || store.segments_after(account, counted, SEGMENTS)).await?;
+    if !tally::is_worth(&segments, run.context.clock.now()) {
         return Ok(Counting::Done);
     }
-    let pages = tally::take(pages);
+    let segments = tally::take(segments);
     let mut known = Vec::new();
-    if let (Some(latest), Some(first)) = (latest, tally::days(&pages).first()) {
-        // Stamps can be out of order by seconds, so a page may reach back over a midnight.
+    if let (Some(latest), Some(first)) = (latest, tally::days(&segments).first()) {
+        // Stamps can be out of order by seconds, so a segment may reach back over a midnight.
         if *first < latest.day {
             known = retried(run, || store.days(account, *first, latest.day.minus(1))).await?;
         }
         known.push(latest);
     }
-    let Some(write) = tally::tally(account, known, &pages) else {
+    let Some(write) = tally::tally(account, known, &segments) else {
         return Ok(Counting::Done);
     };
     match store.commit(&write).await? {
         Outcome::Done(_) => {
-            Ok(Counting::On(pages.iter().map(|page| page.entries.len() as u64).sum()))
+            Ok(Counting::On(segments.iter().map(|segment| segment.entries.len() as u64).sum()))
         }
         _ => Ok(Counting::Raced),
     }

@@ -1,8 +1,8 @@
-//! What an account needs in between: look-ups, settles and pages.
+//! What an account needs in between: look-ups, advances and segments.
 
 use super::{PATIENCE, Run, lost, retried};
 use crate::decide::history::{Back, History, Next, Unclear};
-use crate::decide::{AccountWrite, Guard, MARGIN, Row, Write, page, settle};
+use crate::decide::{AccountWrite, Guard, MARGIN, Row, Write, advance, archive};
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::refusal::HoldEnd;
@@ -17,13 +17,13 @@ use crate::store::{Loaded, Outcome, StoreError};
 const READ_AT_ONCE: (usize, usize) = (64, 4_096);
 const MOST_ENTRIES: usize = 64 * READ_AT_ONCE.1;
 
-/// The operation wherever it is: in the account or in its pages.
+/// The operation wherever it is: in the account or in its segments.
 pub(super) async fn seen(
     run: &Run<'_>,
     account: &AccountId,
     id: &OperationId,
 ) -> Result<Option<PostedEntry>, StoreError> {
-    // The account first: what leaves it in between is in a page by then.
+    // The account first: what leaves it in between is in a segment by then.
     let loaded = retried(run, || run.context.store.account(account)).await?;
     match loaded.and_then(|loaded| loaded.account.find(id)) {
         Some(found) => Ok(Some(found)),
@@ -98,7 +98,7 @@ pub(super) async fn recall(
         go_back(run, loaded, &mut history).await?;
         match history.back(&loaded.account) {
             Ok(back) => return Ok((back, history.rest())),
-            Err(Unclear::Within(settle)) => asked = asked.all_before(settle),
+            Err(Unclear::Within(advance)) => asked = asked.all_before(advance),
             Err(Unclear::Broken(fault)) => return Err(fault.into()),
         }
     }
@@ -118,9 +118,9 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
                 Next::Before => {}
                 Next::Enough => return Ok(()),
                 Next::Skip(seq, at) => {
-                    // The page that it is in has no later key.
-                    let page = Some((at + MARGIN + Span::from_ms(1), 0));
-                    from = Some(ledger::From { below: seq + 1, page });
+                    // The segment that it is in has no later key.
+                    let segment = Some((at + MARGIN + Span::from_ms(1), 0));
+                    from = Some(ledger::From { below: seq + 1, segment });
                     limit = READ_AT_ONCE.0;
                     break;
                 }
@@ -134,7 +134,7 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
 }
 
 /// Whether the account, as it was read, can take this write at `now`. If not, what is in the way is
-/// done away with: it is settled, or a page is written.
+/// done away with: it is advanced, or a segment is written.
 pub(super) async fn make_ready(
     run: &Run<'_>,
     loaded: &Loaded,
@@ -143,38 +143,38 @@ pub(super) async fn make_ready(
 ) -> Result<bool, Failure> {
     let stale = loaded.account.valid_until <= now;
     if stale && write.when.contains(&Guard::ValidAt(now)) {
-        settle_now(run, Some(loaded)).await?;
+        advance_now(run, Some(loaded)).await?;
         return Ok(false);
     }
-    let full = loaded.account.recent.len() >= page::CAPACITY;
+    let full = loaded.account.recent.len() >= archive::CAPACITY;
     if full && write.when.iter().any(|guard| matches!(guard, Guard::RoomFor(_))) {
-        page_now(run, Some(loaded)).await?;
+        archive_now(run, Some(loaded)).await?;
         return Ok(false);
     }
     Ok(true)
 }
 
-/// Settles; losing to somebody else is as good.
-pub(super) async fn settle_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
+/// Advances; losing to somebody else is as good.
+pub(super) async fn advance_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
-    settle(run, loaded, 1).await
+    advance(run, loaded, 1).await
 }
 
-/// Settles; `appended` is how many entries that makes with those that the caller appended before.
-async fn settle(run: &Run<'_>, loaded: &Loaded, appended: usize) -> Result<(), Failure> {
-    run.context.may_settle()?;
-    let change = settle::change(&loaded.account, run.catalog, run.context.clock.now())?;
-    commit_settle(run, change, appended).await
+/// Advances; `appended` is how many entries that makes with those that the caller appended before.
+async fn advance(run: &Run<'_>, loaded: &Loaded, appended: usize) -> Result<(), Failure> {
+    run.context.may_advance()?;
+    let change = advance::change(&loaded.account, run.catalog, run.context.clock.now())?;
+    commit_advance(run, change, appended).await
 }
 
-/// Does what is left to do after a transaction, which tells nothing of the account. It settles what the
+/// Does what is left to do after a transaction, which tells nothing of the account. It advances what the
 /// transaction noted: the ledger tells what became of it, and no debit is refused for it first. If nothing
-/// was noted it writes the page that is due. Its failure does not change the reply: the next caller does it.
+/// was noted it writes the segment that is due. Its failure does not change the reply: the next caller does it.
 pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     if loaded.account.valid_until > Instant::EPOCH {
-        return page_if_due(run, loaded, 1).await;
+        return archive_if_due(run, loaded, 1).await;
     }
-    if let Err(failure) = settle(run, &loaded, 2).await {
+    if let Err(failure) = advance(run, &loaded, 2).await {
         let account = loaded.account.id.as_str();
         tracing::warn!(
             account,
@@ -184,20 +184,20 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     }
 }
 
-/// Settles with an entry, even if nothing but time went by: the line is laid out anew.
+/// Advances with an entry, even if nothing but time went by: the line is laid out anew.
 pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
-    run.context.may_settle()?;
-    let change = settle::lay_out(&loaded.account, run.catalog, run.context.clock.now())?;
-    commit_settle(run, change, 1).await
+    run.context.may_advance()?;
+    let change = advance::lay_out(&loaded.account, run.catalog, run.context.clock.now())?;
+    commit_advance(run, change, 1).await
 }
 
-async fn commit_settle(
+async fn commit_advance(
     run: &Run<'_>,
     change: AccountWrite,
     appended: usize,
 ) -> Result<(), Failure> {
     match run.context.store.commit(&Write::account(change)).await {
-        Ok(Outcome::Done(Some(after))) => page_if_due(run, *after, appended).await,
+        Ok(Outcome::Done(Some(after))) => archive_if_due(run, *after, appended).await,
         Ok(_) | Err(StoreError::Again(_)) => {}
         Err(error) => return Err(error.into()),
     }
@@ -205,25 +205,25 @@ async fn commit_settle(
 }
 
 /// Makes room in a list that is full.
-pub(super) async fn page_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
+pub(super) async fn archive_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
-    match write_page(run, loaded, page::all(&loaded.account), true).await {
+    match write_segment(run, loaded, archive::all(&loaded.account), true).await {
         Ok(_) | Err(StoreError::Again(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Writes the page that is due after `appended` entries, if one is, and the next if as many have come by
+/// Writes the segment that is due after `appended` entries, if one is, and the next if as many have come by
 /// then. Its failure does not change the reply: the entries are in the account, and somebody else will
 /// move them.
-pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) {
-    let mut count = page::due(&loaded.account, &loaded.weight, appended);
+pub(super) async fn archive_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) {
+    let mut count = archive::due(&loaded.account, &loaded.weight, appended);
     let mut loaded = Box::new(loaded);
-    for _ in 0..page::IN_A_ROW {
+    for _ in 0..archive::IN_A_ROW {
         if count == 0 {
             return;
         }
-        loaded = match write_page(run, &loaded, count, false).await {
+        loaded = match write_segment(run, &loaded, count, false).await {
             Ok(Some(after)) => after,
             Ok(None) => return,
             Err(error) => {
@@ -232,46 +232,47 @@ pub(super) async fn page_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) 
                 return;
             }
         };
-        count = page::enough_for_one(&loaded.account, &loaded.weight);
+        count = archive::enough_for_one(&loaded.account, &loaded.weight);
     }
 }
 
-/// Moves the oldest `count` entries to a page. Returns the account without them. None: somebody else is
-/// at it, or was faster. `takes_over`: whether the page of somebody else is not left to him.
-async fn write_page(
+/// Moves the oldest `count` entries to a segment. Returns the account without them. None: somebody else is
+/// at it, or was faster. `takes_over`: whether the segment of somebody else is not left to him.
+async fn write_segment(
     run: &Run<'_>,
     loaded: &Loaded,
     count: usize,
     takes_over: bool,
 ) -> Result<Option<Box<Loaded>>, StoreError> {
     let account = &loaded.account;
-    let Some(page) = page::page(account, &loaded.weight, count) else {
+    let Some(segment) = archive::segment(account, &loaded.weight, count) else {
         return Ok(None);
     };
-    let there = match run.context.store.commit(&Write::once(Row::Page(page.clone()))).await? {
-        Outcome::Done(_) => {
-            run.context.metrics.add(Metric::Pages, 1);
-            page
-        }
-        // Our own is there as well, if the reply was lost and the SDK sent it again.
-        Outcome::RowRefused(_, Some(Row::Page(there)))
-            if takes_over || there == page || page::is_left_behind(account, &there) =>
-        {
-            there
-        }
-        _ => return Ok(None),
-    };
-    let trim = match page::trim(account, &there) {
+    let there =
+        match run.context.store.commit(&Write::create(Row::Segment(segment.clone()))).await? {
+            Outcome::Done(_) => {
+                run.context.metrics.add(Metric::Segments, 1);
+                segment
+            }
+            // Our own is there as well, if the reply was lost and the SDK sent it again.
+            Outcome::RowRefused(_, Some(Row::Segment(there)))
+                if takes_over || there == segment || archive::is_left_behind(account, &there) =>
+            {
+                there
+            }
+            _ => return Ok(None),
+        };
+    let trim = match archive::trim(account, &there) {
         Some(trim) => trim,
         None => {
-            // A faster caller's page may hold more than there was when we read.
+            // A faster caller's segment may hold more than there was when we read.
             let Some(now) = run.context.store.account(&account.id).await? else { return Ok(None) };
-            let Some(trim) = page::trim(&now.account, &there) else {
+            let Some(trim) = archive::trim(&now.account, &there) else {
                 // Either somebody trimmed since, or the ledger contradicts the account: that must
                 // be seen by a person.
-                if now.account.paged == account.paged {
-                    let (account, page) = (account.id.as_str(), there.first);
-                    tracing::error!(account, page, "a segment differs from its entries");
+                if now.account.archived_seq == account.archived_seq {
+                    let (account, segment) = (account.id.as_str(), there.first);
+                    tracing::error!(account, segment, "a segment differs from its entries");
                 }
                 return Ok(None);
             };

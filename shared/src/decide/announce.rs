@@ -165,8 +165,8 @@ fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> 
     let (was, is) = (posted.available - entry.available, posted.available);
     let (of, filled_at) = (full(after, entry.at), after.plan_state.filled_at);
     for percent in LOW {
-        let line = share(of, percent);
-        if was > line && is <= line && !is.is_zero() {
+        let burn_order = share(of, percent);
+        if was > burn_order && is <= burn_order && !is.is_zero() {
             events.push(event(format!("{filled_at}.low-{percent}"), About::Low { percent, of }));
         }
     }
@@ -188,7 +188,7 @@ fn abouts(before: Option<&Account>, posted: &PostedEntry) -> Vec<About> {
             let (kind, expires_at) = (*kind, *expires_at);
             vec![About::Granted { kind, credits: entry.available, expires_at }]
         }
-        EntryKind::Settled { moved, lapsed, .. } => {
+        EntryKind::TimePassed { moved, lapsed, .. } => {
             let holds = before.map(|before| &before.holds);
             let released = lapsed.iter().map(|hold| {
                 let held = holds.and_then(|holds| holds.get(hold));
@@ -245,10 +245,10 @@ fn recharged(moved: &Movement) -> Option<About> {
 /// What a full account has: what was granted for the period that `now` lies in; or, where no plan grants
 /// anything, the latest purchase of which something was left. Zero: neither, and nothing of it is low.
 fn full(account: &Account, now: Instant) -> Credits {
-    let Account { plan_state, line, .. } = account;
+    let Account { plan_state, burn_order, .. } = account;
     let grants = |given: &&PeriodAllowance| given.runs(now) && !given.amount.is_zero();
     let given = [&plan_state.monthly, &plan_state.weekly].into_iter().find(grants);
-    let bought = line.grants().iter().filter(|grant| grant.kind.is_paid());
+    let bought = burn_order.grants().iter().filter(|grant| grant.kind.is_paid());
     let bought = bought.max_by_key(|grant| grant.granted_at).map(|grant| grant.amount);
     given.map(|given| given.amount).or(bought).unwrap_or(Credits::ZERO)
 }
@@ -263,7 +263,7 @@ fn share(of: Credits, percent: u8) -> Credits {
 /// come back by themselves are not announced.
 pub fn expiring(account: &Account, now: Instant) -> Vec<Event> {
     let mut events = Vec::new();
-    for grant in account.line.grants() {
+    for grant in account.burn_order.grants() {
         let (Some(expires_at), false) = (grant.expires_at, grant.left.is_zero()) else { continue };
         if matches!(grant.kind, GrantKind::Weekly | GrantKind::Plan) {
             continue;

@@ -51,7 +51,7 @@ pub fn price(charge: &Charge, catalog: &Catalog) -> Result<Price, Refusal> {
     Ok(Price { credits, action, catalog: catalog.version })
 }
 
-/// Why an account that is settled would not pay `required`, in order of precedence. A quote, a debit
+/// Why an account that is advanced would not pay `required`, in order of precedence. A quote, a debit
 /// and a hold share it.
 pub fn refusal(
     account: &Account,

@@ -9,7 +9,7 @@ use crate::domain::instant::Span;
 use crate::domain::period::{Day, week};
 use crate::domain::{Catalog, Instant};
 
-/// How far ahead a date must be on which accounts are settled by something else: by then every function
+/// How far ahead a date must be on which accounts are advanced by something else: by then every function
 /// has read the catalog that says so.
 pub const NOTICE: Span = Span::from_s(3_600);
 
@@ -18,7 +18,7 @@ pub const NOTICE: Span = Span::from_s(3_600);
 /// # Errors
 /// [`CatalogError`] names the key that is wrong, or that breaks what entries and accounts rely on:
 /// the version counts up by one, an action keeps its number for ever, and neither an action nor a
-/// plan is taken out. An action that is no longer sold says `retired = true`. What accounts are settled
+/// plan is taken out. An action that is no longer sold says `retired = true`. What accounts are advanced
 /// by (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) is another one from a date on,
 /// which is at least [`NOTICE`] ahead. Packs cost what Stripe charges.
 pub fn publish(current: &Catalog, text: &str, now: Instant) -> Result<Write, CatalogError> {
@@ -66,7 +66,7 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
         let problem = "must stay: accounts may use this plan".to_owned();
         return wrong(format!("plans.{name}"), problem);
     }
-    // What accounts were, or may be by now, settled by.
+    // What accounts were, or may be by now, advanced by.
     let fixed = now + NOTICE;
     let early = |key: String| {
         let monday = Day::of(week(fixed).end);
@@ -93,7 +93,7 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
     Ok(())
 }
 
-/// What is different in `next`, a line each, for a person to read.
+/// What is different in `next`, a burn order each, for a person to read.
 pub fn diff(current: &Catalog, next: &Catalog) -> Vec<String> {
     let mut lines = Vec::new();
     if current.contact_url != next.contact_url {

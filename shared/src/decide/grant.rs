@@ -4,8 +4,8 @@ use super::{AccountWrite, Guard, Step};
 use crate::domain::account::MOST_GRANTS;
 use crate::domain::entry::Explanation;
 use crate::domain::{
-    Account, Catalog, Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, Note,
-    OperationId, Refusal,
+    Account, Catalog, Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, OperationId,
+    PendingChange, Refusal,
 };
 
 /// A request to grant.
@@ -30,7 +30,7 @@ impl GrantRequest {
     }
 }
 
-/// The grant: a note, folded in by whoever settles next. It compares nothing, so on a busy account
+/// The grant: a note, folded in by whoever advances next. It compares nothing, so on a busy account
 /// it does not have to wait for a quiet moment.
 ///
 /// # Errors
@@ -68,7 +68,7 @@ pub fn change(
         when: vec![Guard::RoomFor(1)],
         then: vec![
             Step::Add(request.credits),
-            Step::Notes(vec![Note::Grant { grant, at: now }]),
+            Step::AddPending(vec![PendingChange::Grant { grant, at: now }]),
             Step::Append(entry),
         ],
     })

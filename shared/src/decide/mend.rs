@@ -5,7 +5,8 @@
 
 use super::refund::RefundRequest;
 use super::{
-    AccountWrite, Expect, Guard, Page, Receipt, Returned, Row, RowKey, RowWrite, Seen, Write, plan,
+    AccountWrite, Expect, Guard, IdempotencyRecord, Returned, Row, RowKey, RowWrite, Seen, Segment,
+    Write, plan,
 };
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
@@ -15,23 +16,24 @@ use crate::domain::{AccountId, Credits, Entry, EntryKind, Key, KeySpace};
 /// Who freezes an account that cannot be put right by a rule.
 pub const REPAIR: &str = "scrip repair";
 
-/// A page of entries that the account does not have, set aside, if it has not let go of them meanwhile.
-pub fn set_page_aside(page: Page) -> Write {
-    let key = RowKey::Page(page.account.clone(), page.time, page.first);
+/// A segment of entries that the account does not have, set aside, if it has not let go of them meanwhile.
+pub fn set_page_aside(segment: Segment) -> Write {
+    let key = RowKey::Segment(segment.account.clone(), segment.time, segment.first);
     let keeps = AccountWrite {
-        account: page.account.clone(),
-        when: vec![Guard::KeepsFrom(page.first)],
+        account: segment.account.clone(),
+        when: vec![Guard::KeepsFrom(segment.first)],
         then: Vec::new(),
     };
-    let read = Expect::Is(Seen::Entries(page.entries.clone()));
-    Write { account: Some(keeps), rows: aside(Row::Page(page), key, read) }
+    let read = Expect::Is(Seen::Entries(segment.entries.clone()));
+    Write { account: Some(keeps), rows: aside(Row::Segment(segment), key, read) }
 }
 
 /// A receipt of an operation that the account does not have, set aside: it can be sent again.
-pub fn set_receipt_aside(receipt: Receipt) -> Write {
-    let key = RowKey::Receipt(receipt.account.clone(), receipt.space, receipt.key.clone());
+pub fn set_receipt_aside(receipt: IdempotencyRecord) -> Write {
+    let key =
+        RowKey::IdempotencyRecord(receipt.account.clone(), receipt.space, receipt.key.clone());
     let read = Expect::Is(Seen::Id(receipt.id));
-    Write { account: None, rows: aside(Row::Receipt(receipt), key, read) }
+    Write { account: None, rows: aside(Row::IdempotencyRecord(receipt), key, read) }
 }
 
 /// A row moved to where nobody looks for it, if it is as it was read.
@@ -63,7 +65,7 @@ pub fn key_space(entry: &Entry) -> KeySpace {
 /// The receipt of an entry that has one, as it was or as good as: of a change of plan it is not known
 /// whether status and anchor were asked for. Sent again with other content it is refused, and so it
 /// does not happen twice either. None: the entry has none.
-pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
+pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> {
     let key: Key = entry.key.as_ref()?.parse().ok()?;
     let (reason, message) = (entry.reason.clone().unwrap_or_default(), entry.message.clone());
     let explanation = Explanation { reason, message };
@@ -86,5 +88,5 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<Receipt> {
         _ => return None,
     };
     let space = key_space(entry);
-    Some(Receipt { account: account.clone(), space, key, id: entry.id, content })
+    Some(IdempotencyRecord { account: account.clone(), space, key, id: entry.id, content })
 }

@@ -1,26 +1,29 @@
 //! Decisions: from a request, an instant and (where needed) an account, to what to write and on
 //! what condition. Pure: no I/O, no clock, no randomness; nothing here can fail for outside reasons.
 
+pub mod advance;
 pub mod announce;
+pub mod archive;
 pub mod debit;
 pub mod edition;
 pub mod grant;
 pub mod history;
 pub mod hold;
 pub mod mend;
-pub mod once;
 pub mod open;
-pub mod page;
+pub mod operation;
 pub mod payment;
 pub mod plan;
 pub mod refund;
 mod renew;
 mod row;
-pub mod settle;
 pub mod tally;
 pub mod write;
 
-pub use row::{Edition, Mark, Name, Page, Receipt, Redemption, Returned, Row, RowKey, UnreadEvent};
+pub use row::{
+    Edition, IdempotencyRecord, KeyAlias, Mark, Redemption, Returned, Row, RowKey, Segment,
+    UnreadEvent,
+};
 pub use write::{AccountWrite, Expect, Field, Guard, Made, Missing, RowWrite, Seen, Step, Write};
 
 use crate::domain::instant::Span;

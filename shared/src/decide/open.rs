@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::renew;
-use crate::domain::grant::Line;
+use crate::domain::grant::BurnOrder;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
     Account, AccountId, Catalog, Debts, Entry, EntryKind, Gate, Instant, Movement, OperationId,
@@ -73,32 +73,32 @@ pub fn open(
     let plan_state = PlanState { filled_at: plan_state.recharged_at(), ..plan_state };
     let until = renew::turn_after(&plan_state, plan, now);
     let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
-    let line = Line::new(grants);
+    let burn_order = BurnOrder::new(grants);
     let (plan, status, anchor) = (request.plan.clone(), plan_state.status, plan_state.anchor);
     let kind = EntryKind::Opened { plan, status, anchor, moved };
     let entry = Entry {
-        available: line.left(),
+        available: burn_order.left(),
         user: actor.map(str::to_owned),
         ..Entry::new(operation, now, catalog.version, kind)
     };
-    let valid_until = line.next_expiry().map_or(until, |expiry| expiry.min(until));
+    let valid_until = burn_order.next_expiry().map_or(until, |expiry| expiry.min(until));
     Ok(Account {
         id: id.clone(),
-        available: line.left(),
+        available: burn_order.left(),
         debts: Debts::NONE,
-        line,
-        notes: Vec::new(),
+        burn_order,
+        pending_changes: Vec::new(),
         valid_until,
         gate: Gate { no_plan, ..Gate::OPEN },
         holds: BTreeMap::new(),
         consumed: BTreeMap::new(),
         plan_state,
         seq: 1,
-        paged: 0,
-        settled_seq: 1,
-        settled_at: now,
-        floor: Instant::EPOCH,
-        page_time: Instant::EPOCH,
+        archived_seq: 0,
+        advanced_seq: 1,
+        advanced_at: now,
+        dedup_floor: Instant::EPOCH,
+        archived_at: Instant::EPOCH,
         recent: vec![entry],
     })
 }

@@ -2,13 +2,13 @@
 //!
 //! A payment and its account are written together, and only if the payment is as it was read, so the
 //! credits that are applied are never applied twice. What is left of the credits of a payment depends
-//! on what is spent meanwhile: taking back is a note, and the settle that follows finds out.
+//! on what is spent meanwhile: taking back is a note, and the advance that follows finds out.
 
 use super::history::Back;
 use super::plan::entry;
 use super::{
-    AccountWrite, Expect, Field, Guard, Mark, Missing, Receipt, Row, RowKey, RowWrite, Seen, Step,
-    UnreadEvent, Write,
+    AccountWrite, Expect, Field, Guard, IdempotencyRecord, Mark, Missing, Row, RowKey, RowWrite,
+    Seen, Step, UnreadEvent, Write,
 };
 use crate::domain::account::ORDER_GRANTS;
 use crate::domain::entry::{By, Explanation};
@@ -18,7 +18,7 @@ use crate::domain::payment::{
 };
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Debts, Entry, EntryKind, Gate, Grant, GrantId, GrantKind,
-    Instant, Money, Note, OperationId, Orders, Refusal,
+    Instant, Money, OperationId, Orders, PendingChange, Refusal,
 };
 
 /// An order of a pack, at the price and with the credits that the catalog offers now. `open`: the
@@ -73,14 +73,14 @@ pub fn order(
 
 /// The write of an order, once for its key, and only while no other order of the account was placed
 /// since its orders were read.
-pub fn place(order: Order, orders: &Orders, receipt: Receipt) -> Write {
+pub fn place(order: Order, orders: &Orders, receipt: IdempotencyRecord) -> Write {
     let read = match orders.version {
         0 => Expect::Absent,
         before => Expect::Is(Seen::Version(before)),
     };
     let orders = orders.with(order.id, order.at);
     let rows = vec![
-        RowWrite::Put(Row::Receipt(receipt), Expect::Absent),
+        RowWrite::Put(Row::IdempotencyRecord(receipt), Expect::Absent),
         RowWrite::Put(Row::Orders(order.account.clone(), orders), read),
         RowWrite::Put(Row::Order(Box::new(order)), Expect::Absent),
     ];
@@ -220,18 +220,18 @@ fn apply(
     let (when, steps, kind) = if credits > Credits::ZERO {
         let whole = Grant::new(grant, GrantKind::Purchased, order.credits, order.at, expires_at);
         let arrives = again.map_or(moves, |again| again.arrives);
-        let arrived = || Note::Grant { grant: Grant { left: arrives, ..whole }, at: now };
+        let arrived = || PendingChange::Grant { grant: Grant { left: arrives, ..whole }, at: now };
         let (mut when, mut steps) = (Vec::new(), Vec::new());
         let (mut undone, mut moved, mut unowed) = (Credits::ZERO, Vec::new(), Debts::NONE);
         available = arrives;
         match again {
-            None => steps.push(Step::Notes(vec![arrived()])),
+            None => steps.push(Step::AddPending(vec![arrived()])),
             Some(Again { undone: credits, back, .. }) => {
                 let arrived = (!arrives.is_zero()).then(arrived);
                 (when, steps) = back.give(account, arrived);
-                when.extend([Guard::ValidAt(now), Guard::SettledIs(account.settled_seq)]);
+                when.extend([Guard::ValidAt(now), Guard::AdvancedIs(account.advanced_seq)]);
                 undone = *credits;
-                available += back.line.left();
+                available += back.burn_order.left();
                 (moved, unowed) = back.told();
             }
         }
@@ -242,10 +242,10 @@ fn apply(
             EntryKind::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed };
         (when, steps, kind)
     } else if credits < Credits::ZERO {
-        let back = Note::TakenBack { grant, credits: -moves, cause, at: now };
+        let back = PendingChange::TakenBack { grant, credits: -moves, cause, at: now };
         let kind = EntryKind::Reversed { order: order.id, cause, due, credits: -credits };
-        // The note is dated, so the line must still be valid: no turn lies between the two.
-        (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::Notes(vec![back])], kind)
+        // The note is dated, so the burn order must still be valid: no turn lies between the two.
+        (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::AddPending(vec![back])], kind)
     } else {
         return None;
     };
@@ -312,7 +312,7 @@ pub fn waive(
 ) -> Result<AccountWrite, Refusal> {
     let id: &AccountId = &account.id;
     let stale = account.valid_until <= now;
-    // What is not settled yet may be a debt: then it is settled first, and this is asked again.
+    // What is not advanced yet may be a debt: then it is advanced first, and this is asked again.
     if account.debts.is_empty() && !stale {
         return Err(Refusal::NoDebt);
     }
@@ -327,8 +327,8 @@ pub fn waive(
     let then = vec![
         Step::SetDebts(Debts::NONE),
         Step::SetGate(Gate { in_debt: false, ..account.gate }),
-        // The next line begins here: who goes back through the ledger by its settles comes by.
-        Step::Unsettle,
+        // The next burn order begins here: who goes back through the ledger by its advances comes by.
+        Step::Outdate,
         Step::Append(entry),
     ];
     Ok(AccountWrite { account: id.clone(), when, then })

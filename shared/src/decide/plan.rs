@@ -6,12 +6,12 @@ use super::{AccountWrite, Guard, Made, Step};
 use crate::domain::entry::Explanation;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
-    Account, Catalog, Entry, EntryKind, Gate, Instant, Note, OperationId, Refusal, Status,
+    Account, Catalog, Entry, EntryKind, Gate, Instant, OperationId, PendingChange, Refusal, Status,
 };
 
-/// The change of plan: a note, folded in by whoever settles next.
+/// The change of plan: a note, folded in by whoever advances next.
 ///
-/// The note is dated, so the line must still be valid: no turn lies between it and the account.
+/// The note is dated, so the burn order must still be valid: no turn lies between it and the account.
 /// What the request leaves out stays as it is, but for the anchor of a plan that begins now with no
 /// period running: that is today. What is so already is not written again.
 ///
@@ -46,26 +46,26 @@ pub fn change(
         (None, false) => plan_state.anchor,
     };
     let known = (&plan_state.plan, plan_state.status, plan_state.anchor);
-    // What is noted and not folded in yet is settled first.
+    // What is noted and not folded in yet is advanced first.
     if known == (&plan, status, anchor) && !request.restart && account.valid_until > now {
         return Ok(Made::Already(plan_state.since));
     }
     let gate = Gate { no_plan: closed_by_plan(terms, status, now), ..account.gate };
     let restart = request.restart;
     let kind = EntryKind::PlanChanged { plan: plan.clone(), status, anchor };
-    let note = Note::Plan { plan, status, anchor, restart, at: now, entry: operation };
+    let note = PendingChange::Plan { plan, status, anchor, restart, at: now, entry: operation };
     Ok(Made::Change(AccountWrite {
         account: account.id.clone(),
         when: vec![
             Guard::ValidAt(now),
             // Of what it does not name it keeps what was read.
-            Guard::SettledIs(account.settled_seq),
+            Guard::AdvancedIs(account.advanced_seq),
             Guard::GateIs(account.gate),
             Guard::RoomFor(1),
         ],
         then: vec![
             Step::SetGate(gate),
-            Step::Notes(vec![note]),
+            Step::AddPending(vec![note]),
             Step::Append(entry(kind, operation, catalog, actor, None, now)),
         ],
     }))

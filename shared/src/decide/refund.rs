@@ -1,7 +1,7 @@
 //! Refund: what a debit or a capture charged, given back, in part or whole.
 //!
-//! What comes back is what would be there by now had it never left. While the line it was burnt of is
-//! still the account's, one number moves back. If a settle has come since, the
+//! What comes back is what would be there by now had it never left. While the burn order it was burnt of is
+//! still the account's, one number moves back. If an advance has come since, the
 //! [history](super::history) tells.
 
 use super::history::Back;
@@ -44,7 +44,7 @@ pub struct Known {
     pub debit: PostedEntry,
     /// What was refunded of the debit before.
     pub refunded: Credits,
-    /// What comes back. None: no settle has come since the debit.
+    /// What comes back. None: no advance has come since the debit.
     pub back: Option<Back>,
 }
 
@@ -71,8 +71,8 @@ pub fn change(
     let (available, (mut when, mut then)) = match &known.back {
         Some(back) => {
             let (when, mut then) = back.give(account, None);
-            then.push(Step::Add(back.line.left()));
-            (back.line.left(), (when, then))
+            then.push(Step::Add(back.burn_order.left()));
+            (back.burn_order.left(), (when, then))
         }
         None => (less, give_back(account, less)),
     };
@@ -93,7 +93,7 @@ pub fn change(
         message: request.explanation.message.clone(),
         ..Entry::new(operation, now, catalog.version, kind)
     }));
-    when.extend([Guard::ValidAt(now), Guard::SettledIs(account.settled_seq), Guard::RoomFor(1)]);
+    when.extend([Guard::ValidAt(now), Guard::AdvancedIs(account.advanced_seq), Guard::RoomFor(1)]);
     let count = Returned { debit: entry.id, before: refunded, after };
     let rows = vec![RowWrite::returned(&account.id, &count)];
     Ok(Write { account: Some(AccountWrite { account: account.id.clone(), when, then }), rows })

@@ -10,9 +10,9 @@ use crate::domain::{
 /// A row of the ledger, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
-    Page(Page),
-    Name(Name),
-    Receipt(Receipt),
+    Segment(Segment),
+    KeyAlias(KeyAlias),
+    IdempotencyRecord(IdempotencyRecord),
     /// What was given back so far of a debit or a capture.
     Returned(AccountId, OperationId, Credits),
     /// The usage of a day.
@@ -39,8 +39,8 @@ pub enum Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowKey {
     /// By the time and the first number in its key.
-    Page(AccountId, Instant, Seq),
-    Receipt(AccountId, KeySpace, Key),
+    Segment(AccountId, Instant, Seq),
+    IdempotencyRecord(AccountId, KeySpace, Key),
     Returned(AccountId, OperationId),
     Order(OperationId),
     Event(String),
@@ -61,7 +61,7 @@ pub struct Mark {
 impl Row {
     /// Whether its writer, when it finds the row there, can tell that it wrote it, or need not know.
     pub fn tells_its_writer(&self) -> bool {
-        matches!(self, Row::Page(_) | Row::Name(_) | Row::Redemption(_) | Row::Day(..))
+        matches!(self, Row::Segment(_) | Row::KeyAlias(_) | Row::Redemption(_) | Row::Day(..))
     }
 }
 
@@ -75,9 +75,9 @@ pub struct Returned {
 
 /// Consecutive entries in their final place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct Segment {
     pub account: AccountId,
-    /// Orders the pages: the stamp of the first entry, or of a page before if that is later.
+    /// Orders the segments: the stamp of the first entry, or of a segment before if that is later.
     pub time: Instant,
     /// The number of the first entry.
     pub first: Seq,
@@ -87,21 +87,21 @@ pub struct Page {
     pub held: Credits,
 }
 
-impl Page {
+impl Segment {
     /// The number of the last entry.
     pub fn last(&self) -> Seq {
         self.first + self.entries.len() as Seq - 1
     }
 
     pub fn run(&self) -> EntryRun<'_> {
-        let Page { first, entries, available, held, .. } = self;
+        let Segment { first, entries, available, held, .. } = self;
         EntryRun { first: *first, entries, available: *available, held: *held }
     }
 }
 
 /// The id that a key stands for which is no id itself. Never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
+pub struct KeyAlias {
     pub account: AccountId,
     pub key: Key,
     pub id: OperationId,
@@ -111,7 +111,7 @@ pub struct Name {
 
 /// The record, by its key, that an operation happened which has no name for its key. Never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
+pub struct IdempotencyRecord {
     pub account: AccountId,
     pub space: KeySpace,
     pub key: Key,
@@ -145,7 +145,7 @@ pub struct Redemption {
     pub account: AccountId,
     /// The session's, and the link's.
     pub id: OperationId,
-    /// The page whose button opened it: pressed twice, it opens the same session.
+    /// The HTML document whose button opened it: pressed twice, it opens the same session.
     pub by: OperationId,
     pub expires_at: Instant,
     /// Whether the customer left.

@@ -4,7 +4,8 @@ use super::row::{Mark, Returned, Row, RowKey};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::payment::{Decided, IntentId};
 use crate::domain::{
-    Account, AccountId, Credits, Debts, Entry, Gate, Held, Instant, Key, Note, OperationId, Seq,
+    Account, AccountId, Credits, Debts, Entry, Gate, Held, Instant, Key, OperationId,
+    PendingChange, Seq,
 };
 
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
@@ -69,7 +70,7 @@ pub enum Seen {
     Counted(Seq),
     /// What was given back.
     Returned(Credits),
-    /// A page's entries.
+    /// A segment's entries.
     Entries(Vec<Entry>),
 }
 
@@ -109,7 +110,7 @@ impl Write {
     }
 
     /// A row that was not there.
-    pub fn once(row: Row) -> Write {
+    pub fn create(row: Row) -> Write {
         Write::row(RowWrite::Put(row, Expect::Absent))
     }
 }
@@ -160,7 +161,7 @@ impl Guard {
             match (known, &self) {
                 (Guard::Covers(sum), Guard::Covers(credits)) => return *sum += *credits,
                 (Guard::RoomFor(sum), Guard::RoomFor(count)) => return *sum += *count,
-                (Guard::FloorBelow(least), Guard::FloorBelow(at)) => {
+                (Guard::DedupFloorBelow(least), Guard::DedupFloorBelow(at)) => {
                     return *least = (*least).min(*at);
                 }
                 (known, guard) if known == guard => return,
@@ -188,12 +189,12 @@ impl Step {
 }
 
 /// Credits that come back to what is available: what asks for it and what does it. While something is
-/// owed nothing of them can be spent: the settle that has to come first repays it.
+/// owed nothing of them can be spent: the advance that has to come first repays it.
 pub(super) fn give_back(account: &Account, credits: Credits) -> (Vec<Guard>, Vec<Step>) {
     if credits.is_zero() {
         return (Vec::new(), Vec::new());
     }
-    let repays = (!account.debts.is_empty()).then_some(Step::Unsettle);
+    let repays = (!account.debts.is_empty()).then_some(Step::Outdate);
     (
         vec![Guard::DebtsAre(account.debts.clone())],
         [Step::Add(credits)].into_iter().chain(repays).collect(),
@@ -224,29 +225,29 @@ impl RowWrite {
 pub enum Guard {
     /// There is no such account.
     Absent,
-    /// Neither this entry nor a later one has left for a page; or there is no such account.
+    /// Neither this entry nor a later one has left for a segment; or there is no such account.
     KeepsFrom(Seq),
     /// At least so much is available.
     Covers(Credits),
-    /// The line is valid until exactly then.
+    /// The burn order is valid until exactly then.
     ValidUntilIs(Instant),
-    /// The line still means at this instant what it meant when it was laid out.
+    /// The burn order still means at this instant what it meant when it was laid out.
     ValidAt(Instant),
     GateIs(Gate),
-    /// Nothing younger than this instant has left for a page.
-    FloorBelow(Instant),
-    /// No entry after this one has left for a page.
-    PagedAtMost(Seq),
-    /// Exactly so many entries have left for pages.
-    PagedIs(Seq),
+    /// Nothing younger than this instant has left for a segment.
+    DedupFloorBelow(Instant),
+    /// No entry after this one has left for a segment.
+    ArchivedAtMost(Seq),
+    /// Exactly so many entries have left for segments.
+    ArchivedIs(Seq),
     /// The list has room for so many more entries.
     RoomFor(usize),
     /// The operation is not among the recent entries.
     New(OperationId),
     /// Nothing happened since this entry.
     SeqIs(Seq),
-    /// This entry was the latest settle.
-    SettledIs(Seq),
+    /// This entry was the latest advance.
+    AdvancedIs(Seq),
     /// Fewer holds than this are open.
     HoldsBelow(usize),
     /// The hold is as it was read.
@@ -266,24 +267,24 @@ pub enum Step {
     Consume(ActionNumber, Credits),
     /// The next entry of the ledger.
     Append(Entry),
-    /// Something to fold in; the line is not valid until that is done.
-    Notes(Vec<Note>),
-    /// The line is not valid until it is settled: what came back has to repay what is owed first.
-    Unsettle,
-    /// The line means the same for longer.
+    /// Something to fold in; the burn order is not valid until that is done.
+    AddPending(Vec<PendingChange>),
+    /// The burn order is not valid until it is advanced: what came back has to repay what is owed first.
+    Outdate,
+    /// The burn order means the same for longer.
     ValidUntil(Instant),
     SetGate(Gate),
     SetDebts(Debts),
     SetHold(OperationId, Held),
     DropHold(OperationId),
-    /// The account as settled: line, notes, holds, consumption, standing, what is available, and
+    /// The account as advanced: line, notes, holds, consumption, standing, what is available, and
     /// until when that is so. The entry that records it is a step of its own.
-    Settle(Box<Account>),
-    /// The oldest entries leave: they are in a page.
-    Trim {
+    Advance(Box<Account>),
+    /// The oldest entries leave: they are in a segment.
+    Archive {
         count: usize,
-        paged: Seq,
-        floor: Instant,
-        page_time: Instant,
+        archived_seq: Seq,
+        dedup_floor: Instant,
+        archived_at: Instant,
     },
 }

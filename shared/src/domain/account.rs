@@ -1,4 +1,4 @@
-//! One account: its credits, the line they are burnt in, and the entries not yet in a page.
+//! One account: its credits, the burn order they are burnt in, and the entries not yet in a segment.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::{
 /// An account as one item says it, at one instant of its own.
 ///
 /// `available` and `recent` are current; `line`, `consumed` and `standing` are as of the last
-/// settle, and [`decide::settle`](crate::decide::settle::settle) brings them up to an instant.
+/// advance, and [`decide::advance`](crate::decide::advance::advance) brings them up to an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
@@ -23,11 +23,11 @@ pub struct Account {
     pub available: Credits,
     /// What refunded and disputed payments still have to get back: bought credits repay it first.
     pub debts: Debts,
-    /// The grants at the last settle, in burn order.
-    pub line: grant::Line,
-    /// What happened to the grants since, to be settled in.
-    pub notes: Vec<Note>,
-    /// The next instant at which the line means something else. The epoch: settle first.
+    /// The grants at the last advance, in burn order.
+    pub burn_order: grant::BurnOrder,
+    /// What happened to the grants since, to be advanced in.
+    pub pending_changes: Vec<PendingChange>,
+    /// The next instant at which the burn order means something else. The epoch: advance first.
     pub valid_until: Instant,
     pub gate: Gate,
     pub holds: BTreeMap<OperationId, Held>,
@@ -36,17 +36,17 @@ pub struct Account {
     pub plan_state: PlanState,
     /// The operations ever applied: the number of the latest entry.
     pub seq: Seq,
-    /// How many of the entries are in pages. The others are `recent`.
-    pub paged: Seq,
-    /// The number of the latest settle, or of the opening,
-    pub settled_seq: Seq,
+    /// How many of the entries are in segments. The others are `recent`.
+    pub archived_seq: Seq,
+    /// The number of the latest advance, or of the opening,
+    pub advanced_seq: Seq,
     /// and when it was.
-    pub settled_at: Instant,
-    /// The latest time inside an id, chosen by a caller, that has left for a page.
-    pub floor: Instant,
-    /// The time in the key of the latest page.
-    pub page_time: Instant,
-    /// The entries that are in no page yet, oldest first.
+    pub advanced_at: Instant,
+    /// The latest time inside an id, chosen by a caller, that has left for a segment.
+    pub dedup_floor: Instant,
+    /// The time in the key of the latest segment.
+    pub archived_at: Instant,
+    /// The entries that are in no segment yet, oldest first.
     pub recent: Vec<Entry>,
 }
 
@@ -80,7 +80,7 @@ pub const MOST_HOLDS: usize = 32;
 /// Credits set aside by a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Set aside and still part of the line.
+    /// Set aside and still part of the burn order.
     pub amount: Credits,
     /// Set aside, but of a grant that has lapsed since: a capture uses it first, a release loses it.
     pub lapsed: Credits,
@@ -113,14 +113,14 @@ impl HeldAction {
     }
 }
 
-impl Note {
-    /// When it happened. None: as if it had been so since the line was laid out.
+impl PendingChange {
+    /// When it happened. None: as if it had been so since the burn order was laid out.
     pub fn at(&self) -> Option<Instant> {
         match self {
-            Note::Grant { at, .. } | Note::Plan { at, .. } | Note::TakenBack { at, .. } => {
-                Some(*at)
-            }
-            Note::Returned(_) => None,
+            PendingChange::Grant { at, .. }
+            | PendingChange::Plan { at, .. }
+            | PendingChange::TakenBack { at, .. } => Some(*at),
+            PendingChange::Returned(_) => None,
         }
     }
 }
@@ -147,12 +147,12 @@ impl Held {
     }
 }
 
-/// Something that was written without rewriting the line, for the next settle to fold in.
+/// Something that was written without rewriting the burn order, for the next advance to fold in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+pub enum PendingChange {
     /// Credits that arrived at that instant. They are part of `available` already.
     Grant { grant: Grant, at: Instant },
-    /// Credits that had left and came back. They are part of `available` already, and of the line
+    /// Credits that had left and came back. They are part of `available` already, and of the burn order
     /// that was spent of since it was laid out, as if they had never left.
     Returned(Grant),
     /// The plan changed at that instant.
@@ -242,27 +242,29 @@ impl Account {
         self.debts.total()
     }
 
-    /// What was spent since the last settle and is not yet taken from the line.
+    /// What was spent since the last advance and is not yet taken from the burn order.
     pub fn spent(&self) -> Credits {
-        let arrived = self.notes.iter().map(|note| match note {
-            Note::Grant { grant, .. } => grant.left,
-            Note::Returned(_) | Note::Plan { .. } | Note::TakenBack { .. } => Credits::ZERO,
+        let arrived = self.pending_changes.iter().map(|note| match note {
+            PendingChange::Grant { grant, .. } => grant.left,
+            PendingChange::Returned(_)
+            | PendingChange::Plan { .. }
+            | PendingChange::TakenBack { .. } => Credits::ZERO,
         });
-        self.whole_line().left() + arrived.sum() - self.available - self.set_aside()
+        self.whole_order().left() + arrived.sum() - self.available - self.set_aside()
     }
 
-    /// The line with what came back to it since.
-    pub fn whole_line(&self) -> grant::Line {
-        let mut line = self.line.clone();
-        for note in &self.notes {
-            if let Note::Returned(grant) = note {
-                line.add(grant.clone());
+    /// The burn order with what came back to it since.
+    pub fn whole_order(&self) -> grant::BurnOrder {
+        let mut burn_order = self.burn_order.clone();
+        for note in &self.pending_changes {
+            if let PendingChange::Returned(grant) = note {
+                burn_order.add(grant.clone());
             }
         }
-        line
+        burn_order
     }
 
-    /// What is set aside of the line: all that is held but what has lapsed since.
+    /// What is set aside of the burn order: all that is held but what has lapsed since.
     pub fn set_aside(&self) -> Credits {
         self.holds.values().map(|held| held.amount).sum()
     }
@@ -272,30 +274,32 @@ impl Account {
         self.holds.values().map(Held::total).sum()
     }
 
-    /// The whole line with what was spent since taken from it.
+    /// The whole burn order with what was spent since taken from it.
     ///
     /// # Errors
     /// [`Overspent`] if the account contradicts itself.
-    pub fn burnt(&self) -> Result<grant::Line, Overspent> {
-        let mut line = self.whole_line();
-        line.burn(self.spent())?;
-        Ok(line)
+    pub fn burnt(&self) -> Result<grant::BurnOrder, Overspent> {
+        let mut burn_order = self.whole_order();
+        burn_order.burn(self.spent())?;
+        Ok(burn_order)
     }
 
     /// How many grants are neither spent nor over at `now`, those that only arrived among them.
     pub fn grants_left(&self, now: Instant) -> usize {
-        let line = self.burnt().unwrap_or_else(|_| self.whole_line());
-        let noted = self.notes.iter().filter_map(|note| match note {
-            Note::Grant { grant, .. } => Some(grant),
-            Note::Returned(_) | Note::Plan { .. } | Note::TakenBack { .. } => None,
+        let burn_order = self.burnt().unwrap_or_else(|_| self.whole_order());
+        let noted = self.pending_changes.iter().filter_map(|note| match note {
+            PendingChange::Grant { grant, .. } => Some(grant),
+            PendingChange::Returned(_)
+            | PendingChange::Plan { .. }
+            | PendingChange::TakenBack { .. } => None,
         });
-        line.grants().iter().chain(noted).filter(|grant| !grant.is_expired(now)).count()
+        burn_order.grants().iter().chain(noted).filter(|grant| !grant.is_expired(now)).count()
     }
 
-    /// The entries that are in no page yet.
+    /// The entries that are in no segment yet.
     pub fn run(&self) -> EntryRun<'_> {
         EntryRun {
-            first: self.paged + 1,
+            first: self.archived_seq + 1,
             entries: &self.recent,
             available: self.available,
             held: self.held(),
@@ -309,9 +313,13 @@ impl Account {
 
     /// The plan the account will have once its notes are folded in.
     pub fn latest_plan(&self) -> (&str, Status, Anchor) {
-        let noted = self.notes.iter().rev().find_map(|note| match note {
-            Note::Plan { plan, status, anchor, .. } => Some((plan.as_str(), *status, *anchor)),
-            Note::Grant { .. } | Note::Returned(_) | Note::TakenBack { .. } => None,
+        let noted = self.pending_changes.iter().rev().find_map(|note| match note {
+            PendingChange::Plan { plan, status, anchor, .. } => {
+                Some((plan.as_str(), *status, *anchor))
+            }
+            PendingChange::Grant { .. }
+            | PendingChange::Returned(_)
+            | PendingChange::TakenBack { .. } => None,
         });
         let plan_state = &self.plan_state;
         noted.unwrap_or((&plan_state.plan, plan_state.status, plan_state.anchor))

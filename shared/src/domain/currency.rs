@@ -81,7 +81,7 @@ const LEAST: [(&str, u64); 31] = [
 ];
 
 /// The most that is charged, where that is not eight digits. Cards may be charged more, but which
-/// methods a customer pays by is settled at Stripe: this is what all of them take.
+/// methods a customer pays by is advanced at Stripe: this is what all of them take.
 const MOST: [(&str, u64); 3] =
     [("cop", 9_999_999_999), ("idr", 999_999_999_999), ("inr", 999_999_999)];
 const MOST_OF_OTHERS: u64 = 99_999_999;

@@ -2,7 +2,7 @@
 
 use super::Instant;
 
-/// A value that changes on given dates. What was in force at an instant never changes, so a late settle
+/// A value that changes on given dates. What was in force at an instant never changes, so a late advance
 /// uses the value of that instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dated<T> {

@@ -78,7 +78,7 @@ impl FromIterator<Debt> for Debts {
     }
 }
 
-/// What a settle did about debts.
+/// What an advance did about debts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DebtChange {
     /// The money for credits of `grant` went back: what was left of it was taken, the others are owed.

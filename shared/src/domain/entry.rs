@@ -1,7 +1,7 @@
 //! Entries: the lines of an account's ledger.
 
 use super::catalog::ActionNumber;
-use super::grant::{Grant, GrantId, GrantKind, Line};
+use super::grant::{BurnOrder, Grant, GrantId, GrantKind};
 use super::payment::Cause;
 use super::period::Anchor;
 use super::{Credits, DebtChange, Debts, Instant, OperationId, Seq, Status};
@@ -127,9 +127,9 @@ impl Entry {
             },
             EntryKind::Refunded { .. } => By::Service,
             EntryKind::ToppedUp { undone, .. } if undone.is_zero() => By::User,
-            EntryKind::ToppedUp { .. } | EntryKind::Reversed { .. } | EntryKind::Settled { .. } => {
-                By::Scrip
-            }
+            EntryKind::ToppedUp { .. }
+            | EntryKind::Reversed { .. }
+            | EntryKind::TimePassed { .. } => By::Scrip,
         }
     }
 
@@ -172,7 +172,7 @@ pub struct Texts<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charged {
     pub credits: Credits,
-    /// How much of them was burnt of the line: what had lapsed while it was held was of it no more.
+    /// How much of them was burnt of the burn order: what had lapsed while it was held was of it no more.
     pub burnt: Credits,
     pub action: Option<ActionNumber>,
 }
@@ -198,14 +198,14 @@ pub enum EntryKind {
         expires_at: Option<Instant>,
     },
     /// Time passed, or notes were folded in: grants lapsed, grants arrived, holds ended.
-    Settled {
+    TimePassed {
         moved: Vec<Movement>,
         /// The holds that ended by themselves.
         lapsed: Vec<OperationId>,
-        /// The number of the settle before this one, or of the opening, and when it was.
+        /// The number of the advance before this one, or of the opening, and when it was.
         before: (Seq, Instant),
-        /// What was burnt of its line, by grants: what a refund has to know.
-        burnt: Line,
+        /// What was burnt of its burn order, by grants: what a refund has to know.
+        burnt: BurnOrder,
         /// What was taken back, what is owed and what was repaid, in that order.
         debts: Vec<DebtChange>,
     },
@@ -242,10 +242,10 @@ pub enum EntryKind {
         /// What was asked for.
         credits: Credits,
         action: Option<ActionNumber>,
-        /// If the line was another one by then: the number of the debit, and how much less was burnt of
-        /// its line by this.
+        /// If the burn order was another one by then: the number of the debit, and how much less was burnt of
+        /// its burn order by this.
         of: Option<(Seq, Credits)>,
-        /// The grants that it came back to, if the line was another one by then: what would be there
+        /// The grants that it came back to, if the burn order was another one by then: what would be there
         /// by now if it had never left.
         moved: Vec<Movement>,
         /// What is not owed any more: what would not be if it had never left.
@@ -277,7 +277,7 @@ pub enum EntryKind {
         /// What is not owed any more, as of a refund.
         unowed: Debts,
     },
-    /// Money went back: so many credits are to be taken back. The settle that follows tells what was
+    /// Money went back: so many credits are to be taken back. The advance that follows tells what was
     /// left of them, and what is debt.
     Reversed {
         order: OperationId,
@@ -292,8 +292,8 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// Whether it can happen while the line waits for a settle, of what it notes: all that follows it, up
-    /// to that settle, can.
+    /// Whether it can happen while the burn order waits for an advance, of what it pending_changes: all that follows it, up
+    /// to that advance, can.
     pub fn needs_no_line(&self) -> bool {
         match self {
             EntryKind::Granted { .. }
@@ -306,7 +306,7 @@ impl EntryKind {
             | EntryKind::Unfrozen => true,
             EntryKind::Opened { .. }
             | EntryKind::Debit { .. }
-            | EntryKind::Settled { .. }
+            | EntryKind::TimePassed { .. }
             | EntryKind::Held { .. }
             | EntryKind::Captured { .. }
             | EntryKind::Released { .. }
@@ -320,7 +320,7 @@ impl EntryKind {
             EntryKind::Opened { .. } => "opened",
             EntryKind::Debit { .. } => "debit",
             EntryKind::Granted { .. } => "granted",
-            EntryKind::Settled { .. } => "settled",
+            EntryKind::TimePassed { .. } => "time_passed",
             EntryKind::Held { .. } => "held",
             EntryKind::Captured { .. } => "captured",
             EntryKind::Released { .. } => "released",
@@ -338,7 +338,7 @@ impl EntryKind {
     /// The change of debt. The changes up to an entry sum to the debt after it.
     pub fn debt(&self) -> Credits {
         match self {
-            EntryKind::Settled { debts, .. } => debts.iter().map(DebtChange::owed).sum(),
+            EntryKind::TimePassed { debts, .. } => debts.iter().map(DebtChange::owed).sum(),
             EntryKind::Refunded { unowed, .. } | EntryKind::ToppedUp { unowed, .. } => {
                 -unowed.total()
             }

@@ -1,8 +1,8 @@
-//! Grants, and the line in which they are burnt.
+//! Grants, and the burn order in which they are burnt.
 //!
-//! The order of burning is a line: soonest-expiring first, then free before paid, then oldest.
+//! The order of burning is a burn order: soonest-expiring first, then free before paid, then oldest.
 //! Spending advances along it from the left, so what is left of each grant is a pure function of
-//! the line and of how much was spent.
+//! the burn order and of how much was spent.
 
 use std::fmt;
 
@@ -86,7 +86,7 @@ pub struct Grant {
     pub kind: GrantKind,
     /// What was granted. At least `left`.
     pub amount: Credits,
-    /// What was left of it at the last settle.
+    /// What was left of it at the last advance.
     pub left: Credits,
     pub granted_at: Instant,
     /// The first instant at which the credits are gone. None: they stay.
@@ -120,14 +120,14 @@ impl Grant {
 
 /// Grants in the order in which they are burnt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line(Vec<Grant>);
+pub struct BurnOrder(Vec<Grant>);
 
-impl Line {
+impl BurnOrder {
     /// Takes the grants in any order.
-    pub fn new(grants: Vec<Grant>) -> Line {
-        let mut line = Line::default();
-        grants.into_iter().for_each(|grant| line.add(grant));
-        line
+    pub fn new(grants: Vec<Grant>) -> BurnOrder {
+        let mut burn_order = BurnOrder::default();
+        grants.into_iter().for_each(|grant| burn_order.add(grant));
+        burn_order
     }
 
     pub fn grants(&self) -> &[Grant] {
@@ -143,10 +143,10 @@ impl Line {
         self.0.iter().filter_map(|grant| grant.expires_at).min()
     }
 
-    /// Takes `spent` from the left. A grant that is used up leaves the line.
+    /// Takes `spent` from the left. A grant that is used up leaves the burn order.
     ///
     /// # Errors
-    /// [`Overspent`] if the line holds less than `spent`.
+    /// [`Overspent`] if the burn order holds less than `spent`.
     pub fn burn(&mut self, mut spent: Credits) -> Result<(), Overspent> {
         if spent < Credits::ZERO || spent > self.left() {
             return Err(Overspent { spent, left: self.left() });
@@ -161,7 +161,7 @@ impl Line {
     }
 
     /// Takes up to `most` of the grants that are `meant`, from the left; returns what was taken of
-    /// each. A grant that is used up leaves the line.
+    /// each. A grant that is used up leaves the burn order.
     pub fn take(&mut self, mut most: Credits, meant: impl Fn(&Grant) -> bool) -> Vec<Grant> {
         let mut taken = Vec::new();
         for grant in self.0.iter_mut().filter(|grant| meant(grant)) {
@@ -191,13 +191,13 @@ impl Line {
     }
 
     /// What of each grant is left here beyond what is left of it in `other`.
-    pub fn less(&self, other: &Line) -> Line {
+    pub fn less(&self, other: &BurnOrder) -> BurnOrder {
         let of = |id: GrantId| other.0.iter().find(|grant| grant.id == id).map(|grant| grant.left);
         let more = self.0.iter().map(|grant| {
             let left = grant.left - of(grant.id).unwrap_or_default();
             Grant { left, ..grant.clone() }
         });
-        Line(more.filter(|grant| grant.left > Credits::ZERO).collect())
+        BurnOrder(more.filter(|grant| grant.left > Credits::ZERO).collect())
     }
 
     /// Gives a grant another end, if it is there.

@@ -52,7 +52,7 @@ impl serde::Serialize for AccountId {
 /// The id of an operation: 128 bits that begin with 48 bits of time, as a UUIDv7 and a ULID do.
 ///
 /// Shown as a UUID. There are two kinds, and no id is of both: those that a request brings or its key
-/// stands for, and those that no caller chose, of settles, grants, payments and refunds, which are
+/// stands for, and those that no caller chose, of advances, grants, payments and refunds, which are
 /// UUIDv8. So what a ledger shows can be sent as a key, and is never taken for the entry that it names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId([u8; 16]);

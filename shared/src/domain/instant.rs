@@ -12,7 +12,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 pub struct Instant(i64);
 
 impl Instant {
-    /// Before everything: a layout valid until the epoch has to be settled first.
+    /// Before everything: a layout valid until the epoch has to be advanced first.
     pub const EPOCH: Instant = Instant(0);
     /// The end of year 9999: nothing in Scrip is later, and RFC 3339 can still say it.
     pub const MAX: Instant = Instant(253_402_300_799_999);

@@ -12,7 +12,7 @@ pub struct PostedEntry {
     pub held: Credits,
 }
 
-/// Consecutive entries and the balance after the last of them: what a page and an account have in
+/// Consecutive entries and the balance after the last of them: what a segment and an account have in
 /// common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryRun<'a> {

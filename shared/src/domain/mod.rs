@@ -24,7 +24,7 @@ mod sold;
 pub mod status;
 pub mod usage;
 
-pub use account::{Account, Gate, Held, Note, PeriodAllowance, PlanState};
+pub use account::{Account, Gate, Held, PendingChange, PeriodAllowance, PlanState};
 pub use catalog::{Action, Catalog, Pack, Plan};
 pub use credits::Credits;
 pub use currency::Currency;

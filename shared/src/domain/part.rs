@@ -1,10 +1,10 @@
-//! Parts: what one entry of a settle says that time and money did, each with its cause.
+//! Parts: what one entry of an advance says that time and money did, each with its cause.
 
 use super::entry::Viewer;
 use super::payment::Cause;
 use super::{Credits, DebtChange, Entry, EntryKind, GrantId, GrantKind, Movement};
 
-/// One thing that a settle did. The parts of an entry sum to its change of available, and to its
+/// One thing that an advance did. The parts of an entry sum to its change of available, and to its
 /// change of debt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -67,10 +67,12 @@ impl Entry {
         }
     }
 
-    /// What a settle did, in an order in which nothing is gone before it is there. Of any other entry
-    /// none, and none of a settle that has only written down what was known.
+    /// What an advance did, in an order in which nothing is gone before it is there. Of any other entry
+    /// none, and none of an advance that has only written down what was known.
     pub fn parts(&self) -> Vec<Part> {
-        let EntryKind::Settled { moved, lapsed, debts, .. } = &self.kind else { return Vec::new() };
+        let EntryKind::TimePassed { moved, lapsed, debts, .. } = &self.kind else {
+            return Vec::new();
+        };
         // What moved besides what was taken back of a grant, or repaid with it, was time's doing.
         let taken = |grant: GrantId| -> Credits {
             let taken = debts.iter().filter_map(|change| match change {
@@ -125,11 +127,11 @@ fn add(parts: &mut Vec<Part>, more: Part) {
 impl Viewer {
     /// Whether an entry says anything to who looks. What no customer sees changes nothing that a
     /// customer has, so what is seen sums to the balance all the same: a payment that is taken back
-    /// tells the settle after it how much of it was there, and another end of a hold is its own.
+    /// tells the advance after it how much of it was there, and another end of a hold is its own.
     pub fn sees(self, entry: &Entry) -> bool {
         match (self, &entry.kind) {
             (Viewer::Service, _) => true,
-            (Viewer::Customer, EntryKind::Settled { .. }) => !entry.parts().is_empty(),
+            (Viewer::Customer, EntryKind::TimePassed { .. }) => !entry.parts().is_empty(),
             (Viewer::Customer, kind) => !Viewer::UNSEEN.contains(&kind.name()),
         }
     }

@@ -114,6 +114,6 @@ pub struct DayUsage {
 pub struct Counted {
     /// The number of the last entry.
     pub seq: Seq,
-    /// The time in the key of the page that holds it.
+    /// The time in the key of the segment that holds it.
     pub time: Instant,
 }

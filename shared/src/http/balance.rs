@@ -5,7 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::reply::to_json;
-use crate::decide::settle::Settled;
+use crate::decide::advance::Advanced;
 use crate::domain::grant::GrantId;
 use crate::domain::{AccountId, Catalog, Credits, Gate, Instant, Seq};
 
@@ -55,15 +55,15 @@ struct Recharge {
     credits: Credits,
 }
 
-/// The balance of an account that was settled at `now`, in memory. With `ETag`: 304 if the caller
+/// The balance of an account that was advanced at `now`, in memory. With `ETag`: 304 if the caller
 /// has it already. The customer's browser may keep it, nobody between, and it asks each time.
 pub fn balance(
-    settled: &Settled,
+    advanced: &Advanced,
     catalog: &Catalog,
     now: Instant,
     if_none_match: Option<&str>,
 ) -> Response<Body> {
-    let body = balance_json(settled, catalog, now);
+    let body = balance_json(advanced, catalog, now);
     let digest = Sha256::digest(body.as_bytes());
     let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
     let known = if_none_match
@@ -80,10 +80,10 @@ pub fn balance(
 }
 
 /// The balance, as JSON.
-pub fn balance_json(settled: &Settled, catalog: &Catalog, now: Instant) -> String {
-    let account = &settled.account;
+pub fn balance_json(advanced: &Advanced, catalog: &Catalog, now: Instant) -> String {
+    let account = &advanced.account;
     let plan_state = &account.plan_state;
-    let grants = account.line.grants().iter().map(|grant| GrantLeft {
+    let grants = account.burn_order.grants().iter().map(|grant| GrantLeft {
         id: grant.id,
         kind: grant.kind.name(),
         amount: grant.amount,

@@ -65,7 +65,7 @@ struct Row<'a> {
     debt: Option<Credits>,
     expires_at: Option<Instant>,
     catalog: u32,
-    /// Why money moved; of a settle, what it did, in words with blanks between them.
+    /// Why money moved; of an advance, what it did, in words with blanks between them.
     cause: String,
 }
 

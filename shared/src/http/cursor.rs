@@ -23,7 +23,7 @@ enum Of<'a> {
 
 /// Seals a place in the ledger into an opaque text, bound to the account.
 pub fn seal(from: &From, account: &AccountId) -> String {
-    let (time, first) = from.page.unwrap_or((Instant::EPOCH, 0));
+    let (time, first) = from.segment.unwrap_or((Instant::EPOCH, 0));
     let mut bytes = Vec::with_capacity(NUMBERS + SEAL);
     bytes.extend(from.below.to_be_bytes());
     bytes.extend(time.ms().to_be_bytes());
@@ -37,7 +37,7 @@ pub fn open(text: &str, account: &AccountId) -> Option<From> {
     let number = |at: usize| numbers[at..at + 8].try_into().ok().map(u64::from_be_bytes);
     let (below, time, first) = (number(0)?, number(8)?, number(16)?);
     let time = Instant::from_ms(i64::try_from(time).ok()?);
-    Some(From { below, page: Some((time, first)).filter(|(_, first)| *first > 0) })
+    Some(From { below, segment: Some((time, first)).filter(|(_, first)| *first > 0) })
 }
 
 /// Seals a place among those that wait for an operator.

@@ -61,7 +61,7 @@ pub(super) struct Line<'a> {
     /// Why money moved, if it moved back or forth.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'static str>,
-    /// What a settle did, each with its cause.
+    /// What an advance did, each with its cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<PartOf>>,
     /// The change of debt.
@@ -95,7 +95,7 @@ pub(super) struct Moved {
     expires_at: Option<Instant>,
 }
 
-/// One thing that a settle did.
+/// One thing that an advance did.
 #[derive(Serialize)]
 pub(super) struct PartOf {
     pub cause: &'static str,
@@ -172,7 +172,7 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             line.grant = Some(kind.name());
             line.expires_at = *expires_at;
         }
-        EntryKind::Settled { moved, lapsed, .. } => {
+        EntryKind::TimePassed { moved, lapsed, .. } => {
             line.moved = Some(movements(moved));
             line.parts = Some(parts(entry));
             line.lapsed = Some(lapsed.as_slice()).filter(|lapsed| !lapsed.is_empty());

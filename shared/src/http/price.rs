@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::reply::{json, ok, to_json};
 use crate::decide::debit::Charge;
-use crate::decide::once::Request;
+use crate::decide::operation::Request;
 use crate::domain::{AccountId, Catalog, Credits, Refusal};
 use crate::query::Quote;
 

@@ -183,7 +183,7 @@ fn receipted_as(
         EntryKind::DebtWaived { debts } => {
             to_json(&Receipt { head, kind: Waived { credits: debts.total() }, tail })
         }
-        EntryKind::Settled { .. }
+        EntryKind::TimePassed { .. }
         | EntryKind::Frozen
         | EntryKind::Unfrozen
         | EntryKind::ToppedUp { .. }

@@ -10,9 +10,9 @@ use crate::config::Config;
 use crate::decide::debit::Charge;
 use crate::decide::grant::GrantRequest;
 use crate::decide::hold::{LONGEST_LIFE, Part, SHORTEST_LIFE, USUAL_LIFE};
-use crate::decide::once;
-use crate::decide::once::{Ask, Request as Asked};
 use crate::decide::open::PlanRequest;
+use crate::decide::operation;
+use crate::decide::operation::{Ask, Request as Asked};
 use crate::decide::refund::RefundRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
@@ -179,7 +179,7 @@ impl<'a> Call<'a> {
         let account = fields.checked(ACCOUNT, account.parse::<AccountId>());
         let mode = fields.choice("mode", &["all_or_nothing"], |mode| mode);
         let mode = fields.required("mode", mode);
-        let debits = fields.objects("debits", once::MOST_DEBITS, |fields| {
+        let debits = fields.objects("debits", operation::MOST_DEBITS, |fields| {
             (key(fields), wanted(fields, |fields| charge(fields).map(Ask::Debit)))
         });
         let debits = fields.required("debits", debits).unwrap_or_default();

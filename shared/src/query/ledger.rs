@@ -1,4 +1,4 @@
-//! The ledger read back: pages and the account's own list as one sequence without a gap.
+//! The ledger read back: segments and the account's own list as one sequence without a gap.
 
 use crate::context::Context;
 use crate::decide::MARGIN;
@@ -9,12 +9,12 @@ use crate::domain::{Catalog, Entry, EntryKind, Instant, Seq};
 use crate::failure::Failure;
 use crate::store::{Loaded, Store, StoreError, gap};
 
-/// How many entries a page usually holds.
+/// How many entries a segment usually holds.
 const USUAL: usize = 16;
-/// How many pages one request reads: those that hold what is asked for, at the usual number of
+/// How many segments one request reads: those that hold what is asked for, at the usual number of
 /// entries, within these bounds.
-const PAGES: (usize, usize) = (8, 512);
-/// How many pages a search reads before it answers with what it has found: of usual ones 4 096
+const SEGMENTS: (usize, usize) = (8, 512);
+/// How many segments a search reads before it answers with what it has found: of usual ones 4 096
 /// entries, or 64 read units.
 const SEARCHED: usize = 256;
 
@@ -23,8 +23,8 @@ const SEARCHED: usize = 256;
 pub struct From {
     /// Entries before this number.
     pub below: Seq,
-    /// The page that was read last, if one was: the entries are in it or in pages before it.
-    pub page: Option<(Instant, Seq)>,
+    /// The segment that was read last, if one was: the entries are in it or in segments before it.
+    pub segment: Option<(Instant, Seq)>,
 }
 
 /// Which entries are listed: those that fit in every way that is given.
@@ -48,7 +48,7 @@ pub const KINDS: [&str; 15] = [
     "opened",
     "debit",
     "granted",
-    "settled",
+    "time_passed",
     "held",
     "captured",
     "released",
@@ -90,10 +90,10 @@ impl Filter {
         self.from.is_some_and(|from| entry.at + MARGIN < from)
     }
 
-    /// The time from which on no page fits, if the latest is one of those, at `page_time`: the
-    /// entries of a page are stamped before its key by at most a margin.
-    fn skips(&self, page_time: Instant) -> Option<Instant> {
-        self.to.map(|to| to + MARGIN).filter(|late| page_time >= *late)
+    /// The time from which on no segment fits, if the latest is one of those, at `archived_at`: the
+    /// entries of a segment are stamped before its key by at most a margin.
+    fn skips(&self, archived_at: Instant) -> Option<Instant> {
+        self.to.map(|to| to + MARGIN).filter(|late| archived_at >= *late)
     }
 }
 
@@ -138,7 +138,7 @@ pub async fn part(
 
 /// Lists up to `limit` entries before `from`, or from the latest on.
 ///
-/// The account was read before the pages are: what left it in between is in a page by then, and
+/// The account was read before the segments are: what left it in between is in a segment by then, and
 /// what is in both is listed once, by its number.
 ///
 /// # Errors
@@ -154,7 +154,7 @@ pub async fn list(
 
 /// Lists up to `limit` entries that fit, as [`list`] does.
 ///
-/// What fits may be rare: it stops after a number of pages, then with fewer entries than `limit`
+/// What fits may be rare: it stops after a number of segments, then with fewer entries than `limit`
 /// and with where to go on.
 ///
 /// # Errors
@@ -170,27 +170,27 @@ pub async fn search(
     let below = from.map_or(account.seq + 1, |from| from.below);
     let mut taken = Taken { filter, limit, below, entries: Vec::new() };
     taken.take(account.run());
-    let mut page = from.and_then(|from| from.page);
-    // The page that was read last may hold more than was listed of it: it is read again.
-    let mut before = page.map(|(time, first)| (time, first + 1));
+    let mut segment = from.and_then(|from| from.segment);
+    // The segment that was read last may hold more than was listed of it: it is read again.
+    let mut before = segment.map(|(time, first)| (time, first + 1));
     let mut skipped = false;
     if before.is_none()
-        && let Some(late) = filter.skips(account.page_time)
+        && let Some(late) = filter.skips(account.archived_at)
     {
         (before, skipped) = (Some((late, 1)), true);
     }
     let mut read = 0;
-    while let Some(count) = taken.pages(read, page) {
-        let pages = store.pages(&account.id, before, count as i32).await?;
-        if pages.is_empty() {
+    while let Some(count) = taken.segments(read, segment) {
+        let segments = store.segments(&account.id, before, count as i32).await?;
+        if segments.is_empty() {
             if skipped {
                 taken.below = 1;
                 break;
             }
             return Err(gap(&account.id, taken.below - 1));
         }
-        read += pages.len();
-        for found in pages {
+        read += segments.len();
+        for found in segments {
             if taken.is_done() {
                 break;
             }
@@ -200,12 +200,12 @@ pub async fn search(
             if found.last() + 1 < taken.below {
                 return Err(gap(&account.id, taken.below - 1));
             }
-            page = Some((found.time, found.first));
-            before = page;
+            segment = Some((found.time, found.first));
+            before = segment;
             taken.take(found.run());
         }
     }
-    let next = (taken.below > 1).then_some(From { below: taken.below, page });
+    let next = (taken.below > 1).then_some(From { below: taken.below, segment });
     Ok(Listed { entries: taken.entries, next })
 }
 
@@ -238,19 +238,19 @@ impl Taken<'_> {
         self.entries.len() >= self.limit || self.below <= 1
     }
 
-    /// How many pages to read next, after `read` ones, of which `page` was the last; None: enough.
-    fn pages(&self, read: usize, page: Option<(Instant, Seq)>) -> Option<usize> {
+    /// How many segments to read next, after `read` ones, of which `segment` was the last; None: enough.
+    fn segments(&self, read: usize, segment: Option<(Instant, Seq)>) -> Option<usize> {
         if self.is_done() {
             return None;
         }
         // Where a listing begins by a time, others may lie before what is listed.
-        let between = page.map_or(0, |(_, first)| first.saturating_sub(self.below)) as usize;
+        let between = segment.map_or(0, |(_, first)| first.saturating_sub(self.below)) as usize;
         let count = (between + self.limit - self.entries.len()) / USUAL + 1;
-        let count = count.clamp(PAGES.0, PAGES.1);
+        let count = count.clamp(SEGMENTS.0, SEGMENTS.1);
         if self.filter.is_open() {
             return Some(count);
         }
-        // What has not been found by now is rare: as many pages again.
+        // What has not been found by now is rare: as many segments again.
         Some(count.max(read).min(SEARCHED.saturating_sub(read))).filter(|count| *count > 0)
     }
 }

@@ -5,9 +5,9 @@ pub mod ledger;
 pub mod usage;
 
 use crate::context::Context;
+use crate::decide::advance::{self, Advanced};
 use crate::decide::debit::{self, Price};
-use crate::decide::once::Request;
-use crate::decide::settle::{self, Settled};
+use crate::decide::operation::Request;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ pub async fn account(context: &Context, id: &AccountId) -> Result<Loaded, Failur
 /// An account brought up to the instant at which it was read.
 #[derive(Debug)]
 pub struct UpToNow {
-    pub settled: Settled,
+    pub advanced: Advanced,
     pub now: Instant,
 }
 
@@ -38,12 +38,12 @@ pub async fn balance(
     id: &AccountId,
 ) -> Result<UpToNow, Failure> {
     let loaded = account(context, id).await?;
-    context.may_settle()?;
+    context.may_advance()?;
     let now = context.clock.now();
-    Ok(UpToNow { settled: settle::settle(&loaded.account, catalog, now)?, now })
+    Ok(UpToNow { advanced: advance::advance(&loaded.account, catalog, now)?, now })
 }
 
-/// What a settle would write now. None: nothing.
+/// What an advance would write now. None: nothing.
 ///
 /// # Errors
 /// [`Failure::Store`] if the account contradicts itself.
@@ -52,14 +52,14 @@ fn pending(
     catalog: &Catalog,
     now: Instant,
 ) -> Result<Option<PostedEntry>, Failure> {
-    let settled = settle::settle(account, catalog, now)?;
-    let entry = settled.entry(account, catalog, now);
-    let changes = !settled.moved.is_empty() || !entry.available.is_zero() || !entry.held.is_zero();
+    let advanced = advance::advance(account, catalog, now)?;
+    let entry = advanced.entry(account, catalog, now);
+    let changes = !advanced.moved.is_empty() || !entry.available.is_zero() || !entry.held.is_zero();
     let changes = changes || !entry.kind.debt().is_zero();
     Ok(changes.then(|| PostedEntry {
         seq: account.seq + 1,
-        available: settled.account.available,
-        held: settled.account.held(),
+        available: advanced.account.available,
+        held: advanced.account.held(),
         entry,
     }))
 }
@@ -85,8 +85,8 @@ pub async fn quote(
 ) -> Result<Quote, Failure> {
     let charge = request.ask.charge().expect("a debit charges");
     let price = debit::price(charge, catalog)?;
-    let UpToNow { settled, now } = balance(context, catalog, &request.account).await?;
-    let account = settled.account;
+    let UpToNow { advanced, now } = balance(context, catalog, &request.account).await?;
+    let account = advanced.account;
     let refusal = debit::refusal(&account, price.credits, catalog, now);
     Ok(Quote { price, account, refusal })
 }

@@ -1,7 +1,7 @@
 //! Usage read back: the days that were counted, and what came after.
 //!
 //! It costs the days that are asked for, not the operations: what is not counted yet is what was
-//! appended since the latest page was relayed.
+//! appended since the latest segment was relayed.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::domain::{AccountId, Entry, Refusal, Usage};
 use crate::failure::Failure;
 use crate::store::{Store, StoreError, gap};
 
-/// How many pages that were not counted yet one request reads, and how many requests there are at
+/// How many segments that were not counted yet one request reads, and how many requests there are at
 /// most: some 60 000 entries, which only a relay that stood still for long leaves behind.
-const PAGES: i32 = 512;
+const SEGMENTS: i32 = 512;
 const REQUESTS: usize = 8;
 /// How often it begins anew where somebody counted in between.
 const TRIES: usize = 8;
@@ -85,7 +85,7 @@ async fn try_usage(
             return Ok(Read::of(days));
         }
     }
-    // The account first: what leaves it in between is in a page by then, and is counted once.
+    // The account first: what leaves it in between is in a segment by then, and is counted once.
     let Some(loaded) = store.account(account).await? else {
         return Ok(Read::NoAccount);
     };
@@ -97,16 +97,16 @@ async fn try_usage(
     };
     let account = loaded.account;
     let (mut counted, mut requests) = (counted, 0);
-    while counted.seq < account.paged {
+    while counted.seq < account.archived_seq {
         if requests == REQUESTS {
             return Err(StoreError::Exhausted { tries: REQUESTS });
         }
-        let pages = store.pages_after(&account.id, counted, PAGES).await?;
-        counted = counted_until(&pages).ok_or_else(|| gap(&account.id, counted.seq + 1))?;
-        pages.iter().flat_map(|page| &page.entries).for_each(&mut count);
+        let segments = store.segments_after(&account.id, counted, SEGMENTS).await?;
+        counted = counted_until(&segments).ok_or_else(|| gap(&account.id, counted.seq + 1))?;
+        segments.iter().flat_map(|segment| &segment.entries).for_each(&mut count);
         requests += 1;
     }
-    let paged = (counted.seq - account.paged) as usize;
-    account.recent.iter().skip(paged).for_each(count);
+    let archived_seq = (counted.seq - account.archived_seq) as usize;
+    account.recent.iter().skip(archived_seq).for_each(count);
     Ok(Read::of(days))
 }

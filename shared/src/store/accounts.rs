@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{ACCOUNT, account, hold_key, read_hold_key};
 use super::{StoreError, packed};
-use crate::decide::page::Weight;
+use crate::decide::archive::Weight;
 use crate::domain::{Account, AccountId, Credits, Debts, Gate};
 
 pub(super) fn gate_bits(gate: Gate) -> u8 {
@@ -30,24 +30,26 @@ pub(super) fn holds(account: &Account) -> AttributeValue {
 
 /// The whole item of a new account.
 pub(super) fn account_item(a: &Account) -> Item {
-    debug_assert!(a.available >= Credits::ZERO && a.notes.is_empty() && a.debts.is_empty());
+    debug_assert!(
+        a.available >= Credits::ZERO && a.pending_changes.is_empty() && a.debts.is_empty()
+    );
     let ids = a.recent.iter().map(|entry| bytes(*entry.id.bytes())).collect();
     let payloads = a.recent.iter().map(|entry| bytes(packed::entry(entry))).collect();
     let mut item = Item::from_iter(
         [
             (ACCOUNT, text(a.id.as_str())),
             (account::AVAILABLE, number(a.available.micro())),
-            (account::LINE, bytes(packed::line(&a.line))),
+            (account::BURN_ORDER, bytes(packed::burn_order(&a.burn_order))),
             (account::VALID_UNTIL, number(a.valid_until.ms())),
             (account::HOLDS, holds(a)),
             (account::CONSUMED, consumed(a)),
             (account::PLAN_STATE, bytes(packed::plan_state(&a.plan_state))),
             (account::SEQ, number(a.seq)),
-            (account::PAGED, number(a.paged)),
-            (account::SETTLED_SEQ, number(a.settled_seq)),
-            (account::SETTLED_AT, number(a.settled_at.ms())),
-            (account::FLOOR, number(a.floor.ms())),
-            (account::PAGE_TIME, number(a.page_time.ms())),
+            (account::ARCHIVED_SEQ, number(a.archived_seq)),
+            (account::ADVANCED_SEQ, number(a.advanced_seq)),
+            (account::ADVANCED_AT, number(a.advanced_at.ms())),
+            (account::DEDUP_FLOOR, number(a.dedup_floor.ms())),
+            (account::ARCHIVED_AT, number(a.archived_at.ms())),
             (account::RECENT_IDS, AttributeValue::L(ids)),
             (account::RECENT_PAYLOADS, AttributeValue::L(payloads)),
         ]
@@ -69,12 +71,12 @@ pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
     if read.available < Credits::ZERO {
         return Err(row.broken(account::AVAILABLE, "is below zero"));
     }
-    if read.paged + read.recent.len() as u64 != read.seq {
+    if read.archived_seq + read.recent.len() as u64 != read.seq {
         return Err(row.broken(account::SEQ, "is not the number of entries"));
     }
     let spent = read.spent();
-    if spent < Credits::ZERO || spent > read.whole_line().left() {
-        return Err(row.broken(account::LINE, "has fewer credits than were spent"));
+    if spent < Credits::ZERO || spent > read.whole_order().left() {
+        return Err(row.broken(account::BURN_ORDER, "has fewer credits than were spent"));
     }
     Ok(read)
 }
@@ -94,10 +96,10 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         let payload = row.bytes_of(account::RECENT_PAYLOADS, payload)?;
         recent.push(row.packed(account::RECENT_PAYLOADS, packed::read_entry(id, payload))?);
     }
-    let mut notes = Vec::new();
-    for note in row.optional_list(account::NOTES)? {
-        let note = packed::read_note(row.bytes_of(account::NOTES, note)?);
-        notes.push(row.packed(account::NOTES, note)?);
+    let mut pending_changes = Vec::new();
+    for note in row.optional_list(account::PENDING_CHANGES)? {
+        let note = packed::read_note(row.bytes_of(account::PENDING_CHANGES, note)?);
+        pending_changes.push(row.packed(account::PENDING_CHANGES, note)?);
     }
     let mut holds = BTreeMap::new();
     for (id, held) in row.map(account::HOLDS)? {
@@ -113,7 +115,7 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         let micro = row.number_of(account::CONSUMED, micro)?;
         consumed.insert(number, Credits::from_micro(micro));
     }
-    let line = packed::read_line(row.bytes(account::LINE)?);
+    let burn_order = packed::read_burn_order(row.bytes(account::BURN_ORDER)?);
     let plan_state = packed::read_standing(row.bytes(account::PLAN_STATE)?);
     let debts = match row.optional_bytes(account::DEBTS)? {
         Some(debts) => row.packed(account::DEBTS, packed::read_debts(debts))?,
@@ -124,8 +126,8 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         id,
         available: row.credits(account::AVAILABLE)?,
         debts,
-        line: row.packed(account::LINE, line)?,
-        notes,
+        burn_order: row.packed(account::BURN_ORDER, burn_order)?,
+        pending_changes,
         valid_until: row.instant(account::VALID_UNTIL)?,
         gate: Gate {
             frozen: gate & account::GATE_FROZEN != 0,
@@ -136,11 +138,11 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         consumed,
         plan_state: row.packed(account::PLAN_STATE, plan_state)?,
         seq: row.number(account::SEQ)?,
-        paged: row.number(account::PAGED)?,
-        settled_seq: row.number(account::SETTLED_SEQ)?,
-        settled_at: row.instant(account::SETTLED_AT)?,
-        floor: row.instant(account::FLOOR)?,
-        page_time: row.instant(account::PAGE_TIME)?,
+        archived_seq: row.number(account::ARCHIVED_SEQ)?,
+        advanced_seq: row.number(account::ADVANCED_SEQ)?,
+        advanced_at: row.instant(account::ADVANCED_AT)?,
+        dedup_floor: row.instant(account::DEDUP_FLOOR)?,
+        archived_at: row.instant(account::ARCHIVED_AT)?,
         recent,
     })
 }

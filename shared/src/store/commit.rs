@@ -243,17 +243,17 @@ fn refused_by(item: Option<&Item>) -> Stored<Outcome> {
 fn there_instead(row: &Row, item: Option<&Item>) -> Stored<Option<Row>> {
     let Some(item) = item else { return Ok(None) };
     let there = match row {
-        Row::Page(_) => Row::Page(row::read_page(item)?),
+        Row::Segment(_) => Row::Segment(row::read_page(item)?),
         Row::Redemption(_) => Row::Redemption(row::read_redemption(item)?),
-        Row::Name(name) => {
+        Row::KeyAlias(name) => {
             let there = row::read_name(item)?;
             one_hash(there.key == name.key, name.account.as_str(), name.key.as_str())?;
-            Row::Name(there)
+            Row::KeyAlias(there)
         }
-        Row::Receipt(receipt) => {
+        Row::IdempotencyRecord(receipt) => {
             let there = row::read_receipt(item)?;
             one_hash(there.key == receipt.key, receipt.account.as_str(), receipt.key.as_str())?;
-            Row::Receipt(there)
+            Row::IdempotencyRecord(there)
         }
         _ => return Ok(None),
     };

@@ -31,7 +31,7 @@ pub enum StoreError {
     /// applied it.
     #[error("the time in the key is {lead_ms} ms ahead")]
     Ahead { lead_ms: i64 },
-    /// What accounts are settled by is not known well enough.
+    /// What accounts are advanced by is not known well enough.
     #[error("the catalog could not be read for {age_s} s")]
     Catalog { age_s: i64 },
     /// The operation was tried as often as it is worth; it may or may not have happened.

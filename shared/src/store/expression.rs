@@ -9,7 +9,7 @@ use super::item::{Item, bytes, number};
 use super::packed;
 use super::row;
 use super::table::{account, hold_key};
-use crate::decide::page::CAPACITY;
+use crate::decide::archive::CAPACITY;
 use crate::decide::{AccountWrite, Expect, Field, Guard, Row, RowKey, Seen, Step};
 use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
 
@@ -98,13 +98,14 @@ impl Expression {
 
     fn guard(&mut self, guard: &Guard) {
         use account::{
-            AVAILABLE, DEBTS, FLOOR, GATE, HOLDS, PAGED, RECENT_IDS, SEQ, SETTLED_SEQ, VALID_UNTIL,
+            ADVANCED_SEQ, ARCHIVED_SEQ, AVAILABLE, DEBTS, DEDUP_FLOOR, GATE, HOLDS, RECENT_IDS,
+            SEQ, VALID_UNTIL,
         };
         match guard {
             Guard::Absent => self.conditions.push(ABSENT.to_owned()),
             Guard::KeepsFrom(seq) => {
                 let seq = self.value(number(seq));
-                self.conditions.push(format!("({ABSENT} OR {PAGED} < {seq})"));
+                self.conditions.push(format!("({ABSENT} OR {ARCHIVED_SEQ} < {seq})"));
             }
             Guard::Covers(credits) => self.when(AVAILABLE, ">=", number(credits.micro())),
             Guard::ValidAt(now) => self.when(VALID_UNTIL, ">", number(now.ms())),
@@ -113,9 +114,9 @@ impl Expression {
                 self.conditions.push(format!("attribute_not_exists({GATE})"));
             }
             Guard::GateIs(gate) => self.when(GATE, "=", number(gate_bits(*gate))),
-            Guard::FloorBelow(instant) => self.when(FLOOR, "<", number(instant.ms())),
-            Guard::PagedAtMost(seq) => self.when(PAGED, "<=", number(seq)),
-            Guard::PagedIs(seq) => self.when(PAGED, "=", number(seq)),
+            Guard::DedupFloorBelow(instant) => self.when(DEDUP_FLOOR, "<", number(instant.ms())),
+            Guard::ArchivedAtMost(seq) => self.when(ARCHIVED_SEQ, "<=", number(seq)),
+            Guard::ArchivedIs(seq) => self.when(ARCHIVED_SEQ, "=", number(seq)),
             Guard::RoomFor(count) => {
                 let most = number(CAPACITY - count);
                 self.when(&format!("size({RECENT_IDS})"), "<=", most);
@@ -125,7 +126,7 @@ impl Expression {
                 self.conditions.push(format!("NOT contains({RECENT_IDS}, {id})"));
             }
             Guard::SeqIs(seq) => self.when(SEQ, "=", number(seq)),
-            Guard::SettledIs(seq) => self.when(SETTLED_SEQ, "=", number(seq)),
+            Guard::AdvancedIs(seq) => self.when(ADVANCED_SEQ, "=", number(seq)),
             Guard::HoldsBelow(most) => self.when(&format!("size({HOLDS})"), "<", number(most)),
             Guard::HoldIs(id, held) => {
                 let hold = self.hold(id);
@@ -150,16 +151,19 @@ impl Expression {
                 let path = format!("{}.{name}", account::CONSUMED);
                 self.sets.push(format!("{path} = if_not_exists({path}, {zero}) + {credits}"));
             }
-            Step::Notes(notes) => {
+            Step::AddPending(pending_changes) => {
                 let none = self.value(AttributeValue::L(Vec::new()));
-                let notes = notes.iter().map(|note| bytes(packed::note(note))).collect();
-                let notes = self.value(AttributeValue::L(notes));
-                let q = account::NOTES;
-                self.sets.push(format!("{q} = list_append(if_not_exists({q}, {none}), {notes})"));
+                let pending_changes =
+                    pending_changes.iter().map(|note| bytes(packed::note(note))).collect();
+                let pending_changes = self.value(AttributeValue::L(pending_changes));
+                let q = account::PENDING_CHANGES;
+                self.sets.push(format!(
+                    "{q} = list_append(if_not_exists({q}, {none}), {pending_changes})"
+                ));
                 self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms()));
             }
             Step::ValidUntil(at) => self.set(account::VALID_UNTIL, number(at.ms())),
-            Step::Unsettle => self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms())),
+            Step::Outdate => self.set(account::VALID_UNTIL, number(Instant::EPOCH.ms())),
             Step::SetGate(Gate::OPEN) => self.removes.push(account::GATE.to_owned()),
             Step::SetGate(gate) => self.set(account::GATE, number(gate_bits(*gate))),
             Step::SetDebts(debts) if debts.is_empty() => {
@@ -174,11 +178,11 @@ impl Expression {
                 let hold = self.hold(id);
                 self.removes.push(hold);
             }
-            Step::Settle(settled) => self.settle(settled),
-            Step::Trim { count, paged, floor, page_time } => {
-                self.set(account::PAGED, number(paged));
-                self.set(account::FLOOR, number(floor.ms()));
-                self.set(account::PAGE_TIME, number(page_time.ms()));
+            Step::Advance(advanced) => self.advance(advanced),
+            Step::Archive { count, archived_seq, dedup_floor, archived_at } => {
+                self.set(account::ARCHIVED_SEQ, number(archived_seq));
+                self.set(account::DEDUP_FLOOR, number(dedup_floor.ms()));
+                self.set(account::ARCHIVED_AT, number(archived_at.ms()));
                 for list in [account::RECENT_IDS, account::RECENT_PAYLOADS] {
                     self.removes.extend((0..*count).map(|place| format!("{list}[{place}]")));
                 }
@@ -186,16 +190,16 @@ impl Expression {
         }
     }
 
-    fn settle(&mut self, settled: &Account) {
-        self.set(account::AVAILABLE, number(settled.available.micro()));
-        self.set(account::LINE, bytes(packed::line(&settled.line)));
-        self.set(account::VALID_UNTIL, number(settled.valid_until.ms()));
-        self.set(account::HOLDS, holds(settled));
-        self.set(account::CONSUMED, consumed(settled));
-        self.set(account::PLAN_STATE, bytes(packed::plan_state(&settled.plan_state)));
-        self.set(account::SETTLED_SEQ, number(settled.settled_seq));
-        self.set(account::SETTLED_AT, number(settled.settled_at.ms()));
-        self.removes.push(account::NOTES.to_owned());
+    fn advance(&mut self, advanced: &Account) {
+        self.set(account::AVAILABLE, number(advanced.available.micro()));
+        self.set(account::BURN_ORDER, bytes(packed::burn_order(&advanced.burn_order)));
+        self.set(account::VALID_UNTIL, number(advanced.valid_until.ms()));
+        self.set(account::HOLDS, holds(advanced));
+        self.set(account::CONSUMED, consumed(advanced));
+        self.set(account::PLAN_STATE, bytes(packed::plan_state(&advanced.plan_state)));
+        self.set(account::ADVANCED_SEQ, number(advanced.advanced_seq));
+        self.set(account::ADVANCED_AT, number(advanced.advanced_at.ms()));
+        self.removes.push(account::PENDING_CHANGES.to_owned());
     }
 
     fn append(&mut self, entries: &[&Entry]) {

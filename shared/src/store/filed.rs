@@ -3,15 +3,15 @@
 use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
 use super::{Store, StoreError, Stored, accounts, row};
-use crate::decide::{Name, Page, Receipt, Redemption};
+use crate::decide::{IdempotencyRecord, KeyAlias, Redemption, Segment};
 use crate::domain::{Account, AccountId, Credits, OperationId, Payment};
 
 /// What the ledger holds of an account, besides the usage of its days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filed {
-    Page(Page),
-    Name(Name),
-    Receipt(Receipt),
+    Segment(Segment),
+    KeyAlias(KeyAlias),
+    IdempotencyRecord(IdempotencyRecord),
     /// What was given back so far.
     Returned(OperationId, Credits),
     /// A session that a link opened.
@@ -21,7 +21,7 @@ pub enum Filed {
 /// Some of what the ledger holds of an account.
 #[derive(Debug)]
 pub struct Shelf {
-    /// In the order of their keys: receipts, names and lines before pages, refunds after them. One
+    /// In the order of their keys: receipts, names and lines before segments, refunds after them. One
     /// that is broken says so.
     pub filed: Vec<Stored<Filed>>,
     /// The key that was read last. None: that was all.
@@ -94,9 +94,9 @@ impl Store {
 fn read(item: &Item) -> Stored<Filed> {
     let row = Attributes::of("ledger", item);
     let of = match row.text(SORT)?.split_once('#').unwrap_or_default() {
-        ("P", _) => return row::read_page(item).map(Filed::Page),
-        ("K", _) => return row::read_name(item).map(Filed::Name),
-        ("G", _) => return row::read_receipt(item).map(Filed::Receipt),
+        ("P", _) => return row::read_page(item).map(Filed::Segment),
+        ("K", _) => return row::read_name(item).map(Filed::KeyAlias),
+        ("G", _) => return row::read_receipt(item).map(Filed::IdempotencyRecord),
         ("E", _) => return row::read_redemption(item).map(Filed::Redemption),
         ("R", id) => OperationId::parse(id),
         _ => None,

@@ -29,7 +29,7 @@ pub use skew::Skew;
 
 use crate::clock::Clock;
 use crate::decide::Row;
-use crate::decide::page::Weight;
+use crate::decide::archive::Weight;
 use crate::domain::{Account, AccountId, Seq};
 
 /// How the two tables are called.
@@ -62,7 +62,7 @@ pub enum Outcome {
     /// A guard did not hold: the account as it is. None: there is no such account, or the guards were
     /// all there was to the write.
     AccountRefused(Option<Box<Loaded>>),
-    /// The condition on the row at this place did not hold: the row as it is, of pages, names,
+    /// The condition on the row at this place did not hold: the row as it is, of segments, names,
     /// receipts and entrances.
     RowRefused(usize, Option<Row>),
 }
@@ -103,7 +103,7 @@ fn loaded(item: &Item) -> Stored<Loaded> {
     Ok(Loaded { account: accounts::read_account(item)?, weight: accounts::weigh(item) })
 }
 
-/// An entry that should be in a page is in none.
+/// An entry that should be in a segment is in none.
 pub fn gap(account: &AccountId, seq: Seq) -> StoreError {
     StoreError::Broken {
         table: "ledger",

@@ -4,13 +4,13 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
-use crate::decide::{AHEAD, MARGIN, Name, Page, Receipt, Redemption, WINDOW};
+use crate::decide::{AHEAD, IdempotencyRecord, KeyAlias, MARGIN, Redemption, Segment, WINDOW};
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq};
 
-/// How many pages one request of a look-up reads at most: of usual ones 16 KB, 4 read units.
+/// How many segments one request of a look-up reads at most: of usual ones 16 KB, 4 read units.
 const LOOK_UP_PAGES: i32 = 16;
 
 /// Accounts of a segment of the table, and where it goes on.
@@ -49,7 +49,7 @@ impl Store {
     }
 
     /// The id that a key stands for, if it was ever used as a name.
-    pub async fn name(&self, account: &AccountId, key: &Key) -> Stored<Option<Name>> {
+    pub async fn name(&self, account: &AccountId, key: &Key) -> Stored<Option<KeyAlias>> {
         let item = self.ledger_item(account.as_str(), &table::name_key(key)).await?;
         item.as_ref().map(row::read_name).transpose()
     }
@@ -60,7 +60,7 @@ impl Store {
         account: &AccountId,
         space: KeySpace,
         key: &Key,
-    ) -> Stored<Option<Receipt>> {
+    ) -> Stored<Option<IdempotencyRecord>> {
         let item = self.ledger_item(account.as_str(), &table::receipt_key(space, key)).await?;
         item.as_ref().map(row::read_receipt).transpose()
     }
@@ -88,10 +88,10 @@ impl Store {
         Ok(got.item)
     }
 
-    /// Looks for an operation in the pages, of the entries after number `after`.
+    /// Looks for an operation in the segments, of the entries after number `after`.
     ///
-    /// Reads the pages from the latest that can hold it down to the first that is too old, that one
-    /// included: a page's key is the time of its first entry.
+    /// Reads the segments from the latest that can hold it down to the first that is too old, that one
+    /// included: a segment's key is the time of its first entry.
     pub async fn look_up(
         &self,
         account: &AccountId,
@@ -100,12 +100,12 @@ impl Store {
     ) -> Stored<Option<PostedEntry>> {
         let latest = id.time() + WINDOW + MARGIN;
         let earliest = id.time() - AHEAD - MARGIN;
-        let pages = self.pages_down_from(account, table::pages_until(latest), LOOK_UP_PAGES);
-        let mut pages = pages.into_paginator().items().send();
-        while let Some(item) = pages.next().await {
-            let page = row::read_page(&item.map_err(StoreError::of)?)?;
-            let (time, first) = (page.time, page.first);
-            let found = page.run().find(id);
+        let segments = self.pages_down_from(account, table::pages_until(latest), LOOK_UP_PAGES);
+        let mut segments = segments.into_paginator().items().send();
+        while let Some(item) = segments.next().await {
+            let segment = row::read_page(&item.map_err(StoreError::of)?)?;
+            let (time, first) = (segment.time, segment.first);
+            let found = segment.run().find(id);
             if found.is_some() {
                 return Ok(found);
             }
@@ -116,14 +116,14 @@ impl Store {
         Ok(None)
     }
 
-    /// Pages of an account, the latest first: at most `count`, before the one at `before`.
-    pub async fn pages(
+    /// Segments of an account, the latest first: at most `count`, before the one at `before`.
+    pub async fn segments(
         &self,
         account: &AccountId,
         before: Option<(Instant, Seq)>,
         count: i32,
-    ) -> Stored<Vec<Page>> {
-        // BETWEEN includes its bounds; no page has number 0, so that is just below the first.
+    ) -> Stored<Vec<Segment>> {
+        // BETWEEN includes its bounds; no segment has number 0, so that is just below the first.
         let last = match before {
             Some((time, first)) => table::page_key(time, first - 1),
             None => table::pages_until(Instant::MAX),
@@ -131,25 +131,25 @@ impl Store {
         read_pages(self.pages_down_from(account, last, count), count).await
     }
 
-    /// Pages of an account after those that were counted, in order, without a gap: at most `count`.
-    pub async fn pages_after(
+    /// Segments of an account after those that were counted, in order, without a gap: at most `count`.
+    pub async fn segments_after(
         &self,
         account: &AccountId,
         counted: Counted,
         count: i32,
-    ) -> Stored<Vec<Page>> {
-        // The times of the keys never go back, so the next page is there or after it.
+    ) -> Stored<Vec<Segment>> {
+        // The times of the keys never go back, so the next segment is there or after it.
         let first = table::page_key(counted.time, counted.seq + 1);
         let last = table::pages_until(Instant::MAX);
-        let pages = read_pages(self.between(account, first, last).limit(count), count).await?;
+        let segments = read_pages(self.between(account, first, last).limit(count), count).await?;
         let mut next = counted.seq + 1;
-        for page in &pages {
-            if page.first != next {
+        for segment in &segments {
+            if segment.first != next {
                 return Err(gap(account, next));
             }
-            next = page.last() + 1;
+            next = segment.last() + 1;
         }
-        Ok(pages)
+        Ok(segments)
     }
 
     /// The latest day of an account whose usage was counted.
@@ -178,20 +178,20 @@ impl Store {
         at: Instant,
         mut find: impl FnMut(&Entry) -> Option<T>,
     ) -> Stored<Option<T>> {
-        // What leaves it from now on is in a page by then.
+        // What leaves it from now on is in a segment by then.
         let recent = self.account(account).await?.map(|loaded| loaded.account.recent);
         let mut find = |entry: &Entry| if entry.at >= at { find(entry) } else { None };
         let before = self.pages_down_from(account, table::pages_until(at - MARGIN), 1);
         let before = before.send().await.map_err(StoreError::of)?;
         let first = match before.items().first().map(row::read_page).transpose()? {
-            Some(page) => table::page_key(page.time, page.first),
+            Some(segment) => table::page_key(segment.time, segment.first),
             None => "P#".to_owned(),
         };
-        let pages = self.between(account, first, table::pages_until(Instant::MAX));
-        let mut pages = pages.limit(LOOK_UP_PAGES).into_paginator().items().send();
-        while let Some(item) = pages.next().await {
-            let page = row::read_page(&item.map_err(StoreError::of)?)?;
-            let found = page.entries.iter().find_map(&mut find);
+        let segments = self.between(account, first, table::pages_until(Instant::MAX));
+        let mut segments = segments.limit(LOOK_UP_PAGES).into_paginator().items().send();
+        while let Some(item) = segments.next().await {
+            let segment = row::read_page(&item.map_err(StoreError::of)?)?;
+            let found = segment.entries.iter().find_map(&mut find);
             if found.is_some() {
                 return Ok(found);
             }
@@ -199,7 +199,7 @@ impl Store {
         Ok(recent.iter().flatten().find_map(find))
     }
 
-    /// The pages of an account from the key `last` down, `count` in each request.
+    /// The segments of an account from the key `last` down, `count` in each request.
     fn pages_down_from(&self, account: &AccountId, last: String, count: i32) -> QueryFluentBuilder {
         self.between(account, "P#".to_owned(), last).scan_index_forward(false).limit(count)
     }
@@ -226,15 +226,15 @@ impl Store {
     }
 }
 
-/// At most `count` pages that a query finds. One answer of DynamoDB ends after 1 MB, whatever is asked.
-async fn read_pages(query: QueryFluentBuilder, count: i32) -> Stored<Vec<Page>> {
+/// At most `count` segments that a query finds. One answer of DynamoDB ends after 1 MB, whatever is asked.
+async fn read_pages(query: QueryFluentBuilder, count: i32) -> Stored<Vec<Segment>> {
     let count = count.unsigned_abs() as usize;
-    let mut pages = Vec::new();
+    let mut segments = Vec::new();
     let mut items = query.into_paginator().items().send();
-    while pages.len() < count
+    while segments.len() < count
         && let Some(item) = items.next().await
     {
-        pages.push(row::read_page(&item.map_err(StoreError::of)?)?);
+        segments.push(row::read_page(&item.map_err(StoreError::of)?)?);
     }
-    Ok(pages)
+    Ok(segments)
 }

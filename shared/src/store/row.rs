@@ -9,7 +9,9 @@ use super::table::{
     receipt_key, redemption_key, refunds_key, usage_key,
 };
 use super::{StoreError, orders, packed, payments};
-use crate::decide::{Edition, Field, Missing, Name, Page, Receipt, Redemption, Row, RowKey, Seen};
+use crate::decide::{
+    Edition, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen, Segment,
+};
 use crate::domain::instant::Span;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Instant, Key, OperationId};
@@ -17,9 +19,9 @@ use crate::domain::{AccountId, Credits, Instant, Key, OperationId};
 /// The item of a row of the ledger.
 pub(super) fn item(row: &Row) -> Item {
     match row {
-        Row::Page(page) => page_item(page),
-        Row::Name(name) => name_item(name),
-        Row::Receipt(receipt) => receipt_item(receipt),
+        Row::Segment(segment) => page_item(segment),
+        Row::KeyAlias(name) => name_item(name),
+        Row::IdempotencyRecord(receipt) => receipt_item(receipt),
         Row::Returned(account, debit, credits) => returned_item(account, *debit, *credits),
         Row::Day(account, day) => usage_item(account, day),
         Row::Order(order) => orders::order_item(order),
@@ -43,8 +45,10 @@ pub(super) fn item(row: &Row) -> Item {
 /// The key of a row of the ledger.
 pub(super) fn key(key: &RowKey) -> Item {
     let (account, sort) = match key {
-        RowKey::Page(account, time, first) => (account.to_string(), page_key(*time, *first)),
-        RowKey::Receipt(account, space, key) => (account.to_string(), receipt_key(*space, key)),
+        RowKey::Segment(account, time, first) => (account.to_string(), page_key(*time, *first)),
+        RowKey::IdempotencyRecord(account, space, key) => {
+            (account.to_string(), receipt_key(*space, key))
+        }
         RowKey::Returned(account, debit) => (account.to_string(), refunds_key(*debit)),
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
@@ -83,20 +87,20 @@ pub(super) fn missing(missing: Missing) -> &'static str {
     }
 }
 
-fn page_item(page: &Page) -> Item {
+fn page_item(segment: &Segment) -> Item {
     Item::from_iter(
         [
-            (ACCOUNT, text(page.account.as_str())),
-            (SORT, text(page_key(page.time, page.first))),
-            (ledger::ENTRIES, bytes(packed::entries(&page.entries))),
-            (ledger::AVAILABLE, number(page.available.micro())),
-            (ledger::HELD, number(page.held.micro())),
+            (ACCOUNT, text(segment.account.as_str())),
+            (SORT, text(page_key(segment.time, segment.first))),
+            (ledger::ENTRIES, bytes(packed::entries(&segment.entries))),
+            (ledger::AVAILABLE, number(segment.available.micro())),
+            (ledger::HELD, number(segment.held.micro())),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )
 }
 
-fn name_item(name: &Name) -> Item {
+fn name_item(name: &KeyAlias) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(name.account.as_str())),
@@ -108,7 +112,7 @@ fn name_item(name: &Name) -> Item {
     )
 }
 
-fn receipt_item(receipt: &Receipt) -> Item {
+fn receipt_item(receipt: &IdempotencyRecord) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(receipt.account.as_str())),
@@ -192,7 +196,7 @@ pub(super) fn read_catalog(item: &Item) -> Result<String, StoreError> {
     Attributes::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
 }
 
-pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
+pub(super) fn read_page(item: &Item) -> Result<Segment, StoreError> {
     let row = Attributes::of("ledger", item);
     let key = read_page_key(row.text(SORT)?);
     let (time, first) = key.ok_or_else(|| row.broken(SORT, "is not the key of a segment"))?;
@@ -201,7 +205,7 @@ pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
     if entries.is_empty() {
         return Err(row.broken(ledger::ENTRIES, "is empty"));
     }
-    Ok(Page {
+    Ok(Segment {
         account: row.parsed(ACCOUNT)?,
         time,
         first,
@@ -211,9 +215,9 @@ pub(super) fn read_page(item: &Item) -> Result<Page, StoreError> {
     })
 }
 
-pub(super) fn read_name(item: &Item) -> Result<Name, StoreError> {
+pub(super) fn read_name(item: &Item) -> Result<KeyAlias, StoreError> {
     let row = Attributes::of("ledger", item);
-    Ok(Name {
+    Ok(KeyAlias {
         account: row.parsed(ACCOUNT)?,
         key: row.parsed::<Key>(ledger::KEY)?,
         id: row.id(ledger::ID)?,
@@ -233,10 +237,10 @@ pub(super) fn read_redemption(item: &Item) -> Result<Redemption, StoreError> {
     })
 }
 
-pub(super) fn read_receipt(item: &Item) -> Result<Receipt, StoreError> {
+pub(super) fn read_receipt(item: &Item) -> Result<IdempotencyRecord, StoreError> {
     let row = Attributes::of("ledger", item);
     let space = read_receipt_key(row.text(SORT)?);
-    Ok(Receipt {
+    Ok(IdempotencyRecord {
         account: row.parsed(ACCOUNT)?,
         space: space.ok_or_else(|| row.broken(SORT, "is not the key of an idempotency record"))?,
         key: row.parsed::<Key>(ledger::KEY)?,

@@ -32,10 +32,10 @@ pub(super) mod account {
     pub(crate) const AVAILABLE: &str = "v";
     /// Debt, micro-credits; absent: none.
     pub(crate) const DEBTS: &str = "d";
-    /// The line at the last settle, packed.
-    pub(crate) const LINE: &str = "b";
+    /// The burn order at the last advance, packed.
+    pub(crate) const BURN_ORDER: &str = "b";
     /// Notes since then, a list of packed ones; absent: none.
-    pub(crate) const NOTES: &str = "q";
+    pub(crate) const PENDING_CHANGES: &str = "q";
     /// Valid until, ms.
     pub(crate) const VALID_UNTIL: &str = "x";
     /// The gate: a sum of FROZEN and NO_PLAN; absent: open.
@@ -51,16 +51,16 @@ pub(super) mod account {
     pub(crate) const PLAN_STATE: &str = "p";
     /// Operations ever applied.
     pub(crate) const SEQ: &str = "n";
-    /// Entries in pages.
-    pub(crate) const PAGED: &str = "f";
-    /// The number of the latest settle.
-    pub(crate) const SETTLED_SEQ: &str = "gs";
-    /// When the latest settle was, ms.
-    pub(crate) const SETTLED_AT: &str = "ga";
-    /// The floor, ms.
-    pub(crate) const FLOOR: &str = "fl";
-    /// The time in the key of the latest page, ms.
-    pub(crate) const PAGE_TIME: &str = "pk";
+    /// Entries in segments.
+    pub(crate) const ARCHIVED_SEQ: &str = "f";
+    /// The number of the latest advance.
+    pub(crate) const ADVANCED_SEQ: &str = "gs";
+    /// When the latest advance was, ms.
+    pub(crate) const ADVANCED_AT: &str = "ga";
+    /// The dedup_floor, ms.
+    pub(crate) const DEDUP_FLOOR: &str = "fl";
+    /// The time in the key of the latest segment, ms.
+    pub(crate) const ARCHIVED_AT: &str = "pk";
     /// Ids of the recent entries, a list.
     pub(crate) const RECENT_IDS: &str = "wi";
     /// Payloads of the recent entries, a list of packed ones in the same order.
@@ -69,13 +69,13 @@ pub(super) mod account {
 
 /// Attributes of what `ledger` holds.
 pub(super) mod ledger {
-    /// Page: its entries, packed.
+    /// Segment: its entries, packed.
     pub(crate) const ENTRIES: &str = "e";
     /// Refunds of a debit or a capture: what was given back, micro-credits.
     pub(crate) const RETURNED: &str = "v";
-    /// Page: available after its last entry, micro-credits.
+    /// Segment: available after its last entry, micro-credits.
     pub(crate) const AVAILABLE: &str = "v";
-    /// Page: held after its last entry, micro-credits.
+    /// Segment: held after its last entry, micro-credits.
     pub(crate) const HELD: &str = "h";
     /// Name and receipt: the operation's id.
     pub(crate) const ID: &str = "o";
@@ -87,7 +87,7 @@ pub(super) mod ledger {
     pub(crate) const USAGE: &str = "u";
     /// Usage of a day: the number of the last entry that was counted when it was written.
     pub(crate) const COUNTED: &str = "n";
-    /// Usage of a day: the time in the key of that entry's page, ms.
+    /// Usage of a day: the time in the key of that entry's segment, ms.
     pub(crate) const COUNTED_TIME: &str = "pk";
     /// Catalog: its text.
     pub(crate) const TEXT: &str = "t";
@@ -148,17 +148,17 @@ pub(super) fn parked_key(at: Instant, id: &str) -> String {
     format!("{:015}#{id}", at.ms())
 }
 
-/// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the pages.
+/// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the segments.
 pub(super) fn page_key(time: Instant, first: Seq) -> String {
     format!("P#{:015}#{first:015}", time.ms())
 }
 
-/// Sorts after every page of `time` or earlier.
+/// Sorts after every segment of `time` or earlier.
 pub(super) fn pages_until(time: Instant) -> String {
     format!("P#{:015}#~", time.ms())
 }
 
-/// Time and first number of a page's key.
+/// Time and first number of a segment's key.
 pub(super) fn read_page_key(key: &str) -> Option<(Instant, Seq)> {
     let (time, first) = key.strip_prefix("P#")?.split_once('#')?;
     Some((Instant::from_ms(time.parse().ok()?), first.parse().ok()?))

@@ -95,12 +95,12 @@ async fn every_event_is_announced_and_matches_its_schema() {
     let body = r#"{"plan":"pro"}"#;
     stack.send(request("PUT", "/v1/accounts/acme", Some("upgrade"), body)).await;
     stack.set_clock("2026-11-18T12:30:00Z");
-    stack.grant("acme", "settles", "10").await;
+    stack.grant("acme", "advances", "10").await;
     stack.relay().await;
     let expected = [
         ("CreditsHeld", "acme:9"),
         ("CreditsGranted", "acme:10"),
-        // Each is settled at once: the plan's own credits arrive.
+        // Each is advanced at once: the plan's own credits arrive.
         ("PlanChanged", "acme:12"),
         ("CreditsRecharged", "acme:13"),
         ("CreditsGranted", "acme:14"),

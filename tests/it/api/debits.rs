@@ -173,7 +173,7 @@ async fn the_balance_says_where_credits_went_and_adds_up() {
     assert_eq!(balance["grants"][1]["kind"], "manual");
     assert_eq!(balance["grants"][1]["remaining"], "10");
     assert_eq!(balance["recharge"], json!({ "at": "2026-12-18T00:00:00.000Z", "credits": "2500" }));
-    // Opened, granted, the grant settled in, and three debits.
+    // Opened, granted, the grant advanced in, and three debits.
     assert_eq!(balance["seq"], 6);
 }
 

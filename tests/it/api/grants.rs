@@ -1,9 +1,9 @@
 //! Many grants: what they cost, how many an account takes, and the largest possible account.
 
 use serde_json::json;
-use shared::decide::page::CAPACITY;
+use shared::decide::archive::CAPACITY;
 use shared::domain::account::{HeldAction, MOST_GRANTS, MOST_HOLDS};
-use shared::domain::grant::Line;
+use shared::domain::grant::BurnOrder;
 use shared::domain::instant::Span;
 use shared::domain::{Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Held};
 
@@ -81,7 +81,7 @@ async fn beyond_a_hundred_grants_an_operator_is_refused_until_some_are_spent() {
     assert_eq!(grant(&stack, 100, "10").await.status, 409);
     debits(&stack, 1, "0.000001").await;
     assert_eq!(grant(&stack, 100, "10").await.status, 201);
-    // Those that are over by now do not count, settled or not: of January, but for the one that was spent.
+    // Those that are over by now do not count, advanced or not: of January, but for the one that was spent.
     stack.set_clock("2027-02-01T00:00:00Z");
     for n in 101..101 + 27 {
         assert_eq!(grant(&stack, n, "10").await.status, 201, "{n}");
@@ -93,14 +93,14 @@ async fn worst(stack: &Stack) -> usize {
     let now = stack.context().clock.now();
     let mint = || stack.context().entropy.mint(now);
     let mut account = opened(stack, "acme").await;
-    let mut grants = account.line.grants().to_vec();
+    let mut grants = account.burn_order.grants().to_vec();
     while grants.len() < MOST_GRANTS {
         // All lapse at once, and are spent of until then.
         let (id, end) = (GrantId::Operation(mint()), now + Span::from_s(86_400));
         let credits = Credits::from_micro(123_456_789_012);
         grants.push(Grant::new(id, GrantKind::Promotional, credits, now, Some(end)));
     }
-    account.line = Line::new(grants);
+    account.burn_order = BurnOrder::new(grants);
     let held = Held {
         amount: Credits::from_micro(9_876_543_210),
         lapsed: Credits::ZERO,
@@ -113,7 +113,7 @@ async fn worst(stack: &Stack) -> usize {
         }),
     };
     account.holds = (0..MOST_HOLDS).map(|_| (mint(), held)).collect();
-    account.available = account.line.left() - account.set_aside();
+    account.available = account.burn_order.left() - account.set_aside();
     account.consumed = (1..=300).map(|n| (n, Credits::from_micro(987_654_321_987))).collect();
     let text = |bytes: usize| Some("x".repeat(bytes));
     while account.recent.len() < CAPACITY {
@@ -157,7 +157,7 @@ async fn the_largest_account_stays_writable_and_fully_usable() {
     let receipt = stack.post(DEBITS, &long(99), &body.to_string()).await;
     let path = format!("{DEBITS}/{}/refund", receipt.text("/id"));
     assert_eq!(stack.post(&path, &long(1000), &refund).await.status, 201);
-    // An hour later all holds have ended; a day later all grants, by one settle.
+    // An hour later all holds have ended; a day later all grants, by one advance.
     for (at, credits) in [("2026-11-18T13:00:00Z", "1000"), ("2026-11-19T12:00:00Z", "1")] {
         stack.set_clock(at);
         debits(&stack, 1, credits).await;

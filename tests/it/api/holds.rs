@@ -86,8 +86,8 @@ async fn a_lapsed_holds_credits_can_be_spent_at_once() {
     let later = then(&stack, &id, "release", "later", "{}").await;
     assert_eq!((later.code(), later.text("/ended")), ("hold_ended", "lapsed"));
     let entries = ledger(&stack.functions, "acme").await.expect("a ledger");
-    let settled = entries.iter().find(|entry| entry["kind"] == "settled").expect("a settle");
-    assert_eq!(settled["lapsed"][0], Value::from(id));
+    let advanced = entries.iter().find(|entry| entry["kind"] == "time_passed").expect("an advance");
+    assert_eq!(advanced["lapsed"][0], Value::from(id));
 }
 
 #[tokio::test]

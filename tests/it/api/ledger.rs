@@ -102,7 +102,10 @@ async fn changes_by_time_are_listed_before_they_are_written() {
     stack.wire.take_costs();
     let entries = read(&stack, "open", 50).await;
     assert_eq!(stack.wire.take_costs().write_units, 0.0);
-    assert_eq!((&entries[0]["pending"], &entries[0]["kind"]), (&true.into(), &"settled".into()));
+    assert_eq!(
+        (&entries[0]["pending"], &entries[0]["kind"]),
+        (&true.into(), &"time_passed".into())
+    );
     let moved = entries[0]["moved"].as_array().expect("movements");
     let credits: Vec<_> = moved.iter().map(|m| m["credits"].as_str().expect("text")).collect();
     assert_eq!(credits, ["-20", "25"]);

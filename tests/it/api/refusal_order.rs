@@ -1,10 +1,10 @@
 //! The order of refusals: tables of all obstacles at once, in which each row removes the first.
 
+use shared::decide::archive::CAPACITY;
 use shared::decide::debit::{Charge, Price};
 use shared::decide::hold::{Part, USUAL_LIFE};
-use shared::decide::once::{self, Ask, Attempt, Next, Request, Route};
 use shared::decide::open::{self, PlanRequest};
-use shared::decide::page::CAPACITY;
+use shared::decide::operation::{self, Ask, Attempt, Next, Request, Route};
 use shared::decide::{AccountWrite, Guard, Step};
 use shared::domain::account::MOST_HOLDS;
 use shared::domain::instant::Span;
@@ -56,7 +56,7 @@ fn ten() -> Charge {
 
 /// The entry that an attempt would append.
 fn entry(attempt: &Attempt<'_>) -> Entry {
-    let write = once::change(&[*attempt], None, now(), Route::Fast).expect("a write");
+    let write = operation::change(&[*attempt], None, now(), Route::Fast).expect("a write");
     let mut entries = write.then.into_iter().filter_map(|step| match step {
         Step::Append(entry) => Some(entry),
         _ => None,
@@ -70,8 +70,8 @@ fn word(next: &Next) -> &'static str {
         Next::Happened(_) => "happened",
         Next::Refuse(refusal) => refusal.code(),
         Next::LookUp { .. } => "look up",
-        Next::Settle => "settle",
-        Next::Page => "page",
+        Next::Advance => "advance",
+        Next::Archive => "archive",
         Next::Explain(_) => "explain",
         Next::Again => "again",
     }
@@ -83,11 +83,11 @@ type Row<'a> = (&'static str, &'a dyn Fn(&mut Account));
 /// Plays a table: of everything in the way, the first is said; it is taken away, and so on.
 fn play(attempts: &[Attempt<'_>], mut account: Account, rows: &[Row<'_>]) {
     for (expected, mend) in rows {
-        let next = once::resume(attempts, Some(&account), &catalog(), now(), Route::Fast);
+        let next = operation::resume(attempts, Some(&account), &catalog(), now(), Route::Fast);
         assert_eq!(word(&next), *expected, "{account:?}");
         mend(&mut account);
     }
-    let next = once::resume(attempts, Some(&account), &catalog(), now(), Route::Fast);
+    let next = operation::resume(attempts, Some(&account), &catalog(), now(), Route::Fast);
     assert_eq!(word(&next), "again", "nothing is in the way any more");
 }
 
@@ -96,7 +96,7 @@ fn hopeless(attempt: &Attempt<'_>) -> Account {
     let mut account = account();
     account.recent = vec![entry(attempt); CAPACITY];
     account.seq = CAPACITY as u64;
-    account.floor = attempt.id.time();
+    account.dedup_floor = attempt.id.time();
     account.valid_until = now();
     account.gate = Gate { frozen: true, no_plan: true, in_debt: true };
     account.debts.add(GrantId::Week(Instant::EPOCH), Credits::whole(1));
@@ -109,9 +109,9 @@ fn forget(account: &mut Account) {
     account.recent = vec![entry(&attempt(&other, 99)); CAPACITY];
 }
 
-const OVER: fn(&mut Account) = |account| account.floor = Instant::EPOCH;
-const SETTLED: fn(&mut Account) = |account| account.valid_until = now() + Span::from_s(60);
-const PAGED: fn(&mut Account) = |account| account.recent.clear();
+const OVER: fn(&mut Account) = |account| account.dedup_floor = Instant::EPOCH;
+const ADVANCED: fn(&mut Account) = |account| account.valid_until = now() + Span::from_s(60);
+const ARCHIVED_SEQ: fn(&mut Account) = |account| account.recent.clear();
 const THAWED: fn(&mut Account) = |account| account.gate.frozen = false;
 const PLANNED: fn(&mut Account) = |account| account.gate.no_plan = false;
 const WAIVED: fn(&mut Account) = |account| account.gate.in_debt = false;
@@ -121,7 +121,7 @@ const TOPPED_UP: fn(&mut Account) = |account| account.available = Credits::whole
 fn a_debit_with_several_obstacles_is_refused_in_one_order() {
     let request = asked(Ask::Debit(ten()));
     let attempt = attempt(&request, 1);
-    let none = once::resume(&[attempt], None, &catalog(), now(), Route::Fast);
+    let none = operation::resume(&[attempt], None, &catalog(), now(), Route::Fast);
     assert_eq!(none, Next::Refuse(Refusal::no_account(&account().id)));
     play(
         &[attempt],
@@ -129,8 +129,8 @@ fn a_debit_with_several_obstacles_is_refused_in_one_order() {
         &[
             ("happened", &forget),
             ("look up", &OVER),
-            ("settle", &SETTLED),
-            ("page", &PAGED),
+            ("advance", &ADVANCED),
+            ("page", &ARCHIVED_SEQ),
             ("account_frozen", &THAWED),
             ("plan_required", &PLANNED),
             ("debt_outstanding", &WAIVED),
@@ -150,10 +150,10 @@ fn a_batch_is_refused_in_the_order_of_its_debits_alone() {
         &[
             ("happened", &forget),
             ("look up", &OVER),
-            ("settle", &SETTLED),
+            ("advance", &ADVANCED),
             // Two have room, and three have not.
             ("page", &|account| account.recent.truncate(CAPACITY - 2)),
-            ("page", &PAGED),
+            ("page", &ARCHIVED_SEQ),
             ("account_frozen", &THAWED),
             ("plan_required", &PLANNED),
             ("debt_outstanding", &WAIVED),
@@ -183,8 +183,8 @@ fn a_hold_is_refused_like_a_debit_and_last_for_lack_of_room() {
         &[
             ("happened", &forget),
             ("look up", &OVER),
-            ("settle", &SETTLED),
-            ("page", &PAGED),
+            ("advance", &ADVANCED),
+            ("page", &ARCHIVED_SEQ),
             ("account_frozen", &THAWED),
             ("plan_required", &PLANNED),
             ("debt_outstanding", &WAIVED),
@@ -204,7 +204,7 @@ fn a_lapsed_hold_returns_credits_before_a_debit_is_refused() {
     play(
         &[attempt],
         account,
-        &[("settle", &|account| account.holds.clear()), ("insufficient_credits", &TOPPED_UP)],
+        &[("advance", &|account| account.holds.clear()), ("insufficient_credits", &TOPPED_UP)],
     );
 }
 
@@ -224,8 +224,8 @@ fn a_capture_succeeds_whatever_closes_the_gate() {
             // Another request has its id: that is for a comparison of the two to say.
             ("happened", &forget),
             ("look up", &OVER),
-            ("settle", &SETTLED),
-            ("page", &PAGED),
+            ("advance", &ADVANCED),
+            ("page", &ARCHIVED_SEQ),
             ("explain", &move |account| {
                 account.holds.insert(hold, held(10, now()));
             }),
@@ -248,7 +248,7 @@ fn concurrent_debits_join_into_one_write() {
         ..attempt(&request, 2)
     };
     let attempts = [attempt(&request, 1), earlier, attempt(&request, 3)];
-    let joined = once::change(&attempts, None, now(), Route::Fast).expect("a write");
+    let joined = operation::change(&attempts, None, now(), Route::Fast).expect("a write");
     let entries = attempts.map(|attempt| Step::Append(entry(&attempt)));
     let sum = Credits::whole(30);
     assert_eq!(
@@ -259,7 +259,7 @@ fn concurrent_debits_join_into_one_write() {
                 Guard::Covers(sum),
                 Guard::ValidAt(now()),
                 Guard::GateIs(Gate::OPEN),
-                Guard::FloorBelow(earlier.id.time()),
+                Guard::DedupFloorBelow(earlier.id.time()),
                 Guard::RoomFor(3),
                 Guard::New(attempts[0].id),
                 Guard::New(attempts[1].id),
@@ -274,7 +274,7 @@ fn concurrent_debits_join_into_one_write() {
             ],
         }
     );
-    let alone = once::change(&attempts[..1], None, now(), Route::Fast);
+    let alone = operation::change(&attempts[..1], None, now(), Route::Fast);
     assert_eq!(AccountWrite::join(vec![alone.clone().expect("a write")]), alone);
     assert_eq!(AccountWrite::join(Vec::new()), None);
 }

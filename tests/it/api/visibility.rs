@@ -161,7 +161,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
     for (kind, by, user) in &listed[2..] {
         let expected = match *kind {
             kind if operators.contains(&kind) => ("operator", ""),
-            "settled" | "reversed" => ("scrip", ""),
+            "time_passed" | "reversed" => ("scrip", ""),
             // Whose debit comes back, and not who gave it back.
             "refunded" => ("service", "mia"),
             "topped_up" => ("user", "ada"),

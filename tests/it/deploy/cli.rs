@@ -115,8 +115,8 @@ async fn writes_of_a_command_are_announced() {
     let counted = on(base, &["recharge", "--dry-run"]).await;
     assert_eq!(counted, "1 accounts, 1 to advance, 0 that cannot be read\n");
     let before = shop.stack.announced().len();
-    let settled = on(base, &["recharge"]).await;
-    assert_eq!(settled, "1 accounts, 1 advanced, 0 that cannot be read\n");
+    let advanced = on(base, &["recharge"]).await;
+    assert_eq!(advanced, "1 accounts, 1 advanced, 0 that cannot be read\n");
     shop.stack.relay().await;
     let [recharged] = &shop.stack.announced()[before..] else { panic!("not one event") };
     assert_eq!(recharged["detail-type"], "CreditsRecharged");
@@ -183,7 +183,7 @@ async fn a_stack_that_keeps_its_tables_or_its_payments_elsewhere_says_so() {
     assert!(status == 404 && body.contains("--endpoint"), "{status} {body}");
 
     let base = listening(&shop, |served| served.stripe = None).await;
-    assert_eq!(on(&base, &["recharge"]).await, "0 accounts, 0 settled, 0 that cannot be read\n");
+    assert_eq!(on(&base, &["recharge"]).await, "0 accounts, 0 advanced, 0 that cannot be read\n");
     let there = at(&base);
     let words = [there.as_str(), "audit"];
     let ended = scrip(&words, &[]).await;

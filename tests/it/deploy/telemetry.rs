@@ -169,7 +169,7 @@ async fn a_recharge_reports_the_outcome_of_its_accounts() {
     stack.mappings.fire("recharge").await.expect("swept");
     let counted = [
         ("AccountsSeen", 3),
-        ("AccountsSettled", 1),
+        ("AccountsAdvanced", 1),
         ("AccountsSkipped", 1),
         ("AccountsBroken", 1),
     ];

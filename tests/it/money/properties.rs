@@ -2,12 +2,12 @@
 //! effect of a reversal on an account.
 
 use proptest::prelude::*;
-use shared::decide::{grant, open, settle};
+use shared::decide::{advance, grant, open};
 use shared::domain::entry::Explanation;
 use shared::domain::money::Money;
 use shared::domain::payment::{Cause, Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use shared::domain::{
-    Account, Catalog, Credits, Grant, GrantId, GrantKind, Held, Instant, Note, OperationId,
+    Account, Catalog, Credits, Grant, GrantId, GrantKind, Held, Instant, OperationId, PendingChange,
 };
 
 const NOON_MS: i64 = 1_795_003_200_000;
@@ -59,7 +59,7 @@ enum Step {
     Due(usize, i64),
     Granted(i64),
     Hours(i64),
-    Settle,
+    Advance,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..2_usize, 0..=500_i64).prop_map(|(order, due)| Step::Due(order, due)),
         1 => (1..100_i64).prop_map(Step::Granted),
         1 => (1..200_i64).prop_map(Step::Hours),
-        2 => Just(Step::Settle),
+        2 => Just(Step::Advance),
     ]
 }
 
@@ -134,11 +134,11 @@ proptest! {
         let mut account: Account = account.expect("a plan of the catalog");
         let mut dues = [Credits::ZERO; 2];
         let mut owned = Credits::ZERO;
-        for (n, step) in steps.into_iter().chain([Step::Settle]).enumerate() {
+        for (n, step) in steps.into_iter().chain([Step::Advance]).enumerate() {
             let operation = OperationId::mint(now, [100 + n as u8; 10]);
             match step {
                 Step::Hours(hours) => now = Instant::from_ms(now.ms() + hours * HOUR_MS),
-                Step::Settle => {}
+                Step::Advance => {}
                 Step::Granted(credits) => {
                     let credits = Credits::whole(credits);
                     let request = grant::GrantRequest {
@@ -153,7 +153,7 @@ proptest! {
                     let id = GrantId::Operation(operation);
                     let grant = Grant::new(id, GrantKind::Manual, credits, now, None);
                     account.available += credits;
-                    account.notes.push(Note::Grant { grant, at: now });
+                    account.pending_changes.push(PendingChange::Grant { grant, at: now });
                     owned += credits;
                 }
                 Step::Due(which, credits) => {
@@ -165,19 +165,19 @@ proptest! {
                         let all = Grant::new(grant, GrantKind::Purchased, whole, at, None);
                         account.available += more;
                         let grant = Grant { left: more, ..all };
-                        account.notes.push(Note::Grant { grant, at: now });
+                        account.pending_changes.push(PendingChange::Grant { grant, at: now });
                     } else if more < Credits::ZERO {
                         let (credits, cause) = (-more, Cause::Refund);
-                        let back = Note::TakenBack { grant, credits, cause, at: now };
-                        account.notes.push(back);
+                        let back = PendingChange::TakenBack { grant, credits, cause, at: now };
+                        account.pending_changes.push(back);
                     }
                     (dues[which], owned) = (due, owned + more);
                     continue;
                 }
                 Step::Spend(part) | Step::Hold(part, _) => {
-                    // As in the table: nothing is spent before the notes are settled.
-                    let settled = settle::settle(&account, &catalog, now).expect("sound");
-                    account = settled.account;
+                    // As in the table: nothing is spent before the notes are advanced.
+                    let advanced = advance::advance(&account, &catalog, now).expect("sound");
+                    account = advanced.account;
                     let credits = Credits::from_micro(account.available.micro() / 1000 * part);
                     account.available -= credits;
                     match step {
@@ -193,16 +193,16 @@ proptest! {
                 }
             }
             let before = account.clone();
-            let settled = settle::settle(&account, &catalog, now).expect("sound");
-            let entry = settled.entry(&before, &catalog, now);
-            account = settled.account;
+            let advanced = advance::advance(&account, &catalog, now).expect("sound");
+            let entry = advanced.entry(&before, &catalog, now);
+            account = advanced.account;
             prop_assert_eq!(entry.kind.debt(), account.debt() - before.debt());
             prop_assert_eq!(account.available + account.held() - account.debt(), owned);
             prop_assert!(account.debt() >= Credits::ZERO);
             // Bought credits and a debt stand side by side only where holds have all there is.
-            let bought = account.line.grants().iter().any(|grant| grant.kind.is_paid());
+            let bought = account.burn_order.grants().iter().any(|grant| grant.kind.is_paid());
             prop_assert!(account.debt().is_zero() || account.available.is_zero() || !bought);
-            let again = settle::settle(&account, &catalog, now).expect("sound").account;
+            let again = advance::advance(&account, &catalog, now).expect("sound").account;
             prop_assert_eq!(again, account.clone());
         }
     }

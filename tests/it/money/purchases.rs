@@ -133,7 +133,7 @@ async fn held_credits_stay_held_when_a_payment_is_reversed() {
     assert_eq!(shop.balance("acme").await, pair("0", "200"));
     let release = format!("/v1/accounts/acme/holds/{}/release", hold.text("/id"));
     assert_eq!(shop.stack.post(&release, "release", "{}").await.status, 201);
-    // Back from the hold and still owed for: the next settle takes them.
+    // Back from the hold and still owed for: the next advance takes them.
     shop.act(&session, Deed::Win).await;
     assert_eq!(shop.balance("acme").await, pair("500", "0"));
     assert_sums(&shop.stack, "acme").await;

@@ -134,7 +134,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     // The link that had the focus is gone; the focus is where it was, and not at the beginning.
     assert_eq!(tab.text("document.activeElement.id"), "messages");
 
-    // The whole ledger as a file, with what is settled since: line by line what the routes say.
+    // The whole ledger as a file, with what is advanced since: line by line what the routes say.
     assert_eq!(stack.debit("acme", "tuesday", "1").await.status, 201);
     tab.reach("Download as CSV");
     tab.press("Enter");

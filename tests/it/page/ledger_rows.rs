@@ -138,7 +138,7 @@ async fn weekly_credits_expire_and_are_renewed_in_two_rows_that_add_up() {
     ];
     assert_told(&shop, &expected).await;
     shop.stack.debit("acme", "next", "1").await;
-    let listing = mine(&shop, "kind=settled").await;
+    let listing = mine(&shop, "kind=time_passed").await;
     let parts = json!([
         { "cause": "expired", "kind": "weekly", "credits": "-15" },
         { "cause": "renewed", "kind": "weekly", "credits": "25" },
@@ -174,7 +174,7 @@ async fn a_customers_rows_sum_to_the_balance() {
         kinds.dedup();
         kinds
     };
-    let seen = ["debit", "settled", "debit", "granted", "held", "topped_up", "opened"];
+    let seen = ["debit", "time_passed", "debit", "granted", "held", "topped_up", "opened"];
     assert_eq!(kinds(&told), seen.map(|kind| format!("{kind:?}")));
     assert!(list(&whole).len() > list(&told).len() + 41, "{whole:?}");
     // Entry by entry, by cursors.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use shared::decide::{Write, settle};
+use shared::decide::{Write, advance};
 use shared::domain::instant::Span;
 use shared::domain::{AccountId, Instant, PlanState};
 
@@ -195,8 +195,8 @@ fn step() -> impl Strategy<Value = Step> {
 async fn plan_state(stack: &Stack) -> (PlanState, Instant) {
     let id = "acme".parse().expect("an account");
     let catalog = stack.context().catalog().await;
-    let settled = shared::query::balance(stack.context(), &catalog, &id).await.expect("there");
-    (settled.settled.account.plan_state, settled.now)
+    let advanced = shared::query::balance(stack.context(), &catalog, &id).await.expect("there");
+    (advanced.advanced.account.plan_state, advanced.now)
 }
 
 /// Plays the steps; what was granted of the plan, and how many periods began.
@@ -249,13 +249,13 @@ fn arrived(moved: &Value) -> bool {
     moved["credits"].as_str().is_some_and(|credits| credits != "0" && !credits.starts_with('-'))
 }
 
-/// Settles: what comes and goes with nobody looking is not told.
+/// Advances: what comes and goes with nobody looking is not told.
 async fn look(stack: &Stack) {
     let (context, id) = (stack.context(), "acme".parse().expect("an account"));
     let catalog = context.catalog().await;
     let loaded = context.store.account(&id).await.expect("readable").expect("there");
-    let change = settle::change(&loaded.account, &catalog, context.clock.now()).expect("sound");
-    context.store.commit(&Write::account(change)).await.expect("settled");
+    let change = advance::change(&loaded.account, &catalog, context.clock.now()).expect("sound");
+    context.store.commit(&Write::account(change)).await.expect("advanced");
 }
 
 /// An active plan is in a period now; one that begins begins no earlier than the last one ended.

@@ -7,8 +7,10 @@ use ::audit::Difference;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::stripe::Deed;
-use shared::domain::grant::Line;
-use shared::domain::{Credits, Debt, Grant, GrantId, GrantKind, Instant, Note, OperationId};
+use shared::domain::grant::BurnOrder;
+use shared::domain::{
+    Credits, Debt, Grant, GrantId, GrantKind, Instant, OperationId, PendingChange,
+};
 use shared::store;
 
 use crate::support::shop::Shop;
@@ -145,7 +147,7 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
         ("line", by("gs", -1)),
         ("valid_until", by("x", 30 * 86_400_000)),
         ("floor", by("fl", -30 * 86_400_000)),
-        ("page_time", by("pk", 1)),
+        ("archived_at", by("pk", 1)),
         (
             "debt",
             Box::new(|i| {
@@ -166,11 +168,11 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
         (
             "line",
             Box::new(|i| {
-                let line = store::packed::read_line(bytes(&i["b"])).expect("a line");
+                let line = store::packed::read_burn_order(bytes(&i["b"])).expect("a line");
                 let mut grants = line.grants().to_vec();
                 (grants[0].left, grants[0].amount) =
                     (grants[0].left + MICRO, grants[0].amount + MICRO);
-                i.insert("b".into(), packed(store::packed::line(&Line::new(grants))));
+                i.insert("b".into(), packed(store::packed::burn_order(&BurnOrder::new(grants))));
             }),
         ),
         (
@@ -190,7 +192,7 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
             Box::new(|i| {
                 let id = GrantId::Operation(OperationId::from_bytes([7; 16]));
                 let grant = Grant::new(id, GrantKind::Manual, MICRO, Instant::EPOCH, None);
-                let note = packed(store::packed::note(&Note::Returned(grant)));
+                let note = packed(store::packed::note(&PendingChange::Returned(grant)));
                 i.insert("q".into(), AttributeValue::L(vec![note]));
             }),
         ),

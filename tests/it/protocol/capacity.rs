@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use shared::decide::page::CAPACITY;
-use shared::decide::{AccountWrite, Expect, Receipt, Row, RowWrite, Write, open};
+use shared::decide::archive::CAPACITY;
+use shared::decide::{AccountWrite, Expect, IdempotencyRecord, Row, RowWrite, Write, open};
 use shared::domain::account::HeldAction;
-use shared::domain::grant::Line;
+use shared::domain::grant::BurnOrder;
 use shared::domain::{Account, Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
 
 use crate::support::wire::Fault;
@@ -50,13 +50,13 @@ pub(crate) async fn typical(stack: &Stack) {
     let context = stack.context();
     let now = context.clock.now();
     let mut account = opened(stack, ACCOUNT).await;
-    let mut grants = account.line.grants().to_vec();
+    let mut grants = account.burn_order.grants().to_vec();
     for (kind, credits) in [(GrantKind::Purchased, 500), (GrantKind::Manual, 1000)] {
         let later = Instant::from_ms(now.ms() + 365 * 86_400_000);
         let id = GrantId::Operation(context.entropy.mint(now));
         grants.push(Grant::new(id, kind, Credits::whole(credits), now, Some(later)));
     }
-    account.line = Line::new(grants);
+    account.burn_order = BurnOrder::new(grants);
     let held = Held {
         amount: Credits::whole(3),
         lapsed: Credits::ZERO,
@@ -69,7 +69,7 @@ pub(crate) async fn typical(stack: &Stack) {
         }),
     };
     account.holds = BTreeMap::from([(context.entropy.mint(now), held)]);
-    account.available = account.line.left() - held.amount;
+    account.available = account.burn_order.left() - held.amount;
     account.consumed = (1..=4).map(|n| (n, Credits::from_micro(1_234_567))).collect();
     place(stack, account).await;
 }
@@ -115,8 +115,9 @@ pub(crate) async fn opened(stack: &Stack, id: &str) -> Account {
 pub(crate) async fn place(stack: &Stack, account: Account) {
     let (space, key) = (KeySpace::Operators, "open".parse().expect("a key"));
     let (id, operation) = (account.id.clone(), account.recent[0].id);
-    let receipt = Receipt { account: id, space, key, id: operation, content: String::new() };
-    let rows = vec![RowWrite::Put(Row::Receipt(receipt), Expect::Absent)];
+    let receipt =
+        IdempotencyRecord { account: id, space, key, id: operation, content: String::new() };
+    let rows = vec![RowWrite::Put(Row::IdempotencyRecord(receipt), Expect::Absent)];
     let opening = Write { account: Some(AccountWrite::open(Box::new(account))), rows };
     stack.context().store.commit(&opening).await.expect("an account");
 }
@@ -253,7 +254,7 @@ async fn a_segment_whose_reply_is_lost_still_leaves_the_account() {
     stack.wire.heal();
     let id = "acme".parse().expect("an account");
     let loaded = stack.context().store.account(&id).await.expect("readable").expect("there");
-    assert_eq!(loaded.account.paged, 16);
+    assert_eq!(loaded.account.archived_seq, 16);
 }
 
 /// A full list gives up as many entries as the batch needs, in one segment.

@@ -1,7 +1,7 @@
 //! Dated values: a catalog names what is in force from a Monday on, and cannot change the past.
 
 use proptest::prelude::*;
-use shared::decide::{edition, open, settle};
+use shared::decide::{advance, edition, open};
 use shared::domain::instant::Span;
 use shared::domain::period::week;
 use shared::domain::{Account, Catalog, Credits, Dated, Instant, OperationId};
@@ -206,9 +206,9 @@ proptest! {
         for hours in looks {
             now = now + Span::from_s(hours * 3_600);
             let known = catalogs.iter().rev().find(|(since, _)| *since <= now).expect("the first");
-            looked_at = settle::settle(&looked_at, &known.1, now).expect("sound").account;
-            let at_once = settle::settle(&late, newest, now).expect("sound").account;
-            prop_assert_eq!(&looked_at.line, &at_once.line);
+            looked_at = advance::advance(&looked_at, &known.1, now).expect("sound").account;
+            let at_once = advance::advance(&late, newest, now).expect("sound").account;
+            prop_assert_eq!(&looked_at.burn_order, &at_once.burn_order);
             prop_assert_eq!(&looked_at.plan_state, &at_once.plan_state);
             prop_assert_eq!(looked_at.valid_until, at_once.valid_until);
             prop_assert_eq!(looked_at.gate, at_once.gate);

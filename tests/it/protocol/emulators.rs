@@ -62,7 +62,7 @@ fn query(key: &str) -> Value {
 fn scan_of_the_first_segment(after: &str) -> Value {
     json!({
         "TableName": TABLE,
-        "Segment": 0,
+        "ScanSegment": 0,
         "TotalSegments": 2,
         "ExclusiveStartKey": { "a": { "S": after } },
     })

@@ -62,7 +62,7 @@ async fn an_answer_with_too_much_clock_skew_is_unknown_and_no_other() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "1000").await;
-    // The first debit settles the grant in.
+    // The first debit advances the grant in.
     assert_eq!(stack.debit("acme", &stack.id(0).to_string(), "1").await.status, 201);
     let (ids, off) = ((0..200).map(|_| stack.id(0).to_string()), Arc::new(AtomicUsize::new(0)));
     let ids: Arc<Vec<String>> = Arc::new(ids.collect());
@@ -109,10 +109,10 @@ async fn one_call_with_all_replies_lost_is_resolved_by_its_id() {
         assert_eq!((unknown.status, unknown.code()), (503, "outcome_unknown"));
         tokio::time::resume();
         stack.wire.heal();
-        let settled = stack.debit("acme", &key, "1").await;
-        assert_eq!(settled.status, 201);
+        let advanced = stack.debit("acme", &key, "1").await;
+        assert_eq!(advanced.status, 201);
         let again = stack.debit("acme", &key, "1").await;
-        assert_eq!((again.replayed, &again.body), (true, &settled.body));
+        assert_eq!((again.replayed, &again.body), (true, &advanced.body));
         let before: u64 = before.parse().expect("whole credits");
         assert_eq!(stack.balance("acme").await.text("/available"), (before - 1).to_string());
     }

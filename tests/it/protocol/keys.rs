@@ -86,7 +86,7 @@ async fn a_ledgers_id_that_no_caller_chose_works_as_a_new_key() {
     stack.post(&refund, "a refund", r#"{"credits":"1","reason":"x"}"#).await;
     let (_, session) = shop.buy("acme", "a pack", "starter").await;
     shop.act(&session, Deed::Refund { minor: Some(700) }).await;
-    // A settle: the week begins.
+    // An advance: the week begins.
     stack.set_clock("2026-11-23T00:00:10Z");
     stack.debit("acme", "in the new week", "1").await;
     let entries = ledger(&stack.functions, "acme").await.expect("a ledger");
@@ -110,7 +110,7 @@ async fn a_ledgers_id_that_no_caller_chose_works_as_a_new_key() {
             assert_eq!((by_id.status, by_id.replayed), (201, true), "{entry}: {by_id:?}");
         }
     }
-    let all = ["granted", "opened", "refunded", "reversed", "settled", "topped_up"];
+    let all = ["granted", "opened", "refunded", "reversed", "time_passed", "topped_up"];
     assert!(all.iter().all(|kind| kinds.contains(*kind)), "{kinds:?}");
 }
 

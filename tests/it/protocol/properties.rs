@@ -1,13 +1,13 @@
 //! Properties of the pure parts over random values. A failure prints the case that repeats it.
 
 use proptest::prelude::*;
-use shared::decide::{open, settle};
-use shared::domain::grant::Line;
+use shared::decide::{advance, open};
+use shared::domain::grant::BurnOrder;
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
     Account, Catalog, Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant, GrantId,
-    GrantKind, Held, Instant, Movement, Note, OperationId, Status,
+    GrantKind, Held, Instant, Movement, OperationId, PendingChange, Status,
 };
 use shared::store::packed;
 
@@ -57,14 +57,14 @@ fn account() -> impl Strategy<Value = Account> {
         let operation = OperationId::mint(now, [0; 10]);
         let opened = open::open(&id, &request, operation, &catalog(), None, now);
         let mut account = opened.expect("a plan of the catalog");
-        let line = account.line.grants().iter().cloned().chain(grants);
-        account.line = Line::new(line.filter(|grant| !grant.is_expired(now)).collect());
-        let mut free = account.line.left();
+        let line = account.burn_order.grants().iter().cloned().chain(grants);
+        account.burn_order = BurnOrder::new(line.filter(|grant| !grant.is_expired(now)).collect());
+        let mut free = account.burn_order.left();
         for (id, thousandths, expires_at) in held {
             let amount = Credits::from_micro(free.micro() / 1000 * thousandths / 4);
             let held = Held { amount, lapsed: Credits::ZERO, expires_at, action: None };
             account.holds.insert(id, held);
-            free = account.line.left() - account.held();
+            free = account.burn_order.left() - account.held();
         }
         account.available = free - Credits::from_micro(free.micro() / 1000 * spent);
         account.valid_until = Instant::EPOCH;
@@ -72,8 +72,8 @@ fn account() -> impl Strategy<Value = Account> {
     })
 }
 
-fn settled(account: &Account, now: Instant) -> Account {
-    settle::settle(account, &catalog(), now).expect("a sound account").account
+fn advanced(account: &Account, now: Instant) -> Account {
+    advance::advance(account, &catalog(), now).expect("a sound account").account
 }
 
 proptest! {
@@ -82,7 +82,7 @@ proptest! {
         grants in prop::collection::vec(grant(), 1..8),
         thousandths in 0..=1000_i64,
     ) {
-        let mut line = Line::new(grants);
+        let mut line = BurnOrder::new(grants);
         let before = line.clone();
         let spent = Credits::from_micro(line.left().micro() / 1000 * thousandths);
         line.burn(spent).expect("no more than there is");
@@ -110,7 +110,7 @@ proptest! {
         grants in prop::collection::vec(grant(), 1..8),
         parts in prop::collection::vec(0..100_i64, 1..6),
     ) {
-        let mut at_once = Line::new(grants);
+        let mut at_once = BurnOrder::new(grants);
         let mut in_parts = at_once.clone();
         let part = |share: &i64| Credits::from_micro(at_once.left().micro() / 1000 * share);
         let parts: Vec<Credits> = parts.iter().map(part).collect();
@@ -128,15 +128,15 @@ proptest! {
     ) {
         stops.sort();
         let last = *stops.last().expect("at least one");
-        let late = settled(&account, last);
+        let late = advanced(&account, last);
         let mut punctual = account;
         for stop in stops {
-            punctual = settled(&punctual, stop);
-            punctual.settled_seq = late.settled_seq;
+            punctual = advanced(&punctual, stop);
+            punctual.advanced_seq = late.advanced_seq;
         }
         prop_assert_eq!(&punctual, &late);
-        // Settled once more it is the same.
-        prop_assert_eq!(settled(&late, last), late);
+        // Advanced once more it is the same.
+        prop_assert_eq!(advanced(&late, last), late);
     }
 
     #[test]
@@ -145,23 +145,23 @@ proptest! {
         now in instant(400),
     ) {
         let kept = |account: &Account| -> Vec<(GrantId, Credits)> {
-            let grants = account.line.grants().iter().filter(|grant| grant.expires_at.is_none());
+            let grants = account.burn_order.grants().iter().filter(|grant| grant.expires_at.is_none());
             grants.map(|grant| (grant.id, grant.left)).collect()
         };
         // Before and after, with what was spent taken from both.
-        let before = Account { line: account.burnt().expect("sound"), ..account.clone() };
-        let after = settled(&account, now);
+        let before = Account { burn_order: account.burnt().expect("sound"), ..account.clone() };
+        let after = advanced(&account, now);
         let set_aside: Credits = after.holds.values().map(|held| held.amount).sum();
-        prop_assert_eq!(after.available, after.line.left() - set_aside);
+        prop_assert_eq!(after.available, after.burn_order.left() - set_aside);
         prop_assert!(after.available >= Credits::ZERO);
         prop_assert_eq!(kept(&before), kept(&after));
-        prop_assert!(after.line.grants().iter().all(|grant| !grant.is_expired(now)));
+        prop_assert!(after.burn_order.grants().iter().all(|grant| !grant.is_expired(now)));
     }
 
     #[test]
     fn an_advance_reports_what_it_did(account in account(), now in instant(120)) {
         let catalog = catalog();
-        let told = settle::settle(&account, &catalog, now).expect("a sound account");
+        let told = advance::advance(&account, &catalog, now).expect("a sound account");
         let entry = told.entry(&account, &catalog, now);
         let moved: Credits = told.moved.iter().map(|moved| moved.credits).sum();
         // What lapsed while it was held is lost when its hold ends, and not before.
@@ -177,8 +177,8 @@ proptest! {
     ) {
         let monday = week(Instant::from_ms(NOON_MS + weeks * 7 * DAY_MS)).start;
         let bundle = |now: Instant| {
-            let account = settled(&account, now);
-            let mut grants = account.line.grants().iter();
+            let account = advanced(&account, now);
+            let mut grants = account.burn_order.grants().iter();
             grants.find(|g| matches!(g.id, GrantId::Week(_))).map(|g| (g.id, g.left))
         };
         let before = bundle(Instant::from_ms(monday.ms() - 1));
@@ -216,7 +216,7 @@ proptest! {
         prop_assert_eq!(packed::read_entry(entry.id, &packed::entry(&entry)), Ok(entry.clone()));
         let two = vec![entry.clone(), entry];
         prop_assert_eq!(packed::read_entries(&packed::entries(&two)), Ok(two));
-        prop_assert_eq!(packed::read_line(&packed::line(&account.line)), Ok(account.line));
+        prop_assert_eq!(packed::read_burn_order(&packed::burn_order(&account.burn_order)), Ok(account.burn_order));
         let plan_state = packed::plan_state(&account.plan_state);
         prop_assert_eq!(packed::read_standing(&plan_state), Ok(account.plan_state));
         for held in account.holds.values() {
@@ -224,9 +224,9 @@ proptest! {
         }
         let (taken, at) = (grant.id, grant.granted_at);
         let (credits, cause) = (grant.left, Cause::Dispute);
-        let back = Note::TakenBack { grant: taken, credits, cause, at };
-        let returned = Note::Returned(grant.clone());
-        for note in [Note::Grant { grant, at }, returned, back] {
+        let back = PendingChange::TakenBack { grant: taken, credits, cause, at };
+        let returned = PendingChange::Returned(grant.clone());
+        for note in [PendingChange::Grant { grant, at }, returned, back] {
             prop_assert_eq!(packed::read_note(&packed::note(&note)), Ok(note));
         }
     }
@@ -236,7 +236,7 @@ proptest! {
         let id = OperationId::mint(Instant::from_ms(NOON_MS), [7; 10]);
         let _ = packed::read_entry(id, &bytes);
         let _ = packed::read_entries(&bytes);
-        let _ = packed::read_line(&bytes);
+        let _ = packed::read_burn_order(&bytes);
         let _ = packed::read_note(&bytes);
         let _ = packed::read_debts(&bytes);
         let _ = packed::read_held(&bytes);
@@ -304,11 +304,11 @@ fn entry() -> impl Strategy<Value = Entry> {
         (kind(), prop::option::of(instant(90)))
             .prop_map(|(kind, expires_at)| EntryKind::Granted { kind, expires_at }),
         (moved(), operations, any::<u32>(), instant(90), debt_changes(), grants).prop_map(
-            |(moved, lapsed, seq, at, debts, grants)| EntryKind::Settled {
+            |(moved, lapsed, seq, at, debts, grants)| EntryKind::TimePassed {
                 moved,
                 lapsed,
                 before: (u64::from(seq), at),
-                burnt: Line::new(grants),
+                burnt: BurnOrder::new(grants),
                 debts,
             }
         ),

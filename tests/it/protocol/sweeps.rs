@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use recharge::{Part, Progress, Task, sweep};
 use serde_json::{Value, json};
-use shared::decide::settle;
+use shared::decide::advance;
 use shared::domain::{Account, Catalog, Credits, Instant, OperationId};
 use shared::store::Loaded;
 use tests::proof::{ACCOUNTS, WEEKS};
@@ -76,12 +76,12 @@ async fn fill(stack: &Stack, accounts: usize) {
     stack.open("used", "free").await;
     stack.debit("used", "some", "7").await;
     stack.open("idle", "free").await;
-    // Settled, and nothing since.
+    // Advanced, and nothing since.
     stack.set_clock("2026-11-23T00:00:00Z");
     let idle = stack.context().store.account(&"idle".parse().expect("an id")).await;
     let catalog = stack.context().catalog().await;
     let idle = idle.expect("read").expect("there").account;
-    let change = settle::change(&idle, &catalog, stack.clock.now()).expect("settled");
+    let change = advance::change(&idle, &catalog, stack.clock.now()).expect("advanced");
     stack.context().store.commit(&shared::decide::Write::account(change)).await.expect("written");
     let (tables, name) = (stack.tables(), local::tables::names().accounts);
     let mut items = Vec::new();
@@ -136,8 +136,8 @@ async fn many_accounts_advance_exactly_over_a_monday() {
     let before = all(&stack).await;
     assert_eq!(before.len(), accounts + 2);
     for (id, account) in &before {
-        let settled = settle::settle(account, &catalog, now).expect("settled");
-        assert_eq!(settled.account.available, whole(25), "{id}");
+        let advanced = advance::advance(account, &catalog, now).expect("advanced");
+        assert_eq!(advanced.account.available, whole(25), "{id}");
     }
     for n in (0..accounts).step_by(997) {
         let balance = stack.balance(&format!("account-{n:06}")).await;
@@ -174,14 +174,14 @@ async fn many_accounts_advance_exactly_over_a_monday() {
     let after = all(&stack).await;
     let written = after.iter().filter(|(id, account)| before[*id] != **account);
     for (id, account) in written.clone() {
-        assert_eq!(account.seq, before[id].seq + 1, "{id} was settled twice");
+        assert_eq!(account.seq, before[id].seq + 1, "{id} was advanced twice");
         assert_eq!(account.available, whole(25));
     }
     assert_eq!(written.count(), used);
     assert_eq!(costs.calls("UpdateItem"), used);
     let units = costs.write_units / used as f64;
     ACCOUNTS.say(format_args!(
-        "{accounts} accounts, {used} settled, {kills} kills: {units:.3} write units each, {:.0} \
+        "{accounts} accounts, {used} advanced, {kills} kills: {units:.3} write units each, {:.0} \
          accounts/s",
         accounts as f64 / took.as_secs_f64()
     ));
@@ -212,7 +212,7 @@ async fn a_throttled_or_conflicting_account_is_not_skipped() {
         assert_eq!(swept.await.expect("swept"), None);
         assert_eq!((last.seen, last.done, last.broken), (5, 5, 0), "{fault:?}");
         stack.wire.heal();
-        assert!(all(&stack).await.values().all(|account| account.settled_seq > 0), "{fault:?}");
+        assert!(all(&stack).await.values().all(|account| account.advanced_seq > 0), "{fault:?}");
     }
 }
 
@@ -250,14 +250,14 @@ fn clocks_ten_seconds_apart_recharge_once() {
             // Anywhere in the 20 s around the boundary, by either clock.
             let skew = if random.random_ratio(1, 2) { 5_000 } else { -5_000 };
             let now = Instant::from_ms(boundary + random.random_range(-5_000..5_000) + skew);
-            let settled = settle::settle(&account, &catalog, now).expect("settled");
-            for moved in settled.moved.iter().filter(|moved| moved.credits > Credits::ZERO) {
+            let advanced = advance::advance(&account, &catalog, now).expect("advanced");
+            for moved in advanced.moved.iter().filter(|moved| moved.credits > Credits::ZERO) {
                 *arrived.entry(moved.grant.to_string()).or_default() += moved.credits.micro();
             }
-            let line = settled.account.line.grants();
+            let line = advanced.account.burn_order.grants();
             // By its own clock nobody has credits of a week that is over.
             assert!(line.iter().all(|grant| !grant.is_expired(now)), "round {n}");
-            account = settled.account;
+            account = advanced.account;
         }
         let size = match plan {
             "free" if boundary < changes.ms() => 25_000_000,

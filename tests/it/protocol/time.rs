@@ -85,6 +85,6 @@ async fn an_account_idle_for_years_has_the_exact_balance() {
     let seq = balance.body["seq"].as_u64();
     let receipt = stack.debit("open", "awake", "1").await;
     assert_eq!(receipt.available(), "27");
-    // One settle for five years, and the debit.
+    // One advance for five years, and the debit.
     assert_eq!(receipt.body["seq"].as_u64(), seq.map(|seq| seq + 2));
 }

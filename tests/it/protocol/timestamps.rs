@@ -121,7 +121,7 @@ async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
     send("/debits/batch", "x", &format!(r#"{{"mode":"all_or_nothing","debits":{debits}}}"#)).await;
     let hold = send("/holds", "hold", r#"{"credits":"5","expires_in_s":3600}"#).await;
     send("/grants", "grant", r#"{"credits":"100","reason":"x"}"#).await;
-    // Monday comes: what is next settles first.
+    // Monday comes: what is next advances first.
     tokio::time::sleep(Duration::from_secs(600)).await;
     let capture = format!("/holds/{}/capture", hold.text("/id"));
     send(&capture, "capture", r#"{"credits":"4"}"#).await;

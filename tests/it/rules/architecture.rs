@@ -306,13 +306,14 @@ async fn the_walkthrough_shows_the_request_as_sent() {
 }
 
 #[test]
-fn every_refusal_is_in_the_contract_and_the_readme() {
+fn every_refusal_is_in_the_contract_and_the_reference() {
     let refusal = include_str!("../../../shared/src/domain/refusal.rs");
     let codes: Vec<&str> =
         refusal.lines().filter_map(|l| l.trim().split("=> \"").nth(1)?.split('"').next()).collect();
     assert!(codes.len() >= 10, "{codes:?}");
     for code in codes {
         assert!(include_str!("../../../openapi.yaml").contains(code), "{code}: openapi.yaml");
-        assert!(include_str!("../../../README.md").contains(code), "{code}: README.md");
+        let errors = include_str!("../../../docs/reference/errors.md");
+        assert!(errors.contains(code), "{code}: errors.md");
     }
 }

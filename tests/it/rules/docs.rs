@@ -1,8 +1,8 @@
-//! The documents: the README's commands print what it shows, each alarm has a section in the
-//! runbook, and the tests that SECURITY.md names exist.
+//! The documents: their commands print what they show, their links lead somewhere, the reference lists the
+//! contract, each alarm has its section, and the tests that SECURITY.md names exist.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use regex::Regex;
@@ -11,7 +11,8 @@ use tests::proof;
 
 use crate::support::Stack;
 
-const README: &str = include_str!("../../../README.md");
+/// How many lines of text, at most, stand between commands and the JSON that they print.
+const MOST_LINES_BETWEEN: usize = 5;
 
 /// A block of commands, and the JSON that is printed below it.
 struct Block {
@@ -19,12 +20,36 @@ struct Block {
     shown: Option<Value>,
 }
 
-/// The blocks of the README that ask the local stack for something.
-fn blocks() -> Vec<Block> {
-    let mut parts = README.split("```");
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The documents, by their paths from the root: those in the root and all in `docs`.
+fn documents() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root(), root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && folder != root() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let text = std::fs::read_to_string(&path).expect("a text");
+                let name = path.strip_prefix(root()).expect("below").display().to_string();
+                found.insert(name, text);
+            }
+        }
+    }
+    found
+}
+
+/// The blocks of a document that ask the local stack for something.
+fn blocks(document: &str) -> Vec<Block> {
+    let mut parts = document.split("```");
     let mut blocks: Vec<Block> = Vec::new();
     // Text and code take turns; what follows a block of commands at once is what it prints.
     parts.next();
+    let mut between = String::new();
     while let Some(code) = parts.next() {
         let after = parts.next().unwrap_or_default();
         let (kind, code) = code.split_once('\n').unwrap_or((code, ""));
@@ -32,13 +57,16 @@ fn blocks() -> Vec<Block> {
             "sh" if code.contains("curl ") => {
                 blocks.push(Block { commands: code.to_owned(), shown: None });
             }
-            "json" => {
-                let shown = serde_json::from_str(code).unwrap_or_else(|e| panic!("{e}: {code}"));
-                blocks.last_mut().expect("commands come first").shown = Some(shown);
+            "json" if between.lines().count() <= MOST_LINES_BETWEEN => {
+                if let Some(block) = blocks.last_mut() {
+                    let shown = serde_json::from_str(code);
+                    block.shown = Some(shown.unwrap_or_else(|error| panic!("{error}: {code}")));
+                }
             }
             _ => {}
         }
         assert!(!after.contains("curl -"), "a curl is outside of a block: {after}");
+        between = after.to_owned();
     }
     blocks
 }
@@ -80,44 +108,101 @@ fn assert_same_shape(shown: &Value, answered: &Value, at: &str) {
     }
 }
 
-/// A shell runs the commands of the README, with another address, against a stack seeded like
-/// `cargo run`. Each prints what the README shows below it.
+/// A shell runs the commands of each document, with another address, against a stack of its own that is
+/// seeded like `cargo run`. Each prints what the document shows below it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_readmes_commands_print_what_it_shows() {
+async fn commands_in_the_documents_print_what_is_shown() {
     if !["bash", "curl", "sed"].into_iter().all(there_is) {
         return;
     }
-    let (stack, _, base) = Stack::served(None, &[]).await;
-    local::seed::seed(&stack.functions).await.expect("accounts");
-    let blocks = blocks();
-    let script: Vec<String> = blocks
-        .iter()
-        .map(|block| format!("echo '=== block'\n{}", block.commands))
-        .map(|commands| commands.replace("http://127.0.0.1:3000", &base))
-        .collect();
-    let script = format!("set -eu\n{}", script.join("\n"));
-    let run = move || Command::new("bash").args(["-c", &script]).output();
-    let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a shell");
-    let printed = String::from_utf8(ran.stdout).expect("text").replace('\r', "");
-    let complaints = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{printed}\n{complaints}");
-    let printed: Vec<&str> = printed.split("=== block\n").skip(1).collect();
-    assert_eq!(printed.len(), blocks.len());
-    let mut statuses = BTreeSet::new();
-    for (block, printed) in blocks.iter().zip(printed) {
-        let answers: Vec<&str> = printed.split("HTTP/1.1 ").skip(1).collect();
-        for answer in &answers {
-            statuses.insert(answer[..3].to_owned());
+    let (mut statuses, mut shown) = (BTreeSet::new(), 0);
+    for (name, document) in documents() {
+        let blocks = blocks(&document);
+        if blocks.is_empty() {
+            continue;
         }
-        let Some(shown) = &block.shown else { continue };
-        let answer = answers.last().unwrap_or_else(|| panic!("no answer: {}", block.commands));
-        let (_, body) = answer.split_once("\n\n").expect("a body");
-        let body = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"));
-        assert_same_shape(shown, &body, &block.commands);
+        let (stack, _, base) = Stack::served(None, &[]).await;
+        local::seed::seed(&stack.functions).await.expect("accounts");
+        let script: Vec<String> = blocks
+            .iter()
+            .map(|block| format!("echo '=== block'\n{}", block.commands))
+            .map(|commands| commands.replace("http://127.0.0.1:3000", &base))
+            .collect();
+        let script = format!("set -eu\n{}", script.join("\n"));
+        let run = move || Command::new("bash").args(["-c", &script]).output();
+        let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a shell");
+        let printed = String::from_utf8(ran.stdout).expect("text").replace('\r', "");
+        let complaints = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{name}: {printed}\n{complaints}");
+        let printed: Vec<&str> = printed.split("=== block\n").skip(1).collect();
+        assert_eq!(printed.len(), blocks.len(), "{name}");
+        for (block, printed) in blocks.iter().zip(printed) {
+            let answers: Vec<&str> = printed.split("HTTP/1.1 ").skip(1).collect();
+            for answer in &answers {
+                statuses.insert(answer[..3].to_owned());
+            }
+            let Some(expected) = &block.shown else { continue };
+            shown += 1;
+            let answer = answers.last().unwrap_or_else(|| panic!("no answer: {}", block.commands));
+            let (_, body) = answer.split_once("\n\n").expect("a body");
+            let body = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"));
+            assert_same_shape(expected, &body, &block.commands);
+        }
     }
     let all = ["200", "201", "402"].map(str::to_owned);
     assert_eq!(statuses, all.into(), "something was answered otherwise");
-    assert!(blocks.iter().filter(|block| block.shown.is_some()).count() >= 5);
+    assert!(shown >= 7, "{shown} answers are shown");
+}
+
+/// What a heading is linked by, as the hosting makes it.
+fn anchor(heading: &str) -> String {
+    let plain = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = plain.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_in_the_documents_lead_to_a_file_and_a_heading() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
+    let documents = documents();
+    let mut wrong = Vec::new();
+    for (name, document) in &documents {
+        let folder = root().join(name).parent().expect("a folder").to_owned();
+        for found in link.captures_iter(document) {
+            let target = &found[1];
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { root().join(name) } else { folder.join(file) };
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let there = heading.is_empty()
+                || text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+            if !path.exists() || !there {
+                wrong.push(format!("{name}: {target}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_reference_lists_every_operation_of_the_contract_and_no_other() {
+    let contract = include_str!("../../../openapi.yaml");
+    let contract: Value = serde_saphyr::from_str(contract).expect("openapi.yaml is YAML");
+    let mut operations = BTreeSet::new();
+    for (path, item) in contract["paths"].as_object().expect("paths") {
+        let methods = item.as_object().expect("methods").keys();
+        let methods = methods.filter(|name| *name != "parameters" && !name.starts_with("x-"));
+        operations.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    let reference = include_str!("../../../docs/reference/api.md").replace('`', "");
+    let rows = reference.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let (method, path) = (cells.next()?.trim(), cells.next()?.trim());
+        (path.starts_with('/')).then(|| format!("{method} {path}"))
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), operations);
 }
 
 /// The smoke test is written for a deployed stack. Here it runs against the local one.
@@ -136,13 +221,13 @@ async fn the_smoke_test_passes_on_the_local_stack() {
 }
 
 #[test]
-fn each_alarm_has_a_runbook_section_and_each_section_an_alarm() {
+fn each_alarm_has_a_section_and_each_section_an_alarm() {
     let template = include_str!("../../../template.yaml");
     let template: Value = serde_saphyr::from_str(template).expect("template.yaml is YAML");
     let resources = template["Resources"].as_object().expect("resources").iter();
     let alarms = resources.filter(|(_, one)| one["Type"] == "AWS::CloudWatch::Alarm");
     let alarms: BTreeSet<&str> = alarms.map(|(name, _)| name.as_str()).collect();
-    let runbook = include_str!("../../../RUNBOOK.md");
+    let runbook = include_str!("../../../docs/operating/alarms.md");
     let (_, after) = runbook.split_once("\n## Alarms\n").expect("a section");
     let (of_alarms, _) = after.split_once("\n## ").expect("another section");
     let sections: BTreeSet<&str> =

@@ -102,13 +102,13 @@ struct Book {
     no_plan: bool,
     /// All that happened to the grants.
     past: Vec<Past>,
-    /// How much of that had happened at the latest settle, and the grants it left.
-    settled: (usize, Vec<Grant>),
+    /// How much of that had happened at the latest advance, and the grants it left.
+    advanced: (usize, Vec<Grant>),
     /// What was charged by debits and captures.
     charges: BTreeMap<String, Charge>,
     /// What is due of each order, and the money that went back for it.
     orders: BTreeMap<String, Paid>,
-    /// What went back and no settle has told of yet: the order, and which of its reversals.
+    /// What went back and no advance has told of yet: the order, and which of its reversals.
     noted: Vec<(String, usize)>,
 }
 
@@ -137,7 +137,7 @@ enum Past {
         at_ms: i64,
     },
     /// Whatever was over by then went; what is bought and free repaid what was owed.
-    Settled {
+    Advanced {
         at_ms: i64,
     },
     Waived,
@@ -264,7 +264,7 @@ pub fn audit(
         ensure!(known || entry["kind"] == "opened", "nobody asked for {entry}");
     }
     acknowledged(exchanges, &by_key)?;
-    // The balance is a settle ahead of the entries at most.
+    // The balance is an advance ahead of the entries at most.
     let last = entries.len();
     ensure!(balance["seq"] == last, "the balance is of entry {}, not {last}", balance["seq"]);
     ensure!(micro(&balance["available"])? >= 0, "the balance is below zero");
@@ -273,12 +273,12 @@ pub fn audit(
 
 /// Whether it is time that did it, or what Stripe said: nobody asked for it by a key.
 fn by_nobody(entry: &Value) -> bool {
-    ["settled", "topped_up", "reversed"].iter().any(|kind| entry["kind"] == *kind)
+    ["time_passed", "topped_up", "reversed"].iter().any(|kind| entry["kind"] == *kind)
 }
 
-/// What a settle says that it did sums to its changes.
+/// What an advance says that it did sums to its changes.
 fn parts(entry: &Value, change: i64) -> Audited<()> {
-    let parts = entry["parts"].as_array().ok_or("a settle without its parts")?;
+    let parts = entry["parts"].as_array().ok_or("an advance without its parts")?;
     let sum = |name: &str| -> Audited<i64> {
         parts.iter().filter_map(|part| part.get(name)).map(micro).sum()
     };
@@ -362,14 +362,14 @@ impl Book {
                 self.holds.insert(id, Hold { ends_ms, ..held });
             }
             "refunded" => self.refund(entry, change, at)?,
-            "settled" => {
+            "time_passed" => {
                 parts(entry, change)?;
-                self.settle(entry, at)?;
-                self.settled = (self.past.len(), self.now.grants.clone());
+                self.advance(entry, at)?;
+                self.advanced = (self.past.len(), self.now.grants.clone());
             }
             "opened" => {
                 self.arrivals(entry, at)?;
-                self.settled = (self.past.len(), self.now.grants.clone());
+                self.advanced = (self.past.len(), self.now.grants.clone());
             }
             "topped_up" => self.top_up(entry, change)?,
             "reversed" => {
@@ -440,7 +440,7 @@ impl Book {
                     let refunded = self.charges[charge].refunded.min(*credits);
                     state.take(credits - refunded, |_| true);
                 }
-                Past::Settled { at_ms } => {
+                Past::Advanced { at_ms } => {
                     state.repay();
                     state.expire(*at_ms);
                 }
@@ -493,15 +493,15 @@ impl Book {
         charge.refunded += credits;
         let Charge { credits: charged, refunded, place, .. } = *charge;
         ensure!(refunded <= charged, "more than the {charged} that were charged");
-        // What comes back to other grants than it left is told as of the latest settle: what was spent
+        // What comes back to other grants than it left is told as of the latest advance: what was spent
         // since is spent of it, too.
         let mut told = BTreeMap::new();
         for moved in entry["moved"].as_array().into_iter().flatten() {
             told.insert(moved["grant"].to_string(), micro(&moved["credits"])?);
         }
-        let (settled, left) = &self.settled;
-        if place < *settled {
-            let never = self.never_left(*settled);
+        let (advanced, left) = &self.advanced;
+        if place < *advanced {
+            let never = self.never_left(*advanced);
             let left = |id: &str| left.iter().find(|known| known.id == id).map_or(0, |g| g.left);
             let back =
                 never.grants.iter().map(|grant| (grant.id.clone(), grant.left - left(&grant.id)));
@@ -522,7 +522,7 @@ impl Book {
 
     /// What time did, instant by instant: holds end, grants lapse; the part of a grant that was held
     /// stays with the holds that end first.
-    fn settle(&mut self, entry: &Value, at_ms: i64) -> Audited<()> {
+    fn advance(&mut self, entry: &Value, at_ms: i64) -> Audited<()> {
         let mut lapsed: BTreeSet<String> = BTreeSet::new();
         let mut lost: BTreeMap<String, i64> = BTreeMap::new();
         let before = self.now.clone();
@@ -562,7 +562,7 @@ impl Book {
                 }
             }
         }
-        self.past.push(Past::Settled { at_ms });
+        self.past.push(Past::Advanced { at_ms });
         if !self.orders.is_empty() {
             let never = self.never_left(self.past.len());
             self.now.sort();

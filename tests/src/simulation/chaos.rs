@@ -262,7 +262,7 @@ impl Chaos {
         let is_page = operation == "PutItem"
             && body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
         match misdeed {
-            // The handler goes on to trim before the page is there; one page in twenty never is.
+            // The handler goes on to trim before the segment is there; one segment in twenty never is.
             Misdeed::TrimsFirst if is_page => {
                 let (lost, after_ms) = {
                     let random = &mut self.state().random;
@@ -277,7 +277,7 @@ impl Chaos {
                 });
                 response(200, "{}".to_owned())
             }
-            // The page that is there is taken for the one that was meant.
+            // The segment that is there is taken for the one that was meant.
             Misdeed::TrimsItsOwnCount if is_page => {
                 self.table.call(request).await?;
                 response(200, "{}".to_owned())

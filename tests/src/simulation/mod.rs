@@ -63,7 +63,7 @@ pub struct Played {
     /// Requests to DynamoDB, the SDK's own retries included.
     pub calls: usize,
     pub entries: usize,
-    /// Operations whose outcome was not known while the wire failed, settled by their key.
+    /// Operations whose outcome was not known while the wire failed, advanced by their key.
     pub unknown: usize,
     faults: BTreeMap<Fault, usize>,
 }
@@ -79,7 +79,7 @@ impl fmt::Display for Played {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Played { seed, operations, sent, calls, entries, unknown, faults } = self;
         write!(f, "SEED={seed}: {operations} operations, {sent} sent, {calls} calls, ")?;
-        write!(f, "{entries} entries, {unknown} unknowns settled, 0 credits off;")?;
+        write!(f, "{entries} entries, {unknown} unknown outcomes resolved, 0 credits off;")?;
         faults.iter().try_for_each(|(fault, count)| write!(f, " {fault:?} {count}"))
     }
 }
@@ -307,7 +307,7 @@ impl Simulation {
     async fn shown(&self, account: usize) -> Option<String> {
         let path = format!("/v1/accounts/a{account}/ledger?limit=8");
         let listing = self.get(&path).await.ok()?;
-        let kinds = ["settled", "granted", "refunded", "topped_up", "reversed"];
+        let kinds = ["time_passed", "granted", "refunded", "topped_up", "reversed"];
         let listed = listing["entries"].as_array()?.iter();
         let listed = listed.filter(|entry| kinds.iter().any(|kind| entry["kind"] == *kind));
         let ids: Vec<&str> = listed.filter_map(|entry| entry["id"].as_str()).collect();
@@ -383,7 +383,7 @@ impl Simulation {
         open
     }
 
-    /// Plays one seed, settles what is unknown, and has every account audited.
+    /// Plays one seed, advances what is unknown, and has every account audited.
     async fn play(seed: u64, operations: u64, mutant: Option<Mutant>) -> Result<Played, String> {
         let simulation = Rc::new(Simulation::start(seed, mutant).await);
         for account in 0..ACCOUNTS {

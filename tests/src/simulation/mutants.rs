@@ -9,8 +9,8 @@ use aws_smithy_types::base64;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use shared::decide::{AHEAD, MARGIN, WINDOW};
-use shared::domain::account::Note;
-use shared::domain::grant::Line;
+use shared::domain::account::PendingChange;
+use shared::domain::grant::BurnOrder;
 use shared::domain::{EntryKind, Instant, OperationId};
 use shared::store::packed;
 
@@ -68,20 +68,28 @@ pub const PER_MUTANT: u64 = 504;
 /// Each rule, taken out.
 pub const MUTANTS: [Mutant; 35] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
-    Mutant { name: "no floor: pages are not looked at", seed: 2, change: Request(no_floor) },
+    Mutant {
+        name: "no dedup_floor: segments are not looked at",
+        seed: 2,
+        change: Request(no_floor),
+    },
     Mutant { name: "a look-up is not guarded", seed: 51, change: Request(no_paged_guard) },
     Mutant { name: "the line is spent after it lapsed", seed: 1, change: Request(no_validity) },
     Mutant { name: "credits lapse when a TTL job comes", seed: 2, change: Request(ttl_expiry) },
     Mutant { name: "the balance is not compared", seed: 3, change: Request(no_balance) },
     Mutant { name: "the gate is not looked at", seed: 1, change: Request(no_gate) },
-    Mutant { name: "settle is not compared and set", seed: 1, change: Request(no_sequence) },
+    Mutant { name: "advance is not compared and set", seed: 1, change: Request(no_sequence) },
     Mutant { name: "a trim is not compared and set", seed: 1, change: Request(no_trim_guard) },
     Mutant { name: "a name is given again", seed: 1, change: Request(no_name_guard) },
     Mutant { name: "a receipt is written again", seed: 1, change: Request(no_receipt_guard) },
     Mutant { name: "a freeze is x = 0, without an entry", seed: 1, change: Request(freeze_by_x) },
     Mutant { name: "reads are not consistent", seed: 1, change: Request(inconsistent) },
     Mutant { name: "a look-up finds nothing", seed: 1, change: Request(blind_look_up) },
-    Mutant { name: "a page's balance is off by one", seed: 1, change: Request(page_balance_off) },
+    Mutant {
+        name: "a segment's balance is off by one",
+        seed: 1,
+        change: Request(page_balance_off),
+    },
     Mutant {
         name: "a hold is not compared: late capture",
         seed: 118,
@@ -98,21 +106,21 @@ pub const MUTANTS: [Mutant; 35] = [
         change: Request(returned_late),
     },
     Mutant { name: "what is owed stays owed", seed: 7, change: Request(debts_stay) },
-    Mutant { name: "a refund into any line", seed: 111, change: Request(no_settled_guard) },
+    Mutant { name: "a refund into any line", seed: 111, change: Request(no_advanced_guard) },
     Mutant {
-        name: "a settle does not tell what was burnt",
+        name: "an advance does not tell what was burnt",
         seed: 1,
         change: Request(burnt_untold),
     },
-    Mutant { name: "trim before page", seed: 1, change: Wire(Misdeed::TrimsFirst) },
+    Mutant { name: "trim before segment", seed: 1, change: Wire(Misdeed::TrimsFirst) },
     Mutant { name: "trim by one's own count", seed: 3, change: Wire(Misdeed::TrimsItsOwnCount) },
     Mutant {
-        name: "the floor is not the maximum",
+        name: "the dedup_floor is not the maximum",
         seed: 23,
         change: Wire(Misdeed::LowersTheFloor),
     },
     Mutant {
-        name: "page keys go back in time",
+        name: "segment keys go back in time",
         seed: 2,
         change: Wire(Misdeed::KeysPagesByTheirFirst),
     },
@@ -135,7 +143,7 @@ pub const MUTANTS: [Mutant; 35] = [
         seed: 4,
         change: Front(Deceit::NamesWhatIsAhead),
     },
-    Mutant { name: "a settle's id can be a key", seed: 1, change: Request(common_ids) },
+    Mutant { name: "a advance's id can be a key", seed: 1, change: Request(common_ids) },
     Mutant { name: "one set of keys for all callers", seed: 2, change: Request(one_key_space) },
     Mutant { name: "one reading for several writes", seed: 4, change: Request(old_stamps) },
 ];
@@ -175,7 +183,7 @@ pub fn rewrite(request: &mut HttpRequest, change: impl FnOnce(&str, &mut Value))
     }
 }
 
-/// The latest time inside the repeatable ids of the page that was put last, by account.
+/// The latest time inside the repeatable ids of the segment that was put last, by account.
 pub type Floors = BTreeMap<String, i64>;
 
 /// The request as the wire of a mutant lets it through, at `now_ms`.
@@ -230,30 +238,30 @@ pub fn conceal(
     response(status, body.to_string())
 }
 
-/// The listing of the ledger reads eight pages; a look-up sixteen.
+/// The listing of the ledger reads eight segments; a look-up sixteen.
 fn is_look_up(operation: &str, body: &Value) -> bool {
     operation == "Query" && body["Limit"] == 16
 }
 
-/// The time inside the id that is looked up: the last key is that of its latest page.
+/// The time inside the id that is looked up: the last key is that of its latest segment.
 fn look_up_ms(body: &Value) -> i64 {
     let last = &body["ExpressionAttributeValues"][":last"];
     page_ms(last).unwrap_or_default() - WINDOW.ms() - MARGIN.ms()
 }
 
-/// The time in the key of a page.
+/// The time in the key of a segment.
 fn page_ms(key: &Value) -> Option<i64> {
     key["S"].as_str()?.split('#').nth(1)?.parse().ok()
 }
 
-/// The page that a request puts, with its entries.
+/// The segment that a request puts, with its entries.
 fn page_put(operation: &str, body: &Value) -> Option<Vec<shared::domain::Entry>> {
     let is_page = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
     let bytes = base64::decode(body["Item"]["e"]["B"].as_str()?).ok()?;
     packed::read_entries(&bytes).ok().filter(|_| operation == "PutItem" && is_page)
 }
 
-/// The floor becomes that of the page, whatever it was before.
+/// The dedup_floor becomes that of the segment, whatever it was before.
 fn lower_floor(operation: &str, body: &mut Value, floors: &mut Floors) {
     if let Some(entries) = page_put(operation, body) {
         let ids = entries.iter().map(|entry| entry.id).filter(|id| !id.is_own());
@@ -445,16 +453,16 @@ fn returned_late(operation: &str, body: &mut Value) {
             let Some(packed) = note["B"].as_str().and_then(|text| base64::decode(text).ok()) else {
                 continue;
             };
-            if let Ok(Note::Returned(grant)) = packed::read_note(&packed) {
+            if let Ok(PendingChange::Returned(grant)) = packed::read_note(&packed) {
                 let at = grant.granted_at;
-                let late = packed::note(&Note::Grant { grant, at });
+                let late = packed::note(&PendingChange::Grant { grant, at });
                 *note = json!({ "B": base64::encode(late) });
             }
         }
     }
 }
 
-/// What a request changes of the debts is lost, unless it settles.
+/// What a request changes of the debts is lost, unless it advances.
 fn debts_stay(operation: &str, body: &mut Value) {
     if operation == "TransactWriteItems" {
         for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
@@ -467,8 +475,8 @@ fn debts_stay(operation: &str, body: &mut Value) {
     }
 }
 
-/// A refund adds to what is available whatever was settled since it looked.
-fn no_settled_guard(operation: &str, body: &mut Value) {
+/// A refund adds to what is available whatever was advanced since it looked.
+fn no_advanced_guard(operation: &str, body: &mut Value) {
     if operation == "TransactWriteItems" {
         for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
             if part.get("Update").is_some() {
@@ -478,22 +486,22 @@ fn no_settled_guard(operation: &str, body: &mut Value) {
     }
 }
 
-/// Settles have ids that callers could choose.
+/// Advances have ids that callers could choose.
 fn common_ids(operation: &str, body: &mut Value) {
     if operation == "UpdateItem" && updates(body, "gs =") {
         appended(body, |id, _| id[6] = id[6] & 0x0f | 0x70);
     }
 }
 
-/// Settles tell nothing of what was burnt of the line before.
+/// Advances tell nothing of what was burnt of the line before.
 fn burnt_untold(operation: &str, body: &mut Value) {
     if operation == "UpdateItem" && updates(body, "gs =") {
         appended(body, |id, payload| {
             let id = OperationId::from_bytes(*id);
             if let Ok(mut entry) = packed::read_entry(id, payload)
-                && let EntryKind::Settled { burnt, .. } = &mut entry.kind
+                && let EntryKind::TimePassed { burnt, .. } = &mut entry.kind
             {
-                *burnt = Line::default();
+                *burnt = BurnOrder::default();
                 *payload = packed::entry(&entry);
             }
         });
@@ -555,7 +563,7 @@ fn inconsistent(_: &str, body: &mut Value) {
     }
 }
 
-/// A freeze closes the account by `x = 0`, which every settle opens again.
+/// A freeze closes the account by `x = 0`, which every advance opens again.
 fn freeze_by_x(operation: &str, body: &mut Value) {
     if operation != "TransactWriteItems" {
         return;

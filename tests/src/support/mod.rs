@@ -45,7 +45,7 @@ use wire::Wire;
 pub const PUBLIC_URL: &str = "https://credits.example.com";
 /// The origin of a product, whose screens may ask for a customer's balance.
 pub const PRODUCT: &str = "https://app.example.com";
-/// Where the README's curls go.
+/// Where the documents' curls go.
 pub const LOCAL: &str = "http://127.0.0.1:3000";
 /// What signs the sessions of the stack: with [`canary::SESSION_KEY`].
 pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;

@@ -1,15 +1,15 @@
 //! An account as it was, and as it would have been.
 
-use crate::domain::grant::Line;
+use crate::domain::grant::BurnOrder;
 use crate::domain::{Credits, Debt, DebtChange, Debts, Grant, GrantId, Instant, Movement, Seq};
 
 /// A line was laid out.
 #[derive(Clone, Debug)]
 pub(super) struct LaidOut {
-    /// The number of the settle.
+    /// The number of the advance.
     pub seq: Seq,
     /// What was burnt of the one before,
-    pub burnt: Line,
+    pub burnt: BurnOrder,
     /// and which of its grants lapsed, arrived or got another end.
     pub moved: Vec<Movement>,
     pub at: Instant,
@@ -18,7 +18,7 @@ pub(super) struct LaidOut {
 }
 
 impl LaidOut {
-    /// Whether a grant is known to have been of the line before.
+    /// Whether a grant is known to have been of the burn order before.
     pub(super) fn knows(&self, id: GrantId) -> bool {
         let lapsed = |moved: &Movement| moved.grant == id && moved.credits < Credits::ZERO;
         let burnt = || self.burnt.grants().iter().any(|grant| grant.id == id);
@@ -28,21 +28,21 @@ impl LaidOut {
 
 /// An account as it was, and as it would have been if what is undone had never left.
 ///
-/// Of a line only that matters which was burnt of it up to the next: with more before it, and less spent,
+/// Of a burn order only that matters which was burnt of it up to the next: with more before it, and less spent,
 /// nobody would have come to the rest.
 #[derive(Debug, Default)]
 pub(super) struct Both {
-    /// What would have been there of what was burnt of the latest line, and besides the line. When all that
+    /// What would have been there of what was burnt of the latest burn order, and besides the burn order. When all that
     /// was burnt of it has been: besides it.
-    pub never: Line,
+    pub never: BurnOrder,
     /// What was owed,
     owed: Debts,
     /// and what of it would not have been.
     pub unowed: Debts,
-    /// The grants that were burnt of the latest line: not one of them after its end.
+    /// The grants that were burnt of the latest burn order: not one of them after its end.
     burnt: Vec<GrantId>,
     /// What would have lapsed besides.
-    lapsed: Line,
+    lapsed: BurnOrder,
 }
 
 impl Both {
@@ -50,9 +50,9 @@ impl Both {
         Both { owed, ..Both::default() }
     }
 
-    /// `burnt`: of this line, up to the next. `back`: what comes to it until then of what would have been
+    /// `burnt`: of this burn order, up to the next. `back`: what comes to it until then of what would have been
     /// there besides.
-    pub(super) fn lay_out(&mut self, laid_out: &LaidOut, burnt: Line, back: &Line) {
+    pub(super) fn lay_out(&mut self, laid_out: &LaidOut, burnt: BurnOrder, back: &BurnOrder) {
         let mut more = std::mem::take(&mut self.never);
         for moved in &laid_out.moved {
             if let Some(end) = moved.expires_at {
@@ -67,8 +67,8 @@ impl Both {
                     taken.iter().cloned().for_each(|grant| more.add(grant));
                     let mut rest = asked;
                     // What nobody would have used of it would not be owed.
-                    for line in [&mut more, &mut self.lapsed] {
-                        let taken = line.take(rest, |known| known.id == *grant);
+                    for burn_order in [&mut more, &mut self.lapsed] {
+                        let taken = burn_order.take(rest, |known| known.id == *grant);
                         rest -= taken.iter().map(|grant| grant.left).sum();
                     }
                     self.owed.add(*grant, *owed);
@@ -95,14 +95,14 @@ impl Both {
     }
 
     /// What would have repaid what would still have been owed.
-    fn repay(&mut self, more: &mut Line, meant: impl Fn(&Grant) -> bool) {
+    fn repay(&mut self, more: &mut BurnOrder, meant: impl Fn(&Grant) -> bool) {
         for debt in self.owed.less(&self.unowed).iter() {
             let repaid = more.take(debt.credits, |grant| grant.kind.is_paid() && meant(grant));
             self.unowed.add(debt.grant, repaid.iter().map(|grant| grant.left).sum());
         }
     }
 
-    /// What is besides the line lapses. Two stamps can be out of order about the end of what was burnt.
+    /// What is besides the burn order lapses. Two stamps can be out of order about the end of what was burnt.
     pub(super) fn expire(&mut self, at: Instant) {
         for grant in self.never.expire(at) {
             match self.burnt.contains(&grant.id) {

@@ -5,7 +5,7 @@
 //! was and as it would have been, and the difference comes back: with its grants, of which some may
 //! be over by now and some spent in the place of others, and with what is not owed then.
 //!
-//! Each settle tells what was burnt of the line before it, and names the settle before it. So where many
+//! Each advance tells what was burnt of the burn order before it, and names the advance before it. So where many
 //! entries lie between two, they are skipped.
 
 mod both;
@@ -18,14 +18,14 @@ pub use replay::Unclear;
 
 use super::{Guard, MARGIN, Step};
 use crate::domain::entry::Charged;
-use crate::domain::grant::Line;
+use crate::domain::grant::BurnOrder;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{
-    Account, Credits, Debt, DebtChange, Debts, EntryKind, GrantId, Instant, Movement, Note,
-    OperationId, Seq,
+    Account, Credits, Debt, DebtChange, Debts, EntryKind, GrantId, Instant, Movement, OperationId,
+    PendingChange, Seq,
 };
 
-/// From how many entries between two settles on they are not gone through one by one: to come to a settle
+/// From how many entries between two advances on they are not gone through one by one: to come to a advance
 /// further back costs two or three requests, and so do these.
 const FAR: Seq = 1_024;
 /// How many entries beyond what is undone are looked at for what was undone before: they overlap
@@ -38,8 +38,8 @@ const MOST: usize = 200_000;
 /// What comes back when something is undone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Back {
-    /// By how much the latest line would hold more.
-    pub line: Line,
+    /// By how much the latest burn order would hold more.
+    pub burn_order: BurnOrder,
     /// What would not be owed.
     pub unowed: Debts,
 }
@@ -47,27 +47,35 @@ pub struct Back {
 impl Back {
     /// What gives it to the account, and with it what `arrives` besides: what that asks for, and what
     /// it does.
-    pub(super) fn give(&self, account: &Account, arrives: Option<Note>) -> (Vec<Guard>, Vec<Step>) {
+    pub(super) fn give(
+        &self,
+        account: &Account,
+        arrives: Option<PendingChange>,
+    ) -> (Vec<Guard>, Vec<Step>) {
         let (mut when, mut then) = (Vec::new(), Vec::new());
         if !self.unowed.is_empty() {
             when.push(Guard::DebtsAre(account.debts.clone()));
             then.push(Step::SetDebts(account.debts.less(&self.unowed)));
         }
-        let returned = self.line.grants().iter().cloned().map(Note::Returned);
-        let notes: Vec<Note> = returned.chain(arrives).collect();
-        // Also if nothing comes back: a settle opens the gate, and tells what comes next from this.
-        then.push(if notes.is_empty() { Step::Unsettle } else { Step::Notes(notes) });
+        let returned = self.burn_order.grants().iter().cloned().map(PendingChange::Returned);
+        let pending_changes: Vec<PendingChange> = returned.chain(arrives).collect();
+        // Also if nothing comes back: an advance opens the gate, and tells what comes next from this.
+        then.push(if pending_changes.is_empty() {
+            Step::Outdate
+        } else {
+            Step::AddPending(pending_changes)
+        });
         (when, then)
     }
 
-    /// Whether some of it is over at `now`: a settle has to say what was spent of it before its end.
+    /// Whether some of it is over at `now`: an advance has to say what was spent of it before its end.
     pub fn is_over(&self, now: Instant) -> bool {
-        self.line.grants().iter().any(|grant| grant.is_expired(now))
+        self.burn_order.grants().iter().any(|grant| grant.is_expired(now))
     }
 
     /// What the entry tells of it.
     pub(super) fn told(&self) -> (Vec<Movement>, Debts) {
-        let moved = self.line.grants().iter().map(|grant| Movement::of(grant, grant.left));
+        let moved = self.burn_order.grants().iter().map(|grant| Movement::of(grant, grant.left));
         (moved.collect(), self.unowed.clone())
     }
 }
@@ -80,13 +88,13 @@ pub struct History {
     debit: Option<OperationId>,
     /// How much is undone now: no more comes back, wherever the history is cut short.
     most: Credits,
-    /// The settle before the entry that was taken last: its number, and when it was.
+    /// The advance before the entry that was taken last: its number, and when it was.
     before: (Seq, Instant),
-    /// The number of the settle that was taken last. 0: none yet.
-    settled: Seq,
-    /// The settles before which every entry has to be taken.
+    /// The number of the advance that was taken last. 0: none yet.
+    advanced: Seq,
+    /// The advances before which every entry has to be taken.
     whole: BTreeSet<Seq>,
-    /// From how many entries between two settles on they are skipped.
+    /// From how many entries between two advances on they are skipped.
     far: Seq,
     /// How many entries are looked at, at most, beyond what is undone.
     most_beyond: usize,
@@ -97,7 +105,7 @@ pub struct History {
     /// What is undone of debits, now and by the refunds that were come to.
     refunds: BTreeMap<OperationId, Credits>,
     /// Those of them that are not come to yet: the number of each, and how much less was burnt by it.
-    /// None: since the settle that was taken last.
+    /// None: since the advance that was taken last.
     sought: BTreeMap<OperationId, Option<(Seq, Credits)>>,
     /// What is undone of reversals that are not come to yet; what is undone now comes first.
     undoing: Vec<Undoing>,
@@ -136,7 +144,7 @@ enum Past {
         unowed: Debts,
     },
     Waived(Debts),
-    /// All that was burnt of a line, up to about then, and how much of it is undone: entries that were not
+    /// All that was burnt of a burn order, up to about then, and how much of it is undone: entries that were not
     /// taken one by one.
     Skipped {
         undone: Credits,
@@ -187,7 +195,7 @@ impl History {
         History { most: debt.credits, since, ..History::of(account, undoing) }
     }
 
-    /// The same history with other bounds: from how many entries between two settles on they are skipped, and
+    /// The same history with other bounds: from how many entries between two advances on they are skipped, and
     /// how many entries are looked at beyond what is undone.
     pub fn bounded(self, far: Seq, most_beyond: usize) -> History {
         History { far, most_beyond, ..self }
@@ -197,8 +205,8 @@ impl History {
         History {
             debit: None,
             most: Credits::ZERO,
-            before: (account.settled_seq, account.settled_at),
-            settled: 0,
+            before: (account.advanced_seq, account.advanced_at),
+            advanced: 0,
             whole: BTreeSet::new(),
             far: FAR,
             most_beyond: MOST_BEYOND,
@@ -213,9 +221,9 @@ impl History {
         }
     }
 
-    /// Every entry before the settle of this number has to be taken: begin anew.
-    pub fn all_before(mut self, settle: Seq) -> History {
-        self.whole.insert(settle);
+    /// Every entry before the advance of this number has to be taken: begin anew.
+    pub fn all_before(mut self, advance: Seq) -> History {
+        self.whole.insert(advance);
         self
     }
 
@@ -223,7 +231,7 @@ impl History {
     pub fn take(&mut self, posted: &PostedEntry) -> Next {
         let (entry, at) = (&posted.entry, posted.entry.at);
         let far = posted.seq.saturating_sub(self.before.0) > self.far;
-        if far && !entry.kind.needs_no_line() && !self.whole.contains(&self.settled) {
+        if far && !entry.kind.needs_no_line() && !self.whole.contains(&self.advanced) {
             return self.skip(at);
         }
         let seeks = self.debit.is_some_and(|debit| self.sought.contains_key(&debit));
@@ -233,14 +241,14 @@ impl History {
         self.looked += 1;
         self.beyond += usize::from(found);
         match &entry.kind {
-            EntryKind::Settled { moved, before, burnt, debts, .. } => {
+            EntryKind::TimePassed { moved, before, burnt, debts, .. } => {
                 let debts = debts.iter().rev().map(|change| (change.clone(), self.undo(change)));
                 let mut debts: Vec<_> = debts.collect();
                 debts.reverse();
                 let (seq, burnt) = (posted.seq, burnt.clone());
                 let moved = moved.clone();
                 self.past.push(Past::LaidOut(LaidOut { seq, burnt, moved, at, debts }));
-                (self.settled, self.before) = (seq, *before);
+                (self.advanced, self.before) = (seq, *before);
                 let open = self.undoing.iter().any(|undoing| !undoing.now || !self.begun);
                 let all = self.sought.is_empty() && !open;
                 let enough = self.debit.is_none() && self.looked > MOST;
@@ -249,7 +257,7 @@ impl History {
                 }
             }
             EntryKind::Opened { .. } => {
-                let (seq, burnt) = (posted.seq, Line::default());
+                let (seq, burnt) = (posted.seq, BurnOrder::default());
                 let (moved, debts) = (Vec::new(), Vec::new());
                 self.past.push(Past::LaidOut(LaidOut { seq, burnt, moved, at, debts }));
                 return Next::Enough;
@@ -276,8 +284,8 @@ impl History {
             }
             _ => {
                 if let Some(Charged { burnt: credits, .. }) = entry.charged() {
-                    // Since the latest settle it is spent of the line as it will be.
-                    if self.settled > 0 {
+                    // Since the latest advance it is spent of the burn order as it will be.
+                    if self.advanced > 0 {
                         self.past.push(Past::Burnt { debit: entry.id, credits, at });
                     }
                     self.sought.remove(&entry.id);
@@ -287,12 +295,12 @@ impl History {
         Next::Before
     }
 
-    /// Goes on at the settle before: what was burnt of its line, up to about `until`, is known.
+    /// Goes on at the advance before: what was burnt of its burn order, up to about `until`, is known.
     fn skip(&mut self, until: Instant) -> Next {
         let (seq, at) = self.before;
         let between = self.sought.extract_if(.., |_, of| of.is_none_or(|(of, _)| of > seq));
         let undone = between.filter_map(|(_, of)| of.map(|(_, less)| less)).sum();
-        if self.settled > 0 {
+        if self.advanced > 0 {
             self.past.push(Past::Skipped { undone, until });
         }
         Next::Skip(seq, at)

@@ -3,7 +3,7 @@
 use super::both::{Both, LaidOut};
 use super::{Back, History, Past, Undoing, Undone};
 use crate::decide::{Fault, MARGIN};
-use crate::domain::grant::{Line, Overspent};
+use crate::domain::grant::{BurnOrder, Overspent};
 use crate::domain::{Account, Credits, Debt, DebtChange, Debts, Grant, Instant, Movement, Seq};
 
 /// Why it is not known what comes back.
@@ -11,7 +11,7 @@ use crate::domain::{Account, Credits, Debt, DebtChange, Debts, Grant, Instant, M
 pub enum Unclear {
     /// The entries contradict each other.
     Broken(Fault),
-    /// A grant ends among the entries before the settle of this number, and they were skipped.
+    /// A grant ends among the entries before the advance of this number, and they were skipped.
     Within(Seq),
 }
 
@@ -28,13 +28,13 @@ impl From<Overspent> for Replay {
 }
 
 impl History {
-    /// What comes back to the latest line of `account`, and what is not owed any more.
+    /// What comes back to the latest burn order of `account`, and what is not owed any more.
     ///
     /// # Errors
     /// [`Unclear`].
     pub fn back(&self, account: &Account) -> Result<Back, Unclear> {
         self.replay(&account.debts).map_err(|problem| match problem {
-            Replay::Within(settle) => Unclear::Within(settle),
+            Replay::Within(advance) => Unclear::Within(advance),
             Replay::Broken(problem) => {
                 let (account, problem) = (account.id.to_string(), problem.to_string());
                 Unclear::Broken(Fault::Account { account, problem })
@@ -88,9 +88,9 @@ impl History {
         };
         let debts = both.unowed.iter();
         let unowed = debts.map(|debt| Debt { credits: part(debt.credits), ..debt }).collect();
-        let mut line = Line::default();
-        both.never.take(rest, |_| true).into_iter().for_each(|grant| line.add(grant));
-        Back { line, unowed }
+        let mut burn_order = BurnOrder::default();
+        both.never.take(rest, |_| true).into_iter().for_each(|grant| burn_order.add(grant));
+        Back { burn_order, unowed }
     }
 
     /// Whether what an entry undid was come to.
@@ -104,10 +104,10 @@ impl History {
         }
     }
 
-    /// The next line, and what came back to this one until then that would have been there anyway. What
+    /// The next burn order, and what came back to this one until then that would have been there anyway. What
     /// was not come to came back as if it had just arrived, either way.
-    fn until_next<'a>(&self, after: &[&'a Past]) -> (Option<&'a LaidOut>, Line) {
-        let mut back = Line::default();
+    fn until_next<'a>(&self, after: &[&'a Past]) -> (Option<&'a LaidOut>, BurnOrder) {
+        let mut back = BurnOrder::default();
         for past in after {
             match past {
                 Past::LaidOut(next) => return (Some(next), back),

@@ -30,11 +30,11 @@ pub(super) mod tag {
     pub(in super::super) const OPENED: u8 = 1;
     pub(in super::super) const DEBIT: u8 = 2;
     pub(in super::super) const GRANTED: u8 = 3;
-    // 4 was a settle that did not tell its line. It was never released, and is refused.
+    // 4 was an advance that did not tell its burn order. It was never released, and is refused.
     pub(in super::super) const PLAN_CHANGED: u8 = 5;
     pub(in super::super) const FROZEN: u8 = 6;
     pub(in super::super) const UNFROZEN: u8 = 7;
-    pub(in super::super) const SETTLED: u8 = 8;
+    pub(in super::super) const ADVANCED: u8 = 8;
     pub(in super::super) const HELD: u8 = 9;
     pub(in super::super) const CAPTURED: u8 = 10;
     pub(in super::super) const RELEASED: u8 = 11;
@@ -43,6 +43,6 @@ pub(super) mod tag {
     pub(in super::super) const TOPPED_UP: u8 = 14;
     pub(in super::super) const REVERSED: u8 = 15;
     pub(in super::super) const DEBT_WAIVED: u8 = 16;
-    /// A settle that changed what is owed, and tells how at its end.
-    pub(in super::super) const SETTLED_DEBTS: u8 = 17;
+    /// An advance that changed what is owed, and tells how at its end.
+    pub(in super::super) const ADVANCED_DEBTS: u8 = 17;
 }

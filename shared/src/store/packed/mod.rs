@@ -8,9 +8,11 @@ mod reader;
 mod writer;
 
 use crate::domain::account::{Held, HeldAction};
-use crate::domain::grant::Line;
+use crate::domain::grant::BurnOrder;
 use crate::domain::usage::{Used, Who};
-use crate::domain::{Debts, Entry, Instant, Note, OperationId, PeriodAllowance, PlanState, Usage};
+use crate::domain::{
+    Debts, Entry, Instant, OperationId, PendingChange, PeriodAllowance, PlanState, Usage,
+};
 pub use form::PackedError;
 use form::Result;
 use reader::Reader;
@@ -26,7 +28,7 @@ pub fn read_entry(id: OperationId, bytes: &[u8]) -> Result<Entry> {
     Reader::all(bytes, |r| r.entry(id))
 }
 
-/// The entries of a page: ids and payloads, one after the other.
+/// The entries of a segment: ids and payloads, one after the other.
 pub fn entries(entries: &[Entry]) -> Vec<u8> {
     let mut w = Writer::default();
     for entry in entries {
@@ -46,19 +48,19 @@ pub fn read_entries(bytes: &[u8]) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-pub fn line(line: &Line) -> Vec<u8> {
+pub fn burn_order(burn_order: &BurnOrder) -> Vec<u8> {
     let mut w = Writer::default();
-    line.grants().iter().for_each(|grant| w.grant(grant));
+    burn_order.grants().iter().for_each(|grant| w.grant(grant));
     w.0
 }
 
-pub fn read_line(bytes: &[u8]) -> Result<Line> {
+pub fn read_burn_order(bytes: &[u8]) -> Result<BurnOrder> {
     let mut r = Reader(bytes);
     let mut grants = Vec::new();
     while !r.0.is_empty() {
         grants.push(r.grant()?);
     }
-    Ok(Line::new(grants))
+    Ok(BurnOrder::new(grants))
 }
 
 pub fn debts(debts: &Debts) -> Vec<u8> {
@@ -71,29 +73,29 @@ pub fn read_debts(bytes: &[u8]) -> Result<Debts> {
     Reader::all(bytes, |r| r.debts())
 }
 
-pub fn note(note: &Note) -> Vec<u8> {
+pub fn note(note: &PendingChange) -> Vec<u8> {
     let mut w = Writer::default();
     match note {
-        Note::Grant { grant, at } => {
+        PendingChange::Grant { grant, at } => {
             w.byte(0);
             w.grant(grant);
             w.instant(*at);
         }
-        Note::Plan { plan, status, anchor, restart, at, entry } => {
+        PendingChange::Plan { plan, status, anchor, restart, at, entry } => {
             w.byte(1);
             w.plan(plan, *status, *anchor);
             w.byte(u8::from(*restart));
             w.instant(*at);
             w.id(*entry);
         }
-        Note::TakenBack { grant, credits, cause, at } => {
+        PendingChange::TakenBack { grant, credits, cause, at } => {
             w.byte(2);
             w.grant_id(*grant);
             w.cause(Some(*cause));
             w.credits(*credits);
             w.instant(*at);
         }
-        Note::Returned(grant) => {
+        PendingChange::Returned(grant) => {
             w.byte(3);
             w.grant(grant);
         }
@@ -101,19 +103,19 @@ pub fn note(note: &Note) -> Vec<u8> {
     w.0
 }
 
-pub fn read_note(bytes: &[u8]) -> Result<Note> {
+pub fn read_note(bytes: &[u8]) -> Result<PendingChange> {
     Reader::all(bytes, |r| match r.byte()? {
-        0 => Ok(Note::Grant { grant: r.grant()?, at: r.instant()? }),
+        0 => Ok(PendingChange::Grant { grant: r.grant()?, at: r.instant()? }),
         1 => {
             let (plan, status, anchor) = r.plan()?;
             let (restart, at) = (r.flag()?, r.instant()?);
-            Ok(Note::Plan { plan, status, anchor, restart, at, entry: r.id()? })
+            Ok(PendingChange::Plan { plan, status, anchor, restart, at, entry: r.id()? })
         }
         2 => {
             let (grant, cause) = (r.grant_id()?, r.cause()?);
-            Ok(Note::TakenBack { grant, credits: r.credits()?, cause, at: r.instant()? })
+            Ok(PendingChange::TakenBack { grant, credits: r.credits()?, cause, at: r.instant()? })
         }
-        3 => Ok(Note::Returned(r.grant()?)),
+        3 => Ok(PendingChange::Returned(r.grant()?)),
         _ => Err(PackedError::Tag),
     })
 }

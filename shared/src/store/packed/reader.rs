@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::form::{HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
-use crate::domain::grant::Line;
+use crate::domain::grant::BurnOrder;
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
@@ -245,7 +245,7 @@ impl Reader<'_> {
                 EntryKind::Refunded { debit, credits, action, of, moved, unowed }
             }
             tag::GRANTED => EntryKind::Granted { kind: self.kind()?, expires_at: self.expiry()? },
-            tag::SETTLED | tag::SETTLED_DEBTS => {
+            tag::ADVANCED | tag::ADVANCED_DEBTS => {
                 let moved = self.movements()?;
                 let count: usize = self.narrow()?;
                 let lapsed = (0..count).map(|_| self.id()).collect::<Result<_>>()?;
@@ -256,10 +256,16 @@ impl Reader<'_> {
                 let count: usize = self.narrow()?;
                 let grants = (0..count).map(|_| self.grant()).collect::<Result<_>>()?;
                 let debts = match tag {
-                    tag::SETTLED_DEBTS => self.debt_changes()?,
+                    tag::ADVANCED_DEBTS => self.debt_changes()?,
                     _ => Vec::new(),
                 };
-                EntryKind::Settled { moved, lapsed, before, burnt: Line::new(grants), debts }
+                EntryKind::TimePassed {
+                    moved,
+                    lapsed,
+                    before,
+                    burnt: BurnOrder::new(grants),
+                    debts,
+                }
             }
             tag::PLAN_CHANGED => {
                 let (plan, status, anchor) = self.plan()?;

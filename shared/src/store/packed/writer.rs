@@ -149,8 +149,8 @@ impl Writer {
             EntryKind::Opened { .. } => tag::OPENED,
             EntryKind::Debit { .. } => tag::DEBIT,
             EntryKind::Granted { .. } => tag::GRANTED,
-            EntryKind::Settled { debts, .. } if debts.is_empty() => tag::SETTLED,
-            EntryKind::Settled { .. } => tag::SETTLED_DEBTS,
+            EntryKind::TimePassed { debts, .. } if debts.is_empty() => tag::ADVANCED,
+            EntryKind::TimePassed { .. } => tag::ADVANCED_DEBTS,
             EntryKind::PlanChanged { .. } => tag::PLAN_CHANGED,
             EntryKind::Held { .. } => tag::HELD,
             EntryKind::Captured { .. } => tag::CAPTURED,
@@ -223,7 +223,7 @@ impl Writer {
                 self.kind(*kind);
                 self.expiry(*expires_at);
             }
-            EntryKind::Settled { moved, lapsed, before, burnt, debts } => {
+            EntryKind::TimePassed { moved, lapsed, before, burnt, debts } => {
                 self.movements(moved);
                 self.number(lapsed.len() as u64);
                 lapsed.iter().for_each(|id| self.id(*id));

@@ -69,7 +69,7 @@ async fn a_callers_text_in_a_cell_is_never_a_formula() {
         let place = rows[0].iter().position(|name| name == column).expect("a column");
         rows[row][place].as_str()
     };
-    // The latest is the settle that the grant was folded in by.
+    // The latest is the advance that the grant was folded in by.
     assert_eq!((at(2, "key"), at(2, "reason")), ("'=2", "'-2+3"));
     assert_eq!(at(2, "reference"), "a=b, \"c\"");
     assert_eq!((at(3, "key"), at(3, "reference")), ("'+1", "'@SUM(A1,A2)"));

@@ -156,7 +156,7 @@ async fn a_pending_entry_is_listed_first_and_only_if_it_matches() {
     }
     stack.set_clock("2026-11-23T00:00:00Z");
     let is_pending = |entry: &Value| entry["pending"] == true;
-    for query in ["", "kind=settled", "from=2026-11-23T00:00:00Z"] {
+    for query in ["", "kind=time_passed", "from=2026-11-23T00:00:00Z"] {
         let entries = read(&stack, query, 2).await;
         let places: Vec<_> = (0..entries.len()).filter(|n| is_pending(&entries[*n])).collect();
         assert_eq!(places, [0], "{query}");
@@ -166,7 +166,7 @@ async fn a_pending_entry_is_listed_first_and_only_if_it_matches() {
     }
     let listing = get(&stack, LEDGER, "text/csv").await;
     let rows = rows(listing.text(""));
-    assert_eq!((rows.len(), &*rows[1][0], &*rows[1][2]), (7, "6", "settled"));
+    assert_eq!((rows.len(), &*rows[1][0], &*rows[1][2]), (7, "6", "time_passed"));
 }
 
 #[tokio::test]

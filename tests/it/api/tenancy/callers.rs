@@ -152,7 +152,7 @@ impl Stage {
                 expires_at: instant(NOW) + Span::from_s(600),
                 left: false,
             };
-            let write = Write::once(Row::Redemption(opened));
+            let write = Write::create(Row::Redemption(opened));
             shop.stack.context().store.commit(&write).await.expect("written");
             tenants.push(Tenant { account, debit, hold, order });
         }

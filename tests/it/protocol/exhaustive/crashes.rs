@@ -99,7 +99,7 @@ async fn crash_everywhere(scenario: &Scenario) -> usize {
     let answered = answered.expect("nothing crashed");
     let before = exchanges.clone();
     exchanges.extend(exchange(&asked, 0, 0, Some(answered.clone())));
-    let expected = settled(&bench.audit(&exchanges).await.expect("the plain run is right"));
+    let expected = advanced(&bench.audit(&exchanges).await.expect("the plain run is right"));
     for point in 0..=2 * calls {
         bench.restore(&items);
         play(&bench, &asked, point).await;
@@ -110,7 +110,7 @@ async fn crash_everywhere(scenario: &Scenario) -> usize {
         assert_eq!(again.status, answered.status, "{place}: {again:?}");
         exchanges.extend(exchange(&asked, 0, 0, Some(again)));
         let balance = bench.audit(&exchanges).await.unwrap_or_else(|e| panic!("{place}: {e}"));
-        assert_eq!(settled(&balance), expected, "{place}");
+        assert_eq!(advanced(&balance), expected, "{place}");
     }
     calls
 }
@@ -145,9 +145,9 @@ async fn play(bench: &Rc<Bench>, asked: &Asked, point: usize) -> (usize, Option<
     (calls, answer)
 }
 
-/// The balance without what a repetition may change: where a settle stands in the ledger, and the
+/// The balance without what a repetition may change: where an advance stands in the ledger, and the
 /// ids that a handler minted.
-fn settled(balance: &Value) -> Value {
+fn advanced(balance: &Value) -> Value {
     let mut balance = balance.clone();
     balance["seq"] = Value::Null;
     for grant in balance["grants"].as_array_mut().into_iter().flatten() {

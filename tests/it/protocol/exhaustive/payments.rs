@@ -13,7 +13,7 @@ use super::bench::{ACCOUNT, Bench};
 use super::gate::Passage;
 use super::on_one_thread;
 
-/// The handler that is asked. The randomness of the first draws the ids that settles have.
+/// The handler that is asked. The randomness of the first draws the ids that advances have.
 const HANDLER: usize = 1;
 
 /// What has happened before the event comes.

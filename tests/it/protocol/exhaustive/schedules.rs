@@ -78,7 +78,7 @@ async fn explore(case: Case) -> Explored {
         let mut schedule = Schedule::begin(&bench, &asked);
         let mut options = Vec::new();
         let ended = loop {
-            schedule.settle().await;
+            schedule.advance().await;
             let open = schedule.options();
             if open.is_empty() {
                 break true;
@@ -164,7 +164,7 @@ impl Schedule {
     }
 
     /// Waits until every handler is at the gate, has answered or is gone.
-    async fn settle(&mut self) {
+    async fn advance(&mut self) {
         loop {
             let mut busy = false;
             for handler in 0..HANDLERS {

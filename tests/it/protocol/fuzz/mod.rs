@@ -82,7 +82,7 @@ fn samples(starts: &[&str]) -> Vec<Value> {
 }
 
 async fn stack() -> Stack {
-    // Not from 0: the ids of settles are made of an instant and a number as small, and thousands of
+    // Not from 0: the ids of advances are made of an instant and a number as small, and thousands of
     // cases at one instant would mint the same.
     let stack = Stack::drawing(instant("2026-11-18T12:00:00Z"), counting(1 << 32)).await;
     for (account, plan) in [("acme", "pro"), ("open", "free"), ("basic", "standard")] {

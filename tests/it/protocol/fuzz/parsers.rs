@@ -89,8 +89,8 @@ fn mutated_cursors_are_read_safely() {
     while let Some(mut mutator) = cases.next() {
         let first = mutator.below(usize::MAX) as u64;
         let time = Instant::from_ms(mutator.below(1 << 48) as i64);
-        let page = Some((time, first)).filter(|(_, first)| *first > 0);
-        let from = From { below: mutator.below(usize::MAX) as u64, page };
+        let segment = Some((time, first)).filter(|(_, first)| *first > 0);
+        let from = From { below: mutator.below(usize::MAX) as u64, segment };
         let sealed = cursor::seal(&from, &mine);
         assert_eq!(cursor::open(&sealed, &mine), Some(from));
         assert_eq!(cursor::open(&sealed, &other), None);
@@ -224,7 +224,7 @@ async fn mutated_packed_rows_are_read_safely() {
         let bytes = mutator.bytes(&samples);
         cases.deep += round(&bytes, |b| packed::read_entry(id, b), packed::entry)
             + round(&bytes, packed::read_entries, |entries| packed::entries(entries))
-            + round(&bytes, packed::read_line, packed::line)
+            + round(&bytes, packed::read_burn_order, packed::burn_order)
             + round(&bytes, packed::read_note, packed::note)
             + round(&bytes, packed::read_held, packed::held)
             + round(&bytes, packed::read_standing, packed::plan_state)

@@ -49,7 +49,7 @@ async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
     context.store.commit(&publish).await.expect("published");
 }
 
-/// What may happen between two debits, so that the line is settled in between.
+/// What may happen between two debits, so that the line is advanced in between.
 #[derive(Clone, Copy, Debug)]
 enum Between {
     Nothing,
@@ -71,7 +71,7 @@ async fn refunded_bought_credits_come_back_whatever_advanced_between() {
             Between::AHoldLapses => {
                 hold(stack, "hold", r#"{"credits":"1","expires_in_s":1}"#).await;
                 stack.set_clock("2026-11-22T12:01:00Z");
-                // Whoever needs what it has settles it.
+                // Whoever needs what it has advances it.
                 assert_eq!(stack.debit("acme", "all", "482").await.code(), "insufficient_credits");
             }
             Between::AGrantIsSpent => {
@@ -152,7 +152,7 @@ async fn expired_credits_do_not_come_back_on_a_plan_without_weeks() {
     stack.grant_until("acme", "promo", "100", "2026-11-04T12:00:00Z").await;
     let debit = stack.debit("acme", "all of it", "100").await;
     stack.grant("acme", "one", "1").await;
-    assert_eq!(stack.debit("acme", "settles", "1").await.status, 201);
+    assert_eq!(stack.debit("acme", "advances", "1").await.status, 201);
     // Of the 100 one would have been spent before their end, in the place of the plan's.
     for (at, returned) in [("2026-11-05T12:00:00Z", "1"), ("2026-11-10T12:00:00Z", "0")] {
         stack.set_clock(at);
@@ -170,7 +170,7 @@ async fn out_of_order_timestamps_near_an_expiry_keep_debits_refundable() {
     stack.grant_until("acme", "ends", "10", "2026-11-20T12:00:00Z").await;
     let first = stack.debit("acme", "all of it", "10").await;
     stack.set_clock("2026-11-19T12:00:00Z");
-    stack.grant("acme", "settles", "1").await;
+    stack.grant("acme", "advances", "1").await;
     stack.set_clock("2026-11-20T12:00:01Z");
     let second = stack.debit("acme", "by a fast clock", "5").await;
     stack.set_clock("2026-11-20T11:59:58Z");
@@ -263,7 +263,7 @@ async fn changes_apply_in_time_order_whether_or_not_anyone_reads() {
         if looks {
             stack.post("/v1/accounts/acme/freeze", "look", r#"{"reason":"x"}"#).await;
             stack.post("/v1/accounts/acme/unfreeze", "look again", r#"{"reason":"x"}"#).await;
-            stack.debit("acme", "settles", "1").await;
+            stack.debit("acme", "advances", "1").await;
         }
         stack.set_clock("2026-11-18T12:10:00Z");
         stack.post("/v1/accounts/acme/grants", "later", body).await;
@@ -295,7 +295,7 @@ async fn released_and_new_credits_repay_debt_at_once() {
     assert_eq!(shop.balance("acme").await, ("0".into(), "500".into()));
     stack.set_clock("2026-11-23T00:00:01Z");
     let balance = shop.balance("acme").await;
-    // What is refused settles first.
+    // What is refused advances first.
     assert_eq!(stack.debit("acme", "more", "26").await.status, 402);
     assert_eq!(balance, shop.balance("acme").await);
 }

@@ -7,7 +7,7 @@ use local::stripe::Deed;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use shared::decide::{Write, edition, settle};
+use shared::decide::{Write, advance, edition};
 use shared::domain::instant::Span;
 use shared::domain::period::{Day, week};
 use shared::domain::{AccountId, Catalog, Instant};
@@ -211,10 +211,10 @@ impl Life {
         let id: AccountId = "acme".parse().expect("an account");
         let loaded = context.store.account(&id).await.expect("readable").expect("there");
         let now = context.clock.now();
-        if settle::is_due(&loaded.account, now) {
+        if advance::is_due(&loaded.account, now) {
             let catalog = context.catalog().await;
-            let change = settle::change(&loaded.account, &catalog, now).expect("no fault");
-            context.store.commit(&Write::account(change)).await.expect("settled");
+            let change = advance::change(&loaded.account, &catalog, now).expect("no fault");
+            context.store.commit(&Write::account(change)).await.expect("advanced");
         }
     }
 

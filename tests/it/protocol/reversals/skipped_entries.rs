@@ -9,13 +9,13 @@ use shared::query::ledger;
 use super::{MONDAY, SUNDAY, hold, refund, then};
 use crate::support::{Answer, Stack, request};
 
-/// What would come back of each debit is the same by all entries and by those beside the settles.
+/// What would come back of each debit is the same by all entries and by those beside the advances.
 pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
     let store = &stack.context().store;
     let loaded = store.account(id).await.expect("readable").expect("there");
     let all = ledger::list(store, &loaded, None, 10_000).await.expect("listed").entries;
     let account = &loaded.account;
-    for debit in all.iter().filter(|posted| posted.seq < account.settled_seq) {
+    for debit in all.iter().filter(|posted| posted.seq < account.advanced_seq) {
         let Some(charged) = debit.entry.charged() else { continue };
         let returned = store.returned(id, debit.entry.id).await.expect("readable");
         let (left, less) =
@@ -30,7 +30,7 @@ pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
         // And however short it is cut, no more comes back than is refunded.
         for most_beyond in [3, 27] {
             let cut = back(&asked.clone().bounded(Seq::MAX, most_beyond), account, &all);
-            assert!(cut.line.left() <= less, "{most_beyond}: {cut:?} of {debit:?}");
+            assert!(cut.burn_order.left() <= less, "{most_beyond}: {cut:?} of {debit:?}");
         }
     }
 }
@@ -52,7 +52,7 @@ fn back(asked: &History, account: &Account, entries: &[PostedEntry]) -> Back {
             }
         }
         match history.back(account) {
-            Err(Unclear::Within(settle)) => asked = asked.all_before(settle),
+            Err(Unclear::Within(advance)) => asked = asked.all_before(advance),
             told => return told.expect("entries that agree"),
         }
     }

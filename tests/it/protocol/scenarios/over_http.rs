@@ -43,7 +43,7 @@ impl Player for Front {
             Deed::Clock(_) => unreachable!("the clock is not an account's"),
             Deed::Open { plan, anchor } => self.put(account, plan, anchor).await,
             Deed::Plan { plan, anchor } => match self.put(account, plan, anchor).await {
-                // A plan's credits come with the settle after its receipt.
+                // A plan's credits come with the advance after its receipt.
                 Said { code: None, .. } => said(&stack.balance(account).await),
                 refused => refused,
             },

@@ -8,8 +8,8 @@ use shared::command::{self, Receipted};
 use shared::context::Context;
 use shared::decide::debit::Charge;
 use shared::decide::hold::Part;
-use shared::decide::once::{Ask, Request};
 use shared::decide::open::PlanRequest;
+use shared::decide::operation::{Ask, Request};
 use shared::decide::refund::RefundRequest;
 use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
 use shared::domain::entry::Explanation;
@@ -75,7 +75,7 @@ impl Player for Table {
                 self.operations += 1;
                 let key = format!("operation {}", self.operations).parse().expect("a key");
                 match operate(&context, catalog, &account, &key, deed).await {
-                    // A plan's credits come with the settle after its receipt.
+                    // A plan's credits come with the advance after its receipt.
                     Ok(_) if matches!(deed, Deed::Plan { .. }) => {
                         balance(&context, catalog, &account).await
                     }
@@ -90,7 +90,7 @@ impl Player for Table {
                 let ask = self.ask(deed);
                 let request = Request { account, ask, user: None, reference: None };
                 let key = operation.parse().expect("a key");
-                let answer = command::once(&context, catalog, &key, &request).await;
+                let answer = command::operation(&context, catalog, &key, &request).await;
                 if let Ok(done) = &answer {
                     self.ids.insert(operation.to_owned(), done.found.entry.id);
                 }
@@ -282,7 +282,7 @@ fn plan_request(plan: &str, anchor: Option<&str>) -> PlanRequest {
 async fn balance(context: &Context, catalog: &Catalog, account: &AccountId) -> Said {
     match query::balance(context, catalog, account).await {
         Ok(now) => {
-            let account = now.settled.account;
+            let account = now.advanced.account;
             let (held, debt) = (account.held(), account.debt());
             Said { available: Some(account.available), held, debt, ..Said::default() }
         }

@@ -3,10 +3,10 @@
 //! A batch is a debit of several, and a debit a batch of one: each has its own write, and they are
 //! joined; what the account refuses is asked for all of them, in the same order.
 
+use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
 use super::hold::{self, Deed, Part};
-use super::page::CAPACITY;
-use super::{AccountWrite, Expect, Guard, Name, Row, RowWrite, Seen, Step, Write};
+use super::{AccountWrite, Expect, Guard, KeyAlias, Row, RowWrite, Seen, Step, Write};
 use crate::domain::account::MOST_HOLDS;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
@@ -79,7 +79,7 @@ pub struct Attempt<'a> {
 /// How we know that the operation has not happened before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Nothing younger than its id has left the account for a page.
+    /// Nothing younger than its id has left the account for a segment.
     Fast,
     /// It was looked up when the account had this many entries, and what came later is still in
     /// the account.
@@ -92,13 +92,13 @@ pub enum Next {
     /// These happened before.
     Happened(Vec<PostedEntry>),
     Refuse(Refusal),
-    /// Look for the ids in the pages that hold entries after this one, then try again from here.
+    /// Look for the ids in the segments that hold entries after this one, then try again from here.
     LookUp {
         after: Seq,
         route: Route,
     },
-    Settle,
-    Page,
+    Advance,
+    Archive,
     /// The hold is not open: find out how it ended.
     Explain(OperationId),
     /// Whatever refused has passed.
@@ -147,8 +147,8 @@ fn alone(
     };
     let Deed { mut when, mut then, available, held, kind } = deed;
     when.push(match route {
-        Route::Fast => Guard::FloorBelow(id.time()),
-        Route::LookedUp(seq) => Guard::PagedAtMost(seq),
+        Route::Fast => Guard::DedupFloorBelow(id.time()),
+        Route::LookedUp(seq) => Guard::ArchivedAtMost(seq),
     });
     when.extend([Guard::RoomFor(1), Guard::New(id)]);
     then.push(Step::Append(Entry {
@@ -174,12 +174,12 @@ fn spend(charge: &Charge, price: Price, now: Instant) -> Deed {
 }
 
 /// A name for an id, if the key has none yet, or if it is still the one to replace.
-pub fn name(name: Name) -> Write {
+pub fn name(name: KeyAlias) -> Write {
     let expect = match name.replaces {
         None => Expect::Absent,
         Some(replaced) => Expect::Is(Seen::Id(replaced)),
     };
-    Write::row(RowWrite::Put(Row::Name(name), expect))
+    Write::row(RowWrite::Put(Row::KeyAlias(name), expect))
 }
 
 /// Why the account refused, in order of precedence, and what follows from it.
@@ -201,20 +201,20 @@ pub fn resume(
     if !happened.is_empty() {
         return Next::Happened(happened);
     }
-    // Something that might be one of them has left for a page since we could exclude that.
-    let may_have_left = |attempt: &Attempt<'_>| account.floor >= attempt.id.time();
+    // Something that might be one of them has left for a segment since we could exclude that.
+    let may_have_left = |attempt: &Attempt<'_>| account.dedup_floor >= attempt.id.time();
     let unseen_from = match route {
         Route::Fast => attempts.iter().any(may_have_left).then_some(0),
-        Route::LookedUp(seq) => (account.paged > seq).then_some(seq),
+        Route::LookedUp(seq) => (account.archived_seq > seq).then_some(seq),
     };
     if let Some(after) = unseen_from {
         return Next::LookUp { after, route: Route::LookedUp(account.seq) };
     }
     if account.valid_until <= now {
-        return Next::Settle;
+        return Next::Advance;
     }
     if account.recent.len() + attempts.len() > CAPACITY {
-        return Next::Page;
+        return Next::Archive;
     }
     let required = attempts.iter().map(|attempt| attempt.price.credits).sum();
     let refusal = match attempts.first().map(|attempt| &attempt.request.ask) {
@@ -241,7 +241,7 @@ pub fn resume(
         Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds)
             if account.holds.values().any(|held| held.is_over(now)) =>
         {
-            Next::Settle
+            Next::Advance
         }
         Some(refusal) => Next::Refuse(refusal),
         None => Next::Again,

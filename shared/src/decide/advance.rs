@@ -1,23 +1,23 @@
-//! Settle: an account brought up to an instant.
+//! Advance: an account brought up to an instant.
 //!
-//! Recharge, expiry and the lapse of holds are functions of time. Settle walks every instant up to
-//! now, in order, so what a settle weeks late does is what punctual ones would have done.
+//! Recharge, expiry and the lapse of holds are functions of time. Advance walks every instant up to
+//! now, in order, so what an advance weeks late does is what punctual ones would have done.
 
 use super::renew::{Why, closed_by_plan, renew, turn_after};
 use super::{AccountWrite, Fault, Guard, Step};
-use crate::domain::grant::Line;
+use crate::domain::grant::BurnOrder;
 use crate::domain::period::Period;
 use crate::domain::{
     Account, Catalog, Credits, DebtChange, Entry, EntryKind, Gate, Grant, GrantId, GrantKind,
-    Instant, Movement, Note, OperationId, Plan, PlanState,
+    Instant, Movement, OperationId, PendingChange, Plan, PlanState,
 };
 
-/// An account at an instant, and what time did to it since it was last settled.
+/// An account at an instant, and what time did to it since it was last advanced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
+pub struct Advanced {
     pub account: Account,
-    /// What was burnt of the line as it was.
-    pub burnt: Line,
+    /// What was burnt of the burn order as it was.
+    pub burnt: BurnOrder,
     /// The grants that arrived and lapsed, one movement each, and those that got another end. What came
     /// and went in between is not told: its sum is nothing.
     pub moved: Vec<Movement>,
@@ -27,8 +27,8 @@ pub struct Settled {
     pub debts: Vec<DebtChange>,
 }
 
-impl Settled {
-    /// Whether time did nothing to `before` but go by. What was spent is not taken from the line then.
+impl Advanced {
+    /// Whether time did nothing to `before` but go by. What was spent is not taken from the burn order then.
     fn is_as_before(&self, before: &Account) -> bool {
         let (plan_state, known) = (&self.account.plan_state, &before.plan_state);
         let same = PlanState { weekly: known.weekly, ..plan_state.clone() } == *known;
@@ -39,16 +39,16 @@ impl Settled {
             && gate
             && same
             && none
-            && before.notes.is_empty()
+            && before.pending_changes.is_empty()
             && before.valid_until > Instant::EPOCH
     }
 
     /// The entry that records it as number `seq + 1`.
     pub fn entry(&self, before: &Account, catalog: &Catalog, now: Instant) -> Entry {
-        let kind = EntryKind::Settled {
+        let kind = EntryKind::TimePassed {
             moved: self.moved.clone(),
             lapsed: self.lapsed.clone(),
-            before: (before.settled_seq, before.settled_at),
+            before: (before.advanced_seq, before.advanced_at),
             burnt: self.burnt.clone(),
             debts: self.debts.clone(),
         };
@@ -64,12 +64,12 @@ impl Settled {
 /// Brings `account` up to `now`.
 ///
 /// # Errors
-/// [`Fault`] if more was spent than the line holds, or the catalog lacks the account's plan.
-pub fn settle(account: &Account, catalog: &Catalog, now: Instant) -> Result<Settled, Fault> {
+/// [`Fault`] if more was spent than the burn order holds, or the catalog lacks the account's plan.
+pub fn advance(account: &Account, catalog: &Catalog, now: Instant) -> Result<Advanced, Fault> {
     let mut clock = Clockwork::of(account, catalog)?;
-    // What came back since the latest settle is the line's again.
+    // What came back since the latest advance is the burn order's again.
     clock.repay();
-    for note in &account.notes {
+    for note in &account.pending_changes {
         // What came before it happens before it.
         clock.strike_until(note.at().map_or(Instant::EPOCH, |at| at.min(now)));
         clock.fold(note)?;
@@ -78,58 +78,58 @@ pub fn settle(account: &Account, catalog: &Catalog, now: Instant) -> Result<Sett
     Ok(clock.stop(now))
 }
 
-/// Whether time has done something to `account` that is not written yet: its line means something
+/// Whether time has done something to `account` that is not written yet: its burn order means something
 /// else by now, or a hold has lapsed.
 pub fn is_due(account: &Account, now: Instant) -> bool {
     account.valid_until <= now || account.holds.values().any(|held| held.is_over(now))
 }
 
-/// The write that settles `account`, compared and set on its latest entry: whatever changes the
+/// The write that advances `account`, compared and set on its latest entry: whatever changes the
 /// line, the notes, the holds or what is available appends an entry, so the number covers them all.
 ///
 /// # Errors
-/// As [`settle`].
+/// As [`advance`].
 pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountWrite, Fault> {
-    let settled = settle(account, catalog, now)?;
-    // The line as it is written holds what was spent since, too.
-    let expiry = account.line.next_expiry().unwrap_or(Instant::MAX);
-    if settled.is_as_before(account) && expiry > now {
+    let advanced = advance(account, catalog, now)?;
+    // The burn order as it is written holds what was spent since, too.
+    let expiry = account.burn_order.next_expiry().unwrap_or(Instant::MAX);
+    if advanced.is_as_before(account) && expiry > now {
         // It only goes on: nothing is written but until when. A note that came meanwhile set that to
         // the epoch, and goes first.
-        let until = settled.account.valid_until.min(expiry);
-        let same = Guard::SettledIs(account.settled_seq);
+        let until = advanced.account.valid_until.min(expiry);
+        let same = Guard::AdvancedIs(account.advanced_seq);
         let when = vec![Guard::ValidUntilIs(account.valid_until), same];
         let then = vec![Step::ValidUntil(until)];
         return Ok(AccountWrite { account: account.id.clone(), when, then });
     }
-    Ok(record(account, settled, catalog, now))
+    Ok(record(account, advanced, catalog, now))
 }
 
 /// As [`change`], with an entry even if nothing but time went by: for who needs what was spent since the
-/// last settle told apart from what is spent from now on.
+/// last advance told apart from what is spent from now on.
 ///
 /// # Errors
-/// As [`settle`].
+/// As [`advance`].
 pub fn lay_out(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountWrite, Fault> {
-    Ok(record(account, settle(account, catalog, now)?, catalog, now))
+    Ok(record(account, advance(account, catalog, now)?, catalog, now))
 }
 
 fn record(
     account: &Account,
-    mut settled: Settled,
+    mut advanced: Advanced,
     catalog: &Catalog,
     now: Instant,
 ) -> AccountWrite {
-    (settled.account.settled_seq, settled.account.settled_at) = (account.seq + 1, now);
-    let entry = settled.entry(account, catalog, now);
+    (advanced.account.advanced_seq, advanced.account.advanced_at) = (account.seq + 1, now);
+    let entry = advanced.entry(account, catalog, now);
     let mut then = Vec::new();
-    if settled.account.debts != account.debts {
-        then.push(Step::SetDebts(settled.account.debts.clone()));
+    if advanced.account.debts != account.debts {
+        then.push(Step::SetDebts(advanced.account.debts.clone()));
     }
-    if settled.account.gate != account.gate {
-        then.push(Step::SetGate(settled.account.gate));
+    if advanced.account.gate != account.gate {
+        then.push(Step::SetGate(advanced.account.gate));
     }
-    then.extend([Step::Settle(Box::new(settled.account)), Step::Append(entry)]);
+    then.extend([Step::Advance(Box::new(advanced.account)), Step::Append(entry)]);
     let when = vec![Guard::SeqIs(account.seq)];
     AccountWrite { account: account.id.clone(), when, then }
 }
@@ -140,7 +140,7 @@ struct Clockwork<'a> {
     plan: &'a Plan,
     /// The account with everything but `available`, which follows from line and holds.
     account: Account,
-    burnt: Line,
+    burnt: BurnOrder,
     moved: Vec<Movement>,
     lapsed: Vec<OperationId>,
     debts: Vec<DebtChange>,
@@ -153,27 +153,27 @@ struct Clockwork<'a> {
 impl<'a> Clockwork<'a> {
     fn of(account: &Account, catalog: &'a Catalog) -> Result<Clockwork<'a>, Fault> {
         let broken = |problem: String| Fault::Account { account: account.id.to_string(), problem };
-        let line = account.burnt().map_err(|e| broken(e.to_string()))?;
-        let burnt = account.whole_line().less(&line);
+        let burn_order = account.burnt().map_err(|e| broken(e.to_string()))?;
+        let burnt = account.whole_order().less(&burn_order);
         let plan = find_plan(catalog, account, &account.plan_state.plan)?;
-        let account = Account { line, notes: Vec::new(), ..account.clone() };
+        let account = Account { burn_order, pending_changes: Vec::new(), ..account.clone() };
         let (moved, lapsed, debts, ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        // No instant lies between the Monday before the account was settled and the settle that is not
+        // No instant lies between the Monday before the account was advanced and the advance that is not
         // struck already: to strike it once more changes nothing.
         let struck = account.plan_state.weekly.period.start;
         Ok(Clockwork { catalog, plan, account, burnt, moved, lapsed, debts, ended, struck })
     }
 
-    fn fold(&mut self, note: &Note) -> Result<(), Fault> {
+    fn fold(&mut self, note: &PendingChange) -> Result<(), Fault> {
         match note {
             // It is in `available` and in the ledger since it arrived: no movement now.
-            Note::Grant { grant, at } => {
-                self.account.line.add(grant.clone());
+            PendingChange::Grant { grant, at } => {
+                self.account.burn_order.add(grant.clone());
                 self.account.plan_state.filled_at = *at;
             }
-            // It was spent of with the rest of the line.
-            Note::Returned(_) => {}
-            Note::Plan { plan, status, anchor, restart, at, entry } => {
+            // It was spent of with the rest of the burn order.
+            PendingChange::Returned(_) => {}
+            PendingChange::Plan { plan, status, anchor, restart, at, entry } => {
                 self.plan = find_plan(self.catalog, &self.account, plan)?;
                 let plan_state = &mut self.account.plan_state;
                 if *restart {
@@ -195,7 +195,7 @@ impl<'a> Clockwork<'a> {
                 self.count(*at);
                 self.struck = *at;
             }
-            Note::TakenBack { grant, credits, cause, .. } => {
+            PendingChange::TakenBack { grant, credits, cause, .. } => {
                 let taken = self.take(*credits, |known| known.id == *grant).pop();
                 let owed = *credits - taken.as_ref().map_or(Credits::ZERO, |grant| grant.left);
                 self.account.debts.add(*grant, owed);
@@ -210,8 +210,8 @@ impl<'a> Clockwork<'a> {
     /// Takes up to `most` of the grants that are `meant`, of what no hold has set aside: a hold is a
     /// promise, and what it has stays its own. Returns what was taken.
     fn take(&mut self, most: Credits, meant: impl Fn(&Grant) -> bool) -> Vec<Grant> {
-        let free = self.account.line.left() - self.account.set_aside();
-        let taken = self.account.line.take(most.min(free), meant);
+        let free = self.account.burn_order.left() - self.account.set_aside();
+        let taken = self.account.burn_order.take(most.min(free), meant);
         taken.iter().for_each(|grant| self.note(grant, -grant.left));
         taken
     }
@@ -238,11 +238,11 @@ impl<'a> Clockwork<'a> {
         holds.into_iter().chain(self.turn()).min()
     }
 
-    /// The next instant at which the line means something else: all but the end of holds. Every Monday
-    /// is one, so nobody spends of a line that does not know what the catalog changes then.
+    /// The next instant at which the burn order means something else: all but the end of holds. Every Monday
+    /// is one, so nobody spends of a burn order that does not know what the catalog changes then.
     fn turn(&self) -> Option<Instant> {
-        let Account { plan_state, line, .. } = &self.account;
-        [Some(turn_after(plan_state, self.plan, self.struck)), line.next_expiry()]
+        let Account { plan_state, burn_order, .. } = &self.account;
+        [Some(turn_after(plan_state, self.plan, self.struck)), burn_order.next_expiry()]
             .into_iter()
             .flatten()
             .min()
@@ -258,7 +258,7 @@ impl<'a> Clockwork<'a> {
             plan_state.counted_until = end;
         }
         let grant = GrantId::Period(start);
-        self.account.line.end_at(grant, end);
+        self.account.burn_order.end_at(grant, end);
         // Told even of one that is spent: what was spent of it may come back.
         if end != before {
             let (kind, amount) = (GrantKind::Plan, plan_state.monthly.amount);
@@ -287,7 +287,7 @@ impl<'a> Clockwork<'a> {
     }
 
     fn lapse(&mut self, now: Instant) {
-        for grant in self.account.line.expire(now) {
+        for grant in self.account.burn_order.expire(now) {
             let kept = self.keep_held(grant.left);
             self.note(&grant, kept - grant.left);
         }
@@ -323,7 +323,7 @@ impl<'a> Clockwork<'a> {
     fn arrive(&mut self, now: Instant, why: Why) {
         for grant in renew(&mut self.account.plan_state, self.plan, now, why) {
             self.note(&grant, grant.left);
-            self.account.line.add(grant);
+            self.account.burn_order.add(grant);
             self.account.plan_state.filled_at = now;
         }
     }
@@ -339,18 +339,18 @@ impl<'a> Clockwork<'a> {
         }
     }
 
-    fn stop(mut self, now: Instant) -> Settled {
+    fn stop(mut self, now: Instant) -> Advanced {
         let ended = &self.ended;
         self.moved.retain(|moved| !moved.credits.is_zero() || ended.contains(&moved.grant));
         let valid_until = self.turn().unwrap_or(Instant::MAX);
-        let available = self.account.line.left() - self.account.set_aside();
-        debug_assert!(available >= Credits::ZERO, "holds exceed the line");
+        let available = self.account.burn_order.left() - self.account.set_aside();
+        debug_assert!(available >= Credits::ZERO, "holds exceed the burn_order");
         let in_debt = !self.account.debts.is_empty() && !self.catalog.spending_in_debt.at(now);
         let no_plan = closed_by_plan(self.plan, self.account.plan_state.status, now);
         let gate = Gate { no_plan, in_debt, ..self.account.gate };
         let account = Account { available, valid_until, gate, ..self.account };
         let (burnt, moved, lapsed, debts) = (self.burnt, self.moved, self.lapsed, self.debts);
-        Settled { account, burnt, moved, lapsed, debts }
+        Advanced { account, burnt, moved, lapsed, debts }
     }
 }
 

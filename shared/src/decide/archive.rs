@@ -1,31 +1,31 @@
-//! Pages: entries leave the account for their final place, sixteen or more at a time.
+//! Segments: entries leave the account for their final place, sixteen or more at a time.
 //!
-//! The page is written first, the durable copy; then the account forgets its entries. Debits go on
+//! The segment is written first, the durable copy; then the account forgets its entries. Debits go on
 //! meanwhile.
 
-use super::{AccountWrite, Guard, Page, Step};
+use super::{AccountWrite, Guard, Segment, Step};
 use crate::domain::{Account, Entry, EntryKind, Instant};
 
-/// How many entries an account may hold before an operation has to write a page first. A settle is
+/// How many entries an account may hold before an operation has to write a segment first. An advance is
 /// never kept waiting, and may exceed it by one.
 pub const CAPACITY: usize = 64;
-/// How many entries of a light account make a page: 16 make the two writes of a page cost 2/16 of a debit
+/// How many entries of a light account make a segment: 16 make the two writes of a segment cost 2/16 of a debit
 /// each. While nobody has written one, it is due again after as many more.
 const TAKE: usize = 16;
-/// How many of the youngest entries stay at most, so that ids on their way stay above the floor.
+/// How many of the youngest entries stay at most, so that ids on their way stay above the dedup_floor.
 const LEAVE: usize = 8;
-/// How many pages one caller writes at most, where entries come faster than a page is written. By what
-/// debits of 8 callers without pause cost (`bursts`): with one page each 4.9 write units in place of 4.4, of
+/// How many segments one caller writes at most, where entries come faster than a segment is written. By what
+/// debits of 8 callers without pause cost (`bursts`): with one segment each 4.9 write units in place of 4.4, of
 /// labels of 64 + 64 bytes.
 pub const IN_A_ROW: usize = 3;
 /// What an open hold weighs besides its entry: its id in base64, its packed form.
 const HOLD_BYTES: usize = 40;
 /// DynamoDB charges one write unit per started KB of the item.
 const UNIT_BYTES: usize = 1024;
-/// Below this an account's entries are not worth a page: the account itself fills its KB.
+/// Below this an account's entries are not worth a segment: the account itself fills its KB.
 const WORTH_BYTES: usize = 384;
-/// The most bytes of entries in a page: some 32 write units, and far below what an item may have.
-const PAGE_BYTES: usize = 32 * UNIT_BYTES;
+/// The most bytes of entries in a segment: some 32 write units, and far below what an item may have.
+const SEGMENT_BYTES: usize = 32 * UNIT_BYTES;
 
 /// What an account and its recent entries weigh in the table, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Weight {
     pub recent: Vec<usize>,
 }
 
-/// How many entries the caller that appended the last `appended` should move to a page; 0: none.
+/// How many entries the caller that appended the last `appended` should move to a segment; 0: none.
 ///
 /// Due for the caller of the entry with which the account has enough of them for one; and while nobody
 /// wrote it, for every sixteenth after that: whoever should have may have died.
@@ -50,13 +50,13 @@ pub fn due(account: &Account, weight: &Weight, appended: usize) -> usize {
     due.next().map_or(0, |_| enough_for_one(account, weight))
 }
 
-/// How many of the entries make a page; 0: there are not enough.
+/// How many of the entries make a segment; 0: there are not enough.
 pub fn enough_for_one(account: &Account, weight: &Weight) -> usize {
     let count = weight.recent.len();
     leaves(account, weight, count).map_or(0, |leave| count - leave)
 }
 
-/// How many of the oldest `count` entries a page would leave. None: they are not enough for one. Enough
+/// How many of the oldest `count` entries a segment would leave. None: they are not enough for one. Enough
 /// are sixteen, or so heavy ones that the next may take the item into its next write unit.
 fn leaves(account: &Account, weight: &Weight, count: usize) -> Option<usize> {
     let recent = account.recent.get(..count)?;
@@ -85,54 +85,55 @@ fn young(recent: &[Entry]) -> usize {
     young.take(LEAVE).count()
 }
 
-/// How many entries a list that is full should move to a page: all but the youngest.
+/// How many entries a list that is full should move to a segment: all but the youngest.
 pub fn all(account: &Account) -> usize {
     account.recent.len() - young(&account.recent)
 }
 
-/// Whether somebody else's page was left there, its entries still in the account: a page later its writer is
+/// Whether somebody else's segment was left there, its entries still in the account: a segment later its writer is
 /// no longer about to let the account forget them.
-pub fn is_left_behind(account: &Account, there: &Page) -> bool {
+pub fn is_left_behind(account: &Account, there: &Segment) -> bool {
     account.recent.len() >= there.entries.len() + TAKE
 }
 
-/// The page of the oldest `count` entries, or of as many as one page holds.
-pub fn page(account: &Account, weight: &Weight, count: usize) -> Option<Page> {
+/// The segment of the oldest `count` entries, or of as many as one segment holds.
+pub fn segment(account: &Account, weight: &Weight, count: usize) -> Option<Segment> {
     let mut bytes = 0;
     let fitting = weight.recent.iter().take_while(|entry| {
         bytes += *entry;
-        bytes <= PAGE_BYTES
+        bytes <= SEGMENT_BYTES
     });
     let count = count.min(fitting.count().max(1)).min(account.recent.len());
     let (taken, left) = account.recent.split_at(count);
     let first = taken.first()?;
-    Some(Page {
+    Some(Segment {
         account: account.id.clone(),
-        time: account.page_time.max(first.at),
-        first: account.paged + 1,
+        time: account.archived_at.max(first.at),
+        first: account.archived_seq + 1,
         entries: taken.to_vec(),
         available: account.available - left.iter().map(|entry| entry.available).sum(),
         held: account.held() - left.iter().map(|entry| entry.held).sum(),
     })
 }
 
-/// The write that lets the account forget the entries of `page`.
+/// The write that lets the account forget the entries of `segment`.
 ///
-/// `page` is what the table holds under the key: after a crash in between, somebody else's, with a
+/// `segment` is what the table holds under the key: after a crash in between, somebody else's, with a
 /// number of entries of its own. None if its entries are not the account's: then stop, and alarm.
-pub fn trim(account: &Account, page: &Page) -> Option<AccountWrite> {
-    let count = page.entries.len();
-    if page.first != account.paged + 1 || account.recent.get(..count)? != page.entries {
+pub fn trim(account: &Account, segment: &Segment) -> Option<AccountWrite> {
+    let count = segment.entries.len();
+    if segment.first != account.archived_seq + 1 || account.recent.get(..count)? != segment.entries
+    {
         return None;
     }
     let ids =
-        page.entries.iter().map(|entry| entry.id).filter(|id| !id.is_own()).map(|id| id.time());
-    // The floor is a running maximum: a page of older ids must not lower it.
-    let floor = ids.fold(account.floor, Instant::max);
-    let paged = page.last();
+        segment.entries.iter().map(|entry| entry.id).filter(|id| !id.is_own()).map(|id| id.time());
+    // The dedup_floor is a running maximum: a segment of older ids must not lower it.
+    let dedup_floor = ids.fold(account.dedup_floor, Instant::max);
+    let archived_seq = segment.last();
     Some(AccountWrite {
         account: account.id.clone(),
-        when: vec![Guard::PagedIs(account.paged)],
-        then: vec![Step::Trim { count, paged, floor, page_time: page.time }],
+        when: vec![Guard::ArchivedIs(account.archived_seq)],
+        then: vec![Step::Archive { count, archived_seq, dedup_floor, archived_at: segment.time }],
     })
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::upkeep::{how_it_ended, look_up, page_if_due, page_now, seen, settle_now};
+use super::upkeep::{advance_now, archive_if_due, archive_now, how_it_ended, look_up, seen};
 use super::{Answer, Receipted, Run, TRIES, again, lost, retried, until_known, wait};
 use crate::context::Context;
 use crate::decide::debit::{self, Price};
-use crate::decide::once::{self, Attempt, Next, Request, Route};
-use crate::decide::{AHEAD, AWAITED, FAR_AHEAD, MARGIN, Name, Row, WINDOW, Write};
+use crate::decide::operation::{self, Attempt, Next, Request, Route};
+use crate::decide::{AHEAD, AWAITED, FAR_AHEAD, KeyAlias, MARGIN, Row, WINDOW, Write};
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::refusal::FieldProblem;
@@ -33,7 +33,12 @@ impl<E: Into<Failure>> From<E> for BatchFailure {
 ///
 /// # Errors
 /// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
-pub async fn once(context: &Context, catalog: &Catalog, key: &Key, request: &Request) -> Answer {
+pub async fn operation(
+    context: &Context,
+    catalog: &Catalog,
+    key: &Key,
+    request: &Request,
+) -> Answer {
     let run = &Run::begin(context, catalog);
     let price = price_of(run, key, request).await?;
     let member = Member::begin(run, key, request, price).await?;
@@ -143,7 +148,7 @@ impl<'a> Member<'a> {
     /// Takes what happened before as done, if it is the same request.
     fn happened(&mut self, found: PostedEntry) -> Result<(), Failure> {
         if let Some(attempt) = self.attempt() {
-            once::replay(&attempt, &found.entry)?;
+            operation::replay(&attempt, &found.entry)?;
             self.state = State::Done(Box::new(Receipted { found, replayed: true }));
         }
         Ok(())
@@ -228,7 +233,7 @@ async fn together(
             break;
         }
         let held = known.as_ref().map(|loaded| &loaded.account);
-        if let Some(change) = once::change(&attempts, held, now, route) {
+        if let Some(change) = operation::change(&attempts, held, now, route) {
             known = match run.context.store.commit_in(&Write::account(change), &run.doubt).await {
                 Ok(Outcome::Done(Some(after))) => {
                     let count = attempts.len();
@@ -237,7 +242,7 @@ async fn together(
                         let found = after.account.find(&id).ok_or_else(|| lost(account))?;
                         member.state = State::Done(Box::new(Receipted { found, replayed: false }));
                     }
-                    page_if_due(run, *after, count).await;
+                    archive_if_due(run, *after, count).await;
                     return Ok(receipts(run, members));
                 }
                 Ok(Outcome::AccountRefused(refused)) => refused,
@@ -250,7 +255,7 @@ async fn together(
             };
         }
         let refused = known.as_ref().map(|loaded| &loaded.account);
-        match once::resume(&attempts, refused, run.catalog, now, route) {
+        match operation::resume(&attempts, refused, run.catalog, now, route) {
             Next::Happened(found) => found.into_iter().try_for_each(|found| {
                 let id = found.entry.id;
                 take(&mut members, |member| member.id() == Some(id), found)
@@ -269,8 +274,8 @@ async fn together(
                 }
                 route = looked_up;
             }
-            Next::Settle => settle_now(run, known.take().as_deref()).await?,
-            Next::Page => page_now(run, known.take().as_deref()).await?,
+            Next::Advance => advance_now(run, known.take().as_deref()).await?,
+            Next::Archive => archive_now(run, known.take().as_deref()).await?,
             Next::Again => wait(run, tried).await,
         }
     }
@@ -328,10 +333,10 @@ async fn name(
 ) -> Result<OperationId, Failure> {
     until_known(run, || async {
         let id = run.context.entropy.mint(run.context.clock.now());
-        let name = Name { account: account.clone(), key: key.clone(), id, replaces };
-        Ok(match run.context.store.commit(&once::name(name)).await? {
+        let name = KeyAlias { account: account.clone(), key: key.clone(), id, replaces };
+        Ok(match run.context.store.commit(&operation::name(name)).await? {
             Outcome::Done(_) => Some(id),
-            Outcome::RowRefused(_, Some(Row::Name(there))) => Some(there.id),
+            Outcome::RowRefused(_, Some(Row::KeyAlias(there))) => Some(there.id),
             _ => None,
         })
     })
