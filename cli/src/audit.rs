@@ -1,6 +1,6 @@
 //! `audit`: recomputes every account from its entries, and shows its progress.
 
-use ::audit::{AuditError, Progress, Report, SCAN_SEGMENTS, report};
+use ::audit::{AuditError, AuditProgress, AuditReport, SCAN_SEGMENTS, report};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
@@ -15,12 +15,12 @@ pub async fn run(
     context: &Context,
     stripe: &Stripe,
     only: Option<&AccountId>,
-) -> Result<Report, AuditError> {
+) -> Result<AuditReport, AuditError> {
     if only.is_some() {
         return report(context, Some(stripe), only, |_| ()).await;
     }
     let bar = bar(SCAN_SEGMENTS);
-    let told = |Progress { segments, seen, differences }| {
+    let told = |AuditProgress { segments, seen, differences }| {
         bar.set_position(segments.unsigned_abs().into());
         bar.set_message(format!("{seen} accounts, {differences} differences"));
     };

@@ -51,7 +51,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         "account {}, {} bytes\n\
          available   {}\nheld        {} in {} holds\ndebt        {}\ngate        {gate}\n\
          plan        {}, {}, anchor {}\nvalid until {valid_until}\n\
-         entries     {}, of which {} archived; latest advance: entry {}; dedup dedup_floor {}\n",
+         entries     {}, of which {} archived; latest advance: entry {}; dedup floor {}\n",
         a.id,
         loaded.weight.item,
         a.available,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use shared::context::Context;
-use shared::decide::edition;
+use shared::decide::catalog_version;
 use shared::domain::Catalog;
 use shared::store::Outcome;
 
@@ -15,8 +15,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// If the file cannot be read, or may not follow the catalog in force: the key that is wrong.
 pub async fn diff(context: &Context, file: &Path) -> Result<Vec<String>, Error> {
     let (current, text) = (context.catalog().await, read(file)?);
-    edition::publish(&current, &text, context.clock.now())?;
-    Ok(edition::diff(&current, &Catalog::parse(&text)?))
+    catalog_version::publish(&current, &text, context.clock.now())?;
+    Ok(catalog_version::diff(&current, &Catalog::parse(&text)?))
 }
 
 /// Puts the catalog in `file` in force. Functions use it within a minute.
@@ -24,7 +24,8 @@ pub async fn diff(context: &Context, file: &Path) -> Result<Vec<String>, Error> 
 /// # Errors
 /// As [`diff`]; and if another catalog was published meanwhile. Nothing is changed then.
 pub async fn publish(context: &Context, file: &Path) -> Result<(), Error> {
-    let change = edition::publish(&*context.catalog().await, &read(file)?, context.clock.now())?;
+    let change =
+        catalog_version::publish(&*context.catalog().await, &read(file)?, context.clock.now())?;
     match context.store.commit(&change).await? {
         Outcome::Done(_) => Ok(()),
         _ => Err("another catalog was published meanwhile: check the diff again".into()),

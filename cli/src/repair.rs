@@ -9,18 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::audit::{AuditError, Difference, Kind, account, accounts, kept, of_stripe, told};
 use shared::command;
-use shared::command::payment::{Heard, Mended, keep};
+use shared::command::payment::{NoticeOutcome, Repaired, keep};
 use shared::context::Context;
-use shared::decide::mend::REPAIR;
 use shared::decide::payment::PaymentChange;
+use shared::decide::repair::REPAIR;
 use shared::decide::{
-    AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, mend, operation, plan,
+    AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, operation, plan, repair,
 };
 use shared::domain::entry::Explanation;
 use shared::domain::payment::{Facts, IntentId};
 use shared::domain::{Account, AccountId, Key, KeySpace, OperationId, Refusal};
 use shared::failure::Failure;
-use shared::store::{Filed, Outcome, StoreError};
+use shared::store::{Outcome, ScannedRow, StoreError};
 use shared::stripe::{Stripe, StripeError};
 
 /// How often an account is looked at again: what one rule puts right, another may build on.
@@ -121,8 +121,8 @@ struct Repair<'a> {
 fn rule(kind: &Kind) -> Option<u8> {
     match kind {
         Kind::Account | Kind::Segment(_) | Kind::Ahead(_) => Some(0),
-        Kind::NameMissing(_) | Kind::NameDiffers { .. } | Kind::ReceiptAlone(_) => Some(1),
-        Kind::ReceiptMissing(_) => Some(2),
+        Kind::KeyAliasMissing(_) | Kind::KeyAliasDiffers { .. } | Kind::RecordAlone(_) => Some(1),
+        Kind::RecordMissing(_) => Some(2),
         Kind::Returned(_) | Kind::Day(_) | Kind::Consumed { .. } => Some(3),
         Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) => Some(4),
         _ => None,
@@ -156,15 +156,15 @@ impl Repair<'_> {
     async fn mend(&mut self, id: &AccountId, found: &[Difference]) -> Result<bool, RepairError> {
         let rules: BTreeSet<u8> = found.iter().filter_map(|found| rule(&found.kind)).collect();
         for first in rules {
-            let mut mended = false;
+            let mut repaired = false;
             let concerned = found.iter().filter(|found| rule(&found.kind) == Some(first));
             for difference in concerned {
                 if self.mend_one(id, &difference.kind).await? {
                     self.note(difference.clone(), Done::Repaired);
-                    mended = true;
+                    repaired = true;
                 }
             }
-            if mended {
+            if repaired {
                 return Ok(true);
             }
         }
@@ -175,20 +175,20 @@ impl Repair<'_> {
         let write = match kind {
             Kind::Account => return self.set_all_aside(id).await,
             Kind::Segment(segment) | Kind::Ahead(segment) => {
-                mend::set_page_aside((**segment).clone())
+                repair::set_page_aside((**segment).clone())
             }
-            Kind::NameMissing(name) => operation::name(name.clone()),
-            Kind::NameDiffers { there, id } => {
+            Kind::KeyAliasMissing(name) => operation::name(name.clone()),
+            Kind::KeyAliasDiffers { there, id } => {
                 let mut name = there.clone();
                 (name.replaces, name.id) = (Some(there.id), *id);
                 operation::name(name)
             }
-            Kind::ReceiptAlone(receipt) => mend::set_receipt_aside(receipt.clone()),
-            Kind::ReceiptMissing(entry) => match mend::receipt(id, entry) {
+            Kind::RecordAlone(receipt) => repair::set_receipt_aside(receipt.clone()),
+            Kind::RecordMissing(entry) => match repair::receipt(id, entry) {
                 Some(receipt) => Write::create(Row::IdempotencyRecord(receipt)),
                 None => return Ok(false),
             },
-            Kind::Returned(count) => mend::returned(id, count),
+            Kind::Returned(count) => repair::returned(id, count),
             Kind::Consumed { seq, action, off } => Write::account(AccountWrite {
                 account: id.clone(),
                 when: vec![Guard::SeqIs(*seq)],
@@ -211,17 +211,17 @@ impl Repair<'_> {
     async fn set_all_aside(&self, id: &AccountId) -> Result<bool, RepairError> {
         let (mut done, mut after) = (false, None);
         loop {
-            let shelf = self.context.store.shelf(id, after.as_deref()).await?;
-            for filed in shelf.filed {
-                let write = match filed? {
-                    Filed::Segment(segment) => mend::set_page_aside(segment),
-                    Filed::IdempotencyRecord(receipt) => mend::set_receipt_aside(receipt),
+            let scan_part = self.context.store.scan_part(id, after.as_deref()).await?;
+            for scanned in scan_part.scanned {
+                let write = match scanned? {
+                    ScannedRow::Segment(segment) => repair::set_page_aside(segment),
+                    ScannedRow::IdempotencyRecord(receipt) => repair::set_receipt_aside(receipt),
                     _ => continue,
                 };
                 let outcome = self.context.store.commit(&write).await?;
                 done |= matches!(outcome, Outcome::Done(_));
             }
-            after = shelf.next;
+            after = scan_part.next;
             if after.is_none() {
                 return Ok(done);
             }
@@ -248,7 +248,7 @@ impl Repair<'_> {
         let Some(got) = got.filter(|_| version > 0 || facts.orders.contains(&order)) else {
             return Ok(false);
         };
-        self.heard(intent, &Mended { version, got }, facts).await
+        self.heard(intent, &Repaired { version, got }, facts).await
     }
 
     /// What is due for a payment is given or taken back, or its mark made or taken away.
@@ -266,19 +266,19 @@ impl Repair<'_> {
             return Ok(matches!(outcome, Outcome::Done(_)));
         }
         let Some(facts) = self.told.get(intent) else { return Ok(false) };
-        let mended = Mended { version: payment.version, got: payment.applied };
-        self.heard(intent, &mended, facts).await
+        let repaired = Repaired { version: payment.version, got: payment.applied };
+        self.heard(intent, &repaired, facts).await
     }
 
     async fn heard(
         &self,
         intent: &IntentId,
-        mended: &Mended,
+        repaired: &Repaired,
         facts: &Facts,
     ) -> Result<bool, RepairError> {
-        let heard = command::payment::mend(self.context, intent, mended, facts).await;
+        let heard = command::payment::mend(self.context, intent, repaired, facts).await;
         let heard = heard.map_err(RepairError::Failed)?;
-        Ok(matches!(heard, Heard::News(_)))
+        Ok(matches!(heard, NoticeOutcome::OrderUpdate(_)))
     }
 
     /// What no rule covers. Money is a question to an operator; anything else closes the account,

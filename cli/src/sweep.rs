@@ -1,6 +1,6 @@
 //! `recharge`: the sweep of Monday, by hand, with its progress.
 
-use recharge::{Part, Progress, SCAN_SEGMENTS, Task, is_to_be_advanced, sweep};
+use recharge::{SCAN_SEGMENTS, SweepPart, SweepProgress, Task, is_to_be_advanced, sweep};
 use shared::context::Context;
 
 use crate::bar;
@@ -11,11 +11,11 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # Errors
 /// If the table cannot be read. What was advanced stays advanced: begun again, it goes on.
-pub async fn run(context: &Context) -> Result<Progress, Error> {
+pub async fn run(context: &Context) -> Result<SweepProgress, Error> {
     let bar = bar(SCAN_SEGMENTS);
-    let mut sum = Progress::default();
-    for part in Part::all(Task::Recharge, SCAN_SEGMENTS) {
-        let mut segment = Progress::default();
+    let mut sum = SweepProgress::default();
+    for part in SweepPart::all(Task::Recharge, SCAN_SEGMENTS) {
+        let mut segment = SweepProgress::default();
         sweep(context, None, part, |progress| {
             segment = *progress;
             let (seen, done) = (sum.seen + segment.seen, sum.done + segment.done);
@@ -36,9 +36,9 @@ pub async fn run(context: &Context) -> Result<Progress, Error> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn rehearse(context: &Context) -> Result<Progress, Error> {
+pub async fn rehearse(context: &Context) -> Result<SweepProgress, Error> {
     let bar = bar(SCAN_SEGMENTS);
-    let mut sum = Progress::default();
+    let mut sum = SweepProgress::default();
     for segment in 0..SCAN_SEGMENTS {
         let mut after = None;
         loop {

@@ -10,7 +10,7 @@ use http::HeaderValue;
 use shared::clock::Clock;
 use shared::domain::Instant;
 
-use crate::kept;
+use crate::atomic_file;
 
 /// The first instant of the year 3000: time is walked period by period, and those have an end.
 const LATEST_MS: i64 = 32_503_680_000_000;
@@ -34,7 +34,7 @@ impl LocalClock {
         let offset_ms = now.ms() - Utc::now().timestamp_millis();
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
         if let Some(file) = &self.file
-            && let Err(error) = kept::write(file, offset_ms.to_string().as_bytes())
+            && let Err(error) = atomic_file::write(file, offset_ms.to_string().as_bytes())
         {
             tracing::warn!(%error, "the clock's offset could not be saved");
         }

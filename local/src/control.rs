@@ -12,7 +12,7 @@ use crate::stack::Stack;
 use crate::{stripe, tables};
 
 /// The furthest that the clock may be moved at once: a hundred years.
-const MOST_S: i64 = 100 * 365 * 86_400;
+const MAX_S: i64 = 100 * 365 * 86_400;
 
 /// Answers a request whose path begins with `/_local/`. It wants JSON, which no form on a page
 /// elsewhere can send.
@@ -70,7 +70,7 @@ fn moved(clock: &LocalClock, body: &[u8]) -> Result<Instant, &'static str> {
     let fields = body.as_object().ok_or("the body is not an object")?;
     match (fields.len(), fields.get("advance_s"), fields.get("now")) {
         (1, Some(seconds), None) => {
-            let seconds = seconds.as_i64().filter(|s| (0..=MOST_S).contains(s));
+            let seconds = seconds.as_i64().filter(|s| (0..=MAX_S).contains(s));
             let seconds = seconds.ok_or("advance_s: seconds from 0 to a hundred years")?;
             // Read once: a millisecond that goes by makes no step back of 0 s.
             let now = clock.now();

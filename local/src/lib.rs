@@ -3,6 +3,7 @@
 //! The same handlers as deployed, DynamoDB embedded, and routes and tables read from the template
 //! that is deployed.
 
+mod atomic_file;
 pub mod banner;
 pub mod change;
 pub mod clock;
@@ -11,10 +12,9 @@ pub mod control;
 pub mod demo;
 pub mod dynamodb;
 pub mod embedded;
-pub mod exchange;
-mod kept;
 pub mod keys;
 pub mod mappings;
+pub mod messaging;
 pub mod reply;
 pub mod request_log;
 pub mod roles;

@@ -115,7 +115,7 @@ fn start(options: Options) -> Result<(), Error> {
 /// Runs it until it is told to end.
 async fn watched(options: Options, terminal: &mut Option<Terminal>) -> Result<Ended, Error> {
     let wants_keys = !matches!(options.command, Some(Command::Demo { plain: true }));
-    // Heard before the terminal is another: whenever the process is told to end, it is put back.
+    // NoticeOutcome before the terminal is another: whenever the process is told to end, it is put back.
     let told = terminal::told_to_end()?;
     if wants_keys && terminal.is_none() {
         *terminal = Terminal::open();

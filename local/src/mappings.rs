@@ -19,7 +19,7 @@ use shared::queue::Queue;
 use shared::stripe::Stripe;
 
 use crate::clock::LocalClock;
-use crate::exchange::Exchange;
+use crate::messaging::Messaging;
 use crate::roles::{Roles, acting_as};
 use crate::schedule::Schedule;
 use crate::streams::Streams;
@@ -38,9 +38,9 @@ pub struct Mappings {
     /// How often a message may fail.
     receives: u64,
     streams: Streams,
-    exchange: Exchange,
-    relay: relay::Surroundings,
-    recharge: recharge::Surroundings,
+    exchange: Messaging,
+    relay: relay::RelayContext,
+    recharge: recharge::RechargeContext,
     /// What is left of an audit.
     audits: Queue,
     /// Who reads a queue, by its name in the template.
@@ -61,11 +61,11 @@ impl Mappings {
         template: &Template,
         context: Context,
         streams: Streams,
-        exchange: Exchange,
+        exchange: Messaging,
         bus: Bus,
         [sweep, audits, aside]: [Queue; 3],
     ) -> Mappings {
-        let relay = relay::Surroundings {
+        let relay = relay::RelayContext {
             context: context.clone(),
             bus: bus.clone(),
             aside,
@@ -78,7 +78,7 @@ impl Mappings {
             streams,
             exchange,
             relay,
-            recharge: recharge::Surroundings { context, queue: sweep, bus },
+            recharge: recharge::RechargeContext { context, queue: sweep, bus },
             audits,
             readers: template.readers(),
             stripe: None,
@@ -90,10 +90,10 @@ impl Mappings {
 
     /// Over an exchange of this process.
     pub fn local(template: &Template, context: Context, streams: Streams) -> Mappings {
-        let exchange = Exchange::default();
+        let exchange = Messaging::default();
         let client = Roles::of(template).client(exchange.client());
-        let queues = Exchange::queues(&client);
-        let bus = Exchange::bus(client);
+        let queues = Messaging::queues(&client);
+        let bus = Messaging::bus(client);
         Mappings::new(template, context, streams, exchange, bus, queues)
     }
 
@@ -160,19 +160,19 @@ impl Mappings {
         self.dead.lock().expect("no one panics with the lock").clone()
     }
 
-    pub fn exchange(&self) -> &Exchange {
+    pub fn exchange(&self) -> &Messaging {
         &self.exchange
     }
 
-    pub fn recharge(&self) -> &recharge::Surroundings {
+    pub fn recharge(&self) -> &recharge::RechargeContext {
         &self.recharge
     }
 
     /// None: there is no Stripe to compare payments with.
-    pub fn audit(&self) -> Option<::audit::Surroundings> {
+    pub fn audit(&self) -> Option<::audit::AuditContext> {
         let (context, queue) = (self.recharge.context.clone(), self.audits.clone());
         let stripe = self.stripe.clone()?;
-        Some(::audit::Surroundings { context, queue, stripe })
+        Some(::audit::AuditContext { context, queue, stripe })
     }
 
     fn bury(&self, dead: Value) {

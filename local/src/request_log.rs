@@ -17,9 +17,9 @@ use crate::routes::Functions;
 use crate::stripe;
 
 /// The longest part of an unknown path that is shown: no word of a route is longer.
-const MOST_PART: usize = 24;
+const MAX_PART: usize = 24;
 /// The longest unknown path.
-const MOST_PATH: usize = 48;
+const MAX_PATH: usize = 48;
 
 /// Whether requests are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,9 +90,9 @@ fn is_noise(method: &str, path: &str) -> bool {
 /// A path that is no route. A part that is too long for a word may be a secret that was put there by
 /// mistake.
 fn unknown(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.len() > MOST_PART { "..." } else { part });
+    let parts = path.split('/').map(|part| if part.len() > MAX_PART { "..." } else { part });
     let shown = parts.collect::<Vec<_>>().join("/");
-    shown.chars().filter(|c| !c.is_control()).take(MOST_PATH).collect()
+    shown.chars().filter(|c| !c.is_control()).take(MAX_PATH).collect()
 }
 
 fn line(asked: &Asked, now: Instant, answer: &Response<Body>) -> String {

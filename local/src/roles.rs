@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use crate::exchange;
+use crate::messaging;
 use crate::tables;
 use crate::template::{Permission, Permissions, Template};
 
@@ -112,8 +112,8 @@ fn named(name: &str) -> String {
     let resource = match name {
         name if name == tables.accounts => "Accounts",
         name if name == tables.ledger => "Ledger",
-        exchange::BUS => "Bus",
-        other => other.strip_prefix(exchange::QUEUES).unwrap_or(other),
+        messaging::BUS => "Bus",
+        other => other.strip_prefix(messaging::QUEUES).unwrap_or(other),
     };
     resource.to_owned()
 }

@@ -19,10 +19,10 @@ use crate::stack::Stack;
 use crate::{start, stripe};
 
 /// What is read of a body: a byte more than any route of the contract takes, so that it refuses it.
-const MOST_BYTES: usize = 256 * 1024 + 1;
+const MAX_BYTES: usize = 256 * 1024 + 1;
 
 /// How many ports are tried to find one that is free.
-const MOST_PORTS: usize = 100;
+const MAX_PORTS: usize = 100;
 
 #[derive(Clone)]
 struct Served {
@@ -51,7 +51,7 @@ pub async fn listen(addr: SocketAddr) -> Result<TcpListener, String> {
 
 /// The first free port after that of `addr`.
 async fn free_beside(addr: SocketAddr) -> Option<SocketAddr> {
-    for port in (addr.port()..=u16::MAX).skip(1).take(MOST_PORTS) {
+    for port in (addr.port()..=u16::MAX).skip(1).take(MAX_PORTS) {
         let beside = SocketAddr::new(addr.ip(), port);
         if TcpListener::bind(beside).await.is_ok() {
             return Some(beside);
@@ -77,7 +77,7 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
     }
     let (parts, body) = request.into_parts();
     let at_tables = dynamodb::is_at(parts.uri.path());
-    let most = if at_tables { dynamodb::MAX_BYTES } else { MOST_BYTES };
+    let most = if at_tables { dynamodb::MAX_BYTES } else { MAX_BYTES };
     let Ok(body) = to_bytes(body, most).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::domain::instant::Span;
 
 use crate::routes::Functions;
-use crate::stripe::{Deed, LocalStripe};
+use crate::stripe::{Effect, LocalStripe};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -32,7 +32,7 @@ enum Step {
     /// Orders a pack.
     Order(&'static str),
     /// Does this to the latest payment of the account.
-    Pays(Deed),
+    Pays(Effect),
 }
 
 use Step::{Expiring, Many, Order, Pays, Post, Status};
@@ -102,9 +102,9 @@ pub const STATES: [State; 14] = [
         shows: "a payment was reversed: in debt, no credits left",
         steps: &[
             Order("starter"),
-            Pays(Deed::Pay),
+            Pays(Effect::Pay),
             Post("debits", r#"{"credits":"3000"}"#),
-            Pays(Deed::Dispute),
+            Pays(Effect::Dispute),
         ],
     },
     State {
@@ -113,9 +113,9 @@ pub const STATES: [State; 14] = [
         shows: "in debt, with a gift to spend",
         steps: &[
             Order("starter"),
-            Pays(Deed::Pay),
+            Pays(Effect::Pay),
             Post("debits", r#"{"credits":"525"}"#),
-            Pays(Deed::Dispute),
+            Pays(Effect::Dispute),
             Post("grants", r#"{"credits":"40","reason":"a gift","message":"A gift"}"#),
         ],
     },
@@ -123,7 +123,7 @@ pub const STATES: [State; 14] = [
         account: "processing",
         plan: "free",
         shows: "a payment is on its way",
-        steps: &[Order("starter"), Pays(Deed::PayLater)],
+        steps: &[Order("starter"), Pays(Effect::PayLater)],
     },
     State {
         account: "grants",
@@ -134,9 +134,9 @@ pub const STATES: [State; 14] = [
             Expiring(40),
             Expiring(80),
             Order("starter"),
-            Pays(Deed::Pay),
+            Pays(Effect::Pay),
             Order("team"),
-            Pays(Deed::Pay),
+            Pays(Effect::Pay),
         ],
     },
     State {
@@ -202,9 +202,9 @@ async fn take(
             call.send(functions, Method::POST, "grants", &body.to_string()).await?;
         }
         (Order(pack), Some(_)) => call.order(functions, pack).await?,
-        (Pays(deed), Some(stripe)) => {
+        (Pays(effect), Some(stripe)) => {
             let session = stripe.latest_of(state.account).ok_or("nothing was ordered")?;
-            stripe.act(&session, *deed)?;
+            stripe.act(&session, *effect)?;
             stripe.deliver(functions).await;
         }
         (Order(_) | Pays(_), None) => {}

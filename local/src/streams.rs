@@ -93,7 +93,7 @@ impl Streams {
         Some(keys.iter().map(|key| (key.clone(), item[key].clone())).collect::<Map<_, _>>().into())
     }
 
-    /// Waits until something may have been written.
+    /// WaitingPayment until something may have been written.
     pub async fn arrival(&self) {
         self.arrived.notified().await;
     }

@@ -11,7 +11,7 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider:
 
 use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config, ConfigError};
-use crate::decide::{CALL, edition};
+use crate::decide::{CALL_TIMEOUT, catalog_version};
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::{Catalog, Instant};
@@ -181,7 +181,7 @@ impl Context {
             return;
         }
         let catalog = Catalog::parse(Catalog::DEFAULT).expect("the one that is built in is right");
-        let first = self.store.commit(&edition::first(&catalog, Catalog::DEFAULT)).await;
+        let first = self.store.commit(&catalog_version::first(&catalog, Catalog::DEFAULT)).await;
         let first = match first {
             Ok(first) => first,
             Err(error) => {
@@ -230,7 +230,7 @@ pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret,
 
 /// A call, with the SDK's own retries, lives no longer than the protocol assumes.
 pub fn call_timeout() -> TimeoutConfig {
-    let call = std::time::Duration::from_millis(CALL.ms().unsigned_abs());
+    let call = std::time::Duration::from_millis(CALL_TIMEOUT.ms().unsigned_abs());
     TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(call / 2).build()
 }
 

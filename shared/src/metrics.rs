@@ -204,9 +204,9 @@ fn document(
     values: &[(Metric, String)],
     property: &str,
 ) -> String {
-    let names = values.iter().map(|(metric, _)| {
-        format!("{{\"KeyAlias\":\"{metric:?}\",\"Unit\":\"{}\"}}", metric.unit())
-    });
+    let names = values
+        .iter()
+        .map(|(metric, _)| format!("{{\"Name\":\"{metric:?}\",\"Unit\":\"{}\"}}", metric.unit()));
     let names = names.collect::<Vec<_>>().join(",");
     let values: String =
         values.iter().map(|(metric, value)| format!(",\"{metric:?}\":{value}")).collect();

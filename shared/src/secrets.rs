@@ -12,7 +12,7 @@ use crate::domain::instant::Span;
 /// everywhere after it.
 const FRESH: Span = Span::from_s(300);
 /// How often it is read at most, whoever asks for it: what a stranger sends can ask, too.
-const RARELY: Span = Span::from_s(10);
+const MIN_REREAD: Span = Span::from_s(10);
 
 /// One secret: in AWS by its ARN, elsewhere a fixed text.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl Secret {
     /// # Errors
     /// As of [`Secret::get`].
     pub async fn again(&self, now: Instant) -> Result<Arc<str>, SecretError> {
-        self.read_within(RARELY, now).await
+        self.read_within(MIN_REREAD, now).await
     }
 
     async fn read_within(&self, fresh: Span, now: Instant) -> Result<Arc<str>, SecretError> {

@@ -21,7 +21,7 @@ pub const LONGEST: Span = Span::from_s(3600);
 /// How long it lives at least.
 pub const SHORTEST: Span = Span::from_s(60);
 /// The longest token that is looked at, in bytes: a header of 8 KiB holds it.
-const MOST_BYTES: usize = 4096;
+const MAX_BYTES: usize = 4096;
 /// How every token begins: whoever looks for secrets in logs and repositories finds one by it.
 pub const PREFIX: &str = "scrip_session_";
 /// The length of an id, in bytes.
@@ -203,7 +203,7 @@ impl Keys {
         audience: Audience,
         now: Instant,
     ) -> Result<Session, TokenError> {
-        if token.len() > MOST_BYTES {
+        if token.len() > MAX_BYTES {
             return Err(TokenError::Malformed);
         }
         let named = token.strip_prefix(PREFIX).and_then(|token| token.split_once('.'));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use local::states;
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::json;
 use tests::support::browser::{Browser, Tab};
 use tests::support::shop::Shop;
@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     }
     // Between the payment and its credits: paid by a method that takes days.
     let (order, session) = shop.begin("busy", "pack", "starter").await;
-    shop.act(&session, Deed::PayLater).await;
+    shop.act(&session, Effect::PayLater).await;
     let mut tab = browser.tab(1040, 620);
     tab.scheme("light");
     tab.enter(&link(stack, "busy").await);

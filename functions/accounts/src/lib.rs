@@ -2,7 +2,7 @@
 //! debts and decides about payments that wait.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::payment::Heard;
+use shared::command::payment::NoticeOutcome;
 use shared::command::{self, Make};
 use shared::context::Context;
 use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
@@ -152,7 +152,7 @@ async fn decide(
     }
     command::payment::advance_event(context, event, decided).await?;
     let news = match &heard {
-        Some(Heard::News(news)) => Some(news),
+        Some(NoticeOutcome::OrderUpdate(news)) => Some(news),
         _ => None,
     };
     Ok(http::payment::decided(id, verdict.name(), news))

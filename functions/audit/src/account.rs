@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use shared::context::Context;
-use shared::decide::mend::REPAIR;
+use shared::decide::repair::REPAIR;
 use shared::domain::AccountId;
 use shared::domain::period::Day;
-use shared::store::{Filed, Store, StoreError};
+use shared::store::{ScannedRow, Store, StoreError};
 
 use crate::difference::{Difference, Kind};
 use crate::findings::Findings;
@@ -52,13 +52,13 @@ async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>,
     let mut ledger = Ledger::new(account, days.unwrap_or_default());
     let mut after = None;
     loop {
-        let shelf = context.store.shelf(id, after.as_deref()).await?;
-        for filed in shelf.filed {
-            if let Some(filed) = audit.read(filed)? {
-                ledger.take(filed, &mut audit);
+        let scan_part = context.store.scan_part(id, after.as_deref()).await?;
+        for scanned in scan_part.scanned {
+            if let Some(scanned) = audit.read(scanned)? {
+                ledger.take(scanned, &mut audit);
             }
         }
-        after = shelf.next;
+        after = scan_part.next;
         if after.is_none() {
             break;
         }
@@ -85,15 +85,15 @@ async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>,
 async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreError> {
     let (mut segments, mut receipts, mut after) = (0, 0, None);
     loop {
-        let shelf = store.shelf(audit.account, after.as_deref()).await?;
-        for filed in shelf.filed {
-            match audit.read(filed)? {
-                Some(Filed::Segment(_)) => segments += 1,
-                Some(Filed::IdempotencyRecord(_)) => receipts += 1,
+        let scan_part = store.scan_part(audit.account, after.as_deref()).await?;
+        for scanned in scan_part.scanned {
+            match audit.read(scanned)? {
+                Some(ScannedRow::Segment(_)) => segments += 1,
+                Some(ScannedRow::IdempotencyRecord(_)) => receipts += 1,
                 _ => {}
             }
         }
-        after = shelf.next;
+        after = scan_part.next;
         if after.is_none() {
             break;
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use shared::domain::account::PendingChange;
 use shared::domain::catalog::ActionNumber;
 use shared::domain::period::{Anchor, Day};
-use shared::domain::usage::{MOST_USERS, Used, Who};
+use shared::domain::usage::{MAX_USERS, Used, Who};
 use shared::domain::{
     Account, Credits, DebtChange, Debts, Entry, EntryKind, GrantId, Instant, Movement, OperationId,
     Seq, Status, Usage,
@@ -267,7 +267,7 @@ impl Days {
         };
         let usage = self.0.entry(Day::of(entry.at)).or_default();
         let who = entry.user.clone().map_or(Who::Nobody, Who::User);
-        let told_apart = usage.users.contains_key(&who) || usage.users.len() < MOST_USERS;
+        let told_apart = usage.users.contains_key(&who) || usage.users.len() < MAX_USERS;
         let who = if told_apart || who == Who::Nobody { who } else { Who::Others };
         let action = usage.actions.entry(action.unwrap_or(0)).or_default();
         for used in [action, usage.users.entry(who).or_default()] {

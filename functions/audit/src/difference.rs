@@ -1,7 +1,7 @@
 //! What can be wrong: one kind for each comparison, with its words.
 
 use shared::decide::Returned;
-use shared::decide::tally::Tallied;
+use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
 use shared::domain::payment::IntentId;
@@ -57,15 +57,15 @@ pub enum Kind {
     Segment(Box<Segment>),
     Ahead(Box<Segment>),
     Repeated(OperationId),
-    NameMissing(KeyAlias),
-    NameDiffers {
+    KeyAliasMissing(KeyAlias),
+    KeyAliasDiffers {
         there: KeyAlias,
         id: OperationId,
     },
-    ReceiptMissing(Box<Entry>),
-    ReceiptAlone(IdempotencyRecord),
+    RecordMissing(Box<Entry>),
+    RecordAlone(IdempotencyRecord),
     Returned(Returned),
-    Day(Box<Tallied>),
+    Day(Box<RolledUp>),
     Catalog,
     // Payments, against the account, their orders and Stripe.
     Order(OperationId),
@@ -122,7 +122,7 @@ impl Kind {
             Kind::Frozen => ("frozen", "the frozen state does not match the entries"),
             Kind::Floor => (
                 "dedup_floor",
-                "an archived id is above the dedup dedup_floor: its operation could be applied again",
+                "an archived id is above the dedup floor: its operation could be applied again",
             ),
             Kind::PageTime => {
                 ("archived_at", "the time of the latest segment does not match its key")
@@ -136,18 +136,19 @@ impl Kind {
             }
             Kind::Ahead(_) => ("ahead", "a segment has entries that the account does not have"),
             Kind::Repeated(_) => ("repeated", "an operation was applied twice"),
-            Kind::NameMissing(_) => {
-                ("name_missing", "a key alias is missing: a retry would apply its operation again")
+            Kind::KeyAliasMissing(_) => (
+                "key_alias_missing",
+                "a key alias is missing: a retry would apply its operation again",
+            ),
+            Kind::KeyAliasDiffers { .. } => {
+                ("key_alias_differs", "a key alias names a different operation than its entry")
             }
-            Kind::NameDiffers { .. } => {
-                ("name_differs", "a key alias names a different operation than its entry")
-            }
-            Kind::ReceiptMissing(_) => (
-                "receipt_missing",
+            Kind::RecordMissing(_) => (
+                "idempotency_record_missing",
                 "an idempotency record is missing: a retry would apply its operation again",
             ),
-            Kind::ReceiptAlone(_) => (
-                "receipt_alone",
+            Kind::RecordAlone(_) => (
+                "idempotency_record_alone",
                 "an idempotency record names an operation that the account does not have",
             ),
             Kind::Returned(_) => {
@@ -186,11 +187,11 @@ impl Kind {
             Kind::Segment(segment) | Kind::Ahead(segment) => {
                 format!("the segment of entry {}", segment.first)
             }
-            Kind::NameMissing(name) | Kind::NameDiffers { there: name, .. } => {
+            Kind::KeyAliasMissing(name) | Kind::KeyAliasDiffers { there: name, .. } => {
                 format!("{:?}", name.key.as_str())
             }
-            Kind::ReceiptMissing(entry) => format!("{:?}", entry.key.as_deref().unwrap_or("")),
-            Kind::ReceiptAlone(receipt) => format!("{:?}", receipt.key.as_str()),
+            Kind::RecordMissing(entry) => format!("{:?}", entry.key.as_deref().unwrap_or("")),
+            Kind::RecordAlone(receipt) => format!("{:?}", receipt.key.as_str()),
             Kind::Returned(count) => format!("debit {}", count.debit),
             Kind::Day(day) => day.after.day.to_string(),
             Kind::Payment { intent, .. }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use shared::decide::Returned;
-use shared::decide::tally::Tallied;
-use shared::decide::{IdempotencyRecord, KeyAlias, Segment, mend};
+use shared::decide::rollup::RolledUp;
+use shared::decide::{IdempotencyRecord, KeyAlias, Segment, repair};
 use shared::domain::usage::Used;
 use shared::domain::usage::{Counted, DayUsage};
 use shared::domain::{
     Account, Credits, Entry, GrantId, Instant, Key, KeySpace, OperationId, Seq, Usage,
 };
-use shared::store::Filed;
+use shared::store::ScannedRow;
 
 use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
 use crate::difference::Kind;
@@ -54,21 +54,21 @@ impl Ledger {
     }
 
     /// Takes the next of what is filed: receipts and names come before the entries that they are of.
-    pub(crate) fn take(&mut self, filed: Filed, audit: &mut Findings<'_>) {
-        match filed {
-            Filed::KeyAlias(name) => {
+    pub(crate) fn take(&mut self, scanned: ScannedRow, audit: &mut Findings<'_>) {
+        match scanned {
+            ScannedRow::KeyAlias(name) => {
                 self.names.insert(name.key.as_str().to_owned(), name);
             }
-            Filed::IdempotencyRecord(receipt) => {
+            ScannedRow::IdempotencyRecord(receipt) => {
                 let key = (receipt.space, receipt.key.as_str().to_owned());
                 self.receipts.insert(key, receipt);
             }
-            Filed::Returned(of, credits) => self.returned.push((of, credits)),
-            Filed::Segment(segment) => {
+            ScannedRow::Returned(of, credits) => self.returned.push((of, credits)),
+            ScannedRow::Segment(segment) => {
                 self.count(&segment);
                 self.segment(segment, audit);
             }
-            Filed::Redemption(_) => {}
+            ScannedRow::Redemption(_) => {}
         }
     }
 
@@ -169,11 +169,11 @@ impl Ledger {
             None => {
                 let account = self.account.id.clone();
                 let name = KeyAlias { account, key, id: entry.id, replaces: None };
-                audit.differs(Kind::NameMissing(name), entry.id, "none");
+                audit.differs(Kind::KeyAliasMissing(name), entry.id, "none");
             }
             Some(there) if there.id != entry.id => {
                 let found = there.id;
-                let kind = Kind::NameDiffers { there: there.clone(), id: entry.id };
+                let kind = Kind::KeyAliasDiffers { there: there.clone(), id: entry.id };
                 audit.differs(kind, entry.id, found);
             }
             Some(_) => {}
@@ -182,9 +182,9 @@ impl Ledger {
 
     /// The receipt by which an operator would be told that the entry's operation happened.
     fn receipt(&mut self, entry: &Entry, key: &Key, audit: &mut Findings<'_>) {
-        let key = (mend::key_space(entry), key.as_str().to_owned());
+        let key = (repair::key_space(entry), key.as_str().to_owned());
         match self.receipts.get(&key) {
-            None => audit.differs(Kind::ReceiptMissing(entry.clone().into()), entry.id, "none"),
+            None => audit.differs(Kind::RecordMissing(entry.clone().into()), entry.id, "none"),
             Some(receipt) if receipt.id == entry.id => {
                 self.receipts.remove(&key);
             }
@@ -325,7 +325,7 @@ impl Ledger {
             let found = kept.get(&day).copied().unwrap_or(&nothing);
             if expected != *found {
                 let words = (uses(&expected), uses(found));
-                let kind = Kind::Day(Box::new(Tallied { after: expected, before }));
+                let kind = Kind::Day(Box::new(RolledUp { after: expected, before }));
                 audit.differs(kind, words.0, words.1);
             }
         }
@@ -341,7 +341,7 @@ impl Ledger {
                 // It was so already, by that entry.
             } else if self.book.whole {
                 let expected = format!("an entry: {}", receipt.content);
-                audit.differs(Kind::ReceiptAlone(receipt), expected, "none");
+                audit.differs(Kind::RecordAlone(receipt), expected, "none");
             }
         }
         orders

@@ -23,12 +23,12 @@ use shared::stripe::Stripe;
 pub use account::account;
 pub use difference::{Difference, Kind};
 pub use payment::{AuditError, kept, of_stripe, told};
-pub use report::{Progress, Report, SCAN_SEGMENTS, report};
-pub use walk::{Place, Walked, accounts, orphans, walk};
+pub use report::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};
+pub use walk::{ScanPosition, Walked, accounts, orphans, walk};
 
 /// What the function needs besides its context.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct AuditContext {
     pub context: Context,
     pub queue: Queue,
     pub stripe: Stripe,
@@ -44,7 +44,7 @@ struct Part {
     after: Option<String>,
     /// Where the ledger is looked through for accounts that are not there: after the accounts.
     #[serde(default)]
-    ledger: Option<Place>,
+    ledger: Option<ScanPosition>,
     /// The accounts that were seen, and the differences that were found.
     #[serde(default)]
     seen: u64,
@@ -64,7 +64,7 @@ enum Task {
 /// # Errors
 /// If the payload is neither, or the tables or Stripe do not answer: it is invoked again then.
 pub async fn answer(
-    surroundings: &Surroundings,
+    surroundings: &AuditContext,
     payload: Value,
     left: Duration,
 ) -> Result<Value, Error> {
@@ -79,10 +79,10 @@ pub async fn answer(
     audit(surroundings, serde_json::from_str(body)?, left).await
 }
 
-async fn audit(surroundings: &Surroundings, part: Part, left: Duration) -> Result<Value, Error> {
+async fn audit(surroundings: &AuditContext, part: Part, left: Duration) -> Result<Value, Error> {
     let until = tokio::time::Instant::now() + left;
     let in_time = || tokio::time::Instant::now() < until;
-    let Surroundings { context, queue, stripe } = surroundings;
+    let AuditContext { context, queue, stripe } = surroundings;
     let after: Option<AccountId> = part.after.as_deref().map(str::parse).transpose()?;
     let mut rest = Part { after: None, ..part };
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use audit::Surroundings;
+use audit::AuditContext;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
     let (context, queue) = (Context::from_env(clock.clone()).await?, Queue::from_env().await?);
-    let surroundings = Surroundings { context, queue, stripe };
+    let surroundings = AuditContext { context, queue, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);
         audit::answer(&surroundings, event.payload, left).await

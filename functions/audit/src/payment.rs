@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shared::context::Context;
-use shared::domain::payment::{Facts, IntentId, Payment, Said};
+use shared::domain::payment::{Facts, IntentId, Payment, PaymentNotice};
 use shared::domain::{AccountId, Credits, OperationId, Order};
 use shared::store::StoreError;
-use shared::stripe::{self, Asking, Stripe, StripeError};
+use shared::stripe::{self, ObjectList, Stripe, StripeError};
 
 use crate::book::{Micro, micro, shown};
 use crate::difference::{Difference, Kind};
@@ -146,12 +146,12 @@ pub async fn told(
     stripe: &Stripe,
 ) -> Result<BTreeMap<IntentId, Facts>, StripeError> {
     let mut told: BTreeMap<IntentId, Facts> = BTreeMap::new();
-    let mut asking = Asking::new(stripe, context.clock.now());
+    let mut asking = ObjectList::new(stripe, context.clock.now());
     while let Some(objects) = asking.next().await? {
         for object in objects {
             // What cannot be read is `reconcile`'s to name: it runs every day as well.
             let said = stripe::object::said(object, stripe.is_live());
-            if let Ok(Some(Said::Payment { intent, facts })) = said {
+            if let Ok(Some(PaymentNotice::Payment { intent, facts })) = said {
                 told.entry(intent).or_default().join(facts);
             }
         }

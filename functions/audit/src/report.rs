@@ -11,7 +11,7 @@ pub const SCAN_SEGMENTS: i32 = 32;
 
 /// What an audit came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct AuditReport {
     /// How many accounts were read.
     pub seen: u64,
     pub differences: Vec<Difference>,
@@ -19,7 +19,7 @@ pub struct Report {
 
 /// How far an audit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct AuditProgress {
     /// Of [`SCAN_SEGMENTS`].
     pub segments: i32,
     pub seen: u64,
@@ -36,9 +36,9 @@ pub async fn report(
     context: &Context,
     stripe: Option<&Stripe>,
     only: Option<&AccountId>,
-    told: impl FnMut(Progress),
-) -> Result<Report, AuditError> {
-    let mut report = Report::default();
+    told: impl FnMut(AuditProgress),
+) -> Result<AuditReport, AuditError> {
+    let mut report = AuditReport::default();
     if let Some(stripe) = stripe {
         report.differences = of_stripe(context, stripe).await?;
     }
@@ -51,21 +51,21 @@ pub async fn report(
 
 async fn all(
     context: &Context,
-    mut report: Report,
-    mut told: impl FnMut(Progress),
-) -> Result<Report, AuditError> {
+    mut report: AuditReport,
+    mut told: impl FnMut(AuditProgress),
+) -> Result<AuditReport, AuditError> {
     for segments in 0..SCAN_SEGMENTS {
         let (before, differing) = (report.seen, report.differences.len());
         let walked = walk(context, (segments, SCAN_SEGMENTS), None, |walked: &Walked| {
             let differences = differing + walked.found.len();
-            told(Progress { segments, seen: before + walked.seen, differences });
+            told(AuditProgress { segments, seen: before + walked.seen, differences });
             true
         });
         let Walked { seen, found, .. } = walked.await?;
         report.seen += seen;
         report.differences.extend(found);
         let differences = report.differences.len();
-        told(Progress { segments: segments + 1, seen: report.seen, differences });
+        told(AuditProgress { segments: segments + 1, seen: report.seen, differences });
     }
     let (orphans, _) = orphans(context, None, || true).await?;
     report.differences.extend(orphans);

@@ -65,7 +65,7 @@ pub async fn walk(
 }
 
 /// Where the ledger's scan goes on: account and sort key.
-pub type Place = (String, String);
+pub type ScanPosition = (String, String);
 
 /// What is wrong with accounts that the ledger has items of and that are not there, from `after` on,
 /// while `goes_on` says so. Returns where it stopped; None: at the end.
@@ -74,12 +74,12 @@ pub type Place = (String, String);
 /// [`StoreError`] if the tables cannot be read.
 pub async fn orphans(
     context: &Context,
-    mut after: Option<Place>,
+    mut after: Option<ScanPosition>,
     mut goes_on: impl FnMut() -> bool,
-) -> Result<(Vec<Difference>, Option<Place>), StoreError> {
+) -> Result<(Vec<Difference>, Option<ScanPosition>), StoreError> {
     let (mut found, mut last) = (Vec::new(), None);
     loop {
-        let (accounts, next) = context.store.filed_accounts(after.as_ref()).await?;
+        let (accounts, next) = context.store.scanned_accounts(after.as_ref()).await?;
         for id in accounts {
             // The items of an account follow each other.
             if last.as_ref() == Some(&id) {
@@ -120,7 +120,7 @@ pub async fn accounts(context: &Context) -> Result<BTreeSet<AccountId>, StoreErr
     }
     let mut after = None;
     loop {
-        let (accounts, next) = context.store.filed_accounts(after.as_ref()).await?;
+        let (accounts, next) = context.store.scanned_accounts(after.as_ref()).await?;
         ids.extend(accounts);
         after = next;
         if after.is_none() {

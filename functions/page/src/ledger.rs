@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::domain::GrantKind;
 use shared::domain::ledger::PostedEntry;
-use shared::domain::part::{Did, Part};
+use shared::domain::part::{Did, EntryPart};
 
 /// The rows of entries, the latest first. `lines`: the same entries as the routes list them.
 pub(super) fn rows<'a>(
@@ -39,7 +39,7 @@ fn of(posted: &PostedEntry, mut line: Value) -> Vec<Value> {
 }
 
 /// The name of the text that says what was done.
-fn title(part: &Part) -> String {
+fn title(part: &EntryPart) -> String {
     match (part.did, part.kind) {
         (Did::Renewed, Some(GrantKind::Weekly)) => "did_renewed_weekly".to_owned(),
         (Did::Renewed, _) => "did_renewed_plan".to_owned(),

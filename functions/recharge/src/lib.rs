@@ -15,8 +15,8 @@ use lambda_runtime::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub use part::{Part, PartError, Progress, Task};
-pub use surroundings::Surroundings;
+pub use part::{PartError, SweepPart, SweepProgress, Task};
+pub use surroundings::RechargeContext;
 pub use sweep::{is_to_be_advanced, sweep};
 
 /// In how many segments the table is swept side by side: at some 500 accounts a second each, ten
@@ -36,7 +36,7 @@ struct Scheduled {
 /// # Errors
 /// If the payload is neither, or a sweep could not be begun: it is invoked again then.
 pub async fn answer(
-    surroundings: &Surroundings,
+    surroundings: &RechargeContext,
     payload: Value,
     left: Duration,
 ) -> Result<Value, Error> {
@@ -49,8 +49,8 @@ pub async fn answer(
 
 /// Begins a sweep: a message for each segment. Begun twice, it is swept twice, and changes nothing
 /// the second time.
-async fn begin(surroundings: &Surroundings, scheduled: Scheduled) -> Result<Value, Error> {
-    let parts = Part::all(scheduled.task, SCAN_SEGMENTS);
+async fn begin(surroundings: &RechargeContext, scheduled: Scheduled) -> Result<Value, Error> {
+    let parts = SweepPart::all(scheduled.task, SCAN_SEGMENTS);
     let messages: Vec<String> = parts.map(|part| part.message()).collect();
     surroundings.queue.send(&messages).await?;
     tracing::info!(task = scheduled.task.name(), segments = SCAN_SEGMENTS, "a sweep started");
@@ -58,7 +58,7 @@ async fn begin(surroundings: &Surroundings, scheduled: Scheduled) -> Result<Valu
 }
 
 /// Does the parts that arrived, each as far as there is time, and names those that failed.
-async fn parts(surroundings: &Surroundings, records: &[Value], left: Duration) -> Value {
+async fn parts(surroundings: &RechargeContext, records: &[Value], left: Duration) -> Value {
     let began = tokio::time::Instant::now();
     let mut failed = Vec::new();
     for record in records {
@@ -71,11 +71,11 @@ async fn parts(surroundings: &Surroundings, records: &[Value], left: Duration) -
     json!({ "batchItemFailures": failed })
 }
 
-async fn part(surroundings: &Surroundings, record: &Value, left: Duration) -> Result<(), Error> {
+async fn part(surroundings: &RechargeContext, record: &Value, left: Duration) -> Result<(), Error> {
     let body = record["body"].as_str().ok_or("a message has no body")?;
-    let part = Part::read(body)?;
+    let part = SweepPart::read(body)?;
     let until = tokio::time::Instant::now() + left;
-    let Surroundings { context, queue, bus } = surroundings;
+    let RechargeContext { context, queue, bus } = surroundings;
     let rest = sweep(context, Some(bus), part, |_| tokio::time::Instant::now() < until).await?;
     match rest {
         Some(rest) => Ok(queue.send(&[rest.message()]).await?),

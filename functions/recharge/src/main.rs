@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use recharge::Surroundings;
+use recharge::RechargeContext;
 use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let context = Context::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
     let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
-    let surroundings = Surroundings { context, queue, bus };
+    let surroundings = RechargeContext { context, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);
         recharge::answer(&surroundings, event.payload, left).await

@@ -28,7 +28,7 @@ impl Task {
 /// One segment of a parallel scan, from a cursor on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub struct SweepPart {
     version: u32,
     pub task: Task,
     pub segment: i32,
@@ -36,13 +36,13 @@ pub struct Part {
     /// The account that was seen last; None: from the beginning.
     #[serde(with = "account")]
     pub after: Option<AccountId>,
-    pub progress: Progress,
+    pub progress: SweepProgress,
 }
 
 /// What a segment has come to. A message that was changed may say any numbers: they end at the largest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Progress {
+pub struct SweepProgress {
     pub seen: u64,
     /// Accounts that were advanced, or of which something was announced.
     pub done: u64,
@@ -61,16 +61,16 @@ pub enum PartError {
     ScanSegment { segment: i32, of: i32 },
 }
 
-impl Part {
+impl SweepPart {
     /// All parts of a sweep, each from its beginning.
-    pub fn all(task: Task, of: i32) -> impl Iterator<Item = Part> {
-        (0..of).map(move |segment| Part {
+    pub fn all(task: Task, of: i32) -> impl Iterator<Item = SweepPart> {
+        (0..of).map(move |segment| SweepPart {
             version: VERSION,
             task,
             segment,
             of,
             after: None,
-            progress: Progress::default(),
+            progress: SweepProgress::default(),
         })
     }
 
@@ -80,7 +80,7 @@ impl Part {
 
     /// # Errors
     /// [`PartError`] of anything that [`Part::message`] does not write.
-    pub fn read(message: &str) -> Result<Part, PartError> {
+    pub fn read(message: &str) -> Result<SweepPart, PartError> {
         /// Whatever its other fields: they are another version's.
         #[derive(Deserialize)]
         struct Versioned {
@@ -90,8 +90,8 @@ impl Part {
         if version != VERSION {
             return Err(PartError::Version(version));
         }
-        let part: Part = serde_json::from_str(message)?;
-        let Part { segment, of, .. } = part;
+        let part: SweepPart = serde_json::from_str(message)?;
+        let SweepPart { segment, of, .. } = part;
         match (1..=1_000_000).contains(&of) && (0..of).contains(&segment) {
             true => Ok(part),
             false => Err(PartError::ScanSegment { segment, of }),

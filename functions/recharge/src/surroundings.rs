@@ -6,7 +6,7 @@ use shared::queue::Queue;
 
 /// What the function needs besides its context.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct RechargeContext {
     pub context: Context,
     pub queue: Queue,
     pub bus: Bus,

@@ -9,7 +9,7 @@ use shared::domain::{Account, Catalog, Instant};
 use shared::metrics::{Metric, Of};
 use shared::store::{Loaded, StoreError};
 
-use crate::part::{Part, Progress, Task};
+use crate::part::{SweepPart, SweepProgress, Task};
 
 /// How many accounts one request reads: 100 of 1 KB are 12.5 read units, as stale reads.
 const READ: i32 = 100;
@@ -22,9 +22,9 @@ const READ: i32 = 100;
 pub async fn sweep(
     context: &Context,
     bus: Option<&Bus>,
-    mut part: Part,
-    mut goes_on: impl FnMut(&Progress) -> bool,
-) -> Result<Option<Part>, Error> {
+    mut part: SweepPart,
+    mut goes_on: impl FnMut(&SweepProgress) -> bool,
+) -> Result<Option<SweepPart>, Error> {
     loop {
         let catalog = context.catalog().await;
         context.may_advance()?;
@@ -69,7 +69,7 @@ pub async fn sweep(
         part.after = scan.next;
         if part.after.is_none() {
             let (task, segment) = (part.task.name(), part.segment);
-            let Progress { seen, done, broken } = part.progress;
+            let SweepProgress { seen, done, broken } = part.progress;
             tracing::info!(task, segment, seen, done, broken, "a segment was swept");
             return Ok(None);
         }
@@ -77,11 +77,11 @@ pub async fn sweep(
 }
 
 /// Emits what one request of a recharge came to: who watches Monday sees it move.
-fn count(context: &Context, before: &mut Progress, part: &Part) {
+fn count(context: &Context, before: &mut SweepProgress, part: &SweepPart) {
     if part.task != Task::Recharge {
         return;
     }
-    let Progress { seen, done, broken } = part.progress;
+    let SweepProgress { seen, done, broken } = part.progress;
     let (seen, done) = (seen - before.seen, done - before.done);
     let broken = broken - before.broken;
     *before = part.progress;

@@ -3,15 +3,15 @@
 //! What it finds was paid and not credited, or credited and refunded, and is by then put right.
 
 use serde::Serialize;
-use shared::command::payment::{self, Heard, News};
+use shared::command::payment::{self, NoticeOutcome, OrderUpdate};
 use shared::context::Context;
 use shared::domain::{AccountId, Credits, OperationId};
 use shared::failure::Failure;
-use shared::stripe::{self, Asking, Stripe, StripeError};
+use shared::stripe::{self, ObjectList, Stripe, StripeError};
 
 /// What it read and what it put right.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct ReconcileReport {
     /// The objects that Stripe listed.
     pub read: usize,
     /// Those that could not be read.
@@ -49,9 +49,9 @@ pub enum ReconcileError {
 ///
 /// # Errors
 /// [`ReconcileError`]: run it again.
-pub async fn run(context: &Context, stripe: &Stripe) -> Result<Report, ReconcileError> {
-    let mut report = Report::default();
-    let mut asking = Asking::new(stripe, context.clock.now());
+pub async fn run(context: &Context, stripe: &Stripe) -> Result<ReconcileReport, ReconcileError> {
+    let mut report = ReconcileReport::default();
+    let mut asking = ObjectList::new(stripe, context.clock.now());
     while let Some(objects) = asking.next().await? {
         for object in objects {
             hear(context, stripe, object, &mut report).await?;
@@ -69,7 +69,7 @@ async fn hear(
     context: &Context,
     stripe: &Stripe,
     object: serde_json::Value,
-    report: &mut Report,
+    report: &mut ReconcileReport,
 ) -> Result<(), ReconcileError> {
     report.read += 1;
     let said = match stripe::object::said(object, stripe.is_live()) {
@@ -82,8 +82,8 @@ async fn hear(
         }
     };
     let news = match payment::hear(context, &said, false).await {
-        Ok(Heard::News(news)) => news,
-        Ok(Heard::Known | Heard::Foreign) => return Ok(()),
+        Ok(NoticeOutcome::OrderUpdate(news)) => news,
+        Ok(NoticeOutcome::Known | NoticeOutcome::Foreign) => return Ok(()),
         // One account's trouble is not the others'.
         Err(Failure::Store(error)) if error.is_of_one_account() => {
             report.unjoined += 1;
@@ -92,7 +92,7 @@ async fn hear(
         }
         Err(failure) => return Err(ReconcileError::Failed(failure)),
     };
-    let News { order, intent, before, after, parked } = news;
+    let OrderUpdate { order, intent, before, after, parked } = news;
     // What was said before in other words is news without an effect.
     if before != after || parked.is_some() {
         let (order, account) = order.unzip();

@@ -21,10 +21,10 @@ use shared::decide::announce::{self, About, Event};
 use shared::domain::AccountId;
 use shared::store::{read_image, read_keys};
 
-pub use surroundings::Surroundings;
+pub use surroundings::RelayContext;
 
 /// The most of a record that is set aside: SQS takes 256 KB.
-const MOST_BYTES: usize = 200_000;
+const MAX_BYTES: usize = 200_000;
 
 /// What a record asks for.
 enum Record {
@@ -39,7 +39,7 @@ enum Record {
 ///
 /// # Errors
 /// If the payload is not a batch of records.
-pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value, Error> {
+pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value, Error> {
     let Some(Value::Array(records)) = payload.get("Records") else {
         return Err("the input is not a batch of stream records".into());
     };
@@ -61,7 +61,7 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
         }
     }
     for (account, place) in segments {
-        match command::tally(&surroundings.context, &account).await {
+        match command::rollup(&surroundings.context, &account).await {
             Ok(_) => {}
             Err(error) if error.is_of_one_account() => unreadable.push((place, error.to_string())),
             Err(error) => {
@@ -94,11 +94,11 @@ pub async fn answer(surroundings: &Surroundings, payload: Value) -> Result<Value
 
 /// Puts a record among the dead letters, without its images if it is too large with them. False: the
 /// queue did not take it.
-async fn set_aside(surroundings: &Surroundings, record: &Value, error: String) -> bool {
+async fn set_aside(surroundings: &RelayContext, record: &Value, error: String) -> bool {
     let id = record["eventID"].as_str();
     tracing::error!(record = id, %error, "a record goes to the dead-letter queue");
     let mut kept = json!({ "record": record, "error": error });
-    if kept.to_string().len() > MOST_BYTES {
+    if kept.to_string().len() > MAX_BYTES {
         for image in ["NewImage", "OldImage"] {
             kept["record"]["dynamodb"][image] = Value::Null;
         }

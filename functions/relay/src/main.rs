@@ -1,7 +1,7 @@
 //! The cold start of `relay`, and nothing else.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use relay::Surroundings;
+use relay::RelayContext;
 use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let debits = required("ANNOUNCE_DEBITS")? == "true";
     let context = Context::from_env(clock).await?;
     let (bus, aside) = (Bus::from_env().await?, Queue::from_env().await?);
-    let surroundings = Surroundings { context, bus, aside, debits };
+    let surroundings = RelayContext { context, bus, aside, debits };
     run(service_fn(async |event: LambdaEvent<Value>| {
         relay::answer(&surroundings, event.payload).await
     }))

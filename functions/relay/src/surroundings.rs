@@ -6,7 +6,7 @@ use shared::queue::Queue;
 
 /// What the function needs besides its context.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct RelayContext {
     pub context: Context,
     pub bus: Bus,
     /// Where a record goes that can never be taken.

@@ -5,7 +5,7 @@
 
 use lambda_http::{Body, Request, Response};
 use sha2::{Digest, Sha256};
-use shared::command::payment::{self, Heard, News};
+use shared::command::payment::{self, NoticeOutcome, OrderUpdate};
 use shared::context::Context;
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
@@ -55,15 +55,15 @@ async fn hear(
         return Ok(heard(Outcome::Ignored));
     };
     let outcome = match payment::hear(context, &said, true).await? {
-        Heard::Foreign => Outcome::Ignored,
-        Heard::Known => Outcome::Known,
-        Heard::News(News { parked: Some(problem), intent, .. }) => {
+        NoticeOutcome::Foreign => Outcome::Ignored,
+        NoticeOutcome::Known => Outcome::Known,
+        NoticeOutcome::OrderUpdate(OrderUpdate { parked: Some(problem), intent, .. }) => {
             let payment = intent.as_str();
             tracing::error!(alarm = "payment_parked", payment, problem, "a payment is parked");
             Outcome::Parked
         }
-        Heard::News(News { order: None, .. }) => Outcome::Kept,
-        Heard::News(_) => Outcome::Applied,
+        NoticeOutcome::OrderUpdate(OrderUpdate { order: None, .. }) => Outcome::Kept,
+        NoticeOutcome::OrderUpdate(_) => Outcome::Applied,
     };
     Ok(heard(outcome))
 }

@@ -13,7 +13,7 @@ use super::{ledger, rush};
 use crate::change::Tone;
 use crate::clock::LocalClock;
 use crate::routes::Functions;
-use crate::stripe::{Deed, LocalStripe};
+use crate::stripe::{Effect, LocalStripe};
 
 /// Plays the scenes on an empty stack, until the last or until the viewer has seen enough.
 ///
@@ -88,7 +88,7 @@ impl Player<'_> {
                 self.work(action, *quantity, *delivered, screen).await
             }
             Do::Order(pack) => self.order(pack, screen).await,
-            Do::Stripe(deed) => self.stripe(*deed, screen).await,
+            Do::Stripe(effect) => self.stripe(*effect, screen).await,
             Do::Ledger => ledger::play(&self.door, screen).await,
             Do::Audit => self.audit(screen).await,
         }
@@ -164,9 +164,9 @@ impl Player<'_> {
     }
 
     /// Lets something happen at Stripe. Each of its events is sent twice, and counts once.
-    async fn stripe(&mut self, deed: Deed, screen: &mut Screen<'_>) -> Result<(), Error> {
+    async fn stripe(&mut self, effect: Effect, screen: &mut Screen<'_>) -> Result<(), Error> {
         let before = ledger::payments(&self.door).await?;
-        self.stripe.act(&self.session, deed)?;
+        self.stripe.act(&self.session, effect)?;
         for event in self.stripe.take_events() {
             let read: Value = serde_json::from_str(&event)?;
             let kind = read["type"].as_str().unwrap_or_default();
@@ -178,8 +178,8 @@ impl Player<'_> {
         let counted = ledger::payments(&self.door).await? - before;
         expect(counted == 1, || format!("counted {counted} times"))?;
         let counted = "sent twice, counted once";
-        match deed {
-            Deed::Pay => screen.glow(counted).await?,
+        match effect {
+            Effect::Pay => screen.glow(counted).await?,
             _ => screen.verdict(counted)?,
         }
         Ok(())

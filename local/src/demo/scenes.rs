@@ -1,6 +1,6 @@
 //! The seven scenes, as data: a title, and steps that each say something and do one thing.
 
-use crate::stripe::Deed;
+use crate::stripe::Effect;
 
 /// A scene.
 pub(super) struct Scene {
@@ -31,7 +31,7 @@ pub(super) enum Do {
     /// The account's customer orders this pack.
     Order(&'static str),
     /// Something happens to the order at Stripe, and the webhook hears each event of it twice.
-    Stripe(Deed),
+    Stripe(Effect),
     /// Shows the ledger, which must sum to the balance.
     Ledger,
     /// Audits the account, which must find nothing.
@@ -152,13 +152,13 @@ pub(super) const SCENES: &[Scene] = &[
                 does: debit("campaign", CAMPAIGN, 402),
             },
             Step { says: "The customer orders a pack.", does: Do::Order("starter") },
-            Step { says: "The customer pays at Stripe.", does: Do::Stripe(Deed::Pay) },
+            Step { says: "The customer pays at Stripe.", does: Do::Stripe(Effect::Pay) },
             Step { says: "The campaign passes now.", does: debit("campaign", CAMPAIGN, 201) },
             Step {
                 says: "The bank disputes the payment: unspent credits go, the rest is debt.",
-                does: Do::Stripe(Deed::Dispute),
+                does: Do::Stripe(Effect::Dispute),
             },
-            Step { says: "The dispute is won: all is as it was.", does: Do::Stripe(Deed::Win) },
+            Step { says: "The dispute is won: all is as it was.", does: Do::Stripe(Effect::Win) },
         ],
     },
     Scene {

@@ -219,7 +219,7 @@ impl<'a> Screen<'a> {
         self.out.flush()
     }
 
-    /// Waits, unless the viewer is in a hurry.
+    /// WaitingPayment, unless the viewer is in a hurry.
     async fn pause(&mut self, time: Duration) {
         let Some(terminal) = self.terminal.as_mut().filter(|_| !self.hurries) else { return };
         tokio::select! {

@@ -16,7 +16,7 @@ pub use self::known::Start;
 use crate::reply::reply;
 use crate::stack::Stack;
 use crate::states::STATES;
-use crate::stripe::Deed;
+use crate::stripe::Effect;
 use crate::{control, seed};
 
 /// Where all of it is, besides `/`.
@@ -150,7 +150,7 @@ async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
     };
     let waiting = stack.stripe.as_ref().and_then(|stripe| {
         let session = stripe.latest_of(account.as_str())?;
-        let waits = stripe.possible(&session).contains(&Deed::Arrive);
+        let waits = stripe.possible(&session).contains(&Effect::Arrive);
         stripe.session(&session)?["client_reference_id"]
             .as_str()
             .filter(|_| waits)

@@ -8,15 +8,15 @@ use serde_json::Value;
 use shared::clock::Clock;
 use shared::stripe::signature;
 
-use super::deed::Deed;
+use super::effect::Effect;
 use super::known::WEBHOOK_SECRET;
 use super::memory::{Memory, WebhookAnswer};
 use super::objects;
-use crate::kept;
+use crate::atomic_file;
 use crate::routes::Functions;
 
 /// How often an event is sent at most; Stripe goes on for three days.
-const MOST_ATTEMPTS: u32 = 100;
+const MAX_ATTEMPTS: u32 = 100;
 /// How many of the webhook's answers are remembered: the oldest make way.
 const MAX_ANSWERS: usize = 500;
 
@@ -59,14 +59,14 @@ impl LocalStripe {
     ///
     /// # Errors
     /// Why it cannot be done.
-    pub fn act(&self, session: &str, deed: Deed) -> Result<(), String> {
+    pub fn act(&self, session: &str, effect: Effect) -> Result<(), String> {
         let now = self.clock.now();
-        let done = self.change(|memory| objects::act(memory, session, deed, now));
+        let done = self.change(|memory| objects::act(memory, session, effect, now));
         done.map_err(str::to_owned)
     }
 
     /// What can be done to a session now: [`LocalStripe::act`] does these and no others.
-    pub fn possible(&self, session: &str) -> Vec<Deed> {
+    pub fn possible(&self, session: &str) -> Vec<Effect> {
         let memory = self.memory.lock().expect("no one panics with the lock");
         objects::possible(&memory, session)
     }
@@ -120,7 +120,7 @@ impl LocalStripe {
                 let waited = place.and_then(|place| memory.waiting.remove(place));
                 if let Some((event, attempts)) = waited
                     && !status.is_success()
-                    && attempts < MOST_ATTEMPTS
+                    && attempts < MAX_ATTEMPTS
                 {
                     memory.waiting.push_back((event, attempts + 1));
                 }
@@ -143,7 +143,7 @@ impl LocalStripe {
         let changed = change(&mut memory);
         if let Some(file) = &self.file {
             let text = serde_json::to_vec(&*memory).expect("JSON");
-            if let Err(error) = kept::write(file, &text) {
+            if let Err(error) = atomic_file::write(file, &text) {
                 tracing::warn!(%error, "the local Stripe's data could not be saved");
             }
         }

@@ -2,7 +2,7 @@
 //! signs them. It answers what the client library asks, with objects that the library reads.
 
 mod api;
-mod deed;
+mod effect;
 mod known;
 mod local_stripe;
 mod memory;
@@ -11,6 +11,6 @@ pub mod page;
 mod payments;
 
 pub use api::{PREFIX, answer, serve};
-pub use deed::Deed;
+pub use effect::Effect;
 pub use known::{KEY, PAYER, WEBHOOK_SECRET};
 pub use local_stripe::LocalStripe;

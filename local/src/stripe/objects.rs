@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::domain::Instant;
 
-use super::deed::Deed;
+use super::effect::Effect;
 use super::known::{PAYER, RECEIPTS};
 use super::memory::Memory;
 
@@ -90,31 +90,32 @@ pub(super) fn shown(mut object: Value) -> Value {
 }
 
 /// What can be done to a session now: every deed that [`act`] does, in the order of a life.
-pub(super) fn possible(memory: &Memory, session: &str) -> Vec<Deed> {
+pub(super) fn possible(memory: &Memory, session: &str) -> Vec<Effect> {
     let at = memory.sessions.iter().position(|known| known["id"] == session);
-    let can = |at| Deed::ALL.into_iter().filter(move |deed| allowed(memory, at, *deed).is_ok());
+    let can =
+        |at| Effect::ALL.into_iter().filter(move |effect| allowed(memory, at, *effect).is_ok());
     at.map(can).into_iter().flatten().collect()
 }
 
 /// Whether a deed can be done to the session at this place: the rules of all of them.
-fn allowed(memory: &Memory, at: usize, deed: Deed) -> Result<(), &'static str> {
-    match deed {
-        Deed::Pay | Deed::Decline | Deed::PayLater | Deed::Expire => {
+fn allowed(memory: &Memory, at: usize, effect: Effect) -> Result<(), &'static str> {
+    match effect {
+        Effect::Pay | Effect::Decline | Effect::PayLater | Effect::Expire => {
             let open = memory.sessions[at]["status"] == "open";
             if open { Ok(()) } else { Err("the session is not open") }
         }
-        Deed::Arrive | Deed::Fail => processing(memory, at).map(drop),
-        Deed::Refund { minor } => {
+        Effect::Arrive | Effect::Fail => processing(memory, at).map(drop),
+        Effect::Refund { minor } => {
             let left = left(&memory.charges[charge(memory, at)?]);
             let fits = (1..=left).contains(&minor.unwrap_or(left));
             if fits { Ok(()) } else { Err("more than the remaining amount") }
         }
-        Deed::FailRefund => refunded(memory, charge(memory, at)?).map(drop),
-        Deed::Dispute => {
+        Effect::FailRefund => refunded(memory, charge(memory, at)?).map(drop),
+        Effect::Dispute => {
             let open = disputed(memory, charge(memory, at)?);
             if open.is_err() { Ok(()) } else { Err("a dispute is open") }
         }
-        Deed::Win | Deed::Lose => disputed(memory, charge(memory, at)?).map(drop),
+        Effect::Win | Effect::Lose => disputed(memory, charge(memory, at)?).map(drop),
     }
 }
 
@@ -122,38 +123,38 @@ fn allowed(memory: &Memory, at: usize, deed: Deed) -> Result<(), &'static str> {
 pub(super) fn act(
     memory: &mut Memory,
     session: &str,
-    deed: Deed,
+    effect: Effect,
     now: Instant,
 ) -> Result<(), &'static str> {
     let place = memory.sessions.iter().position(|known| known["id"] == session);
     let at = place.ok_or("there is no such session")?;
-    allowed(memory, at, deed)?;
-    match deed {
-        Deed::Pay => {
+    allowed(memory, at, effect)?;
+    match effect {
+        Effect::Pay => {
             let intent = begin(memory, at, now);
             arrive(memory, intent, now);
             complete(memory, at, "paid", now);
         }
-        Deed::Decline => {
+        Effect::Decline => {
             let intent = begin(memory, at, now);
             let object = memory.intents[intent].clone();
             memory.tell("payment_intent.payment_failed", &object, now);
         }
-        Deed::PayLater => {
+        Effect::PayLater => {
             let intent = begin(memory, at, now);
             memory.intents[intent]["status"] = "processing".into();
             let object = memory.intents[intent].clone();
             memory.tell("payment_intent.processing", &object, now);
             complete(memory, at, "unpaid", now);
         }
-        Deed::Arrive => {
+        Effect::Arrive => {
             let intent = processing(memory, at)?;
             arrive(memory, intent, now);
             memory.sessions[at]["payment_status"] = "paid".into();
             let object = memory.sessions[at].clone();
             memory.tell("checkout.session.async_payment_succeeded", &object, now);
         }
-        Deed::Fail => {
+        Effect::Fail => {
             let intent = processing(memory, at)?;
             memory.intents[intent]["status"] = "requires_payment_method".into();
             let object = memory.intents[intent].clone();
@@ -161,17 +162,17 @@ pub(super) fn act(
             let object = memory.sessions[at].clone();
             memory.tell("checkout.session.async_payment_failed", &object, now);
         }
-        Deed::Expire => {
+        Effect::Expire => {
             memory.sessions[at]["status"] = "expired".into();
             memory.sessions[at]["url"] = Value::Null;
             let object = memory.sessions[at].clone();
             memory.tell("checkout.session.expired", &object, now);
         }
-        Deed::Refund { minor } => refund(memory, charge(memory, at)?, minor, now),
-        Deed::FailRefund => fail_refund(memory, charge(memory, at)?, now)?,
-        Deed::Dispute => dispute(memory, charge(memory, at)?, now),
-        Deed::Win => decide(memory, charge(memory, at)?, "won", now)?,
-        Deed::Lose => decide(memory, charge(memory, at)?, "lost", now)?,
+        Effect::Refund { minor } => refund(memory, charge(memory, at)?, minor, now),
+        Effect::FailRefund => fail_refund(memory, charge(memory, at)?, now)?,
+        Effect::Dispute => dispute(memory, charge(memory, at)?, now),
+        Effect::Win => decide(memory, charge(memory, at)?, "won", now)?,
+        Effect::Lose => decide(memory, charge(memory, at)?, "lost", now)?,
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 
-use super::deed::Deed;
+use super::effect::Effect;
 use super::local_stripe::LocalStripe;
 use super::payments::{buttons, money};
 use crate::routes::Functions;
@@ -35,11 +35,11 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
          <label><input type=checkbox id=twice> send every event twice</label>\
          <p role=status id=said></p><p><a href='{}'>{}</a></p>\
          <script>const at=(id)=>document.getElementById(id);\
-         const show=(deeds)=>at('deeds').replaceChildren(...deeds.map(({{label,deed}})=>{{\
+         const show=(deeds)=>at('deeds').replaceChildren(...deeds.map(({{label,effect}})=>{{\
          const b=document.createElement('button');b.textContent=label;b.onclick=async()=>{{\
          const r=await fetch(location.pathname,{{method:'POST',\
          headers:{{'content-type':'application/json'}},\
-         body:JSON.stringify({{...deed,twice:at('twice').checked}})}});\
+         body:JSON.stringify({{...effect,twice:at('twice').checked}})}});\
          const a=await r.json();at('said').textContent=r.ok?label+': done':a.detail;\
          if(r.ok)show(a.deeds);if(r.ok&&a.back)location.href=a.back;}};return b;}}));\
          show(JSON.parse(at('deeds').dataset.deeds));</script></html>",
@@ -87,10 +87,10 @@ pub async fn press(
         return (400, json!({ "detail": "the body is not JSON" }));
     };
     let twice = body.as_object_mut().and_then(|fields| fields.remove("twice"));
-    let Ok(deed) = serde_json::from_value::<Deed>(body) else {
+    let Ok(effect) = serde_json::from_value::<Effect>(body) else {
         return (400, json!({ "detail": "there is no such action" }));
     };
-    if let Err(detail) = stripe.act(session, deed) {
+    if let Err(detail) = stripe.act(session, effect) {
         return (409, json!({ "detail": detail }));
     }
     if twice == Some(Value::Bool(true)) {
@@ -100,7 +100,7 @@ pub async fn press(
         }
     }
     stripe.deliver(functions).await;
-    let pays = matches!(deed, Deed::Pay | Deed::PayLater);
+    let pays = matches!(effect, Effect::Pay | Effect::PayLater);
     let memory = stripe.memory.lock().expect("no one panics with the lock");
     let session = memory.sessions.iter().find(|known| known["id"] == session);
     let deeds = session.map(|session| buttons(&memory, session));

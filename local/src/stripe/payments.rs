@@ -13,7 +13,7 @@ use super::objects::possible;
 pub(super) fn buttons(memory: &Memory, session: &Value) -> Value {
     let currency = money(session, "amount_total").currency;
     let deeds = possible(memory, session["id"].as_str().unwrap_or_default()).into_iter();
-    deeds.map(|deed| json!({ "label": deed.label(currency), "deed": deed })).collect()
+    deeds.map(|effect| json!({ "label": effect.label(currency), "effect": effect })).collect()
 }
 
 /// An amount of an object in its currency. Nothing is kept in one that is not known.

@@ -3,21 +3,21 @@
 //! Every loop here is bounded, waits before it tries the same again, and ends in an answer that is
 //! known, or in one that says it is not.
 
+mod maintenance;
 mod operation;
 mod operator;
 pub mod order;
 pub mod payment;
 mod refund;
+mod rollup;
 pub mod session;
-mod tally;
-mod upkeep;
 
 use std::time::Duration;
 
 pub use operation::{BatchFailure, batch, operation};
 pub use operator::{Make, receipted};
 pub use refund::refund;
-pub use tally::tally;
+pub use rollup::rollup;
 
 use crate::context::Context;
 use crate::decide::Fault;
@@ -27,7 +27,7 @@ use crate::domain::usage::Used;
 use crate::domain::{AccountId, Catalog, Instant, Refusal};
 use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
-use crate::store::{Doubt, StoreError};
+use crate::store::{InFlight, StoreError};
 
 /// How often an operation is tried at most.
 const TRIES: usize = 16;
@@ -63,19 +63,19 @@ struct Run<'a> {
     context: &'a Context,
     catalog: &'a Catalog,
     began: Instant,
-    doubt: Doubt,
+    in_flight: InFlight,
 }
 
 impl<'a> Run<'a> {
     fn begin(context: &'a Context, catalog: &'a Catalog) -> Run<'a> {
-        Run { context, catalog, began: context.clock.now(), doubt: Doubt::default() }
+        Run { context, catalog, began: context.clock.now(), in_flight: InFlight::default() }
     }
 
     /// A refusal has no effect, so it is not answered while an attempt that was given up may still
     /// arrive and have one: then the outcome is not known.
     fn refuse(&self, refusal: Refusal) -> Failure {
-        match self.doubt.is_raised() {
-            true => StoreError::OnItsWay.into(),
+        match self.in_flight.is_raised() {
+            true => StoreError::StillInFlight.into(),
             false => refusal.into(),
         }
     }
@@ -90,8 +90,8 @@ where
         match attempt().await {
             Ok(Some(known)) => return Ok(known),
             Ok(None) => wait(run, tried).await,
-            Err(Failure::Store(StoreError::Again(cause))) => {
-                again(run, tried, StoreError::Again(cause)).await?;
+            Err(Failure::Store(StoreError::Retryable(cause))) => {
+                again(run, tried, StoreError::Retryable(cause)).await?;
             }
             Err(failure) => return Err(failure),
         }
@@ -117,14 +117,16 @@ where
 {
     for tried in 0..TRIES {
         match read().await {
-            Err(StoreError::Again(cause)) => again(run, tried, StoreError::Again(cause)).await?,
+            Err(StoreError::Retryable(cause)) => {
+                again(run, tried, StoreError::Retryable(cause)).await?
+            }
             done => return done,
         }
     }
     Err(StoreError::Exhausted { tries: TRIES })
 }
 
-/// Waits before the next try; after the last one returns the error that caused it.
+/// WaitingPayment before the next try; after the last one returns the error that caused it.
 async fn again(run: &Run<'_>, tried: usize, error: StoreError) -> Result<(), StoreError> {
     if tried + 1 == TRIES || run.context.clock.now() - run.began > PATIENCE {
         return Err(error);

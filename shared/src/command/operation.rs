@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::upkeep::{advance_now, archive_if_due, archive_now, how_it_ended, look_up, seen};
+use super::maintenance::{advance_now, archive_if_due, archive_now, how_it_ended, look_up, seen};
 use super::{Answer, Receipted, Run, TRIES, again, lost, retried, until_known, wait};
 use crate::context::Context;
 use crate::decide::debit::{self, Price};
 use crate::decide::operation::{self, Attempt, Next, Request, Route};
-use crate::decide::{AHEAD, AWAITED, FAR_AHEAD, KeyAlias, MARGIN, Row, WINDOW, Write};
+use crate::decide::{
+    DEDUP_WINDOW, KeyAlias, MAX_CLOCK_AHEAD, MAX_KEY_AHEAD, MAX_WAIT_AHEAD, Row, STAMP_MARGIN,
+    Write,
+};
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::refusal::FieldProblem;
@@ -160,18 +163,18 @@ impl<'a> Member<'a> {
     async fn lead(&mut self, run: &Run<'_>, now: Instant) -> Result<Span, Failure> {
         let State::New { id, named } = self.state else { return Ok(Span::from_ms(0)) };
         let lead = id.time() - now;
-        if lead <= AHEAD {
+        if lead <= MAX_CLOCK_AHEAD {
             return Ok(lead);
         }
         if !named {
             run.context.metrics.add(Metric::KeysAhead, 1);
         }
-        if lead <= AWAITED {
+        if lead <= MAX_WAIT_AHEAD {
             return Ok(lead);
         }
         match seen(run, &self.request.account, &id).await? {
             Some(found) => self.happened(found).map(|()| Span::from_ms(0)),
-            None if lead > FAR_AHEAD => Err(Refusal::KeyAhead { server_time: now }.into()),
+            None if lead > MAX_KEY_AHEAD => Err(Refusal::KeyAhead { server_time: now }.into()),
             None => Err(StoreError::Ahead { lead_ms: lead.ms() }.into()),
         }
     }
@@ -181,16 +184,18 @@ impl<'a> Member<'a> {
     /// never be applied any more, and the key is taken like any other string.
     async fn comes_of_age(&mut self, run: &Run<'_>, now: Instant) -> Result<bool, Failure> {
         let State::New { id, named } = self.state else { return Ok(false) };
-        if id.time() > now + AHEAD {
+        if id.time() > now + MAX_CLOCK_AHEAD {
             return Err(StoreError::Ahead { lead_ms: (id.time() - now).ms() }.into());
         }
-        if now - id.time() <= WINDOW {
+        if now - id.time() <= DEDUP_WINDOW {
             return Ok(false);
         }
         let account = &self.request.account;
         match seen(run, account, &id).await? {
             Some(found) => self.happened(found)?,
-            None if now - id.time() <= WINDOW + MARGIN => return Err(StoreError::OnItsWay.into()),
+            None if now - id.time() <= DEDUP_WINDOW + STAMP_MARGIN => {
+                return Err(StoreError::StillInFlight.into());
+            }
             None => {
                 let replaces = Some(id).filter(|_| named);
                 let id = name(run, self.key, account, replaces).await?;
@@ -234,7 +239,8 @@ async fn together(
         }
         let held = known.as_ref().map(|loaded| &loaded.account);
         if let Some(change) = operation::change(&attempts, held, now, route) {
-            known = match run.context.store.commit_in(&Write::account(change), &run.doubt).await {
+            known = match run.context.store.commit_in(&Write::account(change), &run.in_flight).await
+            {
                 Ok(Outcome::Done(Some(after))) => {
                     let count = attempts.len();
                     for member in &mut members {
@@ -247,8 +253,8 @@ async fn together(
                 }
                 Ok(Outcome::AccountRefused(refused)) => refused,
                 Ok(_) => unreachable!("an update is done or refused"),
-                Err(StoreError::Again(cause)) => {
-                    again(run, tried, StoreError::Again(cause)).await?;
+                Err(StoreError::Retryable(cause)) => {
+                    again(run, tried, StoreError::Retryable(cause)).await?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -276,7 +282,7 @@ async fn together(
             }
             Next::Advance => advance_now(run, known.take().as_deref()).await?,
             Next::Archive => archive_now(run, known.take().as_deref()).await?,
-            Next::Again => wait(run, tried).await,
+            Next::Retry => wait(run, tried).await,
         }
     }
     match members.iter().all(|member| member.id().is_none()) {
@@ -285,16 +291,16 @@ async fn together(
     }
 }
 
-/// Waits for ids that are dated a little ahead of this clock, once for all of them.
+/// WaitingPayment for ids that are dated a little ahead of this clock, once for all of them.
 async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), BatchFailure> {
     let now = run.context.clock.now();
-    let mut most = AHEAD;
+    let mut most = MAX_CLOCK_AHEAD;
     for (index, member) in members.iter_mut().enumerate() {
         let failed = |failure| BatchFailure { index: Some(index), failure };
         most = most.max(member.lead(run, now).await.map_err(failed)?);
     }
-    if most > AHEAD {
-        let wait_ms = most.ms() - AHEAD.ms();
+    if most > MAX_CLOCK_AHEAD {
+        let wait_ms = most.ms() - MAX_CLOCK_AHEAD.ms();
         tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
     }
     Ok(())

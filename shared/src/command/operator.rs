@@ -1,6 +1,6 @@
 //! An operator's operation carried through: its receipt and its change in one transaction.
 
-use super::upkeep::{make_ready, tidy};
+use super::maintenance::{make_ready, tidy};
 use super::{Answer, Receipted, Run, lost, until_known};
 use crate::context::Context;
 use crate::decide::{Expect, IdempotencyRecord, Made, Row, RowWrite, Write};
@@ -80,7 +80,7 @@ pub(super) async fn commit_receipted(
 ) -> Result<Option<Receipted>, Failure> {
     let content = receipt.content.clone();
     write.rows.insert(0, RowWrite::Put(Row::IdempotencyRecord(receipt.clone()), Expect::Absent));
-    match run.context.store.commit_in(&write, &run.doubt).await? {
+    match run.context.store.commit_in(&write, &run.in_flight).await? {
         Outcome::Done(_) => happened(run, &receipt, &content, false).await.map(Some),
         Outcome::RowRefused(_, Some(Row::IdempotencyRecord(there))) => {
             happened(run, &there, &content, true).await.map(Some)

@@ -3,7 +3,7 @@
 use super::{Run, lost, retried, until_known};
 use crate::context::Context;
 use crate::decide::{Expect, Field, IdempotencyRecord, RowKey, RowWrite, Write, advance, payment};
-use crate::domain::orders::MOST_OPEN;
+use crate::domain::orders::MAX_OPEN;
 use crate::domain::payment::{CheckoutRequest, Order, State};
 use crate::domain::{AccountId, Catalog, Instant, Key, KeySpace, OperationId, Orders, Refusal};
 use crate::failure::Failure;
@@ -69,7 +69,7 @@ async fn open(
     now: Instant,
 ) -> Result<Vec<OperationId>, StoreError> {
     let mut open = Vec::new();
-    if orders.may_be_open(now).count() < MOST_OPEN {
+    if orders.may_be_open(now).count() < MAX_OPEN {
         return Ok(open);
     }
     for id in orders.may_be_open(now) {

@@ -1,13 +1,13 @@
 //! Payments carried through: what Stripe says heard, what operators decide done.
 
+use super::maintenance::{advance_now, lay_out_now, make_ready, recall, tidy};
 use super::order::note;
-use super::upkeep::{advance_now, lay_out_now, make_ready, recall, tidy};
 use super::{Run, lost, retried, until_known};
 use crate::context::Context;
 use crate::decide::history::{Back, History};
 use crate::decide::payment::{self, Again, PaymentChange};
 use crate::decide::{Field, UnreadEvent};
-use crate::domain::payment::{Decided, Facts, IntentId, Order, Payment, Said};
+use crate::domain::payment::{Decided, Facts, IntentId, Order, Payment, PaymentNotice};
 use crate::domain::{
     AccountId, Credits, Debt, Entry, EntryKind, GrantId, Instant, OperationId, Refusal,
 };
@@ -16,21 +16,21 @@ use crate::store::{Outcome, StoreError};
 
 /// How many may wait for an operator before events that cannot be read are left with Stripe, which
 /// sends them again for three days.
-pub const MOST_PARKED: i32 = 1000;
+pub const MAX_PARKED: i32 = 1000;
 
 /// What became of something that was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum NoticeOutcome {
     /// It is of no payment of ours, or of none that is known.
     Foreign,
     /// It was known.
     Known,
-    News(News),
+    OrderUpdate(OrderUpdate),
 }
 
 /// What is new about a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News {
+pub struct OrderUpdate {
     /// The order that it is for, and its account; None while none is known.
     pub order: Option<(OperationId, AccountId)>,
     pub intent: IntentId,
@@ -46,21 +46,25 @@ pub struct News {
 ///
 /// # Errors
 /// [`Failure::Store`]: say it again.
-pub async fn hear(context: &Context, said: &Said, adopt: bool) -> Result<Heard, Failure> {
+pub async fn hear(
+    context: &Context,
+    said: &PaymentNotice,
+    adopt: bool,
+) -> Result<NoticeOutcome, Failure> {
     match said {
-        Said::Expired { order } => {
+        PaymentNotice::Expired { order } => {
             let catalog = context.catalog().await;
             let run = &Run::begin(context, &catalog);
             match retried(run, || context.store.order(*order)).await? {
-                None => Ok(Heard::Foreign),
-                Some(order) if order.expired => Ok(Heard::Known),
+                None => Ok(NoticeOutcome::Foreign),
+                Some(order) if order.expired => Ok(NoticeOutcome::Known),
                 Some(order) => {
                     note(context, order.id, Field::Expired).await?;
-                    Ok(Heard::Known)
+                    Ok(NoticeOutcome::Known)
                 }
             }
         }
-        Said::Payment { intent, facts } => {
+        PaymentNotice::Payment { intent, facts } => {
             let becomes =
                 |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
             join(context, intent, adopt, None, &becomes).await
@@ -76,20 +80,20 @@ pub async fn decide(
     context: &Context,
     intent: &IntentId,
     decided: &Decided,
-) -> Result<News, Failure> {
+) -> Result<OrderUpdate, Failure> {
     let becomes = |before: &Payment, order: Option<&Order>| match order {
         Some(order) => payment::decided(before, order, decided.clone()),
         None => Err(Refusal::PaymentNotFound),
     };
     match join(context, intent, false, None, &becomes).await? {
-        Heard::News(news) => Ok(news),
-        Heard::Foreign | Heard::Known => Err(Refusal::PaymentNotFound.into()),
+        NoticeOutcome::OrderUpdate(news) => Ok(news),
+        NoticeOutcome::Foreign | NoticeOutcome::Known => Err(Refusal::PaymentNotFound.into()),
     }
 }
 
 /// A payment whose account tells otherwise what it got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mended {
+pub struct Repaired {
     /// The number of the write as which the payment was read, before the account was.
     pub version: u64,
     /// What the entries of the account say it gave.
@@ -100,15 +104,15 @@ pub struct Mended {
 /// or taken back, with its entry. `facts` are what is known of it besides.
 ///
 /// # Errors
-/// [`Failure::Store`]. [`Heard::Known`]: it was written in between; look again.
+/// [`Failure::Store`]. [`NoticeOutcome::Known`]: it was written in between; look again.
 pub async fn mend(
     context: &Context,
     intent: &IntentId,
-    mended: &Mended,
+    repaired: &Repaired,
     facts: &Facts,
-) -> Result<Heard, Failure> {
+) -> Result<NoticeOutcome, Failure> {
     let becomes = |before: &Payment, _: Option<&Order>| Ok(payment::told(before, facts.clone()));
-    join(context, intent, false, Some(mended), &becomes).await
+    join(context, intent, false, Some(repaired), &becomes).await
 }
 
 /// Keeps an event that cannot be read. False: too many wait already.
@@ -118,7 +122,7 @@ pub async fn mend(
 pub async fn keep(context: &Context, event: UnreadEvent) -> Result<bool, StoreError> {
     let catalog = context.catalog().await;
     let run = &Run::begin(context, &catalog);
-    if retried(run, || context.store.parked_reaches(MOST_PARKED)).await? {
+    if retried(run, || context.store.parked_reaches(MAX_PARKED)).await? {
         return Ok(false);
     }
     let write = payment::keep(event);
@@ -152,30 +156,30 @@ async fn join(
     context: &Context,
     intent: &IntentId,
     adopt: bool,
-    mended: Option<&Mended>,
+    repaired: Option<&Repaired>,
     becomes: &Becomes<'_>,
-) -> Result<Heard, Failure> {
+) -> Result<NoticeOutcome, Failure> {
     let catalog = context.catalog().await;
     let run = &Run::begin(context, &catalog);
-    until_known(run, || try_join(run, intent, adopt, mended, becomes)).await
+    until_known(run, || try_join(run, intent, adopt, repaired, becomes)).await
 }
 
 async fn try_join(
     run: &Run<'_>,
     intent: &IntentId,
     adopt: bool,
-    mended: Option<&Mended>,
+    repaired: Option<&Repaired>,
     becomes: &Becomes<'_>,
-) -> Result<Option<Heard>, Failure> {
+) -> Result<Option<NoticeOutcome>, Failure> {
     let store = &run.context.store;
     let now = run.context.clock.now();
     let mut before = store.payment(intent, now).await?;
-    if let Some(mended) = mended {
+    if let Some(repaired) = repaired {
         // A write of it since then has changed the account as well.
-        if before.version != mended.version {
-            return Ok(Some(Heard::Known));
+        if before.version != repaired.version {
+            return Ok(Some(NoticeOutcome::Known));
         }
-        before.applied = mended.got;
+        before.applied = repaired.got;
     }
     // The order may be told by what is said now.
     let id = becomes(&before, None).ok().and_then(|after| after.order()).or(before.order());
@@ -185,7 +189,7 @@ async fn try_join(
     };
     // An order that was never placed here: another system's, that sells through the same account.
     if order.is_none() && (id.is_some() || (!adopt && before.version == 0)) {
-        return Ok(Some(Heard::Foreign));
+        return Ok(Some(NoticeOutcome::Foreign));
     }
     let mut after = becomes(&before, order.as_ref())?;
     let loaded = match &order {
@@ -265,9 +269,9 @@ async fn try_join(
     let ordered = order.as_ref().zip(loaded.as_ref().map(|loaded| &loaded.account));
     let change =
         payment::change(&before, after, ordered, again.as_ref(), run.context.entropy.own(now), now);
-    let change = change.or_else(|| mended.map(|_| payment::as_is(&before)));
+    let change = change.or_else(|| repaired.map(|_| payment::as_is(&before)));
     let Some(change) = change else {
-        return Ok(Some(Heard::Known));
+        return Ok(Some(NoticeOutcome::Known));
     };
     let change = PaymentChange { customer, ..change };
     if let (Some(loaded), Some(write)) = (&loaded, &change.change)
@@ -275,7 +279,7 @@ async fn try_join(
     {
         return Ok(None);
     }
-    let news = News {
+    let news = OrderUpdate {
         order: order.as_ref().map(|order| (order.id, order.account.clone())),
         intent: intent.clone(),
         before: before.applied,
@@ -295,7 +299,7 @@ async fn try_join(
                     }
                 }
             }
-            Ok(Some(Heard::News(news)))
+            Ok(Some(NoticeOutcome::OrderUpdate(news)))
         }
         _ => Ok(None),
     }

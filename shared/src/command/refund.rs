@@ -1,7 +1,7 @@
 //! A refund carried through: the debit is looked up, and what happened to its credits since.
 
+use super::maintenance::{lay_out_now, look_up, make_ready, recall};
 use super::operator::{commit_receipted, happened};
-use super::upkeep::{lay_out_now, look_up, make_ready, recall};
 use super::{Answer, Receipted, Run, until_known};
 use crate::context::Context;
 use crate::decide::IdempotencyRecord;

@@ -344,7 +344,7 @@ impl<'a> Clockwork<'a> {
         self.moved.retain(|moved| !moved.credits.is_zero() || ended.contains(&moved.grant));
         let valid_until = self.turn().unwrap_or(Instant::MAX);
         let available = self.account.burn_order.left() - self.account.set_aside();
-        debug_assert!(available >= Credits::ZERO, "holds exceed the burn_order");
+        debug_assert!(available >= Credits::ZERO, "holds exceed the burn order");
         let in_debt = !self.account.debts.is_empty() && !self.catalog.spending_in_debt.at(now);
         let no_plan = closed_by_plan(self.plan, self.account.plan_state.status, now);
         let gate = Gate { no_plan, in_debt, ..self.account.gate };

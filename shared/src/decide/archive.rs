@@ -12,7 +12,7 @@ pub const CAPACITY: usize = 64;
 /// How many entries of a light account make a segment: 16 make the two writes of a segment cost 2/16 of a debit
 /// each. While nobody has written one, it is due again after as many more.
 const TAKE: usize = 16;
-/// How many of the youngest entries stay at most, so that ids on their way stay above the dedup_floor.
+/// How many of the youngest entries stay at most, so that ids on their way stay above the dedup floor.
 const LEAVE: usize = 8;
 /// How many segments one caller writes at most, where entries come faster than a segment is written. By what
 /// debits of 8 callers without pause cost (`bursts`): with one segment each 4.9 write units in place of 4.4, of
@@ -128,7 +128,7 @@ pub fn trim(account: &Account, segment: &Segment) -> Option<AccountWrite> {
     }
     let ids =
         segment.entries.iter().map(|entry| entry.id).filter(|id| !id.is_own()).map(|id| id.time());
-    // The dedup_floor is a running maximum: a segment of older ids must not lower it.
+    // The dedup floor is a running maximum: a segment of older ids must not lower it.
     let dedup_floor = ids.fold(account.dedup_floor, Instant::max);
     let archived_seq = segment.last();
     Some(AccountWrite {

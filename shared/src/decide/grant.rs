@@ -1,7 +1,7 @@
 //! Grant: an operator puts credits into an account.
 
 use super::{AccountWrite, Guard, Step};
-use crate::domain::account::MOST_GRANTS;
+use crate::domain::account::MAX_GRANTS;
 use crate::domain::entry::Explanation;
 use crate::domain::{
     Account, Catalog, Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, OperationId,
@@ -49,7 +49,7 @@ pub fn change(
     if account.available + account.held() + request.credits > Credits::MAX_BALANCE {
         return Err(Refusal::BalanceTooLarge);
     }
-    if account.grants_left(now) >= MOST_GRANTS {
+    if account.grants_left(now) >= MAX_GRANTS {
         return Err(Refusal::TooManyGrants);
     }
     let (kind, expires_at) = (request.kind, request.expires_at);

@@ -6,7 +6,7 @@
 use super::debit::{Charge, Price};
 use super::write::give_back;
 use super::{Guard, Step};
-use crate::domain::account::{HeldAction, MOST_HOLDS};
+use crate::domain::account::{HeldAction, MAX_HOLDS};
 use crate::domain::instant::Span;
 use crate::domain::{Account, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal};
 
@@ -18,14 +18,14 @@ pub const LONGEST_LIFE: Span = Span::from_s(24 * 60 * 60);
 
 /// What of a hold is captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum CapturePart {
     /// So many units of its action, at the price that the hold had.
     Quantity(u64),
     Credits(Credits),
 }
 
 /// What a write makes of an account: its own guards and steps, and the entry's share of them.
-pub(super) struct Deed {
+pub(super) struct Effect {
     pub when: Vec<Guard>,
     pub then: Vec<Step>,
     pub available: Credits,
@@ -40,18 +40,18 @@ pub(super) fn hold(
     price: Price,
     life: Span,
     now: Instant,
-) -> Deed {
+) -> Effect {
     let (quantity, credits) = (charge.quantity(), price.credits);
     let captured = 0;
     let action = price.action.map(|number| HeldAction { number, quantity, credits, captured });
     let expires_at = now + life;
     let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, action };
-    Deed {
+    Effect {
         when: vec![
             Guard::Covers(credits),
             Guard::ValidAt(now),
             Guard::GateIs(Gate::OPEN),
-            Guard::HoldsBelow(MOST_HOLDS),
+            Guard::HoldsBelow(MAX_HOLDS),
         ],
         then: vec![Step::Add(-credits), Step::SetHold(id, held)],
         available: -credits,
@@ -67,7 +67,7 @@ pub(super) fn capture(
     held: Held,
     taken: Taken,
     now: Instant,
-) -> Deed {
+) -> Effect {
     let Taken { credits, quantity, rest, ends } = taken;
     let action = held.action.map(|action| action.number);
     let (back, still) = match ends {
@@ -78,7 +78,7 @@ pub(super) fn capture(
     let consumed = vec![Step::Consume(action.unwrap_or(0), credits)];
     let ended = if ends { Step::DropHold(hold) } else { Step::SetHold(hold, rest) };
     let lapsed = held.lapsed - rest.lapsed;
-    Deed {
+    Effect {
         when: [vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)], asked].concat(),
         then: [consumed, given, vec![ended]].concat(),
         available: back,
@@ -88,9 +88,9 @@ pub(super) fn capture(
 }
 
 /// Ends the hold. What has lapsed meanwhile is lost, as if it had never been held.
-pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Instant) -> Deed {
+pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Instant) -> Effect {
     let (asked, given) = give_back(account, held.amount);
-    Deed {
+    Effect {
         when: [vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)], asked].concat(),
         then: [given, vec![Step::DropHold(hold)]].concat(),
         available: held.amount,
@@ -100,9 +100,9 @@ pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Ins
 }
 
 /// Lets the hold live for `life` from now on; never shorter than it would have.
-pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) -> Deed {
+pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) -> Effect {
     let expires_at = held.expires_at.max(now + life);
-    Deed {
+    Effect {
         when: vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)],
         then: vec![Step::SetHold(hold, Held { expires_at, ..held })],
         available: Credits::ZERO,
@@ -128,14 +128,14 @@ pub(super) struct Taken {
 /// # Errors
 /// [`Refusal::HoldExceeded`] with the numbers; [`Refusal::InvalidRequest`] for a quantity of a hold
 /// that is for no action, and for no credits at all of a hold that goes on.
-pub(super) fn take(held: Held, part: Part, ends: bool) -> Result<Taken, Refusal> {
+pub(super) fn take(held: Held, part: CapturePart, ends: bool) -> Result<Taken, Refusal> {
     let (quantity, credits) = match (part, held.action) {
-        (Part::Credits(Credits::ZERO), _) if !ends => {
+        (CapturePart::Credits(Credits::ZERO), _) if !ends => {
             return Err(Refusal::invalid("credits", "must be more than 0, unless final is true"));
         }
-        (Part::Credits(credits), _) => (0, credits),
-        (Part::Quantity(quantity), Some(action)) => (quantity, action.price(quantity)),
-        (Part::Quantity(_), None) => {
+        (CapturePart::Credits(credits), _) => (0, credits),
+        (CapturePart::Quantity(quantity), Some(action)) => (quantity, action.price(quantity)),
+        (CapturePart::Quantity(_), None) => {
             let problem = "is not allowed: the hold is for credits, not for an action";
             return Err(Refusal::invalid("quantity", problem));
         }

@@ -5,9 +5,9 @@
 
 use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
-use super::hold::{self, Deed, Part};
+use super::hold::{self, CapturePart, Effect};
 use super::{AccountWrite, Expect, Guard, KeyAlias, Row, RowWrite, Seen, Step, Write};
-use crate::domain::account::MOST_HOLDS;
+use crate::domain::account::MAX_HOLDS;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{
@@ -17,7 +17,7 @@ use crate::domain::{
 
 /// The most debits of one batch: with them the account stays below its capacity, and a write below
 /// the 4 KB of DynamoDB's expressions.
-pub const MOST_DEBITS: usize = 24;
+pub const MAX_DEBITS: usize = 24;
 
 /// What a service asks of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Ask {
     /// Set credits aside for a while.
     Hold { charge: Charge, life: Span },
     /// Spend what is held, or a part of it. `ends`: what is left goes back.
-    Capture { hold: OperationId, part: Part, ends: bool },
+    Capture { hold: OperationId, part: CapturePart, ends: bool },
     /// Give back what is held.
     Release { hold: OperationId },
     /// Hold it for so long from now on.
@@ -102,7 +102,7 @@ pub enum Next {
     /// The hold is not open: find out how it ended.
     Explain(OperationId),
     /// Whatever refused has passed.
-    Again,
+    Retry,
 }
 
 /// The write of all `attempts`: the whole operations, their conditions and their entries. None if the
@@ -131,7 +131,7 @@ fn alone(
         let account = known?;
         hold::open(account, hold, now).map(|held| (account, held))
     };
-    let deed = match &request.ask {
+    let effect = match &request.ask {
         Ask::Debit(charge) => spend(charge, price, now),
         Ask::Hold { charge, life } => hold::hold(id, charge, price, *life, now),
         Ask::Capture { hold, part, ends } => {
@@ -145,7 +145,7 @@ fn alone(
         }
         Ask::Extend { hold, life } => hold::extend(*hold, open(hold)?.1, *life, now),
     };
-    let Deed { mut when, mut then, available, held, kind } = deed;
+    let Effect { mut when, mut then, available, held, kind } = effect;
     when.push(match route {
         Route::Fast => Guard::DedupFloorBelow(id.time()),
         Route::LookedUp(seq) => Guard::ArchivedAtMost(seq),
@@ -162,9 +162,9 @@ fn alone(
     Some(AccountWrite { account: request.account.clone(), when, then })
 }
 
-fn spend(charge: &Charge, price: Price, now: Instant) -> Deed {
+fn spend(charge: &Charge, price: Price, now: Instant) -> Effect {
     let credits = price.credits;
-    Deed {
+    Effect {
         when: vec![Guard::Covers(credits), Guard::ValidAt(now), Guard::GateIs(Gate::OPEN)],
         then: vec![Step::Add(-credits), Step::Consume(price.action.unwrap_or(0), credits)],
         available: -credits,
@@ -222,7 +222,7 @@ pub fn resume(
         Some(Ask::Debit(_)) => debit::refusal(account, required, catalog, now),
         Some(Ask::Hold { .. }) => {
             let refusal = debit::refusal(account, required, catalog, now);
-            let full = account.holds.len() >= MOST_HOLDS;
+            let full = account.holds.len() >= MAX_HOLDS;
             refusal.or_else(|| full.then_some(Refusal::TooManyHolds))
         }
         Some(Ask::Capture { hold, part, ends }) => match hold::open(account, hold, now) {
@@ -244,7 +244,7 @@ pub fn resume(
             Next::Advance
         }
         Some(refusal) => Next::Refuse(refusal),
-        None => Next::Again,
+        None => Next::Retry,
     }
 }
 
@@ -268,8 +268,8 @@ pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
             EntryKind::Captured { hold: before, quantity, credits, ends: ended, .. },
         ) => {
             let same_part = match part {
-                Part::Quantity(asked) => asked == quantity,
-                Part::Credits(asked) => *quantity == 0 && asked == credits,
+                CapturePart::Quantity(asked) => asked == quantity,
+                CapturePart::Credits(asked) => *quantity == 0 && asked == credits,
             };
             // A capture of all that was held ends the hold whatever it asked for.
             hold == before && same_part && (!ends || *ended)

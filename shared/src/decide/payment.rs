@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::account::ORDER_GRANTS;
 use crate::domain::entry::{By, Explanation};
-use crate::domain::orders::MOST_OPEN;
+use crate::domain::orders::MAX_OPEN;
 use crate::domain::payment::{
     Cause, CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
 };
@@ -47,7 +47,7 @@ pub fn order(
     if account.grants_left(now) >= ORDER_GRANTS {
         return Err(Refusal::TooManyGrants);
     }
-    if open.len() >= MOST_OPEN {
+    if open.len() >= MAX_OPEN {
         let first = open.iter().map(OperationId::time).min().unwrap_or(now);
         return Err(Refusal::TooManyCheckouts { open: open.to_vec(), frees_at: first + OPEN_FOR });
     }

@@ -27,9 +27,9 @@ pub enum Row {
     Mark(Mark),
     Event(UnreadEvent),
     /// The catalog in force.
-    Catalog(Edition),
+    Catalog(CatalogVersion),
     /// The same under its version, for ever.
-    CatalogVersion(Edition),
+    CatalogVersion(CatalogVersion),
     Redemption(Redemption),
     /// A row that `repair` took out of its place: a person can still read it.
     Aside(Box<Row>),
@@ -132,7 +132,7 @@ pub struct UnreadEvent {
 
 /// One version of the catalog, as it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edition {
+pub struct CatalogVersion {
     pub version: u32,
     /// The catalog in TOML.
     pub text: String,

@@ -70,12 +70,12 @@ impl Gate {
 }
 
 /// How many grants an account may have of which something is left. Of what was paid it takes more.
-pub const MOST_GRANTS: usize = 100;
+pub const MAX_GRANTS: usize = 100;
 /// From how many on it is sold no pack, so that what is ordered still finds room.
 pub const ORDER_GRANTS: usize = 90;
 
 /// How many holds an account may have open at once.
-pub const MOST_HOLDS: usize = 32;
+pub const MAX_HOLDS: usize = 32;
 
 /// Credits set aside by a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -67,7 +67,7 @@ pub struct Pack {
 }
 
 /// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
-const MOST_MINOR: u64 = 999_999_999_999;
+const MAX_MINOR: u64 = 999_999_999_999;
 
 /// Why a catalog is refused: the key that is wrong and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -378,8 +378,8 @@ mod raw {
         fn check(self, name: String) -> Result<(String, super::Pack), CatalogError> {
             let key = |field: &str| format!("packs.{name}.{field}");
             let credits = amount(key("credits"), &self.credits)?;
-            if !(1..=MOST_MINOR).contains(&self.price_minor) {
-                let problem = format!("must be from 1 to {MOST_MINOR}");
+            if !(1..=MAX_MINOR).contains(&self.price_minor) {
+                let problem = format!("must be from 1 to {MAX_MINOR}");
                 return Err(wrong(key("price_minor"), problem));
             }
             let currency = self.currency.parse::<Currency>();

@@ -84,7 +84,7 @@ const LEAST: [(&str, u64); 31] = [
 /// methods a customer pays by is advanced at Stripe: this is what all of them take.
 const MOST: [(&str, u64); 3] =
     [("cop", 9_999_999_999), ("idr", 999_999_999_999), ("inr", 999_999_999)];
-const MOST_OF_OTHERS: u64 = 99_999_999;
+const MAX_OF_OTHERS: u64 = 99_999_999;
 
 impl Currency {
     pub fn as_str(&self) -> &str {
@@ -117,7 +117,7 @@ impl Currency {
     /// The most that Stripe charges, as it counts.
     pub fn most(self) -> u64 {
         let most = MOST.iter().find(|(code, _)| *code == self.as_str());
-        let most = most.map_or(MOST_OF_OTHERS, |(_, most)| *most);
+        let most = most.map_or(MAX_OF_OTHERS, |(_, most)| *most);
         most - most % self.scale().step()
     }
 }

@@ -5,11 +5,11 @@ use super::payment::OPEN_FOR;
 use super::{Instant, OperationId};
 
 /// How many orders of an account may be open at once: each is a session at Stripe.
-pub const MOST_OPEN: usize = 10;
+pub const MAX_OPEN: usize = 10;
 /// For how long an order is listed: by then most ways to pay that take days have come to an end.
 pub const LISTED_FOR: Span = Span::from_s(30 * 86_400);
 /// How many are listed at most, the latest: each costs a read, or two.
-pub const MOST_LISTED: usize = 100;
+pub const MAX_LISTED: usize = 100;
 
 /// The orders of an account that are listed. An id says when its order was placed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Orders {
 impl Orders {
     /// With one that is placed now, and without those that are not listed any more.
     pub fn with(&self, id: OperationId, now: Instant) -> Orders {
-        let mut ids: Vec<_> = self.listed(now).take(MOST_LISTED - 1).collect();
+        let mut ids: Vec<_> = self.listed(now).take(MAX_LISTED - 1).collect();
         ids.reverse();
         ids.push(id);
         Orders { ids, version: self.version }

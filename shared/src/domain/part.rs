@@ -7,7 +7,7 @@ use super::{Credits, DebtChange, Entry, EntryKind, GrantId, GrantKind, Movement}
 /// One thing that an advance did. The parts of an entry sum to its change of available, and to its
 /// change of debt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct EntryPart {
     pub did: Did,
     /// Of what kind of grant, if it is of one.
     pub kind: Option<GrantKind>,
@@ -69,7 +69,7 @@ impl Entry {
 
     /// What an advance did, in an order in which nothing is gone before it is there. Of any other entry
     /// none, and none of an advance that has only written down what was known.
-    pub fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<EntryPart> {
         let EntryKind::TimePassed { moved, lapsed, debts, .. } = &self.kind else {
             return Vec::new();
         };
@@ -85,14 +85,14 @@ impl Entry {
         let back = self.available - moved.iter().map(|moved| moved.credits).sum();
         if !lapsed.is_empty() {
             let (did, debt) = (Did::HoldEnded, Credits::ZERO);
-            parts.push(Part { did, kind: None, available: back, debt });
+            parts.push(EntryPart { did, kind: None, available: back, debt });
         }
         let by_time = moved.iter().map(|Movement { grant, kind, credits, .. }| {
             let available = *credits + taken(*grant);
             let did = if available < Credits::ZERO { Did::Expired } else { Did::Renewed };
-            Part { did, kind: Some(*kind), available, debt: Credits::ZERO }
+            EntryPart { did, kind: Some(*kind), available, debt: Credits::ZERO }
         });
-        let by_time: Vec<Part> = by_time.filter(|part| !part.available.is_zero()).collect();
+        let by_time: Vec<EntryPart> = by_time.filter(|part| !part.available.is_zero()).collect();
         for did in [Did::Expired, Did::Renewed] {
             by_time.iter().filter(|part| part.did == did).for_each(|part| add(&mut parts, *part));
         }
@@ -106,7 +106,7 @@ impl Entry {
             };
             let (available, debt) = (-gone, change.owed());
             if !(available.is_zero() && debt.is_zero()) {
-                add(&mut parts, Part { did, kind: None, available, debt });
+                add(&mut parts, EntryPart { did, kind: None, available, debt });
             }
         }
         parts
@@ -114,7 +114,7 @@ impl Entry {
 }
 
 /// Adds a part to the one of its kind, or as the last.
-fn add(parts: &mut Vec<Part>, more: Part) {
+fn add(parts: &mut Vec<EntryPart>, more: EntryPart) {
     match parts.iter_mut().find(|part| (part.did, part.kind) == (more.did, more.kind)) {
         Some(part) => {
             part.available += more.available;

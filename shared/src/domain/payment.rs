@@ -82,7 +82,7 @@ impl Order {
     clippy::large_enum_variant,
     reason = "one of them is there at a time, and nearly all are payments"
 )]
-pub enum Said {
+pub enum PaymentNotice {
     Payment {
         intent: IntentId,
         facts: Facts,

@@ -10,7 +10,7 @@ use super::{Credits, Entry, EntryKind, Instant, Seq};
 
 /// How many users of a day are told apart. Those who come after them that day are counted together,
 /// so that an item stays small: 400 users of 64 bytes are some 30 KB.
-pub const MOST_USERS: usize = 400;
+pub const MAX_USERS: usize = 400;
 
 /// What was consumed on a day. The actions add up to it, and so do the users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Who {
     User(String),
     /// No user was named.
     Nobody,
-    /// Users beyond [`MOST_USERS`].
+    /// Users beyond [`MAX_USERS`].
     Others,
 }
 
@@ -50,7 +50,7 @@ impl Usage {
     fn who(&self, user: Option<&str>) -> Who {
         let Some(user) = user else { return Who::Nobody };
         let who = Who::User(user.to_owned());
-        match self.users.contains_key(&who) || self.users.len() < MOST_USERS {
+        match self.users.contains_key(&who) || self.users.len() < MAX_USERS {
             true => who,
             false => Who::Others,
         }

@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{AccountId, Instant};
 use crate::query::ledger::From;
-use crate::store::Waits;
+use crate::store::WaitingPayment;
 
 const NUMBERS: usize = 24;
 const SEAL: usize = 8;
 /// The longest place that is sealed: an instant, and the longest name of a payment.
-const MOST_BYTES: usize = 8 + 128;
+const MAX_BYTES: usize = 8 + 128;
 
 /// What a listing is of.
 #[derive(Clone, Copy)]
@@ -41,18 +41,18 @@ pub fn open(text: &str, account: &AccountId) -> Option<From> {
 }
 
 /// Seals a place among those that wait for an operator.
-pub fn seal_parked(place: &Waits) -> String {
+pub fn seal_parked(place: &WaitingPayment) -> String {
     let mut bytes = place.at.ms().to_be_bytes().to_vec();
     bytes.extend(place.id.as_bytes());
     sealed(Of::Parked, bytes)
 }
 
 /// Reads such a cursor. None if it was changed.
-pub fn open_parked(text: &str) -> Option<Waits> {
+pub fn open_parked(text: &str) -> Option<WaitingPayment> {
     let bytes = opened(Of::Parked, text)?;
     let (time, id) = bytes.split_first_chunk()?;
     let id = String::from_utf8(id.to_vec()).ok()?;
-    Some(Waits { at: Instant::from_ms(i64::from_be_bytes(*time)), id })
+    Some(WaitingPayment { at: Instant::from_ms(i64::from_be_bytes(*time)), id })
 }
 
 fn sealed(of: Of<'_>, mut place: Vec<u8>) -> String {
@@ -63,7 +63,7 @@ fn sealed(of: Of<'_>, mut place: Vec<u8>) -> String {
 
 fn opened(of: Of<'_>, text: &str) -> Option<Vec<u8>> {
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let lengths = 2 * SEAL..=2 * (MOST_BYTES + SEAL);
+    let lengths = 2 * SEAL..=2 * (MAX_BYTES + SEAL);
     if !lengths.contains(&text.len()) || !text.len().is_multiple_of(2) || !text.bytes().all(is_hex)
     {
         return None;

@@ -3,7 +3,7 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::request::MOST_BYTES;
+use super::request::MAX_BYTES;
 use super::{Call, Problem, reply};
 use crate::command::session::{self, SessionRequest};
 use crate::config::origin_of;
@@ -91,8 +91,8 @@ impl Call<'_> {
         if !own {
             return Err(self.origin_refused());
         }
-        if self.request.body().len() > MOST_BYTES {
-            return Err(Problem::too_large(MOST_BYTES));
+        if self.request.body().len() > MAX_BYTES {
+            return Err(Problem::too_large(MAX_BYTES));
         }
         const FORM: &str = "application/x-www-form-urlencoded";
         if self.content_type() != Some(FORM) {

@@ -30,7 +30,7 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 /// The longest address, encoded: six times what the gateway lets through, and what `http` takes.
-const MOST_ADDRESS_BYTES: usize = 60 * 1024;
+const MAX_ADDRESS_BYTES: usize = 60 * 1024;
 /// What a path cannot have besides: with `?` the query would begin, and a `%` that is there when the
 /// path is decoded would be decoded once more.
 const PATH: &AsciiSet = &QUERY.add(b'?').add(b'%');
@@ -72,7 +72,7 @@ pub fn request(mut event: Event) -> Option<Request> {
     let path = request.raw_path.as_deref().unwrap_or_default();
     let length = path.len() + request.raw_query_string.as_ref().map_or(0, String::len);
     let body = request.body.as_deref().filter(|_| request.is_base64_encoded).unwrap_or_default();
-    if !path.starts_with('/') || length > MOST_ADDRESS_BYTES || STANDARD.decode(body).is_err() {
+    if !path.starts_with('/') || length > MAX_ADDRESS_BYTES || STANDARD.decode(body).is_err() {
         return None;
     }
     let host = request.headers.remove(HOST);

@@ -8,14 +8,14 @@ use crate::domain::payment::State;
 use crate::domain::period::Day;
 use crate::domain::{AccountId, Catalog, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
-use crate::store::Waits;
+use crate::store::WaitingPayment;
 
 /// How many entries a listing has, and the most that may be asked for.
 const LIMIT: usize = 50;
-const MOST_ENTRIES: usize = 200;
+const MAX_ENTRIES: usize = 200;
 /// How many days of usage are shown, and the most that may be asked for: a year.
 const DAYS: u32 = 30;
-const MOST_DAYS: usize = 366;
+const MAX_DAYS: usize = 366;
 
 impl Call<'_> {
     /// Whose entries are asked for, which of them, where the listing goes on and how much of it is
@@ -85,7 +85,7 @@ impl Call<'_> {
         match from.days()..to.days() {
             _ if fields.has_problem("from") || fields.has_problem("to") => {}
             days if days.is_empty() => fields.wrong("to", "must be a day after from"),
-            days if days.len() > MOST_DAYS => {
+            days if days.len() > MAX_DAYS => {
                 fields.wrong("from", "must be at most 366 days before to");
             }
             _ => {}
@@ -113,7 +113,7 @@ impl Call<'_> {
     }
 
     /// After which place parked payments are asked for: there is no other listing of payments.
-    pub fn parked(&self) -> Result<Option<Waits>, Problem> {
+    pub fn parked(&self) -> Result<Option<WaitingPayment>, Problem> {
         const PLACE: &str = "is not a cursor from this listing";
         let mut fields = Fields::default();
         let parameters: Vec<_> = self.query().collect();
@@ -190,7 +190,7 @@ fn form(value: &str) -> Result<Form, &'static str> {
 
 /// How many entries are asked for.
 fn count(value: &str) -> Result<usize, &'static str> {
-    let count = value.parse().ok().filter(|count| (1..=MOST_ENTRIES).contains(count));
+    let count = value.parse().ok().filter(|count| (1..=MAX_ENTRIES).contains(count));
     count.ok_or("must be from 1 to 200")
 }
 

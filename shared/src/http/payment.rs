@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::cursor;
 use super::reply::{ok, to_json};
-use crate::command::payment::News;
+use crate::command::payment::OrderUpdate;
 use crate::config::origin_of;
 use crate::domain::payment::{Payment, State};
 use crate::domain::period::end_of_day_after;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
 use crate::query::checkouts::Checkout;
-use crate::store::{Parked, Waits};
+use crate::store::{Parked, WaitingPayment};
 use crate::stripe::object::is_stripes;
 
 #[derive(Serialize)]
@@ -168,7 +168,7 @@ struct Waiting<'a> {
 }
 
 /// Those that wait for an operator, the oldest first, and after which place there are more.
-pub fn parked(payments: &[Parked], next: Option<&Waits>) -> Response<Body> {
+pub fn parked(payments: &[Parked], next: Option<&WaitingPayment>) -> Response<Body> {
     ok(&Waiting { payments, next_cursor: next.map(cursor::seal_parked) })
 }
 
@@ -183,7 +183,7 @@ struct DecidedOn<'a> {
 }
 
 /// What came of an operator's decision.
-pub fn decided(id: &str, verdict: &'static str, news: Option<&News>) -> Response<Body> {
+pub fn decided(id: &str, verdict: &'static str, news: Option<&OrderUpdate>) -> Response<Body> {
     let order = news.and_then(|news| news.order.as_ref());
     ok(&DecidedOn {
         id,

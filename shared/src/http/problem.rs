@@ -4,7 +4,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
-use crate::decide::{AWAITED, Fault};
+use crate::decide::{Fault, MAX_WAIT_AHEAD};
 use crate::domain::Refusal;
 use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
@@ -127,7 +127,7 @@ impl Problem {
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 Problem { retry_after_s: Some(1), ..unknown }
             }
-            StripeError::Key(_) | StripeError::Missing(_) | StripeError::Denied(_) => {
+            StripeError::Key(_) | StripeError::Missing(_) | StripeError::Rejected(_) => {
                 tracing::error!(%error, "a checkout was refused");
                 let detail = "The payment provider refused the checkout.".to_owned();
                 Problem::new(500, "internal_error", "Internal error", detail)
@@ -154,9 +154,9 @@ impl Problem {
     /// How an error of the store looks. What is ours is logged here, once.
     fn error(error: &StoreError) -> Problem {
         match error {
-            StoreError::Again(_)
+            StoreError::Retryable(_)
             | StoreError::Clock { .. }
-            | StoreError::OnItsWay
+            | StoreError::StillInFlight
             | StoreError::Ahead { .. }
             | StoreError::Catalog { .. }
             // A catalog that was published a moment ago has the plan: this function will read it.
@@ -168,12 +168,12 @@ impl Problem {
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 let retry_after_s = match error {
                     // Until it is waited for.
-                    StoreError::Ahead { lead_ms } => (lead_ms - AWAITED.ms()) / 1000 + 1,
+                    StoreError::Ahead { lead_ms } => (lead_ms - MAX_WAIT_AHEAD.ms()) / 1000 + 1,
                     _ => 1,
                 };
                 Problem { retry_after_s: u32::try_from(retry_after_s).ok(), ..unknown }
             }
-            StoreError::Denied(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
+            StoreError::Rejected(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
                 Problem::internal(error)
             }
         }

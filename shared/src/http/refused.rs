@@ -2,8 +2,8 @@
 
 use super::Problem;
 use crate::command::BatchFailure;
-use crate::domain::account::{MOST_GRANTS, MOST_HOLDS, ORDER_GRANTS, Recharge};
-use crate::domain::orders::MOST_OPEN;
+use crate::domain::account::{MAX_GRANTS, MAX_HOLDS, ORDER_GRANTS, Recharge};
+use crate::domain::orders::MAX_OPEN;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{Credits, Instant, OperationId, Refusal};
 use crate::failure::Failure;
@@ -65,12 +65,12 @@ impl From<Refusal> for Problem {
                 insufficient(required, available, recharge)
             }
             Refusal::TooManyHolds => {
-                let detail = format!("An account can have at most {MOST_HOLDS} open holds.");
+                let detail = format!("An account can have at most {MAX_HOLDS} open holds.");
                 new(409, "Too many holds", detail)
             }
             Refusal::TooManyGrants => {
                 let detail = format!(
-                    "The account already has {MOST_GRANTS} grants with credits remaining, or \
+                    "The account already has {MAX_GRANTS} grants with credits remaining, or \
                      {ORDER_GRANTS} if this orders a pack. Try again after some are spent or \
                      expire."
                 );
@@ -192,7 +192,7 @@ fn insufficient(required: Credits, available: Credits, recharge: Option<Recharge
 
 fn too_many_checkouts(open: &[OperationId], frees_at: Instant) -> Problem {
     let detail = format!(
-        "This account has {MOST_OPEN} open checkouts. Pay for one of them, or wait until the \
+        "This account has {MAX_OPEN} open checkouts. Pay for one of them, or wait until the \
          first one ends at {frees_at}."
     );
     Problem::new(409, "too_many_checkouts", "Too many checkouts", detail)

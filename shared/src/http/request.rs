@@ -9,7 +9,7 @@ use super::{Problem, path, routes};
 use crate::config::Config;
 use crate::decide::debit::Charge;
 use crate::decide::grant::GrantRequest;
-use crate::decide::hold::{LONGEST_LIFE, Part, SHORTEST_LIFE, USUAL_LIFE};
+use crate::decide::hold::{CapturePart, LONGEST_LIFE, SHORTEST_LIFE, USUAL_LIFE};
 use crate::decide::open::PlanRequest;
 use crate::decide::operation;
 use crate::decide::operation::{Ask, Request as Asked};
@@ -21,9 +21,9 @@ use crate::domain::period::{Anchor, Day};
 use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
 
 /// The largest body of a request, in bytes.
-pub const MOST_BYTES: usize = 64 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024;
 /// The largest body that Stripe sends, in bytes.
-pub const MOST_EVENT_BYTES: usize = 256 * 1024;
+pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 // In bytes, because an account is charged for by them: 64 letters of some scripts are 192 bytes.
 const USER_BYTES: usize = 64;
 const REFERENCE_BYTES: usize = 64;
@@ -179,7 +179,7 @@ impl<'a> Call<'a> {
         let account = fields.checked(ACCOUNT, account.parse::<AccountId>());
         let mode = fields.choice("mode", &["all_or_nothing"], |mode| mode);
         let mode = fields.required("mode", mode);
-        let debits = fields.objects("debits", operation::MOST_DEBITS, |fields| {
+        let debits = fields.objects("debits", operation::MAX_DEBITS, |fields| {
             (key(fields), wanted(fields, |fields| charge(fields).map(Ask::Debit)))
         });
         let debits = fields.required("debits", debits).unwrap_or_default();
@@ -255,8 +255,8 @@ impl<'a> Call<'a> {
     /// What Stripe sent, byte by byte: its signature is of these.
     pub fn event(&self) -> Result<&[u8], Problem> {
         let body: &[u8] = self.request.body();
-        match body.len() > MOST_EVENT_BYTES {
-            true => Err(Problem::too_large(MOST_EVENT_BYTES)),
+        match body.len() > MAX_EVENT_BYTES {
+            true => Err(Problem::too_large(MAX_EVENT_BYTES)),
             false => Ok(body),
         }
     }
@@ -284,8 +284,8 @@ impl<'a> Call<'a> {
 
     pub(super) fn fields(&self) -> Result<Fields, Problem> {
         let body: &[u8] = self.request.body();
-        match body.len() > MOST_BYTES {
-            true => Err(Problem::too_large(MOST_BYTES)),
+        match body.len() > MAX_BYTES {
+            true => Err(Problem::too_large(MAX_BYTES)),
             false => Ok(Fields::parse(body)),
         }
     }
@@ -352,12 +352,12 @@ fn life(fields: &mut Fields) -> Option<Span> {
 }
 
 /// What of a hold is captured: a quantity of its action, or credits; never both, never neither.
-fn part(fields: &mut Fields) -> Option<Part> {
+fn part(fields: &mut Fields) -> Option<CapturePart> {
     let sent = (fields.sent("quantity"), fields.sent("credits"));
     let (quantity, credits) = (fields.quantity("quantity"), fields.credits_or_none("credits"));
     match sent {
-        (true, false) => quantity.map(Part::Quantity),
-        (false, true) => credits.map(Part::Credits),
+        (true, false) => quantity.map(CapturePart::Quantity),
+        (false, true) => credits.map(CapturePart::Credits),
         (true, true) => {
             fields.wrong("credits", "cannot be combined with quantity");
             None

@@ -1,7 +1,7 @@
 //! The ledger read back: segments and the account's own list as one sequence without a gap.
 
 use crate::context::Context;
-use crate::decide::MARGIN;
+use crate::decide::STAMP_MARGIN;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Viewer;
 use crate::domain::ledger::{EntryRun, PostedEntry};
@@ -87,13 +87,13 @@ impl Filter {
 
     /// Whether no entry before this one fits: none of them is stamped later by more than a margin.
     fn ends_at(&self, entry: &Entry) -> bool {
-        self.from.is_some_and(|from| entry.at + MARGIN < from)
+        self.from.is_some_and(|from| entry.at + STAMP_MARGIN < from)
     }
 
     /// The time from which on no segment fits, if the latest is one of those, at `archived_at`: the
     /// entries of a segment are stamped before its key by at most a margin.
     fn skips(&self, archived_at: Instant) -> Option<Instant> {
-        self.to.map(|to| to + MARGIN).filter(|late| archived_at >= *late)
+        self.to.map(|to| to + STAMP_MARGIN).filter(|late| archived_at >= *late)
     }
 }
 

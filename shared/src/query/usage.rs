@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::context::Context;
-use crate::decide::MARGIN;
-use crate::decide::tally::counted_until;
+use crate::decide::STAMP_MARGIN;
+use crate::decide::rollup::counted_until;
 use crate::domain::period::Day;
 use crate::domain::usage::Counted;
 use crate::domain::{AccountId, Entry, Refusal, Usage};
@@ -81,7 +81,7 @@ async fn try_usage(
             days.insert(latest.day, latest.usage);
         }
         // No entry that comes later is stamped earlier by more than a margin.
-        if counted.time >= to.start() + MARGIN {
+        if counted.time >= to.start() + STAMP_MARGIN {
             return Ok(Read::of(days));
         }
     }

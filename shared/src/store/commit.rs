@@ -16,40 +16,40 @@ use aws_sdk_dynamodb::types::{
 
 use super::expression::{Expression, RowExpression};
 use super::item::{self, Item};
-use super::{Doubt, Outcome, Store, StoreError, Stored, accounts, loaded, row, table};
+use super::{InFlight, Outcome, Store, StoreError, Stored, accounts, loaded, row, table};
 use crate::decide::{AccountWrite, Row, RowWrite, Step, Write};
 
 impl Store {
     /// Writes what `write` says, if its conditions hold.
     ///
     /// # Errors
-    /// [`StoreError`]. After [`StoreError::Again`] it may or may not have been written.
+    /// [`StoreError`]. After [`StoreError::Retryable`] it may or may not have been written.
     pub async fn commit(&self, write: &Write) -> Stored<Outcome> {
-        self.commit_in(write, &Doubt::default()).await
+        self.commit_in(write, &InFlight::default()).await
     }
 
     /// As [`Store::commit`]; raises `doubt` if one of its attempts may still arrive later.
     ///
     /// # Errors
     /// As [`Store::commit`].
-    pub async fn commit_in(&self, write: &Write, doubt: &Doubt) -> Stored<Outcome> {
+    pub async fn commit_in(&self, write: &Write, in_flight: &InFlight) -> Stored<Outcome> {
         // A clock that was off stamps nothing until a read has found it right again.
         if self.skew.was_off() {
             self.catalog().await?;
         }
         match (&write.account, &write.rows[..]) {
-            (Some(account), []) if account.updates() => self.update(account, doubt).await,
+            (Some(account), []) if account.updates() => self.update(account, in_flight).await,
             (None, [RowWrite::Put(row, expect)]) if row.tells_its_writer() => {
-                self.put_row(row, RowExpression::put(row, expect), doubt).await
+                self.put_row(row, RowExpression::put(row, expect), in_flight).await
             }
             (None, [RowWrite::Set(key, field, expect)]) => {
-                self.update_row(RowExpression::set(key, field, expect), doubt).await
+                self.update_row(RowExpression::set(key, field, expect), in_flight).await
             }
-            _ => self.transact(write, doubt).await,
+            _ => self.transact(write, in_flight).await,
         }
     }
 
-    async fn update(&self, write: &AccountWrite, doubt: &Doubt) -> Stored<Outcome> {
+    async fn update(&self, write: &AccountWrite, in_flight: &InFlight) -> Stored<Outcome> {
         let expression = Expression::of(write);
         let sent = self
             .client
@@ -63,7 +63,7 @@ impl Store {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(OnFailure::AllOld)
             .customize()
-            .interceptor(doubt.clone())
+            .interceptor(in_flight.clone())
             .send()
             .await;
         match sent {
@@ -80,7 +80,12 @@ impl Store {
         }
     }
 
-    async fn put_row(&self, row: &Row, put: RowExpression, doubt: &Doubt) -> Stored<Outcome> {
+    async fn put_row(
+        &self,
+        row: &Row,
+        put: RowExpression,
+        in_flight: &InFlight,
+    ) -> Stored<Outcome> {
         let sent = self
             .client
             .put_item()
@@ -91,7 +96,7 @@ impl Store {
             .set_expression_attribute_values(some(put.values))
             .return_values_on_condition_check_failure(OnFailure::AllOld)
             .customize()
-            .interceptor(doubt.clone())
+            .interceptor(in_flight.clone())
             .send()
             .await;
         match sent {
@@ -105,7 +110,7 @@ impl Store {
         }
     }
 
-    async fn update_row(&self, set: RowExpression, doubt: &Doubt) -> Stored<Outcome> {
+    async fn update_row(&self, set: RowExpression, in_flight: &InFlight) -> Stored<Outcome> {
         let sent = self
             .client
             .update_item()
@@ -116,7 +121,7 @@ impl Store {
             .set_expression_attribute_names(some(set.names))
             .set_expression_attribute_values(some(set.values))
             .customize()
-            .interceptor(doubt.clone())
+            .interceptor(in_flight.clone())
             .send()
             .await;
         match sent {
@@ -131,12 +136,12 @@ impl Store {
     }
 
     /// The rows in their order, and then the account: all or nothing.
-    async fn transact(&self, write: &Write, doubt: &Doubt) -> Stored<Outcome> {
+    async fn transact(&self, write: &Write, in_flight: &InFlight) -> Stored<Outcome> {
         let rows = write.rows.iter().map(|row| self.row_part(row));
         let account = write.account.iter().map(|account| self.account_part(account));
         let parts = rows.chain(account).collect();
         let request = self.client.transact_write_items().set_transact_items(Some(parts));
-        let Err(error) = request.customize().interceptor(doubt.clone()).send().await else {
+        let Err(error) = request.customize().interceptor(in_flight.clone()).send().await else {
             return Ok(Outcome::Done(None));
         };
         let reasons = match error.as_service_error() {
@@ -146,7 +151,7 @@ impl Store {
             _ => return Err(StoreError::of(error)),
         };
         let Some(place) = reasons.iter().position(check_failed) else {
-            return Err(StoreError::Again(Box::new(error)));
+            return Err(StoreError::Retryable(Box::new(error)));
         };
         match write.rows.get(place) {
             Some(RowWrite::Put(row, _)) => {

@@ -11,10 +11,10 @@ pub enum StoreError {
     /// Throttled, in conflict with a transaction, failed, or lost: it may or may not have been
     /// written. Every change may be sent again: what it does once, it does not do twice.
     #[error("DynamoDB gave no definite answer")]
-    Again(#[source] BoxError),
+    Retryable(#[source] BoxError),
     /// DynamoDB refused the request itself: permission, name, form. Sending it again is no use.
     #[error("DynamoDB refused the request")]
-    Denied(#[source] BoxError),
+    Rejected(#[source] BoxError),
     /// The handler's clock and DynamoDB's are too far apart to answer anything.
     #[error("this clock is {off_ms} ms away from DynamoDB's")]
     Clock { off_ms: i64 },
@@ -26,7 +26,7 @@ pub enum StoreError {
     Fault(#[from] Fault),
     /// The operation is not there, but an attempt that was given up may still arrive.
     #[error("an earlier attempt may still be in flight")]
-    OnItsWay,
+    StillInFlight,
     /// The id is dated so far ahead that it is not waited for, and not so far that nobody can have
     /// applied it.
     #[error("the time in the key is {lead_ms} ms ahead")]
@@ -72,8 +72,8 @@ impl StoreError {
         let denied = error.code().is_some_and(|code| DENIED.contains(&code))
             || matches!(error, SdkError::ConstructionFailure(_));
         match denied {
-            true => StoreError::Denied(Box::new(error)),
-            false => StoreError::Again(Box::new(error)),
+            true => StoreError::Rejected(Box::new(error)),
+            false => StoreError::Retryable(Box::new(error)),
         }
     }
 }

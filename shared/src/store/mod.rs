@@ -4,27 +4,27 @@
 
 mod accounts;
 mod commit;
-mod doubt;
 mod error;
 mod expression;
-mod filed;
+mod in_flight;
 mod item;
 mod orders;
 pub mod packed;
 mod payments;
 mod read;
 mod row;
+mod scan;
 mod skew;
 mod table;
 
 use aws_sdk_dynamodb::Client;
 
-pub use doubt::Doubt;
 pub use error::StoreError;
-pub use filed::{Filed, Shelf};
+pub use in_flight::InFlight;
 use item::{Attributes, Item};
-pub use payments::{Parked, Waits};
+pub use payments::{Parked, WaitingPayment};
 pub use read::Scan;
+pub use scan::{ScanPart, ScannedRow};
 pub use skew::Skew;
 
 use crate::clock::Clock;

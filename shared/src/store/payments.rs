@@ -37,11 +37,11 @@ pub struct Parked {
 }
 
 /// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
-const MOST_KEY_BYTES: usize = 2048;
+const MAX_KEY_BYTES: usize = 2048;
 
 /// A place among those that wait: when one began to, and its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waits {
+pub struct WaitingPayment {
     pub at: Instant,
     pub id: String,
 }
@@ -74,7 +74,7 @@ impl Store {
     /// An event that was kept because it could not be read, and whether it was decided about.
     pub async fn event(&self, id: &str) -> Stored<Option<(UnreadEvent, bool)>> {
         let key = event_key(id);
-        if key.len() > MOST_KEY_BYTES {
+        if key.len() > MAX_KEY_BYTES {
             return Ok(None);
         }
         let Some(item) = self.ledger_item(&key, ledger::EVENT).await? else { return Ok(None) };
@@ -90,7 +90,10 @@ impl Store {
 
     /// Those that wait for an operator, the oldest first: up to 100 after the place `after`, and the
     /// place after which there are more.
-    pub async fn parked(&self, after: Option<&Waits>) -> Stored<(Vec<Parked>, Option<Waits>)> {
+    pub async fn parked(
+        &self,
+        after: Option<&WaitingPayment>,
+    ) -> Stored<(Vec<Parked>, Option<WaitingPayment>)> {
         let key = after.map(|after| {
             let key = [(ACCOUNT, PARKED.to_owned()), (SORT, parked_key(after.at, &after.id))];
             Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
@@ -100,7 +103,7 @@ impl Store {
         let mut parked = got.items().iter().map(read_parked).collect::<Stored<Vec<_>>>()?;
         let more = parked.len() > LISTED as usize;
         parked.truncate(LISTED as usize);
-        let last = parked.last().map(|last| Waits { at: last.at, id: last.id.clone() });
+        let last = parked.last().map(|last| WaitingPayment { at: last.at, id: last.id.clone() });
         Ok((parked, last.filter(|_| more)))
     }
 

@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
-use crate::decide::{AHEAD, IdempotencyRecord, KeyAlias, MARGIN, Redemption, Segment, WINDOW};
+use crate::decide::{
+    DEDUP_WINDOW, IdempotencyRecord, KeyAlias, MAX_CLOCK_AHEAD, Redemption, STAMP_MARGIN, Segment,
+};
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
@@ -98,8 +100,8 @@ impl Store {
         id: &OperationId,
         after: Seq,
     ) -> Stored<Option<PostedEntry>> {
-        let latest = id.time() + WINDOW + MARGIN;
-        let earliest = id.time() - AHEAD - MARGIN;
+        let latest = id.time() + DEDUP_WINDOW + STAMP_MARGIN;
+        let earliest = id.time() - MAX_CLOCK_AHEAD - STAMP_MARGIN;
         let segments = self.pages_down_from(account, table::pages_until(latest), LOOK_UP_PAGES);
         let mut segments = segments.into_paginator().items().send();
         while let Some(item) = segments.next().await {
@@ -181,7 +183,7 @@ impl Store {
         // What leaves it from now on is in a segment by then.
         let recent = self.account(account).await?.map(|loaded| loaded.account.recent);
         let mut find = |entry: &Entry| if entry.at >= at { find(entry) } else { None };
-        let before = self.pages_down_from(account, table::pages_until(at - MARGIN), 1);
+        let before = self.pages_down_from(account, table::pages_until(at - STAMP_MARGIN), 1);
         let before = before.send().await.map_err(StoreError::of)?;
         let first = match before.items().first().map(row::read_page).transpose()? {
             Some(segment) => table::page_key(segment.time, segment.first),

@@ -10,7 +10,8 @@ use super::table::{
 };
 use super::{StoreError, orders, packed, payments};
 use crate::decide::{
-    Edition, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen, Segment,
+    CatalogVersion, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen,
+    Segment,
 };
 use crate::domain::instant::Span;
 use crate::domain::usage::{Counted, DayUsage};
@@ -30,8 +31,10 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Customer(customer) => payments::customer_item(customer),
         Row::Mark(mark) => payments::mark_item(mark),
         Row::Event(event) => payments::event_item(event),
-        Row::Catalog(edition) => catalog_item(edition, CATALOG_LATEST),
-        Row::CatalogVersion(edition) => catalog_item(edition, &catalog_key(edition.version)),
+        Row::Catalog(catalog_version) => catalog_item(catalog_version, CATALOG_LATEST),
+        Row::CatalogVersion(catalog_version) => {
+            catalog_item(catalog_version, &catalog_key(catalog_version.version))
+        }
         Row::Redemption(redemption) => redemption_item(redemption),
         Row::Aside(row) => {
             let mut item = item(row);
@@ -142,13 +145,13 @@ fn redemption_item(redemption: &Redemption) -> Item {
     item
 }
 
-fn catalog_item(edition: &Edition, key: &str) -> Item {
+fn catalog_item(catalog_version: &CatalogVersion, key: &str) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(CATALOG)),
             (SORT, text(key)),
-            (ledger::VERSION, number(edition.version)),
-            (ledger::TEXT, text(&edition.text)),
+            (ledger::VERSION, number(catalog_version.version)),
+            (ledger::TEXT, text(&catalog_version.text)),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )

@@ -57,7 +57,7 @@ pub(super) mod account {
     pub(crate) const ADVANCED_SEQ: &str = "gs";
     /// When the latest advance was, ms.
     pub(crate) const ADVANCED_AT: &str = "ga";
-    /// The dedup_floor, ms.
+    /// The dedup floor, ms.
     pub(crate) const DEDUP_FLOOR: &str = "fl";
     /// The time in the key of the latest segment, ms.
     pub(crate) const ARCHIVED_AT: &str = "pk";

@@ -76,9 +76,9 @@ pub enum StripeError {
     /// Something that was named is not there any more.
     #[error("Stripe does not have the named object: {0}")]
     Missing(String),
-    /// It refused. Asking again is no use.
+    /// It refused. ObjectList again is no use.
     #[error("Stripe refused: {0}")]
-    Denied(String),
+    Rejected(String),
 }
 
 impl Stripe {
@@ -86,7 +86,7 @@ impl Stripe {
     /// a slash.
     ///
     /// # Errors
-    /// [`StripeError::Denied`] if the key or the address cannot be used.
+    /// [`StripeError::Rejected`] if the key or the address cannot be used.
     pub fn new(key: &str, url: Option<&str>) -> Result<Stripe, StripeError> {
         let known = Known { key: key.into(), client: client(key, url)? };
         let (key, url) = (Secret::fixed(key), url.map(str::to_owned));
@@ -196,7 +196,7 @@ async fn begin(
     let currency = order.price.currency.as_str().parse::<stripe_types::Currency>();
     let currency = currency.unwrap_or_else(|never| match never {});
     let minor = i64::try_from(order.price.minor);
-    let minor = minor.map_err(|_| StripeError::Denied(format!("{} is too much", order.price)))?;
+    let minor = minor.map_err(|_| StripeError::Rejected(format!("{} is too much", order.price)))?;
     let price = CreateCheckoutSessionLineItemsPriceData {
         unit_amount: Some(minor),
         product_data: Some(ProductData::new(product.clone())),
@@ -233,11 +233,11 @@ async fn begin(
             (request.customer_creation(always), format!("scrip-order-{id}"))
         }
     };
-    let key = IdempotencyKey::new(key).map_err(|e| StripeError::Denied(e.to_string()))?;
+    let key = IdempotencyKey::new(key).map_err(|e| StripeError::Rejected(e.to_string()))?;
     let request = request.customize().request_strategy(RequestStrategy::Idempotent(key));
     // In a box: the library's future is large, and so would be every one around it.
     let session = Box::pin(request.send(&client)).await.map_err(failed)?;
-    session.url.ok_or_else(|| StripeError::Denied("the session has no URL".to_owned()))
+    session.url.ok_or_else(|| StripeError::Rejected("the session has no URL".to_owned()))
 }
 
 async fn list(
@@ -293,7 +293,7 @@ fn back_to(return_url: &str, ours: &str) -> String {
 }
 
 fn unread(kind: &dyn fmt::Display) -> StripeError {
-    StripeError::Denied(format!("the list cannot be read: {kind}"))
+    StripeError::Rejected(format!("the list cannot be read: {kind}"))
 }
 
 fn failed(error: stripe_rust::StripeError) -> StripeError {
@@ -309,10 +309,10 @@ fn failed(error: stripe_rust::StripeError) -> StripeError {
                     StripeError::Missing(text)
                 }
                 409 | 424 | 429 | 500.. => StripeError::Again(text),
-                _ => StripeError::Denied(text),
+                _ => StripeError::Rejected(text),
             }
         }
-        E::ConfigError(text) | E::JSONDeserialize(text) => StripeError::Denied(text),
+        E::ConfigError(text) | E::JSONDeserialize(text) => StripeError::Rejected(text),
         E::ClientError(text) => StripeError::Again(text),
         E::Timeout => StripeError::Again("timeout".to_owned()),
     }

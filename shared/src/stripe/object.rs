@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::payment::{Dispute, DisputeStage, Facts, IntentId, Refund, RefundStage, Said};
+use crate::domain::payment::{
+    Dispute, DisputeStage, Facts, IntentId, PaymentNotice, Refund, RefundStage,
+};
 use crate::domain::{Money, OperationId};
 
 /// The keys of the metadata by which a payment names its order and its account.
@@ -17,7 +19,7 @@ pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
 
 /// The longest address of a receipt that is kept, in bytes: Stripe's have about 200.
-const MOST_URL: usize = 1024;
+const MAX_URL: usize = 1024;
 
 /// An event, as far as it is of any concern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub struct Event {
     pub id: String,
     pub kind: String,
     /// None: it changes nothing here.
-    pub said: Option<Said>,
+    pub said: Option<PaymentNotice>,
 }
 
 /// What cannot be read of a signed event: it is kept for an operator.
@@ -99,8 +101,8 @@ pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
     // A session that failed looks as it did before.
     let failed_late = kind == "checkout.session.async_payment_failed";
     let said = said(object, live).map_err(failed)?.map(|said| match said {
-        Said::Payment { intent, facts } if failed_late => {
-            Said::Payment { intent, facts: Facts { failed: true, ..facts } }
+        PaymentNotice::Payment { intent, facts } if failed_late => {
+            PaymentNotice::Payment { intent, facts: Facts { failed: true, ..facts } }
         }
         said => said,
     });
@@ -128,7 +130,7 @@ pub fn name(body: &[u8]) -> Option<String> {
 ///
 /// # Errors
 /// If a field that credits follow from is missing or wrong.
-pub fn said(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
+pub fn said(object: Value, live: bool) -> Result<Option<PaymentNotice>, serde_json::Error> {
     read(object, live).map_err(without_value)
 }
 
@@ -144,7 +146,7 @@ fn read(object: Value, live: bool) -> Read {
     }
 }
 
-type Read = Result<Option<Said>, serde_json::Error>;
+type Read = Result<Option<PaymentNotice>, serde_json::Error>;
 type Metadata = Option<BTreeMap<String, String>>;
 
 /// A field that is either an id or the whole object.
@@ -235,7 +237,7 @@ impl Session {
         let Some(facts) = of_order(&self.metadata, live) else { return Ok(None) };
         if self.status.as_deref() == Some("expired") {
             let order = facts.orders.first().copied();
-            return Ok(order.map(|order| Said::Expired { order }));
+            return Ok(order.map(|order| PaymentNotice::Expired { order }));
         }
         let Some(intent) = self.payment_intent else {
             // Before the customer has paid it has none; after that only if there was nothing to pay.
@@ -247,7 +249,7 @@ impl Session {
                     let facts = Facts { submitted: true, paid, customer, ..facts };
                     let missing = || serde::de::Error::missing_field("id");
                     let intent = Named::Id(self.id.ok_or_else(missing)?).intent()?;
-                    Ok(Some(Said::Payment { intent, facts }))
+                    Ok(Some(PaymentNotice::Payment { intent, facts }))
                 }
                 (Some("complete"), _) => Err(serde::de::Error::missing_field("payment_intent")),
                 _ => Ok(None),
@@ -267,7 +269,7 @@ impl Session {
         let customer = self.customer.and_then(Named::customer);
         let paid = paid.into_iter().collect();
         let facts = Facts { submitted, paid, customer, ..facts };
-        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+        Ok(Some(PaymentNotice::Payment { intent: intent.intent()?, facts }))
     }
 }
 
@@ -292,7 +294,7 @@ impl Intent {
             "canceled" => Facts { failed: true, ..facts },
             _ => facts,
         };
-        Ok(Some(Said::Payment { intent: Named::Id(self.id).intent()?, facts }))
+        Ok(Some(PaymentNotice::Payment { intent: Named::Id(self.id).intent()?, facts }))
     }
 }
 
@@ -320,13 +322,13 @@ impl Charge {
         let mut facts = order.unwrap_or_default();
         if self.status == "succeeded" && self.captured && !facts.orders.is_empty() {
             facts.paid.insert(money(&self.currency, self.amount_captured)?);
-            facts.receipt = self.receipt_url.filter(|url| url.len() <= MOST_URL);
+            facts.receipt = self.receipt_url.filter(|url| url.len() <= MAX_URL);
         }
         if self.amount_refunded > 0 {
             let money = money(&self.currency, self.amount_refunded)?;
             facts.returned.insert(self.id, money);
         }
-        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+        Ok(Some(PaymentNotice::Payment { intent: intent.intent()?, facts }))
     }
 }
 
@@ -351,7 +353,7 @@ impl RefundObject {
         let money = money(&self.currency, self.amount)?;
         let refunds = [(self.id, Refund { stage, money })].into();
         let facts = Facts { refunds, modes: [live].into(), ..Facts::default() };
-        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+        Ok(Some(PaymentNotice::Payment { intent: intent.intent()?, facts }))
     }
 }
 
@@ -382,6 +384,6 @@ impl DisputeObject {
         let money = money(&self.currency, self.amount)?;
         let disputes = [(self.id, Dispute { stage, money })].into();
         let facts = Facts { disputes, modes: [live].into(), ..Facts::default() };
-        Ok(Some(Said::Payment { intent: intent.intent()?, facts }))
+        Ok(Some(PaymentNotice::Payment { intent: intent.intent()?, facts }))
     }
 }

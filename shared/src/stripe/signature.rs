@@ -12,11 +12,11 @@ use crate::domain::Instant;
 /// How far the time of a signature may be from ours, in seconds, before and after.
 pub const TOLERANCE_S: i64 = 300;
 /// The longest header that is looked at: Stripe's have one time and a signature or two.
-const MOST_BYTES: usize = 2048;
+const MAX_BYTES: usize = 2048;
 /// How many secrets an endpoint has at most: the one before, while it is replaced.
-const MOST_SECRETS: usize = 2;
+const MAX_SECRETS: usize = 2;
 /// How many signatures of a header are looked at: Stripe sends one for each secret.
-const MOST_SIGNATURES: usize = 5;
+const MAX_SIGNATURES: usize = 5;
 
 /// Why a body is not taken as Stripe's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,7 @@ pub fn verify(
     }
     let secrets = secrets.iter().filter(|secret| !secret.as_ref().is_empty());
     let mut fits = false;
-    for secret in secrets.take(MOST_SECRETS) {
+    for secret in secrets.take(MAX_SECRETS) {
         // Once: whoever sends many signatures has nothing hashed for them.
         let signed = mac(secret.as_ref(), time, body).finalize();
         for signature in &signatures {
@@ -79,7 +79,7 @@ fn mac(secret: &str, time: &str, body: &[u8]) -> Hmac<Sha256> {
 
 /// The time, as it was signed, and every signature of version 1. Other versions are passed over.
 fn parse(header: &str) -> Option<(&str, Vec<[u8; 32]>)> {
-    if header.len() > MOST_BYTES {
+    if header.len() > MAX_BYTES {
         return None;
     }
     let (mut time, mut signatures) = (None, Vec::new());
@@ -88,7 +88,7 @@ fn parse(header: &str) -> Option<(&str, Vec<[u8; 32]>)> {
         match name {
             "t" if time.is_some() => return None,
             "t" => time = Some(value),
-            "v1" if signatures.len() == MOST_SIGNATURES => {}
+            "v1" if signatures.len() == MAX_SIGNATURES => {}
             "v1" => signatures.push(hex(value)?),
             _ => {}
         }

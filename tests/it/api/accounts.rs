@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use client::{Client, Transport, TransportError, Work};
 use lambda_http::Body;
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::{Value, json};
 use shared::http::gateway;
 use shared::http::path::encoded;
@@ -54,7 +54,7 @@ async fn accounts_with_similar_names_stay_separate() {
             assert_eq!(stack.post(&of(account, "/debits/batch"), "", &body).await.status, 201);
         }
         let (_, session) = shop.buy(account, "order", "starter").await;
-        shop.act(&session, Deed::Refund { minor: Some(700) }).await;
+        shop.act(&session, Effect::Refund { minor: Some(700) }).await;
         customers.push(shop.token(account, r#""view""#).await);
     }
     stack.relay().await;

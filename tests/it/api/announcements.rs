@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use local::exchange::Exchange;
-use local::stripe::Deed;
+use local::messaging::Messaging;
+use local::stripe::Effect;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -126,13 +126,13 @@ async fn every_change_of_a_payment_is_announced() {
     );
 
     // 1000 of 4900 cents, once what was bought is laid out in the line; then all of it, of which some was spent.
-    shop.act(&session, Deed::Refund { minor: Some(1000) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(1000) }).await;
     stack.relay().await;
     assert_eq!(news(stack, &mut known), named(&[("CreditsReversed", "acme:4")]));
     let reversed = stack.announced().pop().expect("an event");
     assert_eq!(reversed["detail"]["credits"], "102.040817");
     assert_eq!(stack.debit("acme", "some", "300").await.status, 201);
-    shop.act(&session, Deed::Refund { minor: None }).await;
+    shop.act(&session, Effect::Refund { minor: None }).await;
     let waive = stack.post("/v1/accounts/acme/debt/waive", "w", r#"{"reason":"kind"}"#).await;
     assert_eq!(waive.status, 201, "{waive:?}");
     stack.relay().await;
@@ -146,7 +146,7 @@ async fn every_change_of_a_payment_is_announced() {
 /// A bus that loses calls, and takes some events of a call and not others.
 #[derive(Clone, Debug)]
 struct Flaky {
-    exchange: Exchange,
+    exchange: Messaging,
     random: Arc<Mutex<StdRng>>,
 }
 
@@ -246,14 +246,14 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
     assert!(clean.values().all(|events| events.len() >= 19), "{clean:?}");
     for seed in 0..STREAMS.get() {
         let mut random = StdRng::seed_from_u64(seed);
-        let exchange = Exchange::default();
+        let exchange = Messaging::default();
         let flaky = Flaky {
             exchange: exchange.clone(),
             random: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
         };
-        let (context, bus) = (stack.context().clone(), Exchange::bus(flaky.client()));
-        let aside = Exchange::queue(exchange.client(), "DeadLetters");
-        let surroundings = relay::Surroundings { context, bus, aside, debits: false };
+        let (context, bus) = (stack.context().clone(), Messaging::bus(flaky.client()));
+        let aside = Messaging::queue(exchange.client(), "DeadLetters");
+        let surroundings = relay::RelayContext { context, bus, aside, debits: false };
         let mut records = records.clone();
         let poison = random.random_range(0..=records.len());
         let mut broken = records[poison.min(records.len() - 1)].clone();
@@ -312,7 +312,7 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
 /// A bus that counts the calls.
 #[derive(Clone, Debug)]
 struct Counted {
-    exchange: Exchange,
+    exchange: Messaging,
     calls: Arc<AtomicUsize>,
 }
 
@@ -334,13 +334,13 @@ async fn debits_of_a_busy_account_are_announced_ten_per_call() {
         assert_eq!(stack.debit("acme", &format!("job {n}"), "1").await.status, 201);
     }
     let records = stack.streams.oldest("Accounts", usize::MAX);
-    let exchange = Exchange::default();
+    let exchange = Messaging::default();
     let counted = Counted { exchange: exchange.clone(), calls: Arc::default() };
     let connector = SharedHttpConnector::new(counted.clone());
     let client = http_client_fn(move |_, _| connector.clone());
-    let (context, bus) = (stack.context().clone(), Exchange::bus(client));
-    let aside = Exchange::queue(exchange.client(), "DeadLetters");
-    let surroundings = relay::Surroundings { context, bus, aside, debits: true };
+    let (context, bus) = (stack.context().clone(), Messaging::bus(client));
+    let aside = Messaging::queue(exchange.client(), "DeadLetters");
+    let surroundings = relay::RelayContext { context, bus, aside, debits: true };
     for batch in records.chunks(100) {
         let reply = relay::answer(&surroundings, json!({ "Records": batch })).await;
         assert_eq!(reply.expect("an answer")["batchItemFailures"], json!([]));

@@ -2,7 +2,7 @@
 
 use cli::publish;
 use serde_json::Value;
-use shared::decide::edition;
+use shared::decide::catalog_version;
 use shared::domain::Catalog;
 
 use crate::support::{Stack, at_once};
@@ -169,6 +169,6 @@ fn the_repositorys_catalog_can_follow_the_last_releases() {
         Catalog::parse(&released.expect("a release has a catalog")).expect("it is right");
     let now = shared::clock::Clock::system().now();
     let same = Catalog::parse(Catalog::DEFAULT).expect("the default") == released;
-    let follows = edition::publish(&released, Catalog::DEFAULT, now);
+    let follows = catalog_version::publish(&released, Catalog::DEFAULT, now);
     assert!(same || follows.is_ok(), "{follows:?}");
 }

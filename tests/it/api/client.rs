@@ -66,7 +66,7 @@ async fn balance(stack: &Stack) -> (String, String) {
     (balance.text("/available").to_owned(), balance.text("/held").to_owned())
 }
 
-/// Waits for what a dropped hold sends by itself.
+/// WaitingPayment for what a dropped hold sends by itself.
 async fn released(stack: &Stack) {
     for _ in 0..10_000 {
         if balance(stack).await == ("25".to_owned(), "0".to_owned()) {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::decide::archive::CAPACITY;
-use shared::domain::account::{HeldAction, MOST_GRANTS, MOST_HOLDS};
+use shared::domain::account::{HeldAction, MAX_GRANTS, MAX_HOLDS};
 use shared::domain::grant::BurnOrder;
 use shared::domain::instant::Span;
 use shared::domain::{Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Held};
@@ -70,7 +70,7 @@ async fn beyond_a_hundred_grants_an_operator_is_refused_until_some_are_spent() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     debits(&stack, 1, "25").await;
-    for n in 0..MOST_GRANTS {
+    for n in 0..MAX_GRANTS {
         assert_eq!(grant(&stack, n, "10").await.status, 201, "{n}");
     }
     let refused = grant(&stack, 100, "10").await;
@@ -94,7 +94,7 @@ async fn worst(stack: &Stack) -> usize {
     let mint = || stack.context().entropy.mint(now);
     let mut account = opened(stack, "acme").await;
     let mut grants = account.burn_order.grants().to_vec();
-    while grants.len() < MOST_GRANTS {
+    while grants.len() < MAX_GRANTS {
         // All lapse at once, and are spent of until then.
         let (id, end) = (GrantId::Operation(mint()), now + Span::from_s(86_400));
         let credits = Credits::from_micro(123_456_789_012);
@@ -112,7 +112,7 @@ async fn worst(stack: &Stack) -> usize {
             captured: 123_456_789,
         }),
     };
-    account.holds = (0..MOST_HOLDS).map(|_| (mint(), held)).collect();
+    account.holds = (0..MAX_HOLDS).map(|_| (mint(), held)).collect();
     account.available = account.burn_order.left() - account.set_aside();
     account.consumed = (1..=300).map(|n| (n, Credits::from_micro(987_654_321_987))).collect();
     let text = |bytes: usize| Some("x".repeat(bytes));
@@ -138,11 +138,11 @@ async fn worst(stack: &Stack) -> usize {
 /// DynamoDB refuses items above 400 KB. An account that reached the limit could never change again.
 #[tokio::test]
 async fn the_largest_account_stays_writable_and_fully_usable() {
-    const MOST_BYTES: usize = 400 * 1024;
+    const MAX_BYTES: usize = 400 * 1024;
     let stack = Stack::noon().await;
     let bytes = worst(&stack).await;
     println!("the worst account weighs {bytes} bytes");
-    assert!(bytes * 4 < MOST_BYTES, "{bytes}");
+    assert!(bytes * 4 < MAX_BYTES, "{bytes}");
     let long = |n: usize| format!("{n:0>255}");
     let body = json!({
         "credits": "1000", "user": "u".repeat(64), "reference": "r".repeat(64),

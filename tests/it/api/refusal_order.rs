@@ -2,11 +2,11 @@
 
 use shared::decide::archive::CAPACITY;
 use shared::decide::debit::{Charge, Price};
-use shared::decide::hold::{Part, USUAL_LIFE};
+use shared::decide::hold::{CapturePart, USUAL_LIFE};
 use shared::decide::open::{self, PlanRequest};
 use shared::decide::operation::{self, Ask, Attempt, Next, Request, Route};
 use shared::decide::{AccountWrite, Guard, Step};
-use shared::domain::account::MOST_HOLDS;
+use shared::domain::account::MAX_HOLDS;
 use shared::domain::instant::Span;
 use shared::domain::{
     Account, Catalog, Credits, Entry, Gate, GrantId, Held, Instant, OperationId, Refusal,
@@ -73,7 +73,7 @@ fn word(next: &Next) -> &'static str {
         Next::Advance => "advance",
         Next::Archive => "archive",
         Next::Explain(_) => "explain",
-        Next::Again => "again",
+        Next::Retry => "again",
     }
 }
 
@@ -130,7 +130,7 @@ fn a_debit_with_several_obstacles_is_refused_in_one_order() {
             ("happened", &forget),
             ("look up", &OVER),
             ("advance", &ADVANCED),
-            ("page", &ARCHIVED_SEQ),
+            ("archive", &ARCHIVED_SEQ),
             ("account_frozen", &THAWED),
             ("plan_required", &PLANNED),
             ("debt_outstanding", &WAIVED),
@@ -152,8 +152,8 @@ fn a_batch_is_refused_in_the_order_of_its_debits_alone() {
             ("look up", &OVER),
             ("advance", &ADVANCED),
             // Two have room, and three have not.
-            ("page", &|account| account.recent.truncate(CAPACITY - 2)),
-            ("page", &ARCHIVED_SEQ),
+            ("archive", &|account| account.recent.truncate(CAPACITY - 2)),
+            ("archive", &ARCHIVED_SEQ),
             ("account_frozen", &THAWED),
             ("plan_required", &PLANNED),
             ("debt_outstanding", &WAIVED),
@@ -174,7 +174,7 @@ fn a_hold_is_refused_like_a_debit_and_last_for_lack_of_room() {
     let attempt = attempt(&request, 1);
     let mut account = hopeless(&attempt);
     let later = now() + Span::from_s(60);
-    for number in 100..100 + MOST_HOLDS as u8 {
+    for number in 100..100 + MAX_HOLDS as u8 {
         account.holds.insert(id(number), held(1, later));
     }
     play(
@@ -184,7 +184,7 @@ fn a_hold_is_refused_like_a_debit_and_last_for_lack_of_room() {
             ("happened", &forget),
             ("look up", &OVER),
             ("advance", &ADVANCED),
-            ("page", &ARCHIVED_SEQ),
+            ("archive", &ARCHIVED_SEQ),
             ("account_frozen", &THAWED),
             ("plan_required", &PLANNED),
             ("debt_outstanding", &WAIVED),
@@ -211,7 +211,7 @@ fn a_lapsed_hold_returns_credits_before_a_debit_is_refused() {
 #[test]
 fn a_capture_succeeds_whatever_closes_the_gate() {
     let hold = id(9);
-    let part = Part::Credits(Credits::whole(10));
+    let part = CapturePart::Credits(Credits::whole(10));
     let request = asked(Ask::Capture { hold, part, ends: true });
     let attempt = attempt(&request, 1);
     let later = now() + Span::from_s(60);
@@ -225,7 +225,7 @@ fn a_capture_succeeds_whatever_closes_the_gate() {
             ("happened", &forget),
             ("look up", &OVER),
             ("advance", &ADVANCED),
-            ("page", &ARCHIVED_SEQ),
+            ("archive", &ARCHIVED_SEQ),
             ("explain", &move |account| {
                 account.holds.insert(hold, held(10, now()));
             }),

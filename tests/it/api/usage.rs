@@ -188,7 +188,7 @@ async fn an_entry_counted_concurrently_counts_once() {
                             assert_eq!(done.status, 201, "{done:?}");
                         }
                         1 => {
-                            command::tally(stack.context(), &account).await.expect("counted");
+                            command::rollup(stack.context(), &account).await.expect("counted");
                         }
                         _ => {
                             let usage = stack.get(USAGE).await;
@@ -229,7 +229,7 @@ async fn lost_requests_and_replies_count_nothing_twice() {
                 true => fault,
                 false => Fault::None,
             });
-            command::tally(stack.context(), &account).await.expect("counted");
+            command::rollup(stack.context(), &account).await.expect("counted");
             stack.wire.heal();
         }
         stack.wire.take_costs();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::{Value, json};
 use shared::http::gateway;
 use shared::query::ledger::KINDS;
@@ -83,7 +83,7 @@ async fn everything() -> Shop {
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     let left = stack.balance("acme").await.text("/available").to_owned();
     assert_eq!(stack.debit("acme", "internal-10", &left).await.status, 201);
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Dispute).await;
     operated(stack, "POST", &acme("/debt/waive"), "internal-11", &explained("let it be")).await;
     shop
 }
@@ -196,8 +196,8 @@ async fn credits_of_a_won_dispute_are_returned_by_scrip() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
-    shop.act(&session, Deed::Dispute).await;
-    shop.act(&session, Deed::Win).await;
+    shop.act(&session, Effect::Dispute).await;
+    shop.act(&session, Effect::Win).await;
     let listing = shop.stack.get("/v1/accounts/acme/ledger?kind=topped_up").await;
     assert_eq!(who(&listing), [("topped_up", "scrip", ""), ("topped_up", "user", "ada")]);
 }
@@ -234,7 +234,7 @@ async fn a_decision_about_a_payment_tells_the_customer_its_message() {
         let shop = Shop::noon().await;
         shop.stack.open("acme", "free").await;
         let (order, session) = shop.begin("acme", "buy", "starter").await;
-        shop.stripe.act(&session, Deed::Pay).expect("paid");
+        shop.stripe.act(&session, Effect::Pay).expect("paid");
         for event in shop.stripe.take_events() {
             let mut event: Value = serde_json::from_str(&event).expect("JSON");
             if event["type"] == "checkout.session.completed" {

@@ -1,15 +1,15 @@
 //! The roles of the template: every test runs under them, and each function uses all of its own.
 
 use local::roles::{Roles, acting_as};
-use local::stripe::Deed;
+use local::stripe::Effect;
 use local::template::Permissions;
 use local::template::Template;
 use serde_json::json;
 use shared::secrets::Secret;
 
 use crate::support::door;
+use crate::support::secrets_manager::Vault;
 use crate::support::shop::Shop;
-use crate::support::vault::Vault;
 use crate::support::{KEYS, PRODUCT, Stack, request};
 
 /// A shop whose secrets are in Secrets Manager, as deployed.
@@ -66,7 +66,7 @@ async fn operators(shop: &Shop) {
     // A signed event that nobody can read, and a payment that is not what was ordered.
     assert_eq!(shop.hear(r#"{"id":"evt_1","object":"event"}"#).await.status, 200);
     let (_, session) = shop.begin("acme", "wrong", "starter").await;
-    shop.stripe.act(&session, Deed::Pay).expect("paid");
+    shop.stripe.act(&session, Effect::Pay).expect("paid");
     for event in shop.stripe.take_events() {
         let changed = event.replace("\"usd\"", "\"eur\"");
         assert_eq!(shop.hear(&changed).await.status, 200);
@@ -100,20 +100,20 @@ async fn customers(shop: &Shop) {
     shop.stack.set_clock("2026-11-18T12:40:00Z");
     assert_eq!(shop.stack.get("/enter?t=scrip_session_test.AAAA").await.status, 401);
     let (order, session) = shop.buy("acme", "buy", "starter").await;
-    shop.act(&session, Deed::Refund { minor: Some(100) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(100) }).await;
     assert_eq!(shop.state("acme", &order).await.0, "credited");
     // What the webhook does not hear of, reconcile asks for.
     let (order, session) = shop.begin("acme", "silent", "starter").await;
-    shop.stripe.act(&session, Deed::Pay).expect("paid");
+    shop.stripe.act(&session, Effect::Pay).expect("paid");
     shop.stripe.take_events();
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
     // A refund that failed long after it took credits: pages tell what they were.
-    shop.act(&session, Deed::Refund { minor: Some(100) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(100) }).await;
     for n in 0..40 {
         let debit = shop.stack.debit("acme", &format!("since {n}"), "0.01").await;
         assert_eq!(debit.status, 201, "{debit:?}");
     }
-    shop.stripe.act(&session, Deed::FailRefund).expect("failed");
+    shop.stripe.act(&session, Effect::FailRefund).expect("failed");
     shop.stripe.take_events();
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
     // More accounts than one request names, and no time for the next one: the rest is queued.
@@ -134,7 +134,7 @@ async fn time(shop: &Shop) {
     let (_, session) = shop.buy("acme", "disputed", "starter").await;
     let all = stack.balance("acme").await.text("/available").to_owned();
     assert_eq!(stack.debit("acme", "all", &all).await.status, 201);
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Dispute).await;
     let waived = stack.post("/v1/accounts/acme/debt/waive", "w", r#"{"reason":"kind"}"#).await;
     assert_eq!(waived.status, 201, "{waived:?}");
     let body = json!({ "credits": "9", "reason": "kind", "expires_at": "2026-12-21T01:00:00Z" });

@@ -4,8 +4,8 @@ use lambda_http::RequestExt;
 use shared::secrets::Secret;
 use shared::stripe::signature;
 
+use crate::support::secrets_manager::Vault;
 use crate::support::shop::Shop;
-use crate::support::vault::Vault;
 use crate::support::{Answer, Stack, answer, request};
 
 const WEBHOOK: &str = "StripeWebhookSecretArn";

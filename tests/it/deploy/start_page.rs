@@ -6,7 +6,7 @@ use http::HeaderMap;
 use lambda_http::Body;
 use local::start::editor;
 use local::states::{self, STATES};
-use local::stripe::{self, Deed, KEY, LocalStripe};
+use local::stripe::{self, Effect, KEY, LocalStripe};
 use serde_json::{Value, json};
 use shared::domain::instant::Span;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,7 +145,7 @@ async fn only_the_start_page_itself_opens_an_account() {
 }
 
 /// A new session of 49 dollars at a Stripe of its own, after these deeds.
-fn after(deeds: &[Deed]) -> (LocalStripe, String) {
+fn after(deeds: &[Effect]) -> (LocalStripe, String) {
     let clock = local::clock::LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
     let stripe = LocalStripe::new(clock.clock(), "http://127.0.0.1:3000");
     let form = "mode=payment&line_items[0][price_data][unit_amount]=4900&\
@@ -157,17 +157,17 @@ fn after(deeds: &[Deed]) -> (LocalStripe, String) {
     let made: Value =
         serde_json::from_slice(stripe::answer(&stripe, &request).body()).expect("JSON");
     let session = made["id"].as_str().expect("a session").to_owned();
-    for deed in deeds {
-        stripe.act(&session, *deed).expect("it was possible");
+    for effect in deeds {
+        stripe.act(&session, *effect).expect("it was possible");
     }
     (stripe, session)
 }
 
 #[test]
 fn only_possible_payment_actions_are_offered() {
-    use Deed::{Arrive, Decline, Dispute, Expire, Fail, FailRefund, Lose, Pay, PayLater, Win};
-    let (part, rest) = (Deed::Refund { minor: Some(1000) }, Deed::Refund { minor: None });
-    let offered = |deeds: &[Deed]| {
+    use Effect::{Arrive, Decline, Dispute, Expire, Fail, FailRefund, Lose, Pay, PayLater, Win};
+    let (part, rest) = (Effect::Refund { minor: Some(1000) }, Effect::Refund { minor: None });
+    let offered = |deeds: &[Effect]| {
         let (stripe, session) = after(deeds);
         stripe.possible(&session)
     };
@@ -184,13 +184,13 @@ fn only_possible_payment_actions_are_offered() {
     // Every deed in every state that four deeds lead to: done if offered, and only then.
     let (mut paths, mut tried) = (vec![Vec::new()], 0);
     while let Some(path) = paths.pop() {
-        for deed in Deed::ALL {
+        for effect in Effect::ALL {
             let (stripe, session) = after(&path);
-            let offered = stripe.possible(&session).contains(&deed);
-            assert_eq!(stripe.act(&session, deed).is_ok(), offered, "{path:?}, then {deed:?}");
+            let offered = stripe.possible(&session).contains(&effect);
+            assert_eq!(stripe.act(&session, effect).is_ok(), offered, "{path:?}, then {effect:?}");
             tried += 1;
             if offered && path.len() < 4 {
-                paths.push([&path[..], &[deed]].concat());
+                paths.push([&path[..], &[effect]].concat());
             }
         }
     }
@@ -218,9 +218,9 @@ async fn the_start_page_shows_what_the_webhook_answered() {
     let session = payment["session"].as_str().expect("a session");
     for (button, state) in [(0, "paid"), (2, "paid, disputed"), (2, "paid, dispute won")] {
         let payment = get(&base, &payments).await["payments"][0].take();
-        let deed = payment["deeds"][button]["deed"].to_string();
+        let effect = payment["deeds"][button]["effect"].to_string();
         let path = format!("POST /_local/stripe/{session}");
-        let (status, _, done) = send(&base, &path, &[json], &deed).await;
+        let (status, _, done) = send(&base, &path, &[json], &effect).await;
         assert_eq!(status, 200, "{done}");
         let after = get(&base, &payments).await["payments"][0].take();
         assert_eq!(after["state"], state);

@@ -147,7 +147,7 @@ async fn archived_segments_are_counted() {
     let pages = pages.key_condition_expression("a = :a AND begins_with(s, :p)");
     let pages = pages.expression_attribute_values(":a", value("acme"));
     let pages = pages.expression_attribute_values(":p", value("P#")).send().await.expect("pages");
-    let (counted, written) = (take(&stack)["Pages"], i64::from(pages.count()));
+    let (counted, written) = (take(&stack)["Segments"], i64::from(pages.count()));
     assert!(written >= 4, "{written} pages");
     assert_eq!(counted, written);
 }
@@ -253,7 +253,7 @@ async fn card_data_in_an_event_is_never_passed_on() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.begin("acme", "buy", "starter").await;
-    shop.stripe.act(&session, local::stripe::Deed::Pay).expect("paid");
+    shop.stripe.act(&session, local::stripe::Effect::Pay).expect("paid");
     let events = shop.stripe.take_events();
     let completed = events.iter().find(|event| event.contains("checkout.session.completed"));
     let completed: Value = serde_json::from_str(completed.expect("an event")).expect("JSON");

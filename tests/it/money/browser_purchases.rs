@@ -1,7 +1,7 @@
 //! Purchases in Chromium that take a detour: turned back, begun twice, paid late, owed, taken back
 //! and given back. The page always matches the balance.
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 
 use crate::page::browser::{NUMBER, assert_accessible, keep_picture, session};
 use crate::page::journey::{news, order, shows};
@@ -69,7 +69,7 @@ async fn an_impossible_or_fully_owed_order_is_explained_on_the_page() {
     shop.stack.open("acme", "free").await;
     let (_, team) = shop.buy("acme", "team", "team").await;
     shop.stack.debit("acme", "most", "2000").await;
-    shop.act(&team, Deed::Dispute).await;
+    shop.act(&team, Effect::Dispute).await;
     assert_eq!(shop.balance("acme").await, ("0".to_owned(), "1975".to_owned()));
     for n in 0..9 {
         shop.begin("acme", &format!("open {n}"), "starter").await;
@@ -83,7 +83,7 @@ async fn an_impossible_or_fully_owed_order_is_explained_on_the_page() {
     tab.press("Enter");
     tab.until(&news("Ten orders are unpaid"));
     assert_eq!(tab.eval("document.querySelector('button[data-pack]').disabled"), false);
-    shop.act(&last, Deed::Pay).await;
+    shop.act(&last, Effect::Pay).await;
     tab.open(&format!("{base}/?checkout={paid}"));
     tab.until(&news("All of the 500 credits repaid what you owed"));
     assert_eq!(tab.text(NUMBER), "0");
@@ -102,10 +102,10 @@ async fn a_pending_payment_shows_in_every_session_until_it_arrives() {
     let (shop, base) = Shop::served(Some(WEDNESDAY), &[PRODUCT]).await;
     shop.stack.open("acme", "free").await;
     let (_, late) = shop.begin("acme", "late", "starter").await;
-    shop.act(&late, Deed::PayLater).await;
+    shop.act(&late, Effect::PayLater).await;
     let (_, failing) = shop.begin("acme", "failing", "team").await;
-    shop.act(&failing, Deed::PayLater).await;
-    shop.act(&failing, Deed::Fail).await;
+    shop.act(&failing, Effect::PayLater).await;
+    shop.act(&failing, Effect::Fail).await;
     {
         let mut tab = fresh(&mut browser, &shop, &base).await;
         tab.until(&payments("On its way. That can take days."));
@@ -114,7 +114,7 @@ async fn a_pending_payment_shows_in_every_session_until_it_arrives() {
         keep_picture(&mut tab, "payments");
         let body = tab.text("document.body.innerText");
         assert!(!body.contains("received") && !body.contains("credits added"), "{body}");
-        shop.act(&late, Deed::Arrive).await;
+        shop.act(&late, Effect::Arrive).await;
         tab.until(&shows("525"));
         tab.until("!document.querySelector('#payments').innerText.includes('On its way')");
     }
@@ -127,7 +127,7 @@ async fn a_repaying_top_up_says_what_it_adds_and_a_won_dispute_returns_it() {
     shop.stack.open("acme", "free").await;
     let (_, disputed) = shop.buy("acme", "disputed", "starter").await;
     shop.stack.debit("acme", "most", "300").await;
-    shop.act(&disputed, Deed::Dispute).await;
+    shop.act(&disputed, Effect::Dispute).await;
     assert_eq!(shop.balance("acme").await, ("0".to_owned(), "275".to_owned()));
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session_home(&shop, &base).await);
@@ -145,7 +145,7 @@ async fn a_repaying_top_up_says_what_it_adds_and_a_won_dispute_returns_it() {
     keep_picture(&mut tab, "repaid");
     tab.until("!document.querySelector('#message-debt')");
     // Won: what it had taken comes back.
-    shop.act(&disputed, Deed::Win).await;
+    shop.act(&disputed, Effect::Win).await;
     let back = shop.balance("acme").await.0;
     tab.until(&shows(&back));
     assert!(back.parse::<f64>().expect("a number") > 225.0, "{back}");

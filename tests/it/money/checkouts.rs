@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::Value;
 use shared::clock::Entropy;
 use shared::domain::instant::Span;
-use shared::domain::orders::{MOST_LISTED, MOST_OPEN};
+use shared::domain::orders::{MAX_LISTED, MAX_OPEN};
 use shared::domain::payment::State;
 use shared::domain::{Instant, Orders};
 
@@ -36,16 +36,16 @@ fn pass(shop: &Shop, seconds: i64) {
 async fn reach(shop: &Shop, state: State) -> String {
     let (order, session) = shop.begin("acme", state.name(), "starter").await;
     match state {
-        State::Open => shop.act(&session, Deed::Decline).await,
-        State::Processing => shop.act(&session, Deed::PayLater).await,
-        State::Credited => shop.act(&session, Deed::Pay).await,
+        State::Open => shop.act(&session, Effect::Decline).await,
+        State::Processing => shop.act(&session, Effect::PayLater).await,
+        State::Credited => shop.act(&session, Effect::Pay).await,
         State::Failed => {
-            shop.act(&session, Deed::PayLater).await;
-            shop.act(&session, Deed::Fail).await;
+            shop.act(&session, Effect::PayLater).await;
+            shop.act(&session, Effect::Fail).await;
         }
-        State::Expired => shop.act(&session, Deed::Expire).await,
+        State::Expired => shop.act(&session, Effect::Expire).await,
         State::Parked | State::Dismissed => {
-            shop.stripe.act(&session, Deed::Pay).expect("it can be paid");
+            shop.stripe.act(&session, Effect::Pay).expect("it can be paid");
             for event in shop.stripe.take_events() {
                 shop.hear(&event.replace("4900", "4800")).await;
             }
@@ -109,7 +109,7 @@ async fn concurrent_checkouts_of_an_account_stop_at_ten_open() {
     });
     let mut answers = ordered.await;
     // Those that gave up under way may have placed none: it is filled up.
-    for n in 0..MOST_OPEN {
+    for n in 0..MAX_OPEN {
         answers.push(shop.order("acme", &format!("more {n}"), "starter").await);
     }
     let mut posted = BTreeSet::new();
@@ -122,27 +122,27 @@ async fn concurrent_checkouts_of_an_account_stop_at_ten_open() {
         assert!(known, "{answer:?}");
     }
     let open = listed(&shop, "acme", "?state=open").await;
-    assert_eq!(open.len(), MOST_OPEN);
+    assert_eq!(open.len(), MAX_OPEN);
     assert!(open.iter().all(|open| posted.contains(open["id"].as_str().expect("an id"))));
-    assert_eq!(posted.len(), MOST_OPEN, "none is posted beside the list");
+    assert_eq!(posted.len(), MAX_OPEN, "none is posted beside the list");
 
     let refused = shop.order("acme", "one more", "starter").await;
     assert_eq!((refused.status, refused.code()), (409, "too_many_checkouts"), "{refused:?}");
     let ids: Vec<_> = open.iter().map(|checkout| checkout["id"].clone()).collect();
     assert_eq!(refused.body["checkouts"], Value::from(ids.clone()));
-    let first = Instant::parse(open[MOST_OPEN - 1]["at"].as_str().expect("an instant"));
+    let first = Instant::parse(open[MAX_OPEN - 1]["at"].as_str().expect("an instant"));
     let frees_at = first.expect("an instant") + Span::from_s(24 * HOUR_S);
     assert_eq!(refused.text("/frees_at"), frees_at.to_string());
     assert_eq!(shop.order("other", "first", "starter").await.status, 201);
 
     // One that is paid makes room for one, at once and by the same key.
     let paid = shop.stripe.session_of(ids[3].as_str().expect("an id")).expect("a session");
-    shop.act(&paid, Deed::Pay).await;
+    shop.act(&paid, Effect::Pay).await;
     assert_eq!(shop.order("acme", "one more", "starter").await.status, 201);
     assert_eq!(shop.order("acme", "two more", "starter").await.status, 409);
     // And so does one that ends, told of or not.
     let ended = shop.stripe.session_of(ids[5].as_str().expect("an id")).expect("a session");
-    shop.act(&ended, Deed::Expire).await;
+    shop.act(&ended, Effect::Expire).await;
     assert_eq!(shop.order("acme", "two more", "starter").await.status, 201);
     assert_eq!(shop.order("acme", "three more", "starter").await.status, 409);
     shop.stack.clock.set(frees_at);
@@ -161,7 +161,7 @@ fn the_latest_hundred_orders_of_thirty_days_are_listed() {
     }
     assert_eq!(orders.ids, posted[50..]);
     let (days, last) = (Span::from_s(30 * 24 * HOUR_S), posted[149].time());
-    assert_eq!(orders.listed(last).count(), MOST_LISTED);
+    assert_eq!(orders.listed(last).count(), MAX_LISTED);
     let after = posted[140].time() + days;
     assert!(orders.listed(after).eq(posted[141..].iter().rev().copied()));
     assert_eq!(orders.with(posted[0], after).ids.len(), 10);

@@ -2,7 +2,7 @@
 //! not charge is not published.
 
 use serde_json::json;
-use shared::decide::edition;
+use shared::decide::catalog_version;
 use shared::domain::instant::Span;
 use shared::domain::{Catalog, Currency, Instant, Money};
 
@@ -19,7 +19,7 @@ fn priced(currency: &str, minor: u64) -> String {
 /// What is wrong with a catalog that sells the first pack at this price.
 fn refused(currency: &str, minor: u64) -> Option<String> {
     let current = Catalog::parse(Catalog::DEFAULT).expect("the default");
-    let published = edition::publish(&current, &priced(currency, minor), Instant::EPOCH);
+    let published = catalog_version::publish(&current, &priced(currency, minor), Instant::EPOCH);
     published.err().map(|error| error.to_string())
 }
 
@@ -42,7 +42,7 @@ async fn page_order_and_stripe_show_one_price_in_each_kind_of_currency() {
         shop.stack.open("acme", "free").await;
         let context = shop.stack.context();
         let current = context.catalog().await;
-        let change = edition::publish(&current, &priced(currency, minor), Instant::EPOCH);
+        let change = catalog_version::publish(&current, &priced(currency, minor), Instant::EPOCH);
         context.store.commit(&change.expect("a catalog")).await.expect("published");
         shop.stack.clock.set(context.clock.now() + Span::from_s(61));
 
@@ -69,7 +69,7 @@ async fn page_order_and_stripe_show_one_price_in_each_kind_of_currency() {
             json!([at_stripe["amount_total"], at_stripe["currency"]]),
             json!([minor, currency])
         );
-        shop.act(&session, local::stripe::Deed::Pay).await;
+        shop.act(&session, local::stripe::Effect::Pay).await;
         assert_eq!(shop.state("acme", id).await, ("credited".to_owned(), "500".to_owned()));
     }
 }

@@ -1,6 +1,6 @@
 //! Unusual payments: decided after months, in another currency, made twice, or free.
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::{Value, json};
 
 use crate::support::request;
@@ -23,7 +23,7 @@ async fn paid(key: &str) -> (Shop, String, Vec<Value>) {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (order, session) = shop.begin("acme", key, "starter").await;
-    shop.stripe.act(&session, Deed::Pay).expect("paid");
+    shop.stripe.act(&session, Effect::Pay).expect("paid");
     let events = shop.stripe.take_events();
     let mut events: Vec<Value> =
         events.iter().map(|event| serde_json::from_str(event).expect("JSON")).collect();
@@ -46,13 +46,13 @@ async fn decide(shop: &Shop, id: &str, verb: &str) -> crate::support::Answer {
 
 #[tokio::test]
 async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
-    for (deed, balance) in [(Deed::Win, pair("525", "0")), (Deed::Lose, pair("25", "0"))] {
+    for (effect, balance) in [(Effect::Win, pair("525", "0")), (Effect::Lose, pair("25", "0"))] {
         let (shop, _, session) = bought().await;
-        shop.act(&session, Deed::Dispute).await;
+        shop.act(&session, Effect::Dispute).await;
         assert_eq!(shop.balance("acme").await, pair("25", "0"));
         // 75 days later, and nobody tells.
         shop.stack.set_clock("2027-02-01T12:00:00Z");
-        shop.stripe.act(&session, deed).expect("decided");
+        shop.stripe.act(&session, effect).expect("decided");
         shop.stripe.take_events();
         let functions = &shop.stack.functions;
         let audited = audit::of_stripe(functions.context(), functions.stripe()).await;
@@ -68,9 +68,9 @@ async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
 #[tokio::test]
 async fn an_audit_names_a_payment_that_went_backwards_at_stripe() {
     let (shop, _, session) = bought().await;
-    shop.stripe.act(&session, Deed::Dispute).expect("disputed");
+    shop.stripe.act(&session, Effect::Dispute).expect("disputed");
     for event in shop.stripe.take_events() {
-        // Heard as won, while Stripe lists it as open.
+        // NoticeOutcome as won, while Stripe lists it as open.
         let event = event.replace("needs_response", "won");
         assert_eq!(shop.hear(&event).await.status, 200);
     }
@@ -84,11 +84,11 @@ async fn an_audit_names_a_payment_that_went_backwards_at_stripe() {
 async fn a_reversal_in_another_currency_is_parked_and_takes_nothing() {
     for object in ["refund", "dispute"] {
         let (shop, _, session) = bought().await;
-        let deed = match object {
-            "refund" => Deed::Refund { minor: Some(735) },
-            _ => Deed::Dispute,
+        let effect = match object {
+            "refund" => Effect::Refund { minor: Some(735) },
+            _ => Effect::Dispute,
         };
-        shop.stripe.act(&session, deed).expect("done");
+        shop.stripe.act(&session, effect).expect("done");
         let created = match object {
             "refund" => "refund.created",
             _ => "charge.dispute.created",
@@ -206,10 +206,10 @@ async fn unused_credits_of_an_expired_pack_are_not_owed() {
             assert_eq!(shop.stack.debit("acme", &key, "0.01").await.status, 201);
         }
         for part in parts {
-            shop.act(&session, Deed::Refund { minor: Some(*part) }).await;
+            shop.act(&session, Effect::Refund { minor: Some(*part) }).await;
         }
         assert_eq!(shop.balance("acme").await, pair("24.3", owed), "{parts:?}");
-        shop.act(&session, Deed::FailRefund).await;
+        shop.act(&session, Effect::FailRefund).await;
         // A failed refund takes back what it had made a debt.
         assert_eq!(shop.balance("acme").await, pair("24.3", "0"), "{parts:?}");
         let functions = &shop.stack.functions;
@@ -226,10 +226,10 @@ async fn a_dispute_won_after_the_pack_expired_ends_its_debt() {
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     assert_eq!(shop.stack.debit("acme", "used", "125").await.status, 201);
     shop.stack.set_clock("2027-11-17T12:00:00Z");
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Dispute).await;
     assert_eq!(shop.balance("acme").await, pair("25", "100"));
     shop.stack.set_clock("2027-11-20T12:00:00Z");
-    shop.act(&session, Deed::Win).await;
+    shop.act(&session, Effect::Win).await;
     assert_eq!(shop.balance("acme").await, pair("25", "0"));
 }
 
@@ -242,7 +242,7 @@ async fn credits_released_from_a_hold_repay_the_packs_debt() {
     assert_eq!(stack.debit("acme", "some", "125").await.status, 201);
     // 300 of the 400 that are left are held: 100 are taken, and 400 owed, of which 100 were spent.
     let hold = stack.post("/v1/accounts/acme/holds", "hold", r#"{"credits":"300"}"#).await;
-    shop.act(&session, Deed::Refund { minor: None }).await;
+    shop.act(&session, Effect::Refund { minor: None }).await;
     assert_eq!(shop.balance("acme").await, pair("0", "400"));
     let path = format!("/v1/accounts/acme/holds/{}/capture", hold.text("/id"));
     assert_eq!(stack.post(&path, "capture", r#"{"credits":"20"}"#).await.status, 201);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -14,10 +14,10 @@ use crate::support::Stack;
 use crate::support::shop::Shop;
 
 /// The stories: what is done, and the credits of 500 that are due in the end.
-const STORIES: [(&str, &[Deed], &str); 9] = {
-    use Deed::{Arrive, Dispute, Expire, Fail, Lose, Pay, PayLater, Refund, Win};
-    const PART: Deed = Refund { minor: Some(1000) };
-    const REST: Deed = Refund { minor: None };
+const STORIES: [(&str, &[Effect], &str); 9] = {
+    use Effect::{Arrive, Dispute, Expire, Fail, Lose, Pay, PayLater, Refund, Win};
+    const PART: Effect = Refund { minor: Some(1000) };
+    const REST: Effect = Refund { minor: None };
     [
         ("bought", &[Pay], "500"),
         ("bought and refunded in parts", &[Pay, PART, REST], "0"),
@@ -40,11 +40,11 @@ fn count(size: Size) -> usize {
 }
 
 /// The events of a story, as Stripe tells them, with the names that a payment has in them.
-async fn events(shop: &Shop, deeds: &[Deed]) -> (String, Vec<String>) {
+async fn events(shop: &Shop, deeds: &[Effect]) -> (String, Vec<String>) {
     let key = format!("template {deeds:?}");
     let (order, session) = shop.begin("template", &key, "starter").await;
-    for deed in deeds {
-        shop.stripe.act(&session, *deed).expect("it can be done");
+    for effect in deeds {
+        shop.stripe.act(&session, *effect).expect("it can be done");
     }
     let mut events = shop.stripe.take_events();
     // Of more events than are permuted, those that say again what others say stay out.
@@ -156,7 +156,7 @@ async fn duplicate_events_in_any_order_give_the_same_payment() {
 async fn spent_credits_of_a_refunded_payment_are_debt_in_every_order() {
     let shop = Shop::noon().await;
     shop.stack.open("template", "free").await;
-    let (template, events) = events(&shop, &[Deed::Pay, Deed::Refund { minor: None }]).await;
+    let (template, events) = events(&shop, &[Effect::Pay, Effect::Refund { minor: None }]).await;
     for (n, order) in permutations(events.len()).into_iter().enumerate() {
         let account = format!("s{n}");
         let id = ordered(&shop.stack, &account).await.id.to_string();

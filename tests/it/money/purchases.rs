@@ -1,7 +1,7 @@
 //! Payments over HTTP: credits bought, spent, refunded, disputed and parked.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::Value;
 
 use crate::support::instant;
@@ -35,9 +35,9 @@ async fn a_customer_out_of_credits_buys_more_and_continues() {
     assert_eq!(shop.stack.debit("acme", "a", "30").await.code(), "insufficient_credits");
     let (order, session) = shop.begin("acme", "buy", "starter").await;
     assert_eq!(shop.state("acme", &order).await, pair("open", "0"));
-    shop.act(&session, Deed::Decline).await;
+    shop.act(&session, Effect::Decline).await;
     assert_eq!(shop.state("acme", &order).await, pair("open", "0"));
-    shop.act(&session, Deed::Pay).await;
+    shop.act(&session, Effect::Pay).await;
     assert_eq!(shop.state("acme", &order).await, pair("credited", "500"));
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
     assert_eq!(shop.stack.debit("acme", "a", "30").await.status, 201);
@@ -72,15 +72,15 @@ async fn a_refund_takes_credits_in_proportion_and_spent_ones_are_debt() {
     assert_eq!(shop.stack.debit("acme", "all", &all).await.status, 201);
     let (order, session) = shop.buy("acme", "buy", "starter").await;
     // 1000 of 4900 cents: 102.040816 credits.
-    shop.act(&session, Deed::Refund { minor: Some(1000) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(1000) }).await;
     assert_eq!(shop.balance("acme").await, pair("397.959183", "0"));
     assert_eq!(shop.state("acme", &order).await, pair("credited", "397.959183"));
     assert_eq!(shop.stack.debit("acme", "some", "300").await.status, 201);
-    shop.act(&session, Deed::Refund { minor: None }).await;
+    shop.act(&session, Effect::Refund { minor: None }).await;
     assert_eq!(shop.balance("acme").await, pair("0", "300"));
     assert_sums(&shop.stack, "acme").await;
     // The bank sends the second refund back: the debt is gone, and what was left is back.
-    shop.act(&session, Deed::FailRefund).await;
+    shop.act(&session, Effect::FailRefund).await;
     assert_eq!(shop.balance("acme").await, pair("97.959183", "0"));
     assert_sums(&shop.stack, "acme").await;
 }
@@ -91,14 +91,14 @@ async fn the_next_top_up_repays_the_debt_first() {
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     assert_eq!(shop.stack.debit("acme", "a", "525").await.status, 201);
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Dispute).await;
     assert_eq!(shop.balance("acme").await, pair("0", "500"));
     let (_, _) = shop.buy("acme", "again", "team").await;
     assert_eq!(shop.balance("acme").await, pair("2000", "0"));
-    shop.act(&session, Deed::Win).await;
+    shop.act(&session, Effect::Win).await;
     assert_eq!(shop.balance("acme").await, pair("2500", "0"));
     // After a dispute that was won, a refund takes what it takes: all of it.
-    shop.act(&session, Deed::Refund { minor: None }).await;
+    shop.act(&session, Effect::Refund { minor: None }).await;
     assert_eq!(shop.balance("acme").await, pair("2000", "0"));
     assert_sums(&shop.stack, "acme").await;
 }
@@ -109,8 +109,8 @@ async fn a_debt_is_waived_with_a_reason_and_once() {
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     assert_eq!(shop.stack.debit("acme", "a", "525").await.status, 201);
-    shop.act(&session, Deed::Dispute).await;
-    shop.act(&session, Deed::Lose).await;
+    shop.act(&session, Effect::Dispute).await;
+    shop.act(&session, Effect::Lose).await;
     let path = "/v1/accounts/acme/debt/waive";
     let waived = shop.stack.post(path, "waive", r#"{"reason":"a good customer"}"#).await;
     assert_eq!((waived.status, waived.text("/credits")), (201, "500"));
@@ -129,12 +129,12 @@ async fn held_credits_stay_held_when_a_payment_is_reversed() {
     assert_eq!(shop.stack.debit("acme", "free", "25").await.status, 201);
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     let hold = shop.stack.post("/v1/accounts/acme/holds", "hold", r#"{"credits":"200"}"#).await;
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Dispute).await;
     assert_eq!(shop.balance("acme").await, pair("0", "200"));
     let release = format!("/v1/accounts/acme/holds/{}/release", hold.text("/id"));
     assert_eq!(shop.stack.post(&release, "release", "{}").await.status, 201);
     // Back from the hold and still owed for: the next advance takes them.
-    shop.act(&session, Deed::Win).await;
+    shop.act(&session, Effect::Win).await;
     assert_eq!(shop.balance("acme").await, pair("500", "0"));
     assert_sums(&shop.stack, "acme").await;
 }
@@ -144,17 +144,17 @@ async fn a_delayed_payment_credits_only_when_it_is_paid() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (order, session) = shop.begin("acme", "buy", "starter").await;
-    shop.act(&session, Deed::PayLater).await;
+    shop.act(&session, Effect::PayLater).await;
     assert_eq!(shop.state("acme", &order).await, pair("processing", "0"));
     assert_eq!(shop.balance("acme").await, pair("25", "0"));
-    shop.act(&session, Deed::Arrive).await;
+    shop.act(&session, Effect::Arrive).await;
     assert_eq!(shop.state("acme", &order).await, pair("credited", "500"));
     let (order, session) = shop.begin("acme", "fails", "starter").await;
-    shop.act(&session, Deed::PayLater).await;
-    shop.act(&session, Deed::Fail).await;
+    shop.act(&session, Effect::PayLater).await;
+    shop.act(&session, Effect::Fail).await;
     assert_eq!(shop.state("acme", &order).await, pair("failed", "0"));
     let (order, session) = shop.begin("acme", "expires", "starter").await;
-    shop.act(&session, Deed::Expire).await;
+    shop.act(&session, Effect::Expire).await;
     assert_eq!(shop.state("acme", &order).await, pair("expired", "0"));
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }
@@ -169,7 +169,7 @@ async fn an_account_that_cannot_spend_cannot_buy_but_paid_credits_arrive() {
     let freeze = shop.stack.post("/v1/accounts/acme/freeze", "f", r#"{"reason":"test"}"#).await;
     assert_eq!(freeze.status, 201);
     assert_eq!(shop.order("acme", "more", "starter").await.code(), "account_frozen");
-    shop.act(&session, Deed::Pay).await;
+    shop.act(&session, Effect::Pay).await;
     assert_eq!(shop.state("acme", &order).await, pair("credited", "500"));
     assert_eq!(shop.stack.debit("acme", "a", "1").await.code(), "account_frozen");
 }
@@ -200,14 +200,15 @@ async fn spending_in_debt_is_blocked_until_repaid_if_the_catalog_says_so() {
     let next = next.replace("spending_in_debt = true", dated);
     let shop = Shop::noon().await;
     let current = shared::domain::Catalog::parse(text).expect("the default");
-    let change = shared::decide::edition::publish(&current, &next, instant("2026-11-18T12:00:00Z"))
-        .expect("it may follow");
+    let change =
+        shared::decide::catalog_version::publish(&current, &next, instant("2026-11-18T12:00:00Z"))
+            .expect("it may follow");
     shop.stack.context().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     assert_eq!(shop.stack.debit("acme", "a", "515").await.status, 201);
-    shop.act(&session, Deed::Refund { minor: None }).await;
+    shop.act(&session, Effect::Refund { minor: None }).await;
     // 10 of the bought ones were left.
     assert_eq!(shop.balance("acme").await, pair("0", "490"));
     shop.stack.set_clock("2026-11-23T00:00:01Z");
@@ -226,7 +227,7 @@ async fn a_payment_missed_by_the_webhook_is_found_by_reconcile() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (order, session) = shop.begin("acme", "buy", "starter").await;
-    shop.stripe.act(&session, Deed::Pay).expect("paid");
+    shop.stripe.act(&session, Effect::Pay).expect("paid");
     shop.stripe.take_events();
     let run = || async {
         let functions = &shop.stack.functions;
@@ -236,8 +237,8 @@ async fn a_payment_missed_by_the_webhook_is_found_by_reconcile() {
     assert_eq!(report.found.len(), 1, "{report:?}");
     assert_eq!(report.found[0].after.to_string(), "500");
     assert_eq!(shop.state("acme", &order).await, pair("credited", "500"));
-    shop.stripe.act(&session, Deed::Refund { minor: Some(2450) }).expect("refunded");
-    shop.stripe.act(&session, Deed::Dispute).expect("disputed");
+    shop.stripe.act(&session, Effect::Refund { minor: Some(2450) }).expect("refunded");
+    shop.stripe.act(&session, Effect::Dispute).expect("disputed");
     shop.stripe.take_events();
     let report = run().await;
     assert_eq!(shop.balance("acme").await, pair("25", "0"), "{report:?}");
@@ -250,7 +251,7 @@ async fn a_payment_of_a_missing_account_does_not_block_reconciliation() {
     for account in ["gone", "acme"] {
         shop.stack.open(account, "free").await;
         let (_, session) = shop.begin(account, "buy", "starter").await;
-        shop.stripe.act(&session, Deed::Pay).expect("paid");
+        shop.stripe.act(&session, Effect::Pay).expect("paid");
     }
     shop.stripe.take_events();
     let delete = Delete::builder().table_name(local::tables::names().accounts);

@@ -1,7 +1,7 @@
 //! The parts of a payment besides its credits: its receipt and its Stripe customer.
 
-use local::stripe::{Deed, WEBHOOK_SECRET};
-use shared::decide::edition;
+use local::stripe::{Effect, WEBHOOK_SECRET};
+use shared::decide::catalog_version;
 use shared::domain::Catalog;
 use shared::domain::Instant;
 use shared::domain::instant::Span;
@@ -9,8 +9,8 @@ use shared::secrets::Secret;
 use shared::stripe::Stripe;
 
 use crate::page::html::page;
+use crate::support::secrets_manager::Vault;
 use crate::support::shop::Shop;
-use crate::support::vault::Vault;
 use crate::support::{PRODUCT, Stack, request};
 
 /// What the customer is shown of the receipt: with the checkout, and on the page.
@@ -31,7 +31,7 @@ async fn bought(says: &str) -> (Shop, String) {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (order, session) = shop.begin("acme", "buy", "starter").await;
-    shop.stripe.act(&session, Deed::Pay).expect("it can be paid");
+    shop.stripe.act(&session, Effect::Pay).expect("it can be paid");
     let local = format!("\"receipt_url\":\"{}", shop.stripe.base());
     for event in shop.stripe.take_events() {
         let event = match event.split_once(&local) {
@@ -82,12 +82,12 @@ async fn a_second_checkout_reuses_the_stripe_customer() {
     let session = |id: &str| shop.stripe.session(id).expect("a session");
     let (_, first) = shop.begin("acme", "first", "starter").await;
     assert_eq!(session(&first)["customer"], serde_json::Value::Null);
-    shop.act(&first, Deed::Pay).await;
+    shop.act(&first, Effect::Pay).await;
     let customer = session(&first)["customer"].clone();
     assert!(customer.is_string(), "Stripe makes one of whoever pays");
     let (_, second) = shop.begin("acme", "second", "starter").await;
     assert_eq!(session(&second)["customer"], customer);
-    shop.act(&second, Deed::Pay).await;
+    shop.act(&second, Effect::Pay).await;
     let (_, others) = shop.buy("other", "first", "starter").await;
     assert_ne!(session(&others)["customer"], customer);
     // Deleted at Stripe: it is sold to all the same, also when it is sent again.
@@ -95,7 +95,7 @@ async fn a_second_checkout_reuses_the_stripe_customer() {
     let (order, third) = shop.begin("acme", "third", "starter").await;
     assert_eq!(session(&third)["customer"], serde_json::Value::Null);
     assert_eq!(shop.begin("acme", "third", "starter").await, (order, third.clone()));
-    shop.act(&third, Deed::Pay).await;
+    shop.act(&third, Effect::Pay).await;
     assert_eq!(shop.balance("acme").await.0, "1525");
 }
 
@@ -115,7 +115,7 @@ async fn each_buyer_of_an_account_is_a_separate_stripe_customer() {
         let session = shop.stripe.session_of(order.text("/id")).expect("a session");
         let known = shop.stripe.session(&session).expect("a session")["customer"].clone();
         if pays {
-            shop.act(&session, Deed::Pay).await;
+            shop.act(&session, Effect::Pay).await;
         }
         (known, shop.stripe.session(&session).expect("a session")["customer"].clone())
     };
@@ -141,7 +141,8 @@ async fn invoices_are_made_where_the_catalog_says_so() {
     assert_eq!(session(&without)["invoice"], serde_json::Value::Null);
     let next = Catalog::DEFAULT.replace("version = 1", "version = 2");
     let next = next.replace("invoices = false", "invoices = true");
-    let change = edition::publish(&*shop.stack.context().catalog().await, &next, Instant::EPOCH);
+    let change =
+        catalog_version::publish(&*shop.stack.context().catalog().await, &next, Instant::EPOCH);
     let context = shop.stack.context();
     context.store.commit(&change.expect("a catalog")).await.expect("published");
     shop.stack.clock.set(context.clock.now() + Span::from_s(61));
@@ -232,6 +233,6 @@ async fn a_checkout_retried_elsewhere_is_the_same_at_stripe() {
     assert_eq!(again.status, 201, "{again:?}");
     assert_eq!((again.text("/id"), again.text("/url")), (&*id, first.text("/url")));
     let session = shop.stripe.session_of(&id).expect("a session");
-    shop.act(&session, Deed::Pay).await;
+    shop.act(&session, Effect::Pay).await;
     assert_eq!(shop.balance("acme").await.0, "525");
 }

@@ -2,7 +2,7 @@
 //! with the decisions of an operator.
 
 use lambda_http::Body;
-use local::stripe::{Deed, WEBHOOK_SECRET};
+use local::stripe::{Effect, WEBHOOK_SECRET};
 use serde_json::{Value, json};
 use shared::domain::Instant;
 use shared::stripe::signature;
@@ -15,7 +15,7 @@ async fn paid() -> (Shop, String, Vec<String>) {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (order, session) = shop.begin("acme", "buy", "starter").await;
-    shop.stripe.act(&session, Deed::Pay).expect("paid");
+    shop.stripe.act(&session, Effect::Pay).expect("paid");
     let events = shop.stripe.take_events();
     (shop, order, events)
 }
@@ -166,8 +166,8 @@ async fn an_order_keeps_its_terms_when_the_catalog_changes() {
     // The price and the credits of the pack change, and its name goes.
     let next = text.replace("[packs.starter]", "[packs.beginner]").replace("4900", "100");
     let next = next.replace("credits = \"500\"", "credits = \"1\"");
-    let change =
-        shared::decide::edition::publish(&current, &next, Instant::EPOCH).expect("it may follow");
+    let change = shared::decide::catalog_version::publish(&current, &next, Instant::EPOCH)
+        .expect("it may follow");
     shop.stack.context().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     let mut event = completed(&events);
@@ -235,8 +235,8 @@ async fn stripes_client_library_reads_the_local_stripes_objects() {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
-    shop.act(&session, Deed::Refund { minor: Some(100) }).await;
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Refund { minor: Some(100) }).await;
+    shop.act(&session, Effect::Dispute).await;
     let base = shop.stripe.base().to_owned();
     let client = stripe_rust::ClientBuilder::new(local::stripe::KEY);
     let client = client.url(format!("{base}/_local/stripe/")).build().expect("a client");

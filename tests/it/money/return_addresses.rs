@@ -2,7 +2,7 @@
 //! customer.
 
 use lambda_http::Body;
-use local::stripe::{Deed, page};
+use local::stripe::{Effect, page};
 use serde_json::json;
 
 use crate::support::shop::Shop;
@@ -46,7 +46,7 @@ async fn a_return_address_names_its_checkout_and_its_cancellation_only() {
         assert_eq!(at_stripe["success_url"], paid);
         let canceled = format!("{PRODUCT}{before}checkout={id}&canceled=1{after}");
         assert_eq!(at_stripe["cancel_url"], canceled);
-        shop.act(&session, Deed::Pay).await;
+        shop.act(&session, Effect::Pay).await;
     }
 }
 
@@ -64,8 +64,8 @@ async fn stripes_page_names_the_account_and_returns_canceled_if_unpaid() {
     assert!(html.contains("<h1>49.00 usd</h1>"), "{html}");
     let back = format!("href='{PRODUCT}/credits?checkout={id}");
     assert!(html.contains(&format!("{back}&canceled=1'")), "{html}");
-    shop.act(&session, Deed::Decline).await;
+    shop.act(&session, Effect::Decline).await;
     assert!(shown(&session).contains(&format!("{back}&canceled=1'")));
-    shop.act(&session, Deed::Pay).await;
+    shop.act(&session, Effect::Pay).await;
     assert!(shown(&session).contains(&format!("{back}'")) && !shown(&session).contains("canceled"));
 }

@@ -340,7 +340,7 @@ async fn forty_actions_and_six_decimals_are_shown() {
             100 + n
         );
     }
-    let change = shared::decide::edition::publish(
+    let change = shared::decide::catalog_version::publish(
         &*stack.context().catalog().await,
         &catalog,
         shared::domain::Instant::EPOCH,

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::{Value, json};
 
 use crate::page::browser::{
@@ -96,7 +96,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.until(&news("500 credits are added when the money arrives"));
     assert_eq!(tab.text(NUMBER), "17");
     tab.eval("window.mark = 'the same page'");
-    shop.act(&first, Deed::Arrive).await;
+    shop.act(&first, Effect::Arrive).await;
     tab.until(&news("500 credits added"));
     tab.until(&shows("517"));
     assert_eq!(tab.text("window.mark"), "the same page");
@@ -180,17 +180,17 @@ async fn the_page_reports_each_state_of_a_payment() {
     shop.stack.open("acme", "pro").await;
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session(&shop.stack, "acme", &base).await.0);
-    let states: [(&str, &[Deed], &str, bool); 5] = [
+    let states: [(&str, &[Effect], &str, bool); 5] = [
         ("open", &[], "No payment has arrived yet", false),
-        ("declined", &[Deed::Decline], "No payment has arrived yet", false),
-        ("processing", &[Deed::PayLater], "500 credits are added when the money arrives", false),
-        ("failed", &[Deed::PayLater, Deed::Fail], "The payment failed", true),
-        ("expired", &[Deed::Expire], "The payment page expired", true),
+        ("declined", &[Effect::Decline], "No payment has arrived yet", false),
+        ("processing", &[Effect::PayLater], "500 credits are added when the money arrives", false),
+        ("failed", &[Effect::PayLater, Effect::Fail], "The payment failed", true),
+        ("expired", &[Effect::Expire], "The payment page expired", true),
     ];
     for (state, deeds, says, ends) in states {
         let (order, stripe) = shop.begin("acme", state, "starter").await;
-        for deed in deeds {
-            shop.act(&stripe, *deed).await;
+        for effect in deeds {
+            shop.act(&stripe, *effect).await;
         }
         tab.open(&format!("{base}/?checkout={order}"));
         tab.until(&news(says));
@@ -200,7 +200,7 @@ async fn the_page_reports_each_state_of_a_payment() {
     }
     // What was paid is not what was ordered: a person looks at it, and the customer is told so.
     let (order, stripe) = shop.begin("acme", "parked", "starter").await;
-    shop.stripe.act(&stripe, Deed::Pay).expect("it can be paid");
+    shop.stripe.act(&stripe, Effect::Pay).expect("it can be paid");
     let events = shop.stripe.take_events().into_iter();
     for event in events.filter(|event| event.contains("checkout.session.completed")) {
         let less = event.replace("\"amount_total\":4900", "\"amount_total\":4800");

@@ -1,7 +1,7 @@
 //! Rows of the ledger that time and money cause: one row with its cause, in JSON, in CSV and on the
 //! page, and no empty row.
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use regex::Regex;
 use serde_json::{Value, json};
 use shared::domain::entry::Viewer;
@@ -56,14 +56,14 @@ async fn a_won_dispute_is_shown_as_one() {
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     shop.stack.debit("acme", "spent", "300").await;
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Dispute).await;
     let removed = ["Payment disputed: removed You owe 275 more", "\u{2212}225", "0"];
     let spent = ["Spent", "\u{2212}300", "225"];
     // As it is known, and once it is written down.
     assert_told(&shop, &[removed, spent]).await;
     shop.stack.debit("acme", "in-debt", "1").await;
     assert_told(&shop, &[removed, spent, ["Topped up", "+500", "525"]]).await;
-    shop.act(&session, Deed::Win).await;
+    shop.act(&session, Effect::Win).await;
     let back = ["Dispute won: given back You owe 275 less", "+225"];
     assert_told(&shop, &[[back[0], back[1], "225"], removed, spent]).await;
     let listing = mine(&shop, "limit=200").await;
@@ -85,7 +85,7 @@ async fn a_refund_and_the_pack_that_repays_it_are_shown_as_such() {
     shop.stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     shop.stack.debit("acme", "spent", "425").await;
-    shop.act(&session, Deed::Refund { minor: None }).await;
+    shop.act(&session, Effect::Refund { minor: None }).await;
     shop.buy("acme", "again", "starter").await;
     let repaid = ["Debt repaid You owe 400 less", "\u{2212}400", "100"];
     let expected = [
@@ -94,7 +94,7 @@ async fn a_refund_and_the_pack_that_repays_it_are_shown_as_such() {
         ["Payment refunded: removed You owe 400 more", "\u{2212}100", "0"],
     ];
     assert_told(&shop, &expected).await;
-    shop.act(&session, Deed::FailRefund).await;
+    shop.act(&session, Effect::FailRefund).await;
     let told = rows(&shop, "").await;
     assert!(told[0][0].starts_with("Refund failed: given back"), "{told:?}");
 }
@@ -164,7 +164,7 @@ async fn a_customers_rows_sum_to_the_balance() {
     }
     stack.grant("acme", "gift", "3").await;
     stack.debit("acme", "spent", "4").await;
-    shop.act(&session, Deed::Refund { minor: Some(1000) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(1000) }).await;
     stack.debit("acme", "more", "1").await;
     let whole = stack.get("/v1/accounts/acme/ledger?limit=200").await;
     let told = mine(&shop, "limit=200").await;
@@ -253,11 +253,11 @@ async fn open_row_details_stay_open_when_new_rows_arrive() {
     shop.stack.open("acme", "free").await;
     let (_, first) = shop.buy("acme", "buy", "starter").await;
     shop.stack.debit("acme", "spent", "300").await;
-    shop.act(&first, Deed::Dispute).await;
-    shop.act(&first, Deed::Win).await;
+    shop.act(&first, Effect::Dispute).await;
+    shop.act(&first, Effect::Win).await;
     let (_, second) = shop.buy("acme", "again", "starter").await;
     shop.stack.debit("acme", "more", "700").await;
-    shop.act(&second, Deed::Refund { minor: None }).await;
+    shop.act(&second, Effect::Refund { minor: None }).await;
     shop.stack.set_clock("2026-11-23T00:00:00Z");
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session(&shop.stack, "acme", &base).await.0);

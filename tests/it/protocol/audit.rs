@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use ::audit::Difference;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::stripe::Deed;
+use local::stripe::Effect;
 use shared::domain::grant::BurnOrder;
 use shared::domain::{
     Credits, Debt, Grant, GrantId, GrantKind, Instant, OperationId, PendingChange,
@@ -35,7 +35,7 @@ pub(crate) async fn story() -> Shop {
     let debit = stack.debit("acme", "to refund", "3").await.text("/id").to_owned();
     refund(stack, &debit, "first", "1").await;
     let (_, session) = shop.buy("acme", "pack", "starter").await;
-    shop.act(&session, Deed::Refund { minor: Some(700) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(700) }).await;
     stack.set_clock("2026-11-24T12:00:00Z");
     refund(stack, &debit, "second", "1.5").await;
     stack.debit("acme", "after monday", "2").await;
@@ -106,7 +106,7 @@ async fn put(stack: &Stack, table: &str, item: Item) {
 }
 
 /// The sort keys of what the ledger holds of an account.
-async fn filed(stack: &Stack, account: &str) -> Vec<String> {
+async fn scanned(stack: &Stack, account: &str) -> Vec<String> {
     let query = stack.tables().query().table_name(local::tables::names().ledger);
     let query = query.key_condition_expression("a = :a");
     let query = query.expression_attribute_values(":a", AttributeValue::S(account.to_owned()));
@@ -144,9 +144,9 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
         ("available", by("v", 1)),
         ("available", by("v", -1)),
         ("number", by("n", 1)),
-        ("line", by("gs", -1)),
+        ("burn_order", by("gs", -1)),
         ("valid_until", by("x", 30 * 86_400_000)),
-        ("floor", by("fl", -30 * 86_400_000)),
+        ("dedup_floor", by("fl", -30 * 86_400_000)),
         ("archived_at", by("pk", 1)),
         (
             "debt",
@@ -166,7 +166,7 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
             }),
         ),
         (
-            "line",
+            "burn_order",
             Box::new(|i| {
                 let line = store::packed::read_burn_order(bytes(&i["b"])).expect("a line");
                 let mut grants = line.grants().to_vec();
@@ -188,7 +188,7 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
             }),
         ),
         (
-            "notes",
+            "pending_changes",
             Box::new(|i| {
                 let id = GrantId::Operation(OperationId::from_bytes([7; 16]));
                 let grant = Grant::new(id, GrantKind::Manual, MICRO, Instant::EPOCH, None);
@@ -225,11 +225,11 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
         ("R#", "returned", by("v", 1)),
         ("U#", "day", Box::new(used)),
         ("U#", "day", by("n", 30)),
-        ("K#", "name_differs", Box::new(other)),
-        ("G#o#", "receipt_alone", Box::new(other)),
+        ("K#", "key_alias_differs", Box::new(other)),
+        ("G#o#", "idempotency_record_alone", Box::new(other)),
         ("G#c#", "order", Box::new(other)),
     ];
-    let keys = filed(stack, "acme").await;
+    let keys = scanned(stack, "acme").await;
     for (prefix, word, change) in of_ledger {
         let key = keys.iter().find(|key| key.starts_with(prefix)).expect(prefix);
         let whole = item(stack, &names.ledger, "acme", Some(key)).await;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::protocol::capacity::{LABELS, Labels, labelled, plain};
 use crate::support::Stack;
 
-const CALL: Duration = Duration::from_millis(5);
+const CALL_TIMEOUT: Duration = Duration::from_millis(5);
 /// So many debits are counted.
 const DEBITS: usize = 960;
 const PATH: &str = "/v1/accounts/acme/debits";
@@ -18,7 +18,7 @@ const PATH: &str = "/v1/accounts/acme/debits";
 async fn stack() -> Stack {
     let stack = Stack::paced("2026-11-18T12:00:00Z").await;
     plain(&stack).await;
-    stack.wire.set_call(CALL);
+    stack.wire.set_call(CALL_TIMEOUT);
     stack.wire.take_costs();
     stack
 }

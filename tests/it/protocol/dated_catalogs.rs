@@ -1,7 +1,7 @@
 //! Dated values: a catalog names what is in force from a Monday on, and cannot change the past.
 
 use proptest::prelude::*;
-use shared::decide::{advance, edition, open};
+use shared::decide::{advance, catalog_version, open};
 use shared::domain::instant::Span;
 use shared::domain::period::week;
 use shared::domain::{Account, Catalog, Credits, Dated, Instant, OperationId};
@@ -22,7 +22,7 @@ fn second(changes: &[(&str, &str)]) -> String {
 async fn publish(stack: &Stack, changes: &[(&str, &str)]) {
     let context = stack.context();
     let text = second(changes);
-    let write = edition::publish(&*context.catalog().await, &text, context.clock.now());
+    let write = catalog_version::publish(&*context.catalog().await, &text, context.clock.now());
     context.store.commit(&write.expect("it follows")).await.expect("published");
 }
 
@@ -49,7 +49,7 @@ fn values_in_force_stay_and_a_date_is_a_monday_an_hour_ahead() {
             tuesday,
         ),
     ] {
-        let followed = edition::publish(&current, &second(&changes), now);
+        let followed = catalog_version::publish(&current, &second(&changes), now);
         assert!(followed.is_ok(), "{changes:?}: {followed:?}");
     }
     let (early, tues, odd) = (from("2026-11-30"), from("2026-12-08"), from("2026-12-7"));
@@ -82,7 +82,7 @@ fn values_in_force_stay_and_a_date_is_a_monday_an_hour_ahead() {
             "spending_in_debt",
         ),
     ] {
-        let refused = edition::publish(&current, &second(&changes), now).expect_err(key);
+        let refused = catalog_version::publish(&current, &second(&changes), now).expect_err(key);
         assert_eq!(refused.key, key, "{changes:?}: {refused}");
     }
 }
@@ -177,7 +177,7 @@ fn catalogs(changes: &[(i64, i64, i64)]) -> Vec<(Instant, Catalog)> {
         let plan = catalog.plans.get_mut("pro").expect("a plan");
         plan.weekly = Dated::new(Credits::ZERO, weekly.clone()).expect("in order");
         plan.monthly = Dated::new(Credits::whole(2500), monthly.clone()).expect("in order");
-        all.push((monday - edition::NOTICE, catalog.clone()));
+        all.push((monday - catalog_version::NOTICE, catalog.clone()));
     }
     all
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::domain::OperationId;
@@ -85,7 +85,7 @@ async fn a_ledgers_id_that_no_caller_chose_works_as_a_new_key() {
     let refund = format!("/v1/accounts/acme/debits/{debit}/refund");
     stack.post(&refund, "a refund", r#"{"credits":"1","reason":"x"}"#).await;
     let (_, session) = shop.buy("acme", "a pack", "starter").await;
-    shop.act(&session, Deed::Refund { minor: Some(700) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(700) }).await;
     // An advance: the week begins.
     stack.set_clock("2026-11-23T00:00:10Z");
     stack.debit("acme", "in the new week", "1").await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use recharge::{Part, Progress, Task, sweep};
+use recharge::{SweepPart, SweepProgress, Task, sweep};
 use serde_json::{Value, json};
 use shared::decide::advance;
 use shared::domain::{Account, Catalog, Credits, Instant, OperationId};
@@ -149,11 +149,11 @@ async fn many_accounts_advance_exactly_over_a_monday() {
     // The sweep, killed anywhere and begun again from its last message.
     let mut random = StdRng::seed_from_u64(7);
     let context = stack.context();
-    let mut messages: Vec<Part> = Part::all(Task::Recharge, 8).collect();
+    let mut messages: Vec<SweepPart> = SweepPart::all(Task::Recharge, 8).collect();
     let (mut kills, began) = (0, std::time::Instant::now());
     while let Some(part) = messages.pop() {
         let mut left = random.random_range(1..4_000);
-        let goes_on = |_: &Progress| {
+        let goes_on = |_: &SweepProgress| {
             left -= 1;
             left > 0
         };
@@ -203,8 +203,8 @@ async fn a_throttled_or_conflicting_account_is_not_skipped() {
             refused = if operation == "UpdateItem" { (refused + 1) % 5 } else { refused };
             if operation == "UpdateItem" && refused != 0 { fault } else { Fault::None }
         });
-        let part = Part::all(Task::Recharge, 1).next().expect("a part");
-        let mut last = Progress::default();
+        let part = SweepPart::all(Task::Recharge, 1).next().expect("a part");
+        let mut last = SweepProgress::default();
         let swept = sweep(stack.context(), None, part, |progress| {
             last = *progress;
             true
@@ -314,7 +314,7 @@ async fn an_invalid_schedule_or_part_is_refused() {
     ] {
         assert!(recharge::answer(surroundings, payload.clone(), left).await.is_err(), "{payload}");
     }
-    let part = Part::all(Task::Recharge, 2).next().expect("a part").message();
+    let part = SweepPart::all(Task::Recharge, 2).next().expect("a part").message();
     for (kind, with) in [
         ("\"version\":1", "\"version\":2"),
         ("\"segment\":0", "\"segment\":2"),

@@ -15,10 +15,10 @@ use serde_json::Value;
 use shared::clock::Clock;
 use shared::command::{order, payment};
 use shared::context::Context;
-use shared::decide::CALL;
+use shared::decide::CALL_TIMEOUT;
 use shared::domain::instant::Span;
 use shared::domain::payment::{
-    CheckoutRequest, Dispute, DisputeStage, Facts, Refund, RefundStage, Said,
+    CheckoutRequest, Dispute, DisputeStage, Facts, PaymentNotice, Refund, RefundStage,
 };
 use shared::domain::{Instant, Money, OperationId};
 use shared::store::packed;
@@ -94,7 +94,7 @@ async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
         stale: Arc::default(),
         lag_ms: Arc::default(),
     };
-    let call = Duration::from_millis(CALL.ms().unsigned_abs());
+    let call = Duration::from_millis(CALL_TIMEOUT.ms().unsigned_abs());
     let once =
         TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(call).build();
     let sdk = context::sdk(late.client(), "http://embedded").timeout_config(once);
@@ -157,7 +157,7 @@ async fn pay(context: &Context) {
     };
     let hear = async |facts: &Facts| {
         let intent = "pi_1".parse().expect("an intent");
-        let said = Said::Payment { intent, facts: facts.clone() };
+        let said = PaymentNotice::Payment { intent, facts: facts.clone() };
         payment::hear(context, &said, false).await.expect("heard");
     };
     hear(&facts).await;

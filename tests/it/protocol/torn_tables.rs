@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ::audit::Difference;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use cli::repair::Done;
-use local::stripe::{Deed, WEBHOOK_SECRET};
+use local::stripe::{Effect, WEBHOOK_SECRET};
 use serde_json::Value;
 use shared::secrets::Secret;
 use tests::proof::PAIRS;
@@ -56,12 +56,12 @@ async fn story() -> (Shop, Vec<Vec<Items>>, Vec<Sent>) {
     let hold = send("/holds", "a hold", r#"{"credits":"5","expires_in_s":86400}"#).await;
     let (order, session) = shop.begin("acme", "a pack", "starter").await;
     assert!(!order.is_empty());
-    shop.act(&session, Deed::Pay).await;
+    shop.act(&session, Effect::Pay).await;
     let refund = format!("/debits/{debit}/refund");
     send(&refund, "it failed", r#"{"credits":"2","reason":"it failed"}"#).await;
     let capture = format!("/holds/{}/capture", hold.text("/id"));
     send(&capture, "delivered", r#"{"credits":"4"}"#).await;
-    shop.act(&session, Deed::Refund { minor: Some(1400) }).await;
+    shop.act(&session, Effect::Refund { minor: Some(1400) }).await;
     send("/debits", "another video", r#"{"credits":"2"}"#).await;
     let moments = stack.wire.take_moments();
     (shop, moments, sent)
@@ -139,8 +139,8 @@ impl Told {
     }
 }
 
-async fn play(shop: Shop, accounts: Items, filed: Items, sent: Vec<Sent>) -> Told {
-    let stack = restored(&shop, &accounts, &filed).await;
+async fn play(shop: Shop, accounts: Items, scanned: Items, sent: Vec<Sent>) -> Told {
+    let stack = restored(&shop, &accounts, &scanned).await;
     let mut told = Told::default();
     for difference in audited(&stack, false).await {
         *told.found.entry(difference.kind.name()).or_default() += 1;
@@ -193,10 +193,10 @@ async fn every_torn_pair_is_repaired_and_nothing_is_charged_twice() {
                 let played = playing.join_next().await.expect("one plays");
                 all.push(played.expect("no pair panics"));
             }
-            let (accounts, filed) = (moments[i][0].clone(), moments[j][1].clone());
+            let (accounts, scanned) = (moments[i][0].clone(), moments[j][1].clone());
             let (shop, sent) = (shop.clone(), sent.clone());
             bar.inc(1);
-            playing.spawn(async move { ((i, j), play(shop, accounts, filed, sent).await) });
+            playing.spawn(async move { ((i, j), play(shop, accounts, scanned, sent).await) });
         }
     }
     while let Some(played) = playing.join_next().await {

@@ -27,8 +27,8 @@ use shared::clock::{Clock, Entropy};
 use shared::command::{order, payment};
 use shared::config::Config;
 use shared::context::{Context, call_retry};
-use shared::decide::{AHEAD, edition};
-use shared::domain::payment::{CheckoutRequest, Said};
+use shared::decide::{MAX_CLOCK_AHEAD, catalog_version};
+use shared::domain::payment::{CheckoutRequest, PaymentNotice};
 use shared::domain::{Catalog, Instant, Key, OperationId};
 use shared::failure::Failure;
 
@@ -245,7 +245,7 @@ impl Simulation {
             }
             Deal::Says(order, facts) => {
                 let intent = format!("pi_{order}").replace('-', "").parse().expect("an intent");
-                let said = Said::Payment { intent, facts: (**facts).clone() };
+                let said = PaymentNotice::Payment { intent, facts: (**facts).clone() };
                 payment::hear(context, &said, false).await.map(drop)
             }
         };
@@ -283,7 +283,7 @@ impl Simulation {
     fn named(&self, key: &str) -> String {
         let id = key.parse::<Key>().ok().and_then(|key| key.id());
         let now = self.handlers[0].context().clock.now();
-        if id.is_none_or(|id| id.time() <= now + AHEAD) {
+        if id.is_none_or(|id| id.time() <= now + MAX_CLOCK_AHEAD) {
             return key.to_owned();
         }
         let name = format!("named {key}");
@@ -341,7 +341,8 @@ impl Simulation {
         let dated = r#"weekly = [{ credits = "25" }, { from = "2026-11-30", credits = "40" }]"#;
         let text = Catalog::DEFAULT.replace("version = 1", "version = 2");
         let text = text.replace("weekly = \"25\"", dated);
-        let change = edition::publish(&*context.catalog().await, &text, context.clock.now());
+        let change =
+            catalog_version::publish(&*context.catalog().await, &text, context.clock.now());
         let change = change.expect("it may follow");
         context.store.commit(&change).await.expect("published");
     }

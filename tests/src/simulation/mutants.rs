@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::base64;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
-use shared::decide::{AHEAD, MARGIN, WINDOW};
+use shared::decide::{DEDUP_WINDOW, MAX_CLOCK_AHEAD, STAMP_MARGIN};
 use shared::domain::account::PendingChange;
 use shared::domain::grant::BurnOrder;
 use shared::domain::{EntryKind, Instant, OperationId};
@@ -69,7 +69,7 @@ pub const PER_MUTANT: u64 = 504;
 pub const MUTANTS: [Mutant; 35] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant {
-        name: "no dedup_floor: segments are not looked at",
+        name: "no dedup floor: segments are not looked at",
         seed: 2,
         change: Request(no_floor),
     },
@@ -115,7 +115,7 @@ pub const MUTANTS: [Mutant; 35] = [
     Mutant { name: "trim before segment", seed: 1, change: Wire(Misdeed::TrimsFirst) },
     Mutant { name: "trim by one's own count", seed: 3, change: Wire(Misdeed::TrimsItsOwnCount) },
     Mutant {
-        name: "the dedup_floor is not the maximum",
+        name: "the dedup floor is not the maximum",
         seed: 23,
         change: Wire(Misdeed::LowersTheFloor),
     },
@@ -192,7 +192,7 @@ pub fn prepare(misdeed: Misdeed, request: &mut HttpRequest, now_ms: i64, floors:
         Misdeed::LowersTheFloor => lower_floor(operation, body, floors),
         Misdeed::KeysPagesByTheirFirst => key_by_first(operation, body),
         Misdeed::LooksUpWithoutMargin if is_look_up(operation, body) => {
-            let latest_ms = look_up_ms(body) + WINDOW.ms();
+            let latest_ms = look_up_ms(body) + DEDUP_WINDOW.ms();
             body["ExpressionAttributeValues"][":last"]["S"] = format!("P#{latest_ms:015}#~").into();
         }
         Misdeed::ForgetsNames => forget_name(operation, body, now_ms),
@@ -222,11 +222,11 @@ pub fn conceal(
     if let Some(items) = body["Items"].as_array_mut() {
         let kept = match misdeed {
             Misdeed::LooksUpWithoutMargin => {
-                let limit_ms = look_up_ms(request) + MARGIN.ms() - AHEAD.ms();
+                let limit_ms = look_up_ms(request) + STAMP_MARGIN.ms() - MAX_CLOCK_AHEAD.ms();
                 items.iter().position(|item| too_old(item, limit_ms)).map(|place| place + 1)
             }
             _ => {
-                let limit_ms = look_up_ms(request) - AHEAD.ms() - MARGIN.ms();
+                let limit_ms = look_up_ms(request) - MAX_CLOCK_AHEAD.ms() - STAMP_MARGIN.ms();
                 items.iter().position(|item| too_old(item, limit_ms))
             }
         };
@@ -246,7 +246,7 @@ fn is_look_up(operation: &str, body: &Value) -> bool {
 /// The time inside the id that is looked up: the last key is that of its latest segment.
 fn look_up_ms(body: &Value) -> i64 {
     let last = &body["ExpressionAttributeValues"][":last"];
-    page_ms(last).unwrap_or_default() - WINDOW.ms() - MARGIN.ms()
+    page_ms(last).unwrap_or_default() - DEDUP_WINDOW.ms() - STAMP_MARGIN.ms()
 }
 
 /// The time in the key of a segment.
@@ -261,7 +261,7 @@ fn page_put(operation: &str, body: &Value) -> Option<Vec<shared::domain::Entry>>
     packed::read_entries(&bytes).ok().filter(|_| operation == "PutItem" && is_page)
 }
 
-/// The dedup_floor becomes that of the segment, whatever it was before.
+/// The dedup floor becomes that of the segment, whatever it was before.
 fn lower_floor(operation: &str, body: &mut Value, floors: &mut Floors) {
     if let Some(entries) = page_put(operation, body) {
         let ids = entries.iter().map(|entry| entry.id).filter(|id| !id.is_own());
@@ -530,7 +530,7 @@ fn old_stamps(operation: &str, body: &mut Value) {
         appended(body, |id, payload| {
             let id = OperationId::from_bytes(*id);
             if let Ok(mut entry) = packed::read_entry(id, payload) {
-                entry.at = Instant::from_ms(entry.at.ms() - 2 * MARGIN.ms());
+                entry.at = Instant::from_ms(entry.at.ms() - 2 * STAMP_MARGIN.ms());
                 *payload = packed::entry(&entry);
             }
         });

@@ -194,7 +194,7 @@ impl Tab<'_> {
         value.as_str().unwrap_or_else(|| panic!("{expression}: {value}")).to_owned()
     }
 
-    /// Waits until an expression is true. What is not there yet is not true.
+    /// WaitingPayment until an expression is true. What is not there yet is not true.
     pub fn until(&mut self, expression: &str) {
         let until = Instant::now() + PATIENCE;
         let guarded = format!("(() => {{ try {{ return !!({expression}) }} catch {{}} }})()");

@@ -7,8 +7,8 @@ pub mod contract;
 pub mod door;
 pub mod emulator;
 pub mod log;
+pub mod secrets_manager;
 pub mod shop;
-pub mod vault;
 pub mod wire;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::Client;
 use lambda_http::Body;
 use local::clock::LocalClock;
-use local::exchange::Exchange;
 use local::mappings::Mappings;
+use local::messaging::Messaging;
 use local::request_log::RequestLog;
 use local::roles::Roles;
 use local::routes::Functions;
@@ -205,10 +205,10 @@ impl Stack {
         });
         let context = context.expect("the stack starts").with_metrics(metrics);
         let context = context.with_session_keys(Secret::fixed(KEYS));
-        let exchange = Exchange::default();
+        let exchange = Messaging::default();
         let client = roles.client(exchange.client());
-        let queues = Exchange::queues(&client);
-        let bus = Exchange::bus(client);
+        let queues = Messaging::queues(&client);
+        let bus = Messaging::bus(client);
         let mappings =
             Mappings::new(&template, context.clone(), streams.clone(), exchange, bus, queues);
         let functions = Functions::new(context);

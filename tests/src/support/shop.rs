@@ -1,7 +1,7 @@
 //! A stack that sells: with a Stripe that remembers, and customers who buy.
 
 use lambda_http::Body;
-use local::stripe::{self, Deed, LocalStripe, WEBHOOK_SECRET};
+use local::stripe::{self, Effect, LocalStripe, WEBHOOK_SECRET};
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
 use tokio::net::TcpListener;
@@ -103,15 +103,15 @@ impl Shop {
     }
 
     /// Does something to a session, and has the webhook hear of it.
-    pub async fn act(&self, session: &str, deed: Deed) {
-        self.stripe.act(session, deed).expect("it can be done");
+    pub async fn act(&self, session: &str, effect: Effect) {
+        self.stripe.act(session, effect).expect("it can be done");
         self.stripe.deliver(&self.stack.functions).await;
     }
 
     /// Buys a pack, paid at once. The order's id and the session's.
     pub async fn buy(&self, account: &str, key: &str, pack: &str) -> (String, String) {
         let (order, session) = self.begin(account, key, pack).await;
-        self.act(&session, Deed::Pay).await;
+        self.act(&session, Effect::Pay).await;
         (order, session)
     }
 

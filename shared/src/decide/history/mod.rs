@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use both::{LaidOut, left};
 pub use replay::Unclear;
 
-use super::{Guard, MARGIN, Step};
+use super::{Guard, STAMP_MARGIN, Step};
 use crate::domain::entry::Charged;
 use crate::domain::grant::BurnOrder;
 use crate::domain::ledger::PostedEntry;
@@ -30,7 +30,7 @@ use crate::domain::{
 const FAR: Seq = 1_024;
 /// How many entries beyond what is undone are looked at for what was undone before: they overlap
 /// without end where somebody refunds all the time.
-const MOST_BEYOND: usize = 2_048;
+const MAX_BEYOND: usize = 2_048;
 /// How many entries are looked at for a reversal that is undone: more are not read in the time that a
 /// call has. What is not come to then arrives like something new.
 const MOST: usize = 200_000;
@@ -209,7 +209,7 @@ impl History {
             advanced: 0,
             whole: BTreeSet::new(),
             far: FAR,
-            most_beyond: MOST_BEYOND,
+            most_beyond: MAX_BEYOND,
             since: Instant::EPOCH,
             begun: false,
             refunds: BTreeMap::new(),
@@ -236,7 +236,7 @@ impl History {
         }
         let seeks = self.debit.is_some_and(|debit| self.sought.contains_key(&debit));
         // Nothing of what is undone now is further back.
-        self.begun |= at + MARGIN < self.since;
+        self.begun |= at + STAMP_MARGIN < self.since;
         let found = !seeks && (self.begun || self.rest().is_zero());
         self.looked += 1;
         self.beyond += usize::from(found);

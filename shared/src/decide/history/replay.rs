@@ -2,7 +2,7 @@
 
 use super::both::{Both, LaidOut};
 use super::{Back, History, Past, Undoing, Undone};
-use crate::decide::{Fault, MARGIN};
+use crate::decide::{Fault, STAMP_MARGIN};
 use crate::domain::grant::{BurnOrder, Overspent};
 use crate::domain::{Account, Credits, Debt, DebtChange, Debts, Grant, Instant, Movement, Seq};
 
@@ -59,8 +59,9 @@ impl History {
                     let Some(next) = next else { continue };
                     // How much was burnt before another grant's end only the entries tell. One of the
                     // line itself is not burnt after its end.
-                    let ends =
-                        |grant: &Grant| !next.knows(grant.id) && grant.is_expired(*until + MARGIN);
+                    let ends = |grant: &Grant| {
+                        !next.knows(grant.id) && grant.is_expired(*until + STAMP_MARGIN)
+                    };
                     if both.never.grants().iter().any(ends) {
                         return Err(Replay::Within(next.seq));
                     }

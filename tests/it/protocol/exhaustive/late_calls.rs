@@ -1,9 +1,9 @@
-//! The protocol assumes that a call lives no longer than [`CALL`]. A longer one is a mutant and
+//! The protocol assumes that a call lives no longer than [`CALL_TIMEOUT`]. A longer one is a mutant and
 //! must die.
 
 use std::rc::Rc;
 
-use shared::decide::{CALL, MARGIN, WINDOW};
+use shared::decide::{CALL_TIMEOUT, DEDUP_WINDOW, STAMP_MARGIN};
 
 use super::bench::{Asked, Bench, exchange};
 use super::cases::Case;
@@ -12,9 +12,9 @@ use super::on_one_thread;
 
 #[test]
 fn a_call_within_its_lifetime_is_harmless_and_a_later_one_is_caught() {
-    let in_time = on_one_thread(arrives_after(CALL.ms()));
+    let in_time = on_one_thread(arrives_after(CALL_TIMEOUT.ms()));
     assert_eq!(in_time, Ok(()));
-    let wrong = on_one_thread(arrives_after((WINDOW + MARGIN).ms() + 5_000));
+    let wrong = on_one_thread(arrives_after((DEDUP_WINDOW + STAMP_MARGIN).ms() + 5_000));
     let wrong = wrong.expect_err("it happened twice");
     println!("a call arrives minutes late: dies in run 1: {wrong}");
     assert!(wrong.contains("happened twice"));

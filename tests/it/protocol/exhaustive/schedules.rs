@@ -26,7 +26,7 @@ use super::on_one_thread;
 const FAULTS: [Passage; 4] =
     [Passage::LoseRequest, Passage::LoseReply, Passage::CrashBefore, Passage::CrashAfter];
 /// No schedule is longer: every loop of the handlers is bounded.
-const MOST_STEPS: usize = 60;
+const MAX_STEPS: usize = 60;
 
 #[derive(Debug, Default)]
 struct Explored {
@@ -84,7 +84,7 @@ async fn explore(case: Case) -> Explored {
                 break true;
             }
             let step = options.len();
-            assert!(step < MOST_STEPS, "{case:?} {choices:?}: no end");
+            assert!(step < MAX_STEPS, "{case:?} {choices:?}: no end");
             if step >= choices.len() {
                 explored.steps += 1;
                 // A state is known once all that can follow from it has been or will be played.
@@ -163,7 +163,7 @@ impl Schedule {
         }
     }
 
-    /// Waits until every handler is at the gate, has answered or is gone.
+    /// WaitingPayment until every handler is at the gate, has answered or is gone.
     async fn advance(&mut self) {
         loop {
             let mut busy = false;

@@ -11,7 +11,7 @@ mod parsers;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use local::stripe::{Deed, WEBHOOK_SECRET};
+use local::stripe::{Effect, WEBHOOK_SECRET};
 use local::template::Template;
 use serde_json::{Value, json};
 use shared::http::gateway;
@@ -219,8 +219,8 @@ async fn mutated_stream_records_are_handled_safely() {
 
 #[tokio::test]
 async fn mutated_queue_messages_are_handled_safely() {
-    let parts = recharge::Part::all(recharge::Task::Recharge, 3);
-    let parts = parts.chain(recharge::Part::all(recharge::Task::Expiring, 1));
+    let parts = recharge::SweepPart::all(recharge::Task::Recharge, 3);
+    let parts = parts.chain(recharge::SweepPart::all(recharge::Task::Expiring, 1));
     let messages: Vec<Value> =
         parts.map(|part| serde_json::from_str(&part.message()).expect("JSON")).collect();
     let mut cases = Cases::of("messages of the queue");
@@ -231,9 +231,13 @@ async fn mutated_queue_messages_are_handled_safely() {
             0 => mutator.text(&[messages[0].to_string()]),
             _ => mutator.json(&messages).to_string(),
         };
-        let part = recharge::Part::read(&body);
+        let part = recharge::SweepPart::read(&body);
         if let Ok(part) = &part {
-            assert_eq!(recharge::Part::read(&part.message()).ok().as_ref(), Some(part), "{body}");
+            assert_eq!(
+                recharge::SweepPart::read(&part.message()).ok().as_ref(),
+                Some(part),
+                "{body}"
+            );
         }
         let event = json!({ "Records": [{ "messageId": "m", "body": body }] });
         let event = if mutator.below(4) == 0 { mutator.json(&[event]) } else { event };
@@ -246,8 +250,8 @@ async fn mutated_queue_messages_are_handled_safely() {
 async fn stripe_events() -> Vec<Value> {
     let shop = Shop::beside(stack().await).await;
     let mut events = Vec::new();
-    use Deed::{Arrive, Dispute, Expire, Lose, Pay, PayLater, Refund, Win};
-    let stories: [&[Deed]; 4] = [
+    use Effect::{Arrive, Dispute, Expire, Lose, Pay, PayLater, Refund, Win};
+    let stories: [&[Effect]; 4] = [
         &[Pay, Refund { minor: Some(1000) }, Dispute, Win],
         &[PayLater, Arrive, Dispute, Lose],
         &[Expire],
@@ -255,8 +259,8 @@ async fn stripe_events() -> Vec<Value> {
     ];
     for (n, deeds) in stories.into_iter().enumerate() {
         let (_, session) = shop.begin("acme", &format!("order {n}"), "starter").await;
-        for deed in deeds {
-            shop.stripe.act(&session, *deed).expect("it can be done");
+        for effect in deeds {
+            shop.stripe.act(&session, *effect).expect("it can be done");
         }
         events.extend(shop.stripe.take_events());
     }

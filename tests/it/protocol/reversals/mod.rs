@@ -5,8 +5,8 @@ mod payments;
 mod random_lives;
 mod skipped_entries;
 
-use local::stripe::Deed;
-use shared::decide::edition;
+use local::stripe::Effect;
+use shared::decide::catalog_version;
 use shared::domain::Catalog;
 
 use crate::support::shop::Shop;
@@ -29,8 +29,8 @@ async fn hold(stack: &Stack, key: &str, body: &str) -> Answer {
     held
 }
 
-async fn then(stack: &Stack, hold: &Answer, deed: &str, key: &str, body: &str) -> Answer {
-    stack.post(&format!("/v1/accounts/acme/holds/{}/{deed}", hold.text("/id")), key, body).await
+async fn then(stack: &Stack, hold: &Answer, effect: &str, key: &str, body: &str) -> Answer {
+    stack.post(&format!("/v1/accounts/acme/holds/{}/{effect}", hold.text("/id")), key, body).await
 }
 
 /// Has the catalog offer these packs from now on: names, credits at ten cents each, and the months
@@ -44,7 +44,7 @@ async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
         ));
     }
     let context = stack.context();
-    let publish = edition::publish(&*context.catalog().await, &text, context.clock.now())
+    let publish = catalog_version::publish(&*context.catalog().await, &text, context.clock.now())
         .expect("it follows");
     context.store.commit(&publish).await.expect("published");
 }
@@ -208,7 +208,7 @@ async fn held_credits_of_an_expired_grant_do_not_come_back() {
 
 #[tokio::test]
 async fn refunded_credits_repay_an_open_debt() {
-    for deed in ["release", "capture", "lapse", "refund"] {
+    for effect in ["release", "capture", "lapse", "refund"] {
         let shop = Shop::noon().await;
         let stack = &shop.stack;
         stack.open("acme", "free").await;
@@ -216,9 +216,9 @@ async fn refunded_credits_repay_an_open_debt() {
         let free = stack.debit("acme", "free", "25").await;
         let debit = stack.debit("acme", "paid", "100").await;
         let held = hold(stack, "hold", r#"{"credits":"400","expires_in_s":60}"#).await;
-        shop.act(&session, Deed::Dispute).await;
+        shop.act(&session, Effect::Dispute).await;
         assert_eq!(shop.balance("acme").await, ("0".into(), "500".into()));
-        let owes = match deed {
+        let owes = match effect {
             "release" => {
                 assert_eq!(then(stack, &held, "release", "r", "{}").await.status, 201);
                 "100"
@@ -237,14 +237,14 @@ async fn refunded_credits_repay_an_open_debt() {
                 "400"
             }
         };
-        assert_eq!(shop.balance("acme").await, ("0".into(), owes.into()), "{deed}");
+        assert_eq!(shop.balance("acme").await, ("0".into(), owes.into()), "{effect}");
         // With the last of what is owed the gate opens.
         let refused = stack.debit("acme", "no", "1").await;
-        assert_eq!(refused.code(), "insufficient_credits", "{deed}");
+        assert_eq!(refused.code(), "insufficient_credits", "{effect}");
         // The other debit would have burnt the 25 of the week: 25 of the pack come back, and repay.
         refund(stack, &free, "free back", "25").await;
         let owes = owes.parse::<u32>().expect("a number") - 25;
-        assert_eq!(shop.balance("acme").await, ("0".into(), owes.to_string()), "{deed}");
+        assert_eq!(shop.balance("acme").await, ("0".into(), owes.to_string()), "{effect}");
     }
 }
 
@@ -291,7 +291,7 @@ async fn released_and_new_credits_repay_debt_at_once() {
     assert_eq!(stack.debit("acme", "all", "525").await.status, 201);
     shop.buy("acme", "two", "starter").await;
     hold(stack, "hold", r#"{"credits":"500","expires_in_s":86400}"#).await;
-    shop.act(&session, Deed::Dispute).await;
+    shop.act(&session, Effect::Dispute).await;
     assert_eq!(shop.balance("acme").await, ("0".into(), "500".into()));
     stack.set_clock("2026-11-23T00:00:01Z");
     let balance = shop.balance("acme").await;
@@ -306,7 +306,7 @@ async fn partial_captures_end_a_hold_once_all_is_captured() {
     let text = Catalog::DEFAULT.replace("per = 2", "per = 3\nrounding = \"up\"");
     let text = text.replace("version = 1", "version = 2");
     let context = stack.context();
-    let publish = edition::publish(&*context.catalog().await, &text, context.clock.now());
+    let publish = catalog_version::publish(&*context.catalog().await, &text, context.clock.now());
     let publish = publish.expect("it follows");
     context.store.commit(&publish).await.expect("published");
     stack.set_clock("2026-11-18T12:05:00Z");

@@ -1,6 +1,6 @@
 //! Credits taken back with a payment come back grant by grant, as if never taken.
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use serde_json::Value;
 
 use super::{hold, refund, sell, then};
@@ -52,12 +52,12 @@ async fn winning_a_dispute_returns_credits_spent_in_the_packs_place() {
     let (_, month) = shop.buy("acme", "a", "month").await;
     shop.buy("acme", "b", "year").await;
     shop.stack.set_clock("2027-01-02T12:00:00Z");
-    shop.act(&month, Deed::Dispute).await;
+    shop.act(&month, Effect::Dispute).await;
     ends(&shop, "300", "0").await;
     shop.stack.set_clock("2027-01-05T12:00:00Z");
     spend(&shop.stack, "b", "225").await;
     shop.stack.set_clock("2027-01-20T12:00:00Z");
-    shop.act(&month, Deed::Win).await;
+    shop.act(&month, Effect::Win).await;
     assert_eq!(bought(&shop.stack).await, of(&[("100", "300"), ("300", "300")]));
     ends(&shop, "425", "0").await;
 }
@@ -70,11 +70,11 @@ async fn credits_that_repaid_a_debt_come_back_as_their_own_grant() {
         let (_, month) = shop.buy("acme", "a", "month").await;
         spend(&shop.stack, "all", "300").await;
         shop.buy("acme", "b", "year").await;
-        shop.act(&month, Deed::Dispute).await;
+        shop.act(&month, Effect::Dispute).await;
         assert_eq!(bought(&shop.stack).await, []);
         ends(&shop, "0", "0").await;
         shop.stack.set_clock(won);
-        shop.act(&month, Deed::Win).await;
+        shop.act(&month, Effect::Win).await;
         assert_eq!(bought(&shop.stack).await, of(&[("300", "300")]), "{won}");
         ends(&shop, "325", "0").await;
         // It is the second pack's end that it has.
@@ -90,15 +90,15 @@ async fn a_waiver_of_a_debt_no_longer_owed_gives_nothing() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let debit = spend(&shop.stack, "all", "300").await;
-    shop.act(&month, Deed::Dispute).await;
+    shop.act(&month, Effect::Dispute).await;
     let (_, year) = shop.buy("acme", "b", "year").await;
     // A third of the money for the second goes back: of what repaid nothing is left to take.
-    shop.act(&year, Deed::Refund { minor: Some(1_000) }).await;
+    shop.act(&year, Effect::Refund { minor: Some(1_000) }).await;
     ends(&shop, "0", "100").await;
     let reason = r#"{"reason":"let it be"}"#;
     let waived = shop.stack.post("/v1/accounts/acme/debt/waive", "waive", reason).await;
     assert_eq!(waived.text("/credits"), "100");
-    shop.act(&month, Deed::Win).await;
+    shop.act(&month, Effect::Win).await;
     // The 300 that repaid: 100 of them would not have been there, and would not have been waived.
     assert_eq!(bought(&shop.stack).await, of(&[("200", "300")]));
     ends(&shop, "200", "0").await;
@@ -112,7 +112,7 @@ async fn repayments_of_a_debt_come_back_and_waivers_do_not() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     spend(&shop.stack, "all", "300").await;
-    shop.act(&month, Deed::Dispute).await;
+    shop.act(&month, Effect::Dispute).await;
     ends(&shop, "0", "300").await;
     shop.buy("acme", "b", "small").await;
     ends(&shop, "0", "100").await;
@@ -120,7 +120,7 @@ async fn repayments_of_a_debt_come_back_and_waivers_do_not() {
     let waived = shop.stack.post("/v1/accounts/acme/debt/waive", "waive", reason).await;
     assert_eq!(waived.text("/credits"), "100");
     ends(&shop, "0", "0").await;
-    shop.act(&month, Deed::Win).await;
+    shop.act(&month, Effect::Win).await;
     assert_eq!(bought(&shop.stack).await, of(&[("200", "200")]));
     ends(&shop, "200", "0").await;
 }
@@ -130,13 +130,13 @@ async fn a_refund_of_waived_credits_returns_nothing() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let debit = spend(&shop.stack, "all", "300").await;
-    shop.act(&month, Deed::Dispute).await;
+    shop.act(&month, Effect::Dispute).await;
     let reason = r#"{"reason":"let it be"}"#;
     assert_eq!(shop.stack.post("/v1/accounts/acme/debt/waive", "w", reason).await.status, 201);
     let refunded = refund(&shop.stack, &debit, "refund", "300").await;
     assert_eq!(refunded.text("/returned"), "0");
     ends(&shop, "0", "0").await;
-    shop.act(&month, Deed::Win).await;
+    shop.act(&month, Effect::Win).await;
     // Both undone: neither spent nor taken back.
     assert_eq!(bought(&shop.stack).await, of(&[("300", "300")]));
     ends(&shop, "300", "0").await;
@@ -148,7 +148,7 @@ async fn refunding_the_debit_behind_a_repaid_debt_returns_the_repayment() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let debit = spend(&shop.stack, "some", "100").await;
-    shop.act(&month, Deed::Refund { minor: None }).await;
+    shop.act(&month, Effect::Refund { minor: None }).await;
     ends(&shop, "0", "100").await;
     shop.buy("acme", "b", "year").await;
     ends(&shop, "200", "0").await;
@@ -163,13 +163,13 @@ async fn a_refund_failing_in_parts_undoes_the_latest_part_first() {
     let (_, month) = shop.buy("acme", "a", "month").await;
     spend(&shop.stack, "some", "200").await;
     // 100 are taken and 50 owed; then 100 more are owed, and 120 repaid.
-    shop.act(&month, Deed::Refund { minor: Some(1_500) }).await;
+    shop.act(&month, Effect::Refund { minor: Some(1_500) }).await;
     ends(&shop, "0", "50").await;
-    shop.act(&month, Deed::Refund { minor: Some(1_000) }).await;
+    shop.act(&month, Effect::Refund { minor: Some(1_000) }).await;
     ends(&shop, "0", "150").await;
     shop.buy("acme", "b", "year").await;
     ends(&shop, "150", "0").await;
-    shop.act(&month, Deed::FailRefund).await;
+    shop.act(&month, Effect::FailRefund).await;
     assert_eq!(bought(&shop.stack).await, of(&[("250", "300")]));
     ends(&shop, "250", "0").await;
 }
@@ -181,12 +181,12 @@ async fn debt_repaid_from_a_released_hold_comes_back_to_the_pack() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     let held = hold(&shop.stack, "hold", r#"{"credits":"200"}"#).await;
-    shop.act(&month, Deed::Dispute).await;
+    shop.act(&month, Effect::Dispute).await;
     ends(&shop, "0", "200").await;
     let captured = then(&shop.stack, &held, "capture", "c", r#"{"credits":"20"}"#).await;
     assert_eq!(captured.status, 201);
     ends(&shop, "0", "20").await;
-    shop.act(&month, Deed::Win).await;
+    shop.act(&month, Effect::Win).await;
     assert_eq!(bought(&shop.stack).await, of(&[("280", "300")]));
     ends(&shop, "280", "0").await;
 }
@@ -198,15 +198,15 @@ async fn the_oldest_debt_is_repaid_first() {
     let (_, first) = shop.buy("acme", "a", "month").await;
     let (_, second) = shop.buy("acme", "b", "year").await;
     spend(&shop.stack, "all", "600").await;
-    shop.act(&second, Deed::Dispute).await;
-    shop.act(&first, Deed::Dispute).await;
+    shop.act(&second, Effect::Dispute).await;
+    shop.act(&first, Effect::Dispute).await;
     ends(&shop, "0", "600").await;
     shop.buy("acme", "c", "years").await;
     ends(&shop, "0", "300").await;
     // The second was repaid: the first is still owed, until what repaid the second is there again.
-    shop.act(&second, Deed::Win).await;
+    shop.act(&second, Effect::Win).await;
     ends(&shop, "0", "0").await;
-    shop.act(&first, Deed::Win).await;
+    shop.act(&first, Effect::Win).await;
     assert_eq!(bought(&shop.stack).await, of(&[("300", "300")]));
     ends(&shop, "300", "0").await;
 }
@@ -219,10 +219,10 @@ async fn a_pack_taken_back_repeatedly_keeps_its_amount() {
     let (_, year) = shop.buy("acme", "a", "year").await;
     let debit = spend(&shop.stack, "some", "30").await;
     for _ in 0..2 {
-        shop.act(&year, Deed::Refund { minor: Some(1_500) }).await;
+        shop.act(&year, Effect::Refund { minor: Some(1_500) }).await;
         refund(&shop.stack, &debit, &format!("refund {}", shop.balance("acme").await.0), "15")
             .await;
-        shop.act(&year, Deed::FailRefund).await;
+        shop.act(&year, Effect::FailRefund).await;
     }
     assert_eq!(bought(&shop.stack).await, of(&[("300", "300")]));
     ends(&shop, "300", "0").await;

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use local::stripe::Deed;
+use local::stripe::Effect;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use shared::decide::{Write, advance, edition};
+use shared::decide::{Write, advance, catalog_version};
 use shared::domain::instant::Span;
 use shared::domain::period::{Day, week};
 use shared::domain::{AccountId, Catalog, Instant};
@@ -138,20 +138,20 @@ impl Life {
                 return (0, String::new());
             }
             Act::Return(n, cents) => {
-                let deed = Deed::Refund { minor: Some(*cents) };
-                self.deed(*n, deed).await;
+                let effect = Effect::Refund { minor: Some(*cents) };
+                self.effect(*n, effect).await;
                 return (0, String::new());
             }
             Act::Fail(n) => {
-                self.deed(*n, Deed::FailRefund).await;
+                self.effect(*n, Effect::FailRefund).await;
                 return (0, String::new());
             }
             Act::Dispute(n) => {
-                self.deed(*n, Deed::Dispute).await;
+                self.effect(*n, Effect::Dispute).await;
                 return (0, String::new());
             }
             Act::Win(n) => {
-                self.deed(*n, Deed::Win).await;
+                self.effect(*n, Effect::Win).await;
                 return (0, String::new());
             }
             Act::Publish(credits) => {
@@ -193,14 +193,15 @@ impl Life {
         });
         let text: String = lines.collect();
         let current = Catalog::parse(&current).expect("right");
-        let write = edition::publish(&current, &text, context.clock.now()).expect("it follows");
+        let write =
+            catalog_version::publish(&current, &text, context.clock.now()).expect("it follows");
         context.store.commit(&write).await.expect("published");
     }
 
     /// Something about the payment of a pack, if Stripe can still do it.
-    async fn deed(&self, n: u32, deed: Deed) {
+    async fn effect(&self, n: u32, effect: Effect) {
         let Some(session) = self.sessions.get(&n) else { return };
-        if self.shop.stripe.act(session, deed).is_ok() {
+        if self.shop.stripe.act(session, effect).is_ok() {
             self.shop.stripe.deliver(&self.shop.stack.functions).await;
         }
     }

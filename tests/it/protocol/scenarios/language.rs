@@ -14,7 +14,7 @@ use crate::support::instant;
 /// What a line does to its account. `operation`, `hold`, `debit` and `order` are the scenario's own
 /// names.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Deed<'a> {
+pub(super) enum Effect<'a> {
     /// Time goes on to this instant.
     Clock(Instant),
     /// An account begins. `anchor`: the day its plan started, if it is another.
@@ -92,7 +92,7 @@ pub(super) struct Line<'a> {
     pub text: &'a str,
     /// Empty for the clock.
     pub account: &'a str,
-    pub deed: Deed<'a>,
+    pub effect: Effect<'a>,
     pub expected: String,
 }
 
@@ -104,7 +104,7 @@ pub(super) struct Scenario<'a> {
 /// Whatever plays a line.
 pub(super) trait Player {
     async fn clock(&mut self, now: Instant);
-    async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said;
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice;
 }
 
 /// The scenarios of a file: a title, its lines, and an empty line between two of them.
@@ -122,55 +122,57 @@ fn line(text: &str) -> Line<'_> {
     let mut words = Words::of(does);
     let verb = words.next();
     let account = if verb == "clock" { "" } else { words.next() };
-    let deed = deed(verb, &mut words);
+    let effect = effect(verb, &mut words);
     words.end();
     let expected = says.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(verb == "clock", expected.is_empty(), "an answer, unless the clock is set: {text}");
-    Line { text, account, deed, expected }
+    Line { text, account, effect, expected }
 }
 
-fn deed<'a>(verb: &str, words: &mut Words<'a>) -> Deed<'a> {
+fn effect<'a>(verb: &str, words: &mut Words<'a>) -> Effect<'a> {
     match verb {
-        "clock" => Deed::Clock(instant(words.next())),
-        "open" => Deed::Open { plan: words.next(), anchor: words.named("anchor") },
-        "plan" => Deed::Plan { plan: words.next(), anchor: words.named("anchor") },
-        "freeze" => Deed::Freeze,
-        "unfreeze" => Deed::Unfreeze,
+        "clock" => Effect::Clock(instant(words.next())),
+        "open" => Effect::Open { plan: words.next(), anchor: words.named("anchor") },
+        "plan" => Effect::Plan { plan: words.next(), anchor: words.named("anchor") },
+        "freeze" => Effect::Freeze,
+        "unfreeze" => Effect::Unfreeze,
         "grant" => {
-            Deed::Grant { credits: words.credits(), until: words.named("until").map(instant) }
+            Effect::Grant { credits: words.credits(), until: words.named("until").map(instant) }
         }
-        "debit" => Deed::Debit { credits: words.credits(), operation: words.name("operation") },
-        "hold" => Deed::Hold {
+        "debit" => Effect::Debit { credits: words.credits(), operation: words.name("operation") },
+        "hold" => Effect::Hold {
             credits: words.credits(),
             life_s: words.named("life_s").map_or(300, number),
             operation: words.name("operation"),
         },
-        "capture" => Deed::Capture {
+        "capture" => Effect::Capture {
             hold: words.name("hold"),
             credits: words.credits(),
             ends: words.named("final") != Some("false"),
             operation: words.name("operation"),
         },
-        "release" => Deed::Release { hold: words.name("hold"), operation: words.name("operation") },
-        "extend" => Deed::Extend {
+        "release" => {
+            Effect::Release { hold: words.name("hold"), operation: words.name("operation") }
+        }
+        "extend" => Effect::Extend {
             hold: words.name("hold"),
             life_s: number(words.name("life_s")),
             operation: words.name("operation"),
         },
-        "refund" => Deed::Refund {
+        "refund" => Effect::Refund {
             debit: words.name("debit"),
             credits: words.credits(),
             operation: words.name("operation"),
         },
-        "balance" => Deed::Balance,
-        "buy" => Deed::Buy { pack: words.next(), order: words.name("order") },
+        "balance" => Effect::Balance,
+        "buy" => Effect::Buy { pack: words.next(), order: words.name("order") },
         "return" => {
-            Deed::Return { order: words.name("order"), minor: words.named("minor").map(number) }
+            Effect::Return { order: words.name("order"), minor: words.named("minor").map(number) }
         }
-        "dispute" => Deed::Dispute { order: words.name("order") },
-        "lose" => Deed::Lose { order: words.name("order") },
-        "win" => Deed::Win { order: words.name("order") },
-        "waive" => Deed::Waive,
+        "dispute" => Effect::Dispute { order: words.name("order") },
+        "lose" => Effect::Lose { order: words.name("order") },
+        "win" => Effect::Win { order: words.name("order") },
+        "waive" => Effect::Waive,
         _ => panic!("no such verb: {verb}"),
     }
 }
@@ -222,7 +224,7 @@ impl<'a> Words<'a> {
 
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct PaymentNotice {
     /// The code of a refusal.
     pub code: Option<String>,
     /// How a hold ended.
@@ -235,13 +237,13 @@ pub(super) struct Said {
     pub same_receipt: bool,
 }
 
-impl Said {
-    pub(super) fn refused(code: &str) -> Said {
-        Said { code: Some(code.to_owned()), ..Said::default() }
+impl PaymentNotice {
+    pub(super) fn refused(code: &str) -> PaymentNotice {
+        PaymentNotice { code: Some(code.to_owned()), ..PaymentNotice::default() }
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for PaymentNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words: Vec<String> =
             [&self.code, &self.ended].into_iter().flatten().cloned().collect();

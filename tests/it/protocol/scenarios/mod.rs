@@ -3,7 +3,7 @@
 //!
 //! The model contains only the rules. The table is used through the commands, and payments reach it
 //! as facts. HTTP is the public interface, and its payments are made at a Stripe that sends
-//! webhooks. No player skips a line: each matches every [`Deed`], and an unknown word fails.
+//! webhooks. No player skips a line: each matches every [`Effect`], and an unknown word fails.
 
 mod language;
 mod model;
@@ -11,7 +11,7 @@ mod over_http;
 mod replay;
 mod table;
 
-use language::{Deed, Player, Scenario, scenarios};
+use language::{Effect, Player, Scenario, scenarios};
 
 use crate::support::instant;
 
@@ -35,10 +35,10 @@ async fn play<P: Player>(way: &str, begin: impl AsyncFn() -> P) {
             player.clock(instant(BEGINS)).await;
             for line in lines {
                 let told = format!("{way}: {file}: {title}: {}", line.text);
-                match line.deed {
-                    Deed::Clock(now) => player.clock(now).await,
-                    deed => {
-                        let said = player.play(line.account, &deed).await;
+                match line.effect {
+                    Effect::Clock(now) => player.clock(now).await,
+                    effect => {
+                        let said = player.play(line.account, &effect).await;
                         assert_eq!(said.to_string(), line.expected, "{told}");
                     }
                 }

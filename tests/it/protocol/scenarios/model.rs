@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use shared::domain::{Credits, Instant};
 
-use super::language::{Deed, Player, Said};
+use super::language::{Effect, PaymentNotice, Player};
 use super::replay::{Fact, Pack, Replayed, pack};
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Modeled {
     /// What was refunded of a debit.
     refunded: BTreeMap<String, i64>,
     /// Each operation: what was asked, and the answer.
-    done: BTreeMap<String, (String, Said)>,
+    done: BTreeMap<String, (String, PaymentNotice)>,
 }
 
 struct Hold {
@@ -40,30 +40,30 @@ impl Player for Model {
         self.now = now;
     }
 
-    async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said {
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice {
         let now = self.now;
-        if let Deed::Open { .. } = deed {
+        if let Effect::Open { .. } = effect {
             self.accounts.insert(account.to_owned(), Modeled::default());
         }
         match self.accounts.get_mut(account) {
-            Some(account) => account.play(deed, now),
-            None => Said::refused("account_not_found"),
+            Some(account) => account.play(effect, now),
+            None => PaymentNotice::refused("account_not_found"),
         }
     }
 }
 
 impl Modeled {
-    fn play(&mut self, deed: &Deed<'_>, now: Instant) -> Said {
+    fn play(&mut self, effect: &Effect<'_>, now: Instant) -> PaymentNotice {
         self.lapse(now);
-        let Some(operation) = operation(deed) else { return self.act(deed, now) };
-        let asked = format!("{deed:?}");
+        let Some(operation) = operation(effect) else { return self.act(effect, now) };
+        let asked = format!("{effect:?}");
         if let Some((before, said)) = self.done.get(operation) {
             return match *before == asked {
-                true => Said { same_receipt: true, ..said.clone() },
-                false => Said::refused("operation_reused"),
+                true => PaymentNotice { same_receipt: true, ..said.clone() },
+                false => PaymentNotice::refused("operation_reused"),
             };
         }
-        let said = self.act(deed, now);
+        let said = self.act(effect, now);
         if said.code.is_none() {
             self.done.insert(operation.to_owned(), (asked, said.clone()));
         }
@@ -96,25 +96,25 @@ impl Modeled {
         }
     }
 
-    fn act(&mut self, deed: &Deed<'_>, now: Instant) -> Said {
-        match *deed {
-            Deed::Clock(_) => unreachable!("the clock is not an account's"),
-            Deed::Grant { until: Some(until), .. } if until <= now => {
-                Said::refused("grant_expired")
+    fn act(&mut self, effect: &Effect<'_>, now: Instant) -> PaymentNotice {
+        match *effect {
+            Effect::Clock(_) => unreachable!("the clock is not an account's"),
+            Effect::Grant { until: Some(until), .. } if until <= now => {
+                PaymentNotice::refused("grant_expired")
             }
-            Deed::Open { plan, anchor } | Deed::Plan { plan, anchor } => {
+            Effect::Open { plan, anchor } | Effect::Plan { plan, anchor } => {
                 let anchor = anchor.map(|day| day.parse().expect("a day"));
                 self.happen(now, Fact::Plan { plan: plan.to_owned(), anchor })
             }
-            Deed::Freeze | Deed::Unfreeze => {
-                self.frozen = matches!(deed, Deed::Freeze);
+            Effect::Freeze | Effect::Unfreeze => {
+                self.frozen = matches!(effect, Effect::Freeze);
                 self.receipt(now)
             }
-            Deed::Grant { credits, until } => {
+            Effect::Grant { credits, until } => {
                 self.happen(now, Fact::Grant { credits: credits.micro(), until })
             }
-            Deed::Debit { credits, operation } => self.charge(now, operation, credits.micro()),
-            Deed::Hold { credits, life_s, operation } => {
+            Effect::Debit { credits, operation } => self.charge(now, operation, credits.micro()),
+            Effect::Hold { credits, life_s, operation } => {
                 let until = Instant::from_ms(now.ms() + life_s * 1000);
                 let hold = Hold { until, left: credits.micro(), ended: None };
                 let charged = self.charge(now, operation, credits.micro());
@@ -124,11 +124,12 @@ impl Modeled {
                 self.holds.insert(operation.to_owned(), hold);
                 self.receipt(now)
             }
-            Deed::Capture { hold: name, credits, ends, .. } => match self.open(name) {
+            Effect::Capture { hold: name, credits, ends, .. } => match self.open(name) {
                 Err(refused) => refused,
-                Ok(hold) if hold.left < credits.micro() => {
-                    Said { held: micro(hold.left), ..Said::refused("hold_exceeded") }
-                }
+                Ok(hold) if hold.left < credits.micro() => PaymentNotice {
+                    held: micro(hold.left),
+                    ..PaymentNotice::refused("hold_exceeded")
+                },
                 Ok(hold) => {
                     hold.left -= credits.micro();
                     if ends || hold.left == 0 {
@@ -137,49 +138,49 @@ impl Modeled {
                     self.receipt(now)
                 }
             },
-            Deed::Release { hold: name, .. } => match self.open(name) {
+            Effect::Release { hold: name, .. } => match self.open(name) {
                 Err(refused) => refused,
                 Ok(_) => {
                     self.end(name, "released");
                     self.receipt(now)
                 }
             },
-            Deed::Extend { hold: name, life_s, .. } => match self.open(name) {
+            Effect::Extend { hold: name, life_s, .. } => match self.open(name) {
                 Err(refused) => refused,
                 Ok(hold) => {
                     hold.until = hold.until.max(Instant::from_ms(now.ms() + life_s * 1000));
                     self.receipt(now)
                 }
             },
-            Deed::Refund { debit, credits, .. } => self.refund(now, debit, credits.micro()),
-            Deed::Balance => self.balance(now),
-            Deed::Buy { pack: name, order } => {
+            Effect::Refund { debit, credits, .. } => self.refund(now, debit, credits.micro()),
+            Effect::Balance => self.balance(now),
+            Effect::Buy { pack: name, order } => {
                 let pack = pack(name);
                 self.happen(now, Fact::Bought { order: order.to_owned(), pack });
                 self.balance(now)
             }
-            Deed::Return { order, minor } => self.told(now, order, |pack| {
+            Effect::Return { order, minor } => self.told(now, order, |pack| {
                 pack.returned += minor.unwrap_or(pack.minor - pack.returned);
             }),
-            Deed::Dispute { order } => {
+            Effect::Dispute { order } => {
                 self.told(now, order, |pack| pack.disputed = pack.minor - pack.returned)
             }
-            Deed::Lose { order } => self.told(now, order, |_| {}),
-            Deed::Win { order } => self.told(now, order, |pack| pack.disputed = 0),
-            Deed::Waive => match self.balance(now).debt.is_zero() {
-                true => Said::refused("no_debt"),
+            Effect::Lose { order } => self.told(now, order, |_| {}),
+            Effect::Win { order } => self.told(now, order, |pack| pack.disputed = 0),
+            Effect::Waive => match self.balance(now).debt.is_zero() {
+                true => PaymentNotice::refused("no_debt"),
                 false => self.happen(now, Fact::Waived),
             },
         }
     }
 
-    fn happen(&mut self, now: Instant, fact: Fact) -> Said {
+    fn happen(&mut self, now: Instant, fact: Fact) -> PaymentNotice {
         self.facts.push((now, fact));
         self.receipt(now)
     }
 
     /// Spends credits, or sets them aside: each is a charge until it is undone.
-    fn charge(&mut self, now: Instant, operation: &str, credits: i64) -> Said {
+    fn charge(&mut self, now: Instant, operation: &str, credits: i64) -> PaymentNotice {
         let replayed = self.replay(now);
         let available = Some(micro(replayed.available(now)));
         let no = if self.frozen {
@@ -191,29 +192,36 @@ impl Modeled {
         } else {
             return self.happen(now, Fact::Charged { operation: operation.to_owned(), credits });
         };
-        Said { available, ..Said::refused(no) }
+        PaymentNotice { available, ..PaymentNotice::refused(no) }
     }
 
-    fn open(&mut self, name: &str) -> Result<&mut Hold, Said> {
-        let hold = self.holds.get_mut(name).ok_or_else(|| Said::refused("hold_not_found"))?;
+    fn open(&mut self, name: &str) -> Result<&mut Hold, PaymentNotice> {
+        let hold =
+            self.holds.get_mut(name).ok_or_else(|| PaymentNotice::refused("hold_not_found"))?;
         match hold.ended {
-            Some(how) => Err(Said { ended: Some(how.to_owned()), ..Said::refused("hold_ended") }),
+            Some(how) => Err(PaymentNotice {
+                ended: Some(how.to_owned()),
+                ..PaymentNotice::refused("hold_ended")
+            }),
             None => Ok(hold),
         }
     }
 
-    fn refund(&mut self, now: Instant, debit: &str, credits: i64) -> Said {
+    fn refund(&mut self, now: Instant, debit: &str, credits: i64) -> PaymentNotice {
         // A hold is no debit.
         let left = self.facts.iter().find_map(|(_, fact)| match fact {
             Fact::Charged { operation, credits } if operation == debit => Some(*credits),
             _ => None,
         });
         let Some(left) = left.filter(|_| !self.holds.contains_key(debit)) else {
-            return Said::refused("debit_not_found");
+            return PaymentNotice::refused("debit_not_found");
         };
         let refunded = self.refunded.entry(debit.to_owned()).or_default();
         if left < credits {
-            return Said { refunded: micro(*refunded), ..Said::refused("refund_exceeded") };
+            return PaymentNotice {
+                refunded: micro(*refunded),
+                ..PaymentNotice::refused("refund_exceeded")
+            };
         }
         *refunded += credits;
         self.give_back(debit, credits);
@@ -221,7 +229,7 @@ impl Modeled {
     }
 
     /// Something is said about a payment: what was taken back of it is what is not due any more.
-    fn told(&mut self, now: Instant, order: &str, says: impl FnOnce(&mut Pack)) -> Said {
+    fn told(&mut self, now: Instant, order: &str, says: impl FnOnce(&mut Pack)) -> PaymentNotice {
         let of_order = self.facts.iter_mut().find_map(|(_, fact)| match fact {
             Fact::Bought { order: bought, pack } if bought == order => Some(pack),
             _ => None,
@@ -244,15 +252,15 @@ impl Modeled {
         self.balance(now)
     }
 
-    fn receipt(&self, now: Instant) -> Said {
-        Said { debt: Credits::ZERO, ..self.balance(now) }
+    fn receipt(&self, now: Instant) -> PaymentNotice {
+        PaymentNotice { debt: Credits::ZERO, ..self.balance(now) }
     }
 
-    fn balance(&self, now: Instant) -> Said {
+    fn balance(&self, now: Instant) -> PaymentNotice {
         let replayed = self.replay(now);
         let held = self.holds.values().map(|hold| hold.left).sum();
         let (available, debt) = (Some(micro(replayed.available(now))), micro(replayed.debt));
-        Said { available, held: micro(held), debt, ..Said::default() }
+        PaymentNotice { available, held: micro(held), debt, ..PaymentNotice::default() }
     }
 
     fn replay(&self, now: Instant) -> Replayed {
@@ -261,14 +269,14 @@ impl Modeled {
 }
 
 /// The caller's name for what it asks for once.
-fn operation<'a>(deed: &Deed<'a>) -> Option<&'a str> {
-    match *deed {
-        Deed::Debit { operation, .. }
-        | Deed::Hold { operation, .. }
-        | Deed::Capture { operation, .. }
-        | Deed::Release { operation, .. }
-        | Deed::Extend { operation, .. }
-        | Deed::Refund { operation, .. } => Some(operation),
+fn operation<'a>(effect: &Effect<'a>) -> Option<&'a str> {
+    match *effect {
+        Effect::Debit { operation, .. }
+        | Effect::Hold { operation, .. }
+        | Effect::Capture { operation, .. }
+        | Effect::Release { operation, .. }
+        | Effect::Extend { operation, .. }
+        | Effect::Refund { operation, .. } => Some(operation),
         _ => None,
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use local::stripe::Deed as Done;
+use local::stripe::Effect as Done;
 use serde_json::Value;
 use shared::domain::{Credits, Instant};
 
-use super::language::{Deed, Player, Said};
+use super::language::{Effect, PaymentNotice, Player};
 use crate::support::shop::Shop;
 use crate::support::{Answer, request};
 
@@ -36,62 +36,64 @@ impl Player for Front {
         self.shop.stack.clock.set(now);
     }
 
-    async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said {
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice {
         let stack = self.shop.stack.clone();
         let reason = || r#"{"reason":"a scenario"}"#.to_owned();
-        match *deed {
-            Deed::Clock(_) => unreachable!("the clock is not an account's"),
-            Deed::Open { plan, anchor } => self.put(account, plan, anchor).await,
-            Deed::Plan { plan, anchor } => match self.put(account, plan, anchor).await {
+        match *effect {
+            Effect::Clock(_) => unreachable!("the clock is not an account's"),
+            Effect::Open { plan, anchor } => self.put(account, plan, anchor).await,
+            Effect::Plan { plan, anchor } => match self.put(account, plan, anchor).await {
                 // A plan's credits come with the advance after its receipt.
-                Said { code: None, .. } => said(&stack.balance(account).await),
+                PaymentNotice { code: None, .. } => said(&stack.balance(account).await),
                 refused => refused,
             },
-            Deed::Freeze => self.operate("POST", account, "/freeze", reason()).await,
-            Deed::Unfreeze => self.operate("POST", account, "/unfreeze", reason()).await,
-            Deed::Waive => self.operate("POST", account, "/debt/waive", reason()).await,
-            Deed::Grant { credits, until } => {
+            Effect::Freeze => self.operate("POST", account, "/freeze", reason()).await,
+            Effect::Unfreeze => self.operate("POST", account, "/unfreeze", reason()).await,
+            Effect::Waive => self.operate("POST", account, "/debt/waive", reason()).await,
+            Effect::Grant { credits, until } => {
                 let until = until.map_or(String::new(), |at| format!(r#","expires_at":"{at}""#));
                 let body = format!(r#"{{"credits":"{credits}","reason":"a scenario"{until}}}"#);
                 self.operate("POST", account, "/grants", body).await
             }
-            Deed::Debit { credits, operation } => {
+            Effect::Debit { credits, operation } => {
                 let body = format!(r#"{{"credits":"{credits}"}}"#);
                 self.serve(account, operation, "debits", &body).await
             }
-            Deed::Hold { credits, life_s, operation } => {
+            Effect::Hold { credits, life_s, operation } => {
                 let body = format!(r#"{{"credits":"{credits}","expires_in_s":{life_s}}}"#);
                 self.serve(account, operation, "holds", &body).await
             }
-            Deed::Capture { hold, credits, ends, operation } => {
+            Effect::Capture { hold, credits, ends, operation } => {
                 let path = format!("holds/{}/capture", self.id(hold));
                 let body = format!(r#"{{"credits":"{credits}","final":{ends}}}"#);
                 self.serve(account, operation, &path, &body).await
             }
-            Deed::Release { hold, operation } => {
+            Effect::Release { hold, operation } => {
                 let path = format!("holds/{}/release", self.id(hold));
                 self.serve(account, operation, &path, "{}").await
             }
-            Deed::Extend { hold, life_s, operation } => {
+            Effect::Extend { hold, life_s, operation } => {
                 let path = format!("holds/{}/extend", self.id(hold));
                 let body = format!(r#"{{"expires_in_s":{life_s}}}"#);
                 self.serve(account, operation, &path, &body).await
             }
-            Deed::Refund { debit, credits, operation } => {
+            Effect::Refund { debit, credits, operation } => {
                 let path = format!("debits/{}/refund", self.id(debit));
                 let body = format!(r#"{{"credits":"{credits}","reason":"a scenario"}}"#);
                 self.serve(account, operation, &path, &body).await
             }
-            Deed::Balance => said(&stack.balance(account).await),
-            Deed::Buy { pack, order } => {
+            Effect::Balance => said(&stack.balance(account).await),
+            Effect::Buy { pack, order } => {
                 let (_, session) = self.shop.buy(account, order, pack).await;
                 self.sessions.insert(order.to_owned(), session);
                 said(&stack.balance(account).await)
             }
-            Deed::Return { order, minor } => self.act(account, order, Done::Refund { minor }).await,
-            Deed::Dispute { order } => self.act(account, order, Done::Dispute).await,
-            Deed::Lose { order } => self.act(account, order, Done::Lose).await,
-            Deed::Win { order } => self.act(account, order, Done::Win).await,
+            Effect::Return { order, minor } => {
+                self.act(account, order, Done::Refund { minor }).await
+            }
+            Effect::Dispute { order } => self.act(account, order, Done::Dispute).await,
+            Effect::Lose { order } => self.act(account, order, Done::Lose).await,
+            Effect::Win { order } => self.act(account, order, Done::Win).await,
         }
     }
 }
@@ -102,13 +104,19 @@ impl Front {
         self.ids.get(name).map_or("01a20132-08af-7fb3-8350-6bdcd05e3b83", String::as_str)
     }
 
-    async fn put(&mut self, account: &str, plan: &str, anchor: Option<&str>) -> Said {
+    async fn put(&mut self, account: &str, plan: &str, anchor: Option<&str>) -> PaymentNotice {
         let anchor = anchor.map_or(String::new(), |day| format!(r#","anchor":"{day}""#));
         self.operate("PUT", account, "", format!(r#"{{"plan":"{plan}"{anchor}}}"#)).await
     }
 
     /// Asks as an operator.
-    async fn operate(&mut self, method: &str, account: &str, path: &str, body: String) -> Said {
+    async fn operate(
+        &mut self,
+        method: &str,
+        account: &str,
+        path: &str,
+        body: String,
+    ) -> PaymentNotice {
         self.operations += 1;
         let (key, path) = (self.operations, format!("/v1/accounts/{account}{path}"));
         let request = request(method, &path, Some(&format!("operation {key}")), &body);
@@ -116,7 +124,13 @@ impl Front {
     }
 
     /// Asks as a service.
-    async fn serve(&mut self, account: &str, operation: &str, path: &str, body: &str) -> Said {
+    async fn serve(
+        &mut self,
+        account: &str,
+        operation: &str,
+        path: &str,
+        body: &str,
+    ) -> PaymentNotice {
         let path = format!("/v1/accounts/{account}/{path}");
         let answer = self.shop.stack.post(&path, operation, body).await;
         if answer.status == 201 {
@@ -126,13 +140,13 @@ impl Front {
     }
 
     /// Does something to a payment, and reads the balance once the webhook has told of it.
-    async fn act(&self, account: &str, order: &str, done: Done) -> Said {
+    async fn act(&self, account: &str, order: &str, done: Done) -> PaymentNotice {
         self.shop.act(&self.sessions[order], done).await;
         said(&self.shop.stack.balance(account).await)
     }
 }
 
-fn said(answer: &Answer) -> Said {
+fn said(answer: &Answer) -> PaymentNotice {
     let body = &answer.body;
     let text = |path: &str| body.pointer(path).and_then(Value::as_str);
     // Credits that are asked for are never none, so that a zero is not read as such.
@@ -140,7 +154,7 @@ fn said(answer: &Answer) -> Said {
         "0" => Some(Credits::ZERO),
         credits => Some(credits.parse().expect("credits")),
     };
-    Said {
+    PaymentNotice {
         code: text("/code").map(str::to_owned),
         ended: text("/ended").map(str::to_owned),
         available: credits("/balance/available").or_else(|| credits("/available")),

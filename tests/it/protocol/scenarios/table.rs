@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use shared::command::payment::Heard;
+use shared::command::payment::NoticeOutcome;
 use shared::command::{self, Receipted};
 use shared::context::Context;
 use shared::decide::debit::Charge;
-use shared::decide::hold::Part;
+use shared::decide::hold::CapturePart;
 use shared::decide::open::PlanRequest;
 use shared::decide::operation::{Ask, Request};
 use shared::decide::refund::RefundRequest;
@@ -23,7 +23,7 @@ use shared::domain::{
 use shared::failure::Failure;
 use shared::query;
 
-use super::language::{Deed, Player, Said};
+use super::language::{Effect, PaymentNotice, Player};
 use crate::support::Stack;
 
 pub(super) struct Table {
@@ -60,34 +60,34 @@ impl Player for Table {
         self.stack.clock.set(now);
     }
 
-    async fn play(&mut self, account: &str, deed: &Deed<'_>) -> Said {
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice {
         let context = self.stack.context().clone();
         let catalog = &*context.catalog().await;
         let account: AccountId = account.parse().expect("an account");
-        match *deed {
-            Deed::Clock(_) => unreachable!("the clock is not an account's"),
-            Deed::Open { .. }
-            | Deed::Plan { .. }
-            | Deed::Freeze
-            | Deed::Unfreeze
-            | Deed::Grant { .. }
-            | Deed::Waive => {
+        match *effect {
+            Effect::Clock(_) => unreachable!("the clock is not an account's"),
+            Effect::Open { .. }
+            | Effect::Plan { .. }
+            | Effect::Freeze
+            | Effect::Unfreeze
+            | Effect::Grant { .. }
+            | Effect::Waive => {
                 self.operations += 1;
                 let key = format!("operation {}", self.operations).parse().expect("a key");
-                match operate(&context, catalog, &account, &key, deed).await {
+                match operate(&context, catalog, &account, &key, effect).await {
                     // A plan's credits come with the advance after its receipt.
-                    Ok(_) if matches!(deed, Deed::Plan { .. }) => {
+                    Ok(_) if matches!(effect, Effect::Plan { .. }) => {
                         balance(&context, catalog, &account).await
                     }
                     answer => said(answer),
                 }
             }
-            Deed::Debit { operation, .. }
-            | Deed::Hold { operation, .. }
-            | Deed::Capture { operation, .. }
-            | Deed::Release { operation, .. }
-            | Deed::Extend { operation, .. } => {
-                let ask = self.ask(deed);
+            Effect::Debit { operation, .. }
+            | Effect::Hold { operation, .. }
+            | Effect::Capture { operation, .. }
+            | Effect::Release { operation, .. }
+            | Effect::Extend { operation, .. } => {
+                let ask = self.ask(effect);
                 let request = Request { account, ask, user: None, reference: None };
                 let key = operation.parse().expect("a key");
                 let answer = command::operation(&context, catalog, &key, &request).await;
@@ -96,23 +96,23 @@ impl Player for Table {
                 }
                 said(answer)
             }
-            Deed::Refund { debit, credits, operation } => {
+            Effect::Refund { debit, credits, operation } => {
                 let debit = self.id(debit);
                 let explanation = explanation();
                 let request = RefundRequest { debit, credits, explanation, reference: None };
                 let key = operation.parse().expect("a key");
                 said(command::refund(&context, catalog, &account, &key, &request).await)
             }
-            Deed::Balance => balance(&context, catalog, &account).await,
-            Deed::Buy { .. }
-            | Deed::Return { .. }
-            | Deed::Dispute { .. }
-            | Deed::Lose { .. }
-            | Deed::Win { .. } => {
-                let (intent, facts) = self.facts(&context, catalog, &account, deed).await;
-                let payment = paid::Said::Payment { intent, facts };
+            Effect::Balance => balance(&context, catalog, &account).await,
+            Effect::Buy { .. }
+            | Effect::Return { .. }
+            | Effect::Dispute { .. }
+            | Effect::Lose { .. }
+            | Effect::Win { .. } => {
+                let (intent, facts) = self.facts(&context, catalog, &account, effect).await;
+                let payment = paid::PaymentNotice::Payment { intent, facts };
                 let heard = command::payment::hear(&context, &payment, true).await.expect("heard");
-                assert!(matches!(heard, Heard::News(_)), "{deed:?}: {heard:?}");
+                assert!(matches!(heard, NoticeOutcome::OrderUpdate(_)), "{effect:?}: {heard:?}");
                 balance(&context, catalog, &account).await
             }
         }
@@ -126,20 +126,20 @@ impl Table {
         self.ids.get(name).copied().unwrap_or_else(never)
     }
 
-    fn ask(&self, deed: &Deed<'_>) -> Ask {
-        match *deed {
-            Deed::Debit { credits, .. } => Ask::Debit(Charge::Credits(credits)),
-            Deed::Hold { credits, life_s, .. } => {
+    fn ask(&self, effect: &Effect<'_>) -> Ask {
+        match *effect {
+            Effect::Debit { credits, .. } => Ask::Debit(Charge::Credits(credits)),
+            Effect::Hold { credits, life_s, .. } => {
                 Ask::Hold { charge: Charge::Credits(credits), life: Span::from_s(life_s) }
             }
-            Deed::Capture { hold, credits, ends, .. } => {
-                Ask::Capture { hold: self.id(hold), part: Part::Credits(credits), ends }
+            Effect::Capture { hold, credits, ends, .. } => {
+                Ask::Capture { hold: self.id(hold), part: CapturePart::Credits(credits), ends }
             }
-            Deed::Release { hold, .. } => Ask::Release { hold: self.id(hold) },
-            Deed::Extend { hold, life_s, .. } => {
+            Effect::Release { hold, .. } => Ask::Release { hold: self.id(hold) },
+            Effect::Extend { hold, life_s, .. } => {
                 Ask::Extend { hold: self.id(hold), life: Span::from_s(life_s) }
             }
-            _ => unreachable!("no service asks for {deed:?}"),
+            _ => unreachable!("no service asks for {effect:?}"),
         }
     }
 
@@ -149,11 +149,11 @@ impl Table {
         context: &Context,
         catalog: &Catalog,
         account: &AccountId,
-        deed: &Deed<'_>,
+        effect: &Effect<'_>,
     ) -> (IntentId, Facts) {
         let mut facts = Facts::default();
-        let name = match *deed {
-            Deed::Buy { pack, order } => {
+        let name = match *effect {
+            Effect::Buy { pack, order } => {
                 let posted = place(context, catalog, account, order, pack).await;
                 facts.orders.insert(posted.id);
                 facts.accounts.insert(account.to_string());
@@ -164,7 +164,7 @@ impl Table {
                 self.orders.insert(order.to_owned(), bought);
                 order
             }
-            Deed::Return { order, minor } => {
+            Effect::Return { order, minor } => {
                 let bought = self.orders.get_mut(order).expect("it was bought");
                 let minor = minor.unwrap_or(bought.order.price.minor - bought.returned);
                 bought.returned += minor;
@@ -174,10 +174,10 @@ impl Table {
                 facts.refunds.insert(format!("re_{}", bought.returns), refund);
                 order
             }
-            Deed::Dispute { order } | Deed::Lose { order } | Deed::Win { order } => {
-                let stage = match deed {
-                    Deed::Lose { .. } => DisputeStage::Lost,
-                    Deed::Win { .. } => DisputeStage::Won,
+            Effect::Dispute { order } | Effect::Lose { order } | Effect::Win { order } => {
+                let stage = match effect {
+                    Effect::Lose { .. } => DisputeStage::Lost,
+                    Effect::Win { .. } => DisputeStage::Won,
                     _ => DisputeStage::Open,
                 };
                 let bought = &self.orders[order];
@@ -186,7 +186,7 @@ impl Table {
                 facts.disputes.insert("du_1".to_owned(), Dispute { stage, money });
                 order
             }
-            _ => unreachable!("no payment is made by {deed:?}"),
+            _ => unreachable!("no payment is made by {effect:?}"),
         };
         let intent = format!("pi_{}", self.orders[name].order.id.to_string().replace('-', "_"));
         (intent.parse().expect("the id of a payment"), facts)
@@ -216,15 +216,15 @@ async fn operate(
     catalog: &Catalog,
     account: &AccountId,
     key: &Key,
-    deed: &Deed<'_>,
+    effect: &Effect<'_>,
 ) -> Answer {
     let explanation = explanation();
     let receipted = async |content: String, make: &command::Make<'_>| {
         let space = KeySpace::Operators;
         command::receipted(context, catalog, account, space, key, &content, make).await
     };
-    match *deed {
-        Deed::Open { plan, anchor } => {
+    match *effect {
+        Effect::Open { plan, anchor } => {
             let request = plan_request(plan, anchor);
             receipted(request.content(), &|_, now, id| {
                 let opened = open::open(account, &request, id, catalog, None, now)?;
@@ -232,7 +232,7 @@ async fn operate(
             })
             .await
         }
-        Deed::Plan { plan, anchor } => {
+        Effect::Plan { plan, anchor } => {
             let request = plan_request(plan, anchor);
             receipted(request.content(), &|before, now, id| {
                 let before = before.ok_or_else(|| Refusal::no_account(account))?;
@@ -240,8 +240,8 @@ async fn operate(
             })
             .await
         }
-        Deed::Freeze | Deed::Unfreeze => {
-            let frozen = matches!(deed, Deed::Freeze);
+        Effect::Freeze | Effect::Unfreeze => {
+            let frozen = matches!(effect, Effect::Freeze);
             receipted(plan::freeze_content(frozen, &explanation), &|before, now, id| {
                 let before = before.ok_or_else(|| Refusal::no_account(account))?;
                 let freeze = plan::freeze;
@@ -249,7 +249,7 @@ async fn operate(
             })
             .await
         }
-        Deed::Grant { credits, until } => {
+        Effect::Grant { credits, until } => {
             let request = grant::GrantRequest {
                 credits,
                 explanation: explanation.clone(),
@@ -263,14 +263,14 @@ async fn operate(
             })
             .await
         }
-        Deed::Waive => {
+        Effect::Waive => {
             receipted(payment::waive_content(&explanation), &|before, now, id| {
                 let before = before.ok_or_else(|| Refusal::no_account(account))?;
                 payment::waive(before, &explanation, id, catalog, None, now).map(Made::Change)
             })
             .await
         }
-        _ => unreachable!("no operator does {deed:?}"),
+        _ => unreachable!("no operator does {effect:?}"),
     }
 }
 
@@ -279,42 +279,49 @@ fn plan_request(plan: &str, anchor: Option<&str>) -> PlanRequest {
     PlanRequest { plan: plan.to_owned(), status: None, anchor, restart: false }
 }
 
-async fn balance(context: &Context, catalog: &Catalog, account: &AccountId) -> Said {
+async fn balance(context: &Context, catalog: &Catalog, account: &AccountId) -> PaymentNotice {
     match query::balance(context, catalog, account).await {
         Ok(now) => {
             let account = now.advanced.account;
             let (held, debt) = (account.held(), account.debt());
-            Said { available: Some(account.available), held, debt, ..Said::default() }
+            PaymentNotice {
+                available: Some(account.available),
+                held,
+                debt,
+                ..PaymentNotice::default()
+            }
         }
         Err(failure) => no(failure),
     }
 }
 
-fn said(answer: Answer) -> Said {
+fn said(answer: Answer) -> PaymentNotice {
     match answer {
-        Ok(Receipted { found, replayed }) => Said {
+        Ok(Receipted { found, replayed }) => PaymentNotice {
             available: Some(found.available),
             held: found.held,
             same_receipt: replayed,
-            ..Said::default()
+            ..PaymentNotice::default()
         },
         Err(failure) => no(failure),
     }
 }
 
-fn no(failure: Failure) -> Said {
+fn no(failure: Failure) -> PaymentNotice {
     let Failure::Refusal(refusal) = failure else { panic!("{failure:?}") };
-    let said = Said::refused(refusal.code());
+    let said = PaymentNotice::refused(refusal.code());
     match refusal {
         Refusal::InsufficientCredits { available, .. }
         | Refusal::PlanRequired { available, .. }
-        | Refusal::AccountFrozen { available, .. } => Said { available: Some(available), ..said },
+        | Refusal::AccountFrozen { available, .. } => {
+            PaymentNotice { available: Some(available), ..said }
+        }
         Refusal::HoldEnded { ended, .. } => {
             let ended = serde_json::to_value(ended).expect("a word");
-            Said { ended: ended.as_str().map(str::to_owned), ..said }
+            PaymentNotice { ended: ended.as_str().map(str::to_owned), ..said }
         }
-        Refusal::HoldExceeded { held, .. } => Said { held, ..said },
-        Refusal::RefundExceeded { refunded, .. } => Said { refunded, ..said },
+        Refusal::HoldExceeded { held, .. } => PaymentNotice { held, ..said },
+        Refusal::RefundExceeded { refunded, .. } => PaymentNotice { refunded, ..said },
         _ => said,
     }
 }

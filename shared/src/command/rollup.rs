@@ -1,13 +1,13 @@
-//! Tally carried through: segments counted into the usage of their days, as far as there are segments.
+//! Rollup carried through: segments counted into the usage of their days, as far as there are segments.
 
 use super::{PATIENCE, Run, TRIES, again, retried, wait};
 use crate::context::Context;
-use crate::decide::tally;
+use crate::decide::rollup;
 use crate::domain::AccountId;
 use crate::domain::usage::Counted;
 use crate::store::{Outcome, StoreError};
 
-/// How many segments one tally reads: of usual ones 64 KB, 16 read units, and about a thousand entries.
+/// How many segments one rollup reads: of usual ones 64 KB, 16 read units, and about a thousand entries.
 const SEGMENTS: i32 = 64;
 
 /// Counts the segments of an account that were not counted yet, once that is worth it. Returns how many
@@ -18,7 +18,7 @@ const SEGMENTS: i32 = 64;
 ///
 /// # Errors
 /// [`StoreError`]. What was counted before it stays counted.
-pub async fn tally(context: &Context, account: &AccountId) -> Result<u64, StoreError> {
+pub async fn rollup(context: &Context, account: &AccountId) -> Result<u64, StoreError> {
     let catalog = context.catalog().await;
     let run = &Run::begin(context, &catalog);
     let (mut entries, mut tried) = (0, 0);
@@ -30,8 +30,8 @@ pub async fn tally(context: &Context, account: &AccountId) -> Result<u64, StoreE
                 wait(run, tried).await;
                 tried += 1;
             }
-            Err(StoreError::Again(cause)) => {
-                again(run, tried, StoreError::Again(cause)).await?;
+            Err(StoreError::Retryable(cause)) => {
+                again(run, tried, StoreError::Retryable(cause)).await?;
                 tried += 1;
             }
             Err(error) => return Err(error),
@@ -55,19 +55,19 @@ async fn try_tally(run: &Run<'_>, account: &AccountId) -> Result<Counting, Store
     let latest = retried(run, || store.latest_day(account)).await?;
     let counted = latest.as_ref().map_or(Counted::default(), |latest| latest.counted);
     let segments = retried(run, || store.segments_after(account, counted, SEGMENTS)).await?;
-    if !tally::is_worth(&segments, run.context.clock.now()) {
+    if !rollup::is_worth(&segments, run.context.clock.now()) {
         return Ok(Counting::Done);
     }
-    let segments = tally::take(segments);
+    let segments = rollup::take(segments);
     let mut known = Vec::new();
-    if let (Some(latest), Some(first)) = (latest, tally::days(&segments).first()) {
+    if let (Some(latest), Some(first)) = (latest, rollup::days(&segments).first()) {
         // Stamps can be out of order by seconds, so a segment may reach back over a midnight.
         if *first < latest.day {
             known = retried(run, || store.days(account, *first, latest.day.minus(1))).await?;
         }
         known.push(latest);
     }
-    let Some(write) = tally::tally(account, known, &segments) else {
+    let Some(write) = rollup::rollup(account, known, &segments) else {
         return Ok(Counting::Done);
     };
     match store.commit(&write).await? {

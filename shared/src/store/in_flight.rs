@@ -10,17 +10,17 @@ use aws_sdk_dynamodb::error::BoxError;
 /// Raised when an attempt of an operation got no response: a copy of it may be on its way still, so
 /// no refusal may be answered that the copy could turn into a debit.
 #[derive(Clone, Debug, Default)]
-pub struct Doubt(Arc<AtomicBool>);
+pub struct InFlight(Arc<AtomicBool>);
 
-impl Doubt {
+impl InFlight {
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Intercept for Doubt {
+impl Intercept for InFlight {
     fn name(&self) -> &'static str {
-        "Doubt"
+        "InFlight"
     }
 
     fn read_after_attempt(

@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, Run, lost, retried};
 use crate::decide::history::{Back, History, Next, Unclear};
-use crate::decide::{AccountWrite, Guard, MARGIN, Row, Write, advance, archive};
+use crate::decide::{AccountWrite, Guard, Row, STAMP_MARGIN, Write, advance, archive};
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::refusal::HoldEnd;
@@ -15,7 +15,7 @@ use crate::store::{Loaded, Outcome, StoreError};
 /// How many entries are read at a time where many may have to be: few at first, for what is sought
 /// is mostly near, then more; and how many at most, some 16 MB.
 const READ_AT_ONCE: (usize, usize) = (64, 4_096);
-const MOST_ENTRIES: usize = 64 * READ_AT_ONCE.1;
+const MAX_ENTRIES: usize = 64 * READ_AT_ONCE.1;
 
 /// The operation wherever it is: in the account or in its segments.
 pub(super) async fn seen(
@@ -78,11 +78,11 @@ async fn end_of_hold(
             None
         }
         // Nothing ends it later.
-        _ if entry.at > expires_at + MARGIN => Some(Ok((HoldEnd::Lapsed, expires_at))),
+        _ if entry.at > expires_at + STAMP_MARGIN => Some(Ok((HoldEnd::Lapsed, expires_at))),
         _ => late().then_some(Err(StoreError::Exhausted { tries: 1 })),
     };
     // What came after it may be stamped a little earlier.
-    let ended = run.context.store.first_from(account, began - MARGIN, end).await?;
+    let ended = run.context.store.first_from(account, began - STAMP_MARGIN, end).await?;
     ended.unwrap_or(Ok((HoldEnd::Lapsed, expires_at)))
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn recall(
 async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Result<(), StoreError> {
     let (mut from, mut limit) = (None, READ_AT_ONCE.0);
     let (mut read, mut tries) = (0, 0);
-    while read < MOST_ENTRIES && run.context.clock.now() - run.began <= PATIENCE {
+    while read < MAX_ENTRIES && run.context.clock.now() - run.began <= PATIENCE {
         let listed = retried(run, || ledger::list(&run.context.store, loaded, from, limit));
         let listed = listed.await?;
         (from, limit) = (listed.next, READ_AT_ONCE.1.min(2 * limit));
@@ -119,7 +119,7 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
                 Next::Enough => return Ok(()),
                 Next::Skip(seq, at) => {
                     // The segment that it is in has no later key.
-                    let segment = Some((at + MARGIN + Span::from_ms(1), 0));
+                    let segment = Some((at + STAMP_MARGIN + Span::from_ms(1), 0));
                     from = Some(ledger::From { below: seq + 1, segment });
                     limit = READ_AT_ONCE.0;
                     break;
@@ -198,7 +198,7 @@ async fn commit_advance(
 ) -> Result<(), Failure> {
     match run.context.store.commit(&Write::account(change)).await {
         Ok(Outcome::Done(Some(after))) => archive_if_due(run, *after, appended).await,
-        Ok(_) | Err(StoreError::Again(_)) => {}
+        Ok(_) | Err(StoreError::Retryable(_)) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(())
@@ -208,7 +208,7 @@ async fn commit_advance(
 pub(super) async fn archive_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
     match write_segment(run, loaded, archive::all(&loaded.account), true).await {
-        Ok(_) | Err(StoreError::Again(_)) => Ok(()),
+        Ok(_) | Err(StoreError::Retryable(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Tally: the entries of segments counted into the usage of their days.
+//! Rollup: the entries of segments counted into the usage of their days.
 //!
 //! Whoever is woken reads on from where the last one stopped, so it does not matter how often, in
 //! which order, or by whom somebody is woken.
@@ -11,9 +11,9 @@ use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Instant, Usage};
 
-/// How many days one tally writes at most, besides those of its last segment: DynamoDB takes a hundred
+/// How many days one rollup writes at most, besides those of its last segment: DynamoDB takes a hundred
 /// items at once, and a segment has at most 65 entries.
-const MOST_DAYS: usize = 32;
+const MAX_DAYS: usize = 32;
 /// How many segments are many: a day of 400 users weighs some 10 write units, and a segment holds 16 debits.
 const MANY: usize = 8;
 const OLD: Span = Span::from_s(60);
@@ -32,13 +32,13 @@ pub fn counted_until(segments: &[Segment]) -> Option<Counted> {
 
 /// A day as it is to be, if it still is as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tallied {
+pub struct RolledUp {
     pub after: DayUsage,
     /// How far it was counted. None: there was no such day.
     pub before: Option<Counted>,
 }
 
-impl Tallied {
+impl RolledUp {
     pub fn write(self, account: &AccountId) -> RowWrite {
         let before = self.before.map(|before| Expect::Is(Seen::Counted(before.seq)));
         let day = Row::Day(account.clone(), Box::new(self.after));
@@ -46,11 +46,11 @@ impl Tallied {
     }
 }
 
-/// The segments of `segments`, from the first on, that one tally takes.
+/// The segments of `segments`, from the first on, that one rollup takes.
 pub fn take(mut segments: Vec<Segment>) -> Vec<Segment> {
     let mut days = BTreeSet::new();
     let fitting = segments.iter().take_while(|segment| {
-        let fits = days.len() <= MOST_DAYS;
+        let fits = days.len() <= MAX_DAYS;
         days.extend(segment.entries.iter().map(|entry| Day::of(entry.at)));
         fits
     });
@@ -70,17 +70,17 @@ pub fn days(segments: &[Segment]) -> BTreeSet<Day> {
 ///
 /// The latest day is written too, even if nothing happened on it: two who count the same segments both
 /// write it, so one of them is refused.
-pub fn tally(account: &AccountId, known: Vec<DayUsage>, segments: &[Segment]) -> Option<Write> {
+pub fn rollup(account: &AccountId, known: Vec<DayUsage>, segments: &[Segment]) -> Option<Write> {
     let counted = counted_until(segments)?;
-    let mut tallied: BTreeMap<Day, Tallied> = BTreeMap::new();
+    let mut tallied: BTreeMap<Day, RolledUp> = BTreeMap::new();
     for after in known {
         let before = Some(after.counted);
-        tallied.insert(after.day, Tallied { after: DayUsage { counted, ..after }, before });
+        tallied.insert(after.day, RolledUp { after: DayUsage { counted, ..after }, before });
     }
     for entry in segments.iter().flat_map(|segment| &segment.entries) {
         let day = Day::of(entry.at);
         let new =
-            || Tallied { after: DayUsage { day, usage: Usage::default(), counted }, before: None };
+            || RolledUp { after: DayUsage { day, usage: Usage::default(), counted }, before: None };
         tallied.entry(day).or_insert_with(new).after.usage.count(entry);
     }
     let rows = tallied.into_values().map(|day| day.write(account)).collect();

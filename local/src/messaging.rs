@@ -24,7 +24,7 @@ pub const QUEUES: &str = "http://embedded/";
 
 /// A bus and a queue that remember what they were sent.
 #[derive(Clone, Debug, Default)]
-pub struct Exchange(Arc<Mutex<Kept>>);
+pub struct Messaging(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -35,7 +35,7 @@ struct Kept {
     messages: VecDeque<(String, String)>,
 }
 
-impl Exchange {
+impl Messaging {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().expect("no one panics with the lock")
     }
@@ -67,7 +67,7 @@ impl Exchange {
 
     /// The queues that functions send to: parts of sweeps, parts of audits, and dead letters.
     pub fn queues(client: &SharedHttpClient) -> [Queue; 3] {
-        ["Sweep", "Audits", "DeadLetters"].map(|name| Exchange::queue(client.clone(), name))
+        ["Sweep", "Audits", "DeadLetters"].map(|name| Messaging::queue(client.clone(), name))
     }
 
     /// An HTTP client for both SDKs whose every request comes here.
@@ -135,7 +135,7 @@ impl Exchange {
     }
 }
 
-impl HttpConnector for Exchange {
+impl HttpConnector for Messaging {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (status, body) = self.answer(&request);
         let response = http::Response::builder()

@@ -1,9 +1,9 @@
-//! Editions: which catalog may follow another, and what is different in it.
+//! Catalog versions: which catalog may follow another, and what is different in it.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::{Edition, Expect, Row, RowWrite, Seen, Write};
+use super::{CatalogVersion, Expect, Row, RowWrite, Seen, Write};
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::period::{Day, week};
@@ -36,10 +36,10 @@ pub fn first(catalog: &Catalog, text: &str) -> Write {
 
 /// `expect`: of the one that is in force. The version is new in any case.
 fn put(catalog: &Catalog, text: &str, expect: Expect) -> Write {
-    let edition = Edition { version: catalog.version, text: text.to_owned() };
+    let catalog_version = CatalogVersion { version: catalog.version, text: text.to_owned() };
     let rows = vec![
-        RowWrite::Put(Row::Catalog(edition.clone()), expect),
-        RowWrite::Put(Row::CatalogVersion(edition), Expect::Absent),
+        RowWrite::Put(Row::Catalog(catalog_version.clone()), expect),
+        RowWrite::Put(Row::CatalogVersion(catalog_version), Expect::Absent),
     ];
     Write { account: None, rows }
 }

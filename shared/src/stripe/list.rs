@@ -7,7 +7,7 @@ use crate::domain::Instant;
 use crate::domain::instant::Span;
 
 /// How many pages it reads of each kind at most: a hundred objects each.
-const MOST_PAGES: usize = 500;
+const MAX_PAGES: usize = 500;
 
 impl Asked {
     /// From when on objects of the kind may still change. A session ends within a day and a charge is
@@ -25,7 +25,7 @@ impl Asked {
 
 /// Where an asking is.
 #[derive(Debug)]
-pub struct Asking<'a> {
+pub struct ObjectList<'a> {
     stripe: &'a Stripe,
     now: Instant,
     left: std::slice::Iter<'static, Asked>,
@@ -35,12 +35,12 @@ pub struct Asking<'a> {
     cut: bool,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> ObjectList<'a> {
     /// An asking for what may still change by `now`.
-    pub fn new(stripe: &'a Stripe, now: Instant) -> Asking<'a> {
+    pub fn new(stripe: &'a Stripe, now: Instant) -> ObjectList<'a> {
         let mut left = Asked::ALL.iter();
         let asked = left.next().copied();
-        Asking { stripe, now, left, asked, after: None, pages: 0, cut: false }
+        ObjectList { stripe, now, left, asked, after: None, pages: 0, cut: false }
     }
 
     /// The next objects; None after the last.
@@ -54,8 +54,8 @@ impl<'a> Asking<'a> {
         self.pages += 1;
         self.after = objects.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
         let goes_on = more && self.after.is_some();
-        self.cut |= goes_on && self.pages == MOST_PAGES;
-        if !goes_on || self.pages == MOST_PAGES {
+        self.cut |= goes_on && self.pages == MAX_PAGES;
+        if !goes_on || self.pages == MAX_PAGES {
             (self.asked, self.after, self.pages) = (self.left.next().copied(), None, 0);
         }
         Ok(Some(objects))

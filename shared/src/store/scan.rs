@@ -8,7 +8,7 @@ use crate::domain::{Account, AccountId, Credits, OperationId, Payment};
 
 /// What the ledger holds of an account, besides the usage of its days.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filed {
+pub enum ScannedRow {
     Segment(Segment),
     KeyAlias(KeyAlias),
     IdempotencyRecord(IdempotencyRecord),
@@ -20,10 +20,10 @@ pub enum Filed {
 
 /// Some of what the ledger holds of an account.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct ScanPart {
     /// In the order of their keys: receipts, names and lines before segments, refunds after them. One
     /// that is broken says so.
-    pub filed: Vec<Stored<Filed>>,
+    pub scanned: Vec<Stored<ScannedRow>>,
     /// The key that was read last. None: that was all.
     pub next: Option<String>,
 }
@@ -44,7 +44,7 @@ impl Store {
 
     /// As much as one request reads of what the ledger holds of an account, after the key `after`:
     /// consistently, all but the usage of its days.
-    pub async fn shelf(&self, account: &AccountId, after: Option<&str>) -> Stored<Shelf> {
+    pub async fn scan_part(&self, account: &AccountId, after: Option<&str>) -> Stored<ScanPart> {
         let key = after.map(|after| {
             let key = [(ACCOUNT, account.as_str()), (SORT, after)];
             Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
@@ -53,12 +53,12 @@ impl Store {
         let got = query.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
         let next = got.last_evaluated_key().map(|key| Attributes::of("ledger", key).text(SORT));
         let next = next.transpose()?.map(str::to_owned);
-        Ok(Shelf { filed: got.items().iter().map(read).collect(), next })
+        Ok(ScanPart { scanned: got.items().iter().map(read).collect(), next })
     }
 
     /// Some of the accounts that the ledger holds anything of, after the key `after`; and the key to
     /// go on after, None at the end. A scan is not consistent, and names an account more than once.
-    pub async fn filed_accounts(
+    pub async fn scanned_accounts(
         &self,
         after: Option<&(String, String)>,
     ) -> Stored<(Vec<AccountId>, Option<(String, String)>)> {
@@ -91,16 +91,16 @@ impl Store {
     }
 }
 
-fn read(item: &Item) -> Stored<Filed> {
+fn read(item: &Item) -> Stored<ScannedRow> {
     let row = Attributes::of("ledger", item);
     let of = match row.text(SORT)?.split_once('#').unwrap_or_default() {
-        ("P", _) => return row::read_page(item).map(Filed::Segment),
-        ("K", _) => return row::read_name(item).map(Filed::KeyAlias),
-        ("G", _) => return row::read_receipt(item).map(Filed::IdempotencyRecord),
-        ("E", _) => return row::read_redemption(item).map(Filed::Redemption),
+        ("P", _) => return row::read_page(item).map(ScannedRow::Segment),
+        ("K", _) => return row::read_name(item).map(ScannedRow::KeyAlias),
+        ("G", _) => return row::read_receipt(item).map(ScannedRow::IdempotencyRecord),
+        ("E", _) => return row::read_redemption(item).map(ScannedRow::Redemption),
         ("R", id) => OperationId::parse(id),
         _ => None,
     };
     let of = of.ok_or_else(|| row.broken(SORT, "is not a known kind of key"))?;
-    row::read_returned(item).map(|credits| Filed::Returned(of, credits))
+    row::read_returned(item).map(|credits| ScannedRow::Returned(of, credits))
 }

@@ -6,7 +6,7 @@ use shared::domain::{Currency, Money};
 /// What a person at the hosted page, the bank or the merchant does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
-pub enum Deed {
+pub enum Effect {
     Pay,
     /// The card is declined; the session stays open.
     Decline,
@@ -28,41 +28,41 @@ pub enum Deed {
     Lose,
 }
 
-impl Deed {
+impl Effect {
     /// All of them, in the order of a life. A part that is refunded is a thousand of what Stripe
     /// counts: 10.00 usd, or 1000 jpy.
-    pub const ALL: [Deed; 12] = [
-        Deed::Pay,
-        Deed::Decline,
-        Deed::PayLater,
-        Deed::Arrive,
-        Deed::Fail,
-        Deed::Expire,
-        Deed::Refund { minor: Some(1000) },
-        Deed::Refund { minor: None },
-        Deed::FailRefund,
-        Deed::Dispute,
-        Deed::Win,
-        Deed::Lose,
+    pub const ALL: [Effect; 12] = [
+        Effect::Pay,
+        Effect::Decline,
+        Effect::PayLater,
+        Effect::Arrive,
+        Effect::Fail,
+        Effect::Expire,
+        Effect::Refund { minor: Some(1000) },
+        Effect::Refund { minor: None },
+        Effect::FailRefund,
+        Effect::Dispute,
+        Effect::Win,
+        Effect::Lose,
     ];
 
     /// What its button says, of a payment in this currency.
     pub fn label(self, currency: Currency) -> String {
         let label = match self {
-            Deed::Pay => "Pay",
-            Deed::Decline => "Decline the card",
-            Deed::PayLater => "Pay by a method that takes days",
-            Deed::Arrive => "The delayed payment arrives",
-            Deed::Fail => "The delayed payment fails",
-            Deed::Expire => "Expire the session",
-            Deed::Refund { minor: Some(minor) } => {
+            Effect::Pay => "Pay",
+            Effect::Decline => "Decline the card",
+            Effect::PayLater => "Pay by a method that takes days",
+            Effect::Arrive => "The delayed payment arrives",
+            Effect::Fail => "The delayed payment fails",
+            Effect::Expire => "Expire the session",
+            Effect::Refund { minor: Some(minor) } => {
                 return format!("Refund {}", Money { currency, minor });
             }
-            Deed::Refund { minor: None } => "Refund the rest",
-            Deed::FailRefund => "The refund fails",
-            Deed::Dispute => "Dispute",
-            Deed::Win => "Win the dispute",
-            Deed::Lose => "Lose the dispute",
+            Effect::Refund { minor: None } => "Refund the rest",
+            Effect::FailRefund => "The refund fails",
+            Effect::Dispute => "Dispute",
+            Effect::Win => "Win the dispute",
+            Effect::Lose => "Lose the dispute",
         };
         label.to_owned()
     }
