@@ -79,7 +79,7 @@ impl SweepPart {
     }
 
     /// # Errors
-    /// [`PartError`] of anything that [`Part::message`] does not write.
+    /// [`PartError`] of anything that [`SweepPart::message`] does not write.
     pub fn read(message: &str) -> Result<SweepPart, PartError> {
         /// Whatever its other fields: they are another version's.
         #[derive(Deserialize)]
