@@ -29,88 +29,88 @@ pub(super) fn catalog_key(version: u32) -> String {
 /// Attributes of an account.
 pub(super) mod account {
     /// Available, micro-credits.
-    pub(crate) const AVAILABLE: &str = "v";
+    pub(crate) const AVAILABLE: &str = "av";
     /// Debt, micro-credits; absent: none.
-    pub(crate) const DEBTS: &str = "d";
+    pub(crate) const DEBTS: &str = "de";
     /// The burn order at the last advance, packed.
-    pub(crate) const BURN_ORDER: &str = "b";
+    pub(crate) const BURN_ORDER: &str = "bo";
     /// Notes since then, a list of packed ones; absent: none.
-    pub(crate) const PENDING_CHANGES: &str = "q";
+    pub(crate) const PENDING_CHANGES: &str = "pc";
     /// Valid until, ms.
-    pub(crate) const VALID_UNTIL: &str = "x";
+    pub(crate) const VALID_UNTIL: &str = "vu";
     /// The gate: a sum of FROZEN and NO_PLAN; absent: open.
-    pub(crate) const GATE: &str = "z";
+    pub(crate) const GATE: &str = "gt";
     pub(crate) const GATE_FROZEN: u8 = 1;
     pub(crate) const GATE_NO_PLAN: u8 = 2;
     pub(crate) const GATE_IN_DEBT: u8 = 4;
     /// Open holds, a map from id to packed.
-    pub(crate) const HOLDS: &str = "h";
+    pub(crate) const HOLDS: &str = "ho";
     /// Consumed this period, a map from action number to micro-credits.
-    pub(crate) const CONSUMED: &str = "u";
+    pub(crate) const CONSUMED: &str = "co";
     /// Plan, status, anchor, what was granted for which period, packed.
-    pub(crate) const PLAN_STATE: &str = "p";
+    pub(crate) const PLAN_STATE: &str = "ps";
     /// Operations ever applied.
-    pub(crate) const SEQ: &str = "n";
+    pub(crate) const SEQ: &str = "sq";
     /// Entries in segments.
-    pub(crate) const ARCHIVED_SEQ: &str = "f";
+    pub(crate) const ARCHIVED_SEQ: &str = "ar";
     /// The number of the latest advance.
-    pub(crate) const ADVANCED_SEQ: &str = "gs";
+    pub(crate) const ADVANCED_SEQ: &str = "ad";
     /// When the latest advance was, ms.
-    pub(crate) const ADVANCED_AT: &str = "ga";
+    pub(crate) const ADVANCED_AT: &str = "aa";
     /// The dedup floor, ms.
-    pub(crate) const DEDUP_FLOOR: &str = "fl";
+    pub(crate) const DEDUP_FLOOR: &str = "df";
     /// The time in the key of the latest segment, ms.
-    pub(crate) const ARCHIVED_AT: &str = "pk";
+    pub(crate) const ARCHIVED_AT: &str = "st";
     /// Ids of the recent entries, a list.
-    pub(crate) const RECENT_IDS: &str = "wi";
+    pub(crate) const RECENT_IDS: &str = "ri";
     /// Payloads of the recent entries, a list of packed ones in the same order.
-    pub(crate) const RECENT_PAYLOADS: &str = "wp";
+    pub(crate) const RECENT_PAYLOADS: &str = "rp";
 }
 
 /// Attributes of what `ledger` holds.
 pub(super) mod ledger {
     /// Segment: its entries, packed.
-    pub(crate) const ENTRIES: &str = "e";
+    pub(crate) const ENTRIES: &str = "en";
     /// Refunds of a debit or a capture: what was given back, micro-credits.
-    pub(crate) const RETURNED: &str = "v";
+    pub(crate) const RETURNED: &str = "re";
     /// Segment: available after its last entry, micro-credits.
-    pub(crate) const AVAILABLE: &str = "v";
+    pub(crate) const AVAILABLE: &str = "av";
     /// Segment: held after its last entry, micro-credits.
-    pub(crate) const HELD: &str = "h";
+    pub(crate) const HELD: &str = "he";
     /// Name and receipt: the operation's id.
-    pub(crate) const ID: &str = "o";
+    pub(crate) const ID: &str = "op";
     /// Name and receipt: the caller's key. Customer: the subject.
-    pub(crate) const KEY: &str = "k";
+    pub(crate) const KEY: &str = "ky";
     /// Receipt: what was asked.
-    pub(crate) const CONTENT: &str = "c";
+    pub(crate) const CONTENT: &str = "cn";
     /// Usage of a day: its totals, packed.
-    pub(crate) const USAGE: &str = "u";
+    pub(crate) const USAGE: &str = "us";
     /// Usage of a day: the number of the last entry that was counted when it was written.
-    pub(crate) const COUNTED: &str = "n";
+    pub(crate) const COUNTED: &str = "ct";
     /// Usage of a day: the time in the key of that entry's segment, ms.
-    pub(crate) const COUNTED_TIME: &str = "pk";
+    pub(crate) const COUNTED_TIME: &str = "st";
     /// Catalog: its text.
-    pub(crate) const TEXT: &str = "t";
+    pub(crate) const TEXT: &str = "tx";
     /// Catalog: its version. Payment, orders: the number of its writes.
-    pub(crate) const VERSION: &str = "n";
+    pub(crate) const VERSION: &str = "ve";
     /// Order: where the customer pays.
-    pub(crate) const URL: &str = "u";
+    pub(crate) const URL: &str = "ur";
     /// Order: its payment.
-    pub(crate) const INTENT: &str = "i";
+    pub(crate) const INTENT: &str = "pi";
     /// Order: there if its session ended without a payment.
-    pub(crate) const EXPIRED: &str = "x";
+    pub(crate) const EXPIRED: &str = "ex";
     /// Event: when it came, ms.
-    pub(crate) const AT: &str = "at";
+    pub(crate) const AT: &str = "ra";
     /// Event: what an operator decided, JSON.
-    pub(crate) const DECIDED: &str = "d";
+    pub(crate) const DECIDED: &str = "dc";
     /// Sort keys under `#order#`, `#payment#` and `#event#`.
     pub(crate) const ORDER: &str = "order";
     pub(crate) const PAYMENT: &str = "payment";
     pub(crate) const EVENT: &str = "event";
     /// Session that a link opened: its id, which is the link's.
-    pub(crate) const SESSION: &str = "l";
+    pub(crate) const SESSION: &str = "se";
     /// Session that a link opened: there if the customer left.
-    pub(crate) const LEFT: &str = "x";
+    pub(crate) const LEFT: &str = "le";
     /// Session that a link opened, and payment without an order: when DynamoDB may delete it, in seconds. By then the
     /// session is long over, and the payment has proved to be another's.
     pub(crate) const DELETE_AT_S: &str = "ttl";

@@ -259,7 +259,7 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
         let mut broken = records[poison.min(records.len() - 1)].clone();
         broken["dynamodb"]["SequenceNumber"] = json!("poison");
         match random.random_range(0..2) {
-            0 => broken["dynamodb"]["NewImage"]["v"] = json!({ "S": "spoilt" }),
+            0 => broken["dynamodb"]["NewImage"]["av"] = json!({ "S": "spoilt" }),
             _ => broken["dynamodb"] = json!({ "SequenceNumber": "poison", "Keys": "none" }),
         }
         records.insert(poison, broken);

@@ -347,8 +347,8 @@ async fn spoil_pages(stack: &Stack, account: &str) {
     let items = query.expression_attribute_values(":account", account).send().await.expect("items");
     for item in items.items() {
         let mut item = item.clone();
-        if item.contains_key("e") {
-            item.insert("e".to_owned(), AttributeValue::B(Blob::new(b"\xff")));
+        if item.contains_key("en") {
+            item.insert("en".to_owned(), AttributeValue::B(Blob::new(b"\xff")));
             tables.put_item().table_name(&ledger).set_item(Some(item)).send().await.expect("put");
         }
     }

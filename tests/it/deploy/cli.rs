@@ -189,7 +189,7 @@ async fn a_stack_that_keeps_its_tables_or_its_payments_elsewhere_says_so() {
     let ended = scrip(&words, &[]).await;
     assert!(ended.code == Some(1) && ended.complains.contains("STRIPE_SECRET_KEY"), "{ended:?}");
     let ended = scrip(&words, &[("STRIPE_SECRET_KEY", "sk_live_1")]).await;
-    assert!(ended.code == Some(1) && ended.complains.contains("a test key only"), "{ended:?}");
+    assert!(ended.code == Some(1) && ended.complains.contains("only a test key"), "{ended:?}");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn the_stack_says_where_its_commands_went() {
         for words in [&["--memory", old][..], &[old, "acme", "--dry-run", "--account", "acme"]] {
             let ended = first_run::command(words).output().expect("a process");
             let moved = format!("cargo run -p cli -- --local {old}");
-            let says = format!("scrip: `{old}` is a command of scrip now: {moved}\n");
+            let says = format!("scrip: `{old}` is now a command of scrip: {moved}\n");
             assert_eq!(String::from_utf8_lossy(&ended.stderr), says);
             assert_eq!(ended.status.code(), Some(2), "{words:?}");
         }

@@ -105,7 +105,8 @@ async fn inspect_shows_an_account_and_its_segments() {
     }
     let id = "acme".parse().expect("an account");
     let text = cli::inspect::inspect(stack.context(), &id).await.expect("readable").expect("there");
-    for part in ["available   2460", "plan        pro, active", "page of entries 1 to", "\"job 0\""]
+    for part in
+        ["available   2460", "plan        pro, active", "segment of entries 1 to", "\"job 0\""]
     {
         assert!(text.contains(part), "{part} is not in {text}");
     }

@@ -24,7 +24,7 @@ fn value(text: &str) -> AttributeValue {
 /// Makes an account one that cannot be read.
 async fn break_account(stack: &Stack, account: &str) {
     let update = stack.tables().update_item().table_name("scrip-accounts");
-    let update = update.key("a", value(account)).update_expression("SET p = :p");
+    let update = update.key("a", value(account)).update_expression("SET ps = :p");
     update.expression_attribute_values(":p", value("?")).send().await.expect("broken");
 }
 

@@ -216,7 +216,7 @@ async fn a_checkout_retried_elsewhere_is_the_same_at_stripe() {
     let tables = shop.stack.tables();
     let written = tables.scan().table_name("scrip-ledger").send().await.expect("items");
     let mut noted = written.items().iter().filter(|item| {
-        item.get("u").and_then(|url| url.as_s().ok()).is_some_and(|url| url.starts_with("http"))
+        item.get("ur").and_then(|url| url.as_s().ok()).is_some_and(|url| url.starts_with("http"))
     });
     let order = noted.next().expect("the order says where it is paid");
     let forget = tables.update_item().table_name("scrip-ledger");

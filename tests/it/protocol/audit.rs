@@ -141,50 +141,50 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
     type Change = Box<dyn Fn(&mut Item)>;
     let by = |name: &'static str, micro: i64| -> Change { Box::new(move |i| add(i, name, micro)) };
     let of_account: Vec<(&str, Change)> = vec![
-        ("available", by("v", 1)),
-        ("available", by("v", -1)),
-        ("number", by("n", 1)),
-        ("burn_order", by("gs", -1)),
-        ("valid_until", by("x", 30 * 86_400_000)),
-        ("dedup_floor", by("fl", -30 * 86_400_000)),
-        ("archived_at", by("pk", 1)),
+        ("available", by("av", 1)),
+        ("available", by("av", -1)),
+        ("number", by("sq", 1)),
+        ("burn_order", by("ad", -1)),
+        ("valid_until", by("vu", 30 * 86_400_000)),
+        ("dedup_floor", by("df", -30 * 86_400_000)),
+        ("archived_at", by("st", 1)),
         (
             "debt",
             Box::new(|i| {
                 let grant = GrantId::Operation(OperationId::from_bytes([7; 16]));
                 let debts = [Debt { grant, credits: MICRO }].into_iter().collect();
-                i.insert("d".into(), packed(store::packed::debts(&debts)));
+                i.insert("de".into(), packed(store::packed::debts(&debts)));
             }),
         ),
-        ("frozen", Box::new(|i| drop(i.insert("z".into(), AttributeValue::N("1".into()))))),
+        ("frozen", Box::new(|i| drop(i.insert("gt".into(), AttributeValue::N("1".into()))))),
         (
             "consumed",
             Box::new(|i| {
-                let mut consumed = i["u"].as_m().expect("a map").clone();
+                let mut consumed = i["co"].as_m().expect("a map").clone();
                 add(&mut consumed, "0", 1);
-                i.insert("u".into(), AttributeValue::M(consumed));
+                i.insert("co".into(), AttributeValue::M(consumed));
             }),
         ),
         (
             "burn_order",
             Box::new(|i| {
-                let line = store::packed::read_burn_order(bytes(&i["b"])).expect("a line");
+                let line = store::packed::read_burn_order(bytes(&i["bo"])).expect("a line");
                 let mut grants = line.grants().to_vec();
                 (grants[0].left, grants[0].amount) =
                     (grants[0].left + MICRO, grants[0].amount + MICRO);
-                i.insert("b".into(), packed(store::packed::burn_order(&BurnOrder::new(grants))));
+                i.insert("bo".into(), packed(store::packed::burn_order(&BurnOrder::new(grants))));
             }),
         ),
         (
             "hold",
             Box::new(|i| {
-                let mut holds = i["h"].as_m().expect("a map").clone();
+                let mut holds = i["ho"].as_m().expect("a map").clone();
                 for value in holds.values_mut() {
                     let mut held = store::packed::read_held(bytes(value)).expect("a hold");
                     held.amount += MICRO;
                     *value = packed(store::packed::held(&held));
                 }
-                i.insert("h".into(), AttributeValue::M(holds));
+                i.insert("ho".into(), AttributeValue::M(holds));
             }),
         ),
         (
@@ -193,7 +193,7 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
                 let id = GrantId::Operation(OperationId::from_bytes([7; 16]));
                 let grant = Grant::new(id, GrantKind::Manual, MICRO, Instant::EPOCH, None);
                 let note = packed(store::packed::note(&PendingChange::Returned(grant)));
-                i.insert("q".into(), AttributeValue::L(vec![note]));
+                i.insert("pc".into(), AttributeValue::L(vec![note]));
             }),
         ),
     ];
@@ -207,24 +207,24 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
     put(stack, &names.accounts, whole).await;
 
     let entry = |i: &mut Item| {
-        let mut entries = store::packed::read_entries(bytes(&i["e"])).expect("entries");
+        let mut entries = store::packed::read_entries(bytes(&i["en"])).expect("entries");
         entries[3].available += MICRO;
-        i.insert("e".into(), packed(store::packed::entries(&entries)));
+        i.insert("en".into(), packed(store::packed::entries(&entries)));
     };
     let used = |i: &mut Item| {
-        let mut usage = store::packed::read_usage(bytes(&i["u"])).expect("a day");
+        let mut usage = store::packed::read_usage(bytes(&i["us"])).expect("a day");
         usage.actions.values_mut().take(1).for_each(|used| used.credits += MICRO);
         usage.users.values_mut().take(1).for_each(|used| used.credits += MICRO);
-        i.insert("u".into(), packed(store::packed::usage(&usage)));
+        i.insert("us".into(), packed(store::packed::usage(&usage)));
     };
-    let other = |i: &mut Item| drop(i.insert("o".into(), packed(vec![7; 16])));
+    let other = |i: &mut Item| drop(i.insert("op".into(), packed(vec![7; 16])));
     let of_ledger: Vec<(&str, &str, Change)> = vec![
-        ("P#", "closing", by("v", 1)),
-        ("P#", "closing", by("h", 1)),
+        ("P#", "closing", by("av", 1)),
+        ("P#", "closing", by("he", 1)),
         ("P#", "available", Box::new(entry)),
-        ("R#", "returned", by("v", 1)),
+        ("R#", "returned", by("re", 1)),
         ("U#", "day", Box::new(used)),
-        ("U#", "day", by("n", 30)),
+        ("U#", "day", by("ct", 30)),
         ("K#", "key_alias_differs", Box::new(other)),
         ("G#o#", "idempotency_record_alone", Box::new(other)),
         ("G#c#", "order", Box::new(other)),
@@ -250,15 +250,15 @@ async fn wrong_consumption_is_corrected_and_freezes_nobody() {
     let (stack, names) = (&shop.stack, local::tables::names());
     let whole = item(stack, &names.accounts, "acme", None).await;
     let mut changed = whole.clone();
-    let mut consumed = changed["u"].as_m().expect("a map").clone();
+    let mut consumed = changed["co"].as_m().expect("a map").clone();
     add(&mut consumed, "0", -7_000_000);
-    changed.insert("u".into(), AttributeValue::M(consumed));
+    changed.insert("co".into(), AttributeValue::M(consumed));
     put(stack, &names.accounts, changed).await;
     assert_eq!(named(&audited(&shop).await), ["consumed"]);
     let acts = cli::repair::run(stack.context(), None, None, false).await.expect("repaired");
     assert!(acts.iter().all(|act| act.done == cli::repair::Done::Repaired), "{acts:?}");
     assert_eq!(audited(&shop).await, []);
-    assert_eq!(item(stack, &names.accounts, "acme", None).await["u"], whole["u"]);
+    assert_eq!(item(stack, &names.accounts, "acme", None).await["co"], whole["co"]);
 }
 
 /// Callers, segments and usage rollups continue during the audit.

@@ -22,20 +22,20 @@ async fn a_broken_account_is_named_and_left_unchanged() {
     let number = |n: &str| AttributeValue::N(n.to_owned());
     let bytes = |bytes: &[u8]| AttributeValue::B(Blob::new(bytes));
     for (attribute, value) in [
-        ("v", number("-1")),
-        ("v", number("2500000001")),
-        ("v", AttributeValue::S("2500".to_owned())),
-        ("v", number("99999999999999999999")),
-        ("n", number("7")),
-        ("b", bytes(b"\xff\xff\xff")),
-        ("p", bytes(b"")),
-        ("x", number("-5")),
-        ("h", AttributeValue::L(Vec::new())),
-        ("h", AttributeValue::M(HashMap::from([("me".to_owned(), bytes(b"\x02\x00\x00"))]))),
-        ("wi", AttributeValue::L(vec![bytes(b"short")])),
-        ("wp", AttributeValue::L(Vec::new())),
-        ("wp", AttributeValue::L(vec![bytes(&[0; 9])])),
-        ("q", AttributeValue::L(vec![bytes(&[9])])),
+        ("av", number("-1")),
+        ("av", number("2500000001")),
+        ("av", AttributeValue::S("2500".to_owned())),
+        ("av", number("99999999999999999999")),
+        ("sq", number("7")),
+        ("bo", bytes(b"\xff\xff\xff")),
+        ("ps", bytes(b"")),
+        ("vu", number("-5")),
+        ("ho", AttributeValue::L(Vec::new())),
+        ("ho", AttributeValue::M(HashMap::from([("me".to_owned(), bytes(b"\x02\x00\x00"))]))),
+        ("ri", AttributeValue::L(vec![bytes(b"short")])),
+        ("rp", AttributeValue::L(Vec::new())),
+        ("rp", AttributeValue::L(vec![bytes(&[0; 9])])),
+        ("pc", AttributeValue::L(vec![bytes(&[9])])),
     ] {
         let stack = Stack::noon().await;
         stack.open("acme", "pro").await;

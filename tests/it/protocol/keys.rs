@@ -68,7 +68,7 @@ async fn no_caller_can_use_the_key_of_repair() {
     let update = tables.update_item().table_name(local::tables::names().accounts);
     let update = update.key("a", aws_sdk_dynamodb::types::AttributeValue::S("acme".to_owned()));
     let less = aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned());
-    let update = update.update_expression("SET v = v - :less");
+    let update = update.update_expression("SET av = av - :less");
     update.expression_attribute_values(":less", less).send().await.expect("broken");
     let acts = cli::repair::run(shop.stack.context(), None, None, false).await.expect("repaired");
     assert!(acts.iter().all(|act| act.done == cli::repair::Done::Parked), "{acts:?}");

@@ -62,7 +62,7 @@ fn stamps(update: &Value) -> Vec<Instant> {
         });
         bytes.collect::<Vec<_>>()
     };
-    let entries = appended("wi").into_iter().zip(appended("wp")).map(|(id, payload)| {
+    let entries = appended("ri").into_iter().zip(appended("rp")).map(|(id, payload)| {
         let id = OperationId::from_bytes(id.try_into().expect("an id"));
         packed::read_entry(id, &payload).expect("an entry").at
     });

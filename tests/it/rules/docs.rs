@@ -25,7 +25,7 @@ fn root() -> PathBuf {
 }
 
 /// The documents, by their paths from the root: those in the root and all in `docs`.
-fn documents() -> BTreeMap<String, String> {
+pub(super) fn documents() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root(), root().join("docs")];
     while let Some(folder) = folders.pop() {

@@ -4,3 +4,4 @@ mod architecture;
 mod arrows;
 pub(crate) mod docs;
 mod examples;
+mod words;

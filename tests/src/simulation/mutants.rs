@@ -74,15 +74,23 @@ pub const MUTANTS: [Mutant; 35] = [
         change: Request(no_floor),
     },
     Mutant { name: "a look-up is not guarded", seed: 51, change: Request(no_paged_guard) },
-    Mutant { name: "the line is spent after it lapsed", seed: 1, change: Request(no_validity) },
+    Mutant {
+        name: "the burn order is spent after it lapsed",
+        seed: 1,
+        change: Request(no_validity),
+    },
     Mutant { name: "credits lapse when a TTL job comes", seed: 2, change: Request(ttl_expiry) },
     Mutant { name: "the balance is not compared", seed: 3, change: Request(no_balance) },
     Mutant { name: "the gate is not looked at", seed: 1, change: Request(no_gate) },
-    Mutant { name: "advance is not compared and set", seed: 1, change: Request(no_sequence) },
+    Mutant { name: "an advance is not compared and set", seed: 2, change: Request(no_sequence) },
     Mutant { name: "a trim is not compared and set", seed: 1, change: Request(no_trim_guard) },
     Mutant { name: "a name is given again", seed: 1, change: Request(no_name_guard) },
     Mutant { name: "a receipt is written again", seed: 1, change: Request(no_receipt_guard) },
-    Mutant { name: "a freeze is x = 0, without an entry", seed: 1, change: Request(freeze_by_x) },
+    Mutant {
+        name: "a freeze is valid_until = 0, without an entry",
+        seed: 1,
+        change: Request(freeze_by_x),
+    },
     Mutant { name: "reads are not consistent", seed: 1, change: Request(inconsistent) },
     Mutant { name: "a look-up finds nothing", seed: 1, change: Request(blind_look_up) },
     Mutant {
@@ -106,7 +114,7 @@ pub const MUTANTS: [Mutant; 35] = [
         change: Request(returned_late),
     },
     Mutant { name: "what is owed stays owed", seed: 7, change: Request(debts_stay) },
-    Mutant { name: "a refund into any line", seed: 111, change: Request(no_advanced_guard) },
+    Mutant { name: "a refund into any burn order", seed: 111, change: Request(no_advanced_guard) },
     Mutant {
         name: "an advance does not tell what was burnt",
         seed: 1,
@@ -143,7 +151,7 @@ pub const MUTANTS: [Mutant; 35] = [
         seed: 4,
         change: Front(Deceit::NamesWhatIsAhead),
     },
-    Mutant { name: "a advance's id can be a key", seed: 1, change: Request(common_ids) },
+    Mutant { name: "an advance's id can be a key", seed: 1, change: Request(common_ids) },
     Mutant { name: "one set of keys for all callers", seed: 2, change: Request(one_key_space) },
     Mutant { name: "one reading for several writes", seed: 4, change: Request(old_stamps) },
 ];
@@ -257,7 +265,7 @@ fn page_ms(key: &Value) -> Option<i64> {
 /// The segment that a request puts, with its entries.
 fn page_put(operation: &str, body: &Value) -> Option<Vec<shared::domain::Entry>> {
     let is_page = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
-    let bytes = base64::decode(body["Item"]["e"]["B"].as_str()?).ok()?;
+    let bytes = base64::decode(body["Item"]["en"]["B"].as_str()?).ok()?;
     packed::read_entries(&bytes).ok().filter(|_| operation == "PutItem" && is_page)
 }
 
@@ -269,11 +277,11 @@ fn lower_floor(operation: &str, body: &mut Value, floors: &mut Floors) {
         let account = body["Item"]["a"]["S"].as_str().unwrap_or_default();
         floors.insert(account.to_owned(), ids.max().unwrap_or_default());
     }
-    let trims = body["UpdateExpression"].as_str().is_some_and(|update| update.contains("wi[0]"));
+    let trims = body["UpdateExpression"].as_str().is_some_and(|update| update.contains("ri[0]"));
     if operation == "UpdateItem" && trims {
         let account = body["Key"]["a"]["S"].as_str().unwrap_or_default();
         if let Some(floor_ms) = floors.get(account) {
-            *value_of(body, "fl =") = serde_json::json!({ "N": floor_ms.to_string() });
+            *value_of(body, "df =") = serde_json::json!({ "N": floor_ms.to_string() });
         }
     }
 }
@@ -337,31 +345,31 @@ fn no_contains(operation: &str, body: &mut Value) {
 }
 
 fn no_floor(operation: &str, body: &mut Value) {
-    without(operation, body, "fl <");
+    without(operation, body, "df <");
 }
 
 fn no_paged_guard(operation: &str, body: &mut Value) {
-    without(operation, body, "f <=");
+    without(operation, body, "ar <=");
 }
 
 fn no_validity(operation: &str, body: &mut Value) {
-    without(operation, body, "x >");
+    without(operation, body, "vu >");
 }
 
 fn no_balance(operation: &str, body: &mut Value) {
-    without(operation, body, "v >=");
+    without(operation, body, "av >=");
 }
 
 fn no_gate(operation: &str, body: &mut Value) {
-    without(operation, body, "attribute_not_exists(z)");
+    without(operation, body, "attribute_not_exists(gt)");
 }
 
 fn no_sequence(operation: &str, body: &mut Value) {
-    without(operation, body, "n =");
+    without(operation, body, "sq =");
 }
 
 fn no_trim_guard(operation: &str, body: &mut Value) {
-    without(operation, body, "f =");
+    without(operation, body, "ar =");
 }
 
 fn no_name_guard(operation: &str, body: &mut Value) {
@@ -396,8 +404,8 @@ fn blind_look_up(operation: &str, body: &mut Value) {
 fn page_balance_off(operation: &str, body: &mut Value) {
     let is_page = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
     if operation == "PutItem" && is_page {
-        let micro: i64 = body["Item"]["v"]["N"].as_str().map_or(0, |n| n.parse().unwrap_or(0));
-        body["Item"]["v"]["N"] = Value::from((micro + 1).to_string());
+        let micro: i64 = body["Item"]["av"]["N"].as_str().map_or(0, |n| n.parse().unwrap_or(0));
+        body["Item"]["av"]["N"] = Value::from((micro + 1).to_string());
     }
 }
 
@@ -410,9 +418,9 @@ fn ttl_expiry(operation: &str, body: &mut Value) {
             value["N"] = Value::from((ms + TWO_DAYS_MS).to_string());
         }
     };
-    let sets = body["UpdateExpression"].as_str().is_some_and(|update| update.contains(" x = "));
+    let sets = body["UpdateExpression"].as_str().is_some_and(|update| update.contains(" vu = "));
     if operation == "UpdateItem" && sets {
-        later(value_of(body, " x ="));
+        later(value_of(body, " vu ="));
     }
     if operation == "TransactWriteItems" {
         body.pointer_mut("/TransactItems/1/Put/Item/x").into_iter().for_each(later);
@@ -420,7 +428,7 @@ fn ttl_expiry(operation: &str, body: &mut Value) {
 }
 
 fn no_hold_guard(operation: &str, body: &mut Value) {
-    without(operation, body, "h.");
+    without(operation, body, "ho.");
 }
 
 /// Counts what was given back under another key each time: it is never found again.
@@ -480,7 +488,7 @@ fn no_advanced_guard(operation: &str, body: &mut Value) {
     if operation == "TransactWriteItems" {
         for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
             if part.get("Update").is_some() {
-                without("UpdateItem", &mut part["Update"], "gs =");
+                without("UpdateItem", &mut part["Update"], "ad =");
             }
         }
     }
@@ -488,14 +496,14 @@ fn no_advanced_guard(operation: &str, body: &mut Value) {
 
 /// Advances have ids that callers could choose.
 fn common_ids(operation: &str, body: &mut Value) {
-    if operation == "UpdateItem" && updates(body, "gs =") {
+    if operation == "UpdateItem" && updates(body, "ad =") {
         appended(body, |id, _| id[6] = id[6] & 0x0f | 0x70);
     }
 }
 
 /// Advances tell nothing of what was burnt of the line before.
 fn burnt_untold(operation: &str, body: &mut Value) {
-    if operation == "UpdateItem" && updates(body, "gs =") {
+    if operation == "UpdateItem" && updates(body, "ad =") {
         appended(body, |id, payload| {
             let id = OperationId::from_bytes(*id);
             if let Ok(mut entry) = packed::read_entry(id, payload)
@@ -526,7 +534,7 @@ fn one_key_space(operation: &str, body: &mut Value) {
 
 /// Entries are stamped by a clock that was read before other calls.
 fn old_stamps(operation: &str, body: &mut Value) {
-    if operation == "UpdateItem" && !updates(body, "gs =") {
+    if operation == "UpdateItem" && !updates(body, "ad =") {
         appended(body, |id, payload| {
             let id = OperationId::from_bytes(*id);
             if let Ok(mut entry) = packed::read_entry(id, payload) {
@@ -543,7 +551,7 @@ fn updates(body: &Value, part: &str) -> bool {
 
 /// Changes the entries that an update appends.
 fn appended(body: &mut Value, change: impl Fn(&mut [u8; 16], &mut Vec<u8>)) {
-    let [ids, payloads] = ["wi", "wp"].map(|list| appended_to(list, body));
+    let [ids, payloads] = ["ri", "rp"].map(|list| appended_to(list, body));
     let bytes = |value: &Value| base64::decode(value["B"].as_str()?).ok();
     let count = body["ExpressionAttributeValues"][&ids]["L"].as_array().map_or(0, Vec::len);
     for place in 0..count {
@@ -570,11 +578,11 @@ fn freeze_by_x(operation: &str, body: &mut Value) {
     }
     let Some(update) = body.pointer_mut("/TransactItems/1/Update") else { return };
     let Some(expression) = update["UpdateExpression"].as_str().map(str::to_owned) else { return };
-    if expression.starts_with("SET z =") {
-        let gate = value_of(update, "SET z =").clone();
+    if expression.starts_with("SET gt =") {
+        let gate = value_of(update, "SET gt =").clone();
         if gate["N"] == "1" {
-            *value_of(update, "SET z =") = serde_json::json!({ "N": "0" });
-            update["UpdateExpression"] = Value::from(expression.replacen("SET z =", "SET x =", 1));
+            *value_of(update, "SET gt =") = serde_json::json!({ "N": "0" });
+            update["UpdateExpression"] = Value::from(expression.replacen("SET gt =", "SET x =", 1));
         }
     }
 }

@@ -119,7 +119,7 @@ impl Bench {
         let items = self.items();
         let (_, account) = &items[0];
         let number = |name: &str| account[name]["N"].as_str().and_then(|n| n.parse().ok());
-        (number("n").expect("a number"), number("f").expect("a number"))
+        (number("sq").expect("a number"), number("ar").expect("a number"))
     }
 
     /// Puts both tables back, and lets randomness count anew.
