@@ -120,10 +120,10 @@ function money(price, currency) {
   return new Intl.NumberFormat('en', form).format(price);
 }
 
-function card({ session, account, price, currency, state, deeds, answers }) {
-  const buttons = deeds.map(({ label, deed }) => {
+function card({ session, account, price, currency, state, effects, answers }) {
+  const buttons = effects.map(({ label, effect }) => {
     const button = make('button', { type: 'button', id: `${session} ${label}` }, label);
-    button.addEventListener('click', () => act(session, account, label, deed));
+    button.addEventListener('click', () => act(session, account, label, effect));
     return button;
   });
   const items = answers.map(({ type, status, at }) => make('li', {}, make('code', {}, type), ` → ${status} `,
@@ -138,7 +138,7 @@ function card({ session, account, price, currency, state, deeds, answers }) {
   press.setAttribute('role', 'group');
   press.setAttribute('aria-label', `Payment of ${account}`);
   return make('article', { className: 'card', id: session, tabIndex: -1 }, title,
-    deeds.length ? press : make('p', { className: 'muted' }, 'Nothing more can happen to this payment.'), ...(answers.length ? [list] : []));
+    effects.length ? press : make('p', { className: 'muted' }, 'Nothing more can happen to this payment.'), ...(answers.length ? [list] : []));
 }
 
 const opened = new Set();
@@ -155,8 +155,8 @@ function showPayments(fresh) {
   if (focused) ($(focused.id) ?? $(focused.closest('.card').id))?.focus();
 }
 
-async function act(session, account, label, deed) {
-  const done = await post(`/_local/stripe/${session}`, deed).catch(() => SILENT);
+async function act(session, account, label, effect) {
+  const done = await post(`/_local/stripe/${session}`, effect).catch(() => SILENT);
   say('payments', done.ok ? `${account}: ${label}: done.` : done.body.detail, !done.ok);
   await look();
 }

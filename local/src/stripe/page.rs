@@ -23,7 +23,7 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
         Value::String(text) => escaped(text),
         other => escaped(&other.to_string()),
     };
-    let deeds = escaped(&buttons(&memory, session).to_string());
+    let effects = escaped(&buttons(&memory, session).to_string());
     let (way_back, label) = match session["status"].as_str() {
         Some("open") => ("cancel_url", "Go back without paying"),
         _ => ("success_url", "Back to where you came from"),
@@ -31,18 +31,18 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
     Some(html(format!(
         "{HEAD}<title>Local Stripe</title>\
          <h1>{}</h1><p>{}</p><p>A Stripe on this machine: no money moves. Session {}: {}, {}.</p>\
-         <div id=deeds data-deeds='{deeds}'></div>\
+         <div id=effects data-effects='{effects}'></div>\
          <label><input type=checkbox id=twice> send every event twice</label>\
          <p role=status id=said></p><p><a href='{}'>{}</a></p>\
          <script>const at=(id)=>document.getElementById(id);\
-         const show=(deeds)=>at('deeds').replaceChildren(...deeds.map(({{label,effect}})=>{{\
+         const show=(effects)=>at('effects').replaceChildren(...effects.map(({{label,effect}})=>{{\
          const b=document.createElement('button');b.textContent=label;b.onclick=async()=>{{\
          const r=await fetch(location.pathname,{{method:'POST',\
          headers:{{'content-type':'application/json'}},\
          body:JSON.stringify({{...effect,twice:at('twice').checked}})}});\
          const a=await r.json();at('said').textContent=r.ok?label+': done':a.detail;\
-         if(r.ok)show(a.deeds);if(r.ok&&a.back)location.href=a.back;}};return b;}}));\
-         show(JSON.parse(at('deeds').dataset.deeds));</script></html>",
+         if(r.ok)show(a.effects);if(r.ok&&a.back)location.href=a.back;}};return b;}}));\
+         show(JSON.parse(at('effects').dataset.effects));</script></html>",
         money(session, "amount_total"),
         text("local_product"),
         text("id"),
@@ -103,9 +103,9 @@ pub async fn press(
     let pays = matches!(effect, Effect::Pay | Effect::PayLater);
     let memory = stripe.memory.lock().expect("no one panics with the lock");
     let session = memory.sessions.iter().find(|known| known["id"] == session);
-    let deeds = session.map(|session| buttons(&memory, session));
+    let effects = session.map(|session| buttons(&memory, session));
     let back = session.filter(|_| pays).map(|session| session["success_url"].clone());
-    (200, json!({ "back": back, "deeds": deeds }))
+    (200, json!({ "back": back, "effects": effects }))
 }
 
 fn escaped(text: &str) -> String {

@@ -12,8 +12,8 @@ use super::objects::possible;
 /// What can become of a session now, as buttons: what each says, and what it sends.
 pub(super) fn buttons(memory: &Memory, session: &Value) -> Value {
     let currency = money(session, "amount_total").currency;
-    let deeds = possible(memory, session["id"].as_str().unwrap_or_default()).into_iter();
-    deeds.map(|effect| json!({ "label": effect.label(currency), "effect": effect })).collect()
+    let effects = possible(memory, session["id"].as_str().unwrap_or_default()).into_iter();
+    effects.map(|effect| json!({ "label": effect.label(currency), "effect": effect })).collect()
 }
 
 /// An amount of an object in its currency. Nothing is kept in one that is not known.
@@ -53,7 +53,7 @@ fn shown(memory: &Memory, session: &Value) -> Value {
         "session": id, "account": session["metadata"][ACCOUNT],
         "order": session["client_reference_id"], "price": money(session, "amount_total").decimal(),
         "currency": session["currency"], "state": state(memory, session),
-        "deeds": buttons(memory, session), "answers": answers,
+        "effects": buttons(memory, session), "answers": answers,
     })
 }
 

@@ -144,8 +144,8 @@ async fn only_the_start_page_itself_opens_an_account() {
     assert_eq!(audited, r#"{"seen":1,"differences":[]}"#);
 }
 
-/// A new session of 49 dollars at a Stripe of its own, after these deeds.
-fn after(deeds: &[Effect]) -> (LocalStripe, String) {
+/// A new session of 49 dollars at a Stripe of its own, after these effects.
+fn after(effects: &[Effect]) -> (LocalStripe, String) {
     let clock = local::clock::LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
     let stripe = LocalStripe::new(clock.clock(), "http://127.0.0.1:3000");
     let form = "mode=payment&line_items[0][price_data][unit_amount]=4900&\
@@ -157,7 +157,7 @@ fn after(deeds: &[Effect]) -> (LocalStripe, String) {
     let made: Value =
         serde_json::from_slice(stripe::answer(&stripe, &request).body()).expect("JSON");
     let session = made["id"].as_str().expect("a session").to_owned();
-    for effect in deeds {
+    for effect in effects {
         stripe.act(&session, *effect).expect("it was possible");
     }
     (stripe, session)
@@ -167,8 +167,8 @@ fn after(deeds: &[Effect]) -> (LocalStripe, String) {
 fn only_possible_payment_actions_are_offered() {
     use Effect::{Arrive, Decline, Dispute, Expire, Fail, FailRefund, Lose, Pay, PayLater, Win};
     let (part, rest) = (Effect::Refund { minor: Some(1000) }, Effect::Refund { minor: None });
-    let offered = |deeds: &[Effect]| {
-        let (stripe, session) = after(deeds);
+    let offered = |effects: &[Effect]| {
+        let (stripe, session) = after(effects);
         stripe.possible(&session)
     };
     assert_eq!(offered(&[]), [Pay, Decline, PayLater, Expire]);
@@ -181,7 +181,7 @@ fn only_possible_payment_actions_are_offered() {
     assert_eq!(offered(&[PayLater]), [Arrive, Fail]);
     assert_eq!(offered(&[PayLater, Fail]), []);
     assert_eq!(offered(&[Expire]), []);
-    // Every deed in every state that four deeds lead to: done if offered, and only then.
+    // Every effect in every state that four effects lead to: done if offered, and only then.
     let (mut paths, mut tried) = (vec![Vec::new()], 0);
     while let Some(path) = paths.pop() {
         for effect in Effect::ALL {
@@ -218,7 +218,7 @@ async fn the_start_page_shows_what_the_webhook_answered() {
     let session = payment["session"].as_str().expect("a session");
     for (button, state) in [(0, "paid"), (2, "paid, disputed"), (2, "paid, dispute won")] {
         let payment = get(&base, &payments).await["payments"][0].take();
-        let effect = payment["deeds"][button]["effect"].to_string();
+        let effect = payment["effects"][button]["effect"].to_string();
         let path = format!("POST /_local/stripe/{session}");
         let (status, _, done) = send(&base, &path, &[json], &effect).await;
         assert_eq!(status, 200, "{done}");
@@ -226,7 +226,7 @@ async fn the_start_page_shows_what_the_webhook_answered() {
         assert_eq!(after["state"], state);
         // What was pressed answers with what can be done then.
         let done: Value = serde_json::from_str(&done).expect("JSON");
-        assert_eq!(done["deeds"], after["deeds"]);
+        assert_eq!(done["effects"], after["effects"]);
     }
     let payment = get(&base, &payments).await["payments"][0].take();
     let answers: Vec<&Value> = payment["answers"].as_array().into_iter().flatten().collect();
@@ -309,7 +309,7 @@ async fn the_start_page_is_accessible_and_moves_the_clock_of_the_page() {
     tab.until("document.querySelector('[data-available=busy]').textContent === '1,617.7'");
     tab.eval("document.querySelector('#operation-list details').open = true");
     assert_accessible(&mut tab, "start");
-    // A deed changes what can be done next, and the keyboard stays where it was.
+    // A effect changes what can be done next, and the keyboard stays where it was.
     tab.eval("document.querySelector('#payment-list .card button:last-of-type').focus()");
     tab.press("Enter");
     tab.until("document.querySelector('#said-payments').textContent === 'grants: Dispute: done.'");

@@ -40,10 +40,10 @@ fn count(size: Size) -> usize {
 }
 
 /// The events of a story, as Stripe tells them, with the names that a payment has in them.
-async fn events(shop: &Shop, deeds: &[Effect]) -> (String, Vec<String>) {
-    let key = format!("template {deeds:?}");
+async fn events(shop: &Shop, effects: &[Effect]) -> (String, Vec<String>) {
+    let key = format!("template {effects:?}");
     let (order, session) = shop.begin("template", &key, "starter").await;
-    for effect in deeds {
+    for effect in effects {
         shop.stripe.act(&session, *effect).expect("it can be done");
     }
     let mut events = shop.stripe.take_events();
@@ -109,8 +109,8 @@ async fn duplicate_events_in_any_order_give_the_same_payment() {
     let shop = Shop::noon().await;
     shop.stack.open("template", "free").await;
     let mut count = 0;
-    for (story, deeds, due) in STORIES {
-        let (template, events) = events(&shop, deeds).await;
+    for (story, effects, due) in STORIES {
+        let (template, events) = events(&shop, effects).await;
         let mut orders = permutations(events.len());
         let all = orders.len();
         orders.shuffle(&mut random);
@@ -184,8 +184,8 @@ async fn mixed_and_repeated_deliveries_of_many_payments_lose_nothing() {
     let shop = Shop::noon().await;
     shop.stack.open("template", "free").await;
     let mut stories = Vec::new();
-    for (_, deeds, due) in STORIES {
-        stories.push((events(&shop, deeds).await, due));
+    for (_, effects, due) in STORIES {
+        stories.push((events(&shop, effects).await, due));
     }
     let (mut waiting, mut expected) = (Vec::new(), BTreeMap::new());
     for number in 1..=payments {

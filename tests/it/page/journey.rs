@@ -187,9 +187,9 @@ async fn the_page_reports_each_state_of_a_payment() {
         ("failed", &[Effect::PayLater, Effect::Fail], "The payment failed", true),
         ("expired", &[Effect::Expire], "The payment page expired", true),
     ];
-    for (state, deeds, says, ends) in states {
+    for (state, effects, says, ends) in states {
         let (order, stripe) = shop.begin("acme", state, "starter").await;
-        for effect in deeds {
+        for effect in effects {
             shop.act(&stripe, *effect).await;
         }
         tab.open(&format!("{base}/?checkout={order}"));

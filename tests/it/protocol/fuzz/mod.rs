@@ -257,9 +257,9 @@ async fn stripe_events() -> Vec<Value> {
         &[Expire],
         &[Pay, Refund { minor: None }],
     ];
-    for (n, deeds) in stories.into_iter().enumerate() {
+    for (n, effects) in stories.into_iter().enumerate() {
         let (_, session) = shop.begin("acme", &format!("order {n}"), "starter").await;
-        for effect in deeds {
+        for effect in effects {
             shop.stripe.act(&session, *effect).expect("it can be done");
         }
         events.extend(shop.stripe.take_events());

@@ -143,7 +143,7 @@ impl Table {
         }
     }
 
-    /// What Stripe would say of a payment, once the deed is done.
+    /// What Stripe would say of a payment, once the effect is done.
     async fn facts(
         &mut self,
         context: &Context,
