@@ -58,12 +58,12 @@ impl Entropy {
         })
     }
 
-    /// A new id at `now` for a key alias.
+    /// A new id at `now`, for a key alias or a session.
     pub fn mint(&self, now: Instant) -> OperationId {
         OperationId::mint(now, (self.0)())
     }
 
-    /// A new id at `now` for an operation whose caller chose none.
+    /// A new id at `now` that no caller chose.
     pub fn own(&self, now: Instant) -> OperationId {
         OperationId::own(now, (self.0)())
     }

@@ -37,7 +37,7 @@ const ID: &str = "id";
 pub struct Call<'a> {
     pub(super) request: &'a Request,
     pub(super) config: &'a Config,
-    /// Of the path, decoded.
+    /// The parts of the path, decoded.
     parts: Vec<String>,
 }
 

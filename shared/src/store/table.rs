@@ -38,7 +38,7 @@ pub(super) mod account {
     pub(crate) const PENDING_CHANGES: &str = "q";
     /// Valid until, ms.
     pub(crate) const VALID_UNTIL: &str = "x";
-    /// The gate: a sum of FROZEN and NO_PLAN; absent: open.
+    /// The gate: a sum of the three bits below; absent: open.
     pub(crate) const GATE: &str = "z";
     pub(crate) const GATE_FROZEN: u8 = 1;
     pub(crate) const GATE_NO_PLAN: u8 = 2;

@@ -28,9 +28,9 @@ use crate::secrets::Secret;
 
 /// How long one request may take: together with the writes around it, less than the caller waits.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// A field in the query of a return address: the checkout from which the customer returns.
+/// The field in the query of a return address that names the checkout.
 const CHECKOUT: &str = "checkout";
-/// Another: `1` if the customer did not pay.
+/// The field in it that says that the customer did not pay: `1`.
 const CANCELED: &str = "canceled";
 /// How many objects one request lists: Stripe's maximum.
 const LISTED: i64 = 100;
