@@ -171,8 +171,8 @@ async fn advance(run: &Run<'_>, loaded: &Loaded, appended: usize) -> Result<(), 
 
 /// Finishes the work after a transaction, whose answer does not include the account. If the
 /// transaction added pending changes, advances the account, so that the ledger records their effect
-/// and no debit is refused first. Otherwise writes the segment that is due. A failure here does not
-/// change the reply: the next request does this work.
+/// and no debit is refused because of them first. Otherwise writes the segment that is due. A
+/// failure here does not change the reply: the next request does this work.
 pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     if loaded.account.valid_until > Instant::EPOCH {
         return archive_if_due(run, loaded, 1).await;
@@ -187,7 +187,7 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     }
 }
 
-/// Advances with an entry, even if only time has passed, so that the burn order is up to date.
+/// Advances with an entry, even if only time has passed: the burn order is written anew.
 pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
     run.context.may_advance()?;
     let change = advance::lay_out(&loaded.account, run.catalog, run.context.clock.now())?;

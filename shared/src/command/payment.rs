@@ -240,8 +240,8 @@ async fn try_join(
             let debt = Debt { grant, credits };
             let history = History::of_reversal(&loaded.account, debt, over, order.at);
             let (back, rest) = match recall(run, loaded, history).await {
-                // Entries are missing, which an audit reports, or are too many to read. It is known
-                // that the pack was paid for.
+                // Entries are missing, which an audit reports, or are too many to read. The one
+                // known fact is that the pack was paid for.
                 Err(Failure::Store(
                     error @ (StoreError::Broken { .. } | StoreError::Exhausted { .. }),
                 )) => {
