@@ -13,11 +13,11 @@ use crate::decide::announce::{About, Event};
 use crate::domain::Catalog;
 use crate::domain::catalog::ActionNumber;
 
-/// Who says it, on the bus.
+/// The source of our events on the bus.
 pub const SOURCE: &str = "scrip";
-/// How many events EventBridge takes at once.
+/// How many events EventBridge takes in one call.
 const MOST: usize = 10;
-/// How often an event that the bus does not take is sent.
+/// How often an event is sent if the bus does not take it.
 const TRIES: u32 = 4;
 /// The wait after the first try, doubled after each.
 const WAIT: Duration = Duration::from_millis(50);
@@ -42,16 +42,17 @@ impl Bus {
     /// The bus of a deployed function: named by `BUS_NAME`.
     ///
     /// # Errors
-    /// [`ConfigError`] if that is not set.
+    /// [`ConfigError`] if `BUS_NAME` is not set.
     pub async fn from_env() -> Result<Bus, ConfigError> {
         let name = config::required("BUS_NAME")?;
         Ok(Bus::new(Client::new(&context::aws().await), name))
     }
 
-    /// Puts events on the bus, each at least once. Returns the places of those that were not taken.
+    /// Puts events on the bus, each at least once. Returns the indices of those that were not
+    /// taken.
     ///
-    /// A call holds several events of one account, and the bus may take a later one first: their order
-    /// is in `seq`. So an account that is busy is announced as fast as any.
+    /// One call holds several events of one account, and the bus may take a later one first:
+    /// their order is in `seq`. So events of a busy account are as fast as any.
     pub async fn announce(&self, events: &[Event], catalog: &Catalog) -> Vec<usize> {
         let mut waiting: Vec<usize> = (0..events.len()).collect();
         for tried in 0..TRIES {
@@ -76,9 +77,9 @@ impl Bus {
         waiting
     }
 
-    /// Puts at most [`MOST`] events on the bus: for each whether it was taken.
+    /// Puts at most [`MOST`] events on the bus. Returns for each whether it was taken.
     ///
-    /// What was not answered may have been taken: sent again, it has the same id.
+    /// An event without an answer may have been taken: it is sent again with the same id.
     async fn put(&self, events: &[&Event], catalog: &Catalog) -> Vec<Result<(), NotTaken>> {
         let entries = events.iter().map(|event| {
             PutEventsRequestEntry::builder()
@@ -110,7 +111,7 @@ impl Bus {
     }
 }
 
-/// What an event says, as its schema describes it.
+/// The detail of an event, as its schema describes it.
 pub fn detail(event: &Event, catalog: &Catalog) -> Value {
     let mut detail = Map::new();
     let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);

@@ -1,5 +1,5 @@
-//! Time and randomness, as arguments: a function opens its `main` with the real ones, a test or the
-//! local stack with its own.
+//! Time and randomness as arguments: a function's `main` passes the real ones, a test or the local
+//! stack its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::domain::{Instant, OperationId};
 
-/// Tells the time. Read once for each call to DynamoDB.
+/// Returns the time. Read once for each call to DynamoDB.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
 
@@ -26,8 +26,8 @@ impl Clock {
         (self.0)()
     }
 
-    /// How long an invocation may still run that ends at `deadline_ms`, if `reserve` of it is kept
-    /// free. Nothing, once that is past.
+    /// How long an invocation with this deadline may still run, if `reserve` is kept free. Zero
+    /// after that.
     pub fn left(&self, deadline_ms: u64, reserve: Duration) -> Duration {
         let left_ms = deadline_ms.saturating_sub(self.now().ms().unsigned_abs());
         Duration::from_millis(left_ms).saturating_sub(reserve)
@@ -49,7 +49,7 @@ impl Entropy {
         Entropy(Arc::new(draw))
     }
 
-    /// The operating system's.
+    /// The random source of the operating system.
     pub fn system() -> Entropy {
         Entropy::new(|| {
             let mut bytes = [0; 10];
@@ -58,17 +58,17 @@ impl Entropy {
         })
     }
 
-    /// A new id of `now` that a key stands for.
+    /// A new id at `now`, for a key alias or a session.
     pub fn mint(&self, now: Instant) -> OperationId {
         OperationId::mint(now, (self.0)())
     }
 
-    /// A new id of `now` that no caller chose.
+    /// A new id at `now` that no caller chose.
     pub fn own(&self, now: Instant) -> OperationId {
         OperationId::own(now, (self.0)())
     }
 
-    /// A whole number below `bound`, which is more than 0.
+    /// A random whole number below `bound`, which is more than 0.
     pub fn below(&self, bound: u64) -> u64 {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&(self.0)()[..8]);

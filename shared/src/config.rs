@@ -1,20 +1,20 @@
-//! Configuration, from the environment that the template sets.
+//! Configuration, read from the environment that the template sets.
 
 use crate::store::Tables;
 
-/// What differs from one deployment to the next.
+/// The settings that differ between deployments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     pub tables: Tables,
-    /// Where a customer can buy credits: said with every refusal for lack of credits.
+    /// Where a customer can buy credits: part of every refusal for lack of credits.
     pub top_up_url: Option<String>,
-    /// Where customers find the page, without a path: `https://credits.example.com`. None: under
-    /// the name that a request was sent to.
+    /// The origin of the customers' page, without a path: `https://credits.example.com`. None: the
+    /// host that a request was sent to.
     pub public_url: Option<String>,
-    /// The product's own origins: its screens may ask for a customer's balance, and a customer is
-    /// sent back to nowhere else.
+    /// The product's own origins: their pages may request a customer's balance, and only to them is
+    /// a customer sent back.
     pub origins: Vec<String>,
-    /// Where the keys of sessions are, in Secrets Manager. None: this function has no customers.
+    /// The secret with the session keys, in Secrets Manager. None: this function has no customers.
     pub session_keys_arn: Option<String>,
 }
 
@@ -26,17 +26,17 @@ pub struct ConfigError {
     pub problem: &'static str,
 }
 
-/// A variable of the environment that has to be set.
+/// A required variable of the environment.
 ///
 /// # Errors
-/// [`ConfigError`] if it is not, or is empty.
+/// [`ConfigError`] if it is not set, or is empty.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty());
     value.ok_or(ConfigError { name, problem: "is not set" })
 }
 
 impl Config {
-    /// Reads the configuration with `var`, which tells the value of a variable.
+    /// Reads the configuration with `var`, which returns the value of a variable.
     ///
     /// # Errors
     /// [`ConfigError`] names the first variable that is missing or wrong.
@@ -66,7 +66,7 @@ impl Config {
     }
 }
 
-/// The origin of a web address, as a browser says it. None: it has none.
+/// The origin of a web address, as a browser writes it. None: it has none.
 pub fn origin_of(url: &str) -> Option<String> {
     let url = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
     Some(url.origin().ascii_serialization())

@@ -1,4 +1,4 @@
-//! All that a function needs besides its request.
+//! The context of a function: everything it needs in addition to a request.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,36 +19,37 @@ use crate::metrics::Metrics;
 use crate::secrets::{Secret, SecretError};
 use crate::store::{Outcome, Store, StoreError};
 
-/// A function's surroundings: made once, in `main`.
+/// The surroundings of a function: made once, in `main`.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub store: Store,
     pub clock: Clock,
     pub entropy: Entropy,
     pub config: Config,
-    /// What is counted on the way; a context that was given none emits none.
+    /// The metrics. The default emits none.
     pub metrics: Metrics,
     /// The keys that sign sessions. None: this function has no customers.
     pub session_keys: Option<Secret>,
     catalog: Arc<Mutex<Cached>>,
 }
 
-/// The catalog in force, as it was read last.
+/// The catalog in force, as it was last read.
 #[derive(Debug)]
 struct Cached {
     catalog: Arc<Catalog>,
-    /// Whether it is the table's, and not the one that was built in.
+    /// Whether it comes from the table, not from the binary.
     published: bool,
-    /// When it was read,
+    /// When it was read.
     read_at: Instant,
-    /// and when somebody last began to.
+    /// When a request last began to read it.
     tried_at: Instant,
 }
 
-/// For how long a catalog that was read is used: a published one is in force everywhere after it.
+/// How long a catalog is used before it is read again: after that a published one is in force
+/// everywhere.
 const FRESH: Span = Span::from_s(60);
-/// No account is advanced by a catalog that was read longer ago than this: half of the notice that is
-/// given of what is in force from a date on.
+/// No account is advanced by a catalog that was read longer ago than this: half of the notice
+/// period for changes that take effect on a date.
 const OLDEST: Span = Span::from_s(1_800);
 
 /// Why a function cannot start.
@@ -65,7 +66,7 @@ pub enum StartError {
 }
 
 impl Context {
-    /// The context of a deployed function: AWS, by the environment that Lambda sets.
+    /// The context of a deployed function: AWS clients, from the environment that Lambda sets.
     ///
     /// # Errors
     /// [`StartError`] if a variable or the catalog is wrong.
@@ -108,12 +109,12 @@ impl Context {
         Ok(Context { store, clock, entropy, config, metrics, session_keys: None, catalog })
     }
 
-    /// This context, with what it counts emitted.
+    /// This context, with metrics that are emitted.
     pub fn with_metrics(self, metrics: Metrics) -> Context {
         Context { metrics, ..self }
     }
 
-    /// This context, with customers.
+    /// This context, with session keys.
     pub fn with_session_keys(self, keys: Secret) -> Context {
         Context { session_keys: Some(keys), ..self }
     }
@@ -124,8 +125,8 @@ impl Context {
         self.catalog_read_within(FRESH).await
     }
 
-    /// The catalog in force with `action` in it, as far as there is one: what is not there may have
-    /// been published a moment ago, so it is looked for again, at most once a second.
+    /// The catalog in force, with `action` in it if there is one. A missing action may have been
+    /// published a moment ago, so the catalog is read again for it, at most once a second.
     pub async fn catalog_with(&self, action: &str) -> Arc<Catalog> {
         let catalog = self.catalog().await;
         match catalog.actions.contains_key(action) {
@@ -142,7 +143,7 @@ impl Context {
             if tried && now - cached.read_at < OLDEST {
                 return cached.catalog.clone();
             }
-            // Whoever finds it stale reads it; the others go on with the last one.
+            // The request that finds it stale reads it; the others use the last one meanwhile.
             cached.tried_at = now;
         }
         let read = self.store.catalog().await;
@@ -161,7 +162,7 @@ impl Context {
 }
 
 impl Context {
-    /// Whether the catalog that is at hand is young enough to advance an account by.
+    /// Checks that the cached catalog is recent enough to advance an account.
     ///
     /// # Errors
     /// [`StoreError::Catalog`] if it could not be read for half an hour.
@@ -173,9 +174,9 @@ impl Context {
         }
     }
 
-    /// Puts the catalog that is built in into the table, if none is there: from the first account on
-    /// what is in force is the table's, and the file of a later deploy is only a proposal. If it fails,
-    /// the next request that opens an account tries again.
+    /// Writes the built-in catalog into the table, if the table has none. From the first account on
+    /// the catalog in force is the table's, and the file of a later deploy is only a proposal. If
+    /// this fails, the next request that opens an account tries again.
     pub async fn put_first_catalog(&self) {
         if self.catalog.lock().expect("no one panics with the lock").published {
             return;
@@ -191,20 +192,20 @@ impl Context {
         let mut cached = self.catalog.lock().expect("no one panics with the lock");
         cached.published = true;
         if !matches!(first, Outcome::Done(_)) {
-            // Another one is there: it is read at once.
+            // The table has another one: it is read at the next request.
             cached.tried_at = Instant::EPOCH;
         }
     }
 }
 
-/// AWS as every deployed function reaches it: by the environment that Lambda sets.
+/// The AWS configuration of a deployed function, from the environment that Lambda sets.
 pub async fn aws() -> SdkConfig {
     let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(https_client());
     aws.timeout_config(call_timeout()).retry_config(call_retry()).load().await
 }
 
-/// The SDK for a DynamoDB at `endpoint` that asks nobody who he is: no account, no region, no profile.
-/// The local stack's, the tests', an emulator.
+/// The SDK for a DynamoDB at `endpoint` without credentials: no account, no region, no profile. For
+/// the local stack, tests and an emulator.
 pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
     Builder::new()
         .behavior_version(BehaviorVersion::latest())
@@ -217,7 +218,7 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
         .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
 }
 
-/// The secret whose ARN is in the variable `name`, as it is now in Secrets Manager.
+/// The secret whose ARN is in the variable `name`, as Secrets Manager has it now.
 ///
 /// # Errors
 /// [`StartError`] if the variable is not set or the secret cannot be read.
@@ -228,20 +229,22 @@ pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret,
     Ok(secret)
 }
 
-/// A call, with the SDK's own retries, lives no longer than the protocol assumes.
+/// The timeout of a call, including the SDK's own retries: the protocol assumes that none takes
+/// longer.
 pub fn call_timeout() -> TimeoutConfig {
     let call = std::time::Duration::from_millis(CALL_TIMEOUT.ms().unsigned_abs());
     TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(call / 2).build()
 }
 
-/// The SDK's own retries: three attempts, the first wait up to 25 ms. A single item answers within
-/// milliseconds; the SDK's usual second would outlast the caller's patience.
+/// The SDK's own retries: three attempts, the first wait up to 25 ms. DynamoDB answers for a single
+/// item within milliseconds, and the SDK's usual wait of a second would exceed the caller's
+/// patience.
 pub fn call_retry() -> RetryConfig {
     let first = std::time::Duration::from_millis(25);
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(first)
 }
 
-/// TLS by ring, which needs no start-up of its own, and roots compiled in: no file is read.
+/// TLS with ring, which needs no start-up of its own, and built-in roots: no file is read.
 fn https_client() -> SharedHttpClient {
     let mut roots = TrustStore::empty();
     for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
@@ -254,7 +257,7 @@ fn https_client() -> SharedHttpClient {
         .build_https()
 }
 
-/// A certificate in the text form that the trust store takes.
+/// A certificate in PEM, the form that the trust store takes.
 fn pem(der: &[u8]) -> Vec<u8> {
     use aws_smithy_types::base64;
     let body = base64::encode(der);

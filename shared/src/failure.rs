@@ -1,16 +1,16 @@
-//! Failures: what a caller is told in place of an answer, and what is for an operator.
+//! Failures: the answer to a caller in place of a result, or an error for an operator.
 
 use crate::decide::Fault;
 use crate::domain::Refusal;
 use crate::session::NoKeys;
 use crate::store::StoreError;
 
-/// Why a command has no receipt, or a question no answer.
+/// Why a command has no receipt, or a query no answer.
 #[derive(Debug)]
 pub enum Failure {
     Refusal(Refusal),
     Store(StoreError),
-    /// The keys of sessions cannot be used.
+    /// The session keys cannot be used.
     Sessions(NoKeys),
 }
 

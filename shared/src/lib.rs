@@ -1,7 +1,8 @@
-//! Scrip's core: what credits are, what a request may do to an account, and how that is written.
+//! Scrip's core: the rules of credits, of requests to an account, and of writing them.
 //!
-//! Arrows point one way: [`http`] → [`command`], [`query`] → [`store`] → [`decide`] → [`domain`]. `domain` and
-//! `decide` are pure: they do no I/O, read no clock and draw no random number.
+//! Dependencies point one way: [`http`] → [`command`], [`query`] → [`store`] → [`decide`] →
+//! [`domain`]. `domain` and `decide` are pure: they do no I/O, read no clock and draw no random
+//! number.
 
 pub mod bus;
 pub mod clock;

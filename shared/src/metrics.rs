@@ -1,4 +1,4 @@
-//! Metrics: what functions count, in the embedded metric format, which CloudWatch reads out of logs.
+//! Metrics of functions, in the embedded metric format, which CloudWatch reads from logs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,34 +10,34 @@ use crate::domain::usage::Used;
 use crate::domain::{Credits, Instant};
 use crate::telemetry;
 
-/// Where a deployed function finds the namespace of its metrics: the one of its stack, so that the
-/// alarms of one stage say nothing of another's.
+/// The variable with the namespace of a deployed function's metrics. Each stack has its own, so
+/// that the alarms of one stage do not count another's.
 const NAMESPACE: &str = "METRICS_NAMESPACE";
 
-/// What is counted. A metric's name in CloudWatch is its name here.
+/// The metrics. The name of each in CloudWatch is its name here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// Debits and captures that were done. A replay is not one of them.
     Debits,
     /// The credits that they spent.
     Credits,
-    /// Operations that had happened before and were answered with their first receipt.
+    /// Operations that had happened before and were answered with their first receipt again.
     Replays,
     /// Requests that were refused; by `code` as well.
     Refusals,
     /// Requests that were answered `outcome_unknown`.
     Unknowns,
-    /// Requests that failed for a reason of ours: every other answer of 500 and above.
+    /// Requests that failed through our fault: every other answer of 500 and above.
     Failures,
     /// Segments that were written.
     Segments,
-    /// Tries that were made again: somebody wrote in between, or DynamoDB asked to wait.
+    /// Tries that were repeated: another write came in between, or DynamoDB throttled the request.
     Conflicts,
     /// Keys dated more than 5 s ahead: waited for, answered `outcome_unknown`, or refused.
     KeysAhead,
     /// How long a request took, in ms.
     Latency,
-    /// Accounts that the recharge of Monday looked at: each was advanced, skipped or broken.
+    /// Accounts that Monday's recharge looked at: each was advanced, skipped or broken.
     AccountsSeen,
     AccountsAdvanced,
     /// Accounts that were not due, or not used since they were advanced.
@@ -73,21 +73,20 @@ impl Metric {
     }
 }
 
-/// What a document of metrics is of.
+/// The subject of a document of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     /// A request, and how long it took.
     Request(Span),
-    /// A part of the sweep: this segment. It is a property and no dimension: 32 segments would be
-    /// 32 metrics to pay for, and nobody needs an alarm on one of them.
+    /// One segment of the sweep. It is a property, not a dimension: 32 segments would be 32 metrics
+    /// to pay for, and nobody needs an alarm for one segment.
     ScanSegment(i32),
 }
 
-/// Counts, and emits what was counted as lines. A clone counts into the same sums.
+/// Counts, and emits the sums as lines. A clone counts into the same sums.
 ///
-/// A function that serves requests one after the other emits the sums of each. Where several are
-/// served at once, the first that is done emits what all of them have counted so far: the sums are
-/// the same.
+/// A function that serves one request at a time emits the sums of each. If several are served at
+/// once, the first that is done emits the counts of all so far: the totals are the same.
 #[derive(Clone, Default)]
 pub struct Metrics(Option<Arc<Counting>>);
 
@@ -105,11 +104,11 @@ struct Sums {
 }
 
 impl Metrics {
-    /// Emits lines by `emit`, of metrics in `namespace`. The default emits none.
+    /// Metrics in `namespace` whose lines go to `emit`. The default emits none.
     ///
     /// # Errors
-    /// [`ConfigError`] if CloudWatch has no such namespaces: 1 to 255 of a-z, A-Z, 0-9 and
-    /// `. - _ / # :` (the reference of PutMetricData, November 2026).
+    /// [`ConfigError`] if CloudWatch has no such namespaces: 1 to 255 of a-z, A-Z, 0-9 and `. - _
+    /// # :` (the reference of PutMetricData, November 2026).
     pub fn new(
         namespace: String,
         emit: impl Fn(&str) + Send + Sync + 'static,
@@ -134,7 +133,7 @@ impl Metrics {
         self.with(|sums| *sums.counts.entry(metric).or_default() += count);
     }
 
-    /// Counts what an operation spent, if it spent.
+    /// Counts the spending of an operation, if it spent.
     pub fn spent(&self, used: Used) {
         self.with(|sums| {
             *sums.counts.entry(Metric::Debits).or_default() += used.count;
@@ -146,7 +145,7 @@ impl Metrics {
         self.with(|sums| *sums.refusals.entry(code).or_default() += 1);
     }
 
-    /// Emits what was counted since the last time, and counts anew.
+    /// Emits the counts since the last time, and starts again from zero.
     pub fn emit(&self, now: Instant, of: Of) {
         let Some(counting) = &self.0 else { return };
         let sums = std::mem::take(&mut *counting.sums.lock().expect("no one panics with the lock"));
@@ -167,7 +166,7 @@ impl Metrics {
 }
 
 impl Sums {
-    /// None: there is nothing to say.
+    /// None: nothing was counted.
     fn document(self, namespace: &str, now: Instant, of: Of) -> Option<String> {
         let counted = self.counts.into_iter().filter(|(_, count)| *count > 0);
         let mut values: Vec<(Metric, String)> =
@@ -187,7 +186,7 @@ impl Sums {
     }
 }
 
-/// How often requests were refused with `code`: of all refusals, and of this one.
+/// How many requests were refused with `code`: one count over all codes, one for this code.
 fn refusals(namespace: &str, now: Instant, code: &str, count: u64) -> String {
     let values = [(Metric::Refusals, count.to_string())];
     document(namespace, now, "[],[\"code\"]", &values, &format!(",\"code\":\"{code}\""))
@@ -195,8 +194,8 @@ fn refusals(namespace: &str, now: Instant, code: &str, count: u64) -> String {
 
 /// A document of the embedded metric format, in one line.
 ///
-/// It is put together here, and not by a serializer: names and codes are words of ours, and they and
-/// namespaces need no escapes; and credits are decimals, which a serializer would take as floats.
+/// Built by hand, not by a serializer: names and codes are words of ours, they and namespaces need
+/// no escapes, and a serializer would write credits, which are decimals, as floats.
 fn document(
     namespace: &str,
     now: Instant,

@@ -1,4 +1,4 @@
-//! The queue: parts of a sweep that are still to be done. The only place that knows SQS.
+//! The queue of sweep parts that are still to be done. Only this file knows SQS.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use crate::config::{self, ConfigError};
 use crate::context;
 
-/// How many messages SQS takes at once.
+/// How many messages SQS takes in one call.
 const MOST: usize = 10;
 
 /// One SQS queue.
@@ -16,7 +16,7 @@ pub struct Queue {
     url: String,
 }
 
-/// The queue did not take a message. Others of the same call it may have taken.
+/// The queue did not take a message. It may have taken others of the same call.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue did not accept a message: {0}")]
 pub struct NotQueued(String);
@@ -29,7 +29,7 @@ impl Queue {
     /// The queue of a deployed function: at `QUEUE_URL`.
     ///
     /// # Errors
-    /// [`ConfigError`] if that is not set.
+    /// [`ConfigError`] if `QUEUE_URL` is not set.
     pub async fn from_env() -> Result<Queue, ConfigError> {
         let url = config::required("QUEUE_URL")?;
         Ok(Queue::new(Client::new(&context::aws().await), url))
@@ -38,7 +38,8 @@ impl Queue {
     /// Sends messages, in any order.
     ///
     /// # Errors
-    /// [`NotQueued`]. Whoever sends them again sends some twice: what they ask for must not mind.
+    /// [`NotQueued`]. A caller that retries sends some of them twice: their work must be
+    /// idempotent.
     pub async fn send(&self, messages: &[String]) -> Result<(), NotQueued> {
         for messages in messages.chunks(MOST) {
             let mut batch = self.client.send_message_batch().queue_url(&self.url);

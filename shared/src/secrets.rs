@@ -8,10 +8,10 @@ use aws_sdk_secretsmanager::Client;
 use crate::domain::Instant;
 use crate::domain::instant::Span;
 
-/// For how long a secret is used before it is read again: a key that was removed is refused
-/// everywhere after it.
+/// How long a secret is used before it is read again: after that a removed key is refused
+/// everywhere.
 const FRESH: Span = Span::from_s(300);
-/// How often it is read at most, whoever asks for it: what a stranger sends can ask, too.
+/// The shortest time between two reads, for any caller: a stranger's request can cause one, too.
 const MIN_REREAD: Span = Span::from_s(10);
 
 /// One secret: in AWS by its ARN, elsewhere a fixed text.
@@ -26,17 +26,17 @@ enum Source {
 
 struct Cached {
     text: Arc<str>,
-    /// When it was read, or was tried to be.
+    /// When it was read, or when a read was tried.
     at: Instant,
 }
 
-/// The secret could not be read, and never was.
+/// The secret could not be read, and was never read before.
 #[derive(Debug, thiserror::Error)]
 #[error("a secret could not be read")]
 pub struct SecretError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl Secret {
-    /// A secret that is known: of the local stack, or of a test.
+    /// A fixed secret: of the local stack, or of a test.
     pub fn fixed(text: impl Into<Arc<str>>) -> Secret {
         Secret(Source::Fixed(text.into()))
     }
@@ -54,7 +54,7 @@ impl Secret {
         self.read_within(FRESH, now).await
     }
 
-    /// The secret, read again: what was signed with it does not fit the one that is known. At most
+    /// The secret, read again because a signature or a key does not fit the known one. At most
     /// every ten seconds.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Secret {
                 if cached.at <= now && now - cached.at < fresh {
                     return Ok(cached.text.clone());
                 }
-                // Whoever finds it stale reads it; the others go on with the last one.
+                // The request that finds it stale reads it; the others use the last one meanwhile.
                 cached.at = now;
             }
             cached.as_ref().map(|cached| cached.text.clone())

@@ -1,9 +1,10 @@
-//! Sessions: a sealed, short-lived leave to see one account, and perhaps to top it up.
+//! Sessions: a sealed, short-lived permission to see one account, and perhaps to buy credits for
+//! it.
 //!
-//! A token is `scrip_session_<key>.<sealed>`: the id of one of our keys, and in base64url the session's
-//! id and what the session says, encrypted. Whoever holds a token, or a link with one in it, reads nothing in it. It
-//! is no JWT. We alone make tokens and we alone open them, so there is nothing to agree on with
-//! others, and a header that names its own algorithm is only one more thing that could be believed.
+//! A token is `scrip_session_<key>.<sealed>`: the id of one of our keys, and in base64url the
+//! session's id and its claims, encrypted. The holder of a token, or of a link with one in it, can
+//! read nothing in it. It is no JWT. We alone make and open tokens, so there is nothing to agree on
+//! with others, and a header that names its own algorithm would be one more input to distrust.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,27 +17,27 @@ use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, OperationId};
 use crate::secrets::SecretError;
 
-/// How long a session lives at most, and if nothing else is asked for.
+/// How long a session lives at most, and by default.
 pub const LONGEST: Span = Span::from_s(3600);
-/// How long it lives at least.
+/// How long a session lives at least.
 pub const SHORTEST: Span = Span::from_s(60);
-/// The longest token that is looked at, in bytes: a header of 8 KiB holds it.
+/// The longest token that is read, in bytes: a header of 8 KiB holds it.
 const MAX_BYTES: usize = 4096;
-/// How every token begins: whoever looks for secrets in logs and repositories finds one by it.
+/// The prefix of every token, by which scanners of logs and repositories can find leaked ones.
 pub const PREFIX: &str = "scrip_session_";
 /// The length of an id, in bytes.
 const ID_BYTES: usize = 16;
-/// The shortest key, in bytes: as long as what the hash returns.
+/// The shortest key, in bytes: as long as the hash's output.
 const LEAST_KEY_BYTES: usize = 32;
 
-/// What a customer may do, by the service that made the session.
+/// A customer's permissions, given by the service that made the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub id: OperationId,
     pub account: AccountId,
-    /// Who the customer is, in the service's words.
+    /// The customer, named in the service's words.
     pub subject: String,
-    /// Beyond seeing the account.
+    /// Permissions beyond seeing the account.
     pub scopes: Vec<Scope>,
     /// Where the customer came from and goes back to; its origin was in the list.
     pub return_url: String,
@@ -44,17 +45,18 @@ pub struct Session {
     pub expires_at: Instant,
 }
 
-/// What a session allows.
+/// One permission of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// To see the account. Every session does.
+    /// To see the account. Every session has it.
     View,
     /// To buy credits for it.
     Buy,
 }
 
-/// What a token is for. One is never taken for another: each has keys of its own.
+/// The use of a token. A token of one audience is never accepted for another: each audience has its
+/// own keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// The link: it works once.
@@ -65,24 +67,24 @@ pub enum Audience {
     Widget,
 }
 
-/// Why a token is not accepted. The customer is told one thing in every case.
+/// Why a token is not accepted. The customer gets the same answer in every case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("it is not a session token")]
     Malformed,
     #[error("its key is unknown")]
     UnknownKey,
-    /// By another key, or for another audience, or changed.
+    /// Sealed with another key, or for another audience, or changed.
     #[error("it cannot be decrypted")]
     Forged,
-    /// It was ours: the session knows where its customer came from.
+    /// It was valid once: the session tells where its customer came from.
     #[error("it has expired")]
     Expired(Box<Session>),
     #[error("it is not valid yet")]
     Early,
 }
 
-/// The keys that seal: the first seals and opens, the second only opens, while they are rotated.
+/// The keys that seal tokens: the first seals and opens; the second only opens, during a rotation.
 #[derive(Clone)]
 pub struct Keys(Vec<Key>);
 
@@ -92,12 +94,12 @@ struct Key {
     bytes: Vec<u8>,
 }
 
-/// The keys are not what they must be.
+/// The secret does not hold valid keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("session keys: {0}")]
 pub struct KeysError(&'static str);
 
-/// What a token says, as JSON. Times are milliseconds.
+/// The claims of a token, as JSON. Times are milliseconds.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims {
@@ -137,8 +139,8 @@ impl Session {
 }
 
 impl Keys {
-    /// Reads `{"id","key"}` and, while keys are rotated, `"previous": {"id","key"}` in it. A key is
-    /// a random text of at least 32 bytes.
+    /// Reads `{"id","key"}` and, during a rotation, `"previous": {"id","key"}` in it. A key is a
+    /// random text of at least 32 bytes.
     ///
     /// # Errors
     /// [`KeysError`] says what is wrong, and never shows a key.
@@ -173,8 +175,8 @@ impl Keys {
         Ok(Keys(keys))
     }
 
-    /// The token of a session, for one audience. A session never changes, so its token is the same
-    /// whenever it is made.
+    /// The token of a session, for one audience. A session never changes, so its token is always
+    /// the same.
     pub fn seal(&self, session: &Session, audience: Audience) -> String {
         let key = &self.0[0];
         let claims = Claims {
@@ -193,7 +195,7 @@ impl Keys {
         format!("{PREFIX}{}.{}", key.id, URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The session of a token that one of the keys sealed for this audience, valid now.
+    /// The session of a token, if one of the keys sealed it for this audience and it is valid now.
     ///
     /// # Errors
     /// [`TokenError`], for the log.
@@ -214,7 +216,7 @@ impl Keys {
         let opening = key.of(audience, id);
         let json = opening.open_in_place(nonce(), Aad::empty(), sealed);
         let json = json.map_err(|_| TokenError::Forged)?;
-        // From here on it is what we wrote ourselves.
+        // The seal is valid, so we wrote these claims ourselves.
         let claims: Claims = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
         let session = Session {
             id: OperationId::from_bytes(*id),
@@ -225,7 +227,7 @@ impl Keys {
             issued_at: Instant::from_ms(claims.issued_ms),
             expires_at: Instant::from_ms(claims.expires_ms),
         };
-        // Clocks of two functions differ by seconds; our own tokens are never older than this.
+        // The clocks of two functions differ by seconds; no token of ours lives longer than this.
         if now + crate::decide::SKEW < session.issued_at
             || session.expires_at - session.issued_at > LONGEST
         {
@@ -239,7 +241,7 @@ impl Keys {
 }
 
 impl Key {
-    /// The key of one token. No other token is sealed with it, so its nonce may be a constant.
+    /// The key of one token. It seals no other token, so its nonce may be a constant.
     fn of(&self, audience: Audience, id: &[u8; ID_BYTES]) -> LessSafeKey {
         let mac = Hmac::<Sha256>::new_from_slice(&self.bytes).expect("any length is a key");
         let mac = mac.chain_update(audience.name()).chain_update(id);

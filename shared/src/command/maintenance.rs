@@ -1,4 +1,4 @@
-//! What an account needs in between: look-ups, advances and segments.
+//! Look-ups, advances and archiving that commands need around their own writes.
 
 use super::{PATIENCE, Run, lost, retried};
 use crate::decide::history::{Back, History, Next, Unclear};
@@ -12,18 +12,19 @@ use crate::metrics::Metric;
 use crate::query::ledger;
 use crate::store::{Loaded, Outcome, StoreError};
 
-/// How many entries are read at a time where many may have to be: few at first, for what is sought
-/// is mostly near, then more; and how many at most, some 16 MB.
+/// How many entries one read returns where a search may need many: few at first, because the search
+/// mostly ends near the latest entry, then more. Below, the most entries that a search reads, some
+/// 16 MB.
 const READ_AT_ONCE: (usize, usize) = (64, 4_096);
 const MAX_ENTRIES: usize = 64 * READ_AT_ONCE.1;
 
-/// The operation wherever it is: in the account or in its segments.
+/// Looks for the operation in the account and in its segments.
 pub(super) async fn seen(
     run: &Run<'_>,
     account: &AccountId,
     id: &OperationId,
 ) -> Result<Option<PostedEntry>, StoreError> {
-    // The account first: what leaves it in between is in a segment by then.
+    // The account is read first: an entry that is archived after this read is found in a segment.
     let loaded = retried(run, || run.context.store.account(account)).await?;
     match loaded.and_then(|loaded| loaded.account.find(id)) {
         Some(found) => Ok(Some(found)),
@@ -40,7 +41,7 @@ pub(super) async fn look_up(
     retried(run, || run.context.store.look_up(account, id, after)).await
 }
 
-/// Why a hold is not open: how it ended, or that there never was one.
+/// The refusal for a hold that is not open: how it ended, or that it never existed.
 pub(super) async fn how_it_ended(
     run: &Run<'_>,
     account: &AccountId,
@@ -57,8 +58,8 @@ pub(super) async fn how_it_ended(
     Ok(Refusal::HoldEnded { ended, at })
 }
 
-/// How a hold ended, by the entries from its first one on. It ends once; and if nothing ended it, the
-/// latest end it was given did.
+/// How a hold ended, from the entries since it began. A hold ends once; if no entry ended it, it
+/// lapsed at its latest expiry.
 async fn end_of_hold(
     run: &Run<'_>,
     account: &AccountId,
@@ -77,17 +78,17 @@ async fn end_of_hold(
             expires_at = *later;
             None
         }
-        // Nothing ends it later.
+        // No later entry can end it.
         _ if entry.at > expires_at + STAMP_MARGIN => Some(Ok((HoldEnd::Lapsed, expires_at))),
         _ => late().then_some(Err(StoreError::Exhausted { tries: 1 })),
     };
-    // What came after it may be stamped a little earlier.
+    // An entry that follows it may have a slightly earlier stamp.
     let ended = run.context.store.first_from(account, began - STAMP_MARGIN, end).await?;
     ended.unwrap_or(Ok((HoldEnd::Lapsed, expires_at)))
 }
 
-/// Goes back through the history of an account. Returns what comes back, and how much of what was to be
-/// undone of reversals is not in it.
+/// Reads the history of an account backwards. Returns the credits that come back, and how much of
+/// the reversals to undo is not in the history.
 pub(super) async fn recall(
     run: &Run<'_>,
     loaded: &Loaded,
@@ -104,7 +105,7 @@ pub(super) async fn recall(
     }
 }
 
-/// Shows `history` the entries, the latest first, as far as it needs them.
+/// Gives `history` the entries, the latest first, until it has enough.
 async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Result<(), StoreError> {
     let (mut from, mut limit) = (None, READ_AT_ONCE.0);
     let (mut read, mut tries) = (0, 0);
@@ -118,7 +119,7 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
                 Next::Before => {}
                 Next::Enough => return Ok(()),
                 Next::Skip(seq, at) => {
-                    // The segment that it is in has no later key.
+                    // The segment that holds this entry has no later key.
                     let segment = Some((at + STAMP_MARGIN + Span::from_ms(1), 0));
                     from = Some(ledger::From { below: seq + 1, segment });
                     limit = READ_AT_ONCE.0;
@@ -133,8 +134,8 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
     Err(StoreError::Exhausted { tries })
 }
 
-/// Whether the account, as it was read, can take this write at `now`. If not, what is in the way is
-/// done away with: it is advanced, or a segment is written.
+/// Whether the account, as it was read, can take this write at `now`. If not, removes the obstacle:
+/// it advances the account, or writes a segment.
 pub(super) async fn make_ready(
     run: &Run<'_>,
     loaded: &Loaded,
@@ -154,22 +155,24 @@ pub(super) async fn make_ready(
     Ok(true)
 }
 
-/// Advances; losing to somebody else is as good.
+/// Advances the account; if another request did so first, that is as good.
 pub(super) async fn advance_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
     advance(run, loaded, 1).await
 }
 
-/// Advances; `appended` is how many entries that makes with those that the caller appended before.
+/// Advances the account. `appended` counts the entry of the advance and those that the caller
+/// appended before it.
 async fn advance(run: &Run<'_>, loaded: &Loaded, appended: usize) -> Result<(), Failure> {
     run.context.may_advance()?;
     let change = advance::change(&loaded.account, run.catalog, run.context.clock.now())?;
     commit_advance(run, change, appended).await
 }
 
-/// Does what is left to do after a transaction, which tells nothing of the account. It advances what the
-/// transaction noted: the ledger tells what became of it, and no debit is refused for it first. If nothing
-/// was noted it writes the segment that is due. Its failure does not change the reply: the next caller does it.
+/// Finishes the work after a transaction, whose answer does not include the account. If the
+/// transaction added pending changes, advances the account, so that the ledger records their effect
+/// and no debit is refused because of them first. Otherwise writes the segment that is due. A
+/// failure here does not change the reply: the next request does this work.
 pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     if loaded.account.valid_until > Instant::EPOCH {
         return archive_if_due(run, loaded, 1).await;
@@ -184,7 +187,7 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
     }
 }
 
-/// Advances with an entry, even if nothing but time went by: the line is laid out anew.
+/// Advances with an entry, even if only time has passed: the burn order is written anew.
 pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
     run.context.may_advance()?;
     let change = advance::lay_out(&loaded.account, run.catalog, run.context.clock.now())?;
@@ -204,7 +207,7 @@ async fn commit_advance(
     Ok(())
 }
 
-/// Makes room in a list that is full.
+/// Makes room in a full list of recent entries.
 pub(super) async fn archive_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Result<(), Failure> {
     let Some(loaded) = loaded else { return Ok(()) };
     match write_segment(run, loaded, archive::all(&loaded.account), true).await {
@@ -213,9 +216,9 @@ pub(super) async fn archive_now(run: &Run<'_>, loaded: Option<&Loaded>) -> Resul
     }
 }
 
-/// Writes the segment that is due after `appended` entries, if one is, and the next if as many have come by
-/// then. Its failure does not change the reply: the entries are in the account, and somebody else will
-/// move them.
+/// Writes the segment that is due after `appended` entries, if one is, and the next if enough
+/// entries have arrived by then. A failure here does not change the reply: the entries stay in the
+/// account, and the next request moves them.
 pub(super) async fn archive_if_due(run: &Run<'_>, loaded: Loaded, appended: usize) {
     let mut count = archive::due(&loaded.account, &loaded.weight, appended);
     let mut loaded = Box::new(loaded);
@@ -236,8 +239,9 @@ pub(super) async fn archive_if_due(run: &Run<'_>, loaded: Loaded, appended: usiz
     }
 }
 
-/// Moves the oldest `count` entries to a segment. Returns the account without them. None: somebody else is
-/// at it, or was faster. `takes_over`: whether the segment of somebody else is not left to him.
+/// Moves the oldest `count` entries to a segment. Returns the account without them. None: another
+/// request is archiving them, or has done so. `takes_over`: whether to finish a segment that
+/// another request wrote.
 async fn write_segment(
     run: &Run<'_>,
     loaded: &Loaded,
@@ -254,7 +258,7 @@ async fn write_segment(
                 run.context.metrics.add(Metric::Segments, 1);
                 segment
             }
-            // Our own is there as well, if the reply was lost and the SDK sent it again.
+            // The segment there may be our own, if the reply was lost and the SDK sent it again.
             Outcome::RowRefused(_, Some(Row::Segment(there)))
                 if takes_over || there == segment || archive::is_left_behind(account, &there) =>
             {
@@ -265,11 +269,11 @@ async fn write_segment(
     let trim = match archive::trim(account, &there) {
         Some(trim) => trim,
         None => {
-            // A faster caller's segment may hold more than there was when we read.
+            // A faster request's segment may hold more entries than we read.
             let Some(now) = run.context.store.account(&account.id).await? else { return Ok(None) };
             let Some(trim) = archive::trim(&now.account, &there) else {
-                // Either somebody trimmed since, or the ledger contradicts the account: that must
-                // be seen by a person.
+                // Either another request has removed these entries since, or the ledger contradicts
+                // the account: a person must look at that.
                 if now.account.archived_seq == account.archived_seq {
                     let (account, segment) = (account.id.as_str(), there.first);
                     tracing::error!(account, segment, "a segment differs from its entries");

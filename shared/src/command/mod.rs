@@ -1,7 +1,7 @@
-//! Operations carried through: commit, and where the account refuses, what `decide` says comes next.
+//! Commands: commit, and if the account refuses, take the next step that `decide` names.
 //!
-//! Every loop here is bounded, waits before it tries the same again, and ends in an answer that is
-//! known, or in one that says it is not.
+//! Every loop here is bounded, waits before it repeats a try, and ends with a known outcome or with
+//! an error that says that the outcome is not known.
 
 mod maintenance;
 mod operation;
@@ -29,12 +29,12 @@ use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
 use crate::store::{InFlight, StoreError};
 
-/// How often an operation is tried at most.
+/// The most tries of one operation.
 const TRIES: usize = 16;
-/// For how long new tries are begun. With the last call's own 5 s it ends before the 15 s after which
-/// Lambda would cut it off without an answer.
+/// How long new tries may begin. With the 5 s of the last call, this ends before the 15 s after
+/// which Lambda would stop it without an answer.
 const PATIENCE: Span = Span::from_s(8);
-/// The wait after the nth try is drawn from 0 to this, doubled each time up to the longest.
+/// The wait after the nth try is random, from 0 to this, doubled each time up to the longest.
 const SHORTEST_WAIT_MS: u64 = 5;
 const LONGEST_WAIT_MS: u64 = 250;
 
@@ -48,7 +48,7 @@ pub struct Receipted {
 type Answer = Result<Receipted, Failure>;
 
 impl Receipted {
-    /// Counts the operation: as done, and what it spent, or as a replay.
+    /// Counts the operation: as a replay, or as done with the credits it spent.
     fn count(&self, metrics: &Metrics) {
         match Used::by(&self.found.entry) {
             _ if self.replayed => metrics.add(Metric::Replays, 1),
@@ -58,7 +58,7 @@ impl Receipted {
     }
 }
 
-/// One request being carried through.
+/// The state of one request while a command runs.
 struct Run<'a> {
     context: &'a Context,
     catalog: &'a Catalog,
@@ -71,8 +71,8 @@ impl<'a> Run<'a> {
         Run { context, catalog, began: context.clock.now(), in_flight: InFlight::default() }
     }
 
-    /// A refusal has no effect, so it is not answered while an attempt that was given up may still
-    /// arrive and have one: then the outcome is not known.
+    /// A refusal says that nothing happened. So it is not answered while an attempt that was given
+    /// up may still arrive and take effect: then the outcome is not known.
     fn refuse(&self, refusal: Refusal) -> Failure {
         match self.in_flight.is_raised() {
             true => StoreError::StillInFlight.into(),
@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Tries until the outcome is known. A try without one: something came in between.
+/// Tries until the outcome is known. A try returns None if another write came in between.
 async fn until_known<T, F>(run: &Run<'_>, mut attempt: impl FnMut() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<Option<T>, Failure>>,
@@ -99,8 +99,8 @@ where
     Err(StoreError::Exhausted { tries: TRIES }.into())
 }
 
-/// Makes a call that others do not wait for again while it is throttled or in conflict, as often as one
-/// that somebody waits for.
+/// Makes a call that no caller waits for. Repeats it while it is throttled or in conflict, as often
+/// as a call that a caller waits for.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -126,7 +126,7 @@ where
     Err(StoreError::Exhausted { tries: TRIES })
 }
 
-/// WaitingPayment before the next try; after the last one returns the error that caused it.
+/// Waits before the next try; after the last one returns the error that caused it.
 async fn again(run: &Run<'_>, tried: usize, error: StoreError) -> Result<(), StoreError> {
     if tried + 1 == TRIES || run.context.clock.now() - run.began > PATIENCE {
         return Err(error);

@@ -1,4 +1,4 @@
-//! What a service asks for, carried through: one request, or a batch of debits, which is the same.
+//! Operations of a service: one request, or a batch of debits, by the same steps.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::store::{Outcome, StoreError};
 
-/// Why a batch has no receipts, and which of its debits is the reason, if it is one of them.
+/// Why a batch has no receipts, and which of its debits failed, if one did.
 #[derive(Debug)]
 pub struct BatchFailure {
     pub index: Option<usize>,
@@ -32,7 +32,7 @@ impl<E: Into<Failure>> From<E> for BatchFailure {
     }
 }
 
-/// Does what a service asks of an account, once for the key.
+/// Runs an operation of a service on an account, once for the key.
 ///
 /// # Errors
 /// A [`Refusal`], or a [`StoreError`] if the outcome is not known.
@@ -50,12 +50,12 @@ pub async fn operation(
     receipted.ok_or_else(|| lost(&request.account).into())
 }
 
-/// Debits an account for all of `debits`, each once for its key; those that happened before count as
-/// done.
+/// Debits an account for all of `debits`, each once for its key; a debit that happened before
+/// counts as done.
 ///
 /// # Errors
-/// [`BatchFailure`]: nothing of what had not happened before has happened, or, of a [`StoreError`],
-/// it is not known.
+/// [`BatchFailure`]: no debit happened that had not happened before. If it holds a [`StoreError`],
+/// that is not known.
 pub async fn batch(
     context: &Context,
     catalog: &Catalog,
@@ -80,7 +80,8 @@ pub async fn batch(
     }
 }
 
-/// What each debit of a batch costs. Of several that are asked for wrongly each is named.
+/// The price of each debit of a batch. If several debits are invalid, the refusal names all of
+/// them.
 async fn prices(run: &Run<'_>, debits: &[(Key, Request)]) -> Result<Vec<Price>, BatchFailure> {
     let (mut prices, mut wrong) = (Vec::with_capacity(debits.len()), Vec::new());
     for (index, (key, request)) in debits.iter().enumerate() {
@@ -98,12 +99,12 @@ async fn prices(run: &Run<'_>, debits: &[(Key, Request)]) -> Result<Vec<Price>, 
     }
 }
 
-/// What a debit of a batch is called among its fields.
+/// The name of a debit of a batch in the names of its fields.
 fn nth(index: usize) -> String {
     format!("debits[{index}]")
 }
 
-/// One operation on its way.
+/// One operation in progress.
 struct Member<'a> {
     key: &'a Key,
     request: &'a Request,
@@ -111,10 +112,10 @@ struct Member<'a> {
     state: State,
 }
 
-/// How far an operation has come.
+/// The progress of an operation.
 enum State {
     Done(Box<Receipted>),
-    /// It may happen by this id, which a name stands for, or the key is.
+    /// It may happen under this id. The id is the key itself, or the key has an alias for it.
     New {
         id: OperationId,
         named: bool,
@@ -148,7 +149,7 @@ impl<'a> Member<'a> {
         Some(Attempt { request: self.request, price: self.price, id, key })
     }
 
-    /// Takes what happened before as done, if it is the same request.
+    /// Records the earlier operation as the result, if it is the same request.
     fn happened(&mut self, found: PostedEntry) -> Result<(), Failure> {
         if let Some(attempt) = self.attempt() {
             operation::replay(&attempt, &found.entry)?;
@@ -157,9 +158,10 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    /// How far its id is ahead of the clock at `now`. An id that is far ahead is never taken as a name: in
-    /// a moment it is an ordinary id, and would be charged again. What is not waited for is looked up, for
-    /// another handler's clock may be further: and that asks DynamoDB whether it is this one that is off.
+    /// How far the id's time is ahead of `now`. A key dated far ahead never becomes a key alias: in
+    /// a moment it is an ordinary id, and would be charged again. If it is too far ahead to wait
+    /// for, it is looked up, because another handler's clock may be further ahead. The look-up also
+    /// asks DynamoDB whether it is this clock that is off.
     async fn lead(&mut self, run: &Run<'_>, now: Instant) -> Result<Span, Failure> {
         let State::New { id, named } = self.state else { return Ok(Span::from_ms(0)) };
         let lead = id.time() - now;
@@ -179,9 +181,10 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// Whether its id was older than the window at `now`, and it has been seen to: it happened, or has
-    /// another id by now. An earlier attempt may still be on its way for a while; after that an id can
-    /// never be applied any more, and the key is taken like any other string.
+    /// Whether the id was older than the deduplication window at `now` and has been dealt with: the
+    /// operation happened, or it has another id now. For a while an earlier attempt may still be in
+    /// flight; after that the old id can never be applied, and the key is treated like any other
+    /// string.
     async fn comes_of_age(&mut self, run: &Run<'_>, now: Instant) -> Result<bool, Failure> {
         let State::New { id, named } = self.state else { return Ok(false) };
         if id.time() > now + MAX_CLOCK_AHEAD {
@@ -206,7 +209,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Carries operations of one account through, all or none of those that had not happened.
+/// Runs operations of one account: of those that had not happened before, all or none.
 async fn together(
     run: &Run<'_>,
     account: &AccountId,
@@ -216,12 +219,13 @@ async fn together(
     let mut known = None;
     let mut route = Route::Fast;
     for tried in 0..TRIES {
-        // What is about a hold names it as it is; everything else is asked for without looking.
+        // An operation on a hold needs the hold as it is; every other operation is tried without a
+        // read.
         let about_hold = |member: &Member<'_>| member.request.ask.hold().is_some();
         if known.is_none() && members.iter().any(about_hold) {
             known = retried(run, || run.context.store.account(account)).await?.map(Box::new);
         }
-        // One reading for the ages and for the stamp: nothing is read in between.
+        // One clock reading serves for the ages and for the stamp: nothing is read in between.
         let now = run.context.clock.now();
         let mut came_of_age = false;
         for (index, member) in members.iter_mut().enumerate() {
@@ -229,7 +233,7 @@ async fn together(
             came_of_age |= came.map_err(|failure| BatchFailure { index: Some(index), failure })?;
         }
         if came_of_age {
-            // Another id was not looked up, and the clock has gone on.
+            // The new id was not looked up, and time has passed.
             (known, route) = (None, Route::Fast);
             continue;
         }
@@ -291,7 +295,7 @@ async fn together(
     }
 }
 
-/// WaitingPayment for ids that are dated a little ahead of this clock, once for all of them.
+/// Waits for ids that are dated a little ahead of this clock, once for all of them.
 async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), BatchFailure> {
     let now = run.context.clock.now();
     let mut most = MAX_CLOCK_AHEAD;
@@ -306,7 +310,7 @@ async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), Batch
     Ok(())
 }
 
-/// Takes what happened before as done by the member that it is of.
+/// Records what happened before as the result of its member.
 fn take(
     members: &mut [Member<'_>],
     is_its: impl Fn(&Member<'_>) -> bool,
@@ -321,7 +325,7 @@ fn take(
     }
 }
 
-/// The receipts of all, in their order. None is left that is not done.
+/// The receipts of all members, in their order. Every member is done.
 fn receipts(run: &Run<'_>, members: Vec<Member<'_>>) -> Vec<Receipted> {
     let receipts = members.into_iter().filter_map(|member| match member.state {
         State::Done(receipted) => Some(*receipted),
@@ -330,7 +334,8 @@ fn receipts(run: &Run<'_>, members: Vec<Member<'_>>) -> Vec<Receipted> {
     receipts.inspect(|receipted| receipted.count(&run.context.metrics)).collect()
 }
 
-/// The id that a key stands for; minted now if it stands for none, or for the one to replace.
+/// The id for which a key has an alias; a new one if the key has no alias, or has the one to
+/// replace.
 async fn name(
     run: &Run<'_>,
     key: &Key,
@@ -349,7 +354,8 @@ async fn name(
     .await
 }
 
-/// What a request costs. What the catalog does not sell any more has the price it had, if it happened.
+/// The price of a request. If the catalog no longer sells the action, the price is the one charged,
+/// if the operation happened.
 async fn price_of(run: &Run<'_>, key: &Key, request: &Request) -> Result<Price, Failure> {
     let catalog = run.catalog.version;
     let Some(charge) = request.ask.charge() else {

@@ -1,4 +1,4 @@
-//! An operator's operation carried through: its receipt and its change in one transaction.
+//! An operator's operations: the idempotency record and the change in one transaction.
 
 use super::maintenance::{make_ready, tidy};
 use super::{Answer, Receipted, Run, lost, until_known};
@@ -8,12 +8,12 @@ use crate::domain::{Account, AccountId, Catalog, Instant, Key, KeySpace, Operati
 use crate::failure::Failure;
 use crate::store::Outcome;
 
-/// What an operator's operation makes of an account, at an instant and with a new id.
+/// The change that an operator's operation makes to an account, at an instant and with a new id.
 pub type Make<'a> =
     dyn Fn(Option<&Account>, Instant, OperationId) -> Result<Made, Refusal> + Send + Sync + 'a;
 
-/// Does an operator's operation, once for the key of this space: its receipt and its change in one
-/// transaction.
+/// Runs an operator's operation, once for the key of this space: its idempotency record and its
+/// change in one transaction.
 ///
 /// # Errors
 /// [`Failure`]: a refusal, or that the outcome is not known.
@@ -33,7 +33,7 @@ pub async fn receipted(
     Ok(receipted)
 }
 
-/// One try. None: something came in between; try again.
+/// One try. None: another write came in between; try again.
 async fn try_receipted(
     run: &Run<'_>,
     account: &AccountId,
@@ -42,7 +42,7 @@ async fn try_receipted(
     content: &str,
     make: &Make<'_>,
 ) -> Result<Option<Receipted>, Failure> {
-    // Looked at first: an operation that happened is answered, whatever is refused by now.
+    // Read first: an operation that happened is answered, even if it would be refused now.
     if let Some(receipt) = run.context.store.receipt(account, space, key).await? {
         return happened(run, &receipt, content, true).await.map(Some);
     }
@@ -72,7 +72,8 @@ async fn try_receipted(
     commit_receipted(run, receipt(id), Write::account(made)).await
 }
 
-/// Commits what has a receipt: both, or neither. None: something came in between; try again.
+/// Commits a change with its idempotency record: both, or neither. None: another write came in
+/// between; try again.
 pub(super) async fn commit_receipted(
     run: &Run<'_>,
     receipt: IdempotencyRecord,
@@ -89,7 +90,7 @@ pub(super) async fn commit_receipted(
     }
 }
 
-/// The entry of a receipt. A transaction returns nothing, so the account is read.
+/// The entry of an idempotency record. A transaction returns no items, so the account is read.
 pub(super) async fn happened(
     run: &Run<'_>,
     receipt: &IdempotencyRecord,

@@ -1,4 +1,4 @@
-//! Orders: placed once for a key, and told where they are paid.
+//! Orders: placed once for a key, then updated with the answers and notices of Stripe.
 
 use super::{Run, lost, retried, until_known};
 use crate::context::Context;
@@ -62,7 +62,7 @@ async fn try_place(
     }
 }
 
-/// Which of the orders are open: none is looked at while fewer may be than are allowed.
+/// Which of the orders are open. Reads none while fewer may be open than are allowed.
 async fn open(
     context: &Context,
     orders: &Orders,
@@ -81,7 +81,7 @@ async fn open(
     Ok(open)
 }
 
-/// Notes what Stripe has told about an order.
+/// Records on an order what Stripe has reported about it.
 ///
 /// # Errors
 /// [`StoreError`].

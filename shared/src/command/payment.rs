@@ -1,4 +1,4 @@
-//! Payments carried through: what Stripe says heard, what operators decide done.
+//! Payments: applies Stripe's notices and operators' decisions.
 
 use super::maintenance::{advance_now, lay_out_now, make_ready, recall, tidy};
 use super::order::note;
@@ -14,38 +14,38 @@ use crate::domain::{
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
 
-/// How many may wait for an operator before events that cannot be read are left with Stripe, which
-/// sends them again for three days.
+/// How many payments and events may wait for an operator. Beyond it, events that cannot be read
+/// stay with Stripe, which sends them again for three days.
 pub const MAX_PARKED: i32 = 1000;
 
-/// What became of something that was said.
+/// The outcome of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeOutcome {
-    /// It is of no payment of ours, or of none that is known.
+    /// It is about no payment of ours, or about an unknown one.
     Foreign,
-    /// It was known.
+    /// It was known already.
     Known,
     OrderUpdate(OrderUpdate),
 }
 
-/// What is new about a payment.
+/// A change of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderUpdate {
-    /// The order that it is for, and its account; None while none is known.
+    /// The order of the payment, and its account; None while the order is unknown.
     pub order: Option<(OperationId, AccountId)>,
     pub intent: IntentId,
-    /// The credits of it that were in the account, and those that are now.
+    /// The payment's credits in the account before, and now.
     pub before: Credits,
     pub after: Credits,
-    /// What is wrong with it, if it begins to wait for an operator.
+    /// Why it waits for an operator, if it begins to.
     pub parked: Option<String>,
 }
 
-/// Takes in what Stripe says, as often and in whatever order it says it. `adopt`: whether a payment
-/// that no order is known for is kept, because its order may be told later.
+/// Applies a notice of Stripe; notices may repeat and arrive in any order. `adopt`: whether to keep
+/// a payment without a known order, because its order may be named later.
 ///
 /// # Errors
-/// [`Failure::Store`]: say it again.
+/// [`Failure::Store`]: send the notice again.
 pub async fn hear(
     context: &Context,
     said: &PaymentNotice,
@@ -72,7 +72,7 @@ pub async fn hear(
     }
 }
 
-/// Decides about a payment that waits for an operator.
+/// Decides a payment that waits for an operator.
 ///
 /// # Errors
 /// [`Refusal::PaymentNotFound`], [`Refusal::PaymentNotParked`], or a [`StoreError`].
@@ -91,20 +91,20 @@ pub async fn decide(
     }
 }
 
-/// A payment whose account tells otherwise what it got.
+/// A payment whose recorded credits differ from the entries of its account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
-    /// The number of the write as which the payment was read, before the account was.
+    /// The payment's version when it was read, before the account was.
     pub version: u64,
-    /// What the entries of the account say it gave.
+    /// The payment's credits by the entries of the account.
     pub got: Credits,
 }
 
-/// Puts a payment right: what it gave is what the account got, and what is due beyond that is given
-/// or taken back, with its entry. `facts` are what is known of it besides.
+/// Repairs a payment: records the credits that the account got, and grants or takes back the
+/// difference to what is due, with an entry. `facts` are further facts of the payment.
 ///
 /// # Errors
-/// [`Failure::Store`]. [`NoticeOutcome::Known`]: it was written in between; look again.
+/// [`Failure::Store`]. [`NoticeOutcome::Known`]: it was written in between; check again.
 pub async fn mend(
     context: &Context,
     intent: &IntentId,
@@ -130,7 +130,7 @@ pub async fn keep(context: &Context, event: UnreadEvent) -> Result<bool, StoreEr
     retried(run, || context.store.commit(&write)).await.map(|_| true)
 }
 
-/// Notes what was decided about an event that was kept.
+/// Records the decision about an event that was kept.
 ///
 /// # Errors
 /// [`Refusal::PaymentNotParked`] if it was decided before, or a [`StoreError`].
@@ -148,10 +148,10 @@ pub async fn advance_event(
     }
 }
 
-/// What a payment is to become, of what it is.
+/// Makes the new state of a payment from its state and its order.
 type Becomes<'a> = dyn Fn(&Payment, Option<&Order>) -> Result<Payment, Refusal> + Send + Sync + 'a;
 
-/// Writes what a payment becomes, and with it what its account gets or gives back.
+/// Writes the new state of a payment, and with it the credits that its account gets or returns.
 async fn join(
     context: &Context,
     intent: &IntentId,
@@ -175,19 +175,19 @@ async fn try_join(
     let now = run.context.clock.now();
     let mut before = store.payment(intent, now).await?;
     if let Some(repaired) = repaired {
-        // A write of it since then has changed the account as well.
+        // A later write of the payment has changed the account as well.
         if before.version != repaired.version {
             return Ok(Some(NoticeOutcome::Known));
         }
         before.applied = repaired.got;
     }
-    // The order may be told by what is said now.
+    // This notice may be the one that names the order.
     let id = becomes(&before, None).ok().and_then(|after| after.order()).or(before.order());
     let order = match id {
         Some(id) => store.order(id).await?,
         None => None,
     };
-    // An order that was never placed here: another system's, that sells through the same account.
+    // The order was never placed here: another system sells through the same Stripe account.
     if order.is_none() && (id.is_some() || (!adopt && before.version == 0)) {
         return Ok(Some(NoticeOutcome::Foreign));
     }
@@ -212,13 +212,14 @@ async fn try_join(
         && after.due(order) != before.applied
         && order.expires_at() <= now
     {
-        // What time did at the end of its credits is written before what became of them is asked.
+        // The advance past the expiry of its credits is written first; then the entries show how
+        // many expired.
         if loaded.account.valid_until <= now {
             advance_now(run, Some(loaded)).await?;
             return Ok(None);
         }
         let lapsed = lapsed(run, &order.account, order.expires_at(), after.grant(order)).await?;
-        // Of what did not lapse nothing is known to be unused: all that is due counts.
+        // If none expired, none is known to be unused: all that is due counts as used.
         after.used = Some(match lapsed {
             Credits::ZERO => order.credits,
             lapsed => (before.applied - lapsed).max(Credits::ZERO),
@@ -229,7 +230,7 @@ async fn try_join(
         let due = after.now_due(order, before.applied);
         let credits = after.moves(before.applied, due);
         if credits > Credits::ZERO && after.went_back() {
-            // What time did since then is written first.
+            // The advance up to now is written first.
             if loaded.account.valid_until <= now {
                 advance_now(run, Some(loaded)).await?;
                 return Ok(None);
@@ -239,8 +240,8 @@ async fn try_join(
             let debt = Debt { grant, credits };
             let history = History::of_reversal(&loaded.account, debt, over, order.at);
             let (back, rest) = match recall(run, loaded, history).await {
-                // Entries are lost, which an audit names, or are more than can be gone through: what is
-                // known is that it was paid for.
+                // Entries are missing, which an audit reports, or are too many to read. The one
+                // known fact is that the pack was paid for.
                 Err(Failure::Store(
                     error @ (StoreError::Broken { .. } | StoreError::Exhausted { .. }),
                 )) => {
@@ -254,12 +255,13 @@ async fn try_join(
                 lay_out_now(run, loaded).await?;
                 return Ok(None);
             }
-            // What had been left of a grant that is over by now would have lapsed.
+            // The remainder of a grant that is over by now would have expired.
             let arrives = if over { Credits::ZERO } else { rest };
             again = Some(Again { undone: credits - rest, arrives, back });
         }
     }
-    // Once more: what was read since has taken its time. An end of the credits in between is looked at anew.
+    // The reads took time, so the clock is read again. If the credits expired meanwhile, start
+    // anew.
     let read_at = now;
     let now = run.context.clock.now();
     let ends = |order: &Order| read_at < order.expires_at() && order.expires_at() <= now;
@@ -305,7 +307,8 @@ async fn try_join(
     }
 }
 
-/// What lapsed unused of a grant that was over at `end`: the first advance from then on tells.
+/// The credits of a grant that expired unused at `end`: the first advance from then on records
+/// them.
 async fn lapsed(
     run: &Run<'_>,
     account: &AccountId,

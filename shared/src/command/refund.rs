@@ -1,4 +1,4 @@
-//! A refund carried through: the debit is looked up, and what happened to its credits since.
+//! Refunds: looks up the debit, and the history of its credits since.
 
 use super::maintenance::{lay_out_now, look_up, make_ready, recall};
 use super::operator::{commit_receipted, happened};
@@ -27,7 +27,7 @@ pub async fn refund(
     Ok(receipted)
 }
 
-/// One try. None: something came in between; try again.
+/// One try. None: another write came in between; try again.
 async fn try_refund(
     run: &Run<'_>,
     account: &AccountId,
@@ -40,7 +40,7 @@ async fn try_refund(
     }
     let loaded = run.context.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
-    // The account was read first: what leaves it in between is in a segment by then.
+    // The account was read first: an entry that was archived since is in a segment.
     let debit = match loaded.account.find(&request.debit) {
         Some(found) => Some(found),
         None => look_up(run, account, &request.debit, 0).await?,

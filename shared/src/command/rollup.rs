@@ -1,4 +1,4 @@
-//! Rollup carried through: segments counted into the usage of their days, as far as there are segments.
+//! The usage rollup: counts archived entries into the usage of their days.
 
 use super::{PATIENCE, Run, TRIES, again, retried, wait};
 use crate::context::Context;
@@ -7,17 +7,18 @@ use crate::domain::AccountId;
 use crate::domain::usage::Counted;
 use crate::store::{Outcome, StoreError};
 
-/// How many segments one rollup reads: of usual ones 64 KB, 16 read units, and about a thousand entries.
+/// How many segments one rollup reads: 64 KB of usual ones, 16 read units, and about a thousand
+/// entries.
 const SEGMENTS: i32 = 64;
 
-/// Counts the segments of an account that were not counted yet, once that is worth it. Returns how many
-/// entries it counted.
+/// Counts the segments of an account that were not counted yet, if they are many or old enough to
+/// be worth a write. Returns how many entries it counted.
 ///
-/// It may stop before the end, when it has taken long or others are at it too: what is left is
-/// counted when the next segment is written, and read meanwhile by whoever asks for the usage.
+/// It may stop before the end, if it takes long or another rollup runs. The next rollup, when the
+/// next segment is written, counts the rest; until then each usage query reads it.
 ///
 /// # Errors
-/// [`StoreError`]. What was counted before it stays counted.
+/// [`StoreError`]. Entries that were counted before the error stay counted.
 pub async fn rollup(context: &Context, account: &AccountId) -> Result<u64, StoreError> {
     let catalog = context.catalog().await;
     let run = &Run::begin(context, &catalog);
@@ -40,13 +41,13 @@ pub async fn rollup(context: &Context, account: &AccountId) -> Result<u64, Store
     Ok(entries)
 }
 
-/// What became of one try.
+/// The outcome of one try.
 enum Counting {
-    /// So many entries were counted, and there may be more.
+    /// Counted this many entries; there may be more.
     On(u64),
-    /// There was nothing left that is worth it.
+    /// The segments that are left are not worth a write yet.
     Done,
-    /// Somebody else counted in between.
+    /// Another rollup counted in between.
     Raced,
 }
 

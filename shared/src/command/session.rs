@@ -1,4 +1,4 @@
-//! Sessions carried through: made for a service, opened by a link, used, left.
+//! Sessions: made for a service, opened by a link, used, and left.
 
 use super::Run;
 use crate::context::Context;
@@ -10,17 +10,17 @@ use crate::query;
 use crate::session::{Audience, Keys, NoKeys, Scope, Session, TokenError};
 use crate::store::Outcome;
 
-/// What a service asks of a session.
+/// A service's request for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRequest {
     pub subject: String,
     pub scopes: Vec<Scope>,
-    /// Checked: its origin is in the list.
+    /// Its origin is in the list: this was checked.
     pub return_url: String,
     pub life: Span,
 }
 
-/// A session that was made, with what opens it.
+/// A new session, with its link and its token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Made {
     pub session: Session,
@@ -30,10 +30,10 @@ pub struct Made {
     pub token: String,
 }
 
-/// Makes a session for an account that is there. Nothing is written.
+/// Makes a session for an existing account. Writes nothing.
 ///
 /// # Errors
-/// [`Refusal::AccountNotFound`], or what the store or the keys say.
+/// [`Refusal::AccountNotFound`], or an error of the store or the keys.
 pub async fn make(
     context: &Context,
     account: AccountId,
@@ -58,7 +58,7 @@ pub async fn make(
 /// The token of a session, for one audience.
 ///
 /// # Errors
-/// What the keys say.
+/// An error of the keys.
 pub async fn seal(
     context: &Context,
     session: &Session,
@@ -67,7 +67,7 @@ pub async fn seal(
     Ok(keys(context).await?.seal(session, audience))
 }
 
-/// The session of a link, opened or not. It writes nothing: a look changes no link.
+/// The session of a link, opened or not. Writes nothing: a look does not use up a link.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`] if the link is not accepted.
@@ -75,7 +75,7 @@ pub async fn linked(context: &Context, link: &str) -> Result<Session, Failure> {
     opened(context, link, Audience::Link).await
 }
 
-/// That no one has opened the session of a link yet.
+/// Checks that nobody has opened the session of a link yet.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`] if somebody has.
@@ -86,7 +86,7 @@ pub async fn unused(context: &Context, linked: &Session) -> Result<(), Failure> 
     }
 }
 
-/// Opens the session of a link once, for the first who asks. `by` tells who that is.
+/// Opens the session of a link once, for the first visitor. `by` identifies the visitor.
 ///
 /// # Errors
 /// [`Refusal::SessionRequired`] if the link was used by somebody else, or was left.
@@ -107,7 +107,8 @@ pub async fn redeem(
     let write = Write::create(Row::Redemption(redemption));
     match super::retried(run, || context.store.commit(&write)).await? {
         Outcome::Done(_) => Ok(()),
-        // They were first themselves: the button was pressed twice, or the reply was lost.
+        // The same visitor redeemed it before: they pressed the button twice, or the reply was
+        // lost.
         Outcome::RowRefused(_, Some(Row::Redemption(there))) if there.by == by && !there.left => {
             Ok(())
         }
@@ -118,7 +119,7 @@ pub async fn redeem(
 /// The session of the widget's token.
 ///
 /// # Errors
-/// [`Refusal::SessionRequired`], whatever is wrong with the token.
+/// [`Refusal::SessionRequired`] for any fault of the token.
 pub async fn by_token(context: &Context, token: &str) -> Result<Session, Failure> {
     opened(context, token, Audience::Widget).await
 }
@@ -126,7 +127,7 @@ pub async fn by_token(context: &Context, token: &str) -> Result<Session, Failure
 /// The session of the page's cookie: one that a link opened and that nobody left.
 ///
 /// # Errors
-/// [`Refusal::SessionRequired`], whatever is wrong with it.
+/// [`Refusal::SessionRequired`] for any fault of the cookie.
 pub async fn by_cookie(context: &Context, cookie: &str) -> Result<Session, Failure> {
     let session = opened(context, cookie, Audience::Page).await?;
     match context.store.redemption(&session.account, session.id).await? {
@@ -138,12 +139,12 @@ pub async fn by_cookie(context: &Context, cookie: &str) -> Result<Session, Failu
 /// Ends a session of the page, in every browser that has its cookie.
 ///
 /// # Errors
-/// What the store says.
+/// An error of the store.
 pub async fn leave(context: &Context, catalog: &Catalog, session: &Session) -> Result<(), Failure> {
     let run = &Run::begin(context, catalog);
     let key = RowKey::Redemption(session.account.clone(), session.id);
     let write = Write::row(RowWrite::Set(key, Field::Left, Expect::Present));
-    // Not there any more: it was over before.
+    // If the redemption does not exist any more, the session was over already.
     super::retried(run, || context.store.commit(&write)).await?;
     Ok(())
 }
@@ -152,7 +153,7 @@ async fn opened(context: &Context, token: &str, audience: Audience) -> Result<Se
     let now = context.clock.now();
     let mut opened = keys(context).await?.open(token, audience, now);
     if opened == Err(TokenError::UnknownKey) {
-        // Perhaps a new one, which this function has not read yet.
+        // The token may have a new key, which this function has not read yet.
         opened = keys_again(context).await?.open(token, audience, now);
     }
     opened.map_err(|error| {

@@ -34,7 +34,7 @@ struct Consumed<'a> {
 
 #[derive(Serialize)]
 struct ConsumedBy<'a> {
-    /// None: credits spent by amount.
+    /// None: credits that were spent by amount.
     action: Option<&'a str>,
     credits: Credits,
 }
@@ -55,8 +55,9 @@ struct Recharge {
     credits: Credits,
 }
 
-/// The balance of an account that was advanced at `now`, in memory. With `ETag`: 304 if the caller
-/// has it already. The customer's browser may keep it, nobody between, and it asks each time.
+/// The balance of an account that was advanced to `now` in memory. With `ETag`: 304 if the caller
+/// has this version. The customer's browser may store it, shared caches may not; it revalidates
+/// each time.
 pub fn balance(
     advanced: &Advanced,
     catalog: &Catalog,

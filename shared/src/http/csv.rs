@@ -10,8 +10,8 @@ use super::line::Line;
 use crate::domain::entry::By;
 use crate::domain::{Credits, Instant, OperationId, Seq};
 
-/// The header row: the fields of [`Row`] in their order. Written by hand, as it is there even where
-/// no row is.
+/// The header row: the fields of [`Row`] in their order. Written by hand, because it is there even
+/// if there are no rows.
 const COLUMNS: [&str; 24] = [
     "seq",
     "at",
@@ -39,7 +39,7 @@ const COLUMNS: [&str; 24] = [
     "cause",
 ];
 
-/// One entry. What does not apply to it is empty.
+/// One entry. A column that does not apply to it is empty.
 #[derive(Serialize)]
 struct Row<'a> {
     seq: Seq,
@@ -65,14 +65,14 @@ struct Row<'a> {
     debt: Option<Credits>,
     expires_at: Option<Instant>,
     catalog: u32,
-    /// Why money moved; of an advance, what it did, in words with blanks between them.
+    /// Why money moved. For an advance: what it did, in words with spaces between them.
     cause: String,
 }
 
-/// What says that a file is UTF-8. Excel takes one without it for the code page of its country.
+/// The mark of a UTF-8 file. Excel reads a file without it in the code page of its country.
 const BOM: char = '\u{FEFF}';
 
-/// A 200 with a row for each entry, and where the next ones are.
+/// A 200 with a row for each entry, and the place of the next ones.
 pub(super) fn ok<'a>(
     lines: impl Iterator<Item = Line<'a>>,
     next_cursor: Option<String>,
@@ -137,11 +137,11 @@ fn causes(line: &Line<'_>) -> String {
     causes.join(" ")
 }
 
-/// A caller's text such that no spreadsheet takes it, or a part of it, for a formula and runs it: what
-/// begins like one has a `'` before it.
+/// Makes a caller's text safe: no spreadsheet runs it, or a part of it, as a formula. A text that
+/// begins like a formula gets a `'` before it.
 ///
-/// Where numbers have a comma, a spreadsheet begins a cell after each `;`, whatever quotes are around
-/// it; others do after a tab.
+/// Where numbers have a decimal comma, a spreadsheet begins a cell after each `;`, even inside
+/// quotes; others do so after a tab.
 fn neutral(text: &str) -> Cow<'_, str> {
     const CELLS: [char; 4] = [';', '\t', '\r', '\n'];
     if !text.split(CELLS).any(is_formula) {
@@ -153,8 +153,8 @@ fn neutral(text: &str) -> Cow<'_, str> {
         .into()
 }
 
-/// Whether the first of what is seen of a cell begins a formula: in full width, too, as keyboards of
-/// East Asia write it. Blanks of any kind are passed over, and so are quotes, which may be the file's.
+/// Whether the first visible character of a cell begins a formula, also in full width, as East
+/// Asian keyboards write it. Skips spaces of any kind, and quotes, which may be those of the file.
 fn is_formula(cell: &str) -> bool {
     const BEGINS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
     let is_seen =

@@ -1,7 +1,7 @@
-//! Cursors: where a listing goes on, sealed to what it is of.
+//! Cursors: the place where a listing continues, sealed to that listing.
 //!
-//! They say nothing but a place in a listing, and which listing it is comes from the request's route,
-//! so the seal needs no secret. What it catches is a cursor that is mixed up, changed or cut.
+//! A cursor holds only a place; the request's route says which listing it is in. So the seal needs
+//! no secret. It catches cursors that are mixed up, changed or cut.
 
 use sha2::{Digest, Sha256};
 
@@ -11,10 +11,10 @@ use crate::store::WaitingPayment;
 
 const NUMBERS: usize = 24;
 const SEAL: usize = 8;
-/// The longest place that is sealed: an instant, and the longest name of a payment.
+/// The longest place that is sealed: an instant, and the longest payment id.
 const MAX_BYTES: usize = 8 + 128;
 
-/// What a listing is of.
+/// The listing that a cursor belongs to.
 #[derive(Clone, Copy)]
 enum Of<'a> {
     Ledger(&'a AccountId),
@@ -31,7 +31,7 @@ pub fn seal(from: &From, account: &AccountId) -> String {
     sealed(Of::Ledger(account), bytes)
 }
 
-/// Reads a sealed cursor. None if it was changed, or is of another account.
+/// Opens a sealed cursor. None if it was changed, or belongs to another account.
 pub fn open(text: &str, account: &AccountId) -> Option<From> {
     let numbers = opened(Of::Ledger(account), text).filter(|bytes| bytes.len() == NUMBERS)?;
     let number = |at: usize| numbers[at..at + 8].try_into().ok().map(u64::from_be_bytes);
@@ -40,14 +40,14 @@ pub fn open(text: &str, account: &AccountId) -> Option<From> {
     Some(From { below, segment: Some((time, first)).filter(|(_, first)| *first > 0) })
 }
 
-/// Seals a place among those that wait for an operator.
+/// Seals a place in the list of parked payments and events.
 pub fn seal_parked(place: &WaitingPayment) -> String {
     let mut bytes = place.at.ms().to_be_bytes().to_vec();
     bytes.extend(place.id.as_bytes());
     sealed(Of::Parked, bytes)
 }
 
-/// Reads such a cursor. None if it was changed.
+/// Opens such a cursor. None if it was changed.
 pub fn open_parked(text: &str) -> Option<WaitingPayment> {
     let bytes = opened(Of::Parked, text)?;
     let (time, id) = bytes.split_first_chunk()?;

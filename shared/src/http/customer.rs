@@ -1,4 +1,4 @@
-//! Customers: who a browser's request is for, which page may ask it, and what a link leads to.
+//! Customers: the session of a browser's request, the pages that may send it, and links.
 
 use lambda_http::{Body, Response};
 use serde::Serialize;
@@ -12,33 +12,34 @@ use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, Refusal};
 use crate::session::{LONGEST, SHORTEST, Scope, Session};
 
-/// The cookie of the page. `__Host-`: a browser takes it from this host alone, over https alone (or
-/// from loopback), and sends it nowhere else.
+/// The cookie of the page. With `__Host-` a browser accepts it from this host only, over https only
+/// (or from loopback), and sends it nowhere else.
 pub const COOKIE: &str = "__Host-scrip";
-/// The header in which a request by cookie says for which session its page was rendered.
+/// The header with which a request by cookie names the session of its page.
 pub const HEADER: &str = "scrip-session";
-/// The same in the query of a link, which has no headers.
+/// The same in the query of a link, which cannot send headers.
 const PARAMETER: &str = "session";
-/// For how long a browser keeps the cookie: longer than its session lives, so that who comes late is
+/// How long a browser keeps the cookie: longer than its session lives, so that a late customer is
 /// led back to where they came from.
 const COOKIE_S: i64 = 24 * 3600;
 const SUBJECT_BYTES: usize = 64;
 const RETURN_URL_BYTES: usize = 512;
-/// For how long a browser remembers what a preflight said: two hours, the most that Chromium does.
+/// How long a browser remembers the answer to a preflight: two hours, Chromium's maximum.
 const PREFLIGHT_S: u32 = 7200;
 
 impl Call<'_> {
     /// The session of a customer's request: by its Bearer header, or else by its cookie. The
-    /// account of the request is the session's; nothing else says one.
+    /// account of the request is that of the session; nothing else names one.
     ///
-    /// A cookie is sent by the browser whoever asks, and it is of the session that was opened last.
-    /// So a request by cookie says for which session its page was rendered, and a change has to come
-    /// from our own page: its `Origin`, and a content type that no form can send. A Bearer header is
-    /// put there by a script, so its page has to be of an origin in the list, or our own.
+    /// The browser sends a cookie with every page's request, and the cookie is that of the latest
+    /// session. So a request by cookie names the session of its page, and a change has to come from
+    /// our own page: its `Origin`, and a content type that no form can send. A script sets a Bearer
+    /// header, so the origin of its page has to be in the list, or our own.
     ///
     /// # Errors
     /// `session_required`, `origin_refused`, `scope_required`; by cookie also
-    /// `session_header_required`, `session_changed`, and `invalid_request` for another content type.
+    /// `session_header_required`, `session_changed`, and `invalid_request` for another content
+    /// type.
     pub async fn customer(&self, context: &Context, scope: Scope) -> Result<Session, Problem> {
         let session = match self.bearer() {
             Some(token) if self.is_own() || self.origin_in_list().is_some() => {
@@ -63,8 +64,8 @@ impl Call<'_> {
         }
     }
 
-    /// The session that is open in the browser, whoever asks. A request that says for which it is
-    /// has to be for this one.
+    /// The session that is open in the browser, for a request from any page. If the request names a
+    /// session, it has to be this one.
     ///
     /// # Errors
     /// `session_required`, `session_changed`.
@@ -77,8 +78,9 @@ impl Call<'_> {
         }
     }
 
-    /// The fields of a form that one of our own pages sent. A browser that is told to name no
-    /// referrer sends `null` for the origin; then it says itself that the page is of this site.
+    /// The fields of a form that one of our own pages sent. A browser that may send no referrer
+    /// sends `null` as the origin; then `Sec-Fetch-Site` has to say that the page is of this
+    /// origin.
     ///
     /// # Errors
     /// `origin_refused`; `body_too_large`; `invalid_request` for another content type.
@@ -101,14 +103,14 @@ impl Call<'_> {
         Ok(form_urlencoded::parse(self.request.body()).into_owned().collect())
     }
 
-    /// Whether the browser only fetches ahead what somebody may open later.
+    /// Whether the browser only prefetches the page.
     pub fn is_ahead(&self) -> bool {
         let purpose = self.header("sec-purpose").or(self.header("purpose"));
         purpose.is_some_and(|purpose| purpose.contains("prefetch"))
     }
 
-    /// A script of our own page sent it: no form can send this content type, and no page elsewhere
-    /// has this origin.
+    /// Checks that a script of our own page sent it: no form can send this content type, and no
+    /// other page has this origin.
     fn sent_by_our_script(&self) -> Result<(), Problem> {
         if self.header("origin").is_none() {
             return Err(self.origin_refused());
@@ -119,7 +121,8 @@ impl Call<'_> {
         }
     }
 
-    /// Whether no page elsewhere sent it. A browser names the origin of all that is not read only.
+    /// Whether no other site's page sent it. A browser sends the origin with all that is not read
+    /// only.
     fn is_own(&self) -> bool {
         self.header("origin").is_none_or(|origin| origin == self.base())
     }
@@ -128,15 +131,15 @@ impl Call<'_> {
         self.header("content-type")?.split(';').next().map(str::trim)
     }
 
-    /// For which session the page that asks was rendered.
+    /// The session of the requesting page, as the request names it.
     fn named(&self) -> Option<String> {
         let header = self.header(HEADER).map(str::to_owned);
         let reads = self.request.method() == "GET";
         header.or_else(|| self.query().find(|(name, _)| reads && name == PARAMETER).map(|(_, v)| v))
     }
 
-    /// What a service asks of a session, and for which account. A service may know which origins are
-    /// in the list: it is told them if its `return_url` is of another.
+    /// A service's request for a session, with its account. If the origin of `return_url` is not in
+    /// the list, the refusal names those that are: a service may know them.
     pub fn session(&self, account: &str) -> Result<(AccountId, SessionRequest), Problem> {
         let mut fields = self.fields()?;
         let account = fields.checked("account", account.parse());
@@ -176,7 +179,7 @@ impl Call<'_> {
         token.ok_or(Problem::from(Refusal::SessionRequired { return_url: None }))
     }
 
-    /// Under which origin this request came: what was configured, or the name it was sent to.
+    /// The origin of this request: the configured one, or the host it was sent to.
     pub fn base(&self) -> String {
         match &self.config.public_url {
             Some(url) => url.clone(),
@@ -184,7 +187,7 @@ impl Call<'_> {
         }
     }
 
-    /// A browser asks before it sends a Bearer header across origins.
+    /// The answer to a preflight: a browser asks before it sends a Bearer header across origins.
     pub fn preflight(&self) -> Result<Response<Body>, Problem> {
         if self.origin_in_list().is_none() {
             return Err(self.origin_refused());
@@ -200,8 +203,8 @@ impl Call<'_> {
         Ok(response.body(Body::Empty).expect("status and headers are valid"))
     }
 
-    /// Lets a page of an origin in the list read the answer to a customer's request. Never with
-    /// credentials: a page elsewhere brings its own token, and no cookie.
+    /// Lets a page whose origin is in the list read the answer to a customer's request. Never with
+    /// credentials: such a page sends its own token, and no cookie.
     pub fn shared(&self, mut response: Response<Body>) -> Response<Body> {
         if !self.route().1.starts_with(&["v1", "me"]) {
             return response;
@@ -216,7 +219,7 @@ impl Call<'_> {
         response
     }
 
-    /// A stranger's page is told its own origin, and not which others there are.
+    /// The refusal names the origin of the requesting page, but not the origins in the list.
     fn origin_refused(&self) -> Problem {
         Refusal::OriginRefused { origin: self.header("origin").map(str::to_owned) }.into()
     }
@@ -268,7 +271,7 @@ fn to_the_page() -> lambda_http::http::response::Builder {
     Response::builder().status(303).header("location", "/").header("cache-control", "no-store")
 }
 
-/// The page's cookie, for `life_s` seconds; for 0 the browser forgets it.
+/// The page's cookie, for `life_s` seconds; with 0 the browser deletes it.
 pub fn cookie(token: &str, life_s: i64) -> String {
     format!("{COOKIE}={token}; Path=/; Max-Age={life_s}; HttpOnly; Secure; SameSite=Lax")
 }

@@ -1,5 +1,4 @@
-//! The fields of a request: each is asked for by name, and every one that is wrong is named, whatever
-//! else is.
+//! The fields of a request: each is read by name, and all errors are reported together.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,20 +11,20 @@ use crate::domain::nearest::nearest;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{Credits, Instant, Refusal};
 
-/// A JSON object being taken apart, with what else of the request is wrong. Collected until
-/// [`Fields::finish`].
+/// A JSON object being read, and the errors found so far in the request. [`Fields::finish`] returns
+/// them.
 #[derive(Default)]
 pub(super) struct Fields {
     left: Vec<(String, Value)>,
-    /// The fields that were asked for, there or not.
+    /// The fields that were read, present or not.
     asked: Vec<&'static str>,
     problems: Vec<FieldProblem>,
-    /// Whether there is no object at all: then none of its fields is missing.
+    /// Whether the body is no object: then none of its fields counts as missing.
     unread: bool,
 }
 
 impl Fields {
-    /// The fields of a body. If it is no JSON object, that is one of the problems.
+    /// The fields of a body. A body that is no JSON object is recorded as an error.
     pub(super) fn parse(body: &[u8]) -> Fields {
         let mut fields = Fields::default();
         match serde_json::from_slice::<Object>(body) {
@@ -50,7 +49,7 @@ impl Fields {
         self.problems.push(FieldProblem::new(&shown(field), problem));
     }
 
-    /// Records that a word is not one of those that are known, and which of them was probably meant.
+    /// Records that a word is unknown, and the known word that was probably meant.
     pub(super) fn wrong_word<'a>(
         &mut self,
         field: &str,
@@ -63,14 +62,15 @@ impl Fields {
         self.problems.push(problem);
     }
 
-    /// Records a field that is missing, unless it was wrong, or none could be read.
+    /// Records a field as missing, unless it was wrong, or the body could not be read.
     pub(super) fn missing(&mut self, field: &str, problem: &str) {
         if !self.unread && !self.has_problem(field) {
             self.wrong(field, problem);
         }
     }
 
-    /// What was read in another place than the body; None, and recorded, if it is wrong.
+    /// A value that was read outside the body. If it is wrong, that is recorded, and the value is
+    /// None.
     pub(super) fn checked<T>(
         &mut self,
         field: &str,
@@ -79,7 +79,7 @@ impl Fields {
         read.map_err(|problem| self.wrong(field, problem.to_string())).ok()
     }
 
-    /// Whether a field was sent and not taken yet.
+    /// Whether a field was sent and has not been taken yet.
     pub(super) fn sent(&self, field: &str) -> bool {
         self.left.iter().any(|(name, _)| name == field)
     }
@@ -155,7 +155,7 @@ impl Fields {
             .ok()
     }
 
-    /// The same, or `"0"`.
+    /// An optional amount of credits, or `"0"`.
     pub(super) fn credits_or_none(&mut self, field: &'static str) -> Option<Credits> {
         let nothing = |(name, value): &(String, Value)| name == field && *value == "0";
         match self.left.iter().any(nothing) {
@@ -174,7 +174,7 @@ impl Fields {
         instant
     }
 
-    /// An optional value that `read` makes of a text; `expected` says what it should be.
+    /// An optional value that `read` parses from a text; `expected` describes it.
     pub(super) fn parsed<T>(
         &mut self,
         field: &'static str,
@@ -189,7 +189,7 @@ impl Fields {
         parsed
     }
 
-    /// An optional text that `T` can be made of.
+    /// An optional text that `T` parses.
     pub(super) fn read<T: FromStr<Err: fmt::Display>>(&mut self, field: &'static str) -> Option<T> {
         let value = self.take(field)?;
         self.checked(field, value.as_str().unwrap_or_default().parse())
@@ -245,9 +245,9 @@ impl Fields {
         found
     }
 
-    /// An optional list of 1 to `most` objects, each read by `read`; None for what is no object. What
-    /// is wrong in one of them is named by its place: `debits[3].quantity`. Of a list that is too long
-    /// the first are looked at.
+    /// An optional list of 1 to `most` objects, each read by `read`; None for an element that is no
+    /// object. An error in an element is named by its position: `debits[3].quantity`. If the list
+    /// is too long, only the first elements are checked.
     pub(super) fn objects<T>(
         &mut self,
         field: &'static str,
@@ -291,7 +291,7 @@ impl Fields {
         value
     }
 
-    /// Records the fields that nobody asked for.
+    /// Records the fields that were sent and never read.
     fn name_unknown(&mut self) {
         let asked = std::mem::take(&mut self.asked);
         for (name, _) in std::mem::take(&mut self.left) {
@@ -302,7 +302,7 @@ impl Fields {
     /// Ends the reading.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] naming every field that is wrong, missing or unknown.
+    /// [`Refusal::InvalidRequest`], which names every field that is wrong, missing or unknown.
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Refusal> {
         self.name_unknown();
         match value {
@@ -312,12 +312,12 @@ impl Fields {
     }
 }
 
-/// The name of a field as it was sent, but never so much of it that it floods a log.
+/// The name of a field as it was sent, cut so that it cannot flood a log.
 fn shown(field: &str) -> String {
     field.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// Why a body is no JSON object, in our own words: those of the parser say little to who sent it.
+/// Why a body is no JSON object, in our own words: the parser's would not help the caller.
 fn no_object(body: &[u8], error: &serde_json::Error) -> String {
     match error.classify() {
         _ if body.trim_ascii().is_empty() => "must be a JSON object".to_owned(),
@@ -329,16 +329,16 @@ fn no_object(body: &[u8], error: &serde_json::Error) -> String {
     }
 }
 
-/// A whole number, however JSON writes it: `1`, `1.0` and `1e0` are one number (RFC 8259, 6), and some
+/// A whole number in any JSON form: `1`, `1.0` and `1e0` are one number (RFC 8259, 6), and some
 /// languages write the second.
 fn whole(value: &Value) -> Option<i128> {
     let Value::Number(number) = value else { return None };
-    // Written anew, what is whole and was no integer ends in `.0`.
+    // A whole number that was not written as an integer prints with `.0`.
     let text = number.to_string();
     text.strip_suffix(".0").unwrap_or(&text).parse().ok()
 }
 
-/// A JSON object with its fields as they were sent, repeated ones too.
+/// A JSON object with its fields as they were sent, including repeated ones.
 struct Object(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Object {

@@ -1,4 +1,4 @@
-//! What the gateway hands a function, and what it takes back: payloads of version 2.0.
+//! The gateway's events and responses: payloads of version 2.0.
 
 use std::convert::Infallible;
 
@@ -16,7 +16,7 @@ use super::Problem;
 /// A request as the gateway describes it.
 pub type Event = Value;
 
-/// What a query cannot have as it is (RFC 3986, 3.4), and a path neither.
+/// The characters that a query cannot hold unencoded (RFC 3986, 3.4), and neither can a path.
 const QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -29,13 +29,13 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
-/// The longest address, encoded: six times what the gateway lets through, and what `http` takes.
+/// The longest address, encoded: six times the gateway's limit, and within that of `http`.
 const MAX_ADDRESS_BYTES: usize = 60 * 1024;
-/// What a path cannot have besides: with `?` the query would begin, and a `%` that is there when the
-/// path is decoded would be decoded once more.
+/// The further characters that a path cannot hold unencoded: `?` would begin the query, and a `%`
+/// in the decoded path would be decoded again.
 const PATH: &AsciiSet = &QUERY.add(b'?').add(b'%');
 
-/// Answers the gateway's requests with what `handle` makes of them, until the process ends.
+/// Answers the gateway's requests with `handle`, until the process ends.
 ///
 /// # Errors
 /// If the runtime of Lambda cannot be reached.
@@ -47,8 +47,8 @@ pub async fn serve(handle: impl AsyncFn(Request) -> Response<Body>) -> Result<()
     .await
 }
 
-/// Answers a request with what `handle` makes of it. What is no request of the gateway's is answered
-/// like a route that is not there.
+/// Answers a request with `handle`. An event that is no request of the gateway gets the answer for
+/// an unknown route.
 pub async fn answer(event: Event, handle: impl AsyncFnOnce(Request) -> Response<Body>) -> Value {
     match request(event) {
         Some(request) => reply(handle(request).await),
@@ -56,18 +56,18 @@ pub async fn answer(event: Event, handle: impl AsyncFnOnce(Request) -> Response<
     }
 }
 
-/// The request of an event. None: it is not of the gateway.
+/// The request of an event. None: it is not from the gateway.
 ///
-/// `lambda_http` panics at what it cannot make an address of, and at a body that is not the base64 it is
-/// said to be; and a panic ends the process. The gateway hands over the path decoded, `%20` is a space
-/// there, so it is encoded again first; and what the client says of host and scheme is kept out.
+/// `lambda_http` panics on a path that makes no valid address, and on a body that claims to be
+/// base64 and is not; a panic ends the process. The gateway sends the path decoded, so that `%20`
+/// is a space: it is encoded again first. The client's own host and scheme are left out.
 pub fn request(mut event: Event) -> Option<Request> {
     for (name, encoded) in [("rawPath", PATH), ("rawQueryString", QUERY)] {
         if let Some(Value::String(text)) = event.get_mut(name) {
             *text = utf8_percent_encode(text, encoded).to_string();
         }
     }
-    // Not as text again: `lambda_http` would parse that twice, to find out what kind of event it is.
+    // Not through text: `lambda_http` would parse that twice, to detect the kind of event.
     let mut request: ApiGatewayV2httpRequest = serde_json::from_value(event).ok()?;
     let path = request.raw_path.as_deref().unwrap_or_default();
     let length = path.len() + request.raw_query_string.as_ref().map_or(0, String::len);

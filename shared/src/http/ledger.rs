@@ -16,7 +16,7 @@ struct Listing<'a> {
     next_cursor: Option<String>,
 }
 
-/// What a listing is written as.
+/// The format of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Json,
@@ -24,7 +24,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form that an `Accept` header names first. JSON if it names none of them.
+    /// The format that an `Accept` header names first. JSON if it names none of them.
     pub fn of(accept: Option<&str>) -> Form {
         let mut named = accept.unwrap_or_default().split(',').filter_map(|range| {
             let kind = range.split(';').next().unwrap_or_default().trim();
@@ -38,7 +38,7 @@ impl Form {
     }
 }
 
-/// Entries, the latest first, and where the next ones are.
+/// Entries, the latest first, and the place of the next ones.
 pub fn listing(
     form: Form,
     pending: Option<&PostedEntry>,

@@ -1,4 +1,4 @@
-//! A line of the ledger, whatever it is written as.
+//! One entry of the ledger for output, in any format.
 
 use serde::Serialize;
 
@@ -10,11 +10,11 @@ use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
 use crate::domain::{Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq};
 
-/// One entry. What does not apply to it is left out.
+/// One entry. A field that does not apply to it is left out.
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
     pub seq: Seq,
-    /// True of what time has done and nobody has written down yet.
+    /// True for the changes by time that are not written yet.
     #[serde(skip_serializing_if = "is_false")]
     pub pending: bool,
     pub id: OperationId,
@@ -43,7 +43,7 @@ pub(super) struct Line<'a> {
     pub expires_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<Vec<Moved>>,
-    /// The holds that ended by themselves.
+    /// The holds that lapsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<&'a [OperationId]>,
     /// The hold that was captured, released or extended.
@@ -55,24 +55,24 @@ pub(super) struct Line<'a> {
     /// The order that was paid for, or whose money went back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OperationId>,
-    /// The credits of the order that are due after it.
+    /// The order's credits that are due after this entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Credits>,
-    /// Why money moved, if it moved back or forth.
+    /// Why money moved, if it moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'static str>,
-    /// What an advance did, each with its cause.
+    /// The effects of an advance, each with its cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<PartOf>>,
     /// The change of debt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debt: Option<Credits>,
-    /// What was captured, asked to be refunded, to be taken back, or waived.
+    /// The credits that were captured, or requested as a refund, to be taken back, or waived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<Credits>,
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
     pub ends: Option<bool>,
-    /// Who did it.
+    /// Who made the entry.
     pub by: By,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
@@ -86,7 +86,7 @@ pub(super) struct Line<'a> {
     pub catalog: u32,
 }
 
-/// Credits that arrived, or lapsed (negative).
+/// Credits that arrived, or expired (negative).
 #[derive(Serialize)]
 pub(super) struct Moved {
     pub grant: GrantId,
@@ -95,7 +95,7 @@ pub(super) struct Moved {
     expires_at: Option<Instant>,
 }
 
-/// One thing that an advance did.
+/// One effect of an advance.
 #[derive(Serialize)]
 pub(super) struct PartOf {
     pub cause: &'static str,
@@ -109,7 +109,7 @@ pub(super) struct PartOf {
     debt: Option<Credits>,
 }
 
-/// The lines of a listing: what is pending, and the entries in their order.
+/// The lines of a listing: the pending entry, and the entries in their order.
 pub(super) fn lines<'a>(
     pending: Option<&'a PostedEntry>,
     posted: &'a [PostedEntry],

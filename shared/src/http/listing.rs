@@ -1,4 +1,4 @@
-//! What a query asks for: which entries or days, from where on, how many, and written as what.
+//! Queries of listings: which entries or days, from which place, how many, in which format.
 
 use super::fields::Fields;
 use super::ledger::Form;
@@ -10,16 +10,15 @@ use crate::domain::{AccountId, Catalog, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
 use crate::store::WaitingPayment;
 
-/// How many entries a listing has, and the most that may be asked for.
+/// How many entries a listing has by default, and the most that a caller may request.
 const LIMIT: usize = 50;
 const MAX_ENTRIES: usize = 200;
-/// How many days of usage are shown, and the most that may be asked for: a year.
+/// How many days of usage are shown by default, and the most that a caller may request: a year.
 const DAYS: u32 = 30;
 const MAX_DAYS: usize = 366;
 
 impl Call<'_> {
-    /// Whose entries are asked for, which of them, where the listing goes on and how much of it is
-    /// asked for.
+    /// The account of a listing, its filter, its place and its limit.
     pub fn page(
         &self,
         account: Result<AccountId, AccountIdError>,
@@ -33,7 +32,7 @@ impl Call<'_> {
         fields.finish(asked).map_err(Problem::from)
     }
 
-    /// The same of a known account, by parameters that came in another way.
+    /// The same for a known account, from parameters that were not in the query.
     pub fn listed_by(
         &self,
         parameters: &[(String, String)],
@@ -51,14 +50,15 @@ impl Call<'_> {
         form_urlencoded::parse(query.as_bytes()).into_owned()
     }
 
-    /// What a listing is written as: by `format`, which a link can say, or by `Accept`.
+    /// The format of a listing: by `format`, which a link can hold, or by `Accept`.
     pub fn form(&self) -> Form {
         let named = self.query().find(|(name, _)| name == "format");
         let named = named.and_then(|(_, value)| form(&value).ok());
         named.unwrap_or_else(|| Form::of(self.header("accept")))
     }
 
-    /// Whose usage is asked for, and of which days: from the first on, and before the second.
+    /// The account whose usage is requested, and its days: from the first on, and before the
+    /// second.
     pub fn days(
         &self,
         account: Result<AccountId, AccountIdError>,
@@ -93,7 +93,7 @@ impl Call<'_> {
         fields.finish(account.map(|account| (account, from, to))).map_err(Problem::from)
     }
 
-    /// The state that checkouts are asked for in, if one is.
+    /// The state of the requested checkouts, if one is given.
     pub fn checkouts(&self) -> Result<Option<State>, Problem> {
         let mut fields = Fields::default();
         let parameters: Vec<_> = self.query().collect();
@@ -112,7 +112,7 @@ impl Call<'_> {
         fields.finish(Some(asked)).map_err(Problem::from)
     }
 
-    /// After which place parked payments are asked for: there is no other listing of payments.
+    /// The place after which parked payments are requested: there is no other listing of payments.
     pub fn parked(&self) -> Result<Option<WaitingPayment>, Problem> {
         const PLACE: &str = "is not a cursor from this listing";
         let mut fields = Fields::default();
@@ -133,11 +133,11 @@ impl Call<'_> {
     }
 }
 
-/// What is said of a parameter that no route has, and of a listing of other payments.
+/// The problem of a parameter that no route has, and of a listing of other payments.
 const UNKNOWN: &str = "is unknown";
 const PARKED: &str = "must be parked";
 
-/// The parameters as far as they are sent for the first time. The others are wrong.
+/// Each parameter once, as it was sent first. Repeated ones are wrong.
 fn once_each<'a>(
     fields: &mut Fields,
     parameters: &'a [(String, String)],
@@ -152,7 +152,7 @@ fn once_each<'a>(
     once
 }
 
-/// What the parameters of a listing ask for. None: of no account that a cursor could be of.
+/// The listing that the parameters describe. `account` is None if no cursor could belong to it.
 fn listed(
     fields: &mut Fields,
     parameters: &[(String, String)],
@@ -172,7 +172,7 @@ fn listed(
                     fields.wrong_word(name, problem, value, ["json", "csv"]);
                 }
             }
-            // Of the page whose link this is: `Call::customer` looks at it.
+            // The session of the page with this link: `Call::customer` checks it.
             "session" => {}
             _ => narrow(fields, &mut filter, name, value, catalog),
         }
@@ -188,13 +188,13 @@ fn form(value: &str) -> Result<Form, &'static str> {
     }
 }
 
-/// How many entries are asked for.
+/// The number of entries requested.
 fn count(value: &str) -> Result<usize, &'static str> {
     let count = value.parse().ok().filter(|count| (1..=MAX_ENTRIES).contains(count));
     count.ok_or("must be from 1 to 200")
 }
 
-/// Where a listing goes on.
+/// The place where a listing continues.
 fn place(value: &str, account: &AccountId) -> Result<From, &'static str> {
     cursor::open(value, account).ok_or("is not a cursor from this account's ledger")
 }

@@ -1,4 +1,4 @@
-//! HTTP: requests to values, answers to responses. The only place that picks a status.
+//! HTTP: parses requests and writes responses. Only this module picks a status.
 
 pub mod balance;
 mod csv;
@@ -30,12 +30,12 @@ use lambda_http::{Body, Response};
 use crate::context::Context;
 use crate::metrics::Of;
 
-/// What goes with every answer: a browser takes it for what it says it is, and comes back over https
-/// alone. Two years, as browsers ask of who wants to be in their lists.
+/// The headers of every answer: a browser trusts the content type, and returns over https alone.
+/// Two years, as browsers ask of the sites in their preload lists.
 const ALWAYS: [(&str, &str); 2] =
     [("x-content-type-options", "nosniff"), ("strict-transport-security", "max-age=63072000")];
 
-/// Answers a request with what its handler makes of it, and counts that.
+/// Answers a request with its handler, and counts the answer.
 pub async fn answer(
     context: &Context,
     handling: impl Future<Output = Result<Response<Body>, Problem>>,

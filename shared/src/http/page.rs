@@ -1,15 +1,14 @@
-//! The page: what goes along with HTML and the files that it is made of.
+//! The page: headers of the HTML and of its files.
 
 use lambda_http::{Body, Response};
 
-/// Nothing but our own files and our own routes; no script or style inside the page, and no frame
-/// around it.
+/// Only our own files and our own routes; no script or style in the HTML, and no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// A page with `status`. No cache keeps it, and no other site learns of it, or of the link that led to
-/// it; our own is told where a form came from.
+/// A page with `status`. No cache stores it. No other site learns its address or that of the link
+/// before it; our own site learns where a form came from.
 pub fn html(status: u16, html: String) -> Response<Body> {
     let response = Response::builder()
         .status(status)
@@ -22,7 +21,7 @@ pub fn html(status: u16, html: String) -> Response<Body> {
     response.body(Body::Text(html)).expect("status and headers are valid")
 }
 
-/// The same, and the browser forgets the session's cookie.
+/// The same, and the browser deletes the session's cookie.
 pub fn left(text: String) -> Response<Body> {
     let mut response = html(200, text);
     let forget = super::customer::cookie("", 0).parse().expect("a cookie is a header");
@@ -30,14 +29,14 @@ pub fn left(text: String) -> Response<Body> {
     response
 }
 
-/// A file under an address with a hash in it: kept for good if the hash is `its`, else not at all.
-/// Pages of any origin may read it, as it is the same for everybody.
+/// A file whose address holds a hash: cached for good if the hash is `its`, else not at all. Pages
+/// of any origin may read it, because it is the same for everybody.
 pub fn file(kind: &'static str, text: &'static str, its: bool) -> Response<Body> {
     let keep = if its { "public, max-age=31536000, immutable" } else { "no-store" };
     asset(kind, keep, text.to_owned())
 }
 
-/// A file whose address stays as it is: asked for again after five minutes.
+/// A file with a fixed address: a browser requests it again after five minutes.
 pub fn module(text: String) -> Response<Body> {
     asset("text/javascript; charset=utf-8", "public, max-age=300", text)
 }

@@ -24,14 +24,14 @@ struct Offers<'a> {
 struct Offer<'a> {
     pack: &'a str,
     credits: Credits,
-    /// As a person writes it.
+    /// Formatted for a person.
     price: String,
     price_minor: u64,
     currency: Currency,
-    /// Of one credit, in millionths of what `price_minor` counts, rounded down.
+    /// The price of one credit, in millionths of the unit of `price_minor`, rounded down.
     price_per_credit_micro: u64,
     expires_after_months: u32,
-    /// When the credits would be gone if they were bought now.
+    /// When the credits would expire if they were bought now.
     expires_at: Instant,
 }
 
@@ -64,30 +64,30 @@ struct Shown<'a> {
     pack: &'a str,
     state: State,
     credits: Credits,
-    /// What of them is in the account now.
+    /// How many of them are in the account now.
     credited: Credits,
-    /// As a person writes it.
+    /// Formatted for a person.
     price: String,
     price_minor: u64,
     currency: Currency,
     expires_at: Instant,
     at: Instant,
-    /// Where to pay. None: there is nothing to pay any more.
+    /// The address where to pay. None: there is nothing to pay any more.
     url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt_url: Option<&'a str>,
-    /// What an operator who decided about its payment says to the customer.
+    /// The message of the operator who decided the payment, for the customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
 }
 
-/// A 201 with where the customer pays; sent again, with where the checkout stands by then. `base`: our
-/// own address.
+/// A 201 with the address where the customer pays; for a repeated request, with the checkout's
+/// present state. `base`: our own address.
 pub fn ordered(checkout: &Checkout, base: &str, replayed: bool) -> Response<Body> {
     super::reply::created(to_json(&shown(checkout, base)), replayed)
 }
 
-/// Where a checkout stands.
+/// A checkout and its state.
 pub fn checkout(checkout: &Checkout, base: &str) -> Response<Body> {
     ok(&shown(checkout, base))
 }
@@ -107,8 +107,8 @@ pub fn checkouts_json(found: &[Checkout], base: &str) -> String {
     to_json(&Listed { checkouts: found.iter().map(|checkout| shown(checkout, base)).collect() })
 }
 
-/// The address of a payment's receipt that a customer may be sent to: Stripe's, or, under `base`,
-/// that of the local Stripe.
+/// The address of a payment's receipt that a customer may follow: Stripe's, or, under `base`, that
+/// of the local Stripe.
 pub fn receipt<'a>(payment: &'a Payment, base: &str) -> Option<&'a str> {
     let own = |url: &str| origin_of(url).as_deref() == Some(base);
     payment.facts.receipt.as_deref().filter(|url| is_stripes(url) || own(url))
@@ -135,16 +135,16 @@ fn shown<'a>(checkout: &'a Checkout, base: &str) -> Shown<'a> {
     }
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Applied,
-    /// It is of a payment that no order is known for yet.
+    /// It is about a payment without a known order.
     Kept,
-    /// It was said before.
+    /// It was known already.
     Known,
-    /// It is of no concern here.
+    /// It does not matter here.
     Ignored,
     /// It waits for an operator.
     Parked,
@@ -167,7 +167,8 @@ struct Waiting<'a> {
     next_cursor: Option<String>,
 }
 
-/// Those that wait for an operator, the oldest first, and after which place there are more.
+/// The payments and events that wait for an operator, the oldest first, and the place after which
+/// there are more.
 pub fn parked(payments: &[Parked], next: Option<&WaitingPayment>) -> Response<Body> {
     ok(&Waiting { payments, next_cursor: next.map(cursor::seal_parked) })
 }
@@ -178,11 +179,11 @@ struct DecidedOn<'a> {
     verdict: &'static str,
     account: Option<&'a AccountId>,
     order: Option<OperationId>,
-    /// What of it is in the account now.
+    /// How many of its credits are in the account now.
     credited: Credits,
 }
 
-/// What came of an operator's decision.
+/// The result of an operator's decision.
 pub fn decided(id: &str, verdict: &'static str, news: Option<&OrderUpdate>) -> Response<Body> {
     let order = news.and_then(|news| news.order.as_ref());
     ok(&DecidedOn {

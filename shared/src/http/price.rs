@@ -1,4 +1,4 @@
-//! Prices: what a debit would cost, and the rate card.
+//! Prices: the quote of a debit, and the rate card.
 
 use lambda_http::{Body, Response};
 use serde::Serialize;
@@ -18,12 +18,12 @@ struct Quoted<'a> {
     quantity: Option<u64>,
     credits: Credits,
     available: Credits,
-    /// The code that a debit would be refused with now. None: it would pass.
+    /// The code of the refusal that a debit would get now. None: it would pass.
     refusal: Option<&'static str>,
     catalog: u32,
 }
 
-/// What a debit would cost, and whether it would pass now.
+/// The price of a debit, and whether it would pass now.
 pub fn quote(request: &Request, quote: &Quote) -> Response<Body> {
     let Quote { price, account, refusal } = quote;
     let (action, quantity) = match request.ask.charge() {
@@ -60,7 +60,7 @@ struct Rate<'a> {
     rounding: Option<&'static str>,
 }
 
-/// What actions cost, as debits are priced.
+/// The prices of actions, by which debits are priced.
 pub fn catalog(catalog: &Catalog) -> Response<Body> {
     json(catalog_json(catalog))
 }

@@ -1,4 +1,4 @@
-//! Problems: how a refusal or an error looks over HTTP (RFC 9457). Refusals are in `refused`.
+//! Problems: refusals and errors over HTTP (RFC 9457). Refusals are in `refused`.
 
 use lambda_http::{Body, Response};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::stripe::StripeError;
 use crate::stripe::signature::SignatureError;
 
-/// It is not known whether what was asked for happened.
+/// The code of an unknown outcome: the request may or may not have taken effect.
 const UNKNOWN: &str = "outcome_unknown";
 
 /// `application/problem+json` with a stable `code`.
@@ -23,10 +23,10 @@ pub struct Problem {
     code: &'static str,
     title: &'static str,
     detail: String,
-    /// What else a reader may want to know, by name.
+    /// Further fields for the reader, by name.
     more: Vec<(&'static str, Value)>,
     retry_after_s: Option<u32>,
-    /// Which methods the path has, for `Allow`.
+    /// The methods of the path, for `Allow`.
     allowed: Option<&'static str>,
     /// Whether buying credits would help.
     tops_up: bool,
@@ -49,7 +49,7 @@ impl Problem {
         self
     }
 
-    /// The same, which buying credits would help.
+    /// The same, marked as one that buying credits would help.
     pub(super) fn topped_up(self) -> Problem {
         Problem { tops_up: true, ..self }
     }
@@ -60,15 +60,14 @@ impl Problem {
         Problem::new(404, "not_found", "Not found", detail)
     }
 
-    /// If a customer's session is missing or over: where the customer came from, as far as it is
-    /// known.
+    /// If a customer's session is missing or over: the page the customer came from, if it is known.
     pub fn no_session(&self) -> Option<Option<&str>> {
         let back = self.more.iter().find(|(name, _)| *name == "return_url");
         (self.code == Refusal::SessionRequired { return_url: None }.code())
             .then(|| back.and_then(|(_, url)| url.as_str()))
     }
 
-    /// The path has routes of other methods: those that `Allow` names.
+    /// The path has routes for other methods only: `Allow` names them.
     pub(super) fn method_not_allowed(allowed: &'static str) -> Problem {
         let detail = format!("This path supports only {allowed}.");
         let problem = Problem::new(405, "method_not_allowed", "Method not allowed", detail);
@@ -83,7 +82,7 @@ impl Problem {
         }
     }
 
-    /// A browser fetches ahead what nobody has asked for yet: it comes again when somebody does.
+    /// A browser prefetches a page that nobody has opened yet: it returns when somebody does.
     pub fn ahead() -> Problem {
         let detail = "A prefetch cannot open this link. Follow the link to open it.".to_owned();
         Problem::new(403, "prefetch_refused", "Prefetch refused", detail)
@@ -94,7 +93,7 @@ impl Problem {
         Problem::new(413, "body_too_large", "Body too large", detail)
     }
 
-    /// A webhook that was not signed by Stripe, or not lately.
+    /// A webhook that was not signed by Stripe, or not recently.
     pub fn signature(error: SignatureError) -> Problem {
         tracing::warn!(%error, "a webhook is refused");
         let detail = format!("The Stripe-Signature header is invalid: {error}.");
@@ -109,7 +108,7 @@ impl Problem {
         Problem { retry_after_s: Some(5), ..problem }
     }
 
-    /// As many events as are kept wait for an operator: Stripe keeps this one, and sends it again.
+    /// As many events wait for an operator as are kept: Stripe keeps this one, and sends it again.
     pub fn too_many_parked() -> Problem {
         let detail =
             "Too many payments are waiting for an operator. Send the event again.".to_owned();
@@ -117,7 +116,7 @@ impl Problem {
         Problem { retry_after_s: Some(600), ..problem }
     }
 
-    /// A checkout that Stripe did not begin. The order is kept: the same key asks for the same.
+    /// Stripe did not begin the checkout. The order is kept: a retry with the same key resumes it.
     pub fn stripe(error: &StripeError) -> Problem {
         match error {
             StripeError::Again(_) => {
@@ -135,7 +134,7 @@ impl Problem {
         }
     }
 
-    /// With what was probably meant, if something is near.
+    /// Adds the suggestion of what was probably meant, if there is one.
     pub(super) fn meaning(self, did_you_mean: Option<String>) -> Problem {
         match did_you_mean {
             Some(word) => self.with("did_you_mean", word),
@@ -143,7 +142,7 @@ impl Problem {
         }
     }
 
-    /// With where to buy credits, if that would help.
+    /// Adds the address where to buy credits, if that would help.
     pub(super) fn located(self, config: &Config) -> Problem {
         match self.tops_up {
             true => self.with("top_up_url", &config.top_up_url),
@@ -151,7 +150,7 @@ impl Problem {
         }
     }
 
-    /// How an error of the store looks. What is ours is logged here, once.
+    /// The problem of a store error. Errors of ours are logged here, once.
     fn error(error: &StoreError) -> Problem {
         match error {
             StoreError::Retryable(_)
@@ -159,7 +158,8 @@ impl Problem {
             | StoreError::StillInFlight
             | StoreError::Ahead { .. }
             | StoreError::Catalog { .. }
-            // A catalog that was published a moment ago has the plan: this function will read it.
+            // The catalog that has the plan may have been published a moment ago: this function
+            // will read it.
             | StoreError::Fault(Fault::NoPlan { .. })
             | StoreError::Exhausted { .. } => {
                 tracing::warn!(error = %chain(error), "the outcome of a request is unknown");
@@ -167,7 +167,7 @@ impl Problem {
                               same Idempotency-Key is made only once.";
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 let retry_after_s = match error {
-                    // Until it is waited for.
+                    // The seconds until the key is near enough to be waited for.
                     StoreError::Ahead { lead_ms } => (lead_ms - MAX_WAIT_AHEAD.ms()) / 1000 + 1,
                     _ => 1,
                 };

@@ -10,7 +10,7 @@ use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
 use crate::domain::{AccountId, Catalog, Credits, EntryKind, Instant, Key, OperationId, Seq};
 
-/// What every receipt says.
+/// The fields that every receipt has.
 #[derive(Serialize)]
 struct Head<'a> {
     id: OperationId,
@@ -86,22 +86,22 @@ struct OfHold {
 #[derive(Serialize)]
 struct Refunded {
     debit: OperationId,
-    /// What was asked for.
+    /// The credits that were requested.
     credits: Credits,
-    /// What came back: less, if grants that it had come from are gone.
+    /// The credits that came back: fewer, if some of their grants are gone.
     returned: Credits,
 }
 
 #[derive(Serialize)]
 struct Waived {
-    /// The debt that is waived.
+    /// The debt that was waived.
     credits: Credits,
 }
 
 #[derive(Serialize)]
 struct Nothing {}
 
-/// A 201 with the receipt of an operation; the same bytes whenever it is sent again.
+/// A 201 with the receipt of an operation; a repeated request gets the same bytes.
 pub fn receipt(
     account: &AccountId,
     key: &Key,
@@ -111,7 +111,7 @@ pub fn receipt(
     created(receipted_as(account, key, receipted, catalog), receipted.replayed)
 }
 
-/// A 201 with the receipts of a batch, in the order in which they were asked for.
+/// A 201 with the receipts of a batch, in the order of the request.
 pub fn receipts<'a>(
     account: &AccountId,
     receipted: impl Iterator<Item = (&'a Key, &'a Receipted)>,
@@ -134,7 +134,7 @@ fn receipted_as(
     catalog: &Catalog,
 ) -> String {
     let PostedEntry { entry, seq, available, held } = &receipted.found;
-    // Shown where it is not the id itself: a name, a ULID, or a UUID that another id was minted for.
+    // Shown if it is not the id itself: a text, a ULID, or a UUID with an alias to another id.
     let shown = Some(key.as_str()).filter(|key| *key != entry.id.to_string());
     let head = Head { id: entry.id, key: shown, account };
     let balance = Balance { available: *available, held: *held };
@@ -191,7 +191,7 @@ fn receipted_as(
     }
 }
 
-/// What was charged: with its action and quantity, where they were said.
+/// The charge, with its action and quantity, if the request named them.
 fn debited<'a>(
     catalog: &'a Catalog,
     action: Option<ActionNumber>,

@@ -1,4 +1,4 @@
-//! How each refusal looks. Every status of a refusal is picked here.
+//! Refusals over HTTP. Every status of a refusal is picked here.
 
 use super::Problem;
 use crate::command::BatchFailure;
@@ -201,7 +201,7 @@ fn too_many_checkouts(open: &[OperationId], frees_at: Instant) -> Problem {
 }
 
 impl From<BatchFailure> for Problem {
-    /// Of one of its debits, by its place.
+    /// Names the debit that failed, by its position.
     fn from(failed: BatchFailure) -> Problem {
         match (failed.failure, failed.index) {
             (Failure::Refusal(refusal), Some(index)) => Problem::from(refusal).with("index", index),

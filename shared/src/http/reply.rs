@@ -12,7 +12,7 @@ pub(super) struct Balance {
     pub held: Credits,
 }
 
-/// A 201 of something that can be made again.
+/// A 201 for a value that can be made again.
 pub(super) fn made(value: &impl Serialize) -> Response<Body> {
     created(to_json(value), false)
 }

@@ -1,4 +1,4 @@
-//! Requests: bytes to values. After this, every value is valid. What a query asks for is in `listing`.
+//! Requests: parses bytes into valid values. Queries of listings are in `listing`.
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
@@ -24,24 +24,24 @@ use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
 pub const MAX_BYTES: usize = 64 * 1024;
 /// The largest body that Stripe sends, in bytes.
 pub const MAX_EVENT_BYTES: usize = 256 * 1024;
-// In bytes, because an account is charged for by them: 64 letters of some scripts are 192 bytes.
+// In bytes, because their bytes cost the account: 64 letters of some scripts are 192 bytes.
 const USER_BYTES: usize = 64;
 const REFERENCE_BYTES: usize = 64;
 const REASON_BYTES: usize = 256;
 const MESSAGE_BYTES: usize = 256;
 const NAME_BYTES: usize = 64;
-/// Parts of a path, and fields of a body that stand for them.
+/// Names of path parts, and of the body fields that replace them.
 const ACCOUNT: &str = "account";
 const ID: &str = "id";
-/// One HTTP request with what is needed to answer what is wrong with it.
+/// One HTTP request, with the configuration that its problems need.
 pub struct Call<'a> {
     pub(super) request: &'a Request,
     pub(super) config: &'a Config,
-    /// Of the path, decoded.
+    /// The parts of the path, decoded.
     parts: Vec<String>,
 }
 
-/// What an operation is about, with the key that it has from its caller.
+/// The account of an operation, the caller's key, and its content.
 type Keyed<T> = (AccountId, Key, T);
 
 impl<'a> Call<'a> {
@@ -57,7 +57,7 @@ impl<'a> Call<'a> {
         (self.request.method().as_str(), parts.collect())
     }
 
-    /// What is answered to a request that no arm of its function is for.
+    /// The answer to a request that no arm of its function handles.
     pub fn no_route(&self) -> Problem {
         let (method, parts) = self.route();
         match routes::allowed(&parts) {
@@ -96,7 +96,7 @@ impl<'a> Call<'a> {
         self.request.headers().get(name)?.to_str().ok()
     }
 
-    /// The IAM principal that signed the request. None where there is no IAM.
+    /// The IAM principal that signed the request. None if there is no IAM.
     pub fn actor(&self) -> Option<String> {
         match self.request.request_context_ref()? {
             RequestContext::ApiGatewayV2(context) => {
@@ -106,7 +106,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The id of an operation that came before, from the route: as its receipt shows it.
+    /// The id of an earlier operation, from the route, as its receipt shows it.
     pub fn operation(&self, part: &str) -> Result<OperationId, Problem> {
         let mut fields = Fields::default();
         let id = fields.checked(ID, operation(part));
@@ -117,7 +117,7 @@ impl<'a> Call<'a> {
         self.ask(account, |fields| charge(fields).map(Ask::Debit))
     }
 
-    /// A debit that is not to happen: it has no key.
+    /// A debit to quote: it has no key.
     pub fn quote(&self, account: &str) -> Result<Asked, Problem> {
         let mut fields = self.fields()?;
         let account = fields.checked(ACCOUNT, account.parse());
@@ -200,7 +200,7 @@ impl<'a> Call<'a> {
         fields.finish(batch).map_err(Problem::from)
     }
 
-    /// A request of a service: what it asks, who it is for and what for.
+    /// A service's request: the operation, its user and its reference.
     fn ask(
         &self,
         account: &str,
@@ -210,8 +210,8 @@ impl<'a> Call<'a> {
         Ok((key, wanted.of(account)))
     }
 
-    /// What `read` makes of the body, for the account of the path and under the key of the header.
-    /// What is wrong with any of them is said at once.
+    /// Reads the body with `read`, for the account of the path and the key of the header. Errors in
+    /// any of them are reported together.
     fn keyed<T>(
         &self,
         account: &str,
@@ -252,7 +252,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// What Stripe sent, byte by byte: its signature is of these.
+    /// The bytes that Stripe sent: they are what it signed.
     pub fn event(&self) -> Result<&[u8], Problem> {
         let body: &[u8] = self.request.body();
         match body.len() > MAX_EVENT_BYTES {
@@ -261,7 +261,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The pack that a customer wants, and the key of the order.
+    /// The pack that a customer wants to buy, and the key of the order.
     pub fn pack(&self) -> Result<(Key, String), Problem> {
         let mut fields = self.fields()?;
         let key = self.key(&mut fields);
@@ -270,12 +270,12 @@ impl<'a> Call<'a> {
         fields.finish(key.zip(pack)).map_err(Problem::from)
     }
 
-    /// What an operator says about what is done to an account.
+    /// An operator's explanation of a change to an account.
     pub fn explained(&self, account: &str) -> Result<Keyed<Explanation>, Problem> {
         self.keyed(account, explanation)
     }
 
-    /// What an operator says about a decision.
+    /// An operator's explanation of a decision.
     pub fn explanation(&self) -> Result<Explanation, Problem> {
         let mut fields = self.fields()?;
         let explanation = explanation(&mut fields);
@@ -291,11 +291,11 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A debit by direct `lambda:Invoke`: the same fields, with the account and the key, here `id`,
-/// among them.
+/// A debit by direct `lambda:Invoke`: the same fields, with the account and the key, which is `id`
+/// here, among them.
 ///
 /// # Errors
-/// [`Refusal::InvalidRequest`] naming every field that is wrong.
+/// [`Refusal::InvalidRequest`], which names every field that is wrong.
 pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
     let mut fields = Fields::parse(payload.to_string().as_bytes());
     let account = fields.read(ACCOUNT);
@@ -305,7 +305,7 @@ pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
     fields.finish(key.zip(asked))
 }
 
-/// What a service asks, who it is for and what for; of whichever account.
+/// A service's operation, its user and its reference, for any account.
 struct Wanted {
     ask: Ask,
     user: Option<String>,
@@ -336,7 +336,7 @@ fn operation(part: &str) -> Result<OperationId, &'static str> {
     OperationId::parse(part).ok_or("must be an id from a receipt")
 }
 
-/// Why, for the company's own people, and what the customer reads of it.
+/// The reason, for the company's own people, and the message that the customer reads.
 fn explanation(fields: &mut Fields) -> Option<Explanation> {
     let reason = fields.text("reason", REASON_BYTES);
     let message = fields.text("message", MESSAGE_BYTES);
@@ -344,14 +344,14 @@ fn explanation(fields: &mut Fields) -> Option<Explanation> {
     Some(Explanation { reason, message })
 }
 
-/// How long a hold is to live.
+/// The lifetime of a hold.
 fn life(fields: &mut Fields) -> Option<Span> {
     let (shortest, longest) = (SHORTEST_LIFE.ms() / 1000, LONGEST_LIFE.ms() / 1000);
     let seconds = fields.integer("expires_in_s", shortest..=longest)?;
     Some(Span::from_s(seconds))
 }
 
-/// What of a hold is captured: a quantity of its action, or credits; never both, never neither.
+/// The captured part of a hold: a quantity of its action, or credits; never both, never neither.
 fn part(fields: &mut Fields) -> Option<CapturePart> {
     let sent = (fields.sent("quantity"), fields.sent("credits"));
     let (quantity, credits) = (fields.quantity("quantity"), fields.credits_or_none("credits"));
@@ -369,7 +369,7 @@ fn part(fields: &mut Fields) -> Option<CapturePart> {
     }
 }
 
-/// What is to be paid: an action with its quantity, or credits; never both, never neither.
+/// The charge: an action with its quantity, or credits; never both, never neither.
 fn charge(fields: &mut Fields) -> Option<Charge> {
     let sent = (fields.sent("action") || fields.sent("quantity"), fields.sent("credits"));
     let action = fields.text("action", NAME_BYTES);

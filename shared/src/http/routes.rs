@@ -1,7 +1,7 @@
-//! The routes of the contract: what is answered to another method of a path that is one.
+//! The routes of the contract: they also give the answer to a wrong method.
 
-/// The paths, each with its methods as the header `Allow` lists them. A function has its routes in its
-/// own arms, and the template those that reach it; a test compares the three.
+/// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
+/// routes, and the template lists those that reach it; a test compares the three.
 pub const ROUTES: [(&str, &str); 33] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),

@@ -1,4 +1,4 @@
-//! Usage as JSON: what was consumed on each day, by action and by user.
+//! Usage as JSON: the consumption of each day, by action and by user.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ struct OfAction<'a> {
 struct OfUser<'a> {
     /// None: no user was named.
     user: Option<&'a str>,
-    /// True of all users beyond those of a day that are told apart.
+    /// True for the sum of the users beyond those of a day that are listed one by one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     others: bool,
     #[serde(flatten)]

@@ -1,28 +1,28 @@
-//! Checkouts: orders, and where they stand by what Stripe has said.
+//! Checkouts: orders with their state by Stripe's notices.
 
 use crate::context::Context;
 use crate::domain::payment::{Order, Payment, State};
 use crate::domain::{AccountId, Credits, Instant, OperationId};
 use crate::store::StoreError;
 
-/// An order and where it stands: never by where a browser came from.
+/// An order and its state. The state never depends on the page from which a browser came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkout {
     pub order: Order,
     pub state: State,
-    /// None: Stripe has said nothing of one yet.
+    /// None: there was no notice of a payment yet.
     pub payment: Option<Payment>,
 }
 
 impl Checkout {
-    /// What of its credits is in the account now.
+    /// How many of its credits are in the account now.
     pub fn credited(&self) -> Credits {
         self.payment.as_ref().map_or(Credits::ZERO, |payment| payment.applied)
     }
 }
 
-/// The checkouts of the last 30 days, the latest first: at most 100, and of them those in `state`, if
-/// that is asked for.
+/// The checkouts of the last 30 days, the latest first: at most 100, and of these only the ones in
+/// `state`, if it is given.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -40,7 +40,7 @@ pub async fn list(
     Ok(found)
 }
 
-/// The checkout of this order, whosever it is. None: there is no such order.
+/// The checkout of this order, of any account. None: there is no such order.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -55,7 +55,7 @@ pub async fn by_id(
     }
 }
 
-/// Where an order stands that was read.
+/// The checkout of an order that was read.
 ///
 /// # Errors
 /// [`StoreError`].

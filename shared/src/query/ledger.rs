@@ -1,4 +1,4 @@
-//! The ledger read back: segments and the account's own list as one sequence without a gap.
+//! Reads the ledger: segments and the account's recent entries as one sequence without a gap.
 
 use crate::context::Context;
 use crate::decide::STAMP_MARGIN;
@@ -11,39 +11,39 @@ use crate::store::{Loaded, Store, StoreError, gap};
 
 /// How many entries a segment usually holds.
 const USUAL: usize = 16;
-/// How many segments one request reads: those that hold what is asked for, at the usual number of
-/// entries, within these bounds.
+/// How many segments one request reads: as many as usually hold the requested entries, within these
+/// bounds.
 const SEGMENTS: (usize, usize) = (8, 512);
-/// How many segments a search reads before it answers with what it has found: of usual ones 4 096
-/// entries, or 64 read units.
+/// How many segments a search reads before it answers with the entries found so far: 4 096 entries
+/// in usual ones, or 64 read units.
 const SEARCHED: usize = 256;
 
-/// Where a listing goes on.
+/// The place where a listing continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct From {
     /// Entries before this number.
     pub below: Seq,
-    /// The segment that was read last, if one was: the entries are in it or in segments before it.
+    /// The segment that was read last, if any: the next entries are in it or in earlier segments.
     pub segment: Option<(Instant, Seq)>,
 }
 
-/// Which entries are listed: those that fit in every way that is given.
+/// Which entries are listed: those that match every filter that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// One of [`KINDS`].
     pub kind: Option<&'static str>,
     pub action: Option<ActionNumber>,
-    /// As the viewer knows it.
+    /// The user's name as the viewer knows it.
     pub user: Option<String>,
-    /// Stamped then or later.
+    /// Stamped at this instant or later.
     pub from: Option<Instant>,
-    /// Stamped before.
+    /// Stamped before this instant.
     pub to: Option<Instant>,
-    /// Who lists.
+    /// The viewer of the listing.
     pub viewer: Viewer,
 }
 
-/// What [`EntryKind::name`] says, of everything that an entry records.
+/// The values of [`EntryKind::name`], for every kind of entry.
 pub const KINDS: [&str; 15] = [
     "opened",
     "debit",
@@ -66,7 +66,7 @@ pub const KINDS: [&str; 15] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub entries: Vec<PostedEntry>,
-    /// Where the next ones are; None if there are none.
+    /// The place of the next entries; None if there are none.
     pub next: Option<From>,
 }
 
@@ -80,18 +80,19 @@ impl Filter {
             && self.to.is_none_or(|to| entry.at < to)
     }
 
-    /// Whether every entry fits.
+    /// Whether every entry matches.
     fn is_open(&self) -> bool {
         *self == Filter::default()
     }
 
-    /// Whether no entry before this one fits: none of them is stamped later by more than a margin.
+    /// Whether no earlier entry matches: none of them has a stamp that is later by more than a
+    /// margin.
     fn ends_at(&self, entry: &Entry) -> bool {
         self.from.is_some_and(|from| entry.at + STAMP_MARGIN < from)
     }
 
-    /// The time from which on no segment fits, if the latest is one of those, at `archived_at`: the
-    /// entries of a segment are stamped before its key by at most a margin.
+    /// The time from which on no segment matches, if the latest segment, at `archived_at`, is among
+    /// those. The entries of a segment are stamped before its key, except for a margin.
     fn skips(&self, archived_at: Instant) -> Option<Instant> {
         self.to.map(|to| to + STAMP_MARGIN).filter(|late| archived_at >= *late)
     }
@@ -110,13 +111,13 @@ fn action_of(kind: &EntryKind) -> Option<ActionNumber> {
 /// A part of the ledger, as a reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerPart {
-    /// What time did and nobody wrote down, so that the entries always sum to the balance. It comes
-    /// before the latest entry, where that is asked for.
+    /// The changes by time that are not written yet, so that the entries always sum to the balance.
+    /// Present if the latest entries are requested; it precedes them.
     pub pending: Option<PostedEntry>,
     pub listed: Listed,
 }
 
-/// Up to `limit` entries that fit, before `from` or from the latest on, and what is pending.
+/// Up to `limit` entries that match, before `from` or from the latest on, and the pending entry.
 ///
 /// # Errors
 /// As of [`list`].
@@ -138,8 +139,8 @@ pub async fn part(
 
 /// Lists up to `limit` entries before `from`, or from the latest on.
 ///
-/// The account was read before the segments are: what left it in between is in a segment by then, and
-/// what is in both is listed once, by its number.
+/// The account was read before the segments are: an entry that was archived in between is in a
+/// segment, and an entry in both is listed once, by its number.
 ///
 /// # Errors
 /// [`StoreError`], and [`StoreError::Broken`] if a number is missing.
@@ -152,10 +153,10 @@ pub async fn list(
     search(store, loaded, &Filter::default(), from, limit).await
 }
 
-/// Lists up to `limit` entries that fit, as [`list`] does.
+/// Lists up to `limit` entries that match, as [`list`] does.
 ///
-/// What fits may be rare: it stops after a number of segments, then with fewer entries than `limit`
-/// and with where to go on.
+/// Matches may be rare: the search stops after a number of segments. It then returns fewer entries
+/// than `limit`, and the place where to continue.
 ///
 /// # Errors
 /// As of [`list`].
@@ -171,7 +172,7 @@ pub async fn search(
     let mut taken = Taken { filter, limit, below, entries: Vec::new() };
     taken.take(account.run());
     let mut segment = from.and_then(|from| from.segment);
-    // The segment that was read last may hold more than was listed of it: it is read again.
+    // The segment that was read last may hold more entries to list, so it is read again.
     let mut before = segment.map(|(time, first)| (time, first + 1));
     let mut skipped = false;
     if before.is_none()
@@ -209,17 +210,17 @@ pub async fn search(
     Ok(Listed { entries: taken.entries, next })
 }
 
-/// What a search has found so far.
+/// The entries that a search has found so far.
 struct Taken<'a> {
     filter: &'a Filter,
     limit: usize,
-    /// The number of the entry that was looked at last; 1: there is no more to look at.
+    /// The number of the entry that was checked last; 1: there are no more to check.
     below: Seq,
     entries: Vec<PostedEntry>,
 }
 
 impl Taken<'_> {
-    /// Takes the entries of a stretch that come before those looked at and fit, the latest first.
+    /// Takes the entries of a run that precede those checked and that match, the latest first.
     fn take(&mut self, run: EntryRun<'_>) {
         for posted in run.backwards(self.below) {
             if self.is_done() {
@@ -238,19 +239,21 @@ impl Taken<'_> {
         self.entries.len() >= self.limit || self.below <= 1
     }
 
-    /// How many segments to read next, after `read` ones, of which `segment` was the last; None: enough.
+    /// How many segments to read next, after `read` ones, of which `segment` was the last. None:
+    /// stop.
     fn segments(&self, read: usize, segment: Option<(Instant, Seq)>) -> Option<usize> {
         if self.is_done() {
             return None;
         }
-        // Where a listing begins by a time, others may lie before what is listed.
+        // A listing that begins at a time may have other entries between this segment and its first
+        // entry.
         let between = segment.map_or(0, |(_, first)| first.saturating_sub(self.below)) as usize;
         let count = (between + self.limit - self.entries.len()) / USUAL + 1;
         let count = count.clamp(SEGMENTS.0, SEGMENTS.1);
         if self.filter.is_open() {
             return Some(count);
         }
-        // What has not been found by now is rare: as many segments again.
+        // Matches that were not found by now are rare: read as many segments again.
         Some(count.max(read).min(SEARCHED.saturating_sub(read))).filter(|count| *count > 0)
     }
 }

@@ -1,4 +1,4 @@
-//! Questions about one account: read, brought up to now, and answered. Nothing is written.
+//! Queries on one account: read it, advance it in memory, answer. They write nothing.
 
 pub mod checkouts;
 pub mod ledger;
@@ -13,22 +13,22 @@ use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};
 use crate::failure::Failure;
 use crate::store::Loaded;
 
-/// The account as it is written, by one consistent read.
+/// The account as it is stored, by one consistent read.
 ///
 /// # Errors
-/// [`Refusal::AccountNotFound`], or what the store says.
+/// [`Refusal::AccountNotFound`], or an error of the store.
 pub async fn account(context: &Context, id: &AccountId) -> Result<Loaded, Failure> {
     context.store.account(id).await?.ok_or_else(|| Refusal::no_account(id).into())
 }
 
-/// An account brought up to the instant at which it was read.
+/// An account, advanced in memory to the instant at which it was read.
 #[derive(Debug)]
 pub struct UpToNow {
     pub advanced: Advanced,
     pub now: Instant,
 }
 
-/// The account as it is now: what time did to it since is computed, and not written.
+/// The account as it is now: changes by time are computed, and not written.
 ///
 /// # Errors
 /// As [`account`].
@@ -43,7 +43,7 @@ pub async fn balance(
     Ok(UpToNow { advanced: advance::advance(&loaded.account, catalog, now)?, now })
 }
 
-/// What an advance would write now. None: nothing.
+/// The entry that an advance would write now. None: no entry.
 ///
 /// # Errors
 /// [`Failure::Store`] if the account contradicts itself.
@@ -64,17 +64,17 @@ fn pending(
     }))
 }
 
-/// What a debit would cost, and whether it would pass now.
+/// The price of a debit, and whether it would pass now.
 #[derive(Debug)]
 pub struct Quote {
     pub price: Price,
     /// The account as it is now.
     pub account: Account,
-    /// Why it would not pass.
+    /// Why it would be refused. None: it would pass.
     pub refusal: Option<Refusal>,
 }
 
-/// Quotes a debit. No id, no effect.
+/// Quotes a debit. It has no id and no effect.
 ///
 /// # Errors
 /// As [`debit::price`] and [`account`].

@@ -1,7 +1,7 @@
-//! Usage read back: the days that were counted, and what came after.
+//! Reads the usage: the days that were rolled up, and the entries since.
 //!
-//! It costs the days that are asked for, not the operations: what is not counted yet is what was
-//! appended since the latest segment was relayed.
+//! The cost depends on the number of days, not of operations: the entries that are not rolled up
+//! are those appended since the relay last rolled up a segment.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use crate::domain::{AccountId, Entry, Refusal, Usage};
 use crate::failure::Failure;
 use crate::store::{Store, StoreError, gap};
 
-/// How many segments that were not counted yet one request reads, and how many requests there are at
-/// most: some 60 000 entries, which only a relay that stood still for long leaves behind.
+/// How many segments that are not rolled up one request reads, and how many requests are made at
+/// most: some 60 000 entries. Only a relay that stood still for long leaves as many.
 const SEGMENTS: i32 = 512;
 const REQUESTS: usize = 8;
-/// How often it begins anew where somebody counted in between.
+/// How often the query starts anew if a rollup ran in between.
 const TRIES: usize = 8;
 
-/// What an account consumed on each day from `from` on and before `to`, without the days on which
-/// nothing was.
+/// The consumption of an account on each day from `from` on and before `to`, without days on which
+/// nothing was consumed.
 ///
 /// # Errors
-/// [`Refusal::AccountNotFound`], or [`StoreError`]; [`StoreError::Exhausted`] if much is not counted
-/// yet.
+/// [`Refusal::AccountNotFound`], or [`StoreError`]; [`StoreError::Exhausted`] if many entries are
+/// not rolled up yet.
 pub async fn usage(
     context: &Context,
     account: &AccountId,
@@ -46,7 +46,7 @@ pub async fn usage(
 enum Read {
     Days(BTreeMap<Day, Usage>),
     NoAccount,
-    /// Somebody counted in between.
+    /// A rollup ran in between.
     Raced,
 }
 
@@ -70,7 +70,7 @@ async fn try_usage(
         let last = to.minus(1).min(latest.day.minus(1));
         if from <= last {
             for day in store.days(account, from, last).await? {
-                // What was counted after the latest day was read would be counted again.
+                // Entries that were rolled up after the latest day was read would be counted twice.
                 if day.counted.seq > counted.seq {
                     return Ok(Read::Raced);
                 }
@@ -80,12 +80,13 @@ async fn try_usage(
         if (from..to).contains(&latest.day) {
             days.insert(latest.day, latest.usage);
         }
-        // No entry that comes later is stamped earlier by more than a margin.
+        // No later entry has a stamp that is earlier by more than a margin.
         if counted.time >= to.start() + STAMP_MARGIN {
             return Ok(Read::of(days));
         }
     }
-    // The account first: what leaves it in between is in a segment by then, and is counted once.
+    // The account is read first: an entry that is archived after this read is in a segment, and
+    // counts once.
     let Some(loaded) = store.account(account).await? else {
         return Ok(Read::NoAccount);
     };

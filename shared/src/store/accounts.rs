@@ -1,4 +1,4 @@
-//! An account's item: written whole when it is opened, read, and weighed.
+//! The account item: written whole when the account is opened, read, and measured.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ pub(super) fn read_account_key(key: &Item) -> Result<AccountId, StoreError> {
 
 pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
     let (row, read) = (Attributes::of("accounts", item), read_account_as_written(item)?);
-    // What every reader relies on, checked once.
+    // Every reader relies on these checks, so they are made once, here.
     if read.available < Credits::ZERO {
         return Err(row.broken(account::AVAILABLE, "is below zero"));
     }
@@ -81,7 +81,7 @@ pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
     Ok(read)
 }
 
-/// An account that may contradict itself: for those who say how.
+/// An account that may contradict itself: for the callers that report the contradiction.
 pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError> {
     let row = Attributes::of("accounts", item);
     let id: AccountId = row.parsed(ACCOUNT)?;
@@ -147,13 +147,13 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
     })
 }
 
-/// What DynamoDB charges an account for, and how much of it the recent entries are.
+/// The bytes that DynamoDB charges for an account, and the recent entries' part of them.
 pub(super) fn weigh(item: &Item) -> Weight {
     let list = |name: &str| match item.get(name) {
         Some(AttributeValue::L(list)) => list.as_slice(),
         _ => &[],
     };
-    // An element of a list costs a byte besides itself.
+    // DynamoDB counts one byte for each list element on top of its value.
     let recent = list(account::RECENT_IDS).iter().zip(list(account::RECENT_PAYLOADS));
     let recent = recent.map(|(id, payload)| size(id) + size(payload) + 2).collect();
     let item = item.iter().map(|(name, value)| name.len() + size(value)).sum();

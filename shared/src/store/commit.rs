@@ -1,8 +1,9 @@
-//! Commits: a write rendered as one request to DynamoDB.
+//! Commits: each write becomes one request to DynamoDB.
 //!
-//! An account alone is an UpdateItem. So is a part of a row alone, and a row alone is a PutItem, where
-//! whoever sends it again can tell that what is there is its own. Everything else is a transaction: it
-//! costs twice as much, and a request that the SDK sends again is answered as the first time.
+//! A write of one account is an UpdateItem, and so is a write of one field of a row. A write of one
+//! row is a PutItem, if a caller that sends it again can tell that the row there is its own. Every
+//! other write is a transaction: it costs twice as much, and DynamoDB answers a request that the
+//! SDK repeats as it did the first time.
 
 use std::collections::HashMap;
 
@@ -20,7 +21,7 @@ use super::{InFlight, Outcome, Store, StoreError, Stored, accounts, loaded, row,
 use crate::decide::{AccountWrite, Row, RowWrite, Step, Write};
 
 impl Store {
-    /// Writes what `write` says, if its conditions hold.
+    /// Commits `write` if its conditions hold.
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Retryable`] it may or may not have been written.
@@ -28,12 +29,13 @@ impl Store {
         self.commit_in(write, &InFlight::default()).await
     }
 
-    /// As [`Store::commit`]; raises `doubt` if one of its attempts may still arrive later.
+    /// Like [`Store::commit`]; also raises `in_flight` if one of its attempts may still arrive
+    /// later.
     ///
     /// # Errors
     /// As [`Store::commit`].
     pub async fn commit_in(&self, write: &Write, in_flight: &InFlight) -> Stored<Outcome> {
-        // A clock that was off stamps nothing until a read has found it right again.
+        // After a skewed answer nothing is stamped until a read has found the clock right again.
         if self.skew.was_off() {
             self.catalog().await?;
         }
@@ -135,7 +137,7 @@ impl Store {
         }
     }
 
-    /// The rows in their order, and then the account: all or nothing.
+    /// Writes the rows in their order, then the account: all or nothing.
     async fn transact(&self, write: &Write, in_flight: &InFlight) -> Stored<Outcome> {
         let rows = write.rows.iter().map(|row| self.row_part(row));
         let account = write.account.iter().map(|account| self.account_part(account));
@@ -244,7 +246,7 @@ fn refused_by(item: Option<&Item>) -> Stored<Outcome> {
     Ok(Outcome::AccountRefused(account.map(Box::new)))
 }
 
-/// The row that is there in place of `row`, if it is of a kind that is read back.
+/// The row that is stored in place of `row`, if it is of a kind that is read back.
 fn there_instead(row: &Row, item: Option<&Item>) -> Stored<Option<Row>> {
     let Some(item) = item else { return Ok(None) };
     let there = match row {
@@ -265,7 +267,7 @@ fn there_instead(row: &Row, item: Option<&Item>) -> Stored<Option<Row>> {
     Ok(Some(there))
 }
 
-/// Two keys under one hash: neither may be taken for the other.
+/// Two keys have one hash: neither may be taken for the other.
 fn one_hash(same: bool, account: &str, key: &str) -> Stored<()> {
     match same {
         true => Ok(()),

@@ -1,45 +1,45 @@
-//! What can go wrong with the store, and what can be done about it.
+//! The errors of the store, and whether a retry can help.
 
 use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
 
 use super::skew::TooFar;
 use crate::decide::Fault;
 
-/// A request to the store that got no answer to work with.
+/// A request to the store that got no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Throttled, in conflict with a transaction, failed, or lost: it may or may not have been
-    /// written. Every change may be sent again: what it does once, it does not do twice.
+    /// written. Every change may be sent again: it takes effect once.
     #[error("DynamoDB gave no definite answer")]
     Retryable(#[source] BoxError),
-    /// DynamoDB refused the request itself: permission, name, form. Sending it again is no use.
+    /// DynamoDB refused the request itself: permission, name, form. Sending it again does not help.
     #[error("DynamoDB refused the request")]
     Rejected(#[source] BoxError),
     /// The handler's clock and DynamoDB's are too far apart to answer anything.
     #[error("this clock is {off_ms} ms away from DynamoDB's")]
     Clock { off_ms: i64 },
-    /// An item cannot be read. It is never repaired in passing.
+    /// An item cannot be read. No reader repairs it in passing.
     #[error("item {table} {key}: attribute {attribute}: {problem}")]
     Broken { table: &'static str, key: String, attribute: String, problem: String },
     /// An account contradicts itself.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The operation is not there, but an attempt that was given up may still arrive.
+    /// The operation is not in the ledger, but an attempt that was given up may still arrive.
     #[error("an earlier attempt may still be in flight")]
     StillInFlight,
-    /// The id is dated so far ahead that it is not waited for, and not so far that nobody can have
-    /// applied it.
+    /// The time in the id is too far ahead to wait for, but not so far that no other handler can
+    /// have applied it.
     #[error("the time in the key is {lead_ms} ms ahead")]
     Ahead { lead_ms: i64 },
-    /// What accounts are advanced by is not known well enough.
+    /// The catalog that accounts are advanced by was read too long ago.
     #[error("the catalog could not be read for {age_s} s")]
     Catalog { age_s: i64 },
-    /// The operation was tried as often as it is worth; it may or may not have happened.
+    /// The limit on tries or time was reached; the operation may or may not have happened.
     #[error("no outcome after {tries} tries")]
     Exhausted { tries: usize },
 }
 
-/// The codes of refusals that no repetition changes.
+/// The error codes that no retry changes.
 const DENIED: [&str; 6] = [
     "AccessDeniedException",
     "UnrecognizedClientException",
@@ -49,15 +49,16 @@ const DENIED: [&str; 6] = [
     "ItemCollectionSizeLimitExceededException",
 ];
 
-/// What the comparison of clocks has failed a call with.
+/// The clock error, if the comparison of clocks failed the call.
 fn too_far(error: &(dyn std::error::Error + 'static)) -> Option<TooFar> {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.find_map(|cause| cause.downcast_ref::<TooFar>().copied())
 }
 
 impl StoreError {
-    /// Whether one account's items are the trouble, and nobody else's: others can be gone on with, and
-    /// sending it again is no use. A plan that is not in the catalog may be in the next one that is read.
+    /// Whether only one account's items are broken: the caller can go on with other accounts, and
+    /// sending the request again does not help. A plan that is missing from the catalog does not
+    /// count: the next catalog that is read may have it.
     pub fn is_of_one_account(&self) -> bool {
         matches!(self, StoreError::Broken { .. } | StoreError::Fault(Fault::Account { .. }))
     }

@@ -13,11 +13,11 @@ use crate::decide::archive::CAPACITY;
 use crate::decide::{AccountWrite, Expect, Field, Guard, Row, RowKey, Seen, Step};
 use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
 
-/// True of an item that is not there: every item has the account as its key.
+/// True of an absent item: every item has the account as its key.
 const ABSENT: &str = "attribute_not_exists(a)";
 const PRESENT: &str = "attribute_exists(a)";
 
-/// An update with its condition, and what their placeholders stand for.
+/// An update with its condition, and the values of their placeholders.
 #[derive(Debug, Default)]
 pub(super) struct Expression {
     sets: Vec<String>,
@@ -35,10 +35,11 @@ impl Expression {
         let mut appended = Vec::new();
         for step in &change.then {
             match step {
-                // Each attribute may be set once: what is added and appended is gathered.
+                // DynamoDB lets an expression set each attribute once, so additions and appends are
+                // gathered.
                 Step::Add(credits) => added = Some(added.unwrap_or(Credits::ZERO) + *credits),
                 Step::Append(entry) => appended.push(entry),
-                // The whole item: there is nothing to update.
+                // Opening writes the whole item: there is nothing to update.
                 Step::Open(_) => {}
                 other => expression.step(other),
             }
@@ -72,7 +73,7 @@ impl Expression {
         name
     }
 
-    /// The placeholder of a key in a map: ids and numbers are no names that DynamoDB takes as such.
+    /// The placeholder of a map key: DynamoDB does not accept ids and numbers as names in a path.
     fn name(&mut self, key: String) -> String {
         if let Some((name, _)) = self.names.iter().find(|(_, known)| **known == key) {
             return name.clone();
@@ -214,12 +215,12 @@ impl Expression {
     }
 }
 
-/// What is done to a row, its condition, and what their placeholders stand for.
+/// A write of a row, its condition, and the values of their placeholders.
 #[derive(Debug, Default)]
 pub(super) struct RowExpression {
-    /// The item that is put, or the key of the one that is not.
+    /// The item for a put; the key for an update.
     pub item: Item,
-    /// What is set of the row.
+    /// The update expression.
     pub update: String,
     pub condition: String,
     pub names: HashMap<String, String>,

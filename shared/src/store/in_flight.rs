@@ -1,4 +1,4 @@
-//! Whether a request that was given up may still arrive.
+//! The flag that says whether a request that was given up may still arrive.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-/// Raised when an attempt of an operation got no response: a copy of it may be on its way still, so
+/// Raised when an attempt of an operation got no response. A copy of it may still be in flight, so
 /// no refusal may be answered that the copy could turn into a debit.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight(Arc<AtomicBool>);

@@ -1,4 +1,4 @@
-//! Attributes to values and back. What is broken is refused on reading, by name.
+//! Attributes to values and back. A broken attribute is refused on reading, by name.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -26,7 +26,7 @@ pub(super) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// An item being read, with what is needed to name it when it is broken.
+/// An item being read, with the table and key that name it when it is broken.
 pub(super) struct Attributes<'a> {
     table: &'static str,
     item: &'a Item,

@@ -1,6 +1,7 @@
 //! The store: the only place that knows DynamoDB.
 //!
-//! It reads, and it commits writes; it has no unconditional one. A commit is one request.
+//! It reads, and it commits conditional writes; it makes no unconditional ones. A commit is one
+//! request.
 
 mod accounts;
 mod commit;
@@ -32,7 +33,7 @@ use crate::decide::Row;
 use crate::decide::archive::Weight;
 use crate::domain::{Account, AccountId, Seq};
 
-/// How the two tables are called.
+/// The names of the two tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
     pub accounts: String,
@@ -47,23 +48,23 @@ pub struct Store {
     skew: Skew,
 }
 
-/// An account as it was read or written, and what it weighs.
+/// An account as it was read or written, and its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     pub account: Account,
     pub weight: Weight,
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was written. The account as it is now, if the write was of one account alone.
+    /// It was written. Holds the account as it is now if the write was of one account alone.
     Done(Option<Box<Loaded>>),
-    /// A guard did not hold: the account as it is. None: there is no such account, or the guards were
-    /// all there was to the write.
+    /// A guard did not hold: the account as it is. None: the account does not exist, or the write
+    /// had only guards.
     AccountRefused(Option<Box<Loaded>>),
-    /// The condition on the row at this place did not hold: the row as it is, of segments, names,
-    /// receipts and entrances.
+    /// The condition on the row at this index did not hold. Holds the row as it is, if it is a
+    /// segment, a key alias, an idempotency record or a redemption.
     RowRefused(usize, Option<Row>),
 }
 
@@ -78,7 +79,7 @@ impl Store {
     }
 }
 
-/// An account as a stream shows it.
+/// Reads an account from its image in a stream.
 ///
 /// # Errors
 /// [`StoreError::Broken`].
@@ -86,8 +87,8 @@ pub fn read_image(image: serde_dynamo::Item) -> Stored<Account> {
     accounts::read_account(&image.into())
 }
 
-/// The account of a row of the ledger, by the keys that a stream shows. None: they are an account's
-/// own, which has no sort key.
+/// The account of a ledger row, from the keys in a stream record. None: the keys are those of an
+/// account item, which has no sort key.
 ///
 /// # Errors
 /// [`StoreError::Broken`].

@@ -1,4 +1,4 @@
-//! Orders: their items, and how they are read. Like payments they are JSON that a person can read.
+//! The items of orders. They hold JSON that a person can read, as payments do.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
-//! Payments and what waits for an operator: their items, and how they are read.
+//! The items of payments, and of payments and events that wait for an operator.
 //!
-//! They are rare and never hot, so what they hold is JSON that a person can read.
+//! They are rare and never hot, so they hold JSON that a person can read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,13 +21,13 @@ use crate::domain::payment::{
 };
 use crate::domain::{AccountId, Credits, Instant, Money, OperationId};
 
-/// For how long a payment is kept that no order is known for: what Stripe sells besides packs is not
-/// ours, and what is ours is told again for 30 days by `reconcile`.
+/// A payment without a known order is kept for this long. Stripe also sells things that are not
+/// ours; `reconcile` reports ours again for 30 days.
 const FOREIGN: Span = Span::from_s(40 * 86_400);
-/// How many that wait for an operator are listed at once.
+/// How many parked payments and events one listing returns.
 const LISTED: i32 = 100;
 
-/// One that waits for an operator.
+/// A payment or an event that waits for an operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Parked {
     /// The payment intent, or the event that cannot be read.
@@ -39,7 +39,7 @@ pub struct Parked {
 /// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
 const MAX_KEY_BYTES: usize = 2048;
 
-/// A place among those that wait: when one began to, and its id.
+/// A position in the list of parked payments and events: the time and the id of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingPayment {
     pub at: Instant,
@@ -47,7 +47,7 @@ pub struct WaitingPayment {
 }
 
 impl Store {
-    /// The payment, as new if nothing was ever said about it.
+    /// The payment; a new one if there was no notice of it yet.
     pub async fn payment(&self, intent: &IntentId, now: Instant) -> Stored<Payment> {
         match self.ledger_item(&payment_key(intent), ledger::PAYMENT).await? {
             Some(item) => read_payment(&item, intent),
@@ -55,7 +55,7 @@ impl Store {
         }
     }
 
-    /// Stripe's name for a buyer of an account, who has paid before.
+    /// Stripe's id of a buyer who has paid for this account before.
     pub async fn customer(
         &self,
         account: &AccountId,
@@ -71,7 +71,7 @@ impl Store {
         }
     }
 
-    /// An event that was kept because it could not be read, and whether it was decided about.
+    /// An event that was kept because it could not be read, and whether an operator has decided it.
     pub async fn event(&self, id: &str) -> Stored<Option<(UnreadEvent, bool)>> {
         let key = event_key(id);
         if key.len() > MAX_KEY_BYTES {
@@ -88,8 +88,8 @@ impl Store {
         Ok(Some((event, item.contains_key(ledger::DECIDED))))
     }
 
-    /// Those that wait for an operator, the oldest first: up to 100 after the place `after`, and the
-    /// place after which there are more.
+    /// The payments and events that wait for an operator, the oldest first: up to 100 after
+    /// `after`, and the position after which there are more.
     pub async fn parked(
         &self,
         after: Option<&WaitingPayment>,
@@ -107,7 +107,7 @@ impl Store {
         Ok((parked, last.filter(|_| more)))
     }
 
-    /// Whether at least `most` wait for an operator.
+    /// Whether at least `most` payments and events wait for an operator.
     pub async fn parked_reaches(&self, most: i32) -> Stored<bool> {
         let query = self.parked_query().limit(most).select(Select::Count);
         Ok(query.send().await.map_err(StoreError::of)?.count() >= most)
@@ -171,7 +171,7 @@ pub(super) fn mark_item(mark: &Mark) -> Item {
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), item::text(value))))
 }
 
-/// What an operator decided, as it is kept.
+/// An operator's decision, as it is stored.
 pub(super) fn decision(decided: &Decided) -> String {
     json(&DecidedText::of(decided))
 }
@@ -193,7 +193,7 @@ pub(super) fn parsed<T: for<'a> Deserialize<'a>>(row: &Attributes<'_>, name: &st
     serde_json::from_str(row.text(name)?).map_err(|e| row.broken(name, e))
 }
 
-/// A currency and so much of its smallest unit.
+/// A currency, and an amount in its smallest unit.
 pub(super) type Amount = (String, u64);
 
 fn amount(money: Money) -> Amount {
@@ -233,7 +233,7 @@ impl DecidedText {
     }
 }
 
-/// What was said about a payment; of each refund and dispute, how far it has come and its amount.
+/// The facts of a payment; for each refund and dispute, its stage and its amount.
 #[derive(Serialize, Deserialize)]
 struct PaymentText {
     orders: Vec<String>,
@@ -283,7 +283,7 @@ impl PaymentText {
         }
     }
 
-    /// None if a word or an id in it is not known.
+    /// None if it holds an unknown word or id.
     fn payment(self, intent: &IntentId, version: u64) -> Option<Payment> {
         let orders = self.orders.iter().map(|id| OperationId::parse(id));
         let refunds = self.refunds.into_iter().map(|(id, (stage, amount))| {

@@ -1,4 +1,4 @@
-//! What the store reads: always consistently.
+//! Reads from the store. All are consistent, except a scan.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
@@ -12,15 +12,15 @@ use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq};
 
-/// How many segments one request of a look-up reads at most: of usual ones 16 KB, 4 read units.
+/// How many segments one request of a look-up reads at most: 16 KB of usual ones, 4 read units.
 const LOOK_UP_PAGES: i32 = 16;
 
-/// Accounts of a segment of the table, and where it goes on.
+/// One scan's accounts of a segment of the table, and where the next scan starts.
 #[derive(Debug)]
 pub struct Scan {
-    /// Each as it was lately: a scan is not consistent. One that is broken says so.
+    /// A scan is not consistent: each account is as it was lately. A broken one is an error.
     pub accounts: Vec<Stored<Loaded>>,
-    /// The last that was read. None: the segment ends here.
+    /// The last account that was read. None: this was the end of the segment.
     pub next: Option<AccountId>,
 }
 
@@ -50,13 +50,13 @@ impl Store {
         got.item.as_ref().map(loaded).transpose()
     }
 
-    /// The id that a key stands for, if it was ever used as a name.
+    /// The key alias of a key, if there is one.
     pub async fn name(&self, account: &AccountId, key: &Key) -> Stored<Option<KeyAlias>> {
         let item = self.ledger_item(account.as_str(), &table::name_key(key)).await?;
         item.as_ref().map(row::read_name).transpose()
     }
 
-    /// The receipt of an operation that has one, if it happened.
+    /// The idempotency record of a key, if its operation happened.
     pub async fn receipt(
         &self,
         account: &AccountId,
@@ -67,7 +67,7 @@ impl Store {
         item.as_ref().map(row::read_receipt).transpose()
     }
 
-    /// The session that the link of this id opened, if one was.
+    /// The redemption of the link with this id, if the link opened a session.
     pub async fn redemption(
         &self,
         account: &AccountId,
@@ -77,7 +77,7 @@ impl Store {
         item.as_ref().map(row::read_redemption).transpose()
     }
 
-    /// What was given back so far of a debit or a capture.
+    /// How much of a debit or a capture was given back so far.
     pub async fn returned(&self, account: &AccountId, debit: OperationId) -> Stored<Credits> {
         let item = self.ledger_item(account.as_str(), &table::refunds_key(debit)).await?;
         Ok(item.as_ref().map(row::read_returned).transpose()?.unwrap_or_default())
@@ -90,10 +90,10 @@ impl Store {
         Ok(got.item)
     }
 
-    /// Looks for an operation in the segments, of the entries after number `after`.
+    /// Looks for an operation in the segments, among the entries after number `after`.
     ///
-    /// Reads the segments from the latest that can hold it down to the first that is too old, that one
-    /// included: a segment's key is the time of its first entry.
+    /// Reads from the latest segment that can hold it down to the first that is too old, and
+    /// includes that one: a segment's key is the time of its first entry.
     pub async fn look_up(
         &self,
         account: &AccountId,
@@ -125,7 +125,8 @@ impl Store {
         before: Option<(Instant, Seq)>,
         count: i32,
     ) -> Stored<Vec<Segment>> {
-        // BETWEEN includes its bounds; no segment has number 0, so that is just below the first.
+        // BETWEEN includes its bounds. No segment starts at number 0, so `first - 1` sorts before
+        // `first`.
         let last = match before {
             Some((time, first)) => table::page_key(time, first - 1),
             None => table::pages_until(Instant::MAX),
@@ -133,7 +134,7 @@ impl Store {
         read_pages(self.pages_down_from(account, last, count), count).await
     }
 
-    /// Segments of an account after those that were counted, in order, without a gap: at most `count`.
+    /// Segments of an account after the counted ones, in order, without a gap: at most `count`.
     pub async fn segments_after(
         &self,
         account: &AccountId,
@@ -154,7 +155,7 @@ impl Store {
         Ok(segments)
     }
 
-    /// The latest day of an account whose usage was counted.
+    /// The latest day of an account whose usage was rolled up.
     pub async fn latest_day(&self, account: &AccountId) -> Stored<Option<DayUsage>> {
         let (first, last) = (table::usage_key(Day::FIRST), table::usage_key(Day::LAST));
         let query = self.between(account, first, last).scan_index_forward(false).limit(1);
@@ -162,7 +163,7 @@ impl Store {
         got.items().first().map(row::read_usage).transpose()
     }
 
-    /// The days of an account from `from` to `last`, as far as there are any, in order.
+    /// The stored usage of the days from `from` to `last`, in order.
     pub async fn days(&self, account: &AccountId, from: Day, last: Day) -> Stored<Vec<DayUsage>> {
         let (first, last) = (table::usage_key(from), table::usage_key(last));
         let mut found = Vec::new();
@@ -173,14 +174,16 @@ impl Store {
         Ok(found)
     }
 
-    /// What `find` first finds among the entries of an account from `at` on, in their order. None: nothing.
+    /// The first result of `find` among the entries of an account from `at` on, in their order.
+    /// None: `find` accepted no entry.
     pub async fn first_from<T>(
         &self,
         account: &AccountId,
         at: Instant,
         mut find: impl FnMut(&Entry) -> Option<T>,
     ) -> Stored<Option<T>> {
-        // What leaves it from now on is in a segment by then.
+        // The account is read first: an entry that is archived after this read is found in its
+        // segment.
         let recent = self.account(account).await?.map(|loaded| loaded.account.recent);
         let mut find = |entry: &Entry| if entry.at >= at { find(entry) } else { None };
         let before = self.pages_down_from(account, table::pages_until(at - STAMP_MARGIN), 1);
@@ -228,7 +231,7 @@ impl Store {
     }
 }
 
-/// At most `count` segments that a query finds. One answer of DynamoDB ends after 1 MB, whatever is asked.
+/// At most `count` segments of a query. DynamoDB ends one answer after 1 MB, whatever the limit.
 async fn read_pages(query: QueryFluentBuilder, count: i32) -> Stored<Vec<Segment>> {
     let count = count.unsigned_abs() as usize;
     let mut segments = Vec::new();

@@ -61,7 +61,7 @@ pub(super) fn key(key: &RowKey) -> Item {
     Item::from([(ACCOUNT.to_owned(), text(account)), (SORT.to_owned(), text(sort))])
 }
 
-/// The attribute of a part that is set by itself, and its value.
+/// The attribute of one field that is set alone, and its value.
 pub(super) fn field(field: &Field) -> (&'static str, AttributeValue) {
     match field {
         Field::Url(url) => (ledger::URL, text(url)),
@@ -72,7 +72,7 @@ pub(super) fn field(field: &Field) -> (&'static str, AttributeValue) {
     }
 }
 
-/// The attribute that says that a row is as it was read, and its value.
+/// The attribute that shows that a row has not changed since it was read, and its value.
 pub(super) fn seen(seen: &Seen) -> (&'static str, AttributeValue) {
     match seen {
         Seen::Id(id) => (ledger::ID, bytes(*id.bytes())),
@@ -128,7 +128,7 @@ fn receipt_item(receipt: &IdempotencyRecord) -> Item {
     )
 }
 
-/// DynamoDB may delete it an hour after the session has expired, and by itself does so within days.
+/// DynamoDB may delete it from an hour after the session has expired, and does so within days.
 fn redemption_item(redemption: &Redemption) -> Item {
     let delete_at = redemption.expires_at + Span::from_s(3600);
     let item = [

@@ -1,4 +1,4 @@
-//! All that the tables say of an account, for those who check it.
+//! Reads all rows of an account, for audit and repair.
 
 use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
@@ -6,35 +6,35 @@ use super::{Store, StoreError, Stored, accounts, row};
 use crate::decide::{IdempotencyRecord, KeyAlias, Redemption, Segment};
 use crate::domain::{Account, AccountId, Credits, OperationId, Payment};
 
-/// What the ledger holds of an account, besides the usage of its days.
+/// A ledger row of an account. Daily usage is not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScannedRow {
     Segment(Segment),
     KeyAlias(KeyAlias),
     IdempotencyRecord(IdempotencyRecord),
-    /// What was given back so far.
+    /// The credits that were given back so far.
     Returned(OperationId, Credits),
     /// A session that a link opened.
     Redemption(Redemption),
 }
 
-/// Some of what the ledger holds of an account.
+/// Some of the ledger rows of an account.
 #[derive(Debug)]
 pub struct ScanPart {
-    /// In the order of their keys: receipts, names and lines before segments, refunds after them. One
-    /// that is broken says so.
+    /// In key order: redemptions, idempotency records and key aliases before segments, refunds
+    /// after them. A broken row is an error.
     pub scanned: Vec<Stored<ScannedRow>>,
-    /// The key that was read last. None: that was all.
+    /// The key that was read last. None: there are no more rows.
     pub next: Option<String>,
 }
 
-/// Sort keys from `E#` to `R#`, and so not those of days.
+/// Sort keys from `E#` to `R#`: these exclude the keys of days.
 const FIRST: &str = "E#";
 const LAST: &str = "R#~";
 
 impl Store {
-    /// The account as it is written, by a consistent read, even if it contradicts itself. None if
-    /// there is none.
+    /// The account as it is stored, by a consistent read, even if it contradicts itself. None: it
+    /// does not exist.
     pub async fn account_as_written(&self, id: &AccountId) -> Stored<Option<Account>> {
         let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
         let got = get.key(ACCOUNT, item::text(id.as_str())).send().await;
@@ -42,8 +42,8 @@ impl Store {
         item.as_ref().map(accounts::read_account_as_written).transpose()
     }
 
-    /// As much as one request reads of what the ledger holds of an account, after the key `after`:
-    /// consistently, all but the usage of its days.
+    /// One request's worth of the ledger rows of an account after the key `after`, by a consistent
+    /// read. It leaves out daily usage.
     pub async fn scan_part(&self, account: &AccountId, after: Option<&str>) -> Stored<ScanPart> {
         let key = after.map(|after| {
             let key = [(ACCOUNT, account.as_str()), (SORT, after)];
@@ -56,8 +56,9 @@ impl Store {
         Ok(ScanPart { scanned: got.items().iter().map(read).collect(), next })
     }
 
-    /// Some of the accounts that the ledger holds anything of, after the key `after`; and the key to
-    /// go on after, None at the end. A scan is not consistent, and names an account more than once.
+    /// Some of the accounts that have rows in the ledger, after the key `after`, and the key after
+    /// which to continue; None at the end. A scan is not consistent, and returns an account more
+    /// than once.
     pub async fn scanned_accounts(
         &self,
         after: Option<&(String, String)>,
@@ -71,7 +72,7 @@ impl Store {
         let got = scan.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
         let mut accounts = Vec::new();
         for item in got.items() {
-            // What is filed under `#` is of no account: orders, payments, catalogs.
+            // Keys that begin with `#` belong to no account: orders, payments, catalogs.
             if let Ok(account) = Attributes::of("ledger", item).text(ACCOUNT)?.parse() {
                 accounts.push(account);
             }
@@ -84,7 +85,7 @@ impl Store {
         Ok((accounts, next.transpose()?))
     }
 
-    /// Whether a payment is marked as one that waits for an operator.
+    /// Whether a payment is marked as parked.
     pub async fn is_marked(&self, payment: &Payment) -> Stored<bool> {
         let key = table::parked_key(payment.at, payment.intent.as_str());
         Ok(self.ledger_item(table::PARKED, &key).await?.is_some())

@@ -1,4 +1,4 @@
-//! How far this clock is from DynamoDB's, which stamps every answer.
+//! The difference between this clock and DynamoDB's, which stamps every answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,16 +11,17 @@ use chrono::DateTime;
 use crate::clock::Clock;
 use crate::decide::SKEW;
 
-/// `Date` counts whole seconds and is up to one behind: we are that much less ahead than it seems,
-/// or that much more behind.
+/// `Date` counts whole seconds and is up to one second behind: this clock is that much less ahead
+/// than it seems, or that much more behind.
 const RESOLUTION_MS: i64 = 1000;
 
-/// Compares the `Date` of each answer with the clock that stamps the entries, and fails the call whose
-/// answer is too far off: look-ups lean on our clock. Another call's answer is no concern of it.
+/// Compares the `Date` of each answer with the clock that stamps the entries, and fails the call if
+/// that answer is too far off: look-ups depend on our clock. The answer to another call does not
+/// fail this one.
 #[derive(Clone, Debug)]
 pub struct Skew {
     clock: Clock,
-    /// Of the latest answer to any call.
+    /// The difference at the latest answer to any call.
     off_ms: Arc<AtomicI64>,
 }
 
@@ -36,8 +37,8 @@ impl Skew {
         Skew { clock, off_ms: Arc::new(AtomicI64::new(0)) }
     }
 
-    /// Whether the latest answer was too far off: then nothing is stamped before a read has found the
-    /// clock right again.
+    /// Whether the latest answer was too far off. If so, nothing is stamped until a read has found
+    /// the clock right again.
     pub(super) fn was_off(&self) -> bool {
         is_off(self.off_ms.load(Ordering::Relaxed))
     }

@@ -1,6 +1,6 @@
-//! The tables: what the attributes and keys of an item are called.
+//! The names of the attributes and keys in both tables.
 //!
-//! Names are short because DynamoDB charges for them. This is the one place that knows them.
+//! Names are short because DynamoDB charges for them. Only this file knows them.
 
 use std::fmt::Write as _;
 
@@ -13,10 +13,10 @@ use crate::domain::{Instant, Key, KeySpace, OperationId, Seq};
 
 /// Key of both tables: the account.
 pub(super) const ACCOUNT: &str = "a";
-/// Sort key of `ledger`: what the item is.
+/// Sort key of `ledger`: the kind of the item.
 pub(super) const SORT: &str = "s";
 
-/// What the catalog is filed under: no account's name has a `#`.
+/// The partition key of the catalog: no account id has a `#`.
 pub(super) const CATALOG: &str = "#catalog";
 /// The catalog in force.
 pub(super) const CATALOG_LATEST: &str = "C#latest";
@@ -34,24 +34,24 @@ pub(super) mod account {
     pub(crate) const DEBTS: &str = "de";
     /// The burn order at the last advance, packed.
     pub(crate) const BURN_ORDER: &str = "bo";
-    /// Notes since then, a list of packed ones; absent: none.
+    /// Changes that the next advance folds in, a list of packed ones; absent: none.
     pub(crate) const PENDING_CHANGES: &str = "pc";
     /// Valid until, ms.
     pub(crate) const VALID_UNTIL: &str = "vu";
-    /// The gate: a sum of FROZEN and NO_PLAN; absent: open.
+    /// The gate: a sum of the three bits below; absent: open.
     pub(crate) const GATE: &str = "gt";
     pub(crate) const GATE_FROZEN: u8 = 1;
     pub(crate) const GATE_NO_PLAN: u8 = 2;
     pub(crate) const GATE_IN_DEBT: u8 = 4;
-    /// Open holds, a map from id to packed.
+    /// Open holds, a map from id to packed hold.
     pub(crate) const HOLDS: &str = "ho";
     /// Consumed this period, a map from action number to micro-credits.
     pub(crate) const CONSUMED: &str = "co";
-    /// Plan, status, anchor, what was granted for which period, packed.
+    /// Plan, status, anchor and the allowances of the current periods, packed.
     pub(crate) const PLAN_STATE: &str = "ps";
     /// Operations ever applied.
     pub(crate) const SEQ: &str = "sq";
-    /// Entries in segments.
+    /// How many entries are in segments.
     pub(crate) const ARCHIVED_SEQ: &str = "ar";
     /// The number of the latest advance.
     pub(crate) const ADVANCED_SEQ: &str = "ad";
@@ -67,21 +67,21 @@ pub(super) mod account {
     pub(crate) const RECENT_PAYLOADS: &str = "rp";
 }
 
-/// Attributes of what `ledger` holds.
+/// Attributes of the items in `ledger`.
 pub(super) mod ledger {
     /// Segment: its entries, packed.
     pub(crate) const ENTRIES: &str = "en";
-    /// Refunds of a debit or a capture: what was given back, micro-credits.
+    /// Refunds of a debit or a capture: credits given back, micro-credits.
     pub(crate) const RETURNED: &str = "re";
     /// Segment: available after its last entry, micro-credits.
     pub(crate) const AVAILABLE: &str = "av";
     /// Segment: held after its last entry, micro-credits.
     pub(crate) const HELD: &str = "he";
-    /// Name and receipt: the operation's id.
+    /// Key alias and idempotency record: the operation's id.
     pub(crate) const ID: &str = "op";
-    /// Name and receipt: the caller's key. Customer: the subject.
+    /// Key alias and idempotency record: the caller's key. Customer: the subject.
     pub(crate) const KEY: &str = "ky";
-    /// Receipt: what was asked.
+    /// Idempotency record: the content of the request.
     pub(crate) const CONTENT: &str = "cn";
     /// Usage of a day: its totals, packed.
     pub(crate) const USAGE: &str = "us";
@@ -93,15 +93,15 @@ pub(super) mod ledger {
     pub(crate) const TEXT: &str = "tx";
     /// Catalog: its version. Payment, orders: the number of its writes.
     pub(crate) const VERSION: &str = "ve";
-    /// Order: where the customer pays.
+    /// Order: the address where the customer pays.
     pub(crate) const URL: &str = "ur";
     /// Order: its payment.
     pub(crate) const INTENT: &str = "pi";
-    /// Order: there if its session ended without a payment.
+    /// Order: present if its session ended without a payment.
     pub(crate) const EXPIRED: &str = "ex";
-    /// Event: when it came, ms.
+    /// Event: when it arrived, ms.
     pub(crate) const AT: &str = "ra";
-    /// Event: what an operator decided, JSON.
+    /// Event: the operator's decision, JSON.
     pub(crate) const DECIDED: &str = "dc";
     /// Sort keys under `#order#`, `#payment#` and `#event#`.
     pub(crate) const ORDER: &str = "order";
@@ -109,28 +109,28 @@ pub(super) mod ledger {
     pub(crate) const EVENT: &str = "event";
     /// Session that a link opened: its id, which is the link's.
     pub(crate) const SESSION: &str = "se";
-    /// Session that a link opened: there if the customer left.
+    /// Session that a link opened: present if the customer left.
     pub(crate) const LEFT: &str = "le";
-    /// Session that a link opened, and payment without an order: when DynamoDB may delete it, in seconds. By then the
-    /// session is long over, and the payment has proved to be another's.
+    /// Session that a link opened, and payment without an order: when DynamoDB may delete it, in
+    /// seconds. By then the session is long over, and the payment has proved not to be ours.
     pub(crate) const DELETE_AT_S: &str = "ttl";
 }
 
-/// The account of the marks of what waits for an operator.
+/// The partition key of the marks of parked payments and events.
 pub(super) const PARKED: &str = "#parked";
 
-/// The account of an order: no customer's has a `#`.
+/// The partition key of an order: no account id has a `#`.
 pub(super) fn order_key(id: OperationId) -> String {
     format!("#order#{id}")
 }
 
-/// The account of a payment.
+/// The partition key of a payment.
 pub(super) fn payment_key(intent: &IntentId) -> String {
     format!("#payment#{intent}")
 }
 
-/// `S#live#<hash>` or `S#test#<hash>` of a subject: the customer that Stripe knows a buyer as. Services
-/// choose subjects as they like, so none is part of a key as it is.
+/// `S#live#<hash>` or `S#test#<hash>` of a subject: the Stripe customer of a buyer. Services choose
+/// subjects freely, so a key holds only the hash of one.
 pub(super) fn customer_key(subject: &str, live: bool) -> String {
     format!("S#{}#{}", if live { "live" } else { "test" }, hash(subject))
 }
@@ -138,17 +138,17 @@ pub(super) fn customer_key(subject: &str, live: bool) -> String {
 /// The latest orders of an account.
 pub(super) const ORDERS: &str = "S#orders";
 
-/// The account of an event that was kept.
+/// The partition key of an event that was kept.
 pub(super) fn event_key(id: &str) -> String {
     format!("#event#{id}")
 }
 
-/// `<time>#<id>`: the mark of a payment or an event, in the order in which they came.
+/// `<time>#<id>`: the mark of a payment or an event, in the order in which they arrived.
 pub(super) fn parked_key(at: Instant, id: &str) -> String {
     format!("{:015}#{id}", at.ms())
 }
 
-/// `P#<time>#<seq>`: of fixed width, so that the order of the keys is that of the segments.
+/// `P#<time>#<seq>`: fixed width, so that the keys sort like the segments.
 pub(super) fn page_key(time: Instant, first: Seq) -> String {
     format!("P#{:015}#{first:015}", time.ms())
 }
@@ -179,7 +179,7 @@ pub(super) fn name_key(key: &Key) -> String {
     format!("K#{}", hash(key.as_str()))
 }
 
-/// `G#<space>#<hash>` of a key that has a receipt.
+/// `G#<space>#<hash>` of a key that has an idempotency record.
 pub(super) fn receipt_key(space: KeySpace, key: &Key) -> String {
     format!("G#{}#{}", key_space(space), hash(key.as_str()))
 }
@@ -193,7 +193,7 @@ fn key_space(space: KeySpace) -> &'static str {
     }
 }
 
-/// Whose keys the key of a receipt is one of.
+/// The key space of an idempotency record's key.
 pub(super) fn read_receipt_key(key: &str) -> Option<KeySpace> {
     let space = key.strip_prefix("G#")?.split('#').next()?;
     KeySpace::ALL.into_iter().find(|known| key_space(*known) == space)
@@ -210,12 +210,12 @@ pub(super) fn read_hold_key(key: &str) -> Option<OperationId> {
     bytes.try_into().ok().map(OperationId::from_bytes)
 }
 
-/// `R#<id>`: what was given back of a debit or a capture.
+/// `R#<id>`: the credits given back of a debit or a capture.
 pub(super) fn refunds_key(debit: OperationId) -> String {
     format!("R#{debit}")
 }
 
-/// `A#<key>`: what was filed under `key`, and was set aside by `repair`.
+/// `A#<key>`: the item with the key `key` that `repair` quarantined.
 pub(super) fn aside_key(key: &str) -> String {
     format!("A#{key}")
 }
@@ -225,8 +225,8 @@ pub(super) fn redemption_key(id: OperationId) -> String {
     format!("E#{id}")
 }
 
-/// 128 bits of SHA-256 in hex: a key of any length in 32 bytes, and no key finds another's by
-/// chance. Two keys of one hash would be caught: the item holds the key itself.
+/// 128 bits of SHA-256 in hex: a key of any length takes 32 bytes, and two keys do not share a hash
+/// by chance. If two did, it would be caught: the item holds the key itself.
 fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest[..16].iter().fold(String::new(), |mut hex, byte| {

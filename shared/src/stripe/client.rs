@@ -1,4 +1,4 @@
-//! What is asked of Stripe: a session for an order, and what it says of the last days.
+//! Requests to Stripe: a session for an order, and lists of recent objects.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,16 +26,16 @@ use crate::domain::Instant;
 use crate::domain::payment::Order;
 use crate::secrets::Secret;
 
-/// How long one request may take: with the writes around it, less than the caller waits.
+/// How long one request may take: together with the writes around it, less than the caller waits.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// What the query of a return address says: which checkout the customer comes back from,
+/// The field in the query of a return address that names the checkout.
 const CHECKOUT: &str = "checkout";
-/// and that the customer did not pay: `1`.
+/// The field in it that says that the customer did not pay: `1`.
 const CANCELED: &str = "canceled";
-/// How many objects one request lists: the most that Stripe gives.
+/// How many objects one request lists: Stripe's maximum.
 const LISTED: i64 = 100;
 
-/// Stripe, as one account of it answers.
+/// The client of one Stripe account.
 #[derive(Clone)]
 pub struct Stripe {
     key: Secret,
@@ -43,14 +43,14 @@ pub struct Stripe {
     known: Arc<Mutex<Known>>,
 }
 
-/// The key that is used, and the client that has it.
+/// The key in use, and the client that has it.
 #[derive(Clone)]
 struct Known {
     key: Arc<str>,
     client: Client,
 }
 
-/// What is listed.
+/// The kinds of objects to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     Sessions,
@@ -60,30 +60,30 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Charges and sessions first: they name the order that refunds and disputes are of.
+    /// Charges and sessions come first: they name the order of refunds and disputes.
     pub const ALL: [Asked; 4] = [Asked::Charges, Asked::Sessions, Asked::Refunds, Asked::Disputes];
 }
 
-/// Why Stripe did not do what was asked.
+/// Why a request to Stripe failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
-    /// It did not answer, or said to come back: the same may be asked again.
+    /// Stripe did not answer, or asked to try again: the same request may be sent again.
     #[error("Stripe gave no definite answer: {0}")]
     Again(String),
-    /// It does not take the key.
+    /// Stripe does not accept the key.
     #[error("Stripe does not accept the key: {0}")]
     Key(String),
-    /// Something that was named is not there any more.
+    /// An object named in the request does not exist any more.
     #[error("Stripe does not have the named object: {0}")]
     Missing(String),
-    /// It refused. ObjectList again is no use.
+    /// Stripe refused. Asking again does not help.
     #[error("Stripe refused: {0}")]
     Rejected(String),
 }
 
 impl Stripe {
-    /// Stripe by the secret key of an account of it. `url`: another address than its own, ending in
-    /// a slash.
+    /// A client with a fixed secret key of a Stripe account. `url`: an address other than Stripe's
+    /// own, ending in a slash.
     ///
     /// # Errors
     /// [`StripeError::Rejected`] if the key or the address cannot be used.
@@ -93,8 +93,8 @@ impl Stripe {
         Ok(Stripe { key, url, known: Arc::new(Mutex::new(known)) })
     }
 
-    /// Stripe by a key that is replaced from time to time: when Stripe does not take the one that is
-    /// known, the secret is read again. `url` as of [`Stripe::new`].
+    /// A client with a key that is replaced from time to time: if Stripe does not accept the known
+    /// key, the secret is read again. `url` as of [`Stripe::new`].
     ///
     /// # Errors
     /// As of [`Stripe::new`]; [`StripeError::Again`] if the secret cannot be read.
@@ -107,13 +107,13 @@ impl Stripe {
         Ok(Stripe { key, ..Stripe::new(&text, url)? })
     }
 
-    /// Whether it moves real money.
+    /// Whether the key moves real money.
     pub fn is_live(&self) -> bool {
         is_live(&self.known().key)
     }
 
-    /// Where the customer pays for `order`. Asked again, it is the same session: the order's id is
-    /// the key of the request.
+    /// The address where the customer pays for `order`. A repeated request gets the same session:
+    /// the order's id is the key of the request.
     ///
     /// # Errors
     /// [`StripeError`].
@@ -121,14 +121,14 @@ impl Stripe {
         let customer = order.customer.as_deref();
         let begin = |customer| self.asked(now, move |client| begin(client, order, customer));
         match begin(customer).await {
-            // Deleted at Stripe: nobody is kept from buying by that.
+            // The customer was deleted at Stripe: that must not stop a purchase.
             Err(StripeError::Missing(_)) if customer.is_some() => begin(None).await,
             begun => begun,
         }
     }
 
-    /// Objects that were made since then, the latest first: those after `after`, and whether there
-    /// are more.
+    /// Objects made since `since`, the latest first: those after `after`, and whether there are
+    /// more.
     ///
     /// # Errors
     /// [`StripeError`].
@@ -142,7 +142,8 @@ impl Stripe {
         self.asked(now, |client| list(client, asked, since, after)).await
     }
 
-    /// Asks with the key that is known; once more, if Stripe does not take it and it was replaced.
+    /// Sends a request with the known key; if Stripe does not accept it and it was replaced, sends
+    /// it once more.
     async fn asked<T, F>(&self, now: Instant, ask: impl Fn(Client) -> F) -> Result<T, StripeError>
     where
         F: Future<Output = Result<T, StripeError>>,
@@ -181,14 +182,15 @@ fn is_live(key: &str) -> bool {
     ["sk_live_", "rk_live_"].iter().any(|prefix| key.trim().starts_with(prefix))
 }
 
-/// Begins a checkout: a customer that Stripe knows, or one that it gets to know.
+/// Begins a checkout, for a known customer of Stripe or for a new one.
 async fn begin(
     client: Client,
     order: &Order,
     customer: Option<&str>,
 ) -> Result<String, StripeError> {
     let id = order.id.to_string();
-    // Named where the customer pays and on the receipt: somebody may have two accounts open.
+    // The account is named where the customer pays and on the receipt: a person may have two
+    // accounts open.
     let product = format!("{} credits for {}", order.credits, order.account);
     let metadata: HashMap<String, String> = [(ORDER, &id), (ACCOUNT, &order.account.to_string())]
         .map(|(name, value)| (name.to_owned(), value.clone()))
@@ -213,7 +215,7 @@ async fn begin(
         ..CreateCheckoutSessionPaymentIntentData::new()
     };
     let invoice = CreateCheckoutSessionInvoiceCreation::new(order.invoice);
-    // What is paid is what was ordered: no other currency, no discounts, no taxes on top.
+    // The customer pays the ordered amount: no other currency, no discounts, no taxes on top.
     let pricing = CreateCheckoutSessionAdaptivePricing { enabled: Some(false) };
     let request = CreateCheckoutSession::new()
         .mode(CheckoutSessionMode::Payment)
@@ -225,7 +227,7 @@ async fn begin(
         .line_items(vec![item])
         .success_url(back_to(&order.return_url, &format!("{CHECKOUT}={id}")))
         .cancel_url(back_to(&order.return_url, &format!("{CHECKOUT}={id}&{CANCELED}=1")));
-    // A key is of one request: the same order without its customer is another one.
+    // A key belongs to one request: the same order without its customer is another request.
     let (request, key) = match customer {
         Some(customer) => (request.customer(customer), format!("scrip-order-{id}-{customer}")),
         None => {
@@ -235,7 +237,7 @@ async fn begin(
     };
     let key = IdempotencyKey::new(key).map_err(|e| StripeError::Rejected(e.to_string()))?;
     let request = request.customize().request_strategy(RequestStrategy::Idempotent(key));
-    // In a box: the library's future is large, and so would be every one around it.
+    // Boxed: the library's future is large, and so would be every future around it.
     let session = Box::pin(request.send(&client)).await.map_err(failed)?;
     session.url.ok_or_else(|| StripeError::Rejected("the session has no URL".to_owned()))
 }
@@ -262,7 +264,7 @@ async fn list(
         Asked::Refunds => request!(ListRefund),
         Asked::Disputes => request!(ListDispute),
     };
-    // As it was sent, for the one reader of objects: a webhook's and these mean the same.
+    // The objects as they were sent, so that one reader serves webhooks and lists.
     let list = request.customize::<miniserde::json::Value>().send(&client);
     let list = Box::pin(list).await;
     let list = miniserde::json::to_string(&list.map_err(failed)?);
@@ -278,8 +280,8 @@ impl fmt::Debug for Stripe {
     }
 }
 
-/// The return address with `ours` in its query, in the place of what it said of another checkout. The
-/// rest of it stays as it is, to the letter.
+/// The return address with `ours` in its query, in place of the fields of an earlier checkout. The
+/// rest stays as it is, to the letter.
 fn back_to(return_url: &str, ours: &str) -> String {
     let (address, fragment) = return_url.split_at(return_url.find('#').unwrap_or(return_url.len()));
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
@@ -299,7 +301,7 @@ fn unread(kind: &dyn fmt::Display) -> StripeError {
 fn failed(error: stripe_rust::StripeError) -> StripeError {
     use stripe_rust::StripeError as E;
     match error {
-        // Only the words that Stripe has for it: a message may name a customer.
+        // Only Stripe's own words for the error: a message may name a customer.
         E::Stripe(errors, status) => {
             let code = errors.code.as_ref().map_or("", |code| code.as_str());
             let text = format!("{} {code} ({status})", errors.type_.as_str());

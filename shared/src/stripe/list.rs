@@ -1,4 +1,4 @@
-//! All that Stripe says of what may still change, asked for page by page.
+//! Lists all objects of Stripe that may still change, page by page.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::{Asked, Stripe, StripeError};
 use crate::domain::Instant;
 use crate::domain::instant::Span;
 
-/// How many pages it reads of each kind at most: a hundred objects each.
+/// How many pages of each kind it reads at most: a hundred objects each.
 const MAX_PAGES: usize = 500;
 
 impl Asked {
-    /// From when on objects of the kind may still change. A session ends within a day and a charge is
-    /// made within days of it. A refund can fail weeks after it was made. A dispute takes 60 to 120
-    /// days to be decided, and disputes are rare: all there are.
+    /// Objects of this kind that were made since then may still change. A session ends within a
+    /// day, and its charge is made within days. A refund can fail weeks after it was made. A
+    /// dispute takes 60 to 120 days to be decided, and disputes are rare, so all of them are read.
     fn since(self, now: Instant) -> Instant {
         let days = |days: i64| now - Span::from_s(days * 86_400);
         match self {
@@ -23,7 +23,7 @@ impl Asked {
     }
 }
 
-/// Where an asking is.
+/// The progress of a listing.
 #[derive(Debug)]
 pub struct ObjectList<'a> {
     stripe: &'a Stripe,
@@ -36,7 +36,7 @@ pub struct ObjectList<'a> {
 }
 
 impl<'a> ObjectList<'a> {
-    /// An asking for what may still change by `now`.
+    /// A listing of the objects that may still change by `now`.
     pub fn new(stripe: &'a Stripe, now: Instant) -> ObjectList<'a> {
         let mut left = Asked::ALL.iter();
         let asked = left.next().copied();
@@ -61,7 +61,7 @@ impl<'a> ObjectList<'a> {
         Ok(Some(objects))
     }
 
-    /// Whether there was more than it reads.
+    /// Whether there were more objects than it reads.
     pub fn is_cut(&self) -> bool {
         self.cut
     }

@@ -1,4 +1,4 @@
-//! Stripe: what it signs, what it says, and what is asked of it. The only place that knows it.
+//! Stripe: its signatures, its objects, and requests to it. Only this module knows Stripe.
 
 mod client;
 mod list;

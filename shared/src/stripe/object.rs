@@ -1,8 +1,8 @@
-//! What Stripe's objects say about payments of ours.
+//! Reads Stripe's objects about payments of ours.
 //!
-//! One reader for what a webhook brings and for what is asked for. It reads the few fields that
-//! credits follow from and no more, so that what Stripe adds or changes elsewhere parks nothing. What
-//! it reads, it reads strictly: a wrong or missing field is an error, never a guess.
+//! Webhooks and lists use this one reader. It reads only the few fields that decide about credits,
+//! so that changes elsewhere in Stripe's objects park nothing. These fields it reads strictly: a
+//! wrong or missing field is an error, never a guess.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ use crate::domain::payment::{
 };
 use crate::domain::{Money, OperationId};
 
-/// The keys of the metadata by which a payment names its order and its account.
+/// The metadata keys with which a payment names its order and its account.
 pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
 
-/// The longest address of a receipt that is kept, in bytes: Stripe's have about 200.
+/// The longest receipt address that is kept, in bytes: Stripe's have about 200.
 const MAX_URL: usize = 1024;
 
-/// An event, as far as it is of any concern.
+/// The parts of an event that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// As far as they are words: for a log.
+    /// The id, if it is a word: for a log.
     pub id: String,
     pub kind: String,
-    /// None: it changes nothing here.
+    /// None: the event changes nothing here.
     pub said: Option<PaymentNotice>,
 }
 
-/// What cannot be read of a signed event: it is kept for an operator.
+/// Why a signed event cannot be read: it is kept for an operator.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}: {cause}")]
 pub struct Unreadable {
@@ -39,7 +39,7 @@ pub struct Unreadable {
     cause: serde_json::Error,
 }
 
-/// The types of events that may say something about a payment of ours. Others are passed over.
+/// The event types that may be about a payment of ours. Others are ignored.
 pub const KINDS: [&str; 22] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
@@ -89,7 +89,7 @@ pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
     let read: Envelope = serde_json::from_slice(body).map_err(unreadable)?;
     let kind = read.kind;
     let id = word(&read.id).to_owned();
-    // Of an account that is connected to ours: none of our business. Thin events carry no object.
+    // Events of connected accounts are ignored. Thin events carry no object.
     let ours = read.object == "event" && read.account.is_none();
     if !ours || !KINDS.contains(&kind.as_str()) {
         return Ok(Event { id, kind: word(&kind).to_owned(), said: None });
@@ -98,7 +98,7 @@ pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
     let missing = |field| failed(serde::de::Error::missing_field(field));
     let object = read.data.and_then(|data| data.object).ok_or_else(|| missing("data.object"))?;
     let live = read.livemode.ok_or_else(|| missing("livemode"))?;
-    // A session that failed looks as it did before.
+    // The session of a failed payment looks as it did before.
     let failed_late = kind == "checkout.session.async_payment_failed";
     let said = said(object, live).map_err(failed)?.map(|said| match said {
         PaymentNotice::Payment { intent, facts } if failed_late => {
@@ -117,19 +117,19 @@ pub fn is_stripes(url: &str) -> bool {
     url.scheme() == "https" && ours && url.port().is_none() && url.username().is_empty()
 }
 
-/// What Stripe calls an event, if that much can be read.
+/// Stripe's id of an event, if that much can be read.
 pub fn name(body: &[u8]) -> Option<String> {
     let event: Value = serde_json::from_slice(body).ok()?;
     event.get("id")?.as_str().map(str::to_owned)
 }
 
-/// What an object says. None: nothing about a payment of ours.
+/// The notice that an object gives. None: it is not about a payment of ours.
 ///
-/// Refunds and disputes do not say whose payment they are of; whether it is ours is found by its
-/// name.
+/// Refunds and disputes do not name the owner of their payment; the payment's id tells whether it
+/// is ours.
 ///
 /// # Errors
-/// If a field that credits follow from is missing or wrong.
+/// If a field that decides about credits is missing or wrong.
 pub fn said(object: Value, live: bool) -> Result<Option<PaymentNotice>, serde_json::Error> {
     read(object, live).map_err(without_value)
 }
@@ -149,7 +149,7 @@ fn read(object: Value, live: bool) -> Read {
 type Read = Result<Option<PaymentNotice>, serde_json::Error>;
 type Metadata = Option<BTreeMap<String, String>>;
 
-/// A field that is either an id or the whole object.
+/// A field that holds either an id or the whole object.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Named {
@@ -163,7 +163,7 @@ impl Named {
         id.parse().map_err(|_| wrong("payment_intent", &id))
     }
 
-    /// No credits follow from it, so one that is strange is none.
+    /// It does not decide about credits, so a malformed one counts as none.
     fn customer(self) -> Option<String> {
         let (Named::Id(id) | Named::Object { id }) = self;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -171,13 +171,13 @@ impl Named {
     }
 }
 
-/// A field with a value that is unknown here.
+/// The error for a field with an unknown value.
 fn wrong(field: &str, value: &str) -> serde_json::Error {
     serde::de::Error::custom(format!("{field} is {}", word(value)))
 }
 
-/// The text if it looks like a word of Stripe's: an id, a type, a status. Anything else may be
-/// anything, and is logged by nobody.
+/// The text if it looks like a word of Stripe's: an id, a type, a status. Any other text is never
+/// logged.
 fn word(text: &str) -> &str {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
@@ -187,8 +187,8 @@ fn word(text: &str) -> &str {
     }
 }
 
-/// The error in our own words and without the value that it is about, which may be anything: it is
-/// logged, and shown to operators. `invalid type: string "4242", expected u64` is told as `a value is
+/// The error in our own words, without the value: the value may be anything, and the error is
+/// logged and shown to operators. `invalid type: string "4242", expected u64` becomes `a value is
 /// not u64`.
 fn without_value(error: serde_json::Error) -> serde_json::Error {
     let own = |text: String| serde::de::Error::custom(text);
@@ -202,7 +202,7 @@ fn without_value(error: serde_json::Error) -> serde_json::Error {
     match (quoting.iter().any(|words| text.starts_with(*words)), expected) {
         (true, Some(expected)) => own(format!("a value is not {expected}")),
         (true, None) => own("a value is invalid".to_owned()),
-        // Of a missing or repeated field its name.
+        // A missing or repeated field is named.
         (false, _) => error,
     }
 }
@@ -240,7 +240,8 @@ impl Session {
             return Ok(order.map(|order| PaymentNotice::Expired { order }));
         }
         let Some(intent) = self.payment_intent else {
-            // Before the customer has paid it has none; after that only if there was nothing to pay.
+            // A session has no payment before the customer has paid, and none afterwards if there
+            // was nothing to pay.
             return match (self.status.as_deref(), self.payment_status.as_str()) {
                 (Some("complete"), "no_payment_required") => {
                     let currency = self.currency.unwrap_or_default();
@@ -314,7 +315,7 @@ struct Charge {
 impl Charge {
     fn said(self, live: bool) -> Read {
         let order = of_order(&self.metadata, live);
-        // What is refunded of a payment that does not say whose it is may be ours.
+        // A refunded charge that does not name an order may belong to a payment of ours.
         if order.is_none() && self.amount_refunded == 0 {
             return Ok(None);
         }
@@ -345,7 +346,7 @@ impl RefundObject {
     fn said(self, live: bool) -> Read {
         let Some(intent) = self.payment_intent else { return Ok(None) };
         let stage = match self.status.as_deref() {
-            // Stripe has taken the money from our balance when it is on its way.
+            // Stripe takes the money from our balance as soon as the refund is under way.
             None | Some("pending" | "requires_action" | "succeeded") => RefundStage::Going,
             Some("failed" | "canceled") => RefundStage::Undone,
             Some(other) => return Err(wrong("status", other)),
@@ -370,7 +371,7 @@ impl DisputeObject {
     fn said(self, live: bool) -> Read {
         let Some(intent) = self.payment_intent else { return Ok(None) };
         let stage = match self.status.as_str() {
-            // A question, or one that ended in a refund, which tells itself.
+            // An inquiry, or one that ended in a refund, which has its own notice.
             "warning_needs_response"
             | "warning_under_review"
             | "warning_closed"

@@ -1,7 +1,7 @@
-//! The signature of a webhook: whether these bytes were sent by Stripe, and lately.
+//! The signature of a webhook: whether Stripe sent these bytes, and did so recently.
 //!
-//! Stricter than Stripe's own libraries where they let things pass that Stripe never sends: a time in
-//! the future, two times, numbers with signs.
+//! It is stricter than Stripe's own libraries on things that Stripe never sends: a time in the
+//! future, two times, numbers with signs.
 
 use hmac::digest::CtOutput;
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,14 +11,14 @@ use crate::domain::Instant;
 
 /// How far the time of a signature may be from ours, in seconds, before and after.
 pub const TOLERANCE_S: i64 = 300;
-/// The longest header that is looked at: Stripe's have one time and a signature or two.
+/// The longest header that is read: Stripe's have one time and a signature or two.
 const MAX_BYTES: usize = 2048;
-/// How many secrets an endpoint has at most: the one before, while it is replaced.
+/// How many secrets an endpoint has at most: a second one, the previous, while it is replaced.
 const MAX_SECRETS: usize = 2;
-/// How many signatures of a header are looked at: Stripe sends one for each secret.
+/// How many signatures of a header are checked: Stripe sends one for each secret.
 const MAX_SIGNATURES: usize = 5;
 
-/// Why a body is not taken as Stripe's.
+/// Why a body is not accepted as Stripe's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("the header does not have the form t=...,v1=...")]
@@ -30,10 +30,11 @@ pub enum SignatureError {
 }
 
 /// Whether `body`, exactly as it was sent, was signed with one of `secrets` within 300 s of `now`.
-/// Each of two secrets is used once, and five signatures are looked at, however many there are.
+/// Computes at most two hashes, one for each secret, and checks at most five signatures, however
+/// many were sent.
 ///
 /// # Errors
-/// [`SignatureError`]. Whether the time is right is only told of what was signed.
+/// [`SignatureError`]. An error about the time is returned only for a valid signature.
 pub fn verify(
     header: &str,
     body: &[u8],
@@ -47,10 +48,10 @@ pub fn verify(
     let secrets = secrets.iter().filter(|secret| !secret.as_ref().is_empty());
     let mut fits = false;
     for secret in secrets.take(MAX_SECRETS) {
-        // Once: whoever sends many signatures has nothing hashed for them.
+        // One hash for each secret: many signatures do not cause many hashes.
         let signed = mac(secret.as_ref(), time, body).finalize();
         for signature in &signatures {
-            // In constant time: how much of a guess is right must not show.
+            // In constant time: the answer must not show how much of a guess is right.
             fits |= signed == CtOutput::new((*signature).into());
         }
     }
@@ -64,7 +65,7 @@ pub fn verify(
     }
 }
 
-/// The header that Stripe would send with `body`. For what stands in for Stripe.
+/// The header that Stripe would send with `body`. For a local Stripe and for tests.
 pub fn sign(body: &[u8], secret: &str, at: Instant) -> String {
     let time = at.ms().div_euclid(1000).to_string();
     let signature = mac(secret, &time, body).finalize().into_bytes();
@@ -77,7 +78,7 @@ fn mac(secret: &str, time: &str, body: &[u8]) -> Hmac<Sha256> {
     mac.expect("any key will do").chain_update(time).chain_update(".").chain_update(body)
 }
 
-/// The time, as it was signed, and every signature of version 1. Other versions are passed over.
+/// The time, as it was signed, and every signature of version 1. Other versions are ignored.
 fn parse(header: &str) -> Option<(&str, Vec<[u8; 32]>)> {
     if header.len() > MAX_BYTES {
         return None;
@@ -95,7 +96,7 @@ fn parse(header: &str) -> Option<(&str, Vec<[u8; 32]>)> {
     }
     let digits =
         |text: &&str| (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    // As Stripe writes a number: without a sign, a fraction or zeros before it.
+    // Stripe's form of a number: without a sign, a fraction or leading zeros.
     let plain = |text: &&str| digits(text) && !text.starts_with('0');
     Some((time.filter(plain)?, Some(signatures).filter(|found| !found.is_empty())?))
 }

@@ -1,6 +1,6 @@
-//! The form of packed bytes: flags and tags, and what can be wrong.
+//! The format of packed bytes: flags, tags and errors.
 
-/// What is wrong with packed bytes.
+/// An error in packed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackedError {
     #[error("it ends too early")]
@@ -17,7 +17,7 @@ pub enum PackedError {
 
 pub(super) type Result<T> = std::result::Result<T, PackedError>;
 
-/// Which of these an entry has, in one byte.
+/// One byte of flags says which of these an entry has.
 pub(super) const HELD: u8 = 1;
 pub(super) const USER: u8 = 2;
 pub(super) const REFERENCE: u8 = 4;
@@ -25,12 +25,13 @@ pub(super) const REASON: u8 = 8;
 pub(super) const KEY: u8 = 16;
 pub(super) const MESSAGE: u8 = 32;
 
-/// The tags of [`EntryKind`](crate::domain::What), for ever: 0 is not one, so that zeroed bytes are refused.
+/// The permanent tags of [`EntryKind`](crate::domain::EntryKind). 0 is not a tag, so zeroed bytes
+/// are refused.
 pub(super) mod tag {
     pub(in super::super) const OPENED: u8 = 1;
     pub(in super::super) const DEBIT: u8 = 2;
     pub(in super::super) const GRANTED: u8 = 3;
-    // 4 was an advance that did not tell its burn order. It was never released, and is refused.
+    // 4 was an advance without its burn order. It was never released, and is refused.
     pub(in super::super) const PLAN_CHANGED: u8 = 5;
     pub(in super::super) const FROZEN: u8 = 6;
     pub(in super::super) const UNFROZEN: u8 = 7;
@@ -43,6 +44,6 @@ pub(super) mod tag {
     pub(in super::super) const TOPPED_UP: u8 = 14;
     pub(in super::super) const REVERSED: u8 = 15;
     pub(in super::super) const DEBT_WAIVED: u8 = 16;
-    /// An advance that changed what is owed, and tells how at its end.
+    /// An advance that changed a debt: the changes follow at its end.
     pub(in super::super) const ADVANCED_DEBTS: u8 = 17;
 }

@@ -1,7 +1,7 @@
-//! The packed form of what an item holds in bytes: small, because DynamoDB charges by the KB.
+//! The packed form of an item's bytes: small, because DynamoDB charges by the KB.
 //!
-//! Numbers are little-endian base 128 with a continuation bit; signed ones are zigzagged first, so
-//! that small ones stay short. Texts carry their length.
+//! Numbers are little-endian base 128 with a continuation bit. Signed numbers are zigzagged first,
+//! so that small ones stay short. Texts carry their length.
 
 mod form;
 mod reader;
@@ -155,18 +155,19 @@ pub fn plan_state(plan_state: &PlanState) -> Vec<u8> {
     let mut w = Writer::default();
     w.plan(&plan_state.plan, plan_state.status, plan_state.anchor);
     w.id(plan_state.since);
-    // A week's length is known.
+    // The length of a week is fixed, so its start is enough.
     w.instant(plan_state.weekly.period.start);
     w.credits(plan_state.weekly.amount);
     let PeriodAllowance { period, amount, until } = plan_state.monthly;
     w.instant(period.start);
     w.instant(period.end);
     w.credits(amount);
-    // Mostly it ends when it was to.
+    // Most allowances end with their period, so the difference is short.
     w.signed((until - period.end).ms());
     w.instant(plan_state.counted_from);
     w.instant(plan_state.counted_until);
-    // Mostly a recharge was the latest arrival: every byte counts where an account is near a whole KB.
+    // The latest arrival is usually a recharge, so it takes no bytes: each byte counts where an
+    // account is near a whole KB.
     if plan_state.filled_at != plan_state.recharged_at() {
         w.signed((plan_state.filled_at - plan_state.counted_from).ms());
     }

@@ -1,4 +1,4 @@
-//! Packed bytes to values. Whatever the bytes are, a reader returns.
+//! Packed bytes to values. The reader returns on any input.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ impl Reader<'_> {
         Ok(Instant::from_ms(ms))
     }
 
-    /// An instant by its distance to another one.
+    /// An instant, stored as its distance to another one.
     pub(super) fn beside(&mut self, other: Instant) -> Result<Instant> {
         let ms = other.ms().checked_add(self.signed()?).ok_or(PackedError::Number)?;
         Ok(Instant::from_ms(ms))
@@ -122,13 +122,13 @@ impl Reader<'_> {
         GrantKind::ALL.get(usize::from(self.byte()?)).copied().ok_or(PackedError::Tag)
     }
 
-    /// What was given for a week.
+    /// The allowance of a week.
     pub(super) fn week(&mut self) -> Result<PeriodAllowance> {
         let (start, amount) = (self.instant()?, self.credits()?);
         Ok(PeriodAllowance { amount, ..PeriodAllowance::nothing(week(start)) })
     }
 
-    /// What was given for a plan period.
+    /// The allowance of a plan period.
     pub(super) fn given(&mut self) -> Result<PeriodAllowance> {
         let period = Period { start: self.instant()?, end: self.instant()? };
         let amount = self.credits()?;
@@ -170,7 +170,7 @@ impl Reader<'_> {
         let mut debts = Debts::NONE;
         for _ in 0..count {
             let (grant, credits) = (self.grant_id()?, self.credits()?);
-            // Each is owed once, and something is.
+            // Each grant has at most one debt, and a debt is more than zero.
             if credits <= Credits::ZERO || !debts.of(grant).is_zero() {
                 return Err(PackedError::Number);
             }
@@ -179,7 +179,7 @@ impl Reader<'_> {
         Ok(debts)
     }
 
-    /// 0 is no cause.
+    /// 0 means no cause.
     fn some_cause(&mut self) -> Result<Option<Cause>> {
         match self.byte()?.checked_sub(1) {
             None => Ok(None),

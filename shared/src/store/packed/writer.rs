@@ -38,7 +38,7 @@ impl Writer {
         self.number(at.ms() as u64);
     }
 
-    /// None is the epoch, at which nothing expires.
+    /// None is written as the epoch, at which nothing expires.
     pub(super) fn expiry(&mut self, at: Option<Instant>) {
         self.instant(at.unwrap_or(Instant::EPOCH));
     }
@@ -52,7 +52,7 @@ impl Writer {
         self.number(used.count);
     }
 
-    /// 0 is no action.
+    /// 0 means no action.
     pub(super) fn action(&mut self, action: Option<ActionNumber>) {
         self.number(u64::from(action.unwrap_or(0)));
     }
@@ -72,7 +72,7 @@ impl Writer {
         self.byte(GrantKind::ALL.iter().position(|k| *k == kind).unwrap_or_default() as u8);
     }
 
-    /// 0 is no cause.
+    /// 0 means no cause.
     pub(super) fn cause(&mut self, cause: Option<Cause>) {
         self.byte(cause.map_or(0, |cause| cause as u8 + 1));
     }
@@ -98,9 +98,9 @@ impl Writer {
         self.grant_id(grant.id);
         self.kind(grant.kind);
         self.credits(grant.left);
-        // What was used of it: zero, in one byte, for most grants.
+        // The used part: zero, in one byte, for most grants.
         self.credits(grant.amount - grant.left);
-        // It arrived when its id says, or soon after.
+        // A grant arrives at the time in its id, or soon after.
         self.signed((grant.granted_at - grant.id.time()).ms());
         self.expiry(grant.expires_at);
     }
@@ -173,7 +173,7 @@ impl Writer {
         let mut flags = if entry.held.is_zero() { 0 } else { HELD };
         flags |= texts.iter().filter(|(_, text)| text.is_some()).map(|(flag, _)| flag).sum::<u8>();
         self.byte(flags);
-        // Both stamps are of the same minute for most entries: the difference is short.
+        // For most entries both times are in the same minute, so the difference is short.
         self.signed((entry.at - entry.id.time()).ms());
         self.credits(entry.available);
         if !entry.held.is_zero() {
@@ -228,7 +228,7 @@ impl Writer {
                 self.number(lapsed.len() as u64);
                 lapsed.iter().for_each(|id| self.id(*id));
                 self.number(before.0);
-                // Mostly it was not long ago.
+                // The advance before was usually not long ago, so the difference is short.
                 self.signed((entry.at - before.1).ms());
                 self.number(burnt.grants().len() as u64);
                 burnt.grants().iter().for_each(|grant| self.grant(grant));
