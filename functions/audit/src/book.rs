@@ -132,7 +132,8 @@ impl Book {
                 let burnt = burnt.grants().iter();
                 self.pending_changes.extend(burnt.map(|g| (g.id, -micro(g.left), g.expires_at)));
                 self.lay_out(seq, entry.at);
-                // A grant that expired unused is recognised by its end: a hold may have kept all of it.
+                // A grant that expired unused is recognised by its end: a hold may have kept all of
+                // it.
                 for moved in moved {
                     if let Some((_, end)) = self.burn_order.get_mut(&moved.grant) {
                         *end = moved.expires_at;

@@ -204,7 +204,8 @@ impl Kind {
 }
 
 impl Difference {
-    /// Whether `other` is the same difference in another read: its amounts may have changed meanwhile.
+    /// Whether `other` is the same difference in another read: its amounts may have changed
+    /// meanwhile.
     pub fn is_again(&self, other: &Difference) -> bool {
         self.account == other.account
             && self.kind.name() == other.kind.name()

@@ -80,7 +80,7 @@ impl Ledger {
     fn count(&mut self, segment: &Segment) {
         let counted = self.counted().seq;
         for (seq, entry) in (segment.first..).zip(&segment.entries) {
-            // In a segment that the account has not let go of, only the account's own entries count.
+            // A segment may reach beyond the account: only entries that the account has count.
             if seq == self.tallied.seq + 1 && seq <= counted && seq <= self.account.seq {
                 self.tallied = Counted { seq, time: segment.time };
                 self.reckoned.count(entry);
@@ -193,7 +193,8 @@ impl Ledger {
         }
     }
 
-    /// Enters the entries that are in no segment yet, and compares. Returns the orders that were placed.
+    /// Enters the entries that are in no segment yet, and compares. Returns the orders that were
+    /// placed.
     pub(crate) fn close(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
         let Account { archived_seq, seq, .. } = self.account;
         let recent = self.account.recent.clone();
@@ -227,7 +228,7 @@ impl Ledger {
         totals.map(|held| micro(held.amount) + micro(held.lapsed)).sum()
     }
 
-    /// Compares the available, the held and the valid-until of the account.
+    /// Compares the available and held credits, and until when the balance is valid.
     fn balance(&self, audit: &mut Findings<'_>) {
         let (account, book) = (&self.account, &self.book);
         let available = micro(account.available);
@@ -309,7 +310,8 @@ impl Ledger {
         }
     }
 
-    /// Compares the usage of days as far as it was rolled up: at most to the last entry of a segment.
+    /// Compares the usage of days as far as it was rolled up: at most to the last entry of a
+    /// segment.
     fn usage(&self, audit: &mut Findings<'_>) {
         let kept: BTreeMap<_, _> = self.days.iter().map(|day| (day.day, day)).collect();
         let days: BTreeSet<_> = kept.keys().chain(self.reckoned.0.keys()).copied().collect();

@@ -71,7 +71,8 @@ pub async fn answer(
     let Some(records) = payload.get("Records") else {
         return audit(surroundings, serde_json::from_value(payload)?, left).await;
     };
-    // The template sends one message at a time, so a message that fails is an invocation that fails.
+    // The template sends one message at a time, so a message that fails is an invocation that
+    // fails.
     let [record] = records.as_array().map(Vec::as_slice).unwrap_or_default() else {
         return Err("the input is not one message of the queue".into());
     };

@@ -25,7 +25,8 @@ pub enum AuditError {
     Stripe(#[from] StripeError),
 }
 
-/// Compares the payments of an account: those that its entries name, and those that its orders name.
+/// Compares the payments of an account: those that its entries name, and those that its orders
+/// name.
 /// `got` is the credits that each of them gave, by the entries.
 pub(crate) async fn of_account(
     context: &Context,
@@ -70,7 +71,8 @@ pub(crate) async fn of_account(
             differs(context, Kind::Order(order), an_order(), none(), audit).await?;
             continue;
         };
-        // With two orders it is not known whose credits these are: nothing moves until someone decides.
+        // With two orders it is not known whose credits these are: nothing moves until someone
+        // decides.
         if payment.facts.orders.len() == 1 {
             let (due, applied) = (payment.due(&known).to_string(), payment.applied.to_string());
             differs(context, Kind::Due(intent.clone()), due, applied, audit).await?;
@@ -172,7 +174,8 @@ async fn compare(
     let told = shared::decide::payment::told(&known, facts.clone());
     let Some(id) = told.order() else { return Ok(None) };
     let Some(order) = context.store.order(id).await? else {
-        // An order that was never placed here is another system's, unless it names an account of ours.
+        // An order that was never placed here is another system's, unless it names an account of
+        // ours.
         let account = of_ours(context, &told).await?;
         let Some(account) = account else { return Ok(None) };
         let mut audit = Findings::of(&account);

@@ -26,8 +26,8 @@ pub struct AuditProgress {
     pub differences: usize,
 }
 
-/// Audits one account, or all; with `stripe`, also the payments that Stripe lists. Writes nothing. An
-/// account that does not exist is not counted as read, but its rows are a difference. `told` is
+/// Audits one account, or all; with `stripe`, also the payments that Stripe lists. Writes nothing.
+/// An account that does not exist is not counted as read, but its rows are a difference. `told` is
 /// called with the progress, often.
 ///
 /// # Errors

@@ -21,8 +21,8 @@ pub struct Walked {
     pub found: Vec<Difference>,
 }
 
-/// Continues segment `segment` of `of` after the account `after`, while `goes_on`, called after each
-/// request, returns true. Writes nothing.
+/// Continues segment `segment` of `of` after the account `after`, while `goes_on`, called after
+/// each request, returns true. Writes nothing.
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
@@ -67,8 +67,8 @@ pub async fn walk(
 /// Where the scan of the ledger continues: account and sort key.
 pub type ScanPosition = (String, String);
 
-/// The differences of accounts that have rows in the ledger but do not exist, from `after` on, while
-/// `goes_on` returns true. Returns where it stopped; None: at the end.
+/// The differences of accounts that have rows in the ledger but do not exist, from `after` on,
+/// while `goes_on` returns true. Returns where it stopped; None: at the end.
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
