@@ -85,7 +85,7 @@ impl Place {
     /// credentials.
     ///
     /// # Errors
-    /// If it names none, or AWS does not allow to read its catalog.
+    /// If it names none, or AWS does not allow reading its catalog.
     pub async fn deployed() -> Result<Place, Error> {
         let is_named = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
         if !["ACCOUNTS_TABLE", "LEDGER_TABLE"].into_iter().all(is_named) {

@@ -34,7 +34,7 @@ struct Served {
 /// Listens on `addr`.
 ///
 /// # Errors
-/// If it cannot. Where the port is in use, the error names another that is free.
+/// If it cannot listen. If the port is in use, the error names a free one.
 pub async fn listen(addr: SocketAddr) -> Result<TcpListener, String> {
     match TcpListener::bind(addr).await {
         Ok(listener) => Ok(listener),

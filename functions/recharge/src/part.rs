@@ -6,7 +6,7 @@ use shared::domain::AccountId;
 /// The version of a message's format. A message of another version is refused.
 const VERSION: u32 = 1;
 
-/// What a sweep does.
+/// The task of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {

@@ -53,7 +53,7 @@ pub(super) async fn operations(stack: &Stack) -> Vec<Value> {
         .collect()
 }
 
-/// The reason why the answer may be a refusal or a surprise. Null: there is none.
+/// A remark on the effect or the answer, such as why it is a refusal. Null: there is none.
 fn note(path: &str) -> Option<&'static str> {
     match path {
         "/v1/accounts/{account}/freeze" => Some("Until the next curl, acme cannot spend."),
