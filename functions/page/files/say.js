@@ -47,7 +47,7 @@ export function label(name) {
  * An instant. Where it begins ("day") or ends ("last"; "end", which names UTC) with a day in UTC,
  * it is shown as that day: credits that expire at its first instant can be used up to the day
  * before. Otherwise it is shown with its time.
-*/
+ */
 export function time(text, style) {
   const at = new Date(text);
   if (!(style in STYLES) && at % DAY_MS === 0) {

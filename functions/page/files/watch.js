@@ -13,7 +13,7 @@ const REFUSED = [401, 403, 409, 428];
 /**
  * Polls the balance: often while it changes, ever more rarely while it does not or while requests
  * fail, never while the page is hidden.
-*/
+ */
 export class Watch {
   #etag;
   #timer;
