@@ -7,7 +7,7 @@ use shared::stripe::Stripe;
 
 use crate::bar;
 
-/// Audits one account, or all, and the payments that Stripe tells of. Writes nothing.
+/// Audits one account, or all, and the payments that Stripe lists. Writes nothing.
 ///
 /// # Errors
 /// [`AuditError`] if the tables or Stripe do not answer.

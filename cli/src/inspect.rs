@@ -1,4 +1,4 @@
-//! `inspect <account>`: an account and its segments, for a person to read.
+//! `inspect <account>`: prints an account and its segments for a person to read.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use shared::domain::ledger::{EntryRun, PostedEntry};
 use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange};
 use shared::store::{Loaded, StoreError};
 
-/// How many segments are asked for at once.
+/// Segments per request.
 const SEGMENTS: i32 = 50;
 
 /// The account's item and all its segments. None if there is no such account.
 ///
 /// # Errors
-/// [`StoreError`] if the table cannot be read, or an item is broken: by its name.
+/// [`StoreError`] if the table cannot be read, or an item is broken: the error names it.
 pub async fn inspect(context: &Context, id: &AccountId) -> Result<Option<String>, StoreError> {
     let Some(loaded) = context.store.account(id).await? else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What an operator does at a terminal: look at accounts, audit and repair them, recharge, reconcile,
+//! The operator's commands at a terminal: inspect, audit and repair accounts, recharge, reconcile,
 //! and change the catalog, on a local stack or a deployed one.
 
 pub mod audit;
@@ -10,7 +10,7 @@ pub mod sweep;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of this many segments, with a message beside it.
+/// A progress bar of this many segments, with a message beside it.
 fn bar(segments: i32) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:32} {pos}/{len} segments, {msg}");
     let bar = ProgressBar::new(segments.unsigned_abs().into());

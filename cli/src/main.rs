@@ -118,7 +118,7 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
     }
 }
 
-/// Names what differs, in one account or in all.
+/// Prints the differences, in one account or in all.
 async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Error> {
     let report = audit::run(&place.context, &place.stripe().await?, account.as_ref()).await?;
     report.differences.iter().for_each(|difference| println!("{difference}"));
@@ -130,7 +130,7 @@ async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Erro
     if differences > 0 { Err("the audit found differences: see above".into()) } else { Ok(()) }
 }
 
-/// Puts right what can be, in one account or in all, and parks the rest.
+/// Repairs the differences that a rule covers, in one account or in all, and parks the rest.
 async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) -> Result<(), Error> {
     let stripe = place.stripe().await?;
     let acts = repair::run(&place.context, Some(&stripe), account.as_ref(), dry_run).await?;

@@ -1,5 +1,4 @@
-//! Where a command works: on the tables and the Stripe of a stack that runs on this machine, or of a
-//! deployed one.
+//! The stack that a command works on: the tables and the Stripe of a local stack or a deployed one.
 
 use std::time::Duration;
 
@@ -14,10 +13,10 @@ use url::{Host, Url};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Where the local stack is, if nobody says otherwise.
+/// The default address of the local stack.
 pub const LOCAL: &str = "http://127.0.0.1:3000";
 
-/// For how long the local stack may take to say what it is.
+/// The timeout of a request to the local stack.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The tables of a stack, and the way to its Stripe.
@@ -27,7 +26,7 @@ pub struct Place {
     stripe: AskStripe,
 }
 
-/// How the Stripe of a place is asked.
+/// How a place reaches Stripe.
 #[derive(Debug)]
 enum AskStripe {
     /// With the key in the secret that STRIPE_KEY_ARN names.
@@ -36,14 +35,14 @@ enum AskStripe {
     Local { origin: String, key: Option<String> },
 }
 
-/// What a local stack says of itself: `GET /_local/stack`.
+/// The local stack's answer to `GET /_local/stack`.
 #[derive(Deserialize)]
 struct Said {
-    /// How far its clock is ahead of the system's.
+    /// The milliseconds that its clock is ahead of the system's.
     clock_offset_ms: i64,
-    /// None: they are not its own.
+    /// None: the stack has no tables of its own.
     tables: Option<Named>,
-    /// None: it asks the real Stripe.
+    /// None: the stack uses the real Stripe.
     stripe_key: Option<String>,
 }
 
@@ -54,7 +53,7 @@ struct Named {
 }
 
 impl Place {
-    /// The stack that runs at `origin`, with its clock, wherever that was moved.
+    /// The stack that runs at `origin`, with its clock as it was moved.
     ///
     /// # Errors
     /// If no stack answers there, its tables are elsewhere, or its catalog is wrong.
@@ -86,7 +85,7 @@ impl Place {
     /// credentials.
     ///
     /// # Errors
-    /// If it names none, or AWS does not let us read its catalog.
+    /// If it names none, or AWS does not allow reading its catalog.
     pub async fn deployed() -> Result<Place, Error> {
         let is_named = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
         if !["ACCOUNTS_TABLE", "LEDGER_TABLE"].into_iter().all(is_named) {
@@ -101,10 +100,11 @@ impl Place {
         Ok(Place { context, stripe: AskStripe::Deployed })
     }
 
-    /// The Stripe of the place. On a local stack STRIPE_SECRET_KEY, a test key, asks the real one.
+    /// The Stripe of the place. On a local stack STRIPE_SECRET_KEY, a test key, selects the real
+    /// one.
     ///
     /// # Errors
-    /// If its key is not there, or is not one for here.
+    /// If its key is missing, or is not allowed here.
     pub async fn stripe(&self) -> Result<Stripe, Error> {
         let (origin, key) = match &self.stripe {
             AskStripe::Deployed => {
@@ -129,7 +129,7 @@ impl Place {
     }
 }
 
-/// The origin of a local stack in what somebody wrote.
+/// The origin of a local stack in the text that the operator typed.
 ///
 /// # Errors
 /// If it is not an address of this machine.
@@ -147,7 +147,7 @@ pub fn origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// Asks a local stack what it is.
+/// Asks a local stack for its description.
 fn ask(url: &str) -> Result<Said, Error> {
     let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build();
     let text = ureq::Agent::from(agent).get(url).call()?.body_mut().read_to_string()?;

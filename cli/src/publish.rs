@@ -1,4 +1,4 @@
-//! `catalog diff` and `catalog publish`: the catalog changed without a deploy.
+//! `catalog diff` and `catalog publish`: change the catalog without a deploy.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use shared::store::Outcome;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What would be different with the catalog in `file`, a line each.
+/// The differences between the catalog in `file` and the one in force, one per line.
 ///
 /// # Errors
-/// If the file cannot be read, or may not follow the catalog in force: the key that is wrong.
+/// If the file cannot be read, or may not follow the catalog in force: the error names the key.
 pub async fn diff(context: &Context, file: &Path) -> Result<Vec<String>, Error> {
     let (current, text) = (context.catalog().await, read(file)?);
     catalog_version::publish(&current, &text, context.clock.now())?;
@@ -22,7 +22,7 @@ pub async fn diff(context: &Context, file: &Path) -> Result<Vec<String>, Error> 
 /// Puts the catalog in `file` in force. Functions use it within a minute.
 ///
 /// # Errors
-/// As [`diff`]; and if another catalog was published meanwhile. Nothing is changed then.
+/// As [`diff`]; and if another catalog was published meanwhile. The catalog is unchanged then.
 pub async fn publish(context: &Context, file: &Path) -> Result<(), Error> {
     let change =
         catalog_version::publish(&*context.catalog().await, &read(file)?, context.clock.now())?;

@@ -1,9 +1,9 @@
-//! `repair`: what tables restored to different moments contradict each other in, put right where a
-//! rule can, and parked where none can.
+//! `repair`: corrects contradictions between tables that were restored to different moments where a
+//! rule can, and parks the rest.
 //!
-//! A rule never guesses a balance. What would change one goes through the payment that it is for, and
-//! has its entry; everything else is names, receipts, counts and segments. What no rule covers freezes
-//! the account, with the reason, or is a question to an operator beside the payments that wait.
+//! A rule never guesses a balance. A change of a balance goes through its payment and has its
+//! entry; everything else is key aliases, idempotency records, counts and segments. Where no rule
+//! applies, repair freezes the account, with the reason, or parks a question for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,10 +23,10 @@ use shared::failure::Failure;
 use shared::store::{Outcome, ScannedRow, StoreError};
 use shared::stripe::{Stripe, StripeError};
 
-/// How often an account is looked at again: what one rule puts right, another may build on.
+/// How often an account is audited again: one rule may build on the repairs of another.
 const ROUNDS: usize = 16;
 
-/// What became of a difference.
+/// A difference, and the result of its repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     pub difference: Difference,
@@ -36,7 +36,7 @@ pub struct Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Repaired,
-    /// An operator is told: the account is frozen, or a question waits beside the payments.
+    /// An operator is told: the account is frozen, or a question is parked.
     Parked,
     /// Nothing could be written: a person has to look at the table.
     Left,
@@ -52,7 +52,7 @@ impl Done {
     }
 }
 
-/// Why a repair did not come to its end. What was put right until then is: run it again.
+/// Why a repair stopped early. Repairs already made stay: run it again.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
     #[error(transparent)]
@@ -67,8 +67,8 @@ pub enum RepairError {
     Failed(Failure),
 }
 
-/// Puts right what the audit finds, in one account or in all. `stripe`: without it no payment is put
-/// right. Rehearsed, nothing is written, and what is said is what would be done first.
+/// Repairs the differences of an audit, in one account or in all. Without `stripe` no payment is
+/// repaired. `rehearsed`: writes nothing, and returns the repairs that would come first.
 ///
 /// # Errors
 /// [`RepairError`].
@@ -90,7 +90,8 @@ pub async fn run(
     for id in ids {
         repair.account(&id).await?;
     }
-    // After the accounts: what a payment gave is known by now, so nothing is given twice.
+    // After the accounts: the credits that each payment gave are known by now, so none is given
+    // twice.
     if let Some(stripe) = stripe.filter(|_| !rehearsed) {
         for found in reconcile::run(context, stripe).await?.found {
             let kind = found.payment.parse().map(Kind::Stripe);
@@ -116,8 +117,8 @@ struct Repair<'a> {
     acts: Vec<Act>,
 }
 
-/// The order of the rules: what the later ones look at, the earlier ones have put right. None: there
-/// is no rule.
+/// The order of the rules: a later rule relies on the repairs of the earlier ones. None: there is
+/// no rule.
 fn rule(kind: &Kind) -> Option<u8> {
     match kind {
         Kind::Account | Kind::Segment(_) | Kind::Ahead(_) => Some(0),
@@ -152,7 +153,7 @@ impl Repair<'_> {
         self.park(id, found).await
     }
 
-    /// Applies the first rule that there is something for. False: it put nothing right.
+    /// Applies the first rule that repairs something. False: no rule did.
     async fn mend(&mut self, id: &AccountId, found: &[Difference]) -> Result<bool, RepairError> {
         let rules: BTreeSet<u8> = found.iter().filter_map(|found| rule(&found.kind)).collect();
         for first in rules {
@@ -201,13 +202,14 @@ impl Repair<'_> {
         };
         match self.context.store.commit(&write).await {
             Ok(outcome) => Ok(matches!(outcome, Outcome::Done(_))),
-            // What is there cannot be read: that is a difference of its own.
+            // The item cannot be read: that is a difference of its own.
             Err(StoreError::Broken { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Segments and receipts of an account that is not there: it can be opened again.
+    /// Quarantines the segments and idempotency records of a missing account, which can then be
+    /// opened.
     async fn set_all_aside(&self, id: &AccountId) -> Result<bool, RepairError> {
         let (mut done, mut after) = (false, None);
         loop {
@@ -228,8 +230,8 @@ impl Repair<'_> {
         }
     }
 
-    /// A payment and its account tell different things: what the account got is a fact, and what is
-    /// due beyond it is Stripe's to say.
+    /// Repairs a payment that contradicts its account: the credits that the account got are a fact,
+    /// and Stripe decides what is due beyond them.
     async fn payment(
         &self,
         id: &AccountId,
@@ -238,7 +240,7 @@ impl Repair<'_> {
     ) -> Result<bool, RepairError> {
         let store = &self.context.store;
         let Some(facts) = self.told.get(intent) else { return Ok(false) };
-        // Read before the account is: if it is written in between, the number of its write says so.
+        // Read before the account: a write in between changes this version.
         let version = store.payment(intent, self.context.clock.now()).await?.version;
         let again = account(self.context, id).await?.into_iter();
         let got = again.map(|found| found.kind).find_map(|kind| match kind {
@@ -251,7 +253,7 @@ impl Repair<'_> {
         self.heard(intent, &Repaired { version, got }, facts).await
     }
 
-    /// What is due for a payment is given or taken back, or its mark made or taken away.
+    /// Gives or takes back what is due for a payment, or corrects its mark as parked.
     async fn due(&self, id: &AccountId, intent: &IntentId) -> Result<bool, RepairError> {
         let (store, now) = (&self.context.store, self.context.clock.now());
         let payment = store.payment(intent, now).await?;
@@ -281,8 +283,9 @@ impl Repair<'_> {
         Ok(matches!(heard, NoticeOutcome::OrderUpdate(_)))
     }
 
-    /// What no rule covers. Money is a question to an operator; anything else closes the account,
-    /// because what is not known of it could be spent, or charged, twice.
+    /// Parks the differences that no rule covers. Money becomes a question for an operator;
+    /// anything else freezes the account, because its unknown part could be spent, or charged,
+    /// twice.
     async fn park(&mut self, id: &AccountId, found: Vec<Difference>) -> Result<(), RepairError> {
         let (money, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(|d| d.kind.is_of_money());
         self.ask(money).await?;
@@ -300,7 +303,7 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// Puts questions about money beside the payments that wait for an operator.
+    /// Parks questions about money for an operator.
     async fn ask(&mut self, found: Vec<Difference>) -> Result<(), RepairError> {
         for difference in found {
             let done = match keep(self.context, question(&difference, self.context)).await? {
@@ -353,7 +356,7 @@ impl Repair<'_> {
     }
 }
 
-/// What an operator is asked, in the list of what waits. Dismissed, it is as it is.
+/// The parked question that an operator reads. Once it is dismissed, the difference stays as it is.
 fn question(difference: &Difference, context: &Context) -> UnreadEvent {
     let id = kept(&difference.kind, &difference.expected, &difference.found);
     let problem = difference.to_string();

@@ -1,4 +1,4 @@
-//! `recharge`: the sweep of Monday, by hand, with its progress.
+//! `recharge`: runs the Monday sweep by hand, with its progress.
 
 use recharge::{SCAN_SEGMENTS, SweepPart, SweepProgress, Task, is_to_be_advanced, sweep};
 use shared::context::Context;
@@ -7,10 +7,10 @@ use crate::bar;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Advances the accounts that are due and were used, segment after segment.
+/// Advances the accounts that are due and were used, one segment after the other.
 ///
 /// # Errors
-/// If the table cannot be read. What was advanced stays advanced: begun again, it goes on.
+/// If the table cannot be read. Advanced accounts stay advanced: run it again to continue.
 pub async fn run(context: &Context) -> Result<SweepProgress, Error> {
     let bar = bar(SCAN_SEGMENTS);
     let mut sum = SweepProgress::default();
@@ -32,7 +32,7 @@ pub async fn run(context: &Context) -> Result<SweepProgress, Error> {
     Ok(sum)
 }
 
-/// Counts what [`run`] would advance, and writes nothing.
+/// Counts the accounts that [`run`] would advance, and writes nothing.
 ///
 /// # Errors
 /// As [`run`].

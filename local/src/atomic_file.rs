@@ -1,8 +1,8 @@
-//! Small files that are whole whenever the process ends.
+//! Writes small files that are whole even if the process ends in between.
 
 use std::path::Path;
 
-/// Writes a file whole, or leaves it as it was: beside it first, then in its place.
+/// Writes a file whole, or leaves it unchanged: writes a file beside it, then renames that.
 ///
 /// # Errors
 /// If the folder cannot be written.

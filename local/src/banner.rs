@@ -1,11 +1,11 @@
-//! The first words of the local stack: where it is, what is in it, and what to press.
+//! The banner of the local stack: its address, its accounts, and its keys.
 
 use shared::domain::Instant;
 
 use crate::context::Data;
 use crate::seed;
 
-/// Ten lines or so. `keys`: a person is at a terminal and can press them.
+/// About ten lines. `keys`: a person is at a terminal and can press them.
 ///
 /// Scripts read the address and the clock in its first line.
 pub fn banner(base: &str, data: &Data, now: Instant, keys: bool) -> String {

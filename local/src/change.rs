@@ -1,10 +1,10 @@
-//! What a request changed, in a few words, from its route and its answer alone.
+//! Describes the change of a request in a few words, from its route and its answer alone.
 
 use console::Style;
 use serde_json::Value;
 use shared::domain::Credits;
 
-/// What came of a request: how it is coloured.
+/// The outcome of a request, which selects its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// Something was done.
@@ -15,12 +15,12 @@ pub enum Tone {
     Read,
     /// It was refused.
     Refused,
-    /// It failed, and that is ours to mend.
+    /// It failed, and the fault is ours.
     Failed,
 }
 
 impl Tone {
-    /// How it looks at a terminal.
+    /// The style at a terminal.
     pub fn style(self) -> Style {
         match self {
             Tone::Done => Style::new().green(),
@@ -34,7 +34,7 @@ impl Tone {
 
 /// A change in words, such as `-1 credit -> 2499`, and its tone.
 ///
-/// `route` is the template's: it says which way the credits of a receipt went.
+/// `route` is the template's: it tells whether a receipt's credits were added or taken.
 pub fn of(method: &str, route: &str, status: u16, replayed: bool, body: &Value) -> (String, Tone) {
     let tone = match status {
         500.. => Tone::Failed,

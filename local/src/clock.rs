@@ -12,7 +12,7 @@ use shared::domain::Instant;
 
 use crate::atomic_file;
 
-/// The first instant of the year 3000: time is walked period by period, and those have an end.
+/// The first instant of the year 3000: an advance walks through every period, so it needs an end.
 const LATEST_MS: i64 = 32_503_680_000_000;
 
 /// The system's clock, moved by an offset.
@@ -23,7 +23,7 @@ pub struct LocalClock {
 }
 
 impl LocalClock {
-    /// A clock that reads `now`, and goes on from there.
+    /// A clock that reads `now`, and runs from there.
     pub fn starting_at(now: Instant) -> LocalClock {
         let clock = LocalClock::default();
         clock.set(now);
@@ -44,7 +44,7 @@ impl LocalClock {
         system_now(self.offset_ms())
     }
 
-    /// How far it is ahead of the system's.
+    /// The milliseconds that it is ahead of the system's clock.
     pub fn offset_ms(&self) -> i64 {
         self.offset_ms.load(Ordering::Relaxed)
     }
@@ -56,12 +56,12 @@ impl LocalClock {
         HeaderValue::from_str(&text).expect("letters and digits")
     }
 
-    /// A clock that goes on where the one in this file was left, and notes there when it is moved.
+    /// A clock that continues where the one in this file stopped, and stores each move there.
     ///
-    /// A stack that is started again must not live before its own entries.
+    /// A stack that is started again must not run at a time before its own entries.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
+    /// If the file exists and cannot be read.
     pub fn kept_in(file: PathBuf) -> std::io::Result<LocalClock> {
         let offset_ms = match std::fs::read_to_string(&file) {
             Ok(text) => text.trim().parse().unwrap_or(0),
@@ -72,7 +72,7 @@ impl LocalClock {
         Ok(LocalClock { offset_ms, file: Some(file) })
     }
 
-    /// The same clock as the functions take it.
+    /// The same clock in the type that the functions use.
     pub fn clock(&self) -> Clock {
         let clock = self.clone();
         Clock::new(move || clock.now())
@@ -83,11 +83,11 @@ fn system_now(offset_ms: i64) -> Instant {
     Instant::from_ms(Utc::now().timestamp_millis() + offset_ms)
 }
 
-/// The instant `to`, if a clock that reads `now` may be moved there: not back, as accounts have
-/// entries by then, and not to where calendars end.
+/// The instant `to`, if a clock that reads `now` may be moved there: not back, because accounts
+/// have entries since, and not beyond the end of the calendar.
 ///
 /// # Errors
-/// Why it may not.
+/// The reason why it may not.
 pub fn may_go(now: Instant, to: Instant) -> Result<Instant, &'static str> {
     if to < now {
         return Err("the clock only moves forward: accounts may have later entries");

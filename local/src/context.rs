@@ -1,4 +1,4 @@
-//! The context of the local stack: the same store, over the embedded database or any endpoint.
+//! The context of the local stack: the same store, on the embedded database or on any endpoint.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -33,27 +33,27 @@ pub enum Data {
     Endpoint(String),
 }
 
-/// Files of [`Data::Folder`]: the tables,
+/// The files of [`Data::Folder`]: the tables,
 pub const TABLES: &str = "scrip.sqlite";
-/// how far the clock was moved,
+/// the offset of the clock,
 pub const CLOCK: &str = "clock";
-/// and all that the local Stripe knows.
+/// and the state of the local Stripe.
 pub const STRIPE: &str = "stripe.json";
 
 impl Data {
-    /// Whether the tables are this process's own, to be thrown away.
+    /// Whether the tables belong to this process and may be deleted.
     pub fn is_own(&self) -> bool {
         matches!(self, Data::Memory | Data::Folder(_))
     }
 
-    /// Throws away the tables, the clock and the local Stripe: the next start is a first one. Nobody
-    /// may have them open. Tables elsewhere are left alone.
+    /// Deletes the tables, the clock and the local Stripe's state, so that the next start is a
+    /// first one. No process may have them open. Tables elsewhere are left alone.
     ///
     /// # Errors
-    /// If a file is there and cannot be removed.
+    /// If a file exists and cannot be removed.
     pub fn clear(&self) -> std::io::Result<()> {
         let Data::Folder(folder) = self else { return Ok(()) };
-        // SQLite keeps what is not yet in the tables beside them.
+        // SQLite keeps writes that are not in the tables yet in files beside them.
         let beside = ["-wal", "-shm", "-journal"].map(|end| format!("{TABLES}{end}"));
         for name in [TABLES, CLOCK, STRIPE].into_iter().chain(beside.iter().map(String::as_str)) {
             match std::fs::remove_file(folder.join(name)) {
@@ -76,17 +76,17 @@ impl fmt::Display for Data {
     }
 }
 
-/// Tables that are open.
+/// The opened tables.
 pub struct Opened {
-    /// The context around them; each function reaches them under its role.
+    /// The context on them; each function uses it under its role.
     pub context: Context,
-    /// What is written to them. Of an endpoint: nothing.
+    /// The streams of writes. Empty for an endpoint.
     pub streams: Streams,
     /// The embedded table. None: the tables are at an endpoint.
     pub table: Option<Embedded>,
 }
 
-/// Opens the tables, making those that are missing.
+/// Opens the tables, and creates those that are missing.
 ///
 /// # Errors
 /// If the folder cannot be written, the endpoint not reached, or the catalog is wrong.
@@ -94,7 +94,7 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Ope
     let template = Template::load();
     let (streams, roles) = (Streams::of(&template, &config.tables), Roles::of(&template));
     let database = match data {
-        // An endpoint has a clock of its own, compared with the system's: ours can be moved.
+        // An endpoint has its own clock, compared with the system's: ours can be moved.
         Data::Endpoint(url) => {
             let client = aws_smithy_http_client::Builder::new().build_http();
             let sdk = sdk(roles.client(client), url);
@@ -115,7 +115,7 @@ pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Ope
     Ok(Opened { context, streams, table: Some(table) })
 }
 
-/// The context over any SDK: `compared` is the clock that DynamoDB's is compared with.
+/// The context on any SDK: `compared` is the clock that DynamoDB's is compared with.
 ///
 /// # Errors
 /// As [`open`].

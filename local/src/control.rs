@@ -1,4 +1,4 @@
-//! What only the local stack answers: `/_local/*`. None of it is in what is deployed.
+//! Answers `/_local/*`, which only the local stack has. None of it is deployed.
 
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use crate::reply::reply;
 use crate::stack::Stack;
 use crate::{stripe, tables};
 
-/// The furthest that the clock may be moved at once: a hundred years.
+/// The furthest move of the clock at once: a hundred years.
 const MAX_S: i64 = 100 * 365 * 86_400;
 
-/// Answers a request whose path begins with `/_local/`. It wants JSON, which no form on a page
-/// elsewhere can send.
+/// Answers a request whose path begins with `/_local/`. It requires JSON, which no form on another
+/// site's page can send.
 pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
     let is_json = is_json(request);
     match (request.method().as_str(), request.uri().path()) {
@@ -34,9 +34,9 @@ pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
     }
 }
 
-/// What a command in another process has to know to work on this stack: how far its clock is from the
-/// system's, which both have, what its tables are called, and the key of its Stripe. Tables: null if
-/// they are at another address; key: null if the real Stripe is asked.
+/// Describes this stack to a command in another process: the offset of its clock from the system's,
+/// the names of its tables, and the key of its Stripe. Tables: null if they are at another address;
+/// key: null if the stack uses the real Stripe.
 pub fn stack(stack: &Stack) -> Response<Body> {
     let names = tables::names();
     let tables = json!({ "accounts": names.accounts, "ledger": names.ledger });
@@ -58,7 +58,7 @@ pub fn events(mappings: &Mappings, request: &Request) -> Response<Body> {
     }
 }
 
-/// Whether a request says that it brings JSON.
+/// Whether a request declares a JSON body.
 pub fn is_json(request: &Request) -> bool {
     let kind = request.headers().get("content-type").and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/json"))
@@ -72,7 +72,7 @@ fn moved(clock: &LocalClock, body: &[u8]) -> Result<Instant, &'static str> {
         (1, Some(seconds), None) => {
             let seconds = seconds.as_i64().filter(|s| (0..=MAX_S).contains(s));
             let seconds = seconds.ok_or("advance_s: seconds from 0 to a hundred years")?;
-            // Read once: a millisecond that goes by makes no step back of 0 s.
+            // Read once: a millisecond in between must not turn 0 s into a step back.
             let now = clock.now();
             clock::may_go(now, now + Span::from_s(seconds))
         }

@@ -1,5 +1,5 @@
-//! DynamoDB's protocol at the stack's own address: commands in another process reach the tables, and
-//! what they write is in the streams like everything else.
+//! DynamoDB's protocol at the stack's own address: commands in another process reach the tables,
+//! and the streams record their writes like all others.
 
 use lambda_http::{Body, Request, Response};
 use serde_json::json;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::embedded::{Embedded, JSON};
 use crate::reply::reply;
 
-/// What is read of a body: DynamoDB takes no more in one request.
+/// The largest body: DynamoDB takes no more in one request.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Whether a path is this protocol's. The SDK adds a slash to an address that has a path.
@@ -15,9 +15,9 @@ pub fn is_at(path: &str) -> bool {
     matches!(path, "/_local/dynamodb" | "/_local/dynamodb/")
 }
 
-/// Answers a request for the tables. It wants DynamoDB's own content type and target, neither of
-/// which a page elsewhere can send without asking first, and then nobody answers. `table`: None if the
-/// tables are at another address.
+/// Answers a request for the tables. It requires DynamoDB's own content type and target, which a
+/// page on another site cannot send without a preflight, and no preflight is answered. `table`:
+/// None if the tables are at another address.
 pub fn answer(table: Option<&Embedded>, request: &Request) -> Response<Body> {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     if request.method() != "POST" {
@@ -35,5 +35,5 @@ pub fn answer(table: Option<&Embedded>, request: &Request) -> Response<Body> {
     response.body(Body::Text(body)).expect("status and headers are valid")
 }
 
-/// Where to ask, if not here.
+/// The answer if the tables are elsewhere.
 const ELSEWHERE: &str = "this stack was started with --endpoint: its tables are at that endpoint";

@@ -17,17 +17,17 @@ use shared::clock::Clock;
 
 use crate::streams::{Streams, Target};
 
-/// What DynamoDB's protocol calls the content of a request and of an answer.
+/// The content type of DynamoDB's requests and answers.
 pub const JSON: &str = "application/x-amz-json-1.0";
 
-/// What runs a request: an operation and its body, to a status and the body of the answer.
+/// Runs a request: takes an operation and its body, returns a status and the answer's body.
 type Engine = Arc<dyn Fn(&str, &[u8]) -> (u16, String) + Send + Sync>;
 
-/// An embedded database that answers what the SDK sends to DynamoDB.
+/// An embedded database that answers the SDK's requests to DynamoDB.
 #[derive(Clone)]
 pub struct Embedded {
     engine: Engine,
-    /// Stamps the answers, as DynamoDB does.
+    /// Dates the answers, as DynamoDB does.
     clock: Clock,
     streams: Option<Streams>,
 }
@@ -37,7 +37,7 @@ impl Embedded {
         Embedded::over(move |operation, body| answer(&database, operation, body), clock)
     }
 
-    /// The same seam over something else that answers as DynamoDB does.
+    /// The same client on anything else that answers as DynamoDB does.
     pub fn over(
         engine: impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static,
         clock: Clock,
@@ -45,12 +45,12 @@ impl Embedded {
         Embedded { engine: Arc::new(engine), clock, streams: None }
     }
 
-    /// The same, with what is written recorded.
+    /// The same database, with its writes recorded in `streams`.
     pub fn streamed(self, streams: Streams) -> Embedded {
         Embedded { streams: Some(streams), ..self }
     }
 
-    /// An HTTP client for the SDK whose every request comes here.
+    /// An HTTP client for the SDK that sends every request here.
     pub fn client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());
         http_client_fn(move |_, _| connector.clone())
@@ -73,14 +73,14 @@ impl Embedded {
         }
     }
 
-    /// An item as it is.
+    /// The current item.
     fn item(&self, target: &Target) -> Option<Value> {
         let get = json!({ "TableName": target.table, "Key": target.key, "ConsistentRead": true });
         let (_, got) = self.run("GetItem", get.to_string().as_bytes());
         serde_json::from_str::<Value>(&got).ok()?.get("Item").cloned()
     }
 
-    /// Runs a request past the SDK: status and body.
+    /// Runs a request without the SDK: status and body.
     pub fn run(&self, operation: &str, body: &[u8]) -> (u16, String) {
         (self.engine)(operation, body)
     }
@@ -127,7 +127,7 @@ fn targets(streams: &Streams, operation: &str, body: &[u8]) -> Vec<Target> {
     }
 }
 
-/// Decodes a request, runs it and encodes its answer. Status and body of a refusal.
+/// Decodes a request, runs it and encodes its answer. An error is a refusal's status and body.
 fn run<Q: DeserializeOwned, A: Serialize>(
     body: &[u8],
     operation: impl FnOnce(Q) -> dynoxide::Result<A>,

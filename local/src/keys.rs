@@ -1,4 +1,4 @@
-//! The keys of the local stack: what is pressed at its terminal.
+//! The keys that a person presses at the local stack's terminal.
 
 use std::io::Write as _;
 
@@ -12,13 +12,13 @@ use crate::terminal::{self, Terminal};
 /// How the stack ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// For good.
+    /// The process ends.
     Quit,
-    /// To start as on the first day.
+    /// The stack starts anew with no data.
     Reset,
 }
 
-/// Does what keys say until one of them ends the stack. Without a terminal none does.
+/// Obeys the keys until one of them ends the stack. Without a terminal none does.
 pub async fn obey(
     terminal: Option<&mut Terminal>,
     base: &str,
@@ -68,7 +68,7 @@ async fn open(url: &str) {
     }
 }
 
-/// Prints a line. Nobody reads any more: no reason to stop.
+/// Prints a line. A closed output is no reason to stop.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", console::style(text).bold());
 }

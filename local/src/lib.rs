@@ -1,7 +1,7 @@
 //! The local stack: the whole system in one process, with no AWS, Docker or network.
 //!
-//! The same handlers as deployed, DynamoDB embedded, and routes and tables read from the template
-//! that is deployed.
+//! It runs the same handlers as deployed, on an embedded DynamoDB, and reads routes and tables from
+//! the deployed template.
 
 mod atomic_file;
 pub mod banner;

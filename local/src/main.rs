@@ -1,4 +1,4 @@
-//! `cargo run`: starts the local stack and says what to try.
+//! `cargo run`: starts the local stack and prints how to use it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ enum Command {
     Other(Vec<String>),
 }
 
-/// What `cargo run` did until these were commands of `scrip`, which works on deployed stacks as well.
+/// Commands that moved from here to `scrip`, which also works on deployed stacks.
 const MOVED: [&str; 6] = ["audit", "catalog", "inspect", "recharge", "reconcile", "repair"];
 
 fn main() -> ExitCode {
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where a command is that is not here.
+/// The message for a command that is not here.
 fn elsewhere(command: &str) -> String {
     match MOVED.contains(&command) {
         true => {
@@ -97,13 +97,13 @@ fn elsewhere(command: &str) -> String {
     }
 }
 
-/// Runs the demo, or the stack: again after each reset, with the same options.
+/// Runs the demo, or the stack: after each reset again, with the same options.
 fn start(options: Options) -> Result<(), Error> {
     let mut terminal = None;
     loop {
         let runtime = Runtime::new()?;
         let ended = runtime.block_on(watched(options.clone(), &mut terminal))?;
-        // Whatever still has the tables open ends with it.
+        // A task that still has the tables open ends with the runtime.
         drop(runtime);
         match ended {
             Ended::Done => return Ok(()),
@@ -112,10 +112,11 @@ fn start(options: Options) -> Result<(), Error> {
     }
 }
 
-/// Runs it until it is told to end.
+/// Runs until the process is told to end.
 async fn watched(options: Options, terminal: &mut Option<Terminal>) -> Result<Ended, Error> {
     let wants_keys = !matches!(options.command, Some(Command::Demo { plain: true }));
-    // NoticeOutcome before the terminal is another: whenever the process is told to end, it is put back.
+    // Listen before the terminal's settings change: however the process is told to end, they are
+    // restored.
     let told = terminal::told_to_end()?;
     if wants_keys && terminal.is_none() {
         *terminal = Terminal::open();
@@ -129,7 +130,7 @@ async fn watched(options: Options, terminal: &mut Option<Terminal>) -> Result<En
 /// How a run ends.
 enum Ended {
     Done,
-    /// The tables are to be thrown away, and the same begins again.
+    /// The tables are to be deleted, and the stack starts again.
     Reset(Data),
 }
 
@@ -148,7 +149,7 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         }
     };
     if let Some(now) = now {
-        // Tables that are there have entries.
+        // Existing tables have entries.
         let begun = matches!(&data, Data::Folder(folder) if folder.join(context::TABLES).exists());
         if begun {
             clock::may_go(clock.now(), now)
@@ -173,7 +174,7 @@ async fn serve(
     }
     let listener = server::listen(addr).await?;
     let base = format!("http://{}", listener.local_addr()?);
-    // The browser may call it by its name, too.
+    // A browser may also use the name `localhost`.
     origins.extend([base.clone(), base.replace("127.0.0.1", "localhost")]);
     let beside = editor::listener(addr).await?;
     let editor = format!("http://{}", beside.local_addr()?);
@@ -210,7 +211,7 @@ async fn serve(
     }
 }
 
-/// The real Stripe, in test mode, if there is a key for it; or the one in this process.
+/// The real Stripe, in test mode, if there is a key for it; otherwise the one in this process.
 fn with_stripe(
     functions: Functions,
     base: &str,

@@ -1,10 +1,10 @@
-//! What AWS does by itself: streams, the queue and the schedule bring work to the functions, as the
-//! template says.
+//! Invokes functions as AWS does: by streams, queues and the schedule of the template.
 //!
-//! As AWS documents it (Lambda's manual, DynamoDB event source mappings, November 2026): a batch is sent
-//! again from the record on that its function reports as failed, with all that came after it; a batch
-//! with which a function fails is halved. Both for as long as the stream keeps the records, and nothing
-//! after them is sent before. A message of a queue that fails too often goes to the dead letters.
+//! As AWS documents it (Lambda's manual, DynamoDB event source mappings, November 2026): when a
+//! function reports a failed record, the batch is sent again from that record on; when the function
+//! itself fails, the batch is halved. Both for as long as the stream keeps the records, and no
+//! later record is sent before. A message of a queue that fails too often goes to the dead-letter
+//! queue.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,9 +25,9 @@ use crate::schedule::Schedule;
 use crate::streams::Streams;
 use crate::template::{Mapping, Template};
 
-/// For how long a function may run, where the template says more than anybody waits here.
+/// The time that a function may run: the template allows more, but nobody waits that long here.
 const LEFT: Duration = Duration::from_secs(60);
-/// How often the schedule looks at the clock.
+/// The interval at which the schedule reads the clock.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Streams, queue and schedule of the local stack, and the functions behind them.
@@ -41,21 +41,21 @@ pub struct Mappings {
     exchange: Messaging,
     relay: relay::RelayContext,
     recharge: recharge::RechargeContext,
-    /// What is left of an audit.
+    /// The queue of audits that ran out of time.
     audits: Queue,
-    /// Who reads a queue, by its name in the template.
+    /// The function that reads a queue, by the queue's name in the template.
     readers: BTreeMap<String, String>,
     /// None: there is no Stripe to reconcile with.
     stripe: Option<Stripe>,
-    /// How many records of a table are sent again at once; by the table's name in the template.
+    /// The size of the next batch to send again, by the table's name in the template.
     again: Arc<Mutex<BTreeMap<String, usize>>>,
-    /// One at a time takes from the streams: a shard has one reader.
+    /// Only one task takes from the streams: a shard has one reader.
     delivering: Arc<tokio::sync::Mutex<()>>,
     dead: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Mappings {
-    /// The functions on `bus` and `queue`, which end in `exchange`. Debits are announced if the
+    /// The functions on `bus` and the queues, which end in `exchange`. Debits are announced if the
     /// template says so.
     pub fn new(
         template: &Template,
@@ -88,7 +88,7 @@ impl Mappings {
         }
     }
 
-    /// Over an exchange of this process.
+    /// The functions on a messaging of this process.
     pub fn local(template: &Template, context: Context, streams: Streams) -> Mappings {
         let exchange = Messaging::default();
         let client = Roles::of(template).client(exchange.client());
@@ -102,7 +102,7 @@ impl Mappings {
         Mappings { stripe: Some(stripe), ..self }
     }
 
-    /// Delivers what is written and does what is scheduled, until the process ends.
+    /// Delivers writes and messages and runs the schedule, until the process ends.
     pub async fn run(self, clock: LocalClock) -> Infallible {
         let mut last = clock.now();
         loop {
@@ -114,7 +114,7 @@ impl Mappings {
         }
     }
 
-    /// Does what is scheduled after `from` up to `to`: once each, however long that is.
+    /// Runs each task that is scheduled after `from` up to `to`: once, however long that is.
     pub async fn pass(&self, from: Instant, to: Instant) {
         for schedule in self.schedules.iter() {
             if schedule.last(to) > from
@@ -125,7 +125,7 @@ impl Mappings {
         }
     }
 
-    /// Does what is scheduled for `task` now, whatever time it is. None: nothing is.
+    /// Runs the scheduled `task` now, at any time. None: the template does not schedule it.
     pub async fn fire(&self, task: &str) -> Option<Value> {
         let schedule = self.schedules.iter().find(|schedule| schedule.input["task"] == task)?;
         let done = self.invoke(&schedule.function, &schedule.input).await;
@@ -133,7 +133,7 @@ impl Mappings {
         done.ok()
     }
 
-    /// Delivers all that was written and queued, and what that wrote, until there is no more.
+    /// Delivers all writes and messages, and those that follow from them, until none is left.
     pub async fn drain(&self) {
         let _alone = self.delivering.lock().await;
         loop {
@@ -144,7 +144,7 @@ impl Mappings {
             while let Some((queue, message)) = self.exchange.take_message() {
                 match self.readers.get(&queue) {
                     Some(reader) => self.receive(reader, message).await,
-                    // Nobody reads it: that is the one of dead letters.
+                    // No function reads this queue: it is the dead-letter queue.
                     None => self.bury(serde_json::from_str(&message).unwrap_or(message.into())),
                 }
                 delivered += 1;
@@ -155,7 +155,7 @@ impl Mappings {
         }
     }
 
-    /// What could not be delivered.
+    /// The records, messages and scheduled tasks that could not be delivered.
     pub fn dead_letters(&self) -> Vec<Value> {
         self.dead.lock().expect("no one panics with the lock").clone()
     }
@@ -179,7 +179,7 @@ impl Mappings {
         self.dead.lock().expect("no one panics with the lock").push(dead);
     }
 
-    /// Delivers one batch. Returns how many records were taken from the stream.
+    /// Delivers one batch. Returns the number of records taken from the stream.
     async fn deliver(&self, mapping: &Mapping) -> usize {
         let table = mapping.table.as_str();
         let again = self.again.lock().expect("no panic").remove(table);
@@ -190,7 +190,7 @@ impl Mappings {
             false => {
                 self.hand_over(&mapping.function, &wanted).await.map(|failing| match failing {
                     None => batch.len(),
-                    // One that is none of the batch fails all of it.
+                    // A record that is not in the batch fails all of it.
                     Some(failing) => {
                         let fails =
                             |record: &Value| record["dynamodb"]["SequenceNumber"] == failing;
@@ -210,15 +210,15 @@ impl Mappings {
         taken
     }
 
-    /// Hands a batch to a function. Returns the number of the record that it reports as failed, if it
-    /// does. An error: it failed.
+    /// Passes a batch to a function. Returns the number of the record that it reports as failed, if
+    /// any. An error: the function failed.
     async fn hand_over(&self, function: &str, records: &[&Value]) -> Result<Option<Value>, ()> {
         let reply = self.invoke(function, &json!({ "Records": records })).await?;
         let failure = reply.pointer("/batchItemFailures/0");
         Ok(failure.map(|failure| failure["itemIdentifier"].clone()))
     }
 
-    /// Hands a message to the function that reads the queue, as often as it may fail.
+    /// Passes a message to the function that reads the queue, as often as it may fail.
     async fn receive(&self, function: &str, message: String) {
         let event = json!({ "Records": [{ "messageId": "local", "body": message }] });
         for _ in 0..self.receives {
@@ -232,10 +232,10 @@ impl Mappings {
         self.bury(json!({ "message": message }));
     }
 
-    /// Hands a payload to a function that no route leads to, under its role.
+    /// Invokes a function that has no route, under its role.
     ///
     /// # Errors
-    /// If the invocation fails: what failed is logged.
+    /// If the invocation fails: the failure is logged.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, ()> {
         let reply = match function {
             "relay" => acting_as(function, relay::answer(&self.relay, payload.clone())).await,

@@ -1,4 +1,4 @@
-//! EventBridge and SQS inside the process: the SDKs' HTTP clients, answered from memory.
+//! EventBridge and SQS inside the process: answers the SDKs' HTTP clients from memory.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,24 +14,24 @@ use serde_json::{Value, json};
 use shared::bus::Bus;
 use shared::queue::Queue;
 
-/// How many events are kept: the oldest make way.
+/// The most events that are kept: the oldest are dropped.
 const KEPT: usize = 10_000;
-/// What is used of the SDKs' configuration: everything is in the process.
+/// The endpoint that the SDKs' configuration requires: everything is in the process.
 const ENDPOINT: &str = "http://embedded";
-/// What the local stack calls the bus, and where its queue is.
+/// The local stack's name of the bus, and the address of its queues.
 pub const BUS: &str = "scrip";
 pub const QUEUES: &str = "http://embedded/";
 
-/// A bus and a queue that remember what they were sent.
+/// A bus and queues that remember what they were sent.
 #[derive(Clone, Debug, Default)]
 pub struct Messaging(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// How many events there were before those that are kept.
+    /// The number of events that were dropped.
     forgotten: usize,
     events: VecDeque<Value>,
-    /// Each with the name of its queue.
+    /// Messages, each with the name of its queue.
     messages: VecDeque<(String, String)>,
 }
 
@@ -40,7 +40,7 @@ impl Messaging {
         self.0.lock().expect("no one panics with the lock")
     }
 
-    /// The bus, through an HTTP client: this one's own, or one that stands before it.
+    /// The bus through an HTTP client: `client`, or one in front of it.
     pub fn bus(client: SharedHttpClient) -> Bus {
         let config = aws_sdk_eventbridge::Config::builder()
             .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
@@ -52,7 +52,7 @@ impl Messaging {
         Bus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), BUS.to_owned())
     }
 
-    /// The queue of this name, likewise.
+    /// The queue of this name, in the same way.
     pub fn queue(client: SharedHttpClient, name: &str) -> Queue {
         let config = aws_sdk_sqs::Config::builder()
             .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
@@ -65,19 +65,20 @@ impl Messaging {
         Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), url)
     }
 
-    /// The queues that functions send to: parts of sweeps, parts of audits, and dead letters.
+    /// The queues that functions send to: parts of sweeps, parts of audits, and the dead-letter
+    /// queue.
     pub fn queues(client: &SharedHttpClient) -> [Queue; 3] {
         ["Sweep", "Audits", "DeadLetters"].map(|name| Messaging::queue(client.clone(), name))
     }
 
-    /// An HTTP client for both SDKs whose every request comes here.
+    /// An HTTP client for both SDKs that sends every request here.
     pub fn client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// The events after number `after`, the first of all being number 1, as a rule's target sees
-    /// them; each with its number.
+    /// The events after number `after`, each with its number, as a rule's target sees them. The
+    /// first event of all has number 1.
     pub fn events(&self, after: usize) -> Vec<Value> {
         let kept = self.kept();
         let numbered = kept.events.iter().enumerate();
@@ -86,7 +87,7 @@ impl Messaging {
         later.map(|(number, event)| json!({ "number": number, "event": event })).collect()
     }
 
-    /// The oldest message, taken from its queue, and the name of that.
+    /// Takes the oldest message from its queue, with the queue's name.
     pub fn take_message(&self) -> Option<(String, String)> {
         self.kept().messages.pop_front()
     }

@@ -1,4 +1,4 @@
-//! Answers in JSON of what only the local stack has.
+//! JSON answers of the routes that only the local stack has.
 
 use lambda_http::{Body, Response};
 use serde_json::Value;

@@ -1,7 +1,7 @@
-//! A line for each request: when, the route, whose account, what changed, the status, how long.
+//! Prints a line for each request: time, route, account, change, status and duration.
 //!
-//! It is made of the route and the answer. Of a request it shows neither headers nor body, and no
-//! query: a token can be there.
+//! The line is made of the route and the answer. It shows no headers, body or query of the request,
+//! because a token can be there.
 
 use std::io::Write as _;
 use std::time::Instant as Began;
@@ -31,7 +31,7 @@ pub enum RequestLog {
     On,
 }
 
-/// A request that will be printed when it is answered.
+/// A request whose line is printed when it is answered.
 #[derive(Debug)]
 pub struct Asked {
     method: String,
@@ -41,7 +41,7 @@ pub struct Asked {
 }
 
 impl RequestLog {
-    /// Notes a request. None: its line would say nothing, or comes again and again by itself.
+    /// Takes a request. None: it has no line, because its line says nothing or a page repeats it.
     pub fn asked(self, functions: &Functions, request: &Request) -> Option<Asked> {
         let (method, path) = (request.method().as_str(), request.uri().path());
         if self == RequestLog::Off || is_noise(method, path) {
@@ -62,24 +62,24 @@ impl RequestLog {
 
     /// Prints the line of a request that was answered at `now`.
     pub fn answered(self, asked: Option<Asked>, now: Instant, answer: &Response<Body>) {
-        // 304: whoever asks again and again has it already.
+        // 304: a client that polls has this answer already.
         let Some(asked) = asked.filter(|_| answer.status() != 304) else { return };
         let line = line(&asked, now, answer);
-        // Nobody reads any more: no reason to stop.
+        // A closed output is no reason to stop.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 }
 
-/// An account as it is called; as it was sent, if it can be none: then anything may be in it.
+/// The account's id; as it was sent if it is not a valid id, because anything may be in it.
 fn account(part: &str) -> String {
     let account: Result<AccountId, _> = path::decoded(part).parse();
     account.map_or_else(|_| part.to_owned(), |account| account.to_string())
 }
 
-/// What pages and browsers ask for by themselves, and what the stack asks of itself.
+/// Requests that pages and browsers make without a person, and those of the stack to itself.
 fn is_noise(method: &str, path: &str) -> bool {
     let reads = matches!(method, "GET" | "HEAD");
-    // The page asks for a payment that is on its way every few seconds.
+    // The page polls a payment that is not final every few seconds.
     let by_themselves = ["/_local/", "/assets/", "/scrip.js", "/favicon", "/v1/me/checkouts/"];
     method == "OPTIONS"
         || path.starts_with(stripe::PREFIX)
@@ -87,7 +87,7 @@ fn is_noise(method: &str, path: &str) -> bool {
         || (reads && by_themselves.iter().any(|begins| path.starts_with(begins)))
 }
 
-/// A path that is no route. A part that is too long for a word may be a secret that was put there by
+/// A path that is no route. A part that is too long for a word may be a secret, put there by
 /// mistake.
 fn unknown(path: &str) -> String {
     let parts = path.split('/').map(|part| if part.len() > MAX_PART { "..." } else { part });
@@ -102,7 +102,7 @@ fn line(asked: &Asked, now: Instant, answer: &Response<Body>) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let Asked { method, route, account, began } = asked;
     let (changed, tone) = change::of(method, route, status, replayed, &body);
-    // A customer's own routes name no account; most of their answers do.
+    // A customer's own routes do not name the account; most of their answers do.
     let account = match account.as_str() {
         "" => body["account"].as_str().unwrap_or_default(),
         known => known,
@@ -111,7 +111,7 @@ fn line(asked: &Asked, now: Instant, answer: &Response<Body>) -> String {
         Some(rest) => format!(".../{rest}"),
         None => route.clone(),
     };
-    // A path that is no route is longer, and leads to no account.
+    // A path that is no route is longer, and has no account.
     let about = match account {
         "" => format!("{route:<30}"),
         _ => format!("{route:<22} {account:<7}"),

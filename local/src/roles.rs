@@ -1,5 +1,5 @@
-//! IAM inside the process: a function's requests to AWS are made under its role, and what the template
-//! does not allow that role is denied here as it would be there.
+//! IAM inside the process: a function's requests to AWS are made under its role, and denied here if
+//! the template does not allow them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -18,16 +18,16 @@ use crate::tables;
 use crate::template::{Permission, Permissions, Template};
 
 tokio::task_local! {
-    /// The binary whose work this is. Not set: the work is the local stack's own, or a test's.
+    /// The binary that is at work. Not set: the work is the local stack's own, or a test's.
     static FUNCTION: String;
 }
 
-/// Does some of a function's work, under its role.
+/// Runs a function's work under its role.
 pub async fn acting_as<F: Future>(function: &str, work: F) -> F::Output {
     FUNCTION.scope(function.to_owned(), work).await
 }
 
-/// The roles of the functions, and what was asked for under each.
+/// The roles of the functions, and the permissions that each used.
 #[derive(Clone, Debug)]
 pub struct Roles {
     allowed: Arc<Permissions>,
@@ -44,12 +44,12 @@ impl Roles {
         Roles { allowed: Arc::new(allowed), used: Arc::default() }
     }
 
-    /// What was asked for so far, allowed or not.
+    /// The permissions that were used so far, allowed or not.
     pub fn used(&self) -> Permissions {
         self.used.lock().expect("no one panics with the lock").clone()
     }
 
-    /// The same client, for what the roles allow.
+    /// A client that sends only the requests that the roles allow.
     pub fn client(&self, inner: SharedHttpClient) -> SharedHttpClient {
         let roles = self.clone();
         http_client_fn(move |settings, components| {
@@ -58,7 +58,7 @@ impl Roles {
         })
     }
 
-    /// What the function that is at work asks for and may not do.
+    /// The reason to deny the request to the function at work, if there is one.
     fn denied(&self, request: &HttpRequest) -> Option<String> {
         let function = FUNCTION.try_with(String::clone).ok()?;
         let asked = permissions(request);
@@ -70,7 +70,7 @@ impl Roles {
     }
 }
 
-/// What a request needs to be allowed.
+/// The permissions that a request needs.
 fn permissions(request: &HttpRequest) -> Vec<Permission> {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
     let body = request.body().bytes().unwrap_or_default();
@@ -78,7 +78,7 @@ fn permissions(request: &HttpRequest) -> Vec<Permission> {
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     let on = |part: &Value, field: &str| named(part[field].as_str().unwrap_or_default());
     match (service, operation) {
-        // Each part of a transaction is an action of its own.
+        // Each part of a transaction needs its own permission.
         ("DynamoDB_20120810", "TransactWriteItems") => {
             let parts = body["TransactItems"].as_array().into_iter().flatten();
             let parts = parts.filter_map(Value::as_object).flatten();
@@ -106,7 +106,7 @@ fn permissions(request: &HttpRequest) -> Vec<Permission> {
     }
 }
 
-/// What the template calls a resource that the local stack has under `name`.
+/// The template's name of a resource that the local stack calls `name`.
 fn named(name: &str) -> String {
     let tables = tables::names();
     let resource = match name {

@@ -1,4 +1,4 @@
-//! From a request to the function that answers it, by the template's routes.
+//! Routes each request to the function that answers it, by the template's routes.
 
 use std::pin::Pin;
 
@@ -12,7 +12,7 @@ use crate::roles::acting_as;
 use crate::stripe;
 use crate::template::{Route, Template};
 
-/// An address where nobody answers: the discard port of this machine.
+/// An address where nothing answers: the discard port of this machine.
 const NOBODY: &str = "http://127.0.0.1:9/";
 
 /// The functions behind the template's routes.
@@ -25,7 +25,7 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The functions with a Stripe that does not answer, but whose webhooks are taken.
+    /// The functions with a Stripe that does not answer, but with webhooks that are accepted.
     pub fn new(context: Context) -> Functions {
         let stripe = Stripe::new(stripe::KEY, Some(NOBODY)).expect("a key and an address");
         let webhook_secret = Secret::fixed(stripe::WEBHOOK_SECRET);
@@ -63,7 +63,7 @@ impl Functions {
         let Some(Route { function, .. }) = route else {
             return Call::new(&request, &context.config).no_route().into_response();
         };
-        // In boxes: a caller's future need not have room for the largest of them.
+        // Boxed, so that a caller's future has no room for the largest of them.
         let answer: Pin<Box<dyn Future<Output = Response<Body>> + Send>> = match function.as_str() {
             "debit" => Box::pin(debit::handle(context, request)),
             "balance" => Box::pin(balance::handle(context, request)),

@@ -1,21 +1,21 @@
-//! The schedule: what the template invokes at which times, by the clock that can be moved.
+//! The schedule: the template's timed invocations, by the clock that can be moved.
 
 use serde_json::Value;
 use shared::domain::Instant;
 use shared::domain::instant::Span;
 use shared::domain::period::{Day, week};
 
-/// What is invoked, and when.
+/// A timed invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The binary that is invoked.
     pub function: String,
-    /// What it is sent.
+    /// The payload of the invocation.
     pub input: Value,
     at: At,
 }
 
-/// The times that the template uses.
+/// The kinds of time that the template uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Mondays at this time of day, UTC.
@@ -26,7 +26,7 @@ enum At {
 
 impl Schedule {
     /// # Panics
-    /// If the expression of the template is none of those that are known here.
+    /// If the template's expression is of another kind.
     pub fn new(function: String, expression: &str, input: Value) -> Schedule {
         let fields = expression.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')'));
         let fields: Vec<&str> = fields.unwrap_or_default().split(' ').collect();

@@ -6,14 +6,14 @@ use crate::routes::Functions;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Account, plan, and what it shows.
+/// Account, plan, and the state that it shows.
 pub const ACCOUNTS: [(&str, &str, &str); 3] = [
     ("acme", "pro", "2500 credits a month"),
     ("open", "free", "25 credits a week"),
     ("basic", "standard", "no AI"),
 ];
 
-/// Opens the accounts, once: a stack that is started again finds them.
+/// Opens the accounts, once: a stack that is started again has them already.
 ///
 /// # Errors
 /// If an account is not accepted.

@@ -1,4 +1,4 @@
-//! The HTTP server: loopback only, and only for requests that mean it.
+//! The HTTP server: on loopback only, and only for requests meant for it.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -18,10 +18,11 @@ use crate::reply::reply;
 use crate::stack::Stack;
 use crate::{start, stripe};
 
-/// What is read of a body: a byte more than any route of the contract takes, so that it refuses it.
+/// The most that is read of a body: a byte more than any route of the contract takes, so that the
+/// route refuses it.
 const MAX_BYTES: usize = 256 * 1024 + 1;
 
-/// How many ports are tried to find one that is free.
+/// The number of ports that are tried to find a free one.
 const MAX_PORTS: usize = 100;
 
 #[derive(Clone)]
@@ -33,7 +34,7 @@ struct Served {
 /// Listens on `addr`.
 ///
 /// # Errors
-/// If it cannot. Where the port is in use, the error names another that is free.
+/// If it cannot listen. If the port is in use, the error names a free one.
 pub async fn listen(addr: SocketAddr) -> Result<TcpListener, String> {
     match TcpListener::bind(addr).await {
         Ok(listener) => Ok(listener),
@@ -92,12 +93,12 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
     };
     stack.log.answered(asked, stack.clock.now(), &response);
     let (mut parts, body) = response.into_parts();
-    // The page goes by the time of the answers: of the clock that can be moved.
+    // The page uses the time of the answers, which is that of the clock that can be moved.
     parts.headers.insert(DATE, stack.clock.http_date());
     Response::from_parts(parts, Body::from(body.to_vec()))
 }
 
-/// What only the local stack answers.
+/// Answers the routes that only the local stack has.
 async fn local(
     stack: &Stack,
     request: &lambda_http::Request,
@@ -139,9 +140,9 @@ async fn local(
     }
 }
 
-/// There is no IAM here, so what a page elsewhere makes a browser send, by another name for this
-/// address or from another origin, is refused. What has no IAM in AWS either looks at the origin
-/// itself: a customer's requests, and files that are for everybody.
+/// Whether a request is meant for the stack. There is no IAM here, so a request that a page of
+/// another site makes a browser send, by another name of this address or from another origin, is
+/// refused. Routes without IAM in AWS check the origin themselves: a customer's, and public files.
 pub(crate) fn is_meant(path: &str, headers: &HeaderMap, addr: SocketAddr) -> bool {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let ours = [format!("localhost:{}", addr.port()), addr.to_string()];

@@ -1,4 +1,4 @@
-//! Sessions of the local stack: keys of its own, and a link to begin with.
+//! Sessions of the local stack: its own keys, and a first link.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::routes::Functions;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Keys that no other start of the stack has: its sessions end with it.
+/// Keys that no other start of the stack has: the sessions end with this one.
 pub fn new_keys() -> Secret {
     let entropy = Entropy::system();
     let key = (0..8).fold(String::new(), |mut key, _| {
@@ -21,7 +21,7 @@ pub fn new_keys() -> Secret {
     Secret::fixed(json!({ "id": "local", "key": key }).to_string())
 }
 
-/// A link for a customer of `account` who may buy, and goes back to `base`.
+/// A link for a customer of `account` who may buy, and returns to `base`.
 ///
 /// # Errors
 /// If no session is made.

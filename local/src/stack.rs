@@ -1,4 +1,4 @@
-//! The stack that is served: the functions, and what is around them in AWS.
+//! The stack that is served: the functions, and the services around them in AWS.
 
 use crate::clock::LocalClock;
 use crate::embedded::Embedded;
@@ -8,15 +8,15 @@ use crate::routes::Functions;
 use crate::start::Start;
 use crate::stripe::LocalStripe;
 
-/// What is served.
+/// The parts of the stack.
 #[derive(Clone)]
 pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
-    /// None: the real Stripe is used.
+    /// None: the stack uses the real Stripe.
     pub stripe: Option<LocalStripe>,
     pub mappings: Mappings,
-    /// What answers for the tables. None: they are at another address.
+    /// The database of the tables. None: they are at another address.
     pub table: Option<Embedded>,
     pub log: RequestLog,
     pub start: Start,

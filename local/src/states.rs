@@ -1,5 +1,5 @@
-//! An account in every state that the customer's page can show, made by what makes it in life:
-//! requests to the functions, and payments by the local Stripe.
+//! Makes an account for every state that the customer's page can show, by requests to the functions
+//! and payments by the local Stripe.
 
 use http::Method;
 use lambda_http::{Body, Request};
@@ -11,11 +11,11 @@ use crate::stripe::{Effect, LocalStripe};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// An account, and how it comes into its state.
+/// An account, and the steps into its state.
 pub struct State {
     pub account: &'static str,
     pub plan: &'static str,
-    /// What its page shows.
+    /// The state that its page shows.
     pub shows: &'static str,
     steps: &'static [Step],
 }
@@ -25,19 +25,19 @@ enum Step {
     Status(&'static str),
     /// Sends this body to a route of the account.
     Post(&'static str, &'static str),
-    /// The same so often: each is an operation of its own.
+    /// Sends the same body this often: each is its own operation.
     Many(usize, &'static str, &'static str),
-    /// Grants credits that expire after so many days.
+    /// Grants credits that expire after this many days.
     Expiring(i64),
     /// Orders a pack.
     Order(&'static str),
-    /// Does this to the latest payment of the account.
+    /// Applies this effect to the latest payment of the account.
     Pays(Effect),
 }
 
 use Step::{Expiring, Many, Order, Pays, Post, Status};
 
-/// All of them, besides those of [`crate::seed`].
+/// The accounts, in addition to those of [`crate::seed`].
 pub const STATES: [State; 14] = [
     State {
         account: "busy",
@@ -153,10 +153,11 @@ pub const STATES: [State; 14] = [
     },
 ];
 
-/// Opens every account and brings it into its state. A stack that is started again finds them, and
-/// leaves them as they have become. Without a local Stripe nobody pays.
+/// Opens every account and brings it into its state. A stack that is started again has them
+/// already, and leaves them as they are now. Without a local Stripe the steps with payments are
+/// skipped.
 ///
-/// The local Stripe has to be served: the functions ask it for a page.
+/// The local Stripe must be served: the functions ask it for a page.
 ///
 /// # Errors
 /// If a request is refused.
@@ -212,7 +213,7 @@ async fn take(
     Ok(())
 }
 
-/// One request for an account, under a key that stays.
+/// One request for an account, under a fixed key.
 struct Call<'a> {
     account: &'a str,
     key: String,
@@ -223,7 +224,7 @@ impl Call<'_> {
         Call { account: state.account, key: format!("state-{}-{number}", state.account) }
     }
 
-    /// Whether it was done before.
+    /// Sends a request. Returns whether it is a replay.
     async fn send(
         &self,
         functions: &Functions,
@@ -237,7 +238,7 @@ impl Call<'_> {
         Ok(self.answered(functions, request.body(Body::from(body))?).await?.0)
     }
 
-    /// As a customer with a session, who buys.
+    /// Orders a pack as a customer with a session.
     async fn order(&self, functions: &Functions, pack: &str) -> Result<(), Error> {
         let base = functions.context().config.public_url.clone().unwrap_or_default();
         let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": format!("{base}/") });
@@ -252,7 +253,7 @@ impl Call<'_> {
         self.answered(functions, order).await.map(drop)
     }
 
-    /// Whether it was done before, and the answer.
+    /// Returns whether it is a replay, and the answer.
     async fn answered(
         &self,
         functions: &Functions,

@@ -1,7 +1,8 @@
-//! The tables' streams: what each write changed, in order, kept until it was delivered.
+//! The tables' streams: each write's change, in order, kept until it is delivered.
 //!
-//! Made here, beside the embedded database: its own streams look through all records of a table at
-//! every write. They are in memory, so what was not delivered when the process ends is lost.
+//! They are made beside the embedded database, because its own streams search all records of a
+//! table at every write. They are in memory, so a record not delivered when the process ends is
+//! lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -17,9 +18,9 @@ use crate::template::Template;
 /// The streams of all tables that have one.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    /// By the name of the table.
+    /// By the local name of the table.
     streams: Arc<BTreeMap<String, Stream>>,
-    /// One write at a time, so that what is read before and after it is what it changed.
+    /// One write at a time, so that the reads before and after it show only its change.
     writing: Arc<Mutex<u64>>,
     arrived: Arc<Notify>,
 }
@@ -63,7 +64,7 @@ impl Streams {
         Streams { streams: Arc::new(streams), writing: Arc::default(), arrived: Arc::default() }
     }
 
-    /// Runs `write` and records what it changed. `read` reads an item as it is.
+    /// Runs `write` and records its changes. `read` reads the current item.
     pub fn record<T>(
         &self,
         targets: Vec<Target>,
@@ -87,25 +88,25 @@ impl Streams {
         done
     }
 
-    /// What an item of a put is called by, if its table has a stream.
+    /// The key of an item that is put, if its table has a stream.
     pub fn key_of(&self, table: &str, item: &Value) -> Option<Value> {
         let keys = &self.streams.get(table)?.keys;
         Some(keys.iter().map(|key| (key.clone(), item[key].clone())).collect::<Map<_, _>>().into())
     }
 
-    /// WaitingPayment until something may have been written.
+    /// Waits until something may have been written.
     pub async fn arrival(&self) {
         self.arrived.notified().await;
     }
 
-    /// The oldest records of a table, by its name in the template: at most `count`.
+    /// The oldest records of a table, at most `count`. `table` is its name in the template.
     pub fn oldest(&self, table: &str, count: usize) -> Vec<Value> {
         let streams = self.streams.values().find(|stream| stream.table == table);
         let records = streams.map(|stream| stream.records.lock().expect("no panic with the lock"));
         records.map_or(Vec::new(), |records| records.iter().take(count).cloned().collect())
     }
 
-    /// Lets go of the oldest `count` records of a table: they were delivered.
+    /// Removes the oldest `count` records of a table: they were delivered.
     pub fn forget(&self, table: &str, count: usize) {
         if let Some(stream) = self.streams.values().find(|stream| stream.table == table) {
             stream.records.lock().expect("no panic with the lock").drain(..count);

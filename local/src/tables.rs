@@ -1,4 +1,4 @@
-//! Makes the template's tables where they are missing.
+//! Creates the template's tables where they are missing.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -12,12 +12,12 @@ use crate::template::{Table, Template};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the local stack calls the tables.
+/// The local stack's names of the tables.
 pub fn names() -> Tables {
     Tables { accounts: "scrip-accounts".to_owned(), ledger: "scrip-ledger".to_owned() }
 }
 
-/// What the local stack calls a table of the template.
+/// The local stack's name of a table of the template.
 pub fn name<'a>(table: &str, names: &'a Tables) -> Option<&'a str> {
     match table {
         "Accounts" => Some(&names.accounts),
@@ -26,7 +26,7 @@ pub fn name<'a>(table: &str, names: &'a Tables) -> Option<&'a str> {
     }
 }
 
-/// Creates each table of the template that is not there yet.
+/// Creates each table of the template that does not exist yet.
 ///
 /// # Errors
 /// If the endpoint cannot be reached or refuses.
@@ -56,7 +56,7 @@ async fn create_table(client: &Client, name: &str, table: &Table) -> Result<(), 
         let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
         request = request.key_schema(element.build()?);
     }
-    // Streams are left out: `streams` makes them, cheaper than the embedded database would.
+    // Without streams: `streams` makes them, cheaper than the embedded database would.
     match request.send().await {
         Ok(_) => Ok(()),
         Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),

@@ -1,5 +1,5 @@
-//! What the local stack logs: its own warnings and errors. A library is silent unless `RUST_LOG`
-//! asks for it.
+//! The logs of the local stack: its own warnings and errors. A library logs only if `RUST_LOG` asks
+//! for it.
 
 use console::Term;
 use shared::telemetry::{for_a_person, logger};
@@ -22,8 +22,8 @@ const OURS: [&str; 13] = [
     "local",
 ];
 
-/// Starts logging, once: for a person at a terminal on standard error, else as the functions do, in
-/// lines of JSON on standard output.
+/// Starts logging, once: readable on standard error for a person at a terminal, else as the
+/// functions do, in lines of JSON on standard output.
 pub fn init() {
     let asked = std::env::var("RUST_LOG").ok();
     let levels = levels(asked.as_deref());
@@ -34,7 +34,7 @@ pub fn init() {
     started.expect("logging starts once");
 }
 
-/// What is logged: what `RUST_LOG` asked for, or our own warnings and errors.
+/// The levels: those that `RUST_LOG` asks for, or our own warnings and errors.
 pub fn levels(asked: Option<&str>) -> Targets {
     shared::telemetry::levels(asked, &OURS)
 }

@@ -1,4 +1,4 @@
-//! The deployed template, as far as the local stack follows it: tables and routes.
+//! Reads the deployed template, as far as the local stack follows it: tables, routes and roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -26,14 +26,14 @@ pub struct Route {
     pub function: String,
 }
 
-/// What a function is sent of a table's stream.
+/// A function's subscription to a table's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// The table, by its name in the template.
     pub table: String,
     /// The binary that reads it: `relay`.
     pub function: String,
-    /// How many records it is sent at once.
+    /// The number of records in one batch.
     pub batch: usize,
     /// Patterns, one of which a record must match. None: all are sent.
     filters: Vec<Value>,
@@ -51,7 +51,7 @@ static PARSED: LazyLock<Value> = LazyLock::new(|| {
 /// An action on a resource: `dynamodb:GetItem` on `Ledger`, both as the template names them.
 pub type Permission = (String, String);
 
-/// What each function may do, by the name of its binary.
+/// The permissions of each function, by the name of its binary.
 pub type Permissions = BTreeMap<String, BTreeSet<Permission>>;
 
 impl Template {
@@ -61,7 +61,8 @@ impl Template {
         Template(&PARSED)
     }
 
-    /// All of it. Of what CloudFormation fills in (`!Ref Accounts`) there is the text: `Accounts`.
+    /// The whole template. A reference that CloudFormation fills in (`!Ref Accounts`) is its text:
+    /// `Accounts`.
     pub fn value(&self) -> &Value {
         self.0
     }
@@ -120,7 +121,7 @@ impl Template {
         mappings
     }
 
-    /// What is invoked at which times.
+    /// The timed invocations.
     pub fn schedules(&self) -> Vec<Schedule> {
         let mut schedules = Vec::new();
         for (_, resource) in self.of_type("AWS::Serverless::Function") {
@@ -156,7 +157,7 @@ impl Template {
         readers
     }
 
-    /// How often a message of the queue may fail before it is a dead letter.
+    /// How often a message of the queue may fail before it goes to the dead-letter queue.
     pub fn receives(&self) -> u64 {
         let mut queues = self.of_type("AWS::SQS::Queue");
         let receives = queues.find_map(|(_, queue)| {
@@ -165,10 +166,10 @@ impl Template {
         receives.expect("template.yaml: a queue has a redrive policy")
     }
 
-    /// What the statements of each function allow it, by the name of its binary.
+    /// The permissions that each function's statements allow, by the name of its binary.
     ///
     /// # Panics
-    /// If a statement is not one that allows actions on resources of this template.
+    /// If a statement does not allow actions on resources of this template.
     pub fn permissions(&self) -> Permissions {
         let mut permissions = Permissions::new();
         for (_, resource) in self.of_type("AWS::Serverless::Function") {
@@ -179,7 +180,8 @@ impl Template {
             for statement in statements {
                 assert_eq!(statement["Effect"], "Allow", "template.yaml: {statement}");
                 for on in list(&statement["Resource"]) {
-                    // `Ledger` of `Ledger.Arn`; an ARN that is a parameter is named by it.
+                    // `Ledger` of `Ledger.Arn`; an ARN that is a parameter has the parameter's
+                    // name.
                     let on = text(on).split('.').next().unwrap_or_default().to_owned();
                     let actions = list(&statement["Action"]);
                     allowed.extend(actions.into_iter().map(|action| (text(action), on.clone())));
@@ -208,7 +210,7 @@ impl Mapping {
     }
 }
 
-/// The part of Lambda's filter patterns that the template uses: texts, and texts by their prefix.
+/// The part of Lambda's filter patterns that the template uses: strings, and strings by prefix.
 fn matches(pattern: &Value, value: &Value) -> bool {
     match pattern {
         Value::Object(fields) => {
@@ -226,7 +228,7 @@ fn matches(pattern: &Value, value: &Value) -> bool {
 }
 
 impl Route {
-    /// Whether a request for `path` comes here.
+    /// Whether this route answers a request for `path`.
     pub fn matches(&self, method: &str, path: &str) -> bool {
         let (mine, other) = (self.path.split('/'), path.split('/'));
         self.method == method
@@ -235,7 +237,7 @@ impl Route {
     }
 }
 
-/// Of what may stand alone or in a list, the list.
+/// The list of a value that may be a single item or a list.
 fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |list| list.iter().collect())
 }

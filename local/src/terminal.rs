@@ -1,4 +1,4 @@
-//! The terminal: keys as they are pressed, and as it was when the process ends.
+//! The terminal: reads keys as they are pressed, and restores its settings when the process ends.
 
 use std::io::IsTerminal as _;
 use std::process::{Command, Stdio};
@@ -7,32 +7,32 @@ use std::time::Duration;
 use console::Term;
 use tokio::sync::mpsc;
 
-/// How often an opener is looked at, and how many times: two seconds.
+/// The interval and the number of checks whether an opener has ended: two seconds.
 const TICK: Duration = Duration::from_millis(50);
 const OPENER_TICKS: u32 = 40;
 
-/// A terminal with a person at it. When it is dropped, it is again as it was.
+/// A terminal with a person at it. Its drop restores the settings.
 pub struct Terminal {
     pressed: mpsc::UnboundedReceiver<char>,
-    /// The settings that `stty` gives back. None: this system has none.
+    /// The settings that `stty` restores. None: this system has no `stty`.
     before: Option<String>,
 }
 
 impl Terminal {
     /// The terminal of this process. None: standard input or output is something else, or the
-    /// process runs in the background, where whoever reads a terminal is stopped.
+    /// process runs in the background, where the system stops a process that reads a terminal.
     pub fn open() -> Option<Terminal> {
         if !(std::io::stdin().is_terminal() && Term::stdout().is_term()) || is_in_background() {
             return None;
         }
         let before = stty(&["-g"]);
         if before.is_some() {
-            // Each key at once and unseen. Ctrl-C stays a signal.
+            // Each key at once and without an echo. Ctrl-C stays a signal.
             stty(&["-icanon", "-echo", "min", "1"])?;
         }
         let (presses, pressed) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
-            // Until nobody listens, or there is nothing to read.
+            // Until the receiver is gone, or the input ends.
             while let Some(key) = read() {
                 if presses.send(key).is_err() {
                     break;
@@ -42,7 +42,7 @@ impl Terminal {
         Some(Terminal { pressed, before })
     }
 
-    /// The next key that is pressed. It waits for ever where none can come any more.
+    /// The next key that is pressed. It never returns where no key can come any more.
     pub async fn key(&mut self) -> char {
         match self.pressed.recv().await {
             Some(key) => key,
@@ -75,7 +75,7 @@ fn read() -> Option<char> {
     }
 }
 
-/// Asks `stty`, whose input is the terminal. It prints the settings that `-g` asks for.
+/// Runs `stty`, whose input is the terminal. It prints the settings that `-g` asks for.
 fn stty(arguments: &[&str]) -> Option<String> {
     let mut stty = Command::new("stty");
     let done = stty.args(arguments).stdin(Stdio::inherit()).stderr(Stdio::null()).output().ok()?;
@@ -87,14 +87,14 @@ fn stty(arguments: &[&str]) -> Option<String> {
 fn is_in_background() -> bool {
     let id = std::process::id().to_string();
     let state = Command::new("ps").args(["-o", "stat=", "-p", &id]).output();
-    // Without `ps` it is taken to be in front, as almost always.
+    // Without `ps` the process counts as in the foreground, as it almost always is.
     state.is_ok_and(|state| {
         let state = String::from_utf8_lossy(&state.stdout);
         !state.trim().is_empty() && !state.contains('+')
     })
 }
 
-/// Opens an address in the browser. False: there is nothing that opens it.
+/// Opens an address in the browser. False: no opener works.
 pub async fn browse(url: &str) -> bool {
     let (program, arguments): (_, &[&str]) = match std::env::consts::OS {
         "macos" => ("open", &[]),
@@ -115,11 +115,11 @@ pub async fn browse(url: &str) -> bool {
     true
 }
 
-/// Hears from now on when the process is told to end, by Ctrl-C or by a `kill` that can be heard. The
-/// future is done then. To be called within a runtime.
+/// Listens from now on for the signal to end the process: Ctrl-C, or a `kill` that can be caught.
+/// The future is done then. Call it within a runtime.
 ///
 /// # Errors
-/// If signals cannot be heard.
+/// If the process cannot listen for signals.
 #[cfg(unix)]
 pub fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -133,10 +133,10 @@ pub fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The same, where Ctrl-C is all that can be heard.
+/// The same where Ctrl-C is the only signal.
 ///
 /// # Errors
-/// If it cannot be heard.
+/// If the process cannot listen for it.
 #[cfg(not(unix))]
 pub fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupted = tokio::signal::windows::ctrl_c()?;

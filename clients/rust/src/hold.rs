@@ -1,43 +1,44 @@
-//! A hold: it is captured once, or else released.
+//! A hold: it is captured once, or released.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::request::{Client, Error, Transport};
 
-/// All of a part of a path but what never means anything in an address (RFC 3986, 2.3).
+/// Escapes all of a path's part except the unreserved characters of RFC 3986, 2.3.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Work that is about to be done, for an account.
+/// Work to be done for an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// As Scrip knows it: `auth0|64f0`.
+    /// The account's id in Scrip: `auth0|64f0`.
     pub account: String,
     /// An action of the catalog.
     pub action: String,
-    /// The most that may be delivered, and so charged.
+    /// The most that may be delivered and charged.
     pub quantity: u64,
-    /// Who it is for: up to 64 bytes.
+    /// The person it is for: up to 64 bytes.
     pub user: Option<String>,
 }
 
 impl<T: Transport> Client<T> {
-    /// Sets the credits for `work` aside.
+    /// Holds the credits for `work`.
     ///
     /// # Errors
-    /// [`Error`]. If the outcome is not known there may be a hold, which lapses by itself.
+    /// [`Error`]. If the outcome is unknown there may be a hold, which lapses without being
+    /// charged.
     pub async fn hold(&self, work: Work) -> Result<Hold<T>, Error> {
         Hold::open(self.clone(), work).await
     }
 }
 
-/// Credits that are set aside. Dropped, they are released.
+/// Held credits. A hold that is dropped is released.
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold<T: Transport> {
     client: Client<T>,
     path: String,
     user: Option<String>,
-    /// Nothing has been asked to end it yet.
+    /// No request to end it was sent yet.
     open: bool,
 }
 
@@ -51,12 +52,12 @@ impl<T: Transport> Hold<T> {
         Ok(Hold { client, path: format!("{path}/{id}"), user, open: true })
     }
 
-    /// Charges so much of it, and gives the rest back.
+    /// Charges `quantity` of it, and gives the rest back.
     ///
     /// # Errors
-    /// [`Error`]: `hold_exceeded` if it is more than was set aside, `hold_ended` if it was too late.
+    /// [`Error`]: `hold_exceeded` if it is more than was held, `hold_ended` if it was too late.
     pub async fn capture(mut self, quantity: u64) -> Result<Value, Error> {
-        // What was delivered is not given back because its charge was interrupted.
+        // An interrupted charge must not release the hold: the work is delivered.
         self.open = false;
         let body = json!({ "quantity": quantity, "user": self.user });
         self.client.post(&format!("{}/capture", self.path), body).await
@@ -74,7 +75,7 @@ impl<T: Transport> Hold<T> {
 
 impl<T: Transport> Drop for Hold<T> {
     fn drop(&mut self) {
-        // Without a runtime nothing can be sent: the hold lapses by itself.
+        // Without a runtime no request can be sent: the hold lapses later.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.open {
             let (client, path) = (self.client.clone(), format!("{}/release", self.path));

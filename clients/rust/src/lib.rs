@@ -1,11 +1,11 @@
-//! Scrip's side of an AI endpoint: credits are set aside before the work, and what was delivered is
-//! charged after it.
+//! Scrip's client for an AI endpoint: it holds credits before the work, and charges what was
+//! delivered after it.
 //!
 //! [`Client::charge`] is the one line around the call of a model. If the work fails, panics, or is
-//! dropped because its caller went away, the credits go back. If the process dies, there is nothing
-//! to do: the hold lapses by itself, and nothing was charged.
+//! dropped because its caller went away, the credits go back. If the process dies, nothing has to
+//! be done: the hold lapses and nothing is charged.
 //!
-//! A [`Transport`] says how requests are signed and sent. Here it answers what Scrip would:
+//! A [`Transport`] signs and sends the requests. Here it answers as Scrip would:
 //!
 //! ```
 //! use client::{Client, Transport, TransportError, Work};

@@ -1,4 +1,4 @@
-//! A client: each operation is sent until its outcome is known, under one key.
+//! The client: it sends each operation until its outcome is known, under one key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// How often an operation is sent at most; with the waits in between, for 3 s and the time that its answers
-/// take, and longer where they ask for it.
+/// The most tries of an operation; with the waits in between, they take 3 s and the time of the
+/// answers, and longer where an answer asks for it.
 const TRIES: u32 = 6;
-/// The wait after the first try, doubled after each; more, if the answer asks for it,
+/// The wait after the first try, doubled after each; longer if the answer asks for it,
 const WAIT: Duration = Duration::from_millis(100);
 /// but no more than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How a request reaches Scrip: over HTTPS and signed for IAM, or as a call in the same process.
+/// The way to Scrip: over HTTPS and signed for IAM, or as a call in the same process.
 pub trait Transport: Clone + Send + Sync + 'static {
-    /// Sends one request, once. The path is `/v1/...`: whose host it is, the transport knows.
+    /// Sends one request, once. The path is `/v1/...`: the transport knows the host.
     ///
     /// # Errors
-    /// If there is no whole answer. The request is sent again then, with the same key.
+    /// If there is no whole answer. The client then sends the request again, with the same key.
     fn send(
         &self,
         request: http::Request<String>,
@@ -29,14 +29,14 @@ pub trait Transport: Clone + Send + Sync + 'static {
 /// Why there is no answer.
 pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A client of one Scrip.
+/// A client of one Scrip stack.
 #[derive(Clone)]
 pub struct Client<T> {
     transport: T,
     ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
 }
 
-/// Why Scrip did not do what was asked.
+/// Why an operation was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An answer of the contract: `insufficient_credits`, `account_frozen`, `hold_ended`, ...
@@ -45,10 +45,10 @@ pub enum Error {
         status: u16,
         code: String,
         detail: String,
-        /// The whole of it: how much is short, and when credits come back.
+        /// The whole answer: how much is short, and when credits come back.
         problem: serde_json::Value,
     },
-    /// Sent again and again, without an answer that says how it ended.
+    /// Every try ended without an answer that says whether the operation happened.
     #[error("the outcome is unknown after {tries} tries: {cause}")]
     Unknown { tries: u32, cause: String },
 }
@@ -58,20 +58,21 @@ impl<T: Transport> Client<T> {
         Client::with_ids(transport, Uuid::now_v7)
     }
 
-    /// A client whose operations have these ids: UUIDv7, by a clock that Scrip's agrees with.
+    /// A client that makes its operation ids with `ids`: UUIDv7, by a clock that agrees with
+    /// Scrip's.
     pub fn with_ids(transport: T, ids: impl Fn() -> Uuid + Send + Sync + 'static) -> Client<T> {
         Client { transport, ids: Arc::new(ids) }
     }
 
-    /// Sends an operation with a key of its own until there is an answer that says how it ended.
-    /// Fields that are null are left out.
+    /// Sends an operation with its own key until an answer says how it ended. Leaves out null
+    /// fields.
     pub(crate) async fn post(&self, path: &str, mut body: Value) -> Result<Value, Error> {
         let mut key = (self.ids)();
         if let Some(fields) = body.as_object_mut() {
             fields.retain(|_, value| !value.is_null());
         }
         let mut cause = String::new();
-        // Whether an attempt with this key ended without an answer that says how.
+        // Whether a try with this key ended without an answer that says how.
         let mut unknown = false;
         let mut wait = Duration::ZERO;
         for tried in 0..TRIES {
@@ -98,13 +99,13 @@ impl<T: Transport> Client<T> {
                     let answer = serde_json::from_str(response.body()).unwrap_or(Value::Null);
                     match status.as_u16() {
                         200..300 => return Ok(answer),
-                        // It may have happened, or did not: the same key finds out.
+                        // It may have happened or not: the same key finds out.
                         429 | 500.. => {
                             unknown = true;
                             format!("{status} {answer}")
                         }
-                        // Nothing happened by this key, if no attempt before may have. One without a time
-                        // is dated by Scrip's clock.
+                        // Nothing happened with this key, unless an earlier try may have. A key
+                        // without a time gets the time of Scrip's clock.
                         400 if answer["code"] == "key_ahead" => {
                             if !unknown {
                                 key = Uuid::new_v4();
@@ -120,7 +121,7 @@ impl<T: Transport> Client<T> {
     }
 }
 
-/// How long Scrip asks to wait.
+/// The wait that Scrip asks for.
 fn retry_after(response: &http::Response<String>) -> Duration {
     let header = response.headers().get(http::header::RETRY_AFTER);
     let seconds = header.and_then(|value| value.to_str().ok()?.parse().ok());

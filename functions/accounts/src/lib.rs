@@ -1,5 +1,5 @@
-//! Accounts: an operator opens accounts, changes their plan, grants credits, freezes and thaws, waives
-//! debts and decides about payments that wait.
+//! Accounts: an operator opens accounts, changes plans, grants credits, freezes and unfreezes,
+//! waives debt and decides about parked payments.
 
 use lambda_http::{Body, Request, Response};
 use shared::command::payment::NoticeOutcome;
@@ -42,7 +42,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     }
 }
 
-/// Opens the account with its plan, or changes the plan of the one that is there.
+/// Opens the account with its plan, or changes the plan of an existing account.
 async fn put(context: &Context, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let (id, key, request) = call.plan(account)?;
     let actor = call.actor();
@@ -93,7 +93,7 @@ async fn freeze(
     .await
 }
 
-/// Lets the account off its debt.
+/// Waives the account's debt.
 async fn waive(
     context: &Context,
     call: &Call<'_>,
@@ -110,14 +110,14 @@ async fn waive(
     .await
 }
 
-/// The payments and events that wait for an operator.
+/// Lists the parked payments and events.
 async fn parked(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let after = call.parked()?;
     let (parked, next) = context.store.parked(after.as_ref()).await?;
     Ok(http::payment::parked(&parked, next.as_ref()))
 }
 
-/// Decides about one of them. Sent again it is refused: it does not wait any more.
+/// Decides about one of them. A second decision is refused: the payment is no longer parked.
 async fn decide(
     context: &Context,
     call: &Call<'_>,
@@ -142,7 +142,7 @@ async fn decide(
     }
     let mut heard = None;
     if verdict == Verdict::Released {
-        // To release an event is to read it again, with a version that can.
+        // Releasing an event reads it again, with a version that can.
         let read = stripe::event(event.body.as_bytes());
         let unreadable =
             |e: stripe::Unreadable| Refusal::EventUnreadable { problem: e.to_string() };
@@ -158,7 +158,7 @@ async fn decide(
     Ok(http::payment::decided(id, verdict.name(), news))
 }
 
-/// Does what `make` makes of the account, once for the request's key.
+/// Applies `make` to the account, once for the request's key.
 async fn operation(
     context: &Context,
     catalog: &Catalog,

@@ -1,4 +1,4 @@
-//! The cold start of `accounts`, and nothing else.
+//! The cold start of `accounts`.
 
 use lambda_http::Error;
 use shared::clock::Clock;

@@ -1,4 +1,4 @@
-//! One account: read whole, and compared with what its entries come to.
+//! Audits one account: reads all of it, and compares it with the sums of its entries.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::findings::Findings;
 use crate::ledger::Ledger;
 use crate::payment;
 
-/// How often an account is read where something differs. What is wrong is wrong each time; what
-/// comes of reading while it is written is another thing each time, or nothing.
+/// How often an account with a difference is read. A real difference is the same each time; one
+/// that comes from reading during a write changes each time, or goes away.
 const READINGS: u32 = 3;
-/// Between two readings: a caller that is in the middle of something comes to its end.
+/// The pause between two reads, in which a caller finishes its operation.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What is wrong with an account, its ledger and its payments. Writes nothing.
+/// The differences of an account, its ledger and its payments. Writes nothing.
 ///
 /// # Errors
-/// [`StoreError`] if they cannot be read at all. What is broken in them is a difference.
+/// [`StoreError`] if they cannot be read at all. A broken item is a difference.
 pub async fn account(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
     let mut found = read_once(context, id).await?;
     for _ in 1..READINGS {
@@ -39,7 +39,7 @@ pub async fn account(context: &Context, id: &AccountId) -> Result<Vec<Difference
 
 async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
     let mut audit = Findings::of(id);
-    // In this order: what was counted into a day is in the account, and what leaves the account
+    // In this order: the account has every entry that a day counted, and an entry that is archived
     // meanwhile is in a segment by then.
     let days = audit.read(context.store.days(id, Day::FIRST, Day::LAST).await)?;
     let Some(account) = audit.read(context.store.account_as_written(id).await)? else {
@@ -68,7 +68,7 @@ async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>,
     if book.catalog > catalog {
         audit.differs(Kind::Catalog, format!("version {}", book.catalog), format!("{catalog}"));
     }
-    // Where entries are lost it is not known what they were about.
+    // Where entries are lost, their payments and orders are not known.
     if book.whole {
         payment::of_account(context, &book.payments, &orders, &mut audit).await?;
     }
@@ -80,8 +80,8 @@ async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>,
     Ok(audit.found)
 }
 
-/// What the ledger holds of an account that is not there: names do not count, they are kept for
-/// what was refused too.
+/// Reports the rows of an account that does not exist. Key aliases do not count: they are kept for
+/// refused operations too.
 async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreError> {
     let (mut segments, mut receipts, mut after) = (0, 0, None);
     loop {

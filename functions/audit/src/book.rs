@@ -1,7 +1,7 @@
-//! The book: what the entries of an account come to, reckoned again from the first to the last.
+//! The book: recomputes an account from its entries, from the first to the last.
 //!
-//! It shares no arithmetic with what it checks. Sums are wider than credits, so that an amount that
-//! somebody made up cannot overflow them.
+//! It shares no arithmetic with the code that it checks. Its sums are wider than credits, so that
+//! an invented amount cannot overflow them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +21,7 @@ pub(crate) fn micro(credits: Credits) -> Micro {
     Micro::from(credits.micro())
 }
 
-/// An amount as a person reads it: any amount, however wrong.
+/// An amount for a person to read: any amount, however wrong.
 pub(crate) fn shown(micro: Micro) -> String {
     match i64::try_from(micro) {
         Ok(micro) => Credits::from_micro(micro).to_string(),
@@ -29,48 +29,48 @@ pub(crate) fn shown(micro: Micro) -> String {
     }
 }
 
-/// Grants, with what is left of them, and until when.
+/// Grants, each with its remaining credits and its expiry.
 pub(crate) type Grants = BTreeMap<GrantId, (Micro, Option<Instant>)>;
 
-/// What the entries so far come to.
+/// The state of an account by its entries so far.
 #[derive(Debug)]
 pub(crate) struct Book {
     /// The number of the next entry.
     pub next: Seq,
-    /// Whether all entries were there: without some, only what later ones say in full is known.
+    /// Whether no entry is missing: after a gap, only what later entries say in full is known.
     pub whole: bool,
     pub available: Micro,
     pub held: Micro,
-    /// What is owed, by the grant that was paid for.
+    /// The debt, by the grant that was paid for.
     pub debts: BTreeMap<GrantId, Micro>,
     pub holds: BTreeMap<OperationId, (Micro, Instant)>,
     pub consumed: BTreeMap<ActionNumber, Micro>,
-    /// The latest advance, or the opening: its number, and when it was,
+    /// The latest advance, or the opening: its number and its time.
     pub advanced: Option<(Seq, Instant)>,
-    /// whether each so far names the one before it,
+    /// Whether each advance so far names the one before it.
     pub linked: bool,
-    /// and what was left of each grant by it, with its end.
+    /// The remaining credits of each grant after that advance, with its expiry.
     pub burn_order: Grants,
-    /// What arrived since, and is to be folded in.
+    /// The changes since, which the next advance folds in.
     pending_changes: Vec<(GrantId, Micro, Option<Instant>)>,
     pub plan: Option<(String, Status, Anchor)>,
     /// None: the account was never frozen.
     pub frozen: Option<(bool, Option<String>)>,
-    /// What was given back of a debit or a capture.
+    /// The credits refunded of each debit or capture.
     pub debits: BTreeMap<OperationId, Micro>,
-    /// What payments gave, less what they took back: by what Stripe calls them, with their orders.
+    /// The credits that each payment gave, less those it took back, with its order; by Stripe's id.
     pub payments: BTreeMap<String, (OperationId, Micro)>,
     pub repeated: Vec<OperationId>,
-    /// The latest version of the catalog that an entry names.
+    /// The latest catalog version that an entry names.
     pub catalog: u32,
     happened: HashMap<OperationId, Instant>,
-    /// Since when consumption is counted, and whether that has begun.
+    /// The instant from which consumption is counted; `counting`: whether that has begun.
     counted_from: Instant,
     counting: bool,
 }
 
 impl Book {
-    /// An empty one, of an account whose consumption is counted since `counted_from`.
+    /// An empty book of an account whose consumption is counted from `counted_from`.
     pub(crate) fn new(counted_from: Instant) -> Book {
         Book {
             next: 1,
@@ -96,7 +96,7 @@ impl Book {
         }
     }
 
-    /// Goes on after entries that are not there, at number `next`, where this is the balance.
+    /// Continues after missing entries, at number `next` with this balance.
     pub(crate) fn skip_to(&mut self, next: Seq, available: Micro, held: Micro) {
         (self.next, self.whole) = (next, false);
         (self.available, self.held) = (available, held);
@@ -132,7 +132,8 @@ impl Book {
                 let burnt = burnt.grants().iter();
                 self.pending_changes.extend(burnt.map(|g| (g.id, -micro(g.left), g.expires_at)));
                 self.lay_out(seq, entry.at);
-                // A grant that lapsed unused is told by its end: a hold may have kept all of it.
+                // A grant that expired unused is recognised by its end: a hold may have kept all of
+                // it.
                 for moved in moved {
                     if let Some((_, end)) = self.burn_order.get_mut(&moved.grant) {
                         *end = moved.expires_at;
@@ -200,7 +201,7 @@ impl Book {
         debts.iter().for_each(|debt| self.owe(debt.grant, -micro(debt.credits)));
     }
 
-    /// Whether there is an entry of this id.
+    /// Whether an entry has this id.
     pub(crate) fn happened(&self, id: OperationId) -> bool {
         self.happened.contains_key(&id)
     }
@@ -210,7 +211,7 @@ impl Book {
             .extend(moved.iter().map(|m| (m.grant, micro(m.credits), m.expires_at)));
     }
 
-    /// What the notes bring.
+    /// The credits that the pending changes bring.
     pub(crate) fn noted(&self) -> Micro {
         self.pending_changes.iter().map(|(_, micro, _)| micro).sum()
     }
@@ -221,7 +222,7 @@ impl Book {
             self.burn_order.entry(grant).or_insert((0, end)).0 += micro;
         }
         self.burn_order.retain(|_, (left, _)| *left != 0);
-        // Counting began with the first of these at or after the instant that it counts from.
+        // Counting begins with the first advance at or after the instant that it counts from.
         self.counting |= at >= self.counted_from;
     }
 
@@ -244,7 +245,7 @@ impl Book {
     }
 }
 
-/// What the notes of an account bring.
+/// The credits that an account's pending changes bring.
 pub(crate) fn noted(account: &Account) -> Micro {
     let brings = account.pending_changes.iter().map(|note| match note {
         PendingChange::Grant { grant, .. } | PendingChange::Returned(grant) => micro(grant.left),
@@ -253,7 +254,7 @@ pub(crate) fn noted(account: &Account) -> Micro {
     brings.sum()
 }
 
-/// What the entries of each day come to.
+/// The usage of each day by its entries.
 #[derive(Debug, Default)]
 pub(crate) struct Days(pub BTreeMap<Day, Usage>);
 

@@ -1,4 +1,4 @@
-//! What can be wrong: one kind for each comparison, with its words.
+//! The kinds of difference that an audit reports: one for each comparison, with its code and text.
 
 use shared::decide::Returned;
 use shared::decide::rollup::RolledUp;
@@ -7,22 +7,22 @@ use shared::domain::catalog::ActionNumber;
 use shared::domain::payment::IntentId;
 use shared::domain::{AccountId, Credits, Entry, Instant, OperationId, Seq};
 
-/// Two things that should say the same, and do not.
+/// Two values that should be equal and are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// None: a payment of no account that is known.
+    /// None: the payment's account is not known.
     pub account: Option<AccountId>,
     pub kind: Kind,
     pub expected: String,
     pub found: String,
-    /// An operator was told: the account is frozen for it, or it is among what waits.
+    /// An operator knows of it: the account is frozen for it, or it is parked.
     pub parked: bool,
 }
 
-/// What differs, and what is needed to put it right.
+/// The kind of a difference, with the data that its repair needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    // What the account says of itself, against its entries.
+    // The account, against its entries.
     Unreadable {
         item: String,
     },
@@ -32,7 +32,7 @@ pub enum Kind {
     Held,
     Debt,
     Hold(OperationId),
-    /// What was consumed by an action is off by so much, as of this entry.
+    /// The consumption by an action differs by `off`, as of this entry.
     Consumed {
         seq: Seq,
         action: ActionNumber,
@@ -45,7 +45,7 @@ pub enum Kind {
     Frozen,
     Floor,
     PageTime,
-    // What the ledger says, against itself and the account.
+    // The ledger, against itself and the account.
     Gap {
         first: Seq,
         last: Seq,
@@ -80,17 +80,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it in a log.
+    /// The code of the difference in a log.
     pub fn name(&self) -> &'static str {
         self.told().0
     }
 
-    /// What is wrong, in words.
+    /// The description of the difference.
     pub fn words(&self) -> &'static str {
         self.told().1
     }
 
-    /// The word for it, and what is wrong.
+    /// The code and the description.
     fn told(&self) -> (&'static str, &'static str) {
         match self {
             Kind::Unreadable { .. } => ("unreadable", "an item cannot be read"),
@@ -168,7 +168,7 @@ impl Kind {
         }
     }
 
-    /// Whether it is about what was paid, and not about what an account may do.
+    /// Whether the difference is about payments, not about what an account may do.
     pub fn is_of_money(&self) -> bool {
         matches!(
             self,
@@ -176,7 +176,7 @@ impl Kind {
         )
     }
 
-    /// What of the account it is about, where there may be several.
+    /// The part of the account that the difference is about, where there may be several.
     pub fn about(&self) -> String {
         match self {
             Kind::Unreadable { item } => item.clone(),
@@ -204,14 +204,15 @@ impl Kind {
 }
 
 impl Difference {
-    /// Whether it is the same one, seen again: its amounts may have moved meanwhile.
+    /// Whether `other` is the same difference in another read: its amounts may have changed
+    /// meanwhile.
     pub fn is_again(&self, other: &Difference) -> bool {
         self.account == other.account
             && self.kind.name() == other.kind.name()
             && self.kind.about() == other.kind.about()
     }
 
-    /// Logs it where the alarm listens.
+    /// Logs the difference where the alarm reads it.
     pub fn log(&self) {
         let account = self.account.as_ref().map(AccountId::as_str);
         let Difference { expected, found, parked, .. } = self;

@@ -1,11 +1,11 @@
-//! Findings: the differences of one account, while it is read.
+//! Collects the differences of one account while it is read.
 
 use shared::domain::AccountId;
 use shared::store::StoreError;
 
 use crate::difference::{Difference, Kind};
 
-/// What was found so far, of one account.
+/// The differences of one account so far.
 #[derive(Debug)]
 pub(crate) struct Findings<'a> {
     pub account: &'a AccountId,
@@ -23,14 +23,14 @@ impl Findings<'_> {
         self.found.push(Difference { account, kind, expected, found, parked: false });
     }
 
-    /// Two that should be the same.
+    /// Reports a difference unless the two are equal.
     pub(crate) fn compare<T: PartialEq + ToString>(&mut self, kind: Kind, expected: T, found: T) {
         if expected != found {
             self.differs(kind, expected, found);
         }
     }
 
-    /// What was read; None of an item that is broken, which is a difference.
+    /// The value that was read. None: the item is broken, which is a difference.
     ///
     /// # Errors
     /// If it could not be read at all.

@@ -1,4 +1,4 @@
-//! What the ledger holds of an account, entered into the book, and the account compared with it.
+//! Enters the ledger of an account into the book, and compares the account with it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,22 +16,22 @@ use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
 use crate::difference::Kind;
 use crate::findings::Findings;
 
-/// An account, and its ledger as far as it was taken in.
+/// An account, and its ledger as far as it was read.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub account: Account,
     pub book: Book,
-    /// The usage of days as it is kept, and what the entries up to its last one come to.
+    /// The stored usage of days, and the usage that the entries up to its last one sum to.
     days: Vec<DayUsage>,
     reckoned: Days,
-    /// How far that is: the last entry, and the time of its segment.
+    /// How far that sum reaches: the last entry, and the time of its segment.
     tallied: Counted,
     names: HashMap<String, KeyAlias>,
     receipts: BTreeMap<(KeySpace, String), IdempotencyRecord>,
     returned: Vec<(OperationId, Credits)>,
-    /// By how much the segments so far are off.
+    /// The amounts by which the segments so far differ from the book.
     off: (Micro, Micro),
-    /// The latest time inside an id that left for a segment, and the time of the latest segment.
+    /// The latest time inside an archived id, and the time of the latest segment.
     dedup_floor: Instant,
     archived_at: Instant,
 }
@@ -53,7 +53,7 @@ impl Ledger {
         }
     }
 
-    /// Takes the next of what is filed: receipts and names come before the entries that they are of.
+    /// Takes the next row: idempotency records and key aliases come before the segments.
     pub(crate) fn take(&mut self, scanned: ScannedRow, audit: &mut Findings<'_>) {
         match scanned {
             ScannedRow::KeyAlias(name) => {
@@ -72,7 +72,7 @@ impl Ledger {
         }
     }
 
-    /// How far the days say that they were counted.
+    /// How far the stored days were rolled up.
     fn counted(&self) -> Counted {
         self.days.last().map_or(Counted::default(), |latest| latest.counted)
     }
@@ -80,7 +80,7 @@ impl Ledger {
     fn count(&mut self, segment: &Segment) {
         let counted = self.counted().seq;
         for (seq, entry) in (segment.first..).zip(&segment.entries) {
-            // Of a segment that the account does not have, it counts only what it has.
+            // A segment may reach beyond the account: only entries that the account has count.
             if seq == self.tallied.seq + 1 && seq <= counted && seq <= self.account.seq {
                 self.tallied = Counted { seq, time: segment.time };
                 self.reckoned.count(entry);
@@ -91,7 +91,7 @@ impl Ledger {
     fn segment(&mut self, segment: Segment, audit: &mut Findings<'_>) {
         let Account { archived_seq, seq: latest, .. } = self.account;
         if segment.first > archived_seq {
-            // The account has not let go of these yet: a crash in between, or another moment.
+            // The account still has these entries: a crash in between, or a read at another moment.
             if segment.last() > latest {
                 let found = format!("entries {} to {}", segment.first, segment.last());
                 audit.differs(
@@ -120,7 +120,7 @@ impl Ledger {
                 self.enter(entry, audit);
             }
         }
-        // An entry that is off is off in every segment after it: named where that begins.
+        // A wrong entry shifts every segment after it: only the first of them is reported.
         let closing = (micro(segment.available), micro(segment.held));
         let off = (closing.0 - self.book.available, closing.1 - self.book.held);
         if off != self.off {
@@ -138,7 +138,7 @@ impl Ledger {
         self.account.recent.get(start..end) == Some(&segment.entries[..])
     }
 
-    /// Entries up to `last` are not there; after them the balance is `after`.
+    /// Reports that entries up to `last` are missing; after them the balance is `after`.
     fn gap(&mut self, last: Seq, after: (Micro, Micro), audit: &mut Findings<'_>) {
         let first = self.book.next;
         let moved = (after.0 - self.book.available, after.1 - self.book.held);
@@ -159,9 +159,9 @@ impl Ledger {
         self.book.enter(entry);
     }
 
-    /// The name by which a service would send the entry's operation again.
+    /// Checks the key alias by which a service would repeat the entry's operation.
     fn name(&mut self, entry: &Entry, key: Key, audit: &mut Findings<'_>) {
-        // A ULID is an id, and shown as the key that it was sent as.
+        // A ULID is an id itself, and is shown as the key that was sent.
         if key.id() == Some(entry.id) {
             return;
         }
@@ -180,7 +180,7 @@ impl Ledger {
         }
     }
 
-    /// The receipt by which an operator would be told that the entry's operation happened.
+    /// Checks the idempotency record by which an operator would learn that the operation happened.
     fn receipt(&mut self, entry: &Entry, key: &Key, audit: &mut Findings<'_>) {
         let key = (repair::key_space(entry), key.as_str().to_owned());
         match self.receipts.get(&key) {
@@ -188,12 +188,13 @@ impl Ledger {
             Some(receipt) if receipt.id == entry.id => {
                 self.receipts.remove(&key);
             }
-            // It is of another operation: that one is looked for at the end.
+            // The record is of another operation: the end of the audit looks for that one's entry.
             Some(_) => {}
         }
     }
 
-    /// Enters what is in no segment yet, and compares. Returns the orders that were placed.
+    /// Enters the entries that are in no segment yet, and compares. Returns the orders that were
+    /// placed.
     pub(crate) fn close(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
         let Account { archived_seq, seq, .. } = self.account;
         let recent = self.account.recent.clone();
@@ -227,7 +228,7 @@ impl Ledger {
         totals.map(|held| micro(held.amount) + micro(held.lapsed)).sum()
     }
 
-    /// What the account has, holds and owes.
+    /// Compares the available and held credits, and until when the balance is valid.
     fn balance(&self, audit: &mut Findings<'_>) {
         let (account, book) = (&self.account, &self.book);
         let available = micro(account.available);
@@ -244,7 +245,7 @@ impl Ledger {
         }
     }
 
-    /// What a whole ledger tells besides.
+    /// Compares the parts that only a ledger without gaps can tell.
     fn plan_state(&self, audit: &mut Findings<'_>) {
         let (account, book) = (&self.account, &self.book);
         let found = account.debts.iter().map(|debt| (debt.grant, micro(debt.credits)));
@@ -292,7 +293,7 @@ impl Ledger {
         audit.compare(Kind::Frozen, frozen, account.gate.frozen);
     }
 
-    /// What was given back of debits and captures.
+    /// Compares the refunds of debits and captures.
     fn counts(&mut self, audit: &mut Findings<'_>) {
         let mut debits = self.book.debits.clone();
         let mut compare = |debit, expected: Micro, found: Micro| {
@@ -309,7 +310,8 @@ impl Ledger {
         }
     }
 
-    /// The usage of days, as far as they were counted: at most to the last entry of a segment.
+    /// Compares the usage of days as far as it was rolled up: at most to the last entry of a
+    /// segment.
     fn usage(&self, audit: &mut Findings<'_>) {
         let kept: BTreeMap<_, _> = self.days.iter().map(|day| (day.day, day)).collect();
         let days: BTreeSet<_> = kept.keys().chain(self.reckoned.0.keys()).copied().collect();
@@ -331,14 +333,14 @@ impl Ledger {
         }
     }
 
-    /// The receipts that no entry was found for: of orders, or of operations that are lost.
+    /// The idempotency records without an entry: of orders, or of operations that are lost.
     fn receipts_alone(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
         let mut orders = Vec::new();
         for receipt in std::mem::take(&mut self.receipts).into_values() {
             if receipt.space == KeySpace::Customers {
                 orders.push(receipt.id);
             } else if receipt.content.starts_with("plan ") && self.book.happened(receipt.id) {
-                // It was so already, by that entry.
+                // The account had this plan already, by that entry.
             } else if self.book.whole {
                 let expected = format!("an entry: {}", receipt.content);
                 audit.differs(Kind::RecordAlone(receipt), expected, "none");
@@ -348,7 +350,7 @@ impl Ledger {
     }
 }
 
-/// The balance before a segment, by what it says of the one after it.
+/// The balance before a segment, from its closing balance and its entries.
 fn opening(segment: &Segment) -> (Micro, Micro) {
     let sum =
         |of: fn(&Entry) -> Credits| segment.entries.iter().map(|e| micro(of(e))).sum::<Micro>();

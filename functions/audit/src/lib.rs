@@ -1,4 +1,4 @@
-//! Audit: every balance reckoned again from its entries, and payments compared with their accounts,
+//! Audit: recomputes every balance from its entries, and compares payments with their accounts,
 //! their orders and Stripe. It writes nothing, and may run while debits go on.
 
 mod account;
@@ -26,7 +26,7 @@ pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};
 pub use walk::{ScanPosition, Walked, accounts, orphans, walk};
 
-/// What the function needs besides its context.
+/// The clients that the function works with.
 #[derive(Clone, Debug)]
 pub struct AuditContext {
     pub context: Context,
@@ -34,18 +34,18 @@ pub struct AuditContext {
     pub stripe: Stripe,
 }
 
-/// What the schedule asks for, and what a part that ran out of time asks for after it.
+/// The payload of the schedule, and the message that continues an audit that ran out of time.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Part {
     task: Task,
-    /// The account that was seen last; None: from the beginning, with what Stripe says.
+    /// The account that was read last; None: from the beginning, with the comparison with Stripe.
     #[serde(default)]
     after: Option<String>,
-    /// Where the ledger is looked through for accounts that are not there: after the accounts.
+    /// Where the scan of the ledger for missing accounts continues: it follows the accounts.
     #[serde(default)]
     ledger: Option<ScanPosition>,
-    /// The accounts that were seen, and the differences that were found.
+    /// The accounts that were read, and the differences that were found.
     #[serde(default)]
     seen: u64,
     #[serde(default)]
@@ -58,11 +58,11 @@ enum Task {
     Audit,
 }
 
-/// Answers the schedule, and the queue, which holds what is left of an audit. `left` is how long the
+/// Answers the schedule, and the queue, which holds the rest of an audit. `left` is how long the
 /// function may still run.
 ///
 /// # Errors
-/// If the payload is neither, or the tables or Stripe do not answer: it is invoked again then.
+/// If the payload is neither, or the tables or Stripe do not answer: the function is invoked again.
 pub async fn answer(
     surroundings: &AuditContext,
     payload: Value,
@@ -71,7 +71,8 @@ pub async fn answer(
     let Some(records) = payload.get("Records") else {
         return audit(surroundings, serde_json::from_value(payload)?, left).await;
     };
-    // One message at a time, as the template says: a message that fails is an invocation that does.
+    // The template sends one message at a time, so a message that fails is an invocation that
+    // fails.
     let [record] = records.as_array().map(Vec::as_slice).unwrap_or_default() else {
         return Err("the input is not one message of the queue".into());
     };

@@ -1,4 +1,4 @@
-//! The cold start of `audit`, and nothing else.
+//! The cold start of `audit`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use shared::queue::Queue;
 use shared::stripe::Stripe;
 use shared::telemetry;
 
-/// Kept free at the end of an invocation: to finish what is being read and send the rest to the
+/// Time kept free at the end of an invocation, to finish the current read and send the rest to the
 /// queue.
 const RESERVE: Duration = Duration::from_secs(60);
 

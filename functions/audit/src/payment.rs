@@ -1,4 +1,4 @@
-//! Payments: against the account that got their credits, their orders, and what Stripe says.
+//! Compares payments with the account that got their credits, with their orders, and with Stripe.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::book::{Micro, micro, shown};
 use crate::difference::{Difference, Kind};
 use crate::findings::Findings;
 
-/// What Stripe says may be on its way to the webhook: it is looked at again after this.
+/// Stripe's latest change may still be on its way to the webhook: the audit looks again after this.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Why what Stripe says could not be compared.
+/// Why payments could not be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     #[error(transparent)]
@@ -25,8 +25,9 @@ pub enum AuditError {
     Stripe(#[from] StripeError),
 }
 
-/// The payments of an account: those that its entries name, and those that its orders do. `got` is
-/// what the entries say each of them gave.
+/// Compares the payments of an account: those that its entries name, and those that its orders
+/// name.
+/// `got` is the credits that each of them gave, by the entries.
 pub(crate) async fn of_account(
     context: &Context,
     got: &BTreeMap<String, (OperationId, Micro)>,
@@ -70,7 +71,8 @@ pub(crate) async fn of_account(
             differs(context, Kind::Order(order), an_order(), none(), audit).await?;
             continue;
         };
-        // Of two orders it is not known whose credits they are: nothing moves until someone decides.
+        // With two orders it is not known whose credits these are: nothing moves until someone
+        // decides.
         if payment.facts.orders.len() == 1 {
             let (due, applied) = (payment.due(&known).to_string(), payment.applied.to_string());
             differs(context, Kind::Due(intent.clone()), due, applied, audit).await?;
@@ -82,7 +84,7 @@ pub(crate) async fn of_account(
     Ok(())
 }
 
-/// A difference about money; or none, if an operator has decided that it is as it is.
+/// Reports a difference about money, unless an operator has decided to keep it as it is.
 async fn differs(
     context: &Context,
     kind: Kind,
@@ -103,13 +105,13 @@ async fn differs(
     Ok(())
 }
 
-/// As what `repair` keeps its question about a difference, among what waits for an operator.
+/// The id under which `repair` parks its question about a difference.
 pub fn kept(kind: &Kind, expected: &str, found: &str) -> String {
     let text = format!("{}-{}-{expected}-{found}", kind.name(), kind.about());
     text.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_', "_")
 }
 
-/// The payments of the last days as Stripe tells them.
+/// Compares the payments of the last days with Stripe.
 ///
 /// # Errors
 /// [`AuditError`] if Stripe or the tables do not answer.
@@ -118,14 +120,14 @@ pub async fn of_stripe(context: &Context, stripe: &Stripe) -> Result<Vec<Differe
     if found.iter().all(|difference| difference.parked) {
         return Ok(found);
     }
-    // Once more: what was said a moment ago may be on its way to the webhook, or came by it since.
+    // A second look: the change may have been on its way to the webhook, or arrived by it since.
     tokio::time::sleep(PAUSE).await;
     let mut again = told(context, stripe).await?;
     again.retain(|intent, _| differing.contains(intent));
     Ok(compare_all(context, again).await?.0)
 }
 
-/// What differs of these payments, and which they are.
+/// The differences of these payments, and the payments that differ.
 async fn compare_all(
     context: &Context,
     told: BTreeMap<IntentId, Facts>,
@@ -140,7 +142,7 @@ async fn compare_all(
     Ok((found, differing))
 }
 
-/// What Stripe says of each payment that may be ours.
+/// The facts that Stripe states of each payment that may be ours.
 pub async fn told(
     context: &Context,
     stripe: &Stripe,
@@ -149,7 +151,7 @@ pub async fn told(
     let mut asking = ObjectList::new(stripe, context.clock.now());
     while let Some(objects) = asking.next().await? {
         for object in objects {
-            // What cannot be read is `reconcile`'s to name: it runs every day as well.
+            // `reconcile` reports an object that cannot be read: it runs every day as well.
             let said = stripe::object::said(object, stripe.is_live());
             if let Ok(Some(PaymentNotice::Payment { intent, facts })) = said {
                 told.entry(intent).or_default().join(facts);
@@ -162,7 +164,7 @@ pub async fn told(
     Ok(told)
 }
 
-/// One payment as it is known here, with what Stripe says of it.
+/// Compares one payment as it is stored with Stripe's facts.
 async fn compare(
     context: &Context,
     intent: &IntentId,
@@ -172,7 +174,8 @@ async fn compare(
     let told = shared::decide::payment::told(&known, facts.clone());
     let Some(id) = told.order() else { return Ok(None) };
     let Some(order) = context.store.order(id).await? else {
-        // An order that was never placed here is another system's. One of an account of ours was.
+        // An order that was never placed here is another system's, unless it names an account of
+        // ours.
         let account = of_ours(context, &told).await?;
         let Some(account) = account else { return Ok(None) };
         let mut audit = Findings::of(&account);
@@ -184,7 +187,7 @@ async fn compare(
     if let Some((expected, found)) = went_back(&known.facts, facts) {
         let (expected, found) = (expected.to_owned(), found.to_owned());
         differs(context, Kind::Stripe(intent.clone()), expected, found, &mut audit).await?;
-        // Once it was decided about, the rest still counts.
+        // Once an operator has decided about it, the rest still counts.
         if let Some(found) = audit.found.pop() {
             return Ok(Some(found));
         }
@@ -202,8 +205,8 @@ async fn compare(
     Ok(audit.found.pop())
 }
 
-/// The stage of a refund or a dispute that Stripe says and the later one that is known here, if there
-/// is one: what is said is joined, so here nothing goes back.
+/// The stage of a refund or a dispute at Stripe, and the later one stored here, if there is one.
+/// Notices are joined, so a stored stage never goes back.
 fn went_back(known: &Facts, told: &Facts) -> Option<(&'static str, &'static str)> {
     let disputes = told.disputes.iter().filter_map(|(id, told)| {
         let (told, known) = (told.stage, known.disputes.get(id)?.stage);
@@ -224,7 +227,7 @@ fn none() -> String {
     "none".to_owned()
 }
 
-/// The account that a payment names, if it is there.
+/// The account that a payment names, if it exists.
 async fn of_ours(context: &Context, told: &Payment) -> Result<Option<AccountId>, StoreError> {
     let named = told.facts.accounts.iter().find_map(|account| account.parse().ok());
     let Some(named) = named else { return Ok(None) };

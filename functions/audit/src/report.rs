@@ -1,4 +1,4 @@
-//! One account or all of them audited by hand, in this process, with its progress.
+//! Audits one account or all of them by hand, in this process, and reports its progress.
 
 use shared::context::Context;
 use shared::domain::AccountId;
@@ -6,18 +6,18 @@ use shared::stripe::Stripe;
 
 use crate::{AuditError, Difference, Walked, account, of_stripe, orphans, walk};
 
-/// In how many segments the table is walked: the steps of the progress.
+/// The number of segments in which the table is walked: the steps of the progress.
 pub const SCAN_SEGMENTS: i32 = 32;
 
-/// What an audit came to.
+/// The result of an audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditReport {
-    /// How many accounts were read.
+    /// The number of accounts that were read.
     pub seen: u64,
     pub differences: Vec<Difference>,
 }
 
-/// How far an audit is.
+/// The progress of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditProgress {
     /// Of [`SCAN_SEGMENTS`].
@@ -26,9 +26,9 @@ pub struct AuditProgress {
     pub differences: usize,
 }
 
-/// Audits one account, or all; and with a Stripe the payments that it tells of. Writes nothing. Of an
-/// account that is not there none is seen, and what is filed of it all the same differs.
-/// `told` hears of the progress, often.
+/// Audits one account, or all; with `stripe`, also the payments that Stripe lists. Writes nothing.
+/// An account that does not exist is not counted as read, but its rows are a difference. `told` is
+/// called with the progress, often.
 ///
 /// # Errors
 /// [`AuditError`] if the tables or Stripe do not answer.

@@ -1,4 +1,4 @@
-//! All accounts of a segment of the table, one after the other, as far as there is time.
+//! Audits the accounts of a segment of the table one by one, for as long as there is time.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,20 @@ use shared::store::StoreError;
 use crate::account::account;
 use crate::difference::{Difference, Kind};
 
-/// How many accounts one request names.
+/// Accounts per request.
 const READ: i32 = 64;
 
-/// Where a walk is.
+/// The progress of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Walked {
-    /// The account that was seen last; None: from the beginning, or there are no more.
+    /// The account that was read last; None: at the beginning, or there are no more.
     pub after: Option<AccountId>,
     pub seen: u64,
     pub found: Vec<Difference>,
 }
 
-/// Goes on with segment `segment` of `of` after the account `after`, while `goes_on`, which is asked
-/// after each request, says so. Writes nothing.
+/// Continues segment `segment` of `of` after the account `after`, while `goes_on`, called after
+/// each request, returns true. Writes nothing.
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
@@ -39,7 +39,7 @@ pub async fn walk(
         for read in scan.accounts {
             match read {
                 Ok(loaded) => ids.push(loaded.account.id),
-                // It is read again as it is written, to say what is wrong with it.
+                // The account is read again as it is written, to say what is wrong with it.
                 Err(StoreError::Broken { key, attribute, problem, table }) => match key.parse() {
                     Ok(id) => ids.push(id),
                     Err(_) => walked.found.push(Difference {
@@ -64,11 +64,11 @@ pub async fn walk(
     }
 }
 
-/// Where the ledger's scan goes on: account and sort key.
+/// Where the scan of the ledger continues: account and sort key.
 pub type ScanPosition = (String, String);
 
-/// What is wrong with accounts that the ledger has items of and that are not there, from `after` on,
-/// while `goes_on` says so. Returns where it stopped; None: at the end.
+/// The differences of accounts that have rows in the ledger but do not exist, from `after` on,
+/// while `goes_on` returns true. Returns where it stopped; None: at the end.
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
@@ -81,7 +81,7 @@ pub async fn orphans(
     loop {
         let (accounts, next) = context.store.scanned_accounts(after.as_ref()).await?;
         for id in accounts {
-            // The items of an account follow each other.
+            // The rows of an account follow each other.
             if last.as_ref() == Some(&id) {
                 continue;
             }
@@ -97,7 +97,7 @@ pub async fn orphans(
     }
 }
 
-/// Every account that either table knows.
+/// Every account in either table.
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.

@@ -1,5 +1,5 @@
-//! Balance: what an account has and where it went, current to the last acknowledged operation; for
-//! services by account, and for customers by session.
+//! Balance: shows an account's credits, ledger and usage, current to the last acknowledged
+//! operation; to services by account, and to customers by session.
 
 use lambda_http::{Body, Request, Response};
 use shared::command;
@@ -12,7 +12,7 @@ use shared::query::ledger::{Filter, LedgerPart};
 use shared::query::{self, UpToNow};
 use shared::session::Scope;
 
-/// Answers what is asked of one account, by services and by its customers; and makes sessions.
+/// Answers the reads of one account, for services and its customers, and makes sessions.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     call.shared(http::answer(context, route(context, &call)).await)
@@ -45,12 +45,12 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     }
 }
 
-/// The account of a customer's request: its session's.
+/// The account of the customer's session.
 async fn mine(context: &Context, call: &Call<'_>) -> Result<AccountId, Problem> {
     Ok(call.customer(context, Scope::View).await?.account)
 }
 
-/// A session for an account: nothing is written, so it needs no key.
+/// Makes a session for an account. It writes nothing, so it needs no key.
 async fn session(
     context: &Context,
     call: &Call<'_>,
@@ -61,13 +61,13 @@ async fn session(
     Ok(http::customer::made(&made, &call.base()))
 }
 
-/// What actions cost: the very data that debits are priced with.
+/// The prices of actions, from the same catalog that prices debits.
 async fn catalog(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     mine(context, call).await?;
     Ok(http::price::catalog(&*context.catalog().await))
 }
 
-/// One consistent read. What time did to the account since is computed, and not written.
+/// Makes one consistent read, and advances the account to now without writing it.
 async fn balance(
     context: &Context,
     call: &Call<'_>,
@@ -78,8 +78,8 @@ async fn balance(
     Ok(http::balance::balance(&advanced, &catalog, now, call.header("if-none-match")))
 }
 
-/// The entries, the latest first. What time did and nobody wrote down is a pending entry, so that
-/// the entries always sum to the balance.
+/// Lists the entries, the latest first. An advance that is not written yet is shown as a pending
+/// entry, so that the entries always sum to the balance.
 async fn ledger(
     context: &Context,
     call: &Call<'_>,
@@ -98,7 +98,7 @@ async fn ledger(
     Ok(http::ledger::listing(form, pending.as_ref(), entries, next, &catalog, viewer))
 }
 
-/// What was consumed on each day: the days that were counted, and what came after.
+/// The usage of each day: days that are rolled up, and the entries after them.
 async fn usage(
     context: &Context,
     call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! The cold start of `balance`, and nothing else.
+//! The cold start of `balance`.
 
 use lambda_http::Error;
 use shared::clock::Clock;

@@ -1,4 +1,4 @@
-//! Checkout: a customer out of credits buys more, without talking to anyone.
+//! Checkout: a customer buys a pack of credits, without talking to anyone.
 
 use lambda_http::{Body, Request, Response};
 use shared::command::order;
@@ -38,7 +38,7 @@ async fn route(
     }
 }
 
-/// Writes the order, and then asks Stripe where the customer pays for it.
+/// Writes the order, and then asks Stripe for the address where the customer pays.
 async fn begin(
     context: &Context,
     stripe: &Stripe,
@@ -55,7 +55,7 @@ async fn begin(
     let catalog = context.catalog().await;
     let order = order::place(context, &catalog, &session.account, &key, &request).await?;
     let mut checkout = checkouts::of(context, order, context.clock.now()).await?;
-    // What is over begins no session at Stripe: whoever wants it still orders it anew.
+    // An order that is no longer open begins no session at Stripe: the customer orders anew.
     let replayed = checkout.order.url.is_some() || checkout.state != State::Open;
     if !replayed {
         let url = stripe.checkout(&checkout.order, context.clock.now()).await;
@@ -74,11 +74,11 @@ async fn list(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Prob
     Ok(listed(&found, &call.base()))
 }
 
-/// Where a checkout stands, by what Stripe's webhook has said: never by where a browser came from.
+/// The state of a checkout by Stripe's webhook, never by the address a browser came back from.
 async fn state(context: &Context, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
     let session = call.customer(context, Scope::View).await?;
     let found = checkouts::by_id(context, call.operation(id)?, context.clock.now()).await?;
-    // Another's order answers as if there were none.
+    // Another account's order gets the same answer as one that does not exist.
     let found = found.filter(|found| found.order.account == session.account);
     Ok(checkout(&found.ok_or(Refusal::CheckoutNotFound)?, &call.base()))
 }

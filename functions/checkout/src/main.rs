@@ -1,4 +1,4 @@
-//! The cold start of `checkout`, and nothing else.
+//! The cold start of `checkout`.
 
 use lambda_http::Error;
 use shared::clock::Clock;

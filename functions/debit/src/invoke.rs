@@ -1,4 +1,4 @@
-//! What arrives at the function: a request through the gateway, or a direct `lambda:Invoke`.
+//! Lambda payloads: a request through the gateway, or a direct `lambda:Invoke`.
 
 use serde_json::Value;
 use shared::command;
@@ -8,14 +8,14 @@ use shared::http::gateway;
 
 /// Answers any payload. A refusal is an answer: the invocation itself does not fail.
 pub async fn answer(context: &Context, payload: Value) -> Value {
-    // The gateway always says where a request came from; a service that invokes directly does not.
+    // The gateway always sets `requestContext`; a service that invokes directly does not.
     if payload.get("requestContext").is_none() {
         return direct(context, &payload).await;
     }
     gateway::answer(payload, async |request| crate::handle(context, request).await).await
 }
 
-/// `{"account","id","action","quantity"}` to the receipt, or to `{"status","code",...}`.
+/// Turns `{"account","id","action","quantity"}` into the receipt, or into `{"status","code",...}`.
 async fn direct(context: &Context, payload: &Value) -> Value {
     let result = async {
         let (key, debit) = http::request::invocation(payload)?;

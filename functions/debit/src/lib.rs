@@ -1,7 +1,14 @@
-//! Debit: an AI endpoint spends an account's credits, once per operation id.
+//! Debit: an AI endpoint spends an account's credits, exactly once per idempotency key.
 //!
-//! One way through: [`shared::http`] reads the request, [`shared::command`] carries it out by what
-//! [`shared::decide`] says, in one conditional write, and the receipt goes back.
+//! Scrip keeps AI credits for a product's customers. A plan grants an account credits each period,
+//! the customer buys more in packs, and each AI action costs what the catalog says. A service
+//! debits the price at once, or holds credits while the work runs and captures what it delivered.
+//! A retry with the same key gets the first receipt and is never charged again; a balance never
+//! goes below zero.
+//!
+//! Each request takes one path: [`shared::http`] reads it, [`shared::decide`] decides it without
+//! I/O, [`shared::command`] writes the decision in one conditional write, and the caller gets the
+//! receipt.
 
 pub mod invoke;
 
@@ -14,7 +21,7 @@ use shared::domain::{Catalog, Key};
 use shared::http::{self, Call, Problem};
 use shared::{command, query};
 
-/// Answers the routes of a service that change an account, and `/quotes`.
+/// Answers the routes by which a service changes an account, and `/quotes`.
 pub async fn handle(context: &Context, request: lambda_http::Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     http::answer(context, route(context, &call)).await
@@ -47,7 +54,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     }
 }
 
-/// Does what is asked, once for the request's key.
+/// Performs an operation once for the request's key.
 async fn once(
     context: &Context,
     (key, request): (Key, Request),
@@ -57,7 +64,7 @@ async fn once(
     Ok(http::receipt::receipt(&request.account, &key, &receipted, &catalog))
 }
 
-/// Debits for all of a list, or for none of it.
+/// Makes all debits of a batch, or none.
 async fn batch(
     context: &Context,
     call: &Call<'_>,
@@ -73,7 +80,7 @@ async fn batch(
     Ok(http::receipt::receipts(&account, keys.zip(&receipted), &catalog))
 }
 
-/// Gives back what a debit or a capture charged, or a part of it.
+/// Refunds a debit or a capture, in whole or in part.
 async fn refund(
     context: &Context,
     call: &Call<'_>,
@@ -86,7 +93,7 @@ async fn refund(
     Ok(http::receipt::receipt(&account, &key, &receipted, &catalog))
 }
 
-/// What a debit would cost and whether it would pass now. No id, no effect.
+/// Prices a debit and says whether it would pass now. It takes no id and changes nothing.
 async fn quote(
     context: &Context,
     call: &Call<'_>,

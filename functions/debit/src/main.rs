@@ -1,4 +1,4 @@
-//! The cold start of `debit`, and nothing else.
+//! The cold start of `debit`.
 
 use std::convert::Infallible;
 

@@ -1,5 +1,5 @@
-// Every text that a customer reads, in English. Another language is one more file like this one.
-// After the first line it is JSON: the page is rendered from it, and the module imports it.
+// All texts that a customer reads, in English. Another language is one more file like this one.
+// After the first line it is JSON: the server renders the page from it, and the script imports it.
 export default {
   "lang": "en",
   "title": "Credits",

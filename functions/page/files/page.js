@@ -1,15 +1,15 @@
-// What the page does beyond what the server has rendered: local times and numbers, live updates,
-// buying and what becomes of it, sorting. Without it every number is there and can be read.
+// The page's script adds to what the server rendered: local times and numbers, live updates, buying
+// and its outcome, sorting. Without it every number is there and can be read.
 import { change, money, now, number, say, sync, time, until } from './say.js';
 import { Watch } from './watch.js';
 import t from './en.js';
 
 const news = document.getElementById('news');
 const { back, ends, now: here, seq: shown } = document.body.dataset;
-// The cookie is of the session that was opened last, in whichever tab; this page is of its own.
+// The cookie belongs to the session opened last, in any tab; this page keeps its own session.
 const SESSION = { 'Scrip-Session': document.querySelector('meta[name=scrip-session]').content };
 const FINAL = ['credited', 'failed', 'expired', 'parked', 'dismissed'];
-/** The balance as it was told last. */
+/** The latest balance. */
 let told;
 
 function localize(within) {
@@ -50,7 +50,7 @@ function sortable(table) {
   });
 }
 
-/** Asks as this page, for the session that it was rendered for. Nothing comes of what closes it. */
+/** Requests as this page's session. If that session is over or replaced, closes the page. */
 async function ask(path, options = {}) {
   const reply = await fetch(path, { cache: 'no-store', ...options, headers: { ...SESSION, ...options.headers } });
   const changed = reply.status === 428 || (reply.status === 409 && (await reply.clone().json()).code === 'session_changed');
@@ -60,7 +60,7 @@ async function ask(path, options = {}) {
 }
 const CLOSED = new Error();
 
-/** What an answer says; an error if it is none. */
+/** The reply of a GET; throws if it is not a success. */
 async function read(path) {
   const reply = await ask(path);
   if (!reply.ok) throw new Error(reply.status);
@@ -68,13 +68,13 @@ async function read(path) {
 }
 
 let refreshed = Promise.resolve();
-/** The page again, as the server renders it now: one after the other, so the latest stays. */
+/** Renders the page again. One refresh at a time, so that the latest stays. */
 function refresh() {
   refreshed = refreshed.catch(() => {}).then(render);
   return refreshed;
 }
 
-/** Only sections that differ are replaced. */
+/** Replaces only the sections that differ. */
 async function render() {
   const reply = await read(`/${location.search}`);
   const fresh = new DOMParser().parseFromString(await reply.text(), 'text/html');
@@ -83,7 +83,7 @@ async function render() {
     const old = document.getElementById(section.id);
     const html = section.outerHTML;
     if (rendered.get(section.id) === html) continue;
-    // A filter that is being filled in is not taken away.
+    // A filter that the customer is filling in stays.
     if (old.querySelector('form.filter')?.contains(document.activeElement)) continue;
     rendered.set(section.id, html);
     localize(section);
@@ -93,7 +93,7 @@ async function render() {
   if (available !== before) announce(document.querySelector('#hero h1').textContent);
 }
 
-/** A fresh section in the place of one: what was opened, sorted and focused stays so. */
+/** Replaces a section and keeps what was opened, sorted and focused. */
 function replace(old, fresh) {
   const { activeElement: active } = document;
   const all = (section, what) => [...section.querySelectorAll(what)];
@@ -116,7 +116,7 @@ function replace(old, fresh) {
 const rendered = new Map();
 for (const section of document.querySelectorAll('[data-live]')) rendered.set(section.id, section.outerHTML);
 
-/** Said politely by a screen reader; a sighted reader sees the number itself. */
+/** Announces politely to a screen reader; a sighted reader sees the number itself. */
 function announce(text) {
   const said = document.createElement('p');
   said.className = 'heard';
@@ -136,12 +136,12 @@ function message(name, tone, values = {}) {
   section.append(title, text);
   document.getElementById('news-message')?.remove();
   news.append(section);
-  // A customer who pressed a button further down sees it.
+  // A customer who pressed a button further down must see it.
   section.scrollIntoView({ block: 'nearest' });
   return section;
 }
 
-/** A link in a message. */
+/** Adds a link to a message. */
 function lead(section, href, text) {
   const link = document.createElement('a');
   link.href = href;
@@ -150,7 +150,7 @@ function lead(section, href, text) {
   return link;
 }
 
-/** This page can do no more: its session is over, or another one was opened. */
+/** Stops the page: its session is over, or another one was opened. */
 function close(status) {
   watch.stop();
   const section = status === 401 ? message('ended', 'warn') : message('changed', 'warn');
@@ -159,21 +159,21 @@ function close(status) {
   hold(true);
 }
 
-/** Holds every pack's button, so that one is pressed at a time. */
+/** Disables every pack's button, so that only one is pressed at a time. */
 function hold(held) {
   for (const button of document.querySelectorAll('button[data-pack]')) button.disabled = held;
 }
 
-// Credits of these may still come, in whichever session they were ordered.
+// The credits of these may still arrive, in any session that ordered them.
 const WAITING = ['open', 'processing', 'parked'];
-/** Where the key of an order is kept until it is known what became of it: pressed again, it is one. */
+/** Keeps the key of an order until its outcome is known: a second press is the same order. */
 const slot = (pack) => `buy ${SESSION['Scrip-Session']} ${pack}`;
 
 async function buy(button, again = false) {
   const { pack } = button.dataset;
   hold(true);
   try {
-    // A second purchase is asked about. With a key it is the same one, pressed again.
+    // Ask before a second purchase. With a key it is the same purchase, pressed again.
     if (!again && !sessionStorage.getItem(slot(pack))) {
       const { checkouts } = await (await read('/v1/me/checkouts')).json();
       const other = checkouts.find(({ state }) => WAITING.includes(state));
@@ -189,7 +189,7 @@ async function buy(button, again = false) {
     if (!reply.ok) throw new Error(reply.status);
     sessionStorage.setItem('checkout', answer.id);
     if (answer.url) return location.assign(answer.url);
-    // It was paid meanwhile.
+    // The order was paid meanwhile.
     hold(false);
     follow(answer.id);
   } catch (error) {
@@ -200,14 +200,14 @@ async function buy(button, again = false) {
   }
 }
 
-/** No more can be ordered now: of ten that are open the first ends then. */
+/** No more orders are possible: ten are open, and the first of them ends at `frees_at`. */
 function full({ frees_at: frees }) {
   hold(false);
   if (frees) return message('too_many_checkouts', 'warn', { time: time(frees, 'minute') });
   return message('too_many_grants', 'warn');
 }
 
-/** Whether to buy although `other` may still be paid. */
+/** Asks whether to buy although `other` may still be paid. */
 function doubt(button, { credits, price, currency, url }) {
   hold(false);
   const section = message('waiting', '', { n: credits, credits: number(credits), price: money(price, currency.toUpperCase()) });
@@ -223,7 +223,7 @@ function doubt(button, { credits, price, currency, url }) {
   (link || again).focus();
 }
 
-/** What of a top-up's credits repaid a debt, by the ledger: the first repayment since. */
+/** The part of a top-up that repaid a debt, by the ledger: the first repayment since. */
 async function repaidBy(id) {
   const { entries } = await (await read('/v1/me/ledger?limit=200')).json();
   const place = entries.findIndex(({ order, kind }) => order === id && kind === 'topped_up');
@@ -232,17 +232,17 @@ async function repaidBy(id) {
   return -(since.find(({ debt }) => Number(debt) < 0)?.debt ?? 0);
 }
 
-/** What to say of a state. Of credits: what became of them, by the change of the balance. */
+/** The message for a state. For credits that arrived it depends on the debt they repaid. */
 async function words({ id, state, credits, credited, at }) {
   const ends = new Date(Date.parse(at) + 86_400_000).toISOString();
   const values = { n: credits, credits: number(credits), time: time(ends, 'minute') };
   if (state === 'open') return [canceled ? 'paid_canceled' : 'paid_open', values];
   if (state !== 'credited') return [`paid_${state}`, values];
   const repaid = await repaidBy(id);
-  // Older than what was read, or a part of it went back since: the ledger tells.
+  // Older than the entries that were read, or partly taken back since: the ledger shows it.
   if (repaid === null || Number(credited) !== Number(credits)) return ['paid_arrived', values];
   const { gate } = await (await read('/v1/me/balance')).json();
-  // Millionths, so that no difference of decimals is off.
+  // In millionths, so that no decimals are lost.
   const rest = (Math.round(credits * 1e6) - Math.round(repaid * 1e6)) / 1e6;
   const told = { ...values, n: rest, rest: number(rest), repaid: number(repaid) };
   if (rest === 0) return ['paid_owed', told];
@@ -252,7 +252,7 @@ async function words({ id, state, credits, credited, at }) {
 
 const TONES = { credited: 'good', failed: 'warn', parked: 'warn', dismissed: 'warn' };
 
-/** What became of a payment: the redirect says nothing, the server does. */
+/** Follows a payment to its outcome: the server knows it, the redirect does not. */
 async function follow(id) {
   let before;
   for (let tried = 0; tried < 200; tried += 1) {
@@ -278,13 +278,13 @@ async function follow(id) {
   }
 }
 
-/** Waits until somebody looks at the page. */
+/** Waits until the page is visible. */
 function seen() {
   if (document.visibilityState === 'visible') return;
   return new Promise((done) => document.addEventListener('visibilitychange', done, { once: true }));
 }
 
-/** Nothing more is to come of it: a reload does not tell it again. */
+/** Forgets a checkout that has ended, so that a reload does not show it again. */
 function finished() {
   sessionStorage.removeItem('checkout');
   const here = new URL(location.href);
@@ -292,7 +292,7 @@ function finished() {
   history.replaceState(null, '', here);
 }
 
-/** The whole ledger as one file: without this the link has the latest 200 entries. */
+/** Saves the whole ledger as one file: without the script the link has the latest 200 entries. */
 async function download(event) {
   event.preventDefault();
   const url = new URL(event.currentTarget.href);
@@ -317,7 +317,8 @@ const asked = new URLSearchParams(location.search);
 const checkout = asked.get('checkout') ?? sessionStorage.getItem('checkout');
 const canceled = asked.has('canceled');
 
-// What another tab or the bank did to a payment changes no balance: it is looked at with the page.
+// A payment may change in another tab or at the bank and leave the balance as it is: refresh on
+// view.
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible' && document.querySelector('#payments li')) refresh().catch(() => {});
 });
@@ -330,8 +331,8 @@ function tick() {
 let reached = here;
 const watch = new Watch(SESSION, {
   balance: (balance) => {
-    // The first answer is as a rule what the server has rendered a moment ago. Time alone counts no
-    // entry, but it may be Monday since.
+    // The first answer mostly equals what the server rendered. Time alone adds no entry, but the
+    // balance may have changed on Monday since.
     const { available: before } = document.getElementById('hero').dataset;
     const old = told || String(balance.seq) !== shown || balance.available !== before;
     told = balance;

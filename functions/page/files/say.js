@@ -1,15 +1,15 @@
-// Texts, numbers and times, in the customer's own way of writing them.
+// Texts, numbers and times in the customer's own format.
 import t from './en.js';
 
-// A region of our language, if the customer has one: en-GB writes dates as en-US does not.
+// The customer's region of our language, if there is one: en-GB writes dates unlike en-US.
 const locale = navigator.languages.find((tag) => tag.split('-')[0] === t.lang) ?? t.lang;
 const plural = new Intl.PluralRules(t.lang);
 const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 6, signDisplay: 'exceptZero' });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
 
-// Instants are in the customer's zone, and name it. Days are in UTC, wherever the customer is: they or
-// what they stand in say so.
+// Instants are in the customer's zone, and name it. Days are in UTC in every zone: they, or the
+// text around them, say so.
 const DAY = { day: 'numeric', month: 'short', year: 'numeric' };
 const CLOCK = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short' };
 const STYLES = {
@@ -19,7 +19,7 @@ const STYLES = {
 };
 const DAY_MS = 86_400_000;
 
-/** A text of the table with its values put in. `n` decides between one and other. */
+/** A text with its values filled in. `n` selects singular or plural. */
 export function say(name, values = {}) {
   const entry = t[name];
   const text = typeof entry === 'string' ? entry : entry[plural.select(Number(values.n ?? values.available ?? values.credits))] ?? entry.other;
@@ -37,16 +37,16 @@ export function money(value, currency) {
   return new Intl.NumberFormat(locale, form).format(value);
 }
 
-/** The name of an action or a plan, as a person reads it. */
+/** The name of an action or a plan, in the form that a person reads. */
 export function label(name) {
   const words = name.replaceAll('_', ' ');
   return words.charAt(0).toLocaleUpperCase(t.lang) + words.slice(1);
 }
 
 /**
- * An instant. What begins ("day") or ends ("last"; "end", which says that it is in UTC) with a day in
- * UTC is that day: what lapses at the first instant of one can be used up to the day before. If it does
- * not, it has its time.
+ * An instant. Where it begins ("day") or ends ("last"; "end", which names UTC) with a day in UTC,
+ * it is shown as that day: credits that expire at its first instant can be used up to the day
+ * before. Otherwise it is shown with its time.
  */
 export function time(text, style) {
   const at = new Date(text);
@@ -59,13 +59,13 @@ export function time(text, style) {
   return style === 'soon' ? `${shown} (${until(at).replaceAll(' ', '\u00a0')})` : shown;
 }
 
-// The server's time goes: a customer's computer may be wrong.
+// The server's time counts: a customer's clock may be wrong.
 let ahead = 0;
 export const now = () => Date.now() + ahead;
-/** Takes the server's time from a page or the Date of a reply. */
+/** Takes the server's time from a page or the Date header of a reply. */
 export const sync = (time) => (ahead = Date.parse(time) - Date.now() || ahead);
 
-/** How far away an instant is, in its largest unit: "in 3 days". */
+/** The time until an instant, in its largest unit: "in 3 days". */
 export function until(at) {
   const s = Math.round((at - now()) / 1000);
   for (const [unit, size] of [['day', 86400], ['hour', 3600], ['minute', 60]]) {

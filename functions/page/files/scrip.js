@@ -1,5 +1,5 @@
-// <scrip-credits top-up="...">: what a customer has and has consumed, for a product's own screens.
-// docs/guides/show-credits.md says what its token, attributes, events and colours are.
+// <scrip-credits top-up="...">: a customer's credits and consumption, for a product's own screens.
+// docs/guides/show-credits.md describes its token, attributes, events and colours.
 import { label, now, number, say, time } from './say.js';
 import { Watch } from './watch.js';
 import t from './en.js';
@@ -57,14 +57,14 @@ dt, dd { margin: 0; } dd { text-align: end; padding-inline-start: 1em; } dt { ov
 `;
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(STYLE);
-/** Between the button, the details and the edge of what is seen of the page. */
+/** The gap between the button, the details and the edge of the visible page. */
 const GAP_PX = 8;
-/** As in the event CreditsLow: from here on little is left, in hundredths. */
+/** The threshold of the event CreditsLow, in percent. */
 const LOW = 20;
-/** Nothing is sold to these: what one has cannot be spent. */
+/** Accounts with these gates cannot buy: they could not spend the credits. */
 const CLOSED = ['account_frozen', 'plan_required'];
 
-/** An element with its attributes and children; texts are texts, never markup. */
+/** An element with its attributes and children; text is never parsed as markup. */
 function make(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -72,20 +72,20 @@ function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Puts these in, unless they are there: what somebody has selected or reads stays as it is. */
+/** Replaces the children only if they differ: a selection or a reader's place stays. */
 function put(node, ...children) {
   const fresh = node.cloneNode();
   fresh.append(...children);
   if (!fresh.isEqualNode(node)) node.replaceChildren(...fresh.childNodes);
 }
 
-/** How many hundredths of all credits of the period are left. For the eye alone. */
+/** The available percent of all credits of the period. For the eye alone. */
 function share({ available, held, consumed }) {
   const all = Number(available) + Number(held) + Number(consumed.credits);
   return all > 0 ? (Number(available) / all) * 100 : 0;
 }
 
-/** `open` or `low`, or the one thing for which nothing can be spent. */
+/** `open` or `low`, or the one reason why nothing can be spent. */
 function standing(balance) {
   const { gate, available, debt } = balance;
   if (gate !== 'open') return gate;
@@ -94,7 +94,7 @@ function standing(balance) {
 }
 const spendable = (state) => state === 'open' || state === 'low';
 
-/** The first words on the button. */
+/** The text on the button. */
 const FACES = {
   open: ({ available }) => say('widget_short', { n: available, available: number(available) }),
   low: ({ available }) => say('widget_low', { n: available, available: number(available) }),
@@ -104,7 +104,7 @@ const FACES = {
   debt_outstanding: ({ debt }) => say('widget_debt', { n: debt, credits: number(debt) }),
 };
 
-/** What a customer has to know of an account besides its numbers: each a title and a text. */
+/** The notices about an account besides its numbers: each a title and a text. */
 function notes({ gate, available, debt, status }) {
   const owed = say('debt_text', { n: debt, credits: number(debt) });
   return [
@@ -116,7 +116,7 @@ function notes({ gate, available, debt, status }) {
   ].filter(Boolean);
 }
 
-/** When credits come back by themselves. */
+/** When credits come back automatically. */
 function back({ recharge }) {
   if (!recharge) return t.recharge_none;
   return `${say('recharge', { n: recharge.credits, credits: number(recharge.credits) })}: ${time(recharge.at, 'soon')}.`;
@@ -126,9 +126,9 @@ class ScripCredits extends HTMLElement {
   static observedAttributes = ['token', 'top-up'];
   #token = null;
   #watch;
-  /** What is shown; null: nothing is known of the token's account. */
+  /** The balance that is shown; null: nothing is known of the token's account. */
   #balance = null;
-  /** What the page was told last, whichever token it was by. */
+  /** The balance that the page's events had last, with any token. */
   #told;
   #asOf;
   #root = this.attachShadow({ mode: 'open', delegatesFocus: true });
@@ -155,14 +155,15 @@ class ScripCredits extends HTMLElement {
     this.#close.popoverTargetElement = this.#dialog;
     this.#close.popoverTargetAction = 'hide';
     this.#dialog.addEventListener('beforetoggle', ({ newState }) => this.#toggled(newState === 'open'));
-    // By keyboard one can go on past its end: it would then lie over what one is at.
+    // The keyboard can move focus past the end of the details: they would cover the focused
+    // element.
     this.#dialog.addEventListener('focusout', ({ relatedTarget: to }) => {
       if (to && to !== this.#open && !this.#dialog.contains(to)) this.#dialog.hidePopover();
     });
   }
 
   connectedCallback() {
-    // A property that was set before this module was there.
+    // The product may set the property before this module is loaded.
     if (Object.hasOwn(this, 'token')) {
       const { token } = this;
       delete this.token;
@@ -182,7 +183,7 @@ class ScripCredits extends HTMLElement {
     else this.#offer();
   }
 
-  /** The session's token. Set as a property it is nowhere in the document. */
+  /** The session's token. As a property it is nowhere in the document. */
   get token() { return this.#token; }
 
   set token(value) {
@@ -195,7 +196,7 @@ class ScripCredits extends HTMLElement {
   /** The latest balance, as the contract describes it. */
   get balance() { return this.#balance; }
 
-  /** Looks now: after an AI action of yours, say. */
+  /** Asks for the balance now: after an AI action, for example. */
   refresh() { return this.#watch?.now(); }
 
   #begin() {
@@ -242,7 +243,7 @@ class ScripCredits extends HTMLElement {
     if (this.#dialog.matches(':popover-open')) this.#placed();
   }
 
-  /** On the button: what there is and what was used of it, or why nothing can be spent. */
+  /** The button: what is available and what was used, or why nothing can be spent. */
   #face(state) {
     const balance = this.#balance;
     const known = balance ? standing(balance) : state;
@@ -292,7 +293,7 @@ class ScripCredits extends HTMLElement {
     put(this.#facts, meter, list, make('p', { class: 'muted' }, back(balance)));
   }
 
-  /** The way to buy: there if the page has one, and the account may. */
+  /** The way to buy, if the page has one and the account may buy. */
   #offer() {
     const url = this.getAttribute('top-up');
     const sold = url !== null && this.#balance && !CLOSED.includes(this.#balance.gate);
@@ -306,7 +307,7 @@ class ScripCredits extends HTMLElement {
     this.#bar.prepend(this.#buy);
   }
 
-  /** Said politely by a screen reader: that nothing can be spent any more, or again. */
+  /** Announces politely to a screen reader that nothing can be spent any more, or again. */
   #announce(state, restored) {
     const { available } = this.#balance;
     const why = () => [...notes(this.#balance).map(([title, text]) => `${title}. ${text}`), state === 'empty' && back(this.#balance)];
@@ -318,23 +319,23 @@ class ScripCredits extends HTMLElement {
     const listen = opens ? 'addEventListener' : 'removeEventListener';
     window[listen]('scroll', this.#placed, true);
     for (const what of ['resize', 'scroll']) window.visualViewport[listen](what, this.#placed);
-    // Not the first thing in it that can be pressed, but all of it is what is read.
+    // Focus the whole dialog, not its first button, so that all of it is read.
     this.#dialog.autofocus = opens;
-    // Browsers do not give it back within a shadow tree.
+    // Browsers do not restore focus within a shadow tree.
     if (!opens && this.#dialog.contains(this.#root.activeElement)) this.#open.focus({ preventScroll: true });
     if (!opens) return;
-    // It is not laid out yet, and will be before it is painted.
+    // The dialog has no layout yet, and will have one before it is painted.
     requestAnimationFrame(this.#placed);
     this.refresh();
   }
 
-  /** Puts the details at the button, wholly inside what is seen of the page. */
+  /** Places the details at the button, inside the visible part of the page. */
   #placed = () => {
     const { offsetLeft, offsetTop, width, height } = window.visualViewport;
     const [least, most] = [offsetLeft + GAP_PX, offsetLeft + width - GAP_PX];
     const at = this.#open.getBoundingClientRect();
     const [above, below] = [at.top - offsetTop - 2 * GAP_PX, offsetTop + height - at.bottom - 2 * GAP_PX];
-    // The button was scrolled away: the details go with it.
+    // The button was scrolled out of view: close the details.
     if (Math.max(above, below) > height - 2 * GAP_PX) return this.#dialog.hidePopover();
     const { style } = this.#dialog;
     style.maxBlockSize = 'none';

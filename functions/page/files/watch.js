@@ -1,18 +1,18 @@
-// Asking for the balance, for the page and for the element alike.
+// Polls the balance, for the page and for the element.
 import { sync } from './say.js';
 
 const HERE = new URL(import.meta.url).origin;
 const OFTEN_MS = 10_000;
 const RARELY_MS = 300_000;
-/** How much longer each wait is than the one before: 20 requests in an hour without a change. */
+/** The factor between two waits: 20 requests in an hour without a change. */
 const SLOWER = 1.5;
 const CALL_TIMEOUT_MS = 15_000;
-/** The session is over, may not ask from here, or is not the one that the browser has now. */
+/** The session is over, may not ask from here, or is not the browser's session any more. */
 const REFUSED = [401, 403, 409, 428];
 
 /**
- * Asks for the balance again and again: often while it changes, ever more rarely while it does not
- * or does not arrive, never while nobody looks.
+ * Polls the balance: often while it changes, ever more rarely while it does not or while requests
+ * fail, never while the page is hidden.
  */
 export class Watch {
   #etag;
@@ -23,7 +23,7 @@ export class Watch {
   #stopped = false;
   #seen = () => document.visibilityState === 'visible' && this.now();
 
-  /** `balance` hears each new one, `reached` each answer, `ended` the status that refuses it. */
+  /** `balance` gets each new one; `reached` is called on each answer, `ended` with the refusal. */
   constructor(headers, { balance, ended, failed, reached }) {
     Object.assign(this, { headers, balance, ended, failed, reached });
     document.addEventListener('visibilitychange', this.#seen);
@@ -31,7 +31,7 @@ export class Watch {
     this.now();
   }
 
-  /** Asks now, and often again from now on. One request at a time: never an older answer last. */
+  /** Asks now, and often again from now on. One request at a time: no older answer comes last. */
   now() {
     this.#wait = OFTEN_MS;
     this.#next ??= this.#asking.then(() => {
@@ -45,8 +45,8 @@ export class Watch {
     clearTimeout(this.#timer);
     if (this.#stopped || document.visibilityState === 'hidden') return;
     try {
-      // The browser itself keeps the answer and asks whether it is the latest. With `If-None-Match`
-      // or a `cache` of ours each request across origins would want a preflight of its own.
+      // The browser caches the answer and revalidates it. With `If-None-Match` or a `cache` of
+      // ours, each cross-origin request would need a preflight of its own.
       const reply = await fetch(`${HERE}/v1/me/balance`, {
         headers: this.headers,
         credentials: this.headers.Authorization ? 'omit' : 'same-origin',
@@ -68,7 +68,7 @@ export class Watch {
         if (this.#stopped) return;
         this.#wait = OFTEN_MS;
         await this.balance(body);
-        // Not before: what could not be shown is told again.
+        // Only after it was shown: a balance that could not be shown is delivered again.
         this.#etag = etag;
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-//! The page's files, as they are in `page/`, under an address with the hash of all of them.
+//! Serves the files of `files/`, at an address with a hash of all of them.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use shared::http::{Call, Problem, page};
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Name, kind and content of each file.
+/// Name, content type and content of each file.
 pub const FILES: [(&str, &str, &str); 7] = [
     ("en.js", SCRIPT, include_str!("../files/en.js")),
     ("icon.svg", "image/svg+xml", include_str!("../files/icon.svg")),
@@ -20,8 +20,8 @@ pub const FILES: [(&str, &str, &str); 7] = [
     ("watch.js", SCRIPT, include_str!("../files/watch.js")),
 ];
 
-/// Where the files are: another place whenever one of them is different. They name each other by
-/// relative addresses, so none has to be changed for it.
+/// The folder of the files: its address changes whenever a file changes. The files name each other
+/// by relative addresses, so none of them depends on it.
 pub(super) static FOLDER: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     for (name, _, text) in FILES {
@@ -35,8 +35,8 @@ pub(super) static FOLDER: LazyLock<String> = LazyLock::new(|| {
     })
 });
 
-/// One of the files, under a hash. While a deploy goes on a page asks under the hash of another
-/// version: it gets what there is here, and not to keep, as that is not what the hash is of.
+/// One of the files, under a hash. During a deploy a page may ask with another version's hash: it
+/// gets the file of this version, and no browser caches it under that hash.
 pub(super) fn file(call: &Call<'_>, hash: &str, name: &str) -> Result<Response<Body>, Problem> {
     let found = FILES.iter().find(|(known, _, _)| *known == name);
     let (_, kind, text) = found.ok_or_else(|| call.no_route())?;
@@ -44,7 +44,7 @@ pub(super) fn file(call: &Call<'_>, hash: &str, name: &str) -> Result<Response<B
     Ok(page::file(kind, text, ours))
 }
 
-/// The widget under an address that stays: one line that leads to the file of today.
+/// The widget at a fixed address: one line that imports the current file.
 pub(super) fn widget() -> Response<Body> {
     page::module(format!("import \".{}/scrip.js\";\n", *FOLDER))
 }

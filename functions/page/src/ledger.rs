@@ -1,4 +1,4 @@
-//! The rows of the ledger: an entry of an advance as what it did, each by its own name.
+//! The rows of the ledger: each effect of an advance is a row with its own title.
 
 use serde_json::{Value, json};
 use shared::domain::GrantKind;
@@ -27,7 +27,7 @@ fn of(posted: &PostedEntry, mut line: Value) -> Vec<Value> {
         let row = json!({
             "at": line["at"], "kind": line["kind"], "pending": line["pending"], "by": line["by"],
             "title": title(part),
-            // What arrives is called by its kind already.
+            // The title of a grant that arrives names its kind already.
             "grant": part.kind.filter(|_| part.did == Did::Expired).map(GrantKind::name),
             "available": part.available, "balance": { "available": left },
             "debt": (!part.debt.is_zero()).then_some(part.debt),
@@ -38,7 +38,7 @@ fn of(posted: &PostedEntry, mut line: Value) -> Vec<Value> {
     rows.collect()
 }
 
-/// The name of the text that says what was done.
+/// The key of the text that says what was done.
 fn title(part: &EntryPart) -> String {
     match (part.did, part.kind) {
         (Did::Renewed, Some(GrantKind::Weekly)) => "did_renewed_weekly".to_owned(),

@@ -1,5 +1,5 @@
-//! Page: what a stranger can reach. A link that opens a session, the page of the session, and the files
-//! that it is made of.
+//! Page: serves a link that opens a session, the session's page, and the files of the page. Anyone
+//! can reach it.
 
 mod files;
 mod ledger;
@@ -40,15 +40,15 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         },
         _ => Err(call.no_route()),
     };
-    // A person reads it: a page in the place of JSON, with the way back.
+    // A person reads this answer: a page in place of JSON, with the way back.
     answered.or_else(|problem| match problem.no_session() {
         Some(back) => Ok(page::html(401, render::ended("over", back))),
         None => Err(problem),
     })
 }
 
-/// Shows whose credits a link opens. A scanner or a preview that fetches the link changes nothing: the
-/// button of its page opens the credits.
+/// Shows whose credits a link opens. A scanner or a preview that fetches the link changes nothing:
+/// only the button on the page opens the session.
 async fn look(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     if call.is_ahead() {
         return Err(Problem::ahead());
@@ -63,7 +63,7 @@ async fn look(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Prob
     Ok(asks(context, &linked, &link, open.as_ref()))
 }
 
-/// Opens the session of a link.
+/// Redeems a link and opens its session.
 async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let form = call.own_form()?;
     let sent = |wanted: &str| {
@@ -74,7 +74,7 @@ async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     let linked = session::linked(context, link).await?;
     let open = open(context, call).await?;
     let other = open.filter(|open| open.account != linked.account);
-    // It was opened since the page asked.
+    // Another session was opened after the page asked.
     if let Some(other) = other.filter(|other| other.id.to_string() != sent("instead_of")) {
         session::unused(context, &linked).await?;
         return Ok(asks(context, &linked, link, Some(&other)));
@@ -85,7 +85,7 @@ async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     Ok(entered(&session::seal(context, &linked, Audience::Page).await?))
 }
 
-/// Ends the session that is open in the browser, everywhere and at once.
+/// Ends the browser's session, everywhere and at once.
 async fn leave(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     call.own_form()?;
     let back = match call.visitor(context).await {
@@ -101,7 +101,7 @@ async fn leave(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     Ok(page::left(render::ended("left", back.as_deref())))
 }
 
-/// The session that is open in the browser, if there is one.
+/// The browser's session, if there is one.
 async fn open(context: &Context, call: &Call<'_>) -> Result<Option<Session>, Problem> {
     match call.visitor(context).await {
         Ok(session) => Ok(Some(session)),
@@ -110,7 +110,7 @@ async fn open(context: &Context, call: &Call<'_>) -> Result<Option<Session>, Pro
     }
 }
 
-/// The page that asks whether to open `linked`, in the place of what is open.
+/// The page that asks whether to open `linked` in place of the browser's session.
 fn asks(context: &Context, linked: &Session, link: &str, open: Option<&Session>) -> Response<Body> {
     let other = open.filter(|open| open.account != linked.account);
     page::html(

@@ -1,4 +1,4 @@
-//! The cold start of `page`, and nothing else.
+//! The cold start of `page`.
 
 use lambda_http::Error;
 use shared::clock::Clock;

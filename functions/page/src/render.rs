@@ -1,7 +1,7 @@
-//! Rendering: templates, and the words that they are filled with.
+//! Renders the templates with their texts.
 //!
-//! Numbers and times are rendered so that they can be read as they are; the module writes them
-//! again in the customer's own way, from the exact value that the element carries.
+//! Numbers and times are readable as they are rendered; the page's script writes them again in the
+//! customer's format, from the exact value that the element carries.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use shared::domain::period::Day;
 
 use super::files::FOLDER;
 
-/// Every text, by its name.
+/// The texts, by key.
 static TEXTS: LazyLock<serde_json::Value> = LazyLock::new(|| {
     let file = include_str!("../files/en.js");
     let (_, json) = file.split_once("export default ").expect("en.js is a table");
@@ -52,7 +52,7 @@ pub(super) fn enter(link: &serde_json::Value) -> String {
     render("enter.html", Value::from(Serde(link)))
 }
 
-/// The page without a session: it is `over`, or the customer `left`. `back`: where they came from.
+/// The page without a session: it is `over`, or the customer `left`. `back`: the product's address.
 pub(super) fn ended(how: &str, back: Option<&str>) -> String {
     render("ended.html", context! { how, back })
 }
@@ -62,13 +62,13 @@ fn render(name: &str, view: Value) -> String {
     template.render(view).unwrap_or_else(|error| panic!("{name}: {error:#}"))
 }
 
-/// The words for `unit`, for one of it or for many.
+/// The word for `unit`, in its singular or plural.
 pub(super) fn unit(unit: &str, many: bool) -> &str {
     let form = if many { "other" } else { "one" };
     TEXTS["units"][unit][form].as_str().unwrap_or(unit)
 }
 
-/// A text of the table with its values put in: each is escaped, unless it is markup of ours.
+/// A text with its values filled in: each is escaped, unless it is markup of ours.
 fn say(name: &str, values: &Kwargs, markup: bool) -> Result<Value, Error> {
     let entry = &TEXTS[name];
     let count = |key| values.get::<Option<Value>>(key).ok().flatten().map(|v| v.to_string());
@@ -92,7 +92,7 @@ fn say(name: &str, values: &Kwargs, markup: bool) -> Result<Value, Error> {
             });
         }
     }
-    // Of plain text everything is escaped where it is put.
+    // A template escapes plain text where it puts it.
     Ok(if markup { Value::from_safe_string(said) } else { Value::from(said) })
 }
 
@@ -100,7 +100,7 @@ fn safe(html: String) -> Value {
     Value::from_safe_string(html)
 }
 
-/// An amount: its digits in groups, its exact value beside them.
+/// An amount: its digits in groups, with its exact value.
 fn amount(value: &str, attributes: &str) -> String {
     format!("<data value=\"{value}\"{attributes}>{}</data>", grouped(value))
 }
@@ -140,8 +140,8 @@ fn grouped(value: &str) -> String {
     shown
 }
 
-/// A time in UTC, in the form that every language reads. What begins or ends with a day in UTC is that
-/// day, the first or the last on which something holds, as the module shows it.
+/// A time in UTC, in a form that every language reads. A time at the start or end of a UTC day is
+/// shown as that day, the first or the last on which something holds, as the script shows it.
 fn time(at: &str, style: &str) -> String {
     let (day, clock) = at.split_once('T').unwrap_or((at, ""));
     let is_midnight = clock == "00:00:00.000Z";
@@ -161,7 +161,7 @@ fn last_day(at: &str) -> String {
     Instant::parse(at).map_or_else(|| at.to_owned(), |at| Day::of(at).minus(1).to_string())
 }
 
-/// `dynamic_video` as a person reads it.
+/// `dynamic_video` in the form that a person reads.
 fn label(name: &str) -> String {
     let words = name.replace('_', " ");
     let mut letters = words.chars();

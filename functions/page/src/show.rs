@@ -1,4 +1,4 @@
-//! The page of a session: the routes' answers, put into words.
+//! The page of a session: shows the routes' answers in words.
 
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
@@ -15,12 +15,12 @@ use shared::session::{Scope, Session};
 
 use super::{ledger, render, view};
 
-/// How many entries the page shows at once.
+/// The entries that the page shows at once.
 const ENTRIES: usize = 20;
-/// How many days its chart has.
+/// The days of its chart.
 const DAYS: u32 = 30;
 
-/// The page of the session that is open in the browser.
+/// The page of the browser's session.
 pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let session = call.visitor(context).await?;
     Ok(page::html(200, rendered(context, call, session).await?))
@@ -31,7 +31,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let asked = Asked::of(call);
     let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
         Ok((filter, from, _)) => (filter, from),
-        // Not a form that was sent, but a changed address: everything is shown.
+        // A changed address, not a form that was sent: the page shows everything.
         Err(_) => (Filter::default(), None),
     };
     let viewer = Viewer::Customer;
@@ -50,7 +50,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let entries = value(&entries)["entries"].take();
     let mut entries: Vec<Value> = serde_json::from_value(entries).expect("entries are a list");
     show_receipts(context, call, &mut entries).await?;
-    // What the page says is what the routes say: the same JSON, put into words.
+    // The page shows the same JSON that the routes answer with.
     let data = view::Data {
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog)),
@@ -74,8 +74,8 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     Ok(render::page(&view::of(data, &advanced.account, &catalog)))
 }
 
-/// The checkouts whose credits are not there, and that the customer may still wait for or wonder
-/// about, whichever session began them.
+/// The checkouts that are not credited and that the customer may still wait for or ask about, in
+/// any session.
 async fn payments(
     context: &Context,
     call: &Call<'_>,
@@ -86,7 +86,7 @@ async fn payments(
     Ok(value(&http::payment::checkouts_json(&found, &call.base()))["checkouts"].take())
 }
 
-/// Puts Stripe's receipts beside the top-ups that have one.
+/// Adds Stripe's receipts to the top-ups that have one.
 async fn show_receipts(
     context: &Context,
     call: &Call<'_>,
@@ -113,14 +113,14 @@ fn value(text: &str) -> Value {
     serde_json::from_str(text).expect("replies are JSON")
 }
 
-/// What the form above the ledger asks for.
+/// The fields of the form above the ledger.
 struct Asked {
     kind: String,
     action: String,
-    /// Days in UTC, as the browser sends them: `2026-11-18`. Both are of what is shown.
+    /// Days in UTC, as the browser sends them: `2026-11-18`. Both days are shown.
     from: String,
     to: String,
-    /// The same as the ledger's route takes it.
+    /// The same filter as parameters of the ledger's route.
     listing: Vec<(String, String)>,
 }
 
@@ -131,7 +131,7 @@ impl Asked {
             found.map(|(_, value)| value).unwrap_or_default()
         };
         let (kind, action, from, to) = (sent("kind"), sent("action"), sent("from"), sent("to"));
-        // What is no day is left as it is, and refused. The last day is listed, too.
+        // Text that is no day stays as it is, and the route refuses it. The last day is included.
         let day = |day: &str, days| match Day::parse(day) {
             Some(day) => day.plus(days).start().to_string(),
             None => day.to_owned(),
@@ -155,7 +155,7 @@ impl Asked {
         })
     }
 
-    /// The page with the same form, from a place in the ledger on.
+    /// The page with the same form, from a cursor of the ledger on.
     fn link(&self, cursor: Option<&str>) -> String {
         let form = [
             ("kind", &self.kind),
@@ -169,7 +169,7 @@ impl Asked {
         format!("/?{}#ledger", query.finish())
     }
 
-    /// A link, which has no headers: its query says for which session the page was rendered.
+    /// The address of the CSV. A link has no headers, so its query names the session of the page.
     fn csv(&self, session: &Session) -> String {
         let listing = self.listing.iter().filter(|(name, _)| name != "cursor");
         let mut query = form_urlencoded::Serializer::new("format=csv&limit=200".to_owned());

@@ -1,4 +1,4 @@
-//! What the page shows: the answers of the routes, and the few sums that they do not say.
+//! The data of the page: the answers of the routes, and the few sums that they do not contain.
 
 use serde_json::{Value, json};
 use shared::domain::catalog::{Action, Pack};
@@ -9,19 +9,19 @@ use shared::query::ledger::KINDS;
 
 use super::render::unit;
 
-/// Answers of routes, and addresses.
+/// The answers of the routes, and addresses.
 pub(super) struct Data {
     pub balance: Value,
     pub rate_card: Value,
     /// The rows of the ledger.
     pub entries: Vec<Value>,
     pub usage: Value,
-    /// Checkouts of the last days whose credits are not there.
+    /// The checkouts of the last days that are not credited.
     pub payments: Value,
-    /// The days that the usage is of, with those on which nothing happened.
+    /// The days of the usage, including those without any.
     pub days: Vec<Day>,
     pub session: Value,
-    /// By the server's clock.
+    /// The server's time.
     pub now: Instant,
     pub filter: Value,
     pub older: Option<String>,
@@ -29,7 +29,7 @@ pub(super) struct Data {
     pub csv: String,
 }
 
-/// How many credits the price list says the worth of.
+/// The price list shows what this many credits buy.
 const MANY: Credits = Credits::whole(100);
 
 pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
@@ -39,7 +39,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
     let share = |part: Credits| per_mille(part, total);
     json!({
         "total": total,
-        // Whatever closes the gate, nothing is called available while it does.
+        // While the gate is closed, for any reason, nothing is called available.
         "spends": account.gate.is_open(),
         "share": { "available": share(available), "held": share(held) },
         "enough": enough(account, catalog),
@@ -62,7 +62,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
     })
 }
 
-/// How much more of what the account uses most, or of the first action, its credits are enough for.
+/// How many units the credits still buy of the action used most, or of the first action.
 fn enough(account: &Account, catalog: &Catalog) -> Option<Value> {
     let most = account.consumed.iter().filter(|(number, _)| **number > 0);
     let most = most.max_by_key(|(_, credits)| **credits).map(|(number, _)| *number);
@@ -74,12 +74,12 @@ fn enough(account: &Account, catalog: &Catalog) -> Option<Value> {
     (gate && n > 0).then(|| json!({ "n": n.to_string(), "what": unit(&action.unit, n != 1) }))
 }
 
-/// How many units of an action an amount buys.
+/// The number of units of an action that an amount buys.
 fn buys(action: &Action, credits: Credits) -> i128 {
     i128::from(credits.micro()) * i128::from(action.per) / i128::from(action.credits.micro())
 }
 
-/// The grants in the order in which they are spent, in two groups: included, and purchased.
+/// The grants in burn order, in two groups: included, and purchased.
 fn pools(balance: &Value, account: &Account) -> Vec<Value> {
     let shown = balance["grants"].as_array().into_iter().flatten();
     let numbered =
@@ -98,7 +98,7 @@ fn pools(balance: &Value, account: &Account) -> Vec<Value> {
     [pool("included", false), pool("purchased", true)].into_iter().flatten().collect()
 }
 
-/// What was consumed by action, the most first, with its share of all.
+/// The consumption by action, the largest first, with its share of the total.
 fn used(balance: &Value, account: &Account, catalog: &Catalog) -> Vec<Value> {
     let total: Credits = account.consumed.values().copied().sum();
     let shown = balance["consumed"]["actions"].as_array().into_iter().flatten();
@@ -118,7 +118,7 @@ fn used(balance: &Value, account: &Account, catalog: &Catalog) -> Vec<Value> {
     used.into_iter().map(|(_, shown)| shown).collect()
 }
 
-/// The days as bars: the highest is a hundred high. None: nothing was consumed on any.
+/// The days as bars: the tallest has height 100. None: no day has consumption.
 fn chart(usage: &Value, days: &[Day]) -> Option<Value> {
     let used: Vec<(String, Credits)> = usage["days"].as_array()?.iter().filter_map(read).collect();
     let most =
@@ -126,7 +126,7 @@ fn chart(usage: &Value, days: &[Day]) -> Option<Value> {
     let bars = days.iter().map(|day| {
         let day = day.to_string();
         let credits = used.iter().find(|(used, _)| *used == day).map_or(Credits::ZERO, |u| u.1);
-        // A day with more refunds than debits has no bar; its number is in the table.
+        // A day with more refunds than debits has no bar; the table has its number.
         let height = per_mille(credits.max(Credits::ZERO), most) / 10;
         json!({ "day": day, "credits": credits, "height": height })
     });

@@ -1,9 +1,9 @@
-//! Recharge: on Monday the accounts that were used are advanced, and every day it is announced which
+//! Recharge: on Monday it advances the accounts that were used, and every day it announces which
 //! grants expire soon.
 //!
-//! Nothing depends on it: recharge and expiry are functions of time, exact whether it runs late,
-//! twice or never. It runs so that the ledger of those who do nothing has its line, and the rest of
-//! the company hears of it.
+//! No balance depends on it: recharge and expiry are functions of time, exact whether it runs late,
+//! twice or never. It runs so that the ledger of an account that makes no request still gets its
+//! entry, and so that the account's events are announced.
 
 mod part;
 mod surroundings;
@@ -19,11 +19,11 @@ pub use part::{PartError, SweepPart, SweepProgress, Task};
 pub use surroundings::RechargeContext;
 pub use sweep::{is_to_be_advanced, sweep};
 
-/// In how many segments the table is swept side by side: at some 500 accounts a second each, ten
+/// The number of segments that sweep the table in parallel: at some 500 accounts a second each, ten
 /// million accounts take less than a quarter of an hour.
 pub const SCAN_SEGMENTS: i32 = 32;
 
-/// What the schedule asks for.
+/// The payload of the schedule.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scheduled {
@@ -31,10 +31,10 @@ struct Scheduled {
 }
 
 /// Answers the schedule, which begins a sweep, and the queue, which holds its parts. `left` is how
-/// long the function may still run: a part that is not done by then goes back to the queue.
+/// long the function may still run: a part that is not finished by then goes back to the queue.
 ///
 /// # Errors
-/// If the payload is neither, or a sweep could not be begun: it is invoked again then.
+/// If the payload is neither, or a sweep could not begin: the function is invoked again then.
 pub async fn answer(
     surroundings: &RechargeContext,
     payload: Value,
@@ -47,8 +47,8 @@ pub async fn answer(
     }
 }
 
-/// Begins a sweep: a message for each segment. Begun twice, it is swept twice, and changes nothing
-/// the second time.
+/// Begins a sweep: one message for each segment. A sweep that begins twice changes nothing the
+/// second time.
 async fn begin(surroundings: &RechargeContext, scheduled: Scheduled) -> Result<Value, Error> {
     let parts = SweepPart::all(scheduled.task, SCAN_SEGMENTS);
     let messages: Vec<String> = parts.map(|part| part.message()).collect();
@@ -57,7 +57,7 @@ async fn begin(surroundings: &RechargeContext, scheduled: Scheduled) -> Result<V
     Ok(json!({ "segments": SCAN_SEGMENTS }))
 }
 
-/// Does the parts that arrived, each as far as there is time, and names those that failed.
+/// Works through the parts that arrived, each while there is time, and names those that failed.
 async fn parts(surroundings: &RechargeContext, records: &[Value], left: Duration) -> Value {
     let began = tokio::time::Instant::now();
     let mut failed = Vec::new();

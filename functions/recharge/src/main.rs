@@ -1,4 +1,4 @@
-//! The cold start of `recharge`, and nothing else.
+//! The cold start of `recharge`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::telemetry;
 
-/// Kept free at the end of an invocation: to finish a request and send the rest to the queue.
+/// Time kept free at the end of an invocation, to finish a request and send the rest to the queue.
 const RESERVE: Duration = Duration::from_secs(20);
 
 #[tokio::main(flavor = "current_thread")]

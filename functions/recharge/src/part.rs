@@ -1,12 +1,12 @@
-//! A part of a sweep: which segment of the table, where it goes on, and what it has seen so far.
+//! A part of a sweep: one segment of the table, where it continues, and its progress.
 
 use serde::{Deserialize, Serialize};
 use shared::domain::AccountId;
 
-/// The form of a message. One of another version is refused, not guessed at.
+/// The version of a message's format. A message of another version is refused.
 const VERSION: u32 = 1;
 
-/// What a sweep does.
+/// The task of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
@@ -33,24 +33,24 @@ pub struct SweepPart {
     pub task: Task,
     pub segment: i32,
     pub of: i32,
-    /// The account that was seen last; None: from the beginning.
+    /// The account that was read last; None: from the beginning.
     #[serde(with = "account")]
     pub after: Option<AccountId>,
     pub progress: SweepProgress,
 }
 
-/// What a segment has come to. A message that was changed may say any numbers: they end at the largest.
+/// The progress of a segment. The counts of a message that was tampered with saturate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SweepProgress {
     pub seen: u64,
-    /// Accounts that were advanced, or of which something was announced.
+    /// Accounts that were advanced, or for which an event was announced.
     pub done: u64,
     /// Accounts that could not be read: each is in the log.
     pub broken: u64,
 }
 
-/// Why a message is not a part.
+/// Why a message cannot be read as a part.
 #[derive(Debug, thiserror::Error)]
 pub enum PartError {
     #[error("not a part of a sweep: {0}")]
@@ -79,9 +79,9 @@ impl SweepPart {
     }
 
     /// # Errors
-    /// [`PartError`] of anything that [`SweepPart::message`] does not write.
+    /// [`PartError`] for anything that [`SweepPart::message`] does not write.
     pub fn read(message: &str) -> Result<SweepPart, PartError> {
-        /// Whatever its other fields: they are another version's.
+        /// Only the version: the other fields may be another version's.
         #[derive(Deserialize)]
         struct Versioned {
             version: u32,
@@ -99,7 +99,7 @@ impl SweepPart {
     }
 }
 
-/// An account's id, or none, as a text.
+/// An account's id, or none, as a string.
 mod account {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
     use shared::domain::AccountId;

@@ -1,10 +1,10 @@
-//! The surroundings of the function: what it needs for any of its work.
+//! The clients that the function works with.
 
 use shared::bus::Bus;
 use shared::context::Context;
 use shared::queue::Queue;
 
-/// What the function needs besides its context.
+/// The function's context, queue and bus.
 #[derive(Clone, Debug)]
 pub struct RechargeContext {
     pub context: Context,

@@ -1,4 +1,4 @@
-//! One segment swept, as far as there is time.
+//! Sweeps one segment of the table for as long as there is time.
 
 use lambda_runtime::Error;
 use shared::bus::Bus;
@@ -11,14 +11,15 @@ use shared::store::{Loaded, StoreError};
 
 use crate::part::{SweepPart, SweepProgress, Task};
 
-/// How many accounts one request reads: 100 of 1 KB are 12.5 read units, as stale reads.
+/// Accounts per request: 100 of 1 KB are 12.5 read units, read eventually consistent.
 const READ: i32 = 100;
 
-/// Sweeps from where `part` begins while `goes_on`, which is asked after each account, says so. Returns
-/// the part that is left; None: it is done. A recharge needs no bus: the tables' streams tell of it.
+/// Sweeps from where `part` begins while `goes_on`, called after each account, returns true.
+/// Returns the part that remains, or None at the end. A recharge needs no bus: the tables' streams
+/// announce it.
 ///
 /// # Errors
-/// If the table or the bus does not answer. What was done stays done: the part may begin anew.
+/// If the table or the bus does not answer. Accounts already done stay done: the part may restart.
 pub async fn sweep(
     context: &Context,
     bus: Option<&Bus>,
@@ -48,7 +49,7 @@ pub async fn sweep(
                 Ok(done) => {
                     part.progress.done = part.progress.done.saturating_add(u64::from(done));
                 }
-                // Throttled, or a bus that is down: the part comes again.
+                // A throttled table, or a bus that is down: the part comes again.
                 Err(error) if !is_of_one_account(&error) => {
                     count(context, &mut before, &part);
                     return Err(error);
@@ -58,7 +59,7 @@ pub async fn sweep(
                     part.progress.broken = part.progress.broken.saturating_add(1);
                 }
             }
-            // Each may have taken as long as a request.
+            // One account may take as long as a request.
             if let Some(id) = id.filter(|_| !goes_on(&part.progress)) {
                 count(context, &mut before, &part);
                 part.after = Some(id);
@@ -76,7 +77,7 @@ pub async fn sweep(
     }
 }
 
-/// Emits what one request of a recharge came to: who watches Monday sees it move.
+/// Emits the counts of one request of a recharge, so that an operator sees its progress.
 fn count(context: &Context, before: &mut SweepProgress, part: &SweepPart) {
     if part.task != Task::Recharge {
         return;
@@ -92,13 +93,13 @@ fn count(context: &Context, before: &mut SweepProgress, part: &SweepPart) {
     context.metrics.emit(context.clock.now(), Of::ScanSegment(part.segment));
 }
 
-/// Whether a sweep advances the account: it is due, and was used since it was advanced last. A dormant
-/// one is never written.
+/// Whether a sweep advances the account: it is due, and was used since its latest advance. A
+/// dormant account is never written.
 pub fn is_to_be_advanced(account: &Account, now: Instant) -> bool {
     advance::is_due(account, now) && account.seq > account.advanced_seq
 }
 
-/// Advances the account. Losing to somebody who advances it too, or uses it, is as good.
+/// Advances the account. If a concurrent request advances or uses it first, that is as good.
 async fn recharge(
     context: &Context,
     loaded: &Loaded,

@@ -1,6 +1,6 @@
-//! Reconcile: what Stripe says of what may still change, asked for and taken in like what its webhook brings.
+//! Reconcile: asks Stripe for every payment that may still change, and applies it like its webhook.
 //!
-//! What it finds was paid and not credited, or credited and refunded, and is by then put right.
+//! It finds payments not credited, or refunded and still credited, and corrects them.
 
 use serde::Serialize;
 use shared::command::payment::{self, NoticeOutcome, OrderUpdate};
@@ -9,34 +9,34 @@ use shared::domain::{AccountId, Credits, OperationId};
 use shared::failure::Failure;
 use shared::stripe::{self, ObjectList, Stripe, StripeError};
 
-/// What it read and what it put right.
+/// The objects that a run read, and the payments that it corrected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReconcileReport {
     /// The objects that Stripe listed.
     pub read: usize,
-    /// Those that could not be read.
+    /// Objects that could not be read.
     pub unreadable: usize,
-    /// Those of an account that is gone, or that contradicts itself: `audit` names it.
+    /// Objects of an account that is gone or contradicts itself: `audit` names it.
     pub unjoined: usize,
-    /// True: there was more than it reads at once.
+    /// True: Stripe had more than one run reads.
     pub cut: bool,
     pub found: Vec<Found>,
 }
 
-/// A payment whose credits were not what Stripe says.
+/// A payment whose credits did not match Stripe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Found {
     pub payment: String,
     pub order: Option<OperationId>,
     pub account: Option<AccountId>,
-    /// The credits of it that were in the account, and those that are now.
+    /// The credits of the payment in the account, before and after the correction.
     pub before: Credits,
     pub after: Credits,
-    /// What is wrong with it, if it waits for an operator now.
+    /// What is wrong with the payment, if it is parked now.
     pub parked: Option<String>,
 }
 
-/// Why it did not come to its end. What was put right until then is.
+/// Why a run stopped early. Payments already corrected stay corrected.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error(transparent)]
@@ -45,7 +45,7 @@ pub enum ReconcileError {
     Failed(Failure),
 }
 
-/// Asks for everything that may still change.
+/// Lists every object that may still change, and applies each.
 ///
 /// # Errors
 /// [`ReconcileError`]: run it again.
@@ -84,7 +84,7 @@ async fn hear(
     let news = match payment::hear(context, &said, false).await {
         Ok(NoticeOutcome::OrderUpdate(news)) => news,
         Ok(NoticeOutcome::Known | NoticeOutcome::Foreign) => return Ok(()),
-        // One account's trouble is not the others'.
+        // A broken account does not stop the others.
         Err(Failure::Store(error)) if error.is_of_one_account() => {
             report.unjoined += 1;
             tracing::error!(alarm = "payment_parked", %error, "a payment cannot be processed");
@@ -93,7 +93,7 @@ async fn hear(
         Err(failure) => return Err(ReconcileError::Failed(failure)),
     };
     let OrderUpdate { order, intent, before, after, parked } = news;
-    // What was said before in other words is news without an effect.
+    // An update may change nothing: Stripe repeated the same state in another form.
     if before != after || parked.is_some() {
         let (order, account) = order.unzip();
         let payment = intent.to_string();

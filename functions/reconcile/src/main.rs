@@ -1,4 +1,4 @@
-//! The cold start of `reconcile`, and nothing else.
+//! The cold start of `reconcile`.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;

@@ -1,12 +1,11 @@
-//! Relay: what the tables' streams say was written, carried on to where it matters.
+//! Relay: forwards the records of the tables' streams to the usage rollup and to the event bus.
 //!
-//! A segment that was written is counted into the usage of its days: the record is a wake-up and no
-//! more, what is counted is read from the table. What was written to an account is announced on the
-//! bus, from the record alone.
+//! A record of a segment starts the rollup of its days. The record only wakes it up: the rollup
+//! reads the table. A record of an account is announced on the bus, from the record alone.
 //!
-//! What can never be taken, because it cannot be read, is set aside among the dead letters, and counts
-//! as taken: handed back, it would take the records after it along. What cannot be taken now is handed
-//! back, and comes again for as long as the stream keeps it.
+//! A record that can never be processed, because it cannot be read, goes to the dead-letter queue
+//! and counts as processed: if it were returned, it would block the records after it. A record that
+//! cannot be processed now is returned, and comes again for as long as the stream keeps it.
 
 mod surroundings;
 
@@ -23,19 +22,19 @@ use shared::store::{read_image, read_keys};
 
 pub use surroundings::RelayContext;
 
-/// The most of a record that is set aside: SQS takes 256 KB.
+/// The largest message for the dead-letter queue: SQS takes 256 KB.
 const MAX_BYTES: usize = 200_000;
 
-/// What a record asks for.
+/// The work that a record asks for.
 enum Record {
-    /// A segment of this account is to be counted.
+    /// Roll up the segments of this account.
     Segment(AccountId),
-    /// These are to be announced, in this order.
+    /// Announce these, in this order.
     Account(Vec<Event>),
 }
 
-/// Takes a batch of a stream's records. The answer names the first record that could not be taken:
-/// from there on the batch is sent again.
+/// Processes a batch of a stream's records. The answer names the first record that failed: the
+/// stream sends the batch again from there.
 ///
 /// # Errors
 /// If the payload is not a batch of records.
@@ -75,7 +74,7 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
     let catalog = &*surroundings.context.catalog().await;
     let refused = surroundings.bus.announce(&events, catalog).await;
     failed.extend(refused.into_iter().map(|refused| places[refused]));
-    // What comes after a record that failed comes again: it is set aside then.
+    // Records after the first failed one come again, and an unreadable one goes to the queue then.
     let first = failed.first().copied().unwrap_or(records.len());
     for (place, error) in unreadable.into_iter().filter(|(place, _)| *place < first) {
         if !set_aside(surroundings, &records[place], error).await {
@@ -92,8 +91,8 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
     Ok(serde_json::to_value(response)?)
 }
 
-/// Puts a record among the dead letters, without its images if it is too large with them. False: the
-/// queue did not take it.
+/// Sends a record to the dead-letter queue, without its images if it is too large with them.
+/// False: the queue did not accept it.
 async fn set_aside(surroundings: &RelayContext, record: &Value, error: String) -> bool {
     let id = record["eventID"].as_str();
     tracing::error!(record = id, %error, "a record goes to the dead-letter queue");
@@ -112,7 +111,7 @@ async fn set_aside(surroundings: &RelayContext, record: &Value, error: String) -
     }
 }
 
-/// A record is of a row of the ledger, by its keys; or of an account, with images.
+/// Reads a record: its keys name a row of the ledger, or its images hold an account.
 fn read(record: &Value) -> Result<Record, Error> {
     let record: EventRecord = serde_json::from_value(record.clone())?;
     if let Some(account) = read_keys(record.change.keys)? {

@@ -1,4 +1,4 @@
-//! The cold start of `relay`, and nothing else.
+//! The cold start of `relay`.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use relay::RelayContext;

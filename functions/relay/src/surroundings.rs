@@ -1,15 +1,15 @@
-//! The surroundings of the function: what it needs for any of its work.
+//! The clients that the function works with.
 
 use shared::bus::Bus;
 use shared::context::Context;
 use shared::queue::Queue;
 
-/// What the function needs besides its context.
+/// The function's context, bus and dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct RelayContext {
     pub context: Context,
     pub bus: Bus,
-    /// Where a record goes that can never be taken.
+    /// The dead-letter queue, for records that can never be processed.
     pub aside: Queue,
     /// Whether each debit is announced too: one event costs as much as a debit.
     pub debits: bool,

@@ -1,7 +1,7 @@
-//! Webhook: Stripe says what became of a payment, and the account follows.
+//! Webhook: Stripe reports a change of a payment, and the account follows it.
 //!
-//! What is signed is answered with 200 once it is written down, and never before: Stripe sends the
-//! same again until then, and again is as good as once.
+//! A signed event gets 200 only after it is written. Until then Stripe sends it again, and an event
+//! that arrives twice has the effect of one.
 
 use lambda_http::{Body, Request, Response};
 use sha2::{Digest, Sha256};
@@ -15,8 +15,8 @@ use shared::secrets::Secret;
 use shared::stripe::signature::{self, SignatureError};
 use shared::stripe::{self, Unreadable};
 
-/// Answers `POST /v1/stripe/webhook`. `secret`: the endpoint's signing secret; while it is replaced
-/// both, with a space between them.
+/// Answers `POST /v1/stripe/webhook`. `secret` is the endpoint's signing secret; while it is being
+/// replaced it holds both, separated by a space.
 pub async fn handle(context: &Context, secret: &Secret, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     http::answer(context, route(context, secret, &call)).await
@@ -68,7 +68,7 @@ async fn hear(
     Ok(heard(outcome))
 }
 
-/// Whether the body was signed with the secret; if not, with the secret as it is by now.
+/// Verifies the body's signature; if no secret matches, reads the secret again and retries.
 async fn verify(
     secret: &Secret,
     header: Option<&str>,
@@ -91,7 +91,7 @@ async fn verify(
     }
 }
 
-/// Keeps what was signed and cannot be read, for an operator or a later version.
+/// Keeps a signed event that cannot be read, for an operator or a later version.
 async fn keep(
     context: &Context,
     body: &[u8],
@@ -104,12 +104,12 @@ async fn keep(
     let event = UnreadEvent { id, body, problem: problem.to_string(), at };
     match payment::keep(context, event).await? {
         true => Ok(heard(Outcome::Parked)),
-        // Stripe keeps it, and sends it again for three days.
+        // Stripe keeps the event, and sends it again for three days.
         false => Err(Problem::too_many_parked()),
     }
 }
 
-/// What Stripe calls the event; a hash of it if it does not say.
+/// The event's id at Stripe, or a hash of the body if it has none.
 fn name_of(body: &[u8]) -> String {
     let plain = |id: &String| {
         let letters = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');

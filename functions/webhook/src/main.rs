@@ -1,4 +1,4 @@
-//! The cold start of `webhook`, and nothing else.
+//! The cold start of `webhook`.
 
 use lambda_http::Error;
 use shared::clock::Clock;

@@ -1,4 +1,4 @@
-//! The front door, as the story's account uses it, and what comes of a request.
+//! The demo's requests: the routes as the demo's account uses them, and the outcome of each.
 
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
@@ -11,18 +11,18 @@ use crate::routes::Functions;
 
 pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The front door, as the story's account uses it.
+/// The routes, for requests of the demo's account.
 #[derive(Clone)]
 pub(super) struct Door {
     pub functions: Functions,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub(super) struct Came {
     pub status: u16,
     pub replayed: bool,
     pub body: Value,
-    /// In words.
+    /// The outcome in words.
     pub words: String,
     pub tone: Tone,
 }
@@ -42,7 +42,7 @@ impl Door {
         self.ask(request.body(Body::from(body))?).await
     }
 
-    /// Reads what is below the account.
+    /// Reads a route below the account.
     pub(super) async fn read(&self, path: &str) -> Result<Value, Error> {
         let request = http::Request::get(format!("/v1/accounts/{ACCOUNT}{path}"));
         let came = self.ask(request.body(Body::Empty)?).await?;
@@ -64,7 +64,7 @@ impl Door {
     }
 }
 
-/// What an answer says, and in words what came of it.
+/// The outcome of an answer, as data and in words.
 pub(super) fn came(
     functions: &Functions,
     method: &str,
@@ -84,7 +84,7 @@ pub(super) fn expect(holds: bool, says: impl FnOnce() -> String) -> Result<(), E
     if holds { Ok(()) } else { Err(says().into()) }
 }
 
-/// Credits of an answer or an entry, which may be none or negative.
+/// Credits of an answer or an entry, which may be zero or negative.
 pub(super) fn amount(value: &Value) -> Result<Credits, Error> {
     let text = value.as_str().ok_or_else(|| format!("not credits: {value}"))?;
     match (text, text.strip_prefix('-')) {

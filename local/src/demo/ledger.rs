@@ -1,4 +1,4 @@
-//! The ledger of the story: shown in short, and summed.
+//! Shows the ledger of the demo in short, and sums it.
 
 use serde_json::Value;
 use shared::domain::Credits;
@@ -7,7 +7,7 @@ use super::door::{Door, Error, amount, expect};
 use super::screen::Screen;
 use crate::change::{Tone, credits};
 
-/// Entries that follow each other and are of one kind.
+/// Consecutive entries of one kind.
 struct Run<'a> {
     first: &'a Value,
     last: &'a Value,
@@ -30,12 +30,12 @@ pub(super) async fn play(door: &Door, screen: &mut Screen<'_>) -> Result<(), Err
     expect(sum == balance, || "the ledger does not sum to the balance".to_owned())
 }
 
-/// What the balance differs from its ledger by.
+/// The difference between the balance and the sum of its ledger.
 pub(super) async fn off(door: &Door) -> Result<Credits, Error> {
     Ok(door.balance().await?.available - sum(&entries(door).await?)?)
 }
 
-/// How often a payment has changed the balance.
+/// The number of times that a payment has changed the balance.
 pub(super) async fn payments(door: &Door) -> Result<usize, Error> {
     let entries = entries(door).await?;
     let of_payments =
@@ -43,12 +43,12 @@ pub(super) async fn payments(door: &Door) -> Result<usize, Error> {
     Ok(entries.iter().filter(of_payments).count())
 }
 
-/// All entries, the first one first.
+/// All entries, the oldest first.
 async fn entries(door: &Door) -> Result<Vec<Value>, Error> {
     let mut listed = door.read("/ledger?limit=200").await?;
     expect(listed["next_cursor"].is_null(), || "the story is longer than a listing".to_owned())?;
     let entries = listed["entries"].as_array_mut().map(std::mem::take).ok_or("no listing")?;
-    // What time has done and nobody has written yet has no number.
+    // An advance that is not written yet has no number.
     let written = entries.into_iter().filter(|entry| entry.get("pending").is_none());
     Ok(written.rev().collect())
 }

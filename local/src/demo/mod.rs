@@ -1,4 +1,4 @@
-//! `demo`: seven scenes of one account, played through the front door on tables of their own.
+//! `demo`: plays seven scenes of one account through the routes, on its own tables.
 
 mod door;
 mod ledger;
@@ -26,13 +26,13 @@ use crate::stripe::{self, LocalStripe};
 use crate::terminal::Terminal;
 use crate::{session, tables};
 
-/// Where the product of the story is.
+/// The address of the demo's product.
 const PRODUCT: &str = "https://example.com";
 
 /// Plays the demo for the person at `terminal`, or as plain text on standard output.
 ///
 /// # Errors
-/// If a scene does not end as it must, or nobody reads.
+/// If a scene does not end as it must, or the output is closed.
 pub async fn run(terminal: Option<&mut Terminal>) -> Result<(), Error> {
     let begins = Instant::parse(BEGINS).ok_or("the story begins at no time")?;
     let clock = LocalClock::starting_at(begins);

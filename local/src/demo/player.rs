@@ -1,4 +1,4 @@
-//! Plays the scenes through the front door, and checks that each step ends as it must.
+//! Plays the scenes through the routes, and checks that each step ends as it must.
 
 use client::{ChargeError, Charged, Client, Transport, TransportError, Uuid, Work};
 use lambda_http::Body;
@@ -15,7 +15,7 @@ use crate::clock::LocalClock;
 use crate::routes::Functions;
 use crate::stripe::{Effect, LocalStripe};
 
-/// Plays the scenes on an empty stack, until the last or until the viewer has seen enough.
+/// Plays the scenes on an empty stack, to the last one or until the viewer quits.
 ///
 /// # Errors
 /// If a step does not end as it must, or the screen cannot be written.
@@ -52,11 +52,11 @@ struct Player<'a> {
     clock: &'a LocalClock,
     stripe: &'a LocalStripe,
     client: Client<InProcess>,
-    /// What the client sent, and what came of it.
+    /// The client's requests, and the outcome of each.
     said: mpsc::UnboundedReceiver<(String, String, Tone)>,
     /// Stripe's session of the order.
     session: String,
-    /// The request before, and its receipt.
+    /// The latest request, and its receipt.
     last: Option<(Sent, Value)>,
 }
 
@@ -119,7 +119,7 @@ impl Player<'_> {
             user: Some("ada".to_owned()),
         };
         let before = self.door.balance().await?;
-        // Where a real endpoint calls its model. The hold is made by then, and is seen.
+        // A real endpoint calls its model here. The hold exists by then, and is shown.
         let door = self.door.clone();
         let (said, shown) = (&mut self.said, &mut *screen);
         let model = async {
@@ -133,14 +133,14 @@ impl Player<'_> {
             (Err(ChargeError::Work(_)), None) => {}
             (ended, _) => return Err(format!("the work ended otherwise: {ended:?}").into()),
         }
-        // What ended the hold.
+        // The request that ended the hold.
         show(&mut self.said, screen).await?;
         let after = self.door.balance().await?;
         let free = after == before;
         expect(free == delivered.is_none(), || format!("{before:?} became {after:?}"))
     }
 
-    /// Orders a pack as a customer does: by a session that a service made.
+    /// Orders a pack as a customer does: with a session that a service made.
     async fn order(&mut self, pack: &str, screen: &mut Screen<'_>) -> Result<(), Error> {
         let functions = &self.door.functions;
         let origin = functions.context().config.origins.first().ok_or("no origin is allowed")?;
@@ -163,7 +163,7 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Lets something happen at Stripe. Each of its events is sent twice, and counts once.
+    /// Applies an effect at Stripe. Each of its events is sent twice, and counts once.
     async fn stripe(&mut self, effect: Effect, screen: &mut Screen<'_>) -> Result<(), Error> {
         let before = ledger::payments(&self.door).await?;
         self.stripe.act(&self.session, effect)?;
@@ -196,7 +196,7 @@ impl Player<'_> {
     }
 }
 
-/// The functions, as a client in the same process reaches them. It says what went to and fro.
+/// The functions as a client in the same process reaches them. It reports requests and answers.
 #[derive(Clone)]
 struct InProcess {
     functions: Functions,
@@ -219,7 +219,7 @@ impl Transport for InProcess {
     }
 }
 
-/// Shows what the client sent next, and what came of it.
+/// Shows the client's next request and its outcome.
 async fn show(
     said: &mut mpsc::UnboundedReceiver<(String, String, Tone)>,
     screen: &mut Screen<'_>,
@@ -229,7 +229,7 @@ async fn show(
     Ok(screen.came(&came, tone)?)
 }
 
-/// A path or a route without what all of the account's have in common.
+/// A path or a route without the prefix that all of the account's routes share.
 fn short(path: &str) -> String {
     let below = path.strip_prefix("/v1/accounts/{account}").unwrap_or(path);
     if below.is_empty() { format!("/v1/accounts/{ACCOUNT}") } else { format!("...{below}") }

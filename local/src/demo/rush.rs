@@ -1,4 +1,4 @@
-//! Many debits at once, on a balance that covers a part of them.
+//! Sends many debits at once to a balance that covers only a part of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::ledger;
 use super::screen::Screen;
 use crate::change::Tone;
 
-/// How often a debit is sent whose outcome is not known, and the wait between.
+/// The most sends of a debit whose outcome is unknown, and the wait between them.
 const SENDS: usize = 5;
 const WAIT: Duration = Duration::from_millis(50);
 
-/// Debits so often at once. Each passes once or is refused, and no credit may be off.
+/// Sends `debits` debits at once. Each passes once or is refused, and no credit may be missing.
 pub(super) async fn play(
     door: &Door,
     debits: usize,
@@ -55,7 +55,7 @@ pub(super) async fn play(
     expect(exact, || format!("{before} less {spent} is not {after}, or {off} are off"))
 }
 
-/// One debit, sent again with its key as long as nobody knows how it ended.
+/// Sends one debit, again with its key while its outcome is unknown.
 async fn debit(door: &Door, number: usize, body: &'static str) -> Result<Came, Error> {
     let key = format!("rush-{number}");
     for _ in 1..SENDS {

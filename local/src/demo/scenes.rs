@@ -1,4 +1,4 @@
-//! The seven scenes, as data: a title, and steps that each say something and do one thing.
+//! The seven scenes as data: a title, and steps, each with a text and one action.
 
 use crate::stripe::Effect;
 
@@ -16,13 +16,13 @@ pub(super) struct Step {
     pub does: Do,
 }
 
-/// What a step does.
+/// The action of a step.
 pub(super) enum Do {
     /// Sends a request for the account.
     Send(Sent),
-    /// Sends the request before once more. It must get the same receipt.
+    /// Sends the latest request again. It must get the same receipt.
     Again,
-    /// Debits this often at once, each of them once.
+    /// Sends this many debits at once, each of them once.
     Rush { debits: usize, body: &'static str },
     /// Moves the clock to this instant.
     Move(&'static str),
@@ -30,7 +30,7 @@ pub(super) enum Do {
     Work { action: &'static str, quantity: u64, delivered: Option<u64> },
     /// The account's customer orders this pack.
     Order(&'static str),
-    /// Something happens to the order at Stripe, and the webhook hears each event of it twice.
+    /// Applies an effect to the order at Stripe, which sends each event to the webhook twice.
     Stripe(Effect),
     /// Shows the ledger, which must sum to the balance.
     Ledger,
@@ -38,20 +38,20 @@ pub(super) enum Do {
     Audit,
 }
 
-/// A request, and the status that it must be answered with.
+/// A request, and the status that its answer must have.
 #[derive(Clone, Copy)]
 pub(super) struct Sent {
     pub method: &'static str,
-    /// Below the account, with its slash.
+    /// The path below the account, with its slash.
     pub path: &'static str,
     pub key: &'static str,
     pub body: &'static str,
     pub status: u16,
 }
 
-/// When the story begins: a Friday.
+/// The demo's first instant: a Friday.
 pub const BEGINS: &str = "2026-11-20T09:00:00Z";
-/// Whose story it is.
+/// The demo's account.
 pub(super) const ACCOUNT: &str = "studio";
 
 const fn debit(key: &'static str, body: &'static str, status: u16) -> Do {

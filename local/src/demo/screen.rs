@@ -1,4 +1,4 @@
-//! What the viewer sees: lines, and at a terminal a balance that moves and pauses to read.
+//! Shows the demo: lines, and at a terminal a moving balance and pauses to read.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,26 +9,26 @@ use shared::domain::Credits;
 use crate::change::Tone;
 use crate::terminal::Terminal;
 
-/// Cells of the bar.
+/// The cells of the bar.
 const BAR: i64 = 32;
-/// The balance moves in so many frames, a frame this long: 480 ms.
+/// The balance moves in this many frames of this length: 480 ms.
 const FRAMES: i64 = 16;
 const FRAME: Duration = Duration::from_millis(30);
-/// How often a line that matters lights up.
+/// How often an important line lights up.
 const FLASHES: usize = 6;
 const FLASH: Duration = Duration::from_millis(130);
-/// Between two answers of the many at once, which are there before they can be seen.
+/// The pause between two answers of the rush, which arrive faster than a person can see.
 const BLINK: Duration = Duration::from_millis(6);
-/// Pauses: 22 steps of one each and 7 scenes stay below a minute, with all that moves.
+/// Pauses: 22 steps of one each and 7 scenes take less than a minute, with all animation.
 const SHORT: Duration = Duration::from_millis(700);
 const LONG: Duration = Duration::from_millis(1_000);
 
-/// Begins the line that is written anew.
+/// Returns to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[2K";
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 
-/// A balance as it is shown.
+/// The balance that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Balance {
     pub available: Credits,
@@ -36,15 +36,15 @@ pub(super) struct Balance {
     pub debt: Credits,
 }
 
-/// Where the scenes are shown.
+/// The output of the scenes.
 pub struct Screen<'a> {
     out: Box<dyn Write + Send + 'a>,
     /// None: plain text.
     terminal: Option<&'a mut Terminal>,
-    /// The balance that is shown, and the credits that fill the bar.
+    /// The shown balance, and the credits that fill the bar.
     balance: Balance,
     full: Credits,
-    /// The viewer pressed a key: no more pauses in this scene.
+    /// The viewer pressed a key: this scene has no more pauses.
     hurries: bool,
     has_quit: bool,
 }
@@ -62,14 +62,14 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// A terminal with a viewer: any key goes on to the next scene, `q` ends.
+    /// A terminal with a viewer: any key skips to the next scene, `q` quits.
     pub fn live(terminal: &'a mut Terminal) -> Screen<'a> {
         let mut screen = Screen::plain(io::stdout());
         screen.terminal = Some(terminal);
         screen
     }
 
-    /// Whether the viewer has seen enough.
+    /// Whether the viewer has quit.
     pub(super) fn has_quit(&self) -> bool {
         self.has_quit
     }
@@ -96,26 +96,26 @@ impl<'a> Screen<'a> {
         Ok(())
     }
 
-    /// Tells what comes next.
+    /// Announces the next step.
     pub(super) async fn say(&mut self, text: &str) -> io::Result<()> {
         self.line(&format!("  {text}"))?;
         self.pause(SHORT).await;
         Ok(())
     }
 
-    /// Shows what was sent,
+    /// Shows a request,
     pub(super) fn sent(&mut self, text: &str) -> io::Result<()> {
         let text = self.styled(Style::new().dim(), text);
         self.line(&format!("      {text}"))
     }
 
-    /// and what came of it.
+    /// and its outcome.
     pub(super) fn came(&mut self, text: &str, tone: Tone) -> io::Result<()> {
         let text = self.styled(tone.style(), text);
         self.line(&format!("      {text}"))
     }
 
-    /// Says what this scene is about. It lights up.
+    /// Shows the point of a scene, which lights up.
     pub(super) async fn glow(&mut self, text: &str) -> io::Result<()> {
         for flash in 0..FLASHES {
             if self.hurries {
@@ -131,13 +131,13 @@ impl<'a> Screen<'a> {
         self.verdict(text)
     }
 
-    /// Says what a step has shown.
+    /// Shows the result of a step.
     pub(super) fn verdict(&mut self, text: &str) -> io::Result<()> {
         let text = self.styled(Style::new().bold().green(), text);
         self.line(&format!("    => {text}"))
     }
 
-    /// Moves to the balance, where it is another than is shown.
+    /// Moves the shown balance to this one, if they differ.
     pub(super) async fn balance(&mut self, balance: Balance) -> io::Result<()> {
         let before = std::mem::replace(&mut self.balance, balance);
         if self.terminal.is_none() {
@@ -153,7 +153,7 @@ impl<'a> Screen<'a> {
             }
             let between = |from: Credits, to: Credits| {
                 let micro = from.micro() + (to.micro() - from.micro()) * frame / FRAMES;
-                // To a tenth, or too much flickers.
+                // In tenths, because more digits flicker.
                 Credits::from_micro(micro / 100_000 * 100_000)
             };
             self.draw(
@@ -169,7 +169,7 @@ impl<'a> Screen<'a> {
         self.draw(balance, "")
     }
 
-    /// Shows how many passed and were refused so far, and what is left.
+    /// Shows how many debits passed and were refused so far, and the credits left.
     pub(super) async fn count(
         &mut self,
         passed: usize,
@@ -185,12 +185,12 @@ impl<'a> Screen<'a> {
         Ok(())
     }
 
-    /// Time to read what a step has shown.
+    /// Pauses to let the viewer read a step.
     pub(super) async fn rest(&mut self) {
         self.pause(LONG).await;
     }
 
-    /// A line above the bar.
+    /// Prints a line above the bar.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         if self.terminal.is_none() {
             return writeln!(self.out, "{text}");
@@ -205,7 +205,7 @@ impl<'a> Screen<'a> {
             return Ok(());
         }
         let (available, full) = (balance.available.micro(), self.full.micro());
-        // A little that is left is seen.
+        // A small remainder still shows one cell.
         let filled = (available * BAR / full).clamp(i64::from(available > 0), BAR);
         let cells = |cell: &str, count: i64| cell.repeat(usize::try_from(count).unwrap_or(0));
         let style = match balance.debt.is_zero() && available * 5 > full {
@@ -219,7 +219,7 @@ impl<'a> Screen<'a> {
         self.out.flush()
     }
 
-    /// WaitingPayment, unless the viewer is in a hurry.
+    /// Waits, unless the viewer is in a hurry.
     async fn pause(&mut self, time: Duration) {
         let Some(terminal) = self.terminal.as_mut().filter(|_| !self.hurries) else { return };
         tokio::select! {
@@ -240,7 +240,7 @@ impl<'a> Screen<'a> {
 impl Drop for Screen<'_> {
     fn drop(&mut self) {
         if self.terminal.is_some() {
-            // Nobody reads any more: nothing to be done for them.
+            // The output may be closed: there is nothing to do then.
             let _ = writeln!(self.out, "{SHOW_CURSOR}");
         }
     }

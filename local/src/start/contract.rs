@@ -1,4 +1,4 @@
-//! The operations of the contract, each with a curl that works as it is against this stack.
+//! Lists the operations of the contract, each with a curl that works on this stack as it is.
 
 use std::sync::LazyLock;
 
@@ -9,32 +9,32 @@ use shared::http::customer::COOKIE;
 use super::lasting::{RETURN_PATH, make};
 use crate::stack::Stack;
 
-/// The contract, read when it is first asked for.
+/// The contract, parsed at its first use.
 static CONTRACT: LazyLock<Value> = LazyLock::new(|| {
     serde_saphyr::from_str(include_str!("../../../openapi.yaml")).expect("openapi.yaml is YAML")
 });
 
-/// The account of the examples: of the seed.
+/// The account of the examples, which the seed opens.
 const ACCOUNT: &str = "acme";
-/// A header of a body that is JSON.
+/// The header of a JSON body.
 const JSON: &str = "Content-Type: application/json";
-/// An event that changes nothing: the webhook says 200 to it.
+/// An event that changes nothing: the webhook answers it with 200.
 const EVENT: &str = r#"{"id":"evt_example","object":"event","type":"customer.created","data":{}}"#;
 
-/// What the curls of one answer share.
+/// The values that the curls of one answer share.
 struct Made {
     base: String,
-    /// A session's name that lasts, and a link that works once.
+    /// A lasting name of a session, and a link that works once.
     token: String,
     link: String,
 }
 
-/// Every operation: method, path, summary, and its curl, with keys that nobody had before.
+/// Every operation: method, path, summary, and its curl, with new keys.
 pub(super) async fn operations(stack: &Stack) -> Vec<Value> {
     let context = stack.functions.context();
     let base = context.config.public_url.clone().unwrap_or_default();
     let account: AccountId = ACCOUNT.parse().expect("an account's id");
-    // Without the seed's account no curl of a customer works, and none is hidden for it.
+    // Without the seed's account no customer's curl works, but all are listed.
     let link = make(context, account.clone()).await.map(|made| made.link).unwrap_or_default();
     let token = stack.start.lasting.open(context, account).await.unwrap_or_default();
     let made = Made { base, token, link };
@@ -53,7 +53,7 @@ pub(super) async fn operations(stack: &Stack) -> Vec<Value> {
         .collect()
 }
 
-/// Why the answer may be a refusal. Null: it is none.
+/// A remark on the effect or the answer, such as why it is a refusal. Null: there is none.
 fn note(path: &str) -> Option<&'static str> {
     match path {
         "/v1/accounts/{account}/freeze" => Some("Until the next curl, acme cannot spend."),
@@ -65,7 +65,7 @@ fn note(path: &str) -> Option<&'static str> {
     }
 }
 
-/// One `curl`: its options, and what it sends.
+/// One `curl`: its options, and its request.
 struct Curl {
     flags: String,
     url: String,
@@ -73,7 +73,7 @@ struct Curl {
     body: Option<String>,
 }
 
-/// The command of an operation, after one that makes what it is about.
+/// The command of an operation, after a command that makes its object.
 fn curl(
     stack: &Stack,
     made: &Made,
@@ -90,7 +90,7 @@ fn curl(
     curl.body = body(operation);
     adapt(stack, made, method, path, operation, &mut curl);
     match made_first {
-        // The id is the first text of the answer.
+        // The id is the first string of the answer.
         true => {
             let first = first(stack, made, path).written();
             format!("id=$({first} | cut -d '\"' -f 4)\n{}", curl.written())
@@ -99,7 +99,7 @@ fn curl(
     }
 }
 
-/// Makes what an operation on an `{id}` is about: a hold, a debit, a checkout.
+/// Makes the object of an operation on an `{id}`: a hold, a debit, a checkout.
 fn first(stack: &Stack, made: &Made, path: &str) -> Curl {
     let video = json!({ "action": "dynamic_video", "quantity": 2 });
     let (route, body) = match path.split('/').nth(4) {
@@ -115,7 +115,7 @@ fn first(stack: &Stack, made: &Made, path: &str) -> Curl {
     Curl { flags: "-s".to_owned(), url, headers, body: Some(body.to_string()) }
 }
 
-/// What the contract's parameters say: the path, the query that has to be there, a key.
+/// The parts that the contract's parameters describe: the path, the required query, a key.
 fn documented<'a>(
     stack: &Stack,
     made: &Made,
@@ -147,7 +147,7 @@ fn documented<'a>(
     Curl { flags: "-i".to_owned(), url, headers, body: None }
 }
 
-/// What this stack takes where the contract's example is of another: origins, sessions, signatures.
+/// Replaces the contract's examples where this stack has its own: origins, sessions, signatures.
 fn adapt(stack: &Stack, made: &Made, method: &str, path: &str, operation: &Value, curl: &mut Curl) {
     match (path, method) {
         (_, "options") => {
@@ -176,7 +176,7 @@ fn adapt(stack: &Stack, made: &Made, method: &str, path: &str, operation: &Value
         _ => {}
     }
     match operation["operationId"].as_str() {
-        // The product's own origin: here the start page.
+        // The product's own origin is the start page here.
         Some("createSession") => {
             let url = format!("{}{RETURN_PATH}", made.base);
             let own = json!({ "subject": "ada", "scopes": ["buy"], "return_url": url });
@@ -203,7 +203,7 @@ impl Made {
 }
 
 impl Curl {
-    /// As a shell takes it: a header or a body on each line.
+    /// The command for a shell, with a header or the body on each line.
     fn written(&self) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
         let url = match (self.url.contains('$'), self.url.contains('?')) {
@@ -218,7 +218,7 @@ impl Curl {
     }
 }
 
-/// The first example of the body. None: the operation takes none.
+/// The first example of the body. None: the operation has no body.
 fn body(operation: &Value) -> Option<String> {
     let content = &resolved(operation.get("requestBody")?)["content"]["application/json"];
     let named = content["examples"].as_object().and_then(|named| named.values().next());
@@ -231,7 +231,7 @@ fn example(parameter: &Value) -> String {
     given.and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// What a `$ref` stands for, or the value itself. References of the contract lead no further.
+/// The target of a `$ref`, or the value itself. The contract's references are one step deep.
 fn resolved(value: &Value) -> &Value {
     let path = value.get("$ref").and_then(Value::as_str);
     path.and_then(|path| CONTRACT.pointer(path.trim_start_matches('#'))).unwrap_or(value)

@@ -1,7 +1,8 @@
-//! A product beside the stack: a text editor on another origin, with the indicator and an AI button.
+//! A sample product beside the stack: a text editor on another origin, with the indicator and an AI
+//! button.
 //!
-//! Its own small server side does what a product's does: it makes sessions for the widget, and
-//! debits `rich_text` before it answers. No model is asked; the text is always the same.
+//! Its small server does the work of a product's server: it makes sessions for the widget, and
+//! debits `rich_text` before it answers. It calls no model; the text is always the same.
 
 use std::net::SocketAddr;
 
@@ -23,25 +24,25 @@ use crate::server::is_meant;
 const PAGE: &str = include_str!("../../start/editor.html");
 const CSS: &str = include_str!("../../start/editor.css");
 const SCRIPT: &str = include_str!("../../start/editor.js");
-/// What it writes.
+/// The text that it writes.
 const TEXT: &str = " Soft cotton, cut to move with you, and made to be worn for years.";
-/// How long a session of its widget lives: the shortest, so that one sees it renewed.
+/// The life of its widget's session: the shortest, so that a person sees it renewed.
 const LIFE_S: u32 = 60;
-/// The longest body that is read: far more than its own page sends.
+/// The largest body: far more than its own page sends.
 const MAX_BYTES: usize = 64 * 1024;
 
 #[derive(Clone)]
 struct Editor {
     functions: Functions,
     addr: SocketAddr,
-    /// Where the stack is.
+    /// The stack's address.
     base: String,
 }
 
 /// A listener on the port after this one, or on any if that is taken.
 ///
 /// # Errors
-/// If there is no port at all.
+/// If no port is free.
 pub async fn listener(stack: SocketAddr) -> std::io::Result<TcpListener> {
     let next = stack.port().checked_add(1).filter(|next| *next > 1).unwrap_or_default();
     match TcpListener::bind((stack.ip(), next)).await {
@@ -50,7 +51,7 @@ pub async fn listener(stack: SocketAddr) -> std::io::Result<TcpListener> {
     }
 }
 
-/// Serves the editor until the process ends. Its origin has to be in the stack's configuration.
+/// Serves the editor until the process ends. The stack's configuration must allow its origin.
 ///
 /// # Errors
 /// If the listener has no address, or it breaks.
@@ -107,7 +108,7 @@ impl Editor {
         self.file("text/html; charset=utf-8", &html)
     }
 
-    /// A token for the widget, by the route that every product uses.
+    /// Makes a token for the widget, by the route that every product uses.
     async fn session(
         &self,
         request: &lambda_http::Request,
@@ -121,7 +122,8 @@ impl Editor {
         }
     }
 
-    /// Debits first, under the key of this press: pressed once, charged once. Then it writes.
+    /// Debits first, under the key of this press, so that one press is charged once. Then it
+    /// writes.
     async fn write(
         &self,
         request: &lambda_http::Request,
@@ -135,7 +137,7 @@ impl Editor {
         }
     }
 
-    /// Posts to a route of the account in the request's body: status and answer.
+    /// Posts to a route of the account in the request's body. Returns status and answer.
     async fn post(
         &self,
         request: &lambda_http::Request,

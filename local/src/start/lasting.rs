@@ -1,7 +1,7 @@
-//! Sessions that last: the start page's links go on working when the stack's clock is moved.
+//! Lasting sessions: the start page's links still work after the stack's clock is moved.
 //!
-//! The functions take no session of more than an hour. So the browser has a name that only this
-//! process knows, and each request gets the name's session in its place, as if it were made now.
+//! The functions accept no session of more than an hour. So the browser gets a name that only this
+//! process knows, and in each request the name is replaced by its session, as if it were made now.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -14,13 +14,13 @@ use shared::domain::AccountId;
 use shared::failure::Failure;
 use shared::session::{Audience, LONGEST, Scope, Session};
 
-/// How a name begins. A token of the functions begins with the id of a key and a dot.
+/// The prefix of a name. A token of the functions begins with the id of a key and a dot.
 const PREFIX: &str = "lasting-";
-/// How many names are known: the oldest make way.
+/// The most names that are known: the oldest are dropped.
 const MAX_NAMES: usize = 1000;
-/// For how long a browser keeps the cookie: a year, by its own clock.
+/// The time that a browser keeps the cookie: a year, by its own clock.
 const MAX_AGE_S: i64 = 31_536_000;
-/// Where the customer's page leads back to: the start page, also with a session.
+/// The address that the customer's page leads back to: the start page, also with a session.
 pub(super) const RETURN_PATH: &str = "/_local/start/";
 
 /// The names, each with its session. They end with the process.
@@ -31,7 +31,7 @@ impl Lasting {
     /// A new name for a session of `account`: for a cookie, or as a Bearer token.
     ///
     /// # Errors
-    /// If no session is made.
+    /// If no session can be made.
     pub(super) async fn open(
         &self,
         context: &Context,
@@ -48,7 +48,7 @@ impl Lasting {
         Ok(name)
     }
 
-    /// The request, with a session of now in the place of each name that is known.
+    /// The request, with each known name replaced by a current session.
     pub(super) async fn recognized(&self, context: &Context, mut request: Request) -> Request {
         for (header, audience) in [("cookie", Audience::Page), ("authorization", Audience::Widget)]
         {
@@ -65,7 +65,7 @@ impl Lasting {
         request
     }
 
-    /// A token of now. None: the name is not known.
+    /// A current token. None: the name is not known.
     async fn token(&self, context: &Context, name: &str, audience: Audience) -> Option<String> {
         let session = {
             let names = self.0.lock().expect("no one panics with the lock");
@@ -77,10 +77,10 @@ impl Lasting {
     }
 }
 
-/// A session of a customer who may buy, and goes back to the start page.
+/// Makes a session of a customer who may buy, and who returns to the start page.
 ///
 /// # Errors
-/// If none is made.
+/// If no session can be made.
 pub(super) async fn make(context: &Context, account: AccountId) -> Result<Made, Failure> {
     let base = context.config.public_url.clone().unwrap_or_default();
     let request = SessionRequest {
@@ -92,7 +92,7 @@ pub(super) async fn make(context: &Context, account: AccountId) -> Result<Made, 
     session::make(context, account, request).await
 }
 
-/// The cookie that has a name.
+/// The cookie with a name.
 pub(super) fn cookie(name: &str) -> String {
     shared::http::customer::cookie(name, MAX_AGE_S)
 }

@@ -1,6 +1,6 @@
-//! The start page: what the local stack shows to a browser that has no session.
+//! The start page, which the local stack shows to a browser without a session.
 //!
-//! None of it is deployed: there a browser without a session is told that its session has ended.
+//! It is not deployed: there, a browser without a session is told that its session has ended.
 
 mod contract;
 pub mod editor;
@@ -19,33 +19,33 @@ use crate::states::STATES;
 use crate::stripe::Effect;
 use crate::{control, seed};
 
-/// Where all of it is, besides `/`.
+/// The folder of its routes, except `/`.
 const FOLDER: &str = "/_local/start/";
 const PAGE: &str = include_str!("../../start/start.html");
-/// Name, kind and content of the page's files.
+/// Name, content type and content of the page's files.
 const FILES: [(&str, &str, &str); 2] = [
     ("start.css", "text/css; charset=utf-8", include_str!("../../start/start.css")),
     ("start.js", "text/javascript; charset=utf-8", include_str!("../../start/start.js")),
 ];
-/// Its own files and routes, and nothing else. No other page may be around it.
+/// Allows its own files and routes, and nothing else. No other page may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// Answers what is for the start page.
+/// Answers the requests for the start page.
 ///
 /// # Errors
-/// The request, for whoever is next: with a session of now, if it came with one that lasts.
+/// Any other request, to be answered elsewhere: with a current session, if it has a lasting one.
 pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, Request> {
     let context = stack.functions.context();
     let request = stack.start.lasting.recognized(context, request).await;
     let (method, path) = (request.method().as_str(), request.uri().path());
-    // Who asks for no page is told what the contract says.
+    // A client that does not accept HTML gets the contract's answer.
     let accepted = request.headers().get("accept").and_then(|value| value.to_str().ok());
     let is_browser = accepted.is_some_and(|accepted| accepted.contains("text/html"));
     if is_browser && (method, path) == ("GET", "/") {
         let shown = stack.functions.answer(request).await;
-        // Without a session.
+        // 401: the browser has no session.
         return if shown.status() == 401 { Ok(page(stack).await) } else { Ok(shown) };
     }
     let Some(name) = path.strip_prefix(FOLDER) else { return Err(request) };
@@ -72,7 +72,7 @@ pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, R
     })
 }
 
-/// A file or a page of the stack's own, for browsers; no cache keeps it.
+/// A file or a page of the stack itself, for browsers; not to be cached.
 fn file(kind: &str, text: String, policy: &str) -> Response<Body> {
     let response = Response::builder()
         .status(200)
@@ -97,7 +97,7 @@ async fn page(stack: &Stack) -> Response<Body> {
     file("text/html; charset=utf-8", html, POLICY)
 }
 
-/// The accounts of the seed and of the states, as far as they are there: what each is and has.
+/// The accounts of the seed and of the states that exist, each with its plan and its credits.
 async fn accounts(stack: &Stack) -> Vec<Value> {
     let seeded = seed::ACCOUNTS.iter().map(|(account, _, shows)| (*account, *shows));
     let states = STATES.iter().map(|state| (state.account, state.shows));
@@ -116,7 +116,7 @@ async fn accounts(stack: &Stack) -> Vec<Value> {
     found
 }
 
-/// A row of the table. What is in it is from this program alone, and needs no escaping.
+/// A row of the table. All its text comes from this program, and needs no escaping.
 fn row(account: &Value, editor: Option<&str>) -> String {
     let text = |field: &str| account[field].as_str().unwrap_or_default();
     let (name, plan) = (text("account"), text("plan"));
@@ -138,8 +138,8 @@ fn row(account: &Value, editor: Option<&str>) -> String {
     )
 }
 
-/// Opens the customer's page of the account in a form: each time with a session of its own. A
-/// browser says which page sent the form, and another origin has been refused before.
+/// Opens the customer's page of the account in a form, each time with a new session. A browser
+/// names the page that sent the form, and the server has refused other origins before.
 async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
     let fields: Vec<_> = form_urlencoded::parse(request.body()).into_owned().collect();
     let account = fields.iter().find(|(name, _)| name == "account").map(|(_, value)| value);
@@ -169,7 +169,7 @@ async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
     response.body(Body::Empty).expect("status and headers are valid")
 }
 
-/// Recomputes every balance from its entries, and says what differs.
+/// Audits every account, and answers with the differences.
 async fn audited(stack: &Stack) -> Response<Body> {
     let (context, stripe) = (stack.functions.context(), stack.functions.stripe());
     let stripe = stack.stripe.as_ref().map(|_| stripe);

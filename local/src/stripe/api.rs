@@ -1,4 +1,4 @@
-//! What the local Stripe answers to the client library.
+//! Answers the Stripe client library as Stripe does.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use super::local_stripe::LocalStripe;
 use super::memory::Memory;
 use super::objects::{NewSession, shown};
 
-/// Where it is on the local stack's own address.
+/// The path of the local Stripe on the stack's own address.
 pub const PREFIX: &str = "/_local/stripe/v1/";
-/// How many objects one list has at most, as Stripe's.
+/// The most objects of one list, the same as Stripe's.
 const MOST: usize = 100;
 
 /// Answers a request of the client library.
@@ -32,7 +32,7 @@ pub fn answer(stripe: &LocalStripe, request: &Request) -> Response<Body> {
     response.body(Body::Text(body.to_string())).expect("status and headers are valid")
 }
 
-/// Serves it alone, at an address of its own.
+/// Serves the local Stripe alone, at its own address.
 ///
 /// # Errors
 /// If the listener breaks.
@@ -64,7 +64,7 @@ fn form(bytes: &[u8]) -> BTreeMap<String, String> {
     form_urlencoded::parse(bytes).into_owned().collect()
 }
 
-/// The fields `name[...]`, as an object.
+/// The fields `name[...]` as an object.
 fn inner(form: &BTreeMap<String, String>, name: &str) -> Value {
     let start = format!("{name}[");
     let fields = form.iter().filter_map(|(key, value)| {
@@ -102,7 +102,8 @@ fn create(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
     let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok());
     let now = stripe.clock.now();
     stripe.change(|memory| {
-        // The same request again: the same answer. Another one under its key is refused.
+        // The same request with this key gets the same answer. Another one with this key is
+        // refused.
         let known = memory.keys.iter().find(|(known, _)| Some(known.as_str()) == key);
         if let Some((_, id)) = known {
             let session = memory.sessions.iter().find(|session| session["id"] == **id);

@@ -1,27 +1,27 @@
-//! Deeds: what can become of a session and its payment.
+//! Effects: the events that can happen to a session and its payment.
 
 use serde::{Deserialize, Serialize};
 use shared::domain::{Currency, Money};
 
-/// What a person at the hosted page, the bank or the merchant does.
+/// An action of the person at the hosted page, the bank or the merchant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum Effect {
     Pay,
     /// The card is declined; the session stays open.
     Decline,
-    /// By a method that takes days.
+    /// The customer pays by a method that takes days.
     PayLater,
-    /// The money of a late payment comes,
+    /// The money of a delayed payment arrives,
     Arrive,
     /// or does not.
     Fail,
     Expire,
-    /// Gives so much back; all that is left, if it does not say.
+    /// The merchant refunds this amount; without one, the rest.
     Refund {
         minor: Option<u64>,
     },
-    /// The bank of the latest refund sends it back.
+    /// The bank returns the latest refund.
     FailRefund,
     Dispute,
     Win,
@@ -29,8 +29,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// All of them, in the order of a life. A part that is refunded is a thousand of what Stripe
-    /// counts: 10.00 usd, or 1000 jpy.
+    /// All effects, in the order of a payment's life. The partial refund is a thousand of Stripe's
+    /// smallest units: 10.00 usd, or 1000 jpy.
     pub const ALL: [Effect; 12] = [
         Effect::Pay,
         Effect::Decline,
@@ -46,7 +46,7 @@ impl Effect {
         Effect::Lose,
     ];
 
-    /// What its button says, of a payment in this currency.
+    /// The label of its button, for a payment in this currency.
     pub fn label(self, currency: Currency) -> String {
         let label = match self {
             Effect::Pay => "Pay",

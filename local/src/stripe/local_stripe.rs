@@ -1,4 +1,4 @@
-//! The local Stripe itself: deeds are done to it, and it tells of them by webhook.
+//! The local Stripe: it applies effects and sends their events by webhook.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -15,18 +15,18 @@ use super::objects;
 use crate::atomic_file;
 use crate::routes::Functions;
 
-/// How often an event is sent at most; Stripe goes on for three days.
+/// The most attempts to send an event; Stripe goes on for three days.
 const MAX_ATTEMPTS: u32 = 100;
-/// How many of the webhook's answers are remembered: the oldest make way.
+/// The most of the webhook's answers that are kept: the oldest are dropped.
 const MAX_ANSWERS: usize = 500;
 
-/// Stripe, in this process.
+/// Stripe in this process.
 #[derive(Clone)]
 pub struct LocalStripe {
     pub(super) memory: Arc<Mutex<Memory>>,
     pub(super) clock: Clock,
     file: Option<PathBuf>,
-    /// Where its own pages are: `http://127.0.0.1:3000`.
+    /// The address of its own pages: `http://127.0.0.1:3000`.
     pub(super) base: String,
 }
 
@@ -36,10 +36,10 @@ impl LocalStripe {
         LocalStripe { memory, clock, file: None, base: base.to_owned() }
     }
 
-    /// One that goes on where the one in this file was left.
+    /// A local Stripe that continues where the one in this file stopped.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
+    /// If the file exists and cannot be read.
     pub fn kept_in(file: PathBuf, clock: Clock, base: &str) -> std::io::Result<LocalStripe> {
         let memory: Memory = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
@@ -50,33 +50,33 @@ impl LocalStripe {
         Ok(LocalStripe { memory, clock, file: Some(file), base: base.to_owned() })
     }
 
-    /// Where its pages are.
+    /// The address of its pages.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Does a deed to a session or to its payment, and notes what Stripe would tell.
+    /// Applies an effect to a session or its payment, and queues the events that Stripe would send.
     ///
     /// # Errors
-    /// Why it cannot be done.
+    /// The reason why it cannot.
     pub fn act(&self, session: &str, effect: Effect) -> Result<(), String> {
         let now = self.clock.now();
         let done = self.change(|memory| objects::act(memory, session, effect, now));
         done.map_err(str::to_owned)
     }
 
-    /// What can be done to a session now: [`LocalStripe::act`] does these and no others.
+    /// The effects that are possible for a session now: [`LocalStripe::act`] applies these only.
     pub fn possible(&self, session: &str) -> Vec<Effect> {
         let memory = self.memory.lock().expect("no one panics with the lock");
         objects::possible(&memory, session)
     }
 
-    /// Takes the events that wait, in their order, without sending them.
+    /// Takes the waiting events, in their order, without sending them.
     pub fn take_events(&self) -> Vec<String> {
         self.change(|memory| memory.waiting.drain(..).map(|(event, _)| event).collect())
     }
 
-    /// Has an event sent, again or for the first time.
+    /// Queues an event to be sent, again or for the first time.
     pub fn resend(&self, event: &str) {
         self.change(|memory| memory.waiting.push_back((event.to_owned(), 0)));
     }
@@ -89,20 +89,20 @@ impl LocalStripe {
         found["id"].as_str().map(str::to_owned)
     }
 
-    /// Forgets who has paid, as a merchant can.
+    /// Deletes the customers, as a merchant can.
     pub fn forget_customers(&self) {
         self.change(|memory| memory.customers.clear());
     }
 
-    /// A session, as it would be shown to the merchant.
+    /// A session as the merchant would see it.
     pub fn session(&self, id: &str) -> Option<Value> {
         let memory = self.memory.lock().expect("no one panics with the lock");
         let found = memory.sessions.iter().find(|session| session["id"] == id)?;
         Some(objects::shown(found.clone()))
     }
 
-    /// Sends what waits, once each. What is not taken with a 2xx waits on, and so does what was on
-    /// its way when the process ended.
+    /// Sends each waiting event once. An event that gets no 2xx waits on, and so does one that was
+    /// being sent when the process ended.
     pub async fn deliver(&self, functions: &Functions) {
         let waiting = {
             let memory = self.memory.lock().expect("no one panics with the lock");
@@ -128,7 +128,7 @@ impl LocalStripe {
         }
     }
 
-    /// The request that brings an event, signed now.
+    /// The request that delivers an event, signed now.
     pub fn signed(&self, event: &str) -> Request {
         let signature = signature::sign(event.as_bytes(), WEBHOOK_SECRET, self.clock.now());
         http::Request::post("/v1/stripe/webhook")

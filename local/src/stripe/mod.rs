@@ -1,5 +1,5 @@
-//! A Stripe that remembers: sessions, payments, refunds and disputes, and webhooks signed as Stripe
-//! signs them. It answers what the client library asks, with objects that the library reads.
+//! A local Stripe with state: sessions, payments, refunds and disputes, and webhooks signed as
+//! Stripe signs them. It answers the client library with objects that the library can read.
 
 mod api;
 mod effect;

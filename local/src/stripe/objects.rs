@@ -1,4 +1,4 @@
-//! The objects of the local Stripe, in the form that Stripe gives them, and what is done to them.
+//! The objects of the local Stripe, in Stripe's form, and the effects on them.
 
 use serde_json::{Value, json};
 use shared::domain::Instant;
@@ -7,25 +7,25 @@ use super::effect::Effect;
 use super::known::{PAYER, RECEIPTS};
 use super::memory::Memory;
 
-/// The version of Stripe's interface that the client library is made for.
+/// The version of Stripe's API that the client library is made for.
 const API_VERSION: &str = "2026-09-30.dahlia";
-/// How long a session is open: Stripe's longest.
+/// The time that a session is open: Stripe's longest.
 const OPEN_S: i64 = 24 * 60 * 60;
 
-/// What a session is made of.
+/// The fields of a new session.
 pub(super) struct NewSession {
     pub order: Value,
     pub metadata: Value,
     pub payment_metadata: Value,
-    /// What is sold, as the customer reads it.
+    /// The product, as the customer reads it.
     pub product: String,
     pub minor: u64,
     pub currency: String,
     pub success_url: String,
     pub cancel_url: String,
-    /// One that is known, or null.
+    /// A known customer, or null.
     pub customer: Value,
-    /// `always`: one is made of whoever pays.
+    /// `always`: a customer is made for each payment.
     pub customer_creation: String,
     pub invoice: bool,
 }
@@ -35,7 +35,7 @@ fn seconds(now: Instant) -> i64 {
 }
 
 impl Memory {
-    /// A new name: `pi_local_0000000000000012`.
+    /// A new id: `pi_local_0000000000000012`.
     fn name(&mut self, kind: &str) -> String {
         self.named += 1;
         format!("{kind}_local_{:016}", self.named)
@@ -81,7 +81,7 @@ impl Memory {
     }
 }
 
-/// An object without what the local Stripe only notes for itself.
+/// An object without the fields that only the local Stripe uses.
 pub(super) fn shown(mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.retain(|name, _| !name.starts_with("local_"));
@@ -89,7 +89,8 @@ pub(super) fn shown(mut object: Value) -> Value {
     object
 }
 
-/// What can be done to a session now: every deed that [`act`] does, in the order of a life.
+/// The effects that are possible for a session now: all that [`act`] applies, in the order of a
+/// payment's life.
 pub(super) fn possible(memory: &Memory, session: &str) -> Vec<Effect> {
     let at = memory.sessions.iter().position(|known| known["id"] == session);
     let can =
@@ -97,7 +98,7 @@ pub(super) fn possible(memory: &Memory, session: &str) -> Vec<Effect> {
     at.map(can).into_iter().flatten().collect()
 }
 
-/// Whether a deed can be done to the session at this place: the rules of all of them.
+/// Whether an effect is possible for the session at this index: the rules of all effects.
 fn allowed(memory: &Memory, at: usize, effect: Effect) -> Result<(), &'static str> {
     match effect {
         Effect::Pay | Effect::Decline | Effect::PayLater | Effect::Expire => {
@@ -119,7 +120,7 @@ fn allowed(memory: &Memory, at: usize, effect: Effect) -> Result<(), &'static st
     }
 }
 
-/// Does a deed to a session or its payment, and notes the events that tell of it.
+/// Applies an effect to a session or its payment, and queues its events.
 pub(super) fn act(
     memory: &mut Memory,
     session: &str,
@@ -177,7 +178,7 @@ pub(super) fn act(
     Ok(())
 }
 
-/// The payment of a session: one for all its tries.
+/// The payment of a session: one for all its attempts.
 fn begin(memory: &mut Memory, session: usize, now: Instant) -> usize {
     let known = memory.sessions[session]["local_intent"].clone();
     if let Some(place) = memory.intents.iter().position(|intent| intent["id"] == known) {
@@ -223,7 +224,7 @@ fn complete(memory: &mut Memory, at: usize, paid: &str, now: Instant) {
     memory.tell("checkout.session.completed", &object, now);
 }
 
-/// The money of a payment comes: a charge.
+/// The money of a payment arrives: makes a charge.
 fn arrive(memory: &mut Memory, intent: usize, now: Instant) {
     let id = memory.name("ch");
     let intent = &mut memory.intents[intent];
@@ -255,21 +256,21 @@ fn charge(memory: &Memory, session: usize) -> Result<usize, &'static str> {
     found.ok_or("there is no payment")
 }
 
-/// The latest refund of a charge that its bank has not sent back.
+/// The latest refund of a charge that the bank has not returned.
 fn refunded(memory: &Memory, charge: usize) -> Result<usize, &'static str> {
     let id = &memory.charges[charge]["id"];
     let arrived = |refund: &Value| refund["charge"] == *id && refund["status"] == "succeeded";
     memory.refunds.iter().rposition(arrived).ok_or("there is no refund")
 }
 
-/// The dispute of a charge that nobody has decided yet.
+/// The open dispute of a charge.
 fn disputed(memory: &Memory, charge: usize) -> Result<usize, &'static str> {
     let id = &memory.charges[charge]["id"];
     let open = |dispute: &Value| dispute["charge"] == *id && dispute["status"] == "needs_response";
     memory.disputes.iter().rposition(open).ok_or("no dispute is open")
 }
 
-/// What of a charge was not refunded, in the smallest unit.
+/// The amount of a charge that is not refunded, in the smallest unit.
 fn left(charge: &Value) -> u64 {
     number(charge, "amount") - number(charge, "amount_refunded")
 }

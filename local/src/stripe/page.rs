@@ -1,4 +1,4 @@
-//! The hosted page of the local Stripe: in the place of card fields, what can become of a payment now.
+//! The hosted page of the local Stripe: buttons for the possible effects, in place of card fields.
 
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use super::local_stripe::LocalStripe;
 use super::payments::{buttons, money};
 use crate::routes::Functions;
 
-/// How its pages begin.
+/// The start of its pages.
 const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8>\
                     <meta name=viewport content='width=device-width'><link rel=icon href=data:,>\
                     <style>body{font:16px/1.5 system-ui;max-width:36rem;margin:2rem auto;\
                     padding:0 1rem;color-scheme:light dark}button{display:block;width:100%;\
                     margin:.4rem 0;padding:.6rem;font:inherit;text-align:left}</style>";
 
-/// The page of a session. None: there is no such session.
+/// The page of a session. None: it does not exist.
 pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
     let memory = stripe.memory.lock().expect("no one panics with the lock");
     let session = memory.sessions.iter().find(|known| known["id"] == session)?;
@@ -61,7 +61,7 @@ fn html(html: String) -> Response<Body> {
     response.body(Body::Text(html)).expect("status and headers are valid")
 }
 
-/// The receipt of a charge. None: there is no such charge.
+/// The receipt of a charge. None: it does not exist.
 pub fn receipt(stripe: &LocalStripe, charge: &str) -> Option<Response<Body>> {
     let memory = stripe.memory.lock().expect("no one panics with the lock");
     let charge = memory.charges.iter().find(|known| known["id"] == charge)?;
@@ -75,7 +75,8 @@ pub fn receipt(stripe: &LocalStripe, charge: &str) -> Option<Response<Body>> {
     )))
 }
 
-/// Does what a button says, tells the webhook of it, and says where the browser goes then.
+/// Applies a button's effect, delivers its events to the webhook, and returns the browser's next
+/// address.
 pub async fn press(
     stripe: &LocalStripe,
     functions: &Functions,

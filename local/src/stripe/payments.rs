@@ -1,5 +1,5 @@
-//! The payments of the local Stripe for a person to read: their state, what can become of them, and
-//! what the webhook answered to what was told of them.
+//! Lists the payments of the local Stripe for a person: their state, their possible effects, and
+//! the webhook's answers to their events.
 
 use serde_json::{Value, json};
 use shared::domain::{Currency, Instant, Money};
@@ -9,14 +9,14 @@ use super::local_stripe::LocalStripe;
 use super::memory::Memory;
 use super::objects::possible;
 
-/// What can become of a session now, as buttons: what each says, and what it sends.
+/// The effects that are possible for a session now, as buttons: each with its label and its body.
 pub(super) fn buttons(memory: &Memory, session: &Value) -> Value {
     let currency = money(session, "amount_total").currency;
     let effects = possible(memory, session["id"].as_str().unwrap_or_default()).into_iter();
     effects.map(|effect| json!({ "label": effect.label(currency), "effect": effect })).collect()
 }
 
-/// An amount of an object in its currency. Nothing is kept in one that is not known.
+/// An amount of an object in its currency. No object has an unknown currency.
 pub(super) fn money(object: &Value, field: &str) -> Money {
     let currency = object["currency"].as_str().and_then(|code| code.parse::<Currency>().ok());
     let currency = currency.expect("a session was made in a known currency");
@@ -57,7 +57,7 @@ fn shown(memory: &Memory, session: &Value) -> Value {
     })
 }
 
-/// In the words of Stripe, as far as it has one word for it.
+/// The state, in Stripe's words where it has one.
 fn state(memory: &Memory, session: &Value) -> String {
     let intent = &session["local_intent"];
     let of = |objects: &[Value]| {
