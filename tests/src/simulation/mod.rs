@@ -63,7 +63,7 @@ pub struct Played {
     /// Requests to DynamoDB, including the SDK's own retries.
     pub calls: usize,
     pub entries: usize,
-    /// Operations whose outcome was unknown while the wire failed; resending their key resolved them.
+    /// Operations whose outcome was unknown while the wire failed; their key resolved it later.
     pub unknown: usize,
     faults: BTreeMap<Fault, usize>,
 }
