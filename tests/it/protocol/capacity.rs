@@ -213,7 +213,7 @@ async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
 async fn a_segment_nobody_archived_is_archived_by_a_later_caller() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     let body = unpaged(&stack, (0, 0), 20).await;
-    // With 32 entries, the second sixteen are the next segment.
+    // Later callers store one segment on the way to 32 entries.
     for _ in 20..32 {
         stack.post(PLAIN, &stack.id(0).to_string(), &body).await;
     }
@@ -226,7 +226,7 @@ async fn a_segment_nobody_archived_is_archived_by_a_later_caller() {
 async fn a_leftover_segment_does_not_block_a_batch() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     plain(&stack).await;
-    // A batch's second update archives. The first batch stores no segment, the second archives none.
+    // Its second update archives. The first batch stores no segment, the second archives none.
     for refused in ["PutItem", "UpdateItem"] {
         let mut updates = 0;
         stack.wire.set_policy(move |operation, _| {
