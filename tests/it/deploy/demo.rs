@@ -41,7 +41,7 @@ async fn the_demo_plays_seven_scenes_and_matches_the_ledger() {
         found.iter().skip(1).flatten().map(|part| part.as_str().to_owned()).collect()
     };
     let ledger = ledger(&shop.stack.functions, "studio").await.expect("a ledger");
-    // Of 200 concurrent debits each accepted one has its entry, and the others have none.
+    // Each accepted one of 200 concurrent debits has its entry, and the others have none.
     let rush = found(r"=> (\d+) passed, (\d+) refused, 0 credits off");
     let [passed, refused] = [0, 1].map(|n| rush[n].parse::<usize>().expect("a count"));
     let entries = |of: &str| {

@@ -188,7 +188,7 @@ async fn a_second_payment_of_an_order_is_its_own_grant_once_released() {
 /// A pack of 500 has expired with 90 credits used and 410 unused.
 #[tokio::test]
 async fn unused_credits_of_an_expired_pack_are_not_owed() {
-    // Of 4900 cents: half, all, nine tenths; in one step or in two; then the refund fails.
+    // The refunds in cents of 4900: half, all, nine tenths; in one step or in two. Then they fail.
     let refunds: [(&[u64], &str); 4] =
         [(&[2450], "0"), (&[4900], "90"), (&[4410], "40"), (&[2450, 1960], "40")];
     for (parts, owed) in refunds {

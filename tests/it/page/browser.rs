@@ -326,7 +326,7 @@ pub(crate) fn plain_product(token: &str, base: &str, top_up: &str) -> String {
         .replace("BASE", base)
 }
 
-/// A product whose page is told later.
+/// A product whose page is set later.
 pub(crate) async fn product_of(page: tokio::sync::watch::Receiver<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));

@@ -236,7 +236,7 @@ pub type Weekly = fn(i64) -> i64;
 /// Checks one account: `entries` are its ledger, the first entry first. Returns their number.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If something is wrong with it: what it is.
 pub fn audit(
     entries: &[Value],
     exchanges: &[Exchange],
