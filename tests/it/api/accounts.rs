@@ -12,8 +12,8 @@ use shared::http::path::encoded;
 use crate::support::shop::Shop;
 use crate::support::{Stack, ledger, of, request};
 
-/// Ids of sign-in services, and ids that would equal one if they were split, cut or joined
-/// anywhere.
+/// Ids of sign-in services, and ids that would equal one if
+/// they were split, cut or joined anywhere.
 const ACCOUNTS: [&str; 10] = [
     "auth0|64f0a1b2c3",
     "auth0",

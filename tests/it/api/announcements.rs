@@ -273,8 +273,8 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
                 let reply = reply.expect("an answer");
                 let number = |record: &Value| record["dynamodb"]["SequenceNumber"].clone();
                 let taken = match reply["batchItemFailures"][0].get("itemIdentifier") {
-                    // Delivered; now and then the checkpoint is lost, and the batch is delivered
-                    // again.
+                    // Delivered; now and then the checkpoint is
+                    // lost, and the batch is delivered again.
                     None if random.random_ratio(1, 5) => {
                         lost += 1;
                         0

@@ -120,8 +120,8 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
                 }
                 let key = stack.id(0).to_string();
                 let mut debit = stack.action("acme", &key, "custom_image", 2).await;
-                // In flight while the clock jumped: the stamps do not fit, so the outcome is
-                // unknown.
+                // In flight while the clock jumped: the stamps
+                // do not fit, so the outcome is unknown.
                 while debit.status == 503 {
                     debit = stack.action("acme", &key, "custom_image", 2).await;
                 }

@@ -316,8 +316,8 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     }
 }
 
-/// A service may know the addresses of its customers' pages. A foreign page sees only its own
-/// origin.
+/// A service may know the addresses of its customers'
+/// pages. A foreign page sees only its own origin.
 #[tokio::test]
 async fn allowed_origins_are_shown_to_services_only() {
     let stack = Stack::noon().await;

@@ -1,5 +1,5 @@
-//! The roles of the template: every test runs under them, and each function uses all its
-//! permissions.
+//! The roles of the template: every test runs under them,
+//! and each function uses all its permissions.
 
 use local::roles::{Roles, acting_as};
 use local::stripe::Effect;

@@ -247,8 +247,8 @@ async fn a_log_line_stays_one_line_whatever_a_caller_sends() {
     }
 }
 
-/// Card data in fields where Stripe never has it, and where it would break the parsing of the
-/// event.
+/// Card data in fields where Stripe never has it, and where
+/// it would break the parsing of the event.
 #[tokio::test]
 async fn card_data_in_an_event_is_never_passed_on() {
     let shop = Shop::noon().await;

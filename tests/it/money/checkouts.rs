@@ -90,8 +90,8 @@ async fn a_listed_or_repeated_checkout_matches_its_own_current_state() {
         let refused = ask(&shop, "acme", query).await;
         assert_eq!((refused.status, refused.code()), (400, "invalid_request"), "{query}");
     }
-    // Without an event from Stripe a session still expires. Checkouts older than a month are not
-    // listed.
+    // Without an event from Stripe a session still expires.
+    // Checkouts older than a month are not listed.
     pass(&shop, 24 * HOUR_S);
     assert!(listed(&shop, "acme", "?state=open").await.is_empty());
     assert_eq!(listed(&shop, "acme", "?state=expired").await.len(), 2);

@@ -60,8 +60,8 @@ async fn each_obstacle_is_explained_in_its_own_words() {
         assert_eq!(sells, !closed, "{account}");
         let word = if closed { "kept for you" } else { "available" };
         assert!(called.ends_with(word), "{account}: {called}");
-        // If nothing can be spent, the page calls nothing available; it never says received or
-        // added.
+        // If nothing can be spent, the page calls nothing
+        // available; it never says received or added.
         let meter = "document.querySelector('[role=meter]').ariaValueText";
         let said = format!("document.querySelector('main').innerText + {meter}");
         let said = tab.text(&said);

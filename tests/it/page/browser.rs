@@ -32,8 +32,8 @@ pub(crate) async fn session_from(
     (made.text("/url").to_owned(), made.text("/token").to_owned())
 }
 
-/// The text of axe-core, from npm; installed once. None: it could not be installed, which was
-/// printed.
+/// The text of axe-core, from npm; installed once. None: it
+/// could not be installed, which was printed.
 fn axe() -> Option<&'static str> {
     static AXE: OnceLock<Option<String>> = OnceLock::new();
     let found = AXE.get_or_init(|| {

@@ -10,8 +10,8 @@ use crate::page::browser::{assert_accessible, product_of, session};
 use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
 
-/// A product's page. Its token is a property, set before the module loads: it is not in the
-/// document.
+/// A product's page. Its token is a property, set before
+/// the module loads: it is not in the document.
 const PRODUCT: &str = r#"<!doctype html><html lang="en"><title>Product</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
 :root { color-scheme: light dark; background: light-dark(#fff, #111) }
@@ -261,8 +261,8 @@ async fn its_details_open_at_the_button_and_inside_the_window() {
         }
     }
     tab.eval("credits.parentElement.removeAttribute('style'); scrollTo(0, 0)");
-    // It moves with its button when the page is scrolled, and closes when the button is out of
-    // view.
+    // It moves with its button when the page is scrolled,
+    // and closes when the button is out of view.
     tab.eval(&format!("{OPEN}.click()"));
     tab.until(&opened);
     tab.eval("scrollTo(0, 10); new Promise((seen) => setTimeout(seen, 100))");

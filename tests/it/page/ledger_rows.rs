@@ -21,8 +21,8 @@ async fn mine(shop: &Shop, query: &str) -> Answer {
     listing
 }
 
-/// The rows of the page's ledger, the latest first: the text without the details, the change, the
-/// balance.
+/// The rows of the page's ledger, the latest first: the
+/// text without the details, the change, the balance.
 async fn rows(shop: &Shop, query: &str) -> Vec<[String; 3]> {
     let (_, html) = page(&shop.stack, "acme", query).await;
     let regex = |pattern: &str| Regex::new(pattern).expect("a regex");

@@ -61,8 +61,8 @@ async fn a_foreign_page_opens_closes_and_redeems_nothing() {
         tab.open(&evil);
         tab.eval("document.querySelector('form').submit()");
         tab.until(&format!("location.href === '{base}{path}'"));
-        // The local stack refuses before the function does: `sessions::door` asks the function
-        // itself.
+        // The local stack refuses before the function does:
+        // `sessions::door` asks the function itself.
         let said = tab.text("document.body.innerText");
         assert!(said.contains("answers its own address only"), "{path}: {said}");
     }

@@ -189,8 +189,8 @@ async fn a_batch_of_24_costs_by_label_size() {
     }
 }
 
-/// Fills the account's list up to `count` entries while no segment can be stored. Returns a debit's
-/// body.
+/// Fills the account's list up to `count` entries while no
+/// segment can be stored. Returns a debit's body.
 async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
     plain(stack).await;
     let body = labelled(labels).to_string();

@@ -39,8 +39,8 @@ fn build() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let folder = test.ancestors().nth(2).expect("the folder of the profile");
     let mut build = Command::new(env!("CARGO"));
-    // Together with the tests of the workspace, so that the features agree and nothing is built
-    // twice.
+    // Together with the tests of the workspace, so that the
+    // features agree and nothing is built twice.
     let programs = ["--bin", "local", "--bin", "scrip", "--test", "it"];
     build.args(["build", "--quiet", "--workspace"]).args(programs);
     // Cargo sets these variables for a test of this crate; the build script of `ring` would see

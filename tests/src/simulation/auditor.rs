@@ -83,8 +83,8 @@ struct Grant {
     paid: bool,
 }
 
-/// A hold: the credits that it holds, and how many of them came from grants that have since
-/// expired.
+/// A hold: the credits that it holds, and how many of them
+/// came from grants that have since expired.
 #[derive(Clone, Debug)]
 struct Hold {
     amount: i64,

@@ -88,8 +88,8 @@ impl Clients {
         for (place, (key, credits)) in operation.asked.iter().enumerate() {
             // Each debit of a batch is an operation of its own, with a receipt of its own.
             let answer = answer.clone().map(|answer| match answer.body.get("receipts") {
-                // The answer does not say which of them existed before: none counts as a first
-                // answer.
+                // The answer does not say which of them existed
+                // before: none counts as a first answer.
                 Some(receipts) => {
                     Answered { body: receipts[place].clone(), replayed: true, ..answer }
                 }
@@ -306,8 +306,8 @@ impl Clients {
         }
     }
 
-    /// The id of a hold or a debit that has a receipt, mostly a recent one; now and then an unknown
-    /// id.
+    /// The id of a hold or a debit that has a receipt,
+    /// mostly a recent one; now and then an unknown id.
     fn receipt_of(&self, account: usize, kind: &str) -> Option<String> {
         let ledger = self.ledgers[account].borrow();
         let ids = ledger.iter().rev().filter_map(|exchange| {

@@ -38,8 +38,8 @@ use chaos::{Chaos, Fault};
 use client::{Clients, Deal, Operation};
 use mutants::{Deceit, Mutant};
 
-/// Operations of one seed: each has a new table, since the embedded one keeps the token of every
-/// transaction.
+/// Operations of one seed: each has a new table, since the
+/// embedded one keeps the token of every transaction.
 pub const PER_SEED: u64 = 1_008;
 const ACCOUNTS: usize = 4;
 /// The account that buys packs.

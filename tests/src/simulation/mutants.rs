@@ -163,8 +163,8 @@ impl Mutant {
         }
     }
 
-    /// How far the clocks of this mutant's handlers are off: beyond the checked range, if none is
-    /// checked.
+    /// How far the clocks of this mutant's handlers are
+    /// off: beyond the checked range, if none is checked.
     pub fn skews_ms(mutant: Option<Mutant>) -> [i64; 4] {
         match mutant.and_then(|mutant| mutant.misdeed()) {
             Some(Misdeed::ChecksNoClock) => [0, 20_000, -1_500, 400],

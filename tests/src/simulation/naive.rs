@@ -19,8 +19,8 @@ pub struct Naive {
     pub first: Option<i64>,
 }
 
-/// Debits one credit at a time by `SET v = v - :c IF v >= :c`, and resends requests that got no
-/// answer.
+/// Debits one credit at a time by `SET v = v - :c IF v >=
+/// :c`, and resends requests that got no answer.
 pub fn naive(seed: u64, debits: i64) -> Naive {
     run_on_one_thread(async move {
         const START: i64 = 1_000_000;

@@ -213,8 +213,8 @@ impl Tab<'_> {
             self.press("Tab");
             let place = self.eval(FOCUSED);
             if place.is_null() {
-                // After the last element the browser's own bar has the focus, then the first
-                // element.
+                // After the last element the browser's own
+                // bar has the focus, then the first element.
                 lost += 1;
                 assert_ne!(before, Value::Null, "the focus is lost after {seen:?}");
             } else {

@@ -1,9 +1,9 @@
 //! The DynamoDB emulator of the tests: the embedded one, or another for a second opinion.
 //!
-//! `DYNAMODB_ENDPOINT_URL` names another emulator: Amazon's DynamoDB Local, started without
-//! `-sharedDb`, so that each access key has its own tables. With `DYNAMODB_COMPARE` as well both
-//! run every request, one after the other, and must answer the same except for the differences in
-//! `docs/internals/emulators.md`.
+//! `DYNAMODB_ENDPOINT_URL` names another emulator: Amazon's DynamoDB Local, started
+//! without `-sharedDb`, so that each access key has its own tables. With
+//! `DYNAMODB_COMPARE` as well both run every request, one after the other, and must
+//! answer the same except for the differences in `docs/internals/emulators.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -164,8 +164,8 @@ fn is_known(
         (_, "message") => two.is_none(),
         (_, "Message") => one.is_none(),
         ("Query", "CapacityUnits") => units(two) == Some(0.0),
-        // Resent with its token it costs what a read does: one emulator reports that separately as
-        // well.
+        // Resent with its token it costs what a read does:
+        // one emulator reports that separately as well.
         ("TransactWriteItems", "WriteCapacityUnits" | "ReadCapacityUnits") => two.is_none(),
         ("TransactWriteItems", "CapacityUnits") => units(two) < units(one),
         ("UpdateItem", "CapacityUnits") => edge && units(two) == units(one).map(|n| n + 1.0),

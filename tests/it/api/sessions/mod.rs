@@ -184,8 +184,8 @@ fn a_token_is_valid_for_its_audience_and_an_hour_at_most() {
     for audience in [Audience::Link, Audience::Page, Audience::Widget] {
         let token = keys.seal(&session, audience);
         let (_, sealed) = token.split_once('.').expect("two parts");
-        // All but the last few letters, which belong to the seal. A shorter word may be there by
-        // chance.
+        // All but the last few letters, which belong to the
+        // seal. A shorter word may be there by chance.
         let whole = &sealed.replace('-', "+").replace('_', "/")[..sealed.len() / 4 * 4];
         let bytes = aws_smithy_types::base64::decode(whole).expect("base64");
         let read = String::from_utf8_lossy(&bytes);

@@ -206,8 +206,8 @@ fn statements_of(name: &str, statements: &Value, complaints: &mut Complaints) {
             complaints.push(format!("{name}: resources that are not listed"));
         }
         for resource in resources {
-            // In a route a star stands for an account or an id: one part of the path between
-            // others.
+            // In a route a star stands for an account or an
+            // id: one part of the path between others.
             let route = resource.rsplit_once("/$default/").map_or("", |(_, route)| route);
             let part = route.split('/').filter(|part| part.contains('*')).all(|part| part == "*");
             let within = route.contains("/v1/") && part && actions == ["execute-api:Invoke"];

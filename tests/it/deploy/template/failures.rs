@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::reading::{Complaints, events, functions, of_type, resources};
 
-/// Every event without a waiting caller is tried a bounded number of times, and then kept in a
-/// queue.
+/// Every event without a waiting caller is tried a bounded
+/// number of times, and then kept in a queue.
 pub(super) fn failures_go_somewhere(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (function, properties) in functions(template) {

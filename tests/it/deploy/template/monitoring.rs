@@ -87,8 +87,8 @@ pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
     complaints
 }
 
-/// Every alarm and every line of the dashboard uses a metric that is emitted, by resources that
-/// exist.
+/// Every alarm and every line of the dashboard uses a
+/// metric that is emitted, by resources that exist.
 pub(super) fn metrics_are_known(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];

@@ -32,8 +32,8 @@ pub(super) struct Asked {
     pub path: String,
     pub key: Option<String>,
     pub body: String,
-    /// The operations it asks for: keys, and micro-credits added, or charged and held (less than
-    /// 0).
+    /// The operations it asks for: keys, and micro-credits
+    /// added, or charged and held (less than 0).
     pub asked: Vec<(String, i64)>,
 }
 

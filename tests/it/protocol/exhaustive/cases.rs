@@ -209,8 +209,8 @@ impl Case {
     pub(super) fn second(self, bench: &Bench) -> Asked {
         match self {
             Case::Noted => grant("grant"),
-            // Each handler stores a segment first; a third one that does has more schedules than
-            // hours.
+            // Each handler stores a segment first; a third
+            // one that does has more schedules than hours.
             Case::FullList => read("/balance"),
             Case::Held => self.release(bench, &bench.id(101, 0)),
             _ => debit(&bench.id(101, 0), 1_000_000),

@@ -89,8 +89,8 @@ impl Gate {
         state.waiting.iter().any(|at| at.handler == handler && !at.reply.is_closed())
     }
 
-    /// Lets the request of a handler pass. Returns the answer that the handler got. None: it got
-    /// none.
+    /// Lets the request of a handler pass. Returns the
+    /// answer that the handler got. None: it got none.
     pub(super) async fn pass(&self, handler: usize, passage: Passage) -> Option<Vec<u8>> {
         let place = {
             let mut state = self.state();

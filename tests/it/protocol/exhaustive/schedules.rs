@@ -119,8 +119,8 @@ async fn explore(case: Case) -> Explored {
     }
 }
 
-/// Makes the next list of choices: the last one that has an alternative takes it. Empty: none is
-/// left.
+/// Makes the next list of choices: the last one that has an
+/// alternative takes it. Empty: none is left.
 fn next(choices: &mut Vec<usize>, options: &[usize]) {
     choices.truncate(options.len());
     while let Some(last) = choices.pop() {

@@ -143,8 +143,8 @@ async fn mutated_gateway_events_are_handled_safely() {
             };
             event["body"] = Value::from(body);
         }
-        // The gateway itself encodes a body that it marks as encoded; the library panics if it did
-        // not.
+        // The gateway itself encodes a body that it marks
+        // as encoded; the library panics if it did not.
         if event["isBase64Encoded"] == true {
             let body = event["body"].as_str().unwrap_or_default();
             event["body"] = aws_smithy_types::base64::encode(body).into();

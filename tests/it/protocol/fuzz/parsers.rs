@@ -183,8 +183,8 @@ fn mutated_signatures_are_read_safely() {
     }
 }
 
-/// A mutated sample that can be read is written and read again as the same value, in the same
-/// bytes.
+/// A mutated sample that can be read is written and read
+/// again as the same value, in the same bytes.
 fn round<T: PartialEq + Debug>(
     bytes: &[u8],
     read: impl Fn(&[u8]) -> Result<T, packed::PackedError>,

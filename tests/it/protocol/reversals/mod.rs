@@ -240,8 +240,8 @@ async fn refunded_credits_repay_an_open_debt() {
         // When the debt is repaid the gate opens.
         let refused = stack.debit("acme", "no", "1").await;
         assert_eq!(refused.code(), "insufficient_credits", "{effect}");
-        // The other debit would have burnt the 25 of the week: 25 of the pack come back, and repay
-        // debt.
+        // The other debit would have burnt the 25 of the
+        // week: 25 of the pack come back, and repay debt.
         refund(stack, &free, "free back", "25").await;
         let owes = owes.parse::<u32>().expect("a number") - 25;
         assert_eq!(shop.balance("acme").await, ("0".into(), owes.to_string()), "{effect}");

@@ -26,8 +26,8 @@ const FILES: [(&str, &str); 5] = [
 /// The start of each scenario: a Wednesday noon.
 const BEGINS: &str = "2026-11-18T12:00:00Z";
 
-/// Plays every scenario, each with a player of its own: scenarios share no accounts and no
-/// operations.
+/// Plays every scenario, each with a player of its own:
+/// scenarios share no accounts and no operations.
 async fn play<P: Player>(way: &str, begin: impl AsyncFn() -> P) {
     for (file, text) in FILES {
         for Scenario { title, lines } in scenarios(text) {

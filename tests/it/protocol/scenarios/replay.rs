@@ -167,8 +167,8 @@ impl Replayed {
         }
     }
 
-    /// The grants that can be spent, soonest expiry first, then free before bought, then the
-    /// oldest.
+    /// The grants that can be spent, soonest expiry first,
+    /// then free before bought, then the oldest.
     fn burn_order(&mut self, now: Instant) -> Vec<&mut Left> {
         let grants = self.grants.iter_mut();
         let mut lasting: Vec<_> = grants.filter(|grant| grant.lasts(now)).collect();
