@@ -2,7 +2,8 @@
 //!
 //! `.ci/second-opinion` runs other tests on DynamoDB Local, and this module on both. Each probe is
 //! a few requests; the last answers are compared, and every difference is a row of
-//! `docs/internals/emulators.md`, word for word. Without `DYNAMODB_ENDPOINT_URL` nothing is compared.
+//! `docs/internals/emulators.md`, word for word. Without `DYNAMODB_ENDPOINT_URL` there is no
+//! comparison.
 
 use serde_json::{Value, json};
 

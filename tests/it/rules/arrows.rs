@@ -315,7 +315,7 @@ fn a_dependency_cycle_is_found_by_whatever_path() {
         ("use super::b;  fn run() { b::f() }", "fn f() { super::go() }", true),
         // By a group in a group, and by the module's name.
         ("use crate::{b::{self, B}}; fn f() { b::g() }", "use crate::a::A as Other;", true),
-        // One way only; and what is quoted or a comment is no name.
+        // One way only; quoted text and comments are no names.
         ("use crate::b::B; struct A;", "struct B; // crate::a::A", false),
         (
             "use crate::b::B;",

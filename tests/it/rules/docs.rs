@@ -108,8 +108,8 @@ fn assert_same_shape(shown: &Value, answered: &Value, at: &str) {
     }
 }
 
-/// A shell runs the commands of each document, with another address, against a stack of its own that is
-/// seeded like `cargo run`. Each prints what the document shows below it.
+/// A shell runs the commands of each document, with another address, against its own stack, seeded
+/// like `cargo run`. Each prints the output that the document shows below it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_in_the_documents_print_what_is_shown() {
     if !["bash", "curl", "sed"].into_iter().all(there_is) {

@@ -39,7 +39,7 @@ struct Explored {
 
 #[test]
 fn every_schedule_of_three_handlers_leaves_one_debit() {
-    // Two threads: a case is a context of its own.
+    // Two threads: cases share no state.
     let (one, two): (Vec<Case>, Vec<Case>) =
         CASES.iter().partition(|case| (**case as usize).is_multiple_of(2));
     let all = AtomicUsize::new(0);
