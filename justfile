@@ -1,4 +1,4 @@
-# The commands of every day. `just` lists them; each is one line that works without `just`, too.
+# The everyday commands. `just` lists them; each is one line that works without `just`, too.
 # `cargo install just`, or `pip install rust-just`.
 
 _list:
@@ -8,7 +8,7 @@ _list:
 run *options:
     cargo run -- {{options}}
 
-# Play seven scenes on tables of their own
+# Play the seven scenes of the demo on their own tables
 demo:
     cargo run -- demo
 
@@ -24,7 +24,7 @@ install:
 test *names:
     cargo test --workspace -- {{names}}
 
-# Run one module of the tests, with what they print
+# Run one module of the tests, and show its output
 module name *options:
     cargo test -p tests --test it {{name}} -- --nocapture {{options}}
 
@@ -32,7 +32,7 @@ module name *options:
 proof *names:
     SCRIP_PROOF=full cargo test --profile proof -p tests -- {{names}}
 
-# Play so many operations of the simulation, from a seed on
+# Run this many operations of the simulation, from this seed on
 simulate operations="1000000" seed="1":
     cargo run --profile proof -p tests -- --operations {{operations}} --seed {{seed}}
 
@@ -51,12 +51,12 @@ contract:
     cargo build -p local
     .ci/contract/run target/debug/local schemathesis
 
-# Write the replies to events/ anew, and show what differs
+# Write the replies to events/ again, and show the changes
 events:
     UPDATE_EXPECT=1 cargo test -p tests --test it deploy::events::
     git diff --stat tests/it/snapshots
 
-# Make the documents' pictures again
+# Render the documents' screenshots again
 screenshots:
     cargo run -p tests --bin screenshots
 
@@ -64,11 +64,11 @@ screenshots:
 sam-build:
     sam build
 
-# Send every file of events/ through its function, in the containers of sam local
+# Run every file of events/ through its function, in the containers of sam local
 sam-local command="invoke":
     tools/sam_local.py {{command}}
 
-# Ask a deployed stack, or the local one at a URL, whether it does what it should
+# Smoke-test a deployed stack, or the local one at a URL
 smoke stack:
     tools/smoke.py {{stack}}
 
@@ -76,10 +76,10 @@ smoke stack:
 start-up bootstrap event:
     tools/start_up.py {{bootstrap}} {{event}}
 
-# Check what is linked: licences, bans, sources
+# Check the dependencies: licences, bans, sources
 deny:
     cargo deny check bans licenses sources
 
-# Run all that CI runs
+# Run everything that CI runs
 ci:
     .ci/run

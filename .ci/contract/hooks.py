@@ -19,9 +19,9 @@ BASE = os.environ["SCRIP_BASE"]
 WEBHOOK_SECRET = os.environ["SCRIP_WEBHOOK_SECRET"]
 ANSWERED = os.environ["SCRIP_ANSWERED"]
 
-# The account that holds, debits and sessions are of.
+# The account of all holds, debits and sessions.
 ACCOUNT = "acme"
-# Which ids a path's {id} may be, by the operation that it is of.
+# The kind of a path's {id}, by operation.
 IDS = {
     "capture": "hold", "release": "hold", "extend": "hold", "refund": "debit",
     "getCheckout": "beginCheckout", "releasePayment": "parked", "dismissPayment": "parked",
@@ -52,7 +52,7 @@ def park():
         headers={"Authorization": f"Bearer {os.environ['SCRIP_TOKEN']}", "Idempotency-Key": key},
         data=json.dumps({"pack": "starter"}), timeout=20,
     ).json()
-    # By now the account may be frozen, and orders nothing.
+    # Random requests may have frozen the account: then it orders nothing.
     if "id" not in order:
         return "pi_none"
     session = {
@@ -71,7 +71,7 @@ def park():
 def spend(kind):
     """A new hold or debit. Random requests freeze the account too, and it is thawed first."""
     body = {"action": "rich_text", "quantity": 20}
-    # At most 32 are open.
+    # At most 32 holds are open.
     body |= {"expires_in_s": 5} if kind == "hold" else {}
     for route, sent in ("unfreeze", {"reason": "contract"}), (f"{kind}s", body):
         made = requests.post(
@@ -90,11 +90,11 @@ def make(kind):
     if kind == "parked":
         listed = requests.get(f"{BASE}/v1/payments?state=parked", timeout=20).json()
         return next((one["id"] for one in listed["payments"]), "evt_none")
-    # Every other one is new, as what random requests find may have ended long ago.
+    # Every other one is new, because an id that random requests use may have ended long ago.
     if kind in ("hold", "debit") and (turn[kind] % 2 or not known[kind]):
         spend(kind)
     ids = known[kind]
-    # Often the same id again: it is ended, or refunded, by then.
+    # Often the same id again, which has ended or was refunded by then.
     return ids.popleft() if turn[kind] % 3 == 0 and len(ids) > 1 else ids[-1] if ids else None
 
 
@@ -112,7 +112,7 @@ def before_call(context, case, kwargs):
     turn[name] += 1
     if turn[name] % 3 == 0 or case.meta.generation.mode.is_negative:
         return
-    # Random keys are often the same: then they replay, or are refused as used for something else.
+    # Random keys often repeat: then they replay, or are refused as used for another request.
     if turn[name] % 3 == 1 and "Idempotency-Key" in (case.headers or {}):
         case.headers["Idempotency-Key"] = str(time.time_ns())
     if name == "hearStripe":

@@ -1,5 +1,5 @@
-//! What the tests stand on: a stack in memory, wires that fail, the contract as a judge, and the
-//! simulation, which is also a command of its own.
+//! Support for the tests: a stack in memory, wires that fail, checks of answers against the
+//! contract, and the simulation, which is also a command.
 
 pub mod proof;
 pub mod simulation;

@@ -5,22 +5,22 @@ use std::io::Write as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How much a proof plays.
+/// The size of one proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// The environment variable that says another number.
+    /// The environment variable that sets another number.
     pub variable: &'static str,
-    /// What is counted: "operations".
+    /// The unit that is counted: "operations".
     pub unit: &'static str,
     pub small: u64,
     pub full: u64,
 }
 
-/// Operations of the simulation in all; each is sent until its outcome is known.
+/// Operations of the simulation over all seeds; each is sent until its outcome is known.
 pub const OPERATIONS: Size = Size::new("OPERATIONS", "operations", 10_000, 200_000);
-/// Seeds that each mutant may survive. The small size plays the one that kills it.
+/// Seeds that each mutant is run with at most. The small size runs the one that kills it.
 pub const MUTANT_SEEDS: Size = Size::new("MUTANT_SEEDS", "seeds a mutant", 1, 100);
-/// Schedules of three handlers in each state of an account: so many at random, or all.
+/// Schedules of three handlers in each state of an account: this many at random, or all.
 pub const SCHEDULES: Size = Size::new("SCHEDULES", "schedules a state", 40, u64::MAX);
 /// Debits while one reply in fifty is lost.
 pub const DEBITS: Size = Size::new("DEBITS", "debits", 2_000, 20_000);
@@ -28,30 +28,30 @@ pub const DEBITS: Size = Size::new("DEBITS", "debits", 2_000, 20_000);
 pub const ROUNDS: Size = Size::new("ROUNDS", "rounds", 40, 1_000);
 /// How often the stack is killed under load.
 pub const KILLS: Size = Size::new("KILLS", "kills", 4, 100);
-/// Every how many-th pair of moments of two tables is torn, repaired and audited.
+/// One pair of moments of two tables in this many is torn, repaired and audited.
 pub const PAIRS: Size = Size::new("PAIRS", "pairs: one in so many", 26, 1);
-/// Orders of the events of a payment, of each story.
+/// Orders of the events of a payment, for each story.
 pub const PERMUTATIONS: Size = Size::new("PERMUTATIONS", "orders a story", 12, 120);
-/// Deliveries of Stripe's events, mixed and repeated,
+/// Deliveries of Stripe's events, mixed and repeated.
 pub const DELIVERIES: Size = Size::new("DELIVERIES", "deliveries", 400, 10_000);
-/// and the payments that they are of.
+/// Payments that those deliveries belong to.
 pub const PAYMENTS: Size = Size::new("PAYMENTS", "payments", 10, 100);
-/// Lives of an account that are lived twice and come to the same.
+/// Lives of an account that are run twice and must end in the same state.
 pub const LIVES: Size = Size::new("LIVES", "lives", 100, 1_000);
-/// Streams of events over a bus that loses and refuses.
+/// Streams of events over a bus that loses and refuses events.
 pub const STREAMS: Size = Size::new("STREAMS", "streams", 20, 200);
-/// Weeks in which the sweep fires at any time, or not at all.
+/// Weeks in which the sweep runs at any time, or not at all.
 pub const WEEKS: Size = Size::new("WEEKS", "weeks", 80, 520);
-/// Accounts over a Monday; every fifth of them was used.
+/// Accounts that pass a Monday; every fifth of them was used.
 pub const ACCOUNTS: Size = Size::new("ACCOUNTS", "accounts", 2_000, 100_000);
 /// Entries of a ledger that is listed while it grows.
 pub const ENTRIES: Size = Size::new("ENTRIES", "entries", 5_000, 100_000);
 /// Orders in which two tenants act.
 pub const INTERLEAVINGS: Size = Size::new("INTERLEAVINGS", "orders", 10, 40);
-/// How long each target of the fuzzer is given bytes.
+/// Seconds for which the fuzzer runs each target.
 pub const FUZZ_SECONDS: Size = Size::new("FUZZ_SECONDS", "seconds a target", 1, 10);
 
-/// Every size there is: CONTRIBUTING.md lists them, and a test compares the two.
+/// All sizes: CONTRIBUTING.md lists them, and a test compares the two.
 pub const ALL: [Size; 17] = [
     OPERATIONS,
     MUTANT_SEEDS,
@@ -77,17 +77,17 @@ impl Size {
         Size { variable, unit, small, full }
     }
 
-    /// How many are played: what the environment says, else the full or the small size.
+    /// How many are run: the environment's number, else the full or the small size.
     ///
     /// # Panics
-    /// If the environment says something that is not a number.
+    /// If the environment's value is not a number.
     pub fn get(self) -> u64 {
         number(self.variable).unwrap_or(if is_full() { self.full } else { self.small })
     }
 
-    /// Says in one line what was played, and how to play more.
+    /// Prints in one line how much was run, and how to run more.
     ///
-    /// The line is written past the test's own output, which is kept back while a test passes.
+    /// The line bypasses the test's captured output, which is hidden while a test passes.
     pub fn say(self, played: impl Display) {
         let more = match self.get() == self.full {
             true => String::new(),
@@ -97,10 +97,10 @@ impl Size {
         let _ = writeln!(std::io::stderr(), "proof: {played}{more}");
     }
 
-    /// A progress bar over `steps`, at a terminal, for what takes more than half a minute.
+    /// A progress bar over `steps`, at a terminal, for proofs that take more than half a minute.
     ///
     /// # Panics
-    /// Never: the template is made of known words.
+    /// Never: the template is constant.
     pub fn bar(self, steps: u64) -> ProgressBar {
         if self.get() == self.small {
             return ProgressBar::hidden();
@@ -111,17 +111,17 @@ impl Size {
     }
 }
 
-/// Whether the full size of every proof is played.
+/// Whether every proof runs in its full size.
 pub fn is_full() -> bool {
     std::env::var("SCRIP_PROOF").is_ok_and(|size| size == "full")
 }
 
-/// The seed that is played: `SEED` in the environment, or the usual one.
+/// The seed of the run: `SEED` in the environment, or the usual one.
 pub fn seed(usual: u64) -> u64 {
     number("SEED").unwrap_or(usual)
 }
 
-/// The number that a variable of the environment says. None: it is not set.
+/// The number in an environment variable. None: the variable is not set.
 ///
 /// # Panics
 /// If it is not a number.

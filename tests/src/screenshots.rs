@@ -1,6 +1,6 @@
-//! The documents' pictures, made again: `cargo run -p tests --bin screenshots`.
+//! Renders the documents' screenshots again: `cargo run -p tests --bin screenshots`.
 //!
-//! The page is the real one, in a real Chromium, with an account that has lived a little.
+//! The page is the real one, in a real Chromium, with an account that has some history.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -12,7 +12,7 @@ use tests::support::browser::{Browser, Tab};
 use tests::support::shop::Shop;
 use tests::support::{PRODUCT, Stack, request};
 
-/// A Wednesday, as in the tests; times are shown as they are in Berlin.
+/// A Wednesday, as in the tests; the page shows times in Berlin's time zone.
 const NOW: &str = "2026-11-18T12:00:00Z";
 
 #[tokio::main]
@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
         tab.until("document.querySelector('#hero time').textContent.includes('(')");
         take(&mut tab, &folder.join(format!("{name}.png")));
     }
-    // Between the payment and its credits: paid by a method that takes days.
+    // Between the payment and its credits: the customer pays by a method that takes days.
     let (order, session) = shop.begin("busy", "pack", "starter").await;
     shop.act(&session, Effect::PayLater).await;
     let mut tab = browser.tab(1040, 620);
@@ -55,7 +55,7 @@ async fn link(stack: &Stack, account: &str) -> String {
     made.text("/url").to_owned()
 }
 
-/// A picture, with fewer colours where `pngquant` is there to do it.
+/// Takes a screenshot, with fewer colours if `pngquant` is installed.
 fn take(tab: &mut Tab<'_>, file: &Path) {
     tab.picture(file);
     let mut quantize = Command::new("pngquant");

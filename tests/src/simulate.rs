@@ -1,4 +1,4 @@
-//! The long run: seed after seed until an operation count is reached, or a credit is off.
+//! The long run: it plays seed after seed until an operation count is reached, or a credit is off.
 
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -9,21 +9,21 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tests::simulation::{PER_SEED, Played, play_all};
 
-/// Plays the simulation for as long as it takes, with a line for every seed.
+/// Runs the simulation until it has played all operations, with a line for every seed.
 #[derive(Parser)]
 struct Options {
-    /// How many operations are played in all, a thousand in each seed.
+    /// How many operations are played over all seeds, a thousand in each seed.
     #[arg(long, default_value_t = 1_000_000)]
     operations: u64,
     /// The first seed; the others follow it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds are played at a time. As many as there are processors, unless it is said.
+    /// How many seeds are played at a time. Default: one for each processor.
     #[arg(long)]
     threads: Option<NonZero<usize>>,
 }
 
-/// What all seeds sum to.
+/// The totals of all seeds.
 #[derive(Default)]
 struct Totals {
     seeds: u64,

@@ -12,7 +12,8 @@ use shared::http::path::encoded;
 use crate::support::shop::Shop;
 use crate::support::{Stack, ledger, of, request};
 
-/// Ids of sign-in services, and those that would be one if they were split, cut or joined anywhere.
+/// Ids of sign-in services, and ids that would equal one if
+/// they were split, cut or joined anywhere.
 const ACCOUNTS: [&str; 10] = [
     "auth0|64f0a1b2c3",
     "auth0",
@@ -45,7 +46,7 @@ async fn accounts_with_similar_names_stay_separate() {
         let hold = stack.post(&of(account, "/holds"), "hold", r#"{"credits":"3"}"#).await;
         let capture = of(account, &format!("/holds/{}/capture", hold.text("/id")));
         assert_eq!(stack.post(&capture, "capture", r#"{"credits":"2"}"#).await.status, 201);
-        // Enough for a page, with keys that are kept as names.
+        // Enough for a segment, with keys that become key aliases.
         for batch in 0..3 {
             let debits =
                 (0..24).map(|n| json!({ "id": format!("{batch} {n}"), "credits": "0.01" }));
@@ -102,7 +103,7 @@ async fn an_encoded_account_is_decoded_once() {
     }
 }
 
-/// The stack's functions, as a product's server side calls them.
+/// The stack's functions, as the server side of a product calls them.
 #[derive(Clone)]
 struct Way(Stack);
 

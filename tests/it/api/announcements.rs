@@ -22,19 +22,19 @@ use crate::support::shop::Shop;
 use crate::support::wire::response;
 use crate::support::{Stack, at_once, contract, request};
 
-/// Holds an event against its schema.
+/// Checks an event against its schema.
 pub(crate) fn check(event: &Value) {
     let name = event["detail-type"].as_str().expect("a name");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.json"));
     let text = std::fs::read_to_string(file).unwrap_or_else(|_| panic!("{name} has no schema"));
     let schema: Value = serde_json::from_str(&text).expect("JSON");
-    // Kept for as long as the tests run: there are ten.
+    // Leaked until the tests end: there are ten schemas.
     let schema: &'static Value = Box::leak(Box::new(schema));
     assert_eq!(event["source"], "scrip");
     contract::fits(schema, &event["detail"], name).unwrap_or_else(|e| panic!("{e}\n{event}"));
 }
 
-/// Name and id of what was announced since `known` events ago, each held against its schema.
+/// Name and id of the events announced since the first `known`, each checked against its schema.
 fn news(stack: &Stack, known: &mut usize) -> Vec<(String, String)> {
     let events = stack.announced().split_off(*known);
     *known += events.len();
@@ -70,7 +70,7 @@ async fn every_event_is_announced_and_matches_its_schema() {
     assert_eq!(released["detail"]["credits"], "0.5");
     assert_eq!(released["detail"]["how"], "captured");
 
-    // Of 25 there are 23.5; 5 is a fifth of the period's grant, and 1.25 a twentieth.
+    // 23.5 of 25 are available; 5 is a fifth of the period's grant, and 1.25 a twentieth.
     let debit = stack.debit("acme", "down to 5", "18.5").await;
     stack.relay().await;
     let filled = "acme:2026-11-16T00:00:00.000Z";
@@ -86,7 +86,7 @@ async fn every_event_is_announced_and_matches_its_schema() {
     stack.post(&refund, "refund", r#"{"credits":"6","reason":"black"}"#).await;
     stack.debit("acme", "down to 4 again", "2").await;
     stack.relay().await;
-    // What comes back fills nothing: the second time has the id of the first.
+    // A refund fills nothing: the second event has the id of the first.
     let again = [("CreditsRefunded", "acme:7"), ("CreditsLow", &low)];
     assert_eq!(news(&stack, &mut known), named(&again));
 
@@ -100,7 +100,7 @@ async fn every_event_is_announced_and_matches_its_schema() {
     let expected = [
         ("CreditsHeld", "acme:9"),
         ("CreditsGranted", "acme:10"),
-        // Each is advanced at once: the plan's own credits arrive.
+        // Each change advances the account at once: the plan's own credits arrive.
         ("PlanChanged", "acme:12"),
         ("CreditsRecharged", "acme:13"),
         ("CreditsGranted", "acme:14"),
@@ -125,7 +125,8 @@ async fn every_change_of_a_payment_is_announced() {
         (&json!(order), &json!("500"))
     );
 
-    // 1000 of 4900 cents, once what was bought is laid out in the line; then all of it, of which some was spent.
+    // 1000 of 4900 cents, once the pack is in the burn order; then all of it, after some credits
+    // were spent.
     shop.act(&session, Effect::Refund { minor: Some(1000) }).await;
     stack.relay().await;
     assert_eq!(news(stack, &mut known), named(&[("CreditsReversed", "acme:4")]));
@@ -143,7 +144,7 @@ async fn every_change_of_a_payment_is_announced() {
     assert_eq!(waived["detail"]["credits"], waive.body["credits"]);
 }
 
-/// A bus that loses calls, and takes some events of a call and not others.
+/// A bus that loses calls, and accepts only some events of a call.
 #[derive(Clone, Debug)]
 struct Flaky {
     exchange: Messaging,
@@ -183,7 +184,7 @@ impl HttpConnector for Flaky {
     }
 }
 
-/// The records of some accounts' lives.
+/// The records of the events of some accounts.
 async fn lives() -> (Stack, Vec<Value>) {
     let stack = Stack::streamed().await;
     for n in 0..5 {
@@ -202,7 +203,7 @@ async fn lives() -> (Stack, Vec<Value>) {
     (stack, records)
 }
 
-/// By account, the ids that were announced, without repeats.
+/// The announced ids of each account, without repeats.
 fn first_times(events: &[Value]) -> BTreeMap<String, Vec<(u64, String)>> {
     let mut seen = BTreeSet::new();
     let mut first: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
@@ -272,13 +273,14 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
                 let reply = reply.expect("an answer");
                 let number = |record: &Value| record["dynamodb"]["SequenceNumber"].clone();
                 let taken = match reply["batchItemFailures"][0].get("itemIdentifier") {
-                    // Delivered; now and then the checkpoint is lost, and it is delivered again.
+                    // Delivered; now and then the checkpoint is
+                    // lost, and the batch is delivered again.
                     None if random.random_ratio(1, 5) => {
                         lost += 1;
                         0
                     }
                     None => batch.len(),
-                    // From the record that failed on it is sent again, with all that came after it.
+                    // The batch is sent again from the failed record on.
                     Some(failed) => {
                         let fails = |record: &Value| number(record) == *failed;
                         batch.iter().position(fails).expect("a record of the batch")
@@ -296,11 +298,11 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
             assert_eq!(number, "poison", "SEED={seed}");
             copies += 1;
         }
-        // Once, but for the times that its batch was taken and the checkpoint lost.
+        // Once, plus the times that the checkpoint of its batch was lost.
         assert!((1..=1 + lost).contains(&copies), "SEED={seed}: {copies} copies");
         let events: Vec<_> = exchange.events(0).iter().map(|e| e["event"].clone()).collect();
         let mut announced = first_times(&events);
-        // Their order is in their numbers.
+        // The numbers give their order.
         announced.values_mut().for_each(|events| events.sort());
         let mut clean = clean.clone();
         clean.values_mut().for_each(|events| events.sort());

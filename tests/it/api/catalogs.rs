@@ -106,7 +106,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     let file = in_file("dearer", &text);
     let lines = publish::diff(stack.context(), &file).await.expect("a diff");
     assert_eq!(lines.len(), 2, "{lines:?}");
-    // While debits go on, and the clock moves past the minute for which a catalog is fresh.
+    // Debits go on while the clock moves past the minute for which a catalog is fresh.
     let start = stack.clock.now();
     at_once(8, |n| {
         let (stack, file) = (stack.clone(), file.clone());
@@ -120,7 +120,8 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
                 }
                 let key = stack.id(0).to_string();
                 let mut debit = stack.action("acme", &key, "custom_image", 2).await;
-                // Under way while the clock jumped: the stamps do not fit, so nothing is said.
+                // In flight while the clock jumped: the stamps
+                // do not fit, so the outcome is unknown.
                 while debit.status == 503 {
                     debit = stack.action("acme", &key, "custom_image", 2).await;
                 }
@@ -144,7 +145,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     }
     assert_eq!(versions[0] + versions[1], 161);
     assert!(versions[0] > 1 && versions[1] > 1, "{versions:?}");
-    // A retry across the change replays, at the price it had; even of what is not sold any more.
+    // A retry across the change replays at its first price, even for an action no longer sold.
     let again = stack.action("acme", "before", "custom_image", 2).await;
     assert_eq!((again.replayed, again.body), (true, before.body));
     let again = stack.action("acme", "retired", "feed_field", 50).await;
@@ -152,7 +153,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     assert_eq!(stack.action("acme", "new", "feed_field", 50).await.code(), "unknown_action");
 }
 
-/// A deploy proposes the catalog of the repository. Without a release there is nothing to follow.
+/// A deploy proposes the catalog of the repository. Without a release there is none to follow.
 #[test]
 fn the_repositorys_catalog_can_follow_the_last_releases() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");

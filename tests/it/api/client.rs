@@ -9,7 +9,7 @@ use shared::domain::instant::Span;
 
 use crate::support::Stack;
 
-/// The stack's functions, by a way on which what `fails` says is lost.
+/// The stack's functions, behind a transport that loses the messages that `fails` names.
 #[derive(Clone)]
 struct Way {
     stack: Stack,
@@ -66,7 +66,7 @@ async fn balance(stack: &Stack) -> (String, String) {
     (balance.text("/available").to_owned(), balance.text("/held").to_owned())
 }
 
-/// WaitingPayment for what a dropped hold sends by itself.
+/// Waits for the release that a dropped hold sends.
 async fn released(stack: &Stack) {
     for _ in 0..10_000 {
         if balance(stack).await == ("25".to_owned(), "0".to_owned()) {
@@ -160,7 +160,7 @@ async fn work_does_not_start_without_credits_or_an_answer() {
     let (stack, client) = stage(|_| Loss::Reply).await;
     let unknown = client.charge::<(), Error>(images(4), async { panic!("it was begun") }).await;
     assert!(matches!(unknown, Err(ChargeError::Held(Error::Unknown { .. }))));
-    // There is a hold, and nobody knows of it: it lapses.
+    // There is a hold that no client knows: it lapses.
     assert_eq!(balance(&stack).await.1, "2");
     stack.set_clock("2026-11-18T12:06:00Z");
     assert_eq!(balance(&stack).await, ("25".to_owned(), "0".to_owned()));

@@ -173,7 +173,7 @@ async fn the_balance_says_where_credits_went_and_adds_up() {
     assert_eq!(balance["grants"][1]["kind"], "manual");
     assert_eq!(balance["grants"][1]["remaining"], "10");
     assert_eq!(balance["recharge"], json!({ "at": "2026-12-18T00:00:00.000Z", "credits": "2500" }));
-    // Opened, granted, the grant advanced in, and three debits.
+    // The opening, the grant, the advance that adds it, and three debits.
     assert_eq!(balance["seq"], 6);
 }
 
@@ -199,7 +199,7 @@ async fn an_id_is_remembered_forever() {
     let id = stack.id(0).to_string();
     let first = stack.debit("acme", &id, "1").await;
     let named = stack.debit("acme", "name", "1").await;
-    // Enough to leave the account for a page, and a year.
+    // Enough entries to archive it, and a year.
     for n in 0..100 {
         assert_eq!(stack.debit("acme", &stack.id(0).to_string(), "1").await.status, 201, "{n}");
     }
@@ -224,13 +224,13 @@ async fn an_id_is_remembered_forever() {
 async fn an_old_id_is_unknown_for_a_moment_and_then_works_once() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
-    // Older than the window: an attempt made then might still be on its way.
+    // Older than the dedup window: an earlier attempt might still be in flight.
     let id = stack.id(125_000).to_string();
     let unknown = stack.debit("acme", &id, "1").await;
     assert_eq!((unknown.status, unknown.code()), (503, "outcome_unknown"));
     assert_eq!(unknown.headers["retry-after"], "1");
     assert_eq!(stack.balance("acme").await.text("/available"), "2500");
-    // A little later it cannot be any more: it is taken like any other string.
+    // A little later none can be in flight: the id is accepted like any other string.
     stack.set_clock("2026-11-18T12:00:30Z");
     let first = stack.debit("acme", &id, "1").await;
     assert_eq!((first.status, first.replayed), (201, false), "{first:?}");

@@ -1,4 +1,4 @@
-//! Many grants: what they cost, how many an account takes, and the largest possible account.
+//! Many grants: their cost, the limit of an account, and the largest possible account.
 
 use serde_json::json;
 use shared::decide::archive::CAPACITY;
@@ -12,14 +12,14 @@ use crate::support::{Answer, Stack};
 
 const DEBITS: &str = "/v1/accounts/acme/debits";
 
-/// A grant of its own end.
+/// Makes a grant with its own expiry.
 async fn grant(stack: &Stack, n: usize, credits: &str) -> Answer {
     let (year, month, day) = (2027 + n / 336, 1 + n / 28 % 12, 1 + n % 28);
     let end = format!("{year}-{month:02}-{day:02}T00:00:00Z");
     stack.grant_until("acme", &format!("grant {n}"), credits, &end).await
 }
 
-/// Debits by fresh ids. Returns what they cost, in write units each.
+/// Debits with new ids. Returns their cost, in write units each.
 async fn debits(stack: &Stack, count: usize, credits: &str) -> f64 {
     stack.wire.take_costs();
     for _ in 0..count {
@@ -49,7 +49,7 @@ async fn a_grant_every_four_debits_makes_them_cost_at_most_6_write_units() {
     const ROUNDS: usize = 240;
     let stack = Stack::ticking().await;
     stack.open("acme", "free").await;
-    // What a plan grants first is spent first.
+    // The plan's own grant is spent first.
     debits(&stack, 1, "25").await;
     for n in 0..98 {
         assert_eq!(grant(&stack, n, "10").await.status, 201, "{n}");
@@ -75,27 +75,28 @@ async fn beyond_a_hundred_grants_an_operator_is_refused_until_some_are_spent() {
     }
     let refused = grant(&stack, 100, "10").await;
     assert_eq!((refused.status, refused.code()), (409, "too_many_grants"));
-    // What happened is answered, whatever is refused by now.
+    // A retry gets the first answer, even if a new request would be refused.
     assert_eq!(grant(&stack, 99, "10").await.status, 201);
     debits(&stack, 1, "9.999999").await;
     assert_eq!(grant(&stack, 100, "10").await.status, 409);
     debits(&stack, 1, "0.000001").await;
     assert_eq!(grant(&stack, 100, "10").await.status, 201);
-    // Those that are over by now do not count, advanced or not: of January, but for the one that was spent.
+    // Expired grants do not count, advanced or not: January's 27, without the spent one.
     stack.set_clock("2027-02-01T00:00:00Z");
     for n in 101..101 + 27 {
         assert_eq!(grant(&stack, n, "10").await.status, 201, "{n}");
     }
 }
 
-/// The worst that the rules allow: 100 grants, 64 entries of the longest texts, all holds, 300 actions.
+/// The largest account that the rules allow: 100 grants, 64 entries of the longest texts, all
+/// holds, 300 actions.
 async fn worst(stack: &Stack) -> usize {
     let now = stack.context().clock.now();
     let mint = || stack.context().entropy.mint(now);
     let mut account = opened(stack, "acme").await;
     let mut grants = account.burn_order.grants().to_vec();
     while grants.len() < MAX_GRANTS {
-        // All lapse at once, and are spent of until then.
+        // All expire at once, and are spent from until then.
         let (id, end) = (GrantId::Operation(mint()), now + Span::from_s(86_400));
         let credits = Credits::from_micro(123_456_789_012);
         grants.push(Grant::new(id, GrantKind::Promotional, credits, now, Some(end)));
@@ -157,7 +158,7 @@ async fn the_largest_account_stays_writable_and_fully_usable() {
     let receipt = stack.post(DEBITS, &long(99), &body.to_string()).await;
     let path = format!("{DEBITS}/{}/refund", receipt.text("/id"));
     assert_eq!(stack.post(&path, &long(1000), &refund).await.status, 201);
-    // An hour later all holds have ended; a day later all grants, by one advance.
+    // An hour later all holds have ended; a day later one advance ends all grants.
     for (at, credits) in [("2026-11-18T13:00:00Z", "1000"), ("2026-11-19T12:00:00Z", "1")] {
         stack.set_clock(at);
         debits(&stack, 1, credits).await;

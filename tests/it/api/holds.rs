@@ -112,7 +112,7 @@ async fn a_capture_beyond_the_hold_is_refused_with_the_numbers() {
     assert_eq!((over.text("/required"), over.text("/held")), ("2.5", "2"));
     let quantity = then(&stack, &id, "capture", "quantity", r#"{"quantity":1}"#).await;
     assert_eq!((quantity.status, quantity.text("/fields/0/field")), (400, "quantity"));
-    // Nothing happened to it.
+    // The hold is unchanged.
     let all = then(&stack, &id, "capture", "all", r#"{"credits":"2","final":false}"#).await;
     assert_eq!((all.status, &all.body["final"]), (201, &Value::from(true)));
 }
@@ -204,7 +204,7 @@ async fn a_hold_across_monday_ends_in_the_week_it_was_taken_from() {
         let ended = then(&stack, held.text("/id"), word, "end", body).await;
         assert_eq!((ended.status, balance(&ended)), (201, (available, "0")), "{word} {body}");
     }
-    // Of 25 weekly and 10 that stay, 30 are held: 5 of those that stay, which come back.
+    // 30 of 25 weekly and 10 lasting credits are held: 5 of them lasting ones, which come back.
     let stack = Stack::at("2026-11-22T23:59:00Z").await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "10").await;
@@ -253,7 +253,7 @@ async fn concurrent_callers_end_a_hold_once() {
         let body = r#"{"credits":"4","expires_in_s":1}"#;
         let held = hold(&stack, &stack.id(0).to_string(), body).await;
         let id = held.text("/id").to_owned();
-        // In one round of four the hold is at its end when the callers come.
+        // In one round of four the hold is at its end when the callers arrive.
         if random.random_ratio(1, 4) {
             let now = stack.clock.now().ms() + 1_000 - random.random_range(0..3);
             stack.clock.set(shared::domain::Instant::from_ms(now));

@@ -113,7 +113,7 @@ async fn bad_keys_and_accounts_are_refused() {
         assert_eq!((refused.status, refused.code()), (400, "invalid_request"), "{account:?}");
         assert_eq!(refused.text("/fields/0/field"), "account");
     }
-    // No encoding, or none of a text; and what is encoded twice is decoded once.
+    // Invalid encodings, and encodings of no text; a double encoding is decoded once.
     for account in ["a%", "a%4", "a%zz", "%ff", "%E9", "%2561cme", "acme%25"] {
         let refused = stack.post(&format!("/v1/accounts/{account}/debits"), "key", body).await;
         assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "account"));

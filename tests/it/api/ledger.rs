@@ -110,7 +110,7 @@ async fn changes_by_time_are_listed_before_they_are_written() {
     let credits: Vec<_> = moved.iter().map(|m| m["credits"].as_str().expect("text")).collect();
     assert_eq!(credits, ["-20", "25"]);
     assert_sound(&entries, &stack.balance("open").await);
-    // The first debit writes it down, as it was announced.
+    // The first debit writes the advance as it was announced.
     stack.debit("open", "monday", "1").await;
     let written = read(&stack, "open", 50).await;
     assert_eq!(written[1]["moved"], entries[0]["moved"]);

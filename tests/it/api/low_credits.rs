@@ -6,13 +6,13 @@ use crate::api::announcements::check;
 use crate::support::shop::Shop;
 use crate::support::{Stack, request};
 
-/// The account and when its latest entry of this kind was made: what a filling is called by.
+/// The id of a filling: the account, and the time of its latest entry of this kind.
 async fn arrived(stack: &Stack, kind: &str) -> String {
     let listing = stack.get(&format!("/v1/accounts/acme/ledger?kind={kind}&limit=1")).await;
     format!("acme:{}", listing.text("/entries/0/at"))
 }
 
-/// Of what was announced since, that credits are low or gone: the id, and what they are low of.
+/// The events since then about low or exhausted credits: the id, and the amount they compare with.
 fn levels(stack: &Stack, known: &mut usize) -> Vec<(String, String)> {
     let events = stack.announced().split_off(*known);
     *known += events.len();
@@ -23,7 +23,7 @@ fn levels(stack: &Stack, known: &mut usize) -> Vec<(String, String)> {
     levels.map(|e| (text(&e["detail"]["id"]), text(&e["detail"]["of"]))).collect()
 }
 
-/// So many credits are spent, and what the write said is announced.
+/// Spends this many credits, and announces the events of the write.
 async fn spend(stack: &Stack, key: &str, credits: &str) {
     assert_eq!(stack.debit("acme", key, credits).await.status, 201, "{key}");
     stack.relay().await;
@@ -37,7 +37,7 @@ async fn credits_gone_is_announced_once_after_each_arrival() {
     stack.open("acme", "free").await;
     spend(stack, "all", "25").await;
     assert_eq!(levels(stack, &mut known), [gone("acme:2026-11-16T00:00:00.000Z")]);
-    // By a top-up, a grant, a larger plan and a Monday: each is news again.
+    // A top-up, a grant, a larger plan and a Monday each count as a new filling.
     shop.buy("acme", "buy", "starter").await;
     spend(stack, "what was bought", "500").await;
     assert_eq!(levels(stack, &mut known), [gone(&arrived(stack, "topped_up").await)]);
@@ -52,7 +52,7 @@ async fn credits_gone_is_announced_once_after_each_arrival() {
     assert_eq!(stack.send(put).await.status, 201);
     stack.set_clock("2026-11-25T09:00:00Z");
     spend(stack, "the next week", "25").await;
-    // Whenever it is written down: it arrived on Monday.
+    // It arrived on Monday, whenever it is written.
     assert_eq!(levels(stack, &mut known), [gone("acme:2026-11-23T00:00:00.000Z")]);
 }
 
@@ -72,7 +72,7 @@ async fn without_a_plan_grant_low_is_measured_by_the_latest_purchase() {
     let filled = arrived(stack, "topped_up").await;
     let low = |percent: u8, of: &str| (format!("{filled}.low-{percent}"), of.to_owned());
     assert_eq!(levels(stack, &mut known), [low(20, "500")]);
-    // A hold that lapses and weeks that go by fill nothing, nor does what comes back.
+    // A lapsed hold, passing weeks and refunds fill nothing.
     stack.post("/v1/accounts/acme/holds", "hold", r#"{"credits":"1","expires_in_s":60}"#).await;
     stack.set_clock("2026-12-09T09:00:00Z");
     let refund = format!("/v1/accounts/acme/debits/{}/refund", debit.text("/id"));

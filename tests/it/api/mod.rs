@@ -1,4 +1,4 @@
-//! The HTTP API, operation by operation: requests, answers, refusals, listings, sessions and events.
+//! The HTTP API by operation: requests, answers, refusals, listings, sessions and events.
 
 mod accounts;
 mod announcements;

@@ -67,7 +67,7 @@ async fn a_frozen_account_keeps_its_credits() {
     let refused = stack.debit("open", "spend", "1").await;
     assert_eq!((refused.status, refused.code()), (403, "account_frozen"));
     assert_eq!(stack.balance("open").await.text("/gate"), "account_frozen");
-    // A change of plan does not thaw it.
+    // A plan change does not unfreeze the account.
     put(&stack, "open", "plan", r#"{"plan":"pro"}"#).await;
     assert_eq!(stack.debit("open", "spend", "1").await.code(), "account_frozen");
     assert_eq!(freeze("unfreeze", "2").await.status, 201);

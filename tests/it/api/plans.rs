@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::support::{Stack, request};
 
-/// One thing that happens to an account.
+/// One event of an account.
 #[derive(Clone, Debug)]
 enum Step {
     Plan(&'static str),
     Status(&'static str),
-    /// Hours go by.
+    /// Hours pass.
     Wait(i64),
-    /// A debit of so many credits.
+    /// A debit of this many credits.
     Spend(u32),
 }
 
@@ -87,7 +87,7 @@ proptest! {
             let most = if grant.contains("week") { 25.0 } else { 2500.0 };
             prop_assert!(*credits <= most, "{} of {}", credits, grant);
         }
-        // What was bought does not expire: it is less only by what was spent of it.
+        // Bought credits do not expire: only debits reduce them.
         let spent: f64 = entries
             .iter()
             .filter(|e| e["kind"] == "debit")

@@ -1,4 +1,4 @@
-//! Problem details: all errors at once, in our own words, with the name that was meant.
+//! Problem details: all errors at once, in our own words, with the name that was probably meant.
 
 use lambda_http::RequestExt;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ async fn every_element_of_a_batch_is_checked() {
             "debits[4].id",
         ]
     );
-    // One too many, and the first 24 of them are looked at.
+    // One too many, and the first 24 of them are checked.
     let mut debits = vec![json!({ "id": "a", "credits": "1" }); 26];
     (debits[1], debits[25]) = (json!({}), json!(7));
     let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
@@ -142,7 +142,7 @@ async fn every_element_of_a_batch_is_checked() {
     let named = fields(&refused);
     assert_eq!(named[..4], ["account", "debits", "debits[1].id", "debits[1].action"]);
     assert!(!named.contains(&"debits[25]") && named.contains(&"debits[23].id"), "{named:?}");
-    // What the catalog's limits say, of each; and none of the keys stands for anything by that.
+    // Each debit gets the catalog's limits, and none of the keys becomes a key alias.
     let debit = |n: u64, id: &str| json!({ "id": id, "action": "rich_text", "quantity": n });
     let debits = [debit(1, "one"), debit(100_001, "two"), debit(100_002, "three")];
     let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
@@ -221,7 +221,7 @@ async fn a_misspelled_name_is_answered_with_the_right_one() {
             (near.map(Value::from), &json!(0))
         );
     }
-    // Of an account that is there, and of one that would be opened.
+    // For an existing account, and for one that would be opened.
     for account in ["acme", "new"] {
         let path = format!("/v1/accounts/{account}");
         let refused = stack.send(request("PUT", &path, Some("key"), r#"{"plan":"Pr0"}"#)).await;
@@ -230,7 +230,7 @@ async fn a_misspelled_name_is_answered_with_the_right_one() {
     let shop = Shop::beside(stack.clone()).await;
     let refused = shop.order("acme", "key", "startr").await;
     assert_eq!((refused.code(), suggested(&refused)), ("unknown_pack", Some(json!("starter"))));
-    // A word of a list, and the name of a field or a parameter: beside the field.
+    // A word of a list, and the name of a field or a parameter, are suggested with the field.
     let of_field = |answer: &Answer| answer.body["fields"][0]["did_you_mean"].clone();
     let grant = r#"{"credits":"1","reason":"r","kind":"promotion"}"#;
     let refused = stack.post("/v1/accounts/acme/grants", "key", grant).await;
@@ -304,7 +304,7 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
             assert_eq!(refused.text("/detail"), format!("This path supports only {methods}."));
         }
     }
-    // So say the functions themselves, and not only the stack before them.
+    // The functions themselves answer the same, and not only the stack before them.
     let asked = |method: &str, path: &str| {
         request(method, path, None, "").with_raw_http_path(path.to_owned())
     };
@@ -316,7 +316,8 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     }
 }
 
-/// A service may know where its customers are sent. A foreign page sees only its own origin.
+/// A service may know the addresses of its customers'
+/// pages. A foreign page sees only its own origin.
 #[tokio::test]
 async fn allowed_origins_are_shown_to_services_only() {
     let stack = Stack::noon().await;

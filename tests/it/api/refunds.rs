@@ -65,7 +65,7 @@ async fn refunded_credits_return_to_the_grants_they_left() {
     let stack = Stack::at("2026-11-22T12:00:00Z").await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "10").await;
-    // 25 of the week, and 3 of those that stay.
+    // 25 of the week, and 3 of the lasting grant.
     let debit = stack.debit("acme", "debit", "28").await;
     let id = debit.text("/id");
     stack.set_clock("2026-11-23T12:00:00Z");
@@ -73,7 +73,7 @@ async fn refunded_credits_return_to_the_grants_they_left() {
     let part = refund(&stack, id, "part", "2").await;
     assert_eq!((part.available(), part.text("/returned")), ("34", "2"));
     let rest = refund(&stack, id, "rest", "26").await;
-    // The one that is left of those that stay; 25 were of a week that is over.
+    // One credit of the lasting grant is left; 25 were of a week that has ended.
     assert_eq!((rest.available(), rest.text("/returned")), ("35", "1"));
     let balance = stack.balance("acme").await;
     let manual = balance.body["grants"].as_array().expect("grants");
@@ -100,7 +100,7 @@ async fn two_refunds_after_an_advance_do_not_return_the_same_credits() {
     })
     .await;
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
-    // 6 of the 10 that stay had been spent: they are all back, once.
+    // 6 of the 10 lasting credits had been spent: they are all back, once.
     assert_eq!(stack.balance("acme").await.text("/available"), "35");
 }
 
@@ -129,7 +129,7 @@ async fn a_batch_happens_whole_or_not_at_all() {
     assert_eq!(done.text("/receipts/1/key"), "b");
     let again = batch(&stack, &[("a", "20"), ("b", "5")]).await;
     assert_eq!((again.replayed, &again.body), (true, &done.body));
-    // One of them by itself is the same operation.
+    // One debit of the batch alone is the same operation.
     let alone = stack.debit("acme", "b", "5").await;
     assert_eq!((alone.replayed, &alone.body), (true, &done.body["receipts"][1]));
 }
@@ -145,7 +145,7 @@ async fn a_batch_counts_debits_already_made_as_done() {
     assert_eq!(stack.balance("acme").await.text("/available"), "0");
     let other = batch(&stack, &[("a", "10"), ("b", "6")]).await;
     assert_eq!((other.code(), &other.body["index"]), ("operation_reused", &1.into()));
-    // After they have left for pages too.
+    // Also after they have been archived.
     stack.grant("acme", "grant", "100").await;
     for n in 0..40 {
         assert_eq!(stack.debit("acme", &format!("filler {n}"), "0.1").await.status, 201);

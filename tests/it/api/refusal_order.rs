@@ -64,7 +64,7 @@ fn entry(attempt: &Attempt<'_>) -> Entry {
     entries.next_back().expect("an entry")
 }
 
-/// What follows, in a word: the code of a refusal, or what is done next.
+/// The next step in one word: the code of a refusal, or the action.
 fn word(next: &Next) -> &'static str {
     match next {
         Next::Happened(_) => "happened",
@@ -77,10 +77,10 @@ fn word(next: &Next) -> &'static str {
     }
 }
 
-/// A row: what is said while this is in the way, and how it is taken away.
+/// A row: the answer while this obstacle exists, and a function that removes it.
 type Row<'a> = (&'static str, &'a dyn Fn(&mut Account));
 
-/// Plays a table: of everything in the way, the first is said; it is taken away, and so on.
+/// Plays a table: the first obstacle is answered, then removed, and so on.
 fn play(attempts: &[Attempt<'_>], mut account: Account, rows: &[Row<'_>]) {
     for (expected, mend) in rows {
         let next = operation::resume(attempts, Some(&account), &catalog(), now(), Route::Fast);
@@ -91,7 +91,7 @@ fn play(attempts: &[Attempt<'_>], mut account: Account, rows: &[Row<'_>]) {
     assert_eq!(word(&next), "again", "nothing is in the way any more");
 }
 
-/// An account with everything in the way of `attempt`, which has happened.
+/// An account with every obstacle to `attempt`, which has happened.
 fn hopeless(attempt: &Attempt<'_>) -> Account {
     let mut account = account();
     account.recent = vec![entry(attempt); CAPACITY];
@@ -145,7 +145,7 @@ fn a_batch_is_refused_in_the_order_of_its_debits_alone() {
     let attempts = [1, 2, 3].map(|number| attempt(&request, number));
     play(
         &attempts,
-        // One of them happened, and may have left for a page: that is enough.
+        // One of them happened, and may have been archived: that is enough.
         hopeless(&attempts[1]),
         &[
             ("happened", &forget),
@@ -157,7 +157,7 @@ fn a_batch_is_refused_in_the_order_of_its_debits_alone() {
             ("account_frozen", &THAWED),
             ("plan_required", &PLANNED),
             ("debt_outstanding", &WAIVED),
-            // Each of them is covered, and all of them are not.
+            // Each of them is covered, but not all of them together.
             ("insufficient_credits", &|account| account.available = Credits::whole(29)),
             ("insufficient_credits", &|account| account.available = Credits::whole(30)),
         ],
@@ -221,7 +221,7 @@ fn a_capture_succeeds_whatever_closes_the_gate() {
         &[attempt],
         account,
         &[
-            // Another request has its id: that is for a comparison of the two to say.
+            // Another request has its id: the handler compares the two.
             ("happened", &forget),
             ("look up", &OVER),
             ("advance", &ADVANCED),

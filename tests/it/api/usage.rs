@@ -1,4 +1,4 @@
-//! Usage: consumption by day, action and user, whichever process counted it, at any time.
+//! Usage: consumption by day, action and user, counted by any process at any time.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::support::{Answer, Stack, at_once, ledger};
 const USAGE: &str = "/v1/accounts/acme/usage";
 const DEBITS: &str = "/v1/accounts/acme/debits";
 
-/// What an account consumed, by day and by action or user: credits in millionths, and how often.
+/// An account's consumption by day and by action or user: micro-credits, and the number of uses.
 type Sums = BTreeMap<(String, Option<String>), (i64, u64)>;
 
 fn micro(credits: &Value) -> i64 {
@@ -29,7 +29,7 @@ fn micro(credits: &Value) -> i64 {
     sign * (whole * 1_000_000 + decimals)
 }
 
-/// The sums of a report, by the entries of `actions` or `users`, called `name` there.
+/// The sums of a report, from the entries of `actions` or `users`, which name them in `name`.
 fn reported(usage: &Answer, list: &str, name: &str) -> Sums {
     let mut sums = Sums::new();
     for day in usage.body["days"].as_array().expect("days") {
@@ -48,7 +48,7 @@ fn reported(usage: &Answer, list: &str, name: &str) -> Sums {
     sums
 }
 
-/// The same sums from the ledger as it is listed.
+/// The same sums from the listed ledger.
 async fn summed(stack: &Stack, name: &str) -> Sums {
     let mut sums = Sums::new();
     for entry in ledger(&stack.functions, "acme").await.expect("the ledger") {
@@ -108,12 +108,12 @@ async fn usage_matches_the_ledger_counted_or_not() {
     assert_eq!(before.text("/to"), "2026-11-21");
     assert_eq!(reported(&before, "actions", "action"), summed(&stack, "action").await);
     assert_eq!(reported(&before, "users", "user"), summed(&stack, "user").await);
-    // A refund is the use of whom it was charged for.
+    // A refund counts for the user of the debit.
     let ann = reported(&before, "users", "user")[&("2026-11-18".into(), Some("ann".into()))];
     assert_eq!(ann, (15 * 1_500_000 + 15 * 250_000 - 500_000, 30));
     stack.relay().await;
     assert_eq!(stack.get(USAGE).await.body, before.body, "counted");
-    // And nothing of it is in another stretch of days.
+    // Other days do not include it.
     let day = stack.get(&format!("{USAGE}?from=2026-11-19&to=2026-11-20")).await;
     assert_eq!(day.body["days"].as_array().map(Vec::len), Some(1));
     assert_eq!(day.body["days"][0], before.body["days"][1]);
@@ -142,7 +142,7 @@ async fn the_usage_of_thirty_days_reads_at_most_38_items() {
         let usage = stack.get(USAGE).await;
         let costs = stack.wire.take_costs();
         println!("usage of 30 days, {} debits: {costs:?}", 30 * debits);
-        // Nothing is counted of what is in no page yet.
+        // Entries that are not in segments yet are in no rollup.
         assert_eq!(micro(&usage.body["credits"]), 30 * debits * 1_000_000);
         assert!(costs.items <= 30 + 1 + 7, "{} items", costs.items);
     }
@@ -159,7 +159,7 @@ async fn a_rollup_of_960_debits_is_one_write() {
     stack.relay().await;
     let costs = stack.wire.take_costs();
     println!("960 debits counted at once: {costs:?}");
-    // Read once, written once: nothing of it grows with the number of wake-ups.
+    // One read and one write: the cost does not grow with the number of wake-ups.
     assert_eq!(costs.calls("PutItem"), 1);
     assert!(costs.write_units <= 2.0, "{costs:?}");
 }
@@ -170,8 +170,8 @@ async fn an_entry_counted_concurrently_counts_once() {
     stack.open("acme", "pro").await;
     let account: AccountId = "acme".parse().expect("an account");
     for round in 0..6 {
-        // Some debit, some count what was debited the day before, some read, all at once; in their midst
-        // it becomes midnight.
+        // Some calls debit, some roll up the debits of the day before, some read, all at once;
+        // meanwhile midnight passes.
         stack.set_clock(&format!("2026-11-{}T23:59:58Z", 18 + round));
         let read = at_once(12, |n| {
             let (stack, account) = (stack.clone(), account.clone());
@@ -201,7 +201,7 @@ async fn an_entry_counted_concurrently_counts_once() {
             }
         });
         for read in read.await {
-            // What is read never goes back.
+            // A read never returns less than an earlier one.
             assert!(read.is_sorted(), "{read:?}");
         }
         let usage = stack.get(USAGE).await;
@@ -221,7 +221,7 @@ async fn lost_requests_and_replies_count_nothing_twice() {
         let account: AccountId = "acme".parse().expect("an account");
         let noon = stack.clock.now();
         for n in 0..120 {
-            // A page is counted when it is a minute old; they cross midnight on their way.
+            // A segment is rolled up when it is a minute old; the debits cross midnight.
             stack.clock.set(noon + Span::from_s(12 * 60 * n));
             stack.debit("acme", &stack.id(0).to_string(), "1").await;
             let mut random = StdRng::seed_from_u64(n.unsigned_abs());
@@ -234,7 +234,7 @@ async fn lost_requests_and_replies_count_nothing_twice() {
         }
         stack.wire.take_costs();
         let usage = stack.get(USAGE).await;
-        // The two days, the account, and the latest page, which is too young.
+        // The two days, the account, and the latest segment, which is too young.
         assert!(stack.wire.take_costs().items <= 4, "the pages are counted");
         assert_eq!(reported(&usage, "actions", "action"), summed(&stack, "action").await);
         assert_eq!(usage.text("/credits"), "120", "{fault:?}");
@@ -261,7 +261,7 @@ async fn out_of_order_timestamps_near_midnight_count_on_their_days() {
     let sums = reported(&usage, "actions", "action");
     assert_eq!(sums[&("2026-11-18".to_owned(), None)], (133_000_000, 133));
     assert_eq!(sums[&("2026-11-19".to_owned(), None)], (67_000_000, 67));
-    // A day by itself, read while all later ones are in pages that are counted.
+    // A single day, read while all later ones are in segments that are rolled up.
     let day = stack.get(&format!("{USAGE}?from=2026-11-18&to=2026-11-19")).await;
     assert_eq!(day.text("/credits"), "133");
 }
@@ -339,7 +339,7 @@ async fn a_record_that_cannot_be_counted_blocks_nobody() {
     assert_eq!(bad.status, 500, "{bad:?}");
 }
 
-/// Overwrites the pages of an account with bytes that are none.
+/// Overwrites an account's segments with invalid bytes.
 async fn spoil_pages(stack: &Stack, account: &str) {
     let (tables, ledger) = (stack.tables(), local::tables::names().ledger);
     let query = tables.query().table_name(&ledger).key_condition_expression("a = :account");

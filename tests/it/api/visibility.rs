@@ -1,4 +1,4 @@
-//! Who sees which part of an entry. Notes among operators and programs stay hidden from a customer,
+//! Who sees which part of an entry. Texts for operators and programs stay hidden from a customer,
 //! in JSON, in CSV and on the page.
 
 use std::collections::BTreeSet;
@@ -14,10 +14,10 @@ use crate::support::shop::Shop;
 use crate::support::{Answer, Stack, answer};
 
 const ADA: &str = "arn:aws:iam::123456789012:user/ada";
-/// What only the company's people and programs say has one of these in it.
+/// Every internal text of the company contains one of these.
 const INTERNAL: [&str; 2] = ["internal", "arn:"];
 
-/// What an operator asks, signed by the principal of a sample event.
+/// An operator's request, signed by the principal of a sample event.
 async fn operated(stack: &Stack, method: &str, path: &str, key: &str, body: &Value) -> Answer {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/freeze.json");
     let event = std::fs::read_to_string(file).expect("an event");
@@ -33,19 +33,19 @@ async fn operated(stack: &Stack, method: &str, path: &str, key: &str, body: &Val
     done
 }
 
-/// Why, and what the customer is to read.
+/// The reason, and the customer's message.
 fn explained(message: &str) -> Value {
     json!({ "reason": "internal: why", "message": message })
 }
 
-/// What is asked with so many credits.
+/// The body of a request about this many credits.
 fn credits(credits: &str, said: Value) -> Value {
     let mut body = said;
     body["credits"] = json!(credits);
     body
 }
 
-/// Everything that can be in a ledger happens to acme, with words wherever there is room for them.
+/// A shop where acme's ledger has every kind of entry, with texts in every field.
 async fn everything() -> Shop {
     let shop = Shop::noon().await;
     let stack = &shop.stack;
@@ -88,13 +88,13 @@ async fn everything() -> Shop {
     shop
 }
 
-/// As the account's customer gets it.
+/// The answer that the account's customer gets.
 async fn mine(shop: &Shop, path: &str) -> Answer {
     let token = shop.token("acme", r#""view""#).await;
     shop.ask(&token, "GET", path, None, "").await
 }
 
-/// Kind, who and what `user` says of each entry, the latest first.
+/// Kind, `by` and `user` of each entry, the latest first.
 fn who(listing: &Answer) -> Vec<(&str, &str, &str)> {
     let entries = listing.body["entries"].as_array().expect("entries").iter();
     entries
@@ -127,7 +127,7 @@ async fn a_customer_reads_messages_and_no_internal_words() {
             assert!(!text.contains(internal), "{kind}: {internal} in {text}");
         }
         for entry in listing.body["entries"].as_array().expect("entries") {
-            // Who works for the company reads all of it, and the customer what is for the customer.
+            // The company reads all texts, and the customer reads the messages.
             assert_eq!(entry["reason"].is_string(), told.contains("internal: why"), "{entry}");
             assert_eq!(entry["message"].is_string(), entry["reason"].is_string(), "{entry}");
             let Some(message) = entry["message"].as_str() else { continue };
@@ -137,7 +137,7 @@ async fn a_customer_reads_messages_and_no_internal_words() {
             }
         }
     }
-    // What a service says of its own work is the customer's to read.
+    // The customer may read a service's texts about its own work.
     let debits = mine(&shop, "/v1/me/ledger?kind=captured").await;
     assert_eq!(debits.text("/entries/0/reference"), "campaign 7");
     for path in ["/v1/me/balance", "/v1/me/usage"] {
@@ -162,7 +162,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
         let expected = match *kind {
             kind if operators.contains(&kind) => ("operator", ""),
             "time_passed" | "reversed" => ("scrip", ""),
-            // Whose debit comes back, and not who gave it back.
+            // The user of the debit, not the one who refunded it.
             "refunded" => ("service", "mia"),
             "topped_up" => ("user", "ada"),
             "debit" | "released" | "extended" if user.is_empty() => ("service", ""),
@@ -170,7 +170,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
         };
         assert_eq!((*by, *user), expected, "{kind}");
     }
-    // A service reads which principal it was, and finds it by name; a customer does not.
+    // A service sees the principal and can filter by it; a customer cannot.
     let by_ada = stack.get(&format!("/v1/accounts/acme/ledger?user={ADA}")).await;
     assert!(who(&by_ada).iter().all(|(_, by, user)| (*by, *user) == ("operator", ADA)));
     assert_eq!(who(&by_ada).len(), 6);
@@ -178,7 +178,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
     assert_eq!(guessed.body["entries"], json!([]));
     let posing = mine(&shop, "/v1/me/ledger?user=operator").await;
     assert_eq!(who(&posing), [("debit", "user", "operator")]);
-    // The page says so in words.
+    // The page shows it in words.
     let (_, html) = page(stack, "acme", "?kind=debit").await;
     assert!(html.contains("<bdi>operator</bdi>") && !html.contains("Your account team"), "{html}");
     let (_, html) = page(stack, "acme", "?kind=frozen").await;

@@ -14,7 +14,7 @@ use crate::deploy::first_run;
 use crate::protocol::restart::programs;
 use crate::support::shop::Shop;
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 struct Ended {
     code: Option<i32>,
@@ -22,7 +22,7 @@ struct Ended {
     complains: String,
 }
 
-/// Runs `scrip` with these words and no environment but this.
+/// Runs `scrip` with these arguments and only this environment.
 async fn scrip(words: &[&str], environment: &[(&str, &str)]) -> Ended {
     let mut command = Command::new(programs().join("scrip"));
     command.args(words).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
@@ -37,14 +37,14 @@ fn at(base: &str) -> String {
     format!("--local={base}")
 }
 
-/// Runs `scrip` on the stack at `base`; it must end well. What it printed.
+/// Runs `scrip` on the stack at `base`; it must succeed. Returns its output.
 async fn on(base: &str, words: &[&str]) -> String {
     let ended = scrip(&[&[&*at(base)], words].concat(), &[]).await;
     assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
     ended.says
 }
 
-/// The stack of the shop, as `change` leaves it, at an address.
+/// The stack of the shop, changed by `change`, at an address.
 async fn listening(shop: &Shop, change: impl FnOnce(&mut local::stack::Stack)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -62,7 +62,7 @@ async fn listening(shop: &Shop, change: impl FnOnce(&mut local::stack::Stack)) -
     base
 }
 
-/// A shop at a Wednesday noon, with an account that was used, and six days later.
+/// A shop at a Wednesday noon, with an account that was used, and then six days later.
 async fn tuesday() -> Shop {
     let shop = Shop::streamed().await;
     shop.stack.open("acme", "free").await;
@@ -120,7 +120,7 @@ async fn writes_of_a_command_are_announced() {
     shop.stack.relay().await;
     let [recharged] = &shop.stack.announced()[before..] else { panic!("not one event") };
     assert_eq!(recharged["detail-type"], "CreditsRecharged");
-    // By the clock of the stack.
+    // On the stack's clock.
     let at = recharged["detail"]["at"].as_str().expect("a time");
     assert!(at.starts_with("2026-11-24T12:0"), "{recharged:#?}");
 }
@@ -157,7 +157,7 @@ async fn without_a_running_stack_a_command_says_how_to_start_one() {
     let says = format!("scrip: no local stack answers at {base} (");
     assert!(ended.complains.starts_with(&says), "{ended:?}");
     assert!(ended.complains.contains("`cargo run`"), "{ended:?}");
-    // The address may be left out, before a command and after it.
+    // The address is optional, before a command and after it.
     for words in [
         &["--local", "recharge", "--dry-run"][..],
         &["inspect", "acme", "--local"],
@@ -165,7 +165,7 @@ async fn without_a_running_stack_a_command_says_how_to_start_one() {
     ] {
         assert_ne!(scrip(words, &[]).await.code, Some(2), "{words:?}");
     }
-    // No address but this machine's: what is there has no IAM.
+    // Only addresses of this machine: other addresses have no IAM.
     for elsewhere in ["http://192.0.2.1:3000", "https://127.0.0.1", "http://example.com", "acme"] {
         let ended = scrip(&[&at(elsewhere), "audit"], &[]).await;
         assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -209,13 +209,13 @@ fn the_stack_says_where_its_commands_went() {
     assert!(says.contains("no command `adit`"), "{says}");
 }
 
-/// Where the tables are reached.
+/// The path of the tables.
 const AT: &str = "/_local/dynamodb";
-/// What the SDK says of a request.
+/// The headers of an SDK request.
 const MEANT: [(&str, &str); 2] =
     [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "DynamoDB_20120810.Scan")];
 
-/// One request: status, the header `Date`, and body.
+/// Sends one request. Returns the status, the header `Date`, and the body.
 async fn ask(
     base: &str,
     method: &str,
@@ -263,7 +263,7 @@ async fn no_foreign_page_or_form_reaches_the_tables() {
         }
         assert_eq!(ask(base, "PUT", path, &MEANT, scan).await.0, 405);
     }
-    // More than a route of the contract takes is read, and answered by the table itself.
+    // A body larger than the contract allows is read, and the table itself answers it.
     let large = json!({ "TableName": "x".repeat(300 * 1024) }).to_string();
     let (status, _, body) = ask(base, "POST", AT, &MEANT, &large).await;
     assert!(status == 400 && body.contains("__type"), "{status} {body}");

@@ -1,4 +1,4 @@
-//! The demo, the clock that can be moved, and the printout of an account.
+//! The demo, the local clock, and the printout of an account.
 
 use local::clock::LocalClock;
 use local::demo::{self, Screen};
@@ -9,7 +9,7 @@ use shared::domain::Credits;
 use crate::support::shop::Shop;
 use crate::support::{Stack, canary, instant, ledger};
 
-/// Plays the demo on a shop: how it ended, and its text.
+/// Plays the demo on a shop. Returns the result and the text.
 async fn play(shop: &Shop) -> (Result<(), String>, String) {
     let mut text = Vec::new();
     let mut screen = Screen::plain(&mut text);
@@ -41,7 +41,7 @@ async fn the_demo_plays_seven_scenes_and_matches_the_ledger() {
         found.iter().skip(1).flatten().map(|part| part.as_str().to_owned()).collect()
     };
     let ledger = ledger(&shop.stack.functions, "studio").await.expect("a ledger");
-    // Of 200 at once, each that passed has its entry, and the others none.
+    // Each accepted one of 200 concurrent debits has its entry, and the others have none.
     let rush = found(r"=> (\d+) passed, (\d+) refused, 0 credits off");
     let [passed, refused] = [0, 1].map(|n| rush[n].parse::<usize>().expect("a count"));
     let entries = |of: &str| {
@@ -50,7 +50,7 @@ async fn the_demo_plays_seven_scenes_and_matches_the_ledger() {
     };
     assert_eq!((passed, passed + refused), (entries("rush-"), 200));
     assert!(passed > 0 && refused > 0, "{text}");
-    // A retry has no entry of its own, nor has an event that is sent again.
+    // A retry has no entry of its own, and neither has a repeated event.
     assert_eq!(entries("video-1"), 1);
     let topped_up = ledger.iter().filter(|entry| entry["kind"] == "topped_up").count();
     assert_eq!(topped_up, 2, "bought, and won back");
@@ -65,7 +65,7 @@ async fn the_demo_plays_seven_scenes_and_matches_the_ledger() {
 #[tokio::test]
 async fn a_demo_fails_when_a_scene_ends_differently() {
     let shop = Shop::at(demo::BEGINS).await;
-    // So many credits that the refusal before Monday does not come.
+    // So many credits that the debit before Monday is not refused.
     shop.stack.open("studio", "free").await;
     assert_eq!(shop.stack.grant("studio", "gift", "1000").await.status, 201);
     let (played, text) = play(&shop).await;
@@ -86,7 +86,7 @@ fn the_clock_is_moved_by_json_and_only_forward() {
     for body in ["", "{}", "[]", r#"{"advance_s":-1}"#, r#"{"advance_s":1.5}"#, r#"{"now":"x"}"#] {
         assert_eq!(post(json, body), 400, "{body}");
     }
-    // Not back, where accounts have later entries, nor to where calendars end.
+    // Not back, where accounts have later entries, nor to the end of calendars.
     for body in [r#"{"now":"2026-11-20T09:00:00Z"}"#, r#"{"now":"9999-12-31T23:59:59Z"}"#] {
         assert_eq!(post(json, body), 400, "{body}");
     }

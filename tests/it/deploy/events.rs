@@ -14,7 +14,7 @@ use shared::secrets::Secret;
 use crate::support::shop::Shop;
 use crate::support::{Stack, answer, request};
 
-/// The accounts that the events are about.
+/// A stack with the accounts of the events.
 async fn stage() -> Stack {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
@@ -27,8 +27,8 @@ async fn stage() -> Stack {
     stack
 }
 
-/// The function behind a stream, a queue or a schedule. None: the event is of the gateway, or of a
-/// caller of its own.
+/// The function behind a stream, a queue or a schedule. None: the event is from the gateway, or
+/// from a direct invocation.
 fn reader(event: &Value) -> Option<&'static str> {
     let queue = event["Records"][0]["eventSourceARN"].as_str().unwrap_or_default();
     match (event["Records"][0]["eventSource"].as_str(), event["task"].as_str()) {
@@ -54,7 +54,7 @@ async fn replay(event: &Value) -> Value {
     let routes = Template::load().routes();
     let route = routes.iter().find(|route| route.matches(&method, &path));
     let response = match route.map(|route| route.function.as_str()) {
-        // By the way it comes in, not only by its handler.
+        // Through its entry point, not only its handler.
         Some("debit") => {
             let reply = debit::invoke::answer(stack.context(), event.clone()).await;
             let body = reply["body"].as_str().unwrap_or("null");
@@ -74,7 +74,7 @@ async fn replay(event: &Value) -> Value {
         other => panic!("no function for {method} {path}: {other:?}"),
     };
     let answer = answer(response);
-    // Of a page its title: what else it says is for the tests of the page.
+    // Only the title of a page: the page's own tests cover the rest.
     let title =
         answer.body.as_str().and_then(|html| html.split("<title>").nth(1)?.split('<').next());
     let body = title.map_or_else(|| answer.body.clone(), Value::from);
@@ -101,7 +101,7 @@ async fn every_sample_event_gets_its_recorded_reply() {
     }
 }
 
-/// The gateway passes paths on decoded. `lambda_http` panics if it cannot make a URI of one.
+/// The gateway passes decoded paths on. `lambda_http` panics if it cannot make a URI of one.
 #[tokio::test]
 async fn an_impossible_path_is_answered_and_crashes_no_function() {
     let stack = Stack::noon().await;
@@ -124,7 +124,7 @@ async fn an_impossible_path_is_answered_and_crashes_no_function() {
         let reply = gateway::answer(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
-    // What a client says of itself, and what no gateway sends.
+    // Values that a client can set, and values that no gateway sends.
     type Change = fn(&mut Value);
     let changes: [(Change, u16); 9] = [
         (|e| e["headers"]["host"] = "a b".into(), 401),

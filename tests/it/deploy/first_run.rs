@@ -1,6 +1,6 @@
 //! The first run at a terminal: the program's messages, its keys, and a line for each request.
 //!
-//! The process is the one that `cargo run` starts. `tests/terminal/keys.py` plays it at a terminal.
+//! The process is the one that `cargo run` starts. `tests/terminal/keys.py` runs it at a terminal.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ use tracing::Level;
 use crate::protocol::restart::{Folder, program};
 use crate::rules::docs::there_is;
 
-/// For how long a line may be waited for.
+/// The longest wait for a line.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
@@ -30,11 +30,11 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// The program, and each line that it prints.
+/// The program, and its printed lines.
 struct Started {
     process: Child,
     lines: Receiver<String>,
-    /// Its first words.
+    /// The lines that it prints at the start.
     banner: Vec<String>,
     base: String,
 }
@@ -46,7 +46,7 @@ impl Started {
         let output = BufReader::new(process.stdout.take().expect("its output"));
         let (says, lines) = channel();
         std::thread::spawn(move || {
-            // Until nobody listens.
+            // Until the receiver is dropped.
             output.lines().map_while(Result::ok).try_for_each(|line| says.send(line))
         });
         let mut started = Started { process, lines, banner: Vec::new(), base: String::new() };
@@ -60,7 +60,7 @@ impl Started {
         started
     }
 
-    /// The next line. Nobody's secret is in it.
+    /// The next line. It must contain no secret.
     fn line(&self) -> String {
         let line = self.lines.recv_timeout(PATIENCE).expect("a line");
         canary::look("a line of the stack", &line);
@@ -68,7 +68,7 @@ impl Started {
         line
     }
 
-    /// Sends a request; its answer.
+    /// Sends a request. Returns its answer.
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Value {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
         let agent: ureq::Agent = agent.build().into();
@@ -82,7 +82,7 @@ impl Started {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// Asks, and has the line of it: without the time and how long it took.
+    /// Sends a request. Returns its log line, without the time and the duration.
     fn told(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
         self.ask(method, path, headers, body);
         self.shown()
@@ -109,7 +109,7 @@ fn the_banner_is_short_and_says_where_to_start() {
     assert!(banner.len() <= 12, "{banner:#?}");
     let parts: Vec<&str> = banner[0].split(", ").collect();
     assert_eq!((parts[0], parts[2]), (format!("Scrip on {base}").as_str(), "tables in memory"));
-    // The stack's clock: it panics if it is none.
+    // The stack's clock: this panics if it is no time.
     instant(parts[1]);
     assert!(banner.contains(&format!("  Start here  {base}/")), "{banner:#?}");
     for (account, plan, shows) in local::seed::ACCOUNTS {
@@ -146,7 +146,7 @@ fn each_request_is_a_line_that_says_what_changed() {
         stack.told("POST", &path("open", "grants"), &[("idempotency-key", "w")], welcome),
         line(&about("POST .../grants", "open"), "+100 credits -> 125", 201)
     );
-    // What pages ask for by themselves has no line: the next one is of the next request.
+    // Automatic requests of pages have no line: the next line is that of the next request.
     for noise in ["/_local/clock", "/_local/events", "/favicon.ico", "/assets/0/page.css"] {
         stack.ask("GET", noise, &[], "");
     }
@@ -154,12 +154,12 @@ fn each_request_is_a_line_that_says_what_changed() {
         stack.told("POST", "/v1/accounts/open/debit?key=secret", &[], video),
         line("POST /v1/accounts/open/debit", "not_found", 404)
     );
-    // An account is shown as it is called, and not as it is written in a path.
+    // The line shows the account's name, not its form in a path.
     assert_eq!(
         stack.told("GET", &path("auth0%7C7", "usage"), &[], ""),
         line(&about("GET  .../usage", "auth0|7"), "account_not_found", 404)
     );
-    // A hold names its id in the path, and its line does not.
+    // The path of a capture contains the hold's id, and the line does not.
     let images = r#"{"action":"custom_image","quantity":4}"#;
     let held = stack.ask("POST", &path("acme", "holds"), &[("idempotency-key", "h")], images);
     assert_eq!(stack.shown(), line(&about("POST .../holds", "acme"), "2 held -> 2497", 201));
@@ -185,7 +185,7 @@ fn request_lines_contain_no_secret() {
     let token = session["token"].as_str().expect("a token");
     let link = session["url"].as_str().expect("a link");
     let enter = link.strip_prefix(&stack.base).expect("of this stack");
-    // Both would be found.
+    // The canary check would find both.
     assert!([token, enter].iter().all(|secret| !canary::found(secret).is_empty()));
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str()), ("idempotency-key", "order")];
@@ -214,10 +214,10 @@ fn a_port_in_use_names_the_remedy_and_a_free_port() {
         ));
         says.expect("the remedy").trim_end().to_owned()
     };
-    // Another test may take it the moment after.
+    // Another test may take the port the moment after.
     let free = (0..10).any(|_| TcpListener::bind(suggested()).is_ok());
     assert!(free, "no port that was suggested was free");
-    // Another mistake has another remedy.
+    // Another mistake has another message.
     let ended = command(&["--memory", "--addr", "192.0.2.1:3000"]).output().expect("a process");
     let says = String::from_utf8(ended.stderr).expect("text");
     assert!(!ended.status.success() && says.contains("loopback only"), "{says}");

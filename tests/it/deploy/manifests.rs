@@ -6,12 +6,12 @@ use std::process::Command;
 
 use regex::Regex;
 
-/// Dependencies of `cli` that its sources do not name: they ask for the features that `local` has, and
-/// `scrip_is_built_of_what_cargo_run_has_built` holds them to it.
+/// Dependencies of `cli` that its sources do not name: they enable the features that `local` has,
+/// and `scrip_is_built_of_what_cargo_run_has_built` requires them.
 const FOR_FEATURES: [&str; 6] =
     ["aws_lambda_events", "hyper", "hyper-util", "num-traits", "tower", "uuid"];
 
-/// What sources call a package, where that is another word.
+/// A package's name in sources, if it differs.
 fn called(package: &str) -> String {
     match package {
         "dynoxide-rs" => "dynoxide".to_owned(),
@@ -87,7 +87,7 @@ fn every_dependency_is_used() {
         used.extend(named(&manifest, "dependencies").into_iter().map(str::to_owned));
     }
     assert!(used.len() > 30, "{used:?}");
-    // Nor does the workspace keep a version of something that no crate of it takes.
+    // The workspace lists no version of a package that no crate uses.
     let of_workspace = named(&workspace, "workspace.dependencies").into_iter();
     let kept: Vec<&str> = of_workspace.filter(|name| !used.contains(*name)).collect();
     assert_eq!(kept, Vec::<&str>::new());
@@ -118,12 +118,12 @@ fn only_the_tests_crate_is_built_for_tests() {
     }
 }
 
-/// Crates that `cargo run` builds, that the tests do, and that `scrip` is of: what a newcomer waits for
-/// and an operator. Raise a number on purpose, and say in the commit what the crates are for.
+/// The number of crates that `cargo run`, the tests, and `scrip` build: newcomers and operators
+/// wait for them. Raise a number only on purpose, and say in the commit what the crates are for.
 const CRATES: [(&str, usize); 3] =
     [("-p local -e normal,build", 269), ("--workspace", 289), ("-p cli -e normal,build", 239)];
 
-/// The crates of a graph with their features, a line each.
+/// The crates of a graph with their features, one per line.
 fn graph(arguments: &str) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p} [{f}]"]);

@@ -1,4 +1,5 @@
-//! The roles of the template: every test runs under them, and each function uses all of its own.
+//! The roles of the template: every test runs under them,
+//! and each function uses all its permissions.
 
 use local::roles::{Roles, acting_as};
 use local::stripe::Effect;
@@ -19,7 +20,7 @@ async fn shop() -> Shop {
     vault.put("SessionKeys", KEYS);
     vault.put("StripeWebhookSecretArn", local::stripe::WEBHOOK_SECRET);
     let secret = |arn: &str| -> Secret { vault.secret(arn, &stack.roles) };
-    // The key is read when the function starts, before its first request.
+    // A function reads the key when it starts, before its first request.
     vault.put("StripeKeyArn", local::stripe::KEY);
     for function in ["checkout", "reconcile", "audit"] {
         let read = async { secret("StripeKeyArn").get(stack.context().clock.now()).await };
@@ -31,7 +32,7 @@ async fn shop() -> Shop {
     Shop { stack: Stack { functions, ..stack }, stripe }
 }
 
-/// Services spend, hold, refund and look; the relay counts and announces.
+/// Services debit, hold, refund and read; the relay rolls up and announces.
 async fn services(stack: &Stack) {
     stack.open("acme", "pro").await;
     let mut debit = None;
@@ -40,14 +41,14 @@ async fn services(stack: &Stack) {
         assert_eq!(receipt.status, 201, "{receipt:?}");
         debit.get_or_insert(receipt.text("/id").to_owned());
     }
-    // Its entry is in a page by now.
+    // Its entry is archived by now.
     let old = format!("/v1/accounts/acme/debits/{}/refund", debit.expect("a debit"));
     let refund = stack.post(&old, "refund", r#"{"credits":"1","reason":"black"}"#).await;
     assert_eq!(refund.status, 201, "{refund:?}");
     let hold = stack.post("/v1/accounts/acme/holds", "hold", r#"{"credits":"3"}"#).await;
     let capture = format!("/v1/accounts/acme/holds/{}/capture", hold.text("/id"));
     assert_eq!(stack.post(&capture, "capture", r#"{"credits":"2"}"#).await.status, 201);
-    // What a function keeps in memory has aged: it reads the catalog again.
+    // The data that a function keeps in memory is stale: it reads the catalog again.
     stack.set_clock("2026-11-18T12:10:00Z");
     for path in ["balance", "ledger", "usage"] {
         assert_eq!(stack.get(&format!("/v1/accounts/acme/{path}")).await.status, 200);
@@ -55,7 +56,7 @@ async fn services(stack: &Stack) {
     stack.relay().await;
 }
 
-/// An operator grants, and decides about what waits.
+/// An operator grants, and decides about parked payments.
 async fn operators(shop: &Shop) {
     let stack = &shop.stack;
     assert_eq!(stack.grant("acme", "grant", "5").await.status, 201);
@@ -63,7 +64,7 @@ async fn operators(shop: &Shop) {
     assert_eq!(freeze.status, 201);
     let unfreeze = stack.post("/v1/accounts/acme/unfreeze", "u", r#"{"reason":"none"}"#).await;
     assert_eq!(unfreeze.status, 201);
-    // A signed event that nobody can read, and a payment that is not what was ordered.
+    // A signed event that cannot be read, and a payment that does not match its order.
     assert_eq!(shop.hear(r#"{"id":"evt_1","object":"event"}"#).await.status, 200);
     let (_, session) = shop.begin("acme", "wrong", "starter").await;
     shop.stripe.act(&session, Effect::Pay).expect("paid");
@@ -80,7 +81,7 @@ async fn operators(shop: &Shop) {
     }
 }
 
-/// A customer follows a link, looks, buys and has money back; Stripe tells of it, or is asked.
+/// A customer redeems a link, reads, buys and gets a refund; Stripe reports it, or is asked.
 async fn customers(shop: &Shop) {
     let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": PRODUCT }).to_string();
     let made = shop.stack.send(request("POST", "/v1/accounts/acme/sessions", None, &body)).await;
@@ -91,7 +92,7 @@ async fn customers(shop: &Shop) {
     assert_eq!(shop.stack.ask("GET", "/", &[("cookie", &cookie)]).await.status, 200);
     assert_eq!(shop.stack.form("/leave", &[("cookie", &cookie)], "").await.status, 200);
     let token = shop.token("acme", r#""view""#).await;
-    // And so have the keys of sessions, whoever asks first.
+    // The keys of sessions are stale, too, for any function that asks first.
     shop.stack.set_clock("2026-11-18T12:20:00Z");
     for path in ["packs", "balance", "ledger", "usage", "catalog"] {
         let path = format!("/v1/me/{path}");
@@ -102,12 +103,12 @@ async fn customers(shop: &Shop) {
     let (order, session) = shop.buy("acme", "buy", "starter").await;
     shop.act(&session, Effect::Refund { minor: Some(100) }).await;
     assert_eq!(shop.state("acme", &order).await.0, "credited");
-    // What the webhook does not hear of, reconcile asks for.
+    // Reconcile asks Stripe for events that the webhook missed.
     let (order, session) = shop.begin("acme", "silent", "starter").await;
     shop.stripe.act(&session, Effect::Pay).expect("paid");
     shop.stripe.take_events();
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
-    // A refund that failed long after it took credits: pages tell what they were.
+    // A refund that fails long after it took credits: the segments say which ones.
     shop.act(&session, Effect::Refund { minor: Some(100) }).await;
     for n in 0..40 {
         let debit = shop.stack.debit("acme", &format!("since {n}"), "0.01").await;
@@ -128,7 +129,7 @@ async fn customers(shop: &Shop) {
     assert_eq!(shop.state("acme", &order).await.0, "credited");
 }
 
-/// Debt is waived; Monday comes, and what expires soon is told.
+/// Debt is waived; Monday comes, and grants that expire soon are announced.
 async fn time(shop: &Shop) {
     let stack = &shop.stack;
     let (_, session) = shop.buy("acme", "disputed", "starter").await;
@@ -147,7 +148,7 @@ async fn time(shop: &Shop) {
         stack.mappings.fire(task).await.expect("swept");
     }
     stack.relay().await;
-    // A record that can never be taken.
+    // A record that can never be processed.
     let keys = json!({ "a": { "S": "no account" }, "s": { "S": "P#1#1" } });
     let poison = json!({ "dynamodb": { "SequenceNumber": "1", "Keys": keys } });
     let batch = json!({ "Records": [poison] });
@@ -155,7 +156,7 @@ async fn time(shop: &Shop) {
     assert_eq!(reply["batchItemFailures"], json!([]));
 }
 
-/// Of one, what is not in the other; a line each.
+/// The permissions of one that the other lacks, one per line.
 fn difference(of: &Permissions, other: &Permissions) -> Vec<String> {
     let mut lines = Vec::new();
     for (function, permissions) in of {
@@ -190,6 +191,6 @@ async fn a_request_outside_the_role_is_denied_and_changes_nothing() {
     let denied = stack.debit("acme", "debit", "1").await;
     assert_eq!(denied.status, 500, "{denied:?}");
     assert_eq!(stack.balance("acme").await.text("/available"), "25");
-    // Another function's role is its own.
+    // Another function's role is unchanged.
     assert_eq!(stack.grant("acme", "grant", "5").await.status, 201);
 }

@@ -11,7 +11,7 @@ use crate::support::{Answer, Stack, answer, request};
 const WEBHOOK: &str = "StripeWebhookSecretArn";
 const EVENT: &str = r#"{"id":"evt_1","object":"event","type":"nothing.known","data":{}}"#;
 
-/// Brings an event to the webhook, signed now with `key`.
+/// Sends an event to the webhook, signed now with `key`.
 async fn bring(stack: &Stack, secret: &Secret, key: &str) -> Answer {
     let path = "/v1/stripe/webhook";
     let mut request = request("POST", path, None, EVENT);
@@ -34,13 +34,13 @@ async fn a_replaced_secret_is_read_again_but_not_for_every_forgery() {
     vault.put(WEBHOOK, "whsec_new");
     assert_eq!(bring(&stack, &secret, "whsec_new").await.status, 200);
     assert_eq!(vault.take_reads(), 1);
-    // Whoever forges has it read once, not as often as he likes.
+    // Forged signatures cause one read, however many arrive.
     for _ in 0..20 {
         let forged = bring(&stack, &secret, "whsec_forged").await;
         assert_eq!((forged.status, forged.code()), (400, "signature_invalid"));
     }
     assert!(vault.take_reads() <= 1);
-    // One that was removed is refused five minutes later at the latest.
+    // A removed secret is refused after five minutes at the latest.
     stack.set_clock("2026-11-18T12:06:01Z");
     assert_eq!(bring(&stack, &secret, "whsec_old").await.code(), "signature_invalid");
 }

@@ -19,7 +19,7 @@ use crate::support::door::rendered_for;
 use crate::support::shop::Shop;
 use crate::support::{Stack, instant};
 
-/// Where the start page is when there is a session.
+/// The path of the start page while there is a session.
 const FOLDER: &str = "/_local/start/";
 
 /// One request over TCP, as a browser sends it: status, headers and body.
@@ -55,7 +55,7 @@ async fn get(base: &str, path: &str) -> Value {
     serde_json::from_str(&body).expect("JSON")
 }
 
-/// Opens an account's page by the form of the start page: the cookie, and where it leads.
+/// Opens an account's page with the form of the start page. Returns the cookie and the location.
 async fn enter(base: &str, account: &str) -> (String, String) {
     let headers = [("origin", base), ("content-type", "application/x-www-form-urlencoded")];
     let form = format!("account={account}");
@@ -73,7 +73,7 @@ async fn without_a_session_the_start_page_is_shown_only_locally() {
     let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
     let (status, headers, page) = send(&base, "GET /", &browser, "").await;
     assert_eq!(status, 200);
-    // Who asks for no page is told what the contract says.
+    // A request that accepts no HTML gets the contract's answer.
     assert_eq!(send(&base, "GET /", &[("accept", "*/*")], "").await.0, 401);
     assert!(page.contains("<h1>Start page</h1>") && page.contains("Open acme"), "{page}");
     assert!(headers["content-security-policy"].to_str().is_ok_and(|p| p.contains("'none'")));
@@ -81,12 +81,12 @@ async fn without_a_session_the_start_page_is_shown_only_locally() {
         assert!(page.contains(&format!("{FOLDER}{file}")), "{file}");
         assert_eq!(send(&base, &format!("GET {FOLDER}{file}"), &[], "").await.0, 200);
     }
-    // The function itself, which is what is deployed, knows nothing of it.
+    // The deployed function itself has no start page.
     let deployed = stack.get("/").await;
     assert_eq!(deployed.status, 401);
     assert!(!deployed.body.to_string().contains("Start page"));
     assert_eq!(stack.get("/_local/start/").await.status, 404);
-    // With a session it is the customer's page, and the start page is still at its own address.
+    // With a session `/` is the customer's page, and the start page keeps its own address.
     let (cookie, _) = enter(&base, "acme").await;
     let (_, _, page) = send(&base, "GET /", &[("cookie", &cookie)], "").await;
     assert!(page.contains("id=\"hero\"") && !page.contains("Start page"), "{page}");
@@ -114,9 +114,9 @@ async fn an_account_is_opened_twice_and_stays_open_when_the_clock_is_moved() {
             assert_eq!(balance.0, 200);
         }
     }
-    // The route's own session has ended after its hour, as everywhere.
+    // The session from the public route has ended after its hour, as everywhere.
     assert_eq!(send(&base, "GET /v1/me/balance", &[("authorization", &bearer)], "").await.0, 401);
-    // Its page says the stack's time, and nobody else's name is taken for one.
+    // The page has the stack's time, and a forged cookie gives no access.
     let (_, headers, _) = send(&base, "GET /", &[("cookie", &first)], "").await;
     assert!(headers["date"].to_str().is_ok_and(|date| date.contains("2028")), "{headers:?}");
     let forged = "__Host-scrip=lasting-0000000000000000";
@@ -144,7 +144,7 @@ async fn only_the_start_page_itself_opens_an_account() {
     assert_eq!(audited, r#"{"seen":1,"differences":[]}"#);
 }
 
-/// A new session of 49 dollars at a Stripe of its own, after these effects.
+/// A new session of 49 dollars at a new Stripe, after these effects.
 fn after(effects: &[Effect]) -> (LocalStripe, String) {
     let clock = local::clock::LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
     let stripe = LocalStripe::new(clock.clock(), "http://127.0.0.1:3000");
@@ -181,7 +181,7 @@ fn only_possible_payment_actions_are_offered() {
     assert_eq!(offered(&[PayLater]), [Arrive, Fail]);
     assert_eq!(offered(&[PayLater, Fail]), []);
     assert_eq!(offered(&[Expire]), []);
-    // Every effect in every state that four effects lead to: done if offered, and only then.
+    // Every effect in every state that four effects reach: possible exactly if it is offered.
     let (mut paths, mut tried) = (vec![Vec::new()], 0);
     while let Some(path) = paths.pop() {
         for effect in Effect::ALL {
@@ -224,7 +224,7 @@ async fn the_start_page_shows_what_the_webhook_answered() {
         assert_eq!(status, 200, "{done}");
         let after = get(&base, &payments).await["payments"][0].take();
         assert_eq!(after["state"], state);
-        // What was pressed answers with what can be done then.
+        // The answer to an effect lists the effects that are possible next.
         let done: Value = serde_json::from_str(&done).expect("JSON");
         assert_eq!(done["effects"], after["effects"]);
     }
@@ -264,7 +264,7 @@ async fn every_state_is_seeded_and_found_at_the_second_start() {
     assert_eq!(shop.stack.balance("frozen").await.text("/gate"), "account_frozen");
     assert_eq!(shop.stack.balance("past-due").await.text("/status"), "past_due");
     assert_eq!(shop.stack.balance("held").await.text("/held"), "10");
-    // Where a payment is on its way, the page follows it.
+    // While a payment is processing, the page follows it.
     assert!(enter(&base, "processing").await.1.starts_with("/?checkout="));
     assert_eq!(enter(&base, "debt").await.1, "/");
 }
@@ -288,7 +288,7 @@ async fn the_contracts_curl_examples_work_unchanged() {
         let status = said.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
         match operation["note"].as_str() {
             Some(note) if !note.contains("acme") => {
-                // It needs something that is not there in this stack, and says so.
+                // The note names a resource that this stack does not have.
                 assert_eq!(status, Some(404), "{name}: {said}");
             }
             _ => assert!(status.is_some_and(|s| (200..304).contains(&s)), "{name}: {said}"),
@@ -309,25 +309,25 @@ async fn the_start_page_is_accessible_and_moves_the_clock_of_the_page() {
     tab.until("document.querySelector('[data-available=busy]').textContent === '1,617.7'");
     tab.eval("document.querySelector('#operation-list details').open = true");
     assert_accessible(&mut tab, "start");
-    // A effect changes what can be done next, and the keyboard stays where it was.
+    // An effect changes the offered effects, and the keyboard focus stays where it was.
     tab.eval("document.querySelector('#payment-list .card button:last-of-type').focus()");
     tab.press("Enter");
     tab.until("document.querySelector('#said-payments').textContent === 'grants: Dispute: done.'");
     tab.until("document.activeElement.matches('.card')");
-    // The page of an account, in this tab; its relative times are the stack's, from the first on.
+    // The page of an account, in this tab; its relative times use the stack's clock from the start.
     tab.eval("document.querySelector('button[value=open], button[value=low]').form.target = ''");
     tab.eval("document.querySelector('button[value=low]').click()");
     tab.until("document.querySelector('#hero')");
     assert_eq!(tab.text(NUMBER), "2");
     let soon = "document.querySelector('#hero time').textContent";
     tab.until(&format!("{soon}.endsWith('(in\\u00a04\\u00a0days)')"));
-    // The clock goes on for two days: no credit moves, and the page still goes by it. What is asked while
-    // it moves is not answered, so nothing may be on its way.
+    // The clock moves two days: no credit moves, and the page still follows it. A request that is
+    // sent while it moves gets no answer, so none may be in flight.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     shop.stack.set_clock("2026-11-20T12:00:00Z");
     tab.eval("document.dispatchEvent(new Event('visibilitychange'))");
     tab.until(&format!("{soon}.endsWith('(in\\u00a02\\u00a0days)')"));
-    // The start page moves it past Monday, and the customer is still there.
+    // The start page moves the clock past Monday, and the customer's session remains.
     tab.open(&format!("{base}{FOLDER}"));
     tab.eval("document.querySelector('[data-move=monday]').click()");
     tab.until("document.querySelector('#said-clock').textContent.includes('2 days forward')");
@@ -360,7 +360,7 @@ async fn in_the_editor_the_ai_button_waits_for_credits_while_typing_goes_on() {
         tab.until(&format!("text.value.length > {}", text.len()));
     }
     tab.until(&format!("{state} === 'empty' && ai.disabled"));
-    // By the stack's time, which another origin may read.
+    // On the stack's time, which another origin may read.
     let said = "document.querySelector('scrip-credits').shadowRoot.querySelector('[role=status]')";
     tab.until(&format!("{said}.textContent.endsWith('(in\\u00a04\\u00a0days).')"));
     assert_eq!(tab.eval("text.disabled"), json!(false), "typing goes on");
@@ -373,7 +373,7 @@ async fn in_the_editor_the_ai_button_waits_for_credits_while_typing_goes_on() {
     stack.grant("open", "more", "5").await;
     tab.eval("document.querySelector('scrip-credits').refresh()");
     tab.until("!ai.disabled");
-    // The token ends after its minute: the editor is told, and brings another.
+    // The token expires after its minute: the editor gets an event, and sets another token.
     stack.clock.set(stack.clock.now() + Span::from_s(61));
     tab.eval("document.querySelector('scrip-credits').refresh()");
     tab.until("log.textContent.includes('scrip-session')");
@@ -382,13 +382,13 @@ async fn in_the_editor_the_ai_button_waits_for_credits_while_typing_goes_on() {
     let errors: Vec<_> = errors.iter().filter(|error| !error.contains("401")).collect();
     assert!(errors.is_empty(), "{errors:?}");
     let json = ("content-type", "application/json");
-    // Whatever its account is called.
+    // For any account name.
     stack.open("auth0|7", "free").await;
     tab.open(&format!("{origin}/?account=auth0%7C7"));
     assert_eq!(tab.text("document.body.dataset.account"), "auth0|7");
     let body = r#"{"account":"auth0|7","key":"k"}"#;
     assert_eq!(send(&origin, "POST /write", &[json], body).await.0, 200);
-    // Another page cannot use its server side.
+    // A foreign page cannot use its server side.
     let foreign = [("origin", "https://elsewhere.example"), json];
     let asked = send(&origin, "POST /session", &foreign, r#"{"account":"open"}"#);
     assert_eq!(asked.await.0, 403);

@@ -1,7 +1,7 @@
 //! Telemetry: metrics add up, a log entry stays one line, and neither contains a secret.
 //!
 //! Every test looks for leaked secrets with [`crate::support::canary`]. These tests show that it
-//! finds them, and where a leak could be expected.
+//! finds them, and check the likely places of a leak.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,14 +21,14 @@ fn value(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-/// Makes an account one that cannot be read.
+/// Makes an account unreadable.
 async fn break_account(stack: &Stack, account: &str) {
     let update = stack.tables().update_item().table_name("scrip-accounts");
     let update = update.key("a", value(account)).update_expression("SET ps = :p");
     update.expression_attribute_values(":p", value("?")).send().await.expect("broken");
 }
 
-/// What was emitted since the last time, summed as CloudWatch would: by metric and dimensions.
+/// The metrics emitted since the last call, summed as CloudWatch does: by metric and dimensions.
 fn take(stack: &Stack) -> BTreeMap<String, i64> {
     let emitted = std::mem::take(&mut *stack.emitted.lock().expect("no one panics with the lock"));
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
@@ -78,20 +78,20 @@ async fn debits_refusals_and_replays_are_counted_once() {
     let refused =
         [("Refusals", 2), ("Refusals insufficient_credits", 1), ("Refusals unknown_action", 1)];
     assert_eq!(take(&stack), sums(refused));
-    // Of a batch each debit, and what had happened before is none.
+    // Each debit of a batch counts, except those that had happened before.
     let batch = r#"{"mode":"all_or_nothing","debits":[
         {"id":"a","action":"custom_image","quantity":3},
         {"id":"d","credits":"1"},{"id":"e","credits":"0.000001"}]}"#;
     let path = "/v1/accounts/open/debits/batch";
     assert_eq!(stack.send(request("POST", path, None, batch)).await.status, 201);
     assert_eq!(take(&stack), sums([("Debits", 2), ("Credits", 1_000_001), ("Replays", 1)]));
-    // A hold spends nothing, and what is captured of it is spent.
+    // A hold spends nothing; its capture does.
     let held = stack.post("/v1/accounts/open/holds", "f", r#"{"credits":"3"}"#).await;
     assert_eq!(take(&stack), sums([]));
     let path = format!("/v1/accounts/open/holds/{}/capture", held.text("/id"));
     stack.post(&path, "g", r#"{"credits":"2"}"#).await;
     assert_eq!(take(&stack), sums([("Debits", 1), ("Credits", 2_000_000)]));
-    // The same by direct invoke.
+    // The same by direct invocation.
     let payload = json!({ "account": "open", "id": "h", "credits": "1" });
     debit::invoke::answer(stack.context(), payload.clone()).await;
     debit::invoke::answer(stack.context(), payload).await;
@@ -129,7 +129,7 @@ async fn an_unknown_outcome_and_its_attempts_are_counted() {
     assert_eq!((counted["Unknowns"], counted.contains_key("Refusals")), (1, false), "{counted:?}");
     assert!(counted["Conflicts"] >= 3, "{counted:?}");
     stack.wire.heal();
-    // An account that cannot be read is ours to mend.
+    // We have to repair an account that cannot be read.
     break_account(&stack, "open").await;
     assert_eq!(stack.balance("open").await.status, 500);
     assert_eq!(take(&stack), sums([("Failures", 1)]));
@@ -174,12 +174,12 @@ async fn a_recharge_reports_the_outcome_of_its_accounts() {
         ("AccountsBroken", 1),
     ];
     assert_eq!(take(&stack), sums(counted));
-    // What expires soon is announced, and is no recharge.
+    // Credits that expire soon are announced, and are no recharge.
     stack.mappings.fire("expiring").await.expect("swept");
     assert_eq!(take(&stack), sums([]));
 }
 
-/// What a caller could send to begin a line of his own, to colour a terminal, or to fill a disk.
+/// Texts with which a caller could start a log line, colour a terminal, or fill a disk.
 fn hostile() -> [String; 4] {
     [
         "injected\n{\"level\":\"ERROR\",\"message\":\"all is lost\"}".to_owned(),
@@ -189,7 +189,7 @@ fn hostile() -> [String; 4] {
     ]
 }
 
-/// A line of the log that is longer than this says what it was sent.
+/// A longer log line would contain the caller's input.
 const LONGEST_LINE: usize = 4 * 1024;
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn a_log_line_stays_one_line_whatever_a_caller_sends() {
             stack.send(request).await;
         }
     }
-    // That a line is one, and JSON, was looked at as it was written.
+    // Each line was checked when it was written: it is one line of JSON.
     let text = log.text();
     let ours = |line: &&str| {
         let line: Value = serde_json::from_str(line).expect("JSON");
@@ -247,7 +247,8 @@ async fn a_log_line_stays_one_line_whatever_a_caller_sends() {
     }
 }
 
-/// Card data is put where Stripe never has it, and where it would break the parsing of the event.
+/// Card data in fields where Stripe never has it, and where
+/// it would break the parsing of the event.
 #[tokio::test]
 async fn card_data_in_an_event_is_never_passed_on() {
     let shop = Shop::noon().await;
@@ -276,7 +277,7 @@ async fn card_data_in_an_event_is_never_passed_on() {
         *event.pointer_mut(place).expect("a place") = json!(CARD);
         let answer = shop.hear(&event.to_string()).await;
         outcomes.insert(answer.text("/outcome").to_owned());
-        // Nor when it is not even from Stripe.
+        // Also if the event is not from Stripe.
         let body = event.to_string();
         let forged =
             signature::sign(body.as_bytes(), "whsec_forged", shop.stack.context().clock.now());

@@ -1,5 +1,5 @@
-//! Purchases in Chromium that take a detour: turned back, begun twice, paid late, owed, taken back
-//! and given back. The page always matches the balance.
+//! Purchases in Chromium that take a detour: cancelled, started twice, paid late, owed, taken back
+//! and returned. The page always matches the balance.
 
 use local::stripe::Effect;
 
@@ -15,7 +15,7 @@ fn payments(says: &str) -> String {
     format!("document.querySelector('#payments').innerText.includes('{says}')")
 }
 
-/// The page of a session of one's own, in a tab that remembers nothing.
+/// The page of a new session, in a tab without stored state.
 async fn fresh<'a>(browser: &'a mut Browser, shop: &Shop, base: &str) -> Tab<'a> {
     let link = session(&shop.stack, "acme", base).await.0;
     let mut tab = browser.tab(1280, 900);
@@ -41,11 +41,11 @@ async fn a_customer_who_turned_back_is_asked_before_a_second_payment() {
         assert!(tab.eval(&news("You can still pay for 500 credits until")) == true);
         assert_accessible(&mut tab, "canceled");
         keep_picture(&mut tab, "canceled");
-        // The way back to the very payment.
+        // The link back to the same payment.
         tab.eval("document.querySelector('#news-message a').click()");
         tab.until("document.title === 'Local Stripe'");
     }
-    // Another day, another session: the order is there, and buying asks.
+    // A new session: the order is listed, and buying asks for confirmation.
     let mut tab = fresh(&mut browser, &shop, &base).await;
     tab.until(&payments("No payment has arrived yet."));
     assert_eq!(tab.text("document.querySelector('#news').innerText"), "");
@@ -91,7 +91,7 @@ async fn an_impossible_or_fully_owed_order_is_explained_on_the_page() {
     assert!(!said.contains("added"), "{said}");
 }
 
-/// A link that leads back to the page itself.
+/// A link whose return address is the page itself.
 async fn session_home(shop: &Shop, base: &str) -> String {
     crate::page::browser::session_from(&shop.stack, "acme", &format!("{base}/")).await.0
 }
@@ -144,7 +144,7 @@ async fn a_repaying_top_up_says_what_it_adds_and_a_won_dispute_returns_it() {
     assert_accessible(&mut tab, "repaid");
     keep_picture(&mut tab, "repaid");
     tab.until("!document.querySelector('#message-debt')");
-    // Won: what it had taken comes back.
+    // Won: the credits taken back return.
     shop.act(&disputed, Effect::Win).await;
     let back = shop.balance("acme").await.0;
     tab.until(&shows(&back));

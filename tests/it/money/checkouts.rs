@@ -1,5 +1,5 @@
-//! Checkouts of an account: a list matches each single one, a repeat returns the current state, and
-//! at most ten are open.
+//! Checkouts of an account: the list matches each single checkout, a repeat returns the current
+//! state, and at most ten are open.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ async fn ask(shop: &Shop, account: &str, path: &str) -> Answer {
     shop.ask(&token, "GET", &format!("/v1/me/checkouts{path}"), None, "").await
 }
 
-/// The checkouts that the account is told of, asked for like that.
+/// The checkouts that the account lists with this query.
 async fn listed(shop: &Shop, account: &str, query: &str) -> Vec<Value> {
     let answer = ask(shop, account, query).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -32,7 +32,7 @@ fn pass(shop: &Shop, seconds: i64) {
     shop.stack.clock.set(shop.stack.context().clock.now() + Span::from_s(seconds));
 }
 
-/// Brings a new order of acme's into a state. Its id.
+/// Brings a new order of acme into a state. Returns its id.
 async fn reach(shop: &Shop, state: State) -> String {
     let (order, session) = shop.begin("acme", state.name(), "starter").await;
     match state {
@@ -81,7 +81,7 @@ async fn a_listed_or_repeated_checkout_matches_its_own_current_state() {
         pass(&shop, 60);
     }
     assert_eq!(listed(&shop, "acme", "").await, latest_first);
-    // Another buyer of the account sees them, another account does not.
+    // Another buyer of the account sees them; another account does not.
     let token = shop.token_of("bob", "acme", r#""view""#).await;
     let bobs = shop.ask(&token, "GET", "/v1/me/checkouts", None, "").await;
     assert_eq!(bobs.body["checkouts"], Value::from(latest_first.clone()));
@@ -90,7 +90,8 @@ async fn a_listed_or_repeated_checkout_matches_its_own_current_state() {
         let refused = ask(&shop, "acme", query).await;
         assert_eq!((refused.status, refused.code()), (400, "invalid_request"), "{query}");
     }
-    // Not told of by Stripe: a session ends by itself. And what is a month old is not listed.
+    // Without an event from Stripe a session still expires.
+    // Checkouts older than a month are not listed.
     pass(&shop, 24 * HOUR_S);
     assert!(listed(&shop, "acme", "?state=open").await.is_empty());
     assert_eq!(listed(&shop, "acme", "?state=expired").await.len(), 2);
@@ -108,7 +109,7 @@ async fn concurrent_checkouts_of_an_account_stop_at_ten_open() {
         async move { shop.order("acme", &format!("order {n}"), "starter").await }
     });
     let mut answers = ordered.await;
-    // Those that gave up under way may have placed none: it is filled up.
+    // Requests with an unknown outcome may have placed no order: these fill the list up.
     for n in 0..MAX_OPEN {
         answers.push(shop.order("acme", &format!("more {n}"), "starter").await);
     }
@@ -135,12 +136,12 @@ async fn concurrent_checkouts_of_an_account_stop_at_ten_open() {
     assert_eq!(refused.text("/frees_at"), frees_at.to_string());
     assert_eq!(shop.order("other", "first", "starter").await.status, 201);
 
-    // One that is paid makes room for one, at once and by the same key.
+    // A paid checkout makes room for another at once, with the same key.
     let paid = shop.stripe.session_of(ids[3].as_str().expect("an id")).expect("a session");
     shop.act(&paid, Effect::Pay).await;
     assert_eq!(shop.order("acme", "one more", "starter").await.status, 201);
     assert_eq!(shop.order("acme", "two more", "starter").await.status, 409);
-    // And so does one that ends, told of or not.
+    // So does one that expires, with or without an event.
     let ended = shop.stripe.session_of(ids[5].as_str().expect("an id")).expect("a session");
     shop.act(&ended, Effect::Expire).await;
     assert_eq!(shop.order("acme", "two more", "starter").await.status, 201);

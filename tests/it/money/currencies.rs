@@ -9,22 +9,22 @@ use shared::domain::{Catalog, Currency, Instant, Money};
 use crate::page::html::page;
 use crate::support::shop::Shop;
 
-/// The default catalog, as the second, with the first pack at this price.
+/// Version 2 of the default catalog, with the first pack at this price.
 fn priced(currency: &str, minor: u64) -> String {
     let catalog = Catalog::DEFAULT.replace("version = 1\n", "version = 2\n");
     let starter = format!("price_minor = {minor}\ncurrency = \"{currency}\"");
     catalog.replacen("price_minor = 4900\ncurrency = \"usd\"", &starter, 1)
 }
 
-/// What is wrong with a catalog that sells the first pack at this price.
+/// The error of a catalog that sells the first pack at this price.
 fn refused(currency: &str, minor: u64) -> Option<String> {
     let current = Catalog::parse(Catalog::DEFAULT).expect("the default");
     let published = catalog_version::publish(&current, &priced(currency, minor), Instant::EPOCH);
     published.err().map(|error| error.to_string())
 }
 
-/// One of each kind: counted by hundredths, whole, by hundredths though whole, by thousandths; and
-/// rupiah, of which a pack costs more than eight digits.
+/// One of each kind: with hundredths, whole, hundredths that must be whole, with thousandths; and
+/// rupiah, in which a pack costs more than eight digits.
 const PRICES: [(&str, u64, &str, &str); 7] = [
     ("usd", 4_900, "49.00", "USD 49.00"),
     ("jpy", 7_500, "7500", "JPY 7,500"),
@@ -105,7 +105,7 @@ fn a_price_that_stripe_would_not_charge_is_not_published() {
     for (currency, minor) in [("idr", 999_999_999_999), ("inr", 999_999_999), ("huf", 17_550)] {
         assert_eq!(refused(currency, minor), None);
     }
-    // What was published before Stripe took no such price is read all the same.
+    // A catalog published before Stripe refused such a price can still be read.
     assert!(Catalog::parse(&priced("xyz", 1)).is_ok());
 }
 

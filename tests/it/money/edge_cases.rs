@@ -18,7 +18,7 @@ async fn bought() -> (Shop, String, String) {
     (shop, order, session)
 }
 
-/// The events of a payment of acme's that nobody has told yet, the session's first.
+/// The undelivered events of a payment of acme, the session's first.
 async fn paid(key: &str) -> (Shop, String, Vec<Value>) {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
@@ -31,7 +31,7 @@ async fn paid(key: &str) -> (Shop, String, Vec<Value>) {
     (shop, order, events)
 }
 
-/// What waits for an operator: its name and what is wrong.
+/// The parked payments: id and problem.
 async fn waiting(shop: &Shop) -> Vec<(String, String)> {
     let listed = shop.stack.get("/v1/payments?state=parked").await;
     let payments = listed.body["payments"].as_array().expect("payments").clone();
@@ -50,7 +50,7 @@ async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
         let (shop, _, session) = bought().await;
         shop.act(&session, Effect::Dispute).await;
         assert_eq!(shop.balance("acme").await, pair("25", "0"));
-        // 75 days later, and nobody tells.
+        // 75 days later, and no event is delivered.
         shop.stack.set_clock("2027-02-01T12:00:00Z");
         shop.stripe.act(&session, effect).expect("decided");
         shop.stripe.take_events();
@@ -64,13 +64,13 @@ async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
     }
 }
 
-/// A won dispute stays won here. A person looks at the difference from Stripe.
+/// A won dispute stays won here. An operator checks the difference from Stripe.
 #[tokio::test]
 async fn an_audit_names_a_payment_that_went_backwards_at_stripe() {
     let (shop, _, session) = bought().await;
     shop.stripe.act(&session, Effect::Dispute).expect("disputed");
     for event in shop.stripe.take_events() {
-        // NoticeOutcome as won, while Stripe lists it as open.
+        // Delivered as won, while Stripe lists it as open.
         let event = event.replace("needs_response", "won");
         assert_eq!(shop.hear(&event).await.status, 200);
     }
@@ -176,7 +176,7 @@ async fn a_second_payment_of_an_order_is_its_own_grant_once_released() {
         .map(|grant| (grant["amount"].clone(), grant["remaining"].clone()))
         .collect();
     assert_eq!(bought, [(json!("500"), json!("500")), (json!("500"), json!("500"))]);
-    // What goes back of it is its own.
+    // A refund of it is its own.
     let mut refund = json!({ "id": "evt_refund", "object": "event", "livemode": false,
         "type": "refund.created", "data": { "object": { "object": "refund", "id": "re_second",
         "status": "succeeded", "amount": 4900, "currency": "usd" } } });
@@ -188,7 +188,7 @@ async fn a_second_payment_of_an_order_is_its_own_grant_once_released() {
 /// A pack of 500 has expired with 90 credits used and 410 unused.
 #[tokio::test]
 async fn unused_credits_of_an_expired_pack_are_not_owed() {
-    // Of 4900 cents: half, all, nine tenths; in one step or in two; and then given back.
+    // The refunds in cents of 4900: half, all, nine tenths; in one step or in two. Then they fail.
     let refunds: [(&[u64], &str); 4] =
         [(&[2450], "0"), (&[4900], "90"), (&[4410], "40"), (&[2450, 1960], "40")];
     for (parts, owed) in refunds {
@@ -200,7 +200,7 @@ async fn unused_credits_of_an_expired_pack_are_not_owed() {
         assert_eq!(shop.stack.debit("acme", "used", "115").await.status, 201);
         shop.stack.set_clock("2027-11-20T12:00:00Z");
         assert_eq!(shop.balance("acme").await, pair("25", "0"));
-        // Entries that come later do not hide what lapsed.
+        // Later entries do not hide which credits expired.
         for n in 0..70 {
             let key = format!("later {n}");
             assert_eq!(shop.stack.debit("acme", &key, "0.01").await.status, 201);
@@ -210,7 +210,7 @@ async fn unused_credits_of_an_expired_pack_are_not_owed() {
         }
         assert_eq!(shop.balance("acme").await, pair("24.3", owed), "{parts:?}");
         shop.act(&session, Effect::FailRefund).await;
-        // A failed refund takes back what it had made a debt.
+        // A failed refund removes the debt that it made.
         assert_eq!(shop.balance("acme").await, pair("24.3", "0"), "{parts:?}");
         let functions = &shop.stack.functions;
         let id = "acme".parse().expect("an account");
@@ -240,7 +240,7 @@ async fn credits_released_from_a_hold_repay_the_packs_debt() {
     stack.open("acme", "free").await;
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     assert_eq!(stack.debit("acme", "some", "125").await.status, 201);
-    // 300 of the 400 that are left are held: 100 are taken, and 400 owed, of which 100 were spent.
+    // 300 of the 400 remaining are held: 100 are taken, and 400 owed, of which 100 were spent.
     let hold = stack.post("/v1/accounts/acme/holds", "hold", r#"{"credits":"300"}"#).await;
     shop.act(&session, Effect::Refund { minor: None }).await;
     assert_eq!(shop.balance("acme").await, pair("0", "400"));

@@ -13,7 +13,7 @@ use tests::proof::{self, DELIVERIES, PAYMENTS, PERMUTATIONS, Size};
 use crate::support::Stack;
 use crate::support::shop::Shop;
 
-/// The stories: what is done, and the credits of 500 that are due in the end.
+/// The stories: the effects, and the credits of 500 that are due in the end.
 const STORIES: [(&str, &[Effect], &str); 9] = {
     use Effect::{Arrive, Dispute, Expire, Fail, Lose, Pay, PayLater, Refund, Win};
     const PART: Effect = Refund { minor: Some(1000) };
@@ -31,15 +31,15 @@ const STORIES: [(&str, &[Effect], &str); 9] = {
     ]
 };
 
-/// How many events of a story are permuted.
+/// The largest number of permuted events of a story.
 const MOST: usize = 7;
 
-/// So many of a proof, as an index.
+/// A proof's size as an index.
 fn count(size: Size) -> usize {
     usize::try_from(size.get()).expect("it fits into memory")
 }
 
-/// The events of a story, as Stripe tells them, with the names that a payment has in them.
+/// The events of a story, as Stripe sends them, and the order whose id they contain.
 async fn events(shop: &Shop, effects: &[Effect]) -> (String, Vec<String>) {
     let key = format!("template {effects:?}");
     let (order, session) = shop.begin("template", &key, "starter").await;
@@ -47,7 +47,7 @@ async fn events(shop: &Shop, effects: &[Effect]) -> (String, Vec<String>) {
         shop.stripe.act(&session, *effect).expect("it can be done");
     }
     let mut events = shop.stripe.take_events();
-    // Of more events than are permuted, those that say again what others say stay out.
+    // If there are more events than are permuted, events without new information are dropped.
     for kind in ["payment_intent.", "funds_withdrawn", "funds_reinstated", "charge.succeeded"] {
         let over = events.len().saturating_sub(MOST);
         let mut left = over;
@@ -70,7 +70,7 @@ fn renamed(event: &str, template: &str, order: &str, account: &str, number: usiz
         .replace("\"template\"", &format!("\"{account}\""))
 }
 
-/// A new account, and an order of it.
+/// A new account, and an order for it.
 async fn ordered(stack: &Stack, account: &str) -> Order {
     stack.open(account, "free").await;
     let context = stack.context();
@@ -87,7 +87,7 @@ async fn ordered(stack: &Stack, account: &str) -> Order {
     order.expect("ordered")
 }
 
-/// Every order of 0..count.
+/// Every permutation of 0..count.
 fn permutations(count: usize) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for _ in 0..count {
@@ -123,7 +123,7 @@ async fn duplicate_events_in_any_order_give_the_same_payment() {
             let mut heard: Vec<usize> = Vec::new();
             for next in order {
                 heard.push(next);
-                // Now and then one that was heard before is heard again.
+                // Now and then an earlier event is delivered again.
                 let again =
                     heard.choose(&mut random).copied().filter(|_| random.random_ratio(1, 3));
                 for n in again.into_iter().chain([next]) {
@@ -151,7 +151,7 @@ async fn duplicate_events_in_any_order_give_the_same_payment() {
     PERMUTATIONS.say(format_args!("{count} orders of {} stories of a payment", STORIES.len()));
 }
 
-/// Credits spent before the money went back are debt, in whatever order the events arrive.
+/// Credits spent before the money went back are debt, in any order of the events.
 #[tokio::test]
 async fn spent_credits_of_a_refunded_payment_are_debt_in_every_order() {
     let shop = Shop::noon().await;
@@ -195,7 +195,7 @@ async fn mixed_and_repeated_deliveries_of_many_payments_lose_nothing() {
         expected.insert(account.clone(), *due);
         waiting.extend(events.iter().map(|event| renamed(event, template, &id, &account, number)));
     }
-    // Every event once, and as many again as there is room for, in any order.
+    // Every event once, and repeats up to the number of deliveries, in any order.
     let mut all = waiting.clone();
     while all.len() < deliveries {
         all.push(waiting.choose(&mut random).expect("an event").clone());

@@ -18,7 +18,8 @@ async fn parked_payments_are_all_listed_while_some_are_resolved() {
         let payments = listed.body["payments"].as_array().expect("payments").clone();
         sizes.push(payments.len());
         seen.extend(payments.iter().map(|one| (one["at"].to_string(), one["id"].to_string())));
-        // The last of a listing is decided about: the next one goes on after it all the same.
+        // The last payment of a listing is dismissed: the
+        // next listing continues after it all the same.
         let last = payments.last().and_then(|last| last["id"].as_str()).expect("one");
         let dismiss = format!("/v1/payments/{last}/dismiss");
         let reason = r#"{"reason":"looked at"}"#;

@@ -18,7 +18,7 @@ fn stage() -> impl Strategy<Value = DisputeStage> {
     prop::sample::select(vec![Inquiry, Open, Lost, Won])
 }
 
-/// What one event says.
+/// The facts of one event.
 fn said() -> impl Strategy<Value = Facts> {
     let name = || "[ab]".prop_map(String::from);
     let usd = |minor| Money { currency: "usd".parse().expect("a currency"), minor };
@@ -48,12 +48,12 @@ fn joined(said: &[Facts]) -> Facts {
     all
 }
 
-/// What happens to an account with two orders, 500 credits each.
+/// An event of an account with two orders, 500 credits each.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many of the free credits are spent, in thousandths.
+    /// A debit of this share of the available credits, in thousandths.
     Spend(i64),
-    /// So many of them are set aside for as many hours.
+    /// A hold of this share for this many hours.
     Hold(i64, i64),
     /// The credits of an order that are due from now on.
     Due(usize, i64),
@@ -126,7 +126,7 @@ proptest! {
         let catalog = catalog();
         let id = "acme".parse().expect("an account");
         let mut now = Instant::from_ms(NOON_MS);
-        // A plan that grants nothing by itself.
+        // A plan without grants of its own.
         let plan = "standard".to_owned();
         let request = open::PlanRequest { plan, status: None, anchor: None, restart: false };
         let first = OperationId::mint(now, [0; 10]);
@@ -175,7 +175,7 @@ proptest! {
                     continue;
                 }
                 Step::Spend(part) | Step::Hold(part, _) => {
-                    // As in the table: nothing is spent before the notes are advanced.
+                    // As in the table: the pending changes are advanced before credits are spent.
                     let advanced = advance::advance(&account, &catalog, now).expect("sound");
                     account = advanced.account;
                     let credits = Credits::from_micro(account.available.micro() / 1000 * part);
@@ -199,7 +199,7 @@ proptest! {
             prop_assert_eq!(entry.kind.debt(), account.debt() - before.debt());
             prop_assert_eq!(account.available + account.held() - account.debt(), owned);
             prop_assert!(account.debt() >= Credits::ZERO);
-            // Bought credits and a debt stand side by side only where holds have all there is.
+            // Bought credits and a debt exist together only while holds have all of them.
             let bought = account.burn_order.grants().iter().any(|grant| grant.kind.is_paid());
             prop_assert!(account.debt().is_zero() || account.available.is_zero() || !bought);
             let again = advance::advance(&account, &catalog, now).expect("sound").account;

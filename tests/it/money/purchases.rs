@@ -41,7 +41,7 @@ async fn a_customer_out_of_credits_buys_more_and_continues() {
     assert_eq!(shop.state("acme", &order).await, pair("credited", "500"));
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
     assert_eq!(shop.stack.debit("acme", "a", "30").await.status, 201);
-    // Free credits went first.
+    // Free credits were used first.
     let balance = shop.stack.balance("acme").await;
     let bought = balance.body["grants"].as_array().expect("grants").last().expect("one").clone();
     assert_eq!((&bought["kind"], &bought["remaining"]), (&"purchased".into(), &"495".into()));
@@ -79,7 +79,7 @@ async fn a_refund_takes_credits_in_proportion_and_spent_ones_are_debt() {
     shop.act(&session, Effect::Refund { minor: None }).await;
     assert_eq!(shop.balance("acme").await, pair("0", "300"));
     assert_sums(&shop.stack, "acme").await;
-    // The bank sends the second refund back: the debt is gone, and what was left is back.
+    // The bank returns the second refund: the debt is gone, and the remaining credits are back.
     shop.act(&session, Effect::FailRefund).await;
     assert_eq!(shop.balance("acme").await, pair("97.959183", "0"));
     assert_sums(&shop.stack, "acme").await;
@@ -97,7 +97,7 @@ async fn the_next_top_up_repays_the_debt_first() {
     assert_eq!(shop.balance("acme").await, pair("2000", "0"));
     shop.act(&session, Effect::Win).await;
     assert_eq!(shop.balance("acme").await, pair("2500", "0"));
-    // After a dispute that was won, a refund takes what it takes: all of it.
+    // After a won dispute a refund takes all of its credits.
     shop.act(&session, Effect::Refund { minor: None }).await;
     assert_eq!(shop.balance("acme").await, pair("2000", "0"));
     assert_sums(&shop.stack, "acme").await;
@@ -133,7 +133,7 @@ async fn held_credits_stay_held_when_a_payment_is_reversed() {
     assert_eq!(shop.balance("acme").await, pair("0", "200"));
     let release = format!("/v1/accounts/acme/holds/{}/release", hold.text("/id"));
     assert_eq!(shop.stack.post(&release, "release", "{}").await.status, 201);
-    // Back from the hold and still owed for: the next advance takes them.
+    // Released from the hold and still owed: the next advance takes them.
     shop.act(&session, Effect::Win).await;
     assert_eq!(shop.balance("acme").await, pair("500", "0"));
     assert_sums(&shop.stack, "acme").await;
@@ -209,7 +209,7 @@ async fn spending_in_debt_is_blocked_until_repaid_if_the_catalog_says_so() {
     let (_, session) = shop.buy("acme", "buy", "starter").await;
     assert_eq!(shop.stack.debit("acme", "a", "515").await.status, 201);
     shop.act(&session, Effect::Refund { minor: None }).await;
-    // 10 of the bought ones were left.
+    // 10 of the bought credits were left.
     assert_eq!(shop.balance("acme").await, pair("0", "490"));
     shop.stack.set_clock("2026-11-23T00:00:01Z");
     assert_eq!(shop.balance("acme").await, pair("25", "490"));

@@ -1,4 +1,4 @@
-//! The parts of a payment besides its credits: its receipt and its Stripe customer.
+//! The other parts of a payment: its receipt and its Stripe customer.
 
 use local::stripe::{Effect, WEBHOOK_SECRET};
 use shared::decide::catalog_version;
@@ -13,7 +13,7 @@ use crate::support::secrets_manager::Vault;
 use crate::support::shop::Shop;
 use crate::support::{PRODUCT, Stack, request};
 
-/// What the customer is shown of the receipt: with the checkout, and on the page.
+/// The receipt that the customer sees: with the checkout, and on the page.
 async fn receipt(shop: &Shop, order: &str) -> Option<String> {
     let token = shop.token("acme", r#""view""#).await;
     let path = format!("/v1/me/checkouts/{order}");
@@ -26,7 +26,7 @@ async fn receipt(shop: &Shop, order: &str) -> Option<String> {
     url
 }
 
-/// A new shop where a pack was bought whose charge says this of its receipt.
+/// A new shop with one bought pack, whose charge has this receipt URL.
 async fn bought(says: &str) -> (Shop, String) {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
@@ -90,7 +90,7 @@ async fn a_second_checkout_reuses_the_stripe_customer() {
     shop.act(&second, Effect::Pay).await;
     let (_, others) = shop.buy("other", "first", "starter").await;
     assert_ne!(session(&others)["customer"], customer);
-    // Deleted at Stripe: it is sold to all the same, also when it is sent again.
+    // Deleted at Stripe: the customer can still buy, also with a retry.
     shop.stripe.forget_customers();
     let (order, third) = shop.begin("acme", "third", "starter").await;
     assert_eq!(session(&third)["customer"], serde_json::Value::Null);
@@ -150,10 +150,10 @@ async fn invoices_are_made_where_the_catalog_says_so() {
     assert!(session(&with)["invoice"].is_string(), "{}", session(&with));
 }
 
-/// Where the key of Stripe is.
+/// The ARN of Stripe's key.
 const KEY: &str = "StripeKeyArn";
 
-/// A shop whose key of Stripe is in Secrets Manager, and was revoked there.
+/// A shop whose Stripe key is in Secrets Manager, and was revoked.
 async fn by_secret(vault: &Vault) -> Shop {
     let shop = Shop::noon().await;
     vault.put(KEY, "sk_test_revoked");
@@ -176,7 +176,7 @@ async fn a_replaced_stripe_key_is_read_again() {
     let vault = Vault::default();
     let shop = by_secret(&vault).await;
     later(&shop);
-    // Revoked, and not replaced yet: read once more, and not again and again.
+    // Revoked, and not replaced yet: the key is read once more, not with each request.
     for _ in 0..3 {
         let refused = shop.order("acme", "buy", "starter").await;
         assert_eq!((refused.status, refused.code()), (500, "internal_error"), "{refused:?}");
@@ -184,7 +184,7 @@ async fn a_replaced_stripe_key_is_read_again() {
     assert_eq!(vault.take_reads(), 1);
     vault.put(KEY, local::stripe::KEY);
     later(&shop);
-    // The same key of the same order: nothing was lost by it.
+    // The same key for the same order: nothing was lost.
     shop.buy("acme", "buy", "starter").await;
     assert_eq!((shop.balance("acme").await.0.as_str(), vault.take_reads()), ("525", 1));
     shop.buy("acme", "another", "starter").await;
@@ -206,7 +206,7 @@ async fn reconcile_reads_a_replaced_key_too_but_none_of_the_other_mode() {
     }
 }
 
-/// The process died after it asked Stripe. The customer returned by another link and tries again.
+/// The process crashed after it asked Stripe. The customer returns by another link and tries again.
 #[tokio::test]
 async fn a_checkout_retried_elsewhere_is_the_same_at_stripe() {
     let shop = Shop::noon().await;

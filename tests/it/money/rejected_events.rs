@@ -10,7 +10,7 @@ use shared::stripe::signature;
 use crate::support::shop::Shop;
 use crate::support::{Answer, request};
 
-/// A shop, an order of acme's, and the events that would credit it.
+/// A shop, an order of acme, and the events that would credit it.
 async fn paid() -> (Shop, String, Vec<String>) {
     let shop = Shop::noon().await;
     shop.stack.open("acme", "free").await;
@@ -20,7 +20,7 @@ async fn paid() -> (Shop, String, Vec<String>) {
     (shop, order, events)
 }
 
-/// The event that tells of the session.
+/// The event about the completed session.
 fn completed(events: &[String]) -> Value {
     let found = events.iter().find(|event| event.contains("checkout.session.completed"));
     serde_json::from_str(found.expect("an event")).expect("JSON")
@@ -69,7 +69,7 @@ async fn an_event_not_signed_by_stripe_changes_nothing() {
     let tampered = body.replace("4900", "9900");
     assert_eq!(bring(&shop, tampered.as_bytes(), &right).await.code(), "signature_invalid");
     nothing_arrived(&shop).await;
-    // Of many signatures one is enough.
+    // One valid signature of many is enough.
     let zero = "0".repeat(64);
     let many = right.replace("v1=", &format!("v1={zero},v1={zero},v1="));
     assert_eq!(outcome(&bring(&shop, body.as_bytes(), &many).await), "applied");
@@ -105,7 +105,7 @@ async fn irrelevant_events_are_acknowledged() {
     for event in foreign {
         assert_eq!(outcome(&shop.hear(&event.to_string()).await), "ignored", "{event}");
     }
-    // A refund of something else that is sold through the same account.
+    // A refund for something else that is sold in the same Stripe account.
     let refund = json!({ "object": "refund", "id": "re_9", "status": "succeeded", "amount": 5,
         "currency": "usd", "payment_intent": "pi_9" });
     let event = json!({ "id": "evt_9", "object": "event", "type": "refund.created",
@@ -137,7 +137,7 @@ async fn a_payment_that_differs_from_its_order_is_parked() {
         let id = listed.text("/payments/0/id").to_owned();
         let reason = r#"{"reason":"looked at"}"#;
         let (verb, credited) = match wrong {
-            // What was paid is taken for what was ordered.
+            // The operator accepts the paid amount for the order.
             "amount" | "currency" => ("release", "500"),
             _ => ("dismiss", "0"),
         };
@@ -146,7 +146,7 @@ async fn a_payment_that_differs_from_its_order_is_parked() {
         assert_eq!((decided.status, decided.text("/credited")), (200, credited), "{wrong}");
         let again = shop.stack.send(request("POST", &path, None, reason)).await;
         assert_eq!(again.code(), "payment_not_parked");
-        // And what is said later does not park it again.
+        // Later events do not park it again.
         for event in &events {
             assert_eq!(shop.hear(event).await.status, 200);
         }
@@ -163,7 +163,7 @@ async fn an_order_keeps_its_terms_when_the_catalog_changes() {
     let text = shared::domain::Catalog::DEFAULT.replace("version = 1", "version = 2");
     let current = shared::domain::Catalog::parse(shared::domain::Catalog::DEFAULT);
     let current = current.expect("the default");
-    // The price and the credits of the pack change, and its name goes.
+    // The pack changes its price, its credits and its name.
     let next = text.replace("[packs.starter]", "[packs.beginner]").replace("4900", "100");
     let next = next.replace("credits = \"500\"", "credits = \"1\"");
     let change = shared::decide::catalog_version::publish(&current, &next, Instant::EPOCH)
@@ -210,7 +210,7 @@ async fn a_signed_but_unreadable_event_is_kept_for_an_operator() {
     assert_eq!(shop.stack.get("/v1/payments?state=open").await.code(), "invalid_request");
 }
 
-/// While its secret is replaced, an endpoint has two, and either may sign.
+/// During a replacement an endpoint has two secrets, and either may sign.
 #[tokio::test]
 async fn both_secrets_are_accepted_while_one_is_replaced() {
     let (shop, _, events) = paid().await;

@@ -1,4 +1,4 @@
-//! The way to Stripe and back: its page names the account and the purchase, and returns the
+//! The way to Stripe and back: Stripe's page names the account and the purchase, and returns the
 //! customer.
 
 use lambda_http::Body;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::shop::Shop;
 use crate::support::{PRODUCT, request};
 
-/// Orders a pack in a session with this return address. The order's id, and Stripe's of its session.
+/// Orders a pack in a session with this return address. Returns the order's id and the session's.
 async fn begin(shop: &Shop, key: &str, return_url: &str) -> (String, String) {
     let body = json!({ "subject": "ada", "scopes": ["buy"], "return_url": return_url });
     let path = "/v1/accounts/acme/sessions";

@@ -8,7 +8,7 @@ use shared::domain::Instant;
 use shared::stripe::signature::{self, SignatureError};
 use shared::stripe::{event, object};
 
-/// What Stripe's own verifier lets pass and ours does not: what Stripe never sends.
+/// Headers that Stripe's own verifier accepts and ours does not: Stripe never sends them.
 const STRICTER: [&str; 4] =
     ["301 s ahead", "86400 s ahead", "two times, the last signed", "a trailing comma"];
 
@@ -45,7 +45,7 @@ fn a_signature_is_valid_for_five_minutes_before_and_after() {
         let verified = signature::verify(&header, b"{}", &["whsec"], now);
         assert_eq!(verified.map_err(|e| assert_eq!(e, SignatureError::Stale)), expected, "{off_s}");
     }
-    // A secret that is empty signs nothing, and a third one is not looked at.
+    // An empty secret signs nothing, and a third one is not used.
     let header = signature::sign(b"{}", "", now);
     assert!(signature::verify(&header, b"{}", &[""], now).is_err());
     let header = signature::sign(b"{}", "c", now);
@@ -79,7 +79,7 @@ fn many_signatures_are_checked_up_to_five_once_per_secret() {
             if passes { Ok(()) } else { Err(SignatureError::NoMatch) },
             "{before}"
         );
-        // Once to see that it is none that is empty, and once for its MAC.
+        // Once to check that it is not empty, and once for its MAC.
         assert_eq!(secrets.map(|secret| secret.1.get()), [2, 2, 0], "{before}");
     }
 }

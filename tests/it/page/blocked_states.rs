@@ -8,7 +8,7 @@ use crate::support::PRODUCT;
 use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
 
-/// Each message of the page, by its id: its title, and what it goes on to say.
+/// Each message of the page, by its id: its title, and a part of its text.
 const MESSAGES: [(&str, &str, &str); 5] = [
     ("debt", "A payment was reversed", "500 of its credits were already spent"),
     ("past_due", "A payment for your plan failed", "New plan credits arrive when"),
@@ -17,7 +17,7 @@ const MESSAGES: [(&str, &str, &str); 5] = [
     ("empty", "You are out of credits", "Everything else keeps working"),
 ];
 
-/// An account in each such state, and the messages that its page has, by their ids.
+/// An account in each such state, and the ids of its page's messages.
 const SHOWN: [(&str, &[&str]); 8] = [
     ("debt", &["empty", "debt"]),
     ("owing", &["debt"]),
@@ -29,7 +29,7 @@ const SHOWN: [(&str, &[&str]); 8] = [
     ("grants", &[]),
 ];
 
-/// The messages that are shown are these and no others, each with its own words.
+/// The page shows exactly these messages, each with its own words.
 fn assert_messages(tab: &mut Tab<'_>, account: &str, expected: &[&str]) {
     let ids = "[...document.querySelectorAll('#messages .message')].map((m) => m.id).join(' ')";
     let ids = tab.text(ids);
@@ -54,13 +54,14 @@ async fn each_obstacle_is_explained_in_its_own_words() {
         tab.until("document.querySelector('#hero time, #hero dd') && document.title");
         assert_messages(&mut tab, account, expected);
         let called = tab.text("document.querySelector('#hero h1').textContent");
-        // Where nothing can be bought nothing is offered, but somebody to talk to is.
+        // If nothing can be bought, the page offers no pack, but a contact.
         let sells = tab.eval("!!document.querySelector('button[data-pack]')");
         let closed = ["frozen", "standard", "canceled"].contains(&account);
         assert_eq!(sells, !closed, "{account}");
         let word = if closed { "kept for you" } else { "available" };
         assert!(called.ends_with(word), "{account}: {called}");
-        // Nothing is called available where nothing can be spent, nor received or added by itself.
+        // If nothing can be spent, the page calls nothing
+        // available; it never says received or added.
         let meter = "document.querySelector('[role=meter]').ariaValueText";
         let said = format!("document.querySelector('main').innerText + {meter}");
         let said = tab.text(&said);
@@ -98,7 +99,7 @@ async fn the_page_can_be_printed() {
     for pressed in ["button:not(th *)", "select", "input", ".skip", "#csv", "#top-up", "summary"] {
         assert_eq!(count(pressed), Some(0), "{pressed} is printed");
     }
-    // Nothing is wider than the paper, and it takes a few sheets.
+    // Everything fits the width of the paper, on a few sheets.
     let wide = tab.eval("document.documentElement.scrollWidth");
     assert!(wide.as_u64() <= Some(794), "{wide} px wide");
     let printed = tab.call("Page.printToPDF", serde_json::json!({ "printBackground": false }));

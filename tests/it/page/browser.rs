@@ -1,6 +1,6 @@
 //! The customer's page in a real Chromium, against the local stack on its own port.
 //!
-//! Without Chromium these tests say that they were not run; with `CI=true` they fail.
+//! Without Chromium these tests print that they did not run; with `CI=true` they fail.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,12 +15,12 @@ use crate::support::{Stack, request};
 
 pub(crate) const NUMBER: &str = "document.querySelector('#hero .number').textContent";
 
-/// The link and the token of a session that may buy; back to an address that is no page.
+/// The link and the token of a session that may buy; its return address is no page.
 pub(crate) async fn session(stack: &Stack, account: &str, base: &str) -> (String, String) {
     session_from(stack, account, &format!("{base}/scrip.js")).await
 }
 
-/// The same, of a customer who came from `return_url`.
+/// The same, for a customer who came from `return_url`.
 pub(crate) async fn session_from(
     stack: &Stack,
     account: &str,
@@ -32,7 +32,8 @@ pub(crate) async fn session_from(
     (made.text("/url").to_owned(), made.text("/token").to_owned())
 }
 
-/// The text of axe-core, from npm; installed once. None: there is no npm, which is said.
+/// The text of axe-core, from npm; installed once. None: it
+/// could not be installed, which was printed.
 fn axe() -> Option<&'static str> {
     static AXE: OnceLock<Option<String>> = OnceLock::new();
     let found = AXE.get_or_init(|| {
@@ -58,14 +59,14 @@ fn axe() -> Option<&'static str> {
     found.as_deref()
 }
 
-/// A picture for a person to look at, in the folder `PICTURES`, if that is set.
+/// Takes a screenshot for a person to look at, in the folder `PICTURES`, if that is set.
 pub(crate) fn keep_picture(tab: &mut Tab<'_>, name: &str) {
     if let Some(folder) = std::env::var_os("PICTURES") {
         tab.picture(&PathBuf::from(folder).join(format!("{name}.png")));
     }
 }
 
-/// axe-core finds nothing wrong with what is shown, light and dark, narrow and wide.
+/// axe-core finds no problem on the page, light and dark, narrow and wide.
 pub(crate) fn assert_accessible(tab: &mut Tab<'_>, state: &str) {
     let Some(axe) = axe() else { return };
     tab.eval(axe);
@@ -104,12 +105,12 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     assert_eq!(tab.text("location.href"), format!("{base}/"), "the link is not in the address");
     assert_eq!(tab.text("document.cookie"), "", "no script reads the session");
     assert_eq!(tab.text(NUMBER), "16.5");
-    // The rows add up to what they say they do.
+    // The rows sum to the total that the table shows.
     let sum = "[...document.querySelector('#usage table').querySelectorAll('tbody data')].reduce(\
                (s, d) => s + \
                Number(d.value), 0) === Number(document.querySelector('#usage tfoot data').value)";
     assert_eq!(tab.eval(sum), json!(true));
-    // A local time, and how far away it is.
+    // A local time, and the time until then.
     tab.until("/\\(.+\\)$/.test(document.querySelector('#hero time').textContent)");
     assert_accessible(&mut tab, "page");
     tab.eval("document.querySelector('#rates thead th:last-child button').click()");
@@ -117,7 +118,7 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     let first = "document.querySelector('#rates tbody tr th').textContent";
     assert_eq!(tab.text(first), "Feed field", "most for a hundred credits");
 
-    // Spent by a service, seen without a reload; and the customer is told.
+    // A service spends; the page shows it without a reload and tells the customer.
     tab.eval("window.mark = 'the same page'");
     stack.debit("open", "all", "16.5").await;
     tab.eval("document.dispatchEvent(new Event('visibilitychange'))");
@@ -131,7 +132,7 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     tab.until("document.querySelector('#hero .number').textContent === '25'");
     tab.until("!document.querySelector('#message-empty')");
     assert_eq!(tab.text("window.mark"), "the same page");
-    // An hour is over: said, with what to do.
+    // An hour has passed: the page says so, and what to do.
     stack.set_clock("2026-11-23T00:50:00Z");
     tab.eval("document.dispatchEvent(new Event('visibilitychange'))");
     tab.until("document.querySelector('#news').textContent.includes('has ended')");
@@ -142,10 +143,10 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     let errors: Vec<_> = errors.iter().filter(|error| !error.contains("401")).collect();
     assert!(errors.is_empty(), "{errors:?}");
     let foreign: Vec<_> = tab.take_requests();
-    // The icon inside a date field is Chromium's own, and comes as data.
+    // The icon inside a date field is Chromium's own, and is a data URL.
     let ours = |url: &String| url.starts_with(&base) || url.starts_with("data:image/svg+xml");
     assert!(foreign.iter().all(ours), "{foreign:?}");
-    // The link does not work again, and its page knows the way back.
+    // The link does not work again, and its page has the return address.
     tab.open(&link);
     assert_eq!(tab.text("document.querySelector('h1').textContent"), "This session has ended");
     assert_eq!(tab.text("document.querySelector('main a').href"), back);
@@ -167,7 +168,7 @@ async fn the_page_works_by_keyboard_alone_and_without_scripts() {
         tab.until("document.querySelector('button[data-pack]:not([hidden])')");
         tab.press("Tab");
         assert_eq!(tab.text("document.activeElement.className"), "skip");
-        // Every place that takes a press is reached, in order, and shows that it is.
+        // Tab reaches every control, in order, and each shows its focus.
         let mut reached = Vec::new();
         for _ in 0..60 {
             if tab.eval("document.activeElement === document.body") == json!(true) {
@@ -222,7 +223,7 @@ const PRODUCT: &str = r#"<!doctype html><html lang="en"><title>Product</title><s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_element_works_on_a_product_page_and_from_nowhere_else() {
     let Some(mut browser) = Browser::start() else { return };
-    // The product's address has to be in the list before the stack starts; its page comes after.
+    // The list needs the product's address before the stack starts; the page comes later.
     let (html, page) = tokio::sync::watch::channel(String::new());
     let allowed = product_of(page.clone()).await;
     let foreign = product_of(page).await;
@@ -238,12 +239,12 @@ async fn the_element_works_on_a_product_page_and_from_nowhere_else() {
         tab.open(&allowed);
         tab.until(&format!("{root}.textContent.includes('19.5 credits')"));
         let open = format!("{root}.querySelector('.open')");
-        // The host's styles do not get in: it reads as it should.
+        // The host's styles do not apply to the element.
         let size = tab.text(&format!("getComputedStyle({open}).fontSize"));
         assert_eq!(size, "15px");
         let name = tab.text(&format!("{open}.textContent"));
         assert_eq!(name, "19.5 credits 5.5 used Details");
-        // By keyboard: to it, open, add up, close, back.
+        // By keyboard: focus, open, sum, close, back.
         tab.eval(&format!("{open}.focus()"));
         tab.press("Enter");
         tab.until(&format!("{root}.querySelector('dialog:popover-open')"));
@@ -256,7 +257,7 @@ async fn the_element_works_on_a_product_page_and_from_nowhere_else() {
         tab.press("Escape");
         tab.until(&format!("!{root}.querySelector('dialog:popover-open')"));
         tab.until(&format!("{root}.activeElement === {open}"));
-        // Credits run out: the AI button waits, typing goes on.
+        // Credits run out: the AI button is disabled, typing goes on.
         stack.debit("acme", "all", "19.5").await;
         tab.eval("document.querySelector('scrip-credits').refresh()");
         tab.until("heard.includes('scrip-exhausted')");
@@ -268,7 +269,7 @@ async fn the_element_works_on_a_product_page_and_from_nowhere_else() {
         stack.grant("acme", "more", "10").await;
         tab.eval("document.querySelector('scrip-credits').refresh()");
         tab.until("heard.includes('scrip-restored') && !ai.disabled");
-        // The session ends: said, and the product is asked for another.
+        // The session ends: the product gets an event and sets another token.
         stack.clock.set(stack.context().clock.now() + shared::domain::instant::Span::from_s(3700));
         tab.eval("document.querySelector('scrip-credits').refresh()");
         tab.until("heard.includes('scrip-session')");
@@ -325,7 +326,7 @@ pub(crate) fn plain_product(token: &str, base: &str, top_up: &str) -> String {
         .replace("BASE", base)
 }
 
-/// A product whose page is told later.
+/// A product whose page is set later.
 pub(crate) async fn product_of(page: tokio::sync::watch::Receiver<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));

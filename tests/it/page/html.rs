@@ -18,7 +18,7 @@ const TEMPLATES: [(&str, &str); 3] = [
     ("ended.html", include_str!("../../../functions/page/files/ended.html")),
 ];
 
-/// What the page of an account says, by a session of its own.
+/// The page of an account, with a session of its own.
 pub(crate) async fn page(stack: &Stack, account: &str, query: &str) -> (Answer, String) {
     let visitor = stack.visitor(account).await;
     let answer = stack.ask("GET", &format!("/{query}"), &[("cookie", &visitor.cookie)]).await;
@@ -30,12 +30,12 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a regex")
 }
 
-/// An address as a browser reads it in an attribute.
+/// An address as a browser reads it from an attribute.
 fn address(attribute: &str) -> String {
     attribute.replace("&#x2f;", "/").replace("&amp;", "&")
 }
 
-/// The words of a page: what is between its tags.
+/// The words of a page: the text between its tags.
 fn words(html: &str) -> String {
     let tags = regex(r"(?s)<[^>]*>");
     let spaces = regex(r"\s+");
@@ -48,7 +48,7 @@ fn texts() -> Value {
     serde_json::from_str(json).expect("JSON")
 }
 
-/// How many bytes a text is once it is compressed, by the program that every machine has.
+/// The compressed size of a text in bytes, by a program that every machine has.
 fn compressed(text: &str) -> usize {
     let mut gzip = Command::new("gzip");
     let gzip = gzip.arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -110,7 +110,7 @@ async fn the_page_loads_nothing_but_our_own_files_and_runs_nothing_inline() {
         loaded += 1;
     }
     assert_eq!(loaded, 3, "icon, style, module");
-    // No file names another host, but for the name of SVG, which nothing loads.
+    // No file names another host, except for the namespace of SVG, which no browser loads.
     for (name, _, text) in FILES {
         let text = text.replace("http://www.w3.org/2000/svg", "");
         assert!(!text.contains("://"), "{name} names a host");
@@ -171,14 +171,14 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
                 used.extend(["title", "text"].map(|part| format!("{}_{part}", message.as_str())));
             }
         }
-        // Words of a sentence in quotes would be a text of the module's own.
+        // A quoted sentence would be a text of the module's own.
         let sentence = regex(r#"['`"][A-Z][a-z]+ [a-z]+"#);
         assert!(*name == "en.js" || !sentence.is_match(text), "{name} has a text of its own");
     }
     for key in &used {
         assert!(table.contains_key(key), "en.js has no {key}");
     }
-    // By their beginnings: of kinds, grants, pools and the states of a payment.
+    // By prefix: kinds, grants, pools and the states of a payment.
     let families = ["kind_", "did_", "grant_", "paid_", "payment_", "door_"];
     let named = ["included", "purchased", "units", "lang"];
     for key in table.keys() {
@@ -216,9 +216,9 @@ async fn texts_of_callers_are_escaped() {
     }
     assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
     assert!(html.contains("&lt;h1&gt;owned"), "{html}");
-    // A name in another direction does not turn its neighbours around.
+    // A right-to-left name does not reverse its neighbours.
     assert!(html.contains("<bdi>\u{202e}"));
-    // What comes in the address is not trusted either.
+    // The address is not trusted either.
     let (shown, html) = page(&stack, "acme", "?kind=%22%3E%3Cscript%3E&from=x&cursor=y").await;
     assert_eq!(shown.status, 200);
     assert!(!html.contains("\"><script>"));
@@ -318,7 +318,7 @@ async fn ten_thousand_entries_are_shown_a_page_at_a_time() {
     let rows = |html: &str| html.matches("<tr><td><time").count();
     assert_eq!(rows(&html), 20);
     assert!(html.len() < 60_000, "{} bytes", html.len());
-    // Twice further back, and the first one again.
+    // Two pages of the listing further back, then the first again.
     let older = |html: &str| {
         let link = regex(r#"href="([^"]*)#ledger" rel="next""#);
         address(&link.captures(html).expect("older ones")[1])[1..].to_owned()
@@ -375,7 +375,7 @@ async fn the_ledger_can_be_downloaded_by_a_link() {
     let html = shown.body.as_str().expect("a page");
     let link = regex(r#"href="([^"]*)" id="csv""#);
     let link = address(&link.captures(html).expect("a link")[1]);
-    // What a browser accepts of a link: it names no CSV.
+    // The header of a browser that follows a link: it accepts no CSV.
     let headers = [("cookie", &*cookie), ("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
     let csv = stack.ask("GET", &link, &headers).await;
     assert_eq!(

@@ -10,8 +10,8 @@ use crate::page::browser::{assert_accessible, product_of, session};
 use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
 
-/// A product's page. Its token is a property, set before the module is there: nobody finds it in
-/// the document.
+/// A product's page. Its token is a property, set before
+/// the module loads: it is not in the document.
 const PRODUCT: &str = r#"<!doctype html><html lang="en"><title>Product</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
 :root { color-scheme: light dark; background: light-dark(#fff, #111) }
@@ -32,7 +32,7 @@ const STATE: &str = "credits.getAttribute('state')";
 const OPEN: &str = "credits.shadowRoot.querySelector('.open')";
 const DETAILS: &str = "credits.shadowRoot.querySelector('dialog')";
 
-/// A stack with an account in every state, and a product beside it.
+/// A stack with an account in every state, and a product's page.
 pub(crate) struct Product {
     pub(crate) shop: Shop,
     pub(crate) base: String,
@@ -52,7 +52,7 @@ impl Product {
         session(&self.shop.stack, account, &self.base).await.1
     }
 
-    /// Opens the page with the indicator of an account, and waits until it shows something.
+    /// Opens the page with the indicator of an account, and waits until it shows a balance.
     pub(crate) async fn open(&self, tab: &mut Tab<'_>, account: &str) {
         let token = self.token(account).await;
         self.html.send_replace(PRODUCT.replace("TOKEN", &token).replace("BASE", &self.base));
@@ -60,14 +60,14 @@ impl Product {
         tab.until(&format!("{STATE} !== 'waiting' && credits.balance"));
     }
 
-    /// The page brings the token of a new session.
+    /// The page sets the token of a new session.
     async fn renew(&self, tab: &mut Tab<'_>, account: &str) {
         let token = self.token(account).await;
         tab.eval(&format!("credits.token = '{token}'"));
         tab.until("credits.balance");
     }
 
-    /// More than the hour that a session lives.
+    /// Moves the clock past the hour of a session.
     fn end_session(&self, tab: &mut Tab<'_>) {
         self.shop.stack.clock.set(self.shop.stack.clock.now() + Span::from_s(3700));
         tab.eval("credits.refresh()");
@@ -79,7 +79,7 @@ fn is_open(tab: &mut Tab<'_>) -> bool {
     tab.eval(&format!("{DETAILS}.matches(':popover-open')")) == json!(true)
 }
 
-/// In each state: what the button says first, what the details say, whether they offer to buy.
+/// For each state: the button's text, a part of the details, and whether they offer to buy.
 const SHOWN: [(&str, &str, &str, &str, bool); 9] = [
     ("held", "open", "15 credits 0 used Details", "Set aside 10", true),
     ("low", "low", "2 credits left 23 used Details", "25 credits come back", true),
@@ -113,7 +113,7 @@ async fn in_every_state_it_keeps_its_place_and_shows_the_account() {
     let mut tab = browser.tab(1280, 900);
     tab.scheme("light");
     product.open(&mut tab, "held").await;
-    // Where everything is, to a fraction of a pixel.
+    // The places of all elements, to a fraction of a pixel.
     let places = "JSON.stringify(['b', 'scrip-credits', 'h1', 'textarea'].map((name) => \
                   document.querySelector(name).getBoundingClientRect()))";
     tab.eval("credits.token = null");
@@ -139,7 +139,7 @@ async fn in_every_state_it_keeps_its_place_and_shows_the_account() {
         tab.press("Escape");
         tab.eval("text.focus()");
     }
-    // Without a network the number stays, and says that it is old. It comes back by itself.
+    // Without a network the number stays, marked as old. The indicator recovers without help.
     let stale = "2,500 credits not up to date A payment for your plan failed. Details";
     tab.online(false);
     tab.eval("credits.refresh()");
@@ -158,7 +158,7 @@ async fn in_every_state_it_keeps_its_place_and_shows_the_account() {
     assert_eq!(tab.text(places), before);
     tab.eval(&press);
     assert_accessible(&mut tab, "indicator, ended");
-    // A token that is none: nothing is known, and nothing is offered.
+    // With an invalid token it shows no number and offers nothing.
     tab.eval("credits.token = 'none'");
     tab.until(&format!("{STATE} === 'ended'"));
     assert_eq!(tab.text(&face), "Credits not available Details");
@@ -177,11 +177,11 @@ async fn it_offers_to_buy_only_where_its_page_says_how() {
     assert!(tab.text(offer).contains(r#"href="/buy""#));
     tab.eval("credits.removeAttribute('top-up')");
     assert_eq!(tab.text(offer), "none");
-    // Without an address the page sells by itself.
+    // Without an address the page sells credits itself.
     tab.eval("credits.setAttribute('top-up', '')");
     tab.eval("credits.shadowRoot.querySelector('button.primary').click()");
     assert_eq!(tab.eval("heard"), json!(["top-up"]));
-    // Its focus is not lost when the account is frozen meanwhile.
+    // The focus is not lost if the account is frozen meanwhile.
     tab.eval(&format!("{OPEN}.click()"));
     tab.until(&format!("{DETAILS}.matches(':popover-open')"));
     tab.eval("credits.shadowRoot.querySelector('.primary').focus()");
@@ -251,7 +251,7 @@ async fn its_details_open_at_the_button_and_inside_the_window() {
                 far.as_array().expect("sides").iter().flat_map(Value::as_i64).collect();
             assert!(far[..4].iter().all(|far| *far >= 8), "{width}, {place}: {far:?}");
             assert_eq!(far[4], 8, "{width}, {place}: at the button");
-            // What is read is in focus, and after it what can be pressed; then back to the button.
+            // The details have the focus, then the controls in them; then it returns to the button.
             assert_eq!(tab.eval(&format!("credits.shadowRoot.activeElement === {DETAILS}")), true);
             tab.press("Tab");
             assert_eq!(tab.text("credits.shadowRoot.activeElement.textContent"), "Top up");
@@ -261,7 +261,8 @@ async fn its_details_open_at_the_button_and_inside_the_window() {
         }
     }
     tab.eval("credits.parentElement.removeAttribute('style'); scrollTo(0, 0)");
-    // It goes on with its button when the page is scrolled, and goes when the button goes.
+    // It moves with its button when the page is scrolled,
+    // and closes when the button is out of view.
     tab.eval(&format!("{OPEN}.click()"));
     tab.until(&opened);
     tab.eval("scrollTo(0, 10); new Promise((seen) => setTimeout(seen, 100))");
@@ -269,7 +270,7 @@ async fn its_details_open_at_the_button_and_inside_the_window() {
     tab.eval("scrollTo(0, 900)");
     tab.until(&format!("!{opened}"));
     tab.eval("scrollTo(0, 0)");
-    // A press beside it closes it, and is a press there; so does the focus that goes on.
+    // A click beside it closes it, and is a click there; so does a moving focus.
     tab.eval(&format!("{OPEN}.click()"));
     tab.until(&opened);
     let spot = "text.getBoundingClientRect()";
@@ -315,7 +316,7 @@ async fn it_starts_once_whether_its_token_is_a_property_or_an_attribute() {
         tab.eval("new Promise((seen) => setTimeout(seen, 200))");
         let asked = tab.take_requests();
         let asked = asked.iter().filter(|url| url.ends_with("/v1/me/balance")).count();
-        // The second time in this browser the preflight is known.
+        // The second time this browser has cached the preflight.
         assert_eq!(asked, if attribute { 1 } else { 2 }, "as an attribute: {attribute}");
     }
 }
@@ -341,7 +342,7 @@ async fn each_change_is_reported_once_even_across_sessions() {
     tab.eval("credits.refresh()");
     tab.until("heard.length");
     let mut told = vec!["exhausted empty 25 0"];
-    // Given credits between two sessions: restored, once.
+    // Credits granted between two sessions: restored, once.
     product.end_session(&mut tab);
     stack.grant("acme", "b", "5").await;
     product.renew(&mut tab, "acme").await;
@@ -353,13 +354,13 @@ async fn each_change_is_reported_once_even_across_sessions() {
     product.renew(&mut tab, "acme").await;
     told.extend(["session", "exhausted empty 5 0"]);
     assert_eq!(tab.eval("heard"), json!(told));
-    // Nothing between: nothing is told. Nor when the element is moved within its page.
+    // Without a change there is no event, also if the element is moved within its page.
     product.end_session(&mut tab);
     product.renew(&mut tab, "acme").await;
     told.push("session");
     tab.eval("document.querySelector('main').prepend(credits); credits.refresh()");
     assert_eq!(tab.eval("heard"), json!(told));
-    // Another reason: what it was before, and what it is.
+    // Another reason: the event has the balance before and now.
     stack.grant("acme", "d", "7").await;
     tab.eval("credits.refresh()");
     stack.post("/v1/accounts/acme/freeze", "freeze", r#"{"reason":"abuse"}"#).await;
@@ -369,10 +370,10 @@ async fn each_change_is_reported_once_even_across_sessions() {
     told.extend(["restored empty 0 7", "exhausted account_frozen 7 7"]);
     told.push("restored account_frozen 7 7");
     assert_eq!(tab.eval("heard"), json!(told));
-    // And said by a screen reader: what is in the way, then that it is not.
+    // A screen reader reads the obstacle, and then that it is gone.
     let said = "credits.shadowRoot.querySelector('[role=status]').textContent";
     assert_eq!(tab.text(said), "7 credits available");
-    // By the attribute, too; and what is known of a token is not shown under another.
+    // By the attribute, too; the balance of one token is not shown for another.
     stack.open("other", "free").await;
     let other = product.token("other").await;
     let shown = tab.eval(&format!("credits.setAttribute('token', '{other}'), credits.balance"));

@@ -14,7 +14,7 @@ use crate::support::browser::{Browser, Tab};
 use crate::support::ledger;
 use crate::support::shop::Shop;
 
-/// What there is to read in the news of the page.
+/// Whether the news of the page include this text.
 pub(crate) fn news(says: &str) -> String {
     format!("document.querySelector('#news').innerText.includes('{says}')")
 }
@@ -23,7 +23,7 @@ pub(crate) fn shows(credits: &str) -> String {
     format!("{NUMBER} === '{credits}'")
 }
 
-/// From the page to Stripe's, by the pack's button. Returns Stripe's name of the session.
+/// Goes from the page to Stripe's with the pack's button. Returns Stripe's session id.
 pub(crate) fn order(tab: &mut Tab<'_>) -> String {
     tab.reach("Buy 500 credits for 49.00 USD");
     tab.press("Enter");
@@ -33,7 +33,7 @@ pub(crate) fn order(tab: &mut Tab<'_>) -> String {
     tab.text("location.pathname.split('/').at(-1)")
 }
 
-/// A file, once it has been downloaded.
+/// The text of a file, once it has been downloaded.
 fn downloaded(file: &Path) -> String {
     let until = Instant::now() + Duration::from_secs(30);
     while !file.is_file() {
@@ -63,7 +63,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.scheme("light");
     tab.downloads(&folder);
 
-    // The indicator on the product's screen, and what is behind it: each action, and their sum.
+    // The indicator on the product's screen, and its details: each action, and their sum.
     let element = "document.querySelector('scrip-credits')";
     let root = &format!("{element}.shadowRoot");
     tab.open(&product);
@@ -75,7 +75,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     assert_eq!(tab.eval(&lines), json!([1.5, 5, 1.5, 8]), "each action, and their sum");
     tab.press("Escape");
     tab.until(&format!("!{root}.querySelector('dialog:popover-open')"));
-    // The focus is back where it was: the same key opens it again.
+    // The focus is back on the button: the same key opens the details again.
     tab.press(" ");
     tab.until(&format!("{root}.querySelector('dialog:popover-open')"));
     tab.reach("Top up");
@@ -87,7 +87,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.until(&format!("location.href === '{base}/' && document.readyState === 'complete'"));
     assert_eq!(tab.text(NUMBER), "17");
 
-    // Paid by a method that takes days: said, and nothing is there before the money is.
+    // Paid by a method that takes days: the page says so, and credits arrive only with the money.
     tab.until("document.querySelector('button[data-pack]:not([hidden])')");
     let first = order(&mut tab);
     tab.reach("Pay by a method that takes days");
@@ -101,13 +101,13 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.until(&shows("517"));
     assert_eq!(tab.text("window.mark"), "the same page");
     tab.until("location.search === ''");
-    // Its receipt is beside it in the ledger.
+    // The ledger links its receipt.
     tab.reach("Receipt");
     tab.press("Enter");
     tab.until("document.querySelector('h1').textContent === 'Receipt'");
     assert!(tab.text("document.body.innerText").contains("49.00 usd"));
 
-    // Paid at once, and told twice by Stripe: once in the account.
+    // Paid at once, with each event sent twice: credited once.
     tab.open(&base);
     tab.until("document.querySelector('button[data-pack]:not([hidden])')");
     let second = order(&mut tab);
@@ -121,7 +121,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     let customer = |id| shop.stripe.session(id).expect("a session")["customer"].clone();
     assert!(customer(&first).is_string() && customer(&first) == customer(&second));
 
-    // Spent to the last by a service: said without a reload. Then Monday comes.
+    // A service spends everything: the page shows it without a reload. Then Monday comes.
     tab.eval("window.mark = 'still the same page'");
     assert_eq!(stack.debit("acme", "all", "1017").await.status, 201);
     tab.until("document.querySelector('#message-empty')");
@@ -131,17 +131,17 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     tab.until(&shows("25"));
     tab.until("!document.querySelector('#message-empty')");
     assert_eq!(tab.text("window.mark"), "still the same page");
-    // The link that had the focus is gone; the focus is where it was, and not at the beginning.
+    // The focused link is gone; the focus stays at its place, not at the beginning.
     assert_eq!(tab.text("document.activeElement.id"), "messages");
 
-    // The whole ledger as a file, with what is advanced since: line by line what the routes say.
+    // The whole ledger as a file, with later advances: each line matches the API.
     assert_eq!(stack.debit("acme", "tuesday", "1").await.status, 201);
     tab.reach("Download as CSV");
     tab.press("Enter");
     let csv = downloaded(&folder.join("credits.csv"));
     std::fs::remove_dir_all(&folder).expect("the folder was ours");
     let mut entries = ledger(&stack.functions, "acme").await.expect("a ledger");
-    // Those that say nothing to a customer are not among them.
+    // Entries that mean nothing to a customer are not in the file.
     entries.retain(|entry| entry["parts"] != json!([]));
     entries.reverse();
     let columns = ["seq", "at", "kind", "id"];
@@ -152,7 +152,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
             columns.map(|name| text(&entry[name])).join(",")
         })
         .collect();
-    // It says once that it is UTF-8, however many answers it is made of.
+    // It has one byte order mark, however many answers it consists of.
     assert!(csv.starts_with("\u{FEFF}seq,at,kind,id,"), "{csv:.40}");
     assert_eq!(csv.matches('\u{FEFF}').count(), 1);
     let lines: Vec<&str> = csv.lines().skip(1).collect();
@@ -194,11 +194,11 @@ async fn the_page_reports_each_state_of_a_payment() {
         }
         tab.open(&format!("{base}/?checkout={order}"));
         tab.until(&news(says));
-        // What is over is not told again by a reload.
+        // A reload does not show a final state again.
         tab.until(&format!("location.search.includes('checkout') !== {ends}"));
         assert_accessible(&mut tab, state);
     }
-    // What was paid is not what was ordered: a person looks at it, and the customer is told so.
+    // The paid amount differs from the order: an operator checks it, and the page says so.
     let (order, stripe) = shop.begin("acme", "parked", "starter").await;
     shop.stripe.act(&stripe, Effect::Pay).expect("it can be paid");
     let events = shop.stripe.take_events().into_iter();
@@ -211,7 +211,7 @@ async fn the_page_reports_each_state_of_a_payment() {
     tab.until("!location.search.includes('checkout')");
     assert_eq!(tab.text(NUMBER), "2,500", "no credits until then");
     assert_accessible(&mut tab, "parked");
-    // Another account's checkout is as if there were none.
+    // Another account's checkout looks like one that does not exist.
     shop.stack.open("other", "pro").await;
     let (order, _) = shop.begin("other", "theirs", "starter").await;
     tab.open(&format!("{base}/?checkout={order}"));
@@ -222,7 +222,7 @@ async fn the_page_reports_each_state_of_a_payment() {
     assert!(errors.is_empty(), "{errors:?}");
 }
 
-/// A new folder that nothing else uses.
+/// A new folder for this process.
 fn tempfile() -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");

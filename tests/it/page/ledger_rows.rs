@@ -13,7 +13,7 @@ use crate::support::browser::Browser;
 use crate::support::shop::Shop;
 use crate::support::{Answer, PRODUCT};
 
-/// As the account's customer gets it.
+/// The answer that the account's customer gets.
 async fn mine(shop: &Shop, query: &str) -> Answer {
     let token = shop.token("acme", r#""view""#).await;
     let listing = shop.ask(&token, "GET", &format!("/v1/me/ledger?{query}"), None, "").await;
@@ -21,8 +21,8 @@ async fn mine(shop: &Shop, query: &str) -> Answer {
     listing
 }
 
-/// The rows of the page's ledger, the latest first: what is said without what is behind a detail, the
-/// change, the balance.
+/// The rows of the page's ledger, the latest first: the
+/// text without the details, the change, the balance.
 async fn rows(shop: &Shop, query: &str) -> Vec<[String; 3]> {
     let (_, html) = page(&shop.stack, "acme", query).await;
     let regex = |pattern: &str| Regex::new(pattern).expect("a regex");
@@ -41,7 +41,7 @@ async fn rows(shop: &Shop, query: &str) -> Vec<[String; 3]> {
     rows.collect()
 }
 
-/// The latest rows are these.
+/// Checks that these are the latest rows.
 async fn assert_told(shop: &Shop, expected: &[[&str; 3]]) {
     let told = rows(shop, "").await;
     assert_eq!(told[..expected.len()], *expected);
@@ -59,7 +59,7 @@ async fn a_won_dispute_is_shown_as_one() {
     shop.act(&session, Effect::Dispute).await;
     let removed = ["Payment disputed: removed You owe 275 more", "\u{2212}225", "0"];
     let spent = ["Spent", "\u{2212}300", "225"];
-    // As it is known, and once it is written down.
+    // While it is pending, and once it is written.
     assert_told(&shop, &[removed, spent]).await;
     shop.stack.debit("acme", "in-debt", "1").await;
     assert_told(&shop, &[removed, spent, ["Topped up", "+500", "525"]]).await;
@@ -177,7 +177,7 @@ async fn a_customers_rows_sum_to_the_balance() {
     let seen = ["debit", "time_passed", "debit", "granted", "held", "topped_up", "opened"];
     assert_eq!(kinds(&told), seen.map(|kind| format!("{kind:?}")));
     assert!(list(&whole).len() > list(&told).len() + 41, "{whole:?}");
-    // Entry by entry, by cursors.
+    // One entry at a time, by cursors.
     let (mut entries, mut cursor) = (Vec::new(), String::new());
     for _ in 0..list(&told).len() {
         let part = mine(&shop, &format!("limit=1{cursor}")).await;
@@ -187,7 +187,7 @@ async fn a_customers_rows_sum_to_the_balance() {
     assert_eq!(entries, list(&told));
     let csv = mine(&shop, "format=csv&limit=200").await;
     assert_eq!(csv.text("").lines().count(), 1 + entries.len());
-    // The changes of available and of held are those of the whole ledger.
+    // The changes of available and held sum to those of the whole ledger.
     for change in ["available", "held"] {
         let sum = |entries: &[Value]| -> f64 {
             let texts = entries.iter().map(|e| e[change].as_str().expect("credits"));
@@ -264,7 +264,7 @@ async fn open_row_details_stay_open_when_new_rows_arrive() {
     tab.until("document.querySelector('#hero time').textContent.includes('(')");
     tab.eval("document.querySelector('#ledger').scrollIntoView()");
     assert_accessible(&mut tab, "told");
-    // The reference of the payment is behind its detail, and nowhere else.
+    // The payment's reference is only in its details.
     let ledger = "document.querySelector('#ledger').innerText";
     assert!(!tab.text(ledger).contains("pi_"));
     tab.eval("document.querySelector('#ledger tbody details summary').click()");

@@ -23,7 +23,7 @@ async fn a_link_is_opened_read_and_left_without_scripts() {
     tab.press("Enter");
     tab.until(&format!("location.href === '{base}/' && document.readyState === 'complete'"));
     assert_eq!(tab.text(NUMBER), "25");
-    // Its own link leads to it, and so does going back.
+    // Its own link leads to the page again.
     tab.open(&link);
     assert_eq!(tab.text("location.href"), format!("{base}/"));
     tab.reach("Leave");
@@ -61,13 +61,14 @@ async fn a_foreign_page_opens_closes_and_redeems_nothing() {
         tab.open(&evil);
         tab.eval("document.querySelector('form').submit()");
         tab.until(&format!("location.href === '{base}{path}'"));
-        // The local stack refuses before the function does: `sessions::door` asks the function itself.
+        // The local stack refuses before the function does:
+        // `sessions::door` asks the function itself.
         let said = tab.text("document.body.innerText");
         assert!(said.contains("answers its own address only"), "{path}: {said}");
     }
     tab.open(&format!("{base}/"));
     assert_eq!(tab.text("document.querySelector('.top bdi').textContent"), "acme");
-    // Sent there by a link, the victim is asked.
+    // A victim who follows a link is asked first.
     html.send_replace(format!("<!doctype html><title>evil</title><a href=\"{theirs}\">Win</a>"));
     tab.open(&evil);
     tab.eval("document.querySelector('a').click()");
@@ -92,7 +93,7 @@ async fn a_stale_tab_shows_and_buys_nothing_for_another_tabs_account() {
         let mut tab = browser.tab(1280, 900);
         tab.enter(&session_from(&stack, "acme", &format!("{base}/")).await.0);
         tab.until(&shows("25"));
-        // In another tab: what its button sends.
+        // The request of the button in another tab.
         let link = session(&stack, "rival", &base).await.0;
         let token = link.split("t=").nth(1).expect("a token");
         tab.eval(&format!(

@@ -1,4 +1,4 @@
-//! The customer's page and the indicator, most of it in a real Chromium.
+//! The customer's page and the indicator, mostly in a real Chromium.
 
 mod blocked_states;
 pub(crate) mod browser;

@@ -4,7 +4,7 @@ use crate::page::browser::{NUMBER, session};
 use crate::page::indicator::Product;
 use crate::support::browser::{Browser, Tab};
 
-/// How often is asked, preflights too, while so much of the page's time passes.
+/// The number of requests, preflights included, while this much of the page's time passes.
 fn asks_in(tab: &mut Tab<'_>, ms: u64) -> usize {
     tab.take_requests();
     tab.pass(ms);
@@ -40,7 +40,7 @@ async fn an_idle_hour_takes_at_most_30_requests_and_a_hidden_one_none() {
         let idle = asks_in(&mut tab, HOUR_MS);
         println!("{screen}: {idle} requests in an idle hour");
         assert!((10..=28).contains(&idle), "{screen}: {idle} in an hour, besides the first two");
-        // Credits move: seen at the next request, and then every ten seconds.
+        // Credits move: the next request shows it, and then requests go out every ten seconds.
         stack.debit("acme", &format!("{screen} 1"), "1").await;
         asks_in(&mut tab, 300_000);
         for n in 2..5 {

@@ -5,8 +5,8 @@ use crate::page::browser::{keep_picture, session};
 use crate::support::Stack;
 use crate::support::browser::Browser;
 
-/// A German browser in Berlin, where it is Monday before it is in UTC, and an English one in Los
-/// Angeles, where it is Sunday still: what they show of the same account.
+/// The same account in a German browser in Berlin, where it is Monday before UTC, and in an English
+/// one in Los Angeles, where it is still Sunday.
 const SHOWN: [(&str, &str, [&str; 6]); 2] = [
     (
         "Europe/Berlin",
@@ -54,7 +54,7 @@ async fn any_browser_shows_days_in_utc_and_instants_in_its_own_zone() {
         assert_eq!(tab.text(&hero), monday, "{zone}");
         let at = squeeze("document.querySelector('#ledger tbody tr:nth-child(2) time')");
         assert_eq!(tab.text(&at), spent, "{zone}");
-        // What ends with a day in UTC has that day, and what does not has its time.
+        // A grant that ends with a day in UTC shows that day, and any other shows its time.
         let pools = "document.querySelector('#pools')";
         let said = tab.text(&squeeze(pools));
         assert!(said.contains(gift_until), "{zone}: {said}");
@@ -73,7 +73,7 @@ async fn any_browser_shows_days_in_utc_and_instants_in_its_own_zone() {
         assert_eq!(tab.text(&at), renewed, "{zone}");
         assert_eq!(tab.text(&hero), next_monday, "{zone}");
         keep_picture(&mut tab, &format!("zone-{language}"));
-        // The day of the filter is the day in UTC: Sunday has what was done before Monday began there.
+        // The filter uses UTC days: Sunday has all entries before Monday began in UTC.
         tab.eval("document.querySelector('#filter-from').value = '2026-11-22'");
         tab.eval("document.querySelector('#filter-to').value = '2026-11-22'");
         tab.eval("document.querySelector('#filter-apply').click()");

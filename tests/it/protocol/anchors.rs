@@ -15,7 +15,7 @@ async fn put(stack: &Stack, at: &str, body: &str) -> Answer {
     answer
 }
 
-/// The grants of the plan: what is left of them, and until which day.
+/// The grants of the plan: their remaining credits, and their last day.
 async fn of_plan(stack: &Stack, at: &str) -> Vec<(String, String)> {
     stack.set_clock(at);
     let balance = stack.balance("acme").await;
@@ -41,7 +41,7 @@ async fn returning_to_a_plan_continues_the_running_period() {
     let left = vec![("500".to_owned(), "2026-12-10".to_owned())];
     assert_eq!(of_plan(&stack, "2026-11-14T09:00:01Z").await, left);
     put(&stack, "2026-11-20T09:00:00Z", r#"{"plan":"free"}"#).await;
-    // It is over, and none runs: the next begins on the day on which the plan does.
+    // The period is over, and none runs: the next begins on the day on which the plan does.
     assert_eq!(of_plan(&stack, "2026-12-20T08:00:00Z").await, []);
     put(&stack, "2026-12-20T09:00:00Z", r#"{"plan":"pro"}"#).await;
     assert_eq!(of_plan(&stack, "2026-12-20T09:00:01Z").await, whole("2027-01-20"));
@@ -75,7 +75,7 @@ async fn a_new_anchor_moves_the_renewal_and_grants_nothing() {
     stack.open("acme", "pro").await;
     put(&stack, "2026-11-08T09:00:00Z", r#"{"plan":"pro","anchor":"2026-10-20"}"#).await;
     assert_eq!(of_plan(&stack, "2026-11-08T09:00:01Z").await, whole("2026-12-20"));
-    // And back: never to before the end with which it was granted.
+    // Back again: a period never ends before the end that its grant began with.
     put(&stack, "2026-11-09T09:00:00Z", r#"{"plan":"pro","anchor":"2026-11-01"}"#).await;
     assert_eq!(of_plan(&stack, "2026-11-30T23:59:59Z").await, whole("2026-12-01"));
     assert_eq!(of_plan(&stack, "2026-12-01T00:00:00Z").await, whole("2027-01-01"));
@@ -91,7 +91,7 @@ async fn a_cycle_paid_for_again_begins_today() {
     assert_eq!(restarted.text("/anchor"), "2026-11-08");
     assert_eq!(of_plan(&stack, "2026-11-08T09:00:01Z").await, whole("2026-12-08"));
     assert_eq!(stack.balance("acme").await.text("/consumed/credits"), "0");
-    // Sent again it is the same request; twice on one day are two cycles.
+    // A retry is the same request; two requests on one day are two cycles.
     assert!(put(&stack, "2026-11-08T09:00:00Z", body).await.replayed);
     assert_eq!(stack.debit("acme", "more", "7").await.status, 201);
     put(&stack, "2026-11-08T10:00:00Z", body).await;
@@ -101,7 +101,7 @@ async fn a_cycle_paid_for_again_begins_today() {
     assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "restart"));
 }
 
-/// Spending in a plan period that has ended is not counted in the week.
+/// Debits in a plan period that has ended do not count in the week.
 #[tokio::test]
 async fn counting_restarts_when_the_counted_period_ends() {
     let stack = Stack::at("2026-10-19T09:00:00Z").await;
@@ -165,7 +165,7 @@ async fn an_unchanged_plan_is_answered_with_the_entry_that_set_it() {
     assert_eq!(audit::account(stack.context(), &id).await.expect("audited"), []);
 }
 
-/// One thing that happens to a plan.
+/// One change of a plan.
 #[derive(Clone, Debug)]
 enum Step {
     Put {
@@ -174,7 +174,7 @@ enum Step {
         anchor: Option<i64>,
         restart: bool,
     },
-    /// Hours go by.
+    /// Hours pass.
     Wait(i64),
 }
 
@@ -199,7 +199,7 @@ async fn plan_state(stack: &Stack) -> (PlanState, Instant) {
     (advanced.advanced.account.plan_state, advanced.now)
 }
 
-/// Plays the steps; what was granted of the plan, and how many periods began.
+/// Plays the steps. Returns the grants of the plan, and how many periods began.
 async fn play(steps: &[Step]) -> (Vec<(String, String)>, usize) {
     let stack = Stack::at("2026-11-18T12:00:00Z").await;
     stack.open("acme", "pro").await;
@@ -208,7 +208,7 @@ async fn play(steps: &[Step]) -> (Vec<(String, String)>, usize) {
         let mut now = stack.clock.now();
         match step {
             Step::Wait(hours) => {
-                // Half a day at a time: every period that begins is seen.
+                // Half a day at a time, so that no period is missed.
                 for _ in 0..hours / 12 + 1 {
                     now = now + Span::from_s(12 * 3_600);
                     stack.clock.set(now);
@@ -244,12 +244,12 @@ async fn play(steps: &[Step]) -> (Vec<(String, String)>, usize) {
     (granted.map(|m| (text(&m["grant"]), text(&m["credits"]))).collect(), began)
 }
 
-/// Whether credits arrived: neither did they lapse, nor did their grant only get another end.
+/// Whether credits arrived: they did not expire, and their grant did not only get another end.
 fn arrived(moved: &Value) -> bool {
     moved["credits"].as_str().is_some_and(|credits| credits != "0" && !credits.starts_with('-'))
 }
 
-/// Advances: what comes and goes with nobody looking is not told.
+/// Advances the account: the ledger does not show credits that come and go unread.
 async fn look(stack: &Stack) {
     let (context, id) = (stack.context(), "acme".parse().expect("an account"));
     let catalog = context.catalog().await;
@@ -258,7 +258,7 @@ async fn look(stack: &Stack) {
     context.store.commit(&Write::account(change)).await.expect("advanced");
 }
 
-/// An active plan is in a period now; one that begins begins no earlier than the last one ended.
+/// An active plan is in a period now, and a period begins no earlier than the last one began.
 async fn check(stack: &Stack, began: &mut usize, last: &mut shared::domain::period::Period) {
     let (plan_state, now) = plan_state(stack).await;
     let period = plan_state.monthly.period;

@@ -1,5 +1,5 @@
-//! The audit: silent on a sound table, also during debits, and it names one wrong micro-credit
-//! anywhere.
+//! The audit: it reports nothing on a sound table, also during debits, and it names one wrong
+//! micro-credit anywhere.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use crate::support::{Stack, at_once};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// A shop in which everything has happened that an account can live through.
+/// A shop with every kind of event that an account can have.
 pub(crate) async fn story() -> Shop {
     let shop = Shop::streamed().await;
     let stack = &shop.stack;
@@ -69,7 +69,7 @@ async fn refund(stack: &Stack, debit: &str, key: &str, credits: &str) {
     assert_eq!(refunded.status, 201, "{refunded:?}");
 }
 
-/// What the audit finds, Stripe included.
+/// The audit's differences, with Stripe included.
 async fn audited(shop: &Shop) -> Vec<Difference> {
     let functions = &shop.stack.functions;
     let report = ::audit::report(functions.context(), Some(functions.stripe()), None, |_| ()).await;
@@ -105,7 +105,7 @@ async fn put(stack: &Stack, table: &str, item: Item) {
     put.send().await.expect("written");
 }
 
-/// The sort keys of what the ledger holds of an account.
+/// The sort keys of an account's items in the ledger.
 async fn scanned(stack: &Stack, account: &str) -> Vec<String> {
     let query = stack.tables().query().table_name(local::tables::names().ledger);
     let query = query.key_condition_expression("a = :a");

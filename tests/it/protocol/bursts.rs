@@ -11,7 +11,7 @@ use crate::protocol::capacity::{LABELS, Labels, labelled, plain};
 use crate::support::Stack;
 
 const CALL_TIMEOUT: Duration = Duration::from_millis(5);
-/// So many debits are counted.
+/// The number of counted debits.
 const DEBITS: usize = 960;
 const PATH: &str = "/v1/accounts/acme/debits";
 
@@ -23,7 +23,7 @@ async fn stack() -> Stack {
     stack
 }
 
-/// Sends a debit until its outcome is known; returns how often it was not.
+/// Sends a debit until its outcome is known. Returns how often it was unknown.
 async fn insist(stack: &Stack, labels: Labels) -> usize {
     let (id, body) = (stack.id(0).to_string(), labelled(labels).to_string());
     let mut unknown = 0;
@@ -36,7 +36,7 @@ async fn insist(stack: &Stack, labels: Labels) -> usize {
     }
 }
 
-/// Write units a debit, those of refused writes among them.
+/// Write units per debit, including refused writes.
 fn each(stack: &Stack) -> f64 {
     stack.wire.take_costs().write_units / DEBITS as f64
 }

@@ -8,20 +8,20 @@ use shared::domain::Instant;
 use shared::domain::period::{Anchor, Day, week};
 
 const DAY_MS: i64 = 86_400_000;
-/// See `calendars.py` for how they are made.
+/// `calendars.py` makes the tables.
 const MONDAYS: &str = include_str!("../../corpus/mondays.txt");
 const ANCHORS: &str = include_str!("../../corpus/anchors.txt");
 
-/// What a grant of a week is filed under: two weeks must never share it.
+/// The key of a week's grant: two weeks must never share it.
 type WeekKey = fn(Instant) -> i64;
-/// The day on which the period after the one that began at `last` begins.
+/// The first day of the period after the one that began at `last`.
 type NextStart = fn(anchor: i64, last: i64) -> i64;
 
 fn date(day: i64) -> NaiveDate {
     NaiveDate::from_epoch_days(day as i32).expect("a day of this century or the next")
 }
 
-/// The lines of a table, each a name and what is said of it.
+/// The lines of a table, each a name and its value.
 fn lines(table: &str) -> impl Iterator<Item = (&str, &str)> {
     let lines = table.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split_once(' ').expect("a name and what is said of it"))
@@ -41,7 +41,7 @@ fn mondays() -> Vec<i64> {
     lines(MONDAYS).flat_map(of).collect()
 }
 
-/// Refuses a key that changes within a week, or that two weeks have.
+/// Refuses a key that changes within a week, or that two weeks share.
 fn weeks_hold(key: WeekKey) -> Result<usize, String> {
     let mut seen = BTreeMap::new();
     for week in mondays().windows(2) {
@@ -61,7 +61,7 @@ fn weeks_hold(key: WeekKey) -> Result<usize, String> {
     Ok(seen.len())
 }
 
-/// The days on which the periods of a plan begin that was bought on the `day` of January 2026.
+/// The first days of the periods of a plan bought on the `day` of January 2026.
 fn starts(day: usize) -> Vec<i64> {
     let first = days(&format!("2026-01-{day:02}"));
     let start = |(month, days_of): (&str, &str)| {
@@ -107,7 +107,7 @@ fn weeks_and_plan_renewals_are_correct_up_to_2100() {
     }
 }
 
-/// Each mutant is a calendar mistake that others have shipped.
+/// Each mutant is a calendar mistake that other software has shipped.
 #[test]
 fn every_calendar_mutant_dies() {
     let number: WeekKey = |now| i64::from(now.utc().iso_week().week());

@@ -15,12 +15,12 @@ use crate::support::{Stack, at_once, request};
 
 const DEBITS: usize = 960;
 
-/// What a debit says of itself: how many bytes of `user` and of `reference`.
+/// The size of a debit's labels: the bytes of `user` and of `reference`.
 pub(crate) type Labels = (usize, usize);
 
 pub(crate) const LABELS: [Labels; 3] = [(0, 0), (13, 36), (64, 64)];
 
-/// A debit of these labels.
+/// A debit with these labels.
 pub(crate) fn labelled(labels: Labels) -> Value {
     let text = |bytes: usize| "x".repeat(bytes);
     let mut body = json!({ "action": "custom_image", "quantity": 1 });
@@ -31,21 +31,21 @@ pub(crate) fn labelled(labels: Labels) -> Value {
     body
 }
 
-/// Five milliseconds go by, what a call to DynamoDB takes: the embedded table answers within one, and ids of
-/// one millisecond may be on their way while the others leave.
+/// Passes five milliseconds, the time of a call to DynamoDB: the embedded table answers within one,
+/// and ids of one millisecond may be in flight while others are archived.
 pub(crate) fn tick(stack: &Stack) {
     stack.ticks.fetch_add(5, Ordering::Relaxed);
 }
 
 const PLAIN: &str = "/v1/accounts/acme/debits";
 
-/// A plain one: two grants, one action, no hold.
+/// A plain account: two grants, one action, no hold.
 pub(crate) async fn plain(stack: &Stack) {
     stack.open("acme", "pro").await;
     stack.grant("acme", "one more", "100").await;
 }
 
-/// An account as they are: 3 grants, 4 actions consumed, 1 hold.
+/// A typical account: 3 grants, 4 actions consumed, 1 hold.
 pub(crate) async fn typical(stack: &Stack) {
     let context = stack.context();
     let now = context.clock.now();
@@ -84,8 +84,8 @@ async fn with(account: &str) -> Stack {
     stack
 }
 
-/// Sends a debit 24 times in one batch, by ids of one instant: what is so young that others may be on their
-/// way would stay.
+/// Sends a debit 24 times in one batch, with ids of one instant: young entries, with others perhaps
+/// in flight, would stay in the account.
 async fn batch(stack: &Stack, account: &str, mut debit: Value) {
     let (context, now) = (stack.context(), stack.context().clock.now());
     let debits: Vec<_> = (0..24)
@@ -100,7 +100,7 @@ async fn batch(stack: &Stack, account: &str, mut debit: Value) {
     assert_eq!(done.status, 201, "{done:?}");
 }
 
-/// An account of `pro`, as it is opened now.
+/// A new account on `pro`.
 pub(crate) async fn opened(stack: &Stack, id: &str) -> Account {
     let (context, now) = (stack.context(), stack.context().clock.now());
     let request =
@@ -111,7 +111,7 @@ pub(crate) async fn opened(stack: &Stack, id: &str) -> Account {
     opened.expect("a plan of the catalog")
 }
 
-/// Puts an account into the table, as it is.
+/// Puts an account into the table unchanged.
 pub(crate) async fn place(stack: &Stack, account: Account) {
     let (space, key) = (KeySpace::Operators, "open".parse().expect("a key"));
     let (id, operation) = (account.id.clone(), account.recent[0].id);
@@ -142,7 +142,7 @@ async fn a_debit_costs_at_most_1_13_write_units_and_no_read() {
     println!("{writes:.4} write units, {reads} read units, {calls:.4} calls a debit: {costs:?}");
     assert!(writes <= 1.13, "{writes} write units a debit");
     assert_eq!(costs.read_units, 0.0);
-    // One request each before the decision is known; the rest are pages and their trims.
+    // One request each before the decision is known; the rest store segments and archive entries.
     let pages = costs.calls("PutItem");
     assert_eq!(costs.calls("UpdateItem"), DEBITS + pages);
 }
@@ -189,7 +189,8 @@ async fn a_batch_of_24_costs_by_label_size() {
     }
 }
 
-/// Fills the account's list up to `count` entries while no page can be written. Returns what a debit says.
+/// Fills the account's list up to `count` entries while no
+/// segment can be stored. Returns a debit's body.
 async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
     plain(stack).await;
     let body = labelled(labels).to_string();
@@ -207,12 +208,12 @@ async fn unpaged(stack: &Stack, labels: Labels, count: usize) -> String {
     body
 }
 
-/// A segment is due at a fill level, because the caller that should have written it may have died.
+/// A segment is due at a fill level, because the caller that should have stored it may have died.
 #[tokio::test(start_paused = true)]
 async fn a_segment_nobody_archived_is_archived_by_a_later_caller() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     let body = unpaged(&stack, (0, 0), 20).await;
-    // Of 32 entries, the second sixteenth is the next.
+    // Later callers store one segment on the way to 32 entries.
     for _ in 20..32 {
         stack.post(PLAIN, &stack.id(0).to_string(), &body).await;
     }
@@ -220,12 +221,12 @@ async fn a_segment_nobody_archived_is_archived_by_a_later_caller() {
     assert_eq!((costs.calls("PutItem"), costs.calls("UpdateItem")), (1, 13), "{costs:?}");
 }
 
-/// A segment was written, but its writer died or could not remove the entries from the account.
+/// A segment was stored, but its writer died or could not remove the entries from the account.
 #[tokio::test(start_paused = true)]
 async fn a_leftover_segment_does_not_block_a_batch() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
     plain(&stack).await;
-    // Of each batch's two updates the second is the trim; of the second one there is no page either.
+    // Its second update archives. The first batch stores no segment, the second archives none.
     for refused in ["PutItem", "UpdateItem"] {
         let mut updates = 0;
         stack.wire.set_policy(move |operation, _| {
@@ -241,7 +242,7 @@ async fn a_leftover_segment_does_not_block_a_batch() {
     batch(&stack, "acme", json!({ "credits": "1" })).await;
 }
 
-/// The SDK sends the segment again. It is there already, and it is ours.
+/// The SDK sends the segment again. The stored one is the same.
 #[tokio::test(start_paused = true)]
 async fn a_segment_whose_reply_is_lost_still_leaves_the_account() {
     let stack = Stack::still("2026-11-18T12:00:00Z").await;
@@ -264,7 +265,7 @@ async fn a_batch_of_24_archives_one_segment_of_a_full_list() {
     unpaged(&stack, (64, 64), CAPACITY).await;
     batch(&stack, "acme", labelled((64, 64))).await;
     let costs = stack.wire.take_costs();
-    // One for room, and the one that the batch makes due.
+    // One makes room, and the batch makes the other due.
     assert_eq!(costs.calls("PutItem"), 2, "{costs:?}");
 }
 
@@ -302,7 +303,7 @@ async fn thirty_two_callers_with_ids_of_mixed_age_are_all_answered() {
                 let age_ms = ((caller * 7 + round * 13) % 51) as i64;
                 let id = stack.id(age_ms).to_string();
                 let mut receipt = stack.action(ACCOUNT, &id, "feed_field", 1).await;
-                // Where pages are written faster than ids come, a caller may run out of tries.
+                // If segments are stored faster than ids come, a caller may run out of tries.
                 while receipt.status == 503 {
                     receipt = stack.action(ACCOUNT, &id, "feed_field", 1).await;
                 }

@@ -7,7 +7,7 @@ use crate::support::{Answer, Stack, at_once};
 async fn stack_with(credits: &str) -> Stack {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
-    // The free bundle is spent, so that what is there is what the test says.
+    // The free bundle is spent, so that only the test's own credits are left.
     stack.debit("acme", "the bundle", "25").await;
     assert_eq!(stack.grant("acme", "grant", credits).await.status, 201);
     stack

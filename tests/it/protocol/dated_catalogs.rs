@@ -1,4 +1,4 @@
-//! Dated values: a catalog names what is in force from a Monday on, and cannot change the past.
+//! Dated values: a catalog names values in force from a Monday on, and cannot change the past.
 
 use proptest::prelude::*;
 use shared::decide::{advance, catalog_version, open};
@@ -152,7 +152,7 @@ async fn a_monday_that_brings_nothing_is_not_in_the_ledger() {
 async fn without_the_catalog_for_half_an_hour_no_account_advances() {
     let stack = Stack::at("2026-11-22T23:00:00Z").await;
     stack.open("acme", "free").await;
-    // The catalog is read by itself, the account by what refuses to be written.
+    // A read of its own gets the catalog; the refusal of a write returns the account.
     stack.wire.set_policy(|operation, _| match operation {
         "GetItem" => Fault::LoseRequest,
         _ => Fault::None,
@@ -164,7 +164,7 @@ async fn without_the_catalog_for_half_an_hour_no_account_advances() {
     assert_eq!(stack.debit("acme", "monday", "1").await.status, 201);
 }
 
-/// Sizes that change, each said at least an hour before: the catalogs as they follow each other.
+/// Changing sizes, each published at least an hour before: the catalogs in their order.
 fn catalogs(changes: &[(i64, i64, i64)]) -> Vec<(Instant, Catalog)> {
     let mut catalog = Catalog::parse(Catalog::DEFAULT).expect("the default");
     let (mut weekly, mut monthly) = (Vec::new(), Vec::new());

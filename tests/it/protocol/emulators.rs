@@ -2,13 +2,14 @@
 //!
 //! `.ci/second-opinion` runs other tests on DynamoDB Local, and this module on both. Each probe is
 //! a few requests; the last answers are compared, and every difference is a row of
-//! `docs/internals/emulators.md`, word for word. Without `DYNAMODB_ENDPOINT_URL` nothing is compared.
+//! `docs/internals/emulators.md`, word for word. Without `DYNAMODB_ENDPOINT_URL` there is no
+//! comparison.
 
 use serde_json::{Value, json};
 
 use crate::support::emulator::{self, Ask};
 
-/// Requests, and the part of the last answer that is looked at.
+/// Requests, and the part of the last answer that is compared.
 struct Probe {
     name: &'static str,
     requests: Vec<(&'static str, Value)>,
@@ -25,7 +26,7 @@ fn put(key: &str, value: Value) -> Value {
     json!({ "TableName": TABLE, "Item": { "a": { "S": key }, "v": value } })
 }
 
-/// An update of the item `a`, with what it may name.
+/// An update of the item `a`, with every parameter that a probe may set.
 fn update(expression: &str, condition: &str, values: Value) -> Value {
     json!({
         "TableName": TABLE,
@@ -226,7 +227,7 @@ fn probes() -> Vec<Probe> {
     ]
 }
 
-/// The part of an answer that a probe looks at, as it is in the table.
+/// The part of an answer that a probe compares, as it is in the table.
 fn part(answer: &(u16, Value), part: &str) -> String {
     match part {
         "status" => answer.0.to_string(),
@@ -247,7 +248,7 @@ fn run(ask: &Ask, probe: &Probe) -> String {
     part(answers.last().expect("a probe asks something"), probe.part)
 }
 
-/// The rows of the table in docs/internals/emulators.md: what is asked, and the two answers.
+/// The rows of the table in docs/internals/emulators.md: the probe, and the two answers.
 fn rows() -> Vec<[&'static str; 3]> {
     let lines = include_str!("../../../docs/internals/emulators.md").lines();
     let cells = lines.filter_map(|line| {

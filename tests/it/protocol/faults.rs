@@ -14,7 +14,7 @@ use crate::support::{Stack, at_once};
 
 const CALLERS: usize = 16;
 
-/// Loses the reply of a request in fifty.
+/// Loses the reply of one request in fifty.
 fn one_reply_in_fifty(seed: u64) -> impl FnMut(&str, usize) -> Fault + Send + 'static {
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -56,13 +56,13 @@ async fn no_credit_is_off_when_replies_are_lost() {
     DEBITS.say(format_args!("{done} debits, 1 reply in 50 lost: 0 credits off"));
 }
 
-/// Each answer tells how far our clock is from DynamoDB's, and affects only its own call.
+/// Each answer shows how far our clock is from DynamoDB's, and affects only its own call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_with_too_much_clock_skew_is_unknown_and_no_other() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
     stack.grant("acme", "grant", "1000").await;
-    // The first debit advances the grant in.
+    // The first debit advances the account: the grant arrives.
     assert_eq!(stack.debit("acme", &stack.id(0).to_string(), "1").await.status, 201);
     let (ids, off) = ((0..200).map(|_| stack.id(0).to_string()), Arc::new(AtomicUsize::new(0)));
     let ids: Arc<Vec<String>> = Arc::new(ids.collect());
@@ -88,7 +88,7 @@ async fn an_answer_with_too_much_clock_skew_is_unknown_and_no_other() {
     stack.wire.heal();
     let unknown = statuses.iter().filter(|status| **status == 503).count();
     assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
-    // A trim of the account's list fails, too, and changes no reply.
+    // Archiving also fails at times, and changes no reply.
     let off = off.load(Ordering::Relaxed);
     assert!(unknown > 0 && unknown <= off, "{unknown} of {off}");
     for id in ids.iter() {

@@ -14,12 +14,12 @@ use shared::domain::instant::Span;
 use crate::support::shop::Shop;
 use crate::support::{Answer, Stack, ledger, request};
 
-/// The same key, as anybody might send it.
+/// The same key for every caller.
 const KEY: &str = "cancel-acme-2026-12";
 
 #[tokio::test]
 async fn a_key_of_one_kind_of_caller_changes_no_answer_to_another() {
-    // What each of them does with the key.
+    // The use that each caller makes of the key.
     type Ask = fn(&Shop) -> std::pin::Pin<Box<dyn Future<Output = Answer> + '_>>;
     let asks: [(&str, Ask); 3] = [
         ("a customer", |shop| Box::pin(shop.order("acme", KEY, "starter"))),
@@ -63,7 +63,7 @@ async fn no_caller_can_use_the_key_of_repair() {
         assert_eq!(shop.stack.grant("acme", &key, "1").await.status, 201);
         assert_eq!(shop.order("acme", &key, "starter").await.status, 201);
     }
-    // A difference that no rule covers: the account is frozen.
+    // No rule covers this difference: the account is frozen.
     let tables = shop.stack.tables();
     let update = tables.update_item().table_name(local::tables::names().accounts);
     let update = update.key("a", aws_sdk_dynamodb::types::AttributeValue::S("acme".to_owned()));
@@ -128,14 +128,14 @@ async fn a_key_in_another_spelling_is_the_same_key() {
             let again = stack.debit("acme", &spelled, "1").await;
             assert_eq!((again.replayed, &again.body), (true, &first.body), "{spelled}");
         }
-        // As the id of what is refunded, too.
+        // The same holds for the id in a refund's path.
         let path = first.text("/id").to_uppercase();
         let path = format!("/v1/accounts/acme/debits/{path}/refund");
         let name = format!("refund {key}");
         let refund = stack.post(&path, &name, r#"{"credits":"1","reason":"x"}"#).await;
         assert_eq!(refund.status, 201, "{refund:?}");
     }
-    // In one batch it is repeated.
+    // In one batch it counts as repeated.
     let key = stack.id(0).to_string();
     let debits = serde_json::json!([
         { "id": key, "credits": "1" }, { "id": key.to_uppercase(), "credits": "1" },
@@ -144,7 +144,7 @@ async fn a_key_in_another_spelling_is_the_same_key() {
     let path = "/v1/accounts/acme/debits/batch";
     let batch = stack.send(request("POST", path, None, &body)).await;
     assert_eq!((batch.status, batch.code()), (400, "invalid_request"));
-    // What only looks like one is a name as it is.
+    // A key that only looks like an id is taken literally.
     for name in ["01JQZ3V9K4T8W2X7YB5M6N0PQr", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "job A"] {
         let done = stack.debit("acme", name, "1").await;
         assert_eq!((done.status, done.text("/key")), (201, name));
@@ -170,7 +170,7 @@ async fn a_key_from_the_future_sent_repeatedly_is_charged_once() {
                 (201, _) | (503, Some("outcome_unknown")) | (400, Some("key_ahead"))
             );
             assert!(known, "{lead_s} s ahead: {answer:?}");
-            // Once it is told that nothing happened, nothing has.
+            // After an answer that nothing happened, nothing has happened.
             let told_nothing = answer.status == 400;
             assert!(!told_nothing || answers.iter().all(|status| *status != 201), "{answers:?}");
             answers.push(answer.status);
@@ -183,7 +183,7 @@ async fn a_key_from_the_future_sent_repeatedly_is_charged_once() {
     }
 }
 
-/// A clock that is so many ms ahead of the stack's.
+/// A clock that is this many ms ahead of the stack's.
 fn apart(stack: &Stack, ms: i64) -> Clock {
     let clock = stack.context().clock.clone();
     Clock::new(move || clock.now() + Span::from_ms(ms))
@@ -264,6 +264,6 @@ async fn keys_ahead_wait_up_to_10_s_are_unknown_up_to_20_s_then_refused() {
     }
     let emitted = stack.emitted.lock().expect("no panic").clone();
     let counted = emitted.iter().filter_map(|document| document["KeysAhead"].as_u64());
-    // Sent twice each; those that were waited for are not ahead any more.
+    // Each is sent twice; a key that was waited for is not ahead any more.
     assert_eq!(counted.sum::<u64>(), 2 + 2 + 2 + 2);
 }

@@ -87,7 +87,7 @@ proptest! {
         let spent = Credits::from_micro(line.left().micro() / 1000 * thousandths);
         line.burn(spent).expect("no more than there is");
         prop_assert_eq!(line.left() + spent, before.left());
-        // Whatever is touched, all that ranks before it is gone.
+        // If a grant is touched, all grants that rank before it are used up.
         let rank = |grant: &Grant| {
             let expires_at = grant.expires_at.unwrap_or(Instant::MAX);
             (expires_at, grant.kind == GrantKind::Purchased, grant.granted_at)
@@ -135,7 +135,7 @@ proptest! {
             punctual.advanced_seq = late.advanced_seq;
         }
         prop_assert_eq!(&punctual, &late);
-        // Advanced once more it is the same.
+        // A second advance to the same instant changes nothing.
         prop_assert_eq!(advanced(&late, last), late);
     }
 
@@ -148,7 +148,7 @@ proptest! {
             let grants = account.burn_order.grants().iter().filter(|grant| grant.expires_at.is_none());
             grants.map(|grant| (grant.id, grant.left)).collect()
         };
-        // Before and after, with what was spent taken from both.
+        // Before and after, with the spent credits deducted from both.
         let before = Account { burn_order: account.burnt().expect("sound"), ..account.clone() };
         let after = advanced(&account, now);
         let set_aside: Credits = after.holds.values().map(|held| held.amount).sum();
@@ -164,7 +164,7 @@ proptest! {
         let told = advance::advance(&account, &catalog, now).expect("a sound account");
         let entry = told.entry(&account, &catalog, now);
         let moved: Credits = told.moved.iter().map(|moved| moved.credits).sum();
-        // What lapsed while it was held is lost when its hold ends, and not before.
+        // Credits that expired while they were held are lost when their hold ends, and not before.
         let lost = moved - (entry.available + entry.held);
         prop_assert!(lost >= Credits::ZERO && lost <= account.held());
         prop_assert!(lost.is_zero() || told.account.holds.len() < account.holds.len());

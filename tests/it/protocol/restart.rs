@@ -1,5 +1,5 @@
-//! kill -9 at any moment: acknowledged operations are there, the others are resolved by sending
-//! their ids again, and no credit is off.
+//! kill -9 at any moment: acknowledged operations are there, resending the ids of the others
+//! resolves them, and no credit is off.
 //!
 //! The process is the one that `cargo run` starts, with its tables in a folder. `KILLS=n` says how
 //! often it is killed, `SEED=n` plays other operations.
@@ -23,13 +23,13 @@ use load::{ACCOUNTS, BUYER, CLIENTS, JSON, Load, ask, keyed, pause};
 
 /// The stack begins ten seconds before a Monday.
 const BEGINS: &str = "2026-11-22T23:59:50Z";
-/// The program that `cargo run` starts, as it is built from this source.
+/// The program that `cargo run` starts, built from this source.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| programs().join("local"))
 }
 
-/// The folder of the programs `local` and `scrip`, which are built once in a run of the tests.
+/// The folder of the programs `local` and `scrip`, which each test run builds once.
 pub(crate) fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(build)
@@ -39,11 +39,12 @@ fn build() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let folder = test.ancestors().nth(2).expect("the folder of the profile");
     let mut build = Command::new(env!("CARGO"));
-    // Beside the tests of the workspace: with the features that they ask for, nothing is built twice.
+    // Together with the tests of the workspace, so that the
+    // features agree and nothing is built twice.
     let programs = ["--bin", "local", "--bin", "scrip", "--test", "it"];
     build.args(["build", "--quiet", "--workspace"]).args(programs);
-    // What cargo says to a test of the crate it is in, the script that builds `ring` would hear too,
-    // and everything with TLS would be built again.
+    // Cargo sets these variables for a test of this crate; the build script of `ring` would see
+    // them too, and everything with TLS would be built again.
     let said = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.starts_with(of));
     for (name, _) in std::env::vars().filter(|(name, _)| said(name)) {
         build.env_remove(name);
@@ -56,7 +57,7 @@ fn build() -> PathBuf {
     folder.to_owned()
 }
 
-/// A folder of the test's own, gone when the test is.
+/// A temporary folder, removed at the end of the test.
 pub(crate) struct Folder(pub PathBuf);
 
 impl Folder {
@@ -75,7 +76,7 @@ impl Drop for Folder {
 struct Stack {
     process: Child,
     addr: String,
-    /// What its clock said when it began to listen, in ms.
+    /// The stack's clock when it began to listen, in ms.
     began_ms: i64,
 }
 
@@ -97,7 +98,7 @@ impl Stack {
             let (addr, rest) = line.strip_prefix("Scrip on http://")?.split_once(", ")?;
             Some((addr.to_owned(), instant(rest.split_once(',')?.0).ms()))
         });
-        // Whatever else it says is read, so that it can say it.
+        // The rest of its output is read, so that the pipe does not block it.
         std::thread::spawn(move || lines.for_each(drop));
         let (addr, began_ms) = told.expect("the stack says where it listens");
         Stack { process, addr, began_ms }
@@ -195,7 +196,7 @@ async fn kill(kills: u64, seed: u64) {
         let known = matches!(status, Some(201 | 400 | 402 | 403 | 404 | 409 | 422));
         assert!(known, "{operation:?} ends in {status:?}");
     }
-    // What Stripe had to say when it was killed is asked for.
+    // Reconciliation asks Stripe for the events that it missed when it was killed.
     let path = "/_local/schedule/reconcile";
     let reconciled = load.ask("POST", path, JSON, "{}").await.expect("an answer");
     assert_eq!(reconciled.status, 200, "{reconciled:?}");

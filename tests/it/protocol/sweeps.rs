@@ -18,7 +18,7 @@ use crate::support::{Stack, instant};
 
 const WEEK_MS: i64 = 7 * 86_400_000;
 
-/// What a customer sees of an account, without the ids of grants: those of two stacks differ.
+/// A customer's view of an account, without the ids of grants: those of two stacks differ.
 async fn seen(stack: &Stack, account: &str) -> Value {
     let body = stack.balance(account).await.body;
     let grants = body["grants"].as_array().expect("grants").iter();
@@ -28,7 +28,7 @@ async fn seen(stack: &Stack, account: &str) -> Value {
     json!([body["available"], body["held"], grants, body["consumed"], body["recharge"]])
 }
 
-/// Over years of weeks, the sweep fires 0, 1, 2 or 5 times in a week, at any time of it.
+/// Over years of weeks, the sweep runs 0, 1, 2 or 5 times in a week, at any time in it.
 #[tokio::test]
 async fn however_often_the_schedule_fires_the_balances_are_the_same() {
     let mut random = StdRng::seed_from_u64(6);
@@ -50,7 +50,7 @@ async fn however_often_the_schedule_fires_the_balances_are_the_same() {
             swept.clock.set(Instant::from_ms(start + week * WEEK_MS + at));
             swept.mappings.fire("recharge").await.expect("swept");
         }
-        // At a time of the next week that is later than any firing.
+        // At a time of the next week that is later than any run.
         let now =
             Instant::from_ms(start + (week + 1) * WEEK_MS + random.random_range(0..86_400_000));
         for stack in [&swept, &other] {
@@ -76,7 +76,7 @@ async fn fill(stack: &Stack, accounts: usize) {
     stack.open("used", "free").await;
     stack.debit("used", "some", "7").await;
     stack.open("idle", "free").await;
-    // Advanced, and nothing since.
+    // Advanced, without any change after that.
     stack.set_clock("2026-11-23T00:00:00Z");
     let idle = stack.context().store.account(&"idle".parse().expect("an id")).await;
     let catalog = stack.context().catalog().await;
@@ -103,7 +103,7 @@ async fn fill(stack: &Stack, accounts: usize) {
     }
 }
 
-/// All accounts, by the same scan as the sweep's.
+/// All accounts, from the same scan as the sweep's.
 async fn all(stack: &Stack) -> BTreeMap<String, Account> {
     let mut found = BTreeMap::new();
     let mut after = None;
@@ -146,7 +146,7 @@ async fn many_accounts_advance_exactly_over_a_monday() {
     let costs = stack.wire.take_costs();
     assert_eq!(costs.write_units, 0.0, "{costs:?}");
 
-    // The sweep, killed anywhere and begun again from its last message.
+    // The sweep, killed at any point and restarted from its last message.
     let mut random = StdRng::seed_from_u64(7);
     let context = stack.context();
     let mut messages: Vec<SweepPart> = SweepPart::all(Task::Recharge, 8).collect();
@@ -159,7 +159,7 @@ async fn many_accounts_advance_exactly_over_a_monday() {
         };
         let rest = sweep(context, None, part.clone(), goes_on).await.expect("swept");
         match rest {
-            // What it did is done; that it did it is forgotten.
+            // The accounts are advanced; the progress is lost.
             Some(_) if random.random_ratio(1, 3) => {
                 kills += 1;
                 messages.push(part);
@@ -220,7 +220,7 @@ async fn a_throttled_or_conflicting_account_is_not_skipped() {
 /// order.
 #[test]
 fn clocks_ten_seconds_apart_recharge_once() {
-    // From the Monday in the middle on, weeks are larger.
+    // Weeks are larger from the Monday in the middle on.
     let changes = instant("2026-01-12T00:00:00Z");
     let dated = r#"weekly = [{ credits = "25" }, { from = "2026-01-12", credits = "40" }]"#;
     let catalog = Catalog::DEFAULT.replace("weekly = \"25\"", dated);
@@ -247,7 +247,7 @@ fn clocks_ten_seconds_apart_recharge_once() {
         let boundary = boundary.ms();
         let mut arrived: BTreeMap<String, i64> = BTreeMap::new();
         for _ in 0..6 {
-            // Anywhere in the 20 s around the boundary, by either clock.
+            // At any time in the 20 s around the boundary, by either clock.
             let skew = if random.random_ratio(1, 2) { 5_000 } else { -5_000 };
             let now = Instant::from_ms(boundary + random.random_range(-5_000..5_000) + skew);
             let advanced = advance::advance(&account, &catalog, now).expect("advanced");
@@ -255,7 +255,7 @@ fn clocks_ten_seconds_apart_recharge_once() {
                 *arrived.entry(moved.grant.to_string()).or_default() += moved.credits.micro();
             }
             let line = advanced.account.burn_order.grants();
-            // By its own clock nobody has credits of a week that is over.
+            // By the handler's own clock no account has credits of a week that is over.
             assert!(line.iter().all(|grant| !grant.is_expired(now)), "round {n}");
             account = advanced.account;
         }
@@ -328,8 +328,8 @@ async fn an_invalid_schedule_or_part_is_refused() {
         let reply = recharge::answer(surroundings, event, left).await.expect("an answer");
         assert_eq!(reply["batchItemFailures"][0]["itemIdentifier"], "m", "{with}");
     }
-    // A cursor that is past everything, as of a table that shrank. In a table of one segment: a
-    // cursor of another segment is refused by DynamoDB Local.
+    // A cursor past the end, as after a table shrank. The table has one segment: DynamoDB Local
+    // refuses a cursor of another segment.
     let body = part.replace("\"after\":null", "\"after\":\"zzz\"").replace("\"of\":2", "\"of\":1");
     let event = json!({ "Records": [{ "messageId": "m", "body": body }] });
     let reply = recharge::answer(surroundings, event, left).await.expect("an answer");

@@ -33,7 +33,7 @@ async fn nobody_spends_last_weeks_credits_on_monday() {
     let receipt = stack.debit("open", "monday", "25").await;
     assert_eq!((receipt.status, receipt.available()), (201, "0"));
     assert_eq!(stack.debit("open", "more", "1").await.code(), "insufficient_credits");
-    // The refusal of an account that last week had nothing left knows this week's bundle.
+    // The refusal of an account that used up last week's credits knows this week's bundle.
     let next = stack.debit("open", "more", "1").await;
     assert_eq!(next.text("/recharges_at"), "2026-11-30T00:00:00.000Z");
 }
@@ -80,7 +80,7 @@ async fn an_account_idle_for_years_has_the_exact_balance() {
     stack.debit("open", "some", "30").await;
     stack.set_clock("2031-11-20T10:00:00Z");
     let balance = stack.balance("open").await;
-    // The bundle of this week and what never expires: 35 of the gift lapsed in 2027.
+    // The bundle of this week and the credits that never expire: 35 of the gift expired in 2027.
     assert_eq!(balance.text("/available"), "28");
     let seq = balance.body["seq"].as_u64();
     let receipt = stack.debit("open", "awake", "1").await;

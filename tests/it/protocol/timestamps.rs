@@ -26,12 +26,12 @@ use shared::store::packed;
 use crate::support::wire::{Wire, appended_to};
 use crate::support::{Stack, answer, request};
 
-/// A wire that takes its time, and notes how old the stamps of the entries are when they arrive.
+/// A slow wire that records how old the stamps of the entries are when they arrive.
 #[derive(Clone, Debug)]
 struct Late {
     wire: Wire,
     clock: Clock,
-    /// By how much they are older than a request is under way.
+    /// The age of the stamps beyond the time that a request is under way.
     stale: Arc<Mutex<Vec<Span>>>,
     lag_ms: Arc<AtomicI64>,
 }
@@ -102,7 +102,7 @@ async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
     let context = context::assemble(sdk, clock.clone(), clock, entropy, config).await;
     let slow = Stack { functions: Functions::new(context.expect("it starts")), ..stack.clone() };
     late.lag_ms.store(4_900, Ordering::Relaxed);
-    // What takes longer than a handler has patience for is sent again, as a caller does.
+    // A request that takes longer than its handler waits is resent, as a caller does.
     let send = async |path: &str, key: &str, body: &str| {
         let path = format!("/v1/accounts/acme{path}");
         for _ in 0..8 {
@@ -121,11 +121,11 @@ async fn with_answers_after_4_9_s_a_timestamp_is_as_old_as_one_call() {
     send("/debits/batch", "x", &format!(r#"{{"mode":"all_or_nothing","debits":{debits}}}"#)).await;
     let hold = send("/holds", "hold", r#"{"credits":"5","expires_in_s":3600}"#).await;
     send("/grants", "grant", r#"{"credits":"100","reason":"x"}"#).await;
-    // Monday comes: what is next advances first.
+    // Monday comes: the next request advances the account first.
     tokio::time::sleep(Duration::from_secs(600)).await;
     let capture = format!("/holds/{}/capture", hold.text("/id"));
     send(&capture, "capture", r#"{"credits":"4"}"#).await;
-    // What goes through a history reads more than a handler has patience for at that pace.
+    // A request that reads the history makes more calls than its handler waits for at that pace.
     late.lag_ms.store(900, Ordering::Relaxed);
     let refund = format!("/debits/{}/refund", debit.text("/id"));
     send(&refund, "refund", r#"{"credits":"1","reason":"x"}"#).await;

@@ -16,14 +16,14 @@ use crate::support::shop::Shop;
 use crate::support::wire::Items;
 use crate::support::{Stack, ledger, request};
 
-/// Where the story ends, and everything that was torn goes on.
+/// The end of the story, from which every torn pair continues.
 const ENDS: &str = "2026-11-19T12:00:00Z";
-/// How often what asks Stripe is begun.
+/// How often an action that asks Stripe is started.
 const TRIES: usize = 4;
-/// How many pairs are played side by side: most of their time they wait.
+/// How many pairs run concurrently: most of their time they wait.
 const AT_ONCE: usize = 4;
 
-/// What can be sent again: method, path, key and body.
+/// A request that can be resent: method, path, key and body.
 type Sent = (&'static str, String, String, String);
 
 /// A story in which every kind of item is written, and every moment of its two tables.
@@ -67,7 +67,7 @@ async fn story() -> (Shop, Vec<Vec<Items>>, Vec<Sent>) {
     (shop, moments, sent)
 }
 
-/// The accounts of one moment with the ledger of another, beside the Stripe of the story.
+/// The accounts of one moment with the ledger of another, and the Stripe of the story.
 async fn restored(shop: &Shop, accounts: &Items, ledger: &Items) -> Stack {
     let stack = Stack::at(ENDS).await;
     let (tables, names) = (stack.tables(), local::tables::names());
@@ -120,15 +120,15 @@ async fn audited(stack: &Stack, with_stripe: bool) -> Vec<Difference> {
     panic!("the audit came to no end");
 }
 
-/// What became of a pair.
+/// The result of a pair.
 #[derive(Debug, Default)]
 struct Told {
     found: BTreeMap<&'static str, usize>,
     repaired: usize,
     parked: usize,
-    /// Operations that were sent again, and had happened.
+    /// Operations that were resent, and had happened.
     evidence: usize,
-    /// What should not be.
+    /// The errors of the pair.
     wrong: Vec<String>,
 }
 
@@ -160,8 +160,8 @@ async fn play(shop: Shop, accounts: Items, scanned: Items, sent: Vec<Sent>) -> T
         }
     }
     told.still("repaired", audited(&stack, true).await);
-    // What is in the ledger happened: sent again, it does not happen again. Where entries are lost,
-    // the ledger cannot be listed, and the account is frozen.
+    // Operations in the ledger happened: resent, they do not happen again. If entries are lost, the
+    // ledger cannot be listed, and the account is frozen.
     let Ok(before) = ledger(&stack.functions, "acme").await else { return told };
     let count = |entries: &[Value], key: &str| entries.iter().filter(|e| e["key"] == key).count();
     for (method, path, key, body) in &sent {

@@ -68,7 +68,7 @@ const LAYERS: [&str; 17] = [
     "http",
 ];
 
-/// The files below a folder of sources, by their paths in it.
+/// The files below a folder of sources, by their relative paths.
 fn package(folder: &str) -> Vec<(String, String)> {
     let inside = |name: &str| name.trim_start_matches(folder).trim_start_matches('/').to_owned();
     sources(folder).into_iter().map(|(name, code)| (inside(&name), code)).collect()
@@ -96,7 +96,7 @@ fn layers_point_one_way() {
 /// The folders of packages, in their order: each names only those before it.
 const PACKAGES: [&str; 6] = ["shared", "clients", "functions", "local", "cli", "tests"];
 
-/// The packages of the workspace, by their folders.
+/// The packages of the workspace, by folder.
 fn members() -> Vec<String> {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
     let (_, list) = manifest.split_once("members = [").expect("members");
@@ -173,10 +173,10 @@ fn no_floats_near_credits() {
 #[test]
 fn only_the_store_names_dynamodb() {
     let words = ["aws_sdk_dynamodb", "AttributeValue", "update_item", "put_item"];
-    // The context makes the client, and hands it over.
+    // The context makes the client, and passes it on.
     assert_absent("shared/src", &words, &["src/store/", "src/context.rs"]);
     assert_absent("functions", &words, &[]);
-    // A request that writes has a condition, and is made in one file.
+    // A request that writes has a condition, and one file makes it.
     let writes = ["update_item()", "put_item()", "transact_write_items()", "delete_item()"];
     assert_absent("shared/src", &writes, &["src/store/commit.rs"]);
     assert_absent("shared/src", &["delete_item", "batch_write_item"], &[]);
@@ -191,7 +191,7 @@ fn only_the_store_names_attributes() {
         .lines()
         .filter_map(|line| line.trim().split_once("const ")?.1.split_once(": &str = "));
     let names = constants.map(|(_, name)| name.trim_end_matches(';'));
-    // Words that the contract has too: `"order"`, `"at"`.
+    // Words that are also in the contract: `"order"`, `"at"`.
     let words =
         |name: &&str| matches!(name.trim_matches('"'), "order" | "payment" | "event" | "at");
     let names: BTreeSet<&str> = names.filter(|name| !words(name)).collect();
@@ -225,7 +225,7 @@ fn nothing_local_is_deployed() {
     assert!(!include_str!("../../../template.yaml").contains("_local"));
 }
 
-/// How many lines a file has at most.
+/// The maximum number of lines of a file.
 const MAX_LINES: usize = 400;
 
 #[test]
@@ -233,7 +233,7 @@ fn files_have_at_most_400_lines_and_lines_100_columns() {
     for folder in members() {
         for (name, code) in sources(&folder) {
             let text = std::fs::read_to_string(root().join(&name)).expect("a source");
-            // Its mutants and its auditor are lists: of what to change, and of what to look at.
+            // The mutants and the auditor are lists: of changes, and of checks.
             let lines = text.lines().count();
             let listed = name.starts_with("tests/src/simulation/");
             assert!(lines <= MAX_LINES || listed, "{name}: {lines} lines are about several things");
@@ -258,7 +258,7 @@ async fn routes_are_the_same_in_template_code_and_contract() {
     };
     let in_allow: BTreeSet<String> = ROUTES.iter().flat_map(allowed).collect();
     assert_eq!(in_template, in_allow, "shared/src/http/routes.rs");
-    // In the code: no route of the template is answered with "no such route".
+    // In the code: no route of the template gets the answer "no such route".
     let stack = Stack::noon().await;
     for route in routes {
         let path = route.path.replace("{account}", "acme").replace("{file}", "page.css");
@@ -266,7 +266,7 @@ async fn routes_are_the_same_in_template_code_and_contract() {
         let answer = stack.send(request(&route.method, &path, None, "")).await;
         assert_ne!(answer.body["code"], "not_found", "{} {path}", route.method);
     }
-    // And what a function answers is in the template: each arm of a route has its path.
+    // Every path that a function answers is in the template: each match arm has its route.
     for (file, code) in sources("functions") {
         for arm in code.split("[\"v1\", ").skip(1) {
             let parts = arm.split(']').next().expect("an end").split(", ");

@@ -1,23 +1,23 @@
-//! Which file of a package names which: paths are followed to the definition of a name, through
-//! re-exports by `use`.
+//! Finds which file of a package names which other: it follows paths to the definition of a name,
+//! through re-exports by `use`.
 //!
 //! `mod` is no arrow, and neither is a `pub use` that a module only passes on: a user of the name
 //! depends on the file behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Arrows between the files of a package, by their names: from a file, those that it names.
+/// Arrows between the files of a package, by name: from a file to the files that it names.
 pub(super) type Arrows<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// The arrows between files, each with its path below the package's folder of sources and its text.
+/// The arrows between files, each with its path below the package's source folder and its text.
 pub(super) fn arrows(files: &[(String, String)]) -> Arrows<'_> {
     let package = Package::read(files);
     let names = package.modules.iter();
     names.map(|(place, module)| (module.file, package.named_by(place, module))).collect()
 }
 
-/// Circles of arrows: in each, a file names the next, and the last names the first. None are left
-/// once the last arrow of each is gone.
+/// Circles of arrows: in each, a file names the next, and the last names the first. Removing the
+/// last arrow of each leaves no circle.
 pub(super) fn circles<'a>(mut arrows: Arrows<'a>) -> Vec<Vec<&'a str>> {
     let mut circles = Vec::new();
     while let Some(circle) = circle(&arrows) {
@@ -52,7 +52,7 @@ fn circle_from<'a>(
     found
 }
 
-/// A module's place in its package: none of the root.
+/// A module's place in its package: empty for the root.
 type Place<'a> = Vec<&'a str>;
 
 struct Package<'a> {
@@ -61,7 +61,7 @@ struct Package<'a> {
 
 struct Module<'a> {
     file: &'a str,
-    /// What its `use` lines bring in, by the name it has here.
+    /// The names that its `use` lines import.
     uses: Vec<Use<'a>>,
     /// Its other words.
     body: Vec<&'a str>,
@@ -70,15 +70,15 @@ struct Module<'a> {
 struct Use<'a> {
     name: &'a str,
     path: Vec<&'a str>,
-    /// Whether it is handed on.
+    /// Whether it is a re-export.
     public: bool,
 }
 
-/// What a path leads to, within the package.
+/// The target of a path, within the package.
 #[derive(Debug, PartialEq, Eq)]
 enum End<'a> {
     Module(Place<'a>),
-    /// Something that this module defines.
+    /// A name that this module defines.
     In(Place<'a>),
 }
 
@@ -115,7 +115,7 @@ impl<'a> Package<'a> {
         files.filter(|file| *file != module.file).collect()
     }
 
-    /// Where a path leads to that is said in the module at `from`. None: out of the package.
+    /// The target of a path in the module at `from`. None: outside the package.
     fn follow(&self, from: &Place<'a>, path: &[&'a str]) -> Option<End<'a>> {
         let mut at = from.clone();
         for (n, word) in path.iter().enumerate() {
@@ -131,14 +131,14 @@ impl<'a> Package<'a> {
         Some(End::Module(at))
     }
 
-    /// Follows what is no module below `at`: it is brought in there, or defined there.
+    /// Follows a name that is no module below `at`: `at` imports it, or defines it.
     fn follow_used(&self, at: &Place<'a>, rest: &[&'a str], inside: bool) -> Option<End<'a>> {
         let module = &self.modules[at];
         let Some(used) = module.uses.iter().find(|used| used.name == rest[0]) else {
-            // A path that begins with another word begins in another package.
+            // A path that begins with an unknown word begins in another package.
             return inside.then(|| End::In(at.clone()));
         };
-        // A name of another package that is brought in by its own name.
+        // The name of another package, imported by its own name.
         if used.path[0] == rest[0] && used.path.len() == 1 {
             return None;
         }
@@ -176,7 +176,7 @@ impl<'a> Module<'a> {
     }
 }
 
-/// The module that a file is, unless it is the root.
+/// The module of a file, unless it is the root.
 fn place(file: &str) -> Place<'_> {
     let mut place: Place<'_> = file.trim_end_matches(".rs").split('/').collect();
     if place.last() == Some(&"mod") {
@@ -185,7 +185,7 @@ fn place(file: &str) -> Place<'_> {
     place
 }
 
-/// Reads what `use` brings in, from `words[*at]` on: each path, and the name it has.
+/// Reads the imports of a `use` from `words[*at]` on: each path, and its local name.
 fn read_tree<'a>(
     words: &[&'a str],
     at: &mut usize,
@@ -225,12 +225,12 @@ fn read_tree<'a>(
     }
 }
 
-/// The paths of two words and more that begin with a word that `begins` says.
+/// The paths of two words and more whose first word satisfies `begins`.
 fn paths<'a>(words: &[&'a str], begins: impl Fn(&&str) -> bool) -> Vec<Vec<&'a str>> {
     let is_name = |word: &str| word.starts_with(|c: char| c.is_alphabetic() || c == '_');
     let mut paths = Vec::new();
     for at in 0..words.len() {
-        // `pub(in super::super)` says who may name it, and names nothing.
+        // `pub(in super::super)` sets the visibility, and names nothing.
         let first = !words[..at].ends_with(&["::"]) && !words[..at].ends_with(&["(", "in"]);
         if !first || words.get(at + 1) != Some(&"::") || !begins(&words[at]) {
             continue;
@@ -247,7 +247,7 @@ fn paths<'a>(words: &[&'a str], begins: impl Fn(&&str) -> bool) -> Vec<Vec<&'a s
     paths
 }
 
-/// The words of a Rust file, with `::` as one, without comments and what is quoted.
+/// The words of a Rust file, with `::` as one, without comments and quoted text.
 fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -273,7 +273,7 @@ fn words(text: &str) -> Vec<&str> {
     words
 }
 
-/// How long a text, or a letter, is that begins here. A lifetime is none.
+/// The length of the string or character literal that begins here. None: none does, or a lifetime.
 fn quoted(rest: &str) -> Option<usize> {
     if let Some(raw) = rest.strip_prefix('r').filter(|raw| raw.starts_with(['"', '#'])) {
         let hashes = raw.find(|c| c != '#')?;
@@ -288,7 +288,7 @@ fn quoted(rest: &str) -> Option<usize> {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             _ if c == mark => return Some(n + 1),
-            // `'a` and no second mark: a lifetime.
+            // `'a` without a second mark: a lifetime.
             _ if mark == '\'' && n > 1 && !rest.starts_with("'\\") => return None,
             _ => {}
         }
@@ -308,14 +308,14 @@ fn a_dependency_cycle_is_found_by_whatever_path() {
     };
     let root = ("lib.rs", "pub mod a; mod b; pub use a::{A, run as go};");
     let cases = [
-        // Straight, by a `use` and by a path in the code.
+        // Directly, by a `use` and by a path in the code.
         ("use crate::b::B; struct A;", "fn f() { crate::a::run(); }", true),
-        // By what the root hands on, under another name too.
+        // By a re-export of the root, also under another name.
         ("use crate::b::B;", "use crate::A;", true),
         ("use super::b;  fn run() { b::f() }", "fn f() { super::go() }", true),
         // By a group in a group, and by the module's name.
         ("use crate::{b::{self, B}}; fn f() { b::g() }", "use crate::a::A as Other;", true),
-        // One way only; and what is quoted or a comment is no name.
+        // One way only; quoted text and comments are no names.
         ("use crate::b::B; struct A;", "struct B; // crate::a::A", false),
         (
             "use crate::b::B;",
@@ -323,7 +323,7 @@ fn a_dependency_cycle_is_found_by_whatever_path() {
             false,
         ),
         ("use crate::b::B;", "pub(in crate::a) struct B;", false),
-        // The root hands both on, and names neither.
+        // The root re-exports both, and names neither.
         ("struct A;", "use crate::A;", false),
     ];
     for (a, b, found) in cases {
@@ -334,7 +334,7 @@ fn a_dependency_cycle_is_found_by_whatever_path() {
     let (above, below) = ("mod c; use c::C; pub struct A(C);", "use super::A; pub struct C;");
     let files = [("lib.rs", "mod a;"), ("a/mod.rs", above), ("a/c.rs", below)];
     assert_eq!(circle_of(&files).as_deref(), Some("a/c.rs → a/mod.rs"));
-    // Handed on, and not used by itself.
+    // Re-exported, and not used in the module itself.
     let files = [files[0], ("a/mod.rs", "mod c; pub use c::C; pub struct A;"), files[2]];
     assert_eq!(circle_of(&files), None);
 }

@@ -1,5 +1,5 @@
-//! The documents: their commands print what they show, their links lead somewhere, the reference lists the
-//! contract, each alarm has its section, and the tests that SECURITY.md names exist.
+//! The documents: their commands print the shown output, their links have targets, the reference
+//! lists the contract, each alarm has its section, and the tests that SECURITY.md names exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tests::proof;
 
 use crate::support::Stack;
 
-/// How many lines of text, at most, stand between commands and the JSON that they print.
+/// The maximum number of lines between commands and the JSON that they print.
 const MAX_LINES_BETWEEN: usize = 5;
 
 /// A block of commands, and the JSON that is printed below it.
@@ -43,11 +43,11 @@ pub(super) fn documents() -> BTreeMap<String, String> {
     found
 }
 
-/// The blocks of a document that ask the local stack for something.
+/// The blocks of a document that send requests to the local stack.
 fn blocks(document: &str) -> Vec<Block> {
     let mut parts = document.split("```");
     let mut blocks: Vec<Block> = Vec::new();
-    // Text and code take turns; what follows a block of commands at once is what it prints.
+    // Text and code alternate; JSON directly after a block of commands is its output.
     parts.next();
     let mut between = String::new();
     while let Some(code) = parts.next() {
@@ -108,8 +108,8 @@ fn assert_same_shape(shown: &Value, answered: &Value, at: &str) {
     }
 }
 
-/// A shell runs the commands of each document, with another address, against a stack of its own that is
-/// seeded like `cargo run`. Each prints what the document shows below it.
+/// A shell runs the commands of each document, with another address, against its own stack, seeded
+/// like `cargo run`. Each prints the output that the document shows below it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_in_the_documents_print_what_is_shown() {
     if !["bash", "curl", "sed"].into_iter().all(there_is) {
@@ -154,7 +154,7 @@ async fn commands_in_the_documents_print_what_is_shown() {
     assert!(shown >= 7, "{shown} answers are shown");
 }
 
-/// What a heading is linked by, as the hosting makes it.
+/// The anchor of a heading, as the hosting makes it.
 fn anchor(heading: &str) -> String {
     let plain = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = plain.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));

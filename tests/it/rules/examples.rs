@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::contract::{self, fits, resolve};
 
-/// Holds the examples of a body against its schema. Returns how many there are.
+/// Checks the examples of a body against its schema. Returns how many there are.
 fn check(of: &str, content: &'static Value) -> usize {
     let several = content["examples"].as_object().into_iter().flatten();
     let several = several.map(|(_, example)| &example["value"]);
@@ -34,7 +34,7 @@ fn every_operation_has_examples_that_match_its_schema() {
             let content = resolve(response).get("content").and_then(Value::as_object);
             for (kind, content) in content.into_iter().flatten() {
                 let there = check(&of, content);
-                // Pages and files are what they are; what is data is shown.
+                // Pages and files need no example; data does.
                 let data = kind.contains("json") || kind.contains("csv");
                 assert!(!data || there > 0, "{of} {kind}: no example");
                 examples += there;

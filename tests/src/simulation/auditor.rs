@@ -1,6 +1,6 @@
-//! The auditor: rebuilds every account from what was asked and answered, and from the ledger as it
-//! is read over HTTP. It shares no code with `decide`: amounts are whole micro-credits of its own,
-//! weeks are counted by hand, grants are a list.
+//! The auditor: it rebuilds every account from requests and answers, and from the ledger as read
+//! over HTTP. It shares no code with `decide`: it has its own whole micro-credits, counts weeks by
+//! hand and keeps grants in a list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub key: String,
-    /// Micro-credits of a debit (less than 0) or a grant; 0 for what moves none.
+    /// Micro-credits of a debit (less than 0) or a grant; 0 if the request moves none.
     pub credits: i64,
     pub sent_ms: i64,
     pub answered_ms: i64,
@@ -19,7 +19,7 @@ pub struct Exchange {
     pub answer: Option<Answered>,
 }
 
-/// An answer: its status, whether it said that it is a replay, and its body.
+/// An answer: its status, whether it was marked as a replay, and its body.
 #[derive(Clone, Debug)]
 pub struct Answered {
     pub status: u16,
@@ -27,10 +27,10 @@ pub struct Answered {
     pub body: Value,
 }
 
-/// What stands before a key of an operator.
+/// The prefix of an operator's key.
 pub const OPERATORS: &str = "operator ";
 
-/// What stands before the key of such a request: those of operators are not those of services.
+/// The prefix of the key of such a request: operators' keys are apart from services' keys.
 pub fn space(method: &str, path: &str) -> &'static str {
     let ends = ["/grants", "/freeze", "/unfreeze", "/debt/waive"];
     match method == "PUT" || ends.iter().any(|end| path.ends_with(end)) {
@@ -39,14 +39,14 @@ pub fn space(method: &str, path: &str) -> &'static str {
     }
 }
 
-/// What is wrong with an account, in words.
+/// The result of a check; the error says in words what is wrong with an account.
 pub type Audited<T> = Result<T, String>;
 
 const DAY_MS: i64 = 86_400_000;
-/// A change of plan is stamped by one clock and folded in by another: by so much it may seem early.
+/// One clock stamps a plan change and another folds it in: it may seem early by this much.
 const SKEW_MS: i64 = 5_000;
 
-/// Says what is wrong, unless `right`.
+/// Returns an error that says what is wrong, unless `right`.
 macro_rules! ensure {
     ($right:expr, $($wrong:tt)+) => {
         if !$right {
@@ -73,7 +73,7 @@ fn text(value: &Value) -> Audited<&str> {
     value.as_str().ok_or_else(|| format!("not a text: {value}"))
 }
 
-/// A grant as the auditor sees it: what is left of it and when it is gone.
+/// A grant as the auditor sees it: its remaining credits and when it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Grant {
     id: String,
@@ -83,7 +83,8 @@ struct Grant {
     paid: bool,
 }
 
-/// A hold: what is set aside, and what of it was of a grant that has lapsed since.
+/// A hold: the credits that it holds, and how many of them
+/// came from grants that have since expired.
 #[derive(Clone, Debug)]
 struct Hold {
     amount: i64,
@@ -91,7 +92,7 @@ struct Hold {
     ends_ms: i64,
 }
 
-/// An account being rebuilt, entry by entry.
+/// An account that is rebuilt entry by entry.
 #[derive(Default)]
 struct Book {
     weekly: Option<Weekly>,
@@ -100,34 +101,34 @@ struct Book {
     holds: BTreeMap<String, Hold>,
     frozen: bool,
     no_plan: bool,
-    /// All that happened to the grants.
+    /// All events of the grants.
     past: Vec<Past>,
-    /// How much of that had happened at the latest advance, and the grants it left.
+    /// How many events the latest advance had seen, and the grants it left.
     advanced: (usize, Vec<Grant>),
-    /// What was charged by debits and captures.
+    /// The charges of debits and captures.
     charges: BTreeMap<String, Charge>,
-    /// What is due of each order, and the money that went back for it.
+    /// The credits due for each order, and the reversals of its payment.
     orders: BTreeMap<String, Paid>,
-    /// What went back and no advance has told of yet: the order, and which of its reversals.
+    /// Reversals that no advance has reported yet: the order, and which of its reversals.
     noted: Vec<(String, usize)>,
 }
 
-/// What there is, and what is owed for which pack, the oldest debt first.
+/// The grants, and the debts by pack, the oldest debt first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct State {
     grants: Vec<Grant>,
     owed: Vec<(String, i64)>,
 }
 
-/// An order, as far as it was paid.
+/// The paid part of an order.
 #[derive(Clone, Debug, Default)]
 struct Paid {
     due: i64,
-    /// What went back, and how much of that was undone since: the latest was undone first.
+    /// The credits of each reversal, and how many of them were undone since, the latest first.
     reversals: Vec<(i64, i64)>,
 }
 
-/// Something that happened to the grants.
+/// An event of the grants.
 #[derive(Clone, Debug)]
 enum Past {
     Arrived(Grant),
@@ -136,19 +137,19 @@ enum Past {
         credits: i64,
         at_ms: i64,
     },
-    /// Whatever was over by then went; what is bought and free repaid what was owed.
+    /// All that was over by then expired; bought credits that were not held repaid debts.
     Advanced {
         at_ms: i64,
     },
     Waived,
-    /// The money for an order went back, for the how-manieth time.
+    /// The money for an order went back, the nth time.
     Reversed {
         order: String,
         nth: usize,
     },
 }
 
-/// What a debit or a capture charged, and where in the past.
+/// The charge of a debit or a capture, and its place in the past.
 #[derive(Clone, Debug)]
 struct Charge {
     credits: i64,
@@ -169,8 +170,8 @@ impl State {
         self.grants.iter().find(|grant| grant.id == id).map_or(0, |grant| grant.left)
     }
 
-    /// In the order in which grants are burnt: those that go together free before bought, and oldest
-    /// first: by the stamps of their handlers, not by their numbers.
+    /// Sorts by burn order: of grants that expire together free before bought, then oldest first,
+    /// by the stamps of their handlers and not by their numbers.
     fn sort(&mut self) {
         self.grants.sort_by(|one, two| {
             let of = |grant: &Grant| (grant.gone_ms, grant.paid, grant.granted_ms);
@@ -185,7 +186,8 @@ impl State {
         }
     }
 
-    /// Takes so many credits of what is meant, from what goes soonest. Returns what it took.
+    /// Takes this many credits from the grants that `meant` selects, soonest expiry first. Returns
+    /// how many it took.
     fn take(&mut self, credits: i64, meant: impl Fn(&Grant) -> bool) -> i64 {
         self.sort();
         let mut rest = credits;
@@ -202,7 +204,7 @@ impl State {
         self.grants.retain(|grant| grant.gone_ms > at_ms);
     }
 
-    /// What is bought repays what is owed. Returns whether something did.
+    /// Bought credits repay debts. Returns whether they repaid any.
     fn repay(&mut self) -> bool {
         let repaid = self.take(self.debt(), |grant| grant.paid);
         let mut rest = repaid;
@@ -215,7 +217,7 @@ impl State {
         repaid > 0
     }
 
-    /// The money for so many credits of an order went back.
+    /// The money for this many credits of an order went back.
     fn reverse(&mut self, order: &str, credits: i64) {
         self.repay();
         let owed = credits - self.take(credits, |grant| grant.id == order);
@@ -228,13 +230,13 @@ impl State {
     }
 }
 
-/// How many micro-credits the week that begins at this instant, in ms, is granted.
+/// How many micro-credits are granted for the week that begins at this instant, in ms.
 pub type Weekly = fn(i64) -> i64;
 
 /// Checks one account: `entries` are its ledger, the first entry first. Returns their number.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If something is wrong with it: what it is.
 pub fn audit(
     entries: &[Value],
     exchanges: &[Exchange],
@@ -253,7 +255,7 @@ pub fn audit(
             ensure!(!twice, "{key} happened twice");
         }
     }
-    // What somebody asked for, by key; a key may have been sent with more than one request.
+    // The amounts that were asked for, by key; a key may have been sent with more than one request.
     let mut asked: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     for exchange in exchanges {
         asked.entry(&exchange.key).or_default().insert(exchange.credits);
@@ -271,12 +273,12 @@ pub fn audit(
     Ok(entries.len())
 }
 
-/// Whether it is time that did it, or what Stripe said: nobody asked for it by a key.
+/// Whether time or a payment notice caused the entry, so that no caller's key stands for it.
 fn by_nobody(entry: &Value) -> bool {
     ["time_passed", "topped_up", "reversed"].iter().any(|kind| entry["kind"] == *kind)
 }
 
-/// What an advance says that it did sums to its changes.
+/// The parts that an advance reports sum to its changes.
 fn parts(entry: &Value, change: i64) -> Audited<()> {
     let parts = entry["parts"].as_array().ok_or("an advance without its parts")?;
     let sum = |name: &str| -> Audited<i64> {
@@ -288,13 +290,13 @@ fn parts(entry: &Value, change: i64) -> Audited<()> {
     Ok(())
 }
 
-/// Whether an operator asked for it.
+/// Whether an operator asked for the entry.
 fn by_operator(entry: &Value) -> bool {
     let kinds = ["opened", "granted", "plan_changed", "frozen", "unfrozen", "debt_waived"];
     kinds.iter().any(|kind| entry["kind"] == *kind)
 }
 
-/// What an entry was asked to be: the amount, negative if it was to be spent or held.
+/// The amount that was asked for, negative if it was to be spent or held.
 fn asked_for(entry: &Value) -> Audited<i64> {
     match text(&entry["kind"])? {
         "captured" => Ok(-micro(&entry["credits"])?),
@@ -417,7 +419,8 @@ impl Book {
         self.now.arrive(grant);
     }
 
-    /// Takes from what goes soonest, and never from what was gone by the clock of the taker.
+    /// Takes from the grants that expire soonest, and never from one that has expired by the
+    /// taker's clock.
     fn charge(&mut self, id: &str, credits: i64, burnt: i64, at_ms: i64) -> Audited<()> {
         let gone = self.now.grants.iter().find(|grant| grant.gone_ms <= at_ms);
         ensure!(gone.is_none(), "{gone:?} was still there at {at_ms}");
@@ -428,8 +431,8 @@ impl Book {
         Ok(())
     }
 
-    /// What there would be after the first `until` that happened, if nothing that was refunded and no
-    /// money that came back had ever left: all of it once more, from the beginning.
+    /// The state after the first `until` events if no refunded credits and no reversed money had
+    /// ever left: it replays all events from the beginning.
     fn never_left(&self, until: usize) -> State {
         let mut state = State::default();
         for past in &self.past[..until] {
@@ -455,8 +458,8 @@ impl Book {
         state
     }
 
-    /// What is due again comes back as if it had never been taken back; what was not due before
-    /// arrives.
+    /// Credits that are due again come back as if they had never been taken back; credits that were
+    /// not due before arrive.
     fn top_up(&mut self, entry: &Value, change: i64) -> Audited<()> {
         let (id, due) = (entry["order"].to_string(), micro(&entry["due"])?);
         let paid = self.orders.entry(id.clone()).or_default();
@@ -486,15 +489,15 @@ impl Book {
         Ok(())
     }
 
-    /// What comes back leaves every grant as if it had never left.
+    /// Refunded credits leave every grant as if they had never left it.
     fn refund(&mut self, entry: &Value, change: i64, at_ms: i64) -> Audited<()> {
         let (credits, charge) = (micro(&entry["credits"])?, text(&entry["debit"])?);
         let charge = self.charges.get_mut(charge).ok_or("there is no such charge")?;
         charge.refunded += credits;
         let Charge { credits: charged, refunded, place, .. } = *charge;
         ensure!(refunded <= charged, "more than the {charged} that were charged");
-        // What comes back to other grants than it left is told as of the latest advance: what was spent
-        // since is spent of it, too.
+        // The entry lists credits that return to other grants as of the latest advance: debits
+        // since then use them, too.
         let mut told = BTreeMap::new();
         for moved in entry["moved"].as_array().into_iter().flatten() {
             told.insert(moved["grant"].to_string(), micro(&moved["credits"])?);
@@ -520,8 +523,8 @@ impl Book {
         Ok(())
     }
 
-    /// What time did, instant by instant: holds end, grants lapse; the part of a grant that was held
-    /// stays with the holds that end first.
+    /// The effect of time, instant by instant: holds lapse and grants expire; the held part of a
+    /// grant stays with the holds that end first.
     fn advance(&mut self, entry: &Value, at_ms: i64) -> Audited<()> {
         let mut lapsed: BTreeSet<String> = BTreeSet::new();
         let mut lost: BTreeMap<String, i64> = BTreeMap::new();
@@ -582,7 +585,7 @@ impl Book {
         self.arrivals(entry, at_ms)
     }
 
-    /// The grants of a period arrive in their period, and whole weeks and months long at most.
+    /// The grants of a period arrive in their period and last whole weeks, or months at most.
     fn arrivals(&mut self, entry: &Value, at_ms: i64) -> Audited<()> {
         for moved in entry["moved"].as_array().into_iter().flatten() {
             let (id, credits) = (moved["grant"].to_string(), micro(&moved["credits"])?);
@@ -607,7 +610,7 @@ impl Book {
     }
 }
 
-/// Every receipt is an entry, and the order of the entries does not contradict the order in time.
+/// Every receipt has its entry, and the order of the entries does not contradict the order in time.
 fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Audited<()> {
     let mut receipts: BTreeMap<&str, &Value> = BTreeMap::new();
     let mut refused: BTreeMap<&str, &Exchange> = BTreeMap::new();
@@ -630,7 +633,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Au
                 refused.insert(key, exchange);
                 continue;
             }
-            // What it was used for is checked by its own receipt.
+            // The operation's own receipt covers how the key was used.
             422 if body["code"] == "operation_reused" => {
                 reused.insert(key);
                 continue;
@@ -638,7 +641,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Au
             422 => continue,
             status => return Err(format!("{key} was answered {status}: {body}")),
         }
-        // A plan that is so already is answered with the entry that made it so.
+        // If a plan is already set, the answer has the entry that set it.
         let made = |entry: &&&Value| {
             let of_plan = entry["kind"] == "opened" || entry["kind"] == "plan_changed";
             of_plan && entry["id"] == body["id"] && exchange.credits == 0
@@ -670,7 +673,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Au
         });
         ensure!(!applied || unknown.contains(key), "{key} was refused and done: {exchange:?}");
     }
-    // Whoever was answered before another asked comes before it.
+    // A request that was answered before another was sent comes before it.
     firsts.sort_unstable();
     let mut latest_sent = i64::MIN;
     for (seq, sent_ms, answered_ms) in firsts {

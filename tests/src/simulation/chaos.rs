@@ -1,4 +1,4 @@
-//! The wire at its worst, from a seed: it loses, doubles, delays, cuts and refuses what it carries.
+//! The wire at its worst, drawn from a seed: it loses, doubles, delays, cuts and refuses requests.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::support::wire::{refusal, response};
 
 type Carried = Result<HttpResponse, ConnectorError>;
 
-/// What can happen to a request.
+/// The faults that a request can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
     LoseRequest,
@@ -60,7 +60,7 @@ const FAULTS: [Fault; 12] = [
     Fault::CrashLate,
 ];
 
-/// The longest that a request is on its way after its sender has given it up.
+/// The longest time that a request is under way after its sender has given it up.
 const LATEST_MS: u64 = 2_000;
 /// A reply this late comes after the deadline of its call.
 const PAST_DEADLINE_MS: u64 = 6_000;
@@ -80,11 +80,11 @@ struct State {
     faults: BTreeMap<Fault, usize>,
     mutant: Option<Mutant>,
     floors: Floors,
-    /// What was read last, by request: what a read that is not consistent may be served again.
+    /// The last answer to each read, by request: an eventually consistent read may get it again.
     read: BTreeMap<Vec<u8>, (u16, String)>,
 }
 
-/// What is drawn for one request.
+/// The fault and the delays drawn for one request.
 struct Draw {
     fault: Option<Fault>,
     there_ms: u64,
@@ -94,7 +94,7 @@ struct Draw {
 }
 
 impl Chaos {
-    /// A wire to a new table, whose clock is `clock`.
+    /// A wire to a new table with the clock `clock`.
     pub(super) fn new(clock: Clock, seed: u64, mutant: Option<Mutant>) -> Chaos {
         let table = emulator::table(clock.clone());
         let state = State {
@@ -109,13 +109,13 @@ impl Chaos {
         Chaos { table, clock, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// An HTTP client for the SDK whose every request comes here.
+    /// An HTTP client for the SDK that sends every request here.
     pub(super) fn client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// A number of an item, read past the wire.
+    /// A number in an item, read past the wire.
     pub(super) fn peek(&self, table: &str, key: &str, attribute: &str) -> i64 {
         let get = serde_json::json!({ "TableName": table, "Key": { "a": { "S": key } } });
         let (_, got) = self.table.run("GetItem", get.to_string().as_bytes());
@@ -129,7 +129,7 @@ impl Chaos {
         self.state().one_in = one_in;
     }
 
-    /// How many requests the wire was given so far.
+    /// How many requests the wire has had so far.
     pub(super) fn calls(&self) -> usize {
         self.state().calls
     }
@@ -143,7 +143,7 @@ impl Chaos {
         self.state.lock().expect("no one panics with the lock")
     }
 
-    /// Draws a fault for one request, and how long it and its reply are on their way.
+    /// Draws a fault for one request, and the delays of the request and its reply.
     fn draw(&self) -> Draw {
         let mut state = self.state();
         state.calls += 1;
@@ -203,8 +203,8 @@ impl Chaos {
             Some(Fault::Conflict) => refuse(400, "TransactionConflictException"),
             Some(Fault::Twice) => {
                 let response = self.apply(request).await?;
-                // Of a request that was refused no second copy is made: a connection does not double
-                // what it carries, and what the SDK sends again is our own doing, and watched.
+                // A refused request is not doubled: a connection does not double requests, and the
+                // SDK's own retries are ours and watched.
                 if response.status().is_success() {
                     self.later(copy, draw.late_ms);
                 }
@@ -262,7 +262,7 @@ impl Chaos {
         let is_page = operation == "PutItem"
             && body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
         match misdeed {
-            // The handler goes on to trim before the segment is there; one segment in twenty never is.
+            // The handler archives before the segment is stored; one segment in twenty never is.
             Misdeed::TrimsFirst if is_page => {
                 let (lost, after_ms) = {
                     let random = &mut self.state().random;
@@ -277,7 +277,7 @@ impl Chaos {
                 });
                 response(200, "{}".to_owned())
             }
-            // The segment that is there is taken for the one that was meant.
+            // The handler takes the existing segment for its own.
             Misdeed::TrimsItsOwnCount if is_page => {
                 self.table.call(request).await?;
                 response(200, "{}".to_owned())
@@ -289,7 +289,7 @@ impl Chaos {
         }
     }
 
-    /// A read that does not ask for consistency: the table as it is, or as it was at the last one.
+    /// An eventually consistent read: it sees the table as it is, or as it was at the last one.
     async fn read_anything(&self, request: HttpRequest, asked: Vec<u8>) -> Carried {
         let now = self.table.call(request).await?;
         let text = String::from_utf8_lossy(now.body().bytes().unwrap_or_default()).into_owned();

@@ -1,5 +1,5 @@
-//! What clients ask for: operations of every kind, with keys of every kind. And what they remember:
-//! each answer, for the auditor.
+//! The clients: they send operations of every kind, with keys of every kind, and remember each
+//! answer for the auditor.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use shared::domain::{Instant, Money, OperationId};
 
 use super::auditor::{self, Answered, Exchange};
 
-/// An operation as a client sends it, as often as it must.
+/// An operation as a client sends it, until its outcome is known.
 #[derive(Clone, Debug)]
 pub struct Operation {
     pub account: usize,
@@ -19,9 +19,9 @@ pub struct Operation {
     pub path: String,
     pub key: String,
     pub body: String,
-    /// What the auditor is told that was asked for.
+    /// The keys and amounts asked for, for the auditor.
     pub asked: Vec<(String, i64)>,
-    /// What it is instead of a request, if it is about money.
+    /// The action in place of a request, if it is about money.
     pub money: Option<Deal>,
 }
 
@@ -31,22 +31,22 @@ impl Operation {
     }
 }
 
-/// Something about the money for packs.
+/// An action about the money for packs.
 #[derive(Clone, Debug)]
 pub enum Deal {
-    /// A pack is ordered.
+    /// A customer orders a pack.
     Order,
-    /// Stripe says so about the payment of an order.
+    /// Stripe reports these facts about the payment of an order.
     Says(OperationId, Box<Facts>),
 }
 
-/// The clients of some accounts, `a0`, `a1`, ...: what they think of is drawn from one seed.
+/// The clients of some accounts, `a0`, `a1`, ...: one seed draws all their operations.
 pub struct Clients {
     random: RefCell<StdRng>,
     /// By account, in the order of the answers.
     ledgers: Vec<RefCell<Vec<Exchange>>>,
-    /// The account that buys packs, if one does. It holds nothing: with holds and debts at once the
-    /// auditor would have to know what each had at every instant.
+    /// The account that buys packs, if there is one. It has no holds: with holds and debts at once
+    /// the auditor would have to know what each had at every instant.
     buyer: Option<usize>,
     /// The packs that were ordered.
     packs: RefCell<Vec<OperationId>>,
@@ -59,7 +59,7 @@ impl Clients {
         Clients { random, ledgers, buyer, packs: RefCell::default() }
     }
 
-    /// A number of 0..bound.
+    /// A random number in 0..bound.
     pub fn below(&self, bound: u64) -> u64 {
         self.random.borrow_mut().random_range(0..bound)
     }
@@ -81,14 +81,15 @@ impl Clients {
         }
     }
 
-    /// Remembers what came of an operation. Without an answer, its outcome is not known.
+    /// Records the outcome of an operation. Without an answer the outcome is unknown.
     pub fn note(&self, operation: &Operation, times_ms: (i64, i64), answer: Option<Answered>) {
         let (sent_ms, answered_ms) = times_ms;
         let mut ledger = self.ledgers[operation.account].borrow_mut();
         for (place, (key, credits)) in operation.asked.iter().enumerate() {
             // Each debit of a batch is an operation of its own, with a receipt of its own.
             let answer = answer.clone().map(|answer| match answer.body.get("receipts") {
-                // Which of them were there before is not said: none counts as a first answer.
+                // The answer does not say which of them existed
+                // before: none counts as a first answer.
                 Some(receipts) => {
                     Answered { body: receipts[place].clone(), replayed: true, ..answer }
                 }
@@ -104,7 +105,7 @@ impl Clients {
         self.ledgers[account].take()
     }
 
-    /// What a client does next: one in ten operations was sent before. `number` counts its own.
+    /// A client's next operation: one in ten was sent before. `number` counts its own.
     pub fn next(
         &self,
         account: usize,
@@ -119,14 +120,14 @@ impl Clients {
         }
     }
 
-    /// What a client thinks of next.
+    /// A client's next new operation.
     fn think(&self, account: usize, number: usize, now_ms: i64) -> Operation {
         let base = format!("/v1/accounts/a{account}");
         let operation = |method, path: String, body: String, credits| {
             let key = self.key(number, now_ms);
             let asked = vec![(key.clone(), credits)];
             let mut new = Operation { account, method, path, key, body, asked, money: None };
-            // An operator may have hit upon a key of a service.
+            // An operator may have chosen a key that a service used.
             if new.space() == auditor::OPERATORS
                 && let Some(key) = self.key_of_a_service(account)
             {
@@ -142,7 +143,7 @@ impl Clients {
             0..52 => self.debit(account, self.key(number, now_ms)),
             52..54 => self.batch(account, number, now_ms),
             54 => {
-                // Refused: the account comes from the route alone.
+                // Refused: only the route names the account.
                 let other = self.below(self.ledgers.len() as u64);
                 let body = format!(r#"{{"credits":"0.25","account":"a{other}"}}"#);
                 operation("POST", format!("{base}/debits"), body, -250_000)
@@ -213,7 +214,7 @@ impl Clients {
         }
     }
 
-    /// One in four times, a key that a service has used.
+    /// One time in four, a key that a service has used.
     fn key_of_a_service(&self, account: usize) -> Option<String> {
         let ledger = self.ledgers[account].borrow();
         let used = ledger.iter().rev().filter(|e| !e.key.starts_with(auditor::OPERATORS));
@@ -232,8 +233,8 @@ impl Clients {
         Operation { account, method: "POST", path, key, body, asked, money: None }
     }
 
-    /// A pack is ordered, or Stripe says something about one: that it was paid, and mostly something
-    /// besides; of everything there is, in any order and as often as it likes.
+    /// A customer orders a pack, or Stripe reports on an order: that it was paid, and mostly one of
+    /// all other facts, in any order and any number of times.
     fn deal(&self, account: usize, key: String) -> Operation {
         let packs = self.packs.borrow();
         let money = match packs.is_empty() || self.below(8) == 0 {
@@ -277,13 +278,13 @@ impl Clients {
         }
     }
 
-    /// So much that packs are used up as well.
+    /// An amount large enough that packs are used up as well.
     fn amount(&self, account: usize) -> i64 {
         let most = if self.buyer == Some(account) { 90_000_000 } else { 3_000_000 };
         (self.below(most) + 1) as i64
     }
 
-    /// Up to five debits at once, some of which may have been asked for before.
+    /// Up to five debits in one batch, some of which may have been sent before.
     fn batch(&self, account: usize, number: usize, now_ms: i64) -> Operation {
         let mut debits: Vec<Operation> = Vec::new();
         for place in 0..=self.below(5) as usize {
@@ -305,15 +306,15 @@ impl Clients {
         }
     }
 
-    /// The id of a hold or a debit that has a receipt, mostly a young one; now and then one that
-    /// never was.
+    /// The id of a hold or a debit that has a receipt,
+    /// mostly a recent one; now and then an unknown id.
     fn receipt_of(&self, account: usize, kind: &str) -> Option<String> {
         let ledger = self.ledgers[account].borrow();
         let ids = ledger.iter().rev().filter_map(|exchange| {
             let body = &exchange.answer.as_ref().filter(|answer| answer.status == 201)?.body;
             let other = |name| body.get(name).is_some();
             let is_hold = other("expires_at") && !other("hold") && !other("kind");
-            // What a hold captured can be refunded as well.
+            // The captured part of a hold can be refunded as well.
             let is_debit = exchange.credits < 0 && !is_hold;
             let fits = if kind == "hold" { is_hold } else { is_debit };
             body["id"].as_str().filter(|_| fits).map(str::to_owned)
@@ -326,7 +327,7 @@ impl Clients {
         }
     }
 
-    /// Something that was asked before: the same again, or another debit by its key.
+    /// An operation that was sent before: the same again, or another debit with its key.
     fn again(&self, before: &Operation) -> Operation {
         match self.below(8) == 0 && before.path.ends_with("/debits") {
             true => self.debit(before.account, before.asked[0].0.clone()),
@@ -334,7 +335,7 @@ impl Clients {
         }
     }
 
-    /// The same key, now and then in capitals, or in small letters.
+    /// The same key, now and then in upper or in lower case.
     fn spelled(&self, key: &str) -> String {
         let is_id = !key.contains(' ') && key.len() >= 26;
         match is_id && self.below(3) == 0 {
@@ -344,7 +345,7 @@ impl Clients {
         }
     }
 
-    /// A fresh id; one that is old, ahead or almost too old already; or a name.
+    /// A new id, an id that is old, ahead or almost too old, or a key that is no id.
     fn key(&self, number: usize, now_ms: i64) -> String {
         let age_ms = match self.below(20) {
             0..11 => self.below(50) as i64 - 10,

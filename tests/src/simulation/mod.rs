@@ -1,6 +1,6 @@
-//! The machine that tries to lose a credit: the real handlers, operations and store over the embedded
-//! table, on one thread, from one seed, while the wire loses, doubles, delays, cuts and refuses
-//! requests, handlers crash at any call, clocks differ by seconds and weeks go by.
+//! The simulation that tries to lose a credit: the real handlers, operations and store run over the
+//! embedded table, on one thread, from one seed, while the wire loses, doubles, delays, cuts and
+//! refuses requests, handlers crash at any call, clocks differ by seconds and weeks pass.
 
 pub mod auditor;
 mod chaos;
@@ -38,11 +38,11 @@ use chaos::{Chaos, Fault};
 use client::{Clients, Deal, Operation};
 use mutants::{Deceit, Mutant};
 
-/// Operations of one seed: a fresh table for each, since the embedded one remembers the token of
-/// every transaction.
+/// Operations of one seed: each has a new table, since the
+/// embedded one keeps the token of every transaction.
 pub const PER_SEED: u64 = 1_008;
 const ACCOUNTS: usize = 4;
-/// The one that buys packs.
+/// The account that buys packs.
 const BUYER: usize = 3;
 /// Clients of one account.
 const CLIENTS: usize = 3;
@@ -50,20 +50,20 @@ const CLIENTS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often an operation is sent before the faults end.
 const SENDS: usize = 4;
-/// One request in so many fails, in the worst of seeds.
+/// One request in this many fails, in the worst of seeds.
 const FAULTY: u32 = 8;
 
-/// What became of one seed.
+/// The result of one seed.
 #[derive(Clone, Debug)]
 pub struct Played {
     pub seed: u64,
     pub operations: u64,
-    /// Requests, the repetitions of clients included.
+    /// Requests, including the clients' retries.
     pub sent: usize,
-    /// Requests to DynamoDB, the SDK's own retries included.
+    /// Requests to DynamoDB, including the SDK's own retries.
     pub calls: usize,
     pub entries: usize,
-    /// Operations whose outcome was not known while the wire failed, advanced by their key.
+    /// Operations whose outcome was unknown while the wire failed; their key resolved it later.
     pub unknown: usize,
     faults: BTreeMap<Fault, usize>,
 }
@@ -84,20 +84,20 @@ impl fmt::Display for Played {
     }
 }
 
-/// Plays one seed on one thread, where only the simulation's own time goes by.
+/// Plays one seed on one thread, on simulated time only.
 ///
 /// # Errors
-/// What the auditor found: a credit is off.
+/// The auditor's finding: a credit is off.
 pub fn play(seed: u64, operations: u64, mutant: Option<Mutant>) -> Result<Played, String> {
     let simulated = || run_on_one_thread(Simulation::play(seed, operations, mutant));
     let played = std::panic::catch_unwind(simulated);
     played.unwrap_or_else(|_| Err("a handler panicked".to_owned()))
 }
 
-/// Plays `seeds`, `threads` of them at a time, and tells each as it ends.
+/// Plays `seeds`, `threads` of them at a time, and reports each as it ends.
 ///
 /// # Errors
-/// The first finding, with its seed. The other threads stop after the seed they are at.
+/// The first finding, with its seed. The other threads stop after their current seed.
 pub fn play_all(
     seeds: std::ops::Range<u64>,
     threads: usize,
@@ -137,8 +137,8 @@ fn run_on_one_thread<T>(work: impl Future<Output = T>) -> T {
     tokio::task::LocalSet::new().block_on(&runtime, work)
 }
 
-/// Makes clocks of the simulated time that are off by so many ms. It begins on a Sunday evening:
-/// Monday comes early in the run.
+/// Makes clocks of the simulated time that are off by this many ms. The time begins on a Sunday
+/// evening: Monday comes early in the run.
 fn simulated_clock() -> impl Fn(i64) -> Clock {
     let began = tokio::time::Instant::now();
     let epoch_ms = instant("2026-11-22T23:50:00Z").ms();
@@ -150,8 +150,8 @@ fn simulated_clock() -> impl Fn(i64) -> Clock {
     }
 }
 
-/// The SDK over a wire, as often as it is asked the same. By itself it draws its waits from the
-/// system, and all clients of a process share the tokens that its own retries cost.
+/// The SDK over a wire, set up to repeat exactly. Its default draws waits from the system, and all
+/// clients of a process share the tokens that its retries cost.
 pub fn repeatable(wire: SharedHttpClient, tokens: TokenBucket) -> Builder {
     let retry = call_retry().with_use_static_exponential_base(true);
     let partition = RetryPartition::custom("one client").token_bucket(tokens).build();
@@ -162,7 +162,7 @@ fn sdk(chaos: &Chaos) -> Builder {
     repeatable(chaos.client(), TokenBucket::default())
 }
 
-/// What a week is granted, as the simulation publishes it.
+/// The grant of each week, as the simulation publishes it.
 fn weekly(start_ms: i64) -> i64 {
     if start_ms < instant("2026-11-30T00:00:00Z").ms() { 25_000_000 } else { 40_000_000 }
 }
@@ -176,7 +176,7 @@ struct Simulation {
     deceit: Option<Deceit>,
     /// The first body that each key was sent with, for the mutant that compares none.
     bodies: RefCell<BTreeMap<(String, String), String>>,
-    /// The keys that a mutant sends in place of the clients', and theirs.
+    /// The keys that a mutant sends in place of the clients' keys, and the originals.
     renamed: RefCell<BTreeMap<String, String>>,
 }
 
@@ -209,7 +209,7 @@ impl Simulation {
         i64::try_from(self.began.elapsed().as_millis()).expect("a short run")
     }
 
-    /// Sends an operation to one of the handlers, and notes what came of it.
+    /// Sends an operation to one of the handlers, and records its outcome.
     async fn send(&self, operation: &Operation) -> Option<u16> {
         let handler = self.clients.pick(&[0, 1, 2, 3]);
         if let Some(money) = &operation.money {
@@ -231,7 +231,7 @@ impl Simulation {
         status
     }
 
-    /// Does something about money. Returns a status as if it had been asked for over HTTP.
+    /// Runs an action about money. Returns a status as if it had been asked for over HTTP.
     async fn deal(&self, context: &Context, operation: &Operation, money: &Deal) -> u16 {
         let catalog = context.catalog().await;
         let account = format!("a{}", operation.account).parse().expect("an account");
@@ -256,7 +256,7 @@ impl Simulation {
         }
     }
 
-    /// The request as it reaches the handler: as it was sent, unless a mutant stands in front.
+    /// The request as it reaches the handler: as it was sent, unless a mutant changes it.
     fn front(&self, operation: &Operation) -> (String, String, String) {
         let Operation { path, key, body, .. } = operation;
         let (path, body) = match self.deceit {
@@ -279,7 +279,7 @@ impl Simulation {
         (path, key.clone(), body)
     }
 
-    /// The key, or a name in its place if it is an id that lies ahead.
+    /// The key, or a key that is no id in its place if it is an id that lies ahead.
     fn named(&self, key: &str) -> String {
         let id = key.parse::<Key>().ok().and_then(|key| key.id());
         let now = self.handlers[0].context().clock.now();
@@ -303,7 +303,7 @@ impl Simulation {
         Ok(entries)
     }
 
-    /// An id that the ledger of an account shows and no client chose, as a key.
+    /// As a key: an id that the ledger of an account shows and no client chose.
     async fn shown(&self, account: usize) -> Option<String> {
         let path = format!("/v1/accounts/a{account}/ledger?limit=8");
         let listing = self.get(&path).await.ok()?;
@@ -318,7 +318,7 @@ impl Simulation {
         })
     }
 
-    /// Sends an operation until its outcome is known, or the client has had enough.
+    /// Sends an operation until its outcome is known, or until the client gives up.
     async fn insist(&self, operation: &Operation) -> bool {
         for _ in 0..SENDS {
             match self.send(operation).await {
@@ -335,7 +335,7 @@ impl Simulation {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 
-    /// Says that weeks are larger from the second Monday on.
+    /// Publishes larger weeks from the second Monday on.
     async fn publish(&self) {
         let context = self.handlers[0].context();
         let dated = r#"weekly = [{ credits = "25" }, { from = "2026-11-30", credits = "40" }]"#;
@@ -362,7 +362,7 @@ impl Simulation {
                 None => self.clients.next(account, number as usize, &sent, now_ms),
             };
             let known = match self.clients.below(20) {
-                // Twice at once, through whichever handlers.
+                // Twice at once, through any handlers.
                 0 => {
                     let twin = self.insist(&operation);
                     let (one, two) = tokio::join!(self.insist(&operation), twin);
@@ -384,7 +384,7 @@ impl Simulation {
         open
     }
 
-    /// Plays one seed, advances what is unknown, and has every account audited.
+    /// Plays one seed, resolves unknown outcomes, and audits every account.
     async fn play(seed: u64, operations: u64, mutant: Option<Mutant>) -> Result<Played, String> {
         let simulation = Rc::new(Simulation::start(seed, mutant).await);
         for account in 0..ACCOUNTS {
@@ -402,7 +402,7 @@ impl Simulation {
             open.extend(client.await.map_err(|error| format!("a handler panicked: {error}"))?);
         }
         simulation.chaos.set_rate(0);
-        // What is still on its way arrives, and no id is in the doubtful minutes any more.
+        // Delayed requests arrive, and no id is in the doubtful minutes any more.
         tokio::time::sleep(Duration::from_secs(200)).await;
         for operation in &open {
             let status = simulation.send(operation).await;

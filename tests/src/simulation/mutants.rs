@@ -1,5 +1,5 @@
-//! Mutants: the protocol with one of its rules taken out. The simulation must catch every one of them,
-//! or it proves nothing.
+//! Mutants: the protocol with one of its rules removed. The simulation must catch every one of
+//! them, or it proves nothing.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use shared::store::packed;
 
 use crate::support::wire::{appended_to, response};
 
-/// What is broken, and how.
+/// A mutant: the rule that is broken, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
     pub name: &'static str,
@@ -25,18 +25,18 @@ pub struct Mutant {
     pub change: Change,
 }
 
-/// Where a mutant differs.
+/// The place where a mutant differs.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
-    /// In the requests it sends: changes the body of a request of this operation.
+    /// In its requests: changes the body of a request of this operation.
     Request(fn(&str, &mut Value)),
-    /// In what the wire does for it.
+    /// On the wire.
     Wire(Misdeed),
-    /// At its front door.
+    /// In front of the handler.
     Front(Deceit),
 }
 
-/// What a mutant's wire does.
+/// A fault that a mutant's wire commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misdeed {
     TrimsFirst,
@@ -49,14 +49,14 @@ pub enum Misdeed {
     ChecksNoClock,
 }
 
-/// What a mutant does to a request before it is read.
+/// A change that a mutant makes to a request before the handler reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deceit {
-    /// A key that is known is taken for the request it was first sent with.
+    /// A known key gets the request that it was first sent with.
     ComparesNoContent,
-    /// The account is the one that the body names.
+    /// The body, not the route, names the account.
     BelievesTheBody,
-    /// An id that lies ahead is a name for another.
+    /// An id that lies ahead becomes a key alias of another id.
     NamesWhatIsAhead,
 }
 
@@ -65,7 +65,7 @@ use Change::{Front, Request, Wire};
 /// Operations of a mutant's seed: half of another's is enough to kill each of them.
 pub const PER_MUTANT: u64 = 504;
 
-/// Each rule, taken out.
+/// One mutant for each rule.
 pub const MUTANTS: [Mutant; 35] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant {
@@ -171,7 +171,8 @@ impl Mutant {
         }
     }
 
-    /// How far the clocks of this mutant's handlers are off: further than is checked, if none is.
+    /// How far the clocks of this mutant's handlers are
+    /// off: beyond the checked range, if none is checked.
     pub fn skews_ms(mutant: Option<Mutant>) -> [i64; 4] {
         match mutant.and_then(|mutant| mutant.misdeed()) {
             Some(Misdeed::ChecksNoClock) => [0, 20_000, -1_500, 400],
@@ -218,7 +219,7 @@ pub fn conceal(
     let status = answer.status().as_u16();
     let text = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned();
     if misdeed == Misdeed::ChecksNoClock {
-        // The answer is built anew, without a date.
+        // The answer is rebuilt, without a date.
         return response(status, text);
     }
     let hides = [Misdeed::LooksUpWithoutMargin, Misdeed::LooksUpInTheWindowOnly].contains(&misdeed);
@@ -246,7 +247,7 @@ pub fn conceal(
     response(status, body.to_string())
 }
 
-/// The listing of the ledger reads eight segments; a look-up sixteen.
+/// A listing of the ledger reads eight segments; a look-up reads sixteen.
 fn is_look_up(operation: &str, body: &Value) -> bool {
     operation == "Query" && body["Limit"] == 16
 }
@@ -269,7 +270,7 @@ fn page_put(operation: &str, body: &Value) -> Option<Vec<shared::domain::Entry>>
     packed::read_entries(&bytes).ok().filter(|_| operation == "PutItem" && is_page)
 }
 
-/// The dedup floor becomes that of the segment, whatever it was before.
+/// The dedup floor becomes the segment's, even if it was higher before.
 fn lower_floor(operation: &str, body: &mut Value, floors: &mut Floors) {
     if let Some(entries) = page_put(operation, body) {
         let ids = entries.iter().map(|entry| entry.id).filter(|id| !id.is_own());
@@ -294,7 +295,7 @@ fn key_by_first(operation: &str, body: &mut Value) {
     }
 }
 
-/// A name that is older than ten minutes is not there any more.
+/// A key alias older than ten minutes disappears.
 fn forget_name(operation: &str, body: &mut Value, now_ms: i64) {
     let is_name = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("K#"));
     if operation == "PutItem" && is_name && body["ConditionExpression"] == "attribute_not_exists(a)"
@@ -307,7 +308,7 @@ fn forget_name(operation: &str, body: &mut Value, now_ms: i64) {
     }
 }
 
-/// The value that the update's part beginning with `start` sets.
+/// The value that the part of the update beginning with `start` sets.
 fn value_of<'a>(body: &'a mut Value, start: &str) -> &'a mut Value {
     let update = body["UpdateExpression"].as_str().unwrap_or_default();
     let part = update.split(start).nth(1).unwrap_or_default().trim_start();
@@ -383,7 +384,7 @@ fn no_name_guard(operation: &str, body: &mut Value) {
 
 fn no_receipt_guard(operation: &str, body: &mut Value) {
     if operation == "TransactWriteItems" {
-        // The receipt is the first part of the transactions of operators.
+        // The idempotency record is the first part of operators' transactions.
         let put = body["TransactItems"][0]["Put"].as_object_mut().expect("a receipt");
         put.shift_remove("ConditionExpression");
         put.shift_remove("ReturnValuesOnConditionCheckFailure");
@@ -409,7 +410,7 @@ fn page_balance_off(operation: &str, body: &mut Value) {
     }
 }
 
-/// DynamoDB deletes what has expired within two days: nobody looks at the time before that.
+/// DynamoDB deletes expired items within two days: this mutant does not check the expiry itself.
 fn ttl_expiry(operation: &str, body: &mut Value) {
     const TWO_DAYS_MS: i64 = 2 * 86_400_000;
     let later = |value: &mut Value| {
@@ -431,7 +432,7 @@ fn no_hold_guard(operation: &str, body: &mut Value) {
     without(operation, body, "ho.");
 }
 
-/// Counts what was given back under another key each time: it is never found again.
+/// Stores the count of refunded credits under another key each time: no read finds it.
 fn no_refund_count(operation: &str, body: &mut Value) {
     let is_count = |key: &Value| key["s"]["S"].as_str().is_some_and(|key| key.starts_with("R#"));
     if operation == "GetItem" && is_count(&body["Key"]) {
@@ -447,7 +448,7 @@ fn no_refund_count(operation: &str, body: &mut Value) {
     }
 }
 
-/// Notes of what came back become notes of what arrived.
+/// Pending changes that return credits become pending changes that grant them.
 fn returned_late(operation: &str, body: &mut Value) {
     if operation != "TransactWriteItems" {
         return;
@@ -470,7 +471,7 @@ fn returned_late(operation: &str, body: &mut Value) {
     }
 }
 
-/// What a request changes of the debts is lost, unless it advances.
+/// The changes that a request makes to debts are lost, unless it advances.
 fn debts_stay(operation: &str, body: &mut Value) {
     if operation == "TransactWriteItems" {
         for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
@@ -483,7 +484,7 @@ fn debts_stay(operation: &str, body: &mut Value) {
     }
 }
 
-/// A refund adds to what is available whatever was advanced since it looked.
+/// A refund adds to the available credits even if the account advanced since it was read.
 fn no_advanced_guard(operation: &str, body: &mut Value) {
     if operation == "TransactWriteItems" {
         for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
@@ -501,7 +502,7 @@ fn common_ids(operation: &str, body: &mut Value) {
     }
 }
 
-/// Advances tell nothing of what was burnt of the line before.
+/// Advances do not report what was burnt of the previous burn order.
 fn burnt_untold(operation: &str, body: &mut Value) {
     if operation == "UpdateItem" && updates(body, "ad =") {
         appended(body, |id, payload| {
@@ -516,7 +517,7 @@ fn burnt_untold(operation: &str, body: &mut Value) {
     }
 }
 
-/// The receipts of operators and of services are filed alike.
+/// The idempotency records of operators and of services share one key space.
 fn one_key_space(operation: &str, body: &mut Value) {
     let file = |key: &mut Value| {
         if let Some(hash) = key.as_str().and_then(|key| key.strip_prefix("G#o#")) {

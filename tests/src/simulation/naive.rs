@@ -1,4 +1,4 @@
-//! The naive arm: the debit everybody writes first, by the same wire and the same retries.
+//! The naive arm: the debit that most people write first, over the same wire with the same retries.
 
 use std::time::Duration;
 
@@ -9,17 +9,18 @@ use local::tables;
 use super::chaos::Chaos;
 use super::{FAULTY, run_on_one_thread, sdk, simulated_clock};
 
-/// What became of the naive debits.
+/// The result of the naive debits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Naive {
     pub debits: i64,
-    /// Credits that are missing, beyond what was asked for.
+    /// Missing credits, beyond the amount asked for.
     pub off: i64,
     /// The number of the first debit that was charged twice.
     pub first: Option<i64>,
 }
 
-/// Debits one credit at a time by `SET v = v - :c IF v >= :c`, and sends again what had no answer.
+/// Debits one credit at a time by `SET v = v - :c IF v >=
+/// :c`, and resends requests that got no answer.
 pub fn naive(seed: u64, debits: i64) -> Naive {
     run_on_one_thread(async move {
         const START: i64 = 1_000_000;
@@ -39,7 +40,7 @@ pub fn naive(seed: u64, debits: i64) -> Naive {
                 let update = update.key("a", text("naive")).update_expression("SET v = v - :c");
                 let update = update.condition_expression("v >= :c");
                 let update = update.expression_attribute_values(":c", number(1));
-                // A crash of the caller: whoever sent the request sends it again.
+                // The caller crashes: its sender sends the request again.
                 let sent = tokio::time::timeout(Duration::from_secs(30), update.send()).await;
                 if sent.is_ok_and(|sent| sent.is_ok()) {
                     break;

@@ -35,7 +35,7 @@ pub fn answer(response: Response<Body>) -> Answer {
     let bytes: &[u8] = &body;
     let body = match bytes {
         [] => Value::Null,
-        // What is not JSON is a listing in CSV.
+        // A body that is not JSON is a listing in CSV.
         bytes => serde_json::from_slice(bytes)
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes).into_owned())),
     };

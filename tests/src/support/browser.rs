@@ -1,4 +1,4 @@
-//! A real browser: Chromium, driven by its DevTools protocol over a pipe. No crate is needed for it.
+//! A real browser: Chromium, driven by its DevTools protocol over a pipe. It needs no crate.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long anything may take before a test fails.
+/// The longest time that an action may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What has the focus, inside elements too: what it is called, how its focus looks, and a number of
-/// its own. Null: nothing.
+/// The focused element, inside elements too: its accessible name, the look of its focus, and a
+/// number of its own. Null: none.
 const FOCUSED: &str = r"(() => {
   let on = document.activeElement;
   while (on?.shadowRoot?.activeElement) on = on.shadowRoot.activeElement;
@@ -25,27 +25,27 @@ const FOCUSED: &str = r"(() => {
   return { name, ring: getComputedStyle(on).outlineStyle, at: places.get(on) };
 })()";
 
-/// A headless Chromium with a profile of its own. It ends when this is dropped.
+/// A headless Chromium with its own profile. Dropping this ends it.
 pub struct Browser {
     child: Child,
     to: ChildStdin,
     from: Receiver<Value>,
     profile: PathBuf,
     sent: u64,
-    /// Events that came while something else was waited for.
+    /// Events that arrived during another wait.
     events: VecDeque<Value>,
 }
 
-/// One page, in a context that shares no cookie with others.
+/// One page, in a browser context that shares no cookie with others.
 pub struct Tab<'a> {
     browser: &'a mut Browser,
     session: String,
-    /// What was wrong so far: exceptions, errors on the console, blocked requests.
+    /// The errors so far: exceptions, errors on the console, blocked requests.
     errors: Vec<String>,
     requests: Vec<String>,
 }
 
-/// Where Chromium is. None: it is not installed.
+/// The path of Chromium. None: it is not installed.
 ///
 /// # Panics
 /// If it is missing with `CI=true`: there the tests that need it must run.
@@ -63,13 +63,13 @@ pub fn chromium() -> Option<PathBuf> {
 }
 
 impl Browser {
-    /// Starts Chromium. None: it is not installed, which was said.
+    /// Starts Chromium. None: it is not installed, which was printed.
     pub fn start() -> Option<Browser> {
         let program = chromium()?;
         let unique = format!("scrip-browser-{}-{:?}", std::process::id(), Instant::now());
         let unique = unique.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "");
         let profile = std::env::temp_dir().join(unique);
-        // The protocol is spoken on descriptors 3 and 4; the shell makes them of its own 0 and 1.
+        // The protocol uses descriptors 3 and 4; the shell makes them from its own 0 and 1.
         let line = "exec \"$0\" --headless=new --remote-debugging-pipe --no-sandbox --disable-gpu \
                     --no-first-run --disable-extensions --disable-background-networking \
                     --disable-component-update --hide-scrollbars --lang=en-GB --accept-lang=en-GB \
@@ -131,7 +131,7 @@ impl Browser {
         loop {
             let answer = self.receive(until).unwrap_or_else(|| panic!("{method}: no answer"));
             if answer["id"] == json!(id) {
-                // The page went elsewhere meanwhile: what was asked of it has no value.
+                // The page navigated meanwhile: the expression has no value.
                 let gone = answer["error"]["message"] == "Inspected target navigated or closed";
                 assert!(gone || answer.get("error").is_none(), "{method}: {}", answer["error"]);
                 return answer["result"].clone();
@@ -194,7 +194,7 @@ impl Tab<'_> {
         value.as_str().unwrap_or_else(|| panic!("{expression}: {value}")).to_owned()
     }
 
-    /// WaitingPayment until an expression is true. What is not there yet is not true.
+    /// Waits until an expression is true. An expression about an absent element is not true.
     pub fn until(&mut self, expression: &str) {
         let until = Instant::now() + PATIENCE;
         let guarded = format!("(() => {{ try {{ return !!({expression}) }} catch {{}} }})()");
@@ -205,20 +205,21 @@ impl Tab<'_> {
         }
     }
 
-    /// Goes on with Tab until the focus is on what is called `name`. The focus is seen at every step,
-    /// and is never lost or kept on the way.
+    /// Presses Tab until the element called `name` has the focus. The focus is visible at every
+    /// step, and is never lost or kept on the way.
     pub fn reach(&mut self, name: &str) {
         let (mut lost, mut kept, mut seen, mut before) = (0, 0, Vec::new(), Value::Null);
         while lost < 3 {
             self.press("Tab");
             let place = self.eval(FOCUSED);
             if place.is_null() {
-                // Past the last one it is on the browser's own bar, and from there on the first.
+                // After the last element the browser's own
+                // bar has the focus, then the first element.
                 lost += 1;
                 assert_ne!(before, Value::Null, "the focus is lost after {seen:?}");
             } else {
                 assert_ne!(place["ring"], "none", "{} does not show its focus", place["name"]);
-                // A field for a date has four places of its own: day, month, year, calendar.
+                // A date field has four stops of its own: day, month, year, calendar.
                 kept = if place["at"] == before["at"] { kept + 1 } else { 0 };
                 assert!(kept < 4, "the focus is kept at {}", place["name"]);
                 if place["name"] == name {
@@ -231,8 +232,8 @@ impl Tab<'_> {
         panic!("{name} is not reached: {seen:?}");
     }
 
-    /// Lets so many milliseconds of the page's own time pass: as fast as it can do what it does in
-    /// them. After that its time stands still.
+    /// Lets this many milliseconds of the page's own time pass, as fast as the page can do its
+    /// work. Then its time stands still.
     pub fn pass(&mut self, ms: u64) {
         let budget = json!({ "policy": "pauseIfNetworkFetchesPending", "budget": ms });
         self.call("Emulation.setVirtualTimePolicy", budget);
@@ -253,7 +254,7 @@ impl Tab<'_> {
         }
     }
 
-    /// Presses the pointer at this place of the window.
+    /// Clicks at this place of the window.
     pub fn click(&mut self, x: u32, y: u32) {
         for kind in ["mousePressed", "mouseReleased"] {
             let press = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
@@ -261,7 +262,7 @@ impl Tab<'_> {
         }
     }
 
-    /// Whether there is a network at all.
+    /// Sets whether the network is available.
     pub fn online(&mut self, is: bool) {
         let none = json!({
             "offline": !is, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
@@ -269,7 +270,7 @@ impl Tab<'_> {
         self.call("Network.emulateNetworkConditions", none);
     }
 
-    /// Where what is downloaded goes from now on.
+    /// Sets the folder of downloads from now on.
     pub fn downloads(&mut self, folder: &Path) {
         let to = json!({ "behavior": "allow", "downloadPath": folder });
         self.call("Page.setDownloadBehavior", to);
@@ -338,15 +339,15 @@ impl Tab<'_> {
         std::fs::write(file, bytes).expect("the picture is written");
     }
 
-    /// What went wrong since it was asked last: exceptions, console errors, blocked requests.
+    /// Errors since the last call: exceptions, console errors, blocked requests.
     pub fn take_errors(&mut self) -> Vec<String> {
-        // A call that is answered has let everything before it arrive.
+        // Every event before an answered call has arrived.
         self.eval("0");
         self.sort_events();
         std::mem::take(&mut self.errors)
     }
 
-    /// The addresses that were asked for since it was asked last.
+    /// The addresses requested since the last call.
     pub fn take_requests(&mut self) -> Vec<String> {
         self.eval("0");
         self.sort_events();

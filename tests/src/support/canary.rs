@@ -1,9 +1,9 @@
-//! Canaries: what nobody may ever be told, planted in the context of every test and looked for in all
-//! that it logs, answers and emits.
+//! Canaries: secrets planted in the context of every test and searched for in all that it logs,
+//! answers and emits.
 //!
-//! The key that signs sessions, the key of Stripe and the secret of its webhook are in the context;
-//! a payment's events name who paid; and every request says something of the browser it comes from.
-//! Tokens are made as tests go: they all begin alike.
+//! The context has the key that signs sessions, the key of Stripe and the secret of its webhook; a
+//! payment's events name the payer; and every request describes its browser. Tests make tokens as
+//! they run: all tokens begin alike.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock};
@@ -16,17 +16,17 @@ use shared::session::PREFIX;
 use shared::telemetry;
 use tracing_subscriber::filter::Targets;
 
-/// What signs the sessions of a test's stack.
+/// The key that signs the sessions of a test's stack.
 pub const SESSION_KEY: &str = "a key of a test, as long as it has to be";
-/// What a browser, and a payment's event, would say of a customer if they said too much.
+/// Details about a customer that a browser or a payment's event could leak.
 pub const CARD: &str = "4242 4242 4242 4242";
 const CANARIES: [&str; 6] =
     [SESSION_KEY, stripe::KEY, stripe::WEBHOOK_SECRET, stripe::PAYER, CARD, PREFIX];
 
-/// Leaks that were found, wherever that was: a panic in a task of its own would be heard by nobody.
+/// Leaks found anywhere: a panic in a spawned task would fail no test.
 static LEAKS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Looks at whatever is logged in this process from now on, at the finest level of our own crates.
+/// Checks all log lines of this process from now on, at the finest level of our own crates.
 pub fn watch() {
     static WATCH: OnceLock<()> = OnceLock::new();
     WATCH.get_or_init(|| {
@@ -39,10 +39,10 @@ pub fn watch() {
     });
 }
 
-/// The namespace of what is counted in tests.
+/// The namespace of the tests' metrics.
 pub const NAMESPACE: &str = "Scrip/tests";
 
-/// Metrics whose every line is kept by `keep` and looked at.
+/// Metrics whose every line goes to `keep` and is checked.
 pub fn metrics(keep: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
     let metrics = Metrics::new(NAMESPACE.to_owned(), move |line| {
         look("a metric", line);
@@ -51,8 +51,8 @@ pub fn metrics(keep: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
     metrics.expect("a namespace")
 }
 
-/// Looks at an answer. A token may be in the answer that made it, in the form of a
-/// link's page, and in the cookie.
+/// Checks an answer. A token may be in the answer that made it, in the form of a link's page, and
+/// in the cookie.
 pub fn look_at_answer(answer: &Response<Body>) {
     for (name, value) in answer.headers().iter().filter(|(name, _)| *name != "set-cookie") {
         look("a header", &format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
@@ -84,17 +84,17 @@ pub fn found(text: &str) -> Vec<&'static str> {
 }
 
 /// # Panics
-/// Unless `bytes` are one line of JSON, whatever was logged.
+/// Unless `bytes` are one line of JSON, for every log message.
 pub fn look_at_line(bytes: &[u8]) {
     let line = std::str::from_utf8(bytes).expect("a log is text");
     look("the log", line);
     let one = line.strip_suffix('\n').expect("a line ends");
-    // JSON escapes what is below a space; what else counts as a control breaks no line.
+    // JSON escapes characters below a space; other control characters break no line.
     assert!(!one.contains(|c: char| c < ' '), "more than a line: {one:?}");
     serde_json::from_str::<Value>(one).unwrap_or_else(|error| panic!("{error}: {one}"));
 }
 
-/// Where lines are looked at and dropped.
+/// A writer that checks lines and drops them.
 struct Watched;
 
 impl Write for Watched {

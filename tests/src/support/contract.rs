@@ -1,4 +1,4 @@
-//! The contract, `openapi.yaml`, as a judge of answers.
+//! Checks answers against the contract, `openapi.yaml`.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock};
@@ -17,7 +17,7 @@ pub fn contract() -> &'static Value {
     })
 }
 
-/// The operations of the contract: method, path and what it says of them.
+/// The operations of the contract: method, path and description.
 pub fn operations() -> &'static [(Route, &'static Value)] {
     static OPERATIONS: OnceLock<Vec<(Route, &'static Value)>> = OnceLock::new();
     OPERATIONS.get_or_init(read_operations)
@@ -37,7 +37,7 @@ fn read_operations() -> Vec<(Route, &'static Value)> {
     operations
 }
 
-/// Holds an answer against the contract: a documented status, content type and body.
+/// Checks an answer against the contract: a documented status, content type and body.
 pub fn check(method: &str, path: &str, answer: &Answer) {
     let operations = operations();
     let Some((_, operation)) = operations.iter().find(|(route, _)| route.matches(method, path))
@@ -62,7 +62,7 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
     }
 }
 
-/// What a `$ref` stands for, or the value itself.
+/// The target of a `$ref`, or the value itself.
 pub fn resolve(value: &'static Value) -> &'static Value {
     match value.get("$ref").and_then(Value::as_str) {
         Some(path) => {

@@ -1,10 +1,10 @@
-//! The customer's door: sessions, the button of a link's page, and the cookie.
+//! The customer's way in: sessions, the button of a link's page, and the cookie.
 
 use regex::Regex;
 
 use super::{Answer, Stack, request};
 
-/// A customer who came in.
+/// A customer with a session.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     /// `name=value`, as a browser sends it.
@@ -14,19 +14,19 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// The headers of what the page asks.
+    /// The headers of the page's requests.
     pub fn headers(&self) -> [(&str, &str); 2] {
         [("cookie", &self.cookie), ("scrip-session", &self.session)]
     }
 }
 
 impl Stack {
-    /// Asks with headers of one's own.
+    /// Sends a request with the given headers.
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         self.told(method, path, headers, "").await
     }
 
-    /// The same with a body.
+    /// Sends a request with the given headers and a body.
     pub async fn told(
         &self,
         method: &str,
@@ -42,7 +42,7 @@ impl Stack {
         self.send(request).await
     }
 
-    /// A session as the service asks for it.
+    /// Creates a session as the service does.
     pub async fn session(&self, account: &str, body: &str) -> Answer {
         let path = format!("/v1/accounts/{account}/sessions");
         let made = self.send(request("POST", &path, None, body)).await;
@@ -55,7 +55,7 @@ impl Stack {
         self.context().config.public_url.clone().expect("an address")
     }
 
-    /// Sends a form as a page of our own does, with other headers besides.
+    /// Sends a form as our own page does, with additional headers.
     pub async fn form(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let origin = self.origin();
         let own = [("origin", &*origin), ("content-type", "application/x-www-form-urlencoded")];
@@ -67,7 +67,7 @@ impl Stack {
         self.form("/enter", &[], &format!("t={link}")).await
     }
 
-    /// A customer of `account` who may buy and has come in.
+    /// A customer of `account` who may buy and has redeemed a link.
     pub async fn visitor(&self, account: &str) -> Visitor {
         let body = r#"{"subject":"ada","scopes":["buy"],"return_url":"https://app.example.com/"}"#;
         let made = self.session(account, body).await;
@@ -91,7 +91,7 @@ pub fn rendered_for(html: &str) -> String {
     value_of(html, r#"<meta name="scrip-session" content="([^"]+)">"#)
 }
 
-/// What a page has there.
+/// The part of a page that `pattern` captures.
 pub fn value_of(html: &str, pattern: &str) -> String {
     let found = Regex::new(pattern).expect("a regex").captures(html).map(|c| c[1].to_owned());
     found.unwrap_or_else(|| panic!("{pattern} is not in {html}"))

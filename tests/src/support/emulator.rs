@@ -1,9 +1,9 @@
-//! Which DynamoDB the tests run on: the embedded one, or a second opinion.
+//! The DynamoDB emulator of the tests: the embedded one, or another for a second opinion.
 //!
-//! `DYNAMODB_ENDPOINT_URL` names another emulator: Amazon's DynamoDB Local, started without
-//! `-sharedDb`, so that each access key has tables of its own. With `DYNAMODB_COMPARE` as well both
-//! run every request, one after the other, and must answer the same but for what
-//! `docs/internals/emulators.md` says.
+//! `DYNAMODB_ENDPOINT_URL` names another emulator: Amazon's DynamoDB Local, started
+//! without `-sharedDb`, so that each access key has its own tables. With
+//! `DYNAMODB_COMPARE` as well both run every request, one after the other, and must
+//! answer the same except for the differences in `docs/internals/emulators.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,12 +14,12 @@ use local::embedded::{self, Embedded};
 use serde_json::Value;
 use shared::clock::Clock;
 
-/// Where the second opinion is asked for, if it is.
+/// The address of the second emulator, if one is set.
 pub fn endpoint() -> Option<String> {
     std::env::var("DYNAMODB_ENDPOINT_URL").ok()
 }
 
-/// New and empty, on the emulator that the tests run on; its answers are stamped by `clock`.
+/// A new, empty table on the tests' emulator; `clock` stamps its answers.
 pub fn table(clock: Clock) -> Embedded {
     match endpoint() {
         None => Embedded::new(memory(), clock),
@@ -37,7 +37,7 @@ fn memory() -> Database {
     Database::memory().expect("a database in memory")
 }
 
-/// Asks an emulator, past the SDK: an operation and its body, to a status and the body of the answer.
+/// Sends an operation and its body to an emulator, past the SDK; returns the status and the body.
 pub type Ask = Box<dyn Fn(&str, &Value) -> (u16, Value)>;
 
 /// Two emulators without tables: the embedded one, and the one at the endpoint.
@@ -52,14 +52,14 @@ pub fn both(url: String) -> [Ask; 2] {
     ]
 }
 
-/// Sends to `url`, under an access key that nobody used before.
+/// Sends to `url`, with an unused access key.
 fn other(url: String) -> impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static {
     static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
         ureq::Agent::config_builder().http_status_as_error(false).build().new_agent()
     });
     static USED: AtomicU64 = AtomicU64::new(0);
     let key = format!("scrip{}x{}", std::process::id(), USED.fetch_add(1, Ordering::Relaxed));
-    // It looks at the key, and not at the signature.
+    // The emulator checks the key, not the signature.
     let signed = format!(
         "AWS4-HMAC-SHA256 Credential={key}/20261118/us-east-1/dynamodb/aws4_request, \
          SignedHeaders=host, Signature=0"
@@ -80,13 +80,13 @@ fn other(url: String) -> impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + '
 /// Runs every request on the embedded table and on the other, in one order.
 ///
 /// # Panics
-/// If they answer differently in a way that is not known.
+/// If they differ in a way that is not documented.
 fn compared(
     other: impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static,
 ) -> impl Fn(&str, &[u8]) -> (u16, String) + Send + Sync + 'static {
     let database = Mutex::new(memory());
     move |operation, body| {
-        // The lock is kept for both, so that both see the requests in the same order.
+        // The lock covers both, so that both see the requests in the same order.
         let database = database.lock().expect("no one panics with the lock");
         let before = item(&database, operation, body);
         let (embedded, other) =
@@ -100,7 +100,7 @@ fn compared(
     }
 }
 
-/// The item that an update is of, before it.
+/// The item of an update, before it.
 fn item(database: &Database, operation: &str, update: &[u8]) -> Value {
     if operation != "UpdateItem" {
         return Value::Null;
@@ -110,14 +110,14 @@ fn item(database: &Database, operation: &str, update: &[u8]) -> Value {
     parsed(&embedded::answer(database, "GetItem", get.to_string().as_bytes()).1)
 }
 
-/// The write units of a write of this item: one for each started KB, and one of none.
+/// The write units of a write of this item: one for each started KB, and one if there is no item.
 pub fn units(item: &Value) -> f64 {
     let item = serde_json::from_value::<dynoxide::Item>(item.clone());
     let size = item.map_or(0, |item| dynoxide::types::item_size(&item));
     u32::try_from(size.div_ceil(1024).max(1)).map_or(f64::NAN, f64::from)
 }
 
-/// Whether an item may be above a whole KB there and not here: of some numbers it counts a byte more.
+/// Whether the other emulator may see one KB more: it counts some numbers one byte longer.
 fn is_at_an_edge(attributes: &Value) -> bool {
     let Ok(item) = serde_json::from_value::<dynoxide::Item>(attributes.clone()) else {
         return false;
@@ -127,8 +127,8 @@ fn is_at_an_edge(attributes: &Value) -> bool {
     size.div_ceil(1024) < (size + numbers).div_ceil(1024)
 }
 
-/// How two answers to the same request differ, but for what `docs/internals/emulators.md` says. `edge`: whether
-/// an item that it is of is at the edge of a KB.
+/// The differences of two answers to one request, except for those in
+/// `docs/internals/emulators.md`. `edge`: whether its item is at the edge of a KB.
 fn differences(
     operation: &str,
     embedded: &(u16, String),
@@ -158,13 +158,14 @@ fn is_known(
     let units = |value: Option<&Value>| value.and_then(Value::as_f64);
     let field = path.rsplit('/').next().unwrap_or_default();
     match (operation, field) {
-        // What a table is described as: nothing of ours reads it.
+        // The description of a table: none of our code reads it.
         ("CreateTable", _) => true,
-        // The same words, once as `message`, once as `Message`.
+        // The same text, one time as `message`, one time as `Message`.
         (_, "message") => two.is_none(),
         (_, "Message") => one.is_none(),
         ("Query", "CapacityUnits") => units(two) == Some(0.0),
-        // Sent again by its token it costs what a read does: told apart as well, once.
+        // Resent with its token it costs what a read does:
+        // one emulator reports that separately as well.
         ("TransactWriteItems", "WriteCapacityUnits" | "ReadCapacityUnits") => two.is_none(),
         ("TransactWriteItems", "CapacityUnits") => units(two) < units(one),
         ("UpdateItem", "CapacityUnits") => edge && units(two) == units(one).map(|n| n + 1.0),

@@ -1,4 +1,4 @@
-//! What the code under test logs, kept.
+//! Keeps the log lines of the code under test.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -9,15 +9,16 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::canary;
 
-/// Every line that is logged on this thread while it listens.
+/// Every line logged on this thread while it listens.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Listens, at the finest level of everything, until the guard is dropped.
     pub fn listen(&self) -> DefaultGuard {
-        // With one listener alone, a line that another thread comes to first is never asked about
-        // again: tracing takes the word of that thread, which does not listen. So there are two.
+        // With one subscriber alone, tracing never asks again about a line that another thread
+        // reaches first: it keeps that thread's answer, and that thread does not listen. So there
+        // are two.
         canary::watch();
         let log = self.clone();
         let all = Targets::new().with_default(LevelFilter::TRACE);

@@ -1,4 +1,4 @@
-//! What the stories stand on: a stack in memory, a wire that can fail, and short words for HTTP.
+//! Support for the test stories: a stack in memory, a wire that can fail, and helpers for HTTP.
 
 mod answer;
 pub mod browser;
@@ -41,13 +41,13 @@ use tokio::net::TcpListener;
 pub use answer::{Answer, answer};
 use wire::Wire;
 
-/// Where customers of the stack find the page.
+/// The address of the customers' page on this stack.
 pub const PUBLIC_URL: &str = "https://credits.example.com";
-/// The origin of a product, whose screens may ask for a customer's balance.
+/// The origin of a product, whose screens may request a customer's balance.
 pub const PRODUCT: &str = "https://app.example.com";
-/// Where the documents' curls go.
+/// The address that the documents' curl commands call.
 pub const LOCAL: &str = "http://127.0.0.1:3000";
-/// What signs the sessions of the stack: with [`canary::SESSION_KEY`].
+/// The keys that sign the stack's sessions: with [`canary::SESSION_KEY`].
 pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
 /// Randomness that counts from `first` on: every id is the same in every run.
@@ -66,18 +66,18 @@ pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
     pub wire: Wire,
-    /// Each function's requests to AWS are made under its role, in every test.
+    /// In every test each function's requests to AWS run under its role.
     pub roles: Roles,
     pub streams: Streams,
     pub mappings: Mappings,
-    /// The documents of metrics that were emitted.
+    /// The metric documents that were emitted.
     pub emitted: Arc<Mutex<Vec<Value>>>,
     /// How far a clock that ticks has gone, in ms: see [`Stack::ticking`].
     pub ticks: Arc<AtomicI64>,
 }
 
 impl Stack {
-    /// A stack whose clock reads `now` and goes on from there.
+    /// A stack whose clock starts at `now` and runs.
     pub async fn at(now: &str) -> Stack {
         let clock = LocalClock::starting_at(instant(now));
         Stack::with(clock.clone(), clock.clock(), Entropy::system(), false).await
@@ -94,19 +94,18 @@ impl Stack {
         Stack::at("2026-11-18T12:00:00Z").await
     }
 
-    /// A stack whose clock stands still and whose randomness counts: its every answer is the same
-    /// in every run.
+    /// A stack with a stopped clock and counting randomness: every answer is the same in every run.
     pub async fn still(now: &str) -> Stack {
         Stack::drawing(instant(now), counting(0)).await
     }
 
-    /// A stack whose clock stands still and whose randomness is this; it records its streams.
+    /// A stack with a stopped clock and this randomness; it records its streams.
     pub async fn drawing(now: Instant, entropy: Entropy) -> Stack {
         let clock = Clock::new(move || now);
         Stack::with(LocalClock::starting_at(now), clock, entropy, true).await
     }
 
-    /// A stack at this instant whose clock goes on with tokio's, which a test pauses.
+    /// A stack whose clock starts at `now` and follows tokio's, which a test pauses.
     pub async fn paced(now: &str) -> Stack {
         let (began, now) = (tokio::time::Instant::now(), instant(now));
         let clock = Clock::new(move || {
@@ -116,7 +115,7 @@ impl Stack {
         Stack::with(LocalClock::starting_at(now), clock, Entropy::system(), false).await
     }
 
-    /// A stack at a Wednesday noon whose clock only ticks: what it costs depends on no machine.
+    /// A stack at a Wednesday noon whose clock only ticks: its costs depend on no machine.
     pub async fn ticking() -> Stack {
         let (now, ticks) = (instant("2026-11-18T12:00:00Z"), Arc::<AtomicI64>::default());
         let read = ticks.clone();
@@ -133,7 +132,7 @@ impl Stack {
         Stack { functions: Functions::new(context.expect("it starts")), ..self.clone() }
     }
 
-    /// A stack that a browser can visit, at the address that is returned, with the Stripe inside it;
+    /// A stack that a browser can visit, with the Stripe inside it; also returns its address.
     /// `origins` are the product's.
     pub async fn served(now: Option<&str>, origins: &[&str]) -> (Stack, LocalStripe, String) {
         let local =
@@ -235,24 +234,24 @@ impl Stack {
         self.functions.context()
     }
 
-    /// Delivers all that the streams hold; all of it can be.
+    /// Delivers all records of the streams; every one can be delivered.
     pub async fn relay(&self) {
         assert_eq!(self.relay_what_can_be().await, Vec::<Value>::new());
     }
 
-    /// Delivers all that the streams hold. Returns what could not be.
+    /// Delivers all records of the streams. Returns those that could not be delivered.
     pub async fn relay_what_can_be(&self) -> Vec<Value> {
         self.mappings.drain().await;
         self.mappings.dead_letters()
     }
 
-    /// What was announced, in the order of the bus.
+    /// The announced events, in the order of the bus.
     pub fn announced(&self) -> Vec<Value> {
         let events = self.mappings.exchange().events(0).into_iter();
         events.map(|mut numbered| numbered["event"].take()).collect()
     }
 
-    /// The tables, past the store: to break what it wrote.
+    /// The tables, past the store: tests break its items with this.
     pub fn tables(&self) -> Client {
         Client::from_conf(context::sdk(self.wire.client(), "http://embedded").build())
     }
@@ -261,7 +260,7 @@ impl Stack {
         self.clock.set(instant(now));
     }
 
-    /// Sends a request. Every answer in every test is held against the contract.
+    /// Sends a request. Every answer in every test is checked against the contract.
     pub async fn send(&self, mut request: http::Request<Body>) -> Answer {
         request.headers_mut().insert("user-agent", canary::CARD.parse().expect("a header"));
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
@@ -292,7 +291,7 @@ impl Stack {
         self.post(&of(account, "/grants"), key, &body).await
     }
 
-    /// A grant that ends.
+    /// Makes a grant that expires at `end`.
     pub async fn grant_until(&self, account: &str, key: &str, credits: &str, end: &str) -> Answer {
         let body = format!(r#"{{"credits":"{credits}","reason":"test","expires_at":"{end}"}}"#);
         self.post(&of(account, "/grants"), key, &body).await
@@ -319,7 +318,7 @@ impl Stack {
     }
 }
 
-/// The address of a route of an account, whatever it is called.
+/// The address of a route of an account, for any account name.
 pub fn of(account: &str, route: &str) -> String {
     format!("/v1/accounts/{}{route}", path::encoded(account))
 }
@@ -333,10 +332,10 @@ pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> http:
     request.body(Body::from(body)).expect("a request")
 }
 
-/// The whole ledger of an account, the first entry first, without what is pending.
+/// The whole ledger of an account, the first entry first, without pending changes.
 ///
 /// # Errors
-/// An answer that is no listing.
+/// If an answer is no listing.
 pub async fn ledger(functions: &Functions, account: &str) -> Result<Vec<Value>, String> {
     let mut entries = Vec::new();
     let mut cursor = String::new();
@@ -361,7 +360,7 @@ pub fn instant(text: &str) -> Instant {
     Instant::parse(text).unwrap_or_else(|| panic!("not a time: {text}"))
 }
 
-/// Runs `work` for each of 0..count at once, on as many tasks.
+/// Runs `work` for each of 0..count concurrently, on as many tasks.
 pub async fn at_once<T, F>(count: usize, work: impl Fn(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,

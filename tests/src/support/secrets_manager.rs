@@ -32,22 +32,22 @@ impl Vault {
         self.0.lock().expect("no one panics with the lock")
     }
 
-    /// Puts a text under `arn`, in place of the one that is there.
+    /// Stores a text under `arn`, in place of the existing one.
     pub fn put(&self, arn: &str, text: &str) {
         self.state().texts.insert(arn.to_owned(), text.to_owned());
     }
 
-    /// From now on, nothing can be read, or everything again.
+    /// Makes all reads fail from now on, or work again.
     pub fn set_down(&self, is_down: bool) {
         self.state().is_down = is_down;
     }
 
-    /// How often a secret was asked for since the last call.
+    /// How many reads there were since the last call.
     pub fn take_reads(&self) -> usize {
         std::mem::take(&mut self.state().reads)
     }
 
-    /// The secret under `arn`, as a function with one of these roles has it.
+    /// The secret under `arn`, as a function with one of these roles reads it.
     pub fn secret(&self, arn: &str, roles: &Roles) -> Secret {
         let connector = SharedHttpConnector::new(self.clone());
         let client = http_client_fn(move |_, _| connector.clone());

@@ -1,4 +1,4 @@
-//! A stack that sells: with a Stripe that remembers, and customers who buy.
+//! A stack that sells: with a Stripe that keeps state, and customers who buy.
 
 use lambda_http::Body;
 use local::stripe::{self, Effect, LocalStripe, WEBHOOK_SECRET};
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{Answer, PRODUCT, Stack, answer, contract, of, request};
 
-/// A stack in memory and the Stripe beside it. What Stripe has to say waits until it is delivered.
+/// A stack in memory and its Stripe. Stripe's events wait until they are delivered.
 #[derive(Clone)]
 pub struct Shop {
     pub stack: Stack,
@@ -21,12 +21,12 @@ impl Shop {
         Shop::beside(Stack::noon().await).await
     }
 
-    /// A shop whose clock reads `now` and goes on from there.
+    /// A shop whose clock starts at `now` and runs.
     pub async fn at(now: &str) -> Shop {
         Shop::beside(Stack::at(now).await).await
     }
 
-    /// A shop that a browser can visit, at the address that is returned.
+    /// A shop that a browser can visit; also returns its address.
     pub async fn served(now: Option<&str>, origins: &[&str]) -> (Shop, String) {
         let (stack, stripe, base) = Stack::served(now, origins).await;
         (Shop { stack, stripe }, base)
@@ -51,12 +51,12 @@ impl Shop {
         Shop { stack: Stack { functions, mappings, ..stack }, stripe: local }
     }
 
-    /// The token of a session of ada's that may do what `scopes` says.
+    /// A token of ada's session with these `scopes`.
     pub async fn token(&self, account: &str, scopes: &str) -> String {
         self.token_of("ada", account, scopes).await
     }
 
-    /// The token of a session of somebody else's.
+    /// A token of another subject's session.
     pub async fn token_of(&self, subject: &str, account: &str, scopes: &str) -> String {
         let subject = serde_json::Value::from(subject);
         let body = format!(
@@ -66,7 +66,7 @@ impl Shop {
         self.stack.send(request("POST", &path, None, &body)).await.text("/token").to_owned()
     }
 
-    /// Asks as the customer that the token is of.
+    /// Sends a request as the customer of the token.
     pub async fn ask(
         &self,
         token: &str,
@@ -86,14 +86,14 @@ impl Shop {
         self.order_of("ada", account, key, pack).await
     }
 
-    /// Orders a pack as somebody else.
+    /// Orders a pack as another subject.
     pub async fn order_of(&self, subject: &str, account: &str, key: &str, pack: &str) -> Answer {
         let token = self.token_of(subject, account, r#""view","buy""#).await;
         let body = format!(r#"{{"pack":"{pack}"}}"#);
         self.ask(&token, "POST", "/v1/me/checkouts", Some(key), &body).await
     }
 
-    /// Orders a pack; the order's id, and Stripe's of its session.
+    /// Orders a pack. Returns the order's id, and Stripe's session id.
     pub async fn begin(&self, account: &str, key: &str, pack: &str) -> (String, String) {
         let ordered = self.order(account, key, pack).await;
         assert_eq!(ordered.status, 201, "{ordered:?}");
@@ -102,20 +102,20 @@ impl Shop {
         (id, session)
     }
 
-    /// Does something to a session, and has the webhook hear of it.
+    /// Applies an effect to a session and delivers its event to the webhook.
     pub async fn act(&self, session: &str, effect: Effect) {
         self.stripe.act(session, effect).expect("it can be done");
         self.stripe.deliver(&self.stack.functions).await;
     }
 
-    /// Buys a pack, paid at once. The order's id and the session's.
+    /// Buys a pack, paid at once. Returns the order's id and the session's.
     pub async fn buy(&self, account: &str, key: &str, pack: &str) -> (String, String) {
         let (order, session) = self.begin(account, key, pack).await;
         self.act(&session, Effect::Pay).await;
         (order, session)
     }
 
-    /// The state of a checkout, and what of it is in the account.
+    /// The state of a checkout, and how many of its credits are in the account.
     pub async fn state(&self, account: &str, order: &str) -> (String, String) {
         let token = self.token(account, r#""view""#).await;
         let state = self.ask(&token, "GET", &format!("/v1/me/checkouts/{order}"), None, "").await;
@@ -129,12 +129,12 @@ impl Shop {
         (balance.text("/available").to_owned(), balance.text("/debt").to_owned())
     }
 
-    /// Brings an event to the webhook, signed now.
+    /// Sends an event to the webhook, signed now.
     pub async fn hear(&self, event: &str) -> Answer {
         self.bring(self.stripe.signed(event)).await
     }
 
-    /// Brings any request to the webhook.
+    /// Sends any request to the webhook.
     pub async fn bring(&self, request: http::Request<Body>) -> Answer {
         let answer = answer(self.stack.functions.answer(request).await);
         contract::check("POST", "/v1/stripe/webhook", &answer);

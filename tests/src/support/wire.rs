@@ -1,4 +1,4 @@
-//! The wire between the SDK and the table: it counts what a request costs, and it can fail.
+//! The wire between the SDK and the table: it counts the cost of requests, and it can fail.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::emulator;
 
-/// What happens to one request.
+/// The fate of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// It arrives, and so does its reply.
@@ -27,18 +27,18 @@ pub enum Fault {
     LoseRequest,
     /// It arrives, and is answered with 500.
     FailAfter,
-    /// It does not arrive: DynamoDB asks for less.
+    /// It does not arrive: DynamoDB throttles it.
     Throttle,
-    /// It does not arrive: a transaction is in its way.
+    /// It does not arrive: a transaction conflicts with it.
     Conflict,
-    /// It arrives, and its reply says that it is years earlier.
+    /// It arrives, and its reply has a date years earlier.
     OldDate,
 }
 
-/// Decides over each request, by its operation and its place since the policy was set.
+/// Decides the fate of each request, by its operation and its place since the policy was set.
 pub type Policy = Box<dyn FnMut(&str, usize) -> Fault + Send>;
 
-/// What the requests cost: as DynamoDB says it, and as AWS documents it for what was refused.
+/// The cost of the requests: as DynamoDB reports it, and for refused writes as AWS documents it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Costs {
     pub calls: BTreeMap<String, usize>,
@@ -46,7 +46,7 @@ pub struct Costs {
     pub write_units: f64,
     pub refused_units: f64,
     pub read_units: f64,
-    /// The items that came back.
+    /// The items that were returned.
     pub items: usize,
 }
 
@@ -64,7 +64,7 @@ struct State {
     /// The tables whose items are kept after each write, and what was kept.
     kept: Option<(Vec<String>, Vec<Vec<Items>>)>,
     policy: Option<Policy>,
-    /// How long a request and its reply are on their way, together.
+    /// The time that a request and its reply take, together.
     call: Duration,
     requests: usize,
     costs: Costs,
@@ -88,13 +88,13 @@ impl Wire {
         &self.table
     }
 
-    /// An HTTP client for the SDK whose every request comes here.
+    /// An HTTP client for the SDK that sends every request here.
     pub fn client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// From now on, `policy` decides what happens to each request.
+    /// From now on, `policy` decides the fate of each request.
     pub fn set_policy(&self, policy: impl FnMut(&str, usize) -> Fault + Send + 'static) {
         let mut state = self.state.lock().expect("no one panics with the lock");
         state.policy = Some(Box::new(policy));
@@ -106,7 +106,7 @@ impl Wire {
         self.state.lock().expect("no one panics with the lock").policy = None;
     }
 
-    /// From now on, a call takes so long: half of it there, half of it back.
+    /// From now on, a call takes this long: half for the request, half for the reply.
     pub fn set_call(&self, call: Duration) {
         self.state.lock().expect("no one panics with the lock").call = call;
     }
@@ -151,13 +151,13 @@ impl Wire {
         }
     }
 
-    /// Asks the table past the wire, and past the SDK: the body of the answer.
+    /// Sends a request to the table past the wire and the SDK. Returns the body of the answer.
     pub fn past(&self, request: &Value, operation: &str) -> Value {
         let (_, answer) = self.table.run(operation, request.to_string().as_bytes());
         serde_json::from_str(&answer).expect("JSON")
     }
 
-    /// What the requests since the last call cost.
+    /// The cost of the requests since the last call.
     pub fn take_costs(&self) -> Costs {
         std::mem::take(&mut self.state.lock().expect("no one panics with the lock").costs)
     }
@@ -208,10 +208,10 @@ impl Wire {
         }
     }
 
-    /// What a refused write costs: it is charged by the item that refused, and no emulator says so
-    /// ("Read and write operations", DynamoDB's manual, November 2026: "the amount consumed depends on
-    /// the size of the existing item, or a minimum of 1"). Of a cancelled transaction nothing is
-    /// documented: each of its items is counted as if it had been written.
+    /// The cost of a refused write: the refusing item sets it, and no emulator reports it ("Read
+    /// and write operations", DynamoDB's manual, November 2026: "the amount consumed depends on the
+    /// size of the existing item, or a minimum of 1"). AWS documents nothing for a cancelled
+    /// transaction: each of its items counts as if it had been written.
     fn refused_units(&self, sent: &Value, answer: &Value) -> f64 {
         let kind = answer["__type"].as_str().unwrap_or_default();
         let units = |write: &Value| {
@@ -254,7 +254,7 @@ impl Wire {
     }
 }
 
-/// What stands in an update for the entries that it appends to `list`.
+/// The placeholder in an update of the entries that it appends to `list`.
 pub fn appended_to(list: &str, update: &Value) -> String {
     let expression = update["UpdateExpression"].as_str().unwrap_or_default();
     let name = expression.split(&format!("{list} = list_append({list}, ")).nth(1);
@@ -271,7 +271,7 @@ fn parsed(body: Option<&[u8]>) -> Value {
     serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default()
 }
 
-/// The same request, asking for what it costs.
+/// The same request, with a request for its cost.
 fn counted(mut request: HttpRequest) -> HttpRequest {
     let body = request.body().bytes().unwrap_or_default();
     if let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) {
@@ -281,7 +281,7 @@ fn counted(mut request: HttpRequest) -> HttpRequest {
     request
 }
 
-/// An answer of DynamoDB that is an error of this kind.
+/// A DynamoDB error answer of this kind.
 pub fn refusal(status: u16, kind: &str) -> Result<HttpResponse, ConnectorError> {
     let body = serde_json::json!({ "__type": kind, "message": "the wire says so" });
     response(status, body.to_string())

@@ -1,4 +1,4 @@
-//! The ledger as CSV: the same content as its JSON, and nothing that a spreadsheet would run.
+//! The ledger as CSV: the same content as its JSON, and no cell that a spreadsheet would run.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::reading::{LEDGER, cell, get, rows};
 use super::stage;
 use crate::support::Stack;
 
-/// Holds the CSV of a query against its JSON, `limit` entries at a time.
+/// Compares the CSV of a query with its JSON, `limit` entries at a time.
 async fn assert_same(stack: &Stack, query: &str, limit: usize) {
     let mut cursor = String::new();
     loop {
@@ -69,7 +69,7 @@ async fn a_callers_text_in_a_cell_is_never_a_formula() {
         let place = rows[0].iter().position(|name| name == column).expect("a column");
         rows[row][place].as_str()
     };
-    // The latest is the advance that the grant was folded in by.
+    // The latest entry is the advance that folded the grant in.
     assert_eq!((at(2, "key"), at(2, "reason")), ("'=2", "'-2+3"));
     assert_eq!(at(2, "reference"), "a=b, \"c\"");
     assert_eq!((at(3, "key"), at(3, "reference")), ("'+1", "'@SUM(A1,A2)"));
@@ -98,7 +98,7 @@ async fn no_part_of_a_cell_is_a_formula_in_any_locale() {
         ("＋1", "'＋1"),
         ("－1", "'－1"),
         ("a;＠SUM", "a;'＠SUM"),
-        // What is none stays as it was.
+        // Text that is no formula stays as it is.
         ("1=1; 2-1", "1=1; 2-1"),
         ("\"=1\" he said", "'\"=1\" he said"),
         ("(=1); 'x'", "(=1); 'x'"),

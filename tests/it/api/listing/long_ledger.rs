@@ -36,7 +36,7 @@ async fn many_entries_are_listed_once_each_while_debits_go_on() {
     done.store(true, Ordering::Relaxed);
     let batches = debits.await.expect("debited");
     assert!(batches > 0, "nothing was debited meanwhile");
-    // Each listing begins with the latest entry there was, and ends with the first.
+    // Each listing begins with the entry that was the latest, and ends with the first.
     for rows in [&json, &table] {
         assert!(rows.len() > entries);
         let numbers = rows.iter().map(|row| row[0].parse::<usize>().expect("a number"));

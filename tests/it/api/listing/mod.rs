@@ -28,7 +28,7 @@ async fn read(stack: &Stack, query: &str, limit: usize) -> Vec<Value> {
     }
 }
 
-/// An account with entries of many kinds at noon, at one and at two; most of them are in pages.
+/// An account with entries of many kinds at noon, at one and at two; most of them are archived.
 async fn stage() -> Stack {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
@@ -65,7 +65,7 @@ async fn a_filter_lists_every_matching_entry_once() {
     let whole = read(&stack, "", 200).await;
     let at = |n: usize| whole[n]["at"].as_str().expect("a time").to_owned();
     let [one, two] = ["2026-11-18T13:00:00.000Z", "2026-11-18T14:00:00.000Z"].map(str::to_owned);
-    // A parameter of the query, by its name and value. Times as they are shown sort by time.
+    // Query parameters, by name and value. Times as they are shown sort by time.
     let filters: Vec<Vec<(&str, String)>> = vec![
         vec![("action", "custom_image".into())],
         vec![("action", "rich_text".into()), ("kind", "debit".into())],

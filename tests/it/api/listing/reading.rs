@@ -14,8 +14,8 @@ pub(super) async fn get(stack: &Stack, path: &str, accept: &str) -> Answer {
     stack.send(request).await
 }
 
-/// Two dozen debits, a hundredth of a credit each. Not held against the contract: other tests do,
-/// and there are thousands.
+/// Two dozen debits, a hundredth of a credit each. Not checked against the contract: other tests
+/// do, and there are thousands.
 pub(super) async fn debit_24(stack: &Stack) {
     let debits = (0..24).map(|_| json!({ "id": stack.id(0).to_string(), "credits": "0.01" }));
     let debits: Vec<Value> = debits.collect();
@@ -25,7 +25,7 @@ pub(super) async fn debit_24(stack: &Stack) {
     assert_eq!(done.status, 201, "{done:?}");
 }
 
-/// The rows of a CSV as RFC 4180 has them, the header row first, after the mark of UTF-8.
+/// The rows of a CSV as RFC 4180 defines them, the header row first, after the byte order mark.
 pub(super) fn rows(text: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
     let mut quoted = false;
@@ -47,7 +47,7 @@ pub(super) fn rows(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// What the CSV should say of an entry in a column.
+/// The expected CSV text of an entry in a column.
 pub(super) fn cell(entry: &Value, column: &str) -> String {
     let value = match column.strip_prefix("balance_") {
         Some(part) => &entry["balance"][part],

@@ -19,7 +19,7 @@ async fn a_link_that_was_previewed_still_works_once() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, _) = session(&stack, "acme").await;
-    // A scanner of mails, a preview, and a person who thinks it over.
+    // A mail scanner, a preview, and a person who hesitates.
     stack.wire.take_costs();
     for _ in 0..3 {
         let shown = looked_at(&stack, &link, &[]).await;
@@ -42,7 +42,7 @@ async fn a_link_that_was_previewed_still_works_once() {
     let set = entered.headers["set-cookie"].to_str().expect("text");
     assert!(set.starts_with("__Host-scrip=") && set.contains("; Path=/; Max-Age=86400;"), "{set}");
     assert!(set.ends_with("; HttpOnly; Secure; SameSite=Lax"), "{set}");
-    // By anybody else it is over, with the way back that was signed.
+    // For anyone else it has ended, with the signed return address.
     for ended in [stack.press(&link).await, looked_at(&stack, &link, &[]).await] {
         assert_eq!(ended.status, 401);
         assert!(
@@ -50,7 +50,7 @@ async fn a_link_that_was_previewed_still_works_once() {
             "{ended:?}"
         );
     }
-    // By its own customer it leads to the page.
+    // For its own customer it leads to the page.
     let cookie = cookie(&entered);
     let again = looked_at(&stack, &link, &[("cookie", &cookie)]).await;
     assert_eq!((again.status, &again.headers["location"]), (303, &"/".parse().expect("a value")));
@@ -136,7 +136,7 @@ async fn a_foreign_form_opens_and_closes_nothing() {
     assert_eq!(balance.status, 200, "nobody left");
     let large = stack.form("/leave", &[by_cookie], &"a&".repeat(40_000)).await;
     assert_eq!((large.status, large.code()), (413, "body_too_large"));
-    // Where a browser is told to name no referrer it says so itself.
+    // A browser that may not name a referrer says so itself.
     let own = [form, ("origin", "null"), ("sec-fetch-site", "same-origin")];
     let entered = stack.told("POST", "/enter", &own, &format!("t={link}")).await;
     assert_eq!(entered.status, 303);
@@ -165,7 +165,7 @@ async fn a_page_of_another_session_reads_and_buys_nothing() {
     };
     assert_eq!(ordered(&headers).await.code(), "session_changed");
     assert_eq!(ordered(&headers[..1]).await.code(), "session_header_required");
-    // The page asks for itself again, and is told so as well.
+    // A reload of the page itself is refused as well.
     let page = stack.ask("GET", "/", &headers).await;
     assert_eq!((page.status, page.code()), (409, "session_changed"));
     let page = stack.ask("GET", "/", &headers[..1]).await;
@@ -188,7 +188,7 @@ async fn a_link_to_another_account_asks_before_it_closes_the_open_one() {
     let asks = looked_at(&stack, &link, &headers).await;
     assert!(html(&asks).contains("The credits of acme are open"), "{asks:?}");
     assert!(html(&asks).contains("Open rival instead") && html(&asks).contains("Stay with acme"));
-    // A button that was rendered before acme was opened, or while a third one was.
+    // A button that was rendered before acme was opened, or while a third account was open.
     let third = stack.visitor("third").await;
     for instead_of in ["", &third.session] {
         let form = format!("t={link}&instead_of={instead_of}");
@@ -200,7 +200,7 @@ async fn a_link_to_another_account_asks_before_it_closes_the_open_one() {
     }
     let form = format!("t={link}&instead_of={}", acme.session);
     assert_eq!(stack.form("/enter", &headers, &form).await.status, 303);
-    // Another link of the same account asks nothing.
+    // Another link of the same account needs no confirmation.
     let (link, _) = session(&stack, "acme").await;
     assert!(!html(&looked_at(&stack, &link, &headers).await).contains("are open"));
     assert_eq!(stack.form("/enter", &headers, &format!("t={link}")).await.status, 303);
@@ -228,7 +228,7 @@ async fn leaving_ends_a_session_everywhere_but_not_the_widgets() {
     let bearer = [("authorization", &*format!("Bearer {token}"))];
     assert_eq!(stack.ask("GET", "/v1/me/balance", &bearer).await.status, 200);
     assert_eq!(stack.ask("GET", "/v1/me/balance", &other.headers()).await.status, 200);
-    // Whoever has no session leaves as well.
+    // A caller without a session can leave as well.
     for headers in [&by_cookie[..], &[]] {
         assert_eq!(stack.form("/leave", headers, "").await.status, 200);
     }
@@ -243,13 +243,13 @@ async fn an_expired_page_links_back_to_its_return_address() {
     let ended = stack.ask("GET", "/", &[("cookie", &visitor.cookie)]).await;
     assert_eq!(ended.status, 401);
     assert!(html(&ended).contains("https:&#x2f;&#x2f;app.example.com&#x2f;"), "{ended:?}");
-    // Of what was not ours nothing is known.
+    // A foreign token reveals no return address.
     let forged = stack.ask("GET", "/", &[("cookie", "__Host-scrip=test.AAAA")]).await;
     assert_eq!(forged.status, 401);
     assert!(!html(&forged).contains("href=\"http"), "{forged:?}");
 }
 
-/// It reads the session besides the account.
+/// The request reads the session in addition to the account.
 #[tokio::test]
 async fn a_balance_by_cookie_reads_one_item_more() {
     let stack = Stack::noon().await;

@@ -13,7 +13,7 @@ use crate::support::{Answer, KEYS, PUBLIC_URL, Stack, instant, request};
 
 const BODY: &str = r#"{"subject":"ada","return_url":"https://app.example.com/settings"}"#;
 
-/// A session for an account: the token of its link, and that of its widget.
+/// Creates a session for an account. Returns the token of its link, and that of its widget.
 async fn session(stack: &Stack, account: &str) -> (String, String) {
     let made = stack.session(account, BODY).await;
     assert_eq!(made.text("/account"), account);
@@ -55,7 +55,7 @@ async fn every_invalid_token_is_refused_in_one_way() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
     let (link, token) = session(&stack, "acme").await;
-    // Each letter in turn becomes another one; the last stands for bits of which two are no one's.
+    // Letters change one by one; the last letter has two unused bits.
     for place in (0..token.len() - 1).step_by(7) {
         let mut changed = token.clone().into_bytes();
         changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
@@ -76,7 +76,7 @@ async fn every_invalid_token_is_refused_in_one_way() {
         &format!("{token}="),
         &"A".repeat(5000),
         "eyJhbGciOiJub25lIn0.e30.",
-        // The link is not a session, and the page's is not the widget's: each has its own place.
+        // The link is no session, and the page's token is not the widget's: each has its own place.
         &link,
         cookie.split_once('=').expect("a value").1,
     ] {
@@ -108,7 +108,7 @@ async fn a_key_is_rotated_and_a_removed_one_is_refused() {
     let after = other(&format!(r#"{{"id":"next","key":"{new}"}}"#));
     assert_eq!(with_token(&after, &newer).await.status, 200);
     assert_no_session(&with_token(&after, &token).await);
-    // The name of a key without its bytes is worth nothing.
+    // A key's id without its bytes gives no access.
     let impostor = other(&format!(r#"{{"id":"test","key":"{}"}}"#, "c".repeat(32)));
     assert_no_session(&with_token(&impostor, &token).await);
     let (_, forged) = session(&impostor, "acme").await;
@@ -141,12 +141,12 @@ async fn a_session_reaches_only_its_own_account() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.body.to_string().contains("rival"), "{path}: {answer:?}");
     }
-    // A place in another account's ledger is not one in this.
+    // A cursor of another account's ledger is not valid here.
     let theirs = stack.get("/v1/accounts/rival/ledger?limit=1").await;
     let path = format!("/v1/me/ledger?cursor={}", theirs.text("/next_cursor"));
     let refused = stack.ask("GET", &path, &[("authorization", &bearer)]).await;
     assert_eq!((refused.status, refused.code()), (400, "invalid_request"));
-    // An account that is not there has no session.
+    // An account that does not exist has no session.
     let path = "/v1/accounts/nobody/sessions";
     let refused = stack.send(request("POST", path, None, BODY)).await;
     assert_eq!((refused.status, refused.code()), (404, "account_not_found"));
@@ -180,11 +180,12 @@ fn a_token_is_valid_for_its_audience_and_an_hour_at_most() {
     let long = keys.seal(&session, Audience::Widget);
     assert_eq!(keys.open(&long, Audience::Widget, now), Err(TokenError::Early));
     assert!(!format!("{keys:?}").contains("as long as"), "a key is shown");
-    // Nothing that it says can be read in it.
+    // The sealed token reveals nothing of its content.
     for audience in [Audience::Link, Audience::Page, Audience::Widget] {
         let token = keys.seal(&session, audience);
         let (_, sealed) = token.split_once('.').expect("two parts");
-        // All but the last few letters, which are of the seal. A shorter word may be there by chance.
+        // All but the last few letters, which belong to the
+        // seal. A shorter word may be there by chance.
         let whole = &sealed.replace('-', "+").replace('_', "/")[..sealed.len() / 4 * 4];
         let bytes = aws_smithy_types::base64::decode(whole).expect("base64");
         let read = String::from_utf8_lossy(&bytes);

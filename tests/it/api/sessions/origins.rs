@@ -28,7 +28,7 @@ async fn a_foreign_page_is_answered_only_from_a_listed_origin() {
         assert_eq!(answer.headers["access-control-allow-origin"], PRODUCT);
         assert_eq!(answer.headers["vary"], "Origin");
         if path == "/v1/me/balance" {
-            // The browser keeps it and asks whether it has changed; nobody between keeps it.
+            // The browser keeps it and asks whether it has changed; no cache in between keeps it.
             assert_eq!(answer.headers["cache-control"], "private, no-cache");
         }
         let own = [("origin", PUBLIC_URL), ("authorization", bearer.as_str())];
@@ -47,7 +47,7 @@ async fn a_foreign_page_is_answered_only_from_a_listed_origin() {
             assert!(!refused.headers.contains_key("access-control-allow-origin"));
             let refused = stack.ask("OPTIONS", path, &[("origin", foreign)]).await;
             assert_eq!(refused.status, 403, "{foreign}");
-            // A cookie is for our own page alone, whatever the list says.
+            // A cookie is only for our own page, even if the list allows the origin.
             for origin in [foreign, PRODUCT] {
                 let headers = [("origin", origin), ("cookie", cookie.as_str())];
                 let refused = stack.ask("GET", path, &headers).await;
@@ -55,7 +55,7 @@ async fn a_foreign_page_is_answered_only_from_a_listed_origin() {
             }
         }
     }
-    // What a page may read of a problem, too: the widget says that its session is over.
+    // A page may read problems, too: the widget shows that its session has ended.
     let over = [("origin", PRODUCT), ("authorization", "Bearer over")];
     let refused = stack.ask("GET", "/v1/me/balance", &over).await;
     assert_no_session(&refused);

@@ -19,11 +19,11 @@ use crate::support::{KEYS, PRODUCT, PUBLIC_URL, Stack, instant, request};
 pub(super) const NOW: &str = "2026-11-18T12:00:00Z";
 pub(super) const OLD_KEYS: &str =
     r#"{"id":"old","key":"a key that was removed, as long as it has to be"}"#;
-/// An id that nothing has.
+/// An id that does not exist.
 pub(super) const NOTHING: &str = "01a20132-08af-7fb3-8350-6bdcd05e3b83";
 pub(super) const TENANTS: [&str; 2] = ["acme", "rival"];
 
-/// Who asks.
+/// The kind of caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Nobody,
@@ -32,11 +32,11 @@ pub(super) enum Role {
     /// The page, by its cookie.
     Page,
     Expired,
-    /// By a token whose key is not among the keys any more.
+    /// With a token whose key has been removed.
     RemovedKey,
-    /// By a token with one letter changed.
+    /// With a token that has one letter changed.
     Forged,
-    /// By the token of a link, which is for another audience.
+    /// With the token of a link, which is for another audience.
     Link,
 }
 
@@ -52,12 +52,12 @@ pub(super) const ROLES: [Role; 8] = [
 ];
 
 impl Role {
-    /// Whether it has a session that the route takes: the page itself takes its cookie alone.
+    /// Whether it has a session that the route accepts: the page itself accepts only its cookie.
     pub(super) fn opens(self, route: &Route) -> bool {
         self == Role::Page || (matches!(self, Role::Viewer | Role::Buyer) && route.path != "/")
     }
 
-    /// The headers that say who it is, of `account`.
+    /// The headers that identify it as a customer of `account`.
     pub(super) fn headers(self, account: &str) -> Vec<(&'static str, String)> {
         let now = instant(NOW);
         let token = |keys: &str, scopes: &[Scope], audience, expires_at| {
@@ -99,7 +99,7 @@ impl Role {
     }
 }
 
-/// What came back, byte for byte.
+/// An answer, byte for byte.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -118,7 +118,7 @@ impl Reply {
     }
 }
 
-/// What one tenant has.
+/// The resources of one tenant.
 pub(super) struct Tenant {
     pub(super) account: &'static str,
     pub(super) debit: String,
@@ -126,7 +126,7 @@ pub(super) struct Tenant {
     pub(super) order: String,
 }
 
-/// Two tenants, each with a debit, a hold and an order. Its every answer is the same in every run.
+/// Two tenants, each with a debit, a hold and an order. Every answer is the same in every run.
 pub(super) struct Stage {
     pub(super) shop: Shop,
     pub(super) tenants: Vec<Tenant>,
@@ -159,7 +159,7 @@ impl Stage {
         Stage { shop, tenants }
     }
 
-    /// Answers `route`, about the `id` in it, as the function behind it does.
+    /// Answers `route` for the case's id as the function behind it does.
     pub(super) async fn ask(&self, route: &Route, case: &Case<'_>) -> Reply {
         let path = route.path.replace("{account}", case.account).replace("{id}", case.id);
         let path = path.replace("{hash}", "0").replace("{file}", "page.css");
@@ -171,12 +171,12 @@ impl Stage {
         self.reply(&route.function, request.with_raw_http_path(path)).await
     }
 
-    /// What a function answers to any request.
+    /// The answer of a function to any request.
     pub(super) async fn reply(&self, function: &str, request: lambda_http::Request) -> Reply {
         let functions = &self.shop.stack.functions;
         let context = functions.context();
         let secret = Secret::fixed(WEBHOOK_SECRET);
-        // In boxes, as where they are routed: a test's stack need not have room for all of them.
+        // Boxed, as in the routes: a test's stack may not have room for all of them.
         let response: Pin<Box<dyn Future<Output = Response<Body>>>> = match function {
             "debit" => Box::pin(debit::handle(context, request)),
             "balance" => Box::pin(balance::handle(context, request)),
@@ -192,7 +192,7 @@ impl Stage {
         Reply { status: parts.status.as_u16(), headers: parts.headers, body: body.to_vec() }
     }
 
-    /// The id of such a thing that a tenant has: what `{id}` means in a path.
+    /// The tenant's resource that `{id}` means in a path.
     pub(super) fn id<'a>(tenant: &'a Tenant, path: &str) -> &'a str {
         match path {
             _ if path.contains("/holds/") => &tenant.hold,
@@ -203,7 +203,7 @@ impl Stage {
     }
 }
 
-/// One request: about which account and thing, and by whom.
+/// One request: its account and resource, and its caller.
 pub(super) struct Case<'a> {
     pub(super) account: &'a str,
     pub(super) id: &'a str,
@@ -212,7 +212,7 @@ pub(super) struct Case<'a> {
     pub(super) body: &'a str,
 }
 
-/// The template's routes, and whether IAM decides who comes in.
+/// The template's routes, and whether IAM authorizes them.
 pub(super) fn routes() -> Vec<(Route, bool)> {
     let template: Value =
         serde_saphyr::from_str(include_str!("../../../../template.yaml")).expect("YAML");
@@ -235,7 +235,7 @@ pub(super) fn routes() -> Vec<(Route, bool)> {
     Template::load().routes().into_iter().map(|route| (route.clone(), by_iam(&route))).collect()
 }
 
-/// A body that the route takes.
+/// A body that the route accepts.
 pub(super) fn body(route: &Route) -> &'static str {
     let last = route.path.rsplit('/').next().unwrap_or_default();
     match (route.method.as_str(), last) {
@@ -258,7 +258,7 @@ pub(super) fn body(route: &Route) -> &'static str {
     }
 }
 
-/// Whether the route is a customer's, and needs a session.
+/// Whether the route is for customers, and needs a session.
 pub(super) fn wants_session(route: &Route) -> bool {
     route.method != "OPTIONS" && (route.path.starts_with("/v1/me/") || route.path == "/")
 }

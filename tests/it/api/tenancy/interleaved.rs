@@ -13,7 +13,7 @@ use tests::proof::INTERLEAVINGS;
 use super::callers::{Reply, TENANTS};
 use crate::support::{PRODUCT, Stack, instant, request};
 
-/// What a tenant sends: `{}` in a path is its account, `{hold}` and `{debit}` what it got before.
+/// A tenant's requests: `{}` in a path is its account, `{hold}` and `{debit}` are its earlier ids.
 const SCRIPT: [(&str, &str, &str); 32] = [
     ("PUT", "/v1/accounts/{}", r#"{"plan":"pro"}"#),
     ("POST", "/v1/accounts/{}/grants", r#"{"credits":"40","reason":"welcome"}"#),
@@ -52,7 +52,7 @@ const BATCH: &str = r#"{"mode":"all_or_nothing","debits":[{"id":"x","credits":"1
     {"id":"y","action":"rich_text","quantity":2},{"id":"z","credits":"0.000001"}]}"#;
 const SESSION: &str = r#"{"subject":"ada","return_url":"https://app.example.com/credits"}"#;
 
-/// All that there is of one tenant.
+/// All data of one tenant.
 #[derive(Debug, PartialEq)]
 struct Seen {
     replies: Vec<Reply>,
@@ -69,8 +69,8 @@ struct Tenant {
     token: String,
 }
 
-/// Two tenants on one stack. Each has randomness of its own: which ids it is given does not depend
-/// on how many the other one was given.
+/// Two tenants on one stack. Each has its own randomness: its ids do not depend on how many the
+/// other tenant got.
 struct Pair {
     stack: Stack,
     asks: Arc<AtomicUsize>,
@@ -100,7 +100,7 @@ impl Pair {
         let (method, path, body) = SCRIPT[place];
         let path = path.replace("{}", TENANTS[who]);
         let path = path.replace("{debit}", &tenant.debit).replace("{hold}", &tenant.hold);
-        // Both tenants give their operations the same names, and the batch is sent twice.
+        // Both tenants use the same keys, and the batch is sent twice.
         let key = format!("step {place}");
         let key = (method != "GET").then_some(key.as_str());
         let mut request = request(method, &path, key, body);
@@ -124,7 +124,7 @@ impl Pair {
         self.stack.relay().await;
     }
 
-    /// What there is of a tenant by now.
+    /// All data of a tenant at this point.
     async fn seen(mut self, who: usize) -> Seen {
         let account = TENANTS[who];
         let events = self.stack.announced().into_iter();
@@ -135,7 +135,7 @@ impl Pair {
             let scan = json!({ "TableName": table, "ConsistentRead": true });
             let scanned = self.stack.wire.past(&scan, "Scan");
             let items = scanned["Items"].as_array().cloned().unwrap_or_default();
-            // Wherever it is named: as a key, or inside of what belongs to nobody.
+            // Any item that names it: in a key, or inside a shared item.
             rows.extend(items.into_iter().filter(|item| item.to_string().contains(account)));
         }
         let replies = std::mem::take(&mut self.tenants[who].replies);

@@ -30,7 +30,7 @@ async fn every_route_hides_other_tenants_from_every_caller() {
         };
         cases += elsewhere(&route).await;
     }
-    // What nothing but the code of a function protects, all of it.
+    // The complete list of routes that only a function's code protects.
     let known = |name: &String| {
         let customers = ["GET /v1/me/", "POST /v1/me/", "OPTIONS /v1/me/", "GET /assets/"];
         let others = ["GET /", "GET /enter", "POST /enter", "POST /leave", "GET /scrip.js"];
@@ -46,8 +46,8 @@ async fn every_route_hides_other_tenants_from_every_caller() {
     assert!(cases > 500, "{cases} cases");
 }
 
-/// IAM decides who comes in. Behind it a customer's session opens nothing more and nothing less, and
-/// another's hold or debit is one that never was.
+/// IAM decides who has access. Behind it a customer's session gives no more and no fewer rights,
+/// and another's hold or debit does not exist.
 async fn by_iam(route: &Route) -> usize {
     let body = body(route);
     fn case<'a>(
@@ -70,7 +70,7 @@ async fn by_iam(route: &Route) -> usize {
             assert!((400..500).contains(&theirs.status), "{route:?}: {}", theirs.text());
             cases += 2;
         }
-        // Each on a stage of its own: some of them change it.
+        // Each on its own stage: some requests change it.
         let plain = Stage::new().await.ask(route, &case(account, &own, &[], body)).await;
         for role in ROLES {
             for tenant in TENANTS {
@@ -95,7 +95,7 @@ async fn by_iam(route: &Route) -> usize {
     cases
 }
 
-/// A session decides who comes in, and for which account.
+/// A session decides who has access, and to which account.
 async fn by_session(route: &Route) -> usize {
     let body = body(route);
     let mut cases = 0;
@@ -105,7 +105,7 @@ async fn by_session(route: &Route) -> usize {
         let case = Case { account: "", id: &id, query: "", headers: &[], body };
         stage.ask(route, &case).await
     };
-    // A change without a Bearer header is taken for one by cookie, from a page elsewhere.
+    // A change without a Bearer header counts as one by cookie, from a foreign page.
     let refused = if route.method == "POST" { 403 } else { 401 };
     assert_eq!(nobody.status, refused, "{route:?}: {}", nobody.text());
     for (own, other) in [(0, 1), (1, 0)] {
@@ -142,7 +142,7 @@ async fn by_session(route: &Route) -> usize {
                 assert_eq!(about_theirs.status, expected, "{}", about_theirs.text());
                 cases += 2;
             }
-            // Whoever else is named beside the session, its account is the one.
+            // The session's account counts, even if the request names another.
             if route.method == "GET" {
                 let named = [&headers[..], &[("x-account", theirs.account.to_owned())]].concat();
                 let query = format!("?account={}", theirs.account);
@@ -164,8 +164,8 @@ async fn by_session(route: &Route) -> usize {
     cases
 }
 
-/// Anybody comes in, and is told the same whoever they are: files, preflights, used links, a webhook
-/// without a signature.
+/// Anyone has access, and every caller gets the same answer: files, preflights, used links, a
+/// webhook without a signature.
 async fn by_anybody(route: &Route) -> usize {
     let mut cases = 0;
     let stage = Stage::new().await;
@@ -177,7 +177,7 @@ async fn by_anybody(route: &Route) -> usize {
     for role in ROLES {
         for account in TENANTS {
             let mut headers = role.headers(account);
-            // Its origin is what a preflight is about, and not who it is.
+            // A preflight is about its origin; the origin does not identify the caller.
             headers.retain(|(name, _)| *name != "origin");
             let asked = ask(&headers).await;
             assert_eq!(asked, plain, "{route:?} as {role:?} of {account}: {}", asked.text());
@@ -188,13 +188,13 @@ async fn by_anybody(route: &Route) -> usize {
     cases
 }
 
-/// A function answers no other function's route, whatever reaches it.
+/// A function never answers another function's route.
 async fn elsewhere(route: &Route) -> usize {
     let stage = Stage::new().await;
     let path = route.path.replace("{account}", "acme").replace("{id}", &stage.tenants[0].hold);
     let mut cases = 0;
     for function in ["debit", "balance", "page", "accounts", "checkout", "webhook"] {
-        // A preflight is the same for every route of customers, and says nothing of one.
+        // A preflight is the same for all customers' routes, and reveals nothing about one.
         if function == route.function || route.method == "OPTIONS" {
             continue;
         }

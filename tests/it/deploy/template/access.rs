@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::reading::{Complaints, events, functions, list, of_type, resources, texts};
 use crate::support::{Stack, contract, request};
 
-/// Where a browser asks, which has no IAM: its session says for which account.
+/// Routes for a browser, which has no IAM: its session names the account.
 const SESSION: &[&str] = &[
     "GET /v1/me/balance",
     "OPTIONS /v1/me/balance",
@@ -28,7 +28,7 @@ const SESSION: &[&str] = &[
     "GET /v1/me/checkouts/{id}",
     "OPTIONS /v1/me/checkouts/{id}",
 ];
-/// What anybody may ask for. The page shows an account to its session, the link is a session's own.
+/// Routes for anyone. The page shows an account to its session, and a link belongs to a session.
 const PUBLIC: &[&str] = &[
     "GET /",
     "GET /enter",
@@ -37,10 +37,10 @@ const PUBLIC: &[&str] = &[
     "GET /scrip.js",
     "GET /assets/{hash}/{file}",
 ];
-/// What Stripe signs.
+/// The route with Stripe's signature.
 const STRIPE: &str = "POST /v1/stripe/webhook";
 
-/// Other ways from outside to a function, or past the gateway's authorization.
+/// Other ways from outside to a function, or around the gateway's authorization.
 const BACK_DOORS: &[&str] = &[
     "AWS::ApiGatewayV2::Route",
     "AWS::Lambda::Permission",
@@ -48,10 +48,10 @@ const BACK_DOORS: &[&str] = &[
     "AWS::Serverless::Api",
 ];
 
-/// Actions that AWS lets nobody confine to a resource, with the reason. There are none so far.
+/// Actions that AWS cannot limit to a resource, with the reason. There are none so far.
 const ANY_RESOURCE: &[(&str, &str)] = &[];
 
-/// Each route of the template, and whether it is open: not closed by IAM.
+/// Each route of the template, and whether it is open: not protected by IAM.
 fn routes(template: &Value) -> Vec<(String, bool)> {
     let mut routes = Vec::new();
     for (_, function) in functions(template) {
@@ -70,7 +70,7 @@ fn routes(template: &Value) -> Vec<(String, bool)> {
     routes
 }
 
-/// A route is closed by IAM unless it is listed above.
+/// IAM protects every route that is not listed above.
 pub(super) fn routes_are_closed(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
@@ -115,8 +115,8 @@ pub(super) fn routes_are_the_contracts(template: &Value) -> Complaints {
         .collect()
 }
 
-/// Every closed route is in exactly one of the policies that the stack hands out, and those of a
-/// function in the same: who may spend may not grant.
+/// Every protected route is in exactly one of the policies that the stack offers, and all routes of
+/// a function are in the same: a caller who may spend may not grant.
 pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let policies = of_type(template, "AWS::IAM::ManagedPolicy");
@@ -147,14 +147,14 @@ pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
     complaints
 }
 
-/// What a policy allows to be asked of the gateway.
+/// The gateway resources that a policy allows.
 fn invoked(policy: &Value) -> Vec<&str> {
     let statements = policy["Properties"]["PolicyDocument"]["Statement"].as_array();
     let invoke = statements.into_iter().flatten().filter(|s| s["Action"] == "execute-api:Invoke");
     invoke.flat_map(|statement| list(&statement["Resource"])).collect()
 }
 
-/// Whether a resource with stars covers a route, as IAM reads it: a star is any text.
+/// Whether a resource with stars covers a route, as IAM matches it: a star is any text.
 fn covers(resource: &str, route: &str) -> bool {
     let pattern = resource.rsplit_once("/$default/").map_or("", |(_, pattern)| pattern);
     let asked = Regex::new(r"\{[a-z]+\}").expect("a pattern").replace_all(route, "some-id");
@@ -163,7 +163,7 @@ fn covers(resource: &str, route: &str) -> bool {
     pattern.is_match(&asked)
 }
 
-/// No permission by a star, by a name of AWS's own, or for more than was meant.
+/// No permission with a star, from an AWS managed policy, or beyond what is needed.
 pub(super) fn permissions_are_narrow(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, function) in functions(template) {
@@ -206,7 +206,8 @@ fn statements_of(name: &str, statements: &Value, complaints: &mut Complaints) {
             complaints.push(format!("{name}: resources that are not listed"));
         }
         for resource in resources {
-            // In a route a star stands for an account or an id: a part of a path between others.
+            // In a route a star stands for an account or an
+            // id: one part of the path between others.
             let route = resource.rsplit_once("/$default/").map_or("", |(_, route)| route);
             let part = route.split('/').filter(|part| part.contains('*')).all(|part| part == "*");
             let within = route.contains("/v1/") && part && actions == ["execute-api:Invoke"];
@@ -217,7 +218,7 @@ fn statements_of(name: &str, statements: &Value, complaints: &mut Complaints) {
     }
 }
 
-/// What looks like a secret is not in the template: it would be in every copy of it.
+/// The template contains nothing that looks like a secret: every copy of it would have it.
 pub(super) fn no_secret_is_written(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let mut all = Vec::new();
@@ -248,7 +249,7 @@ fn names_a_secret(name: &str) -> bool {
     ["secret", "key", "token", "password"].iter().any(|word| name.contains(word))
 }
 
-/// The start of what looks like a secret: by the form its maker gives it, or because it is long and
+/// The start of a text that looks like a secret: by its maker's format, or because it is long and
 /// no word.
 fn secret_in(text: &str) -> Option<String> {
     const FORMS: &str = r"whsec_\w+|[sr]k_(live|test)_\w+|A[KS]IA[A-Z0-9]{12,}|-----BEGIN \w+";
@@ -263,7 +264,7 @@ fn secret_in(text: &str) -> Option<String> {
     found.map(|found| found.as_str().chars().take(8).collect())
 }
 
-/// Nobody gets more through the gateway than the stack is willing to do, and the limit is a
+/// The gateway accepts no more requests than the stack is meant to serve, and the limit is a
 /// parameter.
 pub(super) fn the_gateway_throttles(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
@@ -305,7 +306,7 @@ async fn an_open_route_refuses_a_caller_without_credentials() {
         if SESSION.contains(&route.as_str()) && method == "GET" {
             assert_eq!(refused, (401, "session_required"), "{route}");
         } else if SESSION.contains(&route.as_str()) {
-            // Asked beforehand whether it may, or told to change something: by a page of nobody.
+            // A preflight or a change, from a page that is not allowed.
             assert_eq!(refused, (403, "origin_refused"), "{route}");
         } else if route == STRIPE {
             assert_eq!(refused, (400, "signature_invalid"), "{route}");
@@ -314,7 +315,7 @@ async fn an_open_route_refuses_a_caller_without_credentials() {
             assert!(!answer.headers.contains_key("set-cookie"), "{route}");
             assert!(!answer.body.to_string().contains("acme"), "{route}");
         } else {
-            // Files, the same for everybody.
+            // Files, the same for every caller.
             assert!([200, 404].contains(&answer.status), "{route}: {answer:?}");
         }
     }

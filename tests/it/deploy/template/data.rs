@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::reading::{Complaints, events, functions, of_type, resources};
 
-/// What the gateway may write of a request. Neither the query, where the token of a link is, nor a
-/// header or a path.
+/// The fields of a request that the gateway may log. Neither the query, which has the token of a
+/// link, nor a header or a path.
 const LOGGED: &[&str] = &[
     "$context.requestId",
     "$context.requestTimeEpoch",
@@ -20,8 +20,8 @@ const LOGGED: &[&str] = &[
     "$context.error.message",
 ];
 
-/// No table is lost: not with the stack, not by a replacement, not by a mistake, and none needs its
-/// capacity foretold.
+/// No table is lost: not with the stack, not by a replacement, not by a mistake, and none has a
+/// fixed capacity.
 pub(super) fn tables_are_kept(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let mut ask = |name: &str, holds: bool, kind: &str| {
@@ -57,8 +57,7 @@ pub(super) fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
     complaints
 }
 
-/// Every function logs JSON to a group that forgets after as many days as the parameter says, and
-/// is traced.
+/// Every function logs JSON to a group with the retention of the parameter, and is traced.
 pub(super) fn logs_end(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, group) in of_type(template, "AWS::Logs::LogGroup") {
@@ -81,8 +80,8 @@ pub(super) fn logs_end(template: &Value) -> Complaints {
     complaints
 }
 
-/// Names that are chosen have the stack's in them, so that a second stack of the same AWS account
-/// and region can have its own.
+/// Chosen names contain the stack's name, so that a second stack of the same AWS account and region
+/// can have its own.
 pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let named = ["Name", "TableName", "QueueName", "FunctionName", "LogGroupName", "PolicyName"];
@@ -112,7 +111,7 @@ pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
     complaints
 }
 
-/// The gateway logs every request, as JSON, and of it only what is listed above.
+/// The gateway logs every request as JSON, with only the fields listed above.
 pub(super) fn access_logs_say_no_secret(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {

@@ -1,11 +1,11 @@
-//! Checks of asynchronous work: where it goes when it fails.
+//! Checks of asynchronous work: each failure has a destination.
 
 use serde_json::Value;
 
 use super::reading::{Complaints, events, functions, of_type, resources};
 
-/// Everything that comes in without a caller who waits is tried a bounded number of times, and then
-/// kept in a queue.
+/// Every event without a waiting caller is tried a bounded
+/// number of times, and then kept in a queue.
 pub(super) fn failures_go_somewhere(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (function, properties) in functions(template) {
@@ -15,7 +15,7 @@ pub(super) fn failures_go_somewhere(template: &Value) -> Complaints {
             }
         }
     }
-    // The other function that may be invoked by itself: callers do so, and need not wait.
+    // The debit function has asynchronous callers too, which need not wait.
     for (function, properties) in functions(template) {
         let invoked = properties.get("EventInvokeConfig").is_some();
         if function == "Debit" && !invoked {
@@ -28,8 +28,8 @@ pub(super) fn failures_go_somewhere(template: &Value) -> Complaints {
     complaints
 }
 
-/// A function that sends what is left to the queue that invokes it says so: Lambda ends such a chain
-/// after 16 invocations otherwise.
+/// A function that sends its remaining work to the queue that invokes it declares that: otherwise
+/// Lambda ends such a chain after 16 invocations.
 pub(super) fn what_goes_on_may_go_on(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, function) in functions(template) {
@@ -85,7 +85,7 @@ fn goes_somewhere(template: &Value, function: &Value, event: &Value) -> Result<(
         "ScheduleV2" => {
             bounded(&properties["RetryPolicy"]["MaximumRetryAttempts"])?;
             queue(template, &properties["DeadLetterConfig"]["Arn"])?;
-            // The schedule only hands over: what becomes of it is the invocation's.
+            // The schedule only hands over: the invocation decides about failures.
             invocation_goes_somewhere(template, function)
         }
         other => Err(format!("nothing is known of events of {other}")),
@@ -105,7 +105,7 @@ fn bounded(tries: &Value) -> Result<(), String> {
     }
 }
 
-/// A queue of this stack that keeps what it gets for 14 days, the longest there is.
+/// A queue of this stack that keeps its messages for 14 days, the maximum.
 fn queue(template: &Value, arn: &Value) -> Result<(), String> {
     let arn = arn.as_str().ok_or("what fails is lost")?;
     let name = arn.strip_suffix(".Arn").unwrap_or(arn);

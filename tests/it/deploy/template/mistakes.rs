@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::CHECKS;
 
-/// A mistake: the check that must find it, a word of its complaint, and what is changed. A pointer
-/// says where; null takes away what is there.
+/// A mistake: the check that must find it, a part of its complaint, the place, and the change. Null
+/// removes the value at the place.
 type Mistake = (&'static str, &'static str, &'static str, fn() -> Value);
 
 const NOTHING: fn() -> Value = || Value::Null;
 
-/// Where a function's statement, event or setting is.
+/// The mistakes, by check.
 const MISTAKES: &[Mistake] = &[
     // Routes.
     (
@@ -146,7 +146,7 @@ const MISTAKES: &[Mistake] = &[
         "Api/Properties/DefaultRouteSettings",
         NOTHING,
     ),
-    // What is kept.
+    // Stored data.
     (
         "tables are kept",
         "Accounts: can be deleted",
@@ -309,7 +309,7 @@ fn find(name: &str) -> super::Check {
     CHECKS.iter().find(|(check, _)| *check == name).expect("a check").1
 }
 
-/// Puts `value` at a place of the template: a path of resources, or one from the root.
+/// Sets `value` at a place of the template: a path below the resources, or one from the root.
 fn change(template: &mut Value, place: &str, value: Value) {
     let place = match place.strip_prefix('/') {
         Some(_) => place.to_owned(),

@@ -1,7 +1,7 @@
 //! The template must be as safe as the code: each check reads it and complains.
 //!
-//! A check is a function from the template to sentences, so that `mistakes` can run each one on a
-//! template with a mistake, and no check stays silent forever.
+//! A check is a function from the template to complaints, so that `mistakes` can run each one on a
+//! template with a mistake: no check can stay silent unnoticed.
 
 mod access;
 mod data;

@@ -6,10 +6,10 @@ use shared::metrics::Metric;
 
 use super::reading::{Complaints, events, functions, of_type, resources, texts};
 
-/// Where a stack counts, so that it has alarms of its own.
+/// The namespace of a stack's metrics, so that it has its own alarms.
 const NAMESPACE: &str = "Scrip/${AWS::StackName}";
 
-/// Whether functions count it, or a filter of their log does.
+/// Whether the functions emit the metric, or a filter of their log does.
 fn is_counted(template: &Value, metric: &str) -> bool {
     let filters = of_type(template, "AWS::Logs::MetricFilter").into_iter();
     let mut filtered = filters.map(|(_, f)| &f["Properties"]["MetricTransformations"][0]);
@@ -17,8 +17,7 @@ fn is_counted(template: &Value, metric: &str) -> bool {
         || filtered.any(|f| f["MetricName"] == metric && f["MetricNamespace"] == NAMESPACE)
 }
 
-/// Every alarm tells what it means and is sent where the parameter says; what must be heard of has
-/// one.
+/// Every alarm says what it means and goes to the parameter's topic; every critical metric has one.
 pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
@@ -59,7 +58,7 @@ pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
     complaints
 }
 
-/// Errors and throttles of each function are alarms, and lines of the dashboard.
+/// Errors and throttles of each function have alarms, and lines of the dashboard.
 pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
@@ -88,7 +87,8 @@ pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
     complaints
 }
 
-/// An alarm or a line of the dashboard is about something that is counted, by resources that exist.
+/// Every alarm and every line of the dashboard uses a
+/// metric that is emitted, by resources that exist.
 pub(super) fn metrics_are_known(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Complaints, in sentences. None: it is as it must be.
+/// Complaints, in sentences. Empty: the template is right.
 pub(super) type Complaints = Vec<String>;
 
 /// The resources of one type, by name.
@@ -17,14 +17,14 @@ pub(super) fn resources(template: &Value) -> &Map<String, Value> {
     template["Resources"].as_object().expect("the template has resources")
 }
 
-/// The functions, by name: what each says, over what all of them say.
+/// The functions, by name: the properties of each, merged over the global ones.
 pub(super) fn functions(template: &Value) -> Vec<(&str, Value)> {
     let of_all = &template["Globals"]["Function"];
     let functions = of_type(template, "AWS::Serverless::Function").into_iter();
     functions.map(|(name, function)| (name, over(of_all, &function["Properties"]))).collect()
 }
 
-/// `own`, and of `common` what it does not say, as SAM joins the two.
+/// `own` merged over `common`, as SAM merges the two.
 pub(super) fn over(common: &Value, own: &Value) -> Value {
     match (common, own) {
         (Value::Object(common), Value::Object(own)) => {
@@ -39,7 +39,7 @@ pub(super) fn over(common: &Value, own: &Value) -> Value {
     }
 }
 
-/// What invokes a function: the name of each event, and the event.
+/// The triggers of a function: the name of each event, and the event.
 pub(super) fn events(function: &Value) -> Vec<(&str, &Value)> {
     let events = function["Events"].as_object().into_iter().flatten();
     events.map(|(name, event)| (name.as_str(), event)).collect()

@@ -32,7 +32,8 @@ pub(super) struct Asked {
     pub path: String,
     pub key: Option<String>,
     pub body: String,
-    /// The operations it asks for: keys, and micro-credits added, or spent and held (less than 0).
+    /// The operations it asks for: keys, and micro-credits
+    /// added, or charged and held (less than 0).
     pub asked: Vec<(String, i64)>,
 }
 
@@ -82,7 +83,7 @@ impl Bench {
         self.now_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// An id that is so old now.
+    /// An id of this age.
     pub(super) fn id(&self, number: u8, age_ms: i64) -> String {
         let now_ms = self.now_ms.load(Ordering::Relaxed);
         mint(number, Instant::from_ms(now_ms - age_ms))
@@ -93,13 +94,13 @@ impl Bench {
         mint(number, instant(time))
     }
 
-    /// Sends a request to a handler whose way to the table is open or at the gate.
+    /// Sends a request to a handler whose requests pass or wait at the gate.
     pub(super) async fn send(&self, handler: usize, asked: &Asked) -> Answer {
         let Asked { method, path, key, body, .. } = asked;
         answer(self.handlers[handler].answer(request(method, path, key.as_deref(), body)).await)
     }
 
-    /// Both tables as they are.
+    /// All items of both tables.
     pub(super) fn items(&self) -> Items {
         let names = tables::names();
         let mut items = Vec::new();
@@ -114,7 +115,7 @@ impl Bench {
         items
     }
 
-    /// How many entries the account has, and how many of them are in pages.
+    /// The number of entries, and how many of them are in segments.
     pub(super) fn entries(&self) -> (u64, u64) {
         let items = self.items();
         let (_, account) = &items[0];
@@ -122,7 +123,7 @@ impl Bench {
         (number("sq").expect("a number"), number("ar").expect("a number"))
     }
 
-    /// Puts both tables back, and lets randomness count anew.
+    /// Restores both tables, and restarts the randomness.
     pub(super) fn restore(&self, items: &Items) {
         let key = |item: &Value| {
             let mut key = json!({ "a": item["a"] });
@@ -144,7 +145,7 @@ impl Bench {
         self.drawn.iter().for_each(|drawn| drawn.store(0, Ordering::Relaxed));
     }
 
-    /// A number for what both tables hold: equal tables have equal numbers.
+    /// A hash of both tables: equal tables have equal hashes.
     pub(super) fn state(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for (table, item) in self.items() {
@@ -154,7 +155,7 @@ impl Bench {
         hasher.finish()
     }
 
-    /// Has the account audited: by its ledger, its balance and what was answered.
+    /// Audits the account: its ledger, its balance and its answers.
     pub(super) async fn audit(&self, exchanges: &[Exchange]) -> Result<Value, String> {
         let entries = ledger(&self.handlers[0], ACCOUNT).await?;
         let path = format!("/v1/accounts/{ACCOUNT}/balance");
@@ -169,7 +170,7 @@ fn mint(number: u8, time: Instant) -> String {
     OperationId::mint(time, [0xff, 0, 0, 0, 0, 0, 0, 0, 0, number]).to_string()
 }
 
-/// Hashes bytes that are JSON, whatever the order of the fields.
+/// Hashes bytes that are JSON, for any order of the fields.
 pub(super) fn hash_json(bytes: &[u8], hasher: &mut DefaultHasher) {
     match serde_json::from_slice(bytes) {
         Ok(value) => canonical(&value, hasher),
@@ -194,7 +195,7 @@ fn canonical(value: &Value, hasher: &mut DefaultHasher) {
     }
 }
 
-/// What the client saw of a request, for each operation that it asked for.
+/// The exchange that the client saw, for each operation that it asked for.
 pub(super) fn exchange(
     asked: &Asked,
     sent_ms: i64,
@@ -204,7 +205,8 @@ pub(super) fn exchange(
     let one = |(place, (key, credits)): (usize, &(String, i64))| {
         let answer = answer.clone().map(|answer| {
             let Answer { status, replayed, mut body, .. } = answer;
-            // Which debits of a batch were there before is not said: none counts as a first answer.
+            // The answer does not say which debits of a batch existed before: none counts as a
+            // first answer.
             let receipt = body["receipts"].get_mut(place).map(Value::take);
             let replayed = replayed || receipt.is_some();
             Answered { status, replayed, body: receipt.unwrap_or(body) }

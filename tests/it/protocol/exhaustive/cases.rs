@@ -1,23 +1,22 @@
-//! The small cases: an account in each state that changes how a debit is sent, and the requests to
-//! it.
+//! The small cases: an account in each state that changes how a debit is sent, and its requests.
 
 use super::bench::{ACCOUNT, Asked, Bench, exchange};
 use tests::simulation::auditor::{self, Exchange};
 
-/// A state of the account, and the way that a debit takes through it.
+/// A state of the account, and the path that a debit takes in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
-    /// Nothing is in the way: one write.
+    /// One write is enough.
     Fast,
     /// The key is no id.
     Name,
-    /// The list is one short of a page.
+    /// The list is one short of a segment.
     PageDue,
-    /// Something younger than the id has left for a page.
+    /// An entry younger than the id was archived.
     OldId,
-    /// The same, and the operation happened and left for a page too.
+    /// The same, and the operation happened and was archived too.
     OldIdThatHappened,
-    /// The id is older than anything that may still arrive.
+    /// The id is older than any request that may still arrive.
     LateId,
     /// The list is full.
     FullList,
@@ -25,7 +24,7 @@ pub(super) enum Case {
     Monday,
     /// A grant has arrived and is not folded in.
     Noted,
-    /// The credits are enough for one of the two.
+    /// The credits are enough for one of the two requests.
     Scarce,
     /// The account is frozen.
     Frozen,
@@ -35,7 +34,7 @@ pub(super) enum Case {
     Absent,
 }
 
-/// Every state in which a debit finds an account.
+/// Every state of an account for a debit.
 pub(super) const CASES: [Case; 12] = [
     Case::Fast,
     Case::Name,
@@ -75,7 +74,7 @@ pub(super) fn hold(key: &str, micro: i64) -> Asked {
     Asked { path: format!("/v1/accounts/{ACCOUNT}/holds"), ..debit(key, micro) }
 }
 
-/// A name and an id, in one write.
+/// A key alias and an id, in one write.
 pub(super) fn batch(bench: &Bench) -> Asked {
     let debits = [debit("in a batch", 300_000), debit(&bench.id(102, 0), 200_000)];
     let bodies = debits.each_ref().map(|debit| {
@@ -101,7 +100,7 @@ pub(super) fn grant(key: &str) -> Asked {
 }
 
 impl Case {
-    /// Brings the account into the state. Returns what was asked for that.
+    /// Brings the account into the state. Returns the exchanges of that.
     pub(super) async fn set_up(self, bench: &Bench) -> Vec<Exchange> {
         bench.gate.set_open(true);
         bench.restore(&Vec::new());
@@ -149,13 +148,13 @@ impl Case {
         assert!(as_meant, "{self:?}: {entries} entries, {paged} in pages");
         match self {
             Case::Monday => bench.set_clock("2026-11-16T00:00:30Z"),
-            // Within the window, and behind the floor.
+            // Inside the dedup window, and behind the dedup floor.
             _ => bench.advance_ms(10_000),
         }
         exchanges
     }
 
-    /// When the account was opened.
+    /// The instant at which the account was opened.
     fn opened(self) -> &'static str {
         match self {
             Case::Monday => "2026-11-15T23:59:00Z",
@@ -168,7 +167,7 @@ impl Case {
         bench.id_of(110, self.opened())
     }
 
-    /// Captures half of what is held.
+    /// Captures half of the held credits.
     pub(super) fn capture(self, bench: &Bench, key: &str) -> Asked {
         let path = format!("/holds/{}/capture", self.hold(bench));
         operator("POST", &path, key, r#"{"credits":"1"}"#, -1_000_000)
@@ -183,19 +182,19 @@ impl Case {
         operator("POST", &path, key, r#"{"expires_in_s":600}"#, 0)
     }
 
-    /// Gives back the first debit, of a tenth of a credit.
+    /// Refunds the first debit, a tenth of a credit.
     pub(super) fn refund(self, bench: &Bench, key: &str) -> Asked {
         let debit = bench.id_of(0, self.opened());
         let body = r#"{"credits":"0.1","reason":"test"}"#;
         operator("POST", &format!("/debits/{debit}/refund"), key, body, 100_000)
     }
 
-    /// The debit that two handlers are asked for at once; or the capture.
+    /// The debit, or the capture, that two handlers get at once.
     pub(super) fn first(self, bench: &Bench) -> Asked {
         let key = match self {
             Case::Name => "job 1".to_owned(),
             Case::OldId => bench.id(100, 30_000),
-            // The same id before and after the ten seconds that the set-up ends with.
+            // The same id before and after the ten seconds at the end of the set-up.
             Case::OldIdThatHappened => bench.id_of(100, "2026-11-18T10:59:30Z"),
             Case::LateId => bench.id(100, 140_000),
             _ => bench.id(100, 0),
@@ -206,11 +205,12 @@ impl Case {
         }
     }
 
-    /// What a third handler is asked for meanwhile.
+    /// The request that a third handler gets meanwhile.
     pub(super) fn second(self, bench: &Bench) -> Asked {
         match self {
             Case::Noted => grant("grant"),
-            // Each handler writes a page first; a third one that does has more schedules than hours.
+            // Each handler stores a segment first; a third
+            // one that does has more schedules than hours.
             Case::FullList => read("/balance"),
             Case::Held => self.release(bench, &bench.id(101, 0)),
             _ => debit(&bench.id(101, 0), 1_000_000),

@@ -11,7 +11,7 @@ use super::cases::{CASES, Case, batch, grant, hold, operator, read};
 use super::gate::Passage;
 use super::on_one_thread;
 
-/// What is asked of an account, in a state.
+/// A request to an account in a state.
 struct Scenario {
     name: &'static str,
     case: Case,
@@ -40,8 +40,8 @@ fn quote(_: Case, _: &Bench) -> Asked {
     Asked { method: "POST", path, key: None, body, asked: Vec::new() }
 }
 
-/// Every scenario of every function: the debits in every state, and what else changes an account in
-/// the states that are in its way.
+/// Every scenario of every function: debits in every state, and the other changes of an account in
+/// the states that affect them.
 fn scenarios() -> Vec<Scenario> {
     let mut scenarios: Vec<Scenario> = CASES
         .into_iter()
@@ -115,8 +115,8 @@ async fn crash_everywhere(scenario: &Scenario) -> usize {
     calls
 }
 
-/// Plays a request up to a point, and lets the handler crash there. Returns its calls, and its answer
-/// if it came to one.
+/// Plays a request up to a point, and lets the handler crash there. Returns its calls, and its
+/// answer if there was one.
 async fn play(bench: &Rc<Bench>, asked: &Asked, point: usize) -> (usize, Option<Answer>) {
     bench.gate.set_open(false);
     let (sender, request) = (bench.clone(), asked.clone());
@@ -145,8 +145,8 @@ async fn play(bench: &Rc<Bench>, asked: &Asked, point: usize) -> (usize, Option<
     (calls, answer)
 }
 
-/// The balance without what a repetition may change: where an advance stands in the ledger, and the
-/// ids that a handler minted.
+/// The balance without the parts that a retry may change: the place of an advance in the ledger,
+/// and the ids that a handler minted.
 fn advanced(balance: &Value) -> Value {
     let mut balance = balance.clone();
     balance["seq"] = Value::Null;

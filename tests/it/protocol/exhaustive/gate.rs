@@ -1,4 +1,4 @@
-//! A wire with a gate: each request of each handler waits until it is told to pass.
+//! A wire with a gate: each request of each handler waits until a test lets it pass.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,19 +14,19 @@ use tokio::sync::{Notify, oneshot};
 
 type Carried = Result<HttpResponse, ConnectorError>;
 
-/// What becomes of the request at the gate.
+/// The fate of the request at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Passage {
     Whole,
     LoseRequest,
     LoseReply,
-    /// The handler is gone before the request is applied.
+    /// The handler crashes before the request is applied.
     CrashBefore,
-    /// The handler is gone, and the request is applied.
+    /// The handler crashes, and the request is applied.
     CrashAfter,
 }
 
-/// The table, and whoever waits to reach it.
+/// The table, and the handlers that wait to reach it.
 #[derive(Clone)]
 pub(super) struct Gate {
     table: Embedded,
@@ -36,9 +36,9 @@ pub(super) struct Gate {
 
 #[derive(Default)]
 struct State {
-    /// Requests pass by themselves: while a case is set up and while it is audited.
+    /// Requests pass at once: during the set-up and the audit of a case.
     open: bool,
-    /// No page is written: how a list becomes full.
+    /// Segments are refused, so that a list becomes full.
     refuses_pages: bool,
     waiting: Vec<Waiting>,
 }
@@ -72,7 +72,7 @@ impl Gate {
         self.state.lock().expect("no one panics with the lock")
     }
 
-    /// Opens or closes the gate. Whoever waited is gone.
+    /// Opens or closes the gate. Waiting requests are dropped.
     pub(super) fn set_open(&self, open: bool) {
         let mut state = self.state();
         state.open = open;
@@ -89,7 +89,8 @@ impl Gate {
         state.waiting.iter().any(|at| at.handler == handler && !at.reply.is_closed())
     }
 
-    /// Lets the request of a handler pass. Returns what the handler was told: None, nothing.
+    /// Lets the request of a handler pass. Returns the
+    /// answer that the handler got. None: it got none.
     pub(super) async fn pass(&self, handler: usize, passage: Passage) -> Option<Vec<u8>> {
         let place = {
             let mut state = self.state();

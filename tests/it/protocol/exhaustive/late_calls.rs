@@ -1,5 +1,5 @@
-//! The protocol assumes that a call lives no longer than [`CALL_TIMEOUT`]. A longer one is a mutant and
-//! must die.
+//! The protocol assumes that a call lasts no longer than [`CALL_TIMEOUT`]. A longer one is a mutant
+//! and must die.
 
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ fn a_call_within_its_lifetime_is_harmless_and_a_later_one_is_caught() {
     assert!(wrong.contains("happened twice"));
 }
 
-/// One handler's write is on its way for `ms`; meanwhile the client asks another handler.
+/// One handler's write is in flight for `ms`; meanwhile the client asks another handler.
 async fn arrives_after(ms: i64) -> Result<(), String> {
     let bench = Rc::new(Bench::new().await);
     let mut exchanges = Case::Fast.set_up(&bench).await;

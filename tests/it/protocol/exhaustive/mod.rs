@@ -8,7 +8,7 @@ mod late_calls;
 mod payments;
 mod schedules;
 
-/// Runs on one thread, where only simulated time goes by.
+/// Runs on one thread, on simulated time only.
 fn on_one_thread<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");

@@ -13,23 +13,23 @@ use super::bench::{ACCOUNT, Bench};
 use super::gate::Passage;
 use super::on_one_thread;
 
-/// The handler that is asked. The randomness of the first draws the ids that advances have.
+/// The handler that gets the event. The randomness of the first one draws the ids of advances.
 const HANDLER: usize = 1;
 
-/// What has happened before the event comes.
+/// The state before the event arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     Ordered,
     Paid,
-    /// Paid, and all of it spent.
+    /// Paid, and all credits spent.
     Spent,
-    /// Refunded, as far as we know; it is not known for what.
+    /// A refund is known, but not yet its order.
     Refunded,
-    /// Monday has come since.
+    /// A Monday has passed since.
     Monday,
 }
 
-/// An event that is brought, and what is in the account and owed for when it has been taken in.
+/// The state, the event, and the available credits and debt after the event.
 const SCENARIOS: [(Before, &str, &str, &str); 8] = [
     (Before::Ordered, "completed", "525", "0"),
     (Before::Ordered, "expired", "25", "0"),
@@ -83,7 +83,7 @@ async fn send(bench: &Bench, method: &str, path: &str, key: &str, body: &str) ->
     answer(bench.handlers[HANDLER].answer(request(method, path, Some(key), body)).await)
 }
 
-/// Brings the account to where the event finds it. Returns the order.
+/// Brings the account into the state before the event. Returns the order.
 async fn set_up(bench: &Bench, before: Before) -> String {
     let path = format!("/v1/accounts/{ACCOUNT}");
     send(bench, "PUT", &path, "open", r#"{"plan":"free"}"#).await;
@@ -137,7 +137,7 @@ async fn crash_everywhere((before, kind, available, debt): (Before, &str, &str, 
     for point in 0..=2 * calls {
         bench.restore(&items);
         play(&bench, &event, point).await;
-        // Stripe goes on until it is told 200; one more is one too many.
+        // Stripe retries until the answer is 200; one more delivery is a duplicate.
         for _ in 0..2 {
             let again = bring(&bench, &event).await;
             assert_eq!(again.status, 200, "{before:?} {kind}, point {point}: {again:?}");
@@ -151,8 +151,8 @@ async fn crash_everywhere((before, kind, available, debt): (Before, &str, &str, 
     calls
 }
 
-/// Brings the event up to a point, and lets the handler crash there. Returns its calls, and its answer
-/// if it came to one.
+/// Delivers the event up to a point, and lets the handler crash there. Returns its calls, and its
+/// answer if there was one.
 async fn play(bench: &Rc<Bench>, event: &str, point: usize) -> (usize, Option<Answer>) {
     bench.gate.set_open(false);
     let (sender, event) = (bench.clone(), event.to_owned());

@@ -22,7 +22,7 @@ use super::cases::{CASES, Case};
 use super::gate::Passage;
 use super::on_one_thread;
 
-/// What can go wrong, once in a schedule.
+/// The faults, at most one in a schedule.
 const FAULTS: [Passage; 4] =
     [Passage::LoseRequest, Passage::LoseReply, Passage::CrashBefore, Passage::CrashAfter];
 /// No schedule is longer: every loop of the handlers is bounded.
@@ -31,7 +31,7 @@ const MAX_STEPS: usize = 60;
 #[derive(Debug, Default)]
 struct Explored {
     schedules: usize,
-    /// Schedules that came to a state that was known.
+    /// Schedules that reached a known state.
     joined: usize,
     steps: usize,
     states: usize,
@@ -39,7 +39,7 @@ struct Explored {
 
 #[test]
 fn every_schedule_of_three_handlers_leaves_one_debit() {
-    // Two threads: a case is a context of its own.
+    // Two threads: cases share no state.
     let (one, two): (Vec<Case>, Vec<Case>) =
         CASES.iter().partition(|case| (**case as usize).is_multiple_of(2));
     let all = AtomicUsize::new(0);
@@ -87,7 +87,7 @@ async fn explore(case: Case) -> Explored {
             assert!(step < MAX_STEPS, "{case:?} {choices:?}: no end");
             if step >= choices.len() {
                 explored.steps += 1;
-                // A state is known once all that can follow from it has been or will be played.
+                // A state is known once every continuation has been or will be played.
                 if !known.insert(schedule.state()) && random.is_none() {
                     break false;
                 }
@@ -119,7 +119,8 @@ async fn explore(case: Case) -> Explored {
     }
 }
 
-/// Makes the next list of choices: the last one that has an alternative takes it. Empty: none is left.
+/// Makes the next list of choices: the last one that has an
+/// alternative takes it. Empty: none is left.
 fn next(choices: &mut Vec<usize>, options: &[usize]) {
     choices.truncate(options.len());
     while let Some(last) = choices.pop() {
@@ -130,12 +131,12 @@ fn next(choices: &mut Vec<usize>, options: &[usize]) {
     }
 }
 
-/// One schedule being played.
+/// One schedule as it runs.
 struct Schedule {
     bench: Rc<Bench>,
     running: Vec<Option<JoinHandle<Answer>>>,
     answers: Vec<Option<Answer>>,
-    /// What each handler was told so far: with the table, all that decides how it goes on.
+    /// The answers that each handler got so far: with the table, they decide how it continues.
     heard: [DefaultHasher; HANDLERS],
     faulty: bool,
     told: Vec<(usize, Passage)>,
@@ -163,7 +164,7 @@ impl Schedule {
         }
     }
 
-    /// WaitingPayment until every handler is at the gate, has answered or is gone.
+    /// Waits until every handler is at the gate, has answered or has crashed.
     async fn advance(&mut self) {
         loop {
             let mut busy = false;
@@ -181,12 +182,12 @@ impl Schedule {
                 return;
             }
             self.bench.gate.arrivals.notified().await;
-            // A task that has just told of its end is finished a moment later.
+            // A task that has sent its last notice finishes a moment later.
             tokio::task::yield_now().await;
         }
     }
 
-    /// Whose request may pass next, and how.
+    /// The handlers whose request may pass next, and how.
     fn options(&self) -> Vec<(usize, Passage)> {
         let waiting = (0..HANDLERS).filter(|handler| self.bench.gate.has_waiting(*handler));
         let faults: &[Passage] = if self.faulty { &[] } else { &FAULTS };
@@ -206,7 +207,7 @@ impl Schedule {
         }
     }
 
-    /// A number for all that decides how this can go on.
+    /// A hash of everything that decides how the schedule continues.
     fn state(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.bench.state().hash(&mut hasher);
@@ -215,7 +216,7 @@ impl Schedule {
         hasher.finish()
     }
 
-    /// Clients send again what they had no answer to; then the account is audited.
+    /// Clients resend requests that got no answer; then the account is audited.
     async fn end(
         &mut self,
         case: Case,

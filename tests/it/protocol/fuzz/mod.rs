@@ -1,5 +1,5 @@
-//! Every parser of outside bytes gets mutated samples: no panic, no 5xx, nothing accepted that must
-//! be refused, and parsed values are written as they were.
+//! Every parser of outside bytes gets mutated samples: no panic, no 5xx, no bad input accepted, and
+//! parsed values are written as they were read.
 //!
 //! These are property tests, not coverage-guided fuzzing, which needs a nightly compiler.
 //! `FUZZ_SECONDS` says how long each target runs, 1 by default; `SEED` plays other cases. A failure
@@ -22,16 +22,16 @@ use crate::support::shop::Shop;
 use crate::support::{Stack, answer, contract, counting, instant, request};
 use mutator::Mutator;
 
-/// A stack is used for so many cases: what they write must not fill it.
+/// How many cases share one stack: their writes must not fill it.
 const PER_STACK: u64 = 200;
 
-/// The cases of one target until its time is up. Says how to repeat the one that panicked.
+/// The cases of one target until its time is up. A panic prints how to repeat its case.
 struct Cases {
     target: &'static str,
     seed: u64,
     case: u64,
     until: Instant,
-    /// Cases that got further than being refused at once.
+    /// Cases that were not refused at once.
     deep: u64,
 }
 
@@ -41,10 +41,10 @@ impl Cases {
         Cases { target, seed: proof::seed(1), case: 0, until, deep: 0 }
     }
 
-    /// What the next case is drawn from. None: the time is up.
+    /// The next case's random source. None: the time is up.
     fn next(&mut self) -> Option<Mutator> {
         self.case += 1;
-        // However short the time is: as many as one stack takes.
+        // At least one stack's cases, even if the time is shorter.
         let goes_on = self.case <= PER_STACK || Instant::now() < self.until;
         goes_on.then(|| Mutator::new(self.seed << 32 | self.case))
     }
@@ -82,7 +82,7 @@ fn samples(starts: &[&str]) -> Vec<Value> {
 }
 
 async fn stack() -> Stack {
-    // Not from 0: the ids of advances are made of an instant and a number as small, and thousands of
+    // Not from 0: the ids of advances consist of an instant and a number as small, and thousands of
     // cases at one instant would mint the same.
     let stack = Stack::drawing(instant("2026-11-18T12:00:00Z"), counting(1 << 32)).await;
     for (account, plan) in [("acme", "pro"), ("open", "free"), ("basic", "standard")] {
@@ -92,15 +92,15 @@ async fn stack() -> Stack {
     stack
 }
 
-/// A 5xx says that somebody outside has broken something inside.
+/// A 5xx says that outside input broke something inside.
 fn assert_answered(status: &Value, input: &Value) {
     let status = status.as_u64().unwrap_or(0);
     assert!((200..500).contains(&status), "{status}: {input}");
 }
 
-/// The event with what a caller cannot say as it was sent: the gateway itself writes the context, the
-/// host and the protocol, and a path begins with `/`. The library that reads events relies on it, and
-/// panics.
+/// The event with the fields that a caller cannot set as they were sent: the gateway itself writes
+/// the context, the host and the protocol, and a path begins with `/`. The library that reads
+/// events relies on it, and panics.
 fn as_the_gateway_writes(mut event: Value, sent: &Value) -> Value {
     if !event.is_object() {
         return sent.clone();
@@ -133,7 +133,7 @@ async fn mutated_gateway_events_are_handled_safely() {
         }
         let sent = mutator.pick(&samples).clone();
         let mut event = as_the_gateway_writes(mutator.json(std::slice::from_ref(&sent)), &sent);
-        // Half of them are a body in an event that is right.
+        // In half of the cases only the body of a valid event changes.
         if mutator.below(2) == 0 {
             event = sent;
             let body = event["body"].as_str().unwrap_or_default().to_owned();
@@ -143,7 +143,8 @@ async fn mutated_gateway_events_are_handled_safely() {
             };
             event["body"] = Value::from(body);
         }
-        // The gateway itself encodes what it says is encoded; the library panics if it did not.
+        // The gateway itself encodes a body that it marks
+        // as encoded; the library panics if it did not.
         if event["isBase64Encoded"] == true {
             let body = event["body"].as_str().unwrap_or_default();
             event["body"] = aws_smithy_types::base64::encode(body).into();
@@ -206,7 +207,7 @@ async fn mutated_stream_records_are_handled_safely() {
         let batch = mutator.json(&samples);
         let Ok(reply) = on.mappings.invoke("relay", &batch).await else { continue };
         cases.deep += 1;
-        // What failed is one of the records: from there on Lambda sends them again.
+        // A failure names one of the records: from there on Lambda sends them again.
         for failure in reply["batchItemFailures"].as_array().expect("failures") {
             let failed = &failure["itemIdentifier"];
             let records = batch["Records"].as_array().into_iter().flatten();
@@ -246,7 +247,7 @@ async fn mutated_queue_messages_are_handled_safely() {
     }
 }
 
-/// What Stripe says of a payment in the course of three stories.
+/// Stripe's events about a payment in three stories.
 async fn stripe_events() -> Vec<Value> {
     let shop = Shop::beside(stack().await).await;
     let mut events = Vec::new();

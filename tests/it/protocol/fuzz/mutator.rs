@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-/// Draws from the seed of one case, and from nothing else.
+/// Draws from the seed of one case only.
 pub(super) struct Mutator(StdRng);
 
 impl Mutator {
@@ -13,7 +13,7 @@ impl Mutator {
         Mutator(StdRng::seed_from_u64(seed))
     }
 
-    /// A number of 0..bound; 0 if there is none.
+    /// A random number in 0..bound; 0 if bound is 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0.random_range(0..bound.max(1))
     }
@@ -39,7 +39,7 @@ impl Mutator {
         bytes
     }
 
-    /// As [`Mutator::bytes`], where only text can come in.
+    /// As [`Mutator::bytes`], for input that can only be text.
     pub(super) fn text(&mut self, samples: &[String]) -> String {
         let samples: Vec<Vec<u8>> = samples.iter().map(|text| text.clone().into_bytes()).collect();
         String::from_utf8_lossy(&self.bytes(&samples)).into_owned()
@@ -80,7 +80,7 @@ impl Mutator {
     }
 
     fn change_json(&mut self, value: &mut Value, other: &Value) {
-        // Mostly further in: what is outside is a handful of fields.
+        // Mostly further in: the outer object has a handful of fields.
         if self.below(8) > 0 {
             match value {
                 Value::Object(fields) if !fields.is_empty() => {
@@ -118,7 +118,7 @@ impl Mutator {
         };
     }
 
-    /// A value that is right somewhere else.
+    /// A value that is valid somewhere else.
     fn odd(&mut self) -> Value {
         let odd = [
             Value::Null,

@@ -32,10 +32,10 @@ fn mutated_keys_and_ids_are_read_safely() {
         let key = text.parse::<Key>();
         assert_eq!(key.is_ok(), printable && (1..=255).contains(&text.len()), "{text:?}");
         if let Ok(key) = key {
-            // At most capitals are folded, and what was folded stays so.
+            // At most capitals are folded, and a folded key stays the same.
             assert!(key.as_str().eq_ignore_ascii_case(&text), "{text:?} is {key:?}");
             assert_eq!(key.as_str().parse(), Ok(key.clone()));
-            // A key that is an id says it in one way only, and is none that no caller chose.
+            // A key that is an id has one spelling only, and is never one of Scrip's own ids.
             if let Some(id) = key.id() {
                 let ulid = ulid::Ulid::from_bytes(*id.bytes()).to_string();
                 let canonical = [id.to_string(), ulid];
@@ -112,7 +112,7 @@ fn mutated_catalogs_are_read_safely() {
         let text = mutator.text(&samples);
         let Ok(catalog) = Catalog::parse(&text) else { continue };
         cases.deep += 1;
-        // What passes the check can be priced, up to its limit and beyond.
+        // A valid catalog can price each action, up to its limit and beyond.
         for (name, action) in &catalog.actions {
             for quantity in [0, 1, action.limit, action.limit.saturating_add(1), u64::MAX] {
                 let price = catalog.price(name, quantity);
@@ -173,7 +173,7 @@ fn mutated_signatures_are_read_safely() {
             mutator.bytes(std::slice::from_ref(&body))
         };
         if signature::verify(&header, &sent, &secrets, now).is_ok() {
-            // Of a header that fits, all that matters is as it was.
+            // In a valid header every part that matters is unchanged.
             let fits = |part: &str| header.split(',').any(|p| p.strip_prefix("v1=") == Some(part));
             assert_eq!(sent, body, "a changed body is believed");
             assert!(header.split(',').any(|part| part == time), "{header}");
@@ -183,7 +183,8 @@ fn mutated_signatures_are_read_safely() {
     }
 }
 
-/// What a mutated sample is read as is written and read again as the same, in the same bytes.
+/// A mutated sample that can be read is written and read
+/// again as the same value, in the same bytes.
 fn round<T: PartialEq + Debug>(
     bytes: &[u8],
     read: impl Fn(&[u8]) -> Result<T, packed::PackedError>,

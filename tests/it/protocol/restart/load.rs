@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 /// Accounts, and two clients of each.
 pub(super) const ACCOUNTS: usize = 4;
 pub(super) const CLIENTS: usize = 8;
-/// The account that buys packs, over and over.
+/// The account that buys packs repeatedly.
 pub(super) const BUYER: &str = "buyer";
-/// What a starter pack brings, and what the account has by itself.
+/// The credits of a starter pack; the account's own credits.
 pub(super) const PACK: i64 = 500;
 pub(super) const WEEKLY: i64 = 25;
 /// How often an operation is sent before the client goes on to the next.
@@ -59,7 +59,7 @@ pub(super) fn keyed(key: &str) -> String {
 
 pub(super) const JSON: &str = "content-type: application/json\r\n";
 
-/// What the clients and the one who kills share.
+/// The state that the clients and the killer share.
 pub(super) struct Load {
     pub(super) clients: Clients,
     pub(super) addr: RefCell<String>,
@@ -92,7 +92,7 @@ impl Load {
         answer
     }
 
-    /// Sends an operation, and notes what came of it: its status, if it is known.
+    /// Sends an operation, and records its outcome: its status, if it is known.
     pub(super) async fn send(&self, operation: &Operation) -> Option<u16> {
         let Operation { method, path, key, body, .. } = operation;
         let sent_ms = self.elapsed_ms();
@@ -125,18 +125,18 @@ impl Load {
         open
     }
 
-    /// The one who buys: orders, and pays on the page of the local Stripe. Returns what was paid.
+    /// The buyer: orders, and pays on the page of the local Stripe. Returns the paid orders.
     pub(super) async fn buyer(self: Rc<Self>) -> Vec<String> {
         let mut paid = Vec::new();
         while !self.over.get() {
             let key = keyed(&format!("order {}", paid.len()));
-            // The keys of sessions end with the process: another token for each attempt.
+            // The keys of sessions end with the process: each attempt needs a new token.
             let (order, page) = loop {
                 let Some(token) = self.token().await else { continue };
                 let headers = format!("{key}authorization: Bearer {token}\r\n");
                 let path = "/v1/me/checkouts";
                 let ordered = self.ask("POST", path, &headers, r#"{"pack":"starter"}"#).await;
-                // Something is left of ninety packs: no more is sold.
+                // Ninety packs still have credits left: no more can be bought.
                 if let Some(Answered { status: 409, .. }) = ordered {
                     return paid;
                 }
@@ -146,7 +146,7 @@ impl Load {
                     break (id.to_owned(), format!("/{page}"));
                 }
             };
-            // Refused is: it was paid before.
+            // A refusal says that it was paid before.
             while !matches!(
                 self.ask("POST", &page, JSON, r#"{"do":"pay"}"#).await,
                 Some(Answered { status: 200 | 409, .. })
@@ -181,7 +181,7 @@ impl Load {
         assert_eq!(moved.expect("an answer").status, 200);
     }
 
-    /// The ledger of an account, the first entry first, without what is pending.
+    /// The ledger of an account, the first entry first, without pending changes.
     pub(super) async fn ledger(&self, account: &str) -> Vec<Value> {
         let (mut entries, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -198,7 +198,7 @@ impl Load {
         entries
     }
 
-    /// Audits the accounts of the clients; the number of their entries.
+    /// Audits the clients' accounts. Returns the number of their entries.
     pub(super) async fn audit(&self) -> usize {
         let mut entries = 0;
         for account in 0..ACCOUNTS {

@@ -33,8 +33,7 @@ async fn then(stack: &Stack, hold: &Answer, effect: &str, key: &str, body: &str)
     stack.post(&format!("/v1/accounts/acme/holds/{}/{effect}", hold.text("/id")), key, body).await
 }
 
-/// Has the catalog offer these packs from now on: names, credits at ten cents each, and the months
-/// after which they end.
+/// Publishes these packs: names, credits at ten cents each, and the months after which they expire.
 async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
     let mut text = Catalog::DEFAULT.replace("version = 1", "version = 2");
     for (name, credits, months) in packs {
@@ -49,7 +48,7 @@ async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
     context.store.commit(&publish).await.expect("published");
 }
 
-/// What may happen between two debits, so that the line is advanced in between.
+/// The event between two debits, which may advance the burn order.
 #[derive(Clone, Copy, Debug)]
 enum Between {
     Nothing,
@@ -71,7 +70,7 @@ async fn refunded_bought_credits_come_back_whatever_advanced_between() {
             Between::AHoldLapses => {
                 hold(stack, "hold", r#"{"credits":"1","expires_in_s":1}"#).await;
                 stack.set_clock("2026-11-22T12:01:00Z");
-                // Whoever needs what it has advances it.
+                // A request that needs the held credits advances the account.
                 assert_eq!(stack.debit("acme", "all", "482").await.code(), "insufficient_credits");
             }
             Between::AGrantIsSpent => {
@@ -79,7 +78,7 @@ async fn refunded_bought_credits_come_back_whatever_advanced_between() {
                 assert_eq!(stack.debit("acme", "it", "1").await.status, 201);
             }
         }
-        // What is granted without an end is spent last: it changes nothing.
+        // A grant without an end is spent last: it changes nothing.
         let more = match between {
             Between::AGrantIsSpent => "229",
             _ => "230",
@@ -93,7 +92,7 @@ async fn refunded_bought_credits_come_back_whatever_advanced_between() {
     }
 }
 
-/// Credits to refund, and of which debit.
+/// Credits to refund, and the number of the debit.
 type Part = (&'static str, usize);
 
 /// Without the first debit, the second would have used 10 credits of the week, and the other 15
@@ -144,7 +143,7 @@ async fn a_captured_hold_is_refunded_like_a_debit() {
 }
 
 /// On a plan whose Mondays bring nothing, the refund itself writes the advance that records the
-/// spending before the expiry.
+/// debits before the expiry.
 #[tokio::test]
 async fn expired_credits_do_not_come_back_on_a_plan_without_weeks() {
     let stack = Stack::at("2026-11-02T12:00:00Z").await;
@@ -153,7 +152,7 @@ async fn expired_credits_do_not_come_back_on_a_plan_without_weeks() {
     let debit = stack.debit("acme", "all of it", "100").await;
     stack.grant("acme", "one", "1").await;
     assert_eq!(stack.debit("acme", "advances", "1").await.status, 201);
-    // Of the 100 one would have been spent before their end, in the place of the plan's.
+    // One of the 100 would have been spent before they expired, in place of one of the plan's.
     for (at, returned) in [("2026-11-05T12:00:00Z", "1"), ("2026-11-10T12:00:00Z", "0")] {
         stack.set_clock(at);
         let refunded = refund(&stack, &debit, at, "50").await;
@@ -238,18 +237,19 @@ async fn refunded_credits_repay_an_open_debt() {
             }
         };
         assert_eq!(shop.balance("acme").await, ("0".into(), owes.into()), "{effect}");
-        // With the last of what is owed the gate opens.
+        // When the debt is repaid the gate opens.
         let refused = stack.debit("acme", "no", "1").await;
         assert_eq!(refused.code(), "insufficient_credits", "{effect}");
-        // The other debit would have burnt the 25 of the week: 25 of the pack come back, and repay.
+        // The other debit would have burnt the 25 of the
+        // week: 25 of the pack come back, and repay debt.
         refund(stack, &free, "free back", "25").await;
         let owes = owes.parse::<u32>().expect("a number") - 25;
         assert_eq!(shop.balance("acme").await, ("0".into(), owes.to_string()), "{effect}");
     }
 }
 
-/// Credits that arrive ten minutes after a pack expired at noon do not repay its debt, whoever
-/// reads the account.
+/// Credits that arrive ten minutes after a pack expired at noon do not repay its debt, with or
+/// without a read in between.
 #[tokio::test]
 async fn changes_apply_in_time_order_whether_or_not_anyone_reads() {
     let mut ends = Vec::new();
@@ -295,7 +295,7 @@ async fn released_and_new_credits_repay_debt_at_once() {
     assert_eq!(shop.balance("acme").await, ("0".into(), "500".into()));
     stack.set_clock("2026-11-23T00:00:01Z");
     let balance = shop.balance("acme").await;
-    // What is refused advances first.
+    // A refused debit still advances the account.
     assert_eq!(stack.debit("acme", "more", "26").await.status, 402);
     assert_eq!(balance, shop.balance("acme").await);
 }
@@ -311,7 +311,7 @@ async fn partial_captures_end_a_hold_once_all_is_captured() {
     context.store.commit(&publish).await.expect("published");
     stack.set_clock("2026-11-18T12:05:00Z");
     stack.open("acme", "pro").await;
-    // 3 of what costs a third of a credit each.
+    // 3 units at a third of a credit each.
     let held = hold(&stack, "hold", r#"{"action":"custom_image","quantity":3}"#).await;
     assert_eq!(held.text("/balance/held"), "1");
     for (key, last) in [("1", false), ("2", false), ("3", true)] {

@@ -15,7 +15,7 @@ async fn shop() -> Shop {
     sell(&shop.stack, &packs).await;
     shop.stack.set_clock("2026-12-31T12:05:00Z");
     shop.stack.open("acme", "free").await;
-    // What the week gives is out of the way.
+    // The week's bundle is spent first.
     spend(&shop.stack, "week", "25").await;
     shop
 }
@@ -26,7 +26,7 @@ async fn spend(stack: &Stack, key: &str, credits: &str) -> crate::support::Answe
     debit
 }
 
-/// What is left of bought grants, those that end soonest first: remaining and amount.
+/// The bought grants, soonest expiry first: remaining and amount.
 async fn bought(stack: &Stack) -> Vec<(String, String)> {
     let balance = stack.balance("acme").await;
     let grants = balance.body["grants"].as_array().expect("grants").iter();
@@ -39,7 +39,7 @@ fn of(grants: &[(&str, &str)]) -> Vec<(String, String)> {
     grants.iter().map(|(left, amount)| ((*left).to_owned(), (*amount).to_owned())).collect()
 }
 
-/// Nothing alarms, and so much is available and owed.
+/// No alarm, and these available credits and this debt.
 async fn ends(shop: &Shop, available: &str, debt: &str) {
     assert_eq!(shop.balance("acme").await, (available.into(), debt.into()));
     let id = "acme".parse().expect("an account");
@@ -64,7 +64,7 @@ async fn winning_a_dispute_returns_credits_spent_in_the_packs_place() {
 
 #[tokio::test]
 async fn credits_that_repaid_a_debt_come_back_as_their_own_grant() {
-    // The first pack is over or not when its dispute is won: its credits were all spent.
+    // The first pack has expired or not when its dispute is won: its credits were all spent.
     for won in ["2027-01-20T12:00:00Z", "2027-02-20T12:00:00Z"] {
         let shop = shop().await;
         let (_, month) = shop.buy("acme", "a", "month").await;
@@ -77,7 +77,7 @@ async fn credits_that_repaid_a_debt_come_back_as_their_own_grant() {
         shop.act(&month, Effect::Win).await;
         assert_eq!(bought(&shop.stack).await, of(&[("300", "300")]), "{won}");
         ends(&shop, "325", "0").await;
-        // It is the second pack's end that it has.
+        // The grant has the second pack's end.
         shop.stack.set_clock("2027-12-31T23:59:00Z");
         ends(&shop, "325", "0").await;
         shop.stack.set_clock("2028-01-01T00:00:00Z");
@@ -92,17 +92,18 @@ async fn a_waiver_of_a_debt_no_longer_owed_gives_nothing() {
     let debit = spend(&shop.stack, "all", "300").await;
     shop.act(&month, Effect::Dispute).await;
     let (_, year) = shop.buy("acme", "b", "year").await;
-    // A third of the money for the second goes back: of what repaid nothing is left to take.
+    // A third of the money for the second pack goes back: its credits repaid a debt, and none are
+    // left to take.
     shop.act(&year, Effect::Refund { minor: Some(1_000) }).await;
     ends(&shop, "0", "100").await;
     let reason = r#"{"reason":"let it be"}"#;
     let waived = shop.stack.post("/v1/accounts/acme/debt/waive", "waive", reason).await;
     assert_eq!(waived.text("/credits"), "100");
     shop.act(&month, Effect::Win).await;
-    // The 300 that repaid: 100 of them would not have been there, and would not have been waived.
+    // 300 repaid: 100 of them would not have been there, and would not have been waived.
     assert_eq!(bought(&shop.stack).await, of(&[("200", "300")]));
     ends(&shop, "200", "0").await;
-    // What was spent was paid for after all.
+    // The spent credits were paid for after all.
     refund(&shop.stack, &debit, "refund", "300").await;
     ends(&shop, "500", "0").await;
 }
@@ -137,7 +138,7 @@ async fn a_refund_of_waived_credits_returns_nothing() {
     assert_eq!(refunded.text("/returned"), "0");
     ends(&shop, "0", "0").await;
     shop.act(&month, Effect::Win).await;
-    // Both undone: neither spent nor taken back.
+    // Both are undone: neither spent nor taken back.
     assert_eq!(bought(&shop.stack).await, of(&[("300", "300")]));
     ends(&shop, "300", "0").await;
 }
@@ -162,7 +163,7 @@ async fn a_refund_failing_in_parts_undoes_the_latest_part_first() {
     let shop = shop().await;
     let (_, month) = shop.buy("acme", "a", "month").await;
     spend(&shop.stack, "some", "200").await;
-    // 100 are taken and 50 owed; then 100 more are owed, and 120 repaid.
+    // 100 are taken and 50 owed; then 100 more are owed, and 150 repaid.
     shop.act(&month, Effect::Refund { minor: Some(1_500) }).await;
     ends(&shop, "0", "50").await;
     shop.act(&month, Effect::Refund { minor: Some(1_000) }).await;
@@ -203,7 +204,7 @@ async fn the_oldest_debt_is_repaid_first() {
     ends(&shop, "0", "600").await;
     shop.buy("acme", "c", "years").await;
     ends(&shop, "0", "300").await;
-    // The second was repaid: the first is still owed, until what repaid the second is there again.
+    // The second debt was repaid: the first is still owed, until the repaying credits are back.
     shop.act(&second, Effect::Win).await;
     ends(&shop, "0", "0").await;
     shop.act(&first, Effect::Win).await;

@@ -16,50 +16,50 @@ use tests::proof;
 use crate::support::instant;
 use crate::support::shop::Shop;
 
-/// One thing that happens.
+/// One event of a life.
 #[derive(Clone, Debug)]
 enum Act {
-    /// So many micro-credits are spent, by this name.
+    /// A debit of this many micro-credits, under this number.
     Debit(u32, u64),
-    /// So many of them come back.
+    /// A refund of this many of them.
     Refund(u32, u64),
-    /// They are set aside, and so many captured at once; the rest goes back.
+    /// A hold of this many, of which this many are captured at once; the rest is released.
     Capture(u32, u64, u64),
-    /// They are set aside for so many minutes.
+    /// A hold of this many for this many minutes.
     Hold(u32, u64, u64),
     Release(u32),
-    /// So many credits are granted, for so many hours.
+    /// A grant of this many credits, for this many hours.
     Grant(u64, u64),
     Plan(&'static str),
-    /// The plan is pro, anchored so many days ago; or paid for anew.
+    /// The plan is pro, with an anchor this many days ago, or paid for anew.
     Anchor(u64),
     Restart,
-    /// The catalog says that weeks are of so many credits, from the second Monday from now on.
+    /// A catalog with weeks of this many credits, from the second Monday from now on.
     Publish(u64),
     Buy(u32),
-    /// So many cents of a pack of 5000 go back.
+    /// A refund of this many cents of a pack of 5000.
     Return(u32, u64),
-    /// The latest of that fails.
+    /// The latest refund of the pack fails.
     Fail(u32),
     Dispute(u32),
     Win(u32),
-    /// An operator lets the account off what it owes.
+    /// An operator waives the debt.
     Waive,
-    /// So many minutes go by.
+    /// This many minutes pass.
     Time(u64),
 }
 
-/// What happens so many seconds later than the minutes that have gone by.
+/// An event, and the seconds by which it is later than the minutes passed so far.
 type Timed = (u32, Act);
 
-/// A life being lived.
+/// A life as it runs.
 struct Life {
     shop: Shop,
     now: Instant,
     ids: BTreeMap<u32, String>,
     sessions: BTreeMap<u32, String>,
     sent: u32,
-    /// The sizes of weeks that were published, and since when.
+    /// The published sizes of weeks, and since when they are in force.
     sizes: Vec<(Instant, u64)>,
 }
 
@@ -76,9 +76,9 @@ impl Life {
         Life { shop, now: instant(now), ids, sessions, sent: 0, sizes: Vec::new() }
     }
 
-    /// Does it. Returns what was answered: the status, and what was wrong.
+    /// Applies an event. Returns the status and the error code.
     async fn act(&mut self, (at, act): &Timed) -> (u16, String) {
-        // What comes later is stamped later, and no turn lies within a call.
+        // A later event has a later stamp, and no period ends within a call.
         let now = self.now + Span::from_s((*at).into());
         self.shop.stack.set_clock(&now.to_string());
         self.sent += 1;
@@ -169,10 +169,10 @@ impl Life {
         (answer.status, answer.body["code"].to_string())
     }
 
-    /// One more Monday from which weeks are of another size.
+    /// Publishes another size of weeks from one more Monday on.
     async fn publish(&mut self, now: Instant, credits: u64) {
         let monday = week(week(now).end).end;
-        // Several within a week are of one Monday, of which the first counts.
+        // Several changes within a week have the same Monday; the first counts.
         if self.sizes.last().is_none_or(|(from, _)| *from < monday) {
             self.sizes.push((monday, credits));
         }
@@ -198,7 +198,7 @@ impl Life {
         context.store.commit(&write).await.expect("published");
     }
 
-    /// Something about the payment of a pack, if Stripe can still do it.
+    /// Applies an effect to the payment of a pack, if Stripe allows it.
     async fn effect(&self, n: u32, effect: Effect) {
         let Some(session) = self.sessions.get(&n) else { return };
         if self.shop.stripe.act(session, effect).is_ok() {
@@ -206,7 +206,7 @@ impl Life {
         }
     }
 
-    /// Somebody looks: what time did is written now.
+    /// Advances the account, if it is due.
     async fn look(&self) {
         let context = self.shop.stack.context();
         let id: AccountId = "acme".parse().expect("an account");
@@ -219,7 +219,7 @@ impl Life {
         }
     }
 
-    /// What there is in the end: available, held, debt, and what is left of each grant until when.
+    /// The final state: available, held, debt, and each grant's remaining credits and end.
     async fn end(&self) -> (Vec<Value>, Vec<(Value, Value, Value)>) {
         self.shop.stack.set_clock(&(self.now + Span::from_s(600)).to_string());
         let balance = self.shop.stack.balance("acme").await;
@@ -229,7 +229,7 @@ impl Life {
         super::skipped_entries::tells_the_same(&self.shop.stack, &id).await;
         let grants = balance.body["grants"].as_array().expect("grants").iter();
         let of = |g: &Value| {
-            // A pack ends a number of months after a moment that the clock went on from.
+            // A pack expires a number of months after a moment from which the clock ran on.
             let end = g["expires_at"].as_str().map(|at| at[..16].into());
             (g["kind"].clone(), g["remaining"].clone(), end.unwrap_or_default())
         };
@@ -243,7 +243,7 @@ fn credits(micro: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What is undone in the end, of a life that goes on meanwhile: with it, and without. Debits are
+/// A life with events that are undone in the end, and the same life without them. Debits are
 /// refunded, refunds of packs fail and disputes are won; other packs' money goes back for good.
 fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
     let (mut with, mut without, mut owed) = (Vec::new(), Vec::new(), Vec::new());
@@ -273,7 +273,7 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
                     5 => (Act::Dispute(pack), Act::Win(pack)),
                     _ => (Act::Return(pack, random.random_range(1..2_000)), Act::Fail(pack)),
                 };
-                // Of every second pack for good, in either life.
+                // For every second pack the money goes back for good, in either life.
                 match pack % 4 < 2 {
                     true => without.push((n, act.clone())),
                     false => undone.push(back),

@@ -9,7 +9,7 @@ use shared::query::ledger;
 use super::{MONDAY, SUNDAY, hold, refund, then};
 use crate::support::{Answer, Stack, request};
 
-/// What would come back of each debit is the same by all entries and by those beside the advances.
+/// Each debit's returned credits are the same from all entries and from those next to the advances.
 pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
     let store = &stack.context().store;
     let loaded = store.account(id).await.expect("readable").expect("there");
@@ -27,7 +27,7 @@ pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
         let whole = back(&asked.clone().bounded(Seq::MAX, usize::MAX), account, &all);
         let skipping = asked.clone().bounded(0, usize::MAX);
         assert_eq!(back(&skipping, account, &all), whole, "{debit:?}");
-        // And however short it is cut, no more comes back than is refunded.
+        // Even if the entries are cut short, no more comes back than is refunded.
         for most_beyond in [3, 27] {
             let cut = back(&asked.clone().bounded(Seq::MAX, most_beyond), account, &all);
             assert!(cut.burn_order.left() <= less, "{most_beyond}: {cut:?} of {debit:?}");
@@ -35,7 +35,7 @@ pub(super) async fn tells_the_same(stack: &Stack, id: &AccountId) {
     }
 }
 
-/// What comes back by these entries, the latest first.
+/// The credits that come back by these entries, the latest first.
 fn back(asked: &History, account: &Account, entries: &[PostedEntry]) -> Back {
     let mut asked = asked.clone();
     loop {
@@ -58,7 +58,7 @@ fn back(asked: &History, account: &Account, entries: &[PostedEntry]) -> Back {
     }
 }
 
-/// So many credits spent 72 times. Returns the last answer.
+/// Spends this many credits 72 times. Returns the last answer.
 async fn rush(stack: &Stack, key: &str, credits: &str) -> Answer {
     let mut last = None;
     for batch in 0..3 {

@@ -11,13 +11,13 @@ use shared::domain::{Credits, Instant};
 
 use crate::support::instant;
 
-/// What a line does to its account. `operation`, `hold`, `debit` and `order` are the scenario's own
-/// names.
+/// The effect of a line on its account. `operation`, `hold`, `debit` and `order` are the scenario's
+/// own names.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Effect<'a> {
-    /// Time goes on to this instant.
+    /// The clock goes to this instant.
     Clock(Instant),
-    /// An account begins. `anchor`: the day its plan started, if it is another.
+    /// An account is opened. `anchor`: the day its plan started, if it is another.
     Open {
         plan: &'a str,
         anchor: Option<&'a str>,
@@ -41,7 +41,7 @@ pub(super) enum Effect<'a> {
         life_s: i64,
         operation: &'a str,
     },
-    /// `ends`: what is left of the hold goes back.
+    /// `ends`: the rest of the hold is released.
     Capture {
         hold: &'a str,
         credits: Credits,
@@ -62,19 +62,19 @@ pub(super) enum Effect<'a> {
         credits: Credits,
         operation: &'a str,
     },
-    /// What the account has, now.
+    /// The balance, now.
     Balance,
-    /// A pack is ordered and paid for.
+    /// A customer orders a pack and pays for it.
     Buy {
         pack: &'a str,
         order: &'a str,
     },
-    /// So many cents of a payment go back to the customer; all that are left, if it does not say.
+    /// This many cents of a payment go back to the customer. None: all that are left.
     Return {
         order: &'a str,
         minor: Option<u64>,
     },
-    /// The bank takes a payment back until it is decided.
+    /// The bank takes a payment back until the dispute is decided.
     Dispute {
         order: &'a str,
     },
@@ -84,7 +84,7 @@ pub(super) enum Effect<'a> {
     Win {
         order: &'a str,
     },
-    /// An operator lets the account off its debt.
+    /// An operator waives the debt.
     Waive,
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Scenario<'a> {
     pub lines: Vec<Line<'a>>,
 }
 
-/// Whatever plays a line.
+/// A player of lines.
 pub(super) trait Player {
     async fn clock(&mut self, now: Instant);
     async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice;
@@ -181,7 +181,7 @@ fn number<T: std::str::FromStr>(word: &str) -> T {
     word.parse().unwrap_or_else(|_| panic!("not a number: {word}"))
 }
 
-/// The words of a line that were not read yet.
+/// The unread words of a line.
 struct Words<'a> {
     line: &'a str,
     plain: std::vec::IntoIter<&'a str>,
@@ -232,7 +232,7 @@ pub(super) struct PaymentNotice {
     pub available: Option<Credits>,
     pub held: Credits,
     pub debt: Credits,
-    /// What was refunded of a debit before.
+    /// The part of a debit that was refunded before.
     pub refunded: Credits,
     pub same_receipt: bool,
 }

@@ -23,11 +23,11 @@ const FILES: [(&str, &str); 5] = [
     ("payments", include_str!("../../../scenarios/payments.txt")),
 ];
 
-/// When each scenario begins: a Wednesday noon.
+/// The start of each scenario: a Wednesday noon.
 const BEGINS: &str = "2026-11-18T12:00:00Z";
 
-/// Plays every scenario, each by a player of its own: accounts and operations of one are not those
-/// of the next.
+/// Plays every scenario, each with a player of its own:
+/// scenarios share no accounts and no operations.
 async fn play<P: Player>(way: &str, begin: impl AsyncFn() -> P) {
     for (file, text) in FILES {
         for Scenario { title, lines } in scenarios(text) {

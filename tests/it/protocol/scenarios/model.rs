@@ -17,15 +17,15 @@ pub(super) struct Model {
     accounts: BTreeMap<String, Modeled>,
 }
 
-/// What was done to an account.
+/// The events of an account.
 #[derive(Default)]
 struct Modeled {
     facts: Vec<(Instant, Fact)>,
     frozen: bool,
     holds: BTreeMap<String, Hold>,
-    /// What was refunded of a debit.
+    /// The refunded part of each debit.
     refunded: BTreeMap<String, i64>,
-    /// Each operation: what was asked, and the answer.
+    /// Each operation: the request, and the answer.
     done: BTreeMap<String, (String, PaymentNotice)>,
 }
 
@@ -70,7 +70,7 @@ impl Modeled {
         said
     }
 
-    /// A hold that is over was never made, but for what was captured of it.
+    /// A lapsed hold counts as never made, except for its captured part.
     fn lapse(&mut self, now: Instant) {
         let holds = self.holds.iter();
         let over = holds.filter(|(_, hold)| hold.ended.is_none() && hold.until <= now);
@@ -179,7 +179,7 @@ impl Modeled {
         self.receipt(now)
     }
 
-    /// Spends credits, or sets them aside: each is a charge until it is undone.
+    /// Spends or holds credits: each is a charge until it is undone.
     fn charge(&mut self, now: Instant, operation: &str, credits: i64) -> PaymentNotice {
         let replayed = self.replay(now);
         let available = Some(micro(replayed.available(now)));
@@ -228,7 +228,7 @@ impl Modeled {
         self.receipt(now)
     }
 
-    /// Something is said about a payment: what was taken back of it is what is not due any more.
+    /// A payment changes: the credits taken back are those that are not due any more.
     fn told(&mut self, now: Instant, order: &str, says: impl FnOnce(&mut Pack)) -> PaymentNotice {
         let of_order = self.facts.iter_mut().find_map(|(_, fact)| match fact {
             Fact::Bought { order: bought, pack } if bought == order => Some(pack),
@@ -239,7 +239,7 @@ impl Modeled {
         let kept = pack.minor - pack.returned - pack.disputed;
         let due = i128::from(pack.credits) * i128::from(kept) / i128::from(pack.minor);
         let mut to_take = pack.credits - i64::try_from(due).expect("at most the pack");
-        // What was taken back at its time stays so; what was given back was never taken.
+        // Credits taken back at their time stay so; credits given back were never taken.
         for (_, fact) in &mut self.facts {
             if let Fact::TakenBack { order: taken, credits } = fact
                 && taken == order
@@ -268,7 +268,7 @@ impl Modeled {
     }
 }
 
-/// The caller's name for what it asks for once.
+/// The scenario's name of an operation.
 fn operation<'a>(effect: &Effect<'a>) -> Option<&'a str> {
     match *effect {
         Effect::Debit { operation, .. }

@@ -16,7 +16,7 @@ pub(super) struct Front {
     ids: BTreeMap<String, String>,
     /// Stripe's sessions of orders, likewise.
     sessions: BTreeMap<String, String>,
-    /// How many of an operator's operations there were: each has a key of its own.
+    /// The number of operators' operations: each has a key of its own.
     operations: usize,
 }
 
@@ -99,7 +99,7 @@ impl Player for Front {
 }
 
 impl Front {
-    /// An id that nothing has stands for what never happened.
+    /// An id that does not exist stands for an operation that never happened.
     fn id(&self, name: &str) -> &str {
         self.ids.get(name).map_or("01a20132-08af-7fb3-8350-6bdcd05e3b83", String::as_str)
     }
@@ -109,7 +109,7 @@ impl Front {
         self.operate("PUT", account, "", format!(r#"{{"plan":"{plan}"{anchor}}}"#)).await
     }
 
-    /// Asks as an operator.
+    /// Sends a request as an operator.
     async fn operate(
         &mut self,
         method: &str,
@@ -123,7 +123,7 @@ impl Front {
         said(&self.shop.stack.send(request).await)
     }
 
-    /// Asks as a service.
+    /// Sends a request as a service.
     async fn serve(
         &mut self,
         account: &str,
@@ -139,7 +139,7 @@ impl Front {
         said(&answer)
     }
 
-    /// Does something to a payment, and reads the balance once the webhook has told of it.
+    /// Applies an effect to a payment, and reads the balance once the webhook has processed it.
     async fn act(&self, account: &str, order: &str, done: Done) -> PaymentNotice {
         self.shop.act(&self.sessions[order], done).await;
         said(&self.shop.stack.balance(account).await)
@@ -149,7 +149,7 @@ impl Front {
 fn said(answer: &Answer) -> PaymentNotice {
     let body = &answer.body;
     let text = |path: &str| body.pointer(path).and_then(Value::as_str);
-    // Credits that are asked for are never none, so that a zero is not read as such.
+    // A requested amount is never zero, so that a zero is not read as one.
     let credits = |path: &str| match text(path)? {
         "0" => Some(Credits::ZERO),
         credits => Some(credits.parse().expect("credits")),

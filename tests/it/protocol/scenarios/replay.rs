@@ -1,11 +1,11 @@
-//! An account as its facts make it, one after the other: weeks, months, and the burn order.
+//! An account computed from its facts, one after the other: weeks, months, and the burn order.
 
 use chrono::{Months, NaiveDate};
 use shared::domain::Instant;
 
 use crate::support::instant;
 
-/// What was done to an account and not undone.
+/// An event of an account that was not undone.
 pub(super) enum Fact {
     Plan {
         plan: String,
@@ -15,7 +15,7 @@ pub(super) enum Fact {
         credits: i64,
         until: Option<Instant>,
     },
-    /// What a debit charged less what came back, or what a hold has and what was captured of it.
+    /// The charge of a debit less its refunds, or the held and captured credits of a hold.
     Charged {
         operation: String,
         credits: i64,
@@ -24,7 +24,7 @@ pub(super) enum Fact {
         order: String,
         pack: Pack,
     },
-    /// Of the credits of an order.
+    /// Credits of an order were taken back.
     TakenBack {
         order: String,
         credits: i64,
@@ -36,12 +36,12 @@ pub(super) enum Fact {
 pub(super) struct Pack {
     pub(super) credits: i64,
     pub(super) minor: u64,
-    /// What of the money went back, and what is disputed.
+    /// The cents that went back, and those that are disputed.
     pub(super) returned: u64,
     pub(super) disputed: u64,
 }
 
-/// In whole credits, and in cents.
+/// Credits in micro-credits, and the price in cents.
 pub(super) fn pack(name: &str) -> Pack {
     let (credits, minor) = match name {
         "starter" => (500, 4_900),
@@ -61,7 +61,7 @@ fn plan(name: &str) -> (bool, i64, i64) {
     }
 }
 
-/// An account as its facts make it, one after the other.
+/// An account computed from its facts, one after the other.
 #[derive(Default)]
 pub(super) struct Replayed {
     pub(super) ai: bool,
@@ -74,14 +74,14 @@ pub(super) struct Replayed {
     pub(super) debt: i64,
 }
 
-/// What the running week or month of the plan was given so far.
+/// The credits that the running week or month of the plan has granted so far.
 #[derive(Default)]
 struct Given {
     end: Instant,
     credits: i64,
 }
 
-/// What is left of a grant.
+/// The remaining credits of a grant.
 struct Left {
     order: Option<String>,
     until: Option<Instant>,
@@ -105,7 +105,7 @@ impl Replayed {
                 (self.ai, self.weekly, self.monthly) = plan(name);
                 self.anchor = anchor.or(self.anchor).or_else(|| Some(at.utc().date_naive()));
                 self.turn(at);
-                // What the running periods have not been given yet by another plan.
+                // Grants the part of the running periods that another plan has not granted yet.
                 for (size, given) in
                     [(self.weekly, &mut self.week), (self.monthly, &mut self.month)]
                 {
@@ -130,7 +130,7 @@ impl Replayed {
                 assert_eq!(rest, 0, "what was charged was there");
             }
             Fact::Bought { order, pack } => {
-                // With all of the day on which a year is over.
+                // Including all of the day on which a year is over.
                 let last = at.utc().date_naive().checked_add_months(Months::new(12));
                 let end = last.and_then(|day| day.succ_opt()?.and_hms_opt(0, 0, 0));
                 let end = end.expect("a year later").and_utc().timestamp_millis();
@@ -147,7 +147,7 @@ impl Replayed {
             }
             Fact::Waived => self.debt = 0,
         }
-        // What is bought repays what is owed.
+        // Bought credits repay the debt.
         for grant in self.grants.iter_mut().filter(|grant| grant.order.is_some()) {
             let repaid = self.debt.min(grant.left);
             grant.left -= repaid;
@@ -155,7 +155,7 @@ impl Replayed {
         }
     }
 
-    /// Gives what the week and the month of `now` are due, if they began since.
+    /// Grants the week's and the month's bundle, if they began since.
     fn turn(&mut self, now: Instant) {
         if self.week.end <= now {
             self.week = Given { end: next_monday(now), credits: self.weekly };
@@ -167,7 +167,8 @@ impl Replayed {
         }
     }
 
-    /// What can be spent, the soonest to expire first, then free before bought, then the oldest.
+    /// The grants that can be spent, soonest expiry first,
+    /// then free before bought, then the oldest.
     fn burn_order(&mut self, now: Instant) -> Vec<&mut Left> {
         let grants = self.grants.iter_mut();
         let mut lasting: Vec<_> = grants.filter(|grant| grant.lasts(now)).collect();

@@ -31,11 +31,11 @@ pub(super) struct Table {
     /// The ids of operations, by the scenario's own names.
     ids: BTreeMap<String, OperationId>,
     orders: BTreeMap<String, Bought>,
-    /// How many of an operator's operations there were: each has a key of its own.
+    /// The number of operators' operations: each has a key of its own.
     operations: usize,
 }
 
-/// An order, and what was said of its payment so far.
+/// An order, and how much of its payment went back so far.
 struct Bought {
     order: Order,
     returned: u64,
@@ -120,7 +120,7 @@ impl Player for Table {
 }
 
 impl Table {
-    /// An id that nothing has stands for what never happened.
+    /// An id that does not exist stands for an operation that never happened.
     fn id(&self, name: &str) -> OperationId {
         let never = || OperationId::mint(Instant::EPOCH, [0; 10]);
         self.ids.get(name).copied().unwrap_or_else(never)
@@ -143,7 +143,7 @@ impl Table {
         }
     }
 
-    /// What Stripe would say of a payment, once the effect is done.
+    /// Stripe's facts about a payment, once the effect is applied.
     async fn facts(
         &mut self,
         context: &Context,
@@ -210,7 +210,7 @@ async fn place(
     command::order::place(context, catalog, account, &key, &request).await.expect("an order")
 }
 
-/// Does what an operator does.
+/// Runs an operator's command.
 async fn operate(
     context: &Context,
     catalog: &Catalog,
