@@ -1,7 +1,7 @@
-//! Advance: an account brought up to an instant.
+//! Advance: brings an account up to an instant.
 //!
-//! Recharge, expiry and the lapse of holds are functions of time. Advance walks every instant up to
-//! now, in order, so what an advance weeks late does is what punctual ones would have done.
+//! Recharge, expiry and the lapse of holds are functions of time. An advance walks every instant up
+//! to now, in order, so an advance that is weeks late does what punctual ones would have done.
 
 use super::renew::{Why, closed_by_plan, renew, turn_after};
 use super::{AccountWrite, Fault, Guard, Step};
@@ -16,19 +16,20 @@ use crate::domain::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advanced {
     pub account: Account,
-    /// What was burnt of the burn order as it was.
+    /// The credits that were burnt of the burn order before the advance.
     pub burnt: BurnOrder,
-    /// The grants that arrived and lapsed, one movement each, and those that got another end. What came
-    /// and went in between is not told: its sum is nothing.
+    /// The grants that arrived or expired, one movement each, and those that got another end. A
+    /// grant that arrived and expired in between is left out: its sum is zero.
     pub moved: Vec<Movement>,
-    /// The holds that ended by themselves.
+    /// The holds that lapsed.
     pub lapsed: Vec<OperationId>,
-    /// What was taken back, what is owed and what was repaid, in that order.
+    /// The credits that were taken back, are owed and were repaid, in that order.
     pub debts: Vec<DebtChange>,
 }
 
 impl Advanced {
-    /// Whether time did nothing to `before` but go by. What was spent is not taken from the burn order then.
+    /// Whether time changed nothing in `before`. Then what was spent is not taken from the burn
+    /// order.
     fn is_as_before(&self, before: &Account) -> bool {
         let (plan_state, known) = (&self.account.plan_state, &before.plan_state);
         let same = PlanState { weekly: known.weekly, ..plan_state.clone() } == *known;
@@ -61,16 +62,16 @@ impl Advanced {
     }
 }
 
-/// Brings `account` up to `now`.
+/// Advances `account` to `now`.
 ///
 /// # Errors
 /// [`Fault`] if more was spent than the burn order holds, or the catalog lacks the account's plan.
 pub fn advance(account: &Account, catalog: &Catalog, now: Instant) -> Result<Advanced, Fault> {
     let mut clock = Clockwork::of(account, catalog)?;
-    // What came back since the latest advance is the burn order's again.
+    // Credits that came back since the latest advance are in the burn order again.
     clock.repay();
     for note in &account.pending_changes {
-        // What came before it happens before it.
+        // Whatever is due before the pending change happens before it.
         clock.strike_until(note.at().map_or(Instant::EPOCH, |at| at.min(now)));
         clock.fold(note)?;
     }
@@ -78,24 +79,25 @@ pub fn advance(account: &Account, catalog: &Catalog, now: Instant) -> Result<Adv
     Ok(clock.stop(now))
 }
 
-/// Whether time has done something to `account` that is not written yet: its burn order means something
-/// else by now, or a hold has lapsed.
+/// Whether time has changed `account` and no write has recorded it yet: its burn order is no longer
+/// valid, or a hold has lapsed.
 pub fn is_due(account: &Account, now: Instant) -> bool {
     account.valid_until <= now || account.holds.values().any(|held| held.is_over(now))
 }
 
-/// The write that advances `account`, compared and set on its latest entry: whatever changes the
-/// line, the notes, the holds or what is available appends an entry, so the number covers them all.
+/// The write that advances `account`, compared and set on its latest entry: every change of the
+/// burn order, the pending changes, the holds or what is available appends an entry, so the number
+/// covers them all.
 ///
 /// # Errors
 /// As [`advance`].
 pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<AccountWrite, Fault> {
     let advanced = advance(account, catalog, now)?;
-    // The burn order as it is written holds what was spent since, too.
+    // The burn order in `account` still holds what was spent since the latest advance.
     let expiry = account.burn_order.next_expiry().unwrap_or(Instant::MAX);
     if advanced.is_as_before(account) && expiry > now {
-        // It only goes on: nothing is written but until when. A note that came meanwhile set that to
-        // the epoch, and goes first.
+        // Nothing changed: only `valid_until` is written. A pending change that came meanwhile set
+        // it to the epoch, and goes first.
         let until = advanced.account.valid_until.min(expiry);
         let same = Guard::AdvancedIs(account.advanced_seq);
         let when = vec![Guard::ValidUntilIs(account.valid_until), same];
@@ -105,8 +107,8 @@ pub fn change(account: &Account, catalog: &Catalog, now: Instant) -> Result<Acco
     Ok(record(account, advanced, catalog, now))
 }
 
-/// As [`change`], with an entry even if nothing but time went by: for who needs what was spent since the
-/// last advance told apart from what is spent from now on.
+/// As [`change`], with an entry even if nothing changed: for a caller that needs what was spent
+/// since the last advance kept apart from what is spent from now on.
 ///
 /// # Errors
 /// As [`advance`].
@@ -138,7 +140,7 @@ fn record(
 struct Clockwork<'a> {
     catalog: &'a Catalog,
     plan: &'a Plan,
-    /// The account with everything but `available`, which follows from line and holds.
+    /// The account with everything but `available`, which follows from burn order and holds.
     account: Account,
     burnt: BurnOrder,
     moved: Vec<Movement>,
@@ -146,7 +148,7 @@ struct Clockwork<'a> {
     debts: Vec<DebtChange>,
     /// The grants that got another end.
     ended: Vec<GrantId>,
-    /// The latest instant that was struck.
+    /// The latest instant that the walk has reached.
     struck: Instant,
 }
 
@@ -158,8 +160,8 @@ impl<'a> Clockwork<'a> {
         let plan = find_plan(catalog, account, &account.plan_state.plan)?;
         let account = Account { burn_order, pending_changes: Vec::new(), ..account.clone() };
         let (moved, lapsed, debts, ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        // No instant lies between the Monday before the account was advanced and the advance that is not
-        // struck already: to strike it once more changes nothing.
+        // Every instant between the Monday before the latest advance and that advance was struck
+        // already: to strike it again changes nothing.
         let struck = account.plan_state.weekly.period.start;
         Ok(Clockwork { catalog, plan, account, burnt, moved, lapsed, debts, ended, struck })
     }
@@ -171,7 +173,7 @@ impl<'a> Clockwork<'a> {
                 self.account.burn_order.add(grant.clone());
                 self.account.plan_state.filled_at = *at;
             }
-            // It was spent of with the rest of the burn order.
+            // It is in the burn order already, and was spent with the rest of it.
             PendingChange::Returned(_) => {}
             PendingChange::Plan { plan, status, anchor, restart, at, entry } => {
                 self.plan = find_plan(self.catalog, &self.account, plan)?;
@@ -182,7 +184,8 @@ impl<'a> Clockwork<'a> {
                         self.end_period_at(*at);
                     }
                 } else if plan_state.monthly.runs(*at) && plan_state.anchor != *anchor {
-                    // It grants nothing: the renewal moves, never to before what was granted ends.
+                    // A new anchor grants nothing: it moves the renewal, never to before the end of
+                    // what was granted.
                     let end = anchor.from(plan_state.monthly.until).max(*at);
                     self.end_period_at(end);
                 }
@@ -207,8 +210,8 @@ impl<'a> Clockwork<'a> {
         Ok(())
     }
 
-    /// Takes up to `most` of the grants that are `meant`, of what no hold has set aside: a hold is a
-    /// promise, and what it has stays its own. Returns what was taken.
+    /// Takes up to `most` of the grants that are `meant`, but no held credits: a hold is a promise,
+    /// and keeps what it has. Returns what was taken.
     fn take(&mut self, most: Credits, meant: impl Fn(&Grant) -> bool) -> Vec<Grant> {
         let free = self.account.burn_order.left() - self.account.set_aside();
         let taken = self.account.burn_order.take(most.min(free), meant);
@@ -216,8 +219,8 @@ impl<'a> Clockwork<'a> {
         taken
     }
 
-    /// Bought credits repay what is owed, so that the two never stand side by side: whether the money
-    /// for one pack went back before another was bought or after, it comes to the same.
+    /// Repays debts from bought credits, so that the two never exist together: the result is the
+    /// same whether the money for one pack went back before another was bought or after.
     fn repay(&mut self) {
         for owed in self.account.debts.clone().iter() {
             for by in self.take(owed.credits, |grant| grant.kind.is_paid()) {
@@ -232,14 +235,15 @@ impl<'a> Clockwork<'a> {
         self.lapsed.extend(over.map(|(id, _)| id));
     }
 
-    /// The next instant at which something changes by itself.
+    /// The next instant at which time changes something.
     fn next(&self) -> Option<Instant> {
         let holds = self.account.holds.values().map(|held| held.expires_at).min();
         holds.into_iter().chain(self.turn()).min()
     }
 
-    /// The next instant at which the burn order means something else: all but the end of holds. Every Monday
-    /// is one, so nobody spends of a burn order that does not know what the catalog changes then.
+    /// The next instant at which the burn order means something else: all but the end of holds.
+    /// Every Monday is one, so no write spends from a burn order that does not know what the
+    /// catalog changes then.
     fn turn(&self) -> Option<Instant> {
         let Account { plan_state, burn_order, .. } = &self.account;
         [Some(turn_after(plan_state, self.plan, self.struck)), burn_order.next_expiry()]
@@ -248,18 +252,18 @@ impl<'a> Clockwork<'a> {
             .min()
     }
 
-    /// The plan period that runs, and what is left of its grant, end at `end`.
+    /// Ends the current plan period, and what is left of its grant, at `end`.
     fn end_period_at(&mut self, end: Instant) {
         let plan_state = &mut self.account.plan_state;
         let Period { start, end: before } = plan_state.monthly.period;
         plan_state.monthly.period.end = end;
-        // It may be the one that is counted.
+        // Consumption may be counted in this period.
         if plan_state.counted_until == before {
             plan_state.counted_until = end;
         }
         let grant = GrantId::Period(start);
         self.account.burn_order.end_at(grant, end);
-        // Told even of one that is spent: what was spent of it may come back.
+        // Recorded even for a spent grant: what was spent of it may come back.
         if end != before {
             let (kind, amount) = (GrantKind::Plan, plan_state.monthly.amount);
             self.note(&Grant::new(grant, kind, amount, start, Some(end)), Credits::ZERO);
@@ -267,14 +271,14 @@ impl<'a> Clockwork<'a> {
         }
     }
 
-    /// Everything that changes by itself up to `now`, instant by instant.
+    /// Applies everything that time changes up to `now`, instant by instant.
     fn strike_until(&mut self, now: Instant) {
         while let Some(next) = self.next().filter(|next| *next <= now) {
             self.strike(next);
         }
     }
 
-    /// What this instant changes: holds end, then grants lapse, then what is due arrives.
+    /// Applies what this instant changes: holds lapse, then grants expire, then due grants arrive.
     fn strike(&mut self, now: Instant) {
         self.struck = now;
         self.end_holds(now);
@@ -282,7 +286,7 @@ impl<'a> Clockwork<'a> {
         self.lapse(now);
         self.arrive(now, Why::PeriodBegins);
         self.count(now);
-        // Beside what arrived, bought credits may be free of holds.
+        // With what arrived, bought credits may be free of holds.
         self.repay();
     }
 
@@ -293,8 +297,8 @@ impl<'a> Clockwork<'a> {
         }
     }
 
-    /// Counts consumption from nothing again if the period that it was counted in is over. Another plan
-    /// leaves it counted, until its own period ends.
+    /// Resets consumption to zero if the period that it was counted in is over. Another plan keeps
+    /// the count until its own period ends.
     fn count(&mut self, now: Instant) {
         let plan_state = &mut self.account.plan_state;
         let Period { end, .. } = plan_state.period(now);
@@ -305,7 +309,7 @@ impl<'a> Clockwork<'a> {
         plan_state.counted_until = end;
     }
 
-    /// The held part of a grant that lapses moves into the holds, the soonest to end first: a
+    /// Moves the held part of a grant that expires into the holds, the soonest to lapse first: a
     /// capture uses it before anything else, a release loses it. Returns how much was held.
     fn keep_held(&mut self, left: Credits) -> Credits {
         let mut order: Vec<_> = self.account.holds.iter_mut().collect();
@@ -328,7 +332,7 @@ impl<'a> Clockwork<'a> {
         }
     }
 
-    /// Adds to the movement of a grant; one that came and went leaves none.
+    /// Adds to the movement of a grant; a grant that arrived and expired leaves none.
     fn note(&mut self, grant: &Grant, credits: Credits) {
         match self.moved.iter_mut().find(|moved| moved.grant == grant.id) {
             Some(moved) => {

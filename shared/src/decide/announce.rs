@@ -1,11 +1,11 @@
-//! Announcements: what a write did to an account, as events for the rest of the company.
+//! Announcements: the events that tell the rest of the company what a write did to an account.
 //!
-//! An event has an id that is the same whenever it is sent, and the number of its entry, which tells
-//! the order. That credits are low or gone is news once for each filling: the id names the instant at
-//! which credits arrived last, so a second crossing before more arrive has the id of the first.
+//! An event keeps its id however often it is sent, and carries the number of its entry, which gives
+//! the order. Low or exhausted credits are announced once per arrival of credits: the id names the
+//! instant at which credits arrived last, so a second crossing before more arrive has the same id.
 //!
-//! Events go to the company's own programs. They tell what changed, and neither reason nor message:
-//! who wants the words of an operator reads the entry.
+//! Events go to the company's own programs. They say what changed, without an operator's reason or
+//! message: those are in the entry.
 
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
@@ -17,30 +17,30 @@ use crate::domain::{
     PeriodAllowance, Seq, Status,
 };
 
-/// What is left of a full account when credits are low, in hundredths. Full is what the period
-/// grants; or, where no plan grants anything, the latest purchase.
+/// The thresholds of low credits, in hundredths of a full account. A full account has what the
+/// period grants; or, where no plan grants anything, the latest purchase.
 pub const LOW: [u8; 2] = [20, 5];
-/// How many days ahead it is announced that a grant expires.
+/// How many days ahead the expiry of a grant is announced.
 pub const EXPIRING: [u8; 2] = [7, 1];
 
-/// Something that happened to an account, or is about to.
+/// Something that happened to an account, or is about to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The same whenever it is sent.
+    /// The same however often the event is sent.
     pub id: String,
     pub account: AccountId,
     pub at: Instant,
-    /// The entry that says so. None of what is about to happen.
+    /// The number of the entry that records it. None for something that is about to happen.
     pub seq: Option<Seq>,
-    /// Available and held, after it.
+    /// Available and held credits after it.
     pub balance: (Credits, Credits),
     pub about: About,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
-    /// Credits were spent, by a debit or of a hold.
+    /// A debit or a capture spent credits.
     Debited {
         credits: Credits,
         action: Option<ActionNumber>,
@@ -52,7 +52,7 @@ pub enum About {
         action: Option<ActionNumber>,
         expires_at: Instant,
     },
-    /// What was held and was not spent is not held any more.
+    /// Held credits that were not spent are not held any more.
     Released {
         hold: OperationId,
         credits: Credits,
@@ -71,23 +71,23 @@ pub enum About {
         credits: Credits,
         expires_at: Option<Instant>,
     },
-    /// What a debit had charged was given back.
+    /// Credits that a debit had charged were given back.
     Refunded {
         debit: OperationId,
         credits: Credits,
     },
-    /// Money arrived, and its credits with it.
+    /// A payment arrived, and its credits with it.
     ToppedUp {
         order: OperationId,
         credits: Credits,
         expires_at: Option<Instant>,
     },
-    /// Money went back: so many credits are taken back, or become debt.
+    /// Money went back: so many credits are taken back or become debt.
     Reversed {
         order: OperationId,
         credits: Credits,
     },
-    /// An operator let the account off its debt.
+    /// An operator waived the account's debt.
     DebtWaived {
         credits: Credits,
     },
@@ -96,7 +96,7 @@ pub enum About {
         status: Status,
         anchor: Anchor,
     },
-    /// Of what a full account has, this much or less is left, in hundredths.
+    /// At most `percent` hundredths of a full account are left.
     Low {
         percent: u8,
         of: Credits,
@@ -113,7 +113,7 @@ pub enum About {
 }
 
 impl About {
-    /// The word for it on the bus.
+    /// The event's type on the bus.
     pub fn name(&self) -> &'static str {
         match self {
             About::Debited { .. } => "CreditsDebited",
@@ -133,8 +133,8 @@ impl About {
     }
 }
 
-/// What a write announces: the entries that came with it, in their order. `before` is the account as
-/// it was; None: it was opened.
+/// The events of a write: those of the entries that it appended, in their order. `before` is the
+/// account as it was; None: the write opened it.
 pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
     let known = before.map_or(0, |before| before.seq);
     let mut posted: Vec<PostedEntry> = after.run().backwards(Seq::MAX).collect();
@@ -143,8 +143,8 @@ pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
     posted.iter().flat_map(|posted| of_entry(before, after, posted)).collect()
 }
 
-/// What one entry announces. The first event has the number of the entry for its id, the others a
-/// place besides; crossings are named by filling and threshold.
+/// The events of one entry. The id of the first is the number of the entry, the others add their
+/// place; the id of a crossing names the latest arrival of credits and the threshold.
 fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> Vec<Event> {
     let entry = &posted.entry;
     let event = |id: String, about: About| Event {
@@ -235,15 +235,16 @@ fn abouts(before: Option<&Account>, posted: &PostedEntry) -> Vec<About> {
     }
 }
 
-/// Credits of a week or a plan period that arrived; what lapsed is in the ledger.
+/// Credits of a week or a plan period that arrived. Expired credits are only in the ledger.
 fn recharged(moved: &Movement) -> Option<About> {
     let Movement { grant, kind, credits, expires_at } = moved.clone();
     let arrived = credits > Credits::ZERO && matches!(kind, GrantKind::Weekly | GrantKind::Plan);
     arrived.then_some(About::Recharged { grant, kind, credits, expires_at })
 }
 
-/// What a full account has: what was granted for the period that `now` lies in; or, where no plan grants
-/// anything, the latest purchase of which something was left. Zero: neither, and nothing of it is low.
+/// The credits of a full account: what was granted for the period that contains `now`; or, where no
+/// plan grants anything, the latest purchase that is still in the burn order. Zero: neither, so
+/// credits are never low.
 fn full(account: &Account, now: Instant) -> Credits {
     let Account { plan_state, burn_order, .. } = account;
     let grants = |given: &&PeriodAllowance| given.runs(now) && !given.amount.is_zero();
@@ -258,9 +259,9 @@ fn share(of: Credits, percent: u8) -> Credits {
     Credits::from_micro(of.micro() / 100 * i64::from(percent))
 }
 
-/// The grants of `account`, as it is at `now`, that will be gone in [`EXPIRING`] days, or a day less:
-/// a sweep that was missed is made good by the next one, and a repeat has the same id. Credits that
-/// come back by themselves are not announced.
+/// The grants of `account` at `now` that expire in [`EXPIRING`] days or a day less: the next sweep
+/// makes up for a missed one, and a repeat has the same id. Credits that recharge automatically are
+/// not announced.
 pub fn expiring(account: &Account, now: Instant) -> Vec<Event> {
     let mut events = Vec::new();
     for grant in account.burn_order.grants() {

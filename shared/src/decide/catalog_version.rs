@@ -1,4 +1,4 @@
-//! Catalog versions: which catalog may follow another, and what is different in it.
+//! Catalog versions: whether a catalog may follow another, and how the two differ.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -9,18 +9,19 @@ use crate::domain::instant::Span;
 use crate::domain::period::{Day, week};
 use crate::domain::{Catalog, Instant};
 
-/// How far ahead a date must be on which accounts are advanced by something else: by then every function
-/// has read the catalog that says so.
+/// How far ahead the date of a new value must be by which accounts are advanced: by then every
+/// function has read the catalog that has it.
 pub const NOTICE: Span = Span::from_s(3_600);
 
 /// The write that puts the catalog in `text` in force after `current`.
 ///
 /// # Errors
 /// [`CatalogError`] names the key that is wrong, or that breaks what entries and accounts rely on:
-/// the version counts up by one, an action keeps its number for ever, and neither an action nor a
-/// plan is taken out. An action that is no longer sold says `retired = true`. What accounts are advanced
-/// by (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) is another one from a date on,
-/// which is at least [`NOTICE`] ahead. Packs cost what Stripe charges.
+/// the version counts up by one, an action always keeps its number, and neither an action nor a
+/// plan is removed. An action that is no longer sold says `retired = true`. A value by which
+/// accounts are advanced (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) changes
+/// only from a date on, which is at least [`NOTICE`] ahead. A pack's price must be an amount that
+/// Stripe can charge.
 pub fn publish(current: &Catalog, text: &str, now: Instant) -> Result<Write, CatalogError> {
     let next = Catalog::parse(text)?;
     next.chargeable()?;
@@ -34,7 +35,7 @@ pub fn first(catalog: &Catalog, text: &str) -> Write {
     put(catalog, text, Expect::Absent)
 }
 
-/// `expect`: of the one that is in force. The version is new in any case.
+/// `expect`: the condition on the catalog in force. The row of the version is new in any case.
 fn put(catalog: &Catalog, text: &str, expect: Expect) -> Write {
     let catalog_version = CatalogVersion { version: catalog.version, text: text.to_owned() };
     let rows = vec![
@@ -66,7 +67,7 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
         let problem = "must stay: accounts may use this plan".to_owned();
         return wrong(format!("plans.{name}"), problem);
     }
-    // What accounts were, or may be by now, advanced by.
+    // Accounts were, or may be by now, advanced by the values before this instant.
     let fixed = now + NOTICE;
     let early = |key: String| {
         let monday = Day::of(week(fixed).end);
@@ -93,7 +94,7 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
     Ok(())
 }
 
-/// What is different in `next`, a burn order each, for a person to read.
+/// The differences of `next`, one line each, for a person to read.
 pub fn diff(current: &Catalog, next: &Catalog) -> Vec<String> {
     let mut lines = Vec::new();
     if current.contact_url != next.contact_url {

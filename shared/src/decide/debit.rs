@@ -1,9 +1,9 @@
-//! Debit: what is charged, what it costs, and why an account would not pay.
+//! Debit: prices a charge, and finds why an account would not pay it.
 
 use crate::domain::catalog::ActionNumber;
 use crate::domain::{Account, Catalog, Credits, Instant, Refusal};
 
-/// What is to be paid: a quantity of an action at its price, or an amount.
+/// The subject of a payment in credits: a quantity of an action at its price, or an amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Charge {
     Action { action: String, quantity: u64 },
@@ -19,7 +19,7 @@ impl Charge {
         }
     }
 
-    /// How much of the action; 0 of an amount.
+    /// The quantity of the action; 0 for an amount.
     pub fn quantity(&self) -> u64 {
         match self {
             Charge::Action { quantity, .. } => *quantity,
@@ -28,7 +28,7 @@ impl Charge {
     }
 }
 
-/// What a charge costs, by one version of the catalog.
+/// The price of a charge by one version of the catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
     pub credits: Credits,
@@ -51,8 +51,8 @@ pub fn price(charge: &Charge, catalog: &Catalog) -> Result<Price, Refusal> {
     Ok(Price { credits, action, catalog: catalog.version })
 }
 
-/// Why an account that is advanced would not pay `required`, in order of precedence. A quote, a debit
-/// and a hold share it.
+/// Why an advanced account would not pay `required`, in order of precedence. A quote, a debit and a
+/// hold share it.
 pub fn refusal(
     account: &Account,
     required: Credits,

@@ -1,4 +1,4 @@
-//! Grant: an operator puts credits into an account.
+//! Grant: adds an operator's credits to an account.
 
 use super::{AccountWrite, Guard, Step};
 use crate::domain::account::MAX_GRANTS;
@@ -8,7 +8,7 @@ use crate::domain::{
     PendingChange, Refusal,
 };
 
-/// A request to grant.
+/// A request to grant credits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantRequest {
     pub credits: Credits,
@@ -20,7 +20,7 @@ pub struct GrantRequest {
 }
 
 impl GrantRequest {
-    /// The request in one line, for its receipt.
+    /// The request in one line, for its idempotency record.
     pub fn content(&self) -> String {
         let reference = self.reference.as_deref().unwrap_or("");
         let expires_at = self.expires_at.map_or(0, Instant::ms);
@@ -30,8 +30,8 @@ impl GrantRequest {
     }
 }
 
-/// The grant: a note, folded in by whoever advances next. It compares nothing, so on a busy account
-/// it does not have to wait for a quiet moment.
+/// The write of a grant: a pending change that the next advance folds in. It compares nothing, so
+/// on a busy account it does not have to wait for a quiet moment.
 ///
 /// # Errors
 /// [`Refusal::GrantExpired`], [`Refusal::BalanceTooLarge`], [`Refusal::TooManyGrants`].

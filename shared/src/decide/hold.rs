@@ -1,7 +1,8 @@
-//! Hold: credits set aside, to be captured when the work is done or released when it failed.
+//! Hold: holds credits, to be captured when the work is done or released when it failed.
 //!
-//! A hold ends exactly once: captured, released, or by itself at its expiry, which is a function of
-//! time and needs no job. Each step is one conditional write, and names the hold as it was read.
+//! A hold ends exactly once: it is captured, it is released, or it lapses at its expiry, which is a
+//! function of time and needs no job. Each step is one conditional write, and names the hold as it
+//! was read.
 
 use super::debit::{Charge, Price};
 use super::write::give_back;
@@ -10,13 +11,13 @@ use crate::domain::account::{HeldAction, MAX_HOLDS};
 use crate::domain::instant::Span;
 use crate::domain::{Account, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal};
 
-/// How long a hold lives, unless the request says otherwise.
+/// The lifetime of a hold, unless the request says otherwise.
 pub const USUAL_LIFE: Span = Span::from_s(300);
-/// The shortest and the longest life of a hold, from now on.
+/// The shortest and the longest lifetime of a hold, from now on.
 pub const SHORTEST_LIFE: Span = Span::from_s(1);
 pub const LONGEST_LIFE: Span = Span::from_s(24 * 60 * 60);
 
-/// What of a hold is captured.
+/// The part of a hold that is captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapturePart {
     /// So many units of its action, at the price that the hold had.
@@ -24,7 +25,7 @@ pub enum CapturePart {
     Credits(Credits),
 }
 
-/// What a write makes of an account: its own guards and steps, and the entry's share of them.
+/// The effect of an operation on an account: its own guards and steps, and its part of the entry.
 pub(super) struct Effect {
     pub when: Vec<Guard>,
     pub then: Vec<Step>,
@@ -33,7 +34,7 @@ pub(super) struct Effect {
     pub kind: EntryKind,
 }
 
-/// Sets credits aside, under the id of the operation.
+/// Holds credits under the id of the operation.
 pub(super) fn hold(
     id: OperationId,
     charge: &Charge,
@@ -87,7 +88,7 @@ pub(super) fn capture(
     }
 }
 
-/// Ends the hold. What has lapsed meanwhile is lost, as if it had never been held.
+/// Ends the hold. Held credits that expired meanwhile are lost, as if they had never been held.
 pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Instant) -> Effect {
     let (asked, given) = give_back(account, held.amount);
     Effect {
@@ -99,7 +100,7 @@ pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Ins
     }
 }
 
-/// Lets the hold live for `life` from now on; never shorter than it would have.
+/// Extends the hold to `life` from now on; never shortens it.
 pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) -> Effect {
     let expires_at = held.expires_at.max(now + life);
     Effect {
@@ -111,23 +112,23 @@ pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) ->
     }
 }
 
-/// What a capture takes of a hold.
+/// The part that a capture takes of a hold.
 pub(super) struct Taken {
     credits: Credits,
-    /// 0 of a capture by amount.
+    /// 0 for a capture by amount.
     quantity: u64,
     /// The hold without it.
     rest: Held,
     ends: bool,
 }
 
-/// What capturing `part` of a hold takes. `ends`: whether the hold is to end with it; it does anyway
-/// when nothing is left, or when all of its quantity was captured: parts are rounded down, and what
-/// that leaves goes back.
+/// Finds what capturing `part` takes of a hold. `ends`: whether the capture ends the hold; it does
+/// so anyway when nothing is left, or when all of the hold's quantity was captured: parts are
+/// rounded down, and the remainder goes back.
 ///
 /// # Errors
 /// [`Refusal::HoldExceeded`] with the numbers; [`Refusal::InvalidRequest`] for a quantity of a hold
-/// that is for no action, and for no credits at all of a hold that goes on.
+/// that is for no action, and for zero credits of a hold that goes on.
 pub(super) fn take(held: Held, part: CapturePart, ends: bool) -> Result<Taken, Refusal> {
     let (quantity, credits) = match (part, held.action) {
         (CapturePart::Credits(Credits::ZERO), _) if !ends => {

@@ -1,5 +1,5 @@
-//! Decisions: from a request, an instant and (where needed) an account, to what to write and on
-//! what condition. Pure: no I/O, no clock, no randomness; nothing here can fail for outside reasons.
+//! Decisions: each turns a request, an instant and (where needed) an account into a conditional
+//! write. Pure: no I/O, no clock, no randomness; nothing here can fail for outside reasons.
 
 pub mod advance;
 pub mod announce;
@@ -30,22 +30,24 @@ use crate::domain::instant::Span;
 
 /// How far an id may be dated ahead of the handler's clock.
 pub const MAX_CLOCK_AHEAD: Span = Span::from_s(5);
-/// How far ahead an id may be that is waited for, until it is no more than [`MAX_CLOCK_AHEAD`].
+/// How far ahead an id may be for the handler to wait until it is at most [`MAX_CLOCK_AHEAD`]
+/// ahead.
 pub const MAX_WAIT_AHEAD: Span = Span::from_s(10);
-/// How far ahead an id has to be for this handler to know that none has applied it, nor waits to: the
-/// clocks of two are up to twice [`SKEW`] apart.
+/// How far ahead an id must be for this handler to know that no handler has applied it or waits to
+/// apply it: the clocks of two handlers are up to twice [`SKEW`] apart.
 pub const MAX_KEY_AHEAD: Span = Span::from_ms(MAX_WAIT_AHEAD.ms() + 2 * SKEW.ms());
-/// How old an id may be when it is first used without a look-up: it covers a client's retries.
+/// How old an id may be on its first use without a look-up. It covers a client's retries.
 pub const DEDUP_WINDOW: Span = Span::from_s(120);
-/// How far a handler's clock may be from DynamoDB's before it answers nothing.
+/// How far a handler's clock may be from DynamoDB's before the handler answers nothing.
 pub const SKEW: Span = Span::from_s(5);
-/// How long one call to DynamoDB, with the SDK's own retries, may live.
+/// The longest time that one call to DynamoDB may take, with the SDK's own retries.
 pub const CALL_TIMEOUT: Span = Span::from_s(5);
-/// By how much two stamps in ledger order may be wrong at most: two clocks and a call's life.
+/// The largest error between two stamps in ledger order: the skew of two clocks and the time of one
+/// call.
 pub const STAMP_MARGIN: Span = Span::from_ms(2 * SKEW.ms() + CALL_TIMEOUT.ms());
 
-/// The account contradicts itself, or names what the catalog does not have. Never the answer to a
-/// request: nothing is written, an operator is needed.
+/// The account contradicts itself, or names a plan that the catalog does not have. It is never the
+/// answer to a request: nothing is written, and an operator has to act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     #[error("account {account}: {problem}")]

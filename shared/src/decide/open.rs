@@ -1,4 +1,4 @@
-//! Open: a new account, with its first grants at once.
+//! Open: creates an account with its first grants.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,13 @@ pub struct PlanRequest {
     pub plan: String,
     pub status: Option<Status>,
     pub anchor: Option<Anchor>,
-    /// Whether a cycle was paid for anew: the plan period that runs ends, and a whole one begins today.
+    /// Whether a new cycle was paid for: the current plan period ends, and a whole one begins
+    /// today.
     pub restart: bool,
 }
 
 impl PlanRequest {
-    /// The request in one line, for its receipt.
+    /// The request in one line, for its idempotency record.
     pub fn content(&self) -> String {
         let status = self.status.map_or("-", Status::name);
         let anchor = self.anchor.map_or("-".to_owned(), |anchor| anchor.0.to_string());
@@ -29,10 +30,10 @@ impl PlanRequest {
         format!("plan {} {status} {anchor}{restart}", self.plan)
     }
 
-    /// The anchor that it names.
+    /// The anchor that the request names.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] for a day to come.
+    /// [`Refusal::InvalidRequest`] for a day in the future.
     pub(super) fn anchor(&self, now: Instant) -> Result<Option<Anchor>, Refusal> {
         match self.anchor {
             Some(anchor) if anchor.0 > Day::of(now) => {
@@ -43,11 +44,11 @@ impl PlanRequest {
     }
 }
 
-/// A new account on `request`'s plan: active, anchored today, unless the request says otherwise.
+/// A new account on `request`'s plan: active and anchored today, unless the request says otherwise.
 ///
 /// # Errors
-/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an anchor
-/// to come.
+/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an
+/// anchor in the future.
 pub fn open(
     id: &AccountId,
     request: &PlanRequest,

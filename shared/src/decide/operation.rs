@@ -1,7 +1,7 @@
-//! Once: whatever a service asks for by an id happens once, in one conditional write.
+//! Operations: a service's request with an id happens once, in one conditional write.
 //!
-//! A batch is a debit of several, and a debit a batch of one: each has its own write, and they are
-//! joined; what the account refuses is asked for all of them, in the same order.
+//! A batch is several debits, and a debit is a batch of one: each has its own write, and the writes
+//! are joined; the account's refusals are checked for all of them together, in the same order.
 
 use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
@@ -15,16 +15,16 @@ use crate::domain::{
     Seq,
 };
 
-/// The most debits of one batch: with them the account stays below its capacity, and a write below
-/// the 4 KB of DynamoDB's expressions.
+/// The most debits of one batch: so the account stays below its capacity, and the write below the
+/// 4 KB of DynamoDB's expressions.
 pub const MAX_DEBITS: usize = 24;
 
-/// What a service asks of an account.
+/// A service's request to an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub account: AccountId,
     pub ask: Ask,
-    /// Who used the product: up to 64 bytes, without a control character.
+    /// The user of the product: up to 64 bytes, without a control character.
     pub user: Option<String>,
     /// What it was for: up to 64 bytes, without a control character.
     pub reference: Option<String>,
@@ -35,18 +35,18 @@ pub struct Request {
 pub enum Ask {
     /// Spend credits.
     Debit(Charge),
-    /// Set credits aside for a while.
+    /// Hold credits for a while.
     Hold { charge: Charge, life: Span },
-    /// Spend what is held, or a part of it. `ends`: what is left goes back.
+    /// Spend a hold or a part of it. `ends`: the hold ends, and what is left of it goes back.
     Capture { hold: OperationId, part: CapturePart, ends: bool },
     /// Give back what is held.
     Release { hold: OperationId },
-    /// Hold it for so long from now on.
+    /// Extend the hold to `life` from now on.
     Extend { hold: OperationId, life: Span },
 }
 
 impl Ask {
-    /// What is to be paid by the catalog, if anything is.
+    /// The charge that the catalog prices, if there is one.
     pub fn charge(&self) -> Option<&Charge> {
         match self {
             Ask::Debit(charge) | Ask::Hold { charge, .. } => Some(charge),
@@ -54,7 +54,7 @@ impl Ask {
         }
     }
 
-    /// The hold that it is about, if it is about one.
+    /// The hold that the request names, if it names one.
     pub fn hold(&self) -> Option<OperationId> {
         match self {
             Ask::Capture { hold, .. } | Ask::Release { hold } | Ask::Extend { hold, .. } => {
@@ -69,27 +69,27 @@ impl Ask {
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     pub request: &'a Request,
-    /// Nothing, for what the catalog does not price.
+    /// Zero, for a request that the catalog does not price.
     pub price: Price,
     pub id: OperationId,
-    /// The caller's own name for the operation, where that is not the id.
+    /// The caller's own key for the operation, where that is not the id.
     pub key: Option<&'a str>,
 }
 
-/// How we know that the operation has not happened before.
+/// The proof that the operation has not happened before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Nothing younger than its id has left the account for a segment.
+    /// No id younger than its own is archived.
     Fast,
-    /// It was looked up when the account had this many entries, and what came later is still in
-    /// the account.
+    /// Its id was looked up when the account had this many entries, and all later entries are still
+    /// in the account.
     LookedUp(Seq),
 }
 
 /// What to do after an account refused the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// These happened before.
+    /// These operations happened before.
     Happened(Vec<PostedEntry>),
     Refuse(Refusal),
     /// Look for the ids in the segments that hold entries after this one, then try again from here.
@@ -101,14 +101,15 @@ pub enum Next {
     Archive,
     /// The hold is not open: find out how it ended.
     Explain(OperationId),
-    /// Whatever refused has passed.
+    /// The reason for the refusal has passed.
     Retry,
 }
 
-/// The write of all `attempts`: the whole operations, their conditions and their entries. None if the
-/// account, as far as it is known, has no such hold, or not enough in it; and of no attempts.
+/// The write of all `attempts`: the whole operations, their conditions and their entries. None if
+/// the account, as far as it is known, has no such hold, or not enough in it; or if there are no
+/// attempts.
 ///
-/// Debits and holds need to know nothing; what is about a hold names it as it is in `known`.
+/// Debits and holds do not need `known`; a request about a hold names the hold as it is in `known`.
 pub fn change(
     attempts: &[Attempt<'_>],
     known: Option<&Account>,
@@ -119,7 +120,7 @@ pub fn change(
     AccountWrite::join(each.collect::<Option<_>>()?)
 }
 
-/// The write of one of them.
+/// The write of one attempt.
 fn alone(
     attempt: &Attempt<'_>,
     known: Option<&Account>,
@@ -173,7 +174,7 @@ fn spend(charge: &Charge, price: Price, now: Instant) -> Effect {
     }
 }
 
-/// A name for an id, if the key has none yet, or if it is still the one to replace.
+/// The write of a key alias, if the key has none yet, or if it still has the id to replace.
 pub fn name(name: KeyAlias) -> Write {
     let expect = match name.replaces {
         None => Expect::Absent,
@@ -182,9 +183,9 @@ pub fn name(name: KeyAlias) -> Write {
     Write::row(RowWrite::Put(Row::KeyAlias(name), expect))
 }
 
-/// Why the account refused, in order of precedence, and what follows from it.
+/// Finds why the account refused, in order of precedence, and what to do next.
 ///
-/// `attempts` are debits, or one request of another kind; of one account, and at least one.
+/// `attempts` are one or more debits, or one request of another kind, all for one account.
 pub fn resume(
     attempts: &[Attempt<'_>],
     account: Option<&Account>,
@@ -195,13 +196,13 @@ pub fn resume(
     let Some(account) = account else {
         return Next::Refuse(Refusal::no_account(&attempts[0].request.account));
     };
-    // Checked first: a retry must not be told that the balance is low, or the hold over.
+    // Checked first: a retry must not be refused for a low balance or an ended hold.
     let happened = attempts.iter().filter_map(|attempt| account.find(&attempt.id));
     let happened: Vec<PostedEntry> = happened.collect();
     if !happened.is_empty() {
         return Next::Happened(happened);
     }
-    // Something that might be one of them has left for a segment since we could exclude that.
+    // An entry that may be one of them was archived since that could be excluded.
     let may_have_left = |attempt: &Attempt<'_>| account.dedup_floor >= attempt.id.time();
     let unseen_from = match route {
         Route::Fast => attempts.iter().any(may_have_left).then_some(0),
@@ -237,7 +238,7 @@ pub fn resume(
         }
     };
     match refusal {
-        // A hold that has lapsed gives its credits and its place back before anyone is refused.
+        // A lapsed hold gives back its credits and its place before any request is refused.
         Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds)
             if account.holds.values().any(|held| held.is_over(now)) =>
         {
@@ -248,8 +249,8 @@ pub fn resume(
     }
 }
 
-/// Whether an operation that happened is the one that is asked for. The content is the request, not
-/// its price: a retry after a change of the catalog replays.
+/// Checks that an operation that happened is the one that is requested. The request is compared,
+/// not its price: a retry after a change of the catalog replays.
 ///
 /// # Errors
 /// [`Refusal::OperationReused`].
@@ -271,11 +272,11 @@ pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
                 CapturePart::Quantity(asked) => asked == quantity,
                 CapturePart::Credits(asked) => *quantity == 0 && asked == credits,
             };
-            // A capture of all that was held ends the hold whatever it asked for.
+            // A capture of all that was held ends the hold, whether or not it asked for that.
             hold == before && same_part && (!ends || *ended)
         }
         (Ask::Release { hold }, EntryKind::Released { hold: before }) => hold == before,
-        // A shorter life than it had anyway left no trace.
+        // A lifetime shorter than the hold had anyway left no trace.
         (Ask::Extend { hold, life }, EntryKind::Extended { hold: before, expires_at }) => {
             hold == before && *life <= *expires_at - entry.at
         }

@@ -1,8 +1,8 @@
-//! Payments: what an account gets for one, what is taken back of it, and debts that are waived.
+//! Payments: add paid credits to an account, take them back, and waive debts.
 //!
-//! A payment and its account are written together, and only if the payment is as it was read, so the
-//! credits that are applied are never applied twice. What is left of the credits of a payment depends
-//! on what is spent meanwhile: taking back is a note, and the advance that follows finds out.
+//! A payment and its account are written together, and only if the payment is as it was read, so
+//! its credits are never applied twice. How many credits of a payment are left depends on what is
+//! spent meanwhile: taking back is a pending change, and the advance that follows finds out.
 
 use super::history::Back;
 use super::plan::entry;
@@ -22,7 +22,7 @@ use crate::domain::{
 };
 
 /// An order of a pack, at the price and with the credits that the catalog offers now. `open`: the
-/// orders of the account that are open.
+/// open orders of the account.
 ///
 /// # Errors
 /// [`Refusal::UnknownPack`]; [`Refusal::AccountFrozen`] and [`Refusal::PlanRequired`], for credits
@@ -71,7 +71,7 @@ pub fn order(
     })
 }
 
-/// The write of an order, once for its key, and only while no other order of the account was placed
+/// The write of an order, once for its key, and only if no other order of the account was placed
 /// since its orders were read.
 pub fn place(order: Order, orders: &Orders, receipt: IdempotencyRecord) -> Write {
     let read = match orders.version {
@@ -87,35 +87,36 @@ pub fn place(order: Order, orders: &Orders, receipt: IdempotencyRecord) -> Write
     Write { account: None, rows }
 }
 
-/// What comes back of credits whose money had gone back.
+/// The credits that come back after their money had gone back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Again {
-    /// How many of those that are due again had been taken back, or are owed.
+    /// How many of the credits that are due again had been taken back, or are owed.
     pub undone: Credits,
     /// How many of them arrive for the first time.
     pub arrives: Credits,
     pub back: Back,
 }
 
-/// A payment as it is written.
+/// The change of a payment, and of what depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentChange {
-    /// As it is to be. Its version is the one that was read, and is counted on by the write.
+    /// The payment as it is to be. Its version is the one that was read, and the write counts it
+    /// up.
     pub payment: Payment,
-    /// The order that learns of it.
+    /// The order that gets the payment's id.
     pub order: Option<OperationId>,
-    /// Whether it begins (true) or ceases to wait for an operator, with what there is to know.
+    /// Whether it begins (true) or ceases to wait for an operator, and the problem in one line.
     pub parks: Option<(bool, String)>,
-    /// The customer that its buyer gets to be known as.
+    /// The Stripe customer to store for its buyer.
     pub customer: Option<Customer>,
-    /// What becomes of its account.
+    /// The write of its account.
     pub change: Option<AccountWrite>,
 }
 
-/// What to write after something was said about a payment, or decided about it. None: nothing is new.
+/// The change after a payment notice or a decision about a payment. None: nothing is new.
 ///
-/// `ordered` is the order and its account, as it was read; without an order there is none. `again`: what
-/// comes back of what was taken back before, if something may.
+/// `ordered` is the order and its account, as it was read; without an order there is no account.
+/// `again`: what comes back of what was taken back before, if something may.
 pub fn change(
     before: &Payment,
     after: Payment,
@@ -142,8 +143,8 @@ pub fn change(
     news.then_some(PaymentChange { payment, order: learns, parks, customer: None, change })
 }
 
-/// The customer that who ordered gets to be known as by what is new about a payment, if there is none
-/// yet. What is parked may be somebody else's.
+/// The Stripe customer to store for the buyer of `order`, if this payment is the first to name one.
+/// A parked payment stores none: it may be another buyer's.
 pub fn customer(before: &Payment, after: &Payment, order: &Order) -> Option<Customer> {
     let id = after.facts.customer.clone().filter(|_| !after.is_parked(order))?;
     let news = order.intent.is_none() || before.facts.customer.is_none();
@@ -151,7 +152,7 @@ pub fn customer(before: &Payment, after: &Payment, order: &Order) -> Option<Cust
     news.then_some(Customer { account, subject, live, id })
 }
 
-/// A payment written as it is: what it gave was read from its account.
+/// The write of a payment as it is: what it gave was read from its account.
 pub fn as_is(payment: &Payment) -> PaymentChange {
     PaymentChange {
         payment: payment.clone(),
@@ -163,7 +164,7 @@ pub fn as_is(payment: &Payment) -> PaymentChange {
 }
 
 impl PaymentChange {
-    /// The write: the payment if it is as it was read, and with it its order, its mark, the customer
+    /// The write of the payment, if it is as it was read, with its order, its mark, the customer
     /// and the account.
     pub fn write(self) -> Write {
         let PaymentChange { payment, order, parks, customer, change } = self;
@@ -187,14 +188,14 @@ impl PaymentChange {
     }
 }
 
-/// An event kept because it cannot be read, if it was not kept before, and its mark.
+/// Keeps an event that cannot be read, if it was not kept before, with its mark.
 pub fn keep(event: UnreadEvent) -> Write {
     let mark = Mark { at: event.at, id: event.id.clone(), problem: event.problem.clone() };
     let put = RowWrite::Put(Row::Event(event), Expect::Absent);
     Write { account: None, rows: vec![put, RowWrite::mark(mark, true)] }
 }
 
-/// What an operator decided about an event that was kept, once; its mark goes.
+/// Records an operator's decision about a kept event, once, and deletes its mark.
 pub fn decide_event(event: UnreadEvent, decided: Decided) -> Write {
     let UnreadEvent { id, at, problem, .. } = event;
     let (key, decision) = (RowKey::Event(id.clone()), Field::Decision(decided));
@@ -202,8 +203,8 @@ pub fn decide_event(event: UnreadEvent, decided: Decided) -> Write {
     Write { account: None, rows: vec![set, RowWrite::mark(Mark { at, id, problem }, false)] }
 }
 
-/// What the account gets (more than nothing) or what is taken back of it (less). `message`: what the
-/// customer reads of it, if it is by an operator's decision.
+/// The write that adds the credits that are due beyond `before`, or takes back those that are not
+/// due any more. `message`: the customer's message, if an operator decided it.
 fn apply(
     (order, account): (&Order, &Account),
     (payment, cause): (&Payment, Cause),
@@ -244,7 +245,7 @@ fn apply(
     } else if credits < Credits::ZERO {
         let back = PendingChange::TakenBack { grant, credits: -moves, cause, at: now };
         let kind = EntryKind::Reversed { order: order.id, cause, due, credits: -credits };
-        // The note is dated, so the burn order must still be valid: no turn lies between the two.
+        // The pending change is dated, so the burn order must still be valid: no turn lies between.
         (vec![Guard::ValidAt(now), Guard::RoomFor(1)], vec![Step::AddPending(vec![back])], kind)
     } else {
         return None;
@@ -262,7 +263,7 @@ fn apply(
     Some(AccountWrite { account: account.id.clone(), when, then })
 }
 
-/// What is wrong with a parked payment, in one line for an operator.
+/// The problem of a parked payment, in one line for an operator.
 fn why(payment: &Payment, order: &Order) -> String {
     let wrong: Vec<&str> = payment.mismatches(order).into_iter().map(Mismatch::name).collect();
     let paid: Vec<String> = payment.facts.paid.iter().map(Money::to_string).collect();
@@ -271,18 +272,18 @@ fn why(payment: &Payment, order: &Order) -> String {
     format!("{}: order {} of {account} at {price}, paid {paid}", wrong.join(", "), order.id)
 }
 
-/// A payment with more said about it.
+/// A payment with more facts added.
 pub fn told(before: &Payment, facts: Facts) -> Payment {
     let mut after = before.clone();
     after.facts.join(facts);
     after
 }
 
-/// A parked payment with what an operator decided.
+/// A parked payment with an operator's decision.
 ///
 /// # Errors
-/// [`Refusal::PaymentNotParked`]; [`Refusal::PaymentAmbiguous`] if it is to be released and names more
-/// than one order.
+/// [`Refusal::PaymentNotParked`]; [`Refusal::PaymentAmbiguous`] if it is to be released and names
+/// more than one order.
 pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Payment, Refusal> {
     match before.is_parked(order) {
         false => Err(Refusal::PaymentNotParked),
@@ -293,12 +294,12 @@ pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Paym
     }
 }
 
-/// A waiver in one line, for its receipt.
+/// A waiver in one line, for its idempotency record.
 pub fn waive_content(explanation: &Explanation) -> String {
     format!("waive {}", explanation.content())
 }
 
-/// Lets an account off its debt, with a reason.
+/// Waives an account's debt, with a reason.
 ///
 /// # Errors
 /// [`Refusal::NoDebt`].
@@ -312,7 +313,7 @@ pub fn waive(
 ) -> Result<AccountWrite, Refusal> {
     let id: &AccountId = &account.id;
     let stale = account.valid_until <= now;
-    // What is not advanced yet may be a debt: then it is advanced first, and this is asked again.
+    // A pending change may become a debt: then an advance comes first, and this runs again.
     if account.debts.is_empty() && !stale {
         return Err(Refusal::NoDebt);
     }
@@ -327,7 +328,7 @@ pub fn waive(
     let then = vec![
         Step::SetDebts(Debts::NONE),
         Step::SetGate(Gate { in_debt: false, ..account.gate }),
-        // The next burn order begins here: who goes back through the ledger by its advances comes by.
+        // An advance follows, so a history that goes back from advance to advance reads this entry.
         Step::Outdate,
         Step::Append(entry),
     ];

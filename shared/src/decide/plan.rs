@@ -1,4 +1,4 @@
-//! Plan changes and freezing: an operator's changes of what an account may do.
+//! Plan changes and freezes: an operator changes what an account may do.
 
 use super::open::PlanRequest;
 use super::renew::closed_by_plan;
@@ -9,15 +9,16 @@ use crate::domain::{
     Account, Catalog, Entry, EntryKind, Gate, Instant, OperationId, PendingChange, Refusal, Status,
 };
 
-/// The change of plan: a note, folded in by whoever advances next.
+/// The write of a plan change: a pending change that the next advance folds in.
 ///
-/// The note is dated, so the burn order must still be valid: no turn lies between it and the account.
-/// What the request leaves out stays as it is, but for the anchor of a plan that begins now with no
-/// period running: that is today. What is so already is not written again.
+/// The pending change is dated, so the burn order must still be valid: no turn lies between it and
+/// the account. A field that the request leaves out stays as it is, except the anchor of a plan
+/// that begins now with no period running: that is today. A plan state that is so already is not
+/// written again.
 ///
 /// # Errors
-/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an anchor
-/// to come, and for a restart of a plan that grants nothing.
+/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an
+/// anchor in the future, and for a restart of a plan that grants nothing.
 pub fn change(
     account: &Account,
     request: &PlanRequest,
@@ -35,7 +36,7 @@ pub fn change(
     if request.restart && !grants {
         return Err(Refusal::invalid("restart", "needs an active plan with monthly credits"));
     }
-    // Who paid late for a plan keeps its day.
+    // An account that pays late for its plan keeps its anchor.
     let came_back = plan_state.plan == plan && plan_state.status == Status::PastDue;
     let is_new = plan_state.plan != plan || plan_state.status == Status::Canceled;
     let begins = grants && is_new && !came_back && !plan_state.monthly.runs(now);
@@ -46,7 +47,7 @@ pub fn change(
         (None, false) => plan_state.anchor,
     };
     let known = (&plan_state.plan, plan_state.status, plan_state.anchor);
-    // What is noted and not folded in yet is advanced first.
+    // A pending change that is not folded in yet has to be advanced first.
     if known == (&plan, status, anchor) && !request.restart && account.valid_until > now {
         return Ok(Made::Already(plan_state.since));
     }
@@ -58,7 +59,7 @@ pub fn change(
         account: account.id.clone(),
         when: vec![
             Guard::ValidAt(now),
-            // Of what it does not name it keeps what was read.
+            // The fields that the request leaves out are as they were read.
             Guard::AdvancedIs(account.advanced_seq),
             Guard::GateIs(account.gate),
             Guard::RoomFor(1),
@@ -71,12 +72,12 @@ pub fn change(
     }))
 }
 
-/// A freeze or its end in one line, for its receipt.
+/// A freeze or an unfreeze in one line, for its idempotency record.
 pub fn freeze_content(frozen: bool, explanation: &Explanation) -> String {
     format!("freeze {frozen} {}", explanation.content())
 }
 
-/// Freezes or thaws an account, with a reason. It changes no balance.
+/// Freezes or unfreezes an account, with a reason. It changes no balance.
 pub fn freeze(
     account: &Account,
     frozen: bool,
@@ -97,7 +98,7 @@ pub fn freeze(
     }
 }
 
-/// The entry of what an operator does that moves no credits by itself.
+/// The entry of an operator's change that moves no credits by itself.
 pub(super) fn entry(
     kind: EntryKind,
     id: OperationId,

@@ -1,8 +1,8 @@
-//! Refund: what a debit or a capture charged, given back, in part or whole.
+//! Refund: gives back what a debit or a capture charged, in part or whole.
 //!
-//! What comes back is what would be there by now had it never left. While the burn order it was burnt of is
-//! still the account's, one number moves back. If an advance has come since, the
-//! [history](super::history) tells.
+//! The account gets what it would have by now if the credits had never left. While its burn order
+//! is still the one that they were burnt of, one number moves back. If an advance has come since,
+//! the [history](super::history) tells.
 
 use super::history::Back;
 use super::write::give_back;
@@ -21,7 +21,7 @@ pub struct RefundRequest {
 }
 
 impl RefundRequest {
-    /// The request in one line, for its receipt.
+    /// The request in one line, for its idempotency record.
     pub fn content(&self) -> String {
         let RefundRequest { debit, credits, explanation, reference } = self;
         let reference = reference.as_deref().unwrap_or("");
@@ -30,25 +30,26 @@ impl RefundRequest {
 }
 
 impl RefundRequest {
-    /// How much less was burnt by the debit, of which `refunded` was given back before. Of what a hold kept
-    /// of a grant that lapsed nothing comes back: it would have lapsed.
+    /// How much less the debit burnt with this refund; `refunded` of it was given back before.
+    /// Credits that only a hold kept after their grant had expired do not come back: they would
+    /// have expired.
     pub fn less(&self, charged: Charged, refunded: Credits) -> Credits {
         let after = refunded + self.credits;
         after.min(charged.burnt) - refunded.min(charged.burnt)
     }
 }
 
-/// What the write of a refund needs to know besides the account.
+/// The facts that the write of a refund needs in addition to the account.
 #[derive(Clone, Debug)]
 pub struct Known {
     pub debit: PostedEntry,
-    /// What was refunded of the debit before.
+    /// The credits of the debit that were refunded before.
     pub refunded: Credits,
-    /// What comes back. None: no advance has come since the debit.
+    /// The credits and debts that come back. None: no advance has come since the debit.
     pub back: Option<Back>,
 }
 
-/// The refund: the account's part, and the count of the debit.
+/// The write of a refund: the account's part, and the count of what the debit gave back.
 ///
 /// # Errors
 /// [`Refusal::DebitNotFound`] if the entry is no debit; [`Refusal::RefundExceeded`].
@@ -76,7 +77,7 @@ pub fn change(
         }
         None => (less, give_back(account, less)),
     };
-    // What was consumed before this period is not counted in it any more.
+    // Consumption of an earlier period is not in the count.
     if entry.at >= account.plan_state.counted_from {
         then.push(Step::Consume(action.unwrap_or(0), -request.credits));
     }
@@ -86,7 +87,7 @@ pub fn change(
     let kind = EntryKind::Refunded { debit, credits, action, of, moved, unowed };
     then.push(Step::Append(Entry {
         available,
-        // Whose use is less by it.
+        // The user whose usage the refund reduces.
         user: entry.user.clone(),
         reference: request.reference.clone(),
         reason: Some(request.explanation.reason.clone()),

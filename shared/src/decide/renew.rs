@@ -1,4 +1,4 @@
-//! Renew: what a week, a plan period and a plan that begins are granted.
+//! Renew: the grants of a week, of a plan period and of a plan that begins.
 
 use crate::domain::period::{Period, week};
 use crate::domain::{
@@ -10,7 +10,7 @@ pub(super) fn closed_by_plan(plan: &Plan, status: Status, now: Instant) -> bool 
     !plan.ai.at(now) || status == Status::Canceled
 }
 
-/// The grants that `standing` has at once when it begins at `now`, and the period that is counted.
+/// The first grants of `plan_state` when it begins at `now`, and the period that is counted.
 pub(super) fn begin(plan_state: PlanState, plan: &Plan, now: Instant) -> (PlanState, Vec<Grant>) {
     let mut plan_state = plan_state;
     let grants = renew(&mut plan_state, plan, now, Why::PlanBegins { restarts: false });
@@ -18,17 +18,18 @@ pub(super) fn begin(plan_state: PlanState, plan: &Plan, now: Instant) -> (PlanSt
     (PlanState { counted_from: start, counted_until: end, ..plan_state }, grants)
 }
 
-/// Why a plan grants now.
+/// The reason why a plan grants now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
     /// A week or a plan period begins: the sizes in force at its start are granted.
     PeriodBegins,
-    /// The account came to the plan, or has paid for it again: what its running periods have not been
-    /// given yet is granted. `restarts`: whether the plan period begins now, and not with the anchor's.
+    /// The account gets the plan, or has paid for it again: the plan grants what the current
+    /// periods have not been given yet. `restarts`: whether the plan period begins now, and not
+    /// with the anchor's.
     PlanBegins { restarts: bool },
 }
 
-/// The next instant after `struck` at which time means something to a standing.
+/// The next instant after `struck` at which time changes something for a plan state.
 pub(super) fn turn_after(plan_state: &PlanState, plan: &Plan, struck: Instant) -> Instant {
     let grants = plan.monthly.values().any(|size| !size.is_zero());
     let renews = (plan_state.status == Status::Active && grants).then(|| {
@@ -39,7 +40,7 @@ pub(super) fn turn_after(plan_state: &PlanState, plan: &Plan, struck: Instant) -
     plan_state.counted_until.min(week).min(renews.unwrap_or(Instant::MAX))
 }
 
-/// Grants what the week and the plan period of `now` are due. Going from plan to plan and back, a
+/// Grants what is due for the week and the plan period of `now`. Through any changes of plan, a
 /// period is given the size of its largest plan, once.
 pub(super) fn renew(plan_state: &mut PlanState, plan: &Plan, now: Instant, why: Why) -> Vec<Grant> {
     let mut grants = Vec::new();
@@ -58,12 +59,12 @@ pub(super) fn renew(plan_state: &mut PlanState, plan: &Plan, now: Instant, why: 
     let (period, sized_at) = match why {
         Why::PeriodBegins if runs || begins.start < now => return grants,
         Why::PeriodBegins => (begins, now),
-        // It runs to its end; a larger plan adds what it gives more.
+        // The period runs to its end; a larger plan adds the difference.
         Why::PlanBegins { .. } if runs => {
             (plan_state.monthly.period, plan_state.monthly.period.start)
         }
         Why::PlanBegins { restarts } => {
-            // It begins no earlier than the one before ended: none overlap.
+            // It begins no earlier than the end of the one before: periods never overlap.
             let ended = if restarts { now } else { plan_state.monthly.period.end };
             (Period { start: begins.start.max(ended), ..begins }, now)
         }
@@ -77,7 +78,7 @@ pub(super) fn renew(plan_state: &mut PlanState, plan: &Plan, now: Instant, why: 
     grants
 }
 
-/// The grant that brings what was given for a period to `size`.
+/// The grant that fills up what was given for a period to `size`.
 fn fill(
     given: &mut PeriodAllowance,
     size: Credits,

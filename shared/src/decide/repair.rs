@@ -1,7 +1,7 @@
-//! Mend: what `repair` writes after the tables were restored to different moments.
+//! Repair: the writes of `repair` after the tables were restored to different moments.
 //!
-//! Nothing here changes a balance. What is taken out of a place is set aside under another key, so
-//! that a person can still read it.
+//! Nothing here changes a balance. A row that is taken out of its place is quarantined under
+//! another key, so that a person can still read it.
 
 use super::refund::RefundRequest;
 use super::{
@@ -13,10 +13,11 @@ use crate::decide::open::PlanRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::{AccountId, Credits, Entry, EntryKind, Key, KeySpace};
 
-/// Who freezes an account that cannot be put right by a rule.
+/// The actor that freezes an account which no rule can repair.
 pub const REPAIR: &str = "scrip repair";
 
-/// A segment of entries that the account does not have, set aside, if it has not let go of them meanwhile.
+/// Quarantines a segment of entries that the account does not have, if the account has not archived
+/// them meanwhile.
 pub fn set_page_aside(segment: Segment) -> Write {
     let key = RowKey::Segment(segment.account.clone(), segment.time, segment.first);
     let keeps = AccountWrite {
@@ -28,7 +29,8 @@ pub fn set_page_aside(segment: Segment) -> Write {
     Write { account: Some(keeps), rows: aside(Row::Segment(segment), key, read) }
 }
 
-/// A receipt of an operation that the account does not have, set aside: it can be sent again.
+/// Quarantines the idempotency record of an operation that the account does not have: the operation
+/// can be sent again.
 pub fn set_receipt_aside(receipt: IdempotencyRecord) -> Write {
     let key =
         RowKey::IdempotencyRecord(receipt.account.clone(), receipt.space, receipt.key.clone());
@@ -36,13 +38,13 @@ pub fn set_receipt_aside(receipt: IdempotencyRecord) -> Write {
     Write { account: None, rows: aside(Row::IdempotencyRecord(receipt), key, read) }
 }
 
-/// A row moved to where nobody looks for it, if it is as it was read.
+/// Moves a row to where no request looks for it, if it is as it was read.
 fn aside(row: Row, key: RowKey, read: Expect) -> Vec<RowWrite> {
     vec![RowWrite::Delete(key, read), RowWrite::Put(Row::Aside(Box::new(row)), Expect::Absent)]
 }
 
-/// A count of what was given back, put right. Nothing given back is no row: that is what the next
-/// refund counts on.
+/// Corrects the count of what was given back. Where nothing was given back there is no row: the
+/// next refund expects none.
 pub fn returned(account: &AccountId, count: &Returned) -> Write {
     Write::row(match count.after {
         Credits::ZERO => {
@@ -53,7 +55,7 @@ pub fn returned(account: &AccountId, count: &Returned) -> Write {
     })
 }
 
-/// Whose keys the key of an entry with a receipt is one of.
+/// The key space of the key of an entry with an idempotency record.
 pub fn key_space(entry: &Entry) -> KeySpace {
     match entry.kind {
         EntryKind::Refunded { .. } => KeySpace::Services,
@@ -62,9 +64,9 @@ pub fn key_space(entry: &Entry) -> KeySpace {
     }
 }
 
-/// The receipt of an entry that has one, as it was or as good as: of a change of plan it is not known
-/// whether status and anchor were asked for. Sent again with other content it is refused, and so it
-/// does not happen twice either. None: the entry has none.
+/// The idempotency record of an entry, as it was or nearly so: an entry of a plan change does not
+/// say whether the request named status and anchor. The same key with other content is refused, so
+/// the operation does not happen twice either. None: the entry has no idempotency record.
 pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> {
     let key: Key = entry.key.as_ref()?.parse().ok()?;
     let (reason, message) = (entry.reason.clone().unwrap_or_default(), entry.message.clone());

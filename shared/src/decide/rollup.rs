@@ -1,7 +1,7 @@
-//! Rollup: the entries of segments counted into the usage of their days.
+//! Rollup: adds the entries of segments to the usage of their days.
 //!
-//! Whoever is woken reads on from where the last one stopped, so it does not matter how often, in
-//! which order, or by whom somebody is woken.
+//! Each run continues where the last one stopped, so it does not matter how often, in which order,
+//! or by what it is started.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,30 +11,32 @@ use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Instant, Usage};
 
-/// How many days one rollup writes at most, besides those of its last segment: DynamoDB takes a hundred
-/// items at once, and a segment has at most 65 entries.
+/// How many days one rollup writes at most, not counting those of its last segment: DynamoDB takes
+/// a hundred items at once, and a segment has at most 65 entries.
 const MAX_DAYS: usize = 32;
-/// How many segments are many: a day of 400 users weighs some 10 write units, and a segment holds 16 debits.
+/// How many segments are worth a rollup: a day of 400 users costs some 10 write units, and a
+/// segment holds 16 debits.
 const MANY: usize = 8;
 const OLD: Span = Span::from_s(60);
 
-/// Whether `segments`, all that were not counted yet, are worth the rewriting of a day: eight of them are, and
-/// so is one whose latest entry is a minute old at `now`. Whoever reads the usage adds the others.
+/// Whether `segments`, all that are not rolled up yet, are worth rewriting a day: eight of them
+/// are, and so is one whose latest entry is a minute old at `now`. A reader of the usage adds the
+/// others.
 pub fn is_worth(segments: &[Segment], now: Instant) -> bool {
     let old = |segment: &Segment| segment.entries.last().is_some_and(|entry| entry.at + OLD <= now);
     segments.len() >= MANY || segments.first().is_some_and(old)
 }
 
-/// How far an account is counted with `segments`. None of no segments.
+/// How far an account is rolled up with `segments`. None: there are no segments.
 pub fn counted_until(segments: &[Segment]) -> Option<Counted> {
     segments.last().map(|segment| Counted { seq: segment.last(), time: segment.time })
 }
 
-/// A day as it is to be, if it still is as it was read.
+/// The new state of a day, written if the day is as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolledUp {
     pub after: DayUsage,
-    /// How far it was counted. None: there was no such day.
+    /// How far the day was rolled up. None: there was no such day.
     pub before: Option<Counted>,
 }
 
@@ -46,7 +48,7 @@ impl RolledUp {
     }
 }
 
-/// The segments of `segments`, from the first on, that one rollup takes.
+/// The first of `segments`, as many as one rollup takes.
 pub fn take(mut segments: Vec<Segment>) -> Vec<Segment> {
     let mut days = BTreeSet::new();
     let fitting = segments.iter().take_while(|segment| {
@@ -59,17 +61,17 @@ pub fn take(mut segments: Vec<Segment>) -> Vec<Segment> {
     segments
 }
 
-/// The days on which the entries of `segments` happened.
+/// The days of the entries of `segments`.
 pub fn days(segments: &[Segment]) -> BTreeSet<Day> {
     let entries = segments.iter().flat_map(|segment| &segment.entries);
     entries.map(|entry| Day::of(entry.at)).collect()
 }
 
-/// Counts `segments`, which follow each other and what was counted, into the days. `known` are the
-/// latest day and those of [`days`] that are there. None: there is nothing to count.
+/// Adds `segments` to the days; they are consecutive and follow what was rolled up. `known` are the
+/// latest day and those of [`days`] that exist. None: there is nothing to add.
 ///
-/// The latest day is written too, even if nothing happened on it: two who count the same segments both
-/// write it, so one of them is refused.
+/// The latest day is written even if it gets no entry: two rollups of the same segments both write
+/// it, so one of them is refused.
 pub fn rollup(account: &AccountId, known: Vec<DayUsage>, segments: &[Segment]) -> Option<Write> {
     let counted = counted_until(segments)?;
     let mut tallied: BTreeMap<Day, RolledUp> = BTreeMap::new();

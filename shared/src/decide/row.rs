@@ -1,4 +1,4 @@
-//! Rows of the ledger, as they are kept, and where each of them is.
+//! Rows of the ledger and their keys.
 
 use crate::domain::ledger::EntryRun;
 use crate::domain::payment::Customer;
@@ -13,7 +13,7 @@ pub enum Row {
     Segment(Segment),
     KeyAlias(KeyAlias),
     IdempotencyRecord(IdempotencyRecord),
-    /// What was given back so far of a debit or a capture.
+    /// The credits of a debit or a capture that were given back so far.
     Returned(AccountId, OperationId, Credits),
     /// The usage of a day.
     Day(AccountId, Box<DayUsage>),
@@ -21,24 +21,24 @@ pub enum Row {
     /// The latest orders of an account.
     Orders(AccountId, Orders),
     Payment(Box<Payment>),
-    /// Stripe's name for a buyer of an account.
+    /// Stripe's id for a buyer of an account.
     Customer(Customer),
-    /// That a payment or an event waits for an operator.
+    /// A payment or an event waits for an operator.
     Mark(Mark),
     Event(UnreadEvent),
     /// The catalog in force.
     Catalog(CatalogVersion),
-    /// The same under its version, for ever.
+    /// A catalog under its version. Never deleted.
     CatalogVersion(CatalogVersion),
     Redemption(Redemption),
-    /// A row that `repair` took out of its place: a person can still read it.
+    /// A row that `repair` quarantined: a person can still read it.
     Aside(Box<Row>),
 }
 
-/// Where a row of the ledger is.
+/// The key of a row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowKey {
-    /// By the time and the first number in its key.
+    /// The time and the first number in its key.
     Segment(AccountId, Instant, Seq),
     IdempotencyRecord(AccountId, KeySpace, Key),
     Returned(AccountId, OperationId),
@@ -48,24 +48,24 @@ pub enum RowKey {
     Redemption(AccountId, OperationId),
 }
 
-/// That a payment or an event waits for an operator, in the order in which they came.
+/// A payment or an event that waits for an operator. Marks are in order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     pub at: Instant,
-    /// Of the payment, or of the event.
+    /// The id of the payment or of the event.
     pub id: String,
-    /// What there is to know, in one line.
+    /// The problem, in one line.
     pub problem: String,
 }
 
 impl Row {
-    /// Whether its writer, when it finds the row there, can tell that it wrote it, or need not know.
+    /// Whether a writer that finds the row there can tell that it wrote it, or need not know.
     pub fn tells_its_writer(&self) -> bool {
         matches!(self, Row::Segment(_) | Row::KeyAlias(_) | Row::Redemption(_) | Row::Day(..))
     }
 }
 
-/// A count of what was given back of a debit or a capture: so that nothing is given back twice.
+/// The count of what was given back of a debit or a capture, so that nothing is given back twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returned {
     pub debit: OperationId,
@@ -73,11 +73,12 @@ pub struct Returned {
     pub after: Credits,
 }
 
-/// Consecutive entries in their final place.
+/// Consecutive archived entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     pub account: AccountId,
-    /// Orders the segments: the stamp of the first entry, or of a segment before if that is later.
+    /// Orders the segments: the stamp of the first entry, or the time of a segment before if that
+    /// is later.
     pub time: Instant,
     /// The number of the first entry.
     pub first: Seq,
@@ -99,38 +100,38 @@ impl Segment {
     }
 }
 
-/// The id that a key stands for which is no id itself. Never deleted.
+/// The id of an operation whose key is not an id itself. Never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyAlias {
     pub account: AccountId,
     pub key: Key,
     pub id: OperationId,
-    /// The id that the key had, and that can never be applied any more.
+    /// The id that the key had before, which can never be applied any more.
     pub replaces: Option<OperationId>,
 }
 
-/// The record, by its key, that an operation happened which has no name for its key. Never deleted.
+/// The record, by its key, of an operation whose key has no alias. Never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
     pub account: AccountId,
     pub space: KeySpace,
     pub key: Key,
     pub id: OperationId,
-    /// What was asked, in one line: the same key with another request is refused.
+    /// The request in one line: the same key with another request is refused.
     pub content: String,
 }
 
-/// A signed event that cannot be read: kept whole, until an operator or a later version can.
+/// A signed event that cannot be read. It is kept whole until an operator or a later version can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadEvent {
-    /// Stripe's name for it, or a hash of what was sent if it has none.
+    /// Stripe's id of the event, or a hash of the body if it has none.
     pub id: String,
     pub body: String,
     pub problem: String,
     pub at: Instant,
 }
 
-/// One version of the catalog, as it is published.
+/// One published version of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogVersion {
     pub version: u32,
@@ -138,14 +139,14 @@ pub struct CatalogVersion {
     pub text: String,
 }
 
-/// A session that a link opened in a browser: the link opens no other one, and the session is valid
-/// until it is left or expires.
+/// A session that a link opened in a browser. The link opens no other session, and the session is
+/// valid until the customer leaves it or it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redemption {
     pub account: AccountId,
-    /// The session's, and the link's.
+    /// The id of the session and of the link.
     pub id: OperationId,
-    /// The HTML document whose button opened it: pressed twice, it opens the same session.
+    /// The HTML document whose button opened it: the button pressed twice opens the same session.
     pub by: OperationId,
     pub expires_at: Instant,
     /// Whether the customer left.

@@ -1,4 +1,4 @@
-//! Writes as data: what to write, and on what condition.
+//! Writes as data: the changes, and the conditions on which they are committed.
 
 use super::row::{Mark, Returned, Row, RowKey};
 use crate::domain::catalog::ActionNumber;
@@ -11,37 +11,37 @@ use crate::domain::{
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Write {
-    /// What it asks and makes of an account, if of any.
+    /// The guards and steps for an account, if it concerns one.
     pub account: Option<AccountWrite>,
-    /// Rows of the ledger. The first whose condition fails is told, before the account: an operation
-    /// that happened is not refused by what came later.
+    /// Rows of the ledger. The first whose condition fails is reported, before the account: an
+    /// operation that happened is not refused because of what came later.
     pub rows: Vec<RowWrite>,
 }
 
-/// What a write asks and makes of one account.
+/// The guards and steps of a write for one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountWrite {
     pub account: AccountId,
     /// All of them hold, or nothing is written.
     pub when: Vec<Guard>,
-    /// Empty: the guards are all there is to it.
+    /// Empty: the write only checks the guards.
     pub then: Vec<Step>,
 }
 
-/// What an operator's operation comes to.
+/// The result of an operator's operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
     Change(AccountWrite),
-    /// It is so already, by this entry.
+    /// The account is so already, by this entry.
     Already(OperationId),
 }
 
-/// What a write makes of one row of the ledger, and on what condition.
+/// A conditional write of one row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowWrite {
-    /// The row as it is to be.
+    /// Writes the whole row.
     Put(Row, Expect),
-    /// A part of a row that is there.
+    /// Sets a part of a row that exists.
     Set(RowKey, Field, Expect),
     Delete(RowKey, Expect),
 }
@@ -51,30 +51,30 @@ pub enum RowWrite {
 pub enum Expect {
     Absent,
     Present,
-    /// There, and this of it as it was read.
+    /// Present, and this part of it is as it was read.
     Is(Seen),
-    /// Not there; or this of it as it was read.
+    /// Absent; or this part of it is as it was read.
     AbsentOr(Seen),
-    /// There, and without this.
+    /// Present, and without this.
     Lacks(Missing),
 }
 
-/// What is known of a row, so that nobody has changed it in between.
+/// The part of a row that was read, to exclude a change in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A name's or a receipt's.
+    /// The id in a key alias or an idempotency record.
     Id(OperationId),
-    /// A catalog's, or a payment's.
+    /// The version of a catalog, a payment or an account's orders.
     Version(u64),
-    /// The last entry that was counted into a day.
+    /// The last entry that a day's usage includes.
     Counted(Seq),
-    /// What was given back.
+    /// The credits that were given back.
     Returned(Credits),
-    /// A segment's entries.
+    /// The entries of a segment.
     Entries(Vec<Entry>),
 }
 
-/// What a row may not have yet.
+/// The part that a row must not have yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// An order's payment.
@@ -83,10 +83,10 @@ pub enum Missing {
     Decision,
 }
 
-/// A part of a row that is set by itself.
+/// A part of a row that is set alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// Where the customer pays an order.
+    /// The address where the customer pays an order.
     Url(String),
     /// An order's session ended without a payment.
     Expired,
@@ -94,7 +94,7 @@ pub enum Field {
     Intent(IntentId),
     /// What an operator decided about an event.
     Decision(Decided),
-    /// That the customer left a session.
+    /// The customer left a session.
     Left,
 }
 
@@ -109,14 +109,14 @@ impl Write {
         Write { account: None, rows: vec![row] }
     }
 
-    /// A row that was not there.
+    /// A write of a new row.
     pub fn create(row: Row) -> Write {
         Write::row(RowWrite::Put(row, Expect::Absent))
     }
 }
 
 impl AccountWrite {
-    /// Whether it changes an account that is there.
+    /// Whether it changes an account that exists.
     pub fn updates(&self) -> bool {
         !matches!(self.then[..], [] | [Step::Open(_)])
     }
@@ -127,9 +127,9 @@ impl AccountWrite {
         AccountWrite { account: id, when: vec![Guard::Absent], then: vec![Step::Open(account)] }
     }
 
-    /// Several writes of one account as one: what must be covered and what room is needed add up, the
-    /// earliest id counts, what is added and consumed is summed, and each keeps its entry. A write by
-    /// itself stays as it is. None of none.
+    /// Joins several writes of one account into one: the credits to cover and the room needed add
+    /// up, the earliest id counts, added and consumed credits are summed, and each write keeps its
+    /// entry. A single write stays as it is. None: there is no write.
     pub fn join(writes: Vec<AccountWrite>) -> Option<AccountWrite> {
         let mut writes = writes.into_iter();
         let mut joined = writes.next()?;
@@ -141,7 +141,7 @@ impl AccountWrite {
         Some(joined)
     }
 
-    /// Gives the entries that it appends the caller's key.
+    /// Puts the caller's key on the entries that it appends.
     pub fn keyed(&mut self, key: &Key) {
         let named = |entry: &mut Entry| entry.key = Some(key.as_str().to_owned());
         for step in &mut self.then {
@@ -155,7 +155,7 @@ impl AccountWrite {
 }
 
 impl Guard {
-    /// Takes its place among the guards of a joined write.
+    /// Adds the guard to those of a joined write.
     fn join(self, guards: &mut Vec<Guard>) {
         for known in guards.iter_mut() {
             match (known, &self) {
@@ -173,7 +173,7 @@ impl Guard {
 }
 
 impl Step {
-    /// Takes its place among the steps of a joined write.
+    /// Adds the step to those of a joined write.
     fn join(self, steps: &mut Vec<Step>) {
         for known in steps.iter_mut() {
             match (known, &self) {
@@ -188,8 +188,8 @@ impl Step {
     }
 }
 
-/// Credits that come back to what is available: what asks for it and what does it. While something is
-/// owed nothing of them can be spent: the advance that has to come first repays it.
+/// The guards and steps that give credits back to what is available. While something is owed, none
+/// of them can be spent: the advance that has to come first repays it.
 pub(super) fn give_back(account: &Account, credits: Credits) -> (Vec<Guard>, Vec<Step>) {
     if credits.is_zero() {
         return (Vec::new(), Vec::new());
@@ -202,7 +202,7 @@ pub(super) fn give_back(account: &Account, credits: Credits) -> (Vec<Guard>, Vec
 }
 
 impl RowWrite {
-    /// What was given back, counted on from what it was read to be.
+    /// Updates the count of what was given back, if it is as it was read.
     pub fn returned(account: &AccountId, count: &Returned) -> RowWrite {
         let before = match count.before {
             Credits::ZERO => Expect::Absent,
@@ -211,7 +211,7 @@ impl RowWrite {
         RowWrite::Put(Row::Returned(account.clone(), count.debit, count.after), before)
     }
 
-    /// A mark, if it begins, or its end.
+    /// Creates a mark if it `begins`; deletes it if not.
     pub fn mark(mark: Mark, begins: bool) -> RowWrite {
         match begins {
             true => RowWrite::Put(Row::Mark(mark), Expect::Absent),
@@ -225,28 +225,28 @@ impl RowWrite {
 pub enum Guard {
     /// There is no such account.
     Absent,
-    /// Neither this entry nor a later one has left for a segment; or there is no such account.
+    /// Neither this entry nor a later one is archived; or there is no such account.
     KeepsFrom(Seq),
     /// At least so much is available.
     Covers(Credits),
     /// The burn order is valid until exactly then.
     ValidUntilIs(Instant),
-    /// The burn order still means at this instant what it meant when it was laid out.
+    /// The burn order still means at this instant what it meant when it was advanced.
     ValidAt(Instant),
     GateIs(Gate),
-    /// Nothing younger than this instant has left for a segment.
+    /// No id younger than this instant is archived.
     DedupFloorBelow(Instant),
-    /// No entry after this one has left for a segment.
+    /// No entry after this one is archived.
     ArchivedAtMost(Seq),
-    /// Exactly so many entries have left for segments.
+    /// Exactly so many entries are archived.
     ArchivedIs(Seq),
-    /// The list has room for so many more entries.
+    /// The account has room for so many more entries.
     RoomFor(usize),
     /// The operation is not among the recent entries.
     New(OperationId),
-    /// Nothing happened since this entry.
+    /// This entry is the latest.
     SeqIs(Seq),
-    /// This entry was the latest advance.
+    /// This entry is the latest advance.
     AdvancedIs(Seq),
     /// Fewer holds than this are open.
     HoldsBelow(usize),
@@ -255,32 +255,33 @@ pub enum Guard {
     DebtsAre(Debts),
 }
 
-/// A part of what a write does to the account.
+/// One change that a write makes to the account.
 #[expect(clippy::large_enum_variant, reason = "they are few, and nearly every write has its entry")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The account, whole and new. The only step of its write.
+    /// Creates the account. The only step of its write.
     Open(Box<Account>),
-    /// Adds to what is available; a debit adds less than nothing.
+    /// Adds to what is available; a debit adds a negative amount.
     Add(Credits),
-    /// Counts the credits as consumed by the action; 0 is none. At most once an action.
+    /// Counts the credits as consumed by the action; action 0 is none. At most one step per action.
     Consume(ActionNumber, Credits),
-    /// The next entry of the ledger.
+    /// Appends the next entry of the ledger.
     Append(Entry),
-    /// Something to fold in; the burn order is not valid until that is done.
+    /// Adds pending changes; the burn order is not valid until an advance folds them in.
     AddPending(Vec<PendingChange>),
-    /// The burn order is not valid until it is advanced: what came back has to repay what is owed first.
+    /// Makes the burn order invalid until it is advanced: what came back has to repay what is owed
+    /// first.
     Outdate,
-    /// The burn order means the same for longer.
+    /// Extends how long the burn order is valid.
     ValidUntil(Instant),
     SetGate(Gate),
     SetDebts(Debts),
     SetHold(OperationId, Held),
     DropHold(OperationId),
-    /// The account as advanced: line, notes, holds, consumption, standing, what is available, and
-    /// until when that is so. The entry that records it is a step of its own.
+    /// The account as advanced: burn order, pending changes, holds, consumption, plan state, what
+    /// is available, and until when that is valid. The entry that records it is a step of its own.
     Advance(Box<Account>),
-    /// The oldest entries leave: they are in a segment.
+    /// Drops the oldest entries: they are in a segment.
     Archive {
         count: usize,
         archived_seq: Seq,

@@ -1,24 +1,24 @@
-//! An account as it was, and as it would have been.
+//! The state of a replay: an account as it was, and as it would have been.
 
 use crate::domain::grant::BurnOrder;
 use crate::domain::{Credits, Debt, DebtChange, Debts, Grant, GrantId, Instant, Movement, Seq};
 
-/// A line was laid out.
+/// An advance, which begins a new burn order.
 #[derive(Clone, Debug)]
 pub(super) struct LaidOut {
     /// The number of the advance.
     pub seq: Seq,
-    /// What was burnt of the one before,
+    /// The credits that were burnt of the burn order before.
     pub burnt: BurnOrder,
-    /// and which of its grants lapsed, arrived or got another end.
+    /// The grants that expired, arrived or got another end.
     pub moved: Vec<Movement>,
     pub at: Instant,
-    /// What happened to the debts, and how much of each is undone.
+    /// The changes of the debts, and how much of each is undone.
     pub debts: Vec<(DebtChange, Credits)>,
 }
 
 impl LaidOut {
-    /// Whether a grant is known to have been of the burn order before.
+    /// Whether a grant is known to have been in the burn order before.
     pub(super) fn knows(&self, id: GrantId) -> bool {
         let lapsed = |moved: &Movement| moved.grant == id && moved.credits < Credits::ZERO;
         let burnt = || self.burnt.grants().iter().any(|grant| grant.id == id);
@@ -28,20 +28,20 @@ impl LaidOut {
 
 /// An account as it was, and as it would have been if what is undone had never left.
 ///
-/// Of a burn order only that matters which was burnt of it up to the next: with more before it, and less spent,
-/// nobody would have come to the rest.
+/// Only the part of a burn order that was burnt before the next one matters: with more credits
+/// before it, and less spent, no debit would have reached the rest.
 #[derive(Debug, Default)]
 pub(super) struct Both {
-    /// What would have been there of what was burnt of the latest burn order, and besides the burn order. When all that
-    /// was burnt of it has been: besides it.
+    /// The credits that would have been there: those that were burnt of the latest burn order, and
+    /// those in addition to it. Once all that was burnt of it is replayed: those in addition to it.
     pub never: BurnOrder,
-    /// What was owed,
+    /// The debts as they were.
     owed: Debts,
-    /// and what of it would not have been.
+    /// The part of them that would not have been owed.
     pub unowed: Debts,
-    /// The grants that were burnt of the latest burn order: not one of them after its end.
+    /// The grants of the latest burn order that were burnt: none of them after its expiry.
     burnt: Vec<GrantId>,
-    /// What would have lapsed besides.
+    /// The credits that would have expired in addition.
     lapsed: BurnOrder,
 }
 
@@ -50,8 +50,8 @@ impl Both {
         Both { owed, ..Both::default() }
     }
 
-    /// `burnt`: of this burn order, up to the next. `back`: what comes to it until then of what would have been
-    /// there besides.
+    /// Replays an advance. `burnt`: what was burnt of its burn order, up to the next. `back`: what
+    /// came back to it until then that would have been there anyway.
     pub(super) fn lay_out(&mut self, laid_out: &LaidOut, burnt: BurnOrder, back: &BurnOrder) {
         let mut more = std::mem::take(&mut self.never);
         for moved in &laid_out.moved {
@@ -66,7 +66,7 @@ impl Both {
                     let asked = *owed + left(taken.as_ref()) - *undone;
                     taken.iter().cloned().for_each(|grant| more.add(grant));
                     let mut rest = asked;
-                    // What nobody would have used of it would not be owed.
+                    // The part of it that no debit would have used would not be owed.
                     for burn_order in [&mut more, &mut self.lapsed] {
                         let taken = burn_order.take(rest, |known| known.id == *grant);
                         rest -= taken.iter().map(|grant| grant.left).sum();
@@ -94,7 +94,7 @@ impl Both {
         burnt.into_grants().for_each(|grant| self.never.add(grant));
     }
 
-    /// What would have repaid what would still have been owed.
+    /// Repays what would still have been owed from the bought credits in `more`.
     fn repay(&mut self, more: &mut BurnOrder, meant: impl Fn(&Grant) -> bool) {
         for debt in self.owed.less(&self.unowed).iter() {
             let repaid = more.take(debt.credits, |grant| grant.kind.is_paid() && meant(grant));
@@ -102,7 +102,8 @@ impl Both {
         }
     }
 
-    /// What is besides the burn order lapses. Two stamps can be out of order about the end of what was burnt.
+    /// Expires what is in addition to the burn order. A burnt grant stays: around its expiry, two
+    /// stamps can be out of order.
     pub(super) fn expire(&mut self, at: Instant) {
         for grant in self.never.expire(at) {
             match self.burnt.contains(&grant.id) {
@@ -119,8 +120,8 @@ impl Both {
         self.unowed = self.unowed.iter().map(still).collect();
     }
 
-    /// Something came back, and with it this is not owed any more; and would not have been anyway, if it is
-    /// known.
+    /// Replays an undoing, since which `unowed` is not owed any more; if it is `known`, it would
+    /// not have been owed anyway.
     pub(super) fn forgive(&mut self, unowed: &Debts, known: bool) {
         self.owed = self.owed.less(unowed);
         if known {

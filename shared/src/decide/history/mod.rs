@@ -1,12 +1,13 @@
-//! History: what would be there by now, had something never left.
+//! History: finds what an account would have by now if some credits had never left it.
 //!
-//! Credits leave an account by debits, and when the money for them goes back. Either can be undone: a
-//! debit is refunded, a dispute is won. Then what has happened since is gone through once more, as it
-//! was and as it would have been, and the difference comes back: with its grants, of which some may
-//! be over by now and some spent in the place of others, and with what is not owed then.
+//! Credits leave an account by debits, and when the money for them goes back. Either can be undone:
+//! a debit is refunded, a dispute is won. Then the entries since are replayed, as the account was
+//! and as it would have been, and the difference comes back: with its grants, of which some may
+//! have expired by now and some may be spent in the place of others, and with the debts that would
+//! not be owed.
 //!
-//! Each advance tells what was burnt of the burn order before it, and names the advance before it. So where many
-//! entries lie between two, they are skipped.
+//! Each advance records what was burnt of the burn order before it, and names the advance before
+//! it. So where many entries lie between two advances, they are skipped.
 
 mod both;
 mod replay;
@@ -25,28 +26,27 @@ use crate::domain::{
     PendingChange, Seq,
 };
 
-/// From how many entries between two advances on they are not gone through one by one: to come to a advance
-/// further back costs two or three requests, and so do these.
+/// More entries than this between two advances are skipped: to reach an advance further back costs
+/// two or three requests, and so does reading this many entries.
 const FAR: Seq = 1_024;
-/// How many entries beyond what is undone are looked at for what was undone before: they overlap
-/// without end where somebody refunds all the time.
+/// How many entries older than what is undone are read to find what was undone before: where a
+/// service refunds all the time, these overlap without end.
 const MAX_BEYOND: usize = 2_048;
-/// How many entries are looked at for a reversal that is undone: more are not read in the time that a
-/// call has. What is not come to then arrives like something new.
+/// How many entries are read to find a reversal that is undone: a call has no time for more.
+/// Credits whose reversal is not reached arrive like new ones.
 const MOST: usize = 200_000;
 
-/// What comes back when something is undone.
+/// The credits and debts that change when something is undone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Back {
-    /// By how much the latest burn order would hold more.
+    /// The credits that the latest burn order would hold in addition.
     pub burn_order: BurnOrder,
-    /// What would not be owed.
+    /// The debts that would not be owed.
     pub unowed: Debts,
 }
 
 impl Back {
-    /// What gives it to the account, and with it what `arrives` besides: what that asks for, and what
-    /// it does.
+    /// The guards and steps that give it to the account, together with what `arrives`.
     pub(super) fn give(
         &self,
         account: &Account,
@@ -59,7 +59,8 @@ impl Back {
         }
         let returned = self.burn_order.grants().iter().cloned().map(PendingChange::Returned);
         let pending_changes: Vec<PendingChange> = returned.chain(arrives).collect();
-        // Also if nothing comes back: an advance opens the gate, and tells what comes next from this.
+        // Also if nothing comes back: an advance opens the gate, and keeps what follows apart from
+        // this.
         then.push(if pending_changes.is_empty() {
             Step::Outdate
         } else {
@@ -68,67 +69,68 @@ impl Back {
         (when, then)
     }
 
-    /// Whether some of it is over at `now`: an advance has to say what was spent of it before its end.
+    /// Whether some of its grants have expired at `now`: then an advance has to record what was
+    /// spent of them before.
     pub fn is_over(&self, now: Instant) -> bool {
         self.burn_order.grants().iter().any(|grant| grant.is_expired(now))
     }
 
-    /// What the entry tells of it.
+    /// The movements and debts that the entry records.
     pub(super) fn told(&self) -> (Vec<Movement>, Debts) {
         let moved = self.burn_order.grants().iter().map(|grant| Movement::of(grant, grant.left));
         (moved.collect(), self.unowed.clone())
     }
 }
 
-/// What happened to an account, from now back to where something left that is undone now; and on to
-/// where everything left that was undone since, because that changed what was there.
+/// The past of an account, from now back to the operation that is undone now; and further back to
+/// each operation that was undone since, because that changed what was there.
 #[derive(Clone, Debug)]
 pub struct History {
     /// The debit that is refunded now, if it is a debit that is undone.
     debit: Option<OperationId>,
-    /// How much is undone now: no more comes back, wherever the history is cut short.
+    /// How much is undone now: no more than this comes back, wherever the history is cut short.
     most: Credits,
-    /// The advance before the entry that was taken last: its number, and when it was.
+    /// The advance before the entry taken last: its number and its instant.
     before: (Seq, Instant),
-    /// The number of the advance that was taken last. 0: none yet.
+    /// The number of the advance taken last. 0: none yet.
     advanced: Seq,
-    /// The advances before which every entry has to be taken.
+    /// The advances before which every entry must be taken.
     whole: BTreeSet<Seq>,
-    /// From how many entries between two advances on they are skipped.
+    /// More entries than this between two advances are skipped.
     far: Seq,
-    /// How many entries are looked at, at most, beyond what is undone.
+    /// How many entries older than what is undone are read at most.
     most_beyond: usize,
-    /// Nothing that is undone of reversals now happened earlier,
+    /// No reversal that is undone now happened earlier than this.
     since: Instant,
-    /// and whether that was come to.
+    /// Whether the history has reached `since`.
     begun: bool,
-    /// What is undone of debits, now and by the refunds that were come to.
+    /// How much of each debit is undone, now and by the refunds that were reached.
     refunds: BTreeMap<OperationId, Credits>,
-    /// Those of them that are not come to yet: the number of each, and how much less was burnt by it.
-    /// None: since the advance that was taken last.
+    /// The debits among them that are not reached yet: the number of each, and how much less it
+    /// burnt. None: no advance lies between the debit and its refund.
     sought: BTreeMap<OperationId, Option<(Seq, Credits)>>,
-    /// What is undone of reversals that are not come to yet; what is undone now comes first.
+    /// The undone parts of reversals that are not reached yet; what is undone now comes first.
     undoing: Vec<Undoing>,
-    /// How many entries were looked at,
+    /// How many entries were taken.
     looked: usize,
-    /// and how many since what is undone now was come to.
+    /// How many entries were taken since what is undone now was reached.
     beyond: usize,
-    /// The latest first.
+    /// What was taken, the latest first.
     past: Vec<Past>,
 }
 
-/// Credits of a grant that had been taken back, or are owed, until this undid it.
+/// Credits of a grant that were taken back, or owed, until this undid it.
 #[derive(Clone, Copy, Debug)]
 struct Undoing {
     debt: Debt,
-    /// Whether the grant was over by then: what had been left of it would have lapsed, and only what
+    /// Whether the grant had expired by then: what was left of it would have expired, and only what
     /// was owed is undone.
     over: bool,
-    /// Whether it is what is undone now.
+    /// Whether it is undone now.
     now: bool,
 }
 
-/// What of an entry matters.
+/// The part of an entry that matters to a history.
 #[derive(Clone, Debug)]
 enum Past {
     LaidOut(LaidOut),
@@ -144,26 +146,26 @@ enum Past {
         unowed: Debts,
     },
     Waived(Debts),
-    /// All that was burnt of a burn order, up to about then, and how much of it is undone: entries that were not
-    /// taken one by one.
+    /// Entries that were not taken one by one: together they burnt all that was burnt of a burn
+    /// order, up to about `until`, and `undone` of that is undone.
     Skipped {
         undone: Credits,
         until: Instant,
     },
 }
 
-/// What a history needs after an entry.
+/// The entry that a history needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// The entry before it.
     Before,
-    /// The one of this number, of then: none in between.
+    /// The entry of this number, at this instant: none in between.
     Skip(Seq, Instant),
     /// Nothing more.
     Enough,
 }
 
-/// What an entry undid.
+/// The operation that an entry undid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Undone {
     Debit(OperationId),
@@ -171,7 +173,8 @@ enum Undone {
 }
 
 impl History {
-    /// The history of `account` for a refund of so much of `debit`, by which so much less was burnt.
+    /// The history of `account` for a refund of `credits` of `debit`. `less`: how much less the
+    /// debit burnt with it.
     pub fn of_refund(
         account: &Account,
         debit: &PostedEntry,
@@ -188,15 +191,15 @@ impl History {
         }
     }
 
-    /// The history of giving back so many credits of a grant, the money for which went back before.
-    /// `over`: whether the grant is over by now. `since`: nothing of it happened earlier.
+    /// The history for giving back so many credits of a grant whose money went back before. `over`:
+    /// whether the grant has expired by now. `since`: no part of the reversal happened earlier.
     pub fn of_reversal(account: &Account, debt: Debt, over: bool, since: Instant) -> History {
         let undoing = vec![Undoing { debt, over, now: true }];
         History { most: debt.credits, since, ..History::of(account, undoing) }
     }
 
-    /// The same history with other bounds: from how many entries between two advances on they are skipped, and
-    /// how many entries are looked at beyond what is undone.
+    /// The same history with other bounds: more than `far` entries between two advances are
+    /// skipped, and `most_beyond` entries are read beyond what is undone.
     pub fn bounded(self, far: Seq, most_beyond: usize) -> History {
         History { far, most_beyond, ..self }
     }
@@ -221,7 +224,8 @@ impl History {
         }
     }
 
-    /// Every entry before the advance of this number has to be taken: begin anew.
+    /// Requires every entry before the advance of this number: take the entries again from the
+    /// latest.
     pub fn all_before(mut self, advance: Seq) -> History {
         self.whole.insert(advance);
         self
@@ -235,7 +239,7 @@ impl History {
             return self.skip(at);
         }
         let seeks = self.debit.is_some_and(|debit| self.sought.contains_key(&debit));
-        // Nothing of what is undone now is further back.
+        // Nothing that is undone now is further back.
         self.begun |= at + STAMP_MARGIN < self.since;
         let found = !seeks && (self.begun || self.rest().is_zero());
         self.looked += 1;
@@ -284,7 +288,8 @@ impl History {
             }
             _ => {
                 if let Some(Charged { burnt: credits, .. }) = entry.charged() {
-                    // Since the latest advance it is spent of the burn order as it will be.
+                    // After the latest advance, credits are spent from the burn order as it will
+                    // be.
                     if self.advanced > 0 {
                         self.past.push(Past::Burnt { debit: entry.id, credits, at });
                     }
@@ -295,7 +300,8 @@ impl History {
         Next::Before
     }
 
-    /// Goes on at the advance before: what was burnt of its burn order, up to about `until`, is known.
+    /// Continues at the advance before: what was burnt of its burn order, up to about `until`, is
+    /// known.
     fn skip(&mut self, until: Instant) -> Next {
         let (seq, at) = self.before;
         let between = self.sought.extract_if(.., |_, of| of.is_none_or(|(of, _)| of > seq));
@@ -306,12 +312,12 @@ impl History {
         Next::Skip(seq, at)
     }
 
-    /// How much of a change is undone: what was owed by it before what was taken.
+    /// How much of a change is undone: first what it left owed, then what it took.
     fn undo(&mut self, change: &DebtChange) -> Credits {
         let DebtChange::Reversed { grant, taken, owed, .. } = change else { return Credits::ZERO };
         let (mut owed, mut taken) = (*owed, left(taken.as_ref()));
         let all = owed + taken;
-        // What was undone before was undone of what there was by then: the earliest comes first.
+        // An earlier undoing applied to what there was by then: the earliest comes first.
         let undoing = self.undoing.iter_mut().rev();
         for undoing in undoing.filter(|undoing| undoing.debt.grant == *grant) {
             let of_owed = undoing.debt.credits.min(owed);
@@ -325,7 +331,7 @@ impl History {
         all - owed - taken
     }
 
-    /// What was to be undone of reversals now, and of which none was come to.
+    /// How much of the reversals that are undone now was not reached.
     pub fn rest(&self) -> Credits {
         self.undoing.iter().filter(|undoing| undoing.now).map(|undoing| undoing.debt.credits).sum()
     }

@@ -1,4 +1,4 @@
-//! What comes back, by a history.
+//! Replay: finds what comes back from a history.
 
 use super::both::{Both, LaidOut};
 use super::{Back, History, Past, Undoing, Undone};
@@ -11,11 +11,11 @@ use crate::domain::{Account, Credits, Debt, DebtChange, Debts, Grant, Instant, M
 pub enum Unclear {
     /// The entries contradict each other.
     Broken(Fault),
-    /// A grant ends among the entries before the advance of this number, and they were skipped.
+    /// A grant expires among the entries before the advance of this number, and they were skipped.
     Within(Seq),
 }
 
-/// The same, of an account that is not named yet.
+/// The same, before the account is named.
 enum Replay {
     Broken(Overspent),
     Within(Seq),
@@ -28,7 +28,7 @@ impl From<Overspent> for Replay {
 }
 
 impl History {
-    /// What comes back to the latest burn order of `account`, and what is not owed any more.
+    /// Finds what comes back to the latest burn order of `account`, and what is not owed any more.
     ///
     /// # Errors
     /// [`Unclear`].
@@ -57,8 +57,9 @@ impl History {
                 Past::Skipped { undone, until } => {
                     let (next, _) = self.until_next(&past[place + 1..]);
                     let Some(next) = next else { continue };
-                    // How much was burnt before another grant's end only the entries tell. One of the
-                    // line itself is not burnt after its end.
+                    // Only the entries tell how much was burnt before the expiry of a grant outside
+                    // the burn order. A grant of the burn order itself is not burnt after its
+                    // expiry.
                     let ends = |grant: &Grant| {
                         !next.knows(grant.id) && grant.is_expired(*until + STAMP_MARGIN)
                     };
@@ -77,9 +78,10 @@ impl History {
         Ok(self.at_most(both))
     }
 
-    /// What comes back, but no more than is undone now. A history that is cut short does not know all that
-    /// was undone before: what an earlier refund gave back to one grant may, by what is known, have come
-    /// from another, and would come back twice. What is burnt first comes back first.
+    /// Limits what comes back to what is undone now. A history that is cut short does not know all
+    /// that was undone before: by what it knows, credits that an earlier refund gave back to one
+    /// grant may have come from another, and would come back twice. Grants that are burnt first
+    /// come back first.
     fn at_most(&self, mut both: Both) -> Back {
         let mut rest = self.most;
         let mut part = |credits: Credits| {
@@ -94,7 +96,7 @@ impl History {
         Back { burn_order, unowed }
     }
 
-    /// Whether what an entry undid was come to.
+    /// Whether the operation that an entry undid was reached.
     fn is_known(&self, undone: Undone) -> bool {
         match undone {
             Undone::Debit(debit) => !self.sought.contains_key(&debit),
@@ -105,8 +107,9 @@ impl History {
         }
     }
 
-    /// The next burn order, and what came back to this one until then that would have been there anyway. What
-    /// was not come to came back as if it had just arrived, either way.
+    /// The next burn order, and what came back to this one until then that would have been there
+    /// anyway. If the undone operation was not reached, its credits count as new arrivals, either
+    /// way.
     fn until_next<'a>(&self, after: &[&'a Past]) -> (Option<&'a LaidOut>, BurnOrder) {
         let mut back = BurnOrder::default();
         for past in after {
@@ -121,7 +124,7 @@ impl History {
         (None, back)
     }
 
-    /// What was owed before the first line that was come to, by what is owed now.
+    /// The debts before the first burn order that was reached, from the debts of now.
     fn owed_at_first(&self, debts: &Debts) -> Debts {
         let mut owed = debts.clone();
         for past in &self.past {
@@ -147,7 +150,7 @@ impl History {
     }
 }
 
-/// So much of a grant as came back.
+/// The part of a grant that came back.
 fn came_back(moved: &Movement) -> Grant {
     let Movement { grant, kind, credits, expires_at } = *moved;
     Grant::new(grant, kind, credits, Instant::EPOCH, expires_at)
