@@ -176,15 +176,15 @@ impl Repair<'_> {
         let write = match kind {
             Kind::Account => return self.set_all_aside(id).await,
             Kind::Segment(segment) | Kind::Ahead(segment) => {
-                repair::set_page_aside((**segment).clone())
+                repair::quarantine_segment((**segment).clone())
             }
-            Kind::KeyAliasMissing(name) => operation::name(name.clone()),
+            Kind::KeyAliasMissing(name) => operation::key_alias(name.clone()),
             Kind::KeyAliasDiffers { there, id } => {
                 let mut name = there.clone();
                 (name.replaces, name.id) = (Some(there.id), *id);
-                operation::name(name)
+                operation::key_alias(name)
             }
-            Kind::RecordAlone(receipt) => repair::set_receipt_aside(receipt.clone()),
+            Kind::RecordAlone(receipt) => repair::quarantine_record(receipt.clone()),
             Kind::RecordMissing(entry) => match repair::receipt(id, entry) {
                 Some(receipt) => Write::create(Row::IdempotencyRecord(receipt)),
                 None => return Ok(false),
@@ -216,8 +216,8 @@ impl Repair<'_> {
             let scan_part = self.context.store.scan_part(id, after.as_deref()).await?;
             for scanned in scan_part.scanned {
                 let write = match scanned? {
-                    ScannedRow::Segment(segment) => repair::set_page_aside(segment),
-                    ScannedRow::IdempotencyRecord(receipt) => repair::set_receipt_aside(receipt),
+                    ScannedRow::Segment(segment) => repair::quarantine_segment(segment),
+                    ScannedRow::IdempotencyRecord(receipt) => repair::quarantine_record(receipt),
                     _ => continue,
                 };
                 let outcome = self.context.store.commit(&write).await?;
@@ -278,7 +278,7 @@ impl Repair<'_> {
         repaired: &Repaired,
         facts: &Facts,
     ) -> Result<bool, RepairError> {
-        let heard = command::payment::mend(self.context, intent, repaired, facts).await;
+        let heard = command::payment::repair(self.context, intent, repaired, facts).await;
         let heard = heard.map_err(RepairError::Failed)?;
         Ok(matches!(heard, NoticeOutcome::OrderUpdate(_)))
     }

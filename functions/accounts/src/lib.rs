@@ -147,7 +147,7 @@ async fn decide(
         let unreadable =
             |e: stripe::Unreadable| Refusal::EventUnreadable { problem: e.to_string() };
         if let Some(said) = read.map_err(unreadable)?.said {
-            heard = Some(command::payment::hear(context, &said, true).await?);
+            heard = Some(command::payment::take_notice(context, &said, true).await?);
         }
     }
     command::payment::advance_event(context, event, decided).await?;

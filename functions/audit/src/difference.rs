@@ -43,8 +43,8 @@ pub enum Kind {
     ValidUntil,
     Plan,
     Frozen,
-    Floor,
-    PageTime,
+    DedupFloor,
+    ArchivedAt,
     // The ledger, against itself and the account.
     Gap {
         first: Seq,
@@ -120,11 +120,11 @@ impl Kind {
             }
             Kind::Plan => ("plan", "the plan does not match the latest entry"),
             Kind::Frozen => ("frozen", "the frozen state does not match the entries"),
-            Kind::Floor => (
+            Kind::DedupFloor => (
                 "dedup_floor",
                 "an archived id is above the dedup floor: its operation could be applied again",
             ),
-            Kind::PageTime => {
+            Kind::ArchivedAt => {
                 ("archived_at", "the time of the latest segment does not match its key")
             }
             Kind::Gap { .. } => ("gap", "entries are in no segment"),

@@ -204,13 +204,13 @@ impl Ledger {
             let held = self.held() - recent.iter().map(|e| micro(e.held)).sum::<Micro>();
             self.gap(archived_seq, (available, held), audit);
         } else if archived_seq > 0 {
-            audit.compare(Kind::PageTime, self.archived_at, self.account.archived_at);
+            audit.compare(Kind::ArchivedAt, self.archived_at, self.account.archived_at);
         }
         audit.compare(Kind::Number, archived_seq + recent.len() as Seq, seq);
         recent.iter().for_each(|entry| self.enter(entry, audit));
         self.balance(audit);
         if self.account.dedup_floor < self.dedup_floor {
-            audit.differs(Kind::Floor, self.dedup_floor, self.account.dedup_floor);
+            audit.differs(Kind::DedupFloor, self.dedup_floor, self.account.dedup_floor);
         }
         for id in &self.book.repeated {
             audit.differs(Kind::Repeated(*id), "one entry", "another");

@@ -5,8 +5,8 @@
 //! twice or never. It runs so that the ledger of an account that makes no request still gets its
 //! entry, and so that the account's events are announced.
 
+mod context;
 mod part;
-mod surroundings;
 mod sweep;
 
 use std::time::Duration;
@@ -15,8 +15,8 @@ use lambda_runtime::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use context::RechargeContext;
 pub use part::{PartError, SweepPart, SweepProgress, Task};
-pub use surroundings::RechargeContext;
 pub use sweep::{is_to_be_advanced, sweep};
 
 /// The number of segments that sweep the table in parallel: at some 500 accounts a second each, ten

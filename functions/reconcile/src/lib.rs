@@ -54,7 +54,7 @@ pub async fn run(context: &Context, stripe: &Stripe) -> Result<ReconcileReport, 
     let mut asking = ObjectList::new(stripe, context.clock.now());
     while let Some(objects) = asking.next().await? {
         for object in objects {
-            hear(context, stripe, object, &mut report).await?;
+            take_notice(context, stripe, object, &mut report).await?;
         }
     }
     report.cut = asking.is_cut();
@@ -65,7 +65,7 @@ pub async fn run(context: &Context, stripe: &Stripe) -> Result<ReconcileReport, 
     Ok(report)
 }
 
-async fn hear(
+async fn take_notice(
     context: &Context,
     stripe: &Stripe,
     object: serde_json::Value,
@@ -81,7 +81,7 @@ async fn hear(
             return Ok(());
         }
     };
-    let news = match payment::hear(context, &said, false).await {
+    let news = match payment::take_notice(context, &said, false).await {
         Ok(NoticeOutcome::OrderUpdate(news)) => news,
         Ok(NoticeOutcome::Known | NoticeOutcome::Foreign) => return Ok(()),
         // A broken account does not stop the others.

@@ -7,7 +7,7 @@
 //! and counts as processed: if it were returned, it would block the records after it. A record that
 //! cannot be processed now is returned, and comes again for as long as the stream keeps it.
 
-mod surroundings;
+mod context;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use shared::decide::announce::{self, About, Event};
 use shared::domain::AccountId;
 use shared::store::{read_image, read_keys};
 
-pub use surroundings::RelayContext;
+pub use context::RelayContext;
 
 /// The largest message for the dead-letter queue: SQS takes 256 KB.
 const MAX_BYTES: usize = 200_000;

@@ -29,12 +29,12 @@ async fn route(
 ) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
-        ("POST", ["v1", "stripe", "webhook"]) => hear(context, secret, call).await,
+        ("POST", ["v1", "stripe", "webhook"]) => take_notice(context, secret, call).await,
         _ => Err(call.no_route()),
     }
 }
 
-async fn hear(
+async fn take_notice(
     context: &Context,
     secret: &Secret,
     call: &Call<'_>,
@@ -54,7 +54,7 @@ async fn hear(
         );
         return Ok(heard(Outcome::Ignored));
     };
-    let outcome = match payment::hear(context, &said, true).await? {
+    let outcome = match payment::take_notice(context, &said, true).await? {
         NoticeOutcome::Foreign => Outcome::Ignored,
         NoticeOutcome::Known => Outcome::Known,
         NoticeOutcome::OrderUpdate(OrderUpdate { parked: Some(problem), intent, .. }) => {

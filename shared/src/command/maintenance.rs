@@ -188,7 +188,7 @@ pub(super) async fn tidy(run: &Run<'_>, loaded: Loaded) {
 }
 
 /// Advances with an entry, even if only time has passed: the burn order is written anew.
-pub(super) async fn lay_out_now(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
+pub(super) async fn advance_with_entry(run: &Run<'_>, loaded: &Loaded) -> Result<(), Failure> {
     run.context.may_advance()?;
     let change = advance::lay_out(&loaded.account, run.catalog, run.context.clock.now())?;
     commit_advance(run, change, 1).await

@@ -131,7 +131,9 @@ impl<'a> Member<'a> {
     ) -> Result<Member<'a>, Failure> {
         let state = match key.id() {
             Some(id) => State::New { id, named: false },
-            None => State::New { id: name(run, key, &request.account, None).await?, named: true },
+            None => {
+                State::New { id: key_alias(run, key, &request.account, None).await?, named: true }
+            }
         };
         Ok(Member { key, request, price, state })
     }
@@ -201,7 +203,7 @@ impl<'a> Member<'a> {
             }
             None => {
                 let replaces = Some(id).filter(|_| named);
-                let id = name(run, self.key, account, replaces).await?;
+                let id = key_alias(run, self.key, account, replaces).await?;
                 self.state = State::New { id, named: true };
             }
         }
@@ -336,7 +338,7 @@ fn receipts(run: &Run<'_>, members: Vec<Member<'_>>) -> Vec<Receipted> {
 
 /// The id for which a key has an alias; a new one if the key has no alias, or has the one to
 /// replace.
-async fn name(
+async fn key_alias(
     run: &Run<'_>,
     key: &Key,
     account: &AccountId,
@@ -345,7 +347,7 @@ async fn name(
     until_known(run, || async {
         let id = run.context.entropy.mint(run.context.clock.now());
         let name = KeyAlias { account: account.clone(), key: key.clone(), id, replaces };
-        Ok(match run.context.store.commit(&operation::name(name)).await? {
+        Ok(match run.context.store.commit(&operation::key_alias(name)).await? {
             Outcome::Done(_) => Some(id),
             Outcome::RowRefused(_, Some(Row::KeyAlias(there))) => Some(there.id),
             _ => None,

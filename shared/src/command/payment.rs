@@ -1,6 +1,6 @@
 //! Payments: applies Stripe's notices and operators' decisions.
 
-use super::maintenance::{advance_now, lay_out_now, make_ready, recall, tidy};
+use super::maintenance::{advance_now, advance_with_entry, make_ready, recall, tidy};
 use super::order::note;
 use super::{Run, lost, retried, until_known};
 use crate::context::Context;
@@ -46,7 +46,7 @@ pub struct OrderUpdate {
 ///
 /// # Errors
 /// [`Failure::Store`]: send the notice again.
-pub async fn hear(
+pub async fn take_notice(
     context: &Context,
     said: &PaymentNotice,
     adopt: bool,
@@ -105,7 +105,7 @@ pub struct Repaired {
 ///
 /// # Errors
 /// [`Failure::Store`]. [`NoticeOutcome::Known`]: it was written in between; check again.
-pub async fn mend(
+pub async fn repair(
     context: &Context,
     intent: &IntentId,
     repaired: &Repaired,
@@ -252,7 +252,7 @@ async fn try_join(
                 recalled => recalled?,
             };
             if back.is_over(run.context.clock.now()) {
-                lay_out_now(run, loaded).await?;
+                advance_with_entry(run, loaded).await?;
                 return Ok(None);
             }
             // The remainder of a grant that is over by now would have expired.

@@ -1,6 +1,6 @@
 //! Refunds: looks up the debit, and the history of its credits since.
 
-use super::maintenance::{lay_out_now, look_up, make_ready, recall};
+use super::maintenance::{advance_with_entry, look_up, make_ready, recall};
 use super::operator::{commit_receipted, happened};
 use super::{Answer, Receipted, Run, until_known};
 use crate::context::Context;
@@ -58,7 +58,7 @@ async fn try_refund(
     };
     let now = run.context.clock.now();
     if back.as_ref().is_some_and(|back| back.is_over(now)) {
-        lay_out_now(run, &loaded).await?;
+        advance_with_entry(run, &loaded).await?;
         return Ok(None);
     }
     let id = run.context.entropy.own(now);

@@ -24,7 +24,7 @@ pub async fn rollup(context: &Context, account: &AccountId) -> Result<u64, Store
     let run = &Run::begin(context, &catalog);
     let (mut entries, mut tried) = (0, 0);
     while tried < TRIES && context.clock.now() - run.began <= PATIENCE {
-        match try_tally(run, account).await {
+        match try_rollup(run, account).await {
             Ok(Counting::Done) => return Ok(entries),
             Ok(Counting::On(counted)) => entries += counted,
             Ok(Counting::Raced) => {
@@ -51,7 +51,7 @@ enum Counting {
     Raced,
 }
 
-async fn try_tally(run: &Run<'_>, account: &AccountId) -> Result<Counting, StoreError> {
+async fn try_rollup(run: &Run<'_>, account: &AccountId) -> Result<Counting, StoreError> {
     let store = &run.context.store;
     let latest = retried(run, || store.latest_day(account)).await?;
     let counted = latest.as_ref().map_or(Counted::default(), |latest| latest.counted);

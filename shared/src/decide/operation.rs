@@ -175,7 +175,7 @@ fn spend(charge: &Charge, price: Price, now: Instant) -> Effect {
 }
 
 /// The write of a key alias, if the key has none yet, or if it still has the id to replace.
-pub fn name(name: KeyAlias) -> Write {
+pub fn key_alias(name: KeyAlias) -> Write {
     let expect = match name.replaces {
         None => Expect::Absent,
         Some(replaced) => Expect::Is(Seen::Id(replaced)),

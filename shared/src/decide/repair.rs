@@ -18,7 +18,7 @@ pub const REPAIR: &str = "scrip repair";
 
 /// Quarantines a segment of entries that the account does not have, if the account has not archived
 /// them meanwhile.
-pub fn set_page_aside(segment: Segment) -> Write {
+pub fn quarantine_segment(segment: Segment) -> Write {
     let key = RowKey::Segment(segment.account.clone(), segment.time, segment.first);
     let keeps = AccountWrite {
         account: segment.account.clone(),
@@ -31,7 +31,7 @@ pub fn set_page_aside(segment: Segment) -> Write {
 
 /// Quarantines the idempotency record of an operation that the account does not have: the operation
 /// can be sent again.
-pub fn set_receipt_aside(receipt: IdempotencyRecord) -> Write {
+pub fn quarantine_record(receipt: IdempotencyRecord) -> Write {
     let key =
         RowKey::IdempotencyRecord(receipt.account.clone(), receipt.space, receipt.key.clone());
     let read = Expect::Is(Seen::Id(receipt.id));
@@ -40,7 +40,10 @@ pub fn set_receipt_aside(receipt: IdempotencyRecord) -> Write {
 
 /// Moves a row to where no request looks for it, if it is as it was read.
 fn aside(row: Row, key: RowKey, read: Expect) -> Vec<RowWrite> {
-    vec![RowWrite::Delete(key, read), RowWrite::Put(Row::Aside(Box::new(row)), Expect::Absent)]
+    vec![
+        RowWrite::Delete(key, read),
+        RowWrite::Put(Row::Quarantined(Box::new(row)), Expect::Absent),
+    ]
 }
 
 /// Corrects the count of what was given back. Where nothing was given back there is no row: the

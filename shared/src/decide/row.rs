@@ -32,7 +32,7 @@ pub enum Row {
     CatalogVersion(CatalogVersion),
     Redemption(Redemption),
     /// A row that `repair` quarantined: a person can still read it.
-    Aside(Box<Row>),
+    Quarantined(Box<Row>),
 }
 
 /// The key of a row of the ledger.

@@ -250,15 +250,15 @@ fn refused_by(item: Option<&Item>) -> Stored<Outcome> {
 fn there_instead(row: &Row, item: Option<&Item>) -> Stored<Option<Row>> {
     let Some(item) = item else { return Ok(None) };
     let there = match row {
-        Row::Segment(_) => Row::Segment(row::read_page(item)?),
+        Row::Segment(_) => Row::Segment(row::read_segment(item)?),
         Row::Redemption(_) => Row::Redemption(row::read_redemption(item)?),
         Row::KeyAlias(name) => {
-            let there = row::read_name(item)?;
+            let there = row::read_key_alias(item)?;
             one_hash(there.key == name.key, name.account.as_str(), name.key.as_str())?;
             Row::KeyAlias(there)
         }
         Row::IdempotencyRecord(receipt) => {
-            let there = row::read_receipt(item)?;
+            let there = row::read_record(item)?;
             one_hash(there.key == receipt.key, receipt.account.as_str(), receipt.key.as_str())?;
             Row::IdempotencyRecord(there)
         }

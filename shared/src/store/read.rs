@@ -13,7 +13,7 @@ use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq};
 
 /// How many segments one request of a look-up reads at most: 16 KB of usual ones, 4 read units.
-const LOOK_UP_PAGES: i32 = 16;
+const LOOK_UP_SEGMENTS: i32 = 16;
 
 /// One scan's accounts of a segment of the table, and where the next scan starts.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ impl Store {
 
     /// The key alias of a key, if there is one.
     pub async fn name(&self, account: &AccountId, key: &Key) -> Stored<Option<KeyAlias>> {
-        let item = self.ledger_item(account.as_str(), &table::name_key(key)).await?;
-        item.as_ref().map(row::read_name).transpose()
+        let item = self.ledger_item(account.as_str(), &table::key_alias_key(key)).await?;
+        item.as_ref().map(row::read_key_alias).transpose()
     }
 
     /// The idempotency record of a key, if its operation happened.
@@ -63,8 +63,8 @@ impl Store {
         space: KeySpace,
         key: &Key,
     ) -> Stored<Option<IdempotencyRecord>> {
-        let item = self.ledger_item(account.as_str(), &table::receipt_key(space, key)).await?;
-        item.as_ref().map(row::read_receipt).transpose()
+        let item = self.ledger_item(account.as_str(), &table::record_key(space, key)).await?;
+        item.as_ref().map(row::read_record).transpose()
     }
 
     /// The redemption of the link with this id, if the link opened a session.
@@ -102,10 +102,11 @@ impl Store {
     ) -> Stored<Option<PostedEntry>> {
         let latest = id.time() + DEDUP_WINDOW + STAMP_MARGIN;
         let earliest = id.time() - MAX_CLOCK_AHEAD - STAMP_MARGIN;
-        let segments = self.pages_down_from(account, table::pages_until(latest), LOOK_UP_PAGES);
+        let segments =
+            self.pages_down_from(account, table::segments_until(latest), LOOK_UP_SEGMENTS);
         let mut segments = segments.into_paginator().items().send();
         while let Some(item) = segments.next().await {
-            let segment = row::read_page(&item.map_err(StoreError::of)?)?;
+            let segment = row::read_segment(&item.map_err(StoreError::of)?)?;
             let (time, first) = (segment.time, segment.first);
             let found = segment.run().find(id);
             if found.is_some() {
@@ -128,8 +129,8 @@ impl Store {
         // BETWEEN includes its bounds. No segment starts at number 0, so `first - 1` sorts before
         // `first`.
         let last = match before {
-            Some((time, first)) => table::page_key(time, first - 1),
-            None => table::pages_until(Instant::MAX),
+            Some((time, first)) => table::segment_key(time, first - 1),
+            None => table::segments_until(Instant::MAX),
         };
         read_pages(self.pages_down_from(account, last, count), count).await
     }
@@ -142,8 +143,8 @@ impl Store {
         count: i32,
     ) -> Stored<Vec<Segment>> {
         // The times of the keys never go back, so the next segment is there or after it.
-        let first = table::page_key(counted.time, counted.seq + 1);
-        let last = table::pages_until(Instant::MAX);
+        let first = table::segment_key(counted.time, counted.seq + 1);
+        let last = table::segments_until(Instant::MAX);
         let segments = read_pages(self.between(account, first, last).limit(count), count).await?;
         let mut next = counted.seq + 1;
         for segment in &segments {
@@ -186,16 +187,16 @@ impl Store {
         // segment.
         let recent = self.account(account).await?.map(|loaded| loaded.account.recent);
         let mut find = |entry: &Entry| if entry.at >= at { find(entry) } else { None };
-        let before = self.pages_down_from(account, table::pages_until(at - STAMP_MARGIN), 1);
+        let before = self.pages_down_from(account, table::segments_until(at - STAMP_MARGIN), 1);
         let before = before.send().await.map_err(StoreError::of)?;
-        let first = match before.items().first().map(row::read_page).transpose()? {
-            Some(segment) => table::page_key(segment.time, segment.first),
+        let first = match before.items().first().map(row::read_segment).transpose()? {
+            Some(segment) => table::segment_key(segment.time, segment.first),
             None => "P#".to_owned(),
         };
-        let segments = self.between(account, first, table::pages_until(Instant::MAX));
-        let mut segments = segments.limit(LOOK_UP_PAGES).into_paginator().items().send();
+        let segments = self.between(account, first, table::segments_until(Instant::MAX));
+        let mut segments = segments.limit(LOOK_UP_SEGMENTS).into_paginator().items().send();
         while let Some(item) = segments.next().await {
-            let segment = row::read_page(&item.map_err(StoreError::of)?)?;
+            let segment = row::read_segment(&item.map_err(StoreError::of)?)?;
             let found = segment.entries.iter().find_map(&mut find);
             if found.is_some() {
                 return Ok(found);
@@ -239,7 +240,7 @@ async fn read_pages(query: QueryFluentBuilder, count: i32) -> Stored<Vec<Segment
     while segments.len() < count
         && let Some(item) = items.next().await
     {
-        segments.push(row::read_page(&item.map_err(StoreError::of)?)?);
+        segments.push(row::read_segment(&item.map_err(StoreError::of)?)?);
     }
     Ok(segments)
 }

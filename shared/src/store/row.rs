@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{
-    ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, aside_key, catalog_key, event_key, ledger,
-    name_key, order_key, page_key, parked_key, read_page_key, read_receipt_key, read_usage_key,
-    receipt_key, redemption_key, refunds_key, usage_key,
+    ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, catalog_key, event_key, key_alias_key, ledger,
+    order_key, parked_key, quarantine_key, read_page_key, read_receipt_key, read_usage_key,
+    record_key, redemption_key, refunds_key, segment_key, usage_key,
 };
 use super::{StoreError, orders, packed, payments};
 use crate::decide::{
@@ -36,10 +36,10 @@ pub(super) fn item(row: &Row) -> Item {
             catalog_item(catalog_version, &catalog_key(catalog_version.version))
         }
         Row::Redemption(redemption) => redemption_item(redemption),
-        Row::Aside(row) => {
+        Row::Quarantined(row) => {
             let mut item = item(row);
             let key = item.get(SORT).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default();
-            item.insert(SORT.to_owned(), text(aside_key(&key)));
+            item.insert(SORT.to_owned(), text(quarantine_key(&key)));
             item
         }
     }
@@ -48,9 +48,9 @@ pub(super) fn item(row: &Row) -> Item {
 /// The key of a row of the ledger.
 pub(super) fn key(key: &RowKey) -> Item {
     let (account, sort) = match key {
-        RowKey::Segment(account, time, first) => (account.to_string(), page_key(*time, *first)),
+        RowKey::Segment(account, time, first) => (account.to_string(), segment_key(*time, *first)),
         RowKey::IdempotencyRecord(account, space, key) => {
-            (account.to_string(), receipt_key(*space, key))
+            (account.to_string(), record_key(*space, key))
         }
         RowKey::Returned(account, debit) => (account.to_string(), refunds_key(*debit)),
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
@@ -94,7 +94,7 @@ fn page_item(segment: &Segment) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(segment.account.as_str())),
-            (SORT, text(page_key(segment.time, segment.first))),
+            (SORT, text(segment_key(segment.time, segment.first))),
             (ledger::ENTRIES, bytes(packed::entries(&segment.entries))),
             (ledger::AVAILABLE, number(segment.available.micro())),
             (ledger::HELD, number(segment.held.micro())),
@@ -107,7 +107,7 @@ fn name_item(name: &KeyAlias) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(name.account.as_str())),
-            (SORT, text(name_key(&name.key))),
+            (SORT, text(key_alias_key(&name.key))),
             (ledger::ID, bytes(*name.id.bytes())),
             (ledger::KEY, text(name.key.as_str())),
         ]
@@ -119,7 +119,7 @@ fn receipt_item(receipt: &IdempotencyRecord) -> Item {
     Item::from_iter(
         [
             (ACCOUNT, text(receipt.account.as_str())),
-            (SORT, text(receipt_key(receipt.space, &receipt.key))),
+            (SORT, text(record_key(receipt.space, &receipt.key))),
             (ledger::ID, bytes(*receipt.id.bytes())),
             (ledger::KEY, text(receipt.key.as_str())),
             (ledger::CONTENT, text(&receipt.content)),
@@ -199,7 +199,7 @@ pub(super) fn read_catalog(item: &Item) -> Result<String, StoreError> {
     Attributes::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
 }
 
-pub(super) fn read_page(item: &Item) -> Result<Segment, StoreError> {
+pub(super) fn read_segment(item: &Item) -> Result<Segment, StoreError> {
     let row = Attributes::of("ledger", item);
     let key = read_page_key(row.text(SORT)?);
     let (time, first) = key.ok_or_else(|| row.broken(SORT, "is not the key of a segment"))?;
@@ -218,7 +218,7 @@ pub(super) fn read_page(item: &Item) -> Result<Segment, StoreError> {
     })
 }
 
-pub(super) fn read_name(item: &Item) -> Result<KeyAlias, StoreError> {
+pub(super) fn read_key_alias(item: &Item) -> Result<KeyAlias, StoreError> {
     let row = Attributes::of("ledger", item);
     Ok(KeyAlias {
         account: row.parsed(ACCOUNT)?,
@@ -240,7 +240,7 @@ pub(super) fn read_redemption(item: &Item) -> Result<Redemption, StoreError> {
     })
 }
 
-pub(super) fn read_receipt(item: &Item) -> Result<IdempotencyRecord, StoreError> {
+pub(super) fn read_record(item: &Item) -> Result<IdempotencyRecord, StoreError> {
     let row = Attributes::of("ledger", item);
     let space = read_receipt_key(row.text(SORT)?);
     Ok(IdempotencyRecord {

@@ -95,9 +95,9 @@ impl Store {
 fn read(item: &Item) -> Stored<ScannedRow> {
     let row = Attributes::of("ledger", item);
     let of = match row.text(SORT)?.split_once('#').unwrap_or_default() {
-        ("P", _) => return row::read_page(item).map(ScannedRow::Segment),
-        ("K", _) => return row::read_name(item).map(ScannedRow::KeyAlias),
-        ("G", _) => return row::read_receipt(item).map(ScannedRow::IdempotencyRecord),
+        ("P", _) => return row::read_segment(item).map(ScannedRow::Segment),
+        ("K", _) => return row::read_key_alias(item).map(ScannedRow::KeyAlias),
+        ("G", _) => return row::read_record(item).map(ScannedRow::IdempotencyRecord),
         ("E", _) => return row::read_redemption(item).map(ScannedRow::Redemption),
         ("R", id) => OperationId::parse(id),
         _ => None,

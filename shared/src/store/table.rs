@@ -149,12 +149,12 @@ pub(super) fn parked_key(at: Instant, id: &str) -> String {
 }
 
 /// `P#<time>#<seq>`: fixed width, so that the keys sort like the segments.
-pub(super) fn page_key(time: Instant, first: Seq) -> String {
+pub(super) fn segment_key(time: Instant, first: Seq) -> String {
     format!("P#{:015}#{first:015}", time.ms())
 }
 
 /// Sorts after every segment of `time` or earlier.
-pub(super) fn pages_until(time: Instant) -> String {
+pub(super) fn segments_until(time: Instant) -> String {
     format!("P#{:015}#~", time.ms())
 }
 
@@ -175,12 +175,12 @@ pub(super) fn read_usage_key(key: &str) -> Option<Day> {
 }
 
 /// `K#<hash>` of a caller's string.
-pub(super) fn name_key(key: &Key) -> String {
+pub(super) fn key_alias_key(key: &Key) -> String {
     format!("K#{}", hash(key.as_str()))
 }
 
 /// `G#<space>#<hash>` of a key that has an idempotency record.
-pub(super) fn receipt_key(space: KeySpace, key: &Key) -> String {
+pub(super) fn record_key(space: KeySpace, key: &Key) -> String {
     format!("G#{}#{}", key_space(space), hash(key.as_str()))
 }
 
@@ -216,7 +216,7 @@ pub(super) fn refunds_key(debit: OperationId) -> String {
 }
 
 /// `A#<key>`: the item with the key `key` that `repair` quarantined.
-pub(super) fn aside_key(key: &str) -> String {
+pub(super) fn quarantine_key(key: &str) -> String {
     format!("A#{key}")
 }
 

@@ -185,7 +185,7 @@ async fn an_unreadable_event_is_explained_in_our_words() {
         (r#"{"id":4242}"#, "the event: a value is not a string at line 1 column 10"),
         (charge.to_string().as_str(), "evt_3, charge.refunded: a value is not a string"),
     ] {
-        assert_eq!(shop.hear(event).await.text("/outcome"), "parked", "{event}");
+        assert_eq!(shop.take_notice(event).await.text("/outcome"), "parked", "{event}");
         let listed = shop.stack.get("/v1/payments?state=parked").await;
         assert_eq!(listed.text("/payments/0/problem"), problem);
         let path = format!("/v1/payments/{}", listed.text("/payments/0/id"));

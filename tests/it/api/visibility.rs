@@ -239,7 +239,7 @@ async fn a_decision_about_a_payment_tells_the_customer_its_message() {
             let mut event: Value = serde_json::from_str(&event).expect("JSON");
             if event["type"] == "checkout.session.completed" {
                 event["data"]["object"]["amount_total"] = json!(4800);
-                shop.hear(&event.to_string()).await;
+                shop.take_notice(&event.to_string()).await;
             }
         }
         let listed = shop.stack.get("/v1/payments?state=parked").await;

@@ -65,12 +65,12 @@ async fn operators(shop: &Shop) {
     let unfreeze = stack.post("/v1/accounts/acme/unfreeze", "u", r#"{"reason":"none"}"#).await;
     assert_eq!(unfreeze.status, 201);
     // A signed event that cannot be read, and a payment that does not match its order.
-    assert_eq!(shop.hear(r#"{"id":"evt_1","object":"event"}"#).await.status, 200);
+    assert_eq!(shop.take_notice(r#"{"id":"evt_1","object":"event"}"#).await.status, 200);
     let (_, session) = shop.begin("acme", "wrong", "starter").await;
     shop.stripe.act(&session, Effect::Pay).expect("paid");
     for event in shop.stripe.take_events() {
         let changed = event.replace("\"usd\"", "\"eur\"");
-        assert_eq!(shop.hear(&changed).await.status, 200);
+        assert_eq!(shop.take_notice(&changed).await.status, 200);
     }
     let listed = stack.get("/v1/payments?state=parked").await;
     for one in listed.body["payments"].as_array().expect("payments") {

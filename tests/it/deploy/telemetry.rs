@@ -215,10 +215,11 @@ async fn a_log_line_stays_one_line_whatever_a_caller_sends() {
             stack.post("/v1/accounts/acme/debits", &format!("{n}"), body).await;
             stack.post("/v1/accounts/acme/grants", &format!("{n}"), body).await;
             stack.send(request("POST", "/v1/accounts/acme/sessions", None, body)).await;
-            shop.hear(body).await;
-            shop.hear(&format!(r#"{{"id":"evt_{n}","object":"event","type":{escaped}}}"#)).await;
+            shop.take_notice(body).await;
+            shop.take_notice(&format!(r#"{{"id":"evt_{n}","object":"event","type":{escaped}}}"#))
+                .await;
             let event = format!(r#"{{"id":{escaped},"object":"event","type":"charge.refunded"}}"#);
-            shop.hear(&event).await;
+            shop.take_notice(&event).await;
         }
         let path = &path[..path.len().min(3 * 4096)];
         for path in [format!("/v1/accounts/{path}/balance"), format!("/enter?t={path}")] {
@@ -275,7 +276,7 @@ async fn card_data_in_an_event_is_never_passed_on() {
         let mut event = completed.clone();
         event["id"] = json!(format!("evt_{n}"));
         *event.pointer_mut(place).expect("a place") = json!(CARD);
-        let answer = shop.hear(&event.to_string()).await;
+        let answer = shop.take_notice(&event.to_string()).await;
         outcomes.insert(answer.text("/outcome").to_owned());
         // Also if the event is not from Stripe.
         let body = event.to_string();

@@ -47,7 +47,7 @@ async fn reach(shop: &Shop, state: State) -> String {
         State::Parked | State::Dismissed => {
             shop.stripe.act(&session, Effect::Pay).expect("it can be paid");
             for event in shop.stripe.take_events() {
-                shop.hear(&event.replace("4900", "4800")).await;
+                shop.take_notice(&event.replace("4900", "4800")).await;
             }
             if state == State::Dismissed {
                 let parked = shop.stack.get("/v1/payments?state=parked").await;

@@ -72,7 +72,7 @@ async fn an_audit_names_a_payment_that_went_backwards_at_stripe() {
     for event in shop.stripe.take_events() {
         // Delivered as won, while Stripe lists it as open.
         let event = event.replace("needs_response", "won");
-        assert_eq!(shop.hear(&event).await.status, 200);
+        assert_eq!(shop.take_notice(&event).await.status, 200);
     }
     let functions = &shop.stack.functions;
     let found = audit::of_stripe(functions.context(), functions.stripe()).await.expect("audited");
@@ -97,7 +97,11 @@ async fn a_reversal_in_another_currency_is_parked_and_takes_nothing() {
         let event = events.iter().find(|event| event.contains(created)).expect("an event");
         let mut event: Value = serde_json::from_str(event).expect("JSON");
         event["data"]["object"]["currency"] = json!("jpy");
-        assert_eq!(shop.hear(&event.to_string()).await.text("/outcome"), "parked", "{object}");
+        assert_eq!(
+            shop.take_notice(&event.to_string()).await.text("/outcome"),
+            "parked",
+            "{object}"
+        );
         let [(id, problem)] = &waiting(&shop).await[..] else { panic!("one waits") };
         assert!(problem.starts_with("currency"), "{problem}");
         assert_eq!(decide(&shop, id, "release").await.text("/credited"), "500", "{object}");
@@ -116,7 +120,7 @@ async fn two_amounts_for_one_payment_are_parked_in_either_order() {
             told.reverse();
         }
         for event in told {
-            assert_eq!(shop.hear(&event.to_string()).await.status, 200);
+            assert_eq!(shop.take_notice(&event.to_string()).await.status, 200);
         }
         let [(_, problem)] = &waiting(&shop).await[..] else { panic!("one waits") };
         assert!(problem.starts_with("amount"), "{problem}");
@@ -129,10 +133,10 @@ async fn two_amounts_for_one_payment_are_parked_in_either_order() {
 async fn a_payment_that_names_two_orders_cannot_be_released() {
     let (shop, _, events) = paid("buy").await;
     let (other, _) = shop.begin("acme", "other", "starter").await;
-    assert_eq!(shop.hear(&events[0].to_string()).await.status, 200);
+    assert_eq!(shop.take_notice(&events[0].to_string()).await.status, 200);
     let mut twice = events[0].clone();
     twice["data"]["object"]["metadata"]["scrip_order"] = json!(other);
-    assert_eq!(shop.hear(&twice.to_string()).await.text("/outcome"), "parked");
+    assert_eq!(shop.take_notice(&twice.to_string()).await.text("/outcome"), "parked");
     let [(id, _)] = &waiting(&shop).await[..] else { panic!("one waits") };
     let refused = decide(&shop, id, "release").await;
     assert_eq!((refused.status, refused.code()), (409, "payment_ambiguous"));
@@ -149,7 +153,7 @@ async fn a_free_session_is_parked_and_grants_its_full_credits_on_release() {
     session["payment_intent"] = Value::Null;
     session["payment_status"] = json!("no_payment_required");
     session["amount_total"] = json!(0);
-    assert_eq!(shop.hear(&free.to_string()).await.text("/outcome"), "parked");
+    assert_eq!(shop.take_notice(&free.to_string()).await.text("/outcome"), "parked");
     assert_eq!(shop.state("acme", &order).await.0, "parked");
     let [(id, problem)] = &waiting(&shop).await[..] else { panic!("one waits") };
     assert!(id.starts_with("cs_") && problem.contains("paid 0.00 usd"), "{id} {problem}");
@@ -166,7 +170,7 @@ async fn a_second_payment_of_an_order_is_its_own_grant_once_released() {
     let mut second = json!({ "id": "evt_second", "object": "event", "livemode": false,
         "type": "checkout.session.completed", "data": { "object": told } });
     second["data"]["object"]["payment_intent"] = json!("pi_second");
-    assert_eq!(shop.hear(&second.to_string()).await.text("/outcome"), "parked");
+    assert_eq!(shop.take_notice(&second.to_string()).await.text("/outcome"), "parked");
     let [(id, _)] = &waiting(&shop).await[..] else { panic!("one waits") };
     assert_eq!(decide(&shop, id, "release").await.text("/credited"), "500");
     let grants = shop.stack.balance("acme").await.body["grants"].clone();
@@ -181,7 +185,7 @@ async fn a_second_payment_of_an_order_is_its_own_grant_once_released() {
         "type": "refund.created", "data": { "object": { "object": "refund", "id": "re_second",
         "status": "succeeded", "amount": 4900, "currency": "usd" } } });
     refund["data"]["object"]["payment_intent"] = json!("pi_second");
-    assert_eq!(shop.hear(&refund.to_string()).await.text("/outcome"), "applied");
+    assert_eq!(shop.take_notice(&refund.to_string()).await.text("/outcome"), "applied");
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }
 

@@ -128,7 +128,7 @@ async fn duplicate_events_in_any_order_give_the_same_payment() {
                     heard.choose(&mut random).copied().filter(|_| random.random_ratio(1, 3));
                 for n in again.into_iter().chain([next]) {
                     let event = renamed(&events[n], &template, &id, &account, count);
-                    let answer = shop.hear(&event).await;
+                    let answer = shop.take_notice(&event).await;
                     assert_eq!(answer.status, 200, "SEED={seed} {story}: {answer:?}");
                 }
             }
@@ -164,7 +164,7 @@ async fn spent_credits_of_a_refunded_payment_are_debt_in_every_order() {
         assert_eq!(shop.stack.debit(&account, "free", "25").await.status, 201);
         for at in &order {
             let event = renamed(&events[*at], &template, &id, &account, n + 1);
-            assert_eq!(shop.hear(&event).await.status, 200);
+            assert_eq!(shop.take_notice(&event).await.status, 200);
             if spent == 25 && shop.stack.debit(&account, "some", "300").await.status == 201 {
                 spent += 300;
             }
@@ -202,7 +202,7 @@ async fn mixed_and_repeated_deliveries_of_many_payments_lose_nothing() {
     }
     all.shuffle(&mut random);
     for event in &all {
-        let answer = shop.hear(event).await;
+        let answer = shop.take_notice(event).await;
         assert_eq!(answer.status, 200, "SEED={seed}: {answer:?}");
     }
     let (deliveries, events) = (all.len(), waiting.len());

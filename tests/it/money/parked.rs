@@ -9,7 +9,7 @@ const LIST: &str = "/v1/payments?state=parked";
 async fn parked_payments_are_all_listed_while_some_are_resolved() {
     let shop = Shop::noon().await;
     for n in 0..230 {
-        let kept = shop.hear(&format!("this cannot be read: {n}")).await;
+        let kept = shop.take_notice(&format!("this cannot be read: {n}")).await;
         assert_eq!(kept.text("/outcome"), "parked");
     }
     let (mut path, mut sizes, mut seen) = (LIST.to_owned(), Vec::new(), Vec::new());

@@ -41,7 +41,7 @@ async fn bought(says: &str) -> (Shop, String) {
             }
             None => event,
         };
-        assert_eq!(shop.hear(&event).await.status, 200, "{event}");
+        assert_eq!(shop.take_notice(&event).await.status, 200, "{event}");
     }
     (shop, order)
 }

@@ -103,14 +103,14 @@ async fn irrelevant_events_are_acknowledged() {
         connected,
     ];
     for event in foreign {
-        assert_eq!(outcome(&shop.hear(&event.to_string()).await), "ignored", "{event}");
+        assert_eq!(outcome(&shop.take_notice(&event.to_string()).await), "ignored", "{event}");
     }
     // A refund for something else that is sold in the same Stripe account.
     let refund = json!({ "object": "refund", "id": "re_9", "status": "succeeded", "amount": 5,
         "currency": "usd", "payment_intent": "pi_9" });
     let event = json!({ "id": "evt_9", "object": "event", "type": "refund.created",
         "livemode": false, "data": { "object": refund } });
-    assert_eq!(shop.hear(&event.to_string()).await.status, 200);
+    assert_eq!(shop.take_notice(&event.to_string()).await.status, 200);
     nothing_arrived(&shop).await;
     let parked = shop.stack.get("/v1/payments?state=parked").await;
     assert_eq!(parked.body["payments"], json!([]));
@@ -128,8 +128,8 @@ async fn a_payment_that_differs_from_its_order_is_parked() {
         let (shop, order, events) = paid().await;
         let mut event = completed(&events);
         *event.pointer_mut(path).expect("a field") = value;
-        assert_eq!(outcome(&shop.hear(&event.to_string()).await), "parked", "{wrong}");
-        assert_eq!(outcome(&shop.hear(&event.to_string()).await), "known", "{wrong}");
+        assert_eq!(outcome(&shop.take_notice(&event.to_string()).await), "parked", "{wrong}");
+        assert_eq!(outcome(&shop.take_notice(&event.to_string()).await), "known", "{wrong}");
         nothing_arrived(&shop).await;
         assert_eq!(shop.state("acme", &order).await.0, "parked");
         let listed = shop.stack.get("/v1/payments?state=parked").await;
@@ -148,7 +148,7 @@ async fn a_payment_that_differs_from_its_order_is_parked() {
         assert_eq!(again.code(), "payment_not_parked");
         // Later events do not park it again.
         for event in &events {
-            assert_eq!(shop.hear(event).await.status, 200);
+            assert_eq!(shop.take_notice(event).await.status, 200);
         }
         let listed = shop.stack.get("/v1/payments?state=parked").await;
         assert_eq!(listed.body["payments"], json!([]), "{wrong}");
@@ -172,7 +172,7 @@ async fn an_order_keeps_its_terms_when_the_catalog_changes() {
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     let mut event = completed(&events);
     event["data"]["object"]["metadata"]["credits"] = json!("1000000");
-    assert_eq!(outcome(&shop.hear(&event.to_string()).await), "applied");
+    assert_eq!(outcome(&shop.take_notice(&event.to_string()).await), "applied");
     assert_eq!(shop.state("acme", &order).await, ("credited".to_owned(), "500".to_owned()));
 }
 
@@ -184,8 +184,8 @@ async fn a_signed_but_unreadable_event_is_kept_for_an_operator() {
     missing["data"]["object"]["payment_status"] = Value::Null;
     let truncated = &body[..body.len() - 20];
     for event in [truncated, &missing.to_string()] {
-        assert_eq!(outcome(&shop.hear(event).await), "parked");
-        assert_eq!(outcome(&shop.hear(event).await), "parked");
+        assert_eq!(outcome(&shop.take_notice(event).await), "parked");
+        assert_eq!(outcome(&shop.take_notice(event).await), "parked");
     }
     nothing_arrived(&shop).await;
     let listed = shop.stack.get("/v1/payments?state=parked").await;

@@ -204,7 +204,7 @@ async fn the_page_reports_each_state_of_a_payment() {
     let events = shop.stripe.take_events().into_iter();
     for event in events.filter(|event| event.contains("checkout.session.completed")) {
         let less = event.replace("\"amount_total\":4900", "\"amount_total\":4800");
-        assert_eq!(shop.hear(&less).await.text("/outcome"), "parked");
+        assert_eq!(shop.take_notice(&less).await.text("/outcome"), "parked");
     }
     tab.open(&format!("{base}/?checkout={order}"));
     tab.until(&news("Your payment is under review"));

@@ -155,19 +155,19 @@ async fn pay(context: &Context) {
         paid: BTreeSet::from([order.price]),
         ..Facts::default()
     };
-    let hear = async |facts: &Facts| {
+    let take_notice = async |facts: &Facts| {
         let intent = "pi_1".parse().expect("an intent");
         let said = PaymentNotice::Payment { intent, facts: facts.clone() };
-        payment::hear(context, &said, false).await.expect("heard");
+        payment::take_notice(context, &said, false).await.expect("heard");
     };
-    hear(&facts).await;
+    take_notice(&facts).await;
     for stage in [RefundStage::Going, RefundStage::Undone] {
         facts.refunds.insert("re_1".to_owned(), Refund { stage, money: money(700) });
-        hear(&facts).await;
+        take_notice(&facts).await;
     }
     for stage in [DisputeStage::Open, DisputeStage::Won] {
         let dispute = Dispute { stage, money: order.price };
         facts.disputes.insert("dp_1".to_owned(), dispute);
-        hear(&facts).await;
+        take_notice(&facts).await;
     }
 }

@@ -259,11 +259,11 @@ impl Chaos {
             return self.table.call(request).await;
         };
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let is_page = operation == "PutItem"
+        let is_segment = operation == "PutItem"
             && body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
         match misdeed {
             // The handler archives before the segment is stored; one segment in twenty never is.
-            Misdeed::TrimsFirst if is_page => {
+            Misdeed::TrimsFirst if is_segment => {
                 let (lost, after_ms) = {
                     let random = &mut self.state().random;
                     (random.random_ratio(1, 20), random.random_range(1..20))
@@ -278,7 +278,7 @@ impl Chaos {
                 response(200, "{}".to_owned())
             }
             // The handler takes the existing segment for its own.
-            Misdeed::TrimsItsOwnCount if is_page => {
+            Misdeed::TrimsItsOwnCount if is_segment => {
                 self.table.call(request).await?;
                 response(200, "{}".to_owned())
             }

@@ -246,7 +246,7 @@ impl Simulation {
             Deal::Says(order, facts) => {
                 let intent = format!("pi_{order}").replace('-', "").parse().expect("an intent");
                 let said = PaymentNotice::Payment { intent, facts: (**facts).clone() };
-                payment::hear(context, &said, false).await.map(drop)
+                payment::take_notice(context, &said, false).await.map(drop)
             }
         };
         match done {

@@ -73,7 +73,7 @@ pub const MUTANTS: [Mutant; 35] = [
         seed: 2,
         change: Request(no_floor),
     },
-    Mutant { name: "a look-up is not guarded", seed: 51, change: Request(no_paged_guard) },
+    Mutant { name: "a look-up is not guarded", seed: 51, change: Request(no_archived_guard) },
     Mutant {
         name: "the burn order is spent after it lapsed",
         seed: 1,
@@ -96,7 +96,7 @@ pub const MUTANTS: [Mutant; 35] = [
     Mutant {
         name: "a segment's balance is off by one",
         seed: 1,
-        change: Request(page_balance_off),
+        change: Request(segment_balance_off),
     },
     Mutant {
         name: "a hold is not compared: late capture",
@@ -265,9 +265,9 @@ fn page_ms(key: &Value) -> Option<i64> {
 
 /// The segment that a request puts, with its entries.
 fn page_put(operation: &str, body: &Value) -> Option<Vec<shared::domain::Entry>> {
-    let is_page = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
+    let is_segment = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
     let bytes = base64::decode(body["Item"]["en"]["B"].as_str()?).ok()?;
-    packed::read_entries(&bytes).ok().filter(|_| operation == "PutItem" && is_page)
+    packed::read_entries(&bytes).ok().filter(|_| operation == "PutItem" && is_segment)
 }
 
 /// The dedup floor becomes the segment's, even if it was higher before.
@@ -349,7 +349,7 @@ fn no_floor(operation: &str, body: &mut Value) {
     without(operation, body, "df <");
 }
 
-fn no_paged_guard(operation: &str, body: &mut Value) {
+fn no_archived_guard(operation: &str, body: &mut Value) {
     without(operation, body, "ar <=");
 }
 
@@ -402,9 +402,9 @@ fn blind_look_up(operation: &str, body: &mut Value) {
     }
 }
 
-fn page_balance_off(operation: &str, body: &mut Value) {
-    let is_page = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
-    if operation == "PutItem" && is_page {
+fn segment_balance_off(operation: &str, body: &mut Value) {
+    let is_segment = body["Item"]["s"]["S"].as_str().is_some_and(|key| key.starts_with("P#"));
+    if operation == "PutItem" && is_segment {
         let micro: i64 = body["Item"]["av"]["N"].as_str().map_or(0, |n| n.parse().unwrap_or(0));
         body["Item"]["av"]["N"] = Value::from((micro + 1).to_string());
     }

@@ -130,7 +130,7 @@ impl Shop {
     }
 
     /// Sends an event to the webhook, signed now.
-    pub async fn hear(&self, event: &str) -> Answer {
+    pub async fn take_notice(&self, event: &str) -> Answer {
         self.bring(self.stripe.signed(event)).await
     }
 

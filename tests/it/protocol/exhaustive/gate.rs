@@ -122,10 +122,10 @@ impl HttpConnector for Wire {
         let mut state = self.gate.state();
         if state.open {
             let body = request.body().bytes().unwrap_or_default();
-            let is_page = String::from_utf8_lossy(body).contains(r#""s":{"S":"P#"#);
+            let is_segment = String::from_utf8_lossy(body).contains(r#""s":{"S":"P#"#);
             let puts =
                 request.headers().get("x-amz-target").is_some_and(|t| t.ends_with("PutItem"));
-            if state.refuses_pages && puts && is_page {
+            if state.refuses_pages && puts && is_segment {
                 let kind = "com.amazonaws.dynamodb.v20120810#ThrottlingException";
                 return HttpConnectorFuture::ready(refusal(400, kind));
             }

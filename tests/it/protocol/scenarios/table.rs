@@ -111,7 +111,8 @@ impl Player for Table {
             | Effect::Win { .. } => {
                 let (intent, facts) = self.facts(&context, catalog, &account, effect).await;
                 let payment = paid::PaymentNotice::Payment { intent, facts };
-                let heard = command::payment::hear(&context, &payment, true).await.expect("heard");
+                let heard =
+                    command::payment::take_notice(&context, &payment, true).await.expect("heard");
                 assert!(matches!(heard, NoticeOutcome::OrderUpdate(_)), "{effect:?}: {heard:?}");
                 balance(&context, catalog, &account).await
             }
