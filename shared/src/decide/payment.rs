@@ -143,8 +143,8 @@ pub fn change(
     news.then_some(PaymentChange { payment, order: learns, parks, customer: None, change })
 }
 
-/// The Stripe customer to store for the buyer of `order`, if this payment is the first to name one.
-/// A parked payment stores none: it may be another buyer's.
+/// The Stripe customer to store for the buyer of `order`, if there is none yet, by what is new
+/// about a payment. A parked payment stores none: it may be another buyer's.
 pub fn customer(before: &Payment, after: &Payment, order: &Order) -> Option<Customer> {
     let id = after.facts.customer.clone().filter(|_| !after.is_parked(order))?;
     let news = order.intent.is_none() || before.facts.customer.is_none();
