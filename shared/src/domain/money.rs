@@ -5,7 +5,8 @@ use std::fmt;
 use super::Credits;
 use super::currency::Currency;
 
-/// An amount of money, as Stripe counts its currency: 4900 usd is 49 dollars, 4900 jpy is 4900 yen.
+/// An amount of money, as Stripe counts its currency: 4900 usd is 49 dollars, 4900 jpy is 4900
+/// yen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money {
     pub currency: Currency,
@@ -42,15 +43,15 @@ impl Money {
         Ok(())
     }
 
-    /// The amount as a person writes it, with all decimals of its currency: 4900 usd is `49.00`, 500
-    /// ugx is `5`.
+    /// The amount as a person writes it, with all decimals of its currency: 4900 usd is `49.00`,
+    /// 500 ugx is `5`.
     pub fn decimal(self) -> String {
         let scale = self.currency.scale();
         decimal(u128::from(self.minor / scale.counted()), scale.decimals())
     }
 
-    /// The price of one credit if `credits` cost this amount, as a person writes it, with two decimals
-    /// more than the currency has; rounded up.
+    /// The price of one credit if `credits` cost this amount, as a person writes it. It has two
+    /// decimals more than the currency and is rounded up.
     pub fn each(self, credits: Credits) -> String {
         let scale = self.currency.scale();
         let whole = u128::from(self.minor / scale.counted()) * 100 * 1_000_000;
