@@ -126,8 +126,8 @@ fn add(parts: &mut Vec<EntryPart>, more: EntryPart) {
 
 impl Viewer {
     /// Whether this viewer sees `entry`. An entry that no customer sees changes nothing that a
-    /// customer has, so the entries that a customer sees still sum to the balance: the advance after
-    /// a reversal takes the credits back, and an extension changes only the expiry of its hold.
+    /// customer has, so the entries that a customer sees still sum to the balance: the advance
+    /// after a reversal takes the credits back, and an extension changes only its hold's expiry.
     pub fn sees(self, entry: &Entry) -> bool {
         match (self, &entry.kind) {
             (Viewer::Service, _) => true,

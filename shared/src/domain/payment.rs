@@ -67,7 +67,7 @@ impl Order {
         end_of_day_after(self.at, self.expires_after_months)
     }
 
-    /// The state of the order, from its payment (if one is known) and the time.
+    /// The state of the order, from its payment (if one is known), its session and the time.
     pub fn state(&self, payment: Option<&Payment>, now: Instant) -> State {
         match payment.map_or(State::Open, |payment| payment.state(self)) {
             State::Open if self.expired || self.at + OPEN_FOR <= now => State::Expired,
@@ -224,8 +224,8 @@ impl Payment {
         self.facts.orders.first().copied()
     }
 
-    /// The id of the grant of its credits. For the first payment of an order it is the order's id; a
-    /// second payment that an operator released is a grant of its own.
+    /// The id of the grant of its credits. For the first payment of an order it is the order's id;
+    /// a second payment that an operator released is a grant of its own.
     pub fn grant(&self, order: &Order) -> OperationId {
         match &order.intent {
             Some(first) if *first != self.intent => {
