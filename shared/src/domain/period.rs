@@ -129,7 +129,8 @@ impl Anchor {
 }
 
 /// The end of the day, in UTC, that lies `months` whole months after `from`; the day is clamped to
-/// the month's end. A customer who reads "valid for so many months", and a day, has all of that day.
+/// the month's end. A customer who reads "valid for so many months", and a day, has that whole
+/// day.
 pub fn end_of_day_after(from: Instant, months: u32) -> Instant {
     match Day::of(from).0.checked_add_months(Months::new(months)) {
         Some(last) => Day(last).start() + Span::from_ms(DAY_MS),

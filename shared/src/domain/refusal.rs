@@ -31,7 +31,7 @@ pub enum Refusal {
     InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
     /// The account has the maximum number of open holds.
     TooManyHolds,
-    /// The account has the maximum number of grants that are not used up.
+    /// The account has the maximum number of grants that are neither used up nor expired.
     TooManyGrants,
     /// There was never such a hold.
     HoldNotFound,
@@ -63,7 +63,7 @@ pub enum Refusal {
     EventUnreadable { problem: String },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
-    /// There is no token, or it is not accepted, for whatever reason. If it was ours and has expired,
+    /// There is no token, or it is not accepted, for any reason. If the token was ours and is over,
     /// `return_url` says where its customer came from.
     SessionRequired { return_url: Option<String> },
     /// A request with a cookie does not name the session that its page was rendered for.
