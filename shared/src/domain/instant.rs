@@ -12,12 +12,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 pub struct Instant(i64);
 
 impl Instant {
-    /// Before everything: a layout valid until the epoch has to be advanced first.
+    /// The earliest instant. A burn order valid until the epoch has to be advanced first.
     pub const EPOCH: Instant = Instant(0);
-    /// The end of year 9999: nothing in Scrip is later, and RFC 3339 can still say it.
+    /// The end of year 9999: nothing in Scrip is later, and RFC 3339 can still express it.
     pub const MAX: Instant = Instant(253_402_300_799_999);
 
-    /// Negative and absurdly late numbers are clamped to [`Instant::EPOCH`]..=[`Instant::MAX`].
+    /// Clamps `ms` to [`Instant::EPOCH`]..=[`Instant::MAX`].
     pub fn from_ms(ms: i64) -> Instant {
         Instant(ms.clamp(Instant::EPOCH.0, Instant::MAX.0))
     }
@@ -30,7 +30,7 @@ impl Instant {
         DateTime::from_timestamp_millis(self.0).expect("an instant lies between 1970 and 9999")
     }
 
-    /// Reads RFC 3339, any offset.
+    /// Reads RFC 3339 with any offset. None: the text is malformed or out of range.
     pub fn parse(text: &str) -> Option<Instant> {
         let ms = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
         (Instant::EPOCH.0..=Instant::MAX.0).contains(&ms).then_some(Instant(ms))

@@ -1,4 +1,4 @@
-//! Values and arithmetic: everything a rule is made of, nothing that reads or writes.
+//! The values and the arithmetic that the rules use; nothing here reads or writes a store.
 
 pub mod account;
 pub mod catalog;

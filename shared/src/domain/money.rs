@@ -5,7 +5,8 @@ use std::fmt;
 use super::Credits;
 use super::currency::Currency;
 
-/// An amount of money, as Stripe counts its currency: 4900 usd are 49 dollars, 4900 jpy are 4900 yen.
+/// An amount of money, as Stripe counts its currency: 4900 usd is 49 dollars, 4900 jpy is 4900
+/// yen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money {
     pub currency: Currency,
@@ -24,10 +25,10 @@ pub enum PriceError {
 }
 
 impl Money {
-    /// That Stripe charges this amount, as far as it can be told from the currency alone.
+    /// Checks that Stripe charges this amount, as far as the currency alone decides it.
     ///
     /// # Errors
-    /// [`PriceError`].
+    /// [`PriceError`] if Stripe would not charge it.
     pub fn chargeable(self) -> Result<(), PriceError> {
         let currency = self.currency;
         let scale = currency.known().ok_or(PriceError::Currency(currency))?;
@@ -42,15 +43,15 @@ impl Money {
         Ok(())
     }
 
-    /// The amount as a person writes it, with all decimals of its currency: 4900 usd is `49.00`, 500
-    /// ugx is `5`.
+    /// The amount as a person writes it, with all decimals of its currency: 4900 usd is `49.00`,
+    /// 500 ugx is `5`.
     pub fn decimal(self) -> String {
         let scale = self.currency.scale();
         decimal(u128::from(self.minor / scale.counted()), scale.decimals())
     }
 
-    /// What one of `credits` costs at this price, as a person writes it, with two decimals more than
-    /// the currency has; rounded up.
+    /// The price of one credit if `credits` cost this amount, as a person writes it. It has two
+    /// decimals more than the currency and is rounded up.
     pub fn each(self, credits: Credits) -> String {
         let scale = self.currency.scale();
         let whole = u128::from(self.minor / scale.counted()) * 100 * 1_000_000;

@@ -1,11 +1,11 @@
-//! What somebody probably meant: of the words that are known, the one nearest to what was sent.
+//! Finds the known word nearest to the word that a request sent, for "did you mean".
 
-/// The longest word that is looked at, in bytes: no name of a catalog and no field is longer.
+/// The longest word that is compared, in bytes: no name in a catalog and no field is longer.
 const LONGEST: usize = 64;
 
-/// The word of `known` that `sent` becomes with the fewest letters changed, added, left out or swapped,
-/// whatever their case: at most one in three of its letters, and one of a shorter word. None: no word
-/// is that near.
+/// The word of `known` that `sent` becomes with the fewest letters changed, added, left out or
+/// swapped, ignoring case: at most one in three of its letters, and one of a shorter word. None: no
+/// word is that near.
 pub fn nearest<'a>(sent: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     if sent.len() > LONGEST {
         return None;

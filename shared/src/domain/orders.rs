@@ -1,4 +1,4 @@
-//! The latest orders of an account: what a customer is shown of them, and how many may be open.
+//! The latest orders of an account: which a customer sees, and how many may be open.
 
 use super::instant::Span;
 use super::payment::OPEN_FOR;
@@ -6,9 +6,9 @@ use super::{Instant, OperationId};
 
 /// How many orders of an account may be open at once: each is a session at Stripe.
 pub const MAX_OPEN: usize = 10;
-/// For how long an order is listed: by then most ways to pay that take days have come to an end.
+/// For how long an order is listed: most payment methods that take days have finished by then.
 pub const LISTED_FOR: Span = Span::from_s(30 * 86_400);
-/// How many are listed at most, the latest: each costs a read, or two.
+/// How many orders are listed at most, the latest: each costs one read, or two.
 pub const MAX_LISTED: usize = 100;
 
 /// The orders of an account that are listed. An id says when its order was placed.
@@ -16,12 +16,12 @@ pub const MAX_LISTED: usize = 100;
 pub struct Orders {
     /// The oldest first.
     pub ids: Vec<OperationId>,
-    /// Counts the writes of it; 0: it was never written.
+    /// The number of times it was written; 0: never.
     pub version: u64,
 }
 
 impl Orders {
-    /// With one that is placed now, and without those that are not listed any more.
+    /// Adds an order placed now, and drops those that are no longer listed.
     pub fn with(&self, id: OperationId, now: Instant) -> Orders {
         let mut ids: Vec<_> = self.listed(now).take(MAX_LISTED - 1).collect();
         ids.reverse();
@@ -29,12 +29,12 @@ impl Orders {
         Orders { ids, version: self.version }
     }
 
-    /// Those that are listed, the latest first.
+    /// The listed orders, the latest first.
     pub fn listed(&self, now: Instant) -> impl Iterator<Item = OperationId> {
         self.younger_than(LISTED_FOR, now)
     }
 
-    /// Those that are open, unless they are paid or their session has ended; the latest first.
+    /// The orders that are open unless they are paid or their session has ended; the latest first.
     pub fn may_be_open(&self, now: Instant) -> impl Iterator<Item = OperationId> {
         self.younger_than(OPEN_FOR, now)
     }

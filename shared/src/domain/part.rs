@@ -1,4 +1,4 @@
-//! Parts: what one entry of an advance says that time and money did, each with its cause.
+//! Splits the entry of an advance into parts, each with its cause in time or money.
 
 use super::entry::Viewer;
 use super::payment::Cause;
@@ -9,7 +9,7 @@ use super::{Credits, DebtChange, Entry, EntryKind, GrantId, GrantKind, Movement}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryPart {
     pub did: Did,
-    /// Of what kind of grant, if it is of one.
+    /// The kind of the grant that it is of, if it is of one.
     pub kind: Option<GrantKind>,
     /// The change of available.
     pub available: Credits,
@@ -17,18 +17,18 @@ pub struct EntryPart {
     pub debt: Credits,
 }
 
-/// What time or money did.
+/// The cause of a part, in time or money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Did {
-    /// Holds ended by themselves, and what they held came back.
+    /// Holds lapsed, and the credits that they held came back.
     HoldEnded,
-    /// What was left of a grant lapsed.
+    /// The rest of a grant expired.
     Expired,
     /// A grant arrived.
     Renewed,
     /// The money of a payment went back.
     TakenBack(Cause),
-    /// Bought credits repaid what was owed.
+    /// Bought credits repaid debt.
     Repaid,
 }
 
@@ -54,7 +54,7 @@ fn taken_back(cause: Cause) -> &'static str {
 }
 
 impl Entry {
-    /// Why money moved, in one word. None: it did not, or for being paid alone.
+    /// Why money moved, in one word. None: no money moved, or a payment was only paid.
     pub fn cause(&self) -> Option<&'static str> {
         match self.kind {
             EntryKind::Reversed { cause, .. } => Some(taken_back(cause)),
@@ -67,13 +67,13 @@ impl Entry {
         }
     }
 
-    /// What an advance did, in an order in which nothing is gone before it is there. Of any other entry
-    /// none, and none of an advance that has only written down what was known.
+    /// The parts of an advance, in an order in which no credits leave before they arrive. Any other
+    /// entry has none, nor has an advance that only wrote down what was already known.
     pub fn parts(&self) -> Vec<EntryPart> {
         let EntryKind::TimePassed { moved, lapsed, debts, .. } = &self.kind else {
             return Vec::new();
         };
-        // What moved besides what was taken back of a grant, or repaid with it, was time's doing.
+        // Time moved all credits of a grant except those taken back from it or repaid with it.
         let taken = |grant: GrantId| -> Credits {
             let taken = debts.iter().filter_map(|change| match change {
                 DebtChange::Reversed { taken, .. } => taken.as_ref(),
@@ -113,7 +113,7 @@ impl Entry {
     }
 }
 
-/// Adds a part to the one of its kind, or as the last.
+/// Adds a part to the one with the same cause and grant kind, or appends it.
 fn add(parts: &mut Vec<EntryPart>, more: EntryPart) {
     match parts.iter_mut().find(|part| (part.did, part.kind) == (more.did, more.kind)) {
         Some(part) => {
@@ -125,9 +125,9 @@ fn add(parts: &mut Vec<EntryPart>, more: EntryPart) {
 }
 
 impl Viewer {
-    /// Whether an entry says anything to who looks. What no customer sees changes nothing that a
-    /// customer has, so what is seen sums to the balance all the same: a payment that is taken back
-    /// tells the advance after it how much of it was there, and another end of a hold is its own.
+    /// Whether this viewer sees `entry`. An entry that no customer sees changes nothing that a
+    /// customer has, so the entries that a customer sees still sum to the balance: the advance
+    /// after a reversal takes the credits back, and an extension changes only its hold's expiry.
     pub fn sees(self, entry: &Entry) -> bool {
         match (self, &entry.kind) {
             (Viewer::Service, _) => true,
@@ -136,6 +136,6 @@ impl Viewer {
         }
     }
 
-    /// The kinds of entries of which a customer sees none.
+    /// The kinds of entries that no customer sees.
     pub const UNSEEN: [&'static str; 2] = ["reversed", "extended"];
 }

@@ -1,4 +1,4 @@
-//! Payments: what was ordered, what Stripe has said about it, and the credits that are due for it.
+//! Payments: the order, the facts that Stripe's notices gave, and the credits that are due.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,11 +12,11 @@ use super::money::Money;
 use super::period::end_of_day_after;
 use super::{AccountId, Credits, Instant, OperationId};
 
-/// For how long an order can be paid: as long as a session of Stripe is open that is not told otherwise
+/// For how long an order can be paid: as long as a Stripe session stays open by default
 /// (docs.stripe.com/api/checkout/sessions/create, `expires_at`).
 pub const OPEN_FOR: Span = Span::from_s(24 * 3600);
 
-/// What a customer asks for, to order a pack.
+/// A customer's request to order a pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckoutRequest {
     pub pack: String,
@@ -24,12 +24,12 @@ pub struct CheckoutRequest {
     pub user: Option<String>,
     /// Where Stripe sends the customer back to, as the session says.
     pub return_url: String,
-    /// Whether real money is asked for: by the key that Stripe is asked with.
+    /// Whether it asks for real money: the key of the request to Stripe decides.
     pub live: bool,
 }
 
-/// A pack, as it was offered to an account: what is paid for is what was ordered, whatever the
-/// catalog says by then.
+/// A pack, as it was offered to an account: the customer pays for what was ordered, even if the
+/// catalog has changed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     pub id: OperationId,
@@ -40,34 +40,34 @@ pub struct Order {
     pub expires_after_months: u32,
     /// The version of the catalog that offered it.
     pub catalog: u32,
-    /// Whether real money is asked for: by the key that the order was placed with.
+    /// Whether it asks for real money: the key that the order was placed with decides.
     pub live: bool,
     /// Who ordered, as the session says.
     pub user: Option<String>,
-    /// Where Stripe sends the customer back to. It is the order's and no later session's: Stripe
-    /// takes the order's key once more only for the same request.
+    /// Where Stripe sends the customer back to. It belongs to the order, not to a later session:
+    /// Stripe accepts the order's key again only for the same request.
     pub return_url: String,
-    /// Stripe's customer of who orders, if one was known by then.
+    /// The Stripe customer of the buyer, if one was known when the order was placed.
     pub customer: Option<String>,
-    /// Whether Stripe makes an invoice of it.
+    /// Whether Stripe makes an invoice for it.
     pub invoice: bool,
     pub at: Instant,
-    /// Where the customer pays, once Stripe has told.
+    /// Where the customer pays, once Stripe has sent it.
     pub url: Option<String>,
-    /// The payment, once Stripe has told.
+    /// The payment, once Stripe has sent it.
     pub intent: Option<IntentId>,
     /// The session ended without a payment.
     pub expired: bool,
 }
 
 impl Order {
-    /// When its credits are gone: with the day on which so many months are over since it was placed,
-    /// as it was shown.
+    /// When its credits expire: at the end of the day on which so many months have passed since it
+    /// was placed, as the customer was shown.
     pub fn expires_at(&self) -> Instant {
         end_of_day_after(self.at, self.expires_after_months)
     }
 
-    /// Where it stands, by what is known of its payment.
+    /// The state of the order, from its payment (if one is known), its session and the time.
     pub fn state(&self, payment: Option<&Payment>, now: Instant) -> State {
         match payment.map_or(State::Open, |payment| payment.state(self)) {
             State::Open if self.expired || self.at + OPEN_FOR <= now => State::Expired,
@@ -76,7 +76,7 @@ impl Order {
     }
 }
 
-/// What one message of Stripe is about.
+/// The subject of one message from Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
@@ -93,8 +93,8 @@ pub enum PaymentNotice {
     },
 }
 
-/// Stripe's name for a payment: everything that it says about one names its payment intent. Where
-/// there was nothing to pay there is none, and the session's name stands for it.
+/// Stripe's id of a payment: every message about one names its payment intent. Where there was
+/// nothing to pay there is no intent, and the session's id stands for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntentId(String);
 
@@ -113,7 +113,7 @@ impl FromStr for IntentId {
 
     fn from_str(text: &str) -> Result<IntentId, IntentIdError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        // A session's name is the longer one: Stripe's have 66 characters.
+        // A session's id is the longer one: Stripe's have 66 characters.
         let known = text.starts_with("pi_") || text.starts_with("cs_");
         let fits = known && text.len() <= 128 && text.bytes().all(plain);
         fits.then(|| IntentId(text.to_owned())).ok_or(IntentIdError)
@@ -132,25 +132,25 @@ impl serde::Serialize for IntentId {
     }
 }
 
-/// A payment: what was said about it, and what was done about it.
+/// A payment: the facts that Stripe's notices gave, and what Scrip did about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
     pub intent: IntentId,
     pub facts: Facts,
-    /// The credits of it that are in the account now.
+    /// The credits of it that are applied to the account now.
     pub applied: Credits,
-    /// How much of its credits had been used when they were over: what was due then, less what lapsed.
-    /// None: they are not over, or what is due has not changed since.
+    /// How many of its credits had been used when they expired: those due then, less those that
+    /// expired. None: they have not expired, or the credits due have not changed since.
     pub used: Option<Credits>,
-    /// What an operator decided, after it was parked.
+    /// An operator's decision, after it was parked.
     pub decided: Option<Decided>,
-    /// Counts the writes of it; 0: it was never written.
+    /// The number of times it was written; 0: never.
     pub version: u64,
-    /// When it was first heard of.
+    /// When its first notice came.
     pub at: Instant,
 }
 
-/// What an operator decides about a parked payment.
+/// An operator's decision about a parked payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     pub verdict: Verdict,
@@ -161,9 +161,9 @@ pub struct Decided {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It counts as what was ordered.
+    /// It counts as if it matched the order.
     Released,
-    /// No credits for it.
+    /// It gives no credits.
     Dismissed,
 }
 
@@ -178,19 +178,19 @@ impl Verdict {
     }
 }
 
-/// The customer that Stripe knows a buyer of an account as, in live mode or in test mode: what one of
-/// them has told Stripe (an address, cards) is not another's.
+/// The Stripe customer of one buyer of an account, in live mode or in test mode: the address and
+/// the cards that one buyer gave Stripe are not another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
     pub account: AccountId,
     /// Who buys, as the session says.
     pub subject: String,
     pub live: bool,
-    /// Stripe's name for it.
+    /// Stripe's id of it.
     pub id: String,
 }
 
-/// What is wrong with a payment, by what was ordered.
+/// A difference between a payment and its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mismatch {
@@ -219,13 +219,13 @@ impl Payment {
         Payment { intent, facts, applied, used: None, decided: None, version: 0, at }
     }
 
-    /// The order that it is for, if one is known. Of several, which parks it, the first.
+    /// The order that it is for, if one is known. If there are several, which parks it: the first.
     pub fn order(&self) -> Option<OperationId> {
         self.facts.orders.first().copied()
     }
 
-    /// The grant that its credits are: of the first payment of an order the order itself. A second one
-    /// that was released all the same is a grant of its own.
+    /// The id of the grant of its credits. For the first payment of an order it is the order's id;
+    /// a second payment that an operator released is a grant of its own.
     pub fn grant(&self, order: &Order) -> OperationId {
         match &order.intent {
             Some(first) if *first != self.intent => {
@@ -238,7 +238,7 @@ impl Payment {
         }
     }
 
-    /// What differs from the order.
+    /// The differences from the order.
     pub fn mismatches(&self, order: &Order) -> Vec<Mismatch> {
         let Facts { orders, accounts, modes, paid, .. } = &self.facts;
         let price = order.price;
@@ -269,14 +269,14 @@ impl Payment {
         match self.decided.as_ref().map(|decided| decided.verdict) {
             Some(Verdict::Released) => due,
             Some(Verdict::Dismissed) => Credits::ZERO,
-            // What is parked gives no credits, whatever was heard of it first.
+            // A parked payment gives no credits, whichever notice came first.
             None if self.is_parked(order) => Credits::ZERO,
             None => due,
         }
     }
 
-    /// The credits that are to be applied now, of which `applied` are. Of two orders it is not known
-    /// whose they are: nothing moves.
+    /// The credits that are to be applied now, of which `applied` are. If the payment names two
+    /// orders, nobody knows whose credits they are: nothing moves.
     pub fn now_due(&self, order: &Order, applied: Credits) -> Credits {
         match self.facts.orders.len() {
             1 => self.due(order),
@@ -284,27 +284,28 @@ impl Payment {
         }
     }
 
-    /// Whether credits of it may have been taken back before: money for it has moved back, or it
-    /// waited for an operator.
+    /// Whether credits of it may have been taken back before: money for it has moved back, or an
+    /// operator decided about it.
     pub fn went_back(&self) -> bool {
         let Facts { returned, refunds, disputes, .. } = &self.facts;
         let moved = !(returned.is_empty() && refunds.is_empty() && disputes.is_empty());
         moved || self.decided.is_some()
     }
 
-    /// What arrives in its account, or is taken back, when what is due of it changes. What nobody used
-    /// of credits that are over is not owed, whatever becomes of the money for it.
+    /// The credits that arrive in its account, or are taken back (negative), when the credits due
+    /// change from `before` to `due`. Expired credits that nobody used are never owed, even if the
+    /// money for them goes back.
     pub fn moves(&self, before: Credits, due: Credits) -> Credits {
         let Some(used) = self.used else { return due - before };
         let owed = |due: Credits| (used - due).max(Credits::ZERO);
         owed(before) - owed(due)
     }
 
-    /// Where its order stands by what was said of it alone.
     fn is_dismissed(&self) -> bool {
         self.decided.as_ref().is_some_and(|decided| decided.verdict == Verdict::Dismissed)
     }
 
+    /// The state of its order by this payment alone, without the time.
     fn state(&self, order: &Order) -> State {
         let facts = &self.facts;
         match () {
@@ -318,17 +319,17 @@ impl Payment {
     }
 }
 
-/// Where a checkout stands.
+/// The state of a checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The customer has not paid yet.
     Open,
-    /// The customer has done what there was to do; the money is on its way.
+    /// The customer has done their part; the money is on its way.
     Processing,
-    /// Paid, and the credits have arrived. What was refunded or disputed since is taken back.
+    /// Paid, and the credits have arrived. Credits refunded or disputed since are taken back.
     Credited,
-    /// The money did not come.
+    /// The payment failed.
     Failed,
     /// It was not paid in time.
     Expired,

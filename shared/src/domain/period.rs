@@ -55,12 +55,12 @@ impl Day {
         u32::try_from(self.0.to_epoch_days()).expect("a day is not before 1970")
     }
 
-    /// So many days later; not after [`Day::LAST`].
+    /// The day `days` later; not after [`Day::LAST`].
     pub fn plus(self, days: u32) -> Day {
         Day::from_days(self.days().saturating_add(days)).unwrap_or(Day::LAST)
     }
 
-    /// So many days earlier; not before [`Day::FIRST`].
+    /// The day `days` earlier; not before [`Day::FIRST`].
     pub fn minus(self, days: u32) -> Day {
         Day::from_days(self.days().saturating_sub(days)).unwrap_or(Day::FIRST)
     }
@@ -103,7 +103,7 @@ impl Anchor {
         let date = now.utc().date_naive();
         let months = |d: NaiveDate| i64::from(d.year()) * 12 + i64::from(d.month0());
         let nth = months(date) - months(self.0.0);
-        // In the month of `now` the period has begun, or not yet: then it began a month earlier.
+        // If the period of this month has not begun yet, `now` lies in the one a month earlier.
         let nth = if self.start(nth) <= now { nth } else { nth - 1 };
         Period { start: self.start(nth), end: self.start(nth + 1) }
     }
@@ -128,8 +128,9 @@ impl Anchor {
     }
 }
 
-/// The end of the day, in UTC, on which whole months are over since `from`; the day is clamped to
-/// the month's end. Whoever reads "valid for so many months", and a day, has all of that day.
+/// The end of the day, in UTC, that lies `months` whole months after `from`; the day is clamped to
+/// the month's end. A customer who reads "valid for so many months", and a day, has that whole
+/// day.
 pub fn end_of_day_after(from: Instant, months: u32) -> Instant {
     match Day::of(from).0.checked_add_months(Months::new(months)) {
         Some(last) => Day(last).start() + Span::from_ms(DAY_MS),

@@ -4,14 +4,14 @@ use super::catalog::ActionNumber;
 use super::{Catalog, Credits, Refusal};
 
 impl Catalog {
-    /// The credits that `quantity` of `action` costs: the one pricing function, of a quote and of
-    /// a debit.
+    /// The credits that `quantity` of `action` costs. Quotes and debits share this one pricing
+    /// function.
     ///
     /// Exact in micro-credits: splitting a job never changes its price, unless the action rounds.
     ///
     /// # Errors
     /// [`Refusal::UnknownAction`] if the catalog does not sell `action`;
-    /// [`Refusal::InvalidRequest`] beyond the action's limit.
+    /// [`Refusal::InvalidRequest`] if `quantity` is beyond the action's limit.
     pub fn price(&self, action: &str, quantity: u64) -> Result<(ActionNumber, Credits), Refusal> {
         let found = self.sold_action(action)?;
         if quantity > found.limit {

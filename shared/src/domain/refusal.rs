@@ -1,18 +1,19 @@
-//! Refusals: every "no" that is part of the contract.
+//! Refusals: every reason for which the contract lets Scrip refuse a request.
 
 use std::fmt;
 
 use super::account::Recharge;
 use super::{AccountId, Credits, Instant, OperationId};
 
-/// An answer "no". It has no effect and is not remembered: the same id may succeed later.
+/// Why Scrip refuses a request. A refusal has no effect and is not stored: the same id may succeed
+/// later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The request is malformed; each field is named.
     InvalidRequest { fields: Vec<FieldProblem> },
     /// There is no such account.
     AccountNotFound { account: AccountId },
-    /// The operation id was used before, with other content.
+    /// The operation id was used before with different content.
     OperationReused,
     /// The operation id is dated so far ahead of this clock that nobody can have applied it.
     KeyAhead { server_time: Instant },
@@ -28,19 +29,19 @@ pub enum Refusal {
     DebtOutstanding { required: Credits, available: Credits, debt: Credits },
     /// Fewer credits are available than the operation needs.
     InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
-    /// The account has as many open holds as it may.
+    /// The account has the maximum number of open holds.
     TooManyHolds,
-    /// The account has as many grants as it may, of which something is left.
+    /// The account has the maximum number of grants that are neither used up nor expired.
     TooManyGrants,
     /// There was never such a hold.
     HoldNotFound,
     /// The hold is over: it was captured, released or lapsed.
     HoldEnded { ended: HoldEnd, at: Instant },
-    /// The capture is more than the hold holds.
+    /// The capture exceeds the credits that are held.
     HoldExceeded { required: Credits, held: Credits },
     /// There was never such a debit.
     DebitNotFound,
-    /// With what was refunded before, the refund is more than the debit charged.
+    /// Together with earlier refunds, the refund exceeds what the debit charged.
     RefundExceeded { charged: Credits, refunded: Credits },
     /// The grant has expired already.
     GrantExpired { expires_at: Instant },
@@ -48,7 +49,7 @@ pub enum Refusal {
     NoDebt,
     /// The catalog does not sell such a pack.
     UnknownPack { pack: String, did_you_mean: Option<String> },
-    /// The account has as many open checkouts as it may: these.
+    /// The account has the maximum number of open checkouts: these.
     TooManyCheckouts { open: Vec<OperationId>, frees_at: Instant },
     /// The account has no such checkout.
     CheckoutNotFound,
@@ -58,20 +59,20 @@ pub enum Refusal {
     PaymentNotParked,
     /// The payment names more than one order: nobody knows whose credits it is for.
     PaymentAmbiguous,
-    /// The event still cannot be read: a version that can has to be deployed first.
+    /// The event still cannot be read: deploy a version that can read it first.
     EventUnreadable { problem: String },
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
-    /// There is no token, or one that is not accepted, whatever is wrong with it. Of one that was
-    /// ours and is over it is known where its customer came from.
+    /// There is no token, or it is not accepted, for any reason. If the token was ours and is over,
+    /// `return_url` says where its customer came from.
     SessionRequired { return_url: Option<String> },
-    /// A request by cookie does not say for which session its page was rendered.
+    /// A request with a cookie does not name the session that its page was rendered for.
     SessionHeaderRequired,
     /// Another session was opened in the browser since the page was rendered.
     SessionChanged,
     /// The session does not allow this.
     ScopeRequired { scope: &'static str },
-    /// The page that asks is of this origin, which may not; or it says none.
+    /// The requesting page has this origin, which is not allowed; or it names none.
     OriginRefused { origin: Option<String> },
 }
 
@@ -81,11 +82,11 @@ pub enum Refusal {
 pub enum HoldEnd {
     Captured,
     Released,
-    /// By itself, at its expiry.
+    /// It reached its expiry.
     Lapsed,
 }
 
-/// What is wrong with one field of a request.
+/// A problem with one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FieldProblem {
     pub field: String,
@@ -100,7 +101,7 @@ impl FieldProblem {
         FieldProblem { field: field.to_owned(), problem: problem.into(), did_you_mean: None }
     }
 
-    /// The same of a field of one of several objects: `quantity` of `debits[3]`.
+    /// The same problem of a field inside one of several objects: `quantity` of `debits[3]`.
     pub fn within(self, object: &str) -> FieldProblem {
         FieldProblem { field: format!("{object}.{}", self.field), ..self }
     }
@@ -122,12 +123,12 @@ impl Refusal {
         Refusal::InvalidRequest { fields: vec![FieldProblem::new(field, problem)] }
     }
 
-    /// That there is no such account.
+    /// A refusal because there is no such account.
     pub fn no_account(account: &AccountId) -> Refusal {
         Refusal::AccountNotFound { account: account.clone() }
     }
 
-    /// The stable word for it, in JSON, logs and the contract.
+    /// The stable code of it, in JSON, logs and the contract.
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::InvalidRequest { .. } => "invalid_request",

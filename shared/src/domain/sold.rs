@@ -1,13 +1,13 @@
-//! What a catalog has under a name; or the refusal, which says what was probably meant.
+//! Looks up an action, a plan or a pack by name; a refusal suggests the nearest known name.
 
 use super::nearest::nearest;
 use super::{Action, Catalog, Pack, Plan, Refusal};
 
 impl Catalog {
-    /// An action that is sold.
+    /// The action `name`, if it is sold.
     ///
     /// # Errors
-    /// [`Refusal::UnknownAction`]; of a retired one, too.
+    /// [`Refusal::UnknownAction`], also for a retired action.
     pub fn sold_action(&self, name: &str) -> Result<&Action, Refusal> {
         let sold = |action: &&Action| !action.retired;
         self.actions.get(name).filter(sold).ok_or_else(|| {
@@ -17,7 +17,7 @@ impl Catalog {
         })
     }
 
-    /// A plan that an account may be put on.
+    /// The plan `name`, if an account may be put on it.
     ///
     /// # Errors
     /// [`Refusal::UnknownPlan`].
@@ -28,7 +28,7 @@ impl Catalog {
         })
     }
 
-    /// A pack that is sold.
+    /// The pack `name`, if it is sold.
     ///
     /// # Errors
     /// [`Refusal::UnknownPack`].

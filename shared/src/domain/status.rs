@@ -1,12 +1,12 @@
-//! How an account stands with the payment for its plan.
+//! The status of an account's payment for its plan.
 
-/// How an account pays for its plan.
+/// Whether an account pays for its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Active,
     /// The plan's payment is failing: no new plan grant arrives.
     PastDue,
-    /// Nothing is granted, and what is there is frozen.
+    /// No grant arrives, and the credits that are there are frozen.
     Canceled,
 }
 

@@ -1,4 +1,4 @@
-//! Usage: what was consumed on a day, by action and by user.
+//! Usage: the credits consumed on a day, by action and by user.
 
 use std::collections::BTreeMap;
 use std::iter::Sum;
@@ -8,14 +8,14 @@ use super::catalog::ActionNumber;
 use super::period::Day;
 use super::{Credits, Entry, EntryKind, Instant, Seq};
 
-/// How many users of a day are told apart. Those who come after them that day are counted together,
-/// so that an item stays small: 400 users of 64 bytes are some 30 KB.
+/// How many users of a day are counted separately. Later users of that day are counted together, so
+/// that an item stays small: 400 users of 64 bytes are some 30 KB.
 pub const MAX_USERS: usize = 400;
 
-/// What was consumed on a day. The actions add up to it, and so do the users.
+/// The usage of a day. The actions sum to it, and so do the users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// By the number of the action; 0 is none, an amount by itself.
+    /// By the number of the action; 0 is no action: a charge by amount.
     pub actions: BTreeMap<ActionNumber, Used>,
     pub users: BTreeMap<Who, Used>,
 }
@@ -30,16 +30,16 @@ pub enum Who {
     Others,
 }
 
-/// What was charged, less what was refunded.
+/// The credits charged, less those refunded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
     pub credits: Credits,
-    /// How many debits and captures. A refund takes none of them back.
+    /// The number of debits and captures. A refund does not reduce it.
     pub count: u64,
 }
 
 impl Usage {
-    /// Counts what an entry says was consumed; most kinds say nothing of it.
+    /// Adds the usage of an entry; most kinds have none.
     pub fn count(&mut self, entry: &Entry) {
         let Some((action, used)) = Used::by(entry) else { return };
         *self.actions.entry(action.unwrap_or(0)).or_default() += used;
@@ -56,7 +56,7 @@ impl Usage {
         }
     }
 
-    /// All of it.
+    /// The credits of all actions together.
     pub fn credits(&self) -> Credits {
         self.actions.values().map(|used| used.credits).sum()
     }
@@ -67,7 +67,7 @@ impl Usage {
 }
 
 impl Used {
-    /// What an entry says was consumed, and by which action. None: it says nothing of it.
+    /// The usage of an entry, and its action. None: the entry is not usage.
     pub fn by(entry: &Entry) -> Option<(Option<ActionNumber>, Used)> {
         match &entry.kind {
             EntryKind::Debit { action, .. } => {
@@ -100,7 +100,7 @@ impl Sum for Used {
     }
 }
 
-/// The usage of one day, as it is kept.
+/// The usage of one day, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayUsage {
     pub day: Day,
@@ -108,8 +108,8 @@ pub struct DayUsage {
     pub counted: Counted,
 }
 
-/// How far the entries of an account were counted when a day was written. The latest day of an
-/// account is written whenever anything is counted, so it says how far the account is.
+/// How far the entries of an account were counted when a day was written. Every count writes the
+/// latest day of the account, so that day says how far the whole account is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// The number of the last entry.
