@@ -15,7 +15,8 @@ use super::{
 /// An account as one item says it, at one instant of its own.
 ///
 /// `available` and `recent` are current; `burn_order`, `consumed` and `plan_state` are as of the
-/// last advance, and [`decide::advance`](crate::decide::advance::advance) brings them up to an instant.
+/// last advance, and [`decide::advance`](crate::decide::advance::advance) brings them up to an
+/// instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
@@ -152,8 +153,8 @@ impl Held {
 pub enum PendingChange {
     /// Credits that arrived at that instant. They are part of `available` already.
     Grant { grant: Grant, at: Instant },
-    /// Credits that had left and came back. They are part of `available` already, and spending since
-    /// the last advance burns them too, as if they had never left.
+    /// Credits that had left and came back. They are part of `available` already, and spending
+    /// since the last advance burns them too, as if they had never left.
     Returned(Grant),
     /// The plan changed at that instant.
     Plan {

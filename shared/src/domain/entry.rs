@@ -172,8 +172,8 @@ pub struct Texts<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charged {
     pub credits: Credits,
-    /// How much of them was burnt from the burn order: credits that had expired while they were held
-    /// were no longer part of it.
+    /// How much of them was burnt from the burn order: credits that had expired while held were
+    /// no longer part of it.
     pub burnt: Credits,
     pub action: Option<ActionNumber>,
 }
@@ -225,7 +225,7 @@ pub enum EntryKind {
         credits: Credits,
         /// How much of them was of a grant that had expired while they were held.
         lapsed: Credits,
-        /// Whether the hold ended with it and gave back the credits that it still held.
+        /// Whether the hold ended with it. The credits that it still held then went back.
         ends: bool,
     },
     /// A hold ended, and what it held went back.
@@ -243,11 +243,11 @@ pub enum EntryKind {
         /// What was asked for.
         credits: Credits,
         action: Option<ActionNumber>,
-        /// If the burn order was another one by then: the number of the debit, and how much less this
-        /// burns from the debit's burn order.
+        /// If the burn order was another one by then: the number of the debit, and how much less
+        /// was burnt from its burn order because of this.
         of: Option<(Seq, Credits)>,
-        /// The grants that it came back to, if the burn order was another one by then: the credits that
-        /// would be there by now if they had never left.
+        /// The grants that it came back to, if the burn order was another one by then: the credits
+        /// that would be there by now if they had never left.
         moved: Vec<Movement>,
         /// The debts that are not owed any more: those that would not be if it had never left.
         unowed: Debts,
@@ -293,8 +293,8 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// Whether it can happen while the burn order waits for an advance to fold in its pending change:
-    /// all that follows it, up to that advance, can.
+    /// Whether it can happen while the burn order waits for an advance to fold in its pending
+    /// change: all that follows it, up to that advance, can.
     pub fn needs_no_line(&self) -> bool {
         match self {
             EntryKind::Granted { .. }
