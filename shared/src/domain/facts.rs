@@ -136,8 +136,8 @@ impl Facts {
         self.customer = self.customer.take().max(other.customer);
     }
 
-    /// The amount paid, as far as it was reported. If there are several, which park the payment, the
-    /// largest.
+    /// The amount paid, as far as it was reported. If there are several, which park the payment,
+    /// the largest.
     pub fn paid(&self) -> Option<Money> {
         self.paid.last().copied()
     }
