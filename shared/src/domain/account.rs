@@ -37,7 +37,7 @@ pub struct Account {
     pub plan_state: PlanState,
     /// The operations ever applied: the number of the latest entry.
     pub seq: Seq,
-    /// How many of the entries are in segments. The others are `recent`.
+    /// The number of entries that are in segments. The others are `recent`.
     pub archived_seq: Seq,
     /// The number of the latest advance, or of the opening,
     pub advanced_seq: Seq,
@@ -181,9 +181,9 @@ pub struct PlanState {
     pub anchor: Anchor,
     /// The entry that made it so.
     pub since: OperationId,
-    /// What has been granted for the latest week.
+    /// The credits granted for the latest week.
     pub weekly: PeriodAllowance,
-    /// What has been granted for the latest plan period.
+    /// The credits granted for the latest plan period.
     pub monthly: PeriodAllowance,
     /// Consumption is counted from this instant,
     pub counted_from: Instant,
@@ -211,7 +211,7 @@ impl PlanState {
     }
 }
 
-/// What was granted for a period, so that no change of plan grants it twice.
+/// The credits granted for a period, so that no change of plan grants them twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeriodAllowance {
     pub period: Period,

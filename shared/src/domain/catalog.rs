@@ -20,8 +20,8 @@ pub struct Catalog {
     pub version: u32,
     /// Where customers who buy through their account executive are sent.
     pub contact_url: String,
-    /// Whether an account in debt may spend its credits: those it did not pay for, as bought credits
-    /// repay the debt.
+    /// Whether an account in debt may spend its credits: those it did not pay for, as bought
+    /// credits repay the debt.
     pub spending_in_debt: Dated<bool>,
     /// Whether Stripe makes an invoice for a purchase, beside its receipt.
     pub invoices: bool,
@@ -93,8 +93,8 @@ impl Catalog {
         raw.check()
     }
 
-    /// Checks that Stripe charges the prices of the packs, when a catalog is published: the catalog in
-    /// force is read whatever Stripe takes by now.
+    /// Checks that Stripe charges the prices of the packs, when a catalog is published: the catalog
+    /// in force is read whatever Stripe takes by now.
     ///
     /// # Errors
     /// [`CatalogError`] names the first pack whose price or currency Stripe does not take.

@@ -121,8 +121,8 @@ impl serde::Serialize for OperationId {
     }
 }
 
-/// A caller's idempotency key for its operation: 1 to 255 printable ASCII characters. A UUID is kept
-/// in small letters and a ULID in capitals, however they were sent.
+/// A caller's idempotency key for its operation: 1 to 255 printable ASCII characters. A UUID is
+/// kept in small letters and a ULID in capitals, however they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(String);
 
