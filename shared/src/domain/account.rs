@@ -28,7 +28,7 @@ pub struct Account {
     pub burn_order: grant::BurnOrder,
     /// The changes since the last advance that the next one folds in.
     pub pending_changes: Vec<PendingChange>,
-    /// The first instant at which the burn order no longer holds. The epoch: advance first.
+    /// The first instant at which the burn order is no longer valid. The epoch: advance first.
     pub valid_until: Instant,
     pub gate: Gate,
     pub holds: BTreeMap<OperationId, Held>,

@@ -44,7 +44,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Both in one line, for a receipt.
+    /// Both in one line, for an idempotency record.
     pub fn content(&self) -> String {
         let Explanation { reason, message } = self;
         let message = message.as_ref().map(|message| format!(" message {message:?}"));
