@@ -51,7 +51,7 @@ pub struct Account {
     pub recent: Vec<Entry>,
 }
 
-/// What keeps an account from spending. Open when it says nothing.
+/// The reasons that keep an account from spending. Open when there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gate {
     /// An operator froze the account.

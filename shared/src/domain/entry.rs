@@ -25,11 +25,11 @@ pub struct Entry {
     pub key: Option<String>,
     /// Who: a user of the product, or the principal of an operator.
     pub user: Option<String>,
-    /// What it was for, in the caller's words.
+    /// The purpose, in the caller's words.
     pub reference: Option<String>,
     /// Why an operator did it, for the company's own people: no customer ever reads it.
     pub reason: Option<String>,
-    /// What the customer reads of it.
+    /// The text that the customer reads.
     pub message: Option<String>,
     pub kind: EntryKind,
 }
@@ -39,7 +39,7 @@ pub struct Entry {
 pub struct Explanation {
     /// Why, for the company's own people: up to 256 bytes.
     pub reason: String,
-    /// What the customer reads of it: up to 256 bytes. None: nothing.
+    /// The text that the customer reads: up to 256 bytes. None: nothing.
     pub message: Option<String>,
 }
 
@@ -168,7 +168,7 @@ pub struct Texts<'a> {
     pub message: Option<&'a str>,
 }
 
-/// What a debit or a capture charged.
+/// The charge of a debit or a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charged {
     pub credits: Credits,
@@ -178,7 +178,7 @@ pub struct Charged {
     pub action: Option<ActionNumber>,
 }
 
-/// What an entry records.
+/// The kinds of change that an entry records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// The account was opened with these grants.
@@ -207,7 +207,7 @@ pub enum EntryKind {
         before: (Seq, Instant),
         /// The credits burnt from its burn order, by grant: a refund needs them.
         burnt: BurnOrder,
-        /// What was taken back, what is owed and what was repaid, in that order.
+        /// The credits taken back, owed and repaid, in that order.
         debts: Vec<DebtChange>,
     },
     /// Credits were held.
@@ -237,10 +237,10 @@ pub enum EntryKind {
         hold: OperationId,
         expires_at: Instant,
     },
-    /// What a debit or a capture had charged was given back, or a part of it.
+    /// The charge of a debit or a capture was given back, or a part of it.
     Refunded {
         debit: OperationId,
-        /// What was asked for.
+        /// The credits asked for.
         credits: Credits,
         action: Option<ActionNumber>,
         /// If the burn order was another one by then: the number of the debit, and how much less
@@ -275,7 +275,7 @@ pub enum EntryKind {
         undone: Credits,
         /// The grants that came back by that, as of a refund.
         moved: Vec<Movement>,
-        /// What is not owed any more, as of a refund.
+        /// The debts that are not owed any more, as of a refund.
         unowed: Debts,
     },
     /// Money went back: so many credits are to be taken back. The advance that follows records how
