@@ -1,4 +1,4 @@
-//! One account: its credits, the burn order they are burnt in, and the entries not yet in a segment.
+//! One account: its credits, their burn order, and the entries not yet in a segment.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,21 @@ use super::{
 
 /// An account as one item says it, at one instant of its own.
 ///
-/// `available` and `recent` are current; `line`, `consumed` and `standing` are as of the last
-/// advance, and [`decide::advance`](crate::decide::advance::advance) brings them up to an instant.
+/// `available` and `recent` are current; `burn_order`, `consumed` and `plan_state` are as of the
+/// last advance, and [`decide::advance`](crate::decide::advance::advance) brings them up to an
+/// instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
-    /// What can be spent, if the gate is open. Never negative.
+    /// The credits that can be spent, if the gate is open. Never negative.
     pub available: Credits,
-    /// What refunded and disputed payments still have to get back: bought credits repay it first.
+    /// The credits still owed for refunded and disputed payments: bought credits repay them first.
     pub debts: Debts,
     /// The grants at the last advance, in burn order.
     pub burn_order: grant::BurnOrder,
-    /// What happened to the grants since, to be advanced in.
+    /// The changes since the last advance that the next one folds in.
     pub pending_changes: Vec<PendingChange>,
-    /// The next instant at which the burn order means something else. The epoch: advance first.
+    /// The first instant at which the burn order is no longer valid. The epoch: advance first.
     pub valid_until: Instant,
     pub gate: Gate,
     pub holds: BTreeMap<OperationId, Held>,
@@ -36,7 +37,7 @@ pub struct Account {
     pub plan_state: PlanState,
     /// The operations ever applied: the number of the latest entry.
     pub seq: Seq,
-    /// How many of the entries are in segments. The others are `recent`.
+    /// The number of entries that are in segments. The others are `recent`.
     pub archived_seq: Seq,
     /// The number of the latest advance, or of the opening,
     pub advanced_seq: Seq,
@@ -50,7 +51,7 @@ pub struct Account {
     pub recent: Vec<Entry>,
 }
 
-/// What keeps an account from spending. Open when it says nothing.
+/// The reasons that keep an account from spending. Open when there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gate {
     /// An operator froze the account.
@@ -77,16 +78,16 @@ pub const ORDER_GRANTS: usize = 90;
 /// How many holds an account may have open at once.
 pub const MAX_HOLDS: usize = 32;
 
-/// Credits set aside by a hold.
+/// Credits that a hold holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Set aside and still part of the burn order.
+    /// Held and still part of the burn order.
     pub amount: Credits,
-    /// Set aside, but of a grant that has lapsed since: a capture uses it first, a release loses it.
+    /// Held, but of a grant that has expired since: a capture uses it first, a release loses it.
     pub lapsed: Credits,
-    /// The first instant at which the hold has ended by itself.
+    /// The first instant at which the hold has lapsed.
     pub expires_at: Instant,
-    /// What the credits are set aside for. None: no action, an amount by itself.
+    /// The action that the credits are held for. None: the hold is for an amount.
     pub action: Option<HeldAction>,
 }
 
@@ -114,7 +115,7 @@ impl HeldAction {
 }
 
 impl PendingChange {
-    /// When it happened. None: as if it had been so since the burn order was laid out.
+    /// When it happened. None: as if it had been so since the last advance.
     pub fn at(&self) -> Option<Instant> {
         match self {
             PendingChange::Grant { at, .. }
@@ -134,8 +135,8 @@ impl Held {
         self.expires_at <= now
     }
 
-    /// What is still held after `credits` of it were used: what has lapsed is used first. None if
-    /// that is more than is held.
+    /// The remainder after `credits` of it are used: expired credits are used first. None if
+    /// `credits` is more than is held.
     pub fn less(self, credits: Credits) -> Option<Held> {
         let lapsed = self.lapsed.min(credits);
         let amount = credits - lapsed;
@@ -152,8 +153,8 @@ impl Held {
 pub enum PendingChange {
     /// Credits that arrived at that instant. They are part of `available` already.
     Grant { grant: Grant, at: Instant },
-    /// Credits that had left and came back. They are part of `available` already, and of the burn order
-    /// that was spent of since it was laid out, as if they had never left.
+    /// Credits that had left and came back. They are part of `available` already, and spending
+    /// since the last advance burns them too, as if they had never left.
     Returned(Grant),
     /// The plan changed at that instant.
     Plan {
@@ -163,7 +164,7 @@ pub enum PendingChange {
         /// Whether the plan period that runs ends and a whole one begins.
         restart: bool,
         at: Instant,
-        /// The entry that tells of it.
+        /// The entry that records it.
         entry: OperationId,
     },
     /// The money for so many credits of a grant went back at that instant: they are taken back, and
@@ -171,7 +172,7 @@ pub enum PendingChange {
     TakenBack { grant: GrantId, credits: Credits, cause: Cause, at: Instant },
 }
 
-/// Where an account stands with its plan.
+/// The state of an account's plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanState {
     /// The plan's name in the catalog.
@@ -180,9 +181,9 @@ pub struct PlanState {
     pub anchor: Anchor,
     /// The entry that made it so.
     pub since: OperationId,
-    /// What has been granted for the latest week.
+    /// The credits granted for the latest week.
     pub weekly: PeriodAllowance,
-    /// What has been granted for the latest plan period.
+    /// The credits granted for the latest plan period.
     pub monthly: PeriodAllowance,
     /// Consumption is counted from this instant,
     pub counted_from: Instant,
@@ -210,7 +211,7 @@ impl PlanState {
     }
 }
 
-/// What was granted for a period, so that no change of plan grants it twice.
+/// The credits granted for a period, so that no change of plan grants them twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeriodAllowance {
     pub period: Period,
@@ -242,7 +243,7 @@ impl Account {
         self.debts.total()
     }
 
-    /// What was spent since the last advance and is not yet taken from the burn order.
+    /// The credits spent since the last advance and not yet taken from the burn order.
     pub fn spent(&self) -> Credits {
         let arrived = self.pending_changes.iter().map(|note| match note {
             PendingChange::Grant { grant, .. } => grant.left,
@@ -253,7 +254,7 @@ impl Account {
         self.whole_order().left() + arrived.sum() - self.available - self.set_aside()
     }
 
-    /// The burn order with what came back to it since.
+    /// The burn order with the credits that came back to it since the last advance.
     pub fn whole_order(&self) -> grant::BurnOrder {
         let mut burn_order = self.burn_order.clone();
         for note in &self.pending_changes {
@@ -264,17 +265,17 @@ impl Account {
         burn_order
     }
 
-    /// What is set aside of the burn order: all that is held but what has lapsed since.
+    /// The held credits that are part of the burn order: all but those that have expired since.
     pub fn set_aside(&self) -> Credits {
         self.holds.values().map(|held| held.amount).sum()
     }
 
-    /// All that is set aside by holds, lapsed or not.
+    /// All the credits that holds hold, expired or not.
     pub fn held(&self) -> Credits {
         self.holds.values().map(Held::total).sum()
     }
 
-    /// The whole burn order with what was spent since taken from it.
+    /// The whole burn order less the credits spent since the last advance.
     ///
     /// # Errors
     /// [`Overspent`] if the account contradicts itself.
@@ -311,7 +312,7 @@ impl Account {
         self.run().find(id)
     }
 
-    /// The plan the account will have once its notes are folded in.
+    /// The plan the account will have once its pending changes are folded in.
     pub fn latest_plan(&self) -> (&str, Status, Anchor) {
         let noted = self.pending_changes.iter().rev().find_map(|note| match note {
             PendingChange::Plan { plan, status, anchor, .. } => {

@@ -13,24 +13,24 @@ use super::{Credits, Instant};
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
 pub type ActionNumber = u16;
 
-/// What can be had and what it costs, as one version of reviewed data.
+/// The plans, actions and packs and their prices, as one version of reviewed data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
     /// 1, 2, 3, ...: every entry names the version it was priced with.
     pub version: u32,
     /// Where customers who buy through their account executive are sent.
     pub contact_url: String,
-    /// Whether an account in debt may spend what it has: what it did not pay for, as bought credits
-    /// repay the debt.
+    /// Whether an account in debt may spend its credits: those it did not pay for, as bought
+    /// credits repay the debt.
     pub spending_in_debt: Dated<bool>,
-    /// Whether Stripe makes an invoice of what is bought, beside its receipt.
+    /// Whether Stripe makes an invoice for a purchase, beside its receipt.
     pub invoices: bool,
     pub plans: BTreeMap<String, Plan>,
     pub actions: BTreeMap<String, Action>,
     pub packs: BTreeMap<String, Pack>,
 }
 
-/// What an account gets by itself.
+/// The credits that an account gets automatically.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Whether AI is included at all. Without it every credit of the account is frozen.
@@ -93,8 +93,8 @@ impl Catalog {
         raw.check()
     }
 
-    /// That Stripe charges what the packs cost. It is asked when a catalog is published: what is in force
-    /// is read whatever Stripe takes by now.
+    /// Checks that Stripe charges the prices of the packs, when a catalog is published: the catalog
+    /// in force is read whatever Stripe takes by now.
     ///
     /// # Errors
     /// [`CatalogError`] names the first pack whose price or currency Stripe does not take.
@@ -219,7 +219,7 @@ mod raw {
     }
 
     impl Switch {
-        /// Before its first date it is what it is not from then on.
+        /// Before its first date it has the opposite of the value from then on.
         fn check(self, key: String) -> Result<Dated<bool>, CatalogError> {
             match self {
                 Switch::Always(is) => Ok(Dated::always(is)),

@@ -9,8 +9,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a currency is called: ISO 4217 in lower case, as Stripe writes it. What Stripe says may be in
-/// one that is not in the lists below.
+/// A currency code: ISO 4217 in lower case, as Stripe writes it. Stripe may name one that is not in
+/// the lists below.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -80,8 +80,8 @@ const LEAST: [(&str, u64); 31] = [
     ("zar", 50),
 ];
 
-/// The most that is charged, where that is not eight digits. Cards may be charged more, but which
-/// methods a customer pays by is advanced at Stripe: this is what all of them take.
+/// The most that is charged, where that is not eight digits. Cards may be charged more, but the
+/// methods a customer pays by are set at Stripe: all of them take this much.
 const MOST: [(&str, u64); 3] =
     [("cop", 9_999_999_999), ("idr", 999_999_999_999), ("inr", 999_999_999)];
 const MAX_OF_OTHERS: u64 = 99_999_999;
@@ -132,7 +132,7 @@ impl Scale {
         }
     }
 
-    /// What an amount is a multiple of, as Stripe counts.
+    /// The step that every amount is a multiple of, as Stripe counts.
     pub fn step(self) -> u64 {
         match self {
             Scale::Whole | Scale::Hundredths => 1,

@@ -1,9 +1,9 @@
-//! Dated values: what the catalog changes on a Monday, said before it comes.
+//! Dated values: values that the catalog changes on Mondays, announced in advance.
 
 use super::Instant;
 
-/// A value that changes on given dates. What was in force at an instant never changes, so a late advance
-/// uses the value of that instant.
+/// A value that changes on given dates. The value in force at an instant never changes, so a late
+/// advance uses the value of that instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dated<T> {
     first: T,
@@ -22,7 +22,7 @@ impl<T: Copy + PartialEq> Dated<T> {
         then.is_sorted_by(|one, two| one.0 < two.0).then_some(Dated { first, then })
     }
 
-    /// What is in force at `now`.
+    /// The value in force at `now`.
     pub fn at(&self, now: Instant) -> T {
         let begun = self.then.iter().take_while(|(from, _)| *from <= now);
         begun.last().map_or(self.first, |(_, value)| *value)

@@ -1,9 +1,9 @@
-//! Debts: what is owed for bought credits whose money went back when they were not there any more.
+//! Debts: credits owed because a payment went back after the credits it bought were gone.
 
 use super::payment::Cause;
 use super::{Credits, Grant, GrantId};
 
-/// What is owed for one bought grant.
+/// The debt for one bought grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Debt {
     pub grant: GrantId,
@@ -11,7 +11,7 @@ pub struct Debt {
     pub credits: Credits,
 }
 
-/// Debts in the order in which they are repaid: what has been owed for longest first.
+/// Debts in the order in which they are repaid: the longest owed first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debts(Vec<Debt>);
 
@@ -30,7 +30,7 @@ impl Debts {
         self.iter().map(|debt| debt.credits).sum()
     }
 
-    /// What is owed for `grant`.
+    /// The credits owed for `grant`.
     pub fn of(&self, grant: GrantId) -> Credits {
         self.iter().find(|debt| debt.grant == grant).map_or(Credits::ZERO, |debt| debt.credits)
     }
@@ -78,17 +78,17 @@ impl FromIterator<Debt> for Debts {
     }
 }
 
-/// What an advance did about debts.
+/// A change that an advance makes to the debts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DebtChange {
     /// The money for credits of `grant` went back: what was left of it was taken, the others are owed.
     Reversed { grant: GrantId, cause: Cause, taken: Option<Grant>, owed: Credits },
-    /// What is left of a grant repaid what was owed for another, or for itself.
+    /// The credits left of a grant repaid the debt for another grant, or for itself.
     Repaid { grant: GrantId, by: Grant },
 }
 
 impl DebtChange {
-    /// By how much more is owed after it.
+    /// The change of the debt: positive if more is owed after it.
     pub fn owed(&self) -> Credits {
         match self {
             DebtChange::Reversed { owed, .. } => *owed,

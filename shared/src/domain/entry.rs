@@ -25,26 +25,26 @@ pub struct Entry {
     pub key: Option<String>,
     /// Who: a user of the product, or the principal of an operator.
     pub user: Option<String>,
-    /// What it was for, in the caller's words.
+    /// The purpose, in the caller's words.
     pub reference: Option<String>,
     /// Why an operator did it, for the company's own people: no customer ever reads it.
     pub reason: Option<String>,
-    /// What the customer reads of it.
+    /// The text that the customer reads.
     pub message: Option<String>,
     pub kind: EntryKind,
 }
 
-/// What is said about an operation by whoever decided on it.
+/// The texts about an operation from the one who decided on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// Why, for the company's own people: up to 256 bytes.
     pub reason: String,
-    /// What the customer reads of it: up to 256 bytes. None: nothing.
+    /// The text that the customer reads: up to 256 bytes. None: nothing.
     pub message: Option<String>,
 }
 
 impl Explanation {
-    /// Both in one line, for a receipt.
+    /// Both in one line, for an idempotency record.
     pub fn content(&self) -> String {
         let Explanation { reason, message } = self;
         let message = message.as_ref().map(|message| format!(" message {message:?}"));
@@ -94,7 +94,7 @@ impl Entry {
         }
     }
 
-    /// What it charged. None if it is neither a debit nor a capture.
+    /// The charge. None if it is neither a debit nor a capture.
     pub fn charged(&self) -> Option<Charged> {
         match self.kind {
             EntryKind::Debit { action, .. } => {
@@ -168,16 +168,17 @@ pub struct Texts<'a> {
     pub message: Option<&'a str>,
 }
 
-/// What a debit or a capture charged.
+/// The charge of a debit or a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charged {
     pub credits: Credits,
-    /// How much of them was burnt of the burn order: what had lapsed while it was held was of it no more.
+    /// How much of them was burnt from the burn order: credits that had expired while held were
+    /// no longer part of it.
     pub burnt: Credits,
     pub action: Option<ActionNumber>,
 }
 
-/// What an entry records.
+/// The kinds of change that an entry records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// The account was opened with these grants.
@@ -197,19 +198,19 @@ pub enum EntryKind {
         kind: GrantKind,
         expires_at: Option<Instant>,
     },
-    /// Time passed, or notes were folded in: grants lapsed, grants arrived, holds ended.
+    /// Time passed, or pending changes were folded in: grants expired or arrived, holds lapsed.
     TimePassed {
         moved: Vec<Movement>,
-        /// The holds that ended by themselves.
+        /// The holds that lapsed.
         lapsed: Vec<OperationId>,
         /// The number of the advance before this one, or of the opening, and when it was.
         before: (Seq, Instant),
-        /// What was burnt of its burn order, by grants: what a refund has to know.
+        /// The credits burnt from its burn order, by grant: a refund needs them.
         burnt: BurnOrder,
-        /// What was taken back, what is owed and what was repaid, in that order.
+        /// The credits taken back, owed and repaid, in that order.
         debts: Vec<DebtChange>,
     },
-    /// Credits were set aside.
+    /// Credits were held.
     Held {
         action: Option<ActionNumber>,
         quantity: u64,
@@ -222,9 +223,9 @@ pub enum EntryKind {
         /// 0 of a capture by amount.
         quantity: u64,
         credits: Credits,
-        /// How much of them was of a grant that had lapsed while it was held.
+        /// How much of them was of a grant that had expired while they were held.
         lapsed: Credits,
-        /// Whether the hold ended with it. What it still held went back.
+        /// Whether the hold ended with it. The credits that it still held then went back.
         ends: bool,
     },
     /// A hold ended, and what it held went back.
@@ -236,19 +237,19 @@ pub enum EntryKind {
         hold: OperationId,
         expires_at: Instant,
     },
-    /// What a debit or a capture had charged was given back, or a part of it.
+    /// The charge of a debit or a capture was given back, or a part of it.
     Refunded {
         debit: OperationId,
-        /// What was asked for.
+        /// The credits asked for.
         credits: Credits,
         action: Option<ActionNumber>,
-        /// If the burn order was another one by then: the number of the debit, and how much less was burnt of
-        /// its burn order by this.
+        /// If the burn order was another one by then: the number of the debit, and how much less
+        /// was burnt from its burn order because of this.
         of: Option<(Seq, Credits)>,
-        /// The grants that it came back to, if the burn order was another one by then: what would be there
-        /// by now if it had never left.
+        /// The grants that it came back to, if the burn order was another one by then: the credits
+        /// that would be there by now if they had never left.
         moved: Vec<Movement>,
-        /// What is not owed any more: what would not be if it had never left.
+        /// The debts that are not owed any more: those that would not be if it had never left.
         unowed: Debts,
     },
     /// The plan, its status or its anchor changed.
@@ -274,11 +275,11 @@ pub enum EntryKind {
         undone: Credits,
         /// The grants that came back by that, as of a refund.
         moved: Vec<Movement>,
-        /// What is not owed any more, as of a refund.
+        /// The debts that are not owed any more, as of a refund.
         unowed: Debts,
     },
-    /// Money went back: so many credits are to be taken back. The advance that follows tells what was
-    /// left of them, and what is debt.
+    /// Money went back: so many credits are to be taken back. The advance that follows records how
+    /// much was left of them, and how much is debt.
     Reversed {
         order: OperationId,
         cause: Cause,
@@ -292,8 +293,8 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// Whether it can happen while the burn order waits for an advance, of what it pending_changes: all that follows it, up
-    /// to that advance, can.
+    /// Whether it can happen while the burn order waits for an advance to fold in its pending
+    /// change: all that follows it, up to that advance, can.
     pub fn needs_no_line(&self) -> bool {
         match self {
             EntryKind::Granted { .. }
@@ -348,7 +349,7 @@ impl EntryKind {
     }
 }
 
-/// Credits that arrived (positive) or lapsed (negative) because time passed.
+/// Credits that arrived (positive) or expired (negative) because time passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
     pub grant: GrantId,

@@ -1,15 +1,15 @@
-//! What Stripe has said about a payment.
+//! The facts of a payment that Stripe's notices have reported.
 //!
-//! What is said is joined: by the names of Stripe's objects and by Stripe's own amounts, never counted
-//! by event. A join of sets and of maxima does not depend on the order, the number or the delay of the
-//! events.
+//! Facts are joined by the names of Stripe's objects and by Stripe's own amounts, never counted by
+//! event. A join of sets and of maxima does not depend on the order, the number or the delay of
+//! the events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::money::Money;
 use super::{Credits, OperationId};
 
-/// What Stripe has said about a payment so far. Two of them are joined to one that has both.
+/// The facts reported about a payment so far. Two of them join to one that has both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The orders and accounts that the payment was said to be for: one each, or it is parked.
@@ -19,11 +19,11 @@ pub struct Facts {
     pub modes: BTreeSet<bool>,
     /// The customer has done what there was to do.
     pub submitted: bool,
-    /// The payment did not come through.
+    /// The payment failed.
     pub failed: bool,
-    /// What was paid: one amount, or it is parked.
+    /// The amount paid: one, or the payment is parked.
     pub paid: BTreeSet<Money>,
-    /// What charges say was refunded of them, by charge: it counts what failed later, too.
+    /// The amount refunded according to each charge: it includes refunds that failed later.
     pub returned: BTreeMap<String, Money>,
     pub refunds: BTreeMap<String, Refund>,
     pub disputes: BTreeMap<String, Dispute>,
@@ -121,7 +121,7 @@ impl DisputeStage {
 }
 
 impl Facts {
-    /// Both, as one. In any order, any number of times, it comes to the same.
+    /// Joins both. The result is the same in any order and any number of times.
     pub fn join(&mut self, other: Facts) {
         self.orders.extend(other.orders);
         self.accounts.extend(other.accounts);
@@ -136,12 +136,13 @@ impl Facts {
         self.customer = self.customer.take().max(other.customer);
     }
 
-    /// What was paid, as far as was said. Of several amounts, which park it, the largest.
+    /// The amount paid, as far as it was reported. If there are several, which park the payment,
+    /// the largest.
     pub fn paid(&self) -> Option<Money> {
         self.paid.last().copied()
     }
 
-    /// All the money that was said to move, either way.
+    /// All the money that was reported to move, either way.
     pub(super) fn moved(&self) -> impl Iterator<Item = Money> {
         let refunds = self.refunds.values().map(|refund| refund.money);
         let disputes = self.disputes.values().map(|dispute| dispute.money);
@@ -149,8 +150,8 @@ impl Facts {
         paid.chain(self.returned.values().copied()).chain(refunds).chain(disputes)
     }
 
-    /// What of the paid amount is ours to keep, in its smallest unit. What was said in another
-    /// currency, which parks it, takes nothing.
+    /// The part of the paid amount that is ours to keep, in its smallest unit. Amounts in another
+    /// currency, which park the payment, take nothing.
     ///
     /// A charge counts what was refunded of it, and takes back what failed; refunds tell the same one
     /// by one. Whichever of them has been heard of, the larger is true: all that was refunded of the
@@ -160,7 +161,7 @@ impl Facts {
         paid.minor.saturating_sub(self.refunded()).saturating_sub(self.disputed())
     }
 
-    /// What made the amount to keep another one than it was `before`.
+    /// The cause of the difference between the amount to keep and the one `before`.
     pub fn cause(&self, before: &Facts) -> Cause {
         match () {
             () if self.disputed() != before.disputed() => Cause::Dispute,
@@ -169,7 +170,7 @@ impl Facts {
         }
     }
 
-    /// What of the paid amount went back to its buyer by refunds.
+    /// The part of the paid amount that went back to its buyer by refunds.
     fn refunded(&self) -> u64 {
         let refunds = |stage| {
             let refunds = self.refunds.values().filter(move |refund| refund.stage == stage);
@@ -179,7 +180,7 @@ impl Facts {
         refunds(RefundStage::Going).max(returned.saturating_sub(refunds(RefundStage::Undone)))
     }
 
-    /// What of it banks have taken back.
+    /// The part of the paid amount that banks have taken back.
     fn disputed(&self) -> u64 {
         let disputes = self.disputes.values().filter(|dispute| dispute.stage.takes());
         self.sum(disputes.map(|dispute| dispute.money))
@@ -202,8 +203,8 @@ fn latest<T: Ord + Copy>(known: &mut BTreeMap<String, T>, said: BTreeMap<String,
 /// The credits that are due while `kept` of `paid` are ours to keep: in proportion, rounded down to a
 /// whole micro-credit. All of them for all of it, even if there was nothing to pay.
 ///
-/// What is taken back or given back is the difference of two such amounts, so that the parts always
-/// sum to the whole, however many they are.
+/// Each amount taken back or given back is the difference of two such amounts, so that the parts
+/// always sum to the whole, however many they are.
 pub fn due(credits: Credits, paid: u64, kept: u64) -> Credits {
     if kept >= paid {
         return credits;

@@ -1,6 +1,6 @@
-//! Grants, and the burn order in which they are burnt.
+//! Grants, and the burn order: the order in which they are used.
 //!
-//! The order of burning is a burn order: soonest-expiring first, then free before paid, then oldest.
+//! The burn order is soonest-expiring first, then free before paid, then oldest.
 //! Spending advances along it from the left, so what is left of each grant is a pure function of
 //! the burn order and of how much was spent.
 
@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::{Credits, Instant, OperationId};
 
-/// What a grant is: where its credits come from.
+/// The source of a grant's credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GrantKind {
     Weekly,
@@ -84,9 +84,9 @@ impl serde::Serialize for GrantId {
 pub struct Grant {
     pub id: GrantId,
     pub kind: GrantKind,
-    /// What was granted. At least `left`.
+    /// The credits granted. At least `left`.
     pub amount: Credits,
-    /// What was left of it at the last advance.
+    /// The credits left of it at the last advance.
     pub left: Credits,
     pub granted_at: Instant,
     /// The first instant at which the credits are gone. None: they stay.
@@ -190,7 +190,7 @@ impl BurnOrder {
         }
     }
 
-    /// What of each grant is left here beyond what is left of it in `other`.
+    /// Each grant with the credits that are left of it here beyond those left of it in `other`.
     pub fn less(&self, other: &BurnOrder) -> BurnOrder {
         let of = |id: GrantId| other.0.iter().find(|grant| grant.id == id).map(|grant| grant.left);
         let more = self.0.iter().map(|grant| {
@@ -200,7 +200,7 @@ impl BurnOrder {
         BurnOrder(more.filter(|grant| grant.left > Credits::ZERO).collect())
     }
 
-    /// Gives a grant another end, if it is there.
+    /// Gives a grant another expiry, if it is there.
     pub fn end_at(&mut self, id: GrantId, end: Instant) {
         if let Some(place) = self.0.iter().position(|grant| grant.id == id) {
             let grant = self.0.remove(place);
@@ -212,7 +212,7 @@ impl BurnOrder {
         self.0.into_iter()
     }
 
-    /// Takes out the grants that are gone at `now`.
+    /// Takes out the grants that have expired at `now`.
     pub fn expire(&mut self, now: Instant) -> Vec<Grant> {
         let (gone, stay) =
             std::mem::take(&mut self.0).into_iter().partition(|grant| grant.is_expired(now));

@@ -77,7 +77,7 @@ impl OperationId {
         OperationId(own.into_uuid().into_bytes())
     }
 
-    /// The id of an entry that nobody asked for: unique by its place in the ledger.
+    /// The id of an entry that no caller asked for: unique by its place in the ledger.
     pub fn of_entry(now: Instant, seq: Seq) -> OperationId {
         let mut random = [0; 10];
         random[2..].copy_from_slice(&seq.to_be_bytes());
@@ -121,18 +121,18 @@ impl serde::Serialize for OperationId {
     }
 }
 
-/// What a caller calls its operation: the idempotency key, 1 to 255 printable ASCII characters. A UUID
-/// is kept in small letters and a ULID in capitals, however they were sent.
+/// A caller's idempotency key for its operation: 1 to 255 printable ASCII characters. A UUID is
+/// kept in small letters and a ULID in capitals, however they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(String);
 
-/// Whose keys a key is one of: a key that one kind of caller used is new to the others, so that nobody
-/// can take or try another's. The key of a debit or a hold is always a service's.
+/// The kind of caller that a key belongs to: a key that one kind used is new to the others, so that
+/// nobody can take or try another's. The key of a debit or a hold is always a service's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeySpace {
     /// A customer's of the account: the routes of `/v1/me`.
     Customers,
-    /// A service's: what is done for the account's users.
+    /// A service's, for operations that it does for the account's users.
     Services,
     /// An operator's.
     Operators,
@@ -154,8 +154,8 @@ impl Key {
         &self.0
     }
 
-    /// The operation id that this key is, if it is one: a UUIDv7 or a ULID. Any other string is a name
-    /// for an id, a ULID of the bits of a UUIDv8 too: those are the ids that no caller chose.
+    /// The operation id that this key is, if it is one: a UUIDv7 or a ULID. Any other string is an
+    /// alias for an id, a ULID of the bits of a UUIDv8 too: those are the ids that no caller chose.
     pub fn id(&self) -> Option<OperationId> {
         let ulid = || ulid(&self.0).map(|ulid| OperationId(ulid.to_bytes()));
         self.uuid7().or_else(ulid).filter(|id| !id.is_own())

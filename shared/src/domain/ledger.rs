@@ -12,8 +12,8 @@ pub struct PostedEntry {
     pub held: Credits,
 }
 
-/// Consecutive entries and the balance after the last of them: what a segment and an account have in
-/// common.
+/// Consecutive entries and the balance after the last of them: a segment and an account each have
+/// such a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryRun<'a> {
     /// The number of the first entry.
@@ -37,7 +37,7 @@ impl<'a> EntryRun<'a> {
     }
 
     /// The entries before number `below`, the latest first. The balance after an entry is the
-    /// closing one less the changes of what came later.
+    /// closing one less the changes of the later entries.
     pub fn backwards(self, below: Seq) -> impl Iterator<Item = PostedEntry> + 'a {
         let (mut available, mut held) = (self.available, self.held);
         let numbered = self.entries.iter().enumerate().rev();
