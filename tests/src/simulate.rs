@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let totals = totals.into_inner().expect("no one panics with the lock");
     let took_s = began.elapsed().as_secs_f64();
     println!(
-        "seeds {}..={}: {} operations, {} sent, {} faults, {} unknown outcomes resolved, {} entries; \
+        "seeds {}..={}: {} operations, {} sent, {} faults, {} unknown outcomes, {} entries; \
          {:.0} operations/s on {threads} threads",
         seeds.start,
         seeds.start + totals.seeds.max(1) - 1,

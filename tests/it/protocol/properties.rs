@@ -145,7 +145,8 @@ proptest! {
         now in instant(400),
     ) {
         let kept = |account: &Account| -> Vec<(GrantId, Credits)> {
-            let grants = account.burn_order.grants().iter().filter(|grant| grant.expires_at.is_none());
+            let grants = account.burn_order.grants().iter();
+            let grants = grants.filter(|grant| grant.expires_at.is_none());
             grants.map(|grant| (grant.id, grant.left)).collect()
         };
         // Before and after, with the spent credits deducted from both.
@@ -216,7 +217,8 @@ proptest! {
         prop_assert_eq!(packed::read_entry(entry.id, &packed::entry(&entry)), Ok(entry.clone()));
         let two = vec![entry.clone(), entry];
         prop_assert_eq!(packed::read_entries(&packed::entries(&two)), Ok(two));
-        prop_assert_eq!(packed::read_burn_order(&packed::burn_order(&account.burn_order)), Ok(account.burn_order));
+        let packed = packed::burn_order(&account.burn_order);
+        prop_assert_eq!(packed::read_burn_order(&packed), Ok(account.burn_order));
         let plan_state = packed::plan_state(&account.plan_state);
         prop_assert_eq!(packed::read_standing(&plan_state), Ok(account.plan_state));
         for held in account.holds.values() {

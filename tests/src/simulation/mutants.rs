@@ -302,7 +302,7 @@ fn forget_name(operation: &str, body: &mut Value, now_ms: i64) {
     {
         let mut oldest = [0; 16];
         oldest[..6].copy_from_slice(&(now_ms - 600_000).to_be_bytes()[2..]);
-        body["ConditionExpression"] = Value::from("attribute_not_exists(a) OR o < :oldest");
+        body["ConditionExpression"] = Value::from("attribute_not_exists(a) OR op < :oldest");
         body["ExpressionAttributeValues"] =
             serde_json::json!({ ":oldest": { "B": base64::encode(oldest) } });
     }
