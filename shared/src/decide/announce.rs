@@ -165,8 +165,8 @@ fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> 
     let (was, is) = (posted.available - entry.available, posted.available);
     let (of, filled_at) = (full(after, entry.at), after.plan_state.filled_at);
     for percent in LOW {
-        let burn_order = share(of, percent);
-        if was > burn_order && is <= burn_order && !is.is_zero() {
+        let threshold = share(of, percent);
+        if was > threshold && is <= threshold && !is.is_zero() {
             events.push(event(format!("{filled_at}.low-{percent}"), About::Low { percent, of }));
         }
     }

@@ -98,7 +98,7 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
     }
     let mut pending_changes = Vec::new();
     for note in row.optional_list(account::PENDING_CHANGES)? {
-        let note = packed::read_note(row.bytes_of(account::PENDING_CHANGES, note)?);
+        let note = packed::read_pending_change(row.bytes_of(account::PENDING_CHANGES, note)?);
         pending_changes.push(row.packed(account::PENDING_CHANGES, note)?);
     }
     let mut holds = BTreeMap::new();

@@ -154,8 +154,10 @@ impl Expression {
             }
             Step::AddPending(pending_changes) => {
                 let none = self.value(AttributeValue::L(Vec::new()));
-                let pending_changes =
-                    pending_changes.iter().map(|note| bytes(packed::note(note))).collect();
+                let pending_changes = pending_changes
+                    .iter()
+                    .map(|note| bytes(packed::pending_change(note)))
+                    .collect();
                 let pending_changes = self.value(AttributeValue::L(pending_changes));
                 let q = account::PENDING_CHANGES;
                 self.sets.push(format!(

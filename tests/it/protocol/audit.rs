@@ -192,7 +192,7 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
             Box::new(|i| {
                 let id = GrantId::Operation(OperationId::from_bytes([7; 16]));
                 let grant = Grant::new(id, GrantKind::Manual, MICRO, Instant::EPOCH, None);
-                let note = packed(store::packed::note(&PendingChange::Returned(grant)));
+                let note = packed(store::packed::pending_change(&PendingChange::Returned(grant)));
                 i.insert("pc".into(), AttributeValue::L(vec![note]));
             }),
         ),

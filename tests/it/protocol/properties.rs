@@ -229,7 +229,7 @@ proptest! {
         let back = PendingChange::TakenBack { grant: taken, credits, cause, at };
         let returned = PendingChange::Returned(grant.clone());
         for note in [PendingChange::Grant { grant, at }, returned, back] {
-            prop_assert_eq!(packed::read_note(&packed::note(&note)), Ok(note));
+            prop_assert_eq!(packed::read_pending_change(&packed::pending_change(&note)), Ok(note));
         }
     }
 
@@ -239,7 +239,7 @@ proptest! {
         let _ = packed::read_entry(id, &bytes);
         let _ = packed::read_entries(&bytes);
         let _ = packed::read_burn_order(&bytes);
-        let _ = packed::read_note(&bytes);
+        let _ = packed::read_pending_change(&bytes);
         let _ = packed::read_debts(&bytes);
         let _ = packed::read_held(&bytes);
         let _ = packed::read_standing(&bytes);

@@ -462,9 +462,9 @@ fn returned_late(operation: &str, body: &mut Value) {
             let Some(packed) = note["B"].as_str().and_then(|text| base64::decode(text).ok()) else {
                 continue;
             };
-            if let Ok(PendingChange::Returned(grant)) = packed::read_note(&packed) {
+            if let Ok(PendingChange::Returned(grant)) = packed::read_pending_change(&packed) {
                 let at = grant.granted_at;
-                let late = packed::note(&PendingChange::Grant { grant, at });
+                let late = packed::pending_change(&PendingChange::Grant { grant, at });
                 *note = json!({ "B": base64::encode(late) });
             }
         }

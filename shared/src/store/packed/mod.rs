@@ -73,7 +73,7 @@ pub fn read_debts(bytes: &[u8]) -> Result<Debts> {
     Reader::all(bytes, |r| r.debts())
 }
 
-pub fn note(note: &PendingChange) -> Vec<u8> {
+pub fn pending_change(note: &PendingChange) -> Vec<u8> {
     let mut w = Writer::default();
     match note {
         PendingChange::Grant { grant, at } => {
@@ -103,7 +103,7 @@ pub fn note(note: &PendingChange) -> Vec<u8> {
     w.0
 }
 
-pub fn read_note(bytes: &[u8]) -> Result<PendingChange> {
+pub fn read_pending_change(bytes: &[u8]) -> Result<PendingChange> {
     Reader::all(bytes, |r| match r.byte()? {
         0 => Ok(PendingChange::Grant { grant: r.grant()?, at: r.instant()? }),
         1 => {

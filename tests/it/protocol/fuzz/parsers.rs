@@ -226,7 +226,7 @@ async fn mutated_packed_rows_are_read_safely() {
         cases.deep += round(&bytes, |b| packed::read_entry(id, b), packed::entry)
             + round(&bytes, packed::read_entries, |entries| packed::entries(entries))
             + round(&bytes, packed::read_burn_order, packed::burn_order)
-            + round(&bytes, packed::read_note, packed::note)
+            + round(&bytes, packed::read_pending_change, packed::pending_change)
             + round(&bytes, packed::read_held, packed::held)
             + round(&bytes, packed::read_standing, packed::plan_state)
             + round(&bytes, packed::read_usage, packed::usage);

@@ -104,7 +104,7 @@ pub(super) struct Scenario<'a> {
 /// A player of lines.
 pub(super) trait Player {
     async fn clock(&mut self, now: Instant);
-    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice;
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> Reply;
 }
 
 /// The scenarios of a file: a title, its lines, and an empty line between two of them.
@@ -224,7 +224,7 @@ impl<'a> Words<'a> {
 
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct PaymentNotice {
+pub(super) struct Reply {
     /// The code of a refusal.
     pub code: Option<String>,
     /// How a hold ended.
@@ -237,13 +237,13 @@ pub(super) struct PaymentNotice {
     pub same_receipt: bool,
 }
 
-impl PaymentNotice {
-    pub(super) fn refused(code: &str) -> PaymentNotice {
-        PaymentNotice { code: Some(code.to_owned()), ..PaymentNotice::default() }
+impl Reply {
+    pub(super) fn refused(code: &str) -> Reply {
+        Reply { code: Some(code.to_owned()), ..Reply::default() }
     }
 }
 
-impl fmt::Display for PaymentNotice {
+impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words: Vec<String> =
             [&self.code, &self.ended].into_iter().flatten().cloned().collect();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use shared::domain::{Credits, Instant};
 
-use super::language::{Effect, PaymentNotice, Player};
+use super::language::{Effect, Player, Reply};
 use super::replay::{Fact, Pack, Replayed, pack};
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Modeled {
     /// The refunded part of each debit.
     refunded: BTreeMap<String, i64>,
     /// Each operation: the request, and the answer.
-    done: BTreeMap<String, (String, PaymentNotice)>,
+    done: BTreeMap<String, (String, Reply)>,
 }
 
 struct Hold {
@@ -40,27 +40,27 @@ impl Player for Model {
         self.now = now;
     }
 
-    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice {
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> Reply {
         let now = self.now;
         if let Effect::Open { .. } = effect {
             self.accounts.insert(account.to_owned(), Modeled::default());
         }
         match self.accounts.get_mut(account) {
             Some(account) => account.play(effect, now),
-            None => PaymentNotice::refused("account_not_found"),
+            None => Reply::refused("account_not_found"),
         }
     }
 }
 
 impl Modeled {
-    fn play(&mut self, effect: &Effect<'_>, now: Instant) -> PaymentNotice {
+    fn play(&mut self, effect: &Effect<'_>, now: Instant) -> Reply {
         self.lapse(now);
         let Some(operation) = operation(effect) else { return self.act(effect, now) };
         let asked = format!("{effect:?}");
         if let Some((before, said)) = self.done.get(operation) {
             return match *before == asked {
-                true => PaymentNotice { same_receipt: true, ..said.clone() },
-                false => PaymentNotice::refused("operation_reused"),
+                true => Reply { same_receipt: true, ..said.clone() },
+                false => Reply::refused("operation_reused"),
             };
         }
         let said = self.act(effect, now);
@@ -96,11 +96,11 @@ impl Modeled {
         }
     }
 
-    fn act(&mut self, effect: &Effect<'_>, now: Instant) -> PaymentNotice {
+    fn act(&mut self, effect: &Effect<'_>, now: Instant) -> Reply {
         match *effect {
             Effect::Clock(_) => unreachable!("the clock is not an account's"),
             Effect::Grant { until: Some(until), .. } if until <= now => {
-                PaymentNotice::refused("grant_expired")
+                Reply::refused("grant_expired")
             }
             Effect::Open { plan, anchor } | Effect::Plan { plan, anchor } => {
                 let anchor = anchor.map(|day| day.parse().expect("a day"));
@@ -126,10 +126,9 @@ impl Modeled {
             }
             Effect::Capture { hold: name, credits, ends, .. } => match self.open(name) {
                 Err(refused) => refused,
-                Ok(hold) if hold.left < credits.micro() => PaymentNotice {
-                    held: micro(hold.left),
-                    ..PaymentNotice::refused("hold_exceeded")
-                },
+                Ok(hold) if hold.left < credits.micro() => {
+                    Reply { held: micro(hold.left), ..Reply::refused("hold_exceeded") }
+                }
                 Ok(hold) => {
                     hold.left -= credits.micro();
                     if ends || hold.left == 0 {
@@ -168,19 +167,19 @@ impl Modeled {
             Effect::Lose { order } => self.told(now, order, |_| {}),
             Effect::Win { order } => self.told(now, order, |pack| pack.disputed = 0),
             Effect::Waive => match self.balance(now).debt.is_zero() {
-                true => PaymentNotice::refused("no_debt"),
+                true => Reply::refused("no_debt"),
                 false => self.happen(now, Fact::Waived),
             },
         }
     }
 
-    fn happen(&mut self, now: Instant, fact: Fact) -> PaymentNotice {
+    fn happen(&mut self, now: Instant, fact: Fact) -> Reply {
         self.facts.push((now, fact));
         self.receipt(now)
     }
 
     /// Spends or holds credits: each is a charge until it is undone.
-    fn charge(&mut self, now: Instant, operation: &str, credits: i64) -> PaymentNotice {
+    fn charge(&mut self, now: Instant, operation: &str, credits: i64) -> Reply {
         let replayed = self.replay(now);
         let available = Some(micro(replayed.available(now)));
         let no = if self.frozen {
@@ -192,36 +191,29 @@ impl Modeled {
         } else {
             return self.happen(now, Fact::Charged { operation: operation.to_owned(), credits });
         };
-        PaymentNotice { available, ..PaymentNotice::refused(no) }
+        Reply { available, ..Reply::refused(no) }
     }
 
-    fn open(&mut self, name: &str) -> Result<&mut Hold, PaymentNotice> {
-        let hold =
-            self.holds.get_mut(name).ok_or_else(|| PaymentNotice::refused("hold_not_found"))?;
+    fn open(&mut self, name: &str) -> Result<&mut Hold, Reply> {
+        let hold = self.holds.get_mut(name).ok_or_else(|| Reply::refused("hold_not_found"))?;
         match hold.ended {
-            Some(how) => Err(PaymentNotice {
-                ended: Some(how.to_owned()),
-                ..PaymentNotice::refused("hold_ended")
-            }),
+            Some(how) => Err(Reply { ended: Some(how.to_owned()), ..Reply::refused("hold_ended") }),
             None => Ok(hold),
         }
     }
 
-    fn refund(&mut self, now: Instant, debit: &str, credits: i64) -> PaymentNotice {
+    fn refund(&mut self, now: Instant, debit: &str, credits: i64) -> Reply {
         // A hold is no debit.
         let left = self.facts.iter().find_map(|(_, fact)| match fact {
             Fact::Charged { operation, credits } if operation == debit => Some(*credits),
             _ => None,
         });
         let Some(left) = left.filter(|_| !self.holds.contains_key(debit)) else {
-            return PaymentNotice::refused("debit_not_found");
+            return Reply::refused("debit_not_found");
         };
         let refunded = self.refunded.entry(debit.to_owned()).or_default();
         if left < credits {
-            return PaymentNotice {
-                refunded: micro(*refunded),
-                ..PaymentNotice::refused("refund_exceeded")
-            };
+            return Reply { refunded: micro(*refunded), ..Reply::refused("refund_exceeded") };
         }
         *refunded += credits;
         self.give_back(debit, credits);
@@ -229,7 +221,7 @@ impl Modeled {
     }
 
     /// A payment changes: the credits taken back are those that are not due any more.
-    fn told(&mut self, now: Instant, order: &str, says: impl FnOnce(&mut Pack)) -> PaymentNotice {
+    fn told(&mut self, now: Instant, order: &str, says: impl FnOnce(&mut Pack)) -> Reply {
         let of_order = self.facts.iter_mut().find_map(|(_, fact)| match fact {
             Fact::Bought { order: bought, pack } if bought == order => Some(pack),
             _ => None,
@@ -252,15 +244,15 @@ impl Modeled {
         self.balance(now)
     }
 
-    fn receipt(&self, now: Instant) -> PaymentNotice {
-        PaymentNotice { debt: Credits::ZERO, ..self.balance(now) }
+    fn receipt(&self, now: Instant) -> Reply {
+        Reply { debt: Credits::ZERO, ..self.balance(now) }
     }
 
-    fn balance(&self, now: Instant) -> PaymentNotice {
+    fn balance(&self, now: Instant) -> Reply {
         let replayed = self.replay(now);
         let held = self.holds.values().map(|hold| hold.left).sum();
         let (available, debt) = (Some(micro(replayed.available(now))), micro(replayed.debt));
-        PaymentNotice { available, held: micro(held), debt, ..PaymentNotice::default() }
+        Reply { available, held: micro(held), debt, ..Reply::default() }
     }
 
     fn replay(&self, now: Instant) -> Replayed {

@@ -6,7 +6,7 @@ use local::stripe::Effect as Done;
 use serde_json::Value;
 use shared::domain::{Credits, Instant};
 
-use super::language::{Effect, PaymentNotice, Player};
+use super::language::{Effect, Player, Reply};
 use crate::support::shop::Shop;
 use crate::support::{Answer, request};
 
@@ -36,7 +36,7 @@ impl Player for Front {
         self.shop.stack.clock.set(now);
     }
 
-    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice {
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> Reply {
         let stack = self.shop.stack.clone();
         let reason = || r#"{"reason":"a scenario"}"#.to_owned();
         match *effect {
@@ -44,7 +44,7 @@ impl Player for Front {
             Effect::Open { plan, anchor } => self.put(account, plan, anchor).await,
             Effect::Plan { plan, anchor } => match self.put(account, plan, anchor).await {
                 // A plan's credits come with the advance after its receipt.
-                PaymentNotice { code: None, .. } => said(&stack.balance(account).await),
+                Reply { code: None, .. } => said(&stack.balance(account).await),
                 refused => refused,
             },
             Effect::Freeze => self.operate("POST", account, "/freeze", reason()).await,
@@ -104,19 +104,13 @@ impl Front {
         self.ids.get(name).map_or("01a20132-08af-7fb3-8350-6bdcd05e3b83", String::as_str)
     }
 
-    async fn put(&mut self, account: &str, plan: &str, anchor: Option<&str>) -> PaymentNotice {
+    async fn put(&mut self, account: &str, plan: &str, anchor: Option<&str>) -> Reply {
         let anchor = anchor.map_or(String::new(), |day| format!(r#","anchor":"{day}""#));
         self.operate("PUT", account, "", format!(r#"{{"plan":"{plan}"{anchor}}}"#)).await
     }
 
     /// Sends a request as an operator.
-    async fn operate(
-        &mut self,
-        method: &str,
-        account: &str,
-        path: &str,
-        body: String,
-    ) -> PaymentNotice {
+    async fn operate(&mut self, method: &str, account: &str, path: &str, body: String) -> Reply {
         self.operations += 1;
         let (key, path) = (self.operations, format!("/v1/accounts/{account}{path}"));
         let request = request(method, &path, Some(&format!("operation {key}")), &body);
@@ -124,13 +118,7 @@ impl Front {
     }
 
     /// Sends a request as a service.
-    async fn serve(
-        &mut self,
-        account: &str,
-        operation: &str,
-        path: &str,
-        body: &str,
-    ) -> PaymentNotice {
+    async fn serve(&mut self, account: &str, operation: &str, path: &str, body: &str) -> Reply {
         let path = format!("/v1/accounts/{account}/{path}");
         let answer = self.shop.stack.post(&path, operation, body).await;
         if answer.status == 201 {
@@ -140,13 +128,13 @@ impl Front {
     }
 
     /// Applies an effect to a payment, and reads the balance once the webhook has processed it.
-    async fn act(&self, account: &str, order: &str, done: Done) -> PaymentNotice {
+    async fn act(&self, account: &str, order: &str, done: Done) -> Reply {
         self.shop.act(&self.sessions[order], done).await;
         said(&self.shop.stack.balance(account).await)
     }
 }
 
-fn said(answer: &Answer) -> PaymentNotice {
+fn said(answer: &Answer) -> Reply {
     let body = &answer.body;
     let text = |path: &str| body.pointer(path).and_then(Value::as_str);
     // A requested amount is never zero, so that a zero is not read as one.
@@ -154,7 +142,7 @@ fn said(answer: &Answer) -> PaymentNotice {
         "0" => Some(Credits::ZERO),
         credits => Some(credits.parse().expect("credits")),
     };
-    PaymentNotice {
+    Reply {
         code: text("/code").map(str::to_owned),
         ended: text("/ended").map(str::to_owned),
         available: credits("/balance/available").or_else(|| credits("/available")),

@@ -23,7 +23,7 @@ use shared::domain::{
 use shared::failure::Failure;
 use shared::query;
 
-use super::language::{Effect, PaymentNotice, Player};
+use super::language::{Effect, Player, Reply};
 use crate::support::Stack;
 
 pub(super) struct Table {
@@ -60,7 +60,7 @@ impl Player for Table {
         self.stack.clock.set(now);
     }
 
-    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> PaymentNotice {
+    async fn play(&mut self, account: &str, effect: &Effect<'_>) -> Reply {
         let context = self.stack.context().clone();
         let catalog = &*context.catalog().await;
         let account: AccountId = account.parse().expect("an account");
@@ -280,49 +280,42 @@ fn plan_request(plan: &str, anchor: Option<&str>) -> PlanRequest {
     PlanRequest { plan: plan.to_owned(), status: None, anchor, restart: false }
 }
 
-async fn balance(context: &Context, catalog: &Catalog, account: &AccountId) -> PaymentNotice {
+async fn balance(context: &Context, catalog: &Catalog, account: &AccountId) -> Reply {
     match query::balance(context, catalog, account).await {
         Ok(now) => {
             let account = now.advanced.account;
             let (held, debt) = (account.held(), account.debt());
-            PaymentNotice {
-                available: Some(account.available),
-                held,
-                debt,
-                ..PaymentNotice::default()
-            }
+            Reply { available: Some(account.available), held, debt, ..Reply::default() }
         }
         Err(failure) => no(failure),
     }
 }
 
-fn said(answer: Answer) -> PaymentNotice {
+fn said(answer: Answer) -> Reply {
     match answer {
-        Ok(Receipted { found, replayed }) => PaymentNotice {
+        Ok(Receipted { found, replayed }) => Reply {
             available: Some(found.available),
             held: found.held,
             same_receipt: replayed,
-            ..PaymentNotice::default()
+            ..Reply::default()
         },
         Err(failure) => no(failure),
     }
 }
 
-fn no(failure: Failure) -> PaymentNotice {
+fn no(failure: Failure) -> Reply {
     let Failure::Refusal(refusal) = failure else { panic!("{failure:?}") };
-    let said = PaymentNotice::refused(refusal.code());
+    let said = Reply::refused(refusal.code());
     match refusal {
         Refusal::InsufficientCredits { available, .. }
         | Refusal::PlanRequired { available, .. }
-        | Refusal::AccountFrozen { available, .. } => {
-            PaymentNotice { available: Some(available), ..said }
-        }
+        | Refusal::AccountFrozen { available, .. } => Reply { available: Some(available), ..said },
         Refusal::HoldEnded { ended, .. } => {
             let ended = serde_json::to_value(ended).expect("a word");
-            PaymentNotice { ended: ended.as_str().map(str::to_owned), ..said }
+            Reply { ended: ended.as_str().map(str::to_owned), ..said }
         }
-        Refusal::HoldExceeded { held, .. } => PaymentNotice { held, ..said },
-        Refusal::RefundExceeded { refunded, .. } => PaymentNotice { refunded, ..said },
+        Refusal::HoldExceeded { held, .. } => Reply { held, ..said },
+        Refusal::RefundExceeded { refunded, .. } => Reply { refunded, ..said },
         _ => said,
     }
 }
