@@ -18,8 +18,8 @@ const OURS: [&str; 5] = ["shared", "reconcile", "recharge", "audit", "cli"];
 
 /// Scrip at a terminal: look at accounts, audit and repair them, change the catalog.
 ///
-/// It works on a deployed stack, which the environment names (ACCOUNTS_TABLE, LEDGER_TABLE, a region,
-/// credentials), or with --local on the stack that `cargo run` starts on this machine.
+/// It works on a deployed stack, which the environment names (ACCOUNTS_TABLE, LEDGER_TABLE, a
+/// region, credentials), or with --local on the stack that `cargo run` starts on this machine.
 #[derive(Parser)]
 #[command(name = "scrip", version, subcommand_precedence_over_arg = true)]
 struct Options {

@@ -105,8 +105,8 @@ pub struct HeldAction {
 }
 
 impl HeldAction {
-    /// The price of so much of it: rounded down, so that parts never cost more than the whole. Rates
-    /// that divide are exact. Of more than was held it is more than is held.
+    /// The price of so much of it: rounded down, so that parts never cost more than the whole.
+    /// Rates that divide are exact. Of more than was held it is more than is held.
     pub fn price(&self, quantity: u64) -> Credits {
         let micro = i128::from(self.credits.micro()) * i128::from(quantity);
         let micro = micro / i128::from(self.quantity);
@@ -189,20 +189,21 @@ pub struct PlanState {
     pub counted_from: Instant,
     /// and from nothing again at this one.
     pub counted_until: Instant,
-    /// When credits arrived last: those of a week, of a plan period, a grant or a purchase. What comes
-    /// back of a debit, of a hold or of a dispute is no arrival.
+    /// When credits arrived last: those of a week, of a plan period, a grant or a purchase. What
+    /// comes back of a debit, of a hold or of a dispute is no arrival.
     pub filled_at: Instant,
 }
 
 impl PlanState {
-    /// The start of the latest week or plan period that credits were granted for. The epoch: of none.
+    /// The start of the latest week or plan period that credits were granted for. The epoch: of
+    /// none.
     pub fn recharged_at(&self) -> Instant {
         let given = [self.weekly, self.monthly].into_iter().filter(|given| !given.amount.is_zero());
         given.map(|given| given.period.start).max().unwrap_or(Instant::EPOCH)
     }
 
-    /// The stretch of time that "this period" means at `now`: the longest that runs. A plan period that
-    /// was granted runs to its end, whatever becomes of the plan.
+    /// The stretch of time that "this period" means at `now`: the longest that runs. A plan period
+    /// that was granted runs to its end, whatever becomes of the plan.
     pub fn period(&self, now: Instant) -> Period {
         match self.monthly.runs(now) {
             true => self.monthly.period,
@@ -350,8 +351,8 @@ impl PlanState {
     }
 }
 
-/// The first period that begins at `next` or after it and is granted something; `starts` says where the
-/// first period at or after an instant begins.
+/// The first period that begins at `next` or after it and is granted something; `starts` says where
+/// the first period at or after an instant begins.
 fn grants(
     size: &Dated<Credits>,
     next: Instant,

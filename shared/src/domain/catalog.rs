@@ -37,8 +37,8 @@ pub struct Plan {
     pub ai: Dated<bool>,
     /// The size of the bundle that is refilled every Monday 00:00 UTC; 0 is none.
     pub weekly: Dated<Credits>,
-    /// The grant of a plan period, a month from the anchor's day; 0 is none. A period has the size that
-    /// is in force when it begins.
+    /// The grant of a plan period, a month from the anchor's day; 0 is none. A period has the size
+    /// that is in force when it begins.
     pub monthly: Dated<Credits>,
 }
 

@@ -3,8 +3,8 @@
 //!
 //! The source of every list is <https://docs.stripe.com/currencies>: "Supported presentment
 //! currencies", "Zero-decimal currencies", "Three-decimal currencies", "Special cases" and "Minimum
-//! and maximum charge amounts", as they were in 2026. ISO 4217 is no help here: it has no decimals for
-//! UGX and ISK, which Stripe counts in hundredths, and two for MGA, which Stripe counts whole.
+//! and maximum charge amounts", as they were in 2026. ISO 4217 is no help here: it has no decimals
+//! for UGX and ISK, which Stripe counts in hundredths, and two for MGA, which Stripe counts whole.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,8 +31,8 @@ pub enum Scale {
     Thousandths,
 }
 
-/// Counted by hundredths. HUF and TWD are among them: they are whole for payouts alone. BGN is not: the
-/// euro has replaced it.
+/// Counted by hundredths. HUF and TWD are among them: they are whole for payouts alone. BGN is not:
+/// the euro has replaced it.
 const HUNDREDTHS: &str = "\
     aed afn all amd ang aoa ars aud awg azn bam bbd bdt bmd bnd bob brl bsd bwp byn bzd cad \
     cdf chf cny cop crc cve czk dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gtq gyd hkd \
@@ -44,8 +44,9 @@ const WHOLE: &str = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf
 const WHOLE_HUNDREDTHS: &str = "isk ugx";
 const THOUSANDTHS: &str = "bhd jod kwd omr tnd";
 
-/// The least that is charged, as Stripe counts it. Stripe says these of the currency that an account is
-/// paid out in; what is charged in another one is compared after conversion, which is not known here.
+/// The least that is charged, as Stripe counts it. Stripe says these of the currency that an
+/// account is paid out in; what is charged in another one is compared after conversion, which is
+/// not known here.
 const LEAST: [(&str, u64); 31] = [
     ("aed", 200),
     ("ars", 50),

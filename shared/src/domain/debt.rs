@@ -81,7 +81,8 @@ impl FromIterator<Debt> for Debts {
 /// A change that an advance makes to the debts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DebtChange {
-    /// The money for credits of `grant` went back: what was left of it was taken, the others are owed.
+    /// The money for credits of `grant` went back: what was left of it was taken, the others are
+    /// owed.
     Reversed { grant: GrantId, cause: Cause, taken: Option<Grant>, owed: Credits },
     /// The credits left of a grant repaid the debt for another grant, or for itself.
     Repaid { grant: GrantId, by: Grant },

@@ -135,8 +135,8 @@ impl Entry {
 
     /// The texts of it that are for `viewer`.
     ///
-    /// A customer reads what is true for the customer. What the company's people and programs say among
-    /// themselves stays with them: keys, principals, reasons, and references beside a reason.
+    /// A customer reads what is true for the customer. What the company's people and programs say
+    /// among themselves stays with them: keys, principals, reasons, and references beside a reason.
     pub fn texts(&self, viewer: Viewer) -> Texts<'_> {
         let texts = Texts {
             key: self.key.as_deref(),

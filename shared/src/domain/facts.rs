@@ -15,7 +15,8 @@ pub struct Facts {
     /// The orders and accounts that the payment was said to be for: one each, or it is parked.
     pub orders: BTreeSet<OperationId>,
     pub accounts: BTreeSet<String>,
-    /// Whether it was said to be in live mode (true), or in test mode: one of them, or it is parked.
+    /// Whether it was said to be in live mode (true), or in test mode: one of them, or it is
+    /// parked.
     pub modes: BTreeSet<bool>,
     /// The customer has done what there was to do.
     pub submitted: bool,
@@ -153,9 +154,9 @@ impl Facts {
     /// The part of the paid amount that is ours to keep, in its smallest unit. Amounts in another
     /// currency, which park the payment, take nothing.
     ///
-    /// A charge counts what was refunded of it, and takes back what failed; refunds tell the same one
-    /// by one. Whichever of them has been heard of, the larger is true: all that was refunded of the
-    /// charges, less what failed of it since.
+    /// A charge counts what was refunded of it, and takes back what failed; refunds tell the same
+    /// one by one. Whichever of them has been heard of, the larger is true: all that was refunded
+    /// of the charges, less what failed of it since.
     pub fn kept(&self) -> u64 {
         let Some(paid) = self.paid() else { return 0 };
         paid.minor.saturating_sub(self.refunded()).saturating_sub(self.disputed())
@@ -200,8 +201,8 @@ fn latest<T: Ord + Copy>(known: &mut BTreeMap<String, T>, said: BTreeMap<String,
     }
 }
 
-/// The credits that are due while `kept` of `paid` are ours to keep: in proportion, rounded down to a
-/// whole micro-credit. All of them for all of it, even if there was nothing to pay.
+/// The credits that are due while `kept` of `paid` are ours to keep: in proportion, rounded down to
+/// a whole micro-credit. All of them for all of it, even if there was nothing to pay.
 ///
 /// Each amount taken back or given back is the difference of two such amounts, so that the parts
 /// always sum to the whole, however many they are.

@@ -10,9 +10,9 @@ use super::Instant;
 /// The position of an entry in its account's ledger: 1, 2, 3, ... without a gap.
 pub type Seq = u64;
 
-/// The organization that owns one pool of credits: 1 to 128 of `A-Z a-z 0-9 . _ : @ | -`, as sign-in
-/// services call theirs (`auth0|64f0`, `ada@example.com`). Not `.` and not `..`: in a path they are
-/// steps.
+/// The organization that owns one pool of credits: 1 to 128 of `A-Z a-z 0-9 . _ : @ | -`, as
+/// sign-in services call theirs (`auth0|64f0`, `ada@example.com`). Not `.` and not `..`: in a path
+/// they are steps.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(String);
 
@@ -51,9 +51,10 @@ impl serde::Serialize for AccountId {
 
 /// The id of an operation: 128 bits that begin with 48 bits of time, as a UUIDv7 and a ULID do.
 ///
-/// Shown as a UUID. There are two kinds, and no id is of both: those that a request brings or its key
-/// stands for, and those that no caller chose, of advances, grants, payments and refunds, which are
-/// UUIDv8. So what a ledger shows can be sent as a key, and is never taken for the entry that it names.
+/// Shown as a UUID. There are two kinds, and no id is of both: those that a request brings or its
+/// key stands for, and those that no caller chose, of advances, grants, payments and refunds, which
+/// are UUIDv8. So what a ledger shows can be sent as a key, and is never taken for the entry that
+/// it names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId([u8; 16]);
 
@@ -185,8 +186,8 @@ fn uuid(text: &str) -> Option<Uuid> {
     uuid.hyphenated().to_string().eq_ignore_ascii_case(text).then_some(uuid)
 }
 
-/// The ULID that a text is: in capitals or in small letters, not in both, for a string that mixes them
-/// is something else.
+/// The ULID that a text is: in capitals or in small letters, not in both, for a string that mixes
+/// them is something else.
 fn ulid(text: &str) -> Option<ulid::Ulid> {
     let mixed = text.bytes().any(|b| b.is_ascii_uppercase())
         && text.bytes().any(|b| b.is_ascii_lowercase());

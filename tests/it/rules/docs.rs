@@ -239,7 +239,8 @@ fn each_alarm_has_a_section_and_each_section_an_alarm() {
     }
 }
 
-/// Whether a path, as `cargo test` prints it, is a module of the tests or a test with its attribute.
+/// Whether a path, as `cargo test` prints it, is a module of the tests or a test with its
+/// attribute.
 fn is_module_or_test(path: &str) -> bool {
     let of =
         |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("it").join(path.replace("::", "/"));
