@@ -70,7 +70,7 @@ async fn a_catalog_that_may_not_follow_is_refused_and_changes_nothing() {
         ("skip", vec![("version = 1", "version = 3")], "version"),
         (
             "renumbered",
-            vec![next, ("number = 7", "number = 8")],
+            vec![next, ("number = 7", "number = 999")],
             "actions.background_removal.number",
         ),
         ("gone", vec![next, ("[actions.rich_text]", "[actions.poor_text]")], "actions.rich_text"),
