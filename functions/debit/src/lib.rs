@@ -31,7 +31,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     let (method, path) = call.route();
     match (method, &path[..]) {
         ("POST", ["v1", "accounts", account, "debits"]) => {
-            once(context, call.debit(account)?).await
+            operation(context, call.debit(account)?).await
         }
         ("POST", ["v1", "accounts", account, "debits", "batch"]) => {
             batch(context, call, account).await
@@ -39,15 +39,17 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         ("POST", ["v1", "accounts", account, "debits", id, "refund"]) => {
             refund(context, call, account, id).await
         }
-        ("POST", ["v1", "accounts", account, "holds"]) => once(context, call.hold(account)?).await,
+        ("POST", ["v1", "accounts", account, "holds"]) => {
+            operation(context, call.hold(account)?).await
+        }
         ("POST", ["v1", "accounts", account, "holds", id, "capture"]) => {
-            once(context, call.capture(account, id)?).await
+            operation(context, call.capture(account, id)?).await
         }
         ("POST", ["v1", "accounts", account, "holds", id, "release"]) => {
-            once(context, call.release(account, id)?).await
+            operation(context, call.release(account, id)?).await
         }
         ("POST", ["v1", "accounts", account, "holds", id, "extend"]) => {
-            once(context, call.extend(account, id)?).await
+            operation(context, call.extend(account, id)?).await
         }
         ("POST", ["v1", "accounts", account, "quotes"]) => quote(context, call, account).await,
         _ => Err(call.no_route()),
@@ -55,7 +57,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
 }
 
 /// Performs an operation once for the request's key.
-async fn once(
+async fn operation(
     context: &Context,
     (key, request): (Key, Request),
 ) -> Result<Response<Body>, Problem> {
