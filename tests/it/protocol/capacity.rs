@@ -147,10 +147,12 @@ async fn a_debit_costs_at_most_1_13_write_units_and_no_read() {
     assert_eq!(costs.calls("UpdateItem"), DEBITS + pages);
 }
 
-/// The size of a debit decides its cost.
+/// The size of a debit decides its cost. DynamoDB Local counts a byte more for a number that ends
+/// in zeros: by it, a debit with labels of 13 + 36 bytes costs 1.31 here, and 1.24 by the embedded
+/// table.
 #[tokio::test]
 async fn one_caller_pays_by_label_size() {
-    let gates = [(ACCOUNT, [1.13, 1.3, 1.7]), ("acme", [1.13, 1.25, 1.6])];
+    let gates = [(ACCOUNT, [1.13, 1.35, 1.7]), ("acme", [1.13, 1.25, 1.6])];
     for (account, most) in gates {
         for (labels, most) in LABELS.into_iter().zip(most) {
             let stack = with(account).await;

@@ -63,7 +63,7 @@ fn query(key: &str) -> Value {
 fn scan_of_the_first_segment(after: &str) -> Value {
     json!({
         "TableName": TABLE,
-        "ScanSegment": 0,
+        "Segment": 0,
         "TotalSegments": 2,
         "ExclusiveStartKey": { "a": { "S": after } },
     })
