@@ -37,13 +37,13 @@ impl Call<'_> {
     /// header, so the origin of its page has to be in the list, or our own.
     ///
     /// # Errors
-    /// `session_required`, `origin_refused`, `scope_required`; by cookie also
-    /// `session_header_required`, `session_changed`, and `invalid_request` for another content
+    /// `session_required`, `origin_refused`, `scope_required`, `session_changed` if it names another
+    /// session; by cookie also `session_header_required`, and `invalid_request` for another content
     /// type.
     pub async fn customer(&self, context: &Context, scope: Scope) -> Result<Session, Problem> {
         let session = match self.bearer() {
             Some(token) if self.is_own() || self.origin_in_list().is_some() => {
-                session::by_token(context, token).await?
+                self.as_named(session::by_token(context, token).await?)?
             }
             Some(_) => return Err(self.origin_refused()),
             None => {
@@ -71,7 +71,11 @@ impl Call<'_> {
     /// `session_required`, `session_changed`.
     pub async fn visitor(&self, context: &Context) -> Result<Session, Problem> {
         let cookie = self.cookie().ok_or(Refusal::SessionRequired { return_url: None })?;
-        let session = session::by_cookie(context, cookie).await?;
+        self.as_named(session::by_cookie(context, cookie).await?)
+    }
+
+    /// The session, if the request names it or none.
+    fn as_named(&self, session: Session) -> Result<Session, Problem> {
         match self.named() {
             Some(named) if named != session.id.to_string() => Err(Refusal::SessionChanged.into()),
             _ => Ok(session),

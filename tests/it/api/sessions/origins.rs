@@ -74,7 +74,7 @@ async fn a_change_by_cookie_is_accepted_only_from_our_own_page() {
     let own = ("origin", PUBLIC_URL);
     let (by_cookie, named) = (("cookie", cookie.as_str()), ("scrip-session", id.as_str()));
     type Case<'a> = (&'a [(&'a str, &'a str)], Result<(), &'a str>);
-    let cases: [Case<'_>; 10] = [
+    let cases: [Case<'_>; 11] = [
         (&[by_cookie, named, own, json], Ok(())),
         (&[by_cookie, own, json], Err("session_header_required")),
         (&[by_cookie, ("scrip-session", "another"), own, json], Err("session_changed")),
@@ -85,6 +85,7 @@ async fn a_change_by_cookie_is_accepted_only_from_our_own_page() {
         (&[by_cookie, own, ("content-type", "text/plain")], Err("invalid_request")),
         (&[own, json], Err("session_required")),
         (&[("authorization", &viewer), json], Err("scope_required")),
+        (&[("authorization", &viewer), ("scrip-session", "another"), json], Err("session_changed")),
     ];
     for (headers, expected) in cases {
         let mut request = http::Request::builder().method(Method::POST).uri("/v1/me/checkouts");
