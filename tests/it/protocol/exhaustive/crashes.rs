@@ -8,7 +8,6 @@ use tests::support::Answer;
 
 use super::bench::{ACCOUNT, Asked, Bench, exchange};
 use super::cases::{CASES, Case, batch, grant, hold, operator, read};
-use super::gate::Passage;
 use super::on_one_thread;
 
 /// A request to an account in a state.
@@ -118,31 +117,8 @@ async fn crash_everywhere(scenario: &Scenario) -> usize {
 /// Plays a request up to a point, and lets the handler crash there. Returns its calls, and its
 /// answer if there was one.
 async fn play(bench: &Rc<Bench>, asked: &Asked, point: usize) -> (usize, Option<Answer>) {
-    bench.gate.set_open(false);
     let (sender, request) = (bench.clone(), asked.clone());
-    let mut task = tokio::task::spawn_local(async move { sender.send(0, &request).await });
-    let mut calls = 0;
-    let answer = loop {
-        tokio::select! {
-            answer = &mut task => break Some(answer.expect("no handler panics")),
-            () = bench.gate.arrivals.notified() => {}
-        }
-        if !bench.gate.has_waiting(0) {
-            continue;
-        }
-        let passage = match point.checked_sub(2 * calls) {
-            Some(0) => Passage::CrashBefore,
-            Some(1) => Passage::CrashAfter,
-            _ => Passage::Whole,
-        };
-        calls += 1;
-        if bench.gate.pass(0, passage).await.is_none() {
-            task.abort();
-            break None;
-        }
-    };
-    bench.gate.set_open(true);
-    (calls, answer)
+    bench.gate.play(0, point, async move { sender.send(0, &request).await }).await
 }
 
 /// The balance without the parts that a retry may change: the place of an advance in the ledger,

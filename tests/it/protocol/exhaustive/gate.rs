@@ -89,6 +89,40 @@ impl Gate {
         state.waiting.iter().any(|at| at.handler == handler && !at.reply.is_closed())
     }
 
+    /// Plays a handler up to a point, and lets it crash there: two points for each of its calls,
+    /// before and after. Returns its calls, and its answer if it reached one.
+    pub(super) async fn play<T: 'static>(
+        &self,
+        handler: usize,
+        point: usize,
+        work: impl Future<Output = T> + 'static,
+    ) -> (usize, Option<T>) {
+        self.set_open(false);
+        let mut task = tokio::task::spawn_local(work);
+        let mut calls = 0;
+        let answer = loop {
+            tokio::select! {
+                answer = &mut task => break Some(answer.expect("no handler panics")),
+                () = self.arrivals.notified() => {}
+            }
+            if !self.has_waiting(handler) {
+                continue;
+            }
+            let passage = match point.checked_sub(2 * calls) {
+                Some(0) => Passage::CrashBefore,
+                Some(1) => Passage::CrashAfter,
+                _ => Passage::Whole,
+            };
+            calls += 1;
+            if self.pass(handler, passage).await.is_none() {
+                task.abort();
+                break None;
+            }
+        };
+        self.set_open(true);
+        (calls, answer)
+    }
+
     /// Lets the request of a handler pass. Returns the
     /// answer that the handler got. None: it got none.
     pub(super) async fn pass(&self, handler: usize, passage: Passage) -> Option<Vec<u8>> {

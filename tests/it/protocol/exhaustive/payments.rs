@@ -10,7 +10,6 @@ use shared::stripe::signature;
 use tests::support::{Answer, answer, request};
 
 use super::bench::{ACCOUNT, Bench};
-use super::gate::Passage;
 use super::on_one_thread;
 
 /// The handler that gets the event. The randomness of the first one draws the ids of advances.
@@ -154,29 +153,6 @@ async fn crash_everywhere((before, kind, available, debt): (Before, &str, &str, 
 /// Delivers the event up to a point, and lets the handler crash there. Returns its calls, and its
 /// answer if there was one.
 async fn play(bench: &Rc<Bench>, event: &str, point: usize) -> (usize, Option<Answer>) {
-    bench.gate.set_open(false);
     let (sender, event) = (bench.clone(), event.to_owned());
-    let mut task = tokio::task::spawn_local(async move { bring(&sender, &event).await });
-    let mut calls = 0;
-    let answer = loop {
-        tokio::select! {
-            answer = &mut task => break Some(answer.expect("no handler panics")),
-            () = bench.gate.arrivals.notified() => {}
-        }
-        if !bench.gate.has_waiting(HANDLER) {
-            continue;
-        }
-        let passage = match point.checked_sub(2 * calls) {
-            Some(0) => Passage::CrashBefore,
-            Some(1) => Passage::CrashAfter,
-            _ => Passage::Whole,
-        };
-        calls += 1;
-        if bench.gate.pass(HANDLER, passage).await.is_none() {
-            task.abort();
-            break None;
-        }
-    };
-    bench.gate.set_open(true);
-    (calls, answer)
+    bench.gate.play(HANDLER, point, async move { bring(&sender, &event).await }).await
 }
