@@ -1,8 +1,9 @@
-//! Page: serves a link that opens a session, the session's page, and the files of the page. Anyone
-//! can reach it.
+//! Page: serves a link that opens a session, the session's page, the files of the page, and what
+//! the session reads. Anyone can reach it.
 
 mod files;
 mod ledger;
+mod me;
 mod render;
 mod show;
 mod view;
@@ -18,14 +19,18 @@ use shared::http::customer::{entered, is_open};
 use shared::http::{self, Call, Problem, page};
 use shared::session::{Audience, Session};
 
-/// Answers `/`, `/enter`, `/leave`, and the addresses of files.
+/// Answers `/`, `/enter`, `/leave`, the addresses of files, and `/v1/me/...`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, route(context, &call)).await
+    call.shared(http::answer(context, route(context, &call)).await)
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let answered = match call.route() {
+    let (method, path) = call.route();
+    if path.get(1) == Some(&"me") {
+        return me::answer(context, call).await;
+    }
+    let answered = match (method, path) {
         ("GET", path) => match path[..] {
             [""] => show::show(context, call).await,
             ["enter"] => look(context, call).await,

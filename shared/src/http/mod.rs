@@ -14,6 +14,7 @@ pub mod path;
 pub mod payment;
 pub mod price;
 mod problem;
+pub mod reads;
 pub mod receipt;
 mod refused;
 mod reply;

@@ -140,12 +140,12 @@ async fn an_impossible_path_is_answered_and_crashes_no_function() {
     for (change, status) in changes {
         let mut event = sent.clone();
         change(&mut event);
-        let handle = async |request| balance::handle(stack.context(), request).await;
+        let handle = async |request| page::handle(stack.context(), request).await;
         let reply = gateway::answer(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
     for foreign in [json!(null), json!([]), json!({}), json!({ "rawPath": 1 })] {
-        let handle = async |request| balance::handle(stack.context(), request).await;
+        let handle = async |request| page::handle(stack.context(), request).await;
         assert_eq!(gateway::answer(foreign, handle).await["statusCode"], 404);
     }
 }

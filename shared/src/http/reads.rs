@@ -1,0 +1,63 @@
+//! Answers the reads of one account, for a service that names it and for the session of a customer.
+
+use lambda_http::{Body, Response};
+
+use super::{Call, Problem, balance, cursor, ledger, usage};
+use crate::context::Context;
+use crate::domain::AccountId;
+use crate::domain::entry::Viewer;
+use crate::domain::id::AccountIdError;
+use crate::query::ledger::{Filter, LedgerPart};
+use crate::query::{self, UpToNow};
+
+/// Makes one consistent read, and advances the account to now without writing it.
+///
+/// # Errors
+/// [`Problem`] for the caller.
+pub async fn balance(
+    context: &Context,
+    call: &Call<'_>,
+    account: AccountId,
+) -> Result<Response<Body>, Problem> {
+    let catalog = context.catalog().await;
+    let UpToNow { advanced, now } = query::balance(context, &catalog, &account).await?;
+    Ok(balance::balance(&advanced, &catalog, now, call.header("if-none-match")))
+}
+
+/// Lists the entries, the latest first. An advance that is not written yet is shown as a pending
+/// entry, so that the entries always sum to the balance.
+///
+/// # Errors
+/// [`Problem`] for the caller.
+pub async fn ledger(
+    context: &Context,
+    call: &Call<'_>,
+    account: Result<AccountId, AccountIdError>,
+    viewer: Viewer,
+) -> Result<Response<Body>, Problem> {
+    let catalog = context.catalog().await;
+    let (account, filter, from, limit) = call.page(account, &catalog)?;
+    let filter = Filter { viewer, ..filter };
+    let loaded = query::account(context, &account).await?;
+    let (asked, now) = ((&filter, from, limit), context.clock.now());
+    let part = query::ledger::part(context, &loaded, &catalog, asked, now).await?;
+    let LedgerPart { pending, listed } = part;
+    let next = listed.next.map(|next| cursor::seal(&next, &account));
+    let (form, entries) = (call.form(), &listed.entries);
+    Ok(ledger::listing(form, pending.as_ref(), entries, next, &catalog, viewer))
+}
+
+/// The usage of each day: days that are rolled up, and the entries after them.
+///
+/// # Errors
+/// [`Problem`] for the caller.
+pub async fn usage(
+    context: &Context,
+    call: &Call<'_>,
+    account: Result<AccountId, AccountIdError>,
+) -> Result<Response<Body>, Problem> {
+    let (account, from, to) = call.days(account, context.clock.now())?;
+    let days = query::usage::usage(context, &account, from, to).await?;
+    let catalog = context.catalog().await;
+    Ok(usage::usage(&account, from, to, &days, &catalog))
+}
