@@ -7,7 +7,7 @@ use super::{CatalogVersion, Expect, Row, RowWrite, Seen, Write};
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::period::{Day, week};
-use crate::domain::{Catalog, Instant};
+use crate::domain::{Catalog, Credits, Instant};
 
 /// How far ahead the date of a new value must be by which accounts are advanced: by then every
 /// function has read the catalog that has it.
@@ -106,6 +106,11 @@ pub fn diff(current: &Catalog, next: &Catalog) -> Vec<String> {
     }
     if current.invoices != next.invoices {
         lines.push(format!("invoices: {} -> {}", current.invoices, next.invoices));
+    }
+    if current.grant_limit != next.grant_limit {
+        let told = |limit: Option<Credits>| limit.map_or("none".to_owned(), |l| l.to_string());
+        let (before, after) = (told(current.grant_limit), told(next.grant_limit));
+        lines.push(format!("grant_limit: {before} -> {after}"));
     }
     compare("plans", &current.plans, &next.plans, &mut lines);
     compare("actions", &current.actions, &next.actions, &mut lines);

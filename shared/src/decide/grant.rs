@@ -34,7 +34,8 @@ impl GrantRequest {
 /// on a busy account it does not have to wait for a quiet moment.
 ///
 /// # Errors
-/// [`Refusal::GrantExpired`], [`Refusal::BalanceTooLarge`], [`Refusal::TooManyGrants`].
+/// [`Refusal::GrantTooLarge`], [`Refusal::GrantExpired`], [`Refusal::BalanceTooLarge`],
+/// [`Refusal::TooManyGrants`].
 pub fn change(
     account: &Account,
     request: &GrantRequest,
@@ -43,6 +44,9 @@ pub fn change(
     actor: Option<&str>,
     now: Instant,
 ) -> Result<AccountWrite, Refusal> {
+    if let Some(limit) = catalog.grant_limit.filter(|limit| request.credits > *limit) {
+        return Err(Refusal::GrantTooLarge { limit });
+    }
     if let Some(expires_at) = request.expires_at.filter(|at| *at <= now) {
         return Err(Refusal::GrantExpired { expires_at });
     }

@@ -43,6 +43,8 @@ pub enum Refusal {
     DebitNotFound,
     /// Together with earlier refunds, the refund exceeds what the debit charged.
     RefundExceeded { charged: Credits, refunded: Credits },
+    /// The grant is larger than the catalog allows.
+    GrantTooLarge { limit: Credits },
     /// The grant has expired already.
     GrantExpired { expires_at: Instant },
     /// There is no debt to waive.
@@ -148,6 +150,7 @@ impl Refusal {
             Refusal::HoldExceeded { .. } => "hold_exceeded",
             Refusal::DebitNotFound => "debit_not_found",
             Refusal::RefundExceeded { .. } => "refund_exceeded",
+            Refusal::GrantTooLarge { .. } => "grant_too_large",
             Refusal::GrantExpired { .. } => "grant_expired",
             Refusal::NoDebt => "no_debt",
             Refusal::UnknownPack { .. } => "unknown_pack",

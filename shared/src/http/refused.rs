@@ -106,6 +106,10 @@ impl From<Refusal> for Problem {
                     .with("charged", charged)
                     .with("refunded", refunded)
             }
+            Refusal::GrantTooLarge { limit } => {
+                let detail = format!("The catalog lets an operator grant {limit} credits at once.");
+                new(403, "Grant too large", detail).with("limit", limit)
+            }
             Refusal::GrantExpired { expires_at } => new(
                 422,
                 "Grant expired",

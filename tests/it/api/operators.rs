@@ -1,6 +1,7 @@
 //! Operators: accounts, grants, plans, freezing.
 
 use serde_json::json;
+use shared::domain::Catalog;
 
 use crate::support::{Stack, request};
 
@@ -47,11 +48,29 @@ async fn a_grant_is_effective_at_once_and_happens_once() {
     assert_eq!(other.code(), "operation_reused");
     let late = r#"{"credits":"1","reason":"late","expires_at":"2026-11-18T11:00:00Z"}"#;
     assert_eq!(stack.post(path, "late", late).await.code(), "grant_expired");
-    let much = r#"{"credits":"1000000000","reason":"much"}"#;
-    for n in 0..3 {
-        assert_eq!(stack.post(path, &format!("much {n}"), much).await.status, 201);
-    }
     assert_eq!(stack.grant("nobody", "grant", "1").await.code(), "account_not_found");
+}
+
+#[tokio::test]
+async fn a_grant_above_the_limit_of_the_catalog_is_refused_and_grants_nothing() {
+    let stack = Stack::noon().await;
+    stack.open("open", "free").await;
+    let refused = stack.grant("open", "too large", "100000.000001").await;
+    assert_eq!((refused.status, refused.code()), (403, "grant_too_large"));
+    assert_eq!(refused.text("/limit"), "100000");
+    let most = stack.grant("open", "the most", "100000").await;
+    assert_eq!((most.status, most.available()), (201, "100025"));
+    // The refused key may be used again, and the limit is of one grant, not of their sum.
+    assert_eq!(stack.grant("open", "too large", "100000").await.status, 201);
+}
+
+#[test]
+fn a_catalog_without_a_limit_accepts_a_grant_of_any_size() {
+    let text = Catalog::DEFAULT.replacen("grant_limit = \"100000\"\n", "", 1);
+    let catalog = Catalog::parse(&text).expect("a catalog");
+    assert_eq!(catalog.grant_limit, None);
+    let wrong = Catalog::DEFAULT.replacen("grant_limit = \"100000\"", "grant_limit = \"-1\"", 1);
+    assert_eq!(Catalog::parse(&wrong).expect_err("no credits").key, "grant_limit");
 }
 
 #[tokio::test]
