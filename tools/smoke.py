@@ -357,8 +357,10 @@ class Deployed(Local):
 
     def dead_letters(self):
         name = "ApproximateNumberOfMessages"
-        asked = {"QueueUrl": self.outputs["DeadLettersUrl"], "AttributeNames": [name]}
-        return int(self.session.client("sqs").get_queue_attributes(**asked)["Attributes"][name])
+        client = self.session.client("sqs")
+        queues = [url for output, url in self.outputs.items() if output.endswith("DeadLetters")]
+        asked = [client.get_queue_attributes(QueueUrl=url, AttributeNames=[name]) for url in queues]
+        return sum(int(answer["Attributes"][name]) for answer in asked)
 
     def starts(self):
         """Cold starts of `debit` during this run, from the reports that Lambda writes."""

@@ -1,6 +1,6 @@
 //! Checks of stored data: tables, logs, queues and their settings.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::reading::{Complaints, events, functions, of_type, resources};
 
@@ -53,6 +53,31 @@ pub(super) fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
         if queue["Properties"]["SqsManagedSseEnabled"] != true {
             complaints.push(format!("{name} is not encrypted"));
         }
+    }
+    complaints
+}
+
+/// Each queue refuses requests without TLS, and its policy says nothing else.
+pub(super) fn queues_are_over_tls(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    let policies = of_type(template, "AWS::SQS::QueuePolicy");
+    for (name, _) in of_type(template, "AWS::SQS::Queue") {
+        let denied = json!([{
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:*",
+            "Resource": format!("{name}.Arn"),
+            "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+        }]);
+        let denies = policies.iter().map(|(_, policy)| &policy["Properties"]).any(|policy| {
+            policy["Queues"] == json!([name]) && policy["PolicyDocument"]["Statement"] == denied
+        });
+        if !denies {
+            complaints.push(format!("{name} takes messages in plain text"));
+        }
+    }
+    if policies.len() > of_type(template, "AWS::SQS::Queue").len() {
+        complaints.push("a queue has more than one policy".to_owned());
     }
     complaints
 }

@@ -168,6 +168,19 @@ const MISTAKES: &[Mistake] = &[
     ("what is stored is encrypted", "Sweep", "Sweep/Properties/SqsManagedSseEnabled", || {
         json!(false)
     }),
+    ("queues are over TLS", "Sweep takes messages", "SweepPolicy", NOTHING),
+    (
+        "queues are over TLS",
+        "RelayDeadLetters takes messages",
+        "RelayDeadLettersPolicy/Properties/PolicyDocument/Statement/0/Effect",
+        || json!("Allow"),
+    ),
+    (
+        "queues are over TLS",
+        "more than one policy",
+        "Another",
+        || json!({ "Type": "AWS::SQS::QueuePolicy" }),
+    ),
     // Logs.
     ("logs end", "DebitLogs is not kept", "DebitLogs/Properties/RetentionInDays", NOTHING),
     ("logs end", "Relay: a log that Lambda makes", "Relay/Properties/LoggingConfig", NOTHING),
@@ -223,8 +236,14 @@ const MISTAKES: &[Mistake] = &[
     ),
     (
         "failures go somewhere",
+        "Audit, Part: RechargeDeadLetters is another function's",
+        "Audits/Properties/RedrivePolicy/deadLetterTargetArn",
+        || json!("RechargeDeadLetters.Arn"),
+    ),
+    (
+        "failures go somewhere",
         "forgets sooner",
-        "DeadLetters/Properties/MessageRetentionPeriod",
+        "RelayDeadLetters/Properties/MessageRetentionPeriod",
         NOTHING,
     ),
     (
@@ -256,7 +275,8 @@ const MISTAKES: &[Mistake] = &[
     ("alarms are heard", "does not say", "StreamLags/Properties/AlarmDescription", || {
         json!("Lag.")
     }),
-    ("alarms are heard", "DeadLetters.QueueName", "DeadLettersThere", NOTHING),
+    ("alarms are heard", "MessagesVisible AuditDeadLetters", "DeadLettersThere", NOTHING),
+    ("alarms are heard", "OldestMessage AuditDeadLetters", "DeadLettersExpire", NOTHING),
     ("alarms are heard", "PaymentParked", "PaymentParkedAlarm", NOTHING),
     ("alarms are heard", "IteratorAge Relay", "StreamLags", NOTHING),
     (

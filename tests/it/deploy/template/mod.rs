@@ -17,7 +17,7 @@ use serde_json::Value;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 17] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
@@ -26,6 +26,7 @@ const CHECKS: [(&str, Check); 16] = [
     ("the gateway throttles", access::the_gateway_throttles),
     ("tables are kept", data::tables_are_kept),
     ("what is stored is encrypted", data::what_is_stored_is_encrypted),
+    ("queues are over TLS", data::queues_are_over_tls),
     ("logs end", data::logs_end),
     ("access logs say no secret", data::access_logs_say_no_secret),
     ("stages share an account", data::stages_share_an_account),

@@ -39,8 +39,12 @@ pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
     };
     let mut needed = vec![("PaymentParked", String::new()), ("Refusals", String::new())];
     needed.extend([("Unknowns", String::new()), ("Failures", String::new())]);
-    for (name, _) in of_type(template, "AWS::SQS::Queue") {
+    for (name, queue) in of_type(template, "AWS::SQS::Queue") {
         needed.push(("ApproximateNumberOfMessagesVisible", format!("{name}.QueueName")));
+        // It sets its own period: a dead-letter queue, whose messages are deleted after that.
+        if queue["Properties"].get("MessageRetentionPeriod").is_some() {
+            needed.push(("ApproximateAgeOfOldestMessage", format!("{name}.QueueName")));
+        }
     }
     for (name, _) in of_type(template, "AWS::DynamoDB::Table") {
         needed.push(("WriteThrottleEvents", name.to_owned()));
