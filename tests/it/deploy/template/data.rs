@@ -82,12 +82,19 @@ pub(super) fn queues_are_over_tls(template: &Value) -> Complaints {
     complaints
 }
 
-/// Every function logs JSON to a group with the retention of the parameter, and is traced.
+/// Every function logs JSON to a group that is kept for the time of the parameter, even when the
+/// stack is deleted, and is traced.
 pub(super) fn logs_end(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, group) in of_type(template, "AWS::Logs::LogGroup") {
         if group["Properties"]["RetentionInDays"] != "LogRetentionDays" {
             complaints.push(format!("{name} is not kept for LogRetentionDays"));
+        }
+        // It has a name, which a create that failed must leave free.
+        if group["DeletionPolicy"] != "RetainExceptOnCreate"
+            || group["UpdateReplacePolicy"] != "Retain"
+        {
+            complaints.push(format!("{name} goes with its stack"));
         }
     }
     for (name, function) in functions(template) {

@@ -6,6 +6,7 @@
 mod access;
 mod data;
 mod failures;
+mod limits;
 mod mistakes;
 mod monitoring;
 mod reading;
@@ -17,13 +18,16 @@ use serde_json::Value;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 17] = [
+const CHECKS: [(&str, Check); 20] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
     ("permissions are narrow", access::permissions_are_narrow),
     ("no secret is written", access::no_secret_is_written),
-    ("the gateway throttles", access::the_gateway_throttles),
+    ("the gateway throttles", limits::the_gateway_throttles),
+    ("queues take few instances", limits::queues_take_few_instances),
+    ("a new AWS account suffices", limits::a_new_aws_account_suffices),
+    ("ARNs are full", limits::arns_are_full),
     ("tables are kept", data::tables_are_kept),
     ("what is stored is encrypted", data::what_is_stored_is_encrypted),
     ("queues are over TLS", data::queues_are_over_tls),
