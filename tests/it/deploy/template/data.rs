@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::reading::{Complaints, events, functions, of_type, resources};
 
 /// The fields of a request that the gateway may log. Neither the query, which has the token of a
-/// link, nor a header or a path.
+/// link, nor a header; and no text of an error, in which a quote would end the JSON.
 const LOGGED: &[&str] = &[
     "$context.requestId",
     "$context.requestTimeEpoch",
@@ -16,8 +16,9 @@ const LOGGED: &[&str] = &[
     "$context.identity.userArn",
     "$context.identity.sourceIp",
     "$context.integrationLatency",
-    "$context.integrationErrorMessage",
-    "$context.error.message",
+    "$context.integration.integrationStatus",
+    "$context.error.responseType",
+    "$context.path",
 ];
 
 /// No table is lost: not with the stack, not by a replacement, not by a mistake, and none has a
@@ -80,6 +81,20 @@ pub(super) fn queues_are_over_tls(template: &Value) -> Complaints {
         complaints.push("a queue has more than one policy".to_owned());
     }
     complaints
+}
+
+/// The events of a bus can be sent again for 14 days.
+pub(super) fn events_are_archived(template: &Value) -> Complaints {
+    let archives = of_type(template, "AWS::Events::Archive");
+    let mut buses = of_type(template, "AWS::Events::EventBus");
+    buses.retain(|(bus, _)| {
+        !archives.iter().map(|(_, archive)| &archive["Properties"]).any(|archive| {
+            archive["SourceArn"] == format!("{bus}.Arn")
+                && archive["RetentionDays"] == 14
+                && archive.get("EventPattern").is_none()
+        })
+    });
+    buses.iter().map(|(bus, _)| format!("{bus}: a missed event is lost")).collect()
 }
 
 /// Every function logs JSON to a group that is kept for the time of the parameter, even when the

@@ -3,7 +3,7 @@
 use regex::Regex;
 use serde_json::Value;
 
-use super::reading::{Complaints, events, functions, of_type, resources, texts};
+use super::reading::{Complaints, events, functions, of_type, texts};
 
 /// The limits of an open route, by its parameters.
 const STRANGERS: [(&str, &str); 2] = [
@@ -11,16 +11,16 @@ const STRANGERS: [(&str, &str); 2] = [
     ("ThrottlingRateLimit", "StrangerRequestsPerSecond"),
 ];
 
-/// The open routes, each after the function that answers it.
-fn open_routes(template: &Value) -> Vec<(&str, String)> {
+/// The open routes.
+fn open_routes(template: &Value) -> Vec<String> {
     let mut open = Vec::new();
-    for (function, properties) in functions(template) {
-        for (_, event) in events(&properties) {
+    for (_, function) in functions(template) {
+        for (_, event) in events(&function) {
             let properties = &event["Properties"];
             if event["Type"] == "HttpApi" && properties["Auth"]["Authorizer"] == "NONE" {
                 let [method, path] =
                     ["Method", "Path"].map(|name| properties[name].as_str().unwrap_or_default());
-                open.push((function, format!("{method} {path}")));
+                open.push(format!("{method} {path}"));
             }
         }
     }
@@ -93,23 +93,19 @@ pub(super) fn the_gateway_throttles(template: &Value) -> Complaints {
             }
         }
         let settings = &api["Properties"]["RouteSettings"];
-        for (function, route) in open_routes(template) {
-            let condition = &resources(template)[function]["Condition"];
+        let open = open_routes(template);
+        for route in &open {
             // `!If [condition, limits, AWS::NoValue]`, or the limits themselves.
-            let (only_if, limits) = match &settings[&route] {
-                Value::Array(parts) => (&parts[0], &parts[1]),
-                limits => (condition, limits),
+            let limits = match &settings[route] {
+                Value::Array(parts) => &parts[1],
+                limits => limits,
             };
             if STRANGERS.iter().any(|(limit, parameter)| limits[limit] != *parameter) {
                 complaints.push(format!("{name}: strangers are not limited on {route}"));
             }
-            if condition.is_string() && (only_if != condition || !settings[&route].is_array()) {
-                complaints.push(format!("{name}: {route} has a limit when it is not there"));
-            }
         }
-        let open = open_routes(template);
         for (route, _) in settings.as_object().into_iter().flatten() {
-            if !open.iter().any(|(_, open)| open == route) {
+            if !open.contains(route) {
                 complaints.push(format!("{name}: a limit of {route}, which is not open"));
             }
         }

@@ -18,7 +18,7 @@ use serde_json::Value;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 20] = [
+const CHECKS: [(&str, Check); 22] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
@@ -31,12 +31,14 @@ const CHECKS: [(&str, Check); 20] = [
     ("tables are kept", data::tables_are_kept),
     ("what is stored is encrypted", data::what_is_stored_is_encrypted),
     ("queues are over TLS", data::queues_are_over_tls),
+    ("events are archived", data::events_are_archived),
     ("logs end", data::logs_end),
     ("access logs say no secret", data::access_logs_say_no_secret),
     ("stages share an account", data::stages_share_an_account),
     ("failures go somewhere", failures::failures_go_somewhere),
     ("what goes on may go on", failures::what_goes_on_may_go_on),
     ("alarms are heard", monitoring::alarms_are_heard),
+    ("absence is heard", monitoring::absence_is_heard),
     ("every function is watched", monitoring::every_function_is_watched),
     ("metrics are known", monitoring::metrics_are_known),
 ];

@@ -44,10 +44,19 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ("logs end", "Relay: a log that Lambda makes", "Relay/Properties/LoggingConfig", NOTHING),
     ("logs end", "not JSON", "/Globals/Function/LoggingConfig/LogFormat", || json!("Text")),
     ("logs end", "not traced", "/Globals/Function/Tracing", NOTHING),
+    ("events are archived", "Bus: a missed event", "BusArchive/Properties/RetentionDays", || {
+        json!(1)
+    }),
+    (
+        "access logs say no secret",
+        "says $context.error.message",
+        "Api/Properties/AccessLogSettings/Format",
+        || json!(r#"{"error":"$context.error.message"}"#),
+    ),
     ("access logs say no secret", "not logged", "Api/Properties/AccessLogSettings", NOTHING),
     (
         "access logs say no secret",
-        "says $context.path",
+        "says $context.path?",
         "Api/Properties/AccessLogSettings/Format",
         || json!(r#"{"path":"$context.path?$request.querystring"}"#),
     ),

@@ -29,9 +29,6 @@ pub(super) const MISTAKES: &[Mistake] = &[
         "Api/Properties/RouteSettings/GET ~1nowhere",
         || json!({}),
     ),
-    ("the gateway throttles", "GET / has a limit when it is not there", "Page/Condition", || {
-        json!("HasStripe")
-    }),
     (
         "queues take few instances",
         "Audit, Part: takes every",
