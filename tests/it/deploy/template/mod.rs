@@ -4,6 +4,7 @@
 //! template with a mistake: no check can stay silent unnoticed.
 
 mod access;
+mod change;
 mod data;
 mod failures;
 mod limits;
@@ -18,7 +19,7 @@ use serde_json::Value;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 22] = [
+const CHECKS: [(&str, Check); 24] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
@@ -28,6 +29,8 @@ const CHECKS: [(&str, Check); 22] = [
     ("queues take few instances", limits::queues_take_few_instances),
     ("a new AWS account suffices", limits::a_new_aws_account_suffices),
     ("ARNs are full", limits::arns_are_full),
+    ("new versions are tried", change::new_versions_are_tried),
+    ("parameters reach the alias", change::parameters_reach_the_alias),
     ("tables are kept", data::tables_are_kept),
     ("what is stored is encrypted", data::what_is_stored_is_encrypted),
     ("queues are over TLS", data::queues_are_over_tls),

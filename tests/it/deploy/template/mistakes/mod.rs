@@ -1,6 +1,7 @@
 //! Each mistake in a changed template is found by its check, which names the place.
 
 mod access;
+mod change;
 mod data;
 mod failures;
 mod limits;
@@ -20,8 +21,14 @@ type Mistake = (&'static str, &'static str, &'static str, fn() -> Value);
 const NOTHING: fn() -> Value = || Value::Null;
 
 /// The mistakes, by subject.
-const MISTAKES: [&[Mistake]; 5] =
-    [access::MISTAKES, data::MISTAKES, failures::MISTAKES, limits::MISTAKES, monitoring::MISTAKES];
+const MISTAKES: [&[Mistake]; 6] = [
+    access::MISTAKES,
+    change::MISTAKES,
+    data::MISTAKES,
+    failures::MISTAKES,
+    limits::MISTAKES,
+    monitoring::MISTAKES,
+];
 
 #[test]
 fn every_mistake_is_found() {
