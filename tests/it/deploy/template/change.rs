@@ -3,7 +3,7 @@
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::reading::{Complaints, functions, of_type, resources, texts};
+use super::reading::{Complaints, events, functions, of_type, resources, texts};
 
 /// The functions whose failure callers see at once. A new version of them is on trial first.
 const TRIED: [&str; 4] = ["Debit", "Balance", "Page", "Webhook"];
@@ -82,4 +82,84 @@ pub(super) fn parameters_reach_the_alias(template: &Value) -> Complaints {
         }
     }
     complaints
+}
+
+/// Every function that may write to a table stands still while the stack is paused: it has no
+/// instances, and nothing is sent to it, which would be given up at once.
+pub(super) fn a_pause_stops_what_writes(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, function) in functions(template) {
+        let mut said = Vec::new();
+        texts(&function["Policies"], &mut said);
+        let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
+        if !said.iter().any(|said| writes.contains(said)) {
+            continue;
+        }
+        let reserved = &function["ReservedConcurrentExecutions"];
+        if reserved[0] != "IsPaused" || reserved[1] != 0 {
+            complaints.push(format!("{name} writes during a pause"));
+        }
+        for (event, described) in events(&function) {
+            let properties = &described["Properties"];
+            let stopped = match described["Type"].as_str().unwrap_or_default() {
+                "HttpApi" => true,
+                "ScheduleV2" => properties["State"] == json!(["IsPaused", "DISABLED", "ENABLED"]),
+                _ => properties["Enabled"] == json!(["IsPaused", false, true]),
+            };
+            if !stopped {
+                complaints.push(format!("{name}, {event} goes on during a pause"));
+            }
+        }
+    }
+    complaints
+}
+
+/// A table of the stack is named only where a restored one may take its place: in the parameters
+/// with its name and its ARN, and in the mappings of its stream.
+pub(super) fn tables_can_be_restored(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (table, _) in of_type(template, "AWS::DynamoDB::Table") {
+        let chosen =
+            |value: Value| json!([format!("Restores{table}"), value, format!("{table}.Arn")]);
+        let restored = format!("Restored{table}Table");
+        let place = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/";
+        let arn = chosen(json!(format!("{place}${{{restored}}}")));
+        let name = json!([format!("Restores{table}"), restored, table]);
+        let held = |place: &str| &resources(template)[place]["Properties"]["Value"];
+        if *held(&format!("{table}TableName")) != name || *held(&format!("{table}TableArn")) != arn
+        {
+            complaints.push(format!("{table}: a restored table does not take its place"));
+        }
+        let mut rest = template.clone();
+        for place in ["TableName", "TableArn"] {
+            rest["Resources"][format!("{table}{place}")] = Value::Null;
+        }
+        let stream = json!([
+            format!("Restores{table}"),
+            format!("Restored{table}StreamArn"),
+            format!("{table}.StreamArn"),
+        ]);
+        without(&mut rest, &stream);
+        let mut said = Vec::new();
+        texts(&rest, &mut said);
+        let own = Regex::new(&format!(r"^{table}(\.\w+)?$|\$\{{{table}(\.\w+)?\}}"));
+        let own = own.expect("a pattern");
+        for said in said.iter().filter(|said| own.is_match(said)) {
+            let said = if said.len() < 40 { said } else { "a text" };
+            complaints.push(format!("{table}: {said} is not a restored table's"));
+        }
+    }
+    complaints
+}
+
+/// Removes every value that equals `unwanted`.
+fn without(value: &mut Value, unwanted: &Value) {
+    if value == unwanted {
+        *value = Value::Null;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| without(item, unwanted)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| without(field, unwanted)),
+        _ => (),
+    }
 }

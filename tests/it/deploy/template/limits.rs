@@ -50,12 +50,19 @@ pub(super) fn queues_take_few_instances(template: &Value) -> Complaints {
 pub(super) fn a_new_aws_account_suffices(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, function) in functions(template) {
-        let reserved = &function["ReservedConcurrentExecutions"];
+        // While the stack is paused a function has none.
+        let reserved = match function["ReservedConcurrentExecutions"].as_array() {
+            Some(choice) if choice[0] == "IsPaused" => &choice[2],
+            _ => &function["ReservedConcurrentExecutions"],
+        };
         let mut said = Vec::new();
         texts(reserved, &mut said);
         let by = said.iter().find(|text| text.ends_with("Concurrency"));
         let by = by.map(|parameter| &template["Parameters"][parameter]["Default"]);
-        if !reserved.is_null() && by.is_none_or(|default| *default != 0) {
+        if !reserved.is_null()
+            && reserved != "AWS::NoValue"
+            && by.is_none_or(|default| *default != 0)
+        {
             complaints.push(format!("{name} reserves instances by default"));
         }
     }

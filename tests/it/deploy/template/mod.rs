@@ -19,7 +19,7 @@ use serde_json::Value;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 24] = [
+const CHECKS: [(&str, Check); 26] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
@@ -31,6 +31,8 @@ const CHECKS: [(&str, Check); 24] = [
     ("ARNs are full", limits::arns_are_full),
     ("new versions are tried", change::new_versions_are_tried),
     ("parameters reach the alias", change::parameters_reach_the_alias),
+    ("a pause stops what writes", change::a_pause_stops_what_writes),
+    ("tables can be restored", change::tables_can_be_restored),
     ("tables are kept", data::tables_are_kept),
     ("what is stored is encrypted", data::what_is_stored_is_encrypted),
     ("queues are over TLS", data::queues_are_over_tls),

@@ -66,7 +66,7 @@ pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
         }
     }
     for (name, _) in of_type(template, "AWS::DynamoDB::Table") {
-        needed.push(("WriteThrottleEvents", name.to_owned()));
+        needed.push(("WriteThrottleEvents", format!("{name}TableName.Value")));
     }
     for (name, function) in functions(template) {
         if events(&function).iter().any(|(_, event)| event["Type"] == "DynamoDB") {

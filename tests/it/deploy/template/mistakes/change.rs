@@ -46,4 +46,46 @@ pub(super) const MISTAKES: &[Mistake] = &[
         "Webhook/Properties/VersionDescription",
         NOTHING,
     ),
+    (
+        "a pause stops what writes",
+        "Relay writes",
+        "Relay/Properties/ReservedConcurrentExecutions",
+        NOTHING,
+    ),
+    (
+        "a pause stops what writes",
+        "Relay, Pages goes on",
+        "Relay/Properties/Events/Pages/Properties/Enabled",
+        NOTHING,
+    ),
+    (
+        "a pause stops what writes",
+        "Recharge, Monday goes on",
+        "Recharge/Properties/Events/Monday/Properties/State",
+        || json!("ENABLED"),
+    ),
+    (
+        "tables can be restored",
+        "Accounts: a restored table does not",
+        "AccountsTableArn/Properties/Value",
+        || json!("Accounts.Arn"),
+    ),
+    (
+        "tables can be restored",
+        "Ledger: Ledger.Arn is not",
+        "Debit/Properties/Policies/0/Statement/1/Resource",
+        || json!("Ledger.Arn"),
+    ),
+    (
+        "tables can be restored",
+        "Ledger: Ledger.StreamArn is not",
+        "Relay/Properties/Events/Pages/Properties/Stream",
+        || json!("Ledger.StreamArn"),
+    ),
+    (
+        "tables can be restored",
+        "Accounts: Accounts is not",
+        "/Globals/Function/Environment/Variables/ACCOUNTS_TABLE",
+        || json!("Accounts"),
+    ),
 ];
