@@ -135,9 +135,9 @@ pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
     let named = named.into_iter().chain(["ManagedPolicyName", "RoleName", "DashboardName"]);
     let named: Vec<&str> = named.chain(["AlarmName", "TopicName", "StageName"]).collect();
     for (resource, described) in resources(template) {
-        // A filter names the group that it reads.
+        // A filter names the group that it reads, and a record the domain of the parameter.
         let properties = match described["Type"].as_str() {
-            Some("AWS::Logs::MetricFilter") => continue,
+            Some("AWS::Logs::MetricFilter" | "AWS::Route53::RecordSet") => continue,
             _ => described["Properties"].as_object().into_iter().flatten(),
         };
         for (property, name) in properties.filter(|(property, _)| named.contains(&&***property)) {

@@ -6,6 +6,7 @@
 mod access;
 mod change;
 mod data;
+mod domain;
 mod failures;
 mod limits;
 mod mistakes;
@@ -19,12 +20,14 @@ use serde_json::Value;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 26] = [
+const CHECKS: [(&str, Check); 28] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
     ("permissions are narrow", access::permissions_are_narrow),
     ("no secret is written", access::no_secret_is_written),
+    ("a domain is the address", domain::a_domain_is_the_address),
+    ("pages read the gateway's answers", domain::pages_read_the_gateways_answers),
     ("the gateway throttles", limits::the_gateway_throttles),
     ("queues take few instances", limits::queues_take_few_instances),
     ("a new AWS account suffices", limits::a_new_aws_account_suffices),

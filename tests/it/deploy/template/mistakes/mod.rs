@@ -3,6 +3,7 @@
 mod access;
 mod change;
 mod data;
+mod domain;
 mod failures;
 mod limits;
 mod monitoring;
@@ -21,10 +22,11 @@ type Mistake = (&'static str, &'static str, &'static str, fn() -> Value);
 const NOTHING: fn() -> Value = || Value::Null;
 
 /// The mistakes, by subject.
-const MISTAKES: [&[Mistake]; 6] = [
+const MISTAKES: [&[Mistake]; 7] = [
     access::MISTAKES,
     change::MISTAKES,
     data::MISTAKES,
+    domain::MISTAKES,
     failures::MISTAKES,
     limits::MISTAKES,
     monitoring::MISTAKES,
