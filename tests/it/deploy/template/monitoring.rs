@@ -105,9 +105,21 @@ pub(super) fn absence_is_heard(template: &Value) -> Complaints {
     complaints
 }
 
-/// Errors and throttles of each function have alarms, and lines of the dashboard.
+/// Errors and throttles of each function have alarms, and lines of the dashboard, which also shows
+/// what runs by itself and how long starts take.
 pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
+    let mut shown = Vec::new();
+    for (_, dashboard) in of_type(template, "AWS::CloudWatch::Dashboard") {
+        texts(dashboard, &mut shown);
+    }
+    for what in
+        ["SweepsFinished", "AuditsFinished", "AuditDifference", "WebhookMissed", "initDurationMs"]
+    {
+        if !shown.iter().any(|shown| shown.contains(what)) {
+            complaints.push(format!("{what} is not on the dashboard"));
+        }
+    }
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
     let dashboards = of_type(template, "AWS::CloudWatch::Dashboard");
     for (name, _) in functions(template) {

@@ -43,7 +43,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         NOTHING,
     ),
     ("every function is watched", "Throttles of Debit are no alarm", "FunctionsThrottled", NOTHING),
-    ("every function is watched", "on the dashboard", "Dashboard", NOTHING),
+    ("every function is watched", "Debit are not on the dashboard", "Dashboard", NOTHING),
+    ("every function is watched", "AuditDifference is not", "Dashboard", NOTHING),
     (
         "metrics are known",
         "nobody counts \"Debitss\"",
