@@ -188,17 +188,17 @@ def who_is_nobody_is_refused(stack, account):
 def the_function_is_invoked_without_the_gateway(stack, account):
     stack.must_be_deployed()
     event = {"account": account.name, "id": operation(), "credits": "1"}
-    receipt = stack.invoke("Debit", event)
+    receipt = stack.invoke(stack.outputs["DebitFunction"], event)
     expect(receipt.get("credits") == "1", "a receipt", receipt)
-    expect(stack.invoke("Debit", event)["id"] == receipt["id"], "the same receipt", receipt)
+    expect(stack.invoke(stack.outputs["DebitFunction"], event)["id"] == receipt["id"], "the same receipt", receipt)
     return "one receipt for two invocations"
 
 
 def what_the_schedules_run_finds_nothing(stack, _):
     stack.must_be_deployed()
-    swept = stack.invoke("Recharge", {"task": "recharge"})
-    stack.invoke("Reconcile", {"task": "reconcile"})
-    audited = stack.invoke("Audit", {"task": "audit"})
+    swept = stack.invoke(stack.resource("Recharge"), {"task": "recharge"})
+    stack.invoke(stack.resource("Reconcile"), {"task": "reconcile"})
+    audited = stack.invoke(stack.resource("Audit"), {"task": "audit"})
     expect(audited.get("differences") == 0, "no difference", audited)
     expect(stack.dead_letters() == 0, "no dead letters", stack.dead_letters())
     return f"recharge {swept}, audit {audited}, no dead letters"
@@ -343,13 +343,13 @@ class Deployed(Local):
         asked = {"StackName": self.name, "LogicalResourceId": logical}
         return client.describe_stack_resource(**asked)["StackResourceDetail"]["PhysicalResourceId"]
 
-    def invoke(self, logical, event):
+    def invoke(self, function, event):
         from botocore.config import Config
 
         # The longest may run for 15 minutes; asked a second time meanwhile, it would run twice.
         patient = Config(read_timeout=910, retries={"max_attempts": 0})
         client = self.session.client("lambda", config=patient)
-        asked = {"FunctionName": self.resource(logical), "Payload": json.dumps(event)}
+        asked = {"FunctionName": function, "Payload": json.dumps(event)}
         answer = client.invoke(**asked)
         payload = json.loads(answer["Payload"].read())
         expect("FunctionError" not in answer, "no error of the function", payload)
@@ -357,8 +357,10 @@ class Deployed(Local):
 
     def dead_letters(self):
         name = "ApproximateNumberOfMessages"
-        asked = {"QueueUrl": self.outputs["DeadLettersUrl"], "AttributeNames": [name]}
-        return int(self.session.client("sqs").get_queue_attributes(**asked)["Attributes"][name])
+        client = self.session.client("sqs")
+        queues = [url for output, url in self.outputs.items() if output.endswith("DeadLetters")]
+        asked = [client.get_queue_attributes(QueueUrl=url, AttributeNames=[name]) for url in queues]
+        return sum(int(answer["Attributes"][name]) for answer in asked)
 
     def starts(self):
         """Cold starts of `debit` during this run, from the reports that Lambda writes."""

@@ -65,10 +65,10 @@ impl Messaging {
         Queue::new(aws_sdk_sqs::Client::from_conf(config.build()), url)
     }
 
-    /// The queues that functions send to: parts of sweeps, parts of audits, and the dead-letter
-    /// queue.
+    /// The queues that functions send to: parts of sweeps, parts of audits, and dead letters of
+    /// the relay.
     pub fn queues(client: &SharedHttpClient) -> [Queue; 3] {
-        ["Sweep", "Audits", "DeadLetters"].map(|name| Messaging::queue(client.clone(), name))
+        ["Sweep", "Audits", "RelayDeadLetters"].map(|name| Messaging::queue(client.clone(), name))
     }
 
     /// An HTTP client for both SDKs that sends every request here.

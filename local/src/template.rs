@@ -104,7 +104,7 @@ impl Template {
                     continue;
                 }
                 let properties = &event["Properties"];
-                let stream = text(&properties["Stream"]);
+                let stream = text(self.own(&properties["Stream"]));
                 let count = |name: &str| properties[name].as_u64().expect("a count") as usize;
                 let filters = properties["FilterCriteria"]["Filters"].as_array();
                 let filters = filters.into_iter().flatten().map(|filter| {
@@ -182,7 +182,7 @@ impl Template {
                 for on in list(&statement["Resource"]) {
                     // `Ledger` of `Ledger.Arn`; an ARN that is a parameter has the parameter's
                     // name.
-                    let on = text(on).split('.').next().unwrap_or_default().to_owned();
+                    let on = text(self.own(on)).split('.').next().unwrap_or_default().to_owned();
                     let actions = list(&statement["Action"]);
                     allowed.extend(actions.into_iter().map(|action| (text(action), on.clone())));
                 }
@@ -194,6 +194,18 @@ impl Template {
     /// The default of a parameter.
     pub fn default_of(&self, parameter: &str) -> String {
         text(&self.0["Parameters"][parameter]["Default"])
+    }
+
+    /// What a value is in a stack that uses its own tables: `Ledger.Arn` for the name of the place
+    /// that holds it, and for a choice between it and a restored table's.
+    fn own<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let place = value.as_str().and_then(|name| name.strip_suffix(".Value"));
+        let chosen =
+            place.map_or(value, |place| &self.0["Resources"][place]["Properties"]["Value"]);
+        match chosen.as_array().map(Vec::as_slice) {
+            Some([Value::String(condition), _, own]) if condition.starts_with("Restores") => own,
+            _ => chosen,
+        }
     }
 
     fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {

@@ -44,10 +44,20 @@ pub enum Metric {
     AccountsSkipped,
     /// Accounts that could not be read or advanced: each is in the log.
     AccountsBroken,
+    /// Segments of a sweep that came to their end.
+    SweepsFinished,
+    /// Comparisons of payments with Stripe that came to their end.
+    ReconcilesFinished,
+    /// Payments and events that waited for an operator then.
+    PaymentsParked,
+    /// Audits that came to their end.
+    AuditsFinished,
+    /// Batches of stream records that were processed.
+    RelayBatches,
 }
 
 impl Metric {
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 19] = [
         Metric::Debits,
         Metric::Credits,
         Metric::Replays,
@@ -62,6 +72,11 @@ impl Metric {
         Metric::AccountsAdvanced,
         Metric::AccountsSkipped,
         Metric::AccountsBroken,
+        Metric::SweepsFinished,
+        Metric::ReconcilesFinished,
+        Metric::PaymentsParked,
+        Metric::AuditsFinished,
+        Metric::RelayBatches,
     ];
 
     fn unit(self) -> &'static str {

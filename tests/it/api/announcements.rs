@@ -253,7 +253,7 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
             random: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
         };
         let (context, bus) = (stack.context().clone(), Messaging::bus(flaky.client()));
-        let aside = Messaging::queue(exchange.client(), "DeadLetters");
+        let aside = Messaging::queue(exchange.client(), "RelayDeadLetters");
         let surroundings = relay::RelayContext { context, bus, aside, debits: false };
         let mut records = records.clone();
         let poison = random.random_range(0..=records.len());
@@ -292,7 +292,7 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
         let mut copies = 0;
         while let Some((queue, message)) = exchange.take_message() {
             let message: Value = serde_json::from_str(&message).expect("JSON");
-            assert_eq!(queue, "DeadLetters");
+            assert_eq!(queue, "RelayDeadLetters");
             assert!(message["error"].is_string(), "{message}");
             let number = &message["record"]["dynamodb"]["SequenceNumber"];
             assert_eq!(number, "poison", "SEED={seed}");
@@ -341,7 +341,7 @@ async fn debits_of_a_busy_account_are_announced_ten_per_call() {
     let connector = SharedHttpConnector::new(counted.clone());
     let client = http_client_fn(move |_, _| connector.clone());
     let (context, bus) = (stack.context().clone(), Messaging::bus(client));
-    let aside = Messaging::queue(exchange.client(), "DeadLetters");
+    let aside = Messaging::queue(exchange.client(), "RelayDeadLetters");
     let surroundings = relay::RelayContext { context, bus, aside, debits: true };
     for batch in records.chunks(100) {
         let reply = relay::answer(&surroundings, json!({ "Records": batch })).await;

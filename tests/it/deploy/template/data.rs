@@ -1,11 +1,11 @@
 //! Checks of stored data: tables, logs, queues and their settings.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::reading::{Complaints, events, functions, of_type, resources};
 
 /// The fields of a request that the gateway may log. Neither the query, which has the token of a
-/// link, nor a header or a path.
+/// link, nor a header; and no text of an error, in which a quote would end the JSON.
 const LOGGED: &[&str] = &[
     "$context.requestId",
     "$context.requestTimeEpoch",
@@ -16,8 +16,9 @@ const LOGGED: &[&str] = &[
     "$context.identity.userArn",
     "$context.identity.sourceIp",
     "$context.integrationLatency",
-    "$context.integrationErrorMessage",
-    "$context.error.message",
+    "$context.integration.integrationStatus",
+    "$context.error.responseType",
+    "$context.path",
 ];
 
 /// No table is lost: not with the stack, not by a replacement, not by a mistake, and none has a
@@ -57,12 +58,58 @@ pub(super) fn what_is_stored_is_encrypted(template: &Value) -> Complaints {
     complaints
 }
 
-/// Every function logs JSON to a group with the retention of the parameter, and is traced.
+/// Each queue refuses requests without TLS, and its policy says nothing else.
+pub(super) fn queues_are_over_tls(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    let policies = of_type(template, "AWS::SQS::QueuePolicy");
+    for (name, _) in of_type(template, "AWS::SQS::Queue") {
+        let denied = json!([{
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:*",
+            "Resource": format!("{name}.Arn"),
+            "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+        }]);
+        let denies = policies.iter().map(|(_, policy)| &policy["Properties"]).any(|policy| {
+            policy["Queues"] == json!([name]) && policy["PolicyDocument"]["Statement"] == denied
+        });
+        if !denies {
+            complaints.push(format!("{name} takes messages in plain text"));
+        }
+    }
+    if policies.len() > of_type(template, "AWS::SQS::Queue").len() {
+        complaints.push("a queue has more than one policy".to_owned());
+    }
+    complaints
+}
+
+/// The events of a bus can be sent again for 14 days.
+pub(super) fn events_are_archived(template: &Value) -> Complaints {
+    let archives = of_type(template, "AWS::Events::Archive");
+    let mut buses = of_type(template, "AWS::Events::EventBus");
+    buses.retain(|(bus, _)| {
+        !archives.iter().map(|(_, archive)| &archive["Properties"]).any(|archive| {
+            archive["SourceArn"] == format!("{bus}.Arn")
+                && archive["RetentionDays"] == 14
+                && archive.get("EventPattern").is_none()
+        })
+    });
+    buses.iter().map(|(bus, _)| format!("{bus}: a missed event is lost")).collect()
+}
+
+/// Every function logs JSON to a group that is kept for the time of the parameter, even when the
+/// stack is deleted, and is traced.
 pub(super) fn logs_end(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, group) in of_type(template, "AWS::Logs::LogGroup") {
         if group["Properties"]["RetentionInDays"] != "LogRetentionDays" {
             complaints.push(format!("{name} is not kept for LogRetentionDays"));
+        }
+        // It has a name, which a create that failed must leave free.
+        if group["DeletionPolicy"] != "RetainExceptOnCreate"
+            || group["UpdateReplacePolicy"] != "Retain"
+        {
+            complaints.push(format!("{name} goes with its stack"));
         }
     }
     for (name, function) in functions(template) {
@@ -88,9 +135,9 @@ pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
     let named = named.into_iter().chain(["ManagedPolicyName", "RoleName", "DashboardName"]);
     let named: Vec<&str> = named.chain(["AlarmName", "TopicName", "StageName"]).collect();
     for (resource, described) in resources(template) {
-        // A filter names the group that it reads.
+        // A filter names the group that it reads, and a record the domain of the parameter.
         let properties = match described["Type"].as_str() {
-            Some("AWS::Logs::MetricFilter") => continue,
+            Some("AWS::Logs::MetricFilter" | "AWS::Route53::RecordSet") => continue,
             _ => described["Properties"].as_object().into_iter().flatten(),
         };
         for (property, name) in properties.filter(|(property, _)| named.contains(&&***property)) {

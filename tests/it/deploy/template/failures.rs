@@ -10,7 +10,7 @@ pub(super) fn failures_go_somewhere(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (function, properties) in functions(template) {
         for (name, event) in events(&properties) {
-            if let Err(complaint) = goes_somewhere(template, &properties, event) {
+            if let Err(complaint) = goes_somewhere(template, function, &properties, event) {
                 complaints.push(format!("{function}, {name}: {complaint}"));
             }
         }
@@ -21,7 +21,9 @@ pub(super) fn failures_go_somewhere(template: &Value) -> Complaints {
         if function == "Debit" && !invoked {
             complaints.push("Debit: nothing is known of an invocation that fails".to_owned());
         }
-        if invoked && let Err(complaint) = invocation_goes_somewhere(template, &properties) {
+        if invoked
+            && let Err(complaint) = invocation_goes_somewhere(template, function, &properties)
+        {
             complaints.push(format!("{function}: {complaint}"));
         }
     }
@@ -46,7 +48,12 @@ pub(super) fn what_goes_on_may_go_on(template: &Value) -> Complaints {
     complaints
 }
 
-fn goes_somewhere(template: &Value, function: &Value, event: &Value) -> Result<(), String> {
+fn goes_somewhere(
+    template: &Value,
+    name: &str,
+    function: &Value,
+    event: &Value,
+) -> Result<(), String> {
     let properties = &event["Properties"];
     match event["Type"].as_str().unwrap_or_default() {
         // Its caller waits for the answer.
@@ -68,7 +75,7 @@ fn goes_somewhere(template: &Value, function: &Value, event: &Value) -> Result<(
             if !partly || properties["BisectBatchOnFunctionError"] != true {
                 return Err("one record that fails takes its batch along".to_owned());
             }
-            queue(template, &properties["DestinationConfig"]["OnFailure"]["Destination"])
+            queue(template, name, &properties["DestinationConfig"]["OnFailure"]["Destination"])
         }
         "SQS" => {
             let arn = properties["Queue"].as_str().unwrap_or_default();
@@ -80,22 +87,22 @@ fn goes_somewhere(template: &Value, function: &Value, event: &Value) -> Result<(
             if wait < 6 * function["Timeout"].as_u64().unwrap_or(3) {
                 return Err("a message comes again while it is worked on".to_owned());
             }
-            queue(template, &redrive["deadLetterTargetArn"])
+            queue(template, name, &redrive["deadLetterTargetArn"])
         }
         "ScheduleV2" => {
             bounded(&properties["RetryPolicy"]["MaximumRetryAttempts"])?;
-            queue(template, &properties["DeadLetterConfig"]["Arn"])?;
+            queue(template, name, &properties["DeadLetterConfig"]["Arn"])?;
             // The schedule only hands over: the invocation decides about failures.
-            invocation_goes_somewhere(template, function)
+            invocation_goes_somewhere(template, name, function)
         }
         other => Err(format!("nothing is known of events of {other}")),
     }
 }
 
-fn invocation_goes_somewhere(template: &Value, function: &Value) -> Result<(), String> {
+fn invocation_goes_somewhere(template: &Value, name: &str, function: &Value) -> Result<(), String> {
     let invoke = &function["EventInvokeConfig"];
     bounded(&invoke["MaximumRetryAttempts"])?;
-    queue(template, &invoke["DestinationConfig"]["OnFailure"]["Destination"])
+    queue(template, name, &invoke["DestinationConfig"]["OnFailure"]["Destination"])
 }
 
 fn bounded(tries: &Value) -> Result<(), String> {
@@ -105,12 +112,16 @@ fn bounded(tries: &Value) -> Result<(), String> {
     }
 }
 
-/// A queue of this stack that keeps its messages for 14 days, the maximum.
-fn queue(template: &Value, arn: &Value) -> Result<(), String> {
+/// The function's own queue, so that a message says who failed. It keeps its messages for 14 days,
+/// the maximum.
+fn queue(template: &Value, function: &str, arn: &Value) -> Result<(), String> {
     let arn = arn.as_str().ok_or("what fails is lost")?;
     let name = arn.strip_suffix(".Arn").unwrap_or(arn);
     let queues = of_type(template, "AWS::SQS::Queue");
     let (_, queue) = queues.iter().find(|(queue, _)| *queue == name).ok_or("not a queue here")?;
+    if name != format!("{function}DeadLetters") {
+        return Err(format!("{name} is another function's"));
+    }
     match queue["Properties"]["MessageRetentionPeriod"].as_u64() {
         Some(1_209_600) => Ok(()),
         _ => Err(format!("{name} forgets sooner than in 14 days")),

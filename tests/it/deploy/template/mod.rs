@@ -4,8 +4,11 @@
 //! template with a mistake: no check can stay silent unnoticed.
 
 mod access;
+mod change;
 mod data;
+mod domain;
 mod failures;
+mod limits;
 mod mistakes;
 mod monitoring;
 mod reading;
@@ -17,21 +20,33 @@ use serde_json::Value;
 type Check = fn(&Value) -> Complaints;
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 28] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
     ("permissions are narrow", access::permissions_are_narrow),
     ("no secret is written", access::no_secret_is_written),
-    ("the gateway throttles", access::the_gateway_throttles),
+    ("a domain is the address", domain::a_domain_is_the_address),
+    ("pages read the gateway's answers", domain::pages_read_the_gateways_answers),
+    ("the gateway throttles", limits::the_gateway_throttles),
+    ("queues take few instances", limits::queues_take_few_instances),
+    ("a new AWS account suffices", limits::a_new_aws_account_suffices),
+    ("ARNs are full", limits::arns_are_full),
+    ("new versions are tried", change::new_versions_are_tried),
+    ("parameters reach the alias", change::parameters_reach_the_alias),
+    ("a pause stops what writes", change::a_pause_stops_what_writes),
+    ("tables can be restored", change::tables_can_be_restored),
     ("tables are kept", data::tables_are_kept),
     ("what is stored is encrypted", data::what_is_stored_is_encrypted),
+    ("queues are over TLS", data::queues_are_over_tls),
+    ("events are archived", data::events_are_archived),
     ("logs end", data::logs_end),
     ("access logs say no secret", data::access_logs_say_no_secret),
     ("stages share an account", data::stages_share_an_account),
     ("failures go somewhere", failures::failures_go_somewhere),
     ("what goes on may go on", failures::what_goes_on_may_go_on),
     ("alarms are heard", monitoring::alarms_are_heard),
+    ("absence is heard", monitoring::absence_is_heard),
     ("every function is watched", monitoring::every_function_is_watched),
     ("metrics are known", monitoring::metrics_are_known),
 ];

@@ -1,7 +1,7 @@
 //! Checks of monitoring: alarms and the dashboard.
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::metrics::Metric;
 
 use super::reading::{Complaints, events, functions, of_type, resources, texts};
@@ -17,18 +17,36 @@ fn is_counted(template: &Value, metric: &str) -> bool {
         || filtered.any(|f| f["MetricName"] == metric && f["MetricNamespace"] == NAMESPACE)
 }
 
-/// Every alarm says what it means and goes to the parameter's topic; every critical metric has one.
+/// What counts its ends, and must have one within a time, in hours; the relay only if there is work.
+const HEARTBEATS: [(&str, u64); 4] = [
+    ("SweepsFinished", 26),
+    ("ReconcilesFinished", 1),
+    ("AuditsFinished", 30),
+    ("RelayBatches", 1),
+];
+
+/// Every alarm says what it means and goes to the topic, when it starts and when it is over;
+/// somebody can subscribe; every critical metric has an alarm.
 pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
-    let heard = serde_json::json!(["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]);
+    let topic = json!(["OwnsAlarmTopic", "AlarmTopic", "AlarmTopicArn"]);
     for (name, alarm) in &alarms {
-        if alarm["Properties"]["AlarmActions"] != heard {
+        if alarm["Properties"]["AlarmActions"] != json!([topic]) {
             complaints.push(format!("{name} is heard by nobody"));
+        }
+        if alarm["Properties"]["OKActions"] != json!([topic]) {
+            complaints.push(format!("{name} does not say when it is over"));
         }
         if alarm["Properties"]["AlarmDescription"].as_str().is_none_or(|text| text.len() < 50) {
             complaints.push(format!("{name} does not say what to do"));
         }
+    }
+    let subscribed = of_type(template, "AWS::SNS::Subscription").into_iter().any(|(_, to)| {
+        to["Properties"]["TopicArn"] == topic && to["Properties"]["Endpoint"] == "AlarmEmail"
+    });
+    if !subscribed {
+        complaints.push("AlarmEmail gets no alarms".to_owned());
     }
     let watches = |metric: &str, of: &str| {
         alarms.iter().any(|(_, alarm)| {
@@ -38,12 +56,17 @@ pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
         })
     };
     let mut needed = vec![("PaymentParked", String::new()), ("Refusals", String::new())];
+    needed.extend([("PaymentsParked", String::new()), ("WebhookMissed", String::new())]);
     needed.extend([("Unknowns", String::new()), ("Failures", String::new())]);
-    for (name, _) in of_type(template, "AWS::SQS::Queue") {
+    for (name, queue) in of_type(template, "AWS::SQS::Queue") {
         needed.push(("ApproximateNumberOfMessagesVisible", format!("{name}.QueueName")));
+        // It sets its own period: a dead-letter queue, whose messages are deleted after that.
+        if queue["Properties"].get("MessageRetentionPeriod").is_some() {
+            needed.push(("ApproximateAgeOfOldestMessage", format!("{name}.QueueName")));
+        }
     }
     for (name, _) in of_type(template, "AWS::DynamoDB::Table") {
-        needed.push(("WriteThrottleEvents", name.to_owned()));
+        needed.push(("WriteThrottleEvents", format!("{name}TableName.Value")));
     }
     for (name, function) in functions(template) {
         if events(&function).iter().any(|(_, event)| event["Type"] == "DynamoDB") {
@@ -58,9 +81,45 @@ pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
     complaints
 }
 
-/// Errors and throttles of each function have alarms, and lines of the dashboard.
+/// What must run by itself is missed when it does not: an alarm takes no data for a breach.
+pub(super) fn absence_is_heard(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    let alarms = of_type(template, "AWS::CloudWatch::Alarm");
+    for (metric, hours) in HEARTBEATS {
+        let heard = alarms.iter().map(|(_, alarm)| &alarm["Properties"]).any(|alarm| {
+            let metrics = alarm["Metrics"].as_array().into_iter().flatten();
+            let metrics: Vec<&Value> = metrics.map(|metric| &metric["MetricStat"]).collect();
+            let named = |name: &str| {
+                metrics.iter().find(|stat| stat["Metric"]["MetricName"] == *name).copied()
+            };
+            let period_s = named(metric).and_then(|stat| stat["Period"].as_u64()).unwrap_or(0);
+            let within_s = period_s * alarm["EvaluationPeriods"].as_u64().unwrap_or(0);
+            let absent = alarm["ComparisonOperator"] == "LessThanThreshold"
+                && alarm["TreatMissingData"] == "breaching";
+            (1..=3600 * hours).contains(&within_s) && (absent || named("Debits").is_some())
+        });
+        if !heard {
+            complaints.push(format!("nobody misses {metric}"));
+        }
+    }
+    complaints
+}
+
+/// Errors and throttles of each function have alarms, and lines of the dashboard, which also shows
+/// what runs by itself and how long starts take.
 pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
+    let mut shown = Vec::new();
+    for (_, dashboard) in of_type(template, "AWS::CloudWatch::Dashboard") {
+        texts(dashboard, &mut shown);
+    }
+    for what in
+        ["SweepsFinished", "AuditsFinished", "AuditDifference", "WebhookMissed", "initDurationMs"]
+    {
+        if !shown.iter().any(|shown| shown.contains(what)) {
+            complaints.push(format!("{what} is not on the dashboard"));
+        }
+    }
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
     let dashboards = of_type(template, "AWS::CloudWatch::Dashboard");
     for (name, _) in functions(template) {

@@ -1,0 +1,78 @@
+//! Each mistake in a changed template is found by its check, which names the place.
+
+mod access;
+mod change;
+mod data;
+mod domain;
+mod failures;
+mod limits;
+mod monitoring;
+
+use std::collections::BTreeSet;
+
+use local::template::Template;
+use serde_json::Value;
+
+use super::CHECKS;
+
+/// A mistake: the check that must find it, a part of its complaint, the place, and the change. Null
+/// removes the value at the place.
+type Mistake = (&'static str, &'static str, &'static str, fn() -> Value);
+
+const NOTHING: fn() -> Value = || Value::Null;
+
+/// The mistakes, by subject.
+const MISTAKES: [&[Mistake]; 7] = [
+    access::MISTAKES,
+    change::MISTAKES,
+    data::MISTAKES,
+    domain::MISTAKES,
+    failures::MISTAKES,
+    limits::MISTAKES,
+    monitoring::MISTAKES,
+];
+
+#[test]
+fn every_mistake_is_found() {
+    let template = Template::load();
+    for (check, said, place, value) in MISTAKES.into_iter().flatten() {
+        let mut changed = template.value().clone();
+        change(&mut changed, place, value());
+        let complaints = find(check)(&changed);
+        assert!(
+            complaints.iter().any(|complaint| complaint.contains(said)),
+            "{check}, {place}: {complaints:?}"
+        );
+    }
+}
+
+#[test]
+fn every_check_has_a_mistake() {
+    let tried: BTreeSet<&str> = MISTAKES.into_iter().flatten().map(|(check, ..)| *check).collect();
+    assert_eq!(tried, CHECKS.iter().map(|(name, _)| *name).collect());
+}
+
+fn find(name: &str) -> super::Check {
+    CHECKS.iter().find(|(check, _)| *check == name).expect("a check").1
+}
+
+/// Sets `value` at a place of the template: a path below the resources, or one from the root.
+fn change(template: &mut Value, place: &str, value: Value) {
+    let place = match place.strip_prefix('/') {
+        Some(_) => place.to_owned(),
+        None => format!("/Resources/{place}"),
+    };
+    let (parent, name) = place.rsplit_once('/').expect("a path");
+    let key = name.replace("~1", "/");
+    let parent = template.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent}"));
+    match (parent, value) {
+        (Value::Object(fields), Value::Null) => {
+            assert!(fields.remove(&key).is_some(), "{place} is not there");
+        }
+        (Value::Object(fields), value) => {
+            fields.insert(key, value);
+        }
+        (Value::Array(items), value) => items[name.parse::<usize>().expect("a place")] = value,
+        (other, _) => panic!("{place} is within {other}"),
+    }
+}
