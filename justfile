@@ -68,9 +68,9 @@ sam-build:
 sam-local command="invoke":
     tools/sam_local.py {{command}}
 
-# Smoke-test a deployed stack, or the local one at a URL
-smoke stack:
-    tools/smoke.py {{stack}}
+# Smoke-test a deployed stack, or a local one with --url
+smoke *options:
+    tools/smoke.py {{options}}
 
 # Time a function from its start to its first reply
 start-up bootstrap event:

@@ -8,6 +8,7 @@ mod invoke;
 mod manifests;
 mod roles;
 mod secrets;
+mod smoke;
 mod start_page;
 mod telemetry;
 mod template;

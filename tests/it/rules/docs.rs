@@ -206,21 +206,6 @@ fn the_reference_lists_every_operation_of_the_contract_and_no_other() {
     assert_eq!(rows.collect::<BTreeSet<_>>(), operations);
 }
 
-/// The smoke test is written for a deployed stack. Here it runs against the local one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_smoke_test_passes_on_the_local_stack() {
-    if !there_is("python3") {
-        return;
-    }
-    let (_stack, _, base) = Stack::served(None, &[]).await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/smoke.py");
-    let run = move || Command::new("python3").arg(script).args(["--url", &base]).output();
-    let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a program");
-    let printed = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{printed}{}", String::from_utf8_lossy(&ran.stderr));
-    assert!(printed.ends_with("12 passed, 0 failed, 3 skipped\n"), "{printed}");
-}
-
 #[test]
 fn each_alarm_has_a_section_and_each_section_an_alarm() {
     let template = include_str!("../../../template.yaml");
