@@ -64,6 +64,10 @@ screenshots:
 sam-build:
     sam build
 
+# Build a release into dist/: zips, template, programs, checksums
+release *options:
+    tools/release {{options}}
+
 # Run every file of events/ through its function, in the containers of sam local
 sam-local command="invoke":
     tools/sam_local.py {{command}}
