@@ -234,7 +234,8 @@ def the_function_is_invoked_without_the_gateway(stack, account):
 def what_the_schedules_run_finds_nothing(stack, _):
     stack.must_be_deployed()
     swept = stack.invoke("Recharge", {"task": "recharge"})
-    stack.invoke("Reconcile", {"task": "reconcile"})
+    if stack.stripe:
+        stack.invoke("Reconcile", {"task": "reconcile"})
     audited = stack.invoke("Audit", {"task": "audit"})
     expect(audited.get("differences", 0) == 0, "no difference", audited)
     now = stack.dead_letters()
