@@ -64,13 +64,17 @@ screenshots:
 sam-build:
     sam build
 
+# Build a release into dist/: zips, template, programs, checksums
+release *options:
+    tools/release {{options}}
+
 # Run every file of events/ through its function, in the containers of sam local
 sam-local command="invoke":
     tools/sam_local.py {{command}}
 
-# Smoke-test a deployed stack, or the local one at a URL
-smoke stack:
-    tools/smoke.py {{stack}}
+# Smoke-test a deployed stack, or a local one with --url
+smoke *options:
+    tools/smoke.py {{options}}
 
 # Time a function from its start to its first reply
 start-up bootstrap event:

@@ -4,23 +4,29 @@
     tools/smoke.py STACK                         # the stack's name; your AWS credentials sign
     tools/smoke.py --url http://127.0.0.1:3000   # the local stack, where nothing is signed
 
-With a stack it needs a Python that has boto3, and credentials that may describe the stack, invoke
-its functions and read its logs, besides OperatorAccess and ServiceAccess. It opens an account of
-its own, `smoke-` and a number, and freezes it at the end. It buys nothing: a checkout is begun and
-left to expire, in the mode that the stack's key of Stripe has.
+With a stack it needs a Python that has boto3, and OperatorAccess and ServiceAccess, and credentials
+that may describe the stack and its queues, list the subscriptions of its alarms, read the secret
+of its webhook, invoke its functions and read its logs.
 
-It stops with exit code 1 at the first thing that is not as it should be, and says what was answered.
+It opens an account of its own, `smoke-` and a number. At the end it spends the rest of the credits,
+ends the plan and freezes the account, also after a failure. It buys nothing: a checkout is begun
+and left to expire, in the mode that the stack's key of Stripe has. The webhook gets a signed event
+of a type that changes nothing.
+
+A 429 is sent again, up to seven times. At the first thing that is not as it should be it stops with
+exit code 1, and says what was answered.
 """
 
 import argparse
 import concurrent.futures
 import decimal
-import http.client
 import json
 import statistics
 import time
 import urllib.parse
 import uuid
+
+from stack import Deployed, Local, NotTried, expect
 
 SPEND = 100  # debits at once, each sent twice
 CALLERS = 8
@@ -32,12 +38,29 @@ def main():
     where.add_argument("stack", nargs="?", help="the name of a deployed stack")
     where.add_argument("--url", help="a stack that wants no signatures")
     options.add_argument("--plan", default="pro", help="a plan of the catalog, with AI")
-    options.add_argument("--no-stripe", action="store_true", help="begin no checkout")
+    options.add_argument("--no-stripe", action="store_true", help="a stack without Stripe")
+    options.add_argument("--webhook-secret", help="as Stripe shows it; else the stack's own")
+    options.add_argument("--stage", help="prod: somebody must get alarms; else the stack's tag")
     options = options.parse_args()
 
     stack = Deployed(options.stack) if options.stack else Local(options.url)
-    stack.stripe = not options.no_stripe
+    stack.stripe = stack.stripe and not options.no_stripe
+    stack.webhook_secret = options.webhook_secret or stack.webhook_secret
+    stack.stage = options.stage or stack.stage
     account = Account(stack, f"smoke-{int(time.time())}", options.plan)
+    try:
+        skipped = run(stack, account)
+    except BaseException:
+        try:
+            account.close()
+        except (Exception, SystemExit) as why:
+            print(f"{account.name} is not closed: {why}", flush=True)
+        raise
+    print(f"{len(CHECKS) - skipped} passed, 0 failed, {skipped} skipped")
+
+
+def run(stack, account):
+    """Makes the checks in their order; returns how many of them cannot be made here."""
     skipped = 0
     for check in CHECKS:
         name, begun = check.__name__.replace("_", " "), time.monotonic()
@@ -48,11 +71,7 @@ def main():
         except NotTried as why:
             print(f"--  {name}: not tried, {why}", flush=True)
             skipped += 1
-    print(f"{len(CHECKS) - skipped} passed, 0 failed, {skipped} skipped")
-
-
-class NotTried(Exception):
-    """Why a check cannot be made here."""
+    return skipped
 
 
 # What is asked, in this order.
@@ -171,10 +190,28 @@ def a_checkout_is_begun(stack, account):
     return f"at {urllib.parse.urlsplit(begun.body['url']).netloc}"
 
 
+def an_event_of_stripe_is_accepted(stack, _):
+    if not stack.stripe:
+        raise NotTried("Stripe is not to be asked")
+    event = {
+        "id": f"evt_smoke_{uuid.uuid4().hex}",
+        "object": "event",
+        "type": "scrip.smoke_test",  # of no type of Stripe's: it changes nothing
+        "livemode": False,
+    }
+    told = stack.tell(event, stack.webhook_secret)
+    wrong = "a webhook that accepts this secret. It has another one or cannot read its own, so it" \
+        " refuses Stripe's events: customers who pay are not credited. Look at the secret of" \
+        " StripeWebhookSecretArn"
+    expect(told.status != 400, wrong, told)
+    expect(told.status == 200 and told.body["outcome"] == "ignored", "200 and ignored", told)
+    return "a signed event 200"
+
+
 def who_is_nobody_is_refused(stack, account):
-    forged = {"Stripe-Signature": f"t={int(time.time())},v1={'0' * 64}"}
-    told = stack.send("POST", "/v1/stripe/webhook", {}, headers=forged, signed=False)
-    expect(told.status == 400, "400", told)
+    told = stack.tell({}, "a secret that nobody has")
+    # A stack without Stripe has no such route.
+    expect(told.status in ([400] if stack.stripe else [400, 404]), "400", told)
     for strange in ["/assets/%20/%3C", "/?t=<"]:
         answered = stack.send("GET", strange, signed=False)
         expect(400 <= answered.status < 500, "a refusal", answered)
@@ -188,24 +225,44 @@ def who_is_nobody_is_refused(stack, account):
 def the_function_is_invoked_without_the_gateway(stack, account):
     stack.must_be_deployed()
     event = {"account": account.name, "id": operation(), "credits": "1"}
-    receipt = stack.invoke(stack.outputs["DebitFunction"], event)
+    debit = stack.outputs["DebitFunction"]
+    receipt = stack.invoke(debit, event)
     expect(receipt.get("credits") == "1", "a receipt", receipt)
-    expect(stack.invoke(stack.outputs["DebitFunction"], event)["id"] == receipt["id"], "the same receipt", receipt)
+    expect(stack.invoke(debit, event)["id"] == receipt["id"], "the same receipt", receipt)
     return "one receipt for two invocations"
 
 
 def what_the_schedules_run_finds_nothing(stack, _):
     stack.must_be_deployed()
     swept = stack.invoke(stack.resource("Recharge"), {"task": "recharge"})
-    stack.invoke(stack.resource("Reconcile"), {"task": "reconcile"})
+    if stack.stripe:
+        stack.invoke(stack.resource("Reconcile"), {"task": "reconcile"})
     audited = stack.invoke(stack.resource("Audit"), {"task": "audit"})
-    expect(audited.get("differences") == 0, "no difference", audited)
-    expect(stack.dead_letters() == 0, "no dead letters", stack.dead_letters())
-    return f"recharge {swept}, audit {audited}, no dead letters"
+    expect(audited.get("differences", 0) == 0, "no difference", audited)
+    now = stack.dead_letters()
+    more = {queue: count for queue, count in now.items() if count > stack.dead.get(queue, 0)}
+    expect(not more, "no more dead letters than before", more)
+    old = ", ".join(f"{count} old in {queue}" for queue, count in now.items() if count)
+    return f"recharge {swept}, audit {audited}, no new dead letters{old and '; ' + old}"
+
+
+def somebody_receives_the_alarms(stack, _):
+    stack.must_be_deployed()
+    there = stack.subscribers()
+    if there == 0 and stack.stage != "prod":
+        raise NotTried("nobody has confirmed a subscription, and the stage is not prod")
+    expect(there > 0, "a confirmed subscription of the alarms' topic: see AlarmEmail", there)
+    return f"{there} confirmed"
+
+
+def an_account_is_left_without_credits(_, account):
+    spent = account.available()
+    account.close()
+    expect(account.available() == 0, "no credits left", account.balance)
+    return f"the last {spent} spent, the plan ended"
 
 
 def an_account_is_frozen(_, account):
-    account.ask("POST", "/freeze", {"reason": "smoke test"}, status=201)
     return account.ask("POST", "/debits", {"credits": "1"}, status=403).body["code"]
 
 
@@ -225,9 +282,12 @@ CHECKS = [
     the_ledger_is_whole_and_sums_to_the_balance,
     a_customer_sees_one_account,
     a_checkout_is_begun,
+    an_event_of_stripe_is_accepted,
     who_is_nobody_is_refused,
     the_function_is_invoked_without_the_gateway,
     what_the_schedules_run_finds_nothing,
+    somebody_receives_the_alarms,
+    an_account_is_left_without_credits,
     an_account_is_frozen,
     what_its_starts_took,
 ]
@@ -236,20 +296,8 @@ CHECKS = [
 def operation():
     """A key for an operation that begins now: 48 bits of milliseconds first, as in a ULID."""
     millis = int(time.time() * 1000)
-    return str(uuid.UUID(int=(millis << 80) | (7 << 76) | (2 << 62) | uuid.uuid4().int & ~(-1 << 62)))
-
-
-def expect(so, wanted, answered):
-    if not so:
-        shown = vars(answered) if isinstance(answered, Reply) else answered
-        raise SystemExit(f"FAILED  expected {wanted}, was answered {shown}")
-
-
-class Reply:
-    def __init__(self, status, headers, text):
-        self.status, self.headers, self.text = status, headers, text
-        json_like = "json" in headers.get("content-type", "")
-        self.body = json.loads(text) if json_like and text else None
+    drawn = uuid.uuid4().int & ~(-1 << 62)
+    return str(uuid.UUID(int=(millis << 80) | (7 << 76) | (2 << 62) | drawn))
 
 
 class Account:
@@ -258,7 +306,7 @@ class Account:
     def __init__(self, stack, name, plan):
         self.stack, self.name, self.plan = stack, name, plan
         self.path = f"/v1/accounts/{name}"
-        self.balance, self.token, self.packs = None, None, []
+        self.balance, self.token, self.packs, self.closed = None, None, [], False
 
     def ask(self, method, route, body=None, *, key=None, status):
         headers = {"Idempotency-Key": key or operation()} if method != "GET" else {}
@@ -270,114 +318,16 @@ class Account:
         self.balance = self.ask("GET", "/balance", status=200)
         return decimal.Decimal(self.balance.body["available"])
 
-
-class Local:
-    """A stack that wants no signatures."""
-
-    signs = False
-
-    def __init__(self, url):
-        self.url = urllib.parse.urlsplit(url)
-        self.origin = url
-
-    def must_be_deployed(self):
-        if not self.signs:
-            raise NotTried("it needs a deployed stack")
-
-    def send(self, method, path, body=None, headers=None, signed=True):
-        data = b"" if body is None else json.dumps(body).encode()
-        headers = {**(headers or {}), **({"Content-Type": "application/json"} if data else {})}
-        if signed and self.signs:
-            headers = self.sign(method, path, data, headers)
-        return self.exchange(method, path, data, headers)
-
-    def press(self, link):
-        """Presses the button of a link's page, as a browser does."""
-        headers = {
-            "Origin": f"{link.scheme}://{link.netloc}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        return self.exchange("POST", link.path, link.query.encode(), headers)
-
-    def exchange(self, method, path, data, headers):
-        connect = {"https": http.client.HTTPSConnection, "http": http.client.HTTPConnection}
-        connection = connect[self.url.scheme](self.url.netloc, timeout=30)
-        try:
-            connection.request(method, path, data, headers)
-            answer = connection.getresponse()
-            named = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, named, answer.read().decode())
-        finally:
-            connection.close()
-
-
-class Deployed(Local):
-    """A stack in an AWS account."""
-
-    signs = True
-
-    def __init__(self, name):
-        import boto3  # only here: the local stack is asked with what Python has
-
-        self.name, self.session = name, boto3.Session()
-        described = self.session.client("cloudformation").describe_stacks(StackName=name)
-        (stack,) = described["Stacks"]
-        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-        given = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
-        super().__init__(self.outputs["ApiUrl"])
-        self.origin = next(filter(None, given["AllowedOrigins"].split(",")), None)
-        self.begun = int(time.time() * 1000)
-
-    def sign(self, method, path, data, headers):
-        from botocore import auth, awsrequest
-
-        credentials = self.session.get_credentials().get_frozen_credentials()
-        signer = auth.SigV4Auth(credentials, "execute-api", self.session.region_name)
-        request = awsrequest.AWSRequest(method, self.url.geturl() + path, headers, data)
-        signer.add_auth(request)
-        return dict(request.headers)
-
-    def resource(self, logical):
-        """What CloudFormation called a resource of the template."""
-        client = self.session.client("cloudformation")
-        asked = {"StackName": self.name, "LogicalResourceId": logical}
-        return client.describe_stack_resource(**asked)["StackResourceDetail"]["PhysicalResourceId"]
-
-    def invoke(self, function, event):
-        from botocore.config import Config
-
-        # The longest may run for 15 minutes; asked a second time meanwhile, it would run twice.
-        patient = Config(read_timeout=910, retries={"max_attempts": 0})
-        client = self.session.client("lambda", config=patient)
-        asked = {"FunctionName": function, "Payload": json.dumps(event)}
-        answer = client.invoke(**asked)
-        payload = json.loads(answer["Payload"].read())
-        expect("FunctionError" not in answer, "no error of the function", payload)
-        return payload
-
-    def dead_letters(self):
-        name = "ApproximateNumberOfMessages"
-        client = self.session.client("sqs")
-        queues = [url for output, url in self.outputs.items() if output.endswith("DeadLetters")]
-        asked = [client.get_queue_attributes(QueueUrl=url, AttributeNames=[name]) for url in queues]
-        return sum(int(answer["Attributes"][name]) for answer in asked)
-
-    def starts(self):
-        """Cold starts of `debit` during this run, from the reports that Lambda writes."""
-        time.sleep(10)  # logs are late by some seconds
-        client = self.session.client("logs")
-        asked = {
-            "logGroupName": self.resource("DebitLogs"),
-            "startTime": self.begun,
-            "filterPattern": '{ $.type = "platform.report" }',
-        }
-        pages = client.get_paginator("filter_log_events").paginate(**asked)
-        events = (event for page in pages for event in page["events"])
-        reports = [json.loads(event["message"])["record"]["metrics"] for event in events]
-        starts = [report["initDurationMs"] for report in reports if "initDurationMs" in report]
-        took = statistics.median(report["durationMs"] for report in reports)
-        memory = max(report["maxMemoryUsedMB"] for report in reports)
-        return f"{len(reports)} invocations, median {took} ms, {memory} MB; starts in ms: {starts}"
+    def close(self):
+        """Spends what is left, ends the plan, which would grant more later, and freezes."""
+        if self.closed or self.stack.send("GET", f"{self.path}/balance").status == 404:
+            return  # the latter: it was never opened
+        left = self.available()
+        if left > 0:
+            self.ask("POST", "/debits", {"credits": str(left)}, status=201)
+        self.ask("PUT", "", {"plan": self.plan, "status": "canceled"}, status=201)
+        self.ask("POST", "/freeze", {"reason": "smoke test"}, status=201)
+        self.closed = True
 
 
 if __name__ == "__main__":

@@ -324,3 +324,25 @@ async fn thirty_two_callers_with_ids_of_mixed_age_are_all_answered() {
         costs.write_units / debits,
     );
 }
+
+/// An audit reads each account once and all of its ledger, so it costs by what is stored.
+#[tokio::test]
+async fn the_audit_of_an_account_costs_by_its_entries() {
+    let stack = Stack::ticking().await;
+    plain(&stack).await;
+    let account = "acme".parse().expect("an account");
+    let mut units = Vec::new();
+    for debits in [0, DEBITS] {
+        for _ in 0..debits {
+            tick(&stack);
+            let debit = stack.debit("acme", &stack.id(0).to_string(), "1").await;
+            assert_eq!(debit.status, 201, "{debit:?}");
+        }
+        stack.wire.take_costs();
+        let found = audit::account(stack.context(), &account).await.expect("it is read");
+        assert_eq!(found, []);
+        units.push(stack.wire.take_costs().read_units);
+    }
+    println!("{} read units, and {} with {DEBITS} debits", units[0], units[1]);
+    assert!(units[0] < 4.0 && units[1] < 10.0, "{units:?}");
+}

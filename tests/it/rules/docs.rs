@@ -206,21 +206,6 @@ fn the_reference_lists_every_operation_of_the_contract_and_no_other() {
     assert_eq!(rows.collect::<BTreeSet<_>>(), operations);
 }
 
-/// The smoke test is written for a deployed stack. Here it runs against the local one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_smoke_test_passes_on_the_local_stack() {
-    if !there_is("python3") {
-        return;
-    }
-    let (_stack, _, base) = Stack::served(None, &[]).await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/smoke.py");
-    let run = move || Command::new("python3").arg(script).args(["--url", &base]).output();
-    let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a program");
-    let printed = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{printed}{}", String::from_utf8_lossy(&ran.stderr));
-    assert!(printed.ends_with("12 passed, 0 failed, 3 skipped\n"), "{printed}");
-}
-
 #[test]
 fn each_alarm_has_a_section_and_each_section_an_alarm() {
     let template = include_str!("../../../template.yaml");
@@ -237,6 +222,22 @@ fn each_alarm_has_a_section_and_each_section_an_alarm() {
     for section in of_alarms.split("\n### ").skip(1) {
         assert!(section.lines().count() > 3, "it says nothing: {section}");
     }
+}
+
+/// AWS charges an alarm by the metrics that it looks at, 10 cents each.
+#[test]
+fn the_cost_table_counts_the_metrics_of_the_alarms() {
+    let template = include_str!("../../../template.yaml");
+    let template: Value = serde_saphyr::from_str(template).expect("template.yaml is YAML");
+    let resources = template["Resources"].as_object().expect("resources").values();
+    let alarms = resources.filter(|one| one["Type"] == "AWS::CloudWatch::Alarm");
+    let metrics = |alarm: &Value| alarm.to_string().matches("\"MetricStat\":").count().max(1);
+    let looked_at: Vec<usize> = alarms.map(metrics).collect();
+    let (alarms, metrics) = (looked_at.len(), looked_at.iter().sum::<usize>());
+    let dollars = format!("{}.{}0", metrics / 10, metrics % 10);
+    let row = format!("{alarms} alarms look at {metrics} metrics: {dollars} |");
+    let costs = &documents()["docs/reference/costs-and-limits.md"];
+    assert!(costs.contains(&row), "the cost table does not say: {row}");
 }
 
 /// Whether a path, as `cargo test` prints it, is a module of the tests or a test with its
