@@ -15,7 +15,7 @@ use shared::session::Scope;
 /// Answers the reads of one account, for services and its customers, and makes sessions.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    call.shared(http::answer(context, route(context, &call)).await)
+    call.shared(http::answer(context, call.caller(), route(context, &call)).await)
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {

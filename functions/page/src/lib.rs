@@ -21,7 +21,7 @@ use shared::session::{Audience, Session};
 /// Answers `/`, `/enter`, `/leave`, and the addresses of files.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, route(context, &call)).await
+    http::answer(context, call.caller(), route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
