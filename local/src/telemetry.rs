@@ -2,25 +2,8 @@
 //! for it.
 
 use console::Term;
-use shared::telemetry::{for_a_person, logger};
+use shared::telemetry::{DEPLOYED, for_a_person, logger};
 use tracing_subscriber::filter::Targets;
-
-/// The crates of this workspace that run here.
-const OURS: [&str; 13] = [
-    "shared",
-    "client",
-    "debit",
-    "balance",
-    "page",
-    "accounts",
-    "checkout",
-    "webhook",
-    "reconcile",
-    "relay",
-    "recharge",
-    "audit",
-    "local",
-];
 
 /// Starts logging, once: readable on standard error for a person at a terminal, else as the
 /// functions do, in lines of JSON on standard output.
@@ -36,5 +19,5 @@ pub fn init() {
 
 /// The levels: those that `RUST_LOG` asks for, or our own warnings and errors.
 pub fn levels(asked: Option<&str>) -> Targets {
-    shared::telemetry::levels(asked, &OURS)
+    shared::telemetry::levels(asked, &[&DEPLOYED[..], &["client", "local"]].concat())
 }

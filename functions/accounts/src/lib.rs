@@ -14,7 +14,7 @@ use shared::stripe;
 /// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, route(context, &call)).await
+    http::answer(context, call.caller(), route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {

@@ -10,7 +10,7 @@ use shared::http::{self, Call, Problem, reads};
 /// Answers the reads of one account, and makes sessions.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, route(context, &call)).await
+    http::answer(context, call.caller(), route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {

@@ -5,6 +5,7 @@ use shared::command;
 use shared::context::Context;
 use shared::http;
 use shared::http::gateway;
+use shared::metrics::Caller;
 
 /// Answers any payload. A refusal is an answer: the invocation itself does not fail.
 pub async fn answer(context: &Context, payload: Value) -> Value {
@@ -23,7 +24,7 @@ async fn direct(context: &Context, payload: &Value) -> Value {
         let receipted = command::operation(context, &catalog, &key, &debit).await?;
         Ok(http::receipt::receipt(&debit.account, &key, &receipted, &catalog))
     };
-    let response = http::answer(context, result).await;
+    let response = http::answer(context, Caller::Known, result).await;
     let body: &[u8] = response.body();
     serde_json::from_slice(body).unwrap_or(Value::Null)
 }

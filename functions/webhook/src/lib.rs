@@ -19,7 +19,7 @@ use shared::stripe::{self, Unreadable};
 /// replaced it holds both, separated by a space.
 pub async fn handle(context: &Context, secret: &Secret, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, route(context, secret, &call)).await
+    http::answer(context, call.caller(), route(context, secret, &call)).await
 }
 
 async fn route(
@@ -46,15 +46,18 @@ async fn take_notice(
         Ok(event) => event,
         Err(problem) => return keep(context, body, &problem, now).await,
     };
-    let Some(said) = event.said else {
-        tracing::info!(
-            event = event.id,
-            kind = event.kind,
-            "ignored an event that changes nothing"
-        );
-        return Ok(heard(Outcome::Ignored));
+    let outcome = match event.said {
+        // An event that changes nothing.
+        None => Outcome::Ignored,
+        Some(said) => outcome(payment::take_notice(context, &said, true).await?),
     };
-    let outcome = match payment::take_notice(context, &said, true).await? {
+    let (event, kind) = (event.id, event.kind);
+    tracing::info!(event, kind, outcome = outcome.name(), "processed an event of Stripe");
+    Ok(heard(outcome))
+}
+
+fn outcome(notice: NoticeOutcome) -> Outcome {
+    match notice {
         NoticeOutcome::Foreign => Outcome::Ignored,
         NoticeOutcome::Known => Outcome::Known,
         NoticeOutcome::OrderUpdate(OrderUpdate { parked: Some(problem), intent, .. }) => {
@@ -64,8 +67,7 @@ async fn take_notice(
         }
         NoticeOutcome::OrderUpdate(OrderUpdate { order: None, .. }) => Outcome::Kept,
         NoticeOutcome::OrderUpdate(_) => Outcome::Applied,
-    };
-    Ok(heard(outcome))
+    }
 }
 
 /// Verifies the body's signature; if no secret matches, reads the secret again and retries.

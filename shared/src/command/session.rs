@@ -6,6 +6,7 @@ use crate::decide::{Expect, Field, Redemption, Row, RowKey, RowWrite, Write};
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Catalog, OperationId, Refusal};
 use crate::failure::Failure;
+use crate::metrics::Metric;
 use crate::query;
 use crate::session::{Audience, Keys, NoKeys, Scope, Session, TokenError};
 use crate::store::Outcome;
@@ -81,7 +82,7 @@ pub async fn linked(context: &Context, link: &str) -> Result<Session, Failure> {
 /// [`Refusal::SessionRequired`] if somebody has.
 pub async fn unused(context: &Context, linked: &Session) -> Result<(), Failure> {
     match context.store.redemption(&linked.account, linked.id).await? {
-        Some(_) => Err(over(linked)),
+        Some(_) => Err(over(context, linked)),
         None => Ok(()),
     }
 }
@@ -112,7 +113,7 @@ pub async fn redeem(
         Outcome::RowRefused(_, Some(Row::Redemption(there))) if there.by == by && !there.left => {
             Ok(())
         }
-        _ => Err(over(session)),
+        _ => Err(over(context, session)),
     }
 }
 
@@ -132,7 +133,7 @@ pub async fn by_cookie(context: &Context, cookie: &str) -> Result<Session, Failu
     let session = opened(context, cookie, Audience::Page).await?;
     match context.store.redemption(&session.account, session.id).await? {
         Some(redemption) if !redemption.left => Ok(session),
-        _ => Err(over(&session)),
+        _ => Err(over(context, &session)),
     }
 }
 
@@ -159,14 +160,21 @@ async fn opened(context: &Context, token: &str, audience: Audience) -> Result<Se
     opened.map_err(|error| {
         tracing::info!(%error, "a token is not accepted");
         match error {
-            TokenError::Expired(session) => over(&session),
-            _ => Refusal::SessionRequired { return_url: None }.into(),
+            TokenError::Expired(session) => over(context, &session),
+            _ => refused(context, None),
         }
     })
 }
 
-fn over(session: &Session) -> Failure {
-    Refusal::SessionRequired { return_url: Some(session.return_url.clone()) }.into()
+/// The refusal of a session that is over, with the way back.
+fn over(context: &Context, session: &Session) -> Failure {
+    refused(context, Some(session.return_url.clone()))
+}
+
+/// Refuses a token, and counts it.
+fn refused(context: &Context, return_url: Option<String>) -> Failure {
+    context.metrics.add(Metric::SessionsRefused, 1);
+    Refusal::SessionRequired { return_url }.into()
 }
 
 async fn keys(context: &Context) -> Result<Keys, NoKeys> {

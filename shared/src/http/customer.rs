@@ -4,12 +4,13 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::request::MAX_BYTES;
-use super::{Call, Problem, reply};
+use super::{Call, Problem, reply, routes};
 use crate::command::session::{self, SessionRequest};
 use crate::config::origin_of;
 use crate::context::Context;
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, Refusal};
+use crate::metrics::Caller;
 use crate::session::{LONGEST, SHORTEST, Scope, Session};
 
 /// The cookie of the page. With `__Host-` a browser accepts it from this host only, over https only
@@ -28,6 +29,14 @@ const RETURN_URL_BYTES: usize = 512;
 const PREFLIGHT_S: u32 = 7200;
 
 impl Call<'_> {
+    /// The sender of the request, by its route.
+    pub fn caller(&self) -> Caller {
+        match routes::is_signed(&self.route().1) {
+            true => Caller::Known,
+            false => Caller::Stranger,
+        }
+    }
+
     /// The session of a customer's request: by its Bearer header, or else by its cookie. The
     /// account of the request is that of the session; nothing else names one.
     ///

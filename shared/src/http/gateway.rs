@@ -52,7 +52,7 @@ pub async fn serve(handle: impl AsyncFn(Request) -> Response<Body>) -> Result<()
 pub async fn answer(event: Event, handle: impl AsyncFnOnce(Request) -> Response<Body>) -> Value {
     match request(event) {
         Some(request) => reply(handle(request).await),
-        None => reply(Problem::no_route().into_response()),
+        None => reply(super::finished(Problem::no_route().into_response())),
     }
 }
 

@@ -136,8 +136,7 @@ fn shown<'a>(checkout: &'a Checkout, base: &str) -> Shown<'a> {
 }
 
 /// The outcome of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Applied,
     /// It is about a payment without a known order.
@@ -150,15 +149,28 @@ pub enum Outcome {
     Parked,
 }
 
+impl Outcome {
+    /// Its word in the answer and in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Applied => "applied",
+            Outcome::Kept => "kept",
+            Outcome::Known => "known",
+            Outcome::Ignored => "ignored",
+            Outcome::Parked => "parked",
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct HeardEvent {
     received: bool,
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
 /// A 200 for Stripe: it need not send the event again.
 pub fn heard(outcome: Outcome) -> Response<Body> {
-    ok(&HeardEvent { received: true, outcome })
+    ok(&HeardEvent { received: true, outcome: outcome.name() })
 }
 
 #[derive(Serialize)]

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::decide::{Fault, MAX_WAIT_AHEAD};
 use crate::domain::Refusal;
 use crate::failure::Failure;
-use crate::metrics::{Metric, Metrics};
+use crate::metrics::{Caller, Metric, Metrics};
 use crate::secrets::SecretError;
 use crate::store::StoreError;
 use crate::stripe::StripeError;
@@ -15,6 +15,9 @@ use crate::stripe::signature::SignatureError;
 
 /// The code of an unknown outcome: the request may or may not have taken effect.
 const UNKNOWN: &str = "outcome_unknown";
+
+/// The code of a webhook that Stripe did not sign.
+const SIGNATURE_INVALID: &str = "signature_invalid";
 
 /// `application/problem+json` with a stable `code`.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,11 +77,18 @@ impl Problem {
         Problem { allowed: Some(allowed), ..problem }
     }
 
-    pub(super) fn count(&self, metrics: &Metrics) {
+    pub(super) fn count(&self, metrics: &Metrics, caller: Caller) {
         match self.status {
             _ if self.code == UNKNOWN => metrics.add(Metric::Unknowns, 1),
             500.. => metrics.add(Metric::Failures, 1),
-            _ => metrics.refused(self.code),
+            _ => metrics.refused(caller, self.code),
+        }
+        match self.code {
+            SIGNATURE_INVALID => metrics.add(Metric::SignaturesRefused, 1),
+            code if code == Refusal::OriginRefused { origin: None }.code() => {
+                metrics.add(Metric::OriginsRefused, 1);
+            }
+            _ => {}
         }
     }
 
@@ -97,7 +107,7 @@ impl Problem {
     pub fn signature(error: SignatureError) -> Problem {
         tracing::warn!(%error, "a webhook is refused");
         let detail = format!("The Stripe-Signature header is invalid: {error}.");
-        Problem::new(400, "signature_invalid", "Signature invalid", detail)
+        Problem::new(400, SIGNATURE_INVALID, "Signature invalid", detail)
     }
 
     /// A secret that cannot be read now.

@@ -47,3 +47,8 @@ pub(super) fn allowed(parts: &[&str]) -> Option<&'static str> {
     };
     ROUTES.iter().find(|(path, _)| is(path)).map(|(_, methods)| *methods)
 }
+
+/// Whether the gateway asks for a signature on every route that begins with these parts.
+pub fn is_signed(parts: &[&str]) -> bool {
+    matches!(parts, ["v1", "accounts" | "payments", ..])
+}

@@ -5,6 +5,7 @@ mod demo;
 mod events;
 mod first_run;
 mod invoke;
+mod logs;
 mod manifests;
 mod release;
 mod roles;

@@ -44,7 +44,7 @@ pub const NAMESPACE: &str = "Scrip/tests";
 
 /// Metrics whose every line goes to `keep` and is checked.
 pub fn metrics(keep: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
-    let metrics = Metrics::new(NAMESPACE.to_owned(), move |line| {
+    let metrics = Metrics::new(NAMESPACE.to_owned(), ["scrip", "7"], move |line| {
         look("a metric", line);
         keep(line);
     });

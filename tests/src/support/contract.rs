@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock};
 use local::template::Route;
 use regex::Regex;
 use serde_json::{Map, Value};
+use shared::telemetry::VERSION;
 
 use super::answer::Answer;
 
@@ -37,7 +38,8 @@ fn read_operations() -> Vec<(Route, &'static Value)> {
     operations
 }
 
-/// Checks an answer against the contract: a documented status, content type and body.
+/// Checks an answer against the contract: the header of every answer, and a documented status,
+/// content type and body.
 pub fn check(method: &str, path: &str, answer: &Answer) {
     let operations = operations();
     let Some((_, operation)) = operations.iter().find(|(route, _)| route.matches(method, path))
@@ -47,6 +49,8 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
         assert_eq!(answer.status, expected, "{method} {path} is not in the contract: {answer:?}");
         return;
     };
+    let version = answer.headers.get("scrip-version").map(http::HeaderValue::as_bytes);
+    assert_eq!(version, Some(VERSION.as_bytes()), "{method} {path}: {answer:?}");
     let response = &operation["responses"][answer.status.to_string()];
     let response = resolve(response);
     assert!(response.is_object(), "{method} {path}: {} is not in the contract", answer.status);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use local::template::Template;
 use regex::Regex;
 use serde_json::Value;
+use shared::http::routes::is_signed;
 
 use super::reading::{Complaints, events, functions, list, of_type, resources, texts};
 use crate::support::{Stack, contract, request};
@@ -92,6 +93,10 @@ pub(super) fn routes_are_closed(template: &Value) -> Complaints {
     let listed =
         |route: &str| SESSION.contains(&route) || PUBLIC.contains(&route) || route == STRIPE;
     for (route, open) in routes(template) {
+        let parts: Vec<&str> = route.split('/').skip(1).collect();
+        if is_signed(&parts) == open {
+            complaints.push(format!("{route}: its refusals are counted as another caller's"));
+        }
         match (open, listed(&route)) {
             (true, false) => complaints.push(format!("{route} is open to everybody")),
             (false, true) => complaints.push(format!("{route} is closed to who asks for it")),
