@@ -5,6 +5,7 @@ mod account;
 mod book;
 mod difference;
 mod findings;
+mod heartbeat;
 mod ledger;
 mod payment;
 mod report;
@@ -108,7 +109,7 @@ async fn audit(surroundings: &AuditContext, part: Part, left: Duration) -> Resul
     let (seen, differences) = (rest.seen, rest.differences);
     match goes_on {
         true => queue.send(&[serde_json::to_string(&rest)?]).await?,
-        false => tracing::info!(seen, differences, "every account was audited"),
+        false => heartbeat::finished(context, seen, differences),
     }
     Ok(json!({ "seen": seen, "differences": differences, "goes_on": goes_on }))
 }

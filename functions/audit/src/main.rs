@@ -7,6 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::context::{Context, secret_from_env};
+use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::stripe::Stripe;
 use shared::telemetry;
@@ -21,7 +22,8 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let (context, queue) = (Context::from_env(clock.clone()).await?, Queue::from_env().await?);
+    let context = Context::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
+    let queue = Queue::from_env().await?;
     let surroundings = AuditContext { context, queue, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);

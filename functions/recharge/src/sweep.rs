@@ -66,8 +66,11 @@ pub async fn sweep(
                 return Ok(Some(part));
             }
         }
-        count(context, &mut before, &part);
         part.after = scan.next;
+        if part.after.is_none() {
+            context.metrics.add(Metric::SweepsFinished, 1);
+        }
+        count(context, &mut before, &part);
         if part.after.is_none() {
             let (task, segment) = (part.task.name(), part.segment);
             let SweepProgress { seen, done, broken } = part.progress;
@@ -77,19 +80,19 @@ pub async fn sweep(
     }
 }
 
-/// Emits the counts of one request of a recharge, so that an operator sees its progress.
+/// Emits the counts of one request, so that an operator sees the progress of a recharge, and the
+/// end of any segment.
 fn count(context: &Context, before: &mut SweepProgress, part: &SweepPart) {
-    if part.task != Task::Recharge {
-        return;
+    if part.task == Task::Recharge {
+        let SweepProgress { seen, done, broken } = part.progress;
+        let (seen, done) = (seen - before.seen, done - before.done);
+        let broken = broken - before.broken;
+        *before = part.progress;
+        context.metrics.add(Metric::AccountsSeen, seen);
+        context.metrics.add(Metric::AccountsAdvanced, done);
+        context.metrics.add(Metric::AccountsSkipped, seen - done - broken);
+        context.metrics.add(Metric::AccountsBroken, broken);
     }
-    let SweepProgress { seen, done, broken } = part.progress;
-    let (seen, done) = (seen - before.seen, done - before.done);
-    let broken = broken - before.broken;
-    *before = part.progress;
-    context.metrics.add(Metric::AccountsSeen, seen);
-    context.metrics.add(Metric::AccountsAdvanced, done);
-    context.metrics.add(Metric::AccountsSkipped, seen - done - broken);
-    context.metrics.add(Metric::AccountsBroken, broken);
     context.metrics.emit(context.clock.now(), Of::ScanSegment(part.segment));
 }
 

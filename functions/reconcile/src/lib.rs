@@ -2,6 +2,8 @@
 //!
 //! It finds payments not credited, or refunded and still credited, and corrects them.
 
+pub mod invoke;
+
 use serde::Serialize;
 use shared::command::payment::{self, NoticeOutcome, OrderUpdate};
 use shared::context::Context;

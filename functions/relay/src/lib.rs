@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use shared::command;
 use shared::decide::announce::{self, About, Event};
 use shared::domain::AccountId;
+use shared::metrics::{Metric, Of};
 use shared::store::{read_image, read_keys};
 
 pub use context::RelayContext;
@@ -73,14 +74,21 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
     let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
     let catalog = &*surroundings.context.catalog().await;
     let refused = surroundings.bus.announce(&events, catalog).await;
+    let metrics = &surroundings.context.metrics;
+    metrics.add(Metric::EventsAnnounced, (events.len() - refused.len()) as u64);
     failed.extend(refused.into_iter().map(|refused| places[refused]));
     // Records after the first failed one come again, and an unreadable one goes to the queue then.
     let first = failed.first().copied().unwrap_or(records.len());
     for (place, error) in unreadable.into_iter().filter(|(place, _)| *place < first) {
-        if !set_aside(surroundings, &records[place], error).await {
-            failed.insert(place);
+        match set_aside(surroundings, &records[place], error).await {
+            true => metrics.add(Metric::RecordsSetAside, 1),
+            false => {
+                failed.insert(place);
+            }
         }
     }
+    metrics.add(Metric::RelayBatches, 1);
+    metrics.emit(surroundings.context.clock.now(), Of::Run);
     let mut response = DynamoDbEventResponse::default();
     if let Some(first) = failed.first() {
         let mut failure = DynamoDbBatchItemFailure::default();

@@ -7,6 +7,7 @@ use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::config::required;
 use shared::context::Context;
+use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::telemetry;
 
@@ -15,7 +16,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
     let debits = required("ANNOUNCE_DEBITS")? == "true";
-    let context = Context::from_env(clock).await?;
+    let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     let (bus, aside) = (Bus::from_env().await?, Queue::from_env().await?);
     let surroundings = RelayContext { context, bus, aside, debits };
     run(service_fn(async |event: LambdaEvent<Value>| {

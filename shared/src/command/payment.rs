@@ -122,7 +122,7 @@ pub async fn repair(
 pub async fn keep(context: &Context, event: UnreadEvent) -> Result<bool, StoreError> {
     let catalog = context.catalog().await;
     let run = &Run::begin(context, &catalog);
-    if retried(run, || context.store.parked_reaches(MAX_PARKED)).await? {
+    if retried(run, || context.store.count_parked(MAX_PARKED)).await? >= MAX_PARKED {
         return Ok(false);
     }
     let write = payment::keep(event);

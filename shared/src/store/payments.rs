@@ -107,10 +107,10 @@ impl Store {
         Ok((parked, last.filter(|_| more)))
     }
 
-    /// Whether at least `most` payments and events wait for an operator.
-    pub async fn parked_reaches(&self, most: i32) -> Stored<bool> {
+    /// How many payments and events wait for an operator: one query counts up to `most`.
+    pub async fn count_parked(&self, most: i32) -> Stored<i32> {
         let query = self.parked_query().limit(most).select(Select::Count);
-        Ok(query.send().await.map_err(StoreError::of)?.count() >= most)
+        Ok(query.send().await.map_err(StoreError::of)?.count())
     }
 
     fn parked_query(&self) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {

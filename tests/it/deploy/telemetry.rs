@@ -223,11 +223,75 @@ async fn a_recharge_reports_the_outcome_of_its_accounts() {
         ("AccountsAdvanced", 1),
         ("AccountsSkipped", 1),
         ("AccountsBroken", 1),
+        ("SweepsFinished", i64::from(recharge::SCAN_SEGMENTS)),
     ];
     assert_eq!(take(&stack), sums(counted));
     // Credits that expire soon are announced, and are no recharge.
     stack.mappings.fire("expiring").await.expect("swept");
-    assert_eq!(take(&stack), sums([]));
+    let segments = i64::from(recharge::SCAN_SEGMENTS);
+    assert_eq!(take(&stack), sums([("SweepsFinished", segments)]));
+}
+
+/// The documents emitted since the last call that have this metric, each as its value. A run that
+/// found nothing says so: 0 is a value, and no document is silence.
+fn said(stack: &Stack, metric: &str) -> Vec<Option<u64>> {
+    let emitted = stack.emitted.lock().expect("no one panics with the lock");
+    let said = emitted.iter().map(|document| &document[metric]).filter(|value| !value.is_null());
+    said.map(Value::as_u64).collect()
+}
+
+#[tokio::test]
+async fn a_comparison_with_stripe_says_that_it_ended_and_what_waits() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "free").await;
+    shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+    for (metric, found) in [("ReconcilesFinished", 1), ("WebhooksMissed", 0), ("PaymentsParked", 0)]
+    {
+        assert_eq!(said(&shop.stack, metric), [Some(found)], "{metric}");
+    }
+    // A payment that no webhook told of, and an event that waits for an operator.
+    let (_, session) = shop.begin("acme", "silent", "starter").await;
+    shop.stripe.act(&session, local::stripe::Effect::Pay).expect("paid");
+    shop.stripe.take_events();
+    shop.take_notice(r#"{"id":"evt_1","object":"event"}"#).await;
+    take(&shop.stack);
+    shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+    let counted = [("ReconcilesFinished", 1), ("WebhooksMissed", 1), ("PaymentsParked", 1)];
+    assert_eq!(take(&shop.stack), sums(counted));
+    // A run that fails is silent.
+    shop.stack.wire.set_policy(|_, _| Fault::Throttle);
+    assert_eq!(shop.stack.mappings.fire("reconcile").await, None);
+    assert_eq!(said(&shop.stack, "ReconcilesFinished"), []);
+}
+
+#[tokio::test]
+async fn an_audit_says_that_it_ended_and_what_it_found() {
+    let shop = Shop::noon().await;
+    for account in ["acme", "broken"] {
+        shop.stack.open(account, "free").await;
+    }
+    shop.stack.mappings.fire("audit").await.expect("audited");
+    assert_eq!(said(&shop.stack, "AuditsFinished"), [Some(1)]);
+    assert_eq!(said(&shop.stack, "DifferencesFound"), [Some(0)]);
+    break_account(&shop.stack, "broken").await;
+    take(&shop.stack);
+    shop.stack.mappings.fire("audit").await.expect("audited");
+    assert_eq!(take(&shop.stack), sums([("AuditsFinished", 1), ("DifferencesFound", 1)]));
+}
+
+#[tokio::test]
+async fn a_batch_of_the_relay_says_what_it_announced_and_set_aside() {
+    let stack = Stack::streamed().await;
+    stack.open("acme", "free").await;
+    stack.relay().await;
+    take(&stack);
+    stack.grant("acme", "gift", "5").await;
+    take(&stack);
+    stack.relay().await;
+    assert_eq!(take(&stack), sums([("RelayBatches", 1), ("EventsAnnounced", 1)]));
+    break_account(&stack, "acme").await;
+    assert_eq!(stack.relay_what_can_be().await.len(), 1);
+    assert_eq!(take(&stack), sums([("RelayBatches", 1), ("RecordsSetAside", 1)]));
 }
 
 /// Card data in fields where Stripe never has it, and where
