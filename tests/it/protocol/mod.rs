@@ -22,3 +22,4 @@ mod sweeps;
 mod time;
 mod timestamps;
 mod torn_tables;
+mod unknown_kinds;
