@@ -13,6 +13,7 @@ mod exhaustive;
 mod faults;
 mod fuzz;
 mod keys;
+mod last_tag;
 mod properties;
 pub(crate) mod restart;
 mod reversals;
