@@ -122,6 +122,7 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         EntryKind::ToppedUp { order, .. } => format!(" order {order}"),
         EntryKind::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
         EntryKind::DebtWaived { debts } => format!(" {}", debts.total()),
+        EntryKind::Unknown { tag, fields } => format!(" of tag {tag}, {} bytes", fields.len()),
         EntryKind::TimePassed { moved, lapsed, .. } => {
             let debt = entry.kind.debt();
             let moved: String =

@@ -138,6 +138,11 @@ impl Repair<'_> {
             if found.is_empty() {
                 return Ok(());
             }
+            // What the entries say is not known in full: the version that knows them repairs.
+            if found.iter().any(|difference| matches!(difference.kind, Kind::Unknown(_))) {
+                found.into_iter().for_each(|difference| self.note(difference, Done::Left));
+                return Ok(());
+            }
             if self.rehearsed {
                 for difference in found {
                     let done = rule(&difference.kind).map_or(Done::Parked, |_| Done::Repaired);

@@ -37,7 +37,8 @@ pub(crate) type Grants = BTreeMap<GrantId, (Micro, Option<Instant>)>;
 pub(crate) struct Book {
     /// The number of the next entry.
     pub next: Seq,
-    /// Whether no entry is missing: after a gap, only what later entries say in full is known.
+    /// Whether no entry is missing or unknown: after one, only what later entries say in full is
+    /// known.
     pub whole: bool,
     pub available: Micro,
     pub held: Micro,
@@ -63,6 +64,8 @@ pub(crate) struct Book {
     pub repeated: Vec<OperationId>,
     /// The latest catalog version that an entry names.
     pub catalog: u32,
+    /// The first entry whose kind only a later version knows: its number and its tag.
+    pub unknown: Option<(Seq, u8)>,
     happened: HashMap<OperationId, Instant>,
     /// The instant from which consumption is counted; `counting`: whether that has begun.
     counted_from: Instant,
@@ -90,6 +93,7 @@ impl Book {
             payments: BTreeMap::new(),
             repeated: Vec::new(),
             catalog: 0,
+            unknown: None,
             happened: HashMap::new(),
             counted_from,
             counting: false,
@@ -186,6 +190,10 @@ impl Book {
             }
             EntryKind::Reversed { order, due, .. } => self.pay(entry, *order, *due),
             EntryKind::DebtWaived { debts } => self.forgive(debts),
+            EntryKind::Unknown { tag, .. } => {
+                self.whole = false;
+                self.unknown = self.unknown.or(Some((seq, *tag)));
+            }
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Kind {
     DedupFloor,
     ArchivedAt,
     // The ledger, against itself and the account.
+    /// This is the first entry whose kind only a later version knows.
+    Unknown(Seq),
     Gap {
         first: Seq,
         last: Seq,
@@ -128,6 +130,9 @@ impl Kind {
                 ("archived_at", "the time of the latest segment does not match its key")
             }
             Kind::Gap { .. } => ("gap", "entries are in no segment"),
+            Kind::Unknown(_) => {
+                ("unknown_kind", "an entry is of a later version: what it did cannot be checked")
+            }
             Kind::Closing { .. } => {
                 ("closing", "the balance after a segment is not the sum of the entries")
             }
@@ -183,6 +188,7 @@ impl Kind {
             Kind::Hold(id) | Kind::Repeated(id) | Kind::Order(id) => id.to_string(),
             Kind::Consumed { action, .. } => format!("action {action}"),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
+            Kind::Unknown(seq) => format!("entry {seq}"),
             Kind::Closing { first, .. } => format!("the segment of entry {first}"),
             Kind::Segment(segment) | Kind::Ahead(segment) => {
                 format!("the segment of entry {}", segment.first)

@@ -37,7 +37,7 @@ impl Findings<'_> {
     pub(crate) fn read<T>(&mut self, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match read {
             Ok(read) => Ok(Some(read)),
-            Err(StoreError::Broken { table, key, attribute, problem }) => {
+            Err(StoreError::Broken { table, key, attribute, problem, .. }) => {
                 let item = format!("{table} {key}");
                 self.differs(
                     Kind::Unreadable { item },

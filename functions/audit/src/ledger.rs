@@ -150,7 +150,8 @@ impl Ledger {
 
     fn enter(&mut self, entry: &Entry, audit: &mut Findings<'_>) {
         let key = entry.key.as_deref().and_then(|key| key.parse::<Key>().ok());
-        if let Some(key) = key {
+        // Where the key of an entry of an unknown kind is kept is not known either.
+        if let Some(key) = key.filter(|_| !entry.kind.is_unknown()) {
             match entry.id.is_own() {
                 true => self.receipt(entry, &key, audit),
                 false => self.name(entry, key, audit),
@@ -219,7 +220,18 @@ impl Ledger {
             self.plan_state(audit);
             self.counts(audit);
         }
-        self.usage(audit);
+        match self.book.unknown {
+            None => self.usage(audit),
+            // The version that knows the kind may have counted it.
+            Some((seq, tag)) => {
+                let found = format!("entry {seq} with tag {tag}");
+                audit.differs(
+                    Kind::Unknown(seq),
+                    "entries of kinds that this version knows",
+                    found,
+                );
+            }
+        }
         self.receipts_alone(audit)
     }
 

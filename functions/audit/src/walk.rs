@@ -40,7 +40,8 @@ pub async fn walk(
             match read {
                 Ok(loaded) => ids.push(loaded.account.id),
                 // The account is read again as it is written, to say what is wrong with it.
-                Err(StoreError::Broken { key, attribute, problem, table }) => match key.parse() {
+                Err(StoreError::Broken { key, attribute, problem, table, .. }) => match key.parse()
+                {
                     Ok(id) => ids.push(id),
                     Err(_) => walked.found.push(Difference {
                         account: None,

@@ -1,6 +1,6 @@
 //! Look-ups, advances and archiving that commands need around their own writes.
 
-use super::{PATIENCE, Run, lost, retried};
+use super::{PATIENCE, Run, known, lost, retried};
 use crate::decide::history::{Back, History, Next, Unclear};
 use crate::decide::{AccountWrite, Guard, Row, STAMP_MARGIN, Write, advance, archive};
 use crate::domain::instant::Span;
@@ -10,7 +10,7 @@ use crate::domain::{AccountId, Credits, Entry, EntryKind, Instant, OperationId, 
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query::ledger;
-use crate::store::{Loaded, Outcome, StoreError};
+use crate::store::{Loaded, Outcome, StoreError, unknown};
 
 /// How many entries one read returns where a search may need many: few at first, because the search
 /// mostly ends near the latest entry, then more. Below, the most entries that a search reads, some
@@ -50,6 +50,7 @@ pub(super) async fn how_it_ended(
     let Some(found) = seen(run, account, hold).await? else {
         return Ok(Refusal::HoldNotFound);
     };
+    known(account, &found)?;
     let EntryKind::Held { expires_at, .. } = found.entry.kind else {
         return Ok(Refusal::HoldNotFound);
     };
@@ -78,6 +79,7 @@ async fn end_of_hold(
             expires_at = *later;
             None
         }
+        EntryKind::Unknown { .. } => Some(Err(unknown(account, entry.id))),
         // No later entry can end it.
         _ if entry.at > expires_at + STAMP_MARGIN => Some(Ok((HoldEnd::Lapsed, expires_at))),
         _ => late().then_some(Err(StoreError::Exhausted { tries: 1 })),
@@ -118,6 +120,7 @@ async fn go_back(run: &Run<'_>, loaded: &Loaded, history: &mut History) -> Resul
             match history.take(posted) {
                 Next::Before => {}
                 Next::Enough => return Ok(()),
+                Next::Unknown => return Err(unknown(&loaded.account.id, posted.entry.id)),
                 Next::Skip(seq, at) => {
                     // The segment that holds this entry has no later key.
                     let segment = Some((at + STAMP_MARGIN + Span::from_ms(1), 0));

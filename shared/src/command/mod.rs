@@ -27,7 +27,7 @@ use crate::domain::usage::Used;
 use crate::domain::{AccountId, Catalog, Instant, Refusal};
 use crate::failure::Failure;
 use crate::metrics::{Metric, Metrics};
-use crate::store::{InFlight, StoreError};
+use crate::store::{InFlight, StoreError, unknown};
 
 /// The most tries of one operation.
 const TRIES: usize = 16;
@@ -139,6 +139,17 @@ async fn wait(run: &Run<'_>, tried: usize) {
     run.context.metrics.add(Metric::Conflicts, 1);
     let longest = (SHORTEST_WAIT_MS << tried.min(16)).min(LONGEST_WAIT_MS);
     tokio::time::sleep(Duration::from_millis(run.context.entropy.below(longest + 1))).await;
+}
+
+/// Checks that the kind of an entry is known to this version, before it is answered by.
+///
+/// # Errors
+/// [`StoreError::Broken`]: what the entry did is not known, and is not guessed.
+fn known(account: &AccountId, found: &PostedEntry) -> Result<(), StoreError> {
+    match found.entry.kind.is_unknown() {
+        true => Err(unknown(account, found.entry.id)),
+        false => Ok(()),
+    }
 }
 
 fn lost(account: &AccountId) -> StoreError {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::maintenance::{advance_now, archive_if_due, archive_now, how_it_ended, look_up, seen};
-use super::{Answer, Receipted, Run, TRIES, again, lost, retried, until_known, wait};
+use super::{Answer, Receipted, Run, TRIES, again, known, lost, retried, until_known, wait};
 use crate::context::Context;
 use crate::decide::debit::{self, Price};
 use crate::decide::operation::{self, Attempt, Next, Request, Route};
@@ -154,6 +154,7 @@ impl<'a> Member<'a> {
     /// Records the earlier operation as the result, if it is the same request.
     fn happened(&mut self, found: PostedEntry) -> Result<(), Failure> {
         if let Some(attempt) = self.attempt() {
+            known(&self.request.account, &found)?;
             operation::replay(&attempt, &found.entry)?;
             self.state = State::Done(Box::new(Receipted { found, replayed: true }));
         }

@@ -1,7 +1,7 @@
 //! An operator's operations: the idempotency record and the change in one transaction.
 
 use super::maintenance::{make_ready, tidy};
-use super::{Answer, Receipted, Run, lost, until_known};
+use super::{Answer, Receipted, Run, known, lost, until_known};
 use crate::context::Context;
 use crate::decide::{Expect, IdempotencyRecord, Made, Row, RowWrite, Write};
 use crate::domain::{Account, AccountId, Catalog, Instant, Key, KeySpace, OperationId, Refusal};
@@ -110,5 +110,6 @@ pub(super) async fn happened(
         None => run.context.store.look_up(&receipt.account, &receipt.id, 0).await?,
     };
     let found = found.ok_or_else(|| lost(&receipt.account))?;
+    known(&receipt.account, &found)?;
     Ok(Receipted { found, replayed })
 }

@@ -12,7 +12,7 @@ use crate::domain::{
     AccountId, Credits, Debt, Entry, EntryKind, GrantId, Instant, OperationId, Refusal,
 };
 use crate::failure::Failure;
-use crate::store::{Outcome, StoreError};
+use crate::store::{Outcome, StoreError, unknown};
 
 /// How many payments and events may wait for an operator. Beyond it, events that cannot be read
 /// stay with Stripe, which sends them again for three days.
@@ -243,7 +243,8 @@ async fn try_join(
                 // Entries are missing, which an audit reports, or are too many to read. The one
                 // known fact is that the pack was paid for.
                 Err(Failure::Store(
-                    error @ (StoreError::Broken { .. } | StoreError::Exhausted { .. }),
+                    error
+                    @ (StoreError::Broken { later: false, .. } | StoreError::Exhausted { .. }),
                 )) => {
                     let account = order.account.as_str();
                     tracing::error!(account, %error, "history unreadable: credits go to the pack");
@@ -316,10 +317,13 @@ async fn lapsed(
     grant: OperationId,
 ) -> Result<Credits, StoreError> {
     let moved = |entry: &Entry| match &entry.kind {
-        EntryKind::TimePassed { moved, .. } => Some(moved.clone()),
+        EntryKind::TimePassed { moved, .. } => Some(Ok(moved.clone())),
+        // It may be the advance.
+        EntryKind::Unknown { .. } => Some(Err(unknown(account, entry.id))),
         _ => None,
     };
-    let moved = run.context.store.first_from(account, end, moved).await?.unwrap_or_default();
+    let moved = run.context.store.first_from(account, end, moved).await?.transpose()?;
+    let moved = moved.unwrap_or_default();
     let lost = moved.iter().filter(|moved| moved.grant == GrantId::Operation(grant));
     Ok(lost.map(|moved| -moved.credits).sum::<Credits>().max(Credits::ZERO))
 }

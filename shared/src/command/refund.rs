@@ -2,7 +2,7 @@
 
 use super::maintenance::{advance_with_entry, look_up, make_ready, recall};
 use super::operator::{commit_receipted, happened};
-use super::{Answer, Receipted, Run, until_known};
+use super::{Answer, Receipted, Run, known, until_known};
 use crate::context::Context;
 use crate::decide::IdempotencyRecord;
 use crate::decide::history::History;
@@ -45,6 +45,9 @@ async fn try_refund(
         Some(found) => Some(found),
         None => look_up(run, account, &request.debit, 0).await?,
     };
+    if let Some(found) = &debit {
+        known(account, found)?;
+    }
     let charged = debit.and_then(|found| found.entry.charged().map(|charged| (found, charged)));
     let (debit, charged) = charged.ok_or_else(|| run.refuse(Refusal::DebitNotFound))?;
     let refunded = run.context.store.returned(account, request.debit).await?;
@@ -62,8 +65,8 @@ async fn try_refund(
         return Ok(None);
     }
     let id = run.context.entropy.own(now);
-    let known = Known { debit, refunded, back };
-    let write = refund::change(&loaded.account, request, &known, id, run.catalog, now);
+    let state = Known { debit, refunded, back };
+    let write = refund::change(&loaded.account, request, &state, id, run.catalog, now);
     let mut write = write.map_err(|refusal| run.refuse(refusal))?;
     if let Some(account) = &mut write.account {
         account.keyed(key);

@@ -231,6 +231,8 @@ fn abouts(before: Option<&Account>, posted: &PostedEntry) -> Vec<About> {
         EntryKind::PlanChanged { plan, status, anchor } => {
             vec![About::PlanChanged { plan: plan.clone(), status: *status, anchor: *anchor }]
         }
+        // The version that knows the kind announces it. Low credits are announced all the same.
+        EntryKind::Unknown { .. } => Vec::new(),
         EntryKind::Extended { .. } | EntryKind::Frozen | EntryKind::Unfrozen => Vec::new(),
     }
 }

@@ -64,6 +64,8 @@ pub enum By {
     Service,
     /// Scrip itself: time passed, or money moved at Stripe that the buyer did not move.
     Scrip,
+    /// Nobody can say: a later version of Scrip wrote the entry.
+    Unknown,
 }
 
 /// Who looks at a ledger.
@@ -130,6 +132,7 @@ impl Entry {
             EntryKind::ToppedUp { .. }
             | EntryKind::Reversed { .. }
             | EntryKind::TimePassed { .. } => By::Scrip,
+            EntryKind::Unknown { .. } => By::Unknown,
         }
     }
 
@@ -137,6 +140,7 @@ impl Entry {
     ///
     /// A customer reads what is true for the customer. What the company's people and programs say
     /// among themselves stays with them: keys, principals, reasons, and references beside a reason.
+    /// Where it is not known who made the entry, its user may be a principal, and is left out.
     pub fn texts(&self, viewer: Viewer) -> Texts<'_> {
         let texts = Texts {
             key: self.key.as_deref(),
@@ -149,7 +153,7 @@ impl Entry {
             Viewer::Service => texts,
             Viewer::Customer => Texts {
                 key: None,
-                user: texts.user.filter(|_| self.by() != By::Operator),
+                user: texts.user.filter(|_| !matches!(self.by(), By::Operator | By::Unknown)),
                 reference: texts.reference.filter(|_| self.reason.is_none()),
                 reason: None,
                 ..texts
@@ -290,6 +294,14 @@ pub enum EntryKind {
     DebtWaived {
         debts: Debts,
     },
+    /// Something that only a later version of Scrip knows. Its changes of the balance are known,
+    /// and all of it is kept as it was written.
+    Unknown {
+        /// The tag that the later version gave the kind.
+        tag: u8,
+        /// The fields of the kind, as they were written.
+        fields: Vec<u8>,
+    },
 }
 
 impl EntryKind {
@@ -304,7 +316,8 @@ impl EntryKind {
             | EntryKind::Reversed { .. }
             | EntryKind::DebtWaived { .. }
             | EntryKind::Frozen
-            | EntryKind::Unfrozen => true,
+            | EntryKind::Unfrozen
+            | EntryKind::Unknown { .. } => true,
             EntryKind::Opened { .. }
             | EntryKind::Debit { .. }
             | EntryKind::TimePassed { .. }
@@ -333,10 +346,17 @@ impl EntryKind {
             EntryKind::ToppedUp { .. } => "topped_up",
             EntryKind::Reversed { .. } => "reversed",
             EntryKind::DebtWaived { .. } => "debt_waived",
+            EntryKind::Unknown { .. } => "unknown",
         }
     }
 
-    /// The change of debt. The changes up to an entry sum to the debt after it.
+    /// Whether a later version of Scrip wrote it, and what it did is not known.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, EntryKind::Unknown { .. })
+    }
+
+    /// The change of debt. The changes up to an entry sum to the debt after it, if this version
+    /// knows the kind of each.
     pub fn debt(&self) -> Credits {
         match self {
             EntryKind::TimePassed { debts, .. } => debts.iter().map(DebtChange::owed).sum(),

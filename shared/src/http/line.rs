@@ -211,7 +211,7 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             (line.order, line.due, line.credits) = (Some(*order), Some(*due), Some(*credits));
         }
         EntryKind::DebtWaived { debts } => line.credits = Some(debts.total()),
-        EntryKind::Frozen | EntryKind::Unfrozen => {}
+        EntryKind::Frozen | EntryKind::Unfrozen | EntryKind::Unknown { .. } => {}
     }
     line
 }

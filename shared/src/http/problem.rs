@@ -183,6 +183,14 @@ impl Problem {
                 };
                 Problem { retry_after_s: u32::try_from(retry_after_s).ok(), ..unknown }
             }
+            StoreError::Broken { later: true, .. } => {
+                tracing::error!(error = %chain(error), "a request needs a later version");
+                let detail = "A later version of the credits service wrote what this request \
+                              needs, and this one cannot read it. Send the request again: a \
+                              change with the same Idempotency-Key is made only once.";
+                let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
+                Problem { retry_after_s: Some(60), ..unknown }
+            }
             StoreError::Rejected(_) | StoreError::Broken { .. } | StoreError::Fault(_) => {
                 Problem::internal(error)
             }

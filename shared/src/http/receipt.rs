@@ -187,7 +187,8 @@ fn receipted_as(
         | EntryKind::Frozen
         | EntryKind::Unfrozen
         | EntryKind::ToppedUp { .. }
-        | EntryKind::Reversed { .. } => to_json(&Receipt { head, kind: Nothing {}, tail }),
+        | EntryKind::Reversed { .. }
+        | EntryKind::Unknown { .. } => to_json(&Receipt { head, kind: Nothing {}, tail }),
     }
 }
 

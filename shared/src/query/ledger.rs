@@ -44,7 +44,7 @@ pub struct Filter {
 }
 
 /// The values of [`EntryKind::name`], for every kind of entry.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 16] = [
     "opened",
     "debit",
     "granted",
@@ -60,6 +60,7 @@ pub const KINDS: [&str; 15] = [
     "topped_up",
     "reversed",
     "debt_waived",
+    "unknown",
 ];
 
 /// Some entries, the latest first.

@@ -276,6 +276,7 @@ fn one_hash(same: bool, account: &str, key: &str) -> Stored<()> {
             key: format!("{account} {key}"),
             attribute: table::ledger::KEY.to_owned(),
             problem: "is another key of the same hash".to_owned(),
+            later: false,
         }),
     }
 }

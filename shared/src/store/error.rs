@@ -20,7 +20,14 @@ pub enum StoreError {
     Clock { off_ms: i64 },
     /// An item cannot be read. No reader repairs it in passing.
     #[error("item {table} {key}: attribute {attribute}: {problem}")]
-    Broken { table: &'static str, key: String, attribute: String, problem: String },
+    Broken {
+        table: &'static str,
+        key: String,
+        attribute: String,
+        problem: String,
+        /// Whether a later version of Scrip may have written it, and can read it.
+        later: bool,
+    },
     /// An account contradicts itself.
     #[error(transparent)]
     Fault(#[from] Fault),

@@ -49,11 +49,18 @@ impl<'a> Attributes<'a> {
             key: format!("{} {}", part(ACCOUNT), part(SORT)).trim_end().to_owned(),
             attribute: attribute.to_owned(),
             problem: problem.to_string(),
+            later: false,
         }
     }
 
     pub(super) fn packed<T>(&self, name: &str, read: Result<T, PackedError>) -> Read<T> {
-        read.map_err(|e| self.broken(name, e))
+        read.map_err(|e| match self.broken(name, e) {
+            StoreError::Broken { table, key, attribute, problem, .. } => {
+                let later = e == PackedError::Tag;
+                StoreError::Broken { table, key, attribute, problem, later }
+            }
+            error => error,
+        })
     }
 
     pub(super) fn get(&self, name: &str) -> Read<&'a AttributeValue> {

@@ -31,7 +31,7 @@ pub use skew::Skew;
 use crate::clock::Clock;
 use crate::decide::Row;
 use crate::decide::archive::Weight;
-use crate::domain::{Account, AccountId, Seq};
+use crate::domain::{Account, AccountId, OperationId, Seq};
 
 /// The names of the two tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,5 +111,17 @@ pub fn gap(account: &AccountId, seq: Seq) -> StoreError {
         key: account.to_string(),
         attribute: format!("entry {seq}"),
         problem: "is in no segment".to_owned(),
+        later: false,
+    }
+}
+
+/// What a request asks depends on an entry whose kind only a later version knows.
+pub fn unknown(account: &AccountId, entry: OperationId) -> StoreError {
+    StoreError::Broken {
+        table: "ledger",
+        key: account.to_string(),
+        attribute: format!("entry {entry}"),
+        problem: "was written by a later version".to_owned(),
+        later: true,
     }
 }

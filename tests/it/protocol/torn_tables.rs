@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use ::audit::Difference;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use cli::repair::Done;
 use local::stripe::{Effect, WEBHOOK_SECRET};
 use serde_json::Value;
@@ -12,6 +11,7 @@ use shared::secrets::Secret;
 use tests::proof::PAIRS;
 use tokio::task::JoinSet;
 
+use crate::support::items;
 use crate::support::shop::Shop;
 use crate::support::wire::Items;
 use crate::support::{Stack, ledger, request};
@@ -70,42 +70,10 @@ async fn story() -> (Shop, Vec<Vec<Items>>, Vec<Sent>) {
 /// The accounts of one moment with the ledger of another, and the Stripe of the story.
 async fn restored(shop: &Shop, accounts: &Items, ledger: &Items) -> Stack {
     let stack = Stack::at(ENDS).await;
-    let (tables, names) = (stack.tables(), local::tables::names());
-    let items = accounts.iter().map(|item| (&names.accounts, item));
-    let items: Vec<_> = items.chain(ledger.iter().map(|item| (&names.ledger, item))).collect();
-    for items in items.chunks(100) {
-        let puts = items.iter().map(|(table, item)| {
-            let put = Put::builder().table_name(*table).set_item(Some(read(item)));
-            TransactWriteItem::builder().put(put.build().expect("a put")).build()
-        });
-        let write = tables.transact_write_items().set_transact_items(Some(puts.collect()));
-        write.send().await.expect("written");
-    }
+    items::put(&stack.tables(), accounts, ledger).await;
     let stripe = shop.stack.functions.stripe().clone();
     let functions = stack.functions.with_stripe(stripe, Secret::fixed(WEBHOOK_SECRET));
     Stack { functions, ..stack }
-}
-
-fn read(item: &Value) -> std::collections::HashMap<String, AttributeValue> {
-    let attributes = item.as_object().expect("an item").iter();
-    attributes.map(|(name, value)| (name.clone(), attribute(value))).collect()
-}
-
-/// An attribute in DynamoDB's JSON.
-fn attribute(value: &Value) -> AttributeValue {
-    let (kind, value) = value.as_object().and_then(|v| v.iter().next()).expect("an attribute");
-    let text = || value.as_str().expect("a text").to_owned();
-    match kind.as_str() {
-        "S" => AttributeValue::S(text()),
-        "N" => AttributeValue::N(text()),
-        "B" => {
-            let bytes = aws_smithy_types::base64::decode(text()).expect("base64");
-            AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(bytes))
-        }
-        "L" => AttributeValue::L(value.as_array().expect("a list").iter().map(attribute).collect()),
-        "M" => AttributeValue::M(read(value)),
-        other => panic!("the tables have no attributes of type {other}"),
-    }
 }
 
 async fn audited(stack: &Stack, with_stripe: bool) -> Vec<Difference> {

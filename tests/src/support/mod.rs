@@ -6,6 +6,7 @@ pub mod canary;
 pub mod contract;
 pub mod door;
 pub mod emulator;
+pub mod items;
 pub mod log;
 pub mod secrets_manager;
 pub mod shop;

@@ -163,6 +163,8 @@ pub enum Next {
     Skip(Seq, Instant),
     /// Nothing more.
     Enough,
+    /// Nothing: this entry may have undone anything, and a later version alone knows what.
+    Unknown,
 }
 
 /// The operation that an entry undid.
@@ -234,6 +236,9 @@ impl History {
     /// Takes the next entry, the latest first.
     pub fn take(&mut self, posted: &PostedEntry) -> Next {
         let (entry, at) = (&posted.entry, posted.entry.at);
+        if entry.kind.is_unknown() {
+            return Next::Unknown;
+        }
         let far = posted.seq.saturating_sub(self.before.0) > self.far;
         if far && !entry.kind.needs_no_line() && !self.whole.contains(&self.advanced) {
             return self.skip(at);

@@ -210,6 +210,9 @@ impl Reader<'_> {
 
     pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
         let (tag, flags) = (self.byte()?, self.byte()?);
+        if flags & !(HELD | USER | REFERENCE | REASON | KEY | MESSAGE) != 0 {
+            return Err(PackedError::Tag);
+        }
         let at = self.beside(id.time())?;
         let available = self.credits()?;
         let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
@@ -285,7 +288,12 @@ impl Reader<'_> {
                 EntryKind::Reversed { order, cause, due, credits: self.credits()? }
             }
             tag::DEBT_WAIVED => EntryKind::DebtWaived { debts: self.debts()? },
-            _ => return Err(PackedError::Tag),
+            tag::MEASURED.. => {
+                let length = self.narrow()?;
+                EntryKind::Unknown { tag, fields: self.take(length)?.to_vec() }
+            }
+            // No version ever wrote these.
+            _ => return Err(PackedError::Number),
         };
         let mut text = |flag| texts.remove(&flag);
         let (user, reference, key) = (text(USER), text(REFERENCE), text(KEY));

@@ -162,6 +162,7 @@ impl Writer {
             EntryKind::ToppedUp { .. } => tag::TOPPED_UP,
             EntryKind::Reversed { .. } => tag::REVERSED,
             EntryKind::DebtWaived { .. } => tag::DEBT_WAIVED,
+            EntryKind::Unknown { tag, .. } => *tag,
         });
         let texts = [
             (USER, &entry.user),
@@ -253,6 +254,10 @@ impl Writer {
                 self.credits(*credits);
             }
             EntryKind::DebtWaived { debts } => self.debts(debts),
+            EntryKind::Unknown { fields, .. } => {
+                self.number(fields.len() as u64);
+                self.0.extend_from_slice(fields);
+            }
             EntryKind::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
             EntryKind::Frozen | EntryKind::Unfrozen => {}
         }

@@ -48,6 +48,7 @@ fn back(asked: &History, account: &Account, entries: &[PostedEntry]) -> Back {
                 Next::Before => {}
                 Next::Skip(seq, _) => below = seq + 1,
                 Next::Enough => break,
+                Next::Unknown => panic!("every kind is known"),
             }
         }
         match history.back(account) {
