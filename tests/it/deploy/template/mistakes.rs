@@ -28,6 +28,12 @@ const MISTAKES: &[Mistake] = &[
         "Webhook/Properties/Events/Webhook/Properties/Auth",
         NOTHING,
     ),
+    (
+        "routes are closed",
+        "GET /v1/me/balance: its refusals are counted as another caller's",
+        "Balance/Properties/Events/MyBalance/Properties/Auth",
+        NOTHING,
+    ),
     ("routes are closed", "not closed by itself", "Api/Properties/Auth/DefaultAuthorizer", NOTHING),
     (
         "routes are closed",
