@@ -126,9 +126,11 @@ pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
         for metric in ["Errors", "Throttles"] {
             let alarmed = alarms.iter().any(|(_, alarm)| {
                 let metrics = alarm["Properties"]["Metrics"].as_array().into_iter().flatten();
+                // All versions of it: its name is the only dimension.
+                let of_it = serde_json::json!([{ "Name": "FunctionName", "Value": name }]);
                 metrics
                     .map(|m| &m["MetricStat"]["Metric"])
-                    .any(|m| m["MetricName"] == metric && m["Dimensions"][0]["Value"] == name)
+                    .any(|m| m["MetricName"] == metric && m["Dimensions"] == of_it)
             });
             if !alarmed {
                 complaints.push(format!("{metric} of {name} are no alarm"));

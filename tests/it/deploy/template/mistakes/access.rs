@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Mistake, NOTHING};
+use super::mistake::{Mistake, NOTHING};
 
 pub(super) const MISTAKES: &[Mistake] = &[
     (
@@ -15,6 +15,12 @@ pub(super) const MISTAKES: &[Mistake] = &[
         "routes are closed",
         "is closed to who",
         "Webhook/Properties/Events/Webhook/Properties/Auth",
+        NOTHING,
+    ),
+    (
+        "routes are closed",
+        "GET /v1/me/balance: its refusals are counted as another caller's",
+        "Page/Properties/Events/MyBalance/Properties/Auth",
         NOTHING,
     ),
     ("routes are closed", "not closed by itself", "Api/Properties/Auth/DefaultAuthorizer", NOTHING),
