@@ -197,8 +197,12 @@ def the_function_is_invoked_without_the_gateway(stack, account):
 def what_the_schedules_run_finds_nothing(stack, _):
     stack.must_be_deployed()
     swept = stack.invoke("Recharge", {"task": "recharge"})
-    stack.invoke("Reconcile", {"task": "reconcile"})
-    audited = stack.invoke("Audit", {"task": "audit"})
+    if stack.stripe:
+        stack.invoke("Reconcile", {"task": "reconcile"})
+    # The schedule only begins an audit. This is a part of one, with all accounts.
+    accounts = {"accounts": {"segment": 0, "of": 1, "after": None}}
+    part = {"version": 1, "work": accounts, "seen": 0, "differences": 0}
+    audited = stack.invoke("Audit", {"Records": [{"body": json.dumps(part)}]})
     expect(audited.get("differences") == 0, "no difference", audited)
     expect(stack.dead_letters() == 0, "no dead letters", stack.dead_letters())
     return f"recharge {swept}, audit {audited}, no dead letters"

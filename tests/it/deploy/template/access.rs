@@ -236,7 +236,8 @@ pub(super) fn no_secret_is_written(template: &Value) -> Complaints {
         }
     }
     for (name, parameter) in template["Parameters"].as_object().into_iter().flatten() {
-        let arn = parameter["AllowedPattern"].as_str().is_some_and(|p| p.starts_with("arn:"));
+        let pattern = parameter["AllowedPattern"].as_str().unwrap_or_default();
+        let arn = pattern.trim_start_matches('(').starts_with("arn:");
         if names_a_secret(name) && !arn {
             complaints.push(format!("the parameter {name} is a secret itself"));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use local::template::Template;
 use serde_json::{Value, json};
 
-use super::CHECKS;
+use super::{CHECKS, CONDITIONS, complaints};
 
 /// A mistake: the check that must find it, a part of its complaint, the place, and the change. Null
 /// removes the value at the place.
@@ -229,6 +229,12 @@ const MISTAKES: &[Mistake] = &[
     ),
     (
         "failures go somewhere",
+        "Recharge, Part: what fails fast waits",
+        "Recharge/Properties/Policies/0/Statement/3/Action/0",
+        || json!("sqs:DeleteMessage"),
+    ),
+    (
+        "failures go somewhere",
         "nothing is known of events of S3",
         "Relay/Properties/Events/Pages/Type",
         || json!("S3"),
@@ -283,15 +289,37 @@ const MISTAKES: &[Mistake] = &[
         NOTHING,
     ),
     ("metrics are known", "not a dashboard", "Dashboard/Properties/DashboardBody", || json!("{")),
+    // A stack without Stripe.
+    (
+        CONDITIONS,
+        "FunctionsFail refers to Webhook",
+        "FunctionsFail/Properties/Metrics/5",
+        || json!({ "MetricStat": { "Metric": { "Dimensions": [{ "Value": "Webhook" }] } } }),
+    ),
+    (
+        CONDITIONS,
+        "Dashboard refers to Checkout",
+        "Dashboard/Properties/DashboardBody/1/StripeErrors",
+        || json!("${Checkout}"),
+    ),
+    (CONDITIONS, "PaymentParked refers to PaymentLogs", "PaymentParked/Condition", NOTHING),
+    (CONDITIONS, "Webhook refers to PaymentLogs", "Webhook/Condition", NOTHING),
+    (CONDITIONS, "Hook refers to Webhook", "/Outputs/Hook", || json!({ "Value": "Webhook.Arn" })),
+    (CONDITIONS, "no condition", "Checkout/Condition", || json!("HasStripes")),
+    (
+        CONDITIONS,
+        "POST /v1/stripe/webhook has settings",
+        "Api/Properties/RouteSettings",
+        || json!({ "POST /v1/stripe/webhook": { "ThrottlingRateLimit": 1 } }),
+    ),
 ];
 
 #[test]
 fn every_mistake_is_found() {
-    let template = Template::load();
     for (check, said, place, value) in MISTAKES {
-        let mut changed = template.value().clone();
+        let mut changed = Template::written().clone();
         change(&mut changed, place, value());
-        let complaints = find(check)(&changed);
+        let complaints = complaints(check, find(check), &changed);
         assert!(
             complaints.iter().any(|complaint| complaint.contains(said)),
             "{check}, {place}: {complaints:?}"
