@@ -38,7 +38,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 NETWORK = "scrip-sam-local"
-ASK_STRIPE = {"audit", "schedule-reconcile"}
+ASK_STRIPE = {"schedule-reconcile"}
 
 
 def main():
@@ -258,6 +258,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
             answer = {"FailedEntryCount": 0, "Entries": taken}
         elif self.headers["x-amz-target"] == "AmazonSQS.SendMessageBatch":
             answer = {"Successful": [taken_in(entry) for entry in asked["Entries"]], "Failed": []}
+        elif self.headers["x-amz-target"] == "AmazonSQS.ChangeMessageVisibility":
+            answer = {}
         else:
             name = asked["SecretId"].rsplit(":", 1)[-1]
             secret = self.SECRETS.get(name, self.SESSION_KEYS)

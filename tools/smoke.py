@@ -237,8 +237,11 @@ def what_the_schedules_run_finds_nothing(stack, _):
     swept = stack.invoke(stack.resource("Recharge"), {"task": "recharge"})
     if stack.stripe:
         stack.invoke(stack.resource("Reconcile"), {"task": "reconcile"})
-    audited = stack.invoke(stack.resource("Audit"), {"task": "audit"})
-    expect(audited.get("differences", 0) == 0, "no difference", audited)
+    # The schedule only begins an audit. This is a part of one, with all accounts.
+    accounts = {"accounts": {"segment": 0, "of": 1, "after": None}}
+    part = {"version": 1, "work": accounts, "seen": 0, "differences": 0}
+    audited = stack.invoke(stack.resource("Audit"), {"Records": [{"body": json.dumps(part)}]})
+    expect(audited.get("differences") == 0, "no difference", audited)
     now = stack.dead_letters()
     more = {queue: count for queue, count in now.items() if count > stack.dead.get(queue, 0)}
     expect(not more, "no more dead letters than before", more)

@@ -1,30 +1,30 @@
 //! `audit`: recomputes every account from its entries, and shows its progress.
 
-use ::audit::{AuditError, AuditProgress, AuditReport, SCAN_SEGMENTS, report};
+use ::audit::{AuditProgress, AuditReport, SCAN_SEGMENTS, StripeAccount, report};
 use shared::context::Context;
 use shared::domain::AccountId;
-use shared::stripe::Stripe;
+use shared::store::StoreError;
 
 use crate::bar;
 
-/// Audits one account, or all, and the payments that Stripe lists. Writes nothing.
+/// Audits one account, or all, and with `stripe` the payments that it lists. Writes nothing.
 ///
 /// # Errors
-/// [`AuditError`] if the tables or Stripe do not answer.
+/// [`StoreError`] if the tables do not answer.
 pub async fn run(
     context: &Context,
-    stripe: &Stripe,
+    stripe: Option<&StripeAccount>,
     only: Option<&AccountId>,
-) -> Result<AuditReport, AuditError> {
+) -> Result<AuditReport, StoreError> {
     if only.is_some() {
-        return report(context, Some(stripe), only, |_| ()).await;
+        return report(context, stripe, only, |_| ()).await;
     }
     let bar = bar(SCAN_SEGMENTS);
     let told = |AuditProgress { segments, seen, differences }| {
         bar.set_position(segments.unsigned_abs().into());
         bar.set_message(format!("{seen} accounts, {differences} differences"));
     };
-    let report = report(context, Some(stripe), None, told).await;
+    let report = report(context, stripe, None, told).await;
     bar.finish();
     report
 }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ::audit::StripeAccount;
 use clap::{Parser, Subcommand};
 use cli::place::{self, LOCAL, Place};
 use cli::repair::{self, Done};
 use cli::{audit, inspect, publish, sweep};
 use shared::context::Context;
 use shared::domain::AccountId;
+use shared::stripe::Stripe;
 use shared::telemetry;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -41,6 +43,9 @@ enum Command {
         /// Only this account.
         #[arg(long)]
         account: Option<AccountId>,
+        /// Do not compare payments with Stripe. Default where no key of Stripe is named.
+        #[arg(long)]
+        no_stripe: bool,
     },
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
@@ -63,6 +68,9 @@ enum Command {
         /// Print the first repairs, and write nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Do not ask Stripe, and repair no payment. Default where no key of Stripe is named.
+        #[arg(long)]
+        no_stripe: bool,
     },
 }
 
@@ -101,7 +109,9 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
     };
     let context = &place.context;
     match command {
-        Command::Audit { account } => audit_all(&place, account).await,
+        Command::Audit { account, no_stripe } => {
+            audit_all(&place, account, asked(&place, no_stripe).await?).await
+        }
         Command::Catalog(command) => catalog(context, command).await,
         Command::Inspect { account } => {
             let text = inspect::inspect(context, &account).await?;
@@ -114,13 +124,29 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(())
         }
-        Command::Repair { account, dry_run } => repair_all(&place, account, dry_run).await,
+        Command::Repair { account, dry_run, no_stripe } => {
+            repair_all(&place, account, dry_run, asked(&place, no_stripe).await?).await
+        }
     }
 }
 
+/// The Stripe to ask. None, which is said: the operator wants none, or there is none.
+async fn asked(place: &Place, no_stripe: bool) -> Result<Option<Stripe>, Error> {
+    if no_stripe || !place.has_stripe() {
+        println!("payments are not compared with Stripe");
+        return Ok(None);
+    }
+    place.stripe().await.map(Some)
+}
+
 /// Prints the differences, in one account or in all.
-async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Error> {
-    let report = audit::run(&place.context, &place.stripe().await?, account.as_ref()).await?;
+async fn audit_all(
+    place: &Place,
+    account: Option<AccountId>,
+    stripe: Option<Stripe>,
+) -> Result<(), Error> {
+    let stripe = stripe.map(StripeAccount::Client);
+    let report = audit::run(&place.context, stripe.as_ref(), account.as_ref()).await?;
     report.differences.iter().for_each(|difference| println!("{difference}"));
     let (seen, differences) = (report.seen, report.differences.len());
     if let (Some(account), 0, 0) = (&account, seen, differences) {
@@ -131,9 +157,13 @@ async fn audit_all(place: &Place, account: Option<AccountId>) -> Result<(), Erro
 }
 
 /// Repairs the differences that a rule covers, in one account or in all, and parks the rest.
-async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) -> Result<(), Error> {
-    let stripe = place.stripe().await?;
-    let acts = repair::run(&place.context, Some(&stripe), account.as_ref(), dry_run).await?;
+async fn repair_all(
+    place: &Place,
+    account: Option<AccountId>,
+    dry_run: bool,
+    stripe: Option<Stripe>,
+) -> Result<(), Error> {
+    let acts = repair::run(&place.context, stripe.as_ref(), account.as_ref(), dry_run).await?;
     for act in &acts {
         println!("{}: {}", act.done.name(), act.difference);
     }

@@ -33,6 +33,8 @@ enum AskStripe {
     Deployed,
     /// At the address of the local stack, with its key. No key: that stack asks the real one.
     Local { origin: String, key: Option<String> },
+    /// The local stack runs without one.
+    Absent,
 }
 
 /// The local stack's answer to `GET /_local/stack`.
@@ -42,7 +44,9 @@ struct Said {
     clock_offset_ms: i64,
     /// None: the stack has no tables of its own.
     tables: Option<Named>,
-    /// None: the stack uses the real Stripe.
+    /// Whether the stack has a Stripe.
+    sells: bool,
+    /// None: the stack uses the real Stripe, or has none.
     stripe_key: Option<String>,
 }
 
@@ -78,7 +82,11 @@ impl Place {
         let sdk = sdk(http, &format!("{origin}/_local/dynamodb"));
         let store = Store::new(sdk, config.tables.clone(), clock.clone());
         let context = Context::new(store, clock, Entropy::system(), config).await?;
-        Ok(Place { context, stripe: AskStripe::Local { origin, key: said.stripe_key } })
+        let stripe = match said.sells {
+            true => AskStripe::Local { origin, key: said.stripe_key },
+            false => AskStripe::Absent,
+        };
+        Ok(Place { context, stripe })
     }
 
     /// The deployed stack that the environment names: ACCOUNTS_TABLE, LEDGER_TABLE, a region and
@@ -100,6 +108,15 @@ impl Place {
         Ok(Place { context, stripe: AskStripe::Deployed })
     }
 
+    /// Whether the place has a Stripe to ask.
+    pub fn has_stripe(&self) -> bool {
+        match &self.stripe {
+            AskStripe::Deployed => std::env::var("STRIPE_KEY_ARN").is_ok_and(|arn| !arn.is_empty()),
+            AskStripe::Local { .. } => true,
+            AskStripe::Absent => false,
+        }
+    }
+
     /// The Stripe of the place. On a local stack STRIPE_SECRET_KEY, a test key, selects the real
     /// one.
     ///
@@ -113,6 +130,7 @@ impl Place {
                 return Ok(Stripe::by_secret(key, None, now).await?);
             }
             AskStripe::Local { origin, key } => (origin, key),
+            AskStripe::Absent => return Err("this stack has no Stripe".into()),
         };
         match (std::env::var("STRIPE_SECRET_KEY"), key) {
             (Ok(key), _) if !key.starts_with("sk_test_") => {

@@ -91,7 +91,7 @@ pub struct Opened {
 /// # Errors
 /// If the folder cannot be written, the endpoint not reached, or the catalog is wrong.
 pub async fn open(data: &Data, clock: &LocalClock, config: Config) -> Result<Opened, Error> {
-    let template = Template::load();
+    let template = Template::of(config.sells);
     let (streams, roles) = (Streams::of(&template, &config.tables), Roles::of(&template));
     let database = match data {
         // An endpoint has its own clock, compared with the system's: ours can be moved.

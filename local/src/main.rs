@@ -50,8 +50,11 @@ struct Options {
     #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
     origins: Vec<String>,
     /// Open an account in every state that the customer's page can show.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_stripe")]
     states: bool,
+    /// Run a stack that was deployed without Stripe: nothing can be bought.
+    #[arg(long)]
+    no_stripe: bool,
 }
 
 /// Without a command the stack is started.
@@ -135,7 +138,8 @@ enum Ended {
 }
 
 async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended, Error> {
-    let Options { command, addr, data, memory, now, endpoint, origins, states } = options;
+    let Options { command, addr, data, memory, now, endpoint, origins, states, no_stripe } =
+        options;
     if command.is_some() {
         return demo::run(terminal).await.map(|()| Ended::Done);
     }
@@ -157,8 +161,17 @@ async fn run(options: Options, terminal: Option<&mut Terminal>) -> Result<Ended,
         }
         clock.set(now);
     }
-    let end = serve(addr, &data, clock, origins, terminal, states).await?;
+    let end = serve(addr, &data, clock, origins, terminal, Kind { states, sells: !no_stripe });
+    let end = end.await?;
     Ok(if end == End::Reset { Ended::Reset(data) } else { Ended::Done })
+}
+
+/// The kind of stack to run.
+struct Kind {
+    /// With an account in every state.
+    states: bool,
+    /// With a Stripe.
+    sells: bool,
 }
 
 async fn serve(
@@ -167,7 +180,7 @@ async fn serve(
     clock: LocalClock,
     mut origins: Vec<String>,
     terminal: Option<&mut Terminal>,
-    states: bool,
+    Kind { states, sells }: Kind,
 ) -> Result<End, Error> {
     if !addr.ip().is_loopback() {
         return Err("--addr: the local stack has no IAM and listens on loopback only".into());
@@ -184,13 +197,21 @@ async fn serve(
         public_url: Some(base.clone()),
         origins,
         tables: tables::names(),
+        sells,
         ..Config::default()
     };
     let Opened { context, streams, table } = context::open(data, &clock, config).await?;
     let context = context.with_session_keys(session::new_keys());
-    let mappings = Mappings::local(&Template::load(), context.clone(), streams);
-    let (functions, stripe) = with_stripe(Functions::new(context), &base, data, &clock)?;
-    let mappings = mappings.with_stripe(functions.stripe().clone());
+    let mappings = Mappings::local(&Template::of(sells), context.clone(), streams);
+    let functions = Functions::new(context);
+    let (functions, stripe, mappings) = match sells {
+        true => {
+            let (functions, stripe) = with_stripe(functions, &base, data, &clock)?;
+            let mappings = mappings.with_stripe(functions.stripe().clone());
+            (functions, stripe, mappings)
+        }
+        false => (functions, None, mappings),
+    };
     seed::seed(&functions).await?;
     let running = mappings.clone().run(clock.clone());
     let (log, start) = (RequestLog::On, Start::with_editor(editor));

@@ -168,11 +168,10 @@ impl Mappings {
         &self.recharge
     }
 
-    /// None: there is no Stripe to compare payments with.
-    pub fn audit(&self) -> Option<::audit::AuditContext> {
+    pub fn audit(&self) -> ::audit::AuditContext {
         let (context, queue) = (self.recharge.context.clone(), self.audits.clone());
-        let stripe = self.stripe.clone()?;
-        Some(::audit::AuditContext { context, queue, stripe })
+        let stripe = self.stripe.clone().map(::audit::StripeAccount::Client);
+        ::audit::AuditContext { context, queue, stripe }
     }
 
     fn bury(&self, dead: Value) {
@@ -220,8 +219,13 @@ impl Mappings {
 
     /// Passes a message to the function that reads the queue, as often as it may fail.
     async fn receive(&self, function: &str, message: String) {
-        let event = json!({ "Records": [{ "messageId": "local", "body": message }] });
-        for _ in 0..self.receives {
+        for receives in 1..=self.receives {
+            let event = json!({ "Records": [{
+                "messageId": "local",
+                "receiptHandle": "local",
+                "body": message,
+                "attributes": { "ApproximateReceiveCount": receives.to_string() },
+            }] });
             match self.invoke(function, &event).await {
                 Ok(reply) if reply["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => {
                     return;
@@ -250,12 +254,10 @@ impl Mappings {
                 }
                 None => Ok(Value::Null),
             },
-            "audit" => match self.audit() {
-                Some(audit) => {
-                    acting_as(function, ::audit::answer(&audit, payload.clone(), LEFT)).await
-                }
-                None => Ok(Value::Null),
-            },
+            "audit" => {
+                let audit = self.audit();
+                acting_as(function, ::audit::answer(&audit, payload.clone(), LEFT)).await
+            }
             other => Err(format!("the local stack has no function {other}").into()),
         };
         reply.map_err(|error| tracing::warn!(%error, function, "an invocation failed"))

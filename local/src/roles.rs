@@ -99,6 +99,9 @@ fn permissions(request: &HttpRequest) -> Vec<Permission> {
         ("AmazonSQS", "SendMessageBatch") => {
             vec![("sqs:SendMessage".to_owned(), on(&body, "QueueUrl"))]
         }
+        ("AmazonSQS", operation) => {
+            vec![(format!("sqs:{operation}"), on(&body, "QueueUrl"))]
+        }
         ("secretsmanager", operation) => {
             vec![(format!("secretsmanager:{operation}"), on(&body, "SecretId"))]
         }

@@ -25,11 +25,13 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The functions with a Stripe that does not answer, but with webhooks that are accepted.
+    /// The functions with a Stripe that does not answer, but with webhooks that are accepted. Where
+    /// nothing is sold, neither function of Stripe has a route.
     pub fn new(context: Context) -> Functions {
         let stripe = Stripe::new(stripe::KEY, Some(NOBODY)).expect("a key and an address");
         let webhook_secret = Secret::fixed(stripe::WEBHOOK_SECRET);
-        Functions { context, stripe, webhook_secret, routes: Template::load().routes() }
+        let routes = Template::of(context.config.sells).routes();
+        Functions { context, stripe, webhook_secret, routes }
     }
 
     /// The same functions with another Stripe.

@@ -13,7 +13,7 @@ use crate::stripe::LocalStripe;
 pub struct Stack {
     pub functions: Functions,
     pub clock: LocalClock,
-    /// None: the stack uses the real Stripe.
+    /// None: the stack uses the real Stripe, or has none.
     pub stripe: Option<LocalStripe>,
     pub mappings: Mappings,
     /// The database of the tables. None: they are at another address.

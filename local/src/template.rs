@@ -39,7 +39,8 @@ pub struct Mapping {
     filters: Vec<Value>,
 }
 
-/// The template in the repository, parsed.
+/// The template in the repository, as CloudFormation reads it for one stack: with Stripe, or
+/// without.
 #[derive(Clone, Copy, Debug)]
 pub struct Template(&'static Value);
 
@@ -47,6 +48,13 @@ pub struct Template(&'static Value);
 static PARSED: LazyLock<Value> = LazyLock::new(|| {
     serde_saphyr::from_str(include_str!("../../template.yaml")).expect("template.yaml is YAML")
 });
+static WITH_STRIPE: LazyLock<Value> = LazyLock::new(|| decided(&PARSED, HAS_STRIPE, true));
+static WITHOUT_STRIPE: LazyLock<Value> = LazyLock::new(|| decided(&PARSED, HAS_STRIPE, false));
+
+/// The condition of what belongs to Stripe.
+pub const HAS_STRIPE: &str = "HasStripe";
+/// The value that CloudFormation leaves out.
+const NO_VALUE: &str = "AWS::NoValue";
 
 /// An action on a resource: `dynamodb:GetItem` on `Ledger`, both as the template names them.
 pub type Permission = (String, String);
@@ -55,10 +63,29 @@ pub type Permission = (String, String);
 pub type Permissions = BTreeMap<String, BTreeSet<Permission>>;
 
 impl Template {
+    /// The template of a stack with Stripe.
+    ///
     /// # Panics
     /// If the template in the repository is not YAML: the program was built from it.
     pub fn load() -> Template {
-        Template(&PARSED)
+        Template(&WITH_STRIPE)
+    }
+
+    /// The template of a stack that has Stripe if it `sells`.
+    ///
+    /// # Panics
+    /// As [`Template::load`].
+    pub fn of(sells: bool) -> Template {
+        Template(if sells { &WITH_STRIPE } else { &WITHOUT_STRIPE })
+    }
+
+    /// The template as it is written, with its conditions: `!If [A, B, C]` is the list of the name
+    /// `A`, `B` and `C`.
+    ///
+    /// # Panics
+    /// As [`Template::load`].
+    pub fn written() -> &'static Value {
+        &PARSED
     }
 
     /// The whole template. A reference that CloudFormation fills in (`!Ref Accounts`) is its text:
@@ -246,6 +273,35 @@ impl Route {
         self.method == method
             && mine.clone().count() == other.clone().count()
             && mine.zip(other).all(|(part, sent)| part.starts_with('{') || part == sent)
+    }
+}
+
+/// `template` where `condition` holds, or does not: without the resources, outputs and values that
+/// CloudFormation leaves out then.
+pub fn decided(template: &Value, condition: &str, holds: bool) -> Value {
+    decide(template, condition, holds).unwrap_or_default()
+}
+
+/// None: the value is left out.
+fn decide(value: &Value, condition: &str, holds: bool) -> Option<Value> {
+    match value {
+        Value::Array(items) => match &items[..] {
+            [Value::String(asked), yes, no] if asked == condition => {
+                let value = if holds { yes } else { no };
+                if value == NO_VALUE { None } else { decide(value, condition, holds) }
+            }
+            items => Some(items.iter().filter_map(|item| decide(item, condition, holds)).collect()),
+        },
+        Value::Object(fields) if !holds && fields.get("Condition") == Some(&condition.into()) => {
+            None
+        }
+        Value::Object(fields) => {
+            let kept = fields
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), decide(value, condition, holds)?)));
+            Some(Value::Object(kept.collect()))
+        }
+        other => Some(other.clone()),
     }
 }
 

@@ -149,7 +149,8 @@ function showPayments(fresh) {
   payments = text;
   const focused = document.activeElement?.closest('.card') && document.activeElement;
   const cards = (fresh.payments ?? []).map(card);
-  const none = fresh.payments ? 'Nobody has ordered anything yet: open an account and buy a pack.' : 'The real Stripe is used: see its dashboard.';
+  const elsewhere = fresh.sells ? 'The real Stripe is used: see its dashboard.' : 'This stack has no Stripe: nothing can be bought.';
+  const none = fresh.payments ? 'Nobody has ordered anything yet: open an account and buy a pack.' : elsewhere;
   $('payment-list').replaceChildren(...(cards.length ? cards : [make('p', { className: 'muted' }, none)]));
   // The button that was pressed may be gone: then its card has the focus.
   if (focused) ($(focused.id) ?? $(focused.closest('.card').id))?.focus();

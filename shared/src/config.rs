@@ -16,6 +16,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// The secret with the session keys, in Secrets Manager. None: this function has no customers.
     pub session_keys_arn: Option<String>,
+    /// Whether customers can buy credits here: the stack has Stripe.
+    pub sells: bool,
 }
 
 /// A variable that is missing or wrong.
@@ -62,7 +64,12 @@ impl Config {
             return Err(ConfigError { name: "ALLOWED_ORIGINS", problem });
         }
         let session_keys_arn = var("SESSION_KEYS_ARN");
-        Ok(Config { tables, top_up_url, public_url, origins, session_keys_arn })
+        let sells = match var("SELLS").as_deref() {
+            Some("true") => true,
+            Some("false") | None => false,
+            Some(_) => return Err(ConfigError { name: "SELLS", problem: "is not true or false" }),
+        };
+        Ok(Config { tables, top_up_url, public_url, origins, session_keys_arn, sells })
     }
 }
 

@@ -223,10 +223,22 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
 /// # Errors
 /// [`StartError`] if the variable is not set or the secret cannot be read.
 pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret, StartError> {
-    let arn = config::required(name)?;
-    let secret = Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws().await), arn);
+    let secret = secret_at(config::required(name)?).await;
     secret.get(now).await?;
     Ok(secret)
+}
+
+/// The secret whose ARN is in the variable `name`, not read yet. None: the variable is empty or not
+/// set.
+pub async fn named_secret(name: &'static str) -> Option<Secret> {
+    match config::required(name) {
+        Ok(arn) => Some(secret_at(arn).await),
+        Err(_) => None,
+    }
+}
+
+async fn secret_at(arn: String) -> Secret {
+    Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws().await), arn)
 }
 
 /// The timeout of a call, including the SDK's own retries: the protocol assumes that none takes

@@ -2,12 +2,18 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use serde_json::Value;
 
 use crate::config::{self, ConfigError};
 use crate::context;
 
 /// How many messages SQS takes in one call.
 const MOST: usize = 10;
+
+/// How long a message waits after its first failure, in seconds.
+const FIRST_WAIT_S: i32 = 60;
+/// How often that doubles at most: to 16 minutes.
+const MAX_DOUBLINGS: u32 = 4;
 
 /// One SQS queue.
 #[derive(Clone, Debug)]
@@ -56,5 +62,21 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    /// Makes a message that failed, a record as Lambda passes it, come again after a minute, and
+    /// after twice as long each further time: without that it waits for the visibility timeout of
+    /// the queue. If the queue does not answer, it does wait.
+    pub async fn retry_soon(&self, record: &Value) {
+        let Some(handle) = record["receiptHandle"].as_str() else { return };
+        let receives = record["attributes"]["ApproximateReceiveCount"].as_str();
+        let receives: u32 = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
+        let wait_s = FIRST_WAIT_S << receives.saturating_sub(1).min(MAX_DOUBLINGS);
+        let call = self.client.change_message_visibility().queue_url(&self.url);
+        let changed = call.receipt_handle(handle).visibility_timeout(wait_s).send().await;
+        if let Err(error) = changed {
+            let error = aws_sdk_sqs::error::DisplayErrorContext(&error).to_string();
+            tracing::warn!(error, "a message that failed comes again later than it could");
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shared::context::Context;
 use shared::decide::repair::REPAIR;
-use shared::domain::AccountId;
 use shared::domain::period::Day;
+use shared::domain::{AccountId, Seq};
 use shared::store::{ScannedRow, Store, StoreError};
 
 use crate::difference::{Difference, Kind};
@@ -19,35 +19,79 @@ const READINGS: u32 = 3;
 /// The pause between two reads, in which a caller finishes its operation.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How far the audit of an account came.
+#[derive(Debug)]
+pub(crate) enum Audited {
+    /// To its end, with these differences.
+    Whole(Vec<Difference>),
+    /// To this many entries.
+    OutOfTime {
+        entries: Seq,
+    },
+    OutOfMemory {
+        entries: Seq,
+    },
+}
+
 /// The differences of an account, its ledger and its payments. Writes nothing.
 ///
 /// # Errors
 /// [`StoreError`] if they cannot be read at all. A broken item is a difference.
 pub async fn account(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
-    let mut found = read_once(context, id).await?;
+    match audit(context, id, u64::MAX, || true).await? {
+        Audited::Whole(found) => Ok(found),
+        Audited::OutOfTime { .. } | Audited::OutOfMemory { .. } => {
+            unreachable!("neither is limited")
+        }
+    }
+}
+
+/// The same, while `goes_on`, called between requests, returns true, and in at most about
+/// `most_bytes` of memory.
+///
+/// # Errors
+/// As [`account`].
+pub(crate) async fn audit(
+    context: &Context,
+    id: &AccountId,
+    most_bytes: u64,
+    mut goes_on: impl FnMut() -> bool,
+) -> Result<Audited, StoreError> {
+    let mut found = match read_once(context, id, most_bytes, &mut goes_on).await? {
+        Audited::Whole(found) => found,
+        stopped => return Ok(stopped),
+    };
     for _ in 1..READINGS {
         if found.is_empty() {
             break;
         }
         tokio::time::sleep(PAUSE).await;
-        let again = read_once(context, id).await?;
+        let again = match read_once(context, id, most_bytes, &mut goes_on).await? {
+            Audited::Whole(again) => again,
+            stopped => return Ok(stopped),
+        };
         let seen_before = |difference: &Difference| found.iter().any(|d| d.is_again(difference));
         found = again.into_iter().filter(seen_before).collect();
     }
-    Ok(found)
+    Ok(Audited::Whole(found))
 }
 
-async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
+async fn read_once(
+    context: &Context,
+    id: &AccountId,
+    most_bytes: u64,
+    goes_on: &mut impl FnMut() -> bool,
+) -> Result<Audited, StoreError> {
     let mut audit = Findings::of(id);
     // In this order: the account has every entry that a day counted, and an entry that is archived
     // meanwhile is in a segment by then.
     let days = audit.read(context.store.days(id, Day::FIRST, Day::LAST).await)?;
     let Some(account) = audit.read(context.store.account_as_written(id).await)? else {
-        return Ok(audit.found);
+        return Ok(Audited::Whole(audit.found));
     };
     let Some(account) = account else {
         orphans(&context.store, &mut audit).await?;
-        return Ok(audit.found);
+        return Ok(Audited::Whole(audit.found));
     };
     let mut ledger = Ledger::new(account, days.unwrap_or_default());
     let mut after = None;
@@ -61,6 +105,13 @@ async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>,
         after = scan_part.next;
         if after.is_none() {
             break;
+        }
+        let entries = ledger.book.next - 1;
+        if ledger.bytes() > most_bytes {
+            return Ok(Audited::OutOfMemory { entries });
+        }
+        if !goes_on() {
+            return Ok(Audited::OutOfTime { entries });
         }
     }
     let orders = ledger.close(&mut audit);
@@ -77,7 +128,7 @@ async fn read_once(context: &Context, id: &AccountId) -> Result<Vec<Difference>,
         let about_it = audit.found.iter_mut().filter(|difference| !difference.kind.is_of_money());
         about_it.for_each(|difference| difference.parked = true);
     }
-    Ok(audit.found)
+    Ok(Audited::Whole(audit.found))
 }
 
 /// Reports the rows of an account that does not exist. Key aliases do not count: they are kept for

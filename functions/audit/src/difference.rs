@@ -79,6 +79,10 @@ pub enum Kind {
     Due(IntentId),
     Mark(IntentId),
     Stripe(IntentId),
+    /// Payments could not be compared with Stripe.
+    StripeUnreachable,
+    /// The account could not be audited within one invocation.
+    TooLarge,
 }
 
 impl Kind {
@@ -170,6 +174,13 @@ impl Kind {
                 ("mark", "a parked payment is not listed, or a listed payment is not parked")
             }
             Kind::Stripe(_) => ("stripe", "a payment does not match Stripe"),
+            Kind::StripeUnreachable => {
+                ("stripe_unreachable", "payments could not be compared with Stripe")
+            }
+            Kind::TooLarge => (
+                "too_large",
+                "the account is too large for the daily audit: run scrip audit --account",
+            ),
         }
     }
 

@@ -7,109 +7,125 @@ mod difference;
 mod findings;
 mod heartbeat;
 mod ledger;
+mod part;
 mod payment;
 mod report;
+mod stripe;
 mod walk;
 
 use std::time::Duration;
 
 use lambda_runtime::Error;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::context::Context;
-use shared::domain::AccountId;
 use shared::queue::Queue;
-use shared::stripe::Stripe;
 
 pub use account::account;
 pub use difference::{Difference, Kind};
+pub use part::{AuditPart, AuditPartError, AuditWork};
 pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};
-pub use walk::{ScanPosition, Walked, accounts, orphans, walk};
+pub use stripe::StripeAccount;
+pub use walk::{ScanPosition, Walk, Walked, accounts, orphans, walk};
+
+/// The most memory that one account may take, of the function's 1 769 MB: the ids and keys of its
+/// operations, for some 11 million entries, or 3 million where every request has a key that is no
+/// id itself.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// The clients that the function works with.
 #[derive(Clone, Debug)]
 pub struct AuditContext {
     pub context: Context,
     pub queue: Queue,
-    pub stripe: Stripe,
+    /// None: payments are not compared with Stripe.
+    pub stripe: Option<StripeAccount>,
 }
 
-/// The payload of the schedule, and the message that continues an audit that ran out of time.
-#[derive(Debug, Serialize, Deserialize)]
+/// The payload of the schedule.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Part {
-    task: Task,
-    /// The account that was read last; None: from the beginning, with the comparison with Stripe.
-    #[serde(default)]
-    after: Option<String>,
-    /// Where the scan of the ledger for missing accounts continues: it follows the accounts.
-    #[serde(default)]
-    ledger: Option<ScanPosition>,
-    /// The accounts that were read, and the differences that were found.
-    #[serde(default)]
-    seen: u64,
-    #[serde(default)]
-    differences: u64,
+struct Scheduled {
+    #[serde(rename = "task")]
+    _task: Task,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Task {
     Audit,
 }
 
-/// Answers the schedule, and the queue, which holds the rest of an audit. `left` is how long the
-/// function may still run.
+/// Answers the schedule, which begins an audit, and the queue, which holds its parts. `left` is how
+/// long the function may still run: a part that is not finished by then goes back to the queue.
 ///
 /// # Errors
-/// If the payload is neither, or the tables or Stripe do not answer: the function is invoked again.
+/// If the payload is neither, or the tables do not answer: a part comes again, soon at first.
 pub async fn answer(
     surroundings: &AuditContext,
     payload: Value,
     left: Duration,
 ) -> Result<Value, Error> {
     let Some(records) = payload.get("Records") else {
-        return audit(surroundings, serde_json::from_value(payload)?, left).await;
+        serde_json::from_value::<Scheduled>(payload)?;
+        return begin(surroundings).await;
     };
     // The template sends one message at a time, so a message that fails is an invocation that
     // fails.
     let [record] = records.as_array().map(Vec::as_slice).unwrap_or_default() else {
         return Err("the input is not one message of the queue".into());
     };
-    let body = record["body"].as_str().ok_or("the message has no body")?;
-    audit(surroundings, serde_json::from_str(body)?, left).await
+    let done = part(surroundings, record, left).await;
+    if done.is_err() {
+        surroundings.queue.retry_soon(record).await;
+    }
+    done
 }
 
-async fn audit(surroundings: &AuditContext, part: Part, left: Duration) -> Result<Value, Error> {
+/// Begins an audit: one message for each part.
+async fn begin(surroundings: &AuditContext) -> Result<Value, Error> {
+    let has_stripe = surroundings.stripe.is_some();
+    let messages: Vec<String> = AuditPart::all(has_stripe).map(|part| part.message()).collect();
+    surroundings.queue.send(&messages).await?;
+    tracing::info!(parts = messages.len(), has_stripe, "an audit started");
+    Ok(json!({ "parts": messages.len() }))
+}
+
+async fn part(surroundings: &AuditContext, record: &Value, left: Duration) -> Result<Value, Error> {
+    let body = record["body"].as_str().ok_or("the message has no body")?;
+    let mut part = AuditPart::read(body)?;
     let until = tokio::time::Instant::now() + left;
     let in_time = || tokio::time::Instant::now() < until;
     let AuditContext { context, queue, stripe } = surroundings;
-    let after: Option<AccountId> = part.after.as_deref().map(str::parse).transpose()?;
-    let mut rest = Part { after: None, ..part };
-    let mut found = Vec::new();
-    if rest.ledger.is_none() {
-        if after.is_none() {
-            found.extend(of_stripe(context, stripe).await?);
+    let (found, rest) = match part.work.clone() {
+        AuditWork::Accounts { segment, of, after } => {
+            let after = after.as_deref().map(str::parse).transpose()?;
+            let walked = Walk { segment, of, after, most_bytes: MOST_BYTES };
+            let walked = walk(context, walked, |_| in_time()).await?;
+            part.seen = part.seen.saturating_add(walked.seen);
+            let after = walked.after.map(|after| after.to_string());
+            let rest = after.map(|after| AuditWork::Accounts { segment, of, after: Some(after) });
+            (walked.found, rest)
         }
-        let walked = walk(context, (0, 1), after, |_| in_time()).await?;
-        found.extend(walked.found);
-        rest.seen += walked.seen;
-        rest.after = walked.after.map(|after| after.to_string());
-    }
-    let mut goes_on = rest.after.is_some();
-    if !goes_on {
-        let (orphans, place) = orphans(context, rest.ledger.take(), in_time).await?;
-        found.extend(orphans);
-        goes_on = place.is_some();
-        rest.ledger = place;
-    }
+        AuditWork::Orphans { after } => {
+            let (found, place) = orphans(context, after, in_time).await?;
+            (found, place.map(|place| AuditWork::Orphans { after: Some(place) }))
+        }
+        AuditWork::Stripe => match stripe {
+            Some(stripe) => (stripe.compare(context).await?, None),
+            None => (Vec::new(), None),
+        },
+    };
     found.iter().for_each(Difference::log);
-    rest.differences += found.len() as u64;
-    let (seen, differences) = (rest.seen, rest.differences);
-    match goes_on {
-        true => queue.send(&[serde_json::to_string(&rest)?]).await?,
-        false => heartbeat::finished(context, seen, differences),
+    part.differences = part.differences.saturating_add(found.len() as u64);
+    let (seen, differences, goes_on) = (part.seen, part.differences, rest.is_some());
+    match rest {
+        Some(work) => {
+            part.work = work;
+            queue.send(&[part.message()]).await?;
+        }
+        None => heartbeat::finished(context, seen, differences),
     }
     Ok(json!({ "seen": seen, "differences": differences, "goes_on": goes_on }))
 }

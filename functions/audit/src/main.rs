@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use audit::AuditContext;
+use audit::{AuditContext, StripeAccount};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::context::{Context, secret_from_env};
+use shared::context::{Context, named_secret};
 use shared::metrics::Metrics;
 use shared::queue::Queue;
-use shared::stripe::Stripe;
 use shared::telemetry;
 
 /// Time kept free at the end of an invocation, to finish the current read and send the rest to the
@@ -20,8 +19,7 @@ const RESERVE: Duration = Duration::from_secs(60);
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
-    let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
-    let stripe = Stripe::by_secret(key, None, clock.now()).await?;
+    let stripe = named_secret("STRIPE_KEY_ARN").await.map(StripeAccount::Key);
     let context = Context::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
     let queue = Queue::from_env().await?;
     let surroundings = AuditContext { context, queue, stripe };

@@ -2,11 +2,12 @@
 
 use shared::context::Context;
 use shared::domain::AccountId;
-use shared::stripe::Stripe;
+use shared::store::StoreError;
 
-use crate::{AuditError, Difference, Walked, account, of_stripe, orphans, walk};
+use crate::{Difference, StripeAccount, Walk, Walked, account, orphans, walk};
 
-/// The number of segments in which the table is walked: the steps of the progress.
+/// The number of segments in which the table is walked: in parallel by the function, one after the
+/// other by hand.
 pub const SCAN_SEGMENTS: i32 = 32;
 
 /// The result of an audit.
@@ -26,37 +27,43 @@ pub struct AuditProgress {
     pub differences: usize,
 }
 
-/// Audits one account, or all; with `stripe`, also the payments that Stripe lists. Writes nothing.
-/// An account that does not exist is not counted as read, but its rows are a difference. `told` is
-/// called with the progress, often.
+/// Audits one account, or all, and then, with `stripe`, the payments that Stripe lists. Writes
+/// nothing. An account that does not exist is not counted as read, but its rows are a difference.
+/// `told` is called with the progress, often.
 ///
 /// # Errors
-/// [`AuditError`] if the tables or Stripe do not answer.
+/// [`StoreError`] if the tables do not answer. If Stripe does not, that is a difference.
 pub async fn report(
     context: &Context,
-    stripe: Option<&Stripe>,
+    stripe: Option<&StripeAccount>,
     only: Option<&AccountId>,
     told: impl FnMut(AuditProgress),
-) -> Result<AuditReport, AuditError> {
-    let mut report = AuditReport::default();
+) -> Result<AuditReport, StoreError> {
+    let mut report = match only {
+        None => all(context, told).await?,
+        Some(id) => AuditReport {
+            seen: u64::from(context.store.account_as_written(id).await?.is_some()),
+            differences: account(context, id).await?,
+        },
+    };
     if let Some(stripe) = stripe {
-        report.differences = of_stripe(context, stripe).await?;
+        let mut found = stripe.compare(context).await?;
+        // A difference without an account may be about any of them.
+        found.retain(|found| only.is_none_or(|id| found.account.as_ref().is_none_or(|a| a == id)));
+        report.differences.extend(found);
     }
-    let Some(id) = only else { return all(context, report, told).await };
-    report.differences.retain(|difference| difference.account.as_ref() == Some(id));
-    report.seen = u64::from(context.store.account_as_written(id).await?.is_some());
-    report.differences.extend(account(context, id).await?);
     Ok(report)
 }
 
 async fn all(
     context: &Context,
-    mut report: AuditReport,
     mut told: impl FnMut(AuditProgress),
-) -> Result<AuditReport, AuditError> {
+) -> Result<AuditReport, StoreError> {
+    let mut report = AuditReport::default();
     for segments in 0..SCAN_SEGMENTS {
         let (before, differing) = (report.seen, report.differences.len());
-        let walked = walk(context, (segments, SCAN_SEGMENTS), None, |walked: &Walked| {
+        let part = Walk { segment: segments, of: SCAN_SEGMENTS, after: None, most_bytes: u64::MAX };
+        let walked = walk(context, part, |walked: &Walked| {
             let differences = differing + walked.found.len();
             told(AuditProgress { segments, seen: before + walked.seen, differences });
             true

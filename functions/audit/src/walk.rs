@@ -6,11 +6,22 @@ use shared::context::Context;
 use shared::domain::AccountId;
 use shared::store::StoreError;
 
-use crate::account::account;
+use crate::account::{Audited, account, audit};
 use crate::difference::{Difference, Kind};
 
 /// Accounts per request.
 const READ: i32 = 64;
+
+/// A walk through one segment of the accounts.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    pub segment: i32,
+    pub of: i32,
+    /// The account that was read last; None: from the beginning.
+    pub after: Option<AccountId>,
+    /// The most memory, in bytes, that reading one account may take.
+    pub most_bytes: u64,
+}
 
 /// The progress of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,42 +32,58 @@ pub struct Walked {
     pub found: Vec<Difference>,
 }
 
-/// Continues segment `segment` of `of` after the account `after`, while `goes_on`, called after
-/// each request, returns true. Writes nothing.
+/// Continues a walk while `goes_on`, called between accounts and inside a large one, returns true.
+/// Writes nothing. An account in which the time runs out is read again by the next walk; if it was
+/// the first one of its walk, it is too large, which is a difference: every walk gets further.
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
 pub async fn walk(
     context: &Context,
-    (segment, of): (i32, i32),
-    after: Option<AccountId>,
+    Walk { segment, of, after, most_bytes }: Walk,
     mut goes_on: impl FnMut(&Walked) -> bool,
 ) -> Result<Walked, StoreError> {
     let mut walked = Walked { after, ..Walked::default() };
     loop {
         let scan = context.store.scan(segment, of, walked.after.as_ref(), READ).await?;
-        let mut ids = Vec::with_capacity(scan.accounts.len());
         for read in scan.accounts {
-            match read {
-                Ok(loaded) => ids.push(loaded.account.id),
+            let id = match read {
+                Ok(loaded) => loaded.account.id,
                 // The account is read again as it is written, to say what is wrong with it.
                 Err(StoreError::Broken { key, attribute, problem, table, .. }) => match key.parse()
                 {
-                    Ok(id) => ids.push(id),
-                    Err(_) => walked.found.push(Difference {
-                        account: None,
-                        kind: Kind::Unreadable { item: format!("{table} {key}") },
-                        expected: "an account".to_owned(),
-                        found: format!("{attribute} {problem}"),
-                        parked: false,
-                    }),
+                    Ok(id) => id,
+                    Err(_) => {
+                        walked.found.push(Difference {
+                            account: None,
+                            kind: Kind::Unreadable { item: format!("{table} {key}") },
+                            expected: "an account".to_owned(),
+                            found: format!("{attribute} {problem}"),
+                            parked: false,
+                        });
+                        continue;
+                    }
                 },
                 Err(error) => return Err(error),
+            };
+            if walked.seen > 0 && !goes_on(&walked) {
+                return Ok(walked);
             }
-        }
-        for id in ids {
-            walked.found.extend(account(context, &id).await?);
+            match audit(context, &id, most_bytes, || goes_on(&walked)).await? {
+                Audited::Whole(found) => walked.found.extend(found),
+                Audited::OutOfTime { .. } if walked.seen > 0 => return Ok(walked),
+                Audited::OutOfTime { entries } | Audited::OutOfMemory { entries } => {
+                    walked.found.push(Difference {
+                        account: Some(id.clone()),
+                        kind: Kind::TooLarge,
+                        expected: "an account that one invocation can read".to_owned(),
+                        found: format!("more than {entries} entries"),
+                        parked: false,
+                    });
+                }
+            }
             walked.seen += 1;
+            walked.after = Some(id);
         }
         walked.after = scan.next;
         if walked.after.is_none() || !goes_on(&walked) {

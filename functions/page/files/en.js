@@ -40,6 +40,7 @@ export default {
   "grant_manual": "Added for you",
   "top_up": "Top up",
   "top_up_why": "You pay on Stripe's secure page. Credits are added when your payment arrives.",
+  "top_up_absent": "Top-ups are not available here.",
   "pack_credits": {"one": "{credits} credit", "other": "{credits} credits"},
   "each_value": "{price} each",
   "pack_repays": "{repays} repay what you owe, {to_use} to use",

@@ -65,6 +65,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
             "return_url": session.return_url,
             "buy": session.allows(Scope::Buy),
         }),
+        sells: context.config.sells,
         now,
         filter: asked.shown(),
         older: listed.next.map(|next| asked.link(Some(&seal(&next, account)))),

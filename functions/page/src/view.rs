@@ -21,6 +21,8 @@ pub(super) struct Data {
     /// The days of the usage, including those without any.
     pub days: Vec<Day>,
     pub session: Value,
+    /// Whether customers can buy credits here.
+    pub sells: bool,
     /// The server's time.
     pub now: Instant,
     pub filter: Value,
@@ -45,7 +47,8 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "enough": enough(account, catalog),
         "pools": pools(&data.balance, account),
         "consumed": used(&data.balance, account, catalog),
-        "packs": packs(account, catalog),
+        "sold_here": data.sells,
+        "packs": if data.sells { packs(account, catalog) } else { Vec::new() },
         "payments": data.payments,
         "rates": rates(&data.rate_card, catalog),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),

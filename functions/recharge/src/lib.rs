@@ -65,6 +65,7 @@ async fn parts(surroundings: &RechargeContext, records: &[Value], left: Duration
         let left = left.saturating_sub(began.elapsed());
         if let Err(error) = part(surroundings, record, left).await {
             tracing::error!(%error, message = %record["messageId"], "a part of a sweep failed");
+            surroundings.queue.retry_soon(record).await;
             failed.push(json!({ "itemIdentifier": record["messageId"] }));
         }
     }

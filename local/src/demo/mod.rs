@@ -40,6 +40,7 @@ pub async fn run(terminal: Option<&mut Terminal>) -> Result<(), Error> {
         tables: tables::names(),
         top_up_url: Some(format!("{PRODUCT}/credits")),
         origins: vec![PRODUCT.to_owned()],
+        sells: true,
         ..Config::default()
     };
     let context = context::open(&Data::Memory, &clock, config).await?.context;

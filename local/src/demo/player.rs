@@ -1,5 +1,6 @@
 //! Plays the scenes through the routes, and checks that each step ends as it must.
 
+use audit::StripeAccount;
 use client::{ChargeError, Charged, Client, Transport, TransportError, Uuid, Work};
 use lambda_http::Body;
 use serde_json::Value;
@@ -187,9 +188,10 @@ impl Player<'_> {
 
     async fn audit(&self, screen: &mut Screen<'_>) -> Result<(), Error> {
         let functions = &self.door.functions;
-        let (account, stripe) = (ACCOUNT.parse()?, functions.stripe());
+        let account = ACCOUNT.parse()?;
+        let stripe = StripeAccount::Client(functions.stripe().clone());
         let report =
-            audit::report(functions.context(), Some(stripe), Some(&account), |_| ()).await?;
+            audit::report(functions.context(), Some(&stripe), Some(&account), |_| ()).await?;
         let differences = report.differences.len();
         screen.glow(&format!("audit: {} account, {differences} differences", report.seen)).await?;
         expect(differences == 0, || format!("{:?}", report.differences))

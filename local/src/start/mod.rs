@@ -7,6 +7,7 @@ pub mod editor;
 mod known;
 mod lasting;
 
+use audit::StripeAccount;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::domain::AccountId;
@@ -54,7 +55,8 @@ pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, R
         ("GET", "accounts") => reply(200, &json!({ "accounts": accounts(stack).await })),
         ("GET", "payments") => {
             let payments = stack.stripe.as_ref().map(|stripe| stripe.payments());
-            reply(200, &json!({ "payments": payments }))
+            let sells = stack.functions.context().config.sells;
+            reply(200, &json!({ "payments": payments, "sells": sells }))
         }
         ("GET", "contract") => {
             reply(200, &json!({ "operations": contract::operations(stack).await }))
@@ -172,8 +174,8 @@ async fn enter(stack: &Stack, request: &Request) -> Response<Body> {
 /// Audits every account, and answers with the differences.
 async fn audited(stack: &Stack) -> Response<Body> {
     let (context, stripe) = (stack.functions.context(), stack.functions.stripe());
-    let stripe = stack.stripe.as_ref().map(|_| stripe);
-    match audit::report(context, stripe, None, |_| ()).await {
+    let stripe = stack.stripe.as_ref().map(|_| StripeAccount::Client(stripe.clone()));
+    match audit::report(context, stripe.as_ref(), None, |_| ()).await {
         Ok(report) => {
             let differences = report.differences.iter().map(ToString::to_string);
             let differences: Vec<String> = differences.collect();

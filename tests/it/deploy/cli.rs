@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::deploy::first_run;
 use crate::protocol::restart::programs;
+use crate::support::Stack;
 use crate::support::shop::Shop;
 
 /// The result of a command.
@@ -127,7 +128,7 @@ async fn writes_of_a_command_are_announced() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deployed_stack_is_named_by_the_environment() {
-    let (stack, _, base) = crate::support::Stack::served(None, &[]).await;
+    let (stack, _, base) = Stack::served(None, &[]).await;
     stack.open("acme", "pro").await;
     let tables = [("ACCOUNTS_TABLE", "scrip-accounts"), ("LEDGER_TABLE", "scrip-ledger")];
     let endpoint = format!("{base}/_local/dynamodb");
@@ -139,12 +140,38 @@ async fn a_deployed_stack_is_named_by_the_environment() {
     ];
     let shown = scrip(&["inspect", "acme"], &[&tables[..], &aws].concat()).await;
     assert!(shown.code == Some(0) && shown.says.starts_with("account acme, "), "{shown:?}");
+    // No key of Stripe is named, so nobody asks Stripe.
+    let audited = scrip(&["audit"], &[&tables[..], &aws].concat()).await;
+    assert_eq!((audited.code, audited.says.as_str()), (Some(0), NOT_COMPARED), "{audited:?}");
     for missing in [&[][..], &tables[..1], &tables[1..]] {
         let which = scrip(&["audit"], &[missing, &aws].concat()).await;
         assert_eq!(which.code, Some(1), "{which:?}");
         let both = ["--local", "`cargo run`", "ACCOUNTS_TABLE and LEDGER_TABLE"];
         assert!(both.iter().all(|way| which.complains.contains(way)), "{which:?}");
     }
+}
+
+/// The output of an audit of one account without Stripe.
+const NOT_COMPARED: &str = "payments are not compared with Stripe\n1 accounts, 0 differences\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_without_stripe_is_audited_and_repaired_without_it() {
+    let shop = tuesday().await;
+    let base = &listening(&shop, |_| ()).await;
+    assert_eq!(on(base, &["audit", "--no-stripe"]).await, NOT_COMPARED);
+    let without = Stack::without_stripe().await;
+    without.open("acme", "free").await;
+    let base = &listening(&shop, |served| {
+        served.table = Some(without.wire.table().clone());
+        (served.functions, served.stripe) = (without.functions.clone(), None);
+    })
+    .await;
+    assert_eq!(on(base, &["audit"]).await, NOT_COMPARED);
+    assert_eq!(on(base, &["audit", "--account", "acme"]).await, NOT_COMPARED);
+    let repaired = on(base, &["repair"]).await;
+    assert!(repaired.ends_with("repaired 0, parked 0, left 0\n"), "{repaired}");
+    let asked = scrip(&[&at(base), "reconcile"], &[]).await;
+    assert_eq!(asked.complains, "scrip: this stack has no Stripe\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

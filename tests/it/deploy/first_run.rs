@@ -41,7 +41,12 @@ struct Started {
 
 impl Started {
     fn new() -> Started {
+        Started::with(&[])
+    }
+
+    fn with(options: &[&str]) -> Started {
         let mut command = command(&["--memory", "--addr", "127.0.0.1:0"]);
+        command.args(options);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
         let output = BufReader::new(process.stdout.take().expect("its output"));
         let (says, lines) = channel();
@@ -116,6 +121,17 @@ fn the_banner_is_short_and_says_where_to_start() {
         let says = |line: &&String| [account, plan, shows].iter().all(|word| line.contains(word));
         assert_eq!(banner.iter().filter(says).count(), 1, "{account}: {banner:#?}");
     }
+}
+
+#[test]
+fn a_stack_without_stripe_has_no_route_of_it() {
+    let stack = Started::with(&["--no-stripe"]);
+    let described = stack.ask("GET", "/_local/stack", &[], "");
+    assert_eq!((&described["sells"], &described["stripe_key"]), (&json!(false), &Value::Null));
+    for (method, path) in [("GET", "/v1/me/packs"), ("POST", "/v1/stripe/webhook")] {
+        assert_eq!(stack.ask(method, path, &[], "")["status"], 404, "{path}");
+    }
+    assert_eq!(Started::new().ask("GET", "/v1/me/packs", &[], "")["status"], 401);
 }
 
 #[test]

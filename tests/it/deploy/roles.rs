@@ -1,6 +1,9 @@
 //! The roles of the template: every test runs under them,
 //! and each function uses all its permissions.
 
+use std::time::Duration;
+
+use ::audit::{AuditPart, AuditWork};
 use local::roles::{Roles, acting_as};
 use local::stripe::Effect;
 use local::template::Permissions;
@@ -121,10 +124,12 @@ async fn customers(shop: &Shop) {
     for n in 0..70 {
         shop.stack.open(&format!("one-of-many-{n}"), "free").await;
     }
-    let surroundings = shop.stack.mappings.audit().expect("a Stripe");
-    let (audit, no_time) = (json!({ "task": "audit" }), std::time::Duration::ZERO);
-    let begun = acting_as("audit", ::audit::answer(&surroundings, audit, no_time)).await;
+    let surroundings = shop.stack.mappings.audit();
+    let all = AuditWork::Accounts { segment: 0, of: 1, after: None };
+    let audit = json!({ "Records": [{ "body": AuditPart::new(all).message() }] });
+    let begun = acting_as("audit", ::audit::answer(&surroundings, audit, Duration::ZERO)).await;
     assert_eq!(begun.expect("an answer")["goes_on"], true);
+    shop.stack.mappings.fire("audit").await.expect("an audit");
     shop.stack.relay().await;
     assert_eq!(shop.state("acme", &order).await.0, "credited");
 }
@@ -148,6 +153,12 @@ async fn time(shop: &Shop) {
         stack.mappings.fire(task).await.expect("swept");
     }
     stack.relay().await;
+    // Parts that cannot be read come again soon.
+    let unread = json!({ "messageId": "m", "receiptHandle": "h", "body": "no part" });
+    let unread = json!({ "Records": [unread] });
+    assert!(stack.mappings.invoke("audit", &unread).await.is_err());
+    let reply = stack.mappings.invoke("recharge", &unread).await.expect("an answer");
+    assert_eq!(reply["batchItemFailures"][0]["itemIdentifier"], "m");
     // A record that can never be processed.
     let keys = json!({ "a": { "S": "no account" }, "s": { "S": "P#1#1" } });
     let poison = json!({ "dynamodb": { "SequenceNumber": "1", "Keys": keys } });

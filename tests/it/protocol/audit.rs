@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ::audit::Difference;
+use ::audit::{Difference, StripeAccount};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::stripe::Effect;
@@ -72,7 +72,8 @@ async fn refund(stack: &Stack, debit: &str, key: &str, credits: &str) {
 /// The audit's differences, with Stripe included.
 async fn audited(shop: &Shop) -> Vec<Difference> {
     let functions = &shop.stack.functions;
-    let report = ::audit::report(functions.context(), Some(functions.stripe()), None, |_| ()).await;
+    let stripe = StripeAccount::Client(functions.stripe().clone());
+    let report = ::audit::report(functions.context(), Some(&stripe), None, |_| ()).await;
     report.expect("an answer").differences
 }
 

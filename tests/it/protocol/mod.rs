@@ -2,6 +2,7 @@
 
 mod anchors;
 mod audit;
+mod audit_parts;
 mod broken_records;
 mod bursts;
 mod calendar;

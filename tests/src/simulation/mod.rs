@@ -188,7 +188,7 @@ impl Simulation {
         for (number, skew_ms) in Mutant::skews_ms(mutant).into_iter().enumerate() {
             let random = Mutex::new(StdRng::seed_from_u64(seed ^ (number as u64 + 1)));
             let entropy = Entropy::new(move || random.lock().expect("one thread").random());
-            let config = Config { tables: tables::names(), ..Config::default() };
+            let config = Config { tables: tables::names(), sells: true, ..Config::default() };
             let clock = clock(skew_ms);
             let context =
                 context::assemble(sdk(&chaos), clock.clone(), clock, entropy, config).await;

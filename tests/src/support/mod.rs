@@ -148,6 +148,7 @@ impl Stack {
             public_url: Some(base.clone()),
             origins,
             session_keys_arn: None,
+            sells: true,
         };
         let stack =
             Stack::configured(local.clone(), local.clock(), Entropy::system(), config, false).await;
@@ -169,15 +170,15 @@ impl Stack {
         (Stack { functions, ..stack }, stripe, base)
     }
 
+    /// A stack at a Wednesday noon that was deployed without Stripe; it records its streams.
+    pub async fn without_stripe() -> Stack {
+        let clock = LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
+        let config = Config { sells: false, ..selling() };
+        Stack::configured(clock.clone(), clock.clock(), Entropy::system(), config, true).await
+    }
+
     async fn with(local: LocalClock, clock: Clock, entropy: Entropy, streamed: bool) -> Stack {
-        let config = Config {
-            tables: tables::names(),
-            top_up_url: Some("https://example.com/credits".to_owned()),
-            public_url: Some(PUBLIC_URL.to_owned()),
-            origins: vec![PRODUCT.to_owned(), LOCAL.to_owned()],
-            session_keys_arn: None,
-        };
-        Stack::configured(local, clock, entropy, config, streamed).await
+        Stack::configured(local, clock, entropy, selling(), streamed).await
     }
 
     async fn configured(
@@ -188,7 +189,7 @@ impl Stack {
         streamed: bool,
     ) -> Stack {
         let table = emulator::table(clock.clone());
-        let template = Template::load();
+        let template = Template::of(config.sells);
         let roles = Roles::of(&template);
         let streams = Streams::of(&template, &tables::names());
         let table = if streamed { table.streamed(streams.clone()) } else { table };
@@ -316,6 +317,18 @@ impl Stack {
     pub fn id(&self, age_ms: i64) -> OperationId {
         let now = Instant::from_ms(self.context().clock.now().ms() - age_ms);
         self.context().entropy.mint(now)
+    }
+}
+
+/// The configuration of a stack with Stripe.
+fn selling() -> Config {
+    Config {
+        tables: tables::names(),
+        top_up_url: Some("https://example.com/credits".to_owned()),
+        public_url: Some(PUBLIC_URL.to_owned()),
+        origins: vec![PRODUCT.to_owned(), LOCAL.to_owned()],
+        session_keys_arn: None,
+        sells: true,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::reading::{Complaints, events, functions, of_type, resources};
+use super::reading::{Complaints, events, functions, list, of_type, resources};
 
 /// Every event without a waiting caller is tried a bounded
 /// number of times, and then kept in a queue.
@@ -87,6 +87,9 @@ fn goes_somewhere(
             if wait < 6 * function["Timeout"].as_u64().unwrap_or(3) {
                 return Err("a message comes again while it is worked on".to_owned());
             }
+            if !may_retry_soon(function, arn) {
+                return Err("what fails fast waits as long as what never ends".to_owned());
+            }
             queue(template, name, &redrive["deadLetterTargetArn"])
         }
         "ScheduleV2" => {
@@ -97,6 +100,16 @@ fn goes_somewhere(
         }
         other => Err(format!("nothing is known of events of {other}")),
     }
+}
+
+/// Whether the function may make a message of the queue come again sooner.
+fn may_retry_soon(function: &Value, queue: &str) -> bool {
+    let policies = function["Policies"].as_array().into_iter().flatten();
+    let statements = policies.flat_map(|policy| policy["Statement"].as_array());
+    statements.flatten().any(|statement| {
+        statement["Resource"] == queue
+            && list(&statement["Action"]).contains(&"sqs:ChangeMessageVisibility")
+    })
 }
 
 fn invocation_goes_somewhere(template: &Value, name: &str, function: &Value) -> Result<(), String> {

@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+mod conditions;
 mod data;
 mod domain;
 mod failures;
@@ -13,14 +14,18 @@ mod mistakes;
 mod monitoring;
 mod reading;
 
-use local::template::Template;
+use local::template::{HAS_STRIPE, Template, decided};
 use reading::Complaints;
 use serde_json::Value;
 
 type Check = fn(&Value) -> Complaints;
 
+/// The check that reads the template as it is written, with its conditions. The others read it as
+/// CloudFormation does for a stack with Stripe.
+const CONDITIONS: &str = "what is left out is missed by nothing";
+
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 28] = [
+const CHECKS: [(&str, Check); 29] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
@@ -49,12 +54,40 @@ const CHECKS: [(&str, Check); 28] = [
     ("absence is heard", monitoring::absence_is_heard),
     ("every function is watched", monitoring::every_function_is_watched),
     ("metrics are known", monitoring::metrics_are_known),
+    (CONDITIONS, conditions::what_is_left_out_is_missed_by_nothing),
 ];
+
+/// The complaints of a check about `template` as it is written.
+fn complaints(name: &str, check: Check, template: &Value) -> Complaints {
+    match name {
+        CONDITIONS => check(template),
+        _ => check(&decided(template, HAS_STRIPE, true)),
+    }
+}
 
 #[test]
 fn the_template_passes_every_check() {
-    let template = Template::load();
     for (name, check) in CHECKS {
-        assert_eq!(check(template.value()), Complaints::new(), "{name}");
+        assert_eq!(complaints(name, check, Template::written()), Complaints::new(), "{name}");
     }
+}
+
+/// Only the contract has more, and nothing is parked.
+#[test]
+fn the_template_without_stripe_passes_every_other_check() {
+    let without = Template::of(false);
+    for (name, check) in CHECKS {
+        match name {
+            "routes are the contract's" | CONDITIONS => {}
+            "alarms are heard" => {
+                let about_payments =
+                    Complaints::from(["nobody hears of PaymentParked ".to_owned()]);
+                assert_eq!(check(without.value()), about_payments);
+            }
+            _ => assert_eq!(check(without.value()), Complaints::new(), "{name}"),
+        }
+    }
+    let [routes, schedules] = [without.routes().len(), without.schedules().len()];
+    let with = Template::load();
+    assert_eq!((with.routes().len() - routes, with.schedules().len() - schedules), (8, 1));
 }

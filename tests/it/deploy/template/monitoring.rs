@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 use shared::metrics::Metric;
 
-use super::reading::{Complaints, events, functions, of_type, resources, texts};
+use super::reading::{Complaints, dashboard_body, events, functions, of_type, resources, texts};
 
 /// The namespace of a stack's metrics, so that it has its own alarms.
 const NAMESPACE: &str = "Scrip/${AWS::StackName}";
@@ -136,10 +136,8 @@ pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
                 complaints.push(format!("{metric} of {name} are no alarm"));
             }
             let line = format!(r#"["AWS/Lambda","{metric}","FunctionName","${{{name}}}"]"#);
-            let shown = dashboards.iter().any(|(_, dashboard)| {
-                let body = dashboard["Properties"]["DashboardBody"].as_str();
-                body.is_some_and(|body| body.contains(&line))
-            });
+            let shown =
+                dashboards.iter().any(|(_, dashboard)| dashboard_body(dashboard).contains(&line));
             if !shown {
                 complaints.push(format!("{metric} of {name} are not on the dashboard"));
             }
@@ -175,15 +173,15 @@ pub(super) fn metrics_are_known(template: &Value) -> Complaints {
     }
     let filled = Regex::new(r"\$\{([A-Za-z]+)[.}]").expect("a pattern");
     for (name, dashboard) in of_type(template, "AWS::CloudWatch::Dashboard") {
-        let body = dashboard["Properties"]["DashboardBody"].as_str().unwrap_or_default();
-        let read: Value = serde_json::from_str(body).unwrap_or_default();
+        let body = dashboard_body(dashboard);
+        let read: Value = serde_json::from_str(&body).unwrap_or_default();
         let widgets = read["widgets"].as_array().cloned().unwrap_or_default();
         for line in widgets.iter().flat_map(|w| w["properties"]["metrics"].as_array().cloned()) {
             for line in line.iter().filter(|line| line[0] == NAMESPACE) {
                 complaints.extend(unknown(name, &line[1]));
             }
         }
-        for filled in filled.captures_iter(body).map(|found| found[1].to_owned()) {
+        for filled in filled.captures_iter(&body).map(|found| found[1].to_owned()) {
             if resources(template).get(&filled).is_none() {
                 complaints.push(format!("{name}: there is no {filled}"));
             }

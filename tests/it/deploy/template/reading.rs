@@ -45,6 +45,24 @@ pub(super) fn events(function: &Value) -> Vec<(&str, &Value)> {
     events.map(|(name, event)| (name.as_str(), event)).collect()
 }
 
+/// The text of a dashboard, with the values that its `!Sub` has names for.
+pub(super) fn dashboard_body(dashboard: &Value) -> String {
+    match &dashboard["Properties"]["DashboardBody"] {
+        Value::Array(parts) => match &parts[..] {
+            [Value::String(body), Value::Object(values)] => {
+                let mut body = body.clone();
+                for (name, value) in values {
+                    body =
+                        body.replace(&format!("${{{name}}}"), value.as_str().unwrap_or_default());
+                }
+                body
+            }
+            _ => String::new(),
+        },
+        body => body.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
 /// The texts below a value.
 pub(super) fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {

@@ -59,6 +59,12 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ),
     (
         "failures go somewhere",
+        "Recharge, Part: what fails fast waits",
+        "Recharge/Properties/Policies/0/Statement/3/Action/0",
+        || json!("sqs:DeleteMessage"),
+    ),
+    (
+        "failures go somewhere",
         "nothing is known of events of S3",
         "Relay/Properties/Events/Pages/Type",
         || json!("S3"),

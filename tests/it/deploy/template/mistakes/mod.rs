@@ -2,6 +2,7 @@
 
 mod access;
 mod change;
+mod conditions;
 mod data;
 mod domain;
 mod failures;
@@ -15,12 +16,13 @@ use local::template::Template;
 use mistake::Mistake;
 use serde_json::Value;
 
-use super::CHECKS;
+use super::{CHECKS, complaints};
 
 /// The mistakes, by subject.
-const MISTAKES: [&[Mistake]; 7] = [
+const MISTAKES: [&[Mistake]; 8] = [
     access::MISTAKES,
     change::MISTAKES,
+    conditions::MISTAKES,
     data::MISTAKES,
     domain::MISTAKES,
     failures::MISTAKES,
@@ -30,11 +32,10 @@ const MISTAKES: [&[Mistake]; 7] = [
 
 #[test]
 fn every_mistake_is_found() {
-    let template = Template::load();
     for (check, said, place, value) in MISTAKES.into_iter().flatten() {
-        let mut changed = template.value().clone();
+        let mut changed = Template::written().clone();
         change(&mut changed, place, value());
-        let complaints = find(check)(&changed);
+        let complaints = complaints(check, find(check), &changed);
         assert!(
             complaints.iter().any(|complaint| complaint.contains(said)),
             "{check}, {place}: {complaints:?}"

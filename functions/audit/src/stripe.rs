@@ -1,0 +1,51 @@
+//! The Stripe account with which an audit compares payments.
+
+use shared::context::Context;
+use shared::secrets::Secret;
+use shared::store::StoreError;
+use shared::stripe::{Stripe, StripeError};
+
+use crate::difference::{Difference, Kind};
+use crate::payment::{AuditError, of_stripe};
+
+/// A Stripe account, by a client or by the secret that has its key.
+#[derive(Clone, Debug)]
+pub enum StripeAccount {
+    Client(Stripe),
+    /// Read when payments are compared, not before: without it the ledger is audited all the same.
+    Key(Secret),
+}
+
+impl StripeAccount {
+    /// Compares the payments of the last days with Stripe. If Stripe or its key cannot be asked,
+    /// that is a difference: the payments are not known to be right.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the tables do not answer.
+    pub async fn compare(&self, context: &Context) -> Result<Vec<Difference>, StoreError> {
+        let compared = match self {
+            StripeAccount::Client(stripe) => of_stripe(context, stripe).await,
+            StripeAccount::Key(key) => {
+                match Stripe::by_secret(key.clone(), None, context.clock.now()).await {
+                    Ok(stripe) => of_stripe(context, &stripe).await,
+                    Err(error) => Err(error.into()),
+                }
+            }
+        };
+        match compared {
+            Ok(found) => Ok(found),
+            Err(AuditError::Stripe(error)) => Ok(vec![unreachable(&error)]),
+            Err(AuditError::Store(error)) => Err(error),
+        }
+    }
+}
+
+fn unreachable(error: &StripeError) -> Difference {
+    Difference {
+        account: None,
+        kind: Kind::StripeUnreachable,
+        expected: "an answer of Stripe".to_owned(),
+        found: error.to_string(),
+        parked: false,
+    }
+}
