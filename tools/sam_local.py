@@ -61,7 +61,12 @@ def main():
         make_tables(template, dynamo)
         # sam local hands on only variables that the template declares, and ours declares no other
         # address of AWS: what is deployed has none.
-        template["Globals"]["Function"]["Environment"]["Variables"].update(endpoints)
+        variables = template["Globals"]["Function"]["Environment"]["Variables"]
+        # sam local knows no attribute of another service's resource.
+        tables = {"ACCOUNTS_TABLE": "Accounts", "LEDGER_TABLE": "Ledger", "SETTINGS_VERSION": "0"}
+        variables.update(endpoints, **tables)
+        # Without origins AWS leaves this out, and sam local would answer every preflight.
+        del template["Resources"]["Api"]["Properties"]["CorsConfiguration"]
         local = BUILT.with_name("local.yaml")
         local.write_text(yaml.safe_dump(template))
         if options.what == "invoke":

@@ -1,6 +1,7 @@
 //! Checks of access: routes, permissions, secrets and limits.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use local::template::Template;
 use regex::Regex;
@@ -51,6 +52,15 @@ const BACK_DOORS: &[&str] = &[
 
 /// Actions that AWS cannot limit to a resource, with the reason. There are none so far.
 const ANY_RESOURCE: &[(&str, &str)] = &[];
+
+// A template has thousands of texts: the patterns are read once.
+static FORM: LazyLock<Regex> = LazyLock::new(|| {
+    let forms = r"whsec_\w+|[sr]k_(live|test)_\w+|A[KS]IA[A-Z0-9]{12,}|-----BEGIN \w+";
+    Regex::new(forms).expect("a pattern")
+});
+static LONG: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"[A-Za-z0-9+/=_-]{32,}").expect("a pattern"));
+static PARAMETER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[a-z]+\}").expect("a pattern"));
 
 /// Each route of the template, and whether it is open: not protected by IAM.
 fn routes(template: &Value) -> Vec<(String, bool)> {
@@ -162,7 +172,7 @@ fn invoked(policy: &Value) -> Vec<&str> {
 /// Whether a resource with stars covers a route, as IAM matches it: a star is any text.
 fn covers(resource: &str, route: &str) -> bool {
     let pattern = resource.rsplit_once("/$default/").map_or("", |(_, pattern)| pattern);
-    let asked = Regex::new(r"\{[a-z]+\}").expect("a pattern").replace_all(route, "some-id");
+    let asked = PARAMETER.replace_all(route, "some-id");
     let pattern: Vec<String> = pattern.split('*').map(regex::escape).collect();
     let pattern = Regex::new(&format!("^{}$", pattern.join(".*"))).expect("a pattern");
     pattern.is_match(&asked)
@@ -262,15 +272,12 @@ fn names_a_secret(name: &str) -> bool {
 /// The start of a text that looks like a secret: by its maker's format, or because it is long and
 /// no word.
 fn secret_in(text: &str) -> Option<String> {
-    const FORMS: &str = r"whsec_\w+|[sr]k_(live|test)_\w+|A[KS]IA[A-Z0-9]{12,}|-----BEGIN \w+";
-    let form = Regex::new(FORMS).expect("a pattern");
-    let long = Regex::new(r"[A-Za-z0-9+/=_-]{32,}").expect("a pattern");
     let random = |text: &str| {
         let digits = text.chars().filter(char::is_ascii_digit).count();
         let words = text.split(|c: char| !c.is_ascii_alphabetic()).map(str::len).max();
         digits >= 6 && words.unwrap_or_default() < 12
     };
-    let found = form.find(text).or_else(|| long.find_iter(text).find(|m| random(m.as_str())));
+    let found = FORM.find(text).or_else(|| LONG.find_iter(text).find(|m| random(m.as_str())));
     found.map(|found| found.as_str().chars().take(8).collect())
 }
 

@@ -20,7 +20,12 @@ pub(super) fn what_is_left_out_is_missed_by_nothing(template: &Value) -> Complai
         }
     }
     for condition in known.keys() {
-        let left = decided(template, condition, false);
+        // Where it does not hold, no `!And` of it does.
+        let ends = |(_, of): &(&String, &Value)| {
+            of.as_array().is_some_and(|of| of.iter().any(|part| part == condition))
+        };
+        let with = known.iter().filter(ends).map(|(name, _)| name).chain([condition]);
+        let left = with.fold(template.clone(), |left, name| decided(&left, name, false));
         let out: BTreeSet<&str> = resources(template)
             .keys()
             .filter(|name| !resources(&left).contains_key(*name))

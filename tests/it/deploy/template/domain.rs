@@ -22,7 +22,9 @@ pub(super) fn a_domain_is_the_address(template: &Value) -> Complaints {
         }
     }
     for (output, path) in [("ApiUrl", ""), ("WebhookUrl", "/v1/stripe/webhook")] {
-        let address = &template["Outputs"][output]["Value"];
+        let Some(address) = template["Outputs"].get(output).map(|output| &output["Value"]) else {
+            continue;
+        };
         let with = format!("https://${{DomainName}}{path}");
         if address[0] != "HasDomain" || address[1] != with {
             complaints.push(format!("{output} is an address that is off"));

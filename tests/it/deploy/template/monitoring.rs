@@ -17,7 +17,8 @@ fn is_counted(template: &Value, metric: &str) -> bool {
         || filtered.any(|f| f["MetricName"] == metric && f["MetricNamespace"] == NAMESPACE)
 }
 
-/// What counts its ends, and must have one within a time, in hours; the relay only if there is work.
+/// What counts its ends, and must have one within a time, in hours; reconcile only if there is one,
+/// and the relay only if there is work.
 const HEARTBEATS: [(&str, u64); 4] = [
     ("SweepsFinished", 26),
     ("ReconcilesFinished", 1),
@@ -56,7 +57,9 @@ pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
         })
     };
     let mut needed = vec![("PaymentParked", String::new()), ("Refusals", String::new())];
-    needed.extend([("PaymentsParked", String::new()), ("WebhookMissed", String::new())]);
+    if resources(template).contains_key("Reconcile") {
+        needed.extend([("PaymentsParked", String::new()), ("WebhookMissed", String::new())]);
+    }
     needed.extend([("Unknowns", String::new()), ("Failures", String::new())]);
     for (name, queue) in of_type(template, "AWS::SQS::Queue") {
         needed.push(("ApproximateNumberOfMessagesVisible", format!("{name}.QueueName")));
@@ -86,6 +89,9 @@ pub(super) fn absence_is_heard(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let alarms = of_type(template, "AWS::CloudWatch::Alarm");
     for (metric, hours) in HEARTBEATS {
+        if metric == "ReconcilesFinished" && !resources(template).contains_key("Reconcile") {
+            continue;
+        }
         let heard = alarms.iter().map(|(_, alarm)| &alarm["Properties"]).any(|alarm| {
             let metrics = alarm["Metrics"].as_array().into_iter().flatten();
             let metrics: Vec<&Value> = metrics.map(|metric| &metric["MetricStat"]).collect();
@@ -126,11 +132,11 @@ pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
         for metric in ["Errors", "Throttles"] {
             let alarmed = alarms.iter().any(|(_, alarm)| {
                 let metrics = alarm["Properties"]["Metrics"].as_array().into_iter().flatten();
-                // All versions of it: its name is the only dimension.
-                let of_it = serde_json::json!([{ "Name": "FunctionName", "Value": name }]);
-                metrics
-                    .map(|m| &m["MetricStat"]["Metric"])
-                    .any(|m| m["MetricName"] == metric && m["Dimensions"] == of_it)
+                metrics.map(|m| &m["MetricStat"]["Metric"]).any(|m| {
+                    // All its versions: one alone is another alarm's.
+                    let all = json!([{ "Name": "FunctionName", "Value": name }]);
+                    m["MetricName"] == metric && m["Dimensions"] == all
+                })
             });
             if !alarmed {
                 complaints.push(format!("{metric} of {name} are no alarm"));
