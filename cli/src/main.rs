@@ -53,7 +53,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Compare payments, refunds and disputes with Stripe, and correct differences.
+    /// Compare all payments, refunds and disputes that may still change with Stripe, and correct
+    /// differences.
     Reconcile,
     /// Repair differences after the tables were restored, and park those that no rule can repair.
     Repair {
@@ -110,7 +111,7 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
         }
         Command::Recharge { dry_run } => recharge(context, dry_run).await,
         Command::Reconcile => {
-            let report = reconcile::run(context, &place.stripe().await?).await?;
+            let report = reconcile::compare(context, &place.stripe().await?).await?;
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(())
         }

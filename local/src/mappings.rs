@@ -244,10 +244,10 @@ impl Mappings {
                 acting_as(function, swept).await
             }
             "reconcile" => match &self.stripe {
-                Some(stripe) => acting_as(function, reconcile::run(&self.recharge.context, stripe))
-                    .await
-                    .map(|report| json!(report))
-                    .map_err(Into::into),
+                Some(stripe) => {
+                    let context = &self.recharge.context;
+                    acting_as(function, reconcile::answer(context, stripe, LEFT)).await
+                }
                 None => Ok(Value::Null),
             },
             "audit" => match self.audit() {

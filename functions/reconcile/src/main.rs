@@ -1,5 +1,7 @@
 //! The cold start of `reconcile`.
 
+use std::time::Duration;
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
@@ -7,15 +9,19 @@ use shared::context::{Context, secret_from_env};
 use shared::stripe::Stripe;
 use shared::telemetry;
 
+/// Time kept free at the end of an invocation, to read and apply one more page.
+const RESERVE: Duration = Duration::from_secs(120);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let context = Context::from_env(clock).await?;
-    run(service_fn(async |_: LambdaEvent<Value>| {
-        reconcile::run(&context, &stripe).await.map_err(Error::from)
+    let context = Context::from_env(clock.clone()).await?;
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        let left = clock.left(event.context.deadline, RESERVE);
+        reconcile::answer(&context, &stripe, left).await
     }))
     .await
 }

@@ -20,6 +20,8 @@ use super::objects::{NewSession, shown};
 pub const PREFIX: &str = "/_local/stripe/v1/";
 /// The most objects of one list, the same as Stripe's.
 const MOST: usize = 100;
+/// The most types of events that one request names, the same as Stripe's.
+const MAX_TYPES: usize = 20;
 
 /// Answers a request of the client library.
 pub fn answer(stripe: &LocalStripe, request: &Request) -> Response<Body> {
@@ -56,6 +58,7 @@ fn route(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
         ("GET", "charges") => list(stripe, &query, path, |memory| &memory.charges),
         ("GET", "refunds") => list(stripe, &query, path, |memory| &memory.refunds),
         ("GET", "disputes") => list(stripe, &query, path, |memory| &memory.disputes),
+        ("GET", "events") => list(stripe, &query, path, |memory| &memory.events),
         _ => (404, error("Unrecognized request URL.", None)),
     }
 }
@@ -131,14 +134,30 @@ fn list(
     path: &str,
     of: fn(&Memory) -> &Vec<Value>,
 ) -> (u16, Value) {
-    let since = query.get("created[gte]").and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    let seconds = |name: &str| query.get(name).and_then(|text| text.parse::<i64>().ok());
+    let created = seconds("created[gte]").unwrap_or(0)..seconds("created[lt]").unwrap_or(i64::MAX);
+    let kinds: Vec<&String> =
+        query.iter().filter(|(name, _)| name.starts_with("types[")).map(|(_, kind)| kind).collect();
+    if kinds.len() > MAX_TYPES {
+        return (400, error("Too many types.", None));
+    }
+    let asked = |object: &&Value| {
+        let kind = |kind: &&String| object["type"] == ***kind;
+        object["created"].as_i64().is_some_and(|second| created.contains(&second))
+            && (kinds.is_empty() || kinds.iter().any(kind))
+    };
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(10).min(MOST);
     let memory = stripe.memory.lock().expect("no one panics with the lock");
     let latest_first = of(&memory).iter().rev();
-    let young = latest_first.filter(|object| object["created"].as_i64() >= Some(since));
     let objects: Vec<&Value> = match query.get("starting_after") {
-        Some(after) => young.skip_while(|object| object["id"] != **after).skip(1).collect(),
-        None => young.collect(),
+        Some(after) if !of(&memory).iter().any(|object| object["id"] == **after) => {
+            return (404, error("No such object.", Some("resource_missing")));
+        }
+        Some(after) => {
+            let rest = latest_first.skip_while(|object| object["id"] != **after).skip(1);
+            rest.filter(asked).collect()
+        }
+        None => latest_first.filter(asked).collect(),
     };
     let data: Vec<Value> =
         objects.iter().take(limit).map(|object| shown((*object).clone())).collect();

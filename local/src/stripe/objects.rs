@@ -9,6 +9,8 @@ use super::memory::Memory;
 
 /// The version of Stripe's API that the client library is made for.
 const API_VERSION: &str = "2026-09-30.dahlia";
+/// The time that an event is listed.
+const LISTED_S: i64 = 30 * 24 * 60 * 60;
 /// The time that a session is open: Stripe's longest.
 const OPEN_S: i64 = 24 * 60 * 60;
 
@@ -78,6 +80,10 @@ impl Memory {
             "data": { "object": shown(object.clone()) },
         });
         self.waiting.push_back((event.to_string(), 0));
+        let gone = |event: &&Value| event["created"].as_i64() < Some(seconds(now) - LISTED_S);
+        let gone = self.events.iter().take_while(gone).count();
+        self.events.drain(..gone);
+        self.events.push(event);
     }
 }
 

@@ -211,7 +211,7 @@ const MISTAKES: &[Mistake] = &[
     }),
     (
         "failures go somewhere",
-        "Reconcile, Daily",
+        "Reconcile, Every15Minutes",
         "Reconcile/Properties/EventInvokeConfig",
         NOTHING,
     ),
