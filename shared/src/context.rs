@@ -223,10 +223,14 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
 /// # Errors
 /// [`StartError`] if the variable is not set or the secret cannot be read.
 pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret, StartError> {
-    let arn = config::required(name)?;
-    let secret = Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws().await), arn);
+    let secret = secret(config::required(name)?).await;
     secret.get(now).await?;
     Ok(secret)
+}
+
+/// The secret with this ARN. It was not read yet.
+pub async fn secret(arn: String) -> Secret {
+    Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws().await), arn)
 }
 
 /// The timeout of a call, including the SDK's own retries: the protocol assumes that none takes

@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 use shared::domain::{Currency, Money};
 use tokio::net::TcpListener;
 
+use super::effect::Effect;
+use super::endpoints;
 use super::known::KEY;
 use super::local_stripe::LocalStripe;
 use super::memory::Memory;
 use super::objects::{NewSession, shown};
+use super::wire::{error, form};
 
 /// The path of the local Stripe on the stack's own address.
 pub const PREFIX: &str = "/_local/stripe/v1/";
@@ -59,12 +62,37 @@ fn route(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
         ("GET", "refunds") => list(stripe, &query, path, |memory| &memory.refunds),
         ("GET", "disputes") => list(stripe, &query, path, |memory| &memory.disputes),
         ("GET", "events") => list(stripe, &query, path, |memory| &memory.events),
-        _ => (404, error("Unrecognized request URL.", None)),
+        ("GET", path) if path.starts_with("events/") => event(stripe, &path["events/".len()..]),
+        ("POST", path) if path.ends_with("/expire") => expire(stripe, path),
+        (method, path) => match path.strip_prefix("webhook_endpoints") {
+            Some(id) => {
+                let form = form(request.body());
+                stripe.change(|memory| endpoints::route(memory, method, id, &form))
+            }
+            None => (404, error("Unrecognized request URL.", None)),
+        },
     }
 }
 
-fn form(bytes: &[u8]) -> BTreeMap<String, String> {
-    form_urlencoded::parse(bytes).into_owned().collect()
+/// An event, with the number of endpoints that have not accepted it.
+fn event(stripe: &LocalStripe, id: &str) -> (u16, Value) {
+    let memory = stripe.memory.lock().expect("no one panics with the lock");
+    let Some(event) = memory.events.iter().find(|event| event["id"] == id) else {
+        return (404, error("No such event.", Some("resource_missing")));
+    };
+    let mut event = event.clone();
+    let waits = |(waiting, _): &(String, u32)| waiting.contains(&format!("\"{id}\""));
+    event["pending_webhooks"] = u32::from(memory.waiting.iter().any(waits)).into();
+    (200, event)
+}
+
+/// `checkout/sessions/{id}/expire`.
+fn expire(stripe: &LocalStripe, path: &str) -> (u16, Value) {
+    let id = path.trim_start_matches("checkout/sessions/").trim_end_matches("/expire");
+    match stripe.act(id, Effect::Expire) {
+        Ok(()) => (200, stripe.session(id).unwrap_or_default()),
+        Err(problem) => (400, error(&problem, None)),
+    }
 }
 
 /// The fields `name[...]` as an object.
@@ -168,8 +196,4 @@ fn list(
 fn reused() -> Value {
     let message = "Keys for idempotent requests can only be used with the same parameters.";
     json!({ "error": { "type": "idempotency_error", "message": message } })
-}
-
-fn error(message: &str, code: Option<&str>) -> Value {
-    json!({ "error": { "type": "invalid_request_error", "code": code, "message": message } })
 }

@@ -21,6 +21,9 @@ pub(super) struct Memory {
     pub(super) customers: Vec<String>,
     /// The idempotency keys of requests, and the ids of the sessions that they made.
     pub(super) keys: Vec<(String, String)>,
+    /// The webhook's endpoints that were made, with their secrets.
+    #[serde(default)]
+    pub(super) endpoints: Vec<Value>,
     /// The events of the last 30 days.
     #[serde(default)]
     pub(super) events: Vec<Value>,

@@ -8,7 +8,7 @@ use super::known::{PAYER, RECEIPTS};
 use super::memory::Memory;
 
 /// The version of Stripe's API that the client library is made for.
-const API_VERSION: &str = "2026-09-30.dahlia";
+pub(super) const API_VERSION: &str = "2026-09-30.dahlia";
 /// The time that an event is listed.
 const LISTED_S: i64 = 30 * 24 * 60 * 60;
 /// The time that a session is open: Stripe's longest.
@@ -38,7 +38,7 @@ fn seconds(now: Instant) -> i64 {
 
 impl Memory {
     /// A new id: `pi_local_0000000000000012`.
-    fn name(&mut self, kind: &str) -> String {
+    pub(super) fn name(&mut self, kind: &str) -> String {
         self.named += 1;
         format!("{kind}_local_{:016}", self.named)
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use stripe_checkout::CheckoutSessionMode;
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionAdaptivePricing,
@@ -12,6 +13,7 @@ use stripe_checkout::checkout_session::{
     CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
     CreateCheckoutSessionPaymentIntentData, ProductData,
 };
+use stripe_client_core::RequestBuilder;
 use stripe_rust::{
     ApiErrorsCode, Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeRequest,
 };
@@ -230,7 +232,19 @@ fn back_to(return_url: &str, ours: &str) -> String {
     format!("{path}?{}{fragment}", query.join("&"))
 }
 
-pub(super) fn failed(error: stripe_rust::StripeError) -> StripeError {
+/// Sends a request. The answer is as it was sent, without the library's types.
+pub(super) async fn sent(client: Client, request: RequestBuilder) -> Result<Value, StripeError> {
+    let answer = request.customize::<miniserde::json::Value>().send(&client);
+    // Boxed: the library's future is large, and so would be every future around it.
+    let answer = miniserde::json::to_string(&Box::pin(answer).await.map_err(failed)?);
+    serde_json::from_str(&answer).map_err(|_| unread("JSON"))
+}
+
+pub(super) fn unread(field: &str) -> StripeError {
+    StripeError::Rejected(format!("Stripe's answer cannot be read: {field}"))
+}
+
+fn failed(error: stripe_rust::StripeError) -> StripeError {
     use stripe_rust::StripeError as E;
     match error {
         // Only Stripe's own words for the error: a message may name a customer.

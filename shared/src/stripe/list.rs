@@ -9,7 +9,7 @@ use stripe_core::refund::ListRefund;
 use stripe_rust::{Client, StripeRequest};
 use stripe_types::{RangeBoundsTs, RangeQueryTs};
 
-use super::client::{Stripe, StripeError, failed};
+use super::client::{Stripe, StripeError, sent, unread};
 use super::event::{PAYMENT_KINDS, REVERSAL_KINDS};
 use crate::domain::Instant;
 use crate::domain::instant::Span;
@@ -86,19 +86,13 @@ async fn list(client: Client, part: ListPart<'_>) -> Result<ListPage, StripeErro
         StripeList::Disputes => request!(ListDispute::new()),
     };
     // The objects as they were sent, so that one reader serves webhooks and lists.
-    let list = request.customize::<miniserde::json::Value>().send(&client);
-    // Boxed: the library's future is large, and so would be every future around it.
-    let list = Box::pin(list).await;
-    let list = miniserde::json::to_string(&list.map_err(failed)?);
-    let unread =
-        |problem: String| StripeError::Rejected(format!("the list cannot be read: {problem}"));
-    let mut list: Value = serde_json::from_str(&list).map_err(|error| unread(error.to_string()))?;
-    let more = list["has_more"].as_bool().ok_or_else(|| unread("has_more".to_owned()))?;
-    let Value::Array(data) = list["data"].take() else { return Err(unread("data".to_owned())) };
+    let mut list = sent(client, request).await?;
+    let more = list["has_more"].as_bool().ok_or_else(|| unread("has_more"))?;
+    let Value::Array(data) = list["data"].take() else { return Err(unread("data")) };
     let last = data.last().filter(|_| more).map(|last| match last["id"].as_str() {
         Some(id) => Ok(id.to_owned()),
         // Without it the list could not be continued, and its rest would be lost.
-        None => Err(unread("an id".to_owned())),
+        None => Err(unread("id")),
     });
     Ok(ListPage { last: last.transpose()?, data })
 }

@@ -1,12 +1,14 @@
 //! Stripe: its signatures, its objects, and requests to it. Only this module knows Stripe.
 
 mod client;
+mod endpoint;
 mod event;
 mod list;
 pub mod object;
 pub mod signature;
 
 pub use client::{Stripe, StripeError};
+pub use endpoint::{Endpoint, NewEndpoint};
 pub use event::{
     Event, PAYMENT_KINDS, REVERSAL_KINDS, Unreadable, event, kinds, listed_event, name,
 };
