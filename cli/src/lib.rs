@@ -2,6 +2,7 @@
 //! and change the catalog, on a local stack or a deployed one.
 
 pub mod audit;
+pub mod connect;
 pub mod inspect;
 pub mod place;
 pub mod publish;

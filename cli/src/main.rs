@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use ::audit::StripeAccount;
 use clap::{Parser, Subcommand};
+use cli::connect::{Connect, Patience};
 use cli::place::{self, LOCAL, Place};
 use cli::repair::{self, Done};
-use cli::{audit, inspect, publish, sweep};
-use shared::context::Context;
+use cli::{audit, connect, inspect, publish, sweep};
+use shared::context::{Context, secret};
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
 use shared::telemetry;
@@ -58,7 +59,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Compare payments, refunds and disputes with Stripe, and correct differences.
+    /// Compare all payments, refunds and disputes that may still change with Stripe, and correct
+    /// differences.
     Reconcile,
     /// Repair differences after the tables were restored, and park those that no rule can repair.
     Repair {
@@ -71,6 +73,27 @@ enum Command {
         /// Do not ask Stripe, and repair no payment. Default where no key of Stripe is named.
         #[arg(long)]
         no_stripe: bool,
+    },
+    /// Set up what the stack needs at Stripe.
+    #[command(subcommand)]
+    Stripe(StripeCommand),
+}
+
+#[derive(Subcommand)]
+enum StripeCommand {
+    /// Make the webhook's endpoint or update it, store its signing secret, and wait for an event to
+    /// arrive. STRIPE_SECRET_KEY may name a key that may write webhook endpoints; otherwise the
+    /// stack's own is used. A local stack needs no endpoint: only an event is awaited.
+    Connect {
+        /// The address of the webhook: the output WebhookUrl.
+        #[arg(long, env = "WEBHOOK_URL")]
+        url: Option<String>,
+        /// The ARN of the secret that the webhook reads.
+        #[arg(long, env = "STRIPE_WEBHOOK_SECRET_ARN")]
+        webhook_secret_arn: Option<String>,
+        /// Make another endpoint in place of the existing one, with a new secret.
+        #[arg(long)]
+        replace: bool,
     },
 }
 
@@ -103,7 +126,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(Options { local, command }: Options) -> Result<(), Error> {
-    let place = match local {
+    let place = match local.clone() {
         Some(origin) => Place::local(origin).await?,
         None => Place::deployed().await?,
     };
@@ -120,12 +143,19 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
         }
         Command::Recharge { dry_run } => recharge(context, dry_run).await,
         Command::Reconcile => {
-            let report = reconcile::run(context, &place.stripe().await?).await?;
+            let report = reconcile::compare(context, &place.stripe().await?).await?;
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(())
         }
         Command::Repair { account, dry_run, no_stripe } => {
             repair_all(&place, account, dry_run, asked(&place, no_stripe).await?).await
+        }
+        Command::Stripe(StripeCommand::Connect { url, webhook_secret_arn, replace }) => {
+            match (local, url, webhook_secret_arn) {
+                (Some(origin), ..) => check_local(&place, &origin).await,
+                (None, Some(url), Some(arn)) => connect_stripe(&place, &url, arn, replace).await,
+                (None, ..) => Err("--url or --webhook-secret-arn is missing".into()),
+            }
         }
     }
 }
@@ -137,6 +167,36 @@ async fn asked(place: &Place, no_stripe: bool) -> Result<Option<Stripe>, Error> 
         return Ok(None);
     }
     place.stripe().await.map(Some)
+}
+
+/// Connects a deployed stack with Stripe.
+async fn connect_stripe(place: &Place, url: &str, arn: String, replace: bool) -> Result<(), Error> {
+    if !url.starts_with("https://") {
+        return Err(format!("--url: {url} does not begin with https://").into());
+    }
+    let stripe = match std::env::var("STRIPE_SECRET_KEY") {
+        Ok(key) => Stripe::new(&key, None)?,
+        Err(_) => place.stripe().await?,
+    };
+    let (secret, clock) = (&secret(arn).await, &place.context.clock);
+    let to = Connect { stripe: &stripe, url, secret, replace, clock };
+    Ok(connect::run(to, Patience::USUAL, |line| println!("{line}")).await?)
+}
+
+/// Waits for an event of the local Stripe to arrive.
+async fn check_local(place: &Place, origin: &str) -> Result<(), Error> {
+    if std::env::var("STRIPE_SECRET_KEY").is_ok() {
+        return Err(
+            "`stripe listen` sends the real Stripe's events to a local stack: it needs no \
+                    endpoint"
+                .into(),
+        );
+    }
+    println!("a local stack needs no endpoint: its own Stripe sends every event to it");
+    let (stripe, clock) = (place.stripe().await?, &place.context.clock);
+    let event = connect::check(&stripe, origin, clock, Patience::USUAL).await?;
+    println!("the event {event} arrived");
+    Ok(())
 }
 
 /// Prints the differences, in one account or in all.

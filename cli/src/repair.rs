@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::audit::{AuditError, Difference, Kind, account, accounts, kept, of_stripe, told};
 use shared::command;
-use shared::command::payment::{NoticeOutcome, Repaired, keep};
+use shared::command::payment::{KeepOutcome, NoticeOutcome, Repaired, keep};
 use shared::context::Context;
 use shared::decide::payment::PaymentChange;
 use shared::decide::repair::REPAIR;
@@ -93,7 +93,7 @@ pub async fn run(
     // After the accounts: the credits that each payment gave are known by now, so none is given
     // twice.
     if let Some(stripe) = stripe.filter(|_| !rehearsed) {
-        for found in reconcile::run(context, stripe).await?.found {
+        for found in reconcile::compare(context, stripe).await?.found {
             let kind = found.payment.parse().map(Kind::Stripe);
             let Ok(kind) = kind else { continue };
             let (expected, was) = (found.after.to_string(), found.before.to_string());
@@ -312,8 +312,8 @@ impl Repair<'_> {
     async fn ask(&mut self, found: Vec<Difference>) -> Result<(), RepairError> {
         for difference in found {
             let done = match keep(self.context, question(&difference, self.context)).await? {
-                true => Done::Parked,
-                false => Done::Left,
+                KeepOutcome::Kept | KeepOutcome::Known => Done::Parked,
+                KeepOutcome::Full => Done::Left,
             };
             self.note(difference, done);
         }

@@ -249,8 +249,9 @@ impl Mappings {
             }
             "reconcile" => match &self.stripe {
                 Some(stripe) => {
-                    let run = reconcile::invoke::answer(&self.recharge.context, stripe);
-                    acting_as(function, run).await.map(|report| json!(report)).map_err(Into::into)
+                    let context = &self.recharge.context;
+                    let run = reconcile::invoke::answer(context, stripe, LEFT);
+                    acting_as(function, run).await
                 }
                 None => Ok(Value::Null),
             },

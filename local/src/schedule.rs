@@ -22,17 +22,20 @@ enum At {
     Monday(Span),
     /// Every day at this time.
     Day(Span),
+    /// At this interval. AWS counts it from the deploy on, the local stack from midnight.
+    Every(Span),
 }
 
 impl Schedule {
     /// # Panics
     /// If the template's expression is of another kind.
     pub fn new(function: String, expression: &str, input: Value) -> Schedule {
-        let fields = expression.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')'));
-        let fields: Vec<&str> = fields.unwrap_or_default().split(' ').collect();
+        let fields = expression.strip_suffix(')').unwrap_or_default();
+        let fields: Vec<&str> = fields.split(['(', ' ']).collect();
         let at = match fields[..] {
-            [minute, hour, "?", "*", "MON", "*"] => time(minute, hour).map(At::Monday),
-            [minute, hour, "*", "*", "?", "*"] => time(minute, hour).map(At::Day),
+            ["cron", minute, hour, "?", "*", "MON", "*"] => time(minute, hour).map(At::Monday),
+            ["cron", minute, hour, "*", "*", "?", "*"] => time(minute, hour).map(At::Day),
+            ["rate", minutes, "minutes"] => interval(minutes).map(At::Every),
             _ => None,
         };
         let at =
@@ -45,6 +48,11 @@ impl Schedule {
         let (start, time, every) = match self.at {
             At::Monday(time) => (week(now).start, time, Span::from_s(7 * 86_400)),
             At::Day(time) => (Day::of(now).start(), time, Span::from_s(86_400)),
+            At::Every(every) => {
+                let start = Day::of(now).start();
+                let passed_ms = (now - start).ms();
+                return start + Span::from_ms(passed_ms - passed_ms % every.ms());
+            }
         };
         if start + time <= now { start + time } else { start + time - every }
     }
@@ -53,4 +61,9 @@ impl Schedule {
 fn time(minute: &str, hour: &str) -> Option<Span> {
     let (minute, hour): (i64, i64) = (minute.parse().ok()?, hour.parse().ok()?);
     Some(Span::from_s(hour * 3_600 + minute * 60))
+}
+
+fn interval(minutes: &str) -> Option<Span> {
+    let minutes = minutes.parse::<i64>().ok().filter(|minutes| (1..=1_440).contains(minutes))?;
+    Some(Span::from_s(minutes * 60))
 }

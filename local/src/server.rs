@@ -122,7 +122,11 @@ async fn local(
     }
     let Some(local) = &stack.stripe else { return control::answer(&stack.clock, request) };
     if path.starts_with(stripe::PREFIX) {
-        return stripe::answer(local, request);
+        let answer = stripe::answer(local, request);
+        if path.ends_with("/expire") {
+            local.deliver(&stack.functions).await;
+        }
+        return answer;
     }
     match path.strip_prefix("/_local/stripe/") {
         Some(name) if request.method() == "GET" => {

@@ -223,7 +223,7 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
 /// # Errors
 /// [`StartError`] if the variable is not set or the secret cannot be read.
 pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret, StartError> {
-    let secret = secret_at(config::required(name)?).await;
+    let secret = secret(config::required(name)?).await;
     secret.get(now).await?;
     Ok(secret)
 }
@@ -232,12 +232,13 @@ pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret,
 /// set.
 pub async fn named_secret(name: &'static str) -> Option<Secret> {
     match config::required(name) {
-        Ok(arn) => Some(secret_at(arn).await),
+        Ok(arn) => Some(secret(arn).await),
         Err(_) => None,
     }
 }
 
-async fn secret_at(arn: String) -> Secret {
+/// The secret with this ARN. It was not read yet.
+pub async fn secret(arn: String) -> Secret {
     Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws().await), arn)
 }
 

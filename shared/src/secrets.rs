@@ -35,6 +35,11 @@ struct Cached {
 #[error("a secret could not be read")]
 pub struct SecretError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
+/// The secret could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("a secret could not be written")]
+pub struct SecretPutError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
 impl Secret {
     /// A fixed secret: of the local stack, or of a test.
     pub fn fixed(text: impl Into<Arc<str>>) -> Secret {
@@ -61,6 +66,21 @@ impl Secret {
     /// As of [`Secret::get`].
     pub async fn again(&self, now: Instant) -> Result<Arc<str>, SecretError> {
         self.read_within(MIN_REREAD, now).await
+    }
+
+    /// Writes the secret, in place of the last text.
+    ///
+    /// # Errors
+    /// [`SecretPutError`]: the last text stays. A fixed secret is not written.
+    pub async fn put(&self, text: &str, now: Instant) -> Result<(), SecretPutError> {
+        let Source::Manager { client, arn, cached } = &self.0 else {
+            return Err(SecretPutError("it is fixed".into()));
+        };
+        let put = client.put_secret_value().secret_id(arn).secret_string(text).send().await;
+        put.map_err(|error| SecretPutError(error.into()))?;
+        let written = Cached { text: text.into(), at: now };
+        *cached.lock().expect("no one panics with the lock") = Some(written);
+        Ok(())
     }
 
     async fn read_within(&self, fresh: Span, now: Instant) -> Result<Arc<str>, SecretError> {

@@ -159,7 +159,10 @@ pub async fn told(
         }
     }
     if asking.is_cut() {
-        tracing::warn!("Stripe has more events than one audit compares");
+        tracing::error!(
+            alarm = "audit_difference",
+            "Stripe has more objects than one audit compares: the rest was not compared"
+        );
     }
     Ok(told)
 }

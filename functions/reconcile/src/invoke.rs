@@ -1,25 +1,28 @@
-//! The scheduled run: it compares, and says that it came to its end and what it found.
+//! The scheduled run: it reads on while there is time, and says what it found.
 
+use std::time::Duration;
+
+use lambda_runtime::Error;
+use serde_json::Value;
 use shared::context::Context;
-use shared::failure::Failure;
 use shared::metrics::{MAX_PARKED_COUNTED, Metric, Of};
 use shared::stripe::Stripe;
 
-use crate::{ReconcileError, ReconcileReport};
-
-/// Compares payments with Stripe, and emits the metrics of a run that came to its end.
+/// Answers the schedule: the counts of a run. `left` is how long the function may still run. A run
+/// that read all that there is counts as finished.
 ///
 /// # Errors
-/// [`ReconcileError`]: run it again.
-pub async fn answer(context: &Context, stripe: &Stripe) -> Result<ReconcileReport, ReconcileError> {
-    let report = crate::run(context, stripe).await?;
-    let parked = context.store.count_parked(MAX_PARKED_COUNTED).await;
-    let parked = parked.map_err(|error| ReconcileError::Failed(Failure::Store(error)))?;
-    let (read, found) = (report.read, report.found.len());
-    tracing::info!(read, found, parked, "payments were compared with Stripe");
-    context.metrics.add(Metric::ReconcilesFinished, 1);
-    context.metrics.add(Metric::WebhooksMissed, found as u64);
+/// [`crate::ReconcileError`], or that the table does not answer: the function is invoked again.
+pub async fn answer(context: &Context, stripe: &Stripe, left: Duration) -> Result<Value, Error> {
+    let until = tokio::time::Instant::now() + left;
+    let report = crate::run(context, stripe, |_| tokio::time::Instant::now() < until).await?;
+    let parked = context.store.count_parked(MAX_PARKED_COUNTED).await?;
+    let counts = report.counts();
+    tracing::info!(%counts, parked, "reconciled with Stripe");
+    let is_finished = !report.goes_on && !report.overtaken;
+    context.metrics.add(Metric::ReconcilesFinished, is_finished.into());
+    context.metrics.add(Metric::WebhooksMissed, report.found.len() as u64);
     context.metrics.add(Metric::PaymentsParked, parked.unsigned_abs().into());
     context.metrics.emit(context.clock.now(), Of::Run);
-    Ok(report)
+    Ok(counts)
 }

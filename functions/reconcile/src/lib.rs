@@ -1,89 +1,189 @@
-//! Reconcile: asks Stripe for every payment that may still change, and applies it like its webhook.
+//! Reconcile: finds at Stripe what the webhook missed, and applies it like the webhook.
 //!
-//! It finds payments not credited, or refunded and still credited, and corrects them.
+//! Every 15 minutes it reads Stripe's events since its last run that are more than 10 minutes old:
+//! the webhook had its time for them. A payment that one of them changes is a missed webhook, and
+//! an alarm. Where Stripe no longer has the events, it reads the objects that may still change.
 
 pub mod invoke;
+mod report;
 
-use serde::Serialize;
-use shared::command::payment::{self, NoticeOutcome, OrderUpdate};
+use serde_json::Value;
+use shared::command;
+use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
 use shared::context::Context;
-use shared::domain::{AccountId, Credits, OperationId};
+use shared::decide::{UnreadEvent, reconcile};
+use shared::domain::instant::Span;
+use shared::domain::payment::PaymentNotice;
+use shared::domain::reconcile::{Listing, ReconcileState, StripeList};
 use shared::failure::Failure;
-use shared::stripe::{self, ObjectList, Stripe, StripeError};
+use shared::store::{Outcome, StoreError};
+use shared::stripe::{self, ListPage, ListPart, Stripe, StripeError};
 
-/// The objects that a run read, and the payments that it corrected.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ReconcileReport {
-    /// The objects that Stripe listed.
-    pub read: usize,
-    /// Objects that could not be read.
-    pub unreadable: usize,
-    /// Objects of an account that is gone or contradicts itself: `audit` names it.
-    pub unjoined: usize,
-    /// True: Stripe had more than one run reads.
-    pub cut: bool,
-    pub found: Vec<Found>,
-}
+pub use report::{Found, ReconcileReport};
 
-/// A payment whose credits did not match Stripe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Found {
-    pub payment: String,
-    pub order: Option<OperationId>,
-    pub account: Option<AccountId>,
-    /// The credits of the payment in the account, before and after the correction.
-    pub before: Credits,
-    pub after: Credits,
-    /// What is wrong with the payment, if it is parked now.
-    pub parked: Option<String>,
-}
-
-/// Why a run stopped early. Payments already corrected stay corrected.
+/// Why a run stopped early. What it applied stays applied, and the next run continues after the
+/// last page.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error(transparent)]
     Stripe(#[from] StripeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("a payment was not processed: {0:?}")]
     Failed(Failure),
 }
 
-/// Lists every object that may still change, and applies each.
+/// Reads on from where the last run stopped, up to ten minutes ago, while `goes_on`, called after
+/// each page, returns true.
 ///
 /// # Errors
 /// [`ReconcileError`]: run it again.
-pub async fn run(context: &Context, stripe: &Stripe) -> Result<ReconcileReport, ReconcileError> {
+pub async fn run(
+    context: &Context,
+    stripe: &Stripe,
+    mut goes_on: impl FnMut(&ReconcileReport) -> bool,
+) -> Result<ReconcileReport, ReconcileError> {
+    // Read once: otherwise each window would be followed by the one of the time that it took.
+    let now = context.clock.now();
     let mut report = ReconcileReport::default();
-    let mut asking = ObjectList::new(stripe, context.clock.now());
-    while let Some(objects) = asking.next().await? {
-        for object in objects {
-            take_notice(context, stripe, object, &mut report).await?;
+    let mut state = command::retry(context, || context.store.reconcile_state()).await?;
+    while let Some(listing) = reconcile::next(&state, now) {
+        let last = read_page(context, stripe, &state, &listing, &mut report).await?;
+        let read = reconcile::read(state, listing, last);
+        let (version, write) = (read.version, reconcile::save(read.clone()));
+        let saved = command::retry(context, || context.store.commit(&write)).await?;
+        state = ReconcileState { version: version + 1, ..read };
+        if !matches!(saved, Outcome::Done(_)) {
+            // Both runs applied the page, which has the effect of one. The other one goes on.
+            report.overtaken = true;
+            break;
+        }
+        if !goes_on(&report) {
+            report.goes_on = reconcile::next(&state, now).is_some();
+            break;
         }
     }
-    report.cut = asking.is_cut();
-    for found in &report.found {
-        let Found { payment, before, after, .. } = found;
-        tracing::warn!(payment, %before, %after, "corrected a payment that did not match Stripe");
+    report.through = state.through;
+    Ok(report)
+}
+
+/// Compares all objects that may still change, up to now, wherever the scheduled runs are. It saves
+/// no position.
+///
+/// # Errors
+/// [`ReconcileError`]: run it again.
+pub async fn compare(
+    context: &Context,
+    stripe: &Stripe,
+) -> Result<ReconcileReport, ReconcileError> {
+    let mut report = ReconcileReport::default();
+    // Later than all objects, also if Stripe's clock is ahead.
+    let until = context.clock.now() + Span::from_s(86_400);
+    let mut state = ReconcileState {
+        listing: Some(Listing { list: StripeList::OBJECTS[0], until, after: None }),
+        ..ReconcileState::default()
+    };
+    while let Some(listing) = state.listing.take() {
+        let last = read_page(context, stripe, &state, &listing, &mut report).await?;
+        state = reconcile::read(state, listing, last);
     }
     Ok(report)
 }
 
-async fn take_notice(
+/// Applies a page. Returns the id of its last one, if the list goes on after it.
+async fn read_page(
     context: &Context,
     stripe: &Stripe,
-    object: serde_json::Value,
+    state: &ReconcileState,
+    listing: &Listing,
     report: &mut ReconcileReport,
-) -> Result<(), ReconcileError> {
-    report.read += 1;
-    let said = match stripe::object::said(object, stripe.is_live()) {
-        Ok(Some(said)) => said,
-        Ok(None) => return Ok(()),
+) -> Result<Option<String>, ReconcileError> {
+    let now = context.clock.now();
+    let &Listing { list, until, ref after } = listing;
+    let changing = stripe::may_change_since(list, now.min(until));
+    let since = match state.through {
+        Some(through) if list.has_events() => through,
+        // All since then was missed.
+        Some(through) => changing.min(through),
+        None => changing,
+    };
+    let part = ListPart { list, since, until: Some(until), after: after.as_deref() };
+    let page = match stripe.list(part, now).await {
+        // Stripe has forgotten the last one that was read: the list is read from its beginning.
+        Err(StripeError::Missing(_)) if after.is_some() => {
+            stripe.list(ListPart { after: None, ..part }, now).await
+        }
+        listed => listed,
+    };
+    let ListPage { data, last } = page?;
+    for one in data {
+        report.read += 1;
+        let id = one["id"].as_str().map(str::to_owned);
+        let said = match list.has_events() {
+            true => of_event(context, one, report).await?,
+            false => of_object(stripe, one, report),
+        };
+        if let Some(said) = said {
+            take_notice(context, &said, id, report).await?;
+        }
+    }
+    Ok(last)
+}
+
+/// The notice of an event. None: it changes nothing, or cannot be read; then it is kept.
+async fn of_event(
+    context: &Context,
+    event: Value,
+    report: &mut ReconcileReport,
+) -> Result<Option<PaymentNotice>, ReconcileError> {
+    let body = event.to_string();
+    let problem = match stripe::listed_event(event) {
+        Ok(event) => return Ok(event.said),
+        Err(problem) => problem,
+    };
+    report.unreadable += 1;
+    let (id, at) = (stripe::name(body.as_bytes()), context.clock.now());
+    let unread = UnreadEvent { id: id.clone(), body, problem: problem.to_string(), at };
+    match payment::keep(context, unread).await? {
+        KeepOutcome::Known => {}
+        KeepOutcome::Kept => {
+            let event = id;
+            tracing::error!(alarm = "payment_parked", event, %problem, "an event cannot be read");
+        }
+        KeepOutcome::Full => {
+            tracing::error!(
+                alarm = "payment_parked", event = id, %problem,
+                "an event cannot be read, and was not kept: too many wait already"
+            );
+        }
+    }
+    Ok(None)
+}
+
+/// The notice of an object. None: it is about no payment of ours, or cannot be read.
+fn of_object(
+    stripe: &Stripe,
+    object: Value,
+    report: &mut ReconcileReport,
+) -> Option<PaymentNotice> {
+    match stripe::object::said(object, stripe.is_live()) {
+        Ok(said) => said,
         Err(problem) => {
             report.unreadable += 1;
             tracing::error!(alarm = "payment_parked", %problem, "an object cannot be read");
-            return Ok(());
+            None
         }
-    };
-    let news = match payment::take_notice(context, &said, false).await {
+    }
+}
+
+/// Applies a notice. `id`: Stripe's id of the event or the object that gives it.
+async fn take_notice(
+    context: &Context,
+    said: &PaymentNotice,
+    id: Option<String>,
+    report: &mut ReconcileReport,
+) -> Result<(), ReconcileError> {
+    let news = match payment::take_notice(context, said, false).await {
         Ok(NoticeOutcome::OrderUpdate(news)) => news,
         Ok(NoticeOutcome::Known | NoticeOutcome::Foreign) => return Ok(()),
         // A broken account does not stop the others.
@@ -96,10 +196,19 @@ async fn take_notice(
     };
     let OrderUpdate { order, intent, before, after, parked } = news;
     // An update may change nothing: Stripe repeated the same state in another form.
-    if before != after || parked.is_some() {
-        let (order, account) = order.unzip();
-        let payment = intent.to_string();
-        report.found.push(Found { payment, order, account, before, after, parked });
+    if before == after && parked.is_none() {
+        return Ok(());
     }
+    let (order, account) = order.unzip();
+    let payment = intent.to_string();
+    let (event, of) = (id.as_deref(), account.as_ref().map(|account| account.as_str()));
+    tracing::error!(
+        alarm = "webhook_missed", event, payment, account = of, %before, %after,
+        "the webhook missed a change of a payment: it is applied now"
+    );
+    if let Some(problem) = &parked {
+        tracing::error!(alarm = "payment_parked", payment, problem, "a payment is parked");
+    }
+    report.found.push(Found { event: id, payment, order, account, before, after, parked });
     Ok(())
 }

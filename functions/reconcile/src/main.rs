@@ -1,5 +1,7 @@
 //! The cold start of `reconcile`.
 
+use std::time::Duration;
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
@@ -8,15 +10,19 @@ use shared::metrics::Metrics;
 use shared::stripe::Stripe;
 use shared::telemetry;
 
+/// Time kept free at the end of an invocation, to read and apply one more page.
+const RESERVE: Duration = Duration::from_secs(120);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
     let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
     let stripe = Stripe::by_secret(key, None, clock.now()).await?;
-    let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    run(service_fn(async |_: LambdaEvent<Value>| {
-        reconcile::invoke::answer(&context, &stripe).await.map_err(Error::from)
+    let context = Context::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        let left = clock.left(event.context.deadline, RESERVE);
+        reconcile::invoke::answer(&context, &stripe, left).await
     }))
     .await
 }

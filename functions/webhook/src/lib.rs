@@ -4,8 +4,7 @@
 //! that arrives twice has the effect of one.
 
 use lambda_http::{Body, Request, Response};
-use sha2::{Digest, Sha256};
-use shared::command::payment::{self, NoticeOutcome, OrderUpdate};
+use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
 use shared::context::Context;
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
@@ -100,26 +99,13 @@ async fn keep(
     problem: &Unreadable,
     at: Instant,
 ) -> Result<Response<Body>, Problem> {
-    let id = name_of(body);
+    let id = stripe::name(body);
     tracing::error!(alarm = "payment_parked", event = id, %problem, "an event cannot be read");
     let body = String::from_utf8_lossy(body).into_owned();
     let event = UnreadEvent { id, body, problem: problem.to_string(), at };
     match payment::keep(context, event).await? {
-        true => Ok(heard(Outcome::Parked)),
+        KeepOutcome::Kept | KeepOutcome::Known => Ok(heard(Outcome::Parked)),
         // Stripe keeps the event, and sends it again for three days.
-        false => Err(Problem::too_many_parked()),
+        KeepOutcome::Full => Err(Problem::too_many_parked()),
     }
-}
-
-/// The event's id at Stripe, or a hash of the body if it has none.
-fn name_of(body: &[u8]) -> String {
-    let plain = |id: &String| {
-        let letters = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        id.starts_with("evt_") && id.len() <= 64 && letters
-    };
-    stripe::object::name(body).filter(plain).unwrap_or_else(|| {
-        let digest = Sha256::digest(body);
-        let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("evt_unnamed_{hex}")
-    })
 }

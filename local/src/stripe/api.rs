@@ -11,15 +11,20 @@ use serde_json::{Value, json};
 use shared::domain::{Currency, Money};
 use tokio::net::TcpListener;
 
+use super::effect::Effect;
+use super::endpoints;
 use super::known::KEY;
 use super::local_stripe::LocalStripe;
 use super::memory::Memory;
 use super::objects::{NewSession, shown};
+use super::wire::{error, form};
 
 /// The path of the local Stripe on the stack's own address.
 pub const PREFIX: &str = "/_local/stripe/v1/";
 /// The most objects of one list, the same as Stripe's.
 const MOST: usize = 100;
+/// The most types of events that one request names, the same as Stripe's.
+const MAX_TYPES: usize = 20;
 
 /// Answers a request of the client library.
 pub fn answer(stripe: &LocalStripe, request: &Request) -> Response<Body> {
@@ -56,12 +61,38 @@ fn route(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
         ("GET", "charges") => list(stripe, &query, path, |memory| &memory.charges),
         ("GET", "refunds") => list(stripe, &query, path, |memory| &memory.refunds),
         ("GET", "disputes") => list(stripe, &query, path, |memory| &memory.disputes),
-        _ => (404, error("Unrecognized request URL.", None)),
+        ("GET", "events") => list(stripe, &query, path, |memory| &memory.events),
+        ("GET", path) if path.starts_with("events/") => event(stripe, &path["events/".len()..]),
+        ("POST", path) if path.ends_with("/expire") => expire(stripe, path),
+        (method, path) => match path.strip_prefix("webhook_endpoints") {
+            Some(id) => {
+                let form = form(request.body());
+                stripe.change(|memory| endpoints::route(memory, method, id, &form))
+            }
+            None => (404, error("Unrecognized request URL.", None)),
+        },
     }
 }
 
-fn form(bytes: &[u8]) -> BTreeMap<String, String> {
-    form_urlencoded::parse(bytes).into_owned().collect()
+/// An event, with the number of endpoints that have not accepted it.
+fn event(stripe: &LocalStripe, id: &str) -> (u16, Value) {
+    let memory = stripe.memory.lock().expect("no one panics with the lock");
+    let Some(event) = memory.events.iter().find(|event| event["id"] == id) else {
+        return (404, error("No such event.", Some("resource_missing")));
+    };
+    let mut event = event.clone();
+    let waits = |(waiting, _): &(String, u32)| waiting.contains(&format!("\"{id}\""));
+    event["pending_webhooks"] = u32::from(memory.waiting.iter().any(waits)).into();
+    (200, event)
+}
+
+/// `checkout/sessions/{id}/expire`.
+fn expire(stripe: &LocalStripe, path: &str) -> (u16, Value) {
+    let id = path.trim_start_matches("checkout/sessions/").trim_end_matches("/expire");
+    match stripe.act(id, Effect::Expire) {
+        Ok(()) => (200, stripe.session(id).unwrap_or_default()),
+        Err(problem) => (400, error(&problem, None)),
+    }
 }
 
 /// The fields `name[...]` as an object.
@@ -131,14 +162,30 @@ fn list(
     path: &str,
     of: fn(&Memory) -> &Vec<Value>,
 ) -> (u16, Value) {
-    let since = query.get("created[gte]").and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    let seconds = |name: &str| query.get(name).and_then(|text| text.parse::<i64>().ok());
+    let created = seconds("created[gte]").unwrap_or(0)..seconds("created[lt]").unwrap_or(i64::MAX);
+    let kinds: Vec<&String> =
+        query.iter().filter(|(name, _)| name.starts_with("types[")).map(|(_, kind)| kind).collect();
+    if kinds.len() > MAX_TYPES {
+        return (400, error("Too many types.", None));
+    }
+    let asked = |object: &&Value| {
+        let kind = |kind: &&String| object["type"] == ***kind;
+        object["created"].as_i64().is_some_and(|second| created.contains(&second))
+            && (kinds.is_empty() || kinds.iter().any(kind))
+    };
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(10).min(MOST);
     let memory = stripe.memory.lock().expect("no one panics with the lock");
     let latest_first = of(&memory).iter().rev();
-    let young = latest_first.filter(|object| object["created"].as_i64() >= Some(since));
     let objects: Vec<&Value> = match query.get("starting_after") {
-        Some(after) => young.skip_while(|object| object["id"] != **after).skip(1).collect(),
-        None => young.collect(),
+        Some(after) if !of(&memory).iter().any(|object| object["id"] == **after) => {
+            return (404, error("No such object.", Some("resource_missing")));
+        }
+        Some(after) => {
+            let rest = latest_first.skip_while(|object| object["id"] != **after).skip(1);
+            rest.filter(asked).collect()
+        }
+        None => latest_first.filter(asked).collect(),
     };
     let data: Vec<Value> =
         objects.iter().take(limit).map(|object| shown((*object).clone())).collect();
@@ -149,8 +196,4 @@ fn list(
 fn reused() -> Value {
     let message = "Keys for idempotent requests can only be used with the same parameters.";
     json!({ "error": { "type": "idempotency_error", "message": message } })
-}
-
-fn error(message: &str, code: Option<&str>) -> Value {
-    json!({ "error": { "type": "invalid_request_error", "code": code, "message": message } })
 }

@@ -4,6 +4,8 @@
 pub const KEY: &str = "sk_test_local";
 /// The secret that it signs webhooks with.
 pub const WEBHOOK_SECRET: &str = "whsec_local";
+/// The field of an endpoint that Stripe shows only once.
+pub(super) const SECRET: &str = "local_secret";
 /// The path of the charges' receipts on its own address.
 pub(super) const RECEIPTS: &str = "/_local/stripe/receipts/";
 /// The payer whom Stripe names with every charge.

@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use shared::stripe::signature;
 
 use super::effect::Effect;
-use super::known::WEBHOOK_SECRET;
+use super::known::{SECRET, WEBHOOK_SECRET};
 use super::memory::{Memory, WebhookAnswer};
 use super::objects;
 use crate::atomic_file;
@@ -128,9 +128,15 @@ impl LocalStripe {
         }
     }
 
-    /// The request that delivers an event, signed now.
+    /// The request that delivers an event, signed now with the secret of the latest endpoint, or
+    /// with the local stack's if none was made.
     pub fn signed(&self, event: &str) -> Request {
-        let signature = signature::sign(event.as_bytes(), WEBHOOK_SECRET, self.clock.now());
+        let secret = {
+            let memory = self.memory.lock().expect("no one panics with the lock");
+            let latest = memory.endpoints.last();
+            latest.and_then(|one| one[SECRET].as_str()).unwrap_or(WEBHOOK_SECRET).to_owned()
+        };
+        let signature = signature::sign(event.as_bytes(), &secret, self.clock.now());
         http::Request::post("/v1/stripe/webhook")
             .header("content-type", "application/json")
             .header("stripe-signature", signature)

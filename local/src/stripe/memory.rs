@@ -21,6 +21,12 @@ pub(super) struct Memory {
     pub(super) customers: Vec<String>,
     /// The idempotency keys of requests, and the ids of the sessions that they made.
     pub(super) keys: Vec<(String, String)>,
+    /// The webhook's endpoints that were made, with their secrets.
+    #[serde(default)]
+    pub(super) endpoints: Vec<Value>,
+    /// The events of the last 30 days.
+    #[serde(default)]
+    pub(super) events: Vec<Value>,
     /// Events that no endpoint has accepted yet, with the attempts so far.
     pub(super) waiting: VecDeque<(String, u32)>,
     /// The webhook's answers, the oldest first.

@@ -3,12 +3,14 @@
 
 mod api;
 mod effect;
+mod endpoints;
 mod known;
 mod local_stripe;
 mod memory;
 mod objects;
 pub mod page;
 mod payments;
+mod wire;
 
 pub use api::{PREFIX, answer, serve};
 pub use effect::Effect;

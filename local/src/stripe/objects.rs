@@ -8,7 +8,9 @@ use super::known::{PAYER, RECEIPTS};
 use super::memory::Memory;
 
 /// The version of Stripe's API that the client library is made for.
-const API_VERSION: &str = "2026-09-30.dahlia";
+pub(super) const API_VERSION: &str = "2026-09-30.dahlia";
+/// The time that an event is listed.
+const LISTED_S: i64 = 30 * 24 * 60 * 60;
 /// The time that a session is open: Stripe's longest.
 const OPEN_S: i64 = 24 * 60 * 60;
 
@@ -36,7 +38,7 @@ fn seconds(now: Instant) -> i64 {
 
 impl Memory {
     /// A new id: `pi_local_0000000000000012`.
-    fn name(&mut self, kind: &str) -> String {
+    pub(super) fn name(&mut self, kind: &str) -> String {
         self.named += 1;
         format!("{kind}_local_{:016}", self.named)
     }
@@ -78,6 +80,10 @@ impl Memory {
             "data": { "object": shown(object.clone()) },
         });
         self.waiting.push_back((event.to_string(), 0));
+        let gone = |event: &&Value| event["created"].as_i64() < Some(seconds(now) - LISTED_S);
+        let gone = self.events.iter().take_while(gone).count();
+        self.events.drain(..gone);
+        self.events.push(event);
     }
 }
 

@@ -115,19 +115,32 @@ pub async fn repair(
     join(context, intent, false, Some(repaired), &becomes).await
 }
 
-/// Keeps an event that cannot be read. False: too many wait already.
+/// The outcome of an event that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepOutcome {
+    /// It waits for an operator.
+    Kept,
+    /// It was kept before.
+    Known,
+    /// Too many wait already: Stripe keeps it.
+    Full,
+}
+
+/// Keeps an event that cannot be read.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn keep(context: &Context, event: UnreadEvent) -> Result<bool, StoreError> {
+pub async fn keep(context: &Context, event: UnreadEvent) -> Result<KeepOutcome, StoreError> {
     let catalog = context.catalog().await;
     let run = &Run::begin(context, &catalog);
     if retried(run, || context.store.count_parked(MAX_PARKED)).await? >= MAX_PARKED {
-        return Ok(false);
+        return Ok(KeepOutcome::Full);
     }
     let write = payment::keep(event);
-    // Refused: it was kept before.
-    retried(run, || context.store.commit(&write)).await.map(|_| true)
+    match retried(run, || context.store.commit(&write)).await? {
+        Outcome::Done(_) => Ok(KeepOutcome::Kept),
+        _ => Ok(KeepOutcome::Known),
+    }
 }
 
 /// Records the decision about an event that was kept.

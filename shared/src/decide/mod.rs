@@ -13,6 +13,7 @@ pub mod open;
 pub mod operation;
 pub mod payment;
 pub mod plan;
+pub mod reconcile;
 pub mod refund;
 mod renew;
 pub mod repair;

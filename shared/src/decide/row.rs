@@ -2,6 +2,7 @@
 
 use crate::domain::ledger::EntryRun;
 use crate::domain::payment::Customer;
+use crate::domain::reconcile::ReconcileState;
 use crate::domain::usage::DayUsage;
 use crate::domain::{
     AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Orders, Payment, Seq,
@@ -31,6 +32,8 @@ pub enum Row {
     /// A catalog under its version. Never deleted.
     CatalogVersion(CatalogVersion),
     Redemption(Redemption),
+    /// How far reconcile has come.
+    Reconcile(ReconcileState),
     /// A row that `repair` quarantined: a person can still read it.
     Quarantined(Box<Row>),
 }

@@ -64,7 +64,7 @@ pub enum Expect {
 pub enum Seen {
     /// The id in a key alias or an idempotency record.
     Id(OperationId),
-    /// The version of a catalog, a payment or an account's orders.
+    /// The version of a catalog, a payment, an account's orders or reconcile's state.
     Version(u64),
     /// The last entry that a day's usage includes.
     Counted(Seq),

@@ -19,6 +19,7 @@ pub mod part;
 pub mod payment;
 pub mod period;
 mod price;
+pub mod reconcile;
 pub mod refusal;
 mod sold;
 pub mod status;

@@ -13,6 +13,7 @@ mod orders;
 pub mod packed;
 mod payments;
 mod read;
+mod reconcile;
 mod row;
 mod scan;
 mod skew;

@@ -8,7 +8,7 @@ use super::table::{
     order_key, parked_key, quarantine_key, read_page_key, read_receipt_key, read_usage_key,
     record_key, redemption_key, refunds_key, segment_key, usage_key,
 };
-use super::{StoreError, orders, packed, payments};
+use super::{StoreError, orders, packed, payments, reconcile};
 use crate::decide::{
     CatalogVersion, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen,
     Segment,
@@ -36,6 +36,7 @@ pub(super) fn item(row: &Row) -> Item {
             catalog_item(catalog_version, &catalog_key(catalog_version.version))
         }
         Row::Redemption(redemption) => redemption_item(redemption),
+        Row::Reconcile(state) => reconcile::state_item(state),
         Row::Quarantined(row) => {
             let mut item = item(row);
             let key = item.get(SORT).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default();

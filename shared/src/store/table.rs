@@ -91,7 +91,7 @@ pub(super) mod ledger {
     pub(crate) const COUNTED_TIME: &str = "st";
     /// Catalog: its text.
     pub(crate) const TEXT: &str = "tx";
-    /// Catalog: its version. Payment, orders: the number of its writes.
+    /// Catalog: its version. Payment, orders, reconcile's state: the number of its writes.
     pub(crate) const VERSION: &str = "ve";
     /// Order: the address where the customer pays.
     pub(crate) const URL: &str = "ur";
@@ -107,6 +107,8 @@ pub(super) mod ledger {
     pub(crate) const ORDER: &str = "order";
     pub(crate) const PAYMENT: &str = "payment";
     pub(crate) const EVENT: &str = "event";
+    /// Sort key under `#reconcile`.
+    pub(crate) const RECONCILE: &str = "reconcile";
     /// Session that a link opened: its id, which is the link's.
     pub(crate) const SESSION: &str = "se";
     /// Session that a link opened: present if the customer left.
@@ -116,6 +118,8 @@ pub(super) mod ledger {
     pub(crate) const DELETE_AT_S: &str = "ttl";
 }
 
+/// The partition key of reconcile's state.
+pub(super) const RECONCILE: &str = "#reconcile";
 /// The partition key of the marks of parked payments and events.
 pub(super) const PARKED: &str = "#parked";
 

@@ -1,4 +1,4 @@
-//! Requests to Stripe: a session for an order, and lists of recent objects.
+//! Requests to Stripe: its client, and a session for an order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,15 +11,12 @@ use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionAdaptivePricing,
     CreateCheckoutSessionCustomerCreation, CreateCheckoutSessionInvoiceCreation,
     CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ListCheckoutSession, ProductData,
+    CreateCheckoutSessionPaymentIntentData, ProductData,
 };
-use stripe_core::charge::ListCharge;
-use stripe_core::dispute::ListDispute;
-use stripe_core::refund::ListRefund;
+use stripe_client_core::RequestBuilder;
 use stripe_rust::{
     ApiErrorsCode, Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeRequest,
 };
-use stripe_types::RangeQueryTs;
 
 use super::object::{ACCOUNT, ORDER};
 use crate::domain::Instant;
@@ -32,8 +29,6 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const CHECKOUT: &str = "checkout";
 /// The field in it that says that the customer did not pay: `1`.
 const CANCELED: &str = "canceled";
-/// How many objects one request lists: Stripe's maximum.
-const LISTED: i64 = 100;
 
 /// The client of one Stripe account.
 #[derive(Clone)]
@@ -48,20 +43,6 @@ pub struct Stripe {
 struct Known {
     key: Arc<str>,
     client: Client,
-}
-
-/// The kinds of objects to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    Sessions,
-    Charges,
-    Refunds,
-    Disputes,
-}
-
-impl Asked {
-    /// Charges and sessions come first: they name the order of refunds and disputes.
-    pub const ALL: [Asked; 4] = [Asked::Charges, Asked::Sessions, Asked::Refunds, Asked::Disputes];
 }
 
 /// Why a request to Stripe failed.
@@ -127,24 +108,13 @@ impl Stripe {
         }
     }
 
-    /// Objects made since `since`, the latest first: those after `after`, and whether there are
-    /// more.
-    ///
-    /// # Errors
-    /// [`StripeError`].
-    pub async fn list(
-        &self,
-        asked: Asked,
-        since: Instant,
-        after: Option<&str>,
-        now: Instant,
-    ) -> Result<(Vec<Value>, bool), StripeError> {
-        self.asked(now, |client| list(client, asked, since, after)).await
-    }
-
     /// Sends a request with the known key; if Stripe does not accept it and it was replaced, sends
     /// it once more.
-    async fn asked<T, F>(&self, now: Instant, ask: impl Fn(Client) -> F) -> Result<T, StripeError>
+    pub(super) async fn asked<T, F>(
+        &self,
+        now: Instant,
+        ask: impl Fn(Client) -> F,
+    ) -> Result<T, StripeError>
     where
         F: Future<Output = Result<T, StripeError>>,
     {
@@ -242,38 +212,6 @@ async fn begin(
     session.url.ok_or_else(|| StripeError::Rejected("the session has no URL".to_owned()))
 }
 
-async fn list(
-    client: Client,
-    asked: Asked,
-    since: Instant,
-    after: Option<&str>,
-) -> Result<(Vec<Value>, bool), StripeError> {
-    let since = RangeQueryTs::gte(since.ms().div_euclid(1000));
-    macro_rules! request {
-        ($list:ty) => {{
-            let list = <$list>::new().created(since).limit(LISTED);
-            match after {
-                Some(after) => list.starting_after(after).build(),
-                None => list.build(),
-            }
-        }};
-    }
-    let request = match asked {
-        Asked::Sessions => request!(ListCheckoutSession),
-        Asked::Charges => request!(ListCharge),
-        Asked::Refunds => request!(ListRefund),
-        Asked::Disputes => request!(ListDispute),
-    };
-    // The objects as they were sent, so that one reader serves webhooks and lists.
-    let list = request.customize::<miniserde::json::Value>().send(&client);
-    let list = Box::pin(list).await;
-    let list = miniserde::json::to_string(&list.map_err(failed)?);
-    let list: Value = serde_json::from_str(&list).map_err(|e| unread(&e))?;
-    let more = list["has_more"].as_bool().ok_or_else(|| unread(&"has_more"))?;
-    let data = list["data"].as_array().ok_or_else(|| unread(&"data"))?;
-    Ok((data.clone(), more))
-}
-
 impl fmt::Debug for Stripe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Stripe")
@@ -294,8 +232,16 @@ fn back_to(return_url: &str, ours: &str) -> String {
     format!("{path}?{}{fragment}", query.join("&"))
 }
 
-fn unread(kind: &dyn fmt::Display) -> StripeError {
-    StripeError::Rejected(format!("the list cannot be read: {kind}"))
+/// Sends a request. The answer is as it was sent, without the library's types.
+pub(super) async fn sent(client: Client, request: RequestBuilder) -> Result<Value, StripeError> {
+    let answer = request.customize::<miniserde::json::Value>().send(&client);
+    // Boxed: the library's future is large, and so would be every future around it.
+    let answer = miniserde::json::to_string(&Box::pin(answer).await.map_err(failed)?);
+    serde_json::from_str(&answer).map_err(|_| unread("JSON"))
+}
+
+pub(super) fn unread(field: &str) -> StripeError {
+    StripeError::Rejected(format!("Stripe's answer cannot be read: {field}"))
 }
 
 fn failed(error: stripe_rust::StripeError) -> StripeError {

@@ -1,10 +1,15 @@
 //! Stripe: its signatures, its objects, and requests to it. Only this module knows Stripe.
 
 mod client;
+mod endpoint;
+mod event;
 mod list;
 pub mod object;
 pub mod signature;
 
-pub use client::{Asked, Stripe, StripeError};
-pub use list::ObjectList;
-pub use object::{Event, Unreadable, event};
+pub use client::{Stripe, StripeError};
+pub use endpoint::{Endpoint, NewEndpoint};
+pub use event::{
+    Event, PAYMENT_KINDS, REVERSAL_KINDS, Unreadable, event, kinds, listed_event, name,
+};
+pub use list::{ListPage, ListPart, ObjectList, may_change_since};

@@ -21,106 +21,12 @@ pub const ACCOUNT: &str = "scrip_account";
 /// The longest receipt address that is kept, in bytes: Stripe's have about 200.
 const MAX_URL: usize = 1024;
 
-/// The parts of an event that matter here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// The id, if it is a word: for a log.
-    pub id: String,
-    pub kind: String,
-    /// None: the event changes nothing here.
-    pub said: Option<PaymentNotice>,
-}
-
-/// Why a signed event cannot be read: it is kept for an operator.
-#[derive(Debug, thiserror::Error)]
-#[error("{kind}: {cause}")]
-pub struct Unreadable {
-    kind: String,
-    cause: serde_json::Error,
-}
-
-/// The event types that may be about a payment of ours. Others are ignored.
-pub const KINDS: [&str; 22] = [
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "checkout.session.expired",
-    "payment_intent.processing",
-    "payment_intent.succeeded",
-    "payment_intent.canceled",
-    "charge.succeeded",
-    "charge.captured",
-    "charge.updated",
-    "charge.refunded",
-    "charge.refund.updated",
-    "refund.created",
-    "refund.updated",
-    "refund.failed",
-    "charge.dispute.created",
-    "charge.dispute.updated",
-    "charge.dispute.closed",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.funds_reinstated",
-    "payment_intent.partially_funded",
-    "payment_intent.amount_capturable_updated",
-];
-
-/// Reads an event whose signature was verified.
-///
-/// # Errors
-/// [`Unreadable`] if it is no event, or one of a type of ours whose object cannot be read.
-pub fn event(body: &[u8]) -> Result<Event, Unreadable> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        id: String,
-        #[serde(rename = "type")]
-        kind: String,
-        object: String,
-        account: Option<String>,
-        livemode: Option<bool>,
-        data: Option<Data>,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        object: Option<Value>,
-    }
-    let unreadable =
-        |cause| Unreadable { kind: "the event".to_owned(), cause: without_value(cause) };
-    let read: Envelope = serde_json::from_slice(body).map_err(unreadable)?;
-    let kind = read.kind;
-    let id = word(&read.id).to_owned();
-    // Events of connected accounts are ignored. Thin events carry no object.
-    let ours = read.object == "event" && read.account.is_none();
-    if !ours || !KINDS.contains(&kind.as_str()) {
-        return Ok(Event { id, kind: word(&kind).to_owned(), said: None });
-    }
-    let failed = |cause| Unreadable { kind: format!("{id}, {kind}"), cause };
-    let missing = |field| failed(serde::de::Error::missing_field(field));
-    let object = read.data.and_then(|data| data.object).ok_or_else(|| missing("data.object"))?;
-    let live = read.livemode.ok_or_else(|| missing("livemode"))?;
-    // The session of a failed payment looks as it did before.
-    let failed_late = kind == "checkout.session.async_payment_failed";
-    let said = said(object, live).map_err(failed)?.map(|said| match said {
-        PaymentNotice::Payment { intent, facts } if failed_late => {
-            PaymentNotice::Payment { intent, facts: Facts { failed: true, ..facts } }
-        }
-        said => said,
-    });
-    Ok(Event { id, kind, said })
-}
-
 /// Whether an address is one of Stripe's own, over https.
 pub fn is_stripes(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default();
     let ours = host == "stripe.com" || host.ends_with(".stripe.com");
     url.scheme() == "https" && ours && url.port().is_none() && url.username().is_empty()
-}
-
-/// Stripe's id of an event, if that much can be read.
-pub fn name(body: &[u8]) -> Option<String> {
-    let event: Value = serde_json::from_slice(body).ok()?;
-    event.get("id")?.as_str().map(str::to_owned)
 }
 
 /// The notice that an object gives. None: it is not about a payment of ours.
@@ -178,7 +84,7 @@ fn wrong(field: &str, value: &str) -> serde_json::Error {
 
 /// The text if it looks like a word of Stripe's: an id, a type, a status. Any other text is never
 /// logged.
-fn word(text: &str) -> &str {
+pub(super) fn word(text: &str) -> &str {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
     match begins && text.len() <= 64 && text.bytes().all(plain) {
@@ -190,7 +96,7 @@ fn word(text: &str) -> &str {
 /// The error in our own words, without the value: the value may be anything, and the error is
 /// logged and shown to operators. `invalid type: string "4242", expected u64` becomes `a value is
 /// not u64`.
-fn without_value(error: serde_json::Error) -> serde_json::Error {
+pub(super) fn without_value(error: serde_json::Error) -> serde_json::Error {
     let own = |text: String| serde::de::Error::custom(text);
     if error.is_syntax() || error.is_eof() {
         let (line, column) = (error.line(), error.column());

@@ -86,6 +86,9 @@ async fn every_command_works_on_a_stack_whose_clock_was_moved() {
     assert_eq!(on(base, &["repair"]).await, "repaired 0, parked 0, left 0\n");
     let report: Value = serde_json::from_str(&on(base, &["reconcile"]).await).expect("JSON");
     assert_eq!(report["found"], json!([]), "{report}");
+    let connected = on(base, &["stripe", "connect"]).await;
+    assert!(connected.starts_with("a local stack needs no endpoint"), "{connected}");
+    assert!(connected.ends_with(" arrived\n"), "{connected}");
     let nobody = scrip(&[&at(base), "audit", "--account", "nobody"], &[]).await;
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
     assert_eq!(nobody.complains, "scrip: there is no account nobody\n");

@@ -1,6 +1,7 @@
 //! Deploying and starting: the template, the functions, the local stack and the programs.
 
 mod cli;
+mod connect;
 mod demo;
 mod events;
 mod first_run;

@@ -110,6 +110,7 @@ async fn customers(shop: &Shop) {
     let (order, session) = shop.begin("acme", "silent", "starter").await;
     shop.stripe.act(&session, Effect::Pay).expect("paid");
     shop.stripe.take_events();
+    shop.stack.set_clock("2026-11-18T12:51:00Z");
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
     // A refund that fails long after it took credits: the segments say which ones.
     shop.act(&session, Effect::Refund { minor: Some(100) }).await;
@@ -119,6 +120,7 @@ async fn customers(shop: &Shop) {
     }
     shop.stripe.act(&session, Effect::FailRefund).expect("failed");
     shop.stripe.take_events();
+    shop.stack.set_clock("2026-11-18T13:02:00Z");
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
     // More accounts than one request names, and no time for the next one: the rest is queued.
     for n in 0..70 {

@@ -58,7 +58,7 @@ async fn a_dispute_decided_after_months_is_found_without_its_webhook() {
         let audited = audit::of_stripe(functions.context(), functions.stripe()).await;
         let differs = usize::from(balance.0 == "525");
         assert_eq!(audited.expect("audited").len(), differs);
-        let report = reconcile::run(functions.context(), functions.stripe()).await;
+        let report = reconcile::compare(functions.context(), functions.stripe()).await;
         assert_eq!(report.expect("reconciled").found.len(), differs);
         assert_eq!(shop.balance("acme").await, balance);
     }

@@ -231,7 +231,7 @@ async fn a_payment_missed_by_the_webhook_is_found_by_reconcile() {
     shop.stripe.take_events();
     let run = || async {
         let functions = &shop.stack.functions;
-        reconcile::run(functions.context(), functions.stripe()).await.expect("reconciled")
+        reconcile::compare(functions.context(), functions.stripe()).await.expect("reconciled")
     };
     let report = run().await;
     assert_eq!(report.found.len(), 1, "{report:?}");
@@ -260,7 +260,7 @@ async fn a_payment_of_a_missing_account_does_not_block_reconciliation() {
     let write = write.transact_items(TransactWriteItem::builder().delete(delete).build());
     write.send().await.expect("deleted");
     let functions = &shop.stack.functions;
-    let report = reconcile::run(functions.context(), functions.stripe()).await.expect("an end");
+    let report = reconcile::compare(functions.context(), functions.stripe()).await.expect("an end");
     assert!(report.unjoined > 0, "{report:?}");
     assert_eq!(shop.balance("acme").await, pair("525", "0"));
 }

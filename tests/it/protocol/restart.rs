@@ -196,7 +196,9 @@ async fn kill(kills: u64, seed: u64) {
         let known = matches!(status, Some(201 | 400 | 402 | 403 | 404 | 409 | 422));
         assert!(known, "{operation:?} ends in {status:?}");
     }
-    // Reconciliation asks Stripe for the events that it missed when it was killed.
+    // Reconciliation asks Stripe for the events that it missed when it was killed, when the webhook
+    // has had its time for them.
+    load.advance(700).await;
     let path = "/_local/schedule/reconcile";
     let reconciled = load.ask("POST", path, JSON, "{}").await.expect("an answer");
     assert_eq!(reconciled.status, 200, "{reconciled:?}");

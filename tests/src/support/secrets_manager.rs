@@ -25,6 +25,7 @@ struct State {
     texts: BTreeMap<String, String>,
     reads: usize,
     is_down: bool,
+    refuses_writes: bool,
 }
 
 impl Vault {
@@ -40,6 +41,16 @@ impl Vault {
     /// Makes all reads fail from now on, or work again.
     pub fn set_down(&self, is_down: bool) {
         self.state().is_down = is_down;
+    }
+
+    /// Refuses every write from now on.
+    pub fn refuse_writes(&self) {
+        self.state().refuses_writes = true;
+    }
+
+    /// The text under `arn`.
+    pub fn text(&self, arn: &str) -> Option<String> {
+        self.state().texts.get(arn).cloned()
     }
 
     /// How many reads there were since the last call.
@@ -69,6 +80,16 @@ impl HttpConnector for Vault {
         let body = request.body().bytes().unwrap_or_default();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let arn = body["SecretId"].as_str().unwrap_or_default();
+        if let Some(text) = body["SecretString"].as_str() {
+            let refused = self.state().refuses_writes;
+            if !refused {
+                self.put(arn, text);
+            }
+            return HttpConnectorFuture::ready(match refused {
+                false => response(200, json!({ "ARN": arn }).to_string()),
+                true => response(400, json!({ "__type": "AccessDeniedException" }).to_string()),
+            });
+        }
         let mut state = self.state();
         state.reads += 1;
         let found = state.texts.get(arn).filter(|_| !state.is_down);

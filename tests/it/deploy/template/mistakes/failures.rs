@@ -35,7 +35,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
     }),
     (
         "failures go somewhere",
-        "Reconcile, Daily",
+        "Reconcile, Every15Minutes",
         "Reconcile/Properties/EventInvokeConfig",
         NOTHING,
     ),
