@@ -1,12 +1,14 @@
 //! `scrip`: an operator's commands, each on one stack.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use cli::dead::{Chosen, DeadLetters, Letter};
 use cli::place::{self, LOCAL, Place};
 use cli::repair::{self, Done};
-use cli::{audit, inspect, publish, sweep};
+use cli::{announce, audit, inspect, publish, sweep};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::telemetry;
@@ -18,8 +20,8 @@ const OURS: [&str; 5] = ["shared", "reconcile", "recharge", "audit", "cli"];
 
 /// Scrip at a terminal: look at accounts, audit and repair them, change the catalog.
 ///
-/// It works on a deployed stack, which the environment names (ACCOUNTS_TABLE, LEDGER_TABLE, a
-/// region, credentials), or with --local on the stack that `cargo run` starts on this machine.
+/// It works on a deployed stack, with --stack NAME and your AWS login (environment, profile, SSO),
+/// or with --local on the stack that `cargo run` starts on this machine.
 #[derive(Parser)]
 #[command(name = "scrip", version, subcommand_precedence_over_arg = true)]
 struct Options {
@@ -29,12 +31,29 @@ struct Options {
         default_missing_value = LOCAL, value_parser = place::origin
     )]
     local: Option<String>,
+    /// Work on the deployed stack of this name.
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "local")]
+    stack: Option<String>,
+    /// The stack's AWS region, if it is not the one of the environment or the profile.
+    #[arg(long, global = true, conflicts_with = "local")]
+    region: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Send the events of entries of an account again, with the ids that they had. CreditsLow,
+    /// CreditsExhausted and CreditsExpiring are left out: they told of a level that is past.
+    Announce {
+        account: AccountId,
+        /// The number of the first entry.
+        #[arg(long, value_name = "N")]
+        from_seq: u64,
+        /// The number of the last entry, if it is not the latest.
+        #[arg(long, value_name = "M")]
+        to_seq: Option<u64>,
+    },
     /// Recompute every balance from its entries, and compare payments with accounts and Stripe.
     /// Writes nothing. The exit code is 1 if the audit finds a difference.
     Audit {
@@ -45,6 +64,9 @@ enum Command {
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// List, replay or drop what could not be announced, swept, audited or debited.
+    #[command(subcommand)]
+    Dead(DeadCommand),
     /// Print an account and its archived segments.
     Inspect { account: AccountId },
     /// Run the Monday sweep: advance the accounts that are due and were used.
@@ -79,6 +101,39 @@ enum CatalogCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum DeadCommand {
+    /// Print a line for each message: its age, its function, what it is, and its id.
+    List(ChosenLetters),
+    /// Try messages again, and delete those for which that worked.
+    Replay(ChosenLetters),
+    /// Delete messages.
+    Drop {
+        #[command(flatten)]
+        chosen: ChosenLetters,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Which messages.
+#[derive(Args)]
+struct ChosenLetters {
+    /// Only those of this function: debit, relay, recharge, audit or reconcile.
+    #[arg(long, value_name = "FUNCTION")]
+    source: Option<String>,
+    /// Only those whose id begins with this.
+    #[arg(long)]
+    id: Option<String>,
+}
+
+impl From<ChosenLetters> for Chosen {
+    fn from(ChosenLetters { source, id }: ChosenLetters) -> Chosen {
+        Chosen { source, id }
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
@@ -94,13 +149,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Options { local, command }: Options) -> Result<(), Error> {
-    let place = match local {
-        Some(origin) => Place::local(origin).await?,
-        None => Place::deployed().await?,
+async fn run(Options { local, stack, region, command }: Options) -> Result<(), Error> {
+    let place = match (local, stack) {
+        (Some(origin), _) => Place::local(origin).await?,
+        (None, Some(name)) => Place::stack(&name, region).await?,
+        (None, None) => Place::deployed(region).await?,
     };
     let context = &place.context;
     match command {
+        Command::Announce { account, from_seq, to_seq } => {
+            let sent = announce::announce(&place, &account, from_seq, to_seq).await?;
+            let ((first, last), events) = (sent.entries, sent.events);
+            println!("entries {first} to {last} of {account}: {events} events");
+            match sent.refused {
+                0 => Ok(()),
+                refused => Err(format!("the bus did not take {refused} of them: again").into()),
+            }
+        }
+        Command::Dead(command) => dead_letters(&place, command).await,
         Command::Audit { account } => audit_all(&place, account).await,
         Command::Catalog(command) => catalog(context, command).await,
         Command::Inspect { account } => {
@@ -142,6 +208,58 @@ async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) ->
     let (left, would) = (count(Done::Left), if dry_run { "would be " } else { "" });
     println!("{would}repaired {repaired}, parked {parked}, left {left}");
     if left > 0 { Err("some repairs could not be written: see above".into()) } else { Ok(()) }
+}
+
+async fn dead_letters(place: &Place, command: DeadCommand) -> Result<(), Error> {
+    let (dead, now) = (DeadLetters::of(place)?, place.context.clock.now());
+    let show = |letters: &[Letter]| letters.iter().for_each(|l| println!("{}", l.line(now)));
+    match command {
+        DeadCommand::List(chosen) => {
+            let found = dead.take(&chosen.into()).await?;
+            show(&found);
+            println!("{} dead letters", found.len());
+            Ok(dead.show(&found).await?)
+        }
+        DeadCommand::Replay(chosen) => {
+            let found = dead.take(&chosen.into()).await?;
+            let mut left = Vec::new();
+            let count = found.len();
+            for letter in found {
+                if let Err(error) = dead.replay(&letter).await {
+                    println!("{}\n       {error}", letter.line(now));
+                    left.push(letter);
+                }
+            }
+            dead.show(&left).await?;
+            println!("replayed {} of {count} dead letters", count - left.len());
+            match left.is_empty() {
+                true => Ok(()),
+                false => Err("some could not be replayed: see above".into()),
+            }
+        }
+        DeadCommand::Drop { chosen, yes } => {
+            let found = dead.take(&chosen.into()).await?;
+            show(&found);
+            if !found.is_empty() && !yes && !is_sure(found.len())? {
+                dead.show(&found).await?;
+                return Err("nothing was dropped".into());
+            }
+            for letter in &found {
+                dead.delete(letter).await?;
+            }
+            println!("dropped {} dead letters", found.len());
+            Ok(())
+        }
+    }
+}
+
+/// Asks at the terminal whether so many letters are to be dropped. No answer is no.
+fn is_sure(count: usize) -> Result<bool, Error> {
+    print!("drop {count}? Their work is not done then. [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
 /// Advances the accounts that are due, or counts them.

@@ -1,8 +1,11 @@
 //! Deploying and starting: the template, the functions, the local stack and the programs.
 
 mod cli;
+mod cli_local;
+mod cli_stack;
 mod demo;
 mod events;
+mod fake_aws;
 mod first_run;
 mod invoke;
 mod manifests;
