@@ -5,11 +5,13 @@ pub mod announce;
 pub mod audit;
 pub mod aws;
 pub mod dead;
+pub mod doctor;
 pub mod inspect;
 pub mod local;
 pub mod place;
 pub mod publish;
 pub mod repair;
+pub mod status;
 pub mod sweep;
 
 use indicatif::{ProgressBar, ProgressStyle};

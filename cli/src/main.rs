@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use cli::dead::{Chosen, DeadLetters, Letter};
+use cli::doctor::{self, Level, Patient};
 use cli::place::{self, LOCAL, Place};
 use cli::repair::{self, Done};
-use cli::{announce, audit, inspect, publish, sweep};
+use cli::{announce, audit, inspect, publish, status, sweep};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::telemetry;
@@ -67,6 +68,15 @@ enum Command {
     /// List, replay or drop what could not be announced, swept, audited or debited.
     #[command(subcommand)]
     Dead(DeadCommand),
+    /// Check tools, AWS account, secrets and alarms, before a deploy and after it. The exit code is
+    /// 1 if a deploy would fail, or the stack does not do its work.
+    Doctor {
+        /// The environment in samconfig.toml.
+        #[arg(long, value_name = "NAME", default_value = "dev")]
+        config_env: String,
+        #[arg(long, value_name = "FILE", default_value = "samconfig.toml")]
+        samconfig: PathBuf,
+    },
     /// Print an account and its archived segments.
     Inspect { account: AccountId },
     /// Run the Monday sweep: advance the accounts that are due and were used.
@@ -86,6 +96,9 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Print when the sweep, reconcile, the audit and relay ran last and what they found, and what
+    /// waits for a person.
+    Status,
 }
 
 #[derive(Subcommand)]
@@ -150,6 +163,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(Options { local, stack, region, command }: Options) -> Result<(), Error> {
+    if let Command::Doctor { config_env, samconfig } = command {
+        if local.is_some() {
+            return Err("doctor looks at AWS, where a local stack is not".into());
+        }
+        return examine(Patient { samconfig, config_env, stack, region }).await;
+    }
     let place = match (local, stack) {
         (Some(origin), _) => Place::local(origin).await?,
         (None, Some(name)) => Place::stack(&name, region).await?,
@@ -169,6 +188,11 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         Command::Dead(command) => dead_letters(&place, command).await,
         Command::Audit { account } => audit_all(&place, account).await,
         Command::Catalog(command) => catalog(context, command).await,
+        Command::Doctor { .. } => unreachable!("it was answered above: it needs no stack"),
+        Command::Status => {
+            status::status(&place).await?.iter().for_each(|line| println!("{line}"));
+            Ok(())
+        }
         Command::Inspect { account } => {
             let text = inspect::inspect(context, &account).await?;
             print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
@@ -181,6 +205,14 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             Ok(())
         }
         Command::Repair { account, dry_run } => repair_all(&place, account, dry_run).await,
+    }
+}
+
+/// Prints what the doctor finds.
+async fn examine(patient: Patient) -> Result<(), Error> {
+    match doctor::examine(&patient, |finding| println!("{finding}")).await? {
+        Level::Fail => Err("something has to be repaired first: see the lines with fail".into()),
+        Level::Ok | Level::Warn => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Deploying and starting: the template, the functions, the local stack and the programs.
 
 mod cli;
+mod cli_doctor;
 mod cli_local;
 mod cli_stack;
 mod demo;
