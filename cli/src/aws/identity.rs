@@ -46,10 +46,15 @@ impl Login {
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
         let usual = match self.usual.provide_credentials().await {
             Ok(credentials) => return Ok(credentials),
-            Err(error) => causes(&error),
+            Err(error) => error,
+        };
+        // "Nothing is configured" needs no words beside those of the AWS CLI.
+        let usual = match usual {
+            CredentialsError::CredentialsNotLoaded(_) => String::new(),
+            error => format!("{}; ", causes(&error)),
         };
         let exported = export().await;
-        exported.map_err(|error| CredentialsError::not_loaded(format!("{usual}; {error}")))
+        exported.map_err(|error| CredentialsError::not_loaded(format!("{usual}{error}")))
     }
 }
 
@@ -81,7 +86,11 @@ async fn export() -> Result<Credentials, String> {
     let ran = ran.map_err(|error| format!("the AWS CLI does not run: {error}"))?;
     if !ran.status.success() {
         let says = String::from_utf8_lossy(&ran.stderr);
-        return Err(format!("the AWS CLI says: {}", says.trim()));
+        // Below its usage, if it prints that.
+        let mut lines = says.lines().map(str::trim).filter(|line| !line.is_empty());
+        let error = lines.clone().find(|line| line.to_lowercase().contains("error"));
+        let error = error.or(lines.next_back()).unwrap_or_default();
+        return Err(format!("the AWS CLI says: {error}"));
     }
     let exported: Exported = serde_json::from_slice(&ran.stdout)
         .map_err(|_| "the AWS CLI printed no credentials".to_owned())?;

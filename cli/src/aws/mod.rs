@@ -4,6 +4,7 @@ mod identity;
 mod stack;
 pub mod xml;
 
+use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 
 use aws_config::{Region, SdkConfig};
@@ -179,7 +180,11 @@ impl Aws {
         let provider = self.sdk.credentials_provider();
         let provider = provider.ok_or_else(|| AwsError::NoCredentials("no provider".into()))?;
         let provided = provider.provide_credentials().await;
-        provided.map_err(|error| AwsError::NoCredentials(identity::causes(&error)))
+        // The cause alone: its own first words are those of the SDK's chain.
+        provided.map_err(|error| {
+            let cause = error.source().map(identity::causes);
+            AwsError::NoCredentials(cause.unwrap_or_else(|| error.to_string()))
+        })
     }
 
     /// Asks a service that has the Query protocol, with an XML answer.
