@@ -1,12 +1,18 @@
 //! The operator's commands at a terminal: inspect, audit and repair accounts, recharge, reconcile,
-//! and change the catalog, on a local stack or a deployed one.
+//! change the catalog, replay dead letters and events, on a local stack or a deployed one.
 
+pub mod announce;
 pub mod audit;
+pub mod aws;
 pub mod connect;
+pub mod dead;
+pub mod doctor;
 pub mod inspect;
+pub mod local;
 pub mod place;
 pub mod publish;
 pub mod repair;
+pub mod status;
 pub mod sweep;
 
 use indicatif::{ProgressBar, ProgressStyle};

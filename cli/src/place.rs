@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use shared::clock::{Clock, Entropy};
-use shared::config::Config;
-use shared::context::{Context, sdk, secret_from_env};
+use shared::config::{Config, required};
+use shared::context::{Context, sdk, secret};
 use shared::domain::Instant;
 use shared::store::{Store, Tables};
 use shared::stripe::Stripe;
 use url::{Host, Url};
+
+use crate::aws::{Aws, Deployed};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -19,21 +21,32 @@ pub const LOCAL: &str = "http://127.0.0.1:3000";
 /// The timeout of a request to the local stack.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The tables of a stack, and the way to its Stripe.
+/// The tables of a stack, and the way to what is around them.
 #[derive(Debug)]
 pub struct Place {
     pub context: Context,
-    stripe: AskStripe,
+    pub at: At,
 }
 
-/// How a place reaches Stripe.
+/// Where a stack is.
 #[derive(Debug)]
-enum AskStripe {
-    /// With the key in the secret that STRIPE_KEY_ARN names.
-    Deployed,
-    /// At the address of the local stack, with its key. No key: that stack asks the real one.
-    Local { origin: String, key: Option<String> },
-    /// The local stack runs without one.
+pub enum At {
+    /// In AWS, and only its tables are named, by the environment. Its Stripe key is in the secret
+    /// that STRIPE_KEY_ARN names.
+    Tables { aws: Aws },
+    /// In AWS, as CloudFormation describes it.
+    Stack { aws: Aws, stack: Deployed },
+    /// On this machine at `origin`.
+    Local { origin: String, stripe: LocalStripe, announces_debits: bool },
+}
+
+/// The Stripe of a local stack.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LocalStripe {
+    /// Its own, with this key.
+    Own(String),
+    Real,
+    /// It runs without one.
     Absent,
 }
 
@@ -48,6 +61,7 @@ struct Said {
     sells: bool,
     /// None: the stack uses the real Stripe, or has none.
     stripe_key: Option<String>,
+    announces_debits: bool,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +89,7 @@ impl Place {
                 "the stack at {origin} was started with --endpoint: its tables are at that endpoint"
             )
         })?;
+        let announces_debits = said.announces_debits;
         let (system, offset_ms) = (Clock::system(), said.clock_offset_ms);
         let clock = Clock::new(move || Instant::from_ms(system.now().ms() + offset_ms));
         let http = aws_smithy_http_client::Builder::new().build_http();
@@ -82,38 +97,66 @@ impl Place {
         let sdk = sdk(http, &format!("{origin}/_local/dynamodb"));
         let store = Store::new(sdk, config.tables.clone(), clock.clone());
         let context = Context::new(store, clock, Entropy::system(), config).await?;
-        let stripe = match said.sells {
-            true => AskStripe::Local { origin, key: said.stripe_key },
-            false => AskStripe::Absent,
+        let stripe = match (said.sells, said.stripe_key) {
+            (false, _) => LocalStripe::Absent,
+            (true, Some(key)) => LocalStripe::Own(key),
+            (true, None) => LocalStripe::Real,
         };
-        Ok(Place { context, stripe })
+        Ok(Place { context, at: At::Local { origin, stripe, announces_debits } })
     }
 
-    /// The deployed stack that the environment names: ACCOUNTS_TABLE, LEDGER_TABLE, a region and
-    /// credentials.
+    /// The deployed stack of this name, in `region` or the one that the environment names. It says
+    /// itself what its tables and its secrets are called.
+    ///
+    /// # Errors
+    /// If nobody is logged in, there is no such stack, or AWS does not allow reading its catalog.
+    pub async fn stack(name: &str, region: Option<String>) -> Result<Place, Error> {
+        let aws = Aws::load(region).await?;
+        let stack = Deployed::read(&aws, name).await?;
+        let (accounts, ledger) = (stack.output("AccountsTable")?, stack.output("LedgerTable")?);
+        let config = Config { tables: Tables { accounts, ledger }, ..Config::default() };
+        let context = Context::deployed(&aws.sdk, config, Clock::system()).await?;
+        Ok(Place { context, at: At::Stack { aws, stack } })
+    }
+
+    /// The deployed stack whose tables the environment names: ACCOUNTS_TABLE, LEDGER_TABLE.
     ///
     /// # Errors
     /// If it names none, or AWS does not allow reading its catalog.
-    pub async fn deployed() -> Result<Place, Error> {
+    pub async fn deployed(region: Option<String>) -> Result<Place, Error> {
         let is_named = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
         if !["ACCOUNTS_TABLE", "LEDGER_TABLE"].into_iter().all(is_named) {
-            return Err(
-                "no stack is named. Use --local for the stack that `cargo run` starts on this \
-                        machine. For a deployed stack, set ACCOUNTS_TABLE and LEDGER_TABLE in the \
-                        environment (see docs/operating/deploy.md)"
-                    .into(),
-            );
+            return Err("no stack is named. Use --stack NAME for a deployed stack (see \
+                        docs/operating/deploy.md), or --local for the stack that `cargo run` \
+                        starts on this machine. In place of --stack, ACCOUNTS_TABLE and \
+                        LEDGER_TABLE in the environment name the tables of a deployed stack"
+                .into());
         }
-        let context = Context::from_env(Clock::system()).await?;
-        Ok(Place { context, stripe: AskStripe::Deployed })
+        let aws = Aws::load(region).await?;
+        let config = Config::read(|name| std::env::var(name).ok())?;
+        let context = Context::deployed(&aws.sdk, config, Clock::system()).await?;
+        Ok(Place { context, at: At::Tables { aws } })
+    }
+
+    /// The stack as CloudFormation describes it, for a command that needs more than the tables.
+    ///
+    /// # Errors
+    /// If only the tables are named.
+    pub fn described(&self) -> Result<(&Aws, &Deployed), Error> {
+        match &self.at {
+            At::Stack { aws, stack } => Ok((aws, stack)),
+            At::Tables { .. } | At::Local { .. } => {
+                Err("this command needs the whole stack: name it with --stack NAME".into())
+            }
+        }
     }
 
     /// Whether the place has a Stripe to ask.
     pub fn has_stripe(&self) -> bool {
-        match &self.stripe {
-            AskStripe::Deployed => std::env::var("STRIPE_KEY_ARN").is_ok_and(|arn| !arn.is_empty()),
-            AskStripe::Local { .. } => true,
-            AskStripe::Absent => false,
+        match &self.at {
+            At::Tables { .. } => required("STRIPE_KEY_ARN").is_ok(),
+            At::Stack { stack, .. } => stack.parameter("StripeKeyArn").is_some(),
+            At::Local { stripe, .. } => *stripe != LocalStripe::Absent,
         }
     }
 
@@ -123,27 +166,38 @@ impl Place {
     /// # Errors
     /// If its key is missing, or is not allowed here.
     pub async fn stripe(&self) -> Result<Stripe, Error> {
-        let (origin, key) = match &self.stripe {
-            AskStripe::Deployed => {
-                let now = self.context.clock.now();
-                let key = secret_from_env("STRIPE_KEY_ARN", now).await?;
-                return Ok(Stripe::by_secret(key, None, now).await?);
+        let now = self.context.clock.now();
+        let (aws, arn) = match &self.at {
+            At::Tables { aws } => (aws, required("STRIPE_KEY_ARN")?),
+            At::Stack { aws, stack } => {
+                let arn = stack.parameter("StripeKeyArn").ok_or_else(|| {
+                    format!("the stack {} has no Stripe: StripeKeyArn is empty", stack.name)
+                })?;
+                (aws, arn)
             }
-            AskStripe::Local { origin, key } => (origin, key),
-            AskStripe::Absent => return Err("this stack has no Stripe".into()),
+            At::Local { origin, stripe, .. } => return local_stripe(origin, stripe),
         };
-        match (std::env::var("STRIPE_SECRET_KEY"), key) {
-            (Ok(key), _) if !key.starts_with("sk_test_") => {
-                Err("STRIPE_SECRET_KEY: the local stack accepts only a test key".into())
-            }
-            (Ok(key), _) => Ok(Stripe::new(&key, None)?),
-            (Err(_), Some(key)) => Ok(Stripe::new(key, Some(&format!("{origin}/_local/stripe/")))?),
-            (Err(_), None) => Err(format!(
-                "the stack at {origin} uses the real Stripe: set STRIPE_SECRET_KEY to the stack's \
-                 value"
-            )
-            .into()),
+        Ok(Stripe::by_secret(secret(&aws.sdk, arn), None, now).await?)
+    }
+}
+
+/// The Stripe of the local stack at `origin`.
+fn local_stripe(origin: &str, stripe: &LocalStripe) -> Result<Stripe, Error> {
+    if let LocalStripe::Absent = stripe {
+        return Err("this stack has no Stripe".into());
+    }
+    match (std::env::var("STRIPE_SECRET_KEY"), stripe) {
+        (Ok(key), _) if !key.starts_with("sk_test_") => {
+            Err("STRIPE_SECRET_KEY: the local stack accepts only a test key".into())
         }
+        (Ok(key), _) => Ok(Stripe::new(&key, None)?),
+        (Err(_), LocalStripe::Own(key)) => {
+            Ok(Stripe::new(key, Some(&format!("{origin}/_local/stripe/")))?)
+        }
+        (Err(_), _) => Err(format!(
+            "the stack at {origin} uses the real Stripe: set STRIPE_SECRET_KEY to the stack's value"
+        )
+        .into()),
     }
 }
 

@@ -35,21 +35,21 @@ pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
 }
 
 /// Describes this stack to a command in another process: the offset of its clock from the system's,
-/// the names of its tables, whether it has a Stripe, and the key of it. Tables: null if they are at
-/// another address; key: null if the stack uses the real Stripe, or has none.
+/// the names of its tables, whether it has a Stripe, the key of it, and whether it announces debits.
+/// Tables: null if they are at another address; key: null if the stack uses the real Stripe, or has
+/// none.
 pub fn stack(stack: &Stack) -> Response<Body> {
     let names = tables::names();
     let tables = json!({ "accounts": names.accounts, "ledger": names.ledger });
     let tables = stack.table.as_ref().map(|_| tables);
     let key = stack.stripe.as_ref().map(|_| stripe::KEY);
+    let offset_ms = stack.clock.offset_ms();
     let sells = stack.functions.context().config.sells;
     reply(
         200,
         &json!({
-            "clock_offset_ms": stack.clock.offset_ms(),
-            "tables": tables,
-            "sells": sells,
-            "stripe_key": key,
+            "clock_offset_ms": offset_ms, "tables": tables, "sells": sells, "stripe_key": key,
+            "announces_debits": stack.mappings.announces_debits(),
         }),
     )
 }

@@ -19,6 +19,7 @@ use shared::queue::Queue;
 use shared::stripe::Stripe;
 
 use crate::clock::LocalClock;
+use crate::dead_letters::DeadLetters;
 use crate::messaging::Messaging;
 use crate::roles::{Roles, acting_as};
 use crate::schedule::Schedule;
@@ -51,7 +52,9 @@ pub struct Mappings {
     again: Arc<Mutex<BTreeMap<String, usize>>>,
     /// Only one task takes from the streams: a shard has one reader.
     delivering: Arc<tokio::sync::Mutex<()>>,
-    dead: Arc<Mutex<Vec<Value>>>,
+    dead: DeadLetters,
+    /// The latest run of each scheduled task: when, and its answer.
+    runs: Arc<Mutex<BTreeMap<String, Value>>>,
 }
 
 impl Mappings {
@@ -84,7 +87,8 @@ impl Mappings {
             stripe: None,
             again: Arc::default(),
             delivering: Arc::default(),
-            dead: Arc::default(),
+            dead: DeadLetters::default(),
+            runs: Arc::default(),
         }
     }
 
@@ -117,10 +121,9 @@ impl Mappings {
     /// Runs each task that is scheduled after `from` up to `to`: once, however long that is.
     pub async fn pass(&self, from: Instant, to: Instant) {
         for schedule in self.schedules.iter() {
-            if schedule.last(to) > from
-                && self.invoke(&schedule.function, &schedule.input).await.is_err()
-            {
-                self.bury(json!({ "schedule": schedule.input }));
+            if schedule.last(to) > from && self.begin(schedule).await.is_err() {
+                // As Lambda reports an invocation that nobody waited for.
+                self.bury(&schedule.function, json!({ "requestPayload": schedule.input }));
             }
         }
     }
@@ -128,9 +131,18 @@ impl Mappings {
     /// Runs the scheduled `task` now, at any time. None: the template does not schedule it.
     pub async fn fire(&self, task: &str) -> Option<Value> {
         let schedule = self.schedules.iter().find(|schedule| schedule.input["task"] == task)?;
-        let done = self.invoke(&schedule.function, &schedule.input).await;
+        let done = self.begin(schedule).await;
         self.drain().await;
         done.ok()
+    }
+
+    /// Runs a scheduled task, and remembers that it ran.
+    async fn begin(&self, schedule: &Schedule) -> Result<Value, ()> {
+        let done = self.invoke(&schedule.function, &schedule.input).await?;
+        let task = schedule.input["task"].as_str().unwrap_or_default().to_owned();
+        let run = json!({ "at": self.now(), "answer": done });
+        self.runs.lock().expect("no one panics with the lock").insert(task, run);
+        Ok(done)
     }
 
     /// Delivers all writes and messages, and those that follow from them, until none is left.
@@ -144,8 +156,8 @@ impl Mappings {
             while let Some((queue, message)) = self.exchange.take_message() {
                 match self.readers.get(&queue) {
                     Some(reader) => self.receive(reader, message).await,
-                    // No function reads this queue: it is the dead-letter queue.
-                    None => self.bury(serde_json::from_str(&message).unwrap_or(message.into())),
+                    // No function reads this queue: it is relay's dead-letter queue.
+                    None => self.bury("relay", parsed(message)),
                 }
                 delivered += 1;
             }
@@ -157,7 +169,21 @@ impl Mappings {
 
     /// The records, messages and scheduled tasks that could not be delivered.
     pub fn dead_letters(&self) -> Vec<Value> {
-        self.dead.lock().expect("no one panics with the lock").clone()
+        self.dead.all().into_iter().map(|letter| letter.body).collect()
+    }
+
+    pub fn dead(&self) -> &DeadLetters {
+        &self.dead
+    }
+
+    /// The latest run of each scheduled task that has run: when, and its answer.
+    pub fn runs(&self) -> BTreeMap<String, Value> {
+        self.runs.lock().expect("no one panics with the lock").clone()
+    }
+
+    /// Whether debits are announced too.
+    pub fn announces_debits(&self) -> bool {
+        self.relay.debits
     }
 
     pub fn exchange(&self) -> &Messaging {
@@ -174,8 +200,12 @@ impl Mappings {
         ::audit::AuditContext { context, queue, stripe }
     }
 
-    fn bury(&self, dead: Value) {
-        self.dead.lock().expect("no one panics with the lock").push(dead);
+    fn now(&self) -> Instant {
+        self.recharge.context.clock.now()
+    }
+
+    fn bury(&self, function: &str, body: Value) {
+        self.dead.bury(function, self.now(), body);
     }
 
     /// Delivers one batch. Returns the number of records taken from the stream.
@@ -233,7 +263,7 @@ impl Mappings {
                 _ => {}
             }
         }
-        self.bury(json!({ "message": message }));
+        self.bury(function, parsed(message));
     }
 
     /// Invokes a function that has no route, under its role.
@@ -263,4 +293,9 @@ impl Mappings {
         };
         reply.map_err(|error| tracing::warn!(%error, function, "an invocation failed"))
     }
+}
+
+/// A message as JSON, or as the text that it is.
+fn parsed(message: String) -> Value {
+    serde_json::from_str(&message).unwrap_or(Value::String(message))
 }

@@ -42,14 +42,7 @@ impl Messaging {
 
     /// The bus through an HTTP client: `client`, or one in front of it.
     pub fn bus(client: SharedHttpClient) -> Bus {
-        let config = aws_sdk_eventbridge::Config::builder()
-            .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
-            .region(aws_sdk_eventbridge::config::Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-            .endpoint_url(ENDPOINT)
-            .http_client(client)
-            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
-        Bus::new(aws_sdk_eventbridge::Client::from_conf(config.build()), BUS.to_owned())
+        Bus::at(client, ENDPOINT, BUS.to_owned())
     }
 
     /// The queue of this name, in the same way.
@@ -95,7 +88,11 @@ impl Messaging {
     /// Answers one request: status and body.
     pub fn answer(&self, request: &HttpRequest) -> (u16, String) {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let body = request.body().bytes().unwrap_or_default();
+        self.take(target, request.body().bytes().unwrap_or_default())
+    }
+
+    /// The same for the parts of a request: its target, `AWSEvents.PutEvents`, and its body.
+    pub fn take(&self, target: &str, body: &[u8]) -> (u16, String) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
         let mut kept = self.kept();

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::control;
 use crate::dynamodb;
+use crate::operations;
 use crate::reply::reply;
 use crate::stack::Stack;
 use crate::{start, stripe};
@@ -119,6 +120,9 @@ async fn local(
     }
     if path == "/_local/events" && request.method() == "GET" {
         return control::events(&stack.mappings, request);
+    }
+    if let Some(answer) = operations::answer(&stack.mappings, request).await {
+        return answer;
     }
     let Some(local) = &stack.stripe else { return control::answer(&stack.clock, request) };
     if path.starts_with(stripe::PREFIX) {

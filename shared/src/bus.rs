@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
 use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::config::{BehaviorVersion, Region, SharedHttpClient};
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Map, Value, json};
@@ -39,13 +42,30 @@ impl Bus {
         Bus { client, name }
     }
 
+    /// The bus `name` at `endpoint`, without credentials: of the local stack.
+    pub fn at(client: SharedHttpClient, endpoint: &str, name: String) -> Bus {
+        let config = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url(endpoint)
+            .http_client(client)
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
+        Bus::new(Client::from_conf(config.build()), name)
+    }
+
     /// The bus of a deployed function: named by `BUS_NAME`.
     ///
     /// # Errors
     /// [`ConfigError`] if `BUS_NAME` is not set.
     pub async fn from_env() -> Result<Bus, ConfigError> {
         let name = config::required("BUS_NAME")?;
-        Ok(Bus::new(Client::new(&context::aws().await), name))
+        Ok(Bus::deployed(&context::aws().await, name))
+    }
+
+    /// The bus `name` of a deployed stack, whose AWS services `aws` reaches.
+    pub fn deployed(aws: &SdkConfig, name: String) -> Bus {
+        Bus::new(Client::new(aws), name)
     }
 
     /// Puts events on the bus, each at least once. Returns the indices of those that were not

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{Builder, Region, SharedHttpClient};
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
 use crate::clock::{Clock, Entropy};
@@ -72,13 +73,24 @@ impl Context {
     /// [`StartError`] if a variable or the catalog is wrong.
     pub async fn from_env(clock: Clock) -> Result<Context, StartError> {
         let config = Config::read(|name| std::env::var(name).ok())?;
-        let aws = aws().await;
-        let builder = Builder::from(&aws);
+        Context::deployed(&aws().await, config, clock).await
+    }
+
+    /// The context of a deployed stack, whose AWS services `aws` reaches.
+    ///
+    /// # Errors
+    /// [`StartError`] if the catalog is wrong, or it or a secret cannot be read.
+    pub async fn deployed(
+        aws: &SdkConfig,
+        config: Config,
+        clock: Clock,
+    ) -> Result<Context, StartError> {
+        let builder = Builder::from(aws);
         let store = Store::new(builder, config.tables.clone(), clock.clone());
         let keys = config
             .session_keys_arn
             .clone()
-            .map(|arn| Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws), arn));
+            .map(|arn| Secret::in_manager(aws_sdk_secretsmanager::Client::new(aws), arn));
         let context = Context::new(store, clock, Entropy::system(), config).await?;
         match keys {
             None => Ok(context),
@@ -200,8 +212,13 @@ impl Context {
 
 /// The AWS configuration of a deployed function, from the environment that Lambda sets.
 pub async fn aws() -> SdkConfig {
+    aws_loader().load().await
+}
+
+/// The same, to be completed with what the environment does not name.
+pub fn aws_loader() -> ConfigLoader {
     let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(https_client());
-    aws.timeout_config(call_timeout()).retry_config(call_retry()).load().await
+    aws.timeout_config(call_timeout()).retry_config(call_retry())
 }
 
 /// The SDK for a DynamoDB at `endpoint` without credentials: no account, no region, no profile. For
@@ -223,7 +240,7 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
 /// # Errors
 /// [`StartError`] if the variable is not set or the secret cannot be read.
 pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret, StartError> {
-    let secret = secret(config::required(name)?).await;
+    let secret = secret(&aws().await, config::required(name)?);
     secret.get(now).await?;
     Ok(secret)
 }
@@ -232,14 +249,14 @@ pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret,
 /// set.
 pub async fn named_secret(name: &'static str) -> Option<Secret> {
     match config::required(name) {
-        Ok(arn) => Some(secret(arn).await),
+        Ok(arn) => Some(secret(&aws().await, arn)),
         Err(_) => None,
     }
 }
 
-/// The secret with this ARN. It was not read yet.
-pub async fn secret(arn: String) -> Secret {
-    Secret::in_manager(aws_sdk_secretsmanager::Client::new(&aws().await), arn)
+/// The secret with this ARN, not read yet.
+pub fn secret(aws: &SdkConfig, arn: String) -> Secret {
+    Secret::in_manager(aws_sdk_secretsmanager::Client::new(aws), arn)
 }
 
 /// The timeout of a call, including the SDK's own retries: the protocol assumes that none takes
@@ -257,17 +274,30 @@ pub fn call_retry() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(first)
 }
 
-/// TLS with ring, which needs no start-up of its own, and built-in roots: no file is read.
+/// An HTTPS client for the SDKs.
 fn https_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls_context())
+        .build_https()
+}
+
+/// A connection for requests that no SDK of this workspace makes.
+pub fn https_connector() -> Connector {
+    Connector::builder()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls_context())
+        .build()
+}
+
+/// TLS with ring, which needs no start-up of its own, and built-in roots: no file is read.
+fn tls_context() -> TlsContext {
     let mut roots = TrustStore::empty();
     for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
         roots = roots.with_pem_certificate(pem(root));
     }
     let context = TlsContext::builder().with_trust_store(roots).build();
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context.expect("compiled-in roots are certificates"))
-        .build_https()
+    context.expect("compiled-in roots are certificates")
 }
 
 /// A certificate in PEM, the form that the trust store takes.

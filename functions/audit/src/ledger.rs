@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use shared::decide::Returned;
 use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment, repair};
-use shared::domain::usage::Used;
 use shared::domain::usage::{Counted, DayUsage};
-use shared::domain::{
-    Account, Credits, Entry, GrantId, Instant, Key, KeySpace, OperationId, Seq, Usage,
-};
+use shared::domain::{Account, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq, Usage};
 use shared::store::ScannedRow;
 
 use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
 use crate::difference::Kind;
 use crate::findings::Findings;
+use crate::words::{balance, owed, uses};
 
 /// The bytes in memory of an entry: 25, 3.4 times, as a hash table is copied into one twice as large.
 const ENTRY_BYTES: u64 = 90;
@@ -382,31 +380,4 @@ fn opening(segment: &Segment) -> (Micro, Micro) {
         |of: fn(&Entry) -> Credits| segment.entries.iter().map(|e| micro(of(e))).sum::<Micro>();
     let (available, held) = (sum(|entry| entry.available), sum(|entry| entry.held));
     (micro(segment.available) - available, micro(segment.held) - held)
-}
-
-/// The debts, each with its grant.
-fn owed(debts: &BTreeMap<GrantId, Micro>) -> String {
-    let debts = debts.iter().map(|(grant, credits)| format!("{} for {grant}", shown(*credits)));
-    let debts: Vec<String> = debts.collect();
-    if debts.is_empty() { "none".to_owned() } else { debts.join(", ") }
-}
-
-fn balance(available: Micro, held: Micro) -> String {
-    format!("{} available, {} held", shown(available), shown(held))
-}
-
-fn uses(day: &DayUsage) -> String {
-    let DayUsage { usage, counted, .. } = day;
-    let sum = |used: Vec<&Used>| {
-        let credits = used.iter().map(|used| micro(used.credits)).sum::<Micro>();
-        let count = used.iter().map(|used| used.count).sum::<u64>();
-        format!("{} by {count} uses", shown(credits))
-    };
-    let actions = sum(usage.actions.values().collect());
-    let users = sum(usage.users.values().collect());
-    let (several, people) = (usage.actions.len(), usage.users.len());
-    format!(
-        "{actions} of {several} actions, {users} of {people} users, up to entry {}",
-        counted.seq
-    )
 }

@@ -12,6 +12,7 @@ mod payment;
 mod report;
 mod stripe;
 mod walk;
+mod words;
 
 use std::time::Duration;
 

@@ -7,6 +7,8 @@
 //! Events go to the company's own programs. They say what changed, without an operator's reason or
 //! message: those are in the entry.
 
+use std::collections::BTreeMap;
+
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::PostedEntry;
@@ -143,25 +145,15 @@ pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
     posted.iter().flat_map(|posted| of_entry(before, after, posted)).collect()
 }
 
-/// The events of one entry. The id of the first is the number of the entry, the others add their
-/// place; the id of a crossing names the latest arrival of credits and the threshold.
+/// The events of one entry, and of the thresholds that it crossed: their ids name the latest
+/// arrival of credits and the threshold.
 fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> Vec<Event> {
     let entry = &posted.entry;
-    let event = |id: String, about: About| Event {
-        id: format!("{}:{id}", after.id),
-        account: after.id.clone(),
-        at: entry.at,
-        seq: Some(posted.seq),
-        balance: (posted.available, posted.held),
-        about,
-    };
-    let abouts = abouts(before, posted).into_iter().enumerate();
-    let mut events: Vec<Event> = abouts
-        .map(|(nth, about)| match nth {
-            0 => event(posted.seq.to_string(), about),
-            nth => event(format!("{}.{nth}", posted.seq), about),
-        })
-        .collect();
+    let event = |id: String, about: About| event(&after.id, posted, id, about);
+    let holds = before.map(|before| &before.holds);
+    let held =
+        |hold: &OperationId| holds.and_then(|holds| holds.get(hold)).map(|held| held.total());
+    let mut events = posted_events(&after.id, posted, held);
     let (was, is) = (posted.available - entry.available, posted.available);
     let (of, filled_at) = (full(after, entry.at), after.plan_state.filled_at);
     for percent in LOW {
@@ -176,7 +168,58 @@ fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> 
     events
 }
 
-fn abouts(before: Option<&Account>, posted: &PostedEntry) -> Vec<About> {
+/// The events of the entries from number `from` on, with the ids that they had: from the ledger,
+/// when the account's images are gone. `posted` has them, the oldest first, and before them those
+/// of every hold that lapses in one of them.
+///
+/// Low and exhausted credits are left out: their ids need the account as it was.
+pub fn recorded(account: &AccountId, posted: &[PostedEntry], from: Seq) -> Vec<Event> {
+    let mut holds = BTreeMap::<OperationId, Credits>::new();
+    let mut events = Vec::new();
+    for posted in posted {
+        if posted.seq >= from {
+            let held = |hold: &OperationId| holds.get(hold).copied();
+            events.extend(posted_events(account, posted, held));
+        }
+        let entry = &posted.entry;
+        match &entry.kind {
+            EntryKind::Held { .. } => *holds.entry(entry.id).or_default() += entry.held,
+            EntryKind::Captured { hold, .. } | EntryKind::Released { hold } => {
+                *holds.entry(*hold).or_default() += entry.held;
+            }
+            _ => {}
+        }
+    }
+    events
+}
+
+/// The events of an entry alone. The id of the first is the number of the entry, the others add
+/// their place. `held` returns the credits of a hold before the entry.
+fn posted_events(
+    account: &AccountId,
+    posted: &PostedEntry,
+    held: impl Fn(&OperationId) -> Option<Credits>,
+) -> Vec<Event> {
+    let abouts = abouts(held, posted).into_iter().enumerate();
+    let events = abouts.map(|(nth, about)| match nth {
+        0 => event(account, posted, posted.seq.to_string(), about),
+        nth => event(account, posted, format!("{}.{nth}", posted.seq), about),
+    });
+    events.collect()
+}
+
+fn event(account: &AccountId, posted: &PostedEntry, id: String, about: About) -> Event {
+    Event {
+        id: format!("{account}:{id}"),
+        account: account.clone(),
+        at: posted.entry.at,
+        seq: Some(posted.seq),
+        balance: (posted.available, posted.held),
+        about,
+    }
+}
+
+fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) -> Vec<About> {
     let entry = &posted.entry;
     let user = || entry.user.clone();
     match &entry.kind {
@@ -189,10 +232,8 @@ fn abouts(before: Option<&Account>, posted: &PostedEntry) -> Vec<About> {
             vec![About::Granted { kind, credits: entry.available, expires_at }]
         }
         EntryKind::TimePassed { moved, lapsed, .. } => {
-            let holds = before.map(|before| &before.holds);
             let released = lapsed.iter().map(|hold| {
-                let held = holds.and_then(|holds| holds.get(hold));
-                let credits = held.map_or(Credits::ZERO, |held| held.total());
+                let credits = held(hold).unwrap_or_default();
                 About::Released { hold: *hold, credits, how: HoldEnd::Lapsed }
             });
             moved.iter().filter_map(recharged).chain(released).collect()

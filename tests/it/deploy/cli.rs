@@ -17,14 +17,14 @@ use crate::support::shop::Shop;
 
 /// The result of a command.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    says: String,
-    complains: String,
+pub(super) struct Ended {
+    pub(super) code: Option<i32>,
+    pub(super) says: String,
+    pub(super) complains: String,
 }
 
 /// Runs `scrip` with these arguments and only this environment.
-async fn scrip(words: &[&str], environment: &[(&str, &str)]) -> Ended {
+pub(super) async fn scrip(words: &[&str], environment: &[(&str, &str)]) -> Ended {
     let mut command = Command::new(programs().join("scrip"));
     command.args(words).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
     let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
@@ -34,19 +34,22 @@ async fn scrip(words: &[&str], environment: &[(&str, &str)]) -> Ended {
 }
 
 /// The option that names the stack at `base`.
-fn at(base: &str) -> String {
+pub(super) fn at(base: &str) -> String {
     format!("--local={base}")
 }
 
 /// Runs `scrip` on the stack at `base`; it must succeed. Returns its output.
-async fn on(base: &str, words: &[&str]) -> String {
+pub(super) async fn on(base: &str, words: &[&str]) -> String {
     let ended = scrip(&[&[&*at(base)], words].concat(), &[]).await;
     assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
     ended.says
 }
 
 /// The stack of the shop, changed by `change`, at an address.
-async fn listening(shop: &Shop, change: impl FnOnce(&mut local::stack::Stack)) -> String {
+pub(super) async fn listening(
+    shop: &Shop,
+    change: impl FnOnce(&mut local::stack::Stack),
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     let mut served = local::stack::Stack {
@@ -246,7 +249,7 @@ const MEANT: [(&str, &str); 2] =
     [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "DynamoDB_20120810.Scan")];
 
 /// Sends one request. Returns the status, the header `Date`, and the body.
-async fn ask(
+pub(super) async fn ask(
     base: &str,
     method: &str,
     path: &str,

@@ -1,0 +1,35 @@
+//! What the audit compared, in words for a person.
+
+use std::collections::BTreeMap;
+
+use shared::domain::GrantId;
+use shared::domain::usage::{DayUsage, Used};
+
+use crate::book::{Micro, micro, shown};
+
+/// The debts, each with its grant.
+pub(crate) fn owed(debts: &BTreeMap<GrantId, Micro>) -> String {
+    let debts = debts.iter().map(|(grant, credits)| format!("{} for {grant}", shown(*credits)));
+    let debts: Vec<String> = debts.collect();
+    if debts.is_empty() { "none".to_owned() } else { debts.join(", ") }
+}
+
+pub(crate) fn balance(available: Micro, held: Micro) -> String {
+    format!("{} available, {} held", shown(available), shown(held))
+}
+
+pub(crate) fn uses(day: &DayUsage) -> String {
+    let DayUsage { usage, counted, .. } = day;
+    let sum = |used: Vec<&Used>| {
+        let credits = used.iter().map(|used| micro(used.credits)).sum::<Micro>();
+        let count = used.iter().map(|used| used.count).sum::<u64>();
+        format!("{} by {count} uses", shown(credits))
+    };
+    let actions = sum(usage.actions.values().collect());
+    let users = sum(usage.users.values().collect());
+    let (several, people) = (usage.actions.len(), usage.users.len());
+    format!(
+        "{actions} of {several} actions, {users} of {people} users, up to entry {}",
+        counted.seq
+    )
+}
