@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Mistake, NOTHING};
+use super::mistake::{Mistake, NOTHING};
 
 pub(super) const MISTAKES: &[Mistake] = &[
     (

@@ -6,20 +6,16 @@ mod data;
 mod domain;
 mod failures;
 mod limits;
+mod mistake;
 mod monitoring;
 
 use std::collections::BTreeSet;
 
 use local::template::Template;
+use mistake::Mistake;
 use serde_json::Value;
 
 use super::CHECKS;
-
-/// A mistake: the check that must find it, a part of its complaint, the place, and the change. Null
-/// removes the value at the place.
-type Mistake = (&'static str, &'static str, &'static str, fn() -> Value);
-
-const NOTHING: fn() -> Value = || Value::Null;
 
 /// The mistakes, by subject.
 const MISTAKES: [&[Mistake]; 7] = [
