@@ -1,11 +1,12 @@
-//! The operator's commands at a terminal: inspect, audit and repair accounts, recharge, reconcile,
-//! and change the catalog, on a local stack or a deployed one.
+//! The operator's commands at a terminal: inspect, audit, repair and restore accounts, recharge,
+//! reconcile, and change the catalog, on a local stack or a deployed one.
 
 pub mod audit;
 pub mod inspect;
 pub mod place;
 pub mod publish;
 pub mod repair;
+pub mod restore;
 pub mod sweep;
 
 use indicatif::{ProgressBar, ProgressStyle};

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use cli::place::{self, LOCAL, Place};
 use cli::repair::{self, Done};
-use cli::{audit, inspect, publish, sweep};
+use cli::{audit, inspect, publish, restore, sweep};
 use shared::context::Context;
-use shared::domain::AccountId;
+use shared::domain::{AccountId, Instant};
+use shared::store::Tables;
 use shared::telemetry;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -64,6 +65,38 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Restore both tables to a moment, repair them, and print the command that points the stack at
+    /// them. Pause the stack first. Run again after an interruption, it continues.
+    Restore(Restore),
+}
+
+#[derive(clap::Args)]
+struct Restore {
+    /// The last good moment: `2026-11-18T12:00:00Z`. The ledger is restored to a minute later.
+    #[arg(long, value_name = "TIME", value_parser = time, required_unless_present = "from_tables")]
+    to: Option<Instant>,
+    /// The name of the new table of accounts. Default: today's, with the moment behind it.
+    #[arg(long, value_name = "NAME")]
+    accounts_table: Option<String>,
+    /// The name of the new table of the ledger.
+    #[arg(long, value_name = "NAME")]
+    ledger_table: Option<String>,
+    /// Begin with the audit of these tables, which were restored before.
+    #[arg(
+        long, num_args = 2, value_names = ["ACCOUNTS", "LEDGER"],
+        conflicts_with_all = ["to", "accounts_table", "ledger_table"]
+    )]
+    from_tables: Option<Vec<String>>,
+    /// Print what would be done, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Repair without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+fn time(text: &str) -> Result<Instant, String> {
+    Instant::parse(text).ok_or_else(|| "not a time such as 2026-11-18T12:00:00Z".to_owned())
 }
 
 #[derive(Subcommand)]
@@ -95,6 +128,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(Options { local, command }: Options) -> Result<(), Error> {
+    let deployed = local.is_none();
     let place = match local {
         Some(origin) => Place::local(origin).await?,
         None => Place::deployed().await?,
@@ -115,6 +149,7 @@ async fn run(Options { local, command }: Options) -> Result<(), Error> {
             Ok(())
         }
         Command::Repair { account, dry_run } => repair_all(&place, account, dry_run).await,
+        Command::Restore(asked) => restored(&place, asked, deployed).await,
     }
 }
 
@@ -142,6 +177,56 @@ async fn repair_all(place: &Place, account: Option<AccountId>, dry_run: bool) ->
     let (left, would) = (count(Done::Left), if dry_run { "would be " } else { "" });
     println!("{would}repaired {repaired}, parked {parked}, left {left}");
     if left > 0 { Err("some repairs could not be written: see above".into()) } else { Ok(()) }
+}
+
+/// Restores the tables of a deployed stack, or takes restored ones, and repairs them.
+async fn restored(place: &Place, asked: Restore, deployed: bool) -> Result<(), Error> {
+    let Restore { to, accounts_table, ledger_table, from_tables, dry_run, yes } = asked;
+    let (store, from) = (&place.context.store, &place.context.config.tables);
+    let tell = |line: &str| println!("{line}");
+    let new = match (to, from_tables.as_deref()) {
+        (Some(_), _) if !deployed => {
+            return Err(
+                "a local stack has no backups: name restored tables with --from-tables".into()
+            );
+        }
+        (Some(to), _) => {
+            let named = restore::named(from, to);
+            let new = Tables {
+                accounts: accounts_table.unwrap_or(named.accounts),
+                ledger: ledger_table.unwrap_or(named.ledger),
+            };
+            restore::tables(store, (from, &new), to, dry_run, tell).await?;
+            if dry_run {
+                println!("then it would turn on what they lack, audit them and repair them");
+                return Ok(());
+            }
+            new
+        }
+        (None, Some([accounts, ledger])) => {
+            Tables { accounts: accounts.clone(), ledger: ledger.clone() }
+        }
+        _ => return Err("say --to TIME, or --from-tables ACCOUNTS LEDGER".into()),
+    };
+    if deployed && !dry_run {
+        restore::complete(store, (from, &new), tell).await?;
+    }
+    let context = restore::on(&place.context, &new).await?;
+    let agreed = || yes || agrees("Repair the tables as said above? [y/N] ");
+    restore::check(&context, &place.stripe().await?, dry_run, agreed, tell).await?;
+    if deployed && !dry_run {
+        println!("\nthe tables can be used. Point the stack at them:\n");
+        println!("{}", restore::deploy_command(store, &new).await?);
+    }
+    Ok(())
+}
+
+/// Whether the person at the terminal answers yes.
+fn agrees(question: &str) -> bool {
+    eprint!("{question}");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// Advances the accounts that are due, or counts them.

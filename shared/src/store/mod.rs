@@ -13,6 +13,7 @@ mod orders;
 pub mod packed;
 mod payments;
 mod read;
+mod restore;
 mod row;
 mod scan;
 mod skew;
@@ -25,6 +26,7 @@ pub use in_flight::InFlight;
 use item::{Attributes, Item};
 pub use payments::{Parked, WaitingPayment};
 pub use read::Scan;
+pub use restore::TableKind;
 pub use scan::{ScanPart, ScannedRow};
 pub use skew::Skew;
 

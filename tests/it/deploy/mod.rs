@@ -6,6 +6,7 @@ mod events;
 mod first_run;
 mod invoke;
 mod manifests;
+mod restore;
 mod roles;
 mod secrets;
 mod start_page;
