@@ -121,7 +121,10 @@ async fn main() -> ExitCode {
     match run(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("scrip: {error}");
+            // What AWS says about a request is in the causes.
+            let causes = std::iter::successors(error.source(), |cause| cause.source());
+            let line = causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"));
+            eprintln!("scrip: {line}");
             ExitCode::FAILURE
         }
     }
@@ -189,6 +192,9 @@ async fn restored(place: &Place, asked: Restore, deployed: bool) -> Result<(), E
             return Err(
                 "a local stack has no backups: name restored tables with --from-tables".into()
             );
+        }
+        (Some(to), _) if place.context.clock.now() - to < restore::YOUNGEST => {
+            return Err("--to: name a moment at least six minutes ago".into());
         }
         (Some(to), _) => {
             let named = restore::named(from, to);

@@ -15,6 +15,9 @@ use crate::repair::{self, Done, RepairError};
 /// is in its segment.
 const LEDGER_LATER: Span = Span::from_s(60);
 
+/// DynamoDB restores to five minutes ago at most, and the ledger is restored to a minute later.
+pub const YOUNGEST: Span = Span::from_s(360);
+
 /// Why a restore stopped. Steps that were done stay: run it again.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
