@@ -1,17 +1,21 @@
-//! The operator's commands at a terminal: inspect, audit and repair accounts, recharge, reconcile,
-//! change the catalog, replay dead letters and events, on a local stack or a deployed one.
+//! The operator's commands at a terminal: inspect, audit, repair and restore accounts, recharge,
+//! reconcile, change the catalog, replay dead letters and events, on a local stack or a deployed
+//! one.
 
 pub mod announce;
 pub mod audit;
 pub mod aws;
+pub mod command;
 pub mod connect;
 pub mod dead;
 pub mod doctor;
 pub mod inspect;
 pub mod local;
+pub mod options;
 pub mod place;
 pub mod publish;
 pub mod repair;
+pub mod restore;
 pub mod status;
 pub mod sweep;
 

@@ -14,6 +14,7 @@ pub mod packed;
 mod payments;
 mod read;
 mod reconcile;
+mod restore;
 mod row;
 mod scan;
 mod skew;
@@ -26,6 +27,7 @@ pub use in_flight::InFlight;
 use item::{Attributes, Item};
 pub use payments::{Parked, WaitingPayment};
 pub use read::Scan;
+pub use restore::TableKind;
 pub use scan::{ScanPart, ScannedRow};
 pub use skew::Skew;
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::domain::Catalog;
 use tokio::net::TcpListener;
 
-use crate::deploy::first_run;
+use crate::deploy::{first_run, restore};
 use crate::protocol::restart::programs;
 use crate::support::Stack;
 use crate::support::shop::Shop;
@@ -130,6 +130,24 @@ async fn writes_of_a_command_are_announced() {
     // On the stack's clock.
     let at = recharged["detail"]["at"].as_str().expect("a time");
     assert!(at.starts_with("2026-11-24T12:0"), "{recharged:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restored_tables_are_audited_and_repaired_by_one_command() {
+    let (shop, before, after) = restore::torn().await;
+    let new = restore::copied(&shop.stack, "torn", [&before[0], &after[1]]).await;
+    let base = &listening(&shop, |_| ()).await;
+    let words = ["restore", "--from-tables", &new.accounts, &new.ledger];
+    // Nobody is at the terminal to agree.
+    let ended = scrip(&[&[&*at(base)], &words[..]].concat(), &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.complains.ends_with("scrip: nothing was repaired: run it again, and agree\n"));
+    let done = on(base, &[&words[..], &["--yes"]].concat()).await;
+    assert!(done.contains("\nrepaired "), "{done}");
+    let again = on(base, &[&words[..], &["--dry-run"]].concat()).await;
+    assert_eq!(again, "the audit found 0 differences\n");
+    let ended = scrip(&[&at(base), "restore", "--to", "2026-11-18T12:00:00Z"], &[]).await;
+    assert!(ended.code == Some(1) && ended.complains.contains("no backups"), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,7 @@ mod invoke;
 mod logs;
 mod manifests;
 mod release;
+mod restore;
 mod roles;
 mod secrets;
 mod smoke;
