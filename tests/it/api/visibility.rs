@@ -110,7 +110,9 @@ async fn a_customer_reads_messages_and_no_internal_words() {
     let shop = everything().await;
     let whole = shop.stack.get("/v1/accounts/acme/ledger?limit=200").await;
     let kinds: BTreeSet<&str> = who(&whole).into_iter().map(|(kind, ..)| kind).collect();
-    assert_eq!(kinds, BTreeSet::from(KINDS), "each kind is in the story");
+    // Only a later version writes the others: `protocol::unknown_kinds` plays one.
+    let known = KINDS.into_iter().filter(|kind| *kind != "unknown").collect();
+    assert_eq!(kinds, known, "each kind is in the story");
     for kind in KINDS {
         let query = format!("?kind={kind}");
         let listing = shop.stack.get(&format!("/v1/accounts/acme/ledger{query}")).await;
