@@ -147,9 +147,8 @@ async fn a_stack_without_stripe_says_so() {
     let there = InAws::start().await;
     let ended = there.run(&["reconcile"]).await;
     assert!(ended.complains.contains("has no Stripe: StripeKeyArn is empty"), "{ended:?}");
-    let mut known = there.aws.known();
-    known.parameters.insert("StripeKeyArn".to_owned(), "arn:of:the:key".to_owned());
-    drop(known);
+    let key = ("StripeKeyArn".to_owned(), "arn:of:the:key".to_owned());
+    there.aws.known().parameters.extend([key]);
     // Its secret is read with the operator's identity.
     let ended = there.run(&["reconcile"]).await;
     assert!(ended.complains.contains("a secret could not be read"), "{ended:?}");

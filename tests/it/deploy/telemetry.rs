@@ -254,6 +254,8 @@ async fn a_comparison_with_stripe_says_that_it_ended_and_what_waits() {
     shop.stripe.act(&session, local::stripe::Effect::Pay).expect("paid");
     shop.stripe.take_events();
     shop.take_notice(r#"{"id":"evt_1","object":"event"}"#).await;
+    // The webhook had its ten minutes.
+    shop.stack.set_clock("2026-11-18T12:15:00Z");
     take(&shop.stack);
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
     let counted = [("ReconcilesFinished", 1), ("WebhooksMissed", 1), ("PaymentsParked", 1)];

@@ -119,9 +119,11 @@ pub(super) fn every_function_is_watched(template: &Value) -> Complaints {
     for (_, dashboard) in of_type(template, "AWS::CloudWatch::Dashboard") {
         texts(dashboard, &mut shown);
     }
-    for what in
-        ["SweepsFinished", "AuditsFinished", "AuditDifference", "WebhookMissed", "initDurationMs"]
-    {
+    let mut needed = vec!["SweepsFinished", "AuditsFinished", "AuditDifference", "initDurationMs"];
+    if resources(template).contains_key("Reconcile") {
+        needed.push("WebhookMissed");
+    }
+    for what in needed {
         if !shown.iter().any(|shown| shown.contains(what)) {
             complaints.push(format!("{what} is not on the dashboard"));
         }
