@@ -40,7 +40,10 @@ pub async fn connect_stripe(
         At::Stack { aws, stack } => {
             (aws, (stack.output("WebhookUrl").ok(), stack.parameter("StripeWebhookSecretArn")))
         }
-        At::Tables { aws } => (aws, (None, None)),
+        At::Tables { aws } => {
+            let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+            (aws, (of("WEBHOOK_URL"), of("STRIPE_WEBHOOK_SECRET_ARN")))
+        }
     };
     let url = url.or(of_stack.0).ok_or("--url is missing, and there is no output WebhookUrl")?;
     let arn =
@@ -52,6 +55,10 @@ pub async fn connect_stripe(
         Ok(key) => Stripe::new(&key, None)?,
         Err(_) => place.stripe().await?,
     };
+    // A test endpoint of a live stack would look right, and no real payment would arrive.
+    if place.has_stripe() && place.stripe().await?.is_live() != stripe.is_live() {
+        return Err("STRIPE_SECRET_KEY is of another mode, test or live, than the stack's".into());
+    }
     let (secret, clock) = (&secret(&aws.sdk, arn), &place.context.clock);
     let to = Connect { stripe: &stripe, url: &url, secret, replace, clock };
     Ok(connect::run(to, Patience::USUAL, |line| println!("{line}")).await?)
@@ -143,6 +150,12 @@ pub async fn restored(place: &Place, asked: Restore) -> Result<(), Error> {
     let (store, from) = (&place.context.store, &place.context.config.tables);
     let tell = |line: &str| println!("{line}");
     let deployed = !matches!(place.at, At::Local { .. });
+    if let At::Stack { stack, .. } = &place.at
+        && !dry_run
+        && stack.parameter("Paused").as_deref() != Some("true")
+    {
+        return Err("the stack is not paused: deploy it with Paused=true first".into());
+    }
     let new = match (to, from_tables.as_deref()) {
         (Some(_), _) if !deployed => {
             return Err(
@@ -158,6 +171,7 @@ pub async fn restored(place: &Place, asked: Restore) -> Result<(), Error> {
                 accounts: accounts_table.unwrap_or(named.accounts),
                 ledger: ledger_table.unwrap_or(named.ledger),
             };
+            differs(from, &new)?;
             restore::tables(store, (from, &new), to, dry_run, tell).await?;
             if dry_run {
                 println!("then it would turn on what they lack, audit them and repair them");
@@ -170,6 +184,7 @@ pub async fn restored(place: &Place, asked: Restore) -> Result<(), Error> {
         }
         _ => return Err("say --to TIME, or --from-tables ACCOUNTS LEDGER".into()),
     };
+    differs(from, &new)?;
     if deployed && !dry_run {
         restore::complete(store, (from, &new), tell).await?;
     }
@@ -178,10 +193,23 @@ pub async fn restored(place: &Place, asked: Restore) -> Result<(), Error> {
     let stripe = self::asked(place, false).await?;
     restore::check(&context, stripe.as_ref(), dry_run, agreed, tell).await?;
     if deployed && !dry_run {
-        println!("\nthe tables can be used. Point the stack at them:\n");
-        println!("{}", restore::deploy_command(store, &new).await?);
+        let stack = match &place.at {
+            At::Stack { stack, .. } => stack.name.as_str(),
+            At::Tables { .. } | At::Local { .. } => "YOUR_STACK",
+        };
+        let [switch, go_on] = restore::deploy_commands(store, &new, stack).await?;
+        println!("\nthe tables can be used. Point the stack at them, and wait until it is done:\n");
+        println!("{switch}\n\nthen end the pause:\n\n{go_on}");
     }
     Ok(())
+}
+
+/// Refuses tables that the stack uses: they are not repaired while it runs.
+fn differs(from: &Tables, new: &Tables) -> Result<(), Error> {
+    match new.accounts == from.accounts || new.ledger == from.ledger {
+        true => Err("these are tables that the stack uses: name others".into()),
+        false => Ok(()),
+    }
 }
 
 /// Whether the person at the terminal answers yes.

@@ -110,10 +110,10 @@ pub enum StripeCommand {
     /// stack's own is used. A local stack needs no endpoint: only an event is awaited.
     Connect {
         /// The address of the webhook. Default with --stack: the output WebhookUrl.
-        #[arg(long, env = "WEBHOOK_URL")]
+        #[arg(long)]
         url: Option<String>,
         /// The ARN of the secret that the webhook reads. Default with --stack: its parameter's.
-        #[arg(long, env = "STRIPE_WEBHOOK_SECRET_ARN")]
+        #[arg(long)]
         webhook_secret_arn: Option<String>,
         /// Make another endpoint in place of the existing one, with a new secret.
         #[arg(long)]

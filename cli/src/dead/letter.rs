@@ -70,6 +70,7 @@ impl Letter {
             return Kind::Invocation { payload, qualifier };
         }
         match body.as_object() {
+            Some(fields) if fields.contains_key("work") => Kind::Part,
             Some(fields) if body["task"].is_string() && fields.len() > 1 => Kind::Part,
             Some(_) if body["task"].is_string() => Kind::Schedule { input: body.clone() },
             _ => Kind::Unknown,
@@ -126,7 +127,10 @@ impl Letter {
                 let (size, stream) = (&info["batchSize"], table(&info["streamArn"]));
                 format!("a range of {size} stream records of {stream}")
             }
-            Kind::Part => format!("a part of a sweep: {}", self.body),
+            Kind::Part => match self.function.as_str() {
+                "Audit" => format!("a part of an audit: {}", self.body["work"]),
+                _ => format!("a part of a sweep: {}", self.body),
+            },
             Kind::Schedule { input } => format!("a schedule: {input}"),
             // Never the payload: it has what a caller calls its users.
             Kind::Invocation { payload, .. } => match payload["task"].as_str() {

@@ -50,6 +50,9 @@ pub enum DeadError {
     Unreadable(&'static str),
 }
 
+/// The functions of the template that work without a waiting caller, each with a queue.
+pub const FUNCTIONS: [&str; 5] = ["Audit", "Debit", "Recharge", "Reconcile", "Relay"];
+
 /// The queues of a stack.
 #[derive(Debug)]
 pub enum DeadLetters<'a> {
@@ -92,10 +95,15 @@ impl<'a> DeadLetters<'a> {
                 letters.map(of_local).collect::<Result<Vec<_>, _>>()?
             }
         };
-        if let (DeadLetters::Deployed { stack, .. }, Some(asked)) = (self, &chosen.source)
-            && !queues(stack).any(|(queue, _)| chosen.is_of(queue))
+        let known: Vec<String> = match self {
+            DeadLetters::Deployed { stack, .. } => {
+                queues(stack).map(|(queue, _)| function_of(queue).to_owned()).collect()
+            }
+            DeadLetters::Local { .. } => FUNCTIONS.map(str::to_owned).to_vec(),
+        };
+        if let Some(asked) = &chosen.source
+            && !known.iter().any(|function| chosen.is_of(&format!("{function}{SUFFIX}")))
         {
-            let known = queues(stack).map(|(queue, _)| function_of(queue).to_owned()).collect();
             return Err(DeadError::NoSource { asked: asked.clone(), known });
         }
         let (mut kept, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| {
@@ -119,7 +127,13 @@ impl<'a> DeadLetters<'a> {
                 "QueueUrl": letter.queue_url, "ReceiptHandle": letter.receipt,
                 "VisibilityTimeout": 0,
             });
-            aws.json(Service::Sqs, "ChangeMessageVisibility", &body).await?;
+            match aws.json(Service::Sqs, "ChangeMessageVisibility", &body).await {
+                // The two minutes are over: it is shown already.
+                Err(AwsError::Refused { code, .. }) if code.ends_with("MessageNotInflight") => {}
+                shown => {
+                    shown?;
+                }
+            }
         }
         Ok(())
     }

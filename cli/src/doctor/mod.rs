@@ -33,6 +33,13 @@ pub async fn examine(
     mut told: impl FnMut(&Finding),
 ) -> Result<Level, ConfigError> {
     let settings = Settings::read(&patient.samconfig, &patient.config_env)?;
+    if let Some(stack) = &patient.stack
+        && !settings.stack_name.is_empty()
+        && *stack != settings.stack_name
+    {
+        let (env, of) = (settings.env, settings.stack_name);
+        return Err(ConfigError::OtherStack { env, of, stack: stack.clone() });
+    }
     let mut worst = Level::Ok;
     let mut tell = |findings: Vec<Finding>| {
         for finding in findings {

@@ -12,6 +12,9 @@ pub enum ConfigError {
     NotToml { path: PathBuf, source: toml::de::Error },
     #[error("{} has no [{env}.deploy.parameters]; it has: {}", .path.display(), known.join(", "))]
     NoEnvironment { path: PathBuf, env: String, known: Vec<String> },
+    /// The environment deploys another stack than the one to look at.
+    #[error("[{env}] deploys {of}, not {stack}: give --config-env")]
+    OtherStack { env: String, of: String, stack: String },
 }
 
 /// The settings of one environment.

@@ -1,7 +1,9 @@
 //! Dead letters and events of the local stack, by `scrip --local`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use cli::dead::FUNCTIONS;
+use local::template::Template;
 use serde_json::{Value, json};
 
 use super::cli::{ask, at, listening, on, scrip};
@@ -26,6 +28,12 @@ async fn a_dead_part_of_a_local_sweep_is_put_back_and_swept() {
     for part in ["a part of a sweep", "task expiring", "a range", "3 dead letters\n", "[dead-3]"] {
         assert!(listed.contains(part), "{part}: {listed}");
     }
+    let unknown = scrip(&[&at(base), "dead", "list", "--source", "sweep"], &[]).await;
+    let known = format!("there are: {}", FUNCTIONS.join(", "));
+    assert!(unknown.code == Some(1) && unknown.complains.contains(&known), "{unknown:?}");
+    let queues = Template::load().value()["Resources"].as_object().expect("resources").clone();
+    let dead_letters = queues.keys().filter_map(|name| name.strip_suffix("DeadLetters"));
+    assert_eq!(dead_letters.collect::<BTreeSet<_>>(), BTreeSet::from(FUNCTIONS));
     let before = shop.stack.announced().len();
     let replayed = on(base, &["dead", "replay", "--source", "recharge"]).await;
     assert_eq!(replayed, "replayed 2 of 2 dead letters\n");

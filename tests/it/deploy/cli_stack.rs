@@ -155,6 +155,12 @@ async fn a_stack_without_stripe_says_so() {
     assert!(there.aws.known().services.contains("secretsmanager"));
 }
 
+/// A part of an audit, as its function queues it.
+fn audit_part() -> Value {
+    let part = ::audit::AuditPart::new(::audit::AuditWork::Orphans { after: None });
+    serde_json::from_str(&part.message()).expect("JSON")
+}
+
 /// A stream record of an account.
 fn record(number: &str) -> Value {
     json!({ "dynamodb": {
@@ -172,7 +178,7 @@ async fn dead_letters_of_every_kind_are_listed_replayed_and_dropped() {
     });
     let (sweep, audits) = (aws.queue("Sweep"), aws.queue("Audits"));
     let part = json!({ "task": "recharge", "segment": 3, "of": 32 });
-    let rest = json!({ "task": "audit", "after": "acme" });
+    let rest = audit_part();
     let payload = json!({ "account": "acme", "user": "ada" });
     let version = "arn:aws:lambda:eu-central-1:000000000000:function:debit:live";
     let mut lost = record("3");
@@ -200,6 +206,7 @@ async fn dead_letters_of_every_kind_are_listed_replayed_and_dropped() {
         "Relay      a range of 7 stream records of scrip-accounts  [two]",
         r#"a part of a sweep: {"task":"recharge","segment":3,"of":32}  [four]"#,
         r#"a schedule: {"task":"recharge"}  [five]"#,
+        r#"a part of an audit: {"orphans":{"after":null}}  [six]"#,
         "Debit      an invocation  [seven]",
         "a message of an unknown form  [eight]",
         "8 dead letters\n",

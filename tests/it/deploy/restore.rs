@@ -178,17 +178,21 @@ async fn a_restored_table_gets_what_the_template_gives_one() {
     }
     restore::complete(&store, (&from, &new), |_| ()).await.expect("nothing is left to do");
     assert_eq!(fake.changes(), []);
-    let command = restore::deploy_command(&store, &new).await.expect("a command");
+    let commands = restore::deploy_commands(&store, &new, "scrip-test").await;
+    let [switch, go_on] = commands.expect("commands");
     let [accounts, ledger] = [&new.accounts, &new.ledger];
     for word in [
         format!("RestoredAccountsTable={accounts}"),
         format!("RestoredAccountsStreamArn=arn:{accounts}/stream"),
         format!("RestoredLedgerTable={ledger}"),
         format!("RestoredLedgerStreamArn=arn:{ledger}/stream"),
-        "Paused=false".to_owned(),
+        // While the new version is on trial, the one before must not write to the old tables.
+        "Paused=true".to_owned(),
+        "--stack-name scrip-test".to_owned(),
     ] {
-        assert!(command.contains(&word), "{word}: {command}");
+        assert!(switch.contains(&word), "{word}: {switch}");
     }
+    assert!(go_on.ends_with("--stack-name scrip-test --parameter-overrides Paused=false"));
 }
 
 /// Both tables of the stack, as they are now.
