@@ -161,15 +161,16 @@ pub async fn run(
     if !matches!(connected, Connected::Updated { .. }) {
         say("its signing secret is stored");
     }
-    let event = check(stripe, url, clock, patience).await?;
-    say(&format!("the event {event} arrived"));
     if let Connected::Replaced(earlier) = connected {
-        // Not before: until then it sends what the new one may not.
+        // Before the check: an event counts as arrived only when each endpoint took it, and the
+        // secret of an earlier one may be unknown. `reconcile` applies what was on its way there.
         for id in &earlier {
             stripe.delete_endpoint(id, clock.now()).await?;
             say(&format!("the earlier endpoint {id} was deleted"));
         }
         say("its secret stays valid: in a day, write the new one alone");
     }
+    let event = check(stripe, url, clock, patience).await?;
+    say(&format!("the event {event} arrived"));
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use super::finding::Finding;
 use super::samconfig::Settings;
 
-/// The oldest SAM CLI that compiles a dependency once for all functions: major and minor version.
-const SAM: [u32; 2] = [1, 165];
+/// The oldest SAM CLI that was tried with this template: major and minor version.
+const SAM: [u32; 2] = [1, 170];
 
 /// Looks at the tools.
 pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {

@@ -114,7 +114,10 @@ async fn part(surroundings: &AuditContext, record: &Value, left: Duration) -> Re
             (found, place.map(|place| AuditWork::Orphans { after: Some(place) }))
         }
         AuditWork::Stripe => match stripe {
-            Some(stripe) => (stripe.compare(context).await?, None),
+            Some(stripe) => match tokio::time::timeout_at(until, stripe.compare(context)).await {
+                Ok(found) => (found?, None),
+                Err(_) => (vec![StripeAccount::out_of_time()], None),
+            },
             None => (Vec::new(), None),
         },
     };

@@ -148,15 +148,23 @@ pub async fn told(
     stripe: &Stripe,
 ) -> Result<BTreeMap<IntentId, Facts>, StripeError> {
     let mut told: BTreeMap<IntentId, Facts> = BTreeMap::new();
+    let mut unread = BTreeSet::new();
     let mut asking = ObjectList::new(stripe, context.clock.now());
     while let Some(objects) = asking.next().await? {
         for object in objects {
-            // `reconcile` reports an object that cannot be read: it runs every day as well.
-            let said = stripe::object::said(object, stripe.is_live());
-            if let Ok(Some(PaymentNotice::Payment { intent, facts })) = said {
-                told.entry(intent).or_default().join(facts);
+            match stripe::object::said(object, stripe.is_live()) {
+                Ok(Some(PaymentNotice::Payment { intent, facts })) => {
+                    told.entry(intent).or_default().join(facts);
+                }
+                Ok(_) => {}
+                Err(problem) => {
+                    unread.insert(problem.to_string());
+                }
             }
         }
+    }
+    for problem in unread {
+        tracing::error!(alarm = "audit_difference", problem, "an object of Stripe cannot be read");
     }
     if asking.is_cut() {
         tracing::error!(

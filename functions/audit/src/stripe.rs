@@ -3,7 +3,7 @@
 use shared::context::Context;
 use shared::secrets::Secret;
 use shared::store::StoreError;
-use shared::stripe::{Stripe, StripeError};
+use shared::stripe::Stripe;
 
 use crate::difference::{Difference, Kind};
 use crate::payment::{AuditError, of_stripe};
@@ -34,18 +34,23 @@ impl StripeAccount {
         };
         match compared {
             Ok(found) => Ok(found),
-            Err(AuditError::Stripe(error)) => Ok(vec![unreachable(&error)]),
+            Err(AuditError::Stripe(error)) => Ok(vec![not_compared(error.to_string())]),
             Err(AuditError::Store(error)) => Err(error),
         }
     }
+
+    /// The difference of an audit whose time was over before all payments were compared.
+    pub fn out_of_time() -> Difference {
+        not_compared("more payments than one invocation compares".to_owned())
+    }
 }
 
-fn unreachable(error: &StripeError) -> Difference {
+fn not_compared(found: String) -> Difference {
     Difference {
         account: None,
         kind: Kind::StripeUnreachable,
-        expected: "an answer of Stripe".to_owned(),
-        found: error.to_string(),
+        expected: "an answer of Stripe about all payments".to_owned(),
+        found,
         parked: false,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shared::command;
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::store::StoreError;
@@ -45,7 +46,8 @@ pub async fn walk(
 ) -> Result<Walked, StoreError> {
     let mut walked = Walked { after, ..Walked::default() };
     loop {
-        let scan = context.store.scan(segment, of, walked.after.as_ref(), READ).await?;
+        let scan = || context.store.scan(segment, of, walked.after.as_ref(), READ);
+        let scan = command::retry(context, scan).await?;
         for read in scan.accounts {
             let id = match read {
                 Ok(loaded) => loaded.account.id,
@@ -113,8 +115,11 @@ pub async fn orphans(
             if last.as_ref() == Some(&id) {
                 continue;
             }
-            if let Ok(None) = context.store.account_as_written(&id).await {
-                found.extend(account(context, &id).await?);
+            match context.store.account_as_written(&id).await {
+                Ok(None) => found.extend(account(context, &id).await?),
+                // The walk over the accounts says what is wrong with it.
+                Ok(Some(_)) | Err(StoreError::Broken { .. }) => {}
+                Err(error) => return Err(error),
             }
             last = Some(id);
         }

@@ -31,6 +31,8 @@ pub enum ReconcileError {
     Store(#[from] StoreError),
     #[error("a payment was not processed: {0:?}")]
     Failed(Failure),
+    #[error("an event was not kept: too many wait for an operator")]
+    Full,
 }
 
 /// Reads on from where the last run stopped, up to ten minutes ago, while `goes_on`, called after
@@ -116,18 +118,23 @@ async fn read_page(
         listed => listed,
     };
     let ListPage { data, last } = page?;
+    // One that fails does not stop the others of its page, which comes again.
+    let mut failed = None;
     for one in data {
         report.read += 1;
         let id = one["id"].as_str().map(str::to_owned);
         let said = match list.has_events() {
-            true => of_event(context, one, report).await?,
-            false => of_object(stripe, one, report),
+            true => of_event(context, one, report).await,
+            false => Ok(of_object(stripe, one, report)),
         };
-        if let Some(said) = said {
-            take_notice(context, &said, id, report).await?;
-        }
+        let done = match said {
+            Ok(Some(said)) => take_notice(context, &said, id, report).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        failed = failed.or(done.err());
     }
-    Ok(last)
+    failed.map_or(Ok(last), Err)
 }
 
 /// The notice of an event. None: it changes nothing, or cannot be read; then it is kept.
@@ -155,6 +162,8 @@ async fn of_event(
                 alarm = "payment_parked", event = id, %problem,
                 "an event cannot be read, and was not kept: too many wait already"
             );
+            // The page comes again until there is room.
+            return Err(ReconcileError::Full);
         }
     }
     Ok(None)
@@ -189,7 +198,10 @@ async fn take_notice(
         // A broken account does not stop the others.
         Err(Failure::Store(error)) if error.is_of_one_account() => {
             report.unjoined += 1;
-            tracing::error!(alarm = "payment_parked", %error, "a payment cannot be processed");
+            tracing::error!(
+                alarm = "payment_parked", %error,
+                "a payment cannot be processed: once its account can be read, run `scrip reconcile`"
+            );
             return Ok(());
         }
         Err(failure) => return Err(ReconcileError::Failed(failure)),

@@ -1,5 +1,7 @@
 //! Lists of Stripe, page by page: of events, and of all objects that may still change.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use stripe_checkout::checkout_session::ListCheckoutSession;
 use stripe_core::charge::ListCharge;
@@ -17,6 +19,8 @@ use crate::domain::reconcile::StripeList;
 
 /// How many objects one request lists: Stripe's maximum.
 const LISTED: i64 = 100;
+/// The waits before a page is asked for again, if Stripe gave no definite answer.
+const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// How many pages of each kind an [`ObjectList`] reads at most: a hundred objects each.
 const MAX_PAGES: usize = 500;
 
@@ -59,6 +63,13 @@ impl Stripe {
     /// # Errors
     /// [`StripeError`]. [`StripeError::Missing`]: Stripe no longer has the object `after`.
     pub async fn list(&self, part: ListPart<'_>, now: Instant) -> Result<ListPage, StripeError> {
+        // One of many requests: a single slow answer must not end a long listing.
+        for wait in WAITS {
+            match self.asked(now, |client| list(client, part)).await {
+                Err(StripeError::Again(_)) => tokio::time::sleep(wait).await,
+                done => return done,
+            }
+        }
         self.asked(now, |client| list(client, part)).await
     }
 }
@@ -89,6 +100,9 @@ async fn list(client: Client, part: ListPart<'_>) -> Result<ListPage, StripeErro
     let mut list = sent(client, request).await?;
     let more = list["has_more"].as_bool().ok_or_else(|| unread("has_more"))?;
     let Value::Array(data) = list["data"].take() else { return Err(unread("data")) };
+    if more && data.is_empty() {
+        return Err(unread("data"));
+    }
     let last = data.last().filter(|_| more).map(|last| match last["id"].as_str() {
         Some(id) => Ok(id.to_owned()),
         // Without it the list could not be continued, and its rest would be lost.

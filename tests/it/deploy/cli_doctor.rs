@@ -14,7 +14,7 @@ const KEY: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:strip
 const SIGNING: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:hook-Ef34Gh";
 /// Tools that answer as those that were tried.
 const TOOLS: [(&str, &str); 4] = [
-    ("sam", "SAM CLI, version 1.158.0"),
+    ("sam", "SAM CLI, version 1.170.0"),
     ("cargo", "cargo-lambda 1.9.0"),
     ("zig", "0.14.0"),
     ("rustup", "aarch64-unknown-linux-gnu"),
@@ -91,7 +91,7 @@ async fn a_stack_in_good_health_has_only_lines_with_ok() {
     assert_eq!(examined.code, Some(0), "{examined:?}");
     assert!(examined.says.lines().all(|line| line.starts_with("ok ")), "{}", examined.says);
     for part in [
-        "sam: 1.158.0",
+        "sam: 1.170.0",
         "cargo-lambda: 1.9.0",
         "zig: 0.14.0",
         "rust target: aarch64-unknown-linux-gnu",
@@ -111,7 +111,7 @@ async fn a_stack_in_good_health_has_only_lines_with_ok() {
 async fn each_illness_has_a_line_that_says_what_to_do() {
     type Spoil = fn(&InAws, &Clone, &mut Vec<String>);
     let ills: [(&str, Spoil, &str); 11] = [
-        ("fail", |_, clone, _| clone.tool("sam", "SAM CLI, version 1.99.0"), "aws-sam-cli>=1.158"),
+        ("fail", |_, clone, _| clone.tool("sam", "SAM CLI, version 1.99.0"), "aws-sam-cli>=1.170"),
         ("warn", |_, clone, _| clone.tool("rustup", "x86_64-unknown-linux-gnu"), "target add"),
         ("fail", |_, _, set| set[2] = "DebitConcurrency=800".to_owned(), "ask Service Quotas"),
         ("fail", |_, _, set| set[0] = "StripeKeyArn=".to_owned(), "set both"),

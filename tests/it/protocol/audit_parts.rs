@@ -53,8 +53,8 @@ async fn parts_without_time_see_every_account_once() {
     for n in 0..70 {
         shop.stack.open(&format!("account-{n}"), "free").await;
     }
-    // 32 segments of the accounts, the orphans, and Stripe.
-    assert_eq!(played(&shop.stack).await, (34, 70, 0));
+    // 32 segments of the accounts, the orphans, and Stripe, which it has no time to ask: it says so.
+    assert_eq!(played(&shop.stack).await, (34, 70, 1));
     let without = Stack::without_stripe().await;
     without.open("acme", "free").await;
     assert_eq!(played(&without).await, (33, 1, 0));

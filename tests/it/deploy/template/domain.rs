@@ -10,7 +10,7 @@ use crate::support::{PRODUCT, Stack};
 pub(super) fn a_domain_is_the_address(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
-        if api["Properties"]["DisableExecuteApiEndpoint"] != json!(["HasDomain", true, false]) {
+        if api["Properties"]["DisableExecuteApiEndpoint"] != json!(["HidesApi", true, false]) {
             complaints.push(format!("{name} has a second address beside the domain"));
         }
     }

@@ -25,7 +25,7 @@ type Check = fn(&Value) -> Complaints;
 const CONDITIONS: &str = "what is left out is missed by nothing";
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 29] = [
+const CHECKS: [(&str, Check); 30] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", access::callers_are_told_apart),
@@ -52,6 +52,7 @@ const CHECKS: [(&str, Check); 29] = [
     ("what goes on may go on", failures::what_goes_on_may_go_on),
     ("alarms are heard", monitoring::alarms_are_heard),
     ("absence is heard", monitoring::absence_is_heard),
+    ("late metrics are seen", monitoring::late_metrics_are_seen),
     ("every function is watched", monitoring::every_function_is_watched),
     ("metrics are known", monitoring::metrics_are_known),
     (CONDITIONS, conditions::what_is_left_out_is_missed_by_nothing),

@@ -111,6 +111,26 @@ pub(super) fn absence_is_heard(template: &Value) -> Complaints {
     complaints
 }
 
+/// Metrics arrive minutes late, and an expression fills what is not there yet: an alarm that looks
+/// at the newest period alone would never go off.
+pub(super) fn late_metrics_are_seen(template: &Value) -> Complaints {
+    let mut complaints = Complaints::new();
+    for (name, alarm) in of_type(template, "AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        let mut found = Vec::new();
+        texts(properties, &mut found);
+        let is_filled = found.iter().any(|text| text.contains("FILL("));
+        let periods = properties["Metrics"].as_array().into_iter().flatten();
+        let longest_s = periods.filter_map(|m| m["MetricStat"]["Period"].as_u64()).max();
+        let needed = properties["DatapointsToAlarm"].as_u64();
+        let is_patient = needed < properties["EvaluationPeriods"].as_u64() && needed.is_some();
+        if is_filled && longest_s.is_some_and(|s| s <= 300) && !is_patient {
+            complaints.push(format!("{name}: a late metric is taken for none"));
+        }
+    }
+    complaints
+}
+
 /// Errors and throttles of each function have alarms, and lines of the dashboard, which also shows
 /// what runs by itself and how long starts take.
 pub(super) fn every_function_is_watched(template: &Value) -> Complaints {

@@ -18,8 +18,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         "Dashboard/Properties/DashboardBody/1/StripeErrors",
         || json!("${Checkout}"),
     ),
-    (CONDITIONS, "PaymentParked refers to PaymentLogs", "PaymentParked/Condition", NOTHING),
-    (CONDITIONS, "Webhook refers to PaymentLogs", "Webhook/Condition", NOTHING),
+    (CONDITIONS, "WebhookVersionFails refers to Webhook", "WebhookVersionFails/Condition", NOTHING),
+    (CONDITIONS, "DomainMapping refers to Domain", "DomainMapping/Condition", NOTHING),
     (CONDITIONS, "Hook refers to Webhook", "/Outputs/Hook", || json!({ "Value": "Webhook.Arn" })),
     (CONDITIONS, "no condition", "Checkout/Condition", || json!("HasStripes")),
     (

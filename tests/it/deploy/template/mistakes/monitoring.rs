@@ -22,6 +22,12 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ("alarms are heard", "when it is over", "StreamLags/Properties/OKActions", NOTHING),
     ("alarms are heard", "AlarmEmail gets", "AlarmSubscription", NOTHING),
     (
+        "late metrics are seen",
+        "DebitVersionFails: a late metric",
+        "DebitVersionFails/Properties/DatapointsToAlarm",
+        NOTHING,
+    ),
+    (
         "absence is heard",
         "misses SweepsFinished",
         "SweepMissed/Properties/TreatMissingData",
