@@ -74,7 +74,8 @@ fn route(stripe: &LocalStripe, request: &Request) -> (u16, Value) {
     }
 }
 
-/// An event, with the number of endpoints that have not accepted it.
+/// An event, with the number of endpoints that have not accepted it: the newest one until it has,
+/// and each earlier one, as if nobody had stored its secret.
 fn event(stripe: &LocalStripe, id: &str) -> (u16, Value) {
     let memory = stripe.memory.lock().expect("no one panics with the lock");
     let Some(event) = memory.events.iter().find(|event| event["id"] == id) else {
@@ -82,7 +83,8 @@ fn event(stripe: &LocalStripe, id: &str) -> (u16, Value) {
     };
     let mut event = event.clone();
     let waits = |(waiting, _): &(String, u32)| waiting.contains(&format!("\"{id}\""));
-    event["pending_webhooks"] = u32::from(memory.waiting.iter().any(waits)).into();
+    let newest = usize::from(memory.waiting.iter().any(waits));
+    event["pending_webhooks"] = (newest + memory.endpoints.len().saturating_sub(1)).into();
     (200, event)
 }
 

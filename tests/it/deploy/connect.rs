@@ -92,7 +92,7 @@ async fn an_existing_endpoint_is_updated_and_its_secret_stays() {
 }
 
 #[tokio::test]
-async fn a_replaced_endpoint_is_deleted_when_events_of_the_new_one_arrive() {
+async fn a_replaced_endpoint_is_deleted_before_an_event_is_awaited() {
     let vault = Vault::default();
     let (shop, secret) = shop(&vault).await;
     run(&shop, &secret, false, PATIENCE).await.expect("connected");
