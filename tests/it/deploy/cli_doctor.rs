@@ -174,6 +174,16 @@ async fn each_illness_has_a_line_that_says_what_to_do() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_does_not_judge_a_stack_by_the_settings_of_another() {
+    let samconfig = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samconfig.toml");
+    let samconfig = samconfig.to_str().expect("a path");
+    let words = ["doctor", "--stack", "scrip-prod", "--samconfig", samconfig];
+    let ended = scrip(&words, &[]).await;
+    let says = "[dev] deploys scrip-dev, not scrip-prod: give --config-env";
+    assert!(ended.code == Some(1) && ended.complains.contains(says), "{ended:?}");
+}
+
 #[test]
 fn the_doctor_counts_what_the_template_reserves() {
     let template = Template::load();

@@ -155,6 +155,23 @@ async fn a_stack_without_stripe_says_so() {
     assert!(there.aws.known().services.contains("secretsmanager"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_that_runs_is_not_restored_and_its_own_tables_are_not_repaired() {
+    let there = InAws::start().await;
+    let to = ["restore", "--to", "2026-11-18T11:00:00Z"];
+    let ended = there.run(&to).await;
+    assert!(ended.code == Some(1) && ended.complains.contains("Paused=true first"), "{ended:?}");
+    there.aws.known().parameters.insert("Paused".to_owned(), "true".to_owned());
+    let own = ["--accounts-table", "scrip-accounts"];
+    for words in
+        [[&to[..], &own].concat(), vec!["restore", "--from-tables", "scrip-accounts", "other"]]
+    {
+        let ended = there.run(&words).await;
+        let refused = ended.complains.contains("tables that the stack uses");
+        assert!(ended.code == Some(1) && refused, "{words:?}: {ended:?}");
+    }
+}
+
 /// A part of an audit, as its function queues it.
 fn audit_part() -> Value {
     let part = ::audit::AuditPart::new(::audit::AuditWork::Orphans { after: None });
