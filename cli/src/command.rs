@@ -52,13 +52,18 @@ pub async fn connect_stripe(
         return Err(format!("--url: {url} does not begin with https://").into());
     }
     let stripe = match std::env::var("STRIPE_SECRET_KEY") {
-        Ok(key) => Stripe::new(&key, None)?,
+        Ok(key) => {
+            let stripe = Stripe::new(&key, None)?;
+            // A test endpoint of a live stack would look right, and no real payment would arrive.
+            if place.has_stripe() && place.stripe().await?.is_live() != stripe.is_live() {
+                let problem =
+                    "STRIPE_SECRET_KEY is of another mode, test or live, than the stack's";
+                return Err(problem.into());
+            }
+            stripe
+        }
         Err(_) => place.stripe().await?,
     };
-    // A test endpoint of a live stack would look right, and no real payment would arrive.
-    if place.has_stripe() && place.stripe().await?.is_live() != stripe.is_live() {
-        return Err("STRIPE_SECRET_KEY is of another mode, test or live, than the stack's".into());
-    }
     let (secret, clock) = (&secret(&aws.sdk, arn), &place.context.clock);
     let to = Connect { stripe: &stripe, url: &url, secret, replace, clock };
     Ok(connect::run(to, Patience::USUAL, |line| println!("{line}")).await?)

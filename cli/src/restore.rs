@@ -27,8 +27,6 @@ pub enum RestoreError {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
-    Audit(#[from] ::audit::AuditError),
-    #[error(transparent)]
     Repair(#[from] RepairError),
     #[error(
         "entries are missing (gap): the ledger was restored to an earlier moment than the \

@@ -1,4 +1,5 @@
-//! The audit in parts: each resumes where it stopped, none is tried for ever, and Stripe stops none.
+//! The parts of an audit: each resumes where it stopped, one that fails comes again soon, and
+//! Stripe's failure ends no other part.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
