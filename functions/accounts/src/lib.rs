@@ -1,4 +1,4 @@
-//! Accounts: an operator opens accounts, changes plans, grants credits, freezes and unfreezes,
+//! Accounts: an operator opens accounts, changes plans, grants and revokes credits, freezes and unfreezes,
 //! waives debt and decides about parked payments.
 
 use lambda_http::{Body, Request, Response};
@@ -22,6 +22,9 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     match (method, &path[..]) {
         ("PUT", ["v1", "accounts", account]) => put(context, call, account).await,
         ("POST", ["v1", "accounts", account, "grants"]) => grant(context, call, account).await,
+        ("POST", ["v1", "accounts", account, "grants", id, "revoke"]) => {
+            revoke(context, call, account, id).await
+        }
         ("POST", ["v1", "accounts", account, "freeze"]) => {
             freeze(context, call, account, true).await
         }
@@ -73,6 +76,20 @@ async fn grant(
         grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
     })
     .await
+}
+
+/// Revokes one grant.
+async fn revoke(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+    grant: &str,
+) -> Result<Response<Body>, Problem> {
+    let (id, key, request) = call.revoke(account, grant)?;
+    let actor = call.actor();
+    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
+    let receipted = command::revoke(context, catalog, &id, &key, &request, actor).await?;
+    Ok(http::receipt::receipt(&id, &key, &receipted, catalog))
 }
 
 async fn freeze(

@@ -150,8 +150,10 @@ pub(super) async fn make_ready(
         advance_now(run, Some(loaded)).await?;
         return Ok(false);
     }
-    let full = loaded.account.recent.len() >= archive::CAPACITY;
-    if full && write.when.iter().any(|guard| matches!(guard, Guard::RoomFor(_))) {
+    let count = loaded.account.recent.len();
+    let lacks_room =
+        |guard: &Guard| matches!(guard, Guard::RoomFor(more) if count + more > archive::CAPACITY);
+    if write.when.iter().any(lacks_room) {
         archive_now(run, Some(loaded)).await?;
         return Ok(false);
     }

@@ -32,7 +32,7 @@ const MESSAGE_BYTES: usize = 256;
 const NAME_BYTES: usize = 64;
 /// Names of path parts, and of the body fields that replace them.
 const ACCOUNT: &str = "account";
-const ID: &str = "id";
+pub(super) const ID: &str = "id";
 /// One HTTP request, with the configuration that its problems need.
 pub struct Call<'a> {
     pub(super) request: &'a Request,
@@ -42,7 +42,7 @@ pub struct Call<'a> {
 }
 
 /// The account of an operation, the caller's key, and its content.
-type Keyed<T> = (AccountId, Key, T);
+pub type Keyed<T> = (AccountId, Key, T);
 
 impl<'a> Call<'a> {
     pub fn new(request: &'a Request, config: &'a Config) -> Call<'a> {
@@ -212,7 +212,7 @@ impl<'a> Call<'a> {
 
     /// Reads the body with `read`, for the account of the path and the key of the header. Errors in
     /// any of them are reported together.
-    fn keyed<T>(
+    pub(super) fn keyed<T>(
         &self,
         account: &str,
         read: impl FnOnce(&mut Fields) -> Option<T>,
@@ -337,7 +337,7 @@ fn operation(part: &str) -> Result<OperationId, &'static str> {
 }
 
 /// The reason, for the company's own people, and the message that the customer reads.
-fn explanation(fields: &mut Fields) -> Option<Explanation> {
+pub(super) fn explanation(fields: &mut Fields) -> Option<Explanation> {
     let reason = fields.text("reason", REASON_BYTES);
     let message = fields.text("message", MESSAGE_BYTES);
     let reason = fields.required("reason", reason)?;
