@@ -10,15 +10,13 @@ use crate::config::Config;
 use crate::decide::debit::Charge;
 use crate::decide::grant::GrantRequest;
 use crate::decide::hold::{CapturePart, LONGEST_LIFE, SHORTEST_LIFE, USUAL_LIFE};
-use crate::decide::open::PlanRequest;
 use crate::decide::operation;
 use crate::decide::operation::{Ask, Request as Asked};
 use crate::decide::refund::RefundRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
 use crate::domain::instant::Span;
-use crate::domain::period::{Anchor, Day};
-use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
+use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -29,7 +27,7 @@ const USER_BYTES: usize = 64;
 const REFERENCE_BYTES: usize = 64;
 const REASON_BYTES: usize = 256;
 const MESSAGE_BYTES: usize = 256;
-const NAME_BYTES: usize = 64;
+pub(super) const NAME_BYTES: usize = 64;
 /// Names of path parts, and of the body fields that replace them.
 const ACCOUNT: &str = "account";
 pub(super) const ID: &str = "id";
@@ -223,18 +221,6 @@ impl<'a> Call<'a> {
         let read = read(&mut fields);
         let keyed = account.zip(key).zip(read).map(|((account, key), read)| (account, key, read));
         fields.finish(keyed).map_err(Problem::from)
-    }
-
-    pub fn plan(&self, account: &str) -> Result<Keyed<PlanRequest>, Problem> {
-        self.keyed(account, |fields| {
-            let plan = fields.text("plan", NAME_BYTES);
-            let plan = fields.required("plan", plan);
-            let status = fields.choice("status", &Status::ALL, Status::name);
-            let day = "a day such as \"2026-01-31\"";
-            let anchor = fields.parsed("anchor", day, |text| Day::parse(text).map(Anchor));
-            let restart = fields.flag("restart").unwrap_or(false);
-            Some(PlanRequest { plan: plan?, status, anchor, restart })
-        })
     }
 
     pub fn grant(&self, account: &str) -> Result<Keyed<GrantRequest>, Problem> {

@@ -5,10 +5,12 @@
 
 mod accounts;
 mod commit;
+mod directory;
 mod error;
 mod expression;
 mod in_flight;
 mod item;
+mod listed;
 mod orders;
 pub mod packed;
 mod payments;
@@ -22,10 +24,11 @@ mod table;
 
 use aws_sdk_dynamodb::Client;
 
+pub use directory::DirectoryPart;
 pub use error::StoreError;
 pub use in_flight::InFlight;
 use item::{Attributes, Item};
-pub use payments::{Parked, WaitingPayment};
+pub use payments::{Parked, PaymentPlace};
 pub use read::Scan;
 pub use restore::TableKind;
 pub use scan::{ScanPart, ScannedRow};
@@ -70,6 +73,9 @@ pub enum Outcome {
     /// segment, a key alias, an idempotency record or a redemption.
     RowRefused(usize, Option<Row>),
 }
+
+/// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
+const MAX_KEY_BYTES: usize = 2048;
 
 type Stored<T> = Result<T, StoreError>;
 
