@@ -150,7 +150,8 @@ pub(super) async fn make_ready(
         advance_now(run, Some(loaded)).await?;
         return Ok(false);
     }
-    let count = loaded.account.recent.len();
+    // By weight: a dry run, which weighs nothing, needs no room.
+    let count = loaded.weight.recent.len();
     let lacks_room =
         |guard: &Guard| matches!(guard, Guard::RoomFor(more) if count + more > archive::CAPACITY);
     if write.when.iter().any(lacks_room) {

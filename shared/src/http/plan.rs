@@ -1,6 +1,7 @@
 //! The request that opens an account or changes its plan.
 
-use super::request::{Keyed, NAME_BYTES};
+use super::fields::NAME_BYTES;
+use super::request::Keyed;
 use super::{Call, Problem};
 use crate::decide::open::PlanRequest;
 use crate::domain::period::{Anchor, Day};

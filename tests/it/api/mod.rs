@@ -6,6 +6,7 @@ mod catalogs;
 mod client;
 mod debits;
 mod directory;
+mod dry_runs;
 mod grants;
 mod holds;
 mod input;
