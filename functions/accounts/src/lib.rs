@@ -10,11 +10,12 @@ use shared::domain::payment::{Decided, Verdict};
 use shared::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
 use shared::http::{self, Call, Problem};
 use shared::stripe;
+use shared::telemetry::correlation;
 
 /// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, call.caller(), route(context, &call)).await
+    http::answer(context, &call, route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -128,6 +129,9 @@ async fn decide(
     let decided = Decided { verdict, explanation, actor, at };
     if let Ok(intent) = id.parse() {
         let news = command::payment::decide(context, &intent, &decided).await?;
+        if let Some((_, account)) = &news.order {
+            correlation::account(account);
+        }
         return Ok(http::payment::decided(id, verdict.name(), Some(&news)));
     }
     let kept = context.store.event(id).await?;

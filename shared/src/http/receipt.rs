@@ -9,6 +9,7 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
 use crate::domain::{AccountId, Catalog, Credits, EntryKind, Instant, Key, OperationId, Seq};
+use crate::telemetry::correlation;
 
 /// The fields that every receipt has.
 #[derive(Serialize)]
@@ -108,6 +109,7 @@ pub fn receipt(
     receipted: &Receipted,
     catalog: &Catalog,
 ) -> Response<Body> {
+    correlation::operation(&receipted.found.entry.id);
     created(receipted_as(account, key, receipted, catalog), receipted.replayed)
 }
 
