@@ -13,11 +13,12 @@ use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
 use shared::query::{self, UpToNow};
 use shared::stripe;
+use shared::telemetry::correlation;
 
 /// Answers the operators' routes of `/v1/accounts` and `/v1/payments`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, call.caller(), route(context, &call)).await
+    http::answer(context, &call, route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -217,6 +218,9 @@ async fn decide(
         Err(_) => decide_event(context, id, decided).await?,
     };
     let account = news.as_ref().and_then(|news| Some(&news.order.as_ref()?.1));
+    if let Some(account) = account {
+        correlation::account(account);
+    }
     let catalog = &*context.catalog().await;
     match query::preview(context, catalog, account)? {
         Some(preview) => Ok(http::balance::preview(&preview, catalog)),

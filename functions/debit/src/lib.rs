@@ -25,7 +25,7 @@ use shared::{command, query};
 /// Answers the routes by which a service changes an account, and `/quotes`.
 pub async fn handle(context: &Context, request: lambda_http::Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, call.caller(), route(context, &call)).await
+    http::answer(context, &call, route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {

@@ -11,6 +11,7 @@ use crate::domain::period::Anchor;
 use crate::domain::{
     AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Seq,
 };
+use crate::telemetry::correlation;
 
 /// The fields that every receipt has.
 #[derive(Serialize)]
@@ -119,6 +120,7 @@ pub fn receipt(
     receipted: &Receipted,
     catalog: &Catalog,
 ) -> Response<Body> {
+    correlation::operation(&receipted.found.entry.id);
     created(receipted_as(account, key, receipted, catalog), receipted.replayed)
 }
 
