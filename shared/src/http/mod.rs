@@ -53,23 +53,25 @@ const ALWAYS: [(&str, &str); 3] = [
 const REQUEST: &str = "x-scrip-request";
 
 /// Answers a request with its handler, and counts the answer.
-pub async fn answer(
+pub fn answer(
     context: &Context,
     call: &Call<'_>,
     handling: impl Future<Output = Result<Response<Body>, Problem>>,
-) -> Response<Body> {
-    correlation::during(call.correlation(), counted(context, call.caller(), handling)).await
+) -> impl Future<Output = Response<Body>> {
+    let handling = Box::pin(handling);
+    correlation::during(call.correlation(), counted(context, call.caller(), handling))
 }
 
 /// Answers a direct invocation, which has no route, with its handler, and counts the answer.
-pub async fn answer_invocation(
+pub fn answer_invocation(
     context: &Context,
     handling: impl Future<Output = Result<Response<Body>, Problem>>,
-) -> Response<Body> {
+) -> impl Future<Output = Response<Body>> {
     let route = Some(routes::INVOCATION.to_owned());
     let request = correlation::request().unwrap_or_default();
     let correlation = Correlation { request, route, ..Correlation::default() };
-    correlation::during(correlation, counted(context, Caller::Known, handling)).await
+    let handling = Box::pin(handling);
+    correlation::during(correlation, counted(context, Caller::Known, handling))
 }
 
 async fn counted(

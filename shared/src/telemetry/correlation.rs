@@ -54,10 +54,10 @@ impl Display for Correlation {
     }
 }
 
-/// Does the work of a request. Boxed: within another layer the types of a handler are nested deeper
-/// than the compiler follows them.
-pub async fn during<F: Future>(correlation: Correlation, work: F) -> F::Output {
-    AT_WORK.scope(RefCell::new(correlation), Box::pin(work)).await
+/// Does the work of a request. It is boxed at once: each layer around a handler would keep another
+/// copy of it, and its types would be nested deeper than the compiler follows them.
+pub fn during<F: Future>(correlation: Correlation, work: F) -> impl Future<Output = F::Output> {
+    AT_WORK.scope(RefCell::new(correlation), Box::pin(work))
 }
 
 /// The id of the request at work, if there is one.
@@ -65,8 +65,8 @@ pub fn request() -> Option<String> {
     AT_WORK.try_with(|at_work| at_work.borrow().request.clone()).ok()
 }
 
-/// Says which account the request at work is about. The first that is said stays: whoever opens a
-/// link may have the page of another account open.
+/// Says which account the request at work is about. The first that is said stays: a link can be
+/// opened in a browser that has the page of another account open.
 pub fn account(account: &impl Display) {
     note(|at_work| {
         at_work.account.get_or_insert_with(|| account.to_string());

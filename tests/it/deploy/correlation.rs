@@ -8,6 +8,7 @@ use shared::http::gateway;
 use shared::telemetry::VERSION;
 use shared::telemetry::correlation::{Correlation, during};
 
+use crate::support::door;
 use crate::support::log::Log;
 use crate::support::shop::Shop;
 use crate::support::wire::Fault;
@@ -223,6 +224,38 @@ async fn a_customers_request_is_of_the_account_of_the_session() {
     let counted = documents(&shop.stack);
     let [read] = &counted[..] else { panic!("{counted:?}") };
     assert_eq!((&read["account"], &read["route"]), (&json!("acme"), &json!("GET /v1/me/balance")));
+}
+
+#[tokio::test]
+async fn a_link_is_of_its_own_account_whichever_page_is_open() {
+    let stack = Stack::noon().await;
+    let mut links = Vec::new();
+    for account in ["acme", "rival"] {
+        stack.open(account, "pro").await;
+        let body = format!(r#"{{"subject":"ada","return_url":"{LOCAL}/"}}"#);
+        let made = stack.session(account, &body).await;
+        links.push(made.text("/url").split("t=").nth(1).expect("a link").to_owned());
+    }
+    let cookie = door::cookie(&stack.press(&links[1]).await);
+    documents(&stack);
+    let look = format!("/enter?t={}", links[0]);
+    assert_eq!(stack.ask("GET", &look, &[("cookie", &cookie)]).await.status, 200);
+    let counted = documents(&stack);
+    assert_eq!(counted.last().expect("a document")["account"], "acme", "{counted:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_is_of_the_account_of_its_order() {
+    let shop = Shop::noon().await;
+    shop.stack.open("acme", "pro").await;
+    let log = Log::default();
+    let _guard = log.listen();
+    shop.buy("acme", "buy", "starter").await;
+    let told = lines(&log);
+    let applied = told.iter().find(|line| line["fields"]["outcome"] == "applied");
+    let applied = applied.unwrap_or_else(|| panic!("{told:?}"));
+    assert_eq!(applied["account"], "acme");
+    assert_eq!(applied["route"], "POST /v1/stripe/webhook");
 }
 
 /// The bytes of the document of a debit, without those of its account's id. A million of them cost
