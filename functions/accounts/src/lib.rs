@@ -187,8 +187,5 @@ async fn operation(
     let (context, space) = (&context.or_dry_run(*dry_run), KeySpace::Operators);
     let done = command::receipted(context, catalog, account, space, key, content, make);
     let receipted = done.await?;
-    match query::preview(context, catalog, Some(account))? {
-        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
-        None => Ok(http::receipt::receipt(account, key, &receipted, catalog)),
-    }
+    http::receipt::or_preview(context, account, key, &receipted, catalog)
 }
