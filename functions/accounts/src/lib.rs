@@ -3,11 +3,11 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::command::payment::{NoticeOutcome, OrderUpdate};
-use shared::command::{self, Make, Receipted};
+use shared::command::{self, Make};
 use shared::context::Context;
 use shared::decide::{AccountWrite, Made, directory, grant, open, payment, plan};
 use shared::domain::payment::{Decided, State, Verdict};
-use shared::domain::{Account, AccountId, AccountState, Catalog, Key, KeySpace, Refusal};
+use shared::domain::{Account, AccountId, AccountState, Catalog, KeySpace, Refusal};
 use shared::http::cursor::PaymentList;
 use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
@@ -132,7 +132,7 @@ async fn revoke(
     let (context, catalog) = (&context.or_dry_run(dry_run), &*context.catalog().await);
     let actor = actor.as_deref();
     let receipted = command::revoke(context, catalog, &id, &key, &request, actor).await?;
-    answer(context, catalog, &id, &key, &receipted)
+    http::receipt::or_preview(context, &id, &key, &receipted, catalog)
 }
 
 async fn freeze(
@@ -273,19 +273,5 @@ async fn operation(
     let (context, space) = (&context.or_dry_run(*dry_run), KeySpace::Operators);
     let done = command::receipted(context, catalog, account, space, key, content, make);
     let receipted = done.await?;
-    answer(context, catalog, account, key, &receipted)
-}
-
-/// The receipt of an operation, or what its dry run would change.
-fn answer(
-    context: &Context,
-    catalog: &Catalog,
-    account: &AccountId,
-    key: &Key,
-    receipted: &Receipted,
-) -> Result<Response<Body>, Problem> {
-    match query::preview(context, catalog, Some(account))? {
-        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
-        None => Ok(http::receipt::receipt(account, key, receipted, catalog)),
-    }
+    http::receipt::or_preview(context, account, key, &receipted, catalog)
 }

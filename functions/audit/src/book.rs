@@ -182,7 +182,7 @@ impl Book {
                 self.note(moved);
                 self.give_back(*debit, micro(*credits), *action);
             }
-            EntryKind::Frozen => self.frozen = Some((true, entry.user.clone())),
+            EntryKind::Frozen => self.frozen = Some((true, entry.actor.clone())),
             EntryKind::Unfrozen => self.frozen = Some((false, None)),
             EntryKind::ToppedUp { order, due, grant, expires_at, moved, unowed, .. } => {
                 self.forgive(unowed);

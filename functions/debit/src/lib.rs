@@ -93,10 +93,7 @@ async fn refund(
     let (account, Once { key, dry_run }, request) = call.refund(account, debit)?;
     let (context, catalog) = (&context.or_dry_run(dry_run), context.catalog().await);
     let receipted = command::refund(context, &catalog, &account, &key, &request).await?;
-    match query::preview(context, &catalog, Some(&account))? {
-        Some(preview) => Ok(http::balance::preview(&preview, &catalog)),
-        None => Ok(http::receipt::receipt(&account, &key, &receipted, &catalog)),
-    }
+    http::receipt::or_preview(context, &account, &key, &receipted, &catalog)
 }
 
 /// Prices a debit and says whether it would pass now. It takes no id and changes nothing.

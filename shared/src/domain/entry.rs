@@ -23,8 +23,11 @@ pub struct Entry {
     pub catalog: u32,
     /// The caller's own name for the operation, where that is not the id.
     pub key: Option<String>,
-    /// Who: a user of the product, or the principal of an operator.
+    /// The user of the product that it is for.
     pub user: Option<String>,
+    /// Who of the company asked for it, by an IAM principal: of an operator's act, of a refund, and
+    /// of the credits that the release of a payment brings. No customer ever reads it.
+    pub actor: Option<String>,
     /// The purpose, in the caller's words.
     pub reference: Option<String>,
     /// Why an operator did it, for the company's own people: no customer ever reads it.
@@ -89,6 +92,7 @@ impl Entry {
             catalog,
             key: None,
             user: None,
+            actor: None,
             reference: None,
             reason: None,
             message: None,
@@ -110,7 +114,8 @@ impl Entry {
         }
     }
 
-    /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back.
+    /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back, and `actor`
+    /// is who asked for it, if that is known.
     pub fn by(&self) -> By {
         match &self.kind {
             EntryKind::Opened { .. }
@@ -146,6 +151,7 @@ impl Entry {
         let texts = Texts {
             key: self.key.as_deref(),
             user: self.user.as_deref(),
+            actor: self.actor.as_deref(),
             reference: self.reference.as_deref(),
             reason: self.reason.as_deref(),
             message: self.message.as_deref(),
@@ -154,7 +160,8 @@ impl Entry {
             Viewer::Service => texts,
             Viewer::Customer => Texts {
                 key: None,
-                user: texts.user.filter(|_| !matches!(self.by(), By::Operator | By::Unknown)),
+                user: texts.user.filter(|_| self.by() != By::Unknown),
+                actor: None,
                 reference: texts.reference.filter(|_| self.reason.is_none()),
                 reason: None,
                 ..texts
@@ -168,6 +175,7 @@ impl Entry {
 pub struct Texts<'a> {
     pub key: Option<&'a str>,
     pub user: Option<&'a str>,
+    pub actor: Option<&'a str>,
     pub reference: Option<&'a str>,
     pub reason: Option<&'a str>,
     pub message: Option<&'a str>,

@@ -173,6 +173,7 @@ impl<'a> Call<'a> {
                 credits: credits?,
                 explanation: explanation?,
                 reference,
+                actor: self.actor(),
             })
         })
     }
