@@ -217,21 +217,33 @@ async fn a_dry_run_gets_the_refusal_of_the_request_and_uses_up_no_key() {
     assert_eq!(other.code(), "operation_reused");
 }
 
-#[tokio::test]
-async fn a_dry_run_advances_and_archives_nothing() {
-    let stack = &still().await;
-    stack.open("acme", "free").await;
-    // The account is full, and has a change that no advance has folded in.
+/// Debits until the account is full: no segment can be written.
+async fn full(stack: &Stack) {
     stack.wire.set_policy(|operation, _| match operation {
         "PutItem" => Fault::Throttle,
         _ => Fault::None,
     });
-    for n in 1..64 {
-        assert_eq!(stack.debit("acme", &stack.id(0).to_string(), "0.1").await.status, 201, "{n}");
+    while tables(stack)[0][0]["ri"]["L"].as_array().map(Vec::len) < Some(64) {
+        assert_eq!(stack.debit("acme", &stack.id(0).to_string(), "0.1").await.status, 201);
     }
     stack.wire.heal();
-    let stored = tables(stack);
-    assert_eq!(stored[0][0]["ri"]["L"].as_array().map(Vec::len), Some(64), "it is full");
+}
+
+#[tokio::test]
+async fn a_dry_run_advances_and_archives_nothing() {
+    let stack = &still().await;
+    stack.open("acme", "free").await;
+    full(stack).await;
+    stack.debit("acme", &stack.id(0).to_string(), "0.1").await;
+    full(stack).await;
+    let id = "acme".parse().expect("an id");
+    let loaded = stack.context().store.account(&id).await.expect("an answer").expect("it");
+    let first = loaded.account.recent.first().expect("64 entries");
+    assert_eq!(first.kind.name(), "debit");
+    // The debit is found, although the refund itself would archive it first.
+    let refund = of("acme", &format!("/debits/{}/refund", first.id));
+    let refunded = check(stack, "acme", ("POST", &refund), "refund", credits("0.1")).await;
+    assert_eq!(refunded.status, 201, "{refunded:?}");
     move_clock(stack, "2026-12-08T09:00:00Z");
     let grants = of("acme", "/grants");
     check(stack, "acme", ("POST", &grants), "grant", credits("1")).await;
