@@ -4,7 +4,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::command;
 use shared::context::Context;
-use shared::domain::entry::Viewer;
+use shared::domain::viewer::Viewer;
 use shared::http::{self, Call, Problem, reads};
 
 /// Answers the reads of one account, and makes sessions.

@@ -71,15 +71,6 @@ pub enum By {
     Unknown,
 }
 
-/// Who looks at a ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Viewer {
-    #[default]
-    Service,
-    /// A customer of the account, for whom the company's own people have no names.
-    Customer,
-}
-
 impl Entry {
     /// The record of `what` under the catalog of this version, by nobody and of no credits: what is
     /// different is said beside it.
@@ -141,44 +132,6 @@ impl Entry {
             EntryKind::Unknown { .. } => By::Unknown,
         }
     }
-
-    /// The texts of it that are for `viewer`.
-    ///
-    /// A customer reads what is true for the customer. What the company's people and programs say
-    /// among themselves stays with them: keys, principals, reasons, and references beside a reason.
-    /// Where it is not known who made the entry, its user may be a principal, and is left out.
-    pub fn texts(&self, viewer: Viewer) -> Texts<'_> {
-        let texts = Texts {
-            key: self.key.as_deref(),
-            user: self.user.as_deref(),
-            actor: self.actor.as_deref(),
-            reference: self.reference.as_deref(),
-            reason: self.reason.as_deref(),
-            message: self.message.as_deref(),
-        };
-        match viewer {
-            Viewer::Service => texts,
-            Viewer::Customer => Texts {
-                key: None,
-                user: texts.user.filter(|_| self.by() != By::Unknown),
-                actor: None,
-                reference: texts.reference.filter(|_| self.reason.is_none()),
-                reason: None,
-                ..texts
-            },
-        }
-    }
-}
-
-/// The texts of an entry, as far as somebody reads them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Texts<'a> {
-    pub key: Option<&'a str>,
-    pub user: Option<&'a str>,
-    pub actor: Option<&'a str>,
-    pub reference: Option<&'a str>,
-    pub reason: Option<&'a str>,
-    pub message: Option<&'a str>,
 }
 
 /// The charge of a debit or a capture.

@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::reply::Balance;
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::{By, Texts, Viewer};
+use crate::domain::entry::By;
 use crate::domain::grant::{GrantId, GrantKind};
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
+use crate::domain::viewer::{Texts, Viewer};
 use crate::domain::{Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq};
 
 /// One entry. A field that does not apply to it is left out.

@@ -5,8 +5,8 @@ use lambda_http::{Body, Response};
 use super::{Call, Problem, balance, cursor, ledger, usage};
 use crate::context::Context;
 use crate::domain::AccountId;
-use crate::domain::entry::Viewer;
 use crate::domain::id::AccountIdError;
+use crate::domain::viewer::Viewer;
 use crate::query::ledger::LedgerPart;
 use crate::query::{self, UpToNow};
 

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::decide::STAMP_MARGIN;
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::Viewer;
 use crate::domain::ledger::{EntryRun, PostedEntry};
+use crate::domain::viewer::Viewer;
 use crate::domain::{Catalog, Entry, EntryKind, Instant, Seq};
 use crate::failure::Failure;
 use crate::store::{Loaded, Store, StoreError, gap};
