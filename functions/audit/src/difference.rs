@@ -5,7 +5,7 @@ use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
 use shared::domain::payment::IntentId;
-use shared::domain::{AccountId, Credits, Entry, Instant, OperationId, Seq};
+use shared::domain::{AccountId, AccountState, Credits, Entry, Instant, OperationId, Seq};
 
 /// Two values that should be equal and are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,13 @@ pub enum Kind {
     Stripe(IntentId),
     /// Payments could not be compared with Stripe.
     StripeUnreachable,
+    /// The account's row in the directory, by the number of the entry that the row names; None:
+    /// there is no row. With the state that it should have, as of an entry; None: there is no
+    /// account.
+    Directory {
+        found: Option<Seq>,
+        state: Option<(AccountState, Seq)>,
+    },
     /// The account could not be audited within one invocation.
     TooLarge,
 }
@@ -176,6 +183,9 @@ impl Kind {
             Kind::Stripe(_) => ("stripe", "a payment does not match Stripe"),
             Kind::StripeUnreachable => {
                 ("stripe_unreachable", "payments could not be compared with Stripe")
+            }
+            Kind::Directory { .. } => {
+                ("directory", "the account's row in the directory does not match the account")
             }
             Kind::TooLarge => (
                 "too_large",

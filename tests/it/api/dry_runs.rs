@@ -99,7 +99,8 @@ async fn each_preview_of_an_operator_is_the_balance_that_follows() {
     let (put, grant) = (("PUT", &*acme), ("POST", &*grants));
     check(stack, "acme", put, "open", json!({ "plan": "free" })).await;
     stack.debit("acme", "spend", "7.5").await;
-    check(stack, "acme", grant, "grant", credits("12.5")).await;
+    let gift = check(stack, "acme", grant, "grant", credits("12.5")).await;
+    let revoke = of("acme", &format!("/grants/{}/revoke", gift.text("/id")));
     let mut lasting = credits("3");
     lasting["expires_at"] = json!("2026-12-24T00:00:00Z");
     check(stack, "acme", grant, "until", lasting).await;
@@ -107,6 +108,9 @@ async fn each_preview_of_an_operator_is_the_balance_that_follows() {
         check(stack, "acme", ("POST", &of("acme", &format!("/{verb}"))), verb, said()).await;
     }
     stack.post(&of("acme", "/holds"), "hold", r#"{"credits":"4","expires_in_s":86400}"#).await;
+    for key in ["revoke", "nothing is left"] {
+        check(stack, "acme", ("POST", &*revoke), key, said()).await;
+    }
     check(stack, "acme", put, "upgrade", json!({ "plan": "pro" })).await;
     // It is so already.
     check(stack, "acme", put, "again", json!({ "plan": "pro" })).await;
@@ -199,6 +203,7 @@ async fn a_dry_run_gets_the_refusal_of_the_request_and_uses_up_no_key() {
         ("PUT", of("new", ""), json!({ "plan": "gold" }), "unknown_plan"),
         ("POST", of("nobody", "/grants"), credits("1"), "account_not_found"),
         ("POST", of("nobody", "/freeze"), said(), "account_not_found"),
+        ("POST", of("acme", "/grants/week-2026-11-16/revoke"), said(), "grant_not_revocable"),
         ("POST", of("acme", "/grants"), credits("100000.1"), "grant_too_large"),
         ("POST", of("acme", "/debt/waive"), said(), "no_debt"),
         ("POST", refund(debit.text("/id")), credits("6"), "refund_exceeded"),
