@@ -59,6 +59,8 @@ pub enum Kind {
     Segment(Box<Segment>),
     Ahead(Box<Segment>),
     Repeated(OperationId),
+    /// This revocation.
+    Revoked(OperationId),
     KeyAliasMissing(KeyAlias),
     KeyAliasDiffers {
         there: KeyAlias,
@@ -151,6 +153,7 @@ impl Kind {
                 ("segment", "the entries of a segment do not match those of the account")
             }
             Kind::Ahead(_) => ("ahead", "a segment has entries that the account does not have"),
+            Kind::Revoked(_) => ("revoked", "a revocation took more than was free of its grant"),
             Kind::Repeated(_) => ("repeated", "an operation was applied twice"),
             Kind::KeyAliasMissing(_) => (
                 "key_alias_missing",
@@ -206,7 +209,9 @@ impl Kind {
     pub fn about(&self) -> String {
         match self {
             Kind::Unreadable { item } => item.clone(),
-            Kind::Hold(id) | Kind::Repeated(id) | Kind::Order(id) => id.to_string(),
+            Kind::Hold(id) | Kind::Repeated(id) | Kind::Revoked(id) | Kind::Order(id) => {
+                id.to_string()
+            }
             Kind::Consumed { action, .. } => format!("action {action}"),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
             Kind::Unknown(seq) => format!("entry {seq}"),
