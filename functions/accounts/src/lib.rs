@@ -2,14 +2,15 @@
 //! waives debt and decides about parked payments.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::payment::NoticeOutcome;
+use shared::command::payment::{NoticeOutcome, OrderUpdate};
 use shared::command::{self, Make};
 use shared::context::Context;
 use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
 use shared::domain::payment::{Decided, Verdict};
-use shared::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
+use shared::domain::{AccountId, Catalog, KeySpace, Refusal};
+use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
-use shared::stripe;
+use shared::{query, stripe};
 
 /// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
@@ -46,7 +47,9 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
 async fn put(context: &Context, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
     let (id, key, request) = call.plan(account)?;
     let actor = call.actor();
-    context.put_first_catalog().await;
+    if !key.dry_run {
+        context.put_first_catalog().await;
+    }
     let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
     operation(context, catalog, &id, &key, &request.content(), &|account, now, operation| {
         match account {
@@ -124,12 +127,27 @@ async fn decide(
     id: &str,
     verdict: Verdict,
 ) -> Result<Response<Body>, Problem> {
-    let (explanation, actor, at) = (call.explanation()?, call.actor(), context.clock.now());
-    let decided = Decided { verdict, explanation, actor, at };
-    if let Ok(intent) = id.parse() {
-        let news = command::payment::decide(context, &intent, &decided).await?;
-        return Ok(http::payment::decided(id, verdict.name(), Some(&news)));
+    let ((explanation, dry_run), actor) = (call.explanation()?, call.actor());
+    let decided = Decided { verdict, explanation, actor, at: context.clock.now() };
+    let context = &context.or_dry_run(dry_run);
+    let news = match id.parse() {
+        Ok(intent) => Some(command::payment::decide(context, &intent, &decided).await?),
+        Err(_) => decide_event(context, id, decided).await?,
+    };
+    let account = news.as_ref().and_then(|news| Some(&news.order.as_ref()?.1));
+    let catalog = &*context.catalog().await;
+    match query::preview(context, catalog, account)? {
+        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
+        None => Ok(http::payment::decided(id, verdict.name(), news.as_ref())),
     }
+}
+
+/// Decides about a kept event. Returns the change of the payment that it is about.
+async fn decide_event(
+    context: &Context,
+    id: &str,
+    decided: Decided,
+) -> Result<Option<OrderUpdate>, Problem> {
     let kept = context.store.event(id).await?;
     let (event, done) = kept.ok_or(Refusal::PaymentNotFound)?;
     if decided.explanation.message.is_some() {
@@ -141,7 +159,7 @@ async fn decide(
         return Err(Refusal::PaymentNotParked.into());
     }
     let mut heard = None;
-    if verdict == Verdict::Released {
+    if decided.verdict == Verdict::Released {
         // Releasing an event reads it again, with a version that can.
         let read = stripe::event(event.body.as_bytes());
         let unreadable =
@@ -151,24 +169,26 @@ async fn decide(
         }
     }
     command::payment::advance_event(context, event, decided).await?;
-    let news = match &heard {
+    Ok(match heard {
         Some(NoticeOutcome::OrderUpdate(news)) => Some(news),
         _ => None,
-    };
-    Ok(http::payment::decided(id, verdict.name(), news))
+    })
 }
 
-/// Applies `make` to the account, once for the request's key.
+/// Applies `make` to the account: once for the request's key, or as a dry run.
 async fn operation(
     context: &Context,
     catalog: &Catalog,
     account: &AccountId,
-    key: &Key,
+    Once { key, dry_run }: &Once,
     content: &str,
     make: &Make<'_>,
 ) -> Result<Response<Body>, Problem> {
-    let space = KeySpace::Operators;
+    let (context, space) = (&context.or_dry_run(*dry_run), KeySpace::Operators);
     let done = command::receipted(context, catalog, account, space, key, content, make);
     let receipted = done.await?;
-    Ok(http::receipt::receipt(account, key, &receipted, catalog))
+    match query::preview(context, catalog, Some(account))? {
+        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
+        None => Ok(http::receipt::receipt(account, key, &receipted, catalog)),
+    }
 }

@@ -150,7 +150,8 @@ pub(super) async fn make_ready(
         advance_now(run, Some(loaded)).await?;
         return Ok(false);
     }
-    let full = loaded.account.recent.len() >= archive::CAPACITY;
+    // By weight: a dry run, which weighs nothing, needs no room.
+    let full = loaded.weight.recent.len() >= archive::CAPACITY;
     if full && write.when.iter().any(|guard| matches!(guard, Guard::RoomFor(_))) {
         archive_now(run, Some(loaded)).await?;
         return Ok(false);

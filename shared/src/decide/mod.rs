@@ -3,6 +3,7 @@
 
 pub mod advance;
 pub mod announce;
+mod apply;
 pub mod archive;
 pub mod catalog_version;
 pub mod debit;

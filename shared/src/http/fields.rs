@@ -11,6 +11,9 @@ use crate::domain::nearest::nearest;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{Credits, Instant, Refusal};
 
+/// The longest name in a catalog, in bytes.
+pub(super) const NAME_BYTES: usize = 64;
+
 /// A JSON object being read, and the errors found so far in the request. [`Fields::finish`] returns
 /// them.
 #[derive(Default)]

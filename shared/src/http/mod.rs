@@ -1,6 +1,7 @@
 //! HTTP: parses requests and writes responses. Only this module picks a status.
 
 pub mod balance;
+mod charge;
 mod csv;
 pub mod cursor;
 pub mod customer;

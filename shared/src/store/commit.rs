@@ -39,6 +39,10 @@ impl Store {
         if self.skew.was_off() {
             self.catalog().await?;
         }
+        if let Some(dry_run) = &self.dry_run {
+            dry_run.commit(write);
+            return Ok(Outcome::Done(None));
+        }
         match (&write.account, &write.rows[..]) {
             (Some(account), []) if account.updates() => self.update(account, in_flight).await,
             (None, [RowWrite::Put(row, expect)]) if row.tells_its_writer() => {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod commit;
+mod dry_run;
 mod error;
 mod expression;
 mod in_flight;
@@ -22,6 +23,7 @@ mod table;
 
 use aws_sdk_dynamodb::Client;
 
+pub use dry_run::{Dry, DryRun};
 pub use error::StoreError;
 pub use in_flight::InFlight;
 use item::{Attributes, Item};
@@ -49,6 +51,8 @@ pub struct Store {
     client: Client,
     tables: Tables,
     skew: Skew,
+    /// None: what is committed is written.
+    dry_run: Option<DryRun>,
 }
 
 /// An account as it was read or written, and its size.
@@ -78,7 +82,18 @@ impl Store {
     pub fn new(config: aws_sdk_dynamodb::config::Builder, tables: Tables, clock: Clock) -> Store {
         let skew = Skew::new(clock);
         let client = Client::from_conf(config.interceptor(skew.clone()).build());
-        Store { client, tables, skew }
+        Store { client, tables, skew, dry_run: None }
+    }
+
+    /// A store that reads the same tables and writes nothing: what is committed to an account that
+    /// it has read stays in memory, and is read from there.
+    pub fn for_dry_run(&self) -> Store {
+        Store { dry_run: Some(DryRun::default()), ..self.clone() }
+    }
+
+    /// The dry run that this store is for. None: it writes.
+    pub fn dry_run(&self) -> Option<&DryRun> {
+        self.dry_run.as_ref()
     }
 }
 
