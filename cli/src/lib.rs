@@ -34,6 +34,13 @@ fn bar(segments: i32) -> ProgressBar {
     bar.with_style(style.expect("a template of its own"))
 }
 
+/// A spinner beside `what`, for one long request of which nothing can be counted.
+pub fn waiting(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(what);
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    bar
+}
+
 /// A counter of things whose end is not known, for what may take many requests.
 fn counter(things: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&format!("{{spinner}} {{pos}} {things}"));

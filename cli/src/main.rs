@@ -108,7 +108,11 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         }
         Command::Recharge { dry_run } => recharge(context, dry_run).await,
         Command::Reconcile => {
-            let report = reconcile::compare(context, &place.stripe().await?).await?;
+            let stripe = place.stripe().await?;
+            let bar = cli::waiting("comparing payments with Stripe");
+            let report = reconcile::compare(context, &stripe).await;
+            bar.finish_and_clear();
+            let report = report?;
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(())
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::change::{self, Change, posted};
-use super::fields::{or_dash, plan, text};
+use super::fields::{self, or_dash, plan, text};
 use crate::api::{Api, limited, path};
 use crate::options::how::{GateIs, OfAccount};
 use crate::options::operator::AccountCommand;
@@ -48,7 +48,9 @@ pub(super) async fn run(api: &Api, command: AccountCommand) -> Result<(), Error>
                 .with("status", status.map(Value::from))
                 .with("restart", restart.then_some(Value::Bool(true)));
             let done = |made: &Value| {
-                format!("{account} is on {}: {}", super::fields::plan(made), posted(made))
+                // What the plan gives comes by the entry after this one.
+                let (seq, id) = (text(&made["seq"]), text(&made["id"]));
+                format!("{account} is on {} (entry {seq}, id {id})", fields::plan(made))
             };
             change::print_if(api, &change, &how, |preview| is_there(preview, &account), done).await
         }
