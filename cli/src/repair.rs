@@ -272,8 +272,14 @@ impl Repair<'_> {
         let (waits, listed) = (payment.is_parked(&order), store.is_marked(&payment).await?);
         if waits != listed {
             let parks = Some((waits, format!("{intent} of {id} was found by {REPAIR}")));
-            let change =
-                PaymentChange { payment, order: None, parks, customer: None, change: None };
+            let change = PaymentChange {
+                payment,
+                order: None,
+                parks,
+                lists: None,
+                customer: None,
+                change: None,
+            };
             let outcome = store.commit(&change.write()).await?;
             return Ok(matches!(outcome, Outcome::Done(_)));
         }

@@ -1,18 +1,20 @@
-//! Accounts: an operator opens accounts, changes plans, grants credits, freezes and unfreezes,
-//! waives debt and decides about parked payments.
+//! Accounts: an operator finds and opens accounts, changes plans, grants credits, freezes and
+//! unfreezes, waives debt, looks payments up and decides about parked ones.
 
 use lambda_http::{Body, Request, Response};
 use shared::command::payment::{NoticeOutcome, OrderUpdate};
 use shared::command::{self, Make};
 use shared::context::Context;
-use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
-use shared::domain::payment::{Decided, Verdict};
-use shared::domain::{AccountId, Catalog, KeySpace, Refusal};
+use shared::decide::{AccountWrite, Made, directory, grant, open, payment, plan};
+use shared::domain::payment::{Decided, State, Verdict};
+use shared::domain::{Account, AccountId, AccountState, Catalog, KeySpace, Refusal};
+use shared::http::cursor::PaymentList;
 use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
-use shared::{query, stripe};
+use shared::query::{self, UpToNow};
+use shared::stripe;
 
-/// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
+/// Answers the operators' routes of `/v1/accounts` and `/v1/payments`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     http::answer(context, call.caller(), route(context, &call)).await
@@ -21,6 +23,8 @@ pub async fn handle(context: &Context, request: Request) -> Response<Body> {
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
+        ("GET", ["v1", "accounts"]) => find(context, call).await,
+        ("GET", ["v1", "accounts", account]) => show(context, call, account).await,
         ("PUT", ["v1", "accounts", account]) => put(context, call, account).await,
         ("POST", ["v1", "accounts", account, "grants"]) => grant(context, call, account).await,
         ("POST", ["v1", "accounts", account, "freeze"]) => {
@@ -32,7 +36,11 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         ("POST", ["v1", "accounts", account, "debt", "waive"]) => {
             waive(context, call, account).await
         }
-        ("GET", ["v1", "payments"]) => parked(context, call).await,
+        ("GET", ["v1", "accounts", account, "payments"]) => {
+            payments_of(context, call, account).await
+        }
+        ("GET", ["v1", "payments"]) => payments(context, call).await,
+        ("GET", ["v1", "payments", id]) => payment(context, call, id).await,
         ("POST", ["v1", "payments", id, "release"]) => {
             decide(context, call, id, Verdict::Released).await
         }
@@ -45,22 +53,52 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
 
 /// Opens the account with its plan, or changes the plan of an existing account.
 async fn put(context: &Context, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let (id, key, request) = call.plan(account)?;
+    let (id, key, (request, names)) = call.plan(account)?;
     let actor = call.actor();
     if !key.dry_run {
         context.put_first_catalog().await;
     }
     let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
-    operation(context, catalog, &id, &key, &request.content(), &|account, now, operation| {
-        match account {
+    let mut content = request.content();
+    if !names.is_empty() {
+        content = format!("{content} names {}", names.content());
+    }
+    operation(context, catalog, &id, &key, &content, &|account, now, operation| {
+        let named = |account: &Account| directory::named(account, &names);
+        let (made, row) = match account {
             None => {
                 let opened = open::open(&id, &request, operation, catalog, actor, now)?;
-                Ok(Made::Change(AccountWrite::open(Box::new(opened))))
+                let row = named(&opened);
+                (Made::Change(AccountWrite::open(Box::new(opened))), row)
             }
-            Some(account) => plan::change(account, &request, operation, catalog, actor, now),
-        }
+            Some(account) => {
+                let changed = plan::change(account, &request, operation, catalog, actor, now)?;
+                (changed, named(account))
+            }
+        };
+        Ok(if names.is_empty() { made } else { Made::With(Box::new(made), row) })
     })
     .await
+}
+
+/// Finds accounts by name, label, id, plan, gate or debt.
+async fn find(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let (filter, after, limit) = call.accounts()?;
+    let found = query::directory::find(context, &filter, after.as_ref(), limit).await?;
+    Ok(http::directory::accounts(&found))
+}
+
+/// One account, as of now.
+async fn show(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+) -> Result<Response<Body>, Problem> {
+    let id = call.account(account)?;
+    let catalog = context.catalog().await;
+    let UpToNow { advanced, .. } = query::balance(context, &catalog, &id).await?;
+    let listed = context.store.listed(&id).await?;
+    Ok(http::directory::account(&id, listed.as_ref(), &AccountState::of(&advanced.account)))
 }
 
 async fn grant(
@@ -113,11 +151,37 @@ async fn waive(
     .await
 }
 
-/// Lists the parked payments and events.
-async fn parked(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let after = call.parked()?;
-    let (parked, next) = context.store.parked(after.as_ref()).await?;
-    Ok(http::payment::parked(&parked, next.as_ref()))
+/// Lists payments, the latest first; or those that wait for an operator, the oldest first.
+async fn payments(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let (state, place) = call.payments()?;
+    let (part, list) = match state {
+        Some(State::Parked) => {
+            (query::payments::parked(context, place.as_ref()).await?, PaymentList::Parked)
+        }
+        _ => {
+            let part = query::payments::list(context, None, state, place.as_ref()).await?;
+            (part, PaymentList::All)
+        }
+    };
+    Ok(http::payments::payments(&part, list, &call.base()))
+}
+
+/// Lists the payments of one account, the latest first.
+async fn payments_of(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+) -> Result<Response<Body>, Problem> {
+    let (id, place) = call.payments_of(account)?;
+    query::account(context, &id).await?;
+    let part = query::payments::list(context, Some(&id), None, place.as_ref()).await?;
+    Ok(http::payments::payments(&part, PaymentList::OfAccount(&id), &call.base()))
+}
+
+/// One payment, by its own id, its order's or an event's.
+async fn payment(context: &Context, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
+    let found = query::payments::by_id(context, id).await?;
+    Ok(http::payments::payment(&found.ok_or(Refusal::PaymentNotFound)?, &call.base()))
 }
 
 /// Decides about one of them. A second decision is refused: the payment is no longer parked.
@@ -155,7 +219,7 @@ async fn decide_event(
             Refusal::invalid("message", "is not allowed: customers do not see events").into()
         );
     }
-    if done {
+    if done.is_some() {
         return Err(Refusal::PaymentNotParked.into());
     }
     let mut heard = None;

@@ -7,6 +7,7 @@ mod apply;
 pub mod archive;
 pub mod catalog_version;
 pub mod debit;
+pub mod directory;
 pub mod grant;
 pub mod history;
 pub mod hold;
@@ -23,8 +24,8 @@ mod row;
 pub mod write;
 
 pub use row::{
-    CatalogVersion, IdempotencyRecord, KeyAlias, Mark, Redemption, Returned, Row, RowKey, Segment,
-    UnreadEvent,
+    CatalogVersion, IdempotencyRecord, KeyAlias, ListedPayment, Mark, Redemption, Returned, Row,
+    RowKey, Segment, UnreadEvent,
 };
 pub use write::{AccountWrite, Expect, Field, Guard, Made, Missing, RowWrite, Seen, Step, Write};
 

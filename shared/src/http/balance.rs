@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::reply::{json, to_json};
 use crate::decide::advance::Advanced;
 use crate::domain::grant::GrantId;
-use crate::domain::{AccountId, Catalog, Credits, Gate, Instant, Seq};
+use crate::domain::{AccountId, Catalog, Credits, Instant, Seq};
 use crate::query::Preview;
 
 #[derive(Serialize)]
@@ -113,12 +113,7 @@ pub fn balance_json(advanced: &Advanced, catalog: &Catalog, now: Instant) -> Str
         account: &account.id,
         plan: &plan_state.plan,
         status: plan_state.status.name(),
-        gate: match account.gate {
-            Gate { frozen: true, .. } => "account_frozen",
-            Gate { no_plan: true, .. } => "plan_required",
-            Gate { in_debt: true, .. } => "debt_outstanding",
-            Gate::OPEN => "open",
-        },
+        gate: account.gate.name(),
         available: account.available,
         held: account.held(),
         debt: account.debt(),

@@ -10,14 +10,12 @@ use super::{Problem, path, routes};
 use crate::config::Config;
 use crate::decide::grant::GrantRequest;
 use crate::decide::hold::USUAL_LIFE;
-use crate::decide::open::PlanRequest;
 use crate::decide::operation;
 use crate::decide::operation::{Ask, Request as Asked};
 use crate::decide::refund::RefundRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
-use crate::domain::period::{Anchor, Day};
-use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
+use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -40,7 +38,7 @@ pub struct Call<'a> {
 }
 
 /// The account of an operation, how to make it once, and its content.
-type Keyed<T> = (AccountId, Once, T);
+pub(super) type Keyed<T> = (AccountId, Once, T);
 
 /// How to make an operation: once for its key, or only as a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,7 +215,7 @@ impl<'a> Call<'a> {
     }
 
     /// Reads the body of a request that can be a dry run.
-    fn keyed<T>(
+    pub(super) fn keyed<T>(
         &self,
         account: &str,
         read: impl FnOnce(&mut Fields) -> Option<T>,
@@ -242,18 +240,6 @@ impl<'a> Call<'a> {
         let read = read(&mut fields);
         let keyed = account.zip(key).zip(read).map(|((account, key), read)| (account, key, read));
         fields.finish(keyed).map_err(Problem::from)
-    }
-
-    pub fn plan(&self, account: &str) -> Result<Keyed<PlanRequest>, Problem> {
-        self.keyed(account, |fields| {
-            let plan = fields.text("plan", NAME_BYTES);
-            let plan = fields.required("plan", plan);
-            let status = fields.choice("status", &Status::ALL, Status::name);
-            let day = "a day such as \"2026-01-31\"";
-            let anchor = fields.parsed("anchor", day, |text| Day::parse(text).map(Anchor));
-            let restart = fields.flag("restart").unwrap_or(false);
-            Some(PlanRequest { plan: plan?, status, anchor, restart })
-        })
     }
 
     pub fn grant(&self, account: &str) -> Result<Keyed<GrantRequest>, Problem> {

@@ -1,7 +1,9 @@
 //! Queries on one account: read it, advance it in memory, answer. They write nothing.
 
 pub mod checkouts;
+pub mod directory;
 pub mod ledger;
+pub mod payments;
 pub mod usage;
 
 use crate::context::Context;

@@ -5,11 +5,13 @@
 
 mod accounts;
 mod commit;
+mod directory;
 mod dry_run;
 mod error;
 mod expression;
 mod in_flight;
 mod item;
+mod listed;
 mod orders;
 pub mod packed;
 mod payments;
@@ -23,11 +25,12 @@ mod table;
 
 use aws_sdk_dynamodb::Client;
 
+pub use directory::DirectoryPart;
 pub use dry_run::{Dry, DryRun};
 pub use error::StoreError;
 pub use in_flight::InFlight;
 use item::{Attributes, Item};
-pub use payments::{Parked, WaitingPayment};
+pub use payments::{Parked, PaymentPlace};
 pub use read::Scan;
 pub use restore::TableKind;
 pub use scan::{ScanPart, ScannedRow};
@@ -74,6 +77,9 @@ pub enum Outcome {
     /// segment, a key alias, an idempotency record or a redemption.
     RowRefused(usize, Option<Row>),
 }
+
+/// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
+const MAX_KEY_BYTES: usize = 2048;
 
 type Stored<T> = Result<T, StoreError>;
 

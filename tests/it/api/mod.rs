@@ -5,6 +5,7 @@ mod announcements;
 mod catalogs;
 mod client;
 mod debits;
+mod directory;
 mod dry_runs;
 mod grants;
 mod holds;
