@@ -128,6 +128,7 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         EntryKind::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),
         EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => format!(" {plan}"),
         EntryKind::Granted { kind, .. } => format!(" {}", kind.name()),
+        EntryKind::Revoked { grant, kind } => format!(" {} {grant}", kind.name()),
         EntryKind::ToppedUp { order, .. } => format!(" order {order}"),
         EntryKind::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
         EntryKind::DebtWaived { debts } => format!(" {}", debts.total()),

@@ -1,5 +1,5 @@
-//! Accounts: an operator finds and opens accounts, changes plans, grants credits, freezes and
-//! unfreezes, waives debt, looks payments up and decides about parked ones.
+//! Accounts: an operator finds and opens accounts, changes plans, grants and revokes credits, freezes
+//! and unfreezes, waives debt, looks payments up and decides about parked ones.
 
 use lambda_http::{Body, Request, Response};
 use shared::command::payment::{NoticeOutcome, OrderUpdate};
@@ -27,6 +27,9 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         ("GET", ["v1", "accounts", account]) => show(context, call, account).await,
         ("PUT", ["v1", "accounts", account]) => put(context, call, account).await,
         ("POST", ["v1", "accounts", account, "grants"]) => grant(context, call, account).await,
+        ("POST", ["v1", "accounts", account, "grants", id, "revoke"]) => {
+            revoke(context, call, account, id).await
+        }
         ("POST", ["v1", "accounts", account, "freeze"]) => {
             freeze(context, call, account, true).await
         }
@@ -114,6 +117,23 @@ async fn grant(
         grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
     })
     .await
+}
+
+/// Revokes one grant.
+async fn revoke(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+    grant: &str,
+) -> Result<Response<Body>, Problem> {
+    let (id, Once { key, dry_run }, request) = call.revoke(account, grant)?;
+    let (context, actor) = (&context.or_dry_run(dry_run), call.actor());
+    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
+    let receipted = command::revoke(context, catalog, &id, &key, &request, actor).await?;
+    match query::preview(context, catalog, Some(&id))? {
+        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
+        None => Ok(http::receipt::receipt(&id, &key, &receipted, catalog)),
+    }
 }
 
 async fn freeze(

@@ -151,8 +151,10 @@ pub(super) async fn make_ready(
         return Ok(false);
     }
     // By weight: a dry run, which weighs nothing, needs no room.
-    let full = loaded.weight.recent.len() >= archive::CAPACITY;
-    if full && write.when.iter().any(|guard| matches!(guard, Guard::RoomFor(_))) {
+    let count = loaded.weight.recent.len();
+    let lacks_room =
+        |guard: &Guard| matches!(guard, Guard::RoomFor(more) if count + more > archive::CAPACITY);
+    if write.when.iter().any(lacks_room) {
         archive_now(run, Some(loaded)).await?;
         return Ok(false);
     }

@@ -10,6 +10,7 @@ mod operator;
 pub mod order;
 pub mod payment;
 mod refund;
+mod revoke;
 mod rollup;
 pub mod session;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub use operation::{BatchFailure, batch, operation};
 pub use operator::{Make, receipted};
 pub use refund::refund;
+pub use revoke::revoke;
 pub use rollup::rollup;
 
 use crate::context::Context;

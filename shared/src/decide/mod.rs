@@ -19,6 +19,7 @@ pub mod reconcile;
 pub mod refund;
 mod renew;
 pub mod repair;
+pub mod revoke;
 pub mod rollup;
 mod row;
 pub mod write;

@@ -4,8 +4,8 @@ use super::row::{Mark, Returned, Row, RowKey};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::payment::{Decided, IntentId};
 use crate::domain::{
-    Account, AccountId, AccountNames, AccountState, Credits, Debts, Entry, Gate, Held, Instant,
-    Key, OperationId, PendingChange, Seq,
+    Account, AccountId, AccountNames, AccountState, Credits, Debts, Entry, EntryKind, Gate, Held,
+    Instant, Key, OperationId, PendingChange, Seq,
 };
 
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
@@ -165,9 +165,14 @@ impl AccountWrite {
         Some(joined)
     }
 
-    /// Puts the caller's key on the entries that it appends.
+    /// Puts the caller's key on the entries that it appends, but for that of an advance, which is
+    /// nobody's operation.
     pub fn keyed(&mut self, key: &Key) {
-        let named = |entry: &mut Entry| entry.key = Some(key.as_str().to_owned());
+        let named = |entry: &mut Entry| {
+            if !matches!(entry.kind, EntryKind::TimePassed { .. }) {
+                entry.key = Some(key.as_str().to_owned());
+            }
+        };
         for step in &mut self.then {
             match step {
                 Step::Append(entry) => named(entry),

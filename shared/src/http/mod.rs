@@ -24,6 +24,7 @@ pub mod receipt;
 mod refused;
 mod reply;
 pub mod request;
+mod revoke;
 pub mod routes;
 pub mod usage;
 

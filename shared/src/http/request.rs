@@ -28,7 +28,7 @@ const REASON_BYTES: usize = 256;
 const MESSAGE_BYTES: usize = 256;
 /// Names of path parts, and of the body fields that replace them.
 const ACCOUNT: &str = "account";
-const ID: &str = "id";
+pub(super) const ID: &str = "id";
 /// One HTTP request, with the configuration that its problems need.
 pub struct Call<'a> {
     pub(super) request: &'a Request,
@@ -348,7 +348,7 @@ fn dry_run(fields: &mut Fields) -> bool {
 }
 
 /// The reason, for the company's own people, and the message that the customer reads.
-fn explanation(fields: &mut Fields) -> Option<Explanation> {
+pub(super) fn explanation(fields: &mut Fields) -> Option<Explanation> {
     let reason = fields.text("reason", REASON_BYTES);
     let message = fields.text("message", MESSAGE_BYTES);
     let reason = fields.required("reason", reason)?;

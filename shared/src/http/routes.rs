@@ -2,7 +2,7 @@
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 36] = [
+pub const ROUTES: [(&str, &str); 37] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/enter", "GET, POST"),
@@ -17,6 +17,7 @@ pub const ROUTES: [(&str, &str); 36] = [
     ("/v1/accounts/{account}/debt/waive", "POST"),
     ("/v1/accounts/{account}/freeze", "POST"),
     ("/v1/accounts/{account}/grants", "POST"),
+    ("/v1/accounts/{account}/grants/{id}/revoke", "POST"),
     ("/v1/accounts/{account}/holds", "POST"),
     ("/v1/accounts/{account}/holds/{id}/capture", "POST"),
     ("/v1/accounts/{account}/holds/{id}/extend", "POST"),

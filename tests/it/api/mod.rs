@@ -18,6 +18,7 @@ mod plans;
 mod problems;
 mod refunds;
 mod refusal_order;
+mod revocations;
 mod sessions;
 mod tenancy;
 mod usage;
