@@ -10,6 +10,7 @@ use crate::doctor::{self, Level, Patient};
 use crate::options::{DeadCommand, Restore};
 use crate::place::{At, Place};
 use crate::restore;
+use crate::terminal::agrees;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -215,12 +216,4 @@ fn differs(from: &Tables, new: &Tables) -> Result<(), Error> {
         true => Err("these are tables that the stack uses: name others".into()),
         false => Ok(()),
     }
-}
-
-/// Whether the person at the terminal answers yes.
-fn agrees(question: &str) -> bool {
-    eprint!("{question}");
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use shared::context::Context;
+use shared::decide::advance::advance;
 use shared::domain::ledger::{EntryRun, PostedEntry};
 use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange};
 use shared::store::{Loaded, StoreError};
@@ -20,6 +21,16 @@ pub async fn inspect(context: &Context, id: &AccountId) -> Result<Option<String>
     };
     let catalog = context.catalog().await;
     let mut text = item(&loaded, &catalog);
+    let now = context.clock.now();
+    let advanced = advance(&loaded.account, &catalog, now)?.account;
+    let (available, held, debt) = (advanced.available, advanced.held(), advanced.debt());
+    let as_asked = format!(
+        "\nthis is the item as it is written; to a request at {now}, the account has \
+         {available} available, {held} held, {debt} in debt\n"
+    );
+    text.push_str(&as_asked);
+    let _ = writeln!(text, "\nentries that are not archived yet");
+    list(&mut text, loaded.account.run(), &catalog);
     let mut before = None;
     loop {
         let segments = context.store.segments(id, before, SEGMENTS).await?;
@@ -91,8 +102,6 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         let action = catalog.action_name(*number).unwrap_or("by amount");
         let _ = writeln!(text, "  {action:<20} {credits}");
     }
-    let _ = writeln!(text, "\nentries that are not archived yet");
-    list(&mut text, a.run(), catalog);
     text
 }
 
@@ -119,6 +128,7 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         EntryKind::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),
         EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => format!(" {plan}"),
         EntryKind::Granted { kind, .. } => format!(" {}", kind.name()),
+        EntryKind::Revoked { grant, kind } => format!(" {} {grant}", kind.name()),
         EntryKind::ToppedUp { order, .. } => format!(" order {order}"),
         EntryKind::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
         EntryKind::DebtWaived { debts } => format!(" {}", debts.total()),

@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use ::audit::StripeAccount;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
+use cli::api::Api;
 use cli::command::{self, asked, connect_stripe, dead_letters, examine};
 use cli::doctor::Patient;
+use cli::exit::{self, WrongUse};
 use cli::options::{CatalogCommand, Command, Options, StripeCommand};
 use cli::place::Place;
 use cli::repair::{self, Done};
-use cli::{announce, audit, inspect, publish, status, sweep};
+use cli::{announce, audit, inspect, operator, publish, session_keys, status, sweep, terminal};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
@@ -17,6 +19,10 @@ use shared::telemetry;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
+/// The advice where a command speaks to an API, and no stack is named.
+const NO_STACK: &str = "no stack is named. This command speaks to the API of a stack: name it with \
+                        --stack NAME, or use --local for the stack that `cargo run` starts on \
+                        this machine";
 /// The crates of this workspace that log here.
 const OURS: [&str; 5] = ["shared", "reconcile", "recharge", "audit", "cli"];
 
@@ -28,23 +34,44 @@ async fn main() -> ExitCode {
     tracing::subscriber::set_global_default(log).expect("logging starts once");
     match run(options).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if exit::is_unread(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             // What AWS says about a request is in the causes.
             let causes = std::iter::successors(error.source(), |cause| cause.source());
             let line = causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"));
             eprintln!("scrip: {line}");
-            ExitCode::FAILURE
+            ExitCode::from(exit::code(&*error))
         }
     }
 }
 
 async fn run(Options { local, stack, region, command }: Options) -> Result<(), Error> {
-    if let Command::Doctor { config_env, samconfig } = command {
-        if local.is_some() {
-            return Err("doctor looks at AWS, where a local stack is not".into());
+    let command = match command {
+        Command::Completions { shell } => {
+            let mut program = Options::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut program, "scrip", &mut script);
+            return Ok(terminal::put(String::from_utf8_lossy(&script))?);
         }
-        return examine(Patient { samconfig, config_env, stack, region }).await;
-    }
+        Command::Operator(command) => {
+            let api = match (local, stack) {
+                (Some(origin), _) => Api::local(origin).await?,
+                (None, Some(name)) => Api::stack(&name, region).await?,
+                (None, None) => return Err(WrongUse(NO_STACK.to_owned()).into()),
+            };
+            return operator::run(&api, command).await;
+        }
+        Command::SessionKeys(command) => {
+            return session_keys::run(local, stack, region, command).await;
+        }
+        Command::Doctor { config_env, samconfig } => {
+            if local.is_some() {
+                return Err("doctor looks at AWS, where a local stack is not".into());
+            }
+            return examine(Patient { samconfig, config_env, stack, region }).await;
+        }
+        command => command,
+    };
     let place = match (local, stack) {
         (Some(origin), _) => Place::local(origin).await?,
         (None, Some(name)) => Place::stack(&name, region).await?,
@@ -66,7 +93,10 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             audit_all(&place, account, asked(&place, no_stripe).await?).await
         }
         Command::Catalog(command) => catalog(context, command).await,
-        Command::Doctor { .. } => unreachable!("it was answered above: it needs no stack"),
+        Command::Completions { .. }
+        | Command::Doctor { .. }
+        | Command::Operator(_)
+        | Command::SessionKeys(_) => unreachable!("answered above: it needs no tables"),
         Command::Status => {
             status::status(&place).await?.iter().for_each(|line| println!("{line}"));
             Ok(())
@@ -78,7 +108,11 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         }
         Command::Recharge { dry_run } => recharge(context, dry_run).await,
         Command::Reconcile => {
-            let report = reconcile::compare(context, &place.stripe().await?).await?;
+            let stripe = place.stripe().await?;
+            let bar = cli::waiting("comparing payments with Stripe");
+            let report = reconcile::compare(context, &stripe).await;
+            bar.finish_and_clear();
+            let report = report?;
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(())
         }

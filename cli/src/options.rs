@@ -3,17 +3,30 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use shared::domain::{AccountId, Instant};
+
+pub mod how;
+pub mod operator;
+
+use operator::OperatorCommand;
 
 use crate::dead::Chosen;
 use crate::place::{self, LOCAL};
 
-/// Scrip at a terminal: look at accounts, audit and repair them, change the catalog.
+/// Scrip at a terminal: find accounts, grant, refund, and say where credits went; audit and repair
+/// the tables, change the catalog.
 ///
 /// It works on a deployed stack, with --stack NAME and your AWS login (environment, profile, SSO),
 /// or with --local on the stack that `cargo run` starts on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "scrip", version, subcommand_precedence_over_arg = true)]
+#[command(
+    name = "scrip",
+    version,
+    subcommand_precedence_over_arg = true,
+    after_help = "Exit codes: 0 done; 1 refused, failed, or differences found; 2 wrong use; \
+                  3 the outcome of a change is not known: repeat it with the key that was printed."
+)]
 pub struct Options {
     /// Work on the running local stack, at this address or at http://127.0.0.1:3000.
     #[arg(
@@ -33,6 +46,8 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    Operator(OperatorCommand),
     /// Send the events of entries of an account again, with the ids that they had. CreditsLow,
     /// CreditsExhausted and CreditsExpiring are left out: they told of a level that is past.
     Announce {
@@ -101,6 +116,32 @@ pub enum Command {
     /// Set up what the stack needs at Stripe.
     #[command(subcommand)]
     Stripe(StripeCommand),
+    /// Replace the key that seals customers' sessions.
+    #[command(subcommand)]
+    SessionKeys(SessionKeysCommand),
+    /// Print a shell's completions of these commands.
+    #[command(after_help = "Example:\n  \
+        scrip completions bash > ~/.local/share/bash-completion/completions/scrip")]
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionKeysCommand {
+    /// Make a new key, and keep the old one for its hour: sessions that it sealed go on.
+    #[command(after_help = "Example:\n  \
+        scrip --stack scrip-prod session-keys rotate")]
+    Rotate {
+        /// Drop every other key at once, because one has leaked: every session ends.
+        #[arg(long)]
+        leaked: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Remove the old key, an hour after the rotation or later.
+    #[command(after_help = "Example:\n  \
+        scrip --stack scrip-prod session-keys finish")]
+    Finish,
 }
 
 #[derive(Debug, Subcommand)]

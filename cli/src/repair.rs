@@ -23,6 +23,8 @@ use shared::failure::Failure;
 use shared::store::{Outcome, ScannedRow, StoreError};
 use shared::stripe::{Stripe, StripeError};
 
+use crate::counter;
+
 /// How often an account is audited again: one rule may build on the repairs of another.
 const ROUNDS: usize = 16;
 
@@ -87,9 +89,12 @@ pub async fn run(
         None => accounts(context).await?,
     };
     let mut repair = Repair { context, told, rehearsed, acts: Vec::new() };
+    let counter = counter("accounts");
     for id in ids {
         repair.account(&id).await?;
+        counter.inc(1);
     }
+    counter.finish_and_clear();
     // After the accounts: the credits that each payment gave are known by now, so none is given
     // twice.
     if let Some(stripe) = stripe.filter(|_| !rehearsed) {
@@ -267,8 +272,14 @@ impl Repair<'_> {
         let (waits, listed) = (payment.is_parked(&order), store.is_marked(&payment).await?);
         if waits != listed {
             let parks = Some((waits, format!("{intent} of {id} was found by {REPAIR}")));
-            let change =
-                PaymentChange { payment, order: None, parks, customer: None, change: None };
+            let change = PaymentChange {
+                payment,
+                order: None,
+                parks,
+                lists: None,
+                customer: None,
+                change: None,
+            };
             let outcome = store.commit(&change.write()).await?;
             return Ok(matches!(outcome, Outcome::Done(_)));
         }

@@ -157,6 +157,9 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
         About::Granted { kind, credits, expires_at } => {
             json!({ "kind": kind.name(), "credits": credits, "expires_at": expires_at })
         }
+        About::Revoked { grant, kind, credits } => {
+            json!({ "grant": grant, "kind": kind.name(), "credits": credits })
+        }
         About::Recharged { grant, kind, credits, expires_at } => json!({
             "grant": grant, "kind": kind.name(), "credits": credits, "expires_at": expires_at,
         }),

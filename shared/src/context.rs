@@ -1,5 +1,6 @@
 //! The context of a function: everything it needs in addition to a request.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use aws_config::retry::RetryConfig;
@@ -129,6 +130,18 @@ impl Context {
     /// This context, with session keys.
     pub fn with_session_keys(self, keys: Secret) -> Context {
         Context { session_keys: Some(keys), ..self }
+    }
+
+    /// This context; for a dry run, one that writes nothing and counts nothing.
+    pub fn or_dry_run(&self, dry_run: bool) -> Cow<'_, Context> {
+        match dry_run {
+            false => Cow::Borrowed(self),
+            true => Cow::Owned(Context {
+                store: self.store.for_dry_run(),
+                metrics: Metrics::default(),
+                ..self.clone()
+            }),
+        }
     }
 
     /// The catalog in force: read again once a minute, without a deploy. If it cannot be read, or

@@ -3,7 +3,6 @@
 //! The SDK knows SSO and `credential_process` only with features that would change crates which
 //! `cargo run` has built. The AWS CLI, by which people log in, has the result for every kind.
 
-use std::error::Error;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +13,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use serde::Deserialize;
 use shared::domain::Instant;
 
+use super::wire::causes;
+
 /// The command that prints the credentials of the profile in force.
 const EXPORT: [&str; 4] = ["configure", "export-credentials", "--format", "process"];
 
@@ -22,18 +23,6 @@ pub(super) fn with_login(sdk: SdkConfig) -> SdkConfig {
     let Some(usual) = sdk.credentials_provider() else { return sdk };
     let login = SharedCredentialsProvider::new(Login { usual });
     sdk.into_builder().credentials_provider(login).build()
-}
-
-/// An error with its causes, in one line.
-pub(super) fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    // Some causes are lists of lines.
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[derive(Debug)]

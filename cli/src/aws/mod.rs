@@ -1,25 +1,23 @@
 //! Requests to AWS services that have no SDK in this workspace: signed, sent, and read.
 
 mod identity;
+mod service;
 mod stack;
+pub mod wire;
 pub mod xml;
 
 use std::error::Error as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use aws_smithy_http_client::Connector;
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::Value;
-use shared::clock::Clock;
 use shared::context;
 
+use wire::{Answered, Outgoing};
+
+pub use service::Service;
 pub use stack::Deployed;
 
 /// The timeout of a request that starts no work.
@@ -37,18 +35,6 @@ pub struct Aws {
     pub sdk: SdkConfig,
     pub region: String,
     connector: Connector,
-}
-
-/// A service: its name in endpoints and signatures, and the suffix of its `AWS_ENDPOINT_URL_`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    CloudFormation,
-    CloudWatch,
-    Lambda,
-    SecretsManager,
-    Sns,
-    Sqs,
-    Sts,
 }
 
 /// Why AWS did not do what was asked.
@@ -95,55 +81,6 @@ fn advice(code: &str) -> &'static str {
     }
 }
 
-impl Service {
-    /// Its name in endpoints and in signatures.
-    fn name(self) -> &'static str {
-        match self {
-            Service::CloudFormation => "cloudformation",
-            Service::CloudWatch => "monitoring",
-            Service::Lambda => "lambda",
-            Service::SecretsManager => "secretsmanager",
-            Service::Sns => "sns",
-            Service::Sqs => "sqs",
-            Service::Sts => "sts",
-        }
-    }
-
-    /// The version of its Query API.
-    fn version(self) -> &'static str {
-        match self {
-            Service::CloudFormation => "2010-05-15",
-            Service::CloudWatch => "2010-08-01",
-            Service::Sns => "2010-03-31",
-            Service::Sts => "2011-06-15",
-            Service::Lambda | Service::SecretsManager | Service::Sqs => "",
-        }
-    }
-
-    /// The name that the SDKs have for it in `AWS_ENDPOINT_URL_<NAME>`.
-    fn variable(self) -> &'static str {
-        match self {
-            Service::CloudFormation => "AWS_ENDPOINT_URL_CLOUDFORMATION",
-            Service::CloudWatch => "AWS_ENDPOINT_URL_CLOUDWATCH",
-            Service::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
-            Service::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-            Service::Sns => "AWS_ENDPOINT_URL_SNS",
-            Service::Sqs => "AWS_ENDPOINT_URL_SQS",
-            Service::Sts => "AWS_ENDPOINT_URL_STS",
-        }
-    }
-
-    /// Where it is asked: at the endpoint that the environment names, as the SDKs read it, or at
-    /// the region's own.
-    fn endpoint(self, region: &str) -> String {
-        let named = |name| std::env::var(name).ok().filter(|url: &String| !url.is_empty());
-        let named = named(self.variable()).or_else(|| named("AWS_ENDPOINT_URL"));
-        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let own = || format!("https://{}.{region}.{suffix}", self.name());
-        named.map_or_else(own, |url| url.trim_end_matches('/').to_owned())
-    }
-}
-
 /// A request, before it is signed.
 struct Ask<'a> {
     service: Service,
@@ -182,7 +119,7 @@ impl Aws {
         let provided = provider.provide_credentials().await;
         // The cause alone: its own first words are those of the SDK's chain.
         provided.map_err(|error| {
-            let cause = error.source().map(identity::causes);
+            let cause = error.source().map(wire::causes);
             AwsError::NoCredentials(cause.unwrap_or_else(|| error.to_string()))
         })
     }
@@ -300,20 +237,20 @@ impl Aws {
 
     /// Sends a request once. An error has with it whether another try may succeed.
     async fn attempt(&self, ask: &Ask<'_>) -> Result<(bool, String), (bool, AwsError)> {
-        let request = self.signed(ask).await.map_err(|error| (false, error))?;
-        let broken = |cause: String| (true, ask.unreachable(&self.region, cause));
-        let response = self.connector.call(request).await;
-        let response = response.map_err(|error| broken(identity::causes(&error)))?;
-        let status = response.status().as_u16();
-        let failed = response.headers().contains_key("x-amz-function-error");
-        let named = response.headers().get("x-amzn-errortype").map(str::to_owned);
-        let body = ByteStream::new(response.into_body()).collect().await;
-        let body = body.map_err(|error| broken(identity::causes(&error)))?.into_bytes();
-        let text = String::from_utf8_lossy(&body).into_owned();
+        let broken = |cause: String| ask.unreachable(&self.region, cause);
+        let url = format!("{}{}", ask.service.endpoint(&self.region), ask.path);
+        let (method, headers, body) = (ask.method, &*ask.headers, &*ask.body);
+        let outgoing = Outgoing { method, url: &url, headers, body };
+        let credentials = self.credentials().await.map_err(|error| (false, error))?;
+        let request = outgoing.signed(credentials, &self.region, ask.service.name());
+        let request = request.map_err(|cause| (false, broken(cause)))?;
+        let answered = wire::exchange(&self.connector, request).await;
+        let answered = answered.map_err(|cause| (true, broken(cause)))?;
+        let (status, text) = (answered.status, answered.text());
         match status {
-            200..=299 => Ok((failed, text)),
+            200..=299 => Ok((answered.header("x-amz-function-error").is_some(), text)),
             _ => {
-                let (code, message) = xml::problem(named.as_deref(), &text)
+                let (code, message) = xml::problem(answered.header("x-amzn-errortype"), &text)
                     .unwrap_or_else(|| (format!("HTTP {status}"), text.clone()));
                 let busy = status == 429 || status >= 500 || code.contains("Throttl");
                 let (service, action) = (ask.service.name(), ask.action.to_owned());
@@ -322,33 +259,21 @@ impl Aws {
         }
     }
 
-    async fn signed(&self, ask: &Ask<'_>) -> Result<HttpRequest, AwsError> {
-        let identity = self.credentials().await?.into();
-        let unsigned = |cause: String| ask.unreachable(&self.region, cause);
-        let uri = format!("{}{}", ask.service.endpoint(&self.region), ask.path);
-        let now = u64::try_from(Clock::system().now().ms()).unwrap_or_default();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(ask.service.name())
-            .time(SystemTime::UNIX_EPOCH + Duration::from_millis(now))
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| unsigned(error.to_string()))?
-            .into();
-        let headers = ask.headers.iter().copied();
-        let signable =
-            SignableRequest::new(ask.method, &uri, headers, SignableBody::Bytes(&ask.body))
-                .and_then(|signable| sign(signable, &parameters));
-        let (signature, _) = signable.map_err(|error| unsigned(error.to_string()))?.into_parts();
-        let mut request = http::Request::builder().method(ask.method).uri(&uri);
-        for (name, value) in &ask.headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(SdkBody::from(ask.body.clone()));
-        let mut request = request.map_err(|error| unsigned(error.to_string()))?;
-        signature.apply_to_request_http1x(&mut request);
-        HttpRequest::try_from(request).map_err(|error| unsigned(error.to_string()))
+    /// Sends a request to an API of API Gateway once, signed by the caller. Any status is an
+    /// answer.
+    ///
+    /// # Errors
+    /// [`AwsError::NoCredentials`]; [`AwsError::Unreachable`] if no answer came: the request may
+    /// have arrived.
+    pub async fn execute(&self, outgoing: &Outgoing<'_>) -> Result<Answered, AwsError> {
+        let service = "execute-api";
+        let unreachable = |cause| {
+            let endpoint = outgoing.url.to_owned();
+            AwsError::Unreachable { service, endpoint, cause }
+        };
+        let request = outgoing.signed(self.credentials().await?, &self.region, service);
+        let request = request.map_err(unreachable)?;
+        wire::exchange(&self.connector, request).await.map_err(unreachable)
     }
 }
 

@@ -26,6 +26,16 @@ impl Deployed {
     /// # Errors
     /// [`AwsError::NoStack`], or another [`AwsError`].
     pub async fn read(aws: &Aws, name: &str) -> Result<Deployed, AwsError> {
+        let mut stack = Deployed::described(aws, name).await?;
+        stack.resources = resources(aws, name).await?;
+        Ok(stack)
+    }
+
+    /// The stack with this name, without its resources. That needs a permission less.
+    ///
+    /// # Errors
+    /// As [`Deployed::read`].
+    pub async fn described(aws: &Aws, name: &str) -> Result<Deployed, AwsError> {
         let service = Service::CloudFormation;
         let named = ("StackName".to_owned(), name.to_owned());
         let action = "DescribeStacks";
@@ -41,31 +51,13 @@ impl Deployed {
         let unreadable = |error: roxmltree::Error| super::unreadable(service, action, error);
         let list = |list: &str| xml::list(&described, list).map_err(unreadable);
         let status = xml::text(&described, "StackStatus").map_err(unreadable)?;
-        let mut stack = Deployed {
+        Ok(Deployed {
             name: name.to_owned(),
             status: status.unwrap_or_default(),
             outputs: pairs(list("Outputs")?, "OutputKey", "OutputValue"),
             parameters: pairs(list("Parameters")?, "ParameterKey", "ParameterValue"),
             resources: BTreeMap::new(),
-        };
-        let mut next: Option<String> = None;
-        for _ in 0..PAGES {
-            let token = next.take().map(|token| ("NextToken".to_owned(), token));
-            let parameters: Vec<_> = [named.clone()].into_iter().chain(token).collect();
-            let action = "ListStackResources";
-            let page = aws.query(service, action, &parameters).await?;
-            let unreadable = |error| super::unreadable(service, action, error);
-            for mut record in xml::list(&page, "StackResourceSummaries").map_err(unreadable)? {
-                let mut take = |name: &str| record.remove(name).unwrap_or_default();
-                let (kind, id) = (take("ResourceType"), take("PhysicalResourceId"));
-                stack.resources.insert(take("LogicalResourceId"), (kind, id));
-            }
-            next = xml::text(&page, "NextToken").map_err(unreadable)?;
-            if next.is_none() {
-                break;
-            }
-        }
-        Ok(stack)
+        })
     }
 
     /// An output.
@@ -100,6 +92,30 @@ impl Deployed {
     fn without(&self, part: String) -> AwsError {
         AwsError::NotOfScrip { stack: self.name.clone(), part }
     }
+}
+
+/// Type and physical id of each resource, by its name in the template.
+async fn resources(aws: &Aws, name: &str) -> Result<BTreeMap<String, (String, String)>, AwsError> {
+    let (service, action) = (Service::CloudFormation, "ListStackResources");
+    let named = ("StackName".to_owned(), name.to_owned());
+    let mut resources = BTreeMap::new();
+    let mut next: Option<String> = None;
+    for _ in 0..PAGES {
+        let token = next.take().map(|token| ("NextToken".to_owned(), token));
+        let parameters: Vec<_> = [named.clone()].into_iter().chain(token).collect();
+        let page = aws.query(service, action, &parameters).await?;
+        let unreadable = |error| super::unreadable(service, action, error);
+        for mut record in xml::list(&page, "StackResourceSummaries").map_err(unreadable)? {
+            let mut take = |name: &str| record.remove(name).unwrap_or_default();
+            let (kind, id) = (take("ResourceType"), take("PhysicalResourceId"));
+            resources.insert(take("LogicalResourceId"), (kind, id));
+        }
+        next = xml::text(&page, "NextToken").map_err(unreadable)?;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(resources)
 }
 
 /// Records of a key and a value each.

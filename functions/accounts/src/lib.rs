@@ -1,17 +1,20 @@
-//! Accounts: an operator opens accounts, changes plans, grants credits, freezes and unfreezes,
-//! waives debt and decides about parked payments.
+//! Accounts: an operator finds and opens accounts, changes plans, grants and revokes credits, freezes
+//! and unfreezes, waives debt, looks payments up and decides about parked ones.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::payment::NoticeOutcome;
+use shared::command::payment::{NoticeOutcome, OrderUpdate};
 use shared::command::{self, Make};
 use shared::context::Context;
-use shared::decide::{AccountWrite, Made, grant, open, payment, plan};
-use shared::domain::payment::{Decided, Verdict};
-use shared::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
+use shared::decide::{AccountWrite, Made, directory, grant, open, payment, plan};
+use shared::domain::payment::{Decided, State, Verdict};
+use shared::domain::{Account, AccountId, AccountState, Catalog, KeySpace, Refusal};
+use shared::http::cursor::PaymentList;
+use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
+use shared::query::{self, UpToNow};
 use shared::stripe;
 
-/// Answers `PUT /v1/accounts/{account}` and the operator's routes below it.
+/// Answers the operators' routes of `/v1/accounts` and `/v1/payments`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     http::answer(context, call.caller(), route(context, &call)).await
@@ -20,8 +23,13 @@ pub async fn handle(context: &Context, request: Request) -> Response<Body> {
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
+        ("GET", ["v1", "accounts"]) => find(context, call).await,
+        ("GET", ["v1", "accounts", account]) => show(context, call, account).await,
         ("PUT", ["v1", "accounts", account]) => put(context, call, account).await,
         ("POST", ["v1", "accounts", account, "grants"]) => grant(context, call, account).await,
+        ("POST", ["v1", "accounts", account, "grants", id, "revoke"]) => {
+            revoke(context, call, account, id).await
+        }
         ("POST", ["v1", "accounts", account, "freeze"]) => {
             freeze(context, call, account, true).await
         }
@@ -31,7 +39,11 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         ("POST", ["v1", "accounts", account, "debt", "waive"]) => {
             waive(context, call, account).await
         }
-        ("GET", ["v1", "payments"]) => parked(context, call).await,
+        ("GET", ["v1", "accounts", account, "payments"]) => {
+            payments_of(context, call, account).await
+        }
+        ("GET", ["v1", "payments"]) => payments(context, call).await,
+        ("GET", ["v1", "payments", id]) => payment(context, call, id).await,
         ("POST", ["v1", "payments", id, "release"]) => {
             decide(context, call, id, Verdict::Released).await
         }
@@ -44,20 +56,52 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
 
 /// Opens the account with its plan, or changes the plan of an existing account.
 async fn put(context: &Context, call: &Call<'_>, account: &str) -> Result<Response<Body>, Problem> {
-    let (id, key, request) = call.plan(account)?;
+    let (id, key, (request, names)) = call.plan(account)?;
     let actor = call.actor();
-    context.put_first_catalog().await;
+    if !key.dry_run {
+        context.put_first_catalog().await;
+    }
     let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
-    operation(context, catalog, &id, &key, &request.content(), &|account, now, operation| {
-        match account {
+    let mut content = request.content();
+    if !names.is_empty() {
+        content = format!("{content} names {}", names.content());
+    }
+    operation(context, catalog, &id, &key, &content, &|account, now, operation| {
+        let named = |account: &Account| directory::named(account, &names);
+        let (made, row) = match account {
             None => {
                 let opened = open::open(&id, &request, operation, catalog, actor, now)?;
-                Ok(Made::Change(AccountWrite::open(Box::new(opened))))
+                let row = named(&opened);
+                (Made::Change(AccountWrite::open(Box::new(opened))), row)
             }
-            Some(account) => plan::change(account, &request, operation, catalog, actor, now),
-        }
+            Some(account) => {
+                let changed = plan::change(account, &request, operation, catalog, actor, now)?;
+                (changed, named(account))
+            }
+        };
+        Ok(if names.is_empty() { made } else { Made::With(Box::new(made), row) })
     })
     .await
+}
+
+/// Finds accounts by name, label, id, plan, gate or debt.
+async fn find(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let (filter, after, limit) = call.accounts()?;
+    let found = query::directory::find(context, &filter, after.as_ref(), limit).await?;
+    Ok(http::directory::accounts(&found))
+}
+
+/// One account, as of now.
+async fn show(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+) -> Result<Response<Body>, Problem> {
+    let id = call.account(account)?;
+    let catalog = context.catalog().await;
+    let UpToNow { advanced, .. } = query::balance(context, &catalog, &id).await?;
+    let listed = context.store.listed(&id).await?;
+    Ok(http::directory::account(&id, listed.as_ref(), &AccountState::of(&advanced.account)))
 }
 
 async fn grant(
@@ -73,6 +117,23 @@ async fn grant(
         grant::change(account, &request, operation, catalog, actor, now).map(Made::Change)
     })
     .await
+}
+
+/// Revokes one grant.
+async fn revoke(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+    grant: &str,
+) -> Result<Response<Body>, Problem> {
+    let (id, Once { key, dry_run }, request) = call.revoke(account, grant)?;
+    let (context, actor) = (&context.or_dry_run(dry_run), call.actor());
+    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
+    let receipted = command::revoke(context, catalog, &id, &key, &request, actor).await?;
+    match query::preview(context, catalog, Some(&id))? {
+        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
+        None => Ok(http::receipt::receipt(&id, &key, &receipted, catalog)),
+    }
 }
 
 async fn freeze(
@@ -110,11 +171,37 @@ async fn waive(
     .await
 }
 
-/// Lists the parked payments and events.
-async fn parked(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let after = call.parked()?;
-    let (parked, next) = context.store.parked(after.as_ref()).await?;
-    Ok(http::payment::parked(&parked, next.as_ref()))
+/// Lists payments, the latest first; or those that wait for an operator, the oldest first.
+async fn payments(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let (state, place) = call.payments()?;
+    let (part, list) = match state {
+        Some(State::Parked) => {
+            (query::payments::parked(context, place.as_ref()).await?, PaymentList::Parked)
+        }
+        _ => {
+            let part = query::payments::list(context, None, state, place.as_ref()).await?;
+            (part, PaymentList::All)
+        }
+    };
+    Ok(http::payments::payments(&part, list, &call.base()))
+}
+
+/// Lists the payments of one account, the latest first.
+async fn payments_of(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+) -> Result<Response<Body>, Problem> {
+    let (id, place) = call.payments_of(account)?;
+    query::account(context, &id).await?;
+    let part = query::payments::list(context, Some(&id), None, place.as_ref()).await?;
+    Ok(http::payments::payments(&part, PaymentList::OfAccount(&id), &call.base()))
+}
+
+/// One payment, by its own id, its order's or an event's.
+async fn payment(context: &Context, call: &Call<'_>, id: &str) -> Result<Response<Body>, Problem> {
+    let found = query::payments::by_id(context, id).await?;
+    Ok(http::payments::payment(&found.ok_or(Refusal::PaymentNotFound)?, &call.base()))
 }
 
 /// Decides about one of them. A second decision is refused: the payment is no longer parked.
@@ -124,12 +211,27 @@ async fn decide(
     id: &str,
     verdict: Verdict,
 ) -> Result<Response<Body>, Problem> {
-    let (explanation, actor, at) = (call.explanation()?, call.actor(), context.clock.now());
-    let decided = Decided { verdict, explanation, actor, at };
-    if let Ok(intent) = id.parse() {
-        let news = command::payment::decide(context, &intent, &decided).await?;
-        return Ok(http::payment::decided(id, verdict.name(), Some(&news)));
+    let ((explanation, dry_run), actor) = (call.explanation()?, call.actor());
+    let decided = Decided { verdict, explanation, actor, at: context.clock.now() };
+    let context = &context.or_dry_run(dry_run);
+    let news = match id.parse() {
+        Ok(intent) => Some(command::payment::decide(context, &intent, &decided).await?),
+        Err(_) => decide_event(context, id, decided).await?,
+    };
+    let account = news.as_ref().and_then(|news| Some(&news.order.as_ref()?.1));
+    let catalog = &*context.catalog().await;
+    match query::preview(context, catalog, account)? {
+        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
+        None => Ok(http::payment::decided(id, verdict.name(), news.as_ref())),
     }
+}
+
+/// Decides about a kept event. Returns the change of the payment that it is about.
+async fn decide_event(
+    context: &Context,
+    id: &str,
+    decided: Decided,
+) -> Result<Option<OrderUpdate>, Problem> {
     let kept = context.store.event(id).await?;
     let (event, done) = kept.ok_or(Refusal::PaymentNotFound)?;
     if decided.explanation.message.is_some() {
@@ -137,11 +239,11 @@ async fn decide(
             Refusal::invalid("message", "is not allowed: customers do not see events").into()
         );
     }
-    if done {
+    if done.is_some() {
         return Err(Refusal::PaymentNotParked.into());
     }
     let mut heard = None;
-    if verdict == Verdict::Released {
+    if decided.verdict == Verdict::Released {
         // Releasing an event reads it again, with a version that can.
         let read = stripe::event(event.body.as_bytes());
         let unreadable =
@@ -151,24 +253,26 @@ async fn decide(
         }
     }
     command::payment::advance_event(context, event, decided).await?;
-    let news = match &heard {
+    Ok(match heard {
         Some(NoticeOutcome::OrderUpdate(news)) => Some(news),
         _ => None,
-    };
-    Ok(http::payment::decided(id, verdict.name(), news))
+    })
 }
 
-/// Applies `make` to the account, once for the request's key.
+/// Applies `make` to the account: once for the request's key, or as a dry run.
 async fn operation(
     context: &Context,
     catalog: &Catalog,
     account: &AccountId,
-    key: &Key,
+    Once { key, dry_run }: &Once,
     content: &str,
     make: &Make<'_>,
 ) -> Result<Response<Body>, Problem> {
-    let space = KeySpace::Operators;
+    let (context, space) = (&context.or_dry_run(*dry_run), KeySpace::Operators);
     let done = command::receipted(context, catalog, account, space, key, content, make);
     let receipted = done.await?;
-    Ok(http::receipt::receipt(account, key, &receipted, catalog))
+    match query::preview(context, catalog, Some(account))? {
+        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
+        None => Ok(http::receipt::receipt(account, key, &receipted, catalog)),
+    }
 }

@@ -153,6 +153,9 @@ impl Book {
                 let grant = GrantId::Operation(entry.id);
                 self.pending_changes.push((grant, micro(entry.available), *expires_at));
             }
+            EntryKind::Revoked { grant, .. } => {
+                self.pending_changes.push((*grant, micro(entry.available), None));
+            }
             EntryKind::Held { expires_at, .. } => {
                 self.holds.insert(entry.id, (micro(entry.held), *expires_at));
             }

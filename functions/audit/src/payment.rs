@@ -96,7 +96,7 @@ async fn differs(
         return Ok(());
     }
     match context.store.event(&kept(&kind, &expected, &found)).await? {
-        Some((_, true)) => {}
+        Some((_, Some(_))) => {}
         asked => {
             let (account, parked) = (Some(audit.account.clone()), asked.is_some());
             audit.found.push(Difference { account, kind, expected, found, parked });

@@ -18,6 +18,7 @@ use lambda_http::{Body, Response};
 use shared::context::Context;
 use shared::decide::operation::Request;
 use shared::domain::{Catalog, Key};
+use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
 use shared::{command, query};
 
@@ -89,10 +90,13 @@ async fn refund(
     account: &str,
     debit: &str,
 ) -> Result<Response<Body>, Problem> {
-    let (account, key, request) = call.refund(account, debit)?;
-    let catalog = context.catalog().await;
+    let (account, Once { key, dry_run }, request) = call.refund(account, debit)?;
+    let (context, catalog) = (&context.or_dry_run(dry_run), context.catalog().await);
     let receipted = command::refund(context, &catalog, &account, &key, &request).await?;
-    Ok(http::receipt::receipt(&account, &key, &receipted, &catalog))
+    match query::preview(context, &catalog, Some(&account))? {
+        Some(preview) => Ok(http::balance::preview(&preview, &catalog)),
+        None => Ok(http::receipt::receipt(&account, &key, &receipted, &catalog)),
+    }
 }
 
 /// Prices a debit and says whether it would pass now. It takes no id and changes nothing.

@@ -103,6 +103,7 @@ export default {
   "kind_unfrozen": "Account unfrozen",
   "kind_topped_up": "Topped up",
   "kind_debt_waived": "Debt waived",
+  "kind_revoked": "Granted credits taken back",
   "kind_unknown": "Another change",
   "did_renewed_weekly": "Weekly credits renewed",
   "did_renewed_plan": "Monthly credits renewed",

@@ -1,7 +1,8 @@
 //! Relay: forwards the records of the tables' streams to the usage rollup and to the event bus.
 //!
 //! A record of a segment starts the rollup of its days. The record only wakes it up: the rollup
-//! reads the table. A record of an account is announced on the bus, from the record alone.
+//! reads the table. A record of an account is announced on the bus, from the record alone; and if
+//! the account's plan, status, gate or debt changed, its row in the directory says so.
 //!
 //! A record that can never be processed, because it cannot be read, goes to the dead-letter queue
 //! and counts as processed: if it were returned, it would block the records after it. A record that
@@ -15,9 +16,10 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Error;
 use serde_json::{Value, json};
-use shared::command;
+use shared::command::{self, directory};
 use shared::decide::announce::{self, About, Event};
-use shared::domain::AccountId;
+use shared::decide::directory::changed;
+use shared::domain::{AccountId, AccountState, Seq};
 use shared::metrics::{Metric, Of};
 use shared::store::{read_image, read_keys};
 
@@ -30,8 +32,15 @@ const MAX_BYTES: usize = 200_000;
 enum Record {
     /// Roll up the segments of this account.
     Segment(AccountId),
-    /// Announce these, in this order.
-    Account(Vec<Event>),
+    /// Announce these, in this order, and record this state in the directory.
+    Account(Vec<Event>, Option<Changed>),
+}
+
+/// The state of an account after a change of it, and the number of its latest entry.
+struct Changed {
+    account: AccountId,
+    state: AccountState,
+    seq: Seq,
 }
 
 /// Processes a batch of a stream's records. The answer names the first record that failed: the
@@ -45,13 +54,18 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
     };
     let (mut failed, mut unreadable) = (BTreeSet::new(), Vec::new());
     let mut segments: BTreeMap<AccountId, usize> = BTreeMap::new();
+    let mut states = BTreeMap::new();
     let mut events = Vec::new();
     for (place, record) in records.iter().enumerate() {
         match read(record) {
             Ok(Record::Segment(account)) => {
                 segments.entry(account).or_insert(place);
             }
-            Ok(Record::Account(written)) => {
+            Ok(Record::Account(written, changed)) => {
+                // The stream is in the order of the entries: the latest of a batch is enough.
+                if let Some(changed) = changed {
+                    states.insert(changed.account.clone(), (place, changed));
+                }
                 let wanted = |event: &Event| {
                     surroundings.debits || !matches!(event.about, About::Debited { .. })
                 };
@@ -69,6 +83,14 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
                 tracing::error!(account, %error, "segments were not rolled up; retrying");
                 failed.insert(place);
             }
+        }
+    }
+    for (place, Changed { account, state, seq }) in states.into_values() {
+        let recorded = directory::record(&surroundings.context, &account, state, seq).await;
+        if let Err(error) = recorded {
+            let account = account.as_str();
+            tracing::error!(account, %error, "the directory was not written; retrying");
+            failed.insert(place);
         }
     }
     let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
@@ -127,12 +149,14 @@ fn read(record: &Value) -> Result<Record, Error> {
     }
     if record.change.new_image.is_empty() {
         // An account that was removed announces nothing.
-        return Ok(Record::Account(Vec::new()));
+        return Ok(Record::Account(Vec::new(), None));
     }
     let after = read_image(record.change.new_image)?;
     let before = match record.change.old_image.is_empty() {
         true => None,
         false => Some(read_image(record.change.old_image)?),
     };
-    Ok(Record::Account(announce::written(before.as_ref(), &after)))
+    let changed = changed(before.as_ref(), &after);
+    let changed = changed.map(|state| Changed { account: after.id.clone(), state, seq: after.seq });
+    Ok(Record::Account(announce::written(before.as_ref(), &after), changed))
 }

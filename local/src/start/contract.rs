@@ -99,12 +99,16 @@ fn curl(
     }
 }
 
-/// Makes the object of an operation on an `{id}`: a hold, a debit, a checkout.
+/// Makes the object of an operation on an `{id}`: a hold, a debit, a grant, a checkout.
 fn first(stack: &Stack, made: &Made, path: &str) -> Curl {
     let video = json!({ "action": "dynamic_video", "quantity": 2 });
     let (route, body) = match path.split('/').nth(4) {
         Some("holds") => (format!("accounts/{ACCOUNT}/holds"), video),
         Some("debits") => (format!("accounts/{ACCOUNT}/debits"), video),
+        Some("grants") => {
+            let gift = json!({ "credits": "10", "reason": "a typo" });
+            (format!("accounts/{ACCOUNT}/grants"), gift)
+        }
         _ => ("me/checkouts".to_owned(), json!({ "pack": "starter" })),
     };
     let mut headers = vec![format!("Idempotency-Key: {}", new_key(stack))];

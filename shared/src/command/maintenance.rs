@@ -150,8 +150,11 @@ pub(super) async fn make_ready(
         advance_now(run, Some(loaded)).await?;
         return Ok(false);
     }
-    let full = loaded.account.recent.len() >= archive::CAPACITY;
-    if full && write.when.iter().any(|guard| matches!(guard, Guard::RoomFor(_))) {
+    // By weight: a dry run, which weighs nothing, needs no room.
+    let count = loaded.weight.recent.len();
+    let lacks_room =
+        |guard: &Guard| matches!(guard, Guard::RoomFor(more) if count + more > archive::CAPACITY);
+    if write.when.iter().any(lacks_room) {
         archive_now(run, Some(loaded)).await?;
         return Ok(false);
     }

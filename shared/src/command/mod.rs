@@ -3,12 +3,14 @@
 //! Every loop here is bounded, waits before it repeats a try, and ends with a known outcome or with
 //! an error that says that the outcome is not known.
 
+pub mod directory;
 mod maintenance;
 mod operation;
 mod operator;
 pub mod order;
 pub mod payment;
 mod refund;
+mod revoke;
 mod rollup;
 pub mod session;
 
@@ -17,6 +19,7 @@ use std::time::Duration;
 pub use operation::{BatchFailure, batch, operation};
 pub use operator::{Make, receipted};
 pub use refund::refund;
+pub use revoke::revoke;
 pub use rollup::rollup;
 
 use crate::context::Context;

@@ -57,10 +57,13 @@ async fn try_receipted(
         id,
         content: content.to_owned(),
     };
-    let mut made = match make(before, now, id).map_err(|refusal| run.refuse(refusal))? {
-        Made::Change(made) => made,
-        Made::Already(entry) => {
-            return commit_receipted(run, receipt(entry), Write::default()).await;
+    let made = make(before, now, id).map_err(|refusal| run.refuse(refusal))?;
+    let (made, row) = made.parts();
+    let rows = row.into_iter().collect();
+    let mut made = match made {
+        Ok(made) => made,
+        Err(entry) => {
+            return commit_receipted(run, receipt(entry), Write { account: None, rows }).await;
         }
     };
     made.keyed(key);
@@ -69,7 +72,7 @@ async fn try_receipted(
     {
         return Ok(None);
     }
-    commit_receipted(run, receipt(id), Write::account(made)).await
+    commit_receipted(run, receipt(id), Write { account: Some(made), rows }).await
 }
 
 /// Commits a change with its idempotency record: both, or neither. None: another write came in

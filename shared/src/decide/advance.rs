@@ -116,7 +116,8 @@ pub fn lay_out(account: &Account, catalog: &Catalog, now: Instant) -> Result<Acc
     Ok(record(account, advance(account, catalog, now)?, catalog, now))
 }
 
-fn record(
+/// The write of an advance of `account`, with its entry.
+pub(super) fn record(
     account: &Account,
     mut advanced: Advanced,
     catalog: &Catalog,

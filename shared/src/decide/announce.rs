@@ -66,6 +66,12 @@ pub enum About {
         credits: Credits,
         expires_at: Option<Instant>,
     },
+    /// An operator took back what was free of a grant: 0 if nothing was.
+    Revoked {
+        grant: GrantId,
+        kind: GrantKind,
+        credits: Credits,
+    },
     /// The credits of a week or of a plan period arrived.
     Recharged {
         grant: GrantId,
@@ -122,6 +128,7 @@ impl About {
             About::Held { .. } => "CreditsHeld",
             About::Released { .. } => "CreditsReleased",
             About::Granted { .. } => "CreditsGranted",
+            About::Revoked { .. } => "CreditsRevoked",
             About::Recharged { .. } => "CreditsRecharged",
             About::Refunded { .. } => "CreditsRefunded",
             About::ToppedUp { .. } => "CreditsToppedUp",
@@ -230,6 +237,10 @@ fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) 
         EntryKind::Granted { kind, expires_at } => {
             let (kind, expires_at) = (*kind, *expires_at);
             vec![About::Granted { kind, credits: entry.available, expires_at }]
+        }
+        EntryKind::Revoked { grant, kind } => {
+            let (grant, kind, credits) = (*grant, *kind, -entry.available);
+            vec![About::Revoked { grant, kind, credits }]
         }
         EntryKind::TimePassed { moved, lapsed, .. } => {
             let released = lapsed.iter().map(|hold| {

@@ -1,13 +1,10 @@
-//! Catalog versions: whether a catalog may follow another, and how the two differ.
-
-use std::collections::BTreeMap;
-use std::fmt::Debug;
+//! Catalog versions: whether a catalog may follow another.
 
 use super::{CatalogVersion, Expect, Row, RowWrite, Seen, Write};
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::period::{Day, week};
-use crate::domain::{Catalog, Credits, Instant};
+use crate::domain::{Catalog, Instant};
 
 /// How far ahead the date of a new value must be by which accounts are advanced: by then every
 /// function has read the catalog that has it.
@@ -92,47 +89,4 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
         }
     }
     Ok(())
-}
-
-/// The differences of `next`, one line each, for a person to read.
-pub fn diff(current: &Catalog, next: &Catalog) -> Vec<String> {
-    let mut lines = Vec::new();
-    if current.contact_url != next.contact_url {
-        lines.push(format!("contact_url: {} -> {}", current.contact_url, next.contact_url));
-    }
-    if current.spending_in_debt != next.spending_in_debt {
-        let (before, after) = (&current.spending_in_debt, &next.spending_in_debt);
-        lines.push(format!("spending_in_debt: {before:?} -> {after:?}"));
-    }
-    if current.invoices != next.invoices {
-        lines.push(format!("invoices: {} -> {}", current.invoices, next.invoices));
-    }
-    if current.grant_limit != next.grant_limit {
-        let told = |limit: Option<Credits>| limit.map_or("none".to_owned(), |l| l.to_string());
-        let (before, after) = (told(current.grant_limit), told(next.grant_limit));
-        lines.push(format!("grant_limit: {before} -> {after}"));
-    }
-    compare("plans", &current.plans, &next.plans, &mut lines);
-    compare("actions", &current.actions, &next.actions, &mut lines);
-    compare("packs", &current.packs, &next.packs, &mut lines);
-    lines
-}
-
-fn compare<T: PartialEq + Debug>(
-    table: &str,
-    current: &BTreeMap<String, T>,
-    next: &BTreeMap<String, T>,
-    lines: &mut Vec<String>,
-) {
-    for (name, before) in current {
-        match next.get(name) {
-            None => lines.push(format!("- {table}.{name}")),
-            Some(after) if after != before => {
-                lines.push(format!("  {table}.{name}: {before:?} -> {after:?}"));
-            }
-            Some(_) => {}
-        }
-    }
-    let added = next.iter().filter(|(name, _)| !current.contains_key(*name));
-    lines.extend(added.map(|(name, after)| format!("+ {table}.{name}: {after:?}")));
 }

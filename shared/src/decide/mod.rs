@@ -3,9 +3,11 @@
 
 pub mod advance;
 pub mod announce;
+mod apply;
 pub mod archive;
 pub mod catalog_version;
 pub mod debit;
+pub mod directory;
 pub mod grant;
 pub mod history;
 pub mod hold;
@@ -17,13 +19,14 @@ pub mod reconcile;
 pub mod refund;
 mod renew;
 pub mod repair;
+pub mod revoke;
 pub mod rollup;
 mod row;
 pub mod write;
 
 pub use row::{
-    CatalogVersion, IdempotencyRecord, KeyAlias, Mark, Redemption, Returned, Row, RowKey, Segment,
-    UnreadEvent,
+    CatalogVersion, IdempotencyRecord, KeyAlias, ListedPayment, Mark, Redemption, Returned, Row,
+    RowKey, Segment, UnreadEvent,
 };
 pub use write::{AccountWrite, Expect, Field, Guard, Made, Missing, RowWrite, Seen, Step, Write};
 

@@ -7,8 +7,8 @@
 use super::history::Back;
 use super::plan::entry;
 use super::{
-    AccountWrite, Expect, Field, Guard, IdempotencyRecord, Mark, Missing, Row, RowKey, RowWrite,
-    Seen, Step, UnreadEvent, Write,
+    AccountWrite, Expect, Field, Guard, IdempotencyRecord, ListedPayment, Mark, Missing, Row,
+    RowKey, RowWrite, Seen, Step, UnreadEvent, Write,
 };
 use crate::domain::account::ORDER_GRANTS;
 use crate::domain::entry::{By, Explanation};
@@ -79,12 +79,21 @@ pub fn place(order: Order, orders: &Orders, receipt: IdempotencyRecord) -> Write
         before => Expect::Is(Seen::Version(before)),
     };
     let orders = orders.with(order.id, order.at);
-    let rows = vec![
+    let mut rows = vec![
         RowWrite::Put(Row::IdempotencyRecord(receipt), Expect::Absent),
         RowWrite::Put(Row::Orders(order.account.clone(), orders), read),
-        RowWrite::Put(Row::Order(Box::new(order)), Expect::Absent),
     ];
+    rows.extend(listed(&order.account, order.at, order.id.to_string()));
+    rows.push(RowWrite::Put(Row::Order(Box::new(order)), Expect::Absent));
     Write { account: None, rows }
+}
+
+/// The rows that list an order, or a payment that its order does not name. They hold keys alone, so
+/// a row that is there is the same.
+fn listed(account: &AccountId, at: Instant, id: String) -> [RowWrite; 2] {
+    let listed = ListedPayment { account: account.clone(), at, id };
+    [Row::Listed(listed.clone()), Row::ListedOfAccount(listed)]
+        .map(|row| RowWrite::Put(row, Expect::Any))
 }
 
 /// The credits that come back after their money had gone back.
@@ -107,6 +116,8 @@ pub struct PaymentChange {
     pub order: Option<OperationId>,
     /// Whether it begins (true) or ceases to wait for an operator, and the problem in one line.
     pub parks: Option<(bool, String)>,
+    /// The account that begins to list it as a payment of its own: its order names another one.
+    pub lists: Option<AccountId>,
     /// The Stripe customer to store for its buyer.
     pub customer: Option<Customer>,
     /// The write of its account.
@@ -126,7 +137,7 @@ pub fn change(
     now: Instant,
 ) -> Option<PaymentChange> {
     let mut payment = after;
-    let (mut change, mut parks, mut learns) = (None, None, None);
+    let (mut change, mut parks, mut learns, mut lists) = (None, None, None, None);
     if let Some((order, account)) = ordered {
         let due = payment.now_due(order, before.applied);
         let credits = (before.applied, due);
@@ -138,9 +149,12 @@ pub fn change(
         let (was, is) = (before.version > 0 && before.is_parked(order), payment.is_parked(order));
         parks = (was != is).then(|| (is, why(&payment, order)));
         learns = order.intent.is_none().then_some(order.id);
+        let is_second = order.intent.as_ref().is_some_and(|first| *first != payment.intent);
+        lists = (is_second && before.order().is_none()).then(|| order.account.clone());
     }
     let news = payment != *before || change.is_some() || learns.is_some();
-    news.then_some(PaymentChange { payment, order: learns, parks, customer: None, change })
+    let order = learns;
+    news.then_some(PaymentChange { payment, order, parks, lists, customer: None, change })
 }
 
 /// The Stripe customer to store for the buyer of `order`, if there is none yet, by what is new
@@ -158,6 +172,7 @@ pub fn as_is(payment: &Payment) -> PaymentChange {
         payment: payment.clone(),
         order: None,
         parks: None,
+        lists: None,
         customer: None,
         change: None,
     }
@@ -167,7 +182,7 @@ impl PaymentChange {
     /// The write of the payment, if it is as it was read, with its order, its mark, the customer
     /// and the account.
     pub fn write(self) -> Write {
-        let PaymentChange { payment, order, parks, customer, change } = self;
+        let PaymentChange { payment, order, parks, lists, customer, change } = self;
         let (intent, at) = (payment.intent.clone(), payment.at);
         let read = match payment.version {
             0 => Expect::Absent,
@@ -181,7 +196,11 @@ impl PaymentChange {
         if let Some((begins, problem)) = parks {
             rows.push(RowWrite::mark(Mark { at, id: intent.to_string(), problem }, begins));
         }
+        if let Some(account) = lists {
+            rows.extend(listed(&account, at, intent.to_string()));
+        }
         if let Some(customer) = customer {
+            rows.push(RowWrite::Put(Row::CustomerAccount(customer.clone()), Expect::Any));
             rows.push(RowWrite::Put(Row::Customer(customer), Expect::Absent));
         }
         Write { account: change, rows }
@@ -264,7 +283,7 @@ fn apply(
 }
 
 /// The problem of a parked payment, in one line for an operator.
-fn why(payment: &Payment, order: &Order) -> String {
+pub fn why(payment: &Payment, order: &Order) -> String {
     let wrong: Vec<&str> = payment.mismatches(order).into_iter().map(Mismatch::name).collect();
     let paid: Vec<String> = payment.facts.paid.iter().map(Money::to_string).collect();
     let paid = if paid.is_empty() { "nothing".to_owned() } else { paid.join(" and ") };

@@ -4,6 +4,7 @@
 //! another key, so that a person can still read it.
 
 use super::refund::RefundRequest;
+use super::revoke::RevokeRequest;
 use super::{
     AccountWrite, Expect, Guard, IdempotencyRecord, Returned, Row, RowKey, RowWrite, Seen, Segment,
     Write, plan,
@@ -84,6 +85,7 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> 
             let (credits, kind, expires_at) = (entry.available, *kind, *expires_at);
             GrantRequest { credits, explanation, kind, reference, expires_at }.content()
         }
+        EntryKind::Revoked { grant, .. } => RevokeRequest { grant: *grant, explanation }.content(),
         EntryKind::Refunded { debit, credits, .. } => {
             RefundRequest { debit: *debit, credits: *credits, explanation, reference }.content()
         }

@@ -24,6 +24,12 @@ pub enum Row {
     Payment(Box<Payment>),
     /// Stripe's id for a buyer of an account.
     Customer(Customer),
+    /// The account that a Stripe customer belongs to, by Stripe's id.
+    CustomerAccount(Customer),
+    /// The place of an order or a payment among all of them.
+    Listed(ListedPayment),
+    /// Its place among those of its account.
+    ListedOfAccount(ListedPayment),
     /// A payment or an event waits for an operator.
     Mark(Mark),
     Event(UnreadEvent),
@@ -49,6 +55,19 @@ pub enum RowKey {
     Event(String),
     Mark(Instant, String),
     Redemption(AccountId, OperationId),
+    /// An account's row in the directory.
+    Directory(AccountId),
+}
+
+/// The place of an order in the listings of payments; or of a payment that is not the one that its
+/// order names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPayment {
+    pub account: AccountId,
+    /// When it was placed, or first heard of.
+    pub at: Instant,
+    /// The id of the order or of the payment.
+    pub id: String,
 }
 
 /// A payment or an event that waits for an operator. Marks are in order of arrival.

@@ -4,8 +4,8 @@ use super::row::{Mark, Returned, Row, RowKey};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::payment::{Decided, IntentId};
 use crate::domain::{
-    Account, AccountId, Credits, Debts, Entry, Gate, Held, Instant, Key, OperationId,
-    PendingChange, Seq,
+    Account, AccountId, AccountNames, AccountState, Credits, Debts, Entry, EntryKind, Gate, Held,
+    Instant, Key, OperationId, PendingChange, Seq,
 };
 
 /// One conditional write: committed whole or not at all, in one request to DynamoDB.
@@ -34,6 +34,19 @@ pub enum Made {
     Change(AccountWrite),
     /// The account is so already, by this entry.
     Already(OperationId),
+    /// The same, with a row that is written as well.
+    With(Box<Made>, RowWrite),
+}
+
+impl Made {
+    /// The change, or the entry by which the account is so already; and the row.
+    pub fn parts(self) -> (Result<AccountWrite, OperationId>, Option<RowWrite>) {
+        match self {
+            Made::Change(change) => (Ok(change), None),
+            Made::Already(entry) => (Err(entry), None),
+            Made::With(made, row) => (made.parts().0, Some(row)),
+        }
+    }
 }
 
 /// A conditional write of one row of the ledger.
@@ -49,6 +62,8 @@ pub enum RowWrite {
 /// The condition on a row as it is when the write arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
+    /// Another part of the write has the condition.
+    Any,
     Absent,
     Present,
     /// Present, and this part of it is as it was read.
@@ -57,6 +72,8 @@ pub enum Expect {
     AbsentOr(Seen),
     /// Present, and without this.
     Lacks(Missing),
+    /// Absent; or the entry of an account that the row names is before this one.
+    Before(Seq),
 }
 
 /// The part of a row that was read, to exclude a change in between.
@@ -72,6 +89,8 @@ pub enum Seen {
     Returned(Credits),
     /// The entries of a segment.
     Entries(Vec<Entry>),
+    /// The entry that an account's row in the directory names.
+    Seq(Seq),
 }
 
 /// The part that a row must not have yet.
@@ -96,6 +115,11 @@ pub enum Field {
     Decision(Decided),
     /// The customer left a session.
     Left,
+    /// The names of an account in the directory; and its state as of an entry, where the row has
+    /// none yet.
+    Names { names: AccountNames, state: AccountState, seq: Seq },
+    /// The state of an account in the directory, as of an entry.
+    State(AccountState, Seq),
 }
 
 impl Write {
@@ -141,9 +165,14 @@ impl AccountWrite {
         Some(joined)
     }
 
-    /// Puts the caller's key on the entries that it appends.
+    /// Puts the caller's key on the entries that it appends, but for that of an advance, which is
+    /// nobody's operation.
     pub fn keyed(&mut self, key: &Key) {
-        let named = |entry: &mut Entry| entry.key = Some(key.as_str().to_owned());
+        let named = |entry: &mut Entry| {
+            if !matches!(entry.kind, EntryKind::TimePassed { .. }) {
+                entry.key = Some(key.as_str().to_owned());
+            }
+        };
         for step in &mut self.then {
             match step {
                 Step::Append(entry) => named(entry),

@@ -65,8 +65,22 @@ pub struct Gate {
 impl Gate {
     pub const OPEN: Gate = Gate { frozen: false, no_plan: false, in_debt: false };
 
+    /// The words of [`Gate::name`].
+    pub const NAMES: [&str; 4] = ["open", "account_frozen", "plan_required", "debt_outstanding"];
+
     pub fn is_open(self) -> bool {
         self == Gate::OPEN
+    }
+
+    /// The first reason, as the code of the refusal that it leads to; or `open`.
+    pub fn name(self) -> &'static str {
+        let [open, frozen, no_plan, in_debt] = Gate::NAMES;
+        match self {
+            Gate { frozen: true, .. } => frozen,
+            Gate { no_plan: true, .. } => no_plan,
+            Gate { in_debt: true, .. } => in_debt,
+            Gate::OPEN => open,
+        }
     }
 }
 

@@ -115,6 +115,7 @@ impl Entry {
         match &self.kind {
             EntryKind::Opened { .. }
             | EntryKind::Granted { .. }
+            | EntryKind::Revoked { .. }
             | EntryKind::PlanChanged { .. }
             | EntryKind::Frozen
             | EntryKind::Unfrozen
@@ -201,6 +202,12 @@ pub enum EntryKind {
     Granted {
         kind: GrantKind,
         expires_at: Option<Instant>,
+    },
+    /// An operator took back what was free of a grant: as much as available is less by, or
+    /// nothing. The entry of an advance follows in the same write.
+    Revoked {
+        grant: GrantId,
+        kind: GrantKind,
     },
     /// Time passed, or pending changes were folded in: grants expired or arrived, holds lapsed.
     TimePassed {
@@ -306,10 +313,12 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// Whether it can happen while the burn order waits for an advance to fold in its pending
-    /// change: all that follows it, up to that advance, can.
+    /// change: all that follows it, up to that advance, can. Of a revocation, its own advance
+    /// follows at once.
     pub fn needs_no_line(&self) -> bool {
         match self {
             EntryKind::Granted { .. }
+            | EntryKind::Revoked { .. }
             | EntryKind::ToppedUp { .. }
             | EntryKind::Refunded { .. }
             | EntryKind::PlanChanged { .. }
@@ -334,6 +343,7 @@ impl EntryKind {
             EntryKind::Opened { .. } => "opened",
             EntryKind::Debit { .. } => "debit",
             EntryKind::Granted { .. } => "granted",
+            EntryKind::Revoked { .. } => "revoked",
             EntryKind::TimePassed { .. } => "time_passed",
             EntryKind::Held { .. } => "held",
             EntryKind::Captured { .. } => "captured",

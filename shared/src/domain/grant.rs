@@ -5,7 +5,9 @@
 //! the burn order and of how much was spent.
 
 use std::fmt;
+use std::str::FromStr;
 
+use super::period::Day;
 use super::{Credits, Instant, OperationId};
 
 /// The source of a grant's credits.
@@ -35,6 +37,12 @@ impl GrantKind {
             GrantKind::Promotional => "promotional",
             GrantKind::Manual => "manual",
         }
+    }
+
+    /// Whether an operator gave it by decision, so that an operator can take it back. Weekly and
+    /// plan grants follow from the plan, and purchased ones from their payment.
+    pub fn is_revocable(self) -> bool {
+        matches!(self, GrantKind::Promotional | GrantKind::Manual)
     }
 
     /// Paid credits are burnt after free ones that expire at the same instant.
@@ -72,6 +80,27 @@ impl fmt::Display for GrantId {
         }
     }
 }
+
+impl FromStr for GrantId {
+    type Err = GrantIdError;
+
+    /// Reads an id as it is shown.
+    fn from_str(text: &str) -> Result<GrantId, GrantIdError> {
+        let start = |date| Day::parse(date).map(Day::start).ok_or(GrantIdError);
+        let id = if let Some(date) = text.strip_prefix("week-") {
+            GrantId::Week(start(date)?)
+        } else if let Some(date) = text.strip_prefix("period-") {
+            GrantId::Period(start(date)?)
+        } else {
+            GrantId::Operation(OperationId::parse(text).ok_or(GrantIdError)?)
+        };
+        Ok(id)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the id of a grant from the balance")]
+pub struct GrantIdError;
 
 impl serde::Serialize for GrantId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

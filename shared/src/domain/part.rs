@@ -132,6 +132,10 @@ impl Viewer {
         match (self, &entry.kind) {
             (Viewer::Service, _) => true,
             (Viewer::Customer, EntryKind::TimePassed { .. }) => !entry.parts().is_empty(),
+            // Nothing was left to take back, and nobody says anything about it.
+            (Viewer::Customer, EntryKind::Revoked { .. }) => {
+                !entry.available.is_zero() || entry.message.is_some()
+            }
             (Viewer::Customer, kind) => !Viewer::UNSEEN.contains(&kind.name()),
         }
     }

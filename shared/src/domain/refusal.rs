@@ -47,6 +47,10 @@ pub enum Refusal {
     GrantTooLarge { limit: Credits },
     /// The grant has expired already.
     GrantExpired { expires_at: Instant },
+    /// The account never had such a grant, as far as it is known.
+    GrantNotFound,
+    /// No operator gave the grant by decision: it is one of a plan or of a pack.
+    GrantNotRevocable,
     /// There is no debt to waive.
     NoDebt,
     /// The catalog does not sell such a pack.
@@ -152,6 +156,8 @@ impl Refusal {
             Refusal::RefundExceeded { .. } => "refund_exceeded",
             Refusal::GrantTooLarge { .. } => "grant_too_large",
             Refusal::GrantExpired { .. } => "grant_expired",
+            Refusal::GrantNotFound => "grant_not_found",
+            Refusal::GrantNotRevocable => "grant_not_revocable",
             Refusal::NoDebt => "no_debt",
             Refusal::UnknownPack { .. } => "unknown_pack",
             Refusal::TooManyCheckouts { .. } => "too_many_checkouts",

@@ -4,10 +4,11 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::reply::to_json;
+use super::reply::{json, to_json};
 use crate::decide::advance::Advanced;
 use crate::domain::grant::GrantId;
-use crate::domain::{AccountId, Catalog, Credits, Gate, Instant, Seq};
+use crate::domain::{AccountId, Catalog, Credits, Instant, Seq};
+use crate::query::Preview;
 
 #[derive(Serialize)]
 struct AccountBalance<'a> {
@@ -80,6 +81,17 @@ pub fn balance(
     response.expect("status and headers are valid")
 }
 
+/// A 200 for a dry run: the balances before and after a request that was not made.
+pub fn preview(preview: &Preview, catalog: &Catalog) -> Response<Body> {
+    let Preview { before, after, now } = preview;
+    let balance = |advanced: &Option<Advanced>| match advanced {
+        Some(advanced) => balance_json(advanced, catalog, *now),
+        None => "null".to_owned(),
+    };
+    let (before, after) = (balance(before), balance(after));
+    json(format!("{{\"dry_run\":true,\"before\":{before},\"after\":{after}}}"))
+}
+
 /// The balance, as JSON.
 pub fn balance_json(advanced: &Advanced, catalog: &Catalog, now: Instant) -> String {
     let account = &advanced.account;
@@ -101,12 +113,7 @@ pub fn balance_json(advanced: &Advanced, catalog: &Catalog, now: Instant) -> Str
         account: &account.id,
         plan: &plan_state.plan,
         status: plan_state.status.name(),
-        gate: match account.gate {
-            Gate { frozen: true, .. } => "account_frozen",
-            Gate { no_plan: true, .. } => "plan_required",
-            Gate { in_debt: true, .. } => "debt_outstanding",
-            Gate::OPEN => "open",
-        },
+        gate: account.gate.name(),
         available: account.available,
         held: account.held(),
         debt: account.debt(),

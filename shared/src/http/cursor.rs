@@ -6,8 +6,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::domain::{AccountId, Instant};
-use crate::query::ledger::From;
-use crate::store::WaitingPayment;
+use crate::query::ledger;
+use crate::store::PaymentPlace;
 
 const NUMBERS: usize = 24;
 const SEAL: usize = 8;
@@ -19,10 +19,33 @@ const MAX_BYTES: usize = 8 + 128;
 enum Of<'a> {
     Ledger(&'a AccountId),
     Parked,
+    /// All payments.
+    Payments,
+    PaymentsOf(&'a AccountId),
+    Directory,
+}
+
+/// A listing of payments that a cursor belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentList<'a> {
+    /// Those that wait for an operator, and events with them.
+    Parked,
+    All,
+    OfAccount(&'a AccountId),
+}
+
+impl<'a> From<PaymentList<'a>> for Of<'a> {
+    fn from(list: PaymentList<'a>) -> Of<'a> {
+        match list {
+            PaymentList::Parked => Of::Parked,
+            PaymentList::All => Of::Payments,
+            PaymentList::OfAccount(account) => Of::PaymentsOf(account),
+        }
+    }
 }
 
 /// Seals a place in the ledger into an opaque text, bound to the account.
-pub fn seal(from: &From, account: &AccountId) -> String {
+pub fn seal(from: &ledger::From, account: &AccountId) -> String {
     let (time, first) = from.segment.unwrap_or((Instant::EPOCH, 0));
     let mut bytes = Vec::with_capacity(NUMBERS + SEAL);
     bytes.extend(from.below.to_be_bytes());
@@ -32,27 +55,37 @@ pub fn seal(from: &From, account: &AccountId) -> String {
 }
 
 /// Opens a sealed cursor. None if it was changed, or belongs to another account.
-pub fn open(text: &str, account: &AccountId) -> Option<From> {
+pub fn open(text: &str, account: &AccountId) -> Option<ledger::From> {
     let numbers = opened(Of::Ledger(account), text).filter(|bytes| bytes.len() == NUMBERS)?;
     let number = |at: usize| numbers[at..at + 8].try_into().ok().map(u64::from_be_bytes);
     let (below, time, first) = (number(0)?, number(8)?, number(16)?);
     let time = Instant::from_ms(i64::try_from(time).ok()?);
-    Some(From { below, segment: Some((time, first)).filter(|(_, first)| *first > 0) })
+    Some(ledger::From { below, segment: Some((time, first)).filter(|(_, first)| *first > 0) })
 }
 
-/// Seals a place in the list of parked payments and events.
-pub fn seal_parked(place: &WaitingPayment) -> String {
+/// Seals a place in a listing of payments.
+pub fn seal_payment(place: &PaymentPlace, list: PaymentList<'_>) -> String {
     let mut bytes = place.at.ms().to_be_bytes().to_vec();
     bytes.extend(place.id.as_bytes());
-    sealed(Of::Parked, bytes)
+    sealed(list.into(), bytes)
+}
+
+/// Opens such a cursor. None if it was changed, or belongs to another listing.
+pub fn open_payment(text: &str, list: PaymentList<'_>) -> Option<PaymentPlace> {
+    let bytes = opened(list.into(), text)?;
+    let (time, id) = bytes.split_first_chunk()?;
+    let id = String::from_utf8(id.to_vec()).ok()?;
+    Some(PaymentPlace { at: Instant::from_ms(i64::from_be_bytes(*time)), id })
+}
+
+/// Seals a place in the directory: the account after which it goes on.
+pub fn seal_account(after: &AccountId) -> String {
+    sealed(Of::Directory, after.as_str().as_bytes().to_vec())
 }
 
 /// Opens such a cursor. None if it was changed.
-pub fn open_parked(text: &str) -> Option<WaitingPayment> {
-    let bytes = opened(Of::Parked, text)?;
-    let (time, id) = bytes.split_first_chunk()?;
-    let id = String::from_utf8(id.to_vec()).ok()?;
-    Some(WaitingPayment { at: Instant::from_ms(i64::from_be_bytes(*time)), id })
+pub fn open_account(text: &str) -> Option<AccountId> {
+    String::from_utf8(opened(Of::Directory, text)?).ok()?.parse().ok()
 }
 
 fn sealed(of: Of<'_>, mut place: Vec<u8>) -> String {
@@ -81,6 +114,12 @@ fn checksum(of: Of<'_>, place: &[u8]) -> [u8; SEAL] {
             .chain_update(account.as_str())
             .chain_update([0]),
         Of::Parked => Sha256::new().chain_update(b"scrip parked cursor 1"),
+        Of::Payments => Sha256::new().chain_update(b"scrip payments cursor 1"),
+        Of::PaymentsOf(account) => Sha256::new()
+            .chain_update(b"scrip account payments cursor 1")
+            .chain_update(account.as_str())
+            .chain_update([0]),
+        Of::Directory => Sha256::new().chain_update(b"scrip directory cursor 1"),
     };
     let digest = digest.chain_update(place).finalize();
     digest[..SEAL].try_into().expect("8 of 32 bytes")

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
+use super::object::Object;
 use crate::domain::nearest::nearest;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{Credits, Instant, Refusal};
+
+/// The longest name in a catalog, in bytes.
+pub(super) const NAME_BYTES: usize = 64;
 
 /// A JSON object being read, and the errors found so far in the request. [`Fields::finish`] returns
 /// them.
@@ -93,19 +96,47 @@ impl Fields {
     /// An optional text of 1 to `longest` bytes in UTF-8, without a control character.
     pub(super) fn text(&mut self, field: &'static str, longest: usize) -> Option<String> {
         match self.take(field)? {
-            Value::String(text)
-                if (1..=longest).contains(&text.len()) && !text.chars().any(char::is_control) =>
-            {
-                Some(text)
-            }
+            Value::String(text) if is_text(&text, longest) => Some(text),
             _ => {
-                let problem = format!(
-                    "must be a string of 1 to {longest} bytes in UTF-8 without control characters"
-                );
-                self.wrong(field, problem);
+                self.wrong(field, no_text(longest));
                 None
             }
         }
+    }
+
+    /// An optional text as of [`Fields::text`], or `""`.
+    pub(super) fn text_or_none(&mut self, field: &'static str, longest: usize) -> Option<String> {
+        match self.left.iter().any(|(name, value)| name == field && *value == "") {
+            true => self.take(field).map(|_| String::new()),
+            false => self.text(field, longest),
+        }
+    }
+
+    /// An optional list of up to `most` different texts of 1 to `longest` bytes in UTF-8, each
+    /// without a control character.
+    pub(super) fn texts(
+        &mut self,
+        field: &'static str,
+        most: usize,
+        longest: usize,
+    ) -> Option<Vec<String>> {
+        let Value::Array(values) = self.take(field)? else {
+            self.wrong(field, "must be a list");
+            return None;
+        };
+        if values.len() > most {
+            self.wrong(field, format!("must have at most {most} elements"));
+        }
+        let mut texts = Vec::new();
+        for (place, value) in values.into_iter().take(most).enumerate() {
+            let name = format!("{field}[{place}]");
+            match value {
+                Value::String(text) if texts.contains(&text) => self.wrong(&name, "is repeated"),
+                Value::String(text) if is_text(&text, longest) => texts.push(text),
+                _ => self.wrong(&name, no_text(longest)),
+            }
+        }
+        Some(texts)
     }
 
     /// An optional whole number from 1 up.
@@ -312,6 +343,14 @@ impl Fields {
     }
 }
 
+fn is_text(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+fn no_text(longest: usize) -> String {
+    format!("must be a string of 1 to {longest} bytes in UTF-8 without control characters")
+}
+
 /// The name of a field as it was sent, cut so that it cannot flood a log.
 fn shown(field: &str) -> String {
     field.chars().filter(|c| !c.is_control()).take(64).collect()
@@ -336,29 +375,4 @@ fn whole(value: &Value) -> Option<i128> {
     // A whole number that was not written as an integer prints with `.0`.
     let text = number.to_string();
     text.strip_suffix(".0").unwrap_or(&text).parse().ok()
-}
-
-/// A JSON object with its fields as they were sent, including repeated ones.
-struct Object(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Object;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Object(fields))
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
 }

@@ -39,6 +39,9 @@ pub(super) struct Line<'a> {
     pub anchor: Option<Anchor>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<&'static str>,
+    /// The grant that was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<GrantId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +70,8 @@ pub(super) struct Line<'a> {
     /// The change of debt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debt: Option<Credits>,
-    /// The credits that were captured, or requested as a refund, to be taken back, or waived.
+    /// The credits that were captured, or requested as a refund, to be taken back, waived or
+    /// revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<Credits>,
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
@@ -139,6 +143,7 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         status: None,
         anchor: None,
         grant: None,
+        grant_id: None,
         expires_at: None,
         moved: None,
         lapsed: None,
@@ -171,6 +176,10 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         EntryKind::Granted { kind, expires_at } => {
             line.grant = Some(kind.name());
             line.expires_at = *expires_at;
+        }
+        EntryKind::Revoked { grant, kind } => {
+            (line.grant, line.grant_id) = (Some(kind.name()), Some(*grant));
+            line.credits = Some(-entry.available);
         }
         EntryKind::TimePassed { moved, lapsed, .. } => {
             line.moved = Some(movements(moved));

@@ -1,14 +1,15 @@
 //! Queries of listings: which entries or days, from which place, how many, in which format.
 
+use super::cursor::PaymentList;
 use super::fields::Fields;
 use super::ledger::Form;
 use super::{Call, Problem, cursor};
 use crate::domain::id::AccountIdError;
 use crate::domain::payment::State;
 use crate::domain::period::Day;
-use crate::domain::{AccountId, Catalog, Instant};
+use crate::domain::{AccountFilter, AccountId, Catalog, Gate, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
-use crate::store::WaitingPayment;
+use crate::store::PaymentPlace;
 
 /// How many entries a listing has by default, and the most that a caller may request.
 const LIMIT: usize = 50;
@@ -99,43 +100,106 @@ impl Call<'_> {
         let parameters: Vec<_> = self.query().collect();
         let mut asked = None;
         for (name, value) in once_each(&mut fields, &parameters) {
-            match (name, State::ALL.into_iter().find(|state| state.name() == value)) {
-                ("state", Some(state)) => asked = Some(state),
-                ("state", None) => {
-                    let words = State::ALL.map(State::name);
-                    let problem = format!("must be one of {}", words.join(", "));
-                    fields.wrong_word(name, &problem, value, words);
-                }
+            match name {
+                "state" => asked = state(&mut fields, value),
                 _ => fields.wrong_word(name, UNKNOWN, name, ["state"]),
             }
         }
         fields.finish(Some(asked)).map_err(Problem::from)
     }
 
-    /// The place after which parked payments are requested: there is no other listing of payments.
-    pub fn parked(&self) -> Result<Option<WaitingPayment>, Problem> {
-        const PLACE: &str = "is not a cursor from this listing";
+    /// Which accounts are requested, after which, and how many.
+    pub fn accounts(&self) -> Result<(AccountFilter, Option<AccountId>, usize), Problem> {
+        const NAMES: [&str; 6] = ["q", "plan", "gate", "debt", "limit", "cursor"];
         let mut fields = Fields::default();
         let parameters: Vec<_> = self.query().collect();
-        let mut after = None;
+        let (mut filter, mut after, mut limit) = (AccountFilter::default(), None, LIMIT);
+        for (name, value) in once_each(&mut fields, &parameters) {
+            let text = || Some(value.to_owned()).filter(|text| !text.is_empty());
+            match name {
+                "q" => filter.text = fields.checked(name, text().ok_or(EMPTY)),
+                "plan" => filter.plan = fields.checked(name, text().ok_or(EMPTY)),
+                "gate" => {
+                    filter.gate = Gate::NAMES.into_iter().find(|gate| *gate == value);
+                    if filter.gate.is_none() {
+                        let problem = format!("must be one of {}", Gate::NAMES.join(", "));
+                        fields.wrong_word(name, problem, value, Gate::NAMES);
+                    }
+                }
+                "debt" => {
+                    filter.in_debt = fields.checked(name, flag(value));
+                }
+                "limit" => limit = fields.checked(name, count(value)).unwrap_or(LIMIT),
+                "cursor" => {
+                    let place = cursor::open_account(value).ok_or(PLACE);
+                    after = fields.checked(name, place);
+                }
+                _ => fields.wrong_word(name, UNKNOWN, name, NAMES),
+            }
+        }
+        fields.finish(Some((filter, after, limit))).map_err(Problem::from)
+    }
+
+    /// The state of the requested payments, if one is given, and the place where they continue.
+    pub fn payments(&self) -> Result<(Option<State>, Option<PaymentPlace>), Problem> {
+        let mut fields = Fields::default();
+        let parameters: Vec<_> = self.query().collect();
+        let (mut asked, mut sent) = (None, None);
         for (name, value) in once_each(&mut fields, &parameters) {
             match name {
-                "state" if value == "parked" => {}
-                "state" => fields.wrong_word(name, PARKED, value, ["parked"]),
-                "cursor" => after = fields.checked(name, cursor::open_parked(value).ok_or(PLACE)),
+                "state" => asked = state(&mut fields, value),
+                "cursor" => sent = Some(value),
                 _ => fields.wrong_word(name, UNKNOWN, name, ["state", "cursor"]),
             }
         }
-        if !parameters.iter().any(|(name, _)| name == "state") {
-            fields.wrong("state", PARKED);
+        let list = match asked {
+            Some(State::Parked) => PaymentList::Parked,
+            _ => PaymentList::All,
+        };
+        let place = sent.map(|sent| cursor::open_payment(sent, list).ok_or(PLACE));
+        let place = place.and_then(|place| fields.checked("cursor", place));
+        fields.finish(Some((asked, place))).map_err(Problem::from)
+    }
+
+    /// The account whose payments are requested, and the place where they continue.
+    pub fn payments_of(&self, account: &str) -> Result<(AccountId, Option<PaymentPlace>), Problem> {
+        let mut fields = Fields::default();
+        let account = fields.checked("account", account.parse::<AccountId>());
+        let parameters: Vec<_> = self.query().collect();
+        let mut place = None;
+        for (name, value) in once_each(&mut fields, &parameters) {
+            match (name, &account) {
+                ("cursor", Some(account)) => {
+                    let opened = cursor::open_payment(value, PaymentList::OfAccount(account));
+                    place = fields.checked(name, opened.ok_or(PLACE));
+                }
+                ("cursor", None) => {}
+                _ => fields.wrong_word(name, UNKNOWN, name, ["cursor"]),
+            }
         }
-        fields.finish(Some(after)).map_err(Problem::from)
+        fields.finish(account.map(|account| (account, place))).map_err(Problem::from)
     }
 }
 
-/// The problem of a parameter that no route has, and of a listing of other payments.
+/// The state of payments that a parameter names.
+fn state(fields: &mut Fields, value: &str) -> Option<State> {
+    let state = State::ALL.into_iter().find(|state| state.name() == value);
+    if state.is_none() {
+        let words = State::ALL.map(State::name);
+        let problem = format!("must be one of {}", words.join(", "));
+        fields.wrong_word("state", problem, value, words);
+    }
+    state
+}
+
+fn flag(value: &str) -> Result<bool, &'static str> {
+    value.parse().map_err(|_| "must be true or false")
+}
+
+/// The problem of a parameter that no route has, of an empty one, and of a cursor.
 const UNKNOWN: &str = "is unknown";
-const PARKED: &str = "must be parked";
+const EMPTY: &str = "must not be empty";
+const PLACE: &str = "is not a cursor from this listing";
 
 /// Each parameter once, as it was sent first. Repeated ones are wrong.
 fn once_each<'a>(
@@ -220,7 +284,7 @@ fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, cat
         },
         "user" => {
             let user = Some(value.to_owned()).filter(|user| !user.is_empty());
-            filter.user = fields.checked(name, user.ok_or("must not be empty"));
+            filter.user = fields.checked(name, user.ok_or(EMPTY));
         }
         "from" => filter.from = fields.checked(name, Instant::parse(value).ok_or(TIME)),
         "to" => filter.to = fields.checked(name, Instant::parse(value).ok_or(TIME)),

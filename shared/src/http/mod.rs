@@ -1,17 +1,22 @@
 //! HTTP: parses requests and writes responses. Only this module picks a status.
 
 pub mod balance;
+mod charge;
 mod csv;
 pub mod cursor;
 pub mod customer;
+pub mod directory;
 mod fields;
 pub mod gateway;
 pub mod ledger;
 mod line;
 mod listing;
+mod object;
 pub mod page;
 pub mod path;
 pub mod payment;
+pub mod payments;
+mod plan;
 pub mod price;
 mod problem;
 pub mod reads;
@@ -19,6 +24,7 @@ pub mod receipt;
 mod refused;
 mod reply;
 pub mod request;
+mod revoke;
 pub mod routes;
 pub mod usage;
 

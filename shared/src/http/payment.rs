@@ -3,7 +3,6 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::cursor;
 use super::reply::{ok, to_json};
 use crate::command::payment::OrderUpdate;
 use crate::config::origin_of;
@@ -11,7 +10,6 @@ use crate::domain::payment::{Payment, State};
 use crate::domain::period::end_of_day_after;
 use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
 use crate::query::checkouts::Checkout;
-use crate::store::{Parked, WaitingPayment};
 use crate::stripe::object::is_stripes;
 
 #[derive(Serialize)]
@@ -171,18 +169,6 @@ struct HeardEvent {
 /// A 200 for Stripe: it need not send the event again.
 pub fn heard(outcome: Outcome) -> Response<Body> {
     ok(&HeardEvent { received: true, outcome: outcome.name() })
-}
-
-#[derive(Serialize)]
-struct Waiting<'a> {
-    payments: &'a [Parked],
-    next_cursor: Option<String>,
-}
-
-/// The payments and events that wait for an operator, the oldest first, and the place after which
-/// there are more.
-pub fn parked(payments: &[Parked], next: Option<&WaitingPayment>) -> Response<Body> {
-    ok(&Waiting { payments, next_cursor: next.map(cursor::seal_parked) })
 }
 
 #[derive(Serialize)]

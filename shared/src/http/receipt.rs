@@ -8,7 +8,9 @@ use crate::command::Receipted;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
-use crate::domain::{AccountId, Catalog, Credits, EntryKind, Instant, Key, OperationId, Seq};
+use crate::domain::{
+    AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Seq,
+};
 
 /// The fields that every receipt has.
 #[derive(Serialize)]
@@ -50,6 +52,15 @@ struct Granted {
     kind: &'static str,
     credits: Credits,
     expires_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    /// The kind of the grant.
+    grant: &'static str,
+    grant_id: GrantId,
+    /// The credits that were taken back: 0 if nothing of the grant was free.
+    credits: Credits,
 }
 
 #[derive(Serialize)]
@@ -170,6 +181,11 @@ fn receipted_as(
         EntryKind::Granted { kind, expires_at } => {
             let (kind, expires_at) = (kind.name(), *expires_at);
             let kind = Granted { kind, credits: entry.available, expires_at };
+            to_json(&Receipt { head, kind, tail })
+        }
+        EntryKind::Revoked { grant, kind } => {
+            let (grant, grant_id) = (kind.name(), *grant);
+            let kind = Revoked { grant, grant_id, credits: -entry.available };
             to_json(&Receipt { head, kind, tail })
         }
         EntryKind::PlanChanged { plan, status, anchor } => {

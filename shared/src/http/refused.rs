@@ -115,6 +115,16 @@ impl From<Refusal> for Problem {
                 "Grant expired",
                 format!("The grant would already have expired at {expires_at}."),
             ),
+            Refusal::GrantNotFound => new(
+                404,
+                "Grant not found",
+                "The account never had a grant with this id.".to_owned(),
+            ),
+            Refusal::GrantNotRevocable => new(
+                409,
+                "Grant not revocable",
+                "Only manual and promotional grants can be revoked.".to_owned(),
+            ),
             Refusal::NoDebt => new(409, "No debt", "The account has no debt.".to_owned()),
             Refusal::UnknownPack { pack, did_you_mean } => {
                 let detail = format!("The catalog sells no pack {pack:?}.");

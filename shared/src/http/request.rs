@@ -4,21 +4,18 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 use serde_json::Value;
 
-use super::fields::Fields;
+use super::charge::{charge, life, part};
+use super::fields::{Fields, NAME_BYTES};
 use super::{Problem, path, routes};
 use crate::config::Config;
-use crate::decide::debit::Charge;
 use crate::decide::grant::GrantRequest;
-use crate::decide::hold::{CapturePart, LONGEST_LIFE, SHORTEST_LIFE, USUAL_LIFE};
-use crate::decide::open::PlanRequest;
+use crate::decide::hold::USUAL_LIFE;
 use crate::decide::operation;
 use crate::decide::operation::{Ask, Request as Asked};
 use crate::decide::refund::RefundRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
-use crate::domain::instant::Span;
-use crate::domain::period::{Anchor, Day};
-use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal, Status};
+use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -29,10 +26,9 @@ const USER_BYTES: usize = 64;
 const REFERENCE_BYTES: usize = 64;
 const REASON_BYTES: usize = 256;
 const MESSAGE_BYTES: usize = 256;
-const NAME_BYTES: usize = 64;
 /// Names of path parts, and of the body fields that replace them.
 const ACCOUNT: &str = "account";
-const ID: &str = "id";
+pub(super) const ID: &str = "id";
 /// One HTTP request, with the configuration that its problems need.
 pub struct Call<'a> {
     pub(super) request: &'a Request,
@@ -41,8 +37,16 @@ pub struct Call<'a> {
     parts: Vec<String>,
 }
 
-/// The account of an operation, the caller's key, and its content.
-type Keyed<T> = (AccountId, Key, T);
+/// The account of an operation, how to make it once, and its content.
+pub(super) type Keyed<T> = (AccountId, Once, T);
+
+/// How to make an operation: once for its key, or only as a dry run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    pub key: Key,
+    /// Whether to answer what the operation would change, and to change nothing.
+    pub dry_run: bool,
+}
 
 impl<'a> Call<'a> {
     pub fn new(request: &'a Request, config: &'a Config) -> Call<'a> {
@@ -206,35 +210,36 @@ impl<'a> Call<'a> {
         account: &str,
         ask: impl FnOnce(&mut Fields) -> Option<Ask>,
     ) -> Result<(Key, Asked), Problem> {
-        let (account, key, wanted) = self.keyed(account, |fields| wanted(fields, ask))?;
+        let (account, key, wanted) = self.of_account(account, |fields| wanted(fields, ask))?;
         Ok((key, wanted.of(account)))
     }
 
-    /// Reads the body with `read`, for the account of the path and the key of the header. Errors in
-    /// any of them are reported together.
-    fn keyed<T>(
+    /// Reads the body of a request that can be a dry run.
+    pub(super) fn keyed<T>(
         &self,
         account: &str,
         read: impl FnOnce(&mut Fields) -> Option<T>,
     ) -> Result<Keyed<T>, Problem> {
+        let (account, key, (dry_run, read)) = self.of_account(account, |fields| {
+            let dry_run = dry_run(fields);
+            Some((dry_run, read(fields)?))
+        })?;
+        Ok((account, Once { key, dry_run }, read))
+    }
+
+    /// Reads the body with `read`, for the account of the path and the key of the header. Errors in
+    /// any of them are reported together.
+    fn of_account<T>(
+        &self,
+        account: &str,
+        read: impl FnOnce(&mut Fields) -> Option<T>,
+    ) -> Result<(AccountId, Key, T), Problem> {
         let mut fields = self.fields()?;
         let account = fields.checked(ACCOUNT, account.parse());
         let key = self.key(&mut fields);
         let read = read(&mut fields);
         let keyed = account.zip(key).zip(read).map(|((account, key), read)| (account, key, read));
         fields.finish(keyed).map_err(Problem::from)
-    }
-
-    pub fn plan(&self, account: &str) -> Result<Keyed<PlanRequest>, Problem> {
-        self.keyed(account, |fields| {
-            let plan = fields.text("plan", NAME_BYTES);
-            let plan = fields.required("plan", plan);
-            let status = fields.choice("status", &Status::ALL, Status::name);
-            let day = "a day such as \"2026-01-31\"";
-            let anchor = fields.parsed("anchor", day, |text| Day::parse(text).map(Anchor));
-            let restart = fields.flag("restart").unwrap_or(false);
-            Some(PlanRequest { plan: plan?, status, anchor, restart })
-        })
     }
 
     pub fn grant(&self, account: &str) -> Result<Keyed<GrantRequest>, Problem> {
@@ -275,11 +280,12 @@ impl<'a> Call<'a> {
         self.keyed(account, explanation)
     }
 
-    /// An operator's explanation of a decision.
-    pub fn explanation(&self) -> Result<Explanation, Problem> {
+    /// An operator's explanation of a decision, and whether the decision is a dry run.
+    pub fn explanation(&self) -> Result<(Explanation, bool), Problem> {
         let mut fields = self.fields()?;
-        let explanation = explanation(&mut fields);
-        fields.finish(explanation).map_err(Problem::from)
+        let (dry_run, explanation) = (dry_run(&mut fields), explanation(&mut fields));
+        let explained = explanation.map(|explanation| (explanation, dry_run));
+        fields.finish(explained).map_err(Problem::from)
     }
 
     pub(super) fn fields(&self) -> Result<Fields, Problem> {
@@ -336,59 +342,15 @@ fn operation(part: &str) -> Result<OperationId, &'static str> {
     OperationId::parse(part).ok_or("must be an id from a receipt")
 }
 
+/// Whether to change nothing.
+fn dry_run(fields: &mut Fields) -> bool {
+    fields.flag("dry_run").unwrap_or(false)
+}
+
 /// The reason, for the company's own people, and the message that the customer reads.
-fn explanation(fields: &mut Fields) -> Option<Explanation> {
+pub(super) fn explanation(fields: &mut Fields) -> Option<Explanation> {
     let reason = fields.text("reason", REASON_BYTES);
     let message = fields.text("message", MESSAGE_BYTES);
     let reason = fields.required("reason", reason)?;
     Some(Explanation { reason, message })
-}
-
-/// The lifetime of a hold.
-fn life(fields: &mut Fields) -> Option<Span> {
-    let (shortest, longest) = (SHORTEST_LIFE.ms() / 1000, LONGEST_LIFE.ms() / 1000);
-    let seconds = fields.integer("expires_in_s", shortest..=longest)?;
-    Some(Span::from_s(seconds))
-}
-
-/// The captured part of a hold: a quantity of its action, or credits; never both, never neither.
-fn part(fields: &mut Fields) -> Option<CapturePart> {
-    let sent = (fields.sent("quantity"), fields.sent("credits"));
-    let (quantity, credits) = (fields.quantity("quantity"), fields.credits_or_none("credits"));
-    match sent {
-        (true, false) => quantity.map(CapturePart::Quantity),
-        (false, true) => credits.map(CapturePart::Credits),
-        (true, true) => {
-            fields.wrong("credits", "cannot be combined with quantity");
-            None
-        }
-        (false, false) => {
-            fields.missing("quantity", "is required, unless credits is sent");
-            None
-        }
-    }
-}
-
-/// The charge: an action with its quantity, or credits; never both, never neither.
-fn charge(fields: &mut Fields) -> Option<Charge> {
-    let sent = (fields.sent("action") || fields.sent("quantity"), fields.sent("credits"));
-    let action = fields.text("action", NAME_BYTES);
-    let quantity = fields.quantity("quantity");
-    let credits = fields.credits("credits");
-    match sent {
-        (true, false) => {
-            let action = fields.required("action", action);
-            let quantity = fields.required("quantity", quantity);
-            Some(Charge::Action { action: action?, quantity: quantity? })
-        }
-        (false, true) => credits.map(Charge::Credits),
-        (true, true) => {
-            fields.wrong("credits", "cannot be combined with action and quantity");
-            None
-        }
-        (false, false) => {
-            fields.missing("action", "is required with quantity, unless credits is sent");
-            None
-        }
-    }
 }

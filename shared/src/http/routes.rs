@@ -2,13 +2,14 @@
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 33] = [
+pub const ROUTES: [(&str, &str); 37] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/enter", "GET, POST"),
     ("/leave", "POST"),
     ("/scrip.js", "GET"),
-    ("/v1/accounts/{account}", "PUT"),
+    ("/v1/accounts", "GET"),
+    ("/v1/accounts/{account}", "GET, PUT"),
     ("/v1/accounts/{account}/balance", "GET"),
     ("/v1/accounts/{account}/debits", "POST"),
     ("/v1/accounts/{account}/debits/batch", "POST"),
@@ -16,11 +17,13 @@ pub const ROUTES: [(&str, &str); 33] = [
     ("/v1/accounts/{account}/debt/waive", "POST"),
     ("/v1/accounts/{account}/freeze", "POST"),
     ("/v1/accounts/{account}/grants", "POST"),
+    ("/v1/accounts/{account}/grants/{id}/revoke", "POST"),
     ("/v1/accounts/{account}/holds", "POST"),
     ("/v1/accounts/{account}/holds/{id}/capture", "POST"),
     ("/v1/accounts/{account}/holds/{id}/extend", "POST"),
     ("/v1/accounts/{account}/holds/{id}/release", "POST"),
     ("/v1/accounts/{account}/ledger", "GET"),
+    ("/v1/accounts/{account}/payments", "GET"),
     ("/v1/accounts/{account}/quotes", "POST"),
     ("/v1/accounts/{account}/sessions", "POST"),
     ("/v1/accounts/{account}/unfreeze", "POST"),
@@ -33,6 +36,7 @@ pub const ROUTES: [(&str, &str); 33] = [
     ("/v1/me/packs", "GET, OPTIONS"),
     ("/v1/me/usage", "GET, OPTIONS"),
     ("/v1/payments", "GET"),
+    ("/v1/payments/{id}", "GET"),
     ("/v1/payments/{id}/dismiss", "POST"),
     ("/v1/payments/{id}/release", "POST"),
     ("/v1/stripe/webhook", "POST"),

@@ -44,7 +44,7 @@ pub struct Filter {
 }
 
 /// The values of [`EntryKind::name`], for every kind of entry.
-pub const KINDS: [&str; 16] = [
+pub const KINDS: [&str; 17] = [
     "opened",
     "debit",
     "granted",
@@ -60,6 +60,7 @@ pub const KINDS: [&str; 16] = [
     "topped_up",
     "reversed",
     "debt_waived",
+    "revoked",
     "unknown",
 ];
 

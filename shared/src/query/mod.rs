@@ -1,7 +1,9 @@
 //! Queries on one account: read it, advance it in memory, answer. They write nothing.
 
 pub mod checkouts;
+pub mod directory;
 pub mod ledger;
+pub mod payments;
 pub mod usage;
 
 use crate::context::Context;
@@ -11,7 +13,7 @@ use crate::decide::operation::Request;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};
 use crate::failure::Failure;
-use crate::store::Loaded;
+use crate::store::{Dry, Loaded};
 
 /// The account as it is stored, by one consistent read.
 ///
@@ -41,6 +43,35 @@ pub async fn balance(
     context.may_advance()?;
     let now = context.clock.now();
     Ok(UpToNow { advanced: advance::advance(&loaded.account, catalog, now)?, now })
+}
+
+/// An account before and after a dry run, both advanced in memory to one instant. None: there is no
+/// such account.
+#[derive(Debug)]
+pub struct Preview {
+    pub before: Option<Advanced>,
+    pub after: Option<Advanced>,
+    pub now: Instant,
+}
+
+/// The effect of the dry run of `context` on `account`, if the run has one to read. None: it is no
+/// dry run.
+///
+/// # Errors
+/// [`Failure::Store`] if the account contradicts itself.
+pub fn preview(
+    context: &Context,
+    catalog: &Catalog,
+    account: Option<&AccountId>,
+) -> Result<Option<Preview>, Failure> {
+    let Some(dry_run) = context.store.dry_run() else { return Ok(None) };
+    context.may_advance()?;
+    let Dry { before, after } = account.and_then(|id| dry_run.account(id)).unwrap_or_default();
+    let now = context.clock.now();
+    let advanced = |account: Option<Account>| {
+        account.map(|account| advance::advance(&account, catalog, now)).transpose()
+    };
+    Ok(Some(Preview { before: advanced(before)?, after: advanced(after)?, now }))
 }
 
 /// The entry that an advance would write now. None: no entry.

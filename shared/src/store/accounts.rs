@@ -17,6 +17,14 @@ pub(super) fn gate_bits(gate: Gate) -> u8 {
     frozen + no_plan + in_debt
 }
 
+pub(super) fn read_gate(bits: u8) -> Gate {
+    Gate {
+        frozen: bits & account::GATE_FROZEN != 0,
+        no_plan: bits & account::GATE_NO_PLAN != 0,
+        in_debt: bits & account::GATE_IN_DEBT != 0,
+    }
+}
+
 pub(super) fn consumed(account: &Account) -> AttributeValue {
     let entries =
         account.consumed.iter().map(|(n, credits)| (n.to_string(), number(credits.micro())));
@@ -129,11 +137,7 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         burn_order: row.packed(account::BURN_ORDER, burn_order)?,
         pending_changes,
         valid_until: row.instant(account::VALID_UNTIL)?,
-        gate: Gate {
-            frozen: gate & account::GATE_FROZEN != 0,
-            no_plan: gate & account::GATE_NO_PLAN != 0,
-            in_debt: gate & account::GATE_IN_DEBT != 0,
-        },
+        gate: read_gate(gate),
         holds,
         consumed,
         plan_state: row.packed(account::PLAN_STATE, plan_state)?,

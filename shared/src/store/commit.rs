@@ -39,6 +39,10 @@ impl Store {
         if self.skew.was_off() {
             self.catalog().await?;
         }
+        if let Some(dry_run) = &self.dry_run {
+            dry_run.commit(write);
+            return Ok(Outcome::Done(None));
+        }
         match (&write.account, &write.rows[..]) {
             (Some(account), []) if account.updates() => self.update(account, in_flight).await,
             (None, [RowWrite::Put(row, expect)]) if row.tells_its_writer() => {
@@ -93,7 +97,7 @@ impl Store {
             .put_item()
             .table_name(&self.tables.ledger)
             .set_item(Some(put.item))
-            .condition_expression(put.condition)
+            .set_condition_expression(put.condition)
             .set_expression_attribute_names(some(put.names))
             .set_expression_attribute_values(some(put.values))
             .return_values_on_condition_check_failure(OnFailure::AllOld)
@@ -119,7 +123,7 @@ impl Store {
             .table_name(&self.tables.ledger)
             .set_key(Some(set.item))
             .update_expression(set.update)
-            .condition_expression(set.condition)
+            .set_condition_expression(set.condition)
             .set_expression_attribute_names(some(set.names))
             .set_expression_attribute_values(some(set.values))
             .customize()
@@ -206,7 +210,7 @@ impl Store {
                 let put = Put::builder()
                     .table_name(table)
                     .set_item(Some(put.item))
-                    .condition_expression(put.condition)
+                    .set_condition_expression(put.condition)
                     .set_expression_attribute_names(some(put.names))
                     .set_expression_attribute_values(some(put.values))
                     .return_values_on_condition_check_failure(OnFailure::AllOld);
@@ -218,7 +222,7 @@ impl Store {
                     .table_name(table)
                     .set_key(Some(set.item))
                     .update_expression(set.update)
-                    .condition_expression(set.condition)
+                    .set_condition_expression(set.condition)
                     .set_expression_attribute_names(some(set.names))
                     .set_expression_attribute_values(some(set.values));
                 part.update(update.build().expect("table, key and update are set")).build()
@@ -228,7 +232,7 @@ impl Store {
                 let delete = Delete::builder()
                     .table_name(table)
                     .set_key(Some(delete.item))
-                    .condition_expression(delete.condition)
+                    .set_condition_expression(delete.condition)
                     .set_expression_attribute_names(some(delete.names))
                     .set_expression_attribute_values(some(delete.values));
                 part.delete(delete.build().expect("table, key and condition are set")).build()

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::accounts::{consumed, gate_bits, holds};
-use super::item::{Item, bytes, number};
+use super::item::{Item, SetAttribute, bytes, number};
 use super::packed;
 use super::row;
-use super::table::{account, hold_key};
+use super::table::{account, hold_key, ledger};
 use crate::decide::archive::CAPACITY;
 use crate::decide::{AccountWrite, Expect, Field, Guard, Row, RowKey, Seen, Step};
 use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
@@ -224,7 +224,8 @@ pub(super) struct RowExpression {
     pub item: Item,
     /// The update expression.
     pub update: String,
-    pub condition: String,
+    /// None: another part of the write has one.
+    pub condition: Option<String>,
     pub names: HashMap<String, String>,
     pub values: HashMap<String, AttributeValue>,
 }
@@ -236,9 +237,17 @@ impl RowExpression {
 
     pub(super) fn set(key: &RowKey, field: &Field, expect: &Expect) -> RowExpression {
         let mut set = RowExpression { item: row::key(key), ..RowExpression::default() };
-        let (name, value) = row::field(field);
-        set.update = format!("SET {name} = :set");
-        set.values.insert(":set".to_owned(), value);
+        let mut sets = Vec::new();
+        for (place, SetAttribute { name, value, if_absent }) in
+            row::field(field).into_iter().enumerate()
+        {
+            sets.push(match if_absent {
+                true => format!("{name} = if_not_exists({name}, :set{place})"),
+                false => format!("{name} = :set{place}"),
+            });
+            set.values.insert(format!(":set{place}"), value);
+        }
+        set.update = format!("SET {}", sets.join(", "));
         set.when(expect)
     }
 
@@ -247,7 +256,8 @@ impl RowExpression {
     }
 
     fn when(mut self, expect: &Expect) -> RowExpression {
-        self.condition = match expect {
+        let condition = match expect {
+            Expect::Any => return self,
             Expect::Absent => ABSENT.to_owned(),
             Expect::Present => PRESENT.to_owned(),
             Expect::Is(seen) => self.is(seen),
@@ -255,7 +265,12 @@ impl RowExpression {
             Expect::Lacks(missing) => {
                 format!("{PRESENT} AND attribute_not_exists({})", row::missing(*missing))
             }
+            Expect::Before(seq) => {
+                self.values.insert(":before".to_owned(), number(seq));
+                format!("{ABSENT} OR {0} < :before", ledger::SEQ)
+            }
         };
+        self.condition = Some(condition);
         self
     }
 

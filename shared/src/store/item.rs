@@ -32,6 +32,13 @@ pub(super) struct Attributes<'a> {
     item: &'a Item,
 }
 
+/// An attribute that is set, and whether only where the row has none yet.
+pub(super) struct SetAttribute {
+    pub name: &'static str,
+    pub value: AttributeValue,
+    pub if_absent: bool,
+}
+
 type Read<T> = Result<T, StoreError>;
 
 impl<'a> Attributes<'a> {

@@ -5,10 +5,13 @@
 
 mod accounts;
 mod commit;
+mod directory;
+mod dry_run;
 mod error;
 mod expression;
 mod in_flight;
 mod item;
+mod listed;
 mod orders;
 pub mod packed;
 mod payments;
@@ -22,10 +25,12 @@ mod table;
 
 use aws_sdk_dynamodb::Client;
 
+pub use directory::DirectoryPart;
+pub use dry_run::{Dry, DryRun};
 pub use error::StoreError;
 pub use in_flight::InFlight;
 use item::{Attributes, Item};
-pub use payments::{Parked, WaitingPayment};
+pub use payments::{Parked, PaymentPlace};
 pub use read::Scan;
 pub use restore::TableKind;
 pub use scan::{ScanPart, ScannedRow};
@@ -49,6 +54,8 @@ pub struct Store {
     client: Client,
     tables: Tables,
     skew: Skew,
+    /// None: what is committed is written.
+    dry_run: Option<DryRun>,
 }
 
 /// An account as it was read or written, and its size.
@@ -71,6 +78,9 @@ pub enum Outcome {
     RowRefused(usize, Option<Row>),
 }
 
+/// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
+const MAX_KEY_BYTES: usize = 2048;
+
 type Stored<T> = Result<T, StoreError>;
 
 impl Store {
@@ -78,7 +88,18 @@ impl Store {
     pub fn new(config: aws_sdk_dynamodb::config::Builder, tables: Tables, clock: Clock) -> Store {
         let skew = Skew::new(clock);
         let client = Client::from_conf(config.interceptor(skew.clone()).build());
-        Store { client, tables, skew }
+        Store { client, tables, skew, dry_run: None }
+    }
+
+    /// A store that reads the same tables and writes nothing: what is committed to an account that
+    /// it has read stays in memory, and is read from there.
+    pub fn for_dry_run(&self) -> Store {
+        Store { dry_run: Some(DryRun::default()), ..self.clone() }
+    }
+
+    /// The dry run that this store is for. None: it writes.
+    pub fn dry_run(&self) -> Option<&DryRun> {
+        self.dry_run.as_ref()
     }
 }
 

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{self, Attributes, Item};
 use super::table::{
-    ACCOUNT, PARKED, SORT, customer_key, event_key, ledger, parked_key, payment_key,
+    ACCOUNT, PARKED, SORT, customer_account_key, customer_key, event_key, ledger, parked_key,
+    payment_key,
 };
-use super::{Store, StoreError, Stored};
+use super::{MAX_KEY_BYTES, Store, StoreError, Stored};
 use crate::decide::{Mark, UnreadEvent};
 use crate::domain::entry::Explanation;
 use crate::domain::instant::Span;
@@ -36,12 +37,9 @@ pub struct Parked {
     pub problem: String,
 }
 
-/// The longest partition key that DynamoDB takes, in bytes. An operator may ask for any.
-const MAX_KEY_BYTES: usize = 2048;
-
-/// A position in the list of parked payments and events: the time and the id of one.
+/// A place in a listing of payments: the time and the id of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaitingPayment {
+pub struct PaymentPlace {
     pub at: Instant,
     pub id: String,
 }
@@ -71,8 +69,9 @@ impl Store {
         }
     }
 
-    /// An event that was kept because it could not be read, and whether an operator has decided it.
-    pub async fn event(&self, id: &str) -> Stored<Option<(UnreadEvent, bool)>> {
+    /// An event that was kept because it could not be read, and the decision of an operator, if
+    /// there was one.
+    pub async fn event(&self, id: &str) -> Stored<Option<(UnreadEvent, Option<Decided>)>> {
         let key = event_key(id);
         if key.len() > MAX_KEY_BYTES {
             return Ok(None);
@@ -85,15 +84,20 @@ impl Store {
             problem: row.text(ledger::CONTENT)?.to_owned(),
             at: row.instant(ledger::AT)?,
         };
-        Ok(Some((event, item.contains_key(ledger::DECIDED))))
+        if !item.contains_key(ledger::DECIDED) {
+            return Ok(Some((event, None)));
+        }
+        let decided = parsed::<DecidedText>(&row, ledger::DECIDED)?.decided();
+        let decided = decided.ok_or_else(|| row.broken(ledger::DECIDED, "is not a decision"))?;
+        Ok(Some((event, Some(decided))))
     }
 
     /// The payments and events that wait for an operator, the oldest first: up to 100 after
     /// `after`, and the position after which there are more.
     pub async fn parked(
         &self,
-        after: Option<&WaitingPayment>,
-    ) -> Stored<(Vec<Parked>, Option<WaitingPayment>)> {
+        after: Option<&PaymentPlace>,
+    ) -> Stored<(Vec<Parked>, Option<PaymentPlace>)> {
         let key = after.map(|after| {
             let key = [(ACCOUNT, PARKED.to_owned()), (SORT, parked_key(after.at, &after.id))];
             Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
@@ -103,7 +107,7 @@ impl Store {
         let mut parked = got.items().iter().map(read_parked).collect::<Stored<Vec<_>>>()?;
         let more = parked.len() > LISTED as usize;
         parked.truncate(LISTED as usize);
-        let last = parked.last().map(|last| WaitingPayment { at: last.at, id: last.id.clone() });
+        let last = parked.last().map(|last| PaymentPlace { at: last.at, id: last.id.clone() });
         Ok((parked, last.filter(|_| more)))
     }
 
@@ -150,6 +154,15 @@ pub(super) fn customer_item(customer: &Customer) -> Item {
         (SORT, item::text(customer_key(&customer.subject, customer.live))),
         (ledger::KEY, item::text(&customer.subject)),
         (ledger::TEXT, item::text(&customer.id)),
+    ];
+    Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
+}
+
+pub(super) fn customer_account_item(customer: &Customer) -> Item {
+    let item = [
+        (ACCOUNT, item::text(customer_account_key(&customer.id))),
+        (SORT, item::text(ledger::CUSTOMER)),
+        (ledger::OF, item::text(customer.account.as_str())),
     ];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
 }

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
+use crate::decide::archive::Weight;
 use crate::decide::{
     DEDUP_WINDOW, IdempotencyRecord, KeyAlias, MAX_CLOCK_AHEAD, Redemption, STAMP_MARGIN, Segment,
 };
@@ -42,8 +43,19 @@ impl Store {
         Ok(Scan { accounts: got.items().iter().map(loaded).collect(), next })
     }
 
-    /// The account as it is, by a consistent read. None if there is none.
+    /// The account as it is, by a consistent read; in a dry run, as it would be. None if there is
+    /// none.
     pub async fn account(&self, id: &AccountId) -> Stored<Option<Loaded>> {
+        let Some(dry_run) = &self.dry_run else { return self.stored_account(id).await };
+        if dry_run.account(id).is_none() {
+            dry_run.keep(id, self.stored_account(id).await?.map(|loaded| loaded.account));
+        }
+        let account = dry_run.account(id).and_then(|dry| dry.after);
+        // Nothing of it has weight, so that none of it is archived: nobody could read it again.
+        Ok(account.map(|account| Loaded { account, weight: Weight::default() }))
+    }
+
+    async fn stored_account(&self, id: &AccountId) -> Stored<Option<Loaded>> {
         let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
         let got = get.key(table::ACCOUNT, item::text(id.as_str())).send().await;
         let got = got.map_err(StoreError::of)?;

@@ -2,13 +2,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Attributes, Item, bytes, number, text};
+use super::item::{Attributes, Item, SetAttribute, bytes, number, text};
 use super::table::{
-    ACCOUNT, CATALOG, CATALOG_LATEST, PARKED, SORT, catalog_key, event_key, key_alias_key, ledger,
-    order_key, parked_key, quarantine_key, read_page_key, read_receipt_key, read_usage_key,
-    record_key, redemption_key, refunds_key, segment_key, usage_key,
+    ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, PARKED, SORT, catalog_key, event_key,
+    key_alias_key, ledger, order_key, parked_key, quarantine_key, read_page_key, read_receipt_key,
+    read_usage_key, record_key, redemption_key, refunds_key, segment_key, usage_key,
 };
-use super::{StoreError, orders, packed, payments, reconcile};
+use super::{StoreError, directory, listed, orders, packed, payments, reconcile};
 use crate::decide::{
     CatalogVersion, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen,
     Segment,
@@ -29,6 +29,9 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Orders(account, orders) => orders::orders_item(account, orders),
         Row::Payment(payment) => payments::payment_item(payment),
         Row::Customer(customer) => payments::customer_item(customer),
+        Row::CustomerAccount(customer) => payments::customer_account_item(customer),
+        Row::Listed(listed) => listed::listed_item(listed),
+        Row::ListedOfAccount(listed) => listed::listed_of_account_item(listed),
         Row::Mark(mark) => payments::mark_item(mark),
         Row::Event(event) => payments::event_item(event),
         Row::Catalog(catalog_version) => catalog_item(catalog_version, CATALOG_LATEST),
@@ -58,18 +61,22 @@ pub(super) fn key(key: &RowKey) -> Item {
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
         RowKey::Mark(at, id) => (PARKED.to_owned(), parked_key(*at, id)),
         RowKey::Redemption(account, id) => (account.to_string(), redemption_key(*id)),
+        RowKey::Directory(account) => (DIRECTORY.to_owned(), account.to_string()),
     };
     Item::from([(ACCOUNT.to_owned(), text(account)), (SORT.to_owned(), text(sort))])
 }
 
-/// The attribute of one field that is set alone, and its value.
-pub(super) fn field(field: &Field) -> (&'static str, AttributeValue) {
+/// The attributes of one field that is set alone, and their values.
+pub(super) fn field(field: &Field) -> Vec<SetAttribute> {
+    let set = |name, value| vec![SetAttribute { name, value, if_absent: false }];
     match field {
-        Field::Url(url) => (ledger::URL, text(url)),
-        Field::Expired => (ledger::EXPIRED, number(1)),
-        Field::Intent(intent) => (ledger::INTENT, text(intent.as_str())),
-        Field::Decision(decided) => (ledger::DECIDED, text(payments::decision(decided))),
-        Field::Left => (ledger::LEFT, number(1)),
+        Field::Url(url) => set(ledger::URL, text(url)),
+        Field::Expired => set(ledger::EXPIRED, number(1)),
+        Field::Intent(intent) => set(ledger::INTENT, text(intent.as_str())),
+        Field::Decision(decided) => set(ledger::DECIDED, text(payments::decision(decided))),
+        Field::Left => set(ledger::LEFT, number(1)),
+        Field::Names { names, state, seq } => directory::names(names, state, *seq),
+        Field::State(state, seq) => directory::state(state, *seq, false),
     }
 }
 
@@ -81,6 +88,7 @@ pub(super) fn seen(seen: &Seen) -> (&'static str, AttributeValue) {
         Seen::Counted(seq) => (ledger::COUNTED, number(seq)),
         Seen::Returned(credits) => (ledger::RETURNED, number(credits.micro())),
         Seen::Entries(entries) => (ledger::ENTRIES, bytes(packed::entries(entries))),
+        Seen::Seq(seq) => (ledger::SEQ, number(seq)),
     }
 }
 

@@ -113,6 +113,16 @@ pub(super) mod ledger {
     pub(crate) const SESSION: &str = "se";
     /// Session that a link opened: present if the customer left.
     pub(crate) const LEFT: &str = "le";
+    /// Directory: the name that an operator gave the account; empty: none.
+    pub(crate) const NAME: &str = "nm";
+    /// Directory: its labels, a list of texts.
+    pub(crate) const LABELS: &str = "lb";
+    /// Directory: the number of the entry after which the account was in this state.
+    pub(crate) const SEQ: &str = "sq";
+    /// Customer's account, under `#customer#`: the account.
+    pub(crate) const OF: &str = "ac";
+    /// Sort key under `#customer#`.
+    pub(crate) const CUSTOMER: &str = "customer";
     /// Session that a link opened, and payment without an order: when DynamoDB may delete it, in
     /// seconds. By then the session is long over, and the payment has proved not to be ours.
     pub(crate) const DELETE_AT_S: &str = "ttl";
@@ -122,6 +132,11 @@ pub(super) mod ledger {
 pub(super) const RECONCILE: &str = "#reconcile";
 /// The partition key of the marks of parked payments and events.
 pub(super) const PARKED: &str = "#parked";
+
+/// The partition key of the directory. Its sort keys are the ids of the accounts.
+pub(super) const DIRECTORY: &str = "#directory";
+/// The partition key of all orders and payments in the order of time.
+pub(super) const PAYMENTS: &str = "#payments";
 
 /// The partition key of an order: no account id has a `#`.
 pub(super) fn order_key(id: OperationId) -> String {
@@ -138,6 +153,19 @@ pub(super) fn payment_key(intent: &IntentId) -> String {
 pub(super) fn customer_key(subject: &str, live: bool) -> String {
     format!("S#{}#{}", if live { "live" } else { "test" }, hash(subject))
 }
+
+/// The partition key of a Stripe customer.
+pub(super) fn customer_account_key(customer: &str) -> String {
+    format!("#customer#{customer}")
+}
+
+/// `<time>#<id>`: an order or a payment, in the order of time.
+pub(super) fn listed_key(at: Instant, id: &str) -> String {
+    parked_key(at, id)
+}
+
+/// Before the key of an order or a payment among the rows of its account.
+pub(super) const LISTED_OF_ACCOUNT: &str = "S#payment#";
 
 /// The latest orders of an account.
 pub(super) const ORDERS: &str = "S#orders";

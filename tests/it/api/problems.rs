@@ -95,7 +95,13 @@ async fn all_errors_are_named_at_once() {
             &["account", "to", "to", "from", "x"],
         ),
         ("GET", "/v1/accounts/a~b/usage?from=2027-01-01".into(), "", &["account", "to"]),
-        ("GET", "/v1/payments?x=1".into(), "", &["x", "state"]),
+        ("GET", "/v1/payments?x=1&state=y".into(), "", &["x", "state"]),
+        (
+            "GET",
+            "/v1/accounts?q=&gate=x&debt=x&limit=x&cursor=x&x=1".into(),
+            "",
+            &["q", "gate", "debt", "limit", "cursor", "x"],
+        ),
     ];
     for (method, path, body, expected) in cases {
         let refused = stack.send(request(method, &path, None, body)).await;

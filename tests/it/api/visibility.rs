@@ -60,7 +60,9 @@ async fn everything() -> Shop {
     operated(stack, "PUT", &acme(""), "internal-2", &json!({ "plan": "pro" })).await;
     let mut gift = credits("10", explained("a gift of ours"));
     gift["reference"] = json!("internal-ticket-1");
-    operated(stack, "POST", &acme("/grants"), "internal-3", &gift).await;
+    let gift = operated(stack, "POST", &acme("/grants"), "internal-3", &gift).await;
+    let path = acme(&format!("/grants/{}/revoke", gift.text("/id")));
+    operated(stack, "POST", &path, "internal-12", &explained("it was a typo")).await;
     operated(stack, "POST", &acme("/freeze"), "internal-4", &explained("we look at it")).await;
     operated(stack, "POST", &acme("/unfreeze"), "internal-5", &explained("all is well")).await;
     let body = named(r#"{"credits":"4"}"#);
@@ -159,7 +161,8 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
     let listing = mine(&shop, "/v1/me/ledger?limit=200").await;
     let listed = who(&listing);
     assert_eq!(listed[..2], [("debit", "service", ""), ("debit", "user", "operator")]);
-    let operators = ["opened", "plan_changed", "granted", "frozen", "unfrozen", "debt_waived"];
+    let operators =
+        ["opened", "plan_changed", "granted", "revoked", "frozen", "unfrozen", "debt_waived"];
     for (kind, by, user) in &listed[2..] {
         let expected = match *kind {
             kind if operators.contains(&kind) => ("operator", ""),
@@ -175,7 +178,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
     // A service sees the principal and can filter by it; a customer cannot.
     let by_ada = stack.get(&format!("/v1/accounts/acme/ledger?user={ADA}")).await;
     assert!(who(&by_ada).iter().all(|(_, by, user)| (*by, *user) == ("operator", ADA)));
-    assert_eq!(who(&by_ada).len(), 6);
+    assert_eq!(who(&by_ada).len(), 7);
     let guessed = mine(&shop, &format!("/v1/me/ledger?user={ADA}")).await;
     assert_eq!(guessed.body["entries"], json!([]));
     let posing = mine(&shop, "/v1/me/ledger?user=operator").await;

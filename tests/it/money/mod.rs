@@ -5,6 +5,7 @@ mod checkouts;
 mod currencies;
 mod edge_cases;
 mod event_order;
+mod listings;
 mod missed_webhooks;
 mod parked;
 mod properties;

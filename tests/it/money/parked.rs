@@ -24,7 +24,7 @@ async fn parked_payments_are_all_listed_while_some_are_resolved() {
         let dismiss = format!("/v1/payments/{last}/dismiss");
         let reason = r#"{"reason":"looked at"}"#;
         assert_eq!(shop.stack.send(request("POST", &dismiss, None, reason)).await.status, 200);
-        match listed.body["next_cursor"].as_str() {
+        match listed.body["next"].as_str() {
             Some(next) => path = format!("{LIST}&cursor={next}"),
             None => break,
         }
@@ -43,9 +43,9 @@ async fn parked_payments_are_all_listed_while_some_are_resolved() {
         (format!("state=parked&cursor={}", &cursor[2..]), "cursor"),
         ("state=parked&cursor=".to_owned(), "cursor"),
         (format!("state=parked&cursor={cursor}&cursor={cursor}"), "cursor"),
-        (format!("cursor={cursor}"), "state"),
+        (format!("cursor={cursor}"), "cursor"),
         ("state=parked&state=parked".to_owned(), "state"),
-        (String::new(), "state"),
+        ("state=waiting".to_owned(), "state"),
         ("state=parked&limit=5".to_owned(), "limit"),
     ] {
         let refused = shop.stack.get(&format!("/v1/payments?{query}")).await;

@@ -207,7 +207,7 @@ async fn a_signed_but_unreadable_event_is_kept_for_an_operator() {
         shop.stack.send(request("POST", "/v1/payments/evt_no/dismiss", None, reason)).await.code(),
         "payment_not_found"
     );
-    assert_eq!(shop.stack.get("/v1/payments?state=open").await.code(), "invalid_request");
+    assert_eq!(shop.stack.get("/v1/payments?state=waiting").await.code(), "invalid_request");
 }
 
 /// During a replacement an endpoint has two secrets, and either may sign.

@@ -323,7 +323,9 @@ fn entry() -> impl Strategy<Value = Entry> {
             EntryKind::Reversed { order, cause, due, credits }
         }),
         debts().prop_map(|debts| EntryKind::DebtWaived { debts }),
-        (18_u8.., prop::collection::vec(any::<u8>(), 0..40))
+        (operation(), kind())
+            .prop_map(|(id, kind)| EntryKind::Revoked { grant: GrantId::Operation(id), kind }),
+        (19_u8.., prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(tag, fields)| EntryKind::Unknown { tag, fields }),
         (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
             EntryKind::Held { action, quantity, expires_at }

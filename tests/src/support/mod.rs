@@ -8,6 +8,7 @@ pub mod door;
 pub mod emulator;
 pub mod items;
 pub mod log;
+mod operator;
 pub mod secrets_manager;
 pub mod shop;
 pub mod wire;

@@ -47,6 +47,7 @@ pub(super) mod tag {
     /// An advance that changed a debt: the changes follow at its end.
     pub(in super::super) const ADVANCED_DEBTS: u8 = 17;
     /// From here on the length of the kind's fields comes before them, so that a version that does
-    /// not know the kind can carry the entry along. It writes these tags for no kind of its own yet.
+    /// not know the kind can carry the entry along.
     pub(in super::super) const MEASURED: u8 = 18;
+    pub(in super::super) const REVOKED: u8 = 18;
 }

@@ -288,6 +288,13 @@ impl Reader<'_> {
                 EntryKind::Reversed { order, cause, due, credits: self.credits()? }
             }
             tag::DEBT_WAIVED => EntryKind::DebtWaived { debts: self.debts()? },
+            tag::REVOKED => {
+                let length = self.narrow()?;
+                let fields = self.take(length)?;
+                Reader::all(fields, |r| {
+                    Ok(EntryKind::Revoked { grant: r.grant_id()?, kind: r.kind()? })
+                })?
+            }
             tag::MEASURED.. => {
                 let length = self.narrow()?;
                 EntryKind::Unknown { tag, fields: self.take(length)?.to_vec() }

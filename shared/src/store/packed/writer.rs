@@ -144,6 +144,12 @@ impl Writer {
         }
     }
 
+    /// The fields of a kind that an earlier version may not know, with their length.
+    fn measured(&mut self, fields: &[u8]) {
+        self.number(fields.len() as u64);
+        self.0.extend_from_slice(fields);
+    }
+
     pub(super) fn entry(&mut self, entry: &Entry) {
         self.byte(match &entry.kind {
             EntryKind::Opened { .. } => tag::OPENED,
@@ -162,6 +168,7 @@ impl Writer {
             EntryKind::ToppedUp { .. } => tag::TOPPED_UP,
             EntryKind::Reversed { .. } => tag::REVERSED,
             EntryKind::DebtWaived { .. } => tag::DEBT_WAIVED,
+            EntryKind::Revoked { .. } => tag::REVOKED,
             EntryKind::Unknown { tag, .. } => *tag,
         });
         let texts = [
@@ -254,10 +261,13 @@ impl Writer {
                 self.credits(*credits);
             }
             EntryKind::DebtWaived { debts } => self.debts(debts),
-            EntryKind::Unknown { fields, .. } => {
-                self.number(fields.len() as u64);
-                self.0.extend_from_slice(fields);
+            EntryKind::Revoked { grant, kind } => {
+                let mut fields = Writer::default();
+                fields.grant_id(*grant);
+                fields.kind(*kind);
+                self.measured(&fields.0);
             }
+            EntryKind::Unknown { fields, .. } => self.measured(fields),
             EntryKind::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
             EntryKind::Frozen | EntryKind::Unfrozen => {}
         }

@@ -122,11 +122,12 @@ impl Reply {
 pub(super) struct Tenant {
     pub(super) account: &'static str,
     pub(super) debit: String,
+    pub(super) grant: String,
     pub(super) hold: String,
     pub(super) order: String,
 }
 
-/// Two tenants, each with a debit, a hold and an order. Every answer is the same in every run.
+/// Two tenants, each with a debit, a grant, a hold and an order. Every answer is the same in every run.
 pub(super) struct Stage {
     pub(super) shop: Shop,
     pub(super) tenants: Vec<Tenant>,
@@ -143,6 +144,7 @@ impl Stage {
             let debit = shop.stack.post(&format!("{path}/debits"), "the debit", &body).await;
             let hold = shop.stack.post(&format!("{path}/holds"), "the hold", &body).await;
             let (debit, hold) = (debit.text("/id").to_owned(), hold.text("/id").to_owned());
+            let grant = shop.stack.grant(account, "the grant", "3").await.text("/id").to_owned();
             let (order, _) = shop.begin(account, &format!("order of {account}"), "starter").await;
             let id = OperationId::parse(NOTHING).expect("an id");
             let opened = Redemption {
@@ -154,7 +156,7 @@ impl Stage {
             };
             let write = Write::create(Row::Redemption(opened));
             shop.stack.context().store.commit(&write).await.expect("written");
-            tenants.push(Tenant { account, debit, hold, order });
+            tenants.push(Tenant { account, debit, grant, hold, order });
         }
         Stage { shop, tenants }
     }
@@ -197,6 +199,7 @@ impl Stage {
         match path {
             _ if path.contains("/holds/") => &tenant.hold,
             _ if path.contains("/debits/") => &tenant.debit,
+            _ if path.contains("/grants/") => &tenant.grant,
             _ if path.contains("/checkouts/") => &tenant.order,
             _ => NOTHING,
         }
@@ -252,7 +255,9 @@ pub(super) fn body(route: &Route) -> &'static str {
         (_, "sessions") => r#"{"subject":"ada","return_url":"https://app.example.com/"}"#,
         (_, "checkouts") => r#"{"pack":"starter"}"#,
         (_, "release") if route.path.contains("/holds/") => "{}",
-        (_, "freeze" | "unfreeze" | "waive" | "release" | "dismiss") => r#"{"reason":"asked"}"#,
+        (_, "revoke" | "freeze" | "unfreeze" | "waive" | "release" | "dismiss") => {
+            r#"{"reason":"asked"}"#
+        }
         (_, "webhook") => "{}",
         _ => panic!("say here what {} {} takes", route.method, route.path),
     }

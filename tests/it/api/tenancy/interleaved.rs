@@ -13,8 +13,9 @@ use tests::proof::INTERLEAVINGS;
 use super::callers::{Reply, TENANTS};
 use crate::support::{PRODUCT, Stack, instant, request};
 
-/// A tenant's requests: `{}` in a path is its account, `{hold}` and `{debit}` are its earlier ids.
-const SCRIPT: [(&str, &str, &str); 32] = [
+/// A tenant's requests: `{}` in a path is its account, `{hold}`, `{debit}` and `{grant}` are its
+/// earlier ids.
+const SCRIPT: [(&str, &str, &str); 33] = [
     ("PUT", "/v1/accounts/{}", r#"{"plan":"pro"}"#),
     ("POST", "/v1/accounts/{}/grants", r#"{"credits":"40","reason":"welcome"}"#),
     ("POST", "/v1/accounts/{}/quotes", r#"{"action":"custom_image","quantity":3}"#),
@@ -22,6 +23,7 @@ const SCRIPT: [(&str, &str, &str); 32] = [
     ("POST", "/v1/accounts/{}/debits", r#"{"credits":"7.25"}"#),
     ("GET", "/v1/accounts/{}/balance", ""),
     ("POST", "/v1/accounts/{}/debits/{debit}/refund", r#"{"credits":"1","reason":"black"}"#),
+    ("POST", "/v1/accounts/{}/grants/{grant}/revoke", r#"{"reason":"a typo"}"#),
     ("POST", "/v1/accounts/{}/holds", r#"{"action":"dynamic_video","quantity":4}"#),
     ("POST", "/v1/accounts/{}/holds/{hold}/extend", r#"{"expires_in_s":600}"#),
     ("POST", "/v1/accounts/{}/holds/{hold}/capture", r#"{"quantity":1,"final":false}"#),
@@ -65,6 +67,7 @@ struct Seen {
 struct Tenant {
     replies: Vec<Reply>,
     debit: String,
+    grant: String,
     hold: String,
     token: String,
 }
@@ -100,6 +103,7 @@ impl Pair {
         let (method, path, body) = SCRIPT[place];
         let path = path.replace("{}", TENANTS[who]);
         let path = path.replace("{debit}", &tenant.debit).replace("{hold}", &tenant.hold);
+        let path = path.replace("{grant}", &tenant.grant);
         // Both tenants use the same keys, and the batch is sent twice.
         let key = format!("step {place}");
         let key = (method != "GET").then_some(key.as_str());
@@ -115,6 +119,7 @@ impl Pair {
         let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
         match path.rsplit('/').next() {
             Some("debits") if tenant.debit.is_empty() => tenant.debit = text("id"),
+            Some("grants") => tenant.grant = text("id"),
             Some("holds") => tenant.hold = text("id"),
             Some("sessions") => tenant.token = text("token"),
             _ => {}

@@ -1,7 +1,7 @@
 //! Tenancy: every route of the template, by every caller, about its own, another's and a missing
 //! resource.
 //!
-//! Another's order, hold or debit gets the same bytes as one that does not exist, and no answer to
+//! Another's order, hold, grant or debit gets the same bytes as one that does not exist, and no answer to
 //! a customer contains a word of another tenant.
 
 mod callers;
@@ -47,7 +47,7 @@ async fn every_route_hides_other_tenants_from_every_caller() {
 }
 
 /// IAM decides who has access. Behind it a customer's session gives no more and no fewer rights,
-/// and another's hold or debit does not exist.
+/// and another's hold, grant or debit does not exist.
 async fn by_iam(route: &Route) -> usize {
     let body = body(route);
     fn case<'a>(
@@ -130,7 +130,8 @@ async fn by_session(route: &Route) -> usize {
                 _ => assert!((200..300).contains(&about_mine.status), "{wrong}"),
             }
             // No word of the other tenant.
-            for word in [theirs.account, &theirs.debit, &theirs.hold, &theirs.order] {
+            let resources = [&theirs.debit, &theirs.grant, &theirs.hold, &theirs.order];
+            for word in resources.into_iter().map(String::as_str).chain([theirs.account]) {
                 assert!(!about_mine.text().contains(word), "{word} in {wrong}");
             }
             cases += 1;

@@ -131,7 +131,7 @@ pub(super) fn routes_are_the_contracts(template: &Value) -> Complaints {
 }
 
 /// Every protected route is in exactly one of the policies that the stack offers, and all routes of
-/// a function are in the same: a caller who may spend may not grant.
+/// a function are in the same: a caller who may spend may not grant. Both may read.
 pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
     let policies = of_type(template, "AWS::IAM::ManagedPolicy");
@@ -150,10 +150,12 @@ pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
                 resources.iter().any(|resource| covers(resource, &format!("{method}{path}")))
             });
             let by: Vec<&str> = by.map(|(name, _)| *name).collect();
-            if by.len() != 1 {
+            // A star of IAM goes on past a slash, so who may show an account may read all of it.
+            let read_by_both = method == "GET" && by.len() == 2;
+            if by.len() != 1 && !read_by_both {
                 complaints.push(format!("{method} {path} is allowed by {by:?}"));
             }
-            callers.extend(by);
+            callers.extend(by.into_iter().filter(|_| !read_by_both));
         }
         if callers.len() > 1 {
             complaints.push(format!("{function} answers callers of {callers:?}"));

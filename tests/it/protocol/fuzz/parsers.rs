@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use serde_json::{Value, json};
 use shared::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId};
-use shared::http::cursor;
+use shared::http::cursor::{self, PaymentList};
 use shared::query::ledger::From;
 use shared::session::{Audience, Keys, Scope, Session};
 use shared::store::packed;
@@ -94,7 +94,7 @@ fn mutated_cursors_are_read_safely() {
         let sealed = cursor::seal(&from, &mine);
         assert_eq!(cursor::open(&sealed, &mine), Some(from));
         assert_eq!(cursor::open(&sealed, &other), None);
-        assert_eq!(cursor::open_parked(&sealed), None, "it is of a ledger");
+        assert_eq!(cursor::open_payment(&sealed, PaymentList::Parked), None, "it is of a ledger");
         let text = mutator.text(&[sealed.clone(), cursor::seal(&from, &other)]);
         if let Some(opened) = cursor::open(&text, &mine) {
             assert_eq!(text, sealed, "a changed cursor is opened");

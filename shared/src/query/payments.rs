@@ -1,0 +1,99 @@
+//! Payments for operators: orders with their payments, and events that could not be read.
+
+use super::checkouts::{self, Checkout};
+use crate::context::Context;
+use crate::decide::UnreadEvent;
+use crate::domain::payment::{Decided, IntentId, State};
+use crate::domain::{AccountId, OperationId};
+use crate::store::{Parked, PaymentPlace, StoreError};
+
+/// How many orders and payments one request looks at: each costs two reads.
+const READ: usize = 50;
+
+/// What a listing of payments shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are orders")]
+pub enum PaymentRecord {
+    /// An order, with its payment if one is known.
+    Order(Checkout),
+    /// An event that could not be read, and an operator's decision about it.
+    Event(UnreadEvent, Option<Decided>),
+    /// It waits for an operator, and neither its order nor its event is there.
+    Mark(Parked),
+}
+
+/// Some payments, and the place after which there may be more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentsPart {
+    pub payments: Vec<PaymentRecord>,
+    pub next: Option<PaymentPlace>,
+}
+
+/// The payments of an account or of all, the latest first: those in `state` among the next 50.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(
+    context: &Context,
+    of: Option<&AccountId>,
+    state: Option<State>,
+    before: Option<&PaymentPlace>,
+) -> Result<PaymentsPart, StoreError> {
+    let most = i32::try_from(READ).expect("it is small") + 1;
+    let mut places = context.store.listed_payments(of, before, most).await?;
+    let more = places.len() > READ;
+    places.truncate(READ);
+    let mut payments = Vec::new();
+    for place in &places {
+        let found = order_or_payment(context, &place.id).await?;
+        let found = found.filter(|found| state.is_none_or(|state| found.state == state));
+        payments.extend(found.map(PaymentRecord::Order));
+    }
+    Ok(PaymentsPart { payments, next: places.pop().filter(|_| more) })
+}
+
+/// The payments and events that wait for an operator, the oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn parked(
+    context: &Context,
+    after: Option<&PaymentPlace>,
+) -> Result<PaymentsPart, StoreError> {
+    let (parked, next) = context.store.parked(after).await?;
+    let mut payments = Vec::new();
+    for parked in parked {
+        let found = by_id(context, &parked.id).await?;
+        payments.push(found.unwrap_or(PaymentRecord::Mark(parked)));
+    }
+    Ok(PaymentsPart { payments, next })
+}
+
+/// The order of this id, the payment of this id, or the event of this id. None: there is none, or
+/// it is a payment of something else that is sold through the same Stripe account.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(context: &Context, id: &str) -> Result<Option<PaymentRecord>, StoreError> {
+    if let Some(found) = order_or_payment(context, id).await? {
+        return Ok(Some(PaymentRecord::Order(found)));
+    }
+    let event = context.store.event(id).await?;
+    Ok(event.map(|(event, decided)| PaymentRecord::Event(event, decided)))
+}
+
+async fn order_or_payment(context: &Context, id: &str) -> Result<Option<Checkout>, StoreError> {
+    let now = context.clock.now();
+    if let Some(order) = OperationId::parse(id) {
+        return checkouts::by_id(context, order, now).await;
+    }
+    let Ok(intent) = id.parse::<IntentId>() else { return Ok(None) };
+    let payment = context.store.payment(&intent, now).await?;
+    let Some(order) = payment.order() else { return Ok(None) };
+    let order = context.store.order(order).await?;
+    Ok(order.map(|order| Checkout {
+        state: order.state(Some(&payment), now),
+        order,
+        payment: Some(payment),
+    }))
+}
