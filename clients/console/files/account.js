@@ -2,7 +2,7 @@
 import { edit, freeze, grant, replan, revoke, session, unfreeze, waive } from './actions.js';
 import { micro, minus, sum } from './amounts.js';
 import { get, of, query } from './api.js';
-import { at, credits, facts, gateOf, grantKind, make, muted, named, problem, section, table, tag, theirs } from './dom.js';
+import { at, beside, credits, facts, gateOf, grantKind, make, muted, named, problem, section, table, tag, theirs } from './dom.js';
 import t from './en.js';
 import { ledger } from './ledger.js';
 import { ofAccount } from './payments.js';
@@ -13,7 +13,7 @@ const button = (text, onclick, more = {}) => make('button', { type: 'button', on
 
 function head(account, { name, labels = [], plan, status, gate }) {
   return [
-    make('h1', { tabIndex: -1 }, theirs(account), name && make('span', { className: 'of' }, theirs(name))),
+    make('h1', { tabIndex: -1 }, theirs(account), name && beside(theirs(name))),
     make('p', { className: 'tags' }, tag(named(plan)), status !== 'active' && tag(t[`status_${status}`].split(':')[0], 'warn'),
       gate !== 'open' && tag(gateOf(gate), 'warn'), labels.map((text) => tag(theirs(text)))),
   ];

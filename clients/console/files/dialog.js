@@ -36,6 +36,8 @@ function values(form) {
 
 /** What differs between two balances, and what always matters. */
 function comparison({ before, after }) {
+  // A payment or an event may concern no account.
+  if (!after) return make('div', { className: 'preview' }, make('p', {}, t.preview_none));
   const rows = [
     [t.available_credits, 'available'], [t.held, 'held'], [t.debt, 'debt'],
   ].map(([name, field]) => [name, before && credits(before[field]), credits(after[field]), before && before[field] !== after[field] && changed(minus(after[field], before[field]))]);
@@ -126,7 +128,9 @@ export function open({ title, text, fields, change, label, done, after, previews
 
   edited();
   dialog.replaceChildren(form);
-  dialog.oncancel = (event) => busy && event.preventDefault();
+  dialog.oncancel = (event) => {
+    if (busy) event.preventDefault();
+  };
   dialog.onclose = () => {
     dialog.replaceChildren();
     offer(after);

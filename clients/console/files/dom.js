@@ -13,12 +13,15 @@ export function make(tag, properties = {}, ...children) {
     else if (name.includes('-') || name === 'for' || name === 'role' || name === 'list') made.setAttribute(name, value);
     else made[name] = value;
   }
-  made.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
   return made;
 }
 
 /** A text that somebody outside wrote, in its own direction of writing. */
 export const theirs = (text) => make('bdi', {}, text);
+
+/** The last part of a principal: a person's session, or a user's name. */
+export const person = (principal) => make('span', { title: principal }, theirs(principal.split('/').at(-1)));
 
 /** Credits, with their exact value. */
 export const credits = (value) => make('data', { value }, number(value));
@@ -28,6 +31,8 @@ export const changed = (value) => make('data', { value }, change(value));
 export const at = (text, style = 'minute') => make('time', { dateTime: text, title: text }, time(text, style));
 
 export const muted = (...children) => make('span', { className: 'muted' }, ...children);
+/** A further part of a line, after a dot. */
+export const beside = (...children) => [' ', make('span', { className: 'of' }, ...children)];
 export const tag = (text, tone = '') => make('span', { className: `tag ${tone}` }, text);
 
 /** A list of names with their values. A value of nothing is left out. */
@@ -63,7 +68,7 @@ export function problem(failure) {
 /** The parts of such a message. */
 export function problemWords({ title, detail, fields = [], request }) {
   return [
-    make('h3', {}, title),
+    make('p', { className: 'title' }, title),
     make('p', {}, detail),
     fields.length > 0 && make('ul', {}, fields.map(({ field, problem, did_you_mean: near }) => make('li', {},
       make('code', {}, field), ' ', theirs(problem), near && ` ${say('did_you_mean', { near })}`))),

@@ -1,13 +1,15 @@
 // The search for an account, with results as they are typed.
 import { get, query } from './api.js';
 import { openAccount } from './actions.js';
-import { $, credits, gateOf, make, named, problem, tag, theirs } from './dom.js';
+import { $, beside, gateOf, make, named, problem, tag, theirs } from './dom.js';
 import t from './en.js';
 import { number, say } from './say.js';
 
 /** The wait after a key before the server is asked, in ms. */
 const PAUSE = 150;
 const LIMIT = 20;
+/** How many answers without an account are read at once. */
+const MAX_TRIES = 20;
 
 /** What the select shows, and the parameters of each. */
 const SHOWS = { all: {}, debt: { debt: true }, account_frozen: { gate: 'account_frozen' }, plan_required: { gate: 'plan_required' }, debt_outstanding: { gate: 'debt_outstanding' } };
@@ -16,9 +18,9 @@ export const hrefOf = (account) => `#/account/${encodeURIComponent(account)}`;
 
 function row({ account, name, labels, plan, gate, debt }) {
   return make('li', {}, make('a', { href: hrefOf(account) },
-    make('strong', {}, theirs(account)), name && make('span', { className: 'of' }, theirs(name)), labels.map((text) => tag(theirs(text)))),
-  make('span', { className: 'muted' }, named(plan), gate !== 'open' && make('span', { className: 'of warn' }, gateOf(gate)),
-    debt !== '0' && make('span', { className: 'of warn' }, say('in_debt', { credits: number(debt) }))));
+    make('strong', {}, theirs(account)), name && beside(theirs(name)), labels.map((text) => tag(theirs(text)))),
+  make('span', { className: 'muted' }, named(plan), gate !== 'open' && beside(make('span', { className: 'warn' }, gateOf(gate))),
+    debt !== '0' && beside(make('span', { className: 'warn' }, say('in_debt', { credits: number(debt) })))));
 }
 
 /** The view: the results of the search field, and of the select. */
@@ -33,16 +35,21 @@ export function find(opened) {
     // Only the newest answer counts.
     running?.abort();
     const mine = (running = new AbortController());
+    if (!goesOn) cursor = null;
+    const fresh = [];
     try {
-      const asked = { q: $('search').value.trim(), ...SHOWS[show.value], limit: LIMIT, cursor: goesOn ? cursor : undefined };
-      const listing = await get(query('/v1/accounts', asked), mine.signal);
-      if (mine !== running) return;
-      const fresh = listing.accounts.map(row);
-      if (goesOn) rows.append(...fresh);
-      else rows.replaceChildren(...fresh);
-      cursor = listing.next ?? null;
+      // One answer looks at some accounts only, and may have found none among them.
+      for (let tried = 0; tried < MAX_TRIES && (tried === 0 || (cursor && !fresh.length)); tried += 1) {
+        const asked = { q: $('search').value.trim(), ...SHOWS[show.value], limit: LIMIT, cursor };
+        const listing = await get(query('/v1/accounts', asked), mine.signal);
+        if (mine !== running) return;
+        fresh.push(...listing.accounts.map(row));
+        cursor = listing.next ?? null;
+      }
+      if (!goesOn) rows.replaceChildren();
+      rows.append(...fresh);
       const n = rows.children.length;
-      said.textContent = n === 0 ? t.found_none : say(cursor ? 'found_more' : 'found', { n });
+      said.textContent = n === 0 && !cursor ? t.found_none : say(cursor ? 'found_more' : 'found', { n });
       if (goesOn) fresh[0]?.querySelector('a').focus();
     } catch (failure) {
       if (mine !== running || failure.name === 'AbortError') return;

@@ -1,7 +1,7 @@
 // The ledger of an account, with its filters and its pages.
 import { get, of, query } from './api.js';
 import { refund } from './actions.js';
-import { at, changed, credits, grantKind, make, muted, named, problem, section, tag, theirs } from './dom.js';
+import { at, beside, changed, credits, grantKind, make, muted, named, person, problem, section, tag, theirs } from './dom.js';
 import t from './en.js';
 import { change, number, say } from './say.js';
 
@@ -12,9 +12,6 @@ const BY = { operator: t.by_operator, service: t.by_service, scrip: t.by_scrip, 
 const DETAILS = ['reference', 'id', 'key', 'hold', 'debit', 'order', 'grant_id', 'expires_at', 'catalog', 'seq'];
 /** The credits that a refund of an entry can give back at most, by kind. */
 const CHARGED = { debit: ({ available }) => available.replace('-', ''), captured: ({ credits }) => credits };
-
-/** The last part of a principal: a person's session, or a user's name. */
-const person = (principal) => make('span', { title: principal }, theirs(principal.split('/').at(-1)));
 
 function who({ by, actor, user }) {
   if (actor) return [person(actor)];
@@ -33,7 +30,7 @@ function did(entry) {
     ...parts.map(({ cause, kind, credits }) => [t[`cause_${cause}`] ?? cause, kind && grantKind(kind), credits !== '0' && change(credits)].filter(Boolean).join(' ')),
     debt && say('debt_change', { change: change(debt) }),
   ].filter(Boolean);
-  return [make('strong', {}, t[`kind_${kind}`] ?? kind), ...short.map((text) => make('span', { className: 'of' }, text))];
+  return [make('strong', {}, t[`kind_${kind}`] ?? kind), ...short.map((text) => beside(text))];
 }
 
 function details(entry) {

@@ -1,14 +1,11 @@
 // Payments: those of an account, and those that wait for a person.
 import { get, of, query } from './api.js';
 import { decide } from './actions.js';
-import { $, at, credits, make, muted, problem, section, theirs } from './dom.js';
+import { $, at, beside, make, muted, person, problem, section, theirs } from './dom.js';
 import t from './en.js';
 import { money, number, say } from './say.js';
 
 const BOTH = ['release', 'dismiss'];
-
-/** Where the next page of a listing is. */
-const following = ({ next, next_cursor: other }) => next ?? other ?? null;
 
 function row(payment, after, named) {
   const { id, account, state = 'parked', credits: amount, price, currency, at: when, receipt_url: receipt, problem: why, decided } = payment;
@@ -16,10 +13,10 @@ function row(payment, after, named) {
     type: 'button', className: 'quiet', 'aria-label': say(`${verdict}_label`, { payment: id }), onclick: () => decide(verdict, id, after),
   }, t[verdict]));
   return make('li', {},
-    make('h3', {}, theirs(id), amount && make('span', { className: 'of' }, say('pack_of', { credits: number(amount) })), price && make('span', { className: 'of' }, money(price, currency))),
-    make('p', {}, t[`state_${state}`] ?? state, why && make('span', { className: 'of' }, theirs(why)),
-      payment.credited && amount !== payment.credited && payment.credited !== '0' && make('span', { className: 'of' }, credits(payment.credited))),
-    decided && make('p', {}, say('decided', { verdict: t[`verdict_${decided.verdict}`] ?? decided.verdict, actor: decided.actor ?? '' }), decided.reason && make('span', { className: 'of' }, theirs(decided.reason))),
+    make('p', { className: 'title' }, theirs(id), amount && beside(say('pack_of', { credits: number(amount) })), price && beside(money(price, currency))),
+    make('p', {}, t[`state_${state}`] ?? state, why && beside(theirs(why)),
+      payment.credited && amount !== payment.credited && payment.credited !== '0' && beside(say('credited_of', { credits: number(payment.credited) }))),
+    decided && make('p', {}, t[`verdict_${decided.verdict}`] ?? decided.verdict, decided.actor && beside(person(decided.actor)), decided.reason && beside(theirs(decided.reason))),
     make('p', { className: 'buttons' }, named && account && make('a', { href: `#/account/${encodeURIComponent(account)}` }, theirs(account)), muted(at(when)),
       receipt && make('a', { href: receipt, target: '_blank', rel: 'noopener noreferrer' }, t.receipt), buttons));
 }
@@ -34,7 +31,7 @@ function list(path, parameters, none, after, named) {
     try {
       const listing = await get(query(path, { ...parameters, cursor }));
       rows.append(...listing.payments.map((payment) => row(payment, after, named)));
-      cursor = following(listing);
+      cursor = listing.next;
       said.textContent = rows.children.length ? '' : none;
     } catch (failure) {
       said.replaceChildren(problem(failure));
@@ -56,7 +53,7 @@ export async function count() {
   try {
     const listing = await get(query('/v1/payments', { state: 'parked' }));
     const n = listing.payments.length;
-    link.textContent = following(listing) ? say('parked_more', { n }) : n ? say('parked', { n }) : t.parked_none;
+    link.textContent = listing.next ? say('parked_more', { n }) : n ? say('parked', { n }) : t.parked_none;
   } catch {
     // The view itself says why.
     link.textContent = t.parked_none;

@@ -354,7 +354,12 @@ fn decoded(text: &str) -> String {
 }
 
 /// Signs the request again, as AWS does, and returns the service that the signature is for.
-fn verified(method: &str, uri: &str, headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
+pub(super) fn verified(
+    method: &str,
+    uri: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<String, String> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let sent = header("authorization").ok_or("the request is not signed")?;
     let part = |name: &str| {

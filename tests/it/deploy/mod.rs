@@ -5,6 +5,7 @@ mod cli_doctor;
 mod cli_local;
 mod cli_stack;
 mod connect;
+mod console;
 mod demo;
 mod events;
 mod fake_aws;
