@@ -1,6 +1,6 @@
 //! The operator's commands at a terminal, on a local stack or a deployed one. Those about accounts,
 //! credits and payments speak to the API; audit, repair, restore, recharge, reconcile, catalog and
-//! announce work on the tables.
+//! announce work on the tables. The console is a page that speaks to the API.
 
 pub mod announce;
 pub mod api;
@@ -8,6 +8,7 @@ pub mod audit;
 pub mod aws;
 pub mod command;
 pub mod connect;
+pub mod console;
 pub mod dead;
 pub mod doctor;
 pub mod exit;

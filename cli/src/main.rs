@@ -11,7 +11,9 @@ use cli::exit::{self, WrongUse};
 use cli::options::{CatalogCommand, Command, Options, StripeCommand};
 use cli::place::Place;
 use cli::repair::{self, Done};
-use cli::{announce, audit, inspect, operator, publish, session_keys, status, sweep, terminal};
+use cli::{
+    announce, audit, console, inspect, operator, publish, session_keys, status, sweep, terminal,
+};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
@@ -54,12 +56,11 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             return Ok(terminal::put(String::from_utf8_lossy(&script))?);
         }
         Command::Operator(command) => {
-            let api = match (local, stack) {
-                (Some(origin), _) => Api::local(origin).await?,
-                (None, Some(name)) => Api::stack(&name, region).await?,
-                (None, None) => return Err(WrongUse(NO_STACK.to_owned()).into()),
-            };
-            return operator::run(&api, command).await;
+            return operator::run(&api(local, stack, region).await?, command).await;
+        }
+        Command::Console { port } => {
+            let name = stack.clone().unwrap_or_default();
+            return Ok(console::serve(api(local, stack, region).await?, name, port).await?);
         }
         Command::SessionKeys(command) => {
             return session_keys::run(local, stack, region, command).await;
@@ -94,6 +95,7 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         }
         Command::Catalog(command) => catalog(context, command).await,
         Command::Completions { .. }
+        | Command::Console { .. }
         | Command::Doctor { .. }
         | Command::Operator(_)
         | Command::SessionKeys(_) => unreachable!("answered above: it needs no tables"),
@@ -123,6 +125,19 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         Command::Stripe(StripeCommand::Connect { url, webhook_secret_arn, replace }) => {
             connect_stripe(&place, url, webhook_secret_arn, replace).await
         }
+    }
+}
+
+/// The API of the stack that is named.
+async fn api(
+    local: Option<String>,
+    stack: Option<String>,
+    region: Option<String>,
+) -> Result<Api, Error> {
+    match (local, stack) {
+        (Some(origin), _) => Ok(Api::local(origin).await?),
+        (None, Some(name)) => Ok(Api::stack(&name, region).await?),
+        (None, None) => Err(WrongUse(NO_STACK.to_owned()).into()),
     }
 }
 

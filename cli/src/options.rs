@@ -72,6 +72,15 @@ pub enum Command {
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Serve the console, a page for account executives, on this machine only, and print its
+    /// address. Its requests go to the API with your AWS identity: IAM decides what you may do, and
+    /// the ledger names you. Ctrl-C ends it.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod console")]
+    Console {
+        /// The port on 127.0.0.1. Default: a free one.
+        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+        port: u16,
+    },
     /// List, replay or drop what could not be announced, swept, audited or debited.
     #[command(subcommand)]
     Dead(DeadCommand),

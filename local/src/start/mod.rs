@@ -2,6 +2,7 @@
 //!
 //! It is not deployed: there, a browser without a session is told that its session has ended.
 
+mod console;
 mod contract;
 pub mod editor;
 mod known;
@@ -48,6 +49,9 @@ pub async fn answer(stack: &Stack, request: Request) -> Result<Response<Body>, R
         let shown = stack.functions.answer(request).await;
         // 401: the browser has no session.
         return if shown.status() == 401 { Ok(page(stack).await) } else { Ok(shown) };
+    }
+    if let Some(rest) = path.strip_prefix(console::FOLDER).filter(|_| method == "GET") {
+        return Ok(console::answer(rest));
     }
     let Some(name) = path.strip_prefix(FOLDER) else { return Err(request) };
     Ok(match (method, name) {

@@ -8,6 +8,7 @@ mod cli_payments;
 mod cli_signed;
 mod cli_stack;
 mod connect;
+mod console;
 mod correlation;
 mod demo;
 mod events;

@@ -23,7 +23,7 @@ use crate::support::{Stack, instant};
 const FOLDER: &str = "/_local/start/";
 
 /// One request over TCP, as a browser sends it: status, headers and body.
-async fn send(
+pub(super) async fn send(
     base: &str,
     line: &str,
     headers: &[(&str, &str)],

@@ -2,6 +2,9 @@
 
 mod blocked_states;
 pub(crate) mod browser;
+pub(crate) mod console;
+mod console_actions;
+mod console_problems;
 pub(crate) mod html;
 mod indicator;
 pub(crate) mod journey;

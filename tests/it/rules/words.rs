@@ -28,9 +28,10 @@ const NOT_USED: [(&str, &str); 19] = [
 ];
 
 /// Texts that callers, customers and operators read beside the documents.
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     "openapi.yaml",
     "template.yaml",
+    "clients/console/files/en.js",
     "functions/page/files/en.js",
     "shared/src/domain/refusal.rs",
     "shared/src/http/problem.rs",

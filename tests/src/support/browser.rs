@@ -283,18 +283,26 @@ impl Tab<'_> {
             "Enter" => (13, Some("\r")),
             "Escape" => (27, None),
             " " => (32, Some(" ")),
+            "/" => (191, Some("/")),
+            "ArrowUp" => (38, None),
+            "ArrowDown" => (40, None),
             other => panic!("which key is {other}?"),
         };
         for kind in ["keyDown", "keyUp"] {
             let mut event = json!({
                 "type": kind, "key": key, "windowsVirtualKeyCode": code,
-                "code": if key == " " { "Space" } else { key },
+                "code": match key { " " => "Space", "/" => "Slash", key => key },
             });
             if let (Some(text), "keyDown") = (text, kind) {
                 event["text"] = json!(text);
             }
             self.call("Input.dispatchKeyEvent", event);
         }
+    }
+
+    /// Types a text into the focused element.
+    pub fn insert(&mut self, text: &str) {
+        self.call("Input.insertText", json!({ "text": text }));
     }
 
     pub fn size(&mut self, width: u32, height: u32) {

@@ -152,7 +152,7 @@ impl Stack {
             sells: true,
         };
         let stack =
-            Stack::configured(local.clone(), local.clock(), Entropy::system(), config, false).await;
+            Stack::configured(local.clone(), local.clock(), Entropy::system(), config, true).await;
         let stripe = LocalStripe::new(local.clock(), &base);
         let client = Stripe::new(stripe::KEY, Some(&format!("{base}/_local/stripe/")));
         let secret = Secret::fixed(stripe::WEBHOOK_SECRET);
