@@ -103,7 +103,12 @@ async fn each_preview_of_an_operator_is_the_balance_that_follows() {
     let revoke = of("acme", &format!("/grants/{}/revoke", gift.text("/id")));
     let mut lasting = credits("3");
     lasting["expires_at"] = json!("2026-12-24T00:00:00Z");
-    check(stack, "acme", grant, "until", lasting).await;
+    let lasting = check(stack, "acme", grant, "until", lasting).await;
+    let revoke = of("acme", &format!("/grants/{}/revoke", lasting.text("/id")));
+    for key in ["revoke", "nothing is left"] {
+        let revoked = check(stack, "acme", ("POST", &revoke), key, said()).await;
+        assert_eq!(revoked.status, 201, "{revoked:?}");
+    }
     for verb in ["freeze", "unfreeze"] {
         check(stack, "acme", ("POST", &of("acme", &format!("/{verb}"))), verb, said()).await;
     }
@@ -127,7 +132,7 @@ async fn each_preview_of_an_operator_is_the_balance_that_follows() {
 async fn each_preview_of_a_refund_is_the_balance_that_follows() {
     let stack = &still().await;
     stack.open("acme", "free").await;
-    stack.grant("acme", "gift", "10").await;
+    let gift = stack.grant("acme", "gift", "10").await;
     let (mut refunds, mut keys) = (Vec::new(), 0);
     for debit in ["28", "3", "2"] {
         let made = stack.debit("acme", &format!("debit {debit}"), debit).await;
@@ -145,6 +150,9 @@ async fn each_preview_of_a_refund_is_the_balance_that_follows() {
     assert_eq!(refund(0, "26").await.status, 201);
     assert_eq!(refund(1, "3").await.status, 201);
     stack.grant("acme", "an advance", "1").await;
+    let revoke = of("acme", &format!("/grants/{}/revoke", gift.text("/id")));
+    check(stack, "acme", ("POST", &revoke), "revoke", said()).await;
+    // What it would return to a revoked grant is revoked, too.
     assert_eq!(refund(2, "2").await.status, 201);
     assert_eq!(refund(2, "2").await.code(), "refund_exceeded");
 }
