@@ -4,7 +4,7 @@
     tools/smoke.py STACK                         # the stack's name; your AWS credentials sign
     tools/smoke.py --url http://127.0.0.1:3000   # the local stack, where nothing is signed
 
-With a stack it needs a Python that has boto3, and OperatorAccess and ServiceAccess, and credentials
+With a stack it needs a Python that has boto3, and OperatorAccess and SpendAccess, and credentials
 that may describe the stack and its queues, list the subscriptions of its alarms, read the secret
 of its webhook, invoke its functions and read its logs.
 

@@ -7,14 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::audit::{AuditError, Difference, Kind, account, accounts, kept, of_stripe, told};
+use ::audit::{AuditError, Difference, Kind, account, accounts, kept, listed, of_stripe, told};
 use shared::command;
 use shared::command::payment::{KeepOutcome, NoticeOutcome, Repaired, keep};
 use shared::context::Context;
 use shared::decide::payment::PaymentChange;
 use shared::decide::repair::REPAIR;
 use shared::decide::{
-    AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, operation, plan, repair,
+    AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, directory, operation, plan, repair,
 };
 use shared::domain::entry::Explanation;
 use shared::domain::payment::{Facts, IntentId};
@@ -91,6 +91,7 @@ pub async fn run(
     let mut repair = Repair { context, told, rehearsed, acts: Vec::new() };
     let counter = counter("accounts");
     for id in ids {
+        repair.directory(&id).await?;
         repair.account(&id).await?;
         counter.inc(1);
     }
@@ -161,6 +162,27 @@ impl Repair<'_> {
         }
         let found = account(self.context, id).await?;
         self.park(id, found).await
+    }
+
+    /// Writes the row by which operators find the account as the account is now.
+    async fn directory(&mut self, id: &AccountId) -> Result<(), RepairError> {
+        let Some(difference) = listed(self.context, id).await? else { return Ok(()) };
+        let write = match &difference.kind {
+            Kind::Directory { state: Some((state, seq)), found } => {
+                directory::repaired(id, state.clone(), *seq, *found)
+            }
+            Kind::Directory { state: None, found: Some(found) } => directory::removed(id, *found),
+            _ => {
+                self.note(difference, Done::Left);
+                return Ok(());
+            }
+        };
+        // A row that relay has written since it was read is right, too.
+        if !self.rehearsed {
+            self.context.store.commit(&write).await?;
+        }
+        self.note(difference, Done::Repaired);
+        Ok(())
     }
 
     /// Applies the first rule that repairs something. False: no rule did.

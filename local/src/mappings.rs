@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,11 +18,13 @@ use shared::context::Context;
 use shared::domain::Instant;
 use shared::queue::Queue;
 use shared::stripe::Stripe;
+use shared::telemetry::correlation::{Correlation, during};
 
 use crate::clock::LocalClock;
 use crate::dead_letters::DeadLetters;
 use crate::messaging::Messaging;
 use crate::roles::{Roles, acting_as};
+use crate::routes::request_id;
 use crate::schedule::Schedule;
 use crate::streams::Streams;
 use crate::template::{Mapping, Template};
@@ -271,6 +274,13 @@ impl Mappings {
     /// # Errors
     /// If the invocation fails: the failure is logged.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, ()> {
+        // Without its type, for the same reason as in `during`.
+        let invoked: Pin<Box<dyn Future<Output = Result<Value, ()>> + Send + '_>> =
+            Box::pin(self.invoked(function, payload));
+        during(Correlation::of(&request_id()), invoked).await
+    }
+
+    async fn invoked(&self, function: &str, payload: &Value) -> Result<Value, ()> {
         let reply = match function {
             "relay" => acting_as(function, relay::answer(&self.relay, payload.clone())).await,
             "recharge" => {

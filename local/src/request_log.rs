@@ -1,4 +1,5 @@
-//! Prints a line for each request: time, route, account, change, status and duration.
+//! Prints a line for each request: time, route, account, change, status, duration and the id that
+//! its answer and its log lines have.
 //!
 //! The line is made of the route and the answer. It shows no headers, body or query of the request,
 //! because a token can be there.
@@ -116,11 +117,16 @@ fn line(asked: &Asked, now: Instant, answer: &Response<Body>) -> String {
         "" => format!("{route:<30}"),
         _ => format!("{route:<22} {account:<7}"),
     };
+    let request = answer.headers().get("x-scrip-request").and_then(|id| id.to_str().ok());
     let dim = console::Style::new().dim();
     format!(
         "{}  {method:<4} {about} {} {}",
         dim.apply_to(now.utc().format("%H:%M:%S")),
         tone.style().apply_to(format!("{changed:<24} {status}")),
-        dim.apply_to(format!("{:>4} ms", began.elapsed().as_millis())),
+        dim.apply_to(format!(
+            "{:>4} ms  {}",
+            began.elapsed().as_millis(),
+            request.unwrap_or_default()
+        )),
     )
 }

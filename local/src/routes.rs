@@ -1,12 +1,14 @@
 //! Routes each request to the function that answers it, by the template's routes.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::context::Context;
-use shared::http::Call;
+use shared::http::{self, Call};
 use shared::secrets::Secret;
 use shared::stripe::Stripe;
+use shared::telemetry::correlation::{Correlation, during};
 
 use crate::roles::acting_as;
 use crate::stripe;
@@ -14,6 +16,12 @@ use crate::template::{Route, Template};
 
 /// An address where nothing answers: the discard port of this machine.
 const NOBODY: &str = "http://127.0.0.1:9/";
+
+/// The id of the next request or invocation, which the gateway and Lambda make in AWS: `local-1`.
+pub(crate) fn request_id() -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    format!("local-{}", LAST.fetch_add(1, Ordering::Relaxed) + 1)
+}
 
 /// The functions behind the template's routes.
 #[derive(Clone, Debug)]
@@ -58,12 +66,16 @@ impl Functions {
 
     /// Answers a request as the gateway and the functions behind it would.
     pub async fn answer(&self, request: Request) -> Response<Body> {
+        during(Correlation::of(&request_id()), self.routed(request)).await
+    }
+
+    async fn routed(&self, request: Request) -> Response<Body> {
         let (method, path) = (request.method().as_str(), request.uri().path().to_owned());
         let route = self.find(method, &path);
         let request = request.with_raw_http_path(path);
         let context = &self.context;
         let Some(Route { function, .. }) = route else {
-            return Call::new(&request, &context.config).no_route().into_response();
+            return http::unrouted(&Call::new(&request, &context.config));
         };
         // Boxed, so that a caller's future has no room for the largest of them.
         let answer: Pin<Box<dyn Future<Output = Response<Body>> + Send>> = match function.as_str() {

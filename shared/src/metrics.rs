@@ -8,7 +8,7 @@ use crate::config::{self, ConfigError};
 use crate::domain::instant::Span;
 use crate::domain::usage::Used;
 use crate::domain::{Credits, Instant};
-use crate::telemetry::{self, VERSION};
+use crate::telemetry::{self, VERSION, correlation};
 
 /// The variable with the namespace of a deployed function's metrics. Each stack has its own, so
 /// that the alarms of one stage do not count another's.
@@ -145,8 +145,9 @@ pub enum Caller {
 /// The subject of a document of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
-    /// A request, and how long it took.
-    Request(Span),
+    /// A request, how long it took, and how it was answered. The status, and the code of a refusal
+    /// or an error, are properties, not dimensions.
+    Request { latency: Span, status: u16, code: Option<&'static str> },
     /// One segment of the sweep. It is a property, not a dimension: 32 segments would be 32 metrics
     /// to pay for, and nobody needs an alarm for one segment.
     ScanSegment(i32),
@@ -252,7 +253,8 @@ impl Metrics {
 }
 
 impl Counting {
-    /// A document of the embedded metric format, in one line, with the version that counted.
+    /// A document of the embedded metric format, in one line, with the version that counted and the
+    /// request at work: its fields are properties, which cost no metric.
     ///
     /// Built by hand, not by a serializer: names, codes and versions are words of ours, they and
     /// namespaces need no escapes, and a serializer would write credits, which are decimals, as
@@ -275,8 +277,9 @@ impl Counting {
             values.iter().map(|(metric, value)| format!(",\"{metric:?}\":{value}")).collect();
         format!(
             "{{\"_aws\":{{\"Timestamp\":{},\"CloudWatchMetrics\":[{directives}]}},\
-             \"version\":\"{VERSION}\"{running}{property}{values}}}",
-            now.ms()
+             \"version\":\"{VERSION}\"{running}{}{property}{values}}}",
+            now.ms(),
+            correlation::fields()
         )
     }
 }
@@ -291,10 +294,11 @@ impl Sums {
             values.push((Metric::Credits, self.credits.to_string()));
         }
         let property = match of {
-            Of::Request(latency) => {
+            Of::Request { latency, status, code } => {
                 // A clock can be set back.
                 values.push((Metric::Latency, latency.ms().max(0).to_string()));
-                String::new()
+                let code = code.map(|code| format!(",\"code\":\"{code}\"")).unwrap_or_default();
+                format!(",\"status\":{status}{code}")
             }
             Of::ScanSegment(segment) => format!(",\"segment\":{segment}"),
             Of::Run => String::new(),

@@ -1,6 +1,8 @@
 //! Logs and metrics on standard output, where Lambda collects them: each event is one line of JSON.
 //! A program that a person runs writes lines of text on standard error instead.
 
+pub mod correlation;
+
 use std::fmt;
 
 use tracing::{Event, Subscriber};
@@ -79,21 +81,23 @@ pub fn function_levels(asked: Option<&str>) -> Targets {
     asked.and_then(|asked| asked.parse().ok()).unwrap_or_else(usual)
 }
 
-/// Writes each event that passes `filter` as a line of JSON, with the [`VERSION`]. JSON escapes a
-/// caller's text: a line feed or an escape sequence in it begins no new line.
+/// Writes each event that passes `filter` as a line of JSON, with the [`VERSION`] and the request
+/// at work. JSON escapes a caller's text: a line feed or an escape sequence in it begins no new
+/// line.
 pub fn logger<W>(filter: Targets, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt().json().with_current_span(false).with_span_list(false);
-    let lines = lines.map_event_format(Versioned).with_max_level(LevelFilter::TRACE);
+    let lines = lines.map_event_format(Correlated).with_max_level(LevelFilter::TRACE);
     lines.with_writer(writer).finish().with(filter)
 }
 
-/// Adds the version as the first field of each line.
-struct Versioned(Format<Json>);
+/// Begins each line with the version and the fields of the request at work: a query finds them by
+/// the same names in logs and in documents of metrics.
+struct Correlated(Format<Json>);
 
-impl<S, N> FormatEvent<S, N> for Versioned
+impl<S, N> FormatEvent<S, N> for Correlated
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -107,7 +111,7 @@ where
         let mut line = String::new();
         self.0.format_event(context, Writer::new(&mut line), event)?;
         let fields = line.strip_prefix('{').ok_or(fmt::Error)?;
-        write!(writer, "{{\"version\":\"{VERSION}\",{fields}")
+        write!(writer, "{{\"version\":\"{VERSION}\"{},{fields}", correlation::fields())
     }
 }
 

@@ -13,11 +13,12 @@ use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
 use shared::query::{self, UpToNow};
 use shared::stripe;
+use shared::telemetry::correlation;
 
 /// Answers the operators' routes of `/v1/accounts` and `/v1/payments`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, call.caller(), route(context, &call)).await
+    http::answer(context, &call, route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -127,13 +128,11 @@ async fn revoke(
     grant: &str,
 ) -> Result<Response<Body>, Problem> {
     let (id, Once { key, dry_run }, request) = call.revoke(account, grant)?;
-    let (context, actor) = (&context.or_dry_run(dry_run), call.actor());
-    let (catalog, actor) = (&*context.catalog().await, actor.as_deref());
+    let actor = call.actor();
+    let (context, catalog) = (&context.or_dry_run(dry_run), &*context.catalog().await);
+    let actor = actor.as_deref();
     let receipted = command::revoke(context, catalog, &id, &key, &request, actor).await?;
-    match query::preview(context, catalog, Some(&id))? {
-        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
-        None => Ok(http::receipt::receipt(&id, &key, &receipted, catalog)),
-    }
+    http::receipt::or_preview(context, &id, &key, &receipted, catalog)
 }
 
 async fn freeze(
@@ -219,6 +218,9 @@ async fn decide(
         Err(_) => decide_event(context, id, decided).await?,
     };
     let account = news.as_ref().and_then(|news| Some(&news.order.as_ref()?.1));
+    if let Some(account) = account {
+        correlation::account(account);
+    }
     let catalog = &*context.catalog().await;
     match query::preview(context, catalog, account)? {
         Some(preview) => Ok(http::balance::preview(&preview, catalog)),
@@ -271,8 +273,5 @@ async fn operation(
     let (context, space) = (&context.or_dry_run(*dry_run), KeySpace::Operators);
     let done = command::receipted(context, catalog, account, space, key, content, make);
     let receipted = done.await?;
-    match query::preview(context, catalog, Some(account))? {
-        Some(preview) => Ok(http::balance::preview(&preview, catalog)),
-        None => Ok(http::receipt::receipt(account, key, &receipted, catalog)),
-    }
+    http::receipt::or_preview(context, account, key, &receipted, catalog)
 }

@@ -62,6 +62,10 @@ pub(crate) struct Book {
     /// The credits that each payment gave, less those it took back, with its order; by Stripe's id.
     pub payments: BTreeMap<String, (OperationId, Micro)>,
     pub repeated: Vec<OperationId>,
+    /// The revocations that took more than was free of their grant.
+    pub greedy: Vec<OperationId>,
+    /// The latest revocation and its grant, until its advance.
+    revoked: Option<(OperationId, GrantId)>,
     /// The latest catalog version that an entry names.
     pub catalog: u32,
     /// The first entry whose kind only a later version knows: its number and its tag.
@@ -92,6 +96,8 @@ impl Book {
             debits: BTreeMap::new(),
             payments: BTreeMap::new(),
             repeated: Vec::new(),
+            greedy: Vec::new(),
+            revoked: None,
             catalog: 0,
             unknown: None,
             happened: HashMap::new(),
@@ -153,7 +159,12 @@ impl Book {
                 let grant = GrantId::Operation(entry.id);
                 self.pending_changes.push((grant, micro(entry.available), *expires_at));
             }
-            EntryKind::Revoked { grant, .. } => {
+            EntryKind::Revoked { grant, kind } => {
+                // What holds set aside is not free, whatever grant it is of.
+                if self.available < 0 || !kind.is_revocable() {
+                    self.greedy.push(entry.id);
+                }
+                self.revoked = Some((entry.id, *grant));
                 self.pending_changes.push((*grant, micro(entry.available), None));
             }
             EntryKind::Held { expires_at, .. } => {
@@ -182,7 +193,7 @@ impl Book {
                 self.note(moved);
                 self.give_back(*debit, micro(*credits), *action);
             }
-            EntryKind::Frozen => self.frozen = Some((true, entry.user.clone())),
+            EntryKind::Frozen => self.frozen = Some((true, entry.actor.clone())),
             EntryKind::Unfrozen => self.frozen = Some((false, None)),
             EntryKind::ToppedUp { order, due, grant, expires_at, moved, unowed, .. } => {
                 self.forgive(unowed);
@@ -231,6 +242,12 @@ impl Book {
         self.advanced = Some((seq, at));
         for (grant, micro, end) in self.pending_changes.drain(..) {
             self.burn_order.entry(grant).or_insert((0, end)).0 += micro;
+        }
+        // No grant has less than nothing, unless more was taken than it had.
+        if let Some((id, grant)) = self.revoked.take()
+            && self.burn_order.get(&grant).is_some_and(|(left, _)| *left < 0)
+        {
+            self.greedy.push(id);
         }
         self.burn_order.retain(|_, (left, _)| *left != 0);
         // Counting begins with the first advance at or after the instant that it counts from.

@@ -5,7 +5,7 @@ use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
 use shared::domain::payment::IntentId;
-use shared::domain::{AccountId, Credits, Entry, Instant, OperationId, Seq};
+use shared::domain::{AccountId, AccountState, Credits, Entry, Instant, OperationId, Seq};
 
 /// Two values that should be equal and are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub enum Kind {
     Segment(Box<Segment>),
     Ahead(Box<Segment>),
     Repeated(OperationId),
+    /// This revocation.
+    Revoked(OperationId),
     KeyAliasMissing(KeyAlias),
     KeyAliasDiffers {
         there: KeyAlias,
@@ -81,6 +83,13 @@ pub enum Kind {
     Stripe(IntentId),
     /// Payments could not be compared with Stripe.
     StripeUnreachable,
+    /// The account's row in the directory, by the number of the entry that the row names; None:
+    /// there is no row. With the state that it should have, as of an entry; None: there is no
+    /// account.
+    Directory {
+        found: Option<Seq>,
+        state: Option<(AccountState, Seq)>,
+    },
     /// The account could not be audited within one invocation.
     TooLarge,
 }
@@ -144,6 +153,7 @@ impl Kind {
                 ("segment", "the entries of a segment do not match those of the account")
             }
             Kind::Ahead(_) => ("ahead", "a segment has entries that the account does not have"),
+            Kind::Revoked(_) => ("revoked", "a revocation took more than was free of its grant"),
             Kind::Repeated(_) => ("repeated", "an operation was applied twice"),
             Kind::KeyAliasMissing(_) => (
                 "key_alias_missing",
@@ -177,6 +187,9 @@ impl Kind {
             Kind::StripeUnreachable => {
                 ("stripe_unreachable", "payments could not be compared with Stripe")
             }
+            Kind::Directory { .. } => {
+                ("directory", "the account's row in the directory does not match the account")
+            }
             Kind::TooLarge => (
                 "too_large",
                 "the account is too large for the daily audit: run scrip audit --account",
@@ -196,7 +209,9 @@ impl Kind {
     pub fn about(&self) -> String {
         match self {
             Kind::Unreadable { item } => item.clone(),
-            Kind::Hold(id) | Kind::Repeated(id) | Kind::Order(id) => id.to_string(),
+            Kind::Hold(id) | Kind::Repeated(id) | Kind::Revoked(id) | Kind::Order(id) => {
+                id.to_string()
+            }
             Kind::Consumed { action, .. } => format!("action {action}"),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
             Kind::Unknown(seq) => format!("entry {seq}"),

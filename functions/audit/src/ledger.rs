@@ -272,6 +272,9 @@ impl Ledger {
     /// Compares the parts that only a ledger without gaps can tell.
     fn plan_state(&self, audit: &mut Findings<'_>) {
         let (account, book) = (&self.account, &self.book);
+        for id in &book.greedy {
+            audit.differs(Kind::Revoked(*id), "what was free", "more");
+        }
         let found = account.debts.iter().map(|debt| (debt.grant, micro(debt.credits)));
         let found: BTreeMap<_, _> = found.collect();
         if book.debts != found {

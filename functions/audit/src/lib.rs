@@ -4,6 +4,7 @@
 mod account;
 mod book;
 mod difference;
+mod directory;
 mod findings;
 mod heartbeat;
 mod ledger;
@@ -24,6 +25,7 @@ use shared::queue::Queue;
 
 pub use account::account;
 pub use difference::{Difference, Kind};
+pub use directory::listed;
 pub use part::{AuditPart, AuditPartError, AuditWork};
 pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};

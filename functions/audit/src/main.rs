@@ -9,7 +9,10 @@ use shared::clock::Clock;
 use shared::context::{Context, named_secret};
 use shared::metrics::Metrics;
 use shared::queue::Queue;
-use shared::telemetry;
+use shared::telemetry::{
+    self,
+    correlation::{Correlation, during},
+};
 
 /// Time kept free at the end of an invocation, to finish the current read and send the rest to the
 /// queue.
@@ -25,7 +28,8 @@ async fn main() -> Result<(), Error> {
     let surroundings = AuditContext { context, queue, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);
-        audit::answer(&surroundings, event.payload, left).await
+        let answered = audit::answer(&surroundings, event.payload, left);
+        during(Correlation::of(&event.context.request_id), answered).await
     }))
     .await
 }

@@ -9,6 +9,7 @@ use shared::store::StoreError;
 
 use crate::account::{Audited, account, audit};
 use crate::difference::{Difference, Kind};
+use crate::directory;
 
 /// Accounts per request.
 const READ: i32 = 64;
@@ -49,8 +50,13 @@ pub async fn walk(
         let scan = || context.store.scan(segment, of, walked.after.as_ref(), READ);
         let scan = command::retry(context, scan).await?;
         for read in scan.accounts {
+            let mut listed = None;
             let id = match read {
-                Ok(loaded) => loaded.account.id,
+                Ok(loaded) => {
+                    let id = loaded.account.id.clone();
+                    listed = Some(loaded.account);
+                    id
+                }
                 // The account is read again as it is written, to say what is wrong with it.
                 Err(StoreError::Broken { key, attribute, problem, table, .. }) => match key.parse()
                 {
@@ -84,6 +90,9 @@ pub async fn walk(
                     });
                 }
             }
+            if let Some(account) = listed {
+                walked.found.extend(directory::late(context, account).await?);
+            }
             walked.seen += 1;
             walked.after = Some(id);
         }
@@ -116,7 +125,10 @@ pub async fn orphans(
                 continue;
             }
             match context.store.account_as_written(&id).await {
-                Ok(None) => found.extend(account(context, &id).await?),
+                Ok(None) => {
+                    found.extend(account(context, &id).await?);
+                    found.extend(directory::listed(context, &id).await?);
+                }
                 // The walk over the accounts says what is wrong with it.
                 Ok(Some(_)) | Err(StoreError::Broken { .. }) => {}
                 Err(error) => return Err(error),

@@ -4,13 +4,13 @@
 use lambda_http::{Body, Request, Response};
 use shared::command;
 use shared::context::Context;
-use shared::domain::entry::Viewer;
+use shared::domain::viewer::Viewer;
 use shared::http::{self, Call, Problem, reads};
 
 /// Answers the reads of one account, and makes sessions.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, call.caller(), route(context, &call)).await
+    http::answer(context, &call, route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -38,5 +38,7 @@ async fn session(
 ) -> Result<Response<Body>, Problem> {
     let (account, request) = call.session(account)?;
     let made = command::session::make(context, account, request).await?;
+    // It is no entry, so only this line names who made it. Neither the token nor the subject.
+    tracing::info!(session = %made.session.id, actor = call.actor(), "a session was made");
     Ok(http::customer::made(&made, &call.base()))
 }

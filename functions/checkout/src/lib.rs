@@ -15,7 +15,7 @@ use shared::stripe::Stripe;
 /// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`.
 pub async fn handle(context: &Context, stripe: &Stripe, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    call.shared(http::answer(context, call.caller(), route(context, stripe, &call)).await)
+    call.shared(http::answer(context, &call, route(context, stripe, &call)).await)
 }
 
 async fn route(

@@ -5,7 +5,7 @@ use shared::command;
 use shared::context::Context;
 use shared::http;
 use shared::http::gateway;
-use shared::metrics::Caller;
+use shared::telemetry::correlation;
 
 /// Answers any payload. A refusal is an answer: the invocation itself does not fail.
 pub async fn answer(context: &Context, payload: Value) -> Value {
@@ -20,11 +20,12 @@ pub async fn answer(context: &Context, payload: Value) -> Value {
 async fn direct(context: &Context, payload: &Value) -> Value {
     let result = async {
         let (key, debit) = http::request::invocation(payload)?;
+        correlation::account(&debit.account);
         let catalog = crate::catalog(context, &debit).await;
         let receipted = command::operation(context, &catalog, &key, &debit).await?;
         Ok(http::receipt::receipt(&debit.account, &key, &receipted, &catalog))
     };
-    let response = http::answer(context, Caller::Known, result).await;
+    let response = http::answer_invocation(context, result).await;
     let body: &[u8] = response.body();
     serde_json::from_slice(body).unwrap_or(Value::Null)
 }

@@ -25,7 +25,7 @@ use shared::{command, query};
 /// Answers the routes by which a service changes an account, and `/quotes`.
 pub async fn handle(context: &Context, request: lambda_http::Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, call.caller(), route(context, &call)).await
+    http::answer(context, &call, route(context, &call)).await
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -93,10 +93,7 @@ async fn refund(
     let (account, Once { key, dry_run }, request) = call.refund(account, debit)?;
     let (context, catalog) = (&context.or_dry_run(dry_run), context.catalog().await);
     let receipted = command::refund(context, &catalog, &account, &key, &request).await?;
-    match query::preview(context, &catalog, Some(&account))? {
-        Some(preview) => Ok(http::balance::preview(&preview, &catalog)),
-        None => Ok(http::receipt::receipt(&account, &key, &receipted, &catalog)),
-    }
+    http::receipt::or_preview(context, &account, &key, &receipted, &catalog)
 }
 
 /// Prices a debit and says whether it would pass now. It takes no id and changes nothing.

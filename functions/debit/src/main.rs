@@ -7,7 +7,10 @@ use serde_json::Value;
 use shared::clock::Clock;
 use shared::context::Context;
 use shared::metrics::Metrics;
-use shared::telemetry;
+use shared::telemetry::{
+    self,
+    correlation::{Correlation, during},
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,7 +18,8 @@ async fn main() -> Result<(), Error> {
     let clock = Clock::system();
     let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |event: LambdaEvent<Value>| {
-        Ok::<_, Infallible>(debit::invoke::answer(&context, event.payload).await)
+        let answered = debit::invoke::answer(&context, event.payload);
+        Ok::<_, Infallible>(during(Correlation::of(&event.context.request_id), answered).await)
     }))
     .await
 }

@@ -22,7 +22,7 @@ use shared::session::{Audience, Session};
 /// Answers `/`, `/enter`, `/leave`, the addresses of files, and `/v1/me/...`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    call.shared(http::answer(context, call.caller(), route(context, &call)).await)
+    call.shared(http::answer(context, &call, route(context, &call)).await)
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {

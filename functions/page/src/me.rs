@@ -3,7 +3,7 @@
 use lambda_http::{Body, Response};
 use shared::context::Context;
 use shared::domain::AccountId;
-use shared::domain::entry::Viewer;
+use shared::domain::viewer::Viewer;
 use shared::http::{self, Call, Problem, reads};
 use shared::session::Scope;
 

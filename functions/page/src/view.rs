@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use shared::domain::catalog::{Action, Pack};
-use shared::domain::entry::Viewer;
 use shared::domain::period::Day;
+use shared::domain::viewer::Viewer;
 use shared::domain::{Account, Catalog, Credits, Instant};
 use shared::query::ledger::KINDS;
 

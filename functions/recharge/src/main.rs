@@ -10,7 +10,10 @@ use shared::clock::Clock;
 use shared::context::Context;
 use shared::metrics::Metrics;
 use shared::queue::Queue;
-use shared::telemetry;
+use shared::telemetry::{
+    self,
+    correlation::{Correlation, during},
+};
 
 /// Time kept free at the end of an invocation, to finish a request and send the rest to the queue.
 const RESERVE: Duration = Duration::from_secs(20);
@@ -24,7 +27,8 @@ async fn main() -> Result<(), Error> {
     let surroundings = RechargeContext { context, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);
-        recharge::answer(&surroundings, event.payload, left).await
+        let answered = recharge::answer(&surroundings, event.payload, left);
+        during(Correlation::of(&event.context.request_id), answered).await
     }))
     .await
 }

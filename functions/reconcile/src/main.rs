@@ -8,7 +8,10 @@ use shared::clock::Clock;
 use shared::context::{Context, secret_from_env};
 use shared::metrics::Metrics;
 use shared::stripe::Stripe;
-use shared::telemetry;
+use shared::telemetry::{
+    self,
+    correlation::{Correlation, during},
+};
 
 /// Time kept free at the end of an invocation, to read and apply one more page.
 const RESERVE: Duration = Duration::from_secs(120);
@@ -22,7 +25,8 @@ async fn main() -> Result<(), Error> {
     let context = Context::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);
-        reconcile::invoke::answer(&context, &stripe, left).await
+        let answered = reconcile::invoke::answer(&context, &stripe, left);
+        during(Correlation::of(&event.context.request_id), answered).await
     }))
     .await
 }

@@ -9,7 +9,10 @@ use shared::config::required;
 use shared::context::Context;
 use shared::metrics::Metrics;
 use shared::queue::Queue;
-use shared::telemetry;
+use shared::telemetry::{
+    self,
+    correlation::{Correlation, during},
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -20,7 +23,8 @@ async fn main() -> Result<(), Error> {
     let (bus, aside) = (Bus::from_env().await?, Queue::from_env().await?);
     let surroundings = RelayContext { context, bus, aside, debits };
     run(service_fn(async |event: LambdaEvent<Value>| {
-        relay::answer(&surroundings, event.payload).await
+        let answered = relay::answer(&surroundings, event.payload);
+        during(Correlation::of(&event.context.request_id), answered).await
     }))
     .await
 }

@@ -13,12 +13,13 @@ use shared::http::{self, Call, Problem};
 use shared::secrets::Secret;
 use shared::stripe::signature::{self, SignatureError};
 use shared::stripe::{self, Unreadable};
+use shared::telemetry::correlation;
 
 /// Answers `POST /v1/stripe/webhook`. `secret` is the endpoint's signing secret; while it is being
 /// replaced it holds both, separated by a space.
 pub async fn handle(context: &Context, secret: &Secret, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, call.caller(), route(context, secret, &call)).await
+    http::answer(context, &call, route(context, secret, &call)).await
 }
 
 async fn route(
@@ -56,6 +57,9 @@ async fn take_notice(
 }
 
 fn outcome(notice: NoticeOutcome) -> Outcome {
+    if let NoticeOutcome::OrderUpdate(OrderUpdate { order: Some((_, account)), .. }) = &notice {
+        correlation::account(account);
+    }
     match notice {
         NoticeOutcome::Foreign => Outcome::Ignored,
         NoticeOutcome::Known => Outcome::Known,

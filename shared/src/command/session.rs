@@ -10,6 +10,7 @@ use crate::metrics::Metric;
 use crate::query;
 use crate::session::{Audience, Keys, NoKeys, Scope, Session, TokenError};
 use crate::store::Outcome;
+use crate::telemetry::correlation;
 
 /// A service's request for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +157,9 @@ async fn opened(context: &Context, token: &str, audience: Audience) -> Result<Se
     if opened == Err(TokenError::UnknownKey) {
         // The token may have a new key, which this function has not read yet.
         opened = keys_again(context).await?.open(token, audience, now);
+    }
+    if let Ok(session) = &opened {
+        correlation::account(&session.account);
     }
     opened.map_err(|error| {
         tracing::info!(%error, "a token is not accepted");

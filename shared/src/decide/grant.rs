@@ -61,7 +61,7 @@ pub fn change(
     let grant = Grant::new(id, kind, request.credits, now, expires_at);
     let entry = Entry {
         available: request.credits,
-        user: actor.map(str::to_owned),
+        actor: actor.map(str::to_owned),
         reference: request.reference.clone(),
         reason: Some(request.explanation.reason.clone()),
         message: request.explanation.message.clone(),

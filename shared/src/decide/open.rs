@@ -79,7 +79,7 @@ pub fn open(
     let kind = EntryKind::Opened { plan, status, anchor, moved };
     let entry = Entry {
         available: burn_order.left(),
-        user: actor.map(str::to_owned),
+        actor: actor.map(str::to_owned),
         ..Entry::new(operation, now, catalog.version, kind)
     };
     let valid_until = burn_order.next_expiry().map_or(until, |expiry| expiry.min(until));

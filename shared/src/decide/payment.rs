@@ -142,9 +142,8 @@ pub fn change(
         let due = payment.now_due(order, before.applied);
         let credits = (before.applied, due);
         let decided = payment.decided.as_ref().filter(|_| before.decided.is_none());
-        let message = decided.and_then(|decided| decided.explanation.message.clone());
         let moved = (&payment, payment.facts.cause(&before.facts));
-        change = apply((order, account), moved, credits, again, message, (operation, now));
+        change = apply((order, account), moved, credits, again, decided, (operation, now));
         payment.applied = due;
         let (was, is) = (before.version > 0 && before.is_parked(order), payment.is_parked(order));
         parks = (was != is).then(|| (is, why(&payment, order)));
@@ -223,13 +222,13 @@ pub fn decide_event(event: UnreadEvent, decided: Decided) -> Write {
 }
 
 /// The write that adds the credits that are due beyond `before`, or takes back those that are not
-/// due any more. `message`: the customer's message, if an operator decided it.
+/// due any more. `decided`: what an operator decided, if that is why.
 fn apply(
     (order, account): (&Order, &Account),
     (payment, cause): (&Payment, Cause),
     (before, due): (Credits, Credits),
     again: Option<&Again>,
-    message: Option<String>,
+    decided: Option<&Decided>,
     (operation, now): (OperationId, Instant),
 ) -> Option<AccountWrite> {
     let credits = due - before;
@@ -272,7 +271,8 @@ fn apply(
     let mut entry = Entry {
         available,
         reference: Some(payment.intent.to_string()),
-        message,
+        message: decided.and_then(|decided| decided.explanation.message.clone()),
+        actor: decided.and_then(|decided| decided.actor.clone()),
         ..Entry::new(operation, now, order.catalog, kind)
     };
     if entry.by() == By::User {

@@ -108,7 +108,7 @@ pub(super) fn entry(
     now: Instant,
 ) -> Entry {
     Entry {
-        user: actor.map(str::to_owned),
+        actor: actor.map(str::to_owned),
         reason: explanation.map(|said| said.reason.clone()),
         message: explanation.and_then(|said| said.message.clone()),
         ..Entry::new(id, now, catalog.version, kind)

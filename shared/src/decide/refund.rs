@@ -18,12 +18,14 @@ pub struct RefundRequest {
     pub credits: Credits,
     pub explanation: Explanation,
     pub reference: Option<String>,
+    /// The IAM principal that asks for it; None: nobody signed the request.
+    pub actor: Option<String>,
 }
 
 impl RefundRequest {
-    /// The request in one line, for its idempotency record.
+    /// The request in one line, for its idempotency record: the same for every actor.
     pub fn content(&self) -> String {
-        let RefundRequest { debit, credits, explanation, reference } = self;
+        let RefundRequest { debit, credits, explanation, reference, actor: _ } = self;
         let reference = reference.as_deref().unwrap_or("");
         format!("refund {debit} {credits} {reference:?} {}", explanation.content())
     }
@@ -89,6 +91,7 @@ pub fn change(
         available,
         // The user whose usage the refund reduces.
         user: entry.user.clone(),
+        actor: request.actor.clone(),
         reference: request.reference.clone(),
         reason: Some(request.explanation.reason.clone()),
         message: request.explanation.message.clone(),

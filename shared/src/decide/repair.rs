@@ -63,7 +63,7 @@ pub fn returned(account: &AccountId, count: &Returned) -> Write {
 pub fn key_space(entry: &Entry) -> KeySpace {
     match entry.kind {
         EntryKind::Refunded { .. } => KeySpace::Services,
-        _ if entry.user.as_deref() == Some(REPAIR) => KeySpace::Repair,
+        _ if entry.actor.as_deref() == Some(REPAIR) => KeySpace::Repair,
         _ => KeySpace::Operators,
     }
 }
@@ -87,7 +87,8 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> 
         }
         EntryKind::Revoked { grant, .. } => RevokeRequest { grant: *grant, explanation }.content(),
         EntryKind::Refunded { debit, credits, .. } => {
-            RefundRequest { debit: *debit, credits: *credits, explanation, reference }.content()
+            let (debit, credits, actor) = (*debit, *credits, None);
+            RefundRequest { debit, credits, explanation, reference, actor }.content()
         }
         EntryKind::Frozen => plan::freeze_content(true, &explanation),
         EntryKind::Unfrozen => plan::freeze_content(false, &explanation),

@@ -61,7 +61,7 @@ pub fn change(
     advanced.account.available -= credits;
     let entry = Entry {
         available: -credits,
-        user: actor.map(str::to_owned),
+        actor: actor.map(str::to_owned),
         reason: Some(request.explanation.reason.clone()),
         message: request.explanation.message.clone(),
         ..Entry::new(operation, now, catalog.version, EntryKind::Revoked { grant, kind })

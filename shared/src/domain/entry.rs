@@ -23,8 +23,11 @@ pub struct Entry {
     pub catalog: u32,
     /// The caller's own name for the operation, where that is not the id.
     pub key: Option<String>,
-    /// Who: a user of the product, or the principal of an operator.
+    /// The user of the product that it is for.
     pub user: Option<String>,
+    /// Who of the company asked for it, by an IAM principal: of an operator's act, of a refund, and
+    /// of the credits that the release of a payment brings. No customer ever reads it.
+    pub actor: Option<String>,
     /// The purpose, in the caller's words.
     pub reference: Option<String>,
     /// Why an operator did it, for the company's own people: no customer ever reads it.
@@ -68,15 +71,6 @@ pub enum By {
     Unknown,
 }
 
-/// Who looks at a ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Viewer {
-    #[default]
-    Service,
-    /// A customer of the account, for whom the company's own people have no names.
-    Customer,
-}
-
 impl Entry {
     /// The record of `what` under the catalog of this version, by nobody and of no credits: what is
     /// different is said beside it.
@@ -89,6 +83,7 @@ impl Entry {
             catalog,
             key: None,
             user: None,
+            actor: None,
             reference: None,
             reason: None,
             message: None,
@@ -110,7 +105,8 @@ impl Entry {
         }
     }
 
-    /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back.
+    /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back, and `actor`
+    /// is who asked for it, if that is known.
     pub fn by(&self) -> By {
         match &self.kind {
             EntryKind::Opened { .. }
@@ -136,41 +132,6 @@ impl Entry {
             EntryKind::Unknown { .. } => By::Unknown,
         }
     }
-
-    /// The texts of it that are for `viewer`.
-    ///
-    /// A customer reads what is true for the customer. What the company's people and programs say
-    /// among themselves stays with them: keys, principals, reasons, and references beside a reason.
-    /// Where it is not known who made the entry, its user may be a principal, and is left out.
-    pub fn texts(&self, viewer: Viewer) -> Texts<'_> {
-        let texts = Texts {
-            key: self.key.as_deref(),
-            user: self.user.as_deref(),
-            reference: self.reference.as_deref(),
-            reason: self.reason.as_deref(),
-            message: self.message.as_deref(),
-        };
-        match viewer {
-            Viewer::Service => texts,
-            Viewer::Customer => Texts {
-                key: None,
-                user: texts.user.filter(|_| !matches!(self.by(), By::Operator | By::Unknown)),
-                reference: texts.reference.filter(|_| self.reason.is_none()),
-                reason: None,
-                ..texts
-            },
-        }
-    }
-}
-
-/// The texts of an entry, as far as somebody reads them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Texts<'a> {
-    pub key: Option<&'a str>,
-    pub user: Option<&'a str>,
-    pub reference: Option<&'a str>,
-    pub reason: Option<&'a str>,
-    pub message: Option<&'a str>,
 }
 
 /// The charge of a debit or a capture.

@@ -25,6 +25,7 @@ pub mod refusal;
 mod sold;
 pub mod status;
 pub mod usage;
+pub mod viewer;
 
 pub use account::{Account, Gate, Held, PendingChange, PeriodAllowance, PlanState};
 pub use catalog::{Action, Catalog, Pack, Plan};

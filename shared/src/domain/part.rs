@@ -1,6 +1,5 @@
 //! Splits the entry of an advance into parts, each with its cause in time or money.
 
-use super::entry::Viewer;
 use super::payment::Cause;
 use super::{Credits, DebtChange, Entry, EntryKind, GrantId, GrantKind, Movement};
 
@@ -122,24 +121,4 @@ fn add(parts: &mut Vec<EntryPart>, more: EntryPart) {
         }
         None => parts.push(more),
     }
-}
-
-impl Viewer {
-    /// Whether this viewer sees `entry`. An entry that no customer sees changes nothing that a
-    /// customer has, so the entries that a customer sees still sum to the balance: the advance
-    /// after a reversal takes the credits back, and an extension changes only its hold's expiry.
-    pub fn sees(self, entry: &Entry) -> bool {
-        match (self, &entry.kind) {
-            (Viewer::Service, _) => true,
-            (Viewer::Customer, EntryKind::TimePassed { .. }) => !entry.parts().is_empty(),
-            // Nothing was left to take back, and nobody says anything about it.
-            (Viewer::Customer, EntryKind::Revoked { .. }) => {
-                !entry.available.is_zero() || entry.message.is_some()
-            }
-            (Viewer::Customer, kind) => !Viewer::UNSEEN.contains(&kind.name()),
-        }
-    }
-
-    /// The kinds of entries that no customer sees.
-    pub const UNSEEN: [&'static str; 2] = ["reversed", "extended"];
 }

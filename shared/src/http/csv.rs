@@ -12,7 +12,7 @@ use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, because it is there even
 /// if there are no rows.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "seq",
     "at",
     "kind",
@@ -37,6 +37,7 @@ const COLUMNS: [&str; 24] = [
     "expires_at",
     "catalog",
     "cause",
+    "actor",
 ];
 
 /// One entry. A column that does not apply to it is empty.
@@ -67,6 +68,7 @@ struct Row<'a> {
     catalog: u32,
     /// Why money moved. For an advance: what it did, in words with spaces between them.
     cause: String,
+    actor: Option<Cow<'a, str>>,
 }
 
 /// The mark of a UTF-8 file. Excel reads a file without it in the code page of its country.
@@ -127,6 +129,7 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         expires_at: line.expires_at,
         catalog: line.catalog,
         cause: causes(line),
+        actor: line.actor.map(neutral),
     }
 }
 

@@ -25,6 +25,8 @@ const PARAMETER: &str = "session";
 const COOKIE_S: i64 = 24 * 3600;
 const SUBJECT_BYTES: usize = 64;
 const RETURN_URL_BYTES: usize = 512;
+/// The headers of answers that a page on another origin may read.
+const EXPOSED: &str = "Date, ETag, Next-Cursor, X-Scrip-Request";
 /// How long a browser remembers the answer to a preflight: two hours, Chromium's maximum.
 const PREFLIGHT_S: u32 = 7200;
 
@@ -227,7 +229,7 @@ impl Call<'_> {
         headers.append("vary", value("Origin"));
         if let Some(origin) = self.origin_in_list() {
             headers.insert("access-control-allow-origin", value(origin));
-            headers.insert("access-control-expose-headers", value("Date, ETag, Next-Cursor"));
+            headers.insert("access-control-expose-headers", value(EXPOSED));
         }
         response
     }

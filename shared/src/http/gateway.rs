@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use super::Problem;
+use crate::telemetry::correlation::{Correlation, during};
 
 /// A request as the gateway describes it.
 pub type Event = Value;
@@ -41,8 +42,9 @@ const PATH: &AsciiSet = &QUERY.add(b'?').add(b'%');
 /// If the runtime of Lambda cannot be reached.
 pub async fn serve(handle: impl AsyncFn(Request) -> Response<Body>) -> Result<(), Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
-        let answered = answer(event.payload, async |request| handle(request).await).await;
-        Ok::<_, Infallible>(answered)
+        let invocation = Correlation::of(&event.context.request_id);
+        let answered = answer(event.payload, async |request| handle(request).await);
+        Ok::<_, Infallible>(during(invocation, answered).await)
     }))
     .await
 }

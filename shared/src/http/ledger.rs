@@ -7,8 +7,8 @@ use super::csv;
 use super::line::{Line, lines};
 use super::reply::{json, to_json};
 use crate::domain::Catalog;
-use crate::domain::entry::Viewer;
 use crate::domain::ledger::PostedEntry;
+use crate::domain::viewer::Viewer;
 
 #[derive(Serialize)]
 struct Listing<'a> {

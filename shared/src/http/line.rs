@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::reply::Balance;
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::{By, Texts, Viewer};
+use crate::domain::entry::By;
 use crate::domain::grant::{GrantId, GrantKind};
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
+use crate::domain::viewer::{Texts, Viewer};
 use crate::domain::{Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq};
 
 /// One entry. A field that does not apply to it is left out.
@@ -80,6 +81,9 @@ pub(super) struct Line<'a> {
     pub by: By,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
+    /// The IAM principal that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +130,7 @@ pub(super) fn lines<'a>(
 
 fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Line<'a> {
     let entry = &posted.entry;
-    let Texts { key, user, reference, reason, message } = entry.texts(viewer);
+    let Texts { key, user, actor, reference, reason, message } = entry.texts(viewer);
     let mut line = Line {
         seq: posted.seq,
         pending: false,
@@ -158,6 +162,7 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         ends: None,
         by: entry.by(),
         user,
+        actor,
         reference,
         reason,
         message,

@@ -7,6 +7,7 @@ use super::{Call, Problem, cursor};
 use crate::domain::id::AccountIdError;
 use crate::domain::payment::State;
 use crate::domain::period::Day;
+use crate::domain::viewer::Viewer;
 use crate::domain::{AccountFilter, AccountId, Catalog, Gate, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
 use crate::store::PaymentPlace;
@@ -24,16 +25,18 @@ impl Call<'_> {
         &self,
         account: Result<AccountId, AccountIdError>,
         catalog: &Catalog,
+        viewer: Viewer,
     ) -> Result<(AccountId, Filter, Option<From>, usize), Problem> {
         let mut fields = Fields::default();
         let account = fields.checked("account", account);
         let parameters: Vec<_> = self.query().collect();
-        let (filter, from, limit) = listed(&mut fields, &parameters, account.as_ref(), catalog);
+        let of = (account.as_ref(), viewer);
+        let (filter, from, limit) = listed(&mut fields, &parameters, of, catalog);
         let asked = account.map(|account| (account, filter, from, limit));
         fields.finish(asked).map_err(Problem::from)
     }
 
-    /// The same for a known account, from parameters that were not in the query.
+    /// The same for a customer's account, from parameters that were not in the query.
     pub fn listed_by(
         &self,
         parameters: &[(String, String)],
@@ -41,7 +44,7 @@ impl Call<'_> {
         catalog: &Catalog,
     ) -> Result<(Filter, Option<From>, usize), Problem> {
         let mut fields = Fields::default();
-        let asked = listed(&mut fields, parameters, Some(account), catalog);
+        let asked = listed(&mut fields, parameters, (Some(account), Viewer::Customer), catalog);
         fields.finish(Some(asked)).map_err(Problem::from)
     }
 
@@ -216,14 +219,15 @@ fn once_each<'a>(
     once
 }
 
-/// The listing that the parameters describe. `account` is None if no cursor could belong to it.
+/// The listing that the parameters describe, for its viewer. `account` is None if no cursor could
+/// belong to it.
 fn listed(
     fields: &mut Fields,
     parameters: &[(String, String)],
-    account: Option<&AccountId>,
+    (account, viewer): (Option<&AccountId>, Viewer),
     catalog: &Catalog,
 ) -> (Filter, Option<From>, usize) {
-    let (mut filter, mut from, mut limit) = (Filter::default(), None, LIMIT);
+    let (mut filter, mut from, mut limit) = (Filter { viewer, ..Filter::default() }, None, LIMIT);
     for (name, value) in once_each(fields, parameters) {
         match name {
             "limit" => limit = fields.checked(name, count(value)).unwrap_or(LIMIT),
@@ -285,6 +289,11 @@ fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, cat
         "user" => {
             let user = Some(value.to_owned()).filter(|user| !user.is_empty());
             filter.user = fields.checked(name, user.ok_or(EMPTY));
+        }
+        // To a customer the parameter does not exist.
+        "actor" if filter.viewer == Viewer::Service => {
+            let actor = Some(value.to_owned()).filter(|actor| !actor.is_empty());
+            filter.actor = fields.checked(name, actor.ok_or(EMPTY));
         }
         "from" => filter.from = fields.checked(name, Instant::parse(value).ok_or(TIME)),
         "to" => filter.to = fields.checked(name, Instant::parse(value).ok_or(TIME)),

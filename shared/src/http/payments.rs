@@ -42,7 +42,7 @@ struct OrderShown<'a> {
     price: String,
     price_minor: u64,
     currency: Currency,
-    /// When it was ordered.
+    /// When it was ordered; or since when it waits for an operator.
     at: Instant,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
@@ -92,7 +92,7 @@ pub fn payment(record: &PaymentRecord, base: &str) -> Response<Body> {
 fn shown<'a>(record: &'a PaymentRecord, base: &str) -> Shown<'a> {
     let parked = State::Parked.name();
     match record {
-        PaymentRecord::Order(checkout) => Shown::Order(Box::new(order(checkout, base))),
+        PaymentRecord::Order { checkout, at } => Shown::Order(Box::new(order(checkout, *at, base))),
         PaymentRecord::Event(event, decision) => Shown::Event(EventShown {
             id: &event.id,
             state: decision.as_ref().map_or(parked, |decision| decision.verdict.name()),
@@ -110,7 +110,7 @@ fn shown<'a>(record: &'a PaymentRecord, base: &str) -> Shown<'a> {
     }
 }
 
-fn order<'a>(checkout: &'a Checkout, base: &str) -> OrderShown<'a> {
+fn order<'a>(checkout: &'a Checkout, at: Instant, base: &str) -> OrderShown<'a> {
     let Checkout { order, state, payment } = checkout;
     let payment = payment.as_ref();
     let parked = payment.filter(|payment| payment.is_parked(order));
@@ -125,7 +125,7 @@ fn order<'a>(checkout: &'a Checkout, base: &str) -> OrderShown<'a> {
         price: order.price.decimal(),
         price_minor: order.price.minor,
         currency: order.price.currency,
-        at: order.at,
+        at,
         user: order.user.as_deref(),
         receipt_url: payment.and_then(|payment| receipt(payment, base)),
         problem: parked.map(|payment| why(payment, order)),

@@ -77,6 +77,10 @@ impl Problem {
         Problem { allowed: Some(allowed), ..problem }
     }
 
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
     pub(super) fn count(&self, metrics: &Metrics, caller: Caller) {
         match self.status {
             _ if self.code == UNKNOWN => metrics.add(Metric::Unknowns, 1),

@@ -5,9 +5,9 @@ use lambda_http::{Body, Response};
 use super::{Call, Problem, balance, cursor, ledger, usage};
 use crate::context::Context;
 use crate::domain::AccountId;
-use crate::domain::entry::Viewer;
 use crate::domain::id::AccountIdError;
-use crate::query::ledger::{Filter, LedgerPart};
+use crate::domain::viewer::Viewer;
+use crate::query::ledger::LedgerPart;
 use crate::query::{self, UpToNow};
 
 /// Makes one consistent read, and advances the account to now without writing it.
@@ -36,8 +36,7 @@ pub async fn ledger(
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     let catalog = context.catalog().await;
-    let (account, filter, from, limit) = call.page(account, &catalog)?;
-    let filter = Filter { viewer, ..filter };
+    let (account, filter, from, limit) = call.page(account, &catalog, viewer)?;
     let loaded = query::account(context, &account).await?;
     let (asked, now) = ((&filter, from, limit), context.clock.now());
     let part = query::ledger::part(context, &loaded, &catalog, asked, now).await?;

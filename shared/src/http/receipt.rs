@@ -4,13 +4,17 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::reply::{Balance, created, to_json};
+use super::{Problem, balance};
 use crate::command::Receipted;
+use crate::context::Context;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
 use crate::domain::{
     AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Seq,
 };
+use crate::query;
+use crate::telemetry::correlation;
 
 /// The fields that every receipt has.
 #[derive(Serialize)]
@@ -19,6 +23,9 @@ struct Head<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     account: &'a AccountId,
+    /// The IAM principal that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -119,7 +126,25 @@ pub fn receipt(
     receipted: &Receipted,
     catalog: &Catalog,
 ) -> Response<Body> {
+    correlation::operation(&receipted.found.entry.id);
     created(receipted_as(account, key, receipted, catalog), receipted.replayed)
+}
+
+/// The receipt of an operation; of a dry run, the balances before and after it.
+///
+/// # Errors
+/// [`Problem`] if the account contradicts itself.
+pub fn or_preview(
+    context: &Context,
+    account: &AccountId,
+    key: &Key,
+    receipted: &Receipted,
+    catalog: &Catalog,
+) -> Result<Response<Body>, Problem> {
+    match query::preview(context, catalog, Some(account))? {
+        Some(preview) => Ok(balance::preview(&preview, catalog)),
+        None => Ok(receipt(account, key, receipted, catalog)),
+    }
 }
 
 /// A 201 with the receipts of a batch, in the order of the request.
@@ -147,7 +172,7 @@ fn receipted_as(
     let PostedEntry { entry, seq, available, held } = &receipted.found;
     // Shown if it is not the id itself: a text, a ULID, or a UUID with an alias to another id.
     let shown = Some(key.as_str()).filter(|key| *key != entry.id.to_string());
-    let head = Head { id: entry.id, key: shown, account };
+    let head = Head { id: entry.id, key: shown, account, actor: entry.actor.as_deref() };
     let balance = Balance { available: *available, held: *held };
     let tail = Tail { seq: *seq, at: entry.at, balance };
     match &entry.kind {

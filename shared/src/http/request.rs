@@ -38,7 +38,7 @@ pub struct Call<'a> {
 }
 
 /// The account of an operation, how to make it once, and its content.
-pub(super) type Keyed<T> = (AccountId, Once, T);
+pub type Keyed<T> = (AccountId, Once, T);
 
 /// How to make an operation: once for its key, or only as a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +173,7 @@ impl<'a> Call<'a> {
                 credits: credits?,
                 explanation: explanation?,
                 reference,
+                actor: self.actor(),
             })
         })
     }

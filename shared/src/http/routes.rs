@@ -42,14 +42,28 @@ pub const ROUTES: [(&str, &str); 37] = [
     ("/v1/stripe/webhook", "POST"),
 ];
 
+/// The name of a direct invocation of `debit`, where a request has its route.
+pub const INVOCATION: &str = "lambda:InvokeFunction";
+
 /// The methods of a path, by its parts. None: there is no such path.
 pub(super) fn allowed(parts: &[&str]) -> Option<&'static str> {
+    known(parts).map(|(_, methods)| methods)
+}
+
+/// The route of a request: `POST /v1/accounts/{account}/debits`. None: there is no such route.
+pub(super) fn route(method: &str, parts: &[&str]) -> Option<String> {
+    let (path, methods) = known(parts)?;
+    methods.split(", ").any(|known| known == method).then(|| format!("{method} {path}"))
+}
+
+/// The path of these parts, with its methods.
+fn known(parts: &[&str]) -> Option<(&'static str, &'static str)> {
     let is = |path: &str| {
         let known = path.split('/').skip(1);
         known.clone().count() == parts.len()
             && known.zip(parts).all(|(known, part)| known.starts_with('{') || known == *part)
     };
-    ROUTES.iter().find(|(path, _)| is(path)).map(|(_, methods)| *methods)
+    ROUTES.into_iter().find(|(path, _)| is(path))
 }
 
 /// Whether the gateway asks for a signature on every route that begins with these parts.

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::decide::STAMP_MARGIN;
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::Viewer;
 use crate::domain::ledger::{EntryRun, PostedEntry};
+use crate::domain::viewer::Viewer;
 use crate::domain::{Catalog, Entry, EntryKind, Instant, Seq};
 use crate::failure::Failure;
 use crate::store::{Loaded, Store, StoreError, gap};
@@ -33,8 +33,9 @@ pub struct Filter {
     /// One of [`KINDS`].
     pub kind: Option<&'static str>,
     pub action: Option<ActionNumber>,
-    /// The user's name as the viewer knows it.
     pub user: Option<String>,
+    /// The IAM principal that asked for it.
+    pub actor: Option<String>,
     /// Stamped at this instant or later.
     pub from: Option<Instant>,
     /// Stamped before this instant.
@@ -74,10 +75,12 @@ pub struct Listed {
 
 impl Filter {
     pub fn fits(&self, entry: &Entry) -> bool {
+        let texts = entry.texts(self.viewer);
         self.viewer.sees(entry)
             && self.kind.is_none_or(|kind| kind == entry.kind.name())
             && self.action.is_none_or(|action| action_of(&entry.kind) == Some(action))
-            && self.user.as_deref().is_none_or(|user| entry.texts(self.viewer).user == Some(user))
+            && self.user.as_deref().is_none_or(|user| texts.user == Some(user))
+            && self.actor.as_deref().is_none_or(|actor| texts.actor == Some(actor))
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)
     }

@@ -4,7 +4,7 @@ use super::checkouts::{self, Checkout};
 use crate::context::Context;
 use crate::decide::UnreadEvent;
 use crate::domain::payment::{Decided, IntentId, State};
-use crate::domain::{AccountId, OperationId};
+use crate::domain::{AccountId, Instant, OperationId};
 use crate::store::{Parked, PaymentPlace, StoreError};
 
 /// How many orders and payments one request looks at: each costs two reads.
@@ -14,12 +14,19 @@ const READ: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are orders")]
 pub enum PaymentRecord {
-    /// An order, with its payment if one is known.
-    Order(Checkout),
+    /// An order, with its payment if one is known. `at`: when it was placed; among those that wait
+    /// for an operator, since when the payment waits.
+    Order { checkout: Checkout, at: Instant },
     /// An event that could not be read, and an operator's decision about it.
     Event(UnreadEvent, Option<Decided>),
     /// It waits for an operator, and neither its order nor its event is there.
     Mark(Parked),
+}
+
+impl PaymentRecord {
+    fn ordered(checkout: Checkout) -> PaymentRecord {
+        PaymentRecord::Order { at: checkout.order.at, checkout }
+    }
 }
 
 /// Some payments, and the place after which there may be more.
@@ -47,7 +54,7 @@ pub async fn list(
     for place in &places {
         let found = order_or_payment(context, &place.id).await?;
         let found = found.filter(|found| state.is_none_or(|state| found.state == state));
-        payments.extend(found.map(PaymentRecord::Order));
+        payments.extend(found.map(PaymentRecord::ordered));
     }
     Ok(PaymentsPart { payments, next: places.pop().filter(|_| more) })
 }
@@ -63,8 +70,13 @@ pub async fn parked(
     let (parked, next) = context.store.parked(after).await?;
     let mut payments = Vec::new();
     for parked in parked {
-        let found = by_id(context, &parked.id).await?;
-        payments.push(found.unwrap_or(PaymentRecord::Mark(parked)));
+        payments.push(match by_id(context, &parked.id).await? {
+            Some(PaymentRecord::Order { checkout, .. }) => {
+                PaymentRecord::Order { checkout, at: parked.at }
+            }
+            Some(event) => event,
+            None => PaymentRecord::Mark(parked),
+        });
     }
     Ok(PaymentsPart { payments, next })
 }
@@ -76,7 +88,7 @@ pub async fn parked(
 /// [`StoreError`].
 pub async fn by_id(context: &Context, id: &str) -> Result<Option<PaymentRecord>, StoreError> {
     if let Some(found) = order_or_payment(context, id).await? {
-        return Ok(Some(PaymentRecord::Order(found)));
+        return Ok(Some(PaymentRecord::ordered(found)));
     }
     let event = context.store.event(id).await?;
     Ok(event.map(|(event, decided)| PaymentRecord::Event(event, decided)))

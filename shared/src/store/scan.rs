@@ -72,8 +72,11 @@ impl Store {
         let got = scan.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
         let mut accounts = Vec::new();
         for item in got.items() {
-            // Keys that begin with `#` belong to no account: orders, payments, catalogs.
-            if let Ok(account) = Attributes::of("ledger", item).text(ACCOUNT)?.parse() {
+            let row = Attributes::of("ledger", item);
+            // Keys that begin with `#` belong to no account: orders, payments, catalogs. A row of
+            // the directory names one behind it.
+            let name = if row.text(ACCOUNT)? == table::DIRECTORY { SORT } else { ACCOUNT };
+            if let Ok(account) = row.text(name)?.parse() {
                 accounts.push(account);
             }
         }

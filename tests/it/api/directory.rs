@@ -192,3 +192,19 @@ async fn wrong_names_and_filters_are_refused_by_field() {
         assert_eq!(refused.text("/fields/0/field"), field, "{query}");
     }
 }
+
+/// The read units that docs/reference/costs-and-limits.md names.
+#[tokio::test]
+async fn a_search_of_a_thousand_accounts_costs_what_the_document_says() {
+    let stack = Stack::noon().await;
+    for n in 0..1000 {
+        let name = format!("A name of 28 bytes, nr. {n:04}");
+        let body = json!({ "plan": "pro", "name": name, "labels": ["region", "pilots"] });
+        assert_eq!(put(&stack, &format!("account-{n:04}"), "1", body).await.status, 201);
+    }
+    stack.wire.take_costs();
+    assert_eq!(found(&stack, "q=NR.%200999").await, ["account-0999"]);
+    let costs = stack.wire.take_costs();
+    println!("a search of 1 000 accounts: {costs:?}");
+    assert!(costs.read_units <= 18.0, "{costs:?}");
+}

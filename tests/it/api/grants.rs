@@ -121,7 +121,7 @@ async fn worst(stack: &Stack) -> usize {
         let kind = EntryKind::Granted { kind: GrantKind::Manual, expires_at: Some(now) };
         let entry = Entry {
             key: text(255),
-            user: text(64),
+            actor: text(64),
             reference: text(64),
             reason: text(256),
             message: text(256),

@@ -118,7 +118,7 @@ async fn bad_keys_and_accounts_are_refused() {
         let refused = stack.post(&format!("/v1/accounts/{account}/debits"), "key", body).await;
         assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "account"));
     }
-    for path in ["/v1/nothing", "/v1/accounts/acme/debits/", "/v1/accounts"] {
+    for path in ["/v1/nothing", "/v1/accounts/acme/debits/"] {
         let refused = stack.post(path, "key", body).await;
         assert_eq!((refused.status, refused.code()), (404, "not_found"), "{path}");
     }

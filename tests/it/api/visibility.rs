@@ -11,13 +11,13 @@ use shared::query::ledger::KINDS;
 
 use crate::page::html::page;
 use crate::support::shop::Shop;
-use crate::support::{Answer, Stack, answer};
+use crate::support::{Answer, Stack, answer, contract};
 
 const ADA: &str = "arn:aws:iam::123456789012:user/ada";
 /// Every internal text of the company contains one of these.
 const INTERNAL: [&str; 2] = ["internal", "arn:"];
 
-/// An operator's request, signed by the principal of a sample event.
+/// A request of somebody of the company, signed by the principal of a sample event.
 async fn operated(stack: &Stack, method: &str, path: &str, key: &str, body: &Value) -> Answer {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/freeze.json");
     let event = std::fs::read_to_string(file).expect("an event");
@@ -28,7 +28,12 @@ async fn operated(stack: &Stack, method: &str, path: &str, key: &str, body: &Val
     event["headers"]["idempotency-key"] = json!(key);
     event["body"] = json!(body.to_string());
     let request = gateway::request(event).expect("a request");
-    let done = answer(accounts::handle(stack.context(), request).await);
+    let done = match path.ends_with("/refund") {
+        true => debit::handle(stack.context(), request).await,
+        false => accounts::handle(stack.context(), request).await,
+    };
+    let done = answer(done);
+    contract::check(method, path, &done);
     assert!([200, 201].contains(&done.status), "{method} {path}: {done:?}");
     done
 }
@@ -70,7 +75,7 @@ async fn everything() -> Shop {
     let mut refund = credits("1", explained("it was black"));
     refund["reference"] = json!("internal-ticket-2");
     let path = acme(&format!("/debits/{}/refund", debit.text("/id")));
-    assert_eq!(stack.post(&path, "internal-7", &refund.to_string()).await.status, 201);
+    operated(stack, "POST", &path, "internal-7", &refund).await;
     let body = named(r#"{"credits":"3"}"#);
     for (nth, end) in [("8", "capture"), ("9", "release")] {
         let hold = stack.post(&acme("/holds"), &format!("internal-{nth}"), &body).await;
@@ -94,6 +99,12 @@ async fn everything() -> Shop {
 async fn mine(shop: &Shop, path: &str) -> Answer {
     let token = shop.token("acme", r#""view""#).await;
     shop.ask(&token, "GET", path, None, "").await
+}
+
+/// Kind and actor of each entry that has an actor, the latest first.
+fn actors(listing: &Answer) -> Vec<(&str, &str)> {
+    let entries = listing.body["entries"].as_array().expect("entries").iter();
+    entries.filter_map(|entry| Some((entry["kind"].as_str()?, entry["actor"].as_str()?))).collect()
 }
 
 /// Kind, `by` and `user` of each entry, the latest first.
@@ -176,11 +187,28 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
         assert_eq!((*by, *user), expected, "{kind}");
     }
     // A service sees the principal and can filter by it; a customer cannot.
-    let by_ada = stack.get(&format!("/v1/accounts/acme/ledger?user={ADA}")).await;
-    assert!(who(&by_ada).iter().all(|(_, by, user)| (*by, *user) == ("operator", ADA)));
-    assert_eq!(who(&by_ada).len(), 7);
-    let guessed = mine(&shop, &format!("/v1/me/ledger?user={ADA}")).await;
-    assert_eq!(guessed.body["entries"], json!([]));
+    let by_ada = stack.get(&format!("/v1/accounts/acme/ledger?actor={ADA}&limit=200")).await;
+    let whole = stack.get("/v1/accounts/acme/ledger?limit=200").await;
+    let signed = [
+        "debt_waived",
+        "refunded",
+        "unfrozen",
+        "frozen",
+        "revoked",
+        "granted",
+        "plan_changed",
+        "opened",
+    ];
+    assert_eq!(actors(&by_ada), signed.map(|kind| (kind, ADA)));
+    assert_eq!(actors(&whole), actors(&by_ada));
+    assert!(who(&by_ada).iter().all(|(kind, by, user)| match *kind {
+        "refunded" => (*by, *user) == ("service", "mia"),
+        _ => (*by, *user) == ("operator", ""),
+    }));
+    let nobody = stack.get(&format!("/v1/accounts/acme/ledger?user={ADA}")).await;
+    assert_eq!(nobody.body["entries"], json!([]));
+    let guessed = mine(&shop, &format!("/v1/me/ledger?actor={ADA}")).await;
+    assert_eq!((guessed.status, guessed.text("/fields/0/field")), (400, "actor"));
     let posing = mine(&shop, "/v1/me/ledger?user=operator").await;
     assert_eq!(who(&posing), [("debit", "user", "operator")]);
     // The page shows it in words.
@@ -263,5 +291,37 @@ async fn a_decision_about_a_payment_tells_the_customer_its_message() {
         assert_eq!(told, kinds, "{verb}");
         let text = listing.body.to_string();
         assert!(INTERNAL.iter().all(|word| !text.contains(word)), "{text}");
+        // The company reads who released it, and whose purchase it is.
+        let listing = shop.stack.get("/v1/accounts/acme/ledger?kind=topped_up").await;
+        let released: Vec<_> = kinds.iter().map(|kind| (*kind, ADA)).collect();
+        assert_eq!(actors(&listing), released, "{verb}");
+        assert!(who(&listing).iter().all(|(_, by, user)| (*by, *user) == ("user", "ada")));
     }
+}
+
+#[tokio::test]
+async fn a_receipt_names_its_actor_and_a_replay_the_first_one() {
+    let shop = Shop::noon().await;
+    let stack = &shop.stack;
+    let acme = |route: &str| format!("/v1/accounts/acme{route}");
+    operated(stack, "PUT", &acme(""), "open", &json!({ "plan": "free" })).await;
+    let debit = stack.debit("acme", "debit", "4").await;
+    assert_eq!(debit.body.get("actor"), None, "an ARN weighs more than a debit");
+    let refund = acme(&format!("/debits/{}/refund", debit.text("/id")));
+    let grants = acme("/grants");
+    for (path, body) in [
+        (&*refund, credits("1", explained("it failed"))),
+        (&*grants, credits("2", explained("a gift"))),
+        (&*acme("/freeze"), explained("we look at it")),
+    ] {
+        let done = operated(stack, "POST", path, path, &body).await;
+        assert_eq!(done.text("/actor"), ADA, "{path}");
+        // The local stack checks no signature, so this request has no principal.
+        let again = stack.post(path, path, &body.to_string()).await;
+        assert_eq!((again.replayed, &again.body), (true, &done.body), "{path}");
+        let unsigned = stack.post(path, &format!("unsigned {path}"), &body.to_string()).await;
+        assert_eq!(unsigned.body.get("actor"), None, "{path}");
+    }
+    let open = operated(stack, "PUT", &acme(""), "open", &json!({ "plan": "free" })).await;
+    assert_eq!((open.replayed, open.text("/actor")), (true, ADA));
 }

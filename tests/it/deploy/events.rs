@@ -63,7 +63,8 @@ async fn replay(event: &Value) -> Value {
         }
         Some("balance") => balance::handle(stack.context(), request).await,
         Some("page") => page::handle(stack.context(), request).await,
-        Some("accounts") => accounts::handle(stack.context(), request).await,
+        // Boxed, as in the local routes: a test's stack has no room for it beside the others.
+        Some("accounts") => Box::pin(accounts::handle(stack.context(), request)).await,
         Some("checkout") => {
             checkout::handle(stack.context(), stack.functions.stripe(), request).await
         }

@@ -2,24 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
-use chrono::NaiveDateTime;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// The caller whom the services know.
-pub(super) const KEY: &str = "AKIDOPERATOR";
-pub(super) const SECRET: &str = "a secret of the operator";
-pub(super) const REGION: &str = "eu-central-1";
+pub(super) use super::signatures::{KEY, REGION, SECRET, verified};
 
 /// A message of a queue.
 #[derive(Clone, Debug)]
@@ -39,6 +30,8 @@ pub(super) struct Known {
     /// By the queue's address.
     pub(super) queues: BTreeMap<String, Vec<Message>>,
     pub(super) secrets: BTreeMap<String, String>,
+    /// When they were written, in seconds.
+    pub(super) written_s: i64,
     /// The values of metrics, by name: the latest first, with their times.
     pub(super) metrics: BTreeMap<String, Vec<(String, String)>>,
     /// Answers to reads of Lambda, by path.
@@ -154,9 +147,18 @@ impl Known {
             "GetSecretValue" => {
                 let arn = body["SecretId"].as_str().unwrap_or_default();
                 match self.secrets.get(arn) {
-                    Some(text) => (200, json!({ "ARN": arn, "SecretString": text })),
+                    Some(text) => {
+                        let at = self.written_s;
+                        (200, json!({ "ARN": arn, "SecretString": text, "CreatedDate": at }))
+                    }
                     None => (400, json!({ "__type": "ResourceNotFoundException", "message": arn })),
                 }
+            }
+            "PutSecretValue" => {
+                let [arn, text] = ["SecretId", "SecretString"].map(|name| body[name].as_str());
+                let (arn, text) = (arn.expect("an ARN"), text.expect("a text"));
+                self.secrets.insert(arn.to_owned(), text.to_owned());
+                (200, json!({ "ARN": arn }))
             }
             "PutEvents" => {
                 let entries = body["Entries"].as_array().expect("entries").clone();
@@ -351,50 +353,4 @@ fn decoded(text: &str) -> String {
         });
     }
     String::from_utf8(bytes).expect("text")
-}
-
-/// Signs the request again, as AWS does, and returns the service that the signature is for.
-pub(super) fn verified(
-    method: &str,
-    uri: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<String, String> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let sent = header("authorization").ok_or("the request is not signed")?;
-    let part = |name: &str| {
-        let (_, rest) = sent.split_once(&format!("{name}="))?;
-        rest.split([',', ' ']).next()
-    };
-    let scope = part("Credential").ok_or("no credential")?;
-    let [key, _, region, service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..] else {
-        return Err(format!("a scope of another form: {scope}"));
-    };
-    if (key, region) != (KEY, REGION) {
-        return Err(format!("nobody is called {key} in {region}"));
-    }
-    let at = header("x-amz-date").ok_or("no date")?;
-    let at = NaiveDateTime::parse_from_str(at, "%Y%m%dT%H%M%SZ").map_err(|e| e.to_string())?;
-    let at = u64::try_from(at.and_utc().timestamp()).map_err(|e| e.to_string())?;
-    let identity = Credentials::new(KEY, SECRET, None, None, "test").into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name(service)
-        .time(SystemTime::UNIX_EPOCH + Duration::from_secs(at))
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|error| error.to_string())?
-        .into();
-    let names = part("SignedHeaders").ok_or("no headers")?.split(';');
-    // The signer adds these itself.
-    let names = names.filter(|name| !["host", "x-amz-date"].contains(name));
-    let signed = names.filter_map(|name| Some((name, header(name)?)));
-    let signable = SignableRequest::new(method, uri, signed, SignableBody::Bytes(body));
-    let signature = sign(signable.map_err(|error| error.to_string())?, &parameters);
-    let (_, right) = signature.map_err(|error| error.to_string())?.into_parts();
-    match part("Signature") == Some(right.as_str()) {
-        true => Ok(service.to_owned()),
-        false => Err("another signature".to_owned()),
-    }
 }

@@ -95,7 +95,7 @@ impl Started {
 
     fn shown(&self) -> String {
         let line = self.line();
-        let form = Regex::new(r"^\d\d:\d\d:\d\d  (.*) +\d+ ms$").expect("a pattern");
+        let form = Regex::new(r"^\d\d:\d\d:\d\d  (.*) +\d+ ms  (local-\d+)?$").expect("a pattern");
         let found = form.captures(&line).unwrap_or_else(|| panic!("no line of a request: {line}"));
         found[1].trim_end().to_owned()
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use ::page::FILES;
 use regex::Regex;
 use serde_json::Value;
-use shared::domain::entry::Viewer;
+use shared::domain::viewer::Viewer;
 use shared::query::ledger::KINDS;
 
 use crate::support::{Answer, Stack, request};

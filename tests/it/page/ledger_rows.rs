@@ -4,7 +4,7 @@
 use local::stripe::Effect;
 use regex::Regex;
 use serde_json::{Value, json};
-use shared::domain::entry::Viewer;
+use shared::domain::viewer::Viewer;
 use shared::query::ledger::KINDS;
 
 use crate::page::browser::{assert_accessible, keep_picture, session};

@@ -7,11 +7,15 @@ use ::audit::{Difference, StripeAccount};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::stripe::Effect;
+use shared::decide::revoke::{self, RevokeRequest};
+use shared::decide::{Step, Write};
+use shared::domain::entry::Explanation;
 use shared::domain::grant::BurnOrder;
 use shared::domain::{
-    Credits, Debt, Grant, GrantId, GrantKind, Instant, OperationId, PendingChange,
+    Account, Credits, Debt, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, OperationId,
+    PendingChange,
 };
-use shared::store;
+use shared::store::{self, Outcome, StoreError};
 
 use crate::support::shop::Shop;
 use crate::support::{Stack, at_once};
@@ -25,6 +29,8 @@ pub(crate) async fn story() -> Shop {
     stack.open("acme", "pro").await;
     stack.open("idle", "free").await;
     stack.grant("acme", "welcome", "100").await;
+    let typo = stack.grant("acme", "a typo", "1000").await;
+    assert_eq!(stack.revoke("acme", "revoke", typo.text("/id")).await.status, 201);
     for n in 0..40 {
         stack.action("acme", &format!("video {n}"), "dynamic_video", 1).await;
         stack.debit("acme", &stack.id(0).to_string(), "0.000001").await;
@@ -289,4 +295,66 @@ async fn an_audit_during_debits_finds_nothing() {
     debits.await.expect("no caller panics");
     println!("{audits} audits while 100 debits went on");
     assert!(audits > 1, "{audits}");
+}
+
+/// Revokes a grant as `revoke::change` decides, but for a change of the entry and of the account.
+async fn revoke_by_hand(stack: &Stack, grant: GrantId, change: fn(&mut Entry, &mut Account)) {
+    let context = stack.context();
+    let (catalog, now) = (context.catalog().await, context.clock.now());
+    let id = "acme".parse().expect("an account");
+    let account = context.store.account(&id).await.expect("readable").expect("there").account;
+    let explanation = Explanation { reason: "x".to_owned(), message: None };
+    let (request, kind) = (RevokeRequest { grant, explanation }, GrantKind::Manual);
+    let operation = context.entropy.own(now);
+    let write = revoke::change(&account, &request, kind, operation, &catalog, None, now);
+    let mut write = write.expect("no fault").expect("nothing is due");
+    if let [Step::Append(entry), Step::Advance(after), ..] = &mut write.then[..] {
+        change(entry, after);
+    }
+    let written = context.store.commit(&Write::account(write)).await;
+    // An account below zero is written, and not read any more.
+    let done = matches!(written, Ok(Outcome::Done(_)) | Err(StoreError::Broken { .. }));
+    assert!(done, "{written:?}");
+}
+
+/// Takes so much more of the grants that are left.
+fn take_more(entry: &mut Entry, after: &mut Account, credits: i64) {
+    let credits = Credits::from_micro(credits * 1_000_000);
+    after.burn_order.take(credits, |_| true);
+    entry.available -= credits;
+    after.available -= credits;
+}
+
+/// The account has 5 of the week and 50 of the grant, of which a hold may keep some.
+#[tokio::test]
+async fn a_revocation_of_more_than_was_free_is_a_difference() {
+    type Change = fn(&mut Entry, &mut Account);
+    let weekly: Change = |entry, _| {
+        if let EntryKind::Revoked { kind, .. } = &mut entry.kind {
+            *kind = GrantKind::Weekly;
+        }
+    };
+    let cases: [(&str, Change, &[&str]); 5] = [
+        ("0.000001", |_, _| {}, &[]),
+        ("30", |_, _| {}, &[]),
+        // The week's credits, too, in the name of the grant.
+        ("0.000001", |entry, after| take_more(entry, after, 4), &["burn_order", "revoked"]),
+        // What the hold keeps.
+        ("30", |entry, after| take_more(entry, after, 5), &["burn_order", "revoked"]),
+        // Of a grant that no operator gave.
+        ("30", weekly, &["revoked"]),
+    ];
+    for (n, (held, change, expected)) in cases.into_iter().enumerate() {
+        let shop = Shop::noon().await;
+        let stack = &shop.stack;
+        stack.open("acme", "free").await;
+        let granted = stack.grant("acme", "grant", "50").await;
+        let grant = granted.text("/id").parse().expect("an id");
+        stack.debit("acme", "spent", "20").await;
+        hold(stack, "held", held).await;
+        revoke_by_hand(stack, grant, change).await;
+        let mut found = named(&audited(&shop).await);
+        found.sort_unstable();
+        assert_eq!(found, expected, "case {n}");
+    }
 }

@@ -71,7 +71,9 @@ async fn no_caller_can_use_the_key_of_repair() {
     let update = update.update_expression("SET av = av - :less");
     update.expression_attribute_values(":less", less).send().await.expect("broken");
     let acts = cli::repair::run(shop.stack.context(), None, None, false).await.expect("repaired");
-    assert!(acts.iter().all(|act| act.done == cli::repair::Done::Parked), "{acts:?}");
+    // No relay has written a row of the directory here.
+    let mut parked = acts.iter().filter(|act| act.difference.kind.name() != "directory");
+    assert!(parked.all(|act| act.done == cli::repair::Done::Parked), "{acts:?}");
     assert_eq!(shop.stack.balance("acme").await.text("/gate"), "account_frozen");
 }
 

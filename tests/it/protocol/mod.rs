@@ -9,6 +9,7 @@ mod calendar;
 pub(crate) mod capacity;
 mod concurrency;
 mod dated_catalogs;
+mod directory_rows;
 mod emulators;
 mod exhaustive;
 mod faults;

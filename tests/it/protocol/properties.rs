@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use shared::decide::{advance, open};
+use shared::domain::entry::By;
 use shared::domain::grant::BurnOrder;
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
@@ -360,19 +361,28 @@ fn entry() -> impl Strategy<Value = Entry> {
         Just(EntryKind::Unfrozen),
     ];
     let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
-    (operation(), instant(2), amounts, (text(), text(), text(), text(), text()), kind).prop_map(
-        |(id, at, (available, held, catalog), texts, kind)| Entry {
-            id,
-            at,
-            available: Credits::from_micro(i64::from(available)),
-            held: Credits::from_micro(i64::from(held)),
-            catalog,
-            key: texts.0,
-            user: texts.1,
-            reference: texts.2,
-            reason: texts.3,
-            message: texts.4,
-            kind,
+    let texts = (text(), text(), text(), text(), text(), text());
+    (operation(), instant(2), amounts, texts, kind).prop_map(
+        |(id, at, (available, held, catalog), texts, kind)| {
+            let mut entry = Entry {
+                id,
+                at,
+                available: Credits::from_micro(i64::from(available)),
+                held: Credits::from_micro(i64::from(held)),
+                catalog,
+                key: texts.0,
+                user: texts.1,
+                actor: texts.5,
+                reference: texts.2,
+                reason: texts.3,
+                message: texts.4,
+                kind,
+            };
+            // An operator's entry has no user.
+            if entry.by() == By::Operator {
+                entry.user = None;
+            }
+            entry
         },
     )
 }

@@ -9,15 +9,23 @@ use regex::Regex;
 use serde_json::Value;
 use tests::proof;
 
+use crate::protocol::restart::programs;
 use crate::support::Stack;
 
 /// The maximum number of lines between commands and the JSON that they print.
 const MAX_LINES_BETWEEN: usize = 5;
 
-/// A block of commands, and the JSON that is printed below it.
+/// A block of commands, and the output that is printed below it.
 struct Block {
     commands: String,
-    shown: Option<Value>,
+    shown: Option<Shown>,
+}
+
+enum Shown {
+    /// The body of the last answer: its shape is compared.
+    Json(Value),
+    /// All that is printed, but for ids and times.
+    Text(String),
 }
 
 fn root() -> PathBuf {
@@ -43,6 +51,22 @@ pub(super) fn documents() -> BTreeMap<String, String> {
     found
 }
 
+/// The operator's program on the local stack, as documents write it.
+const SCRIP: &str = "scrip --local ";
+
+/// A text without what every run has of its own: ids and times, and so many spaces.
+fn without_ids(text: &str) -> String {
+    let id = r"scrip_session_\S+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    let own = format!(r"{id}|\d{{4}}-\d\d-\d\d(T[\d:.]+Z)?|  +");
+    let own = Regex::new(&own).expect("a pattern");
+    let replaced = own.replace_all(text.trim(), |found: &regex::Captures<'_>| match &found[0] {
+        spaces if spaces.starts_with(' ') => "  ".to_owned(),
+        time if time.len() < 36 && !time.starts_with("scrip") => "TIME".to_owned(),
+        _ => "ID".to_owned(),
+    });
+    replaced.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
 /// The blocks of a document that send requests to the local stack.
 fn blocks(document: &str) -> Vec<Block> {
     let mut parts = document.split("```");
@@ -54,13 +78,19 @@ fn blocks(document: &str) -> Vec<Block> {
         let after = parts.next().unwrap_or_default();
         let (kind, code) = code.split_once('\n').unwrap_or((code, ""));
         match kind {
-            "sh" if code.contains("curl ") => {
+            "sh" if code.contains("curl ") || code.lines().any(|line| line.starts_with(SCRIP)) => {
                 blocks.push(Block { commands: code.to_owned(), shown: None });
             }
             "json" if between.lines().count() <= MAX_LINES_BETWEEN => {
                 if let Some(block) = blocks.last_mut() {
                     let shown = serde_json::from_str(code);
-                    block.shown = Some(shown.unwrap_or_else(|error| panic!("{error}: {code}")));
+                    let shown = shown.unwrap_or_else(|error| panic!("{error}: {code}"));
+                    block.shown = Some(Shown::Json(shown));
+                }
+            }
+            "text" if between.lines().count() <= MAX_LINES_BETWEEN => {
+                if let Some(block) = blocks.last_mut() {
+                    block.shown = Some(Shown::Text(code.to_owned()));
                 }
             }
             _ => {}
@@ -127,11 +157,13 @@ async fn commands_in_the_documents_print_what_is_shown() {
             .iter()
             .map(|block| format!("echo '=== block'\n{}", block.commands))
             .map(|commands| commands.replace("http://127.0.0.1:3000", &base))
+            .map(|commands| commands.replace(SCRIP, &format!("scrip --local={base} ")))
             .collect();
-        let script = format!("set -eu\n{}", script.join("\n"));
+        let script = format!("set -eu\nPATH={}:$PATH\n{}", programs().display(), script.join("\n"));
         let run = move || Command::new("bash").args(["-c", &script]).output();
         let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("a shell");
         let printed = String::from_utf8(ran.stdout).expect("text").replace('\r', "");
+        let printed = printed.replace(&base, "http://127.0.0.1:3000");
         let complaints = String::from_utf8_lossy(&ran.stderr);
         assert!(ran.status.success(), "{name}: {printed}\n{complaints}");
         let printed: Vec<&str> = printed.split("=== block\n").skip(1).collect();
@@ -143,6 +175,13 @@ async fn commands_in_the_documents_print_what_is_shown() {
             }
             let Some(expected) = &block.shown else { continue };
             shown += 1;
+            let expected = match expected {
+                Shown::Json(expected) => expected,
+                Shown::Text(expected) => {
+                    assert_eq!(without_ids(printed), without_ids(expected), "{}", block.commands);
+                    continue;
+                }
+            };
             let answer = answers.last().unwrap_or_else(|| panic!("no answer: {}", block.commands));
             let (_, body) = answer.split_once("\n\n").expect("a body");
             let body = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"));

@@ -32,7 +32,7 @@ pub const OPERATORS: &str = "operator ";
 
 /// The prefix of the key of such a request: operators' keys are apart from services' keys.
 pub fn space(method: &str, path: &str) -> &'static str {
-    let ends = ["/grants", "/freeze", "/unfreeze", "/debt/waive"];
+    let ends = ["/grants", "/revoke", "/freeze", "/unfreeze", "/debt/waive"];
     match method == "PUT" || ends.iter().any(|end| path.ends_with(end)) {
         true => OPERATORS,
         false => "",
@@ -142,6 +142,11 @@ enum Past {
         at_ms: i64,
     },
     Waived,
+    /// What was free of a grant was taken back, and this much of it was held.
+    Revoked {
+        grant: String,
+        kept: i64,
+    },
     /// The money for an order went back, the nth time.
     Reversed {
         order: String,
@@ -292,7 +297,8 @@ fn parts(entry: &Value, change: i64) -> Audited<()> {
 
 /// Whether an operator asked for the entry.
 fn by_operator(entry: &Value) -> bool {
-    let kinds = ["opened", "granted", "plan_changed", "frozen", "unfrozen", "debt_waived"];
+    let kinds =
+        ["opened", "granted", "revoked", "plan_changed", "frozen", "unfrozen", "debt_waived"];
     kinds.iter().any(|kind| entry["kind"] == *kind)
 }
 
@@ -301,7 +307,7 @@ fn asked_for(entry: &Value) -> Audited<i64> {
     match text(&entry["kind"])? {
         "captured" => Ok(-micro(&entry["credits"])?),
         "refunded" => micro(&entry["credits"]),
-        "released" | "extended" => Ok(0),
+        "released" | "extended" | "revoked" => Ok(0),
         _ => micro(&entry["available"]),
     }
 }
@@ -325,6 +331,7 @@ impl Book {
                     expires_at => ms(expires_at)?,
                 },
             }),
+            "revoked" => self.revoke(entry, change, at)?,
             "debit" => {
                 ensure!(open, "spent while the gate was closed");
                 self.charge(text(&entry["id"])?, -change, -change, at)?;
@@ -408,6 +415,21 @@ impl Book {
         Ok(())
     }
 
+    /// Takes what is free of one grant: no more than is left of it, and no more than is available.
+    fn revoke(&mut self, entry: &Value, change: i64, at_ms: i64) -> Audited<()> {
+        let (grant, credits) = (entry["grant_id"].to_string(), micro(&entry["credits"])?);
+        let gone = self.now.grants.iter().find(|grant| grant.gone_ms <= at_ms);
+        ensure!(gone.is_none(), "{gone:?} was still there at {at_ms}");
+        let over = self.holds.values().find(|hold| hold.ends_ms <= at_ms);
+        ensure!(over.is_none(), "{over:?} still held at {at_ms}");
+        let free = self.now.of(&grant).min(self.available - change);
+        ensure!(credits == free && change == -credits, "{free} of it was free");
+        self.now.take(credits, |known| known.id == grant);
+        let kept = self.now.of(&grant);
+        self.past.push(Past::Revoked { grant, kept });
+        Ok(())
+    }
+
     fn take_hold(&mut self, id: &str, at_ms: i64) -> Audited<Hold> {
         let hold = self.holds.remove(id).ok_or("there is no such hold")?;
         ensure!(at_ms < hold.ends_ms, "the hold was over at {}", hold.ends_ms);
@@ -452,6 +474,11 @@ impl Book {
                     state.reverse(order, credits - undone);
                 }
                 Past::Waived => state.owed.clear(),
+                // What had come back of it by then would have been free.
+                Past::Revoked { grant, kept } => {
+                    let free = (state.of(grant) - kept).max(0);
+                    state.take(free, |known| known.id == *grant);
+                }
             }
         }
         state.sort();

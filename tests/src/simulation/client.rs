@@ -43,6 +43,9 @@ pub enum Deal {
 /// The clients of some accounts, `a0`, `a1`, ...: one seed draws all their operations.
 pub struct Clients {
     random: RefCell<StdRng>,
+    /// Whether operators revoke grants: in a third of the seeds. The others are as they were before
+    /// there were revocations, and with them the seeds in which the mutants die.
+    revokes: bool,
     /// By account, in the order of the answers.
     ledgers: Vec<RefCell<Vec<Exchange>>>,
     /// The account that buys packs, if there is one. It has no holds: with holds and debts at once
@@ -56,7 +59,8 @@ impl Clients {
     pub fn new(seed: u64, accounts: usize, buyer: Option<usize>) -> Clients {
         let random = RefCell::new(StdRng::seed_from_u64(seed));
         let ledgers = (0..accounts).map(|_| RefCell::default()).collect();
-        Clients { random, ledgers, buyer, packs: RefCell::default() }
+        let revokes = matches!(seed % 6, 0 | 5);
+        Clients { random, revokes, ledgers, buyer, packs: RefCell::default() }
     }
 
     /// A random number in 0..bound.
@@ -188,6 +192,13 @@ impl Clients {
                 let body = format!(r#"{{"credits":"{credits}","reason":"sim"}}"#);
                 operation("POST", format!("{base}/debits/{debit}/refund"), body, micro)
             }
+            82..85 if self.revokes => {
+                let Some(grant) = self.receipt_of(account, "grant") else {
+                    return self.debit(account, self.key(number, now_ms));
+                };
+                let path = format!("{base}/grants/{grant}/revoke");
+                operation("POST", path, r#"{"reason":"sim"}"#.to_owned(), 0)
+            }
             82..92 => {
                 let credits = self.below(40) + 1;
                 let days = self.pick(&[1, 5, 9]);
@@ -306,7 +317,7 @@ impl Clients {
         }
     }
 
-    /// The id of a hold or a debit that has a receipt,
+    /// The id of a hold, a debit or a grant that has a receipt,
     /// mostly a recent one; now and then an unknown id.
     fn receipt_of(&self, account: usize, kind: &str) -> Option<String> {
         let ledger = self.ledgers[account].borrow();
@@ -316,7 +327,12 @@ impl Clients {
             let is_hold = other("expires_at") && !other("hold") && !other("kind");
             // The captured part of a hold can be refunded as well.
             let is_debit = exchange.credits < 0 && !is_hold;
-            let fits = if kind == "hold" { is_hold } else { is_debit };
+            let is_grant = other("kind");
+            let fits = match kind {
+                "hold" => is_hold,
+                "grant" => is_grant,
+                _ => is_debit,
+            };
             body["id"].as_str().filter(|_| fits).map(str::to_owned)
         });
         let ids: Vec<String> = ids.take(if self.below(4) == 0 { 40 } else { 4 }).collect();

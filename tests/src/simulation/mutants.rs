@@ -1,6 +1,7 @@
 //! Mutants: the protocol with one of its rules removed. The simulation must catch every one of
 //! them, or it proves nothing.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use shared::decide::{DEDUP_WINDOW, MAX_CLOCK_AHEAD, STAMP_MARGIN};
 use shared::domain::account::PendingChange;
 use shared::domain::grant::BurnOrder;
-use shared::domain::{EntryKind, Instant, OperationId};
+use shared::domain::{Credits, Entry, EntryKind, Grant, Instant, OperationId};
 use shared::store::packed;
 
 use crate::support::wire::{appended_to, response};
@@ -66,7 +67,7 @@ use Change::{Front, Request, Wire};
 pub const PER_MUTANT: u64 = 504;
 
 /// One mutant for each rule.
-pub const MUTANTS: [Mutant; 35] = [
+pub const MUTANTS: [Mutant; 39] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant {
         name: "no dedup floor: segments are not looked at",
@@ -154,6 +155,10 @@ pub const MUTANTS: [Mutant; 35] = [
     Mutant { name: "an advance's id can be a key", seed: 1, change: Request(common_ids) },
     Mutant { name: "one set of keys for all callers", seed: 2, change: Request(one_key_space) },
     Mutant { name: "one reading for several writes", seed: 1, change: Request(old_stamps) },
+    Mutant { name: "a revocation takes what is held", seed: 5, change: Request(revokes_held) },
+    Mutant { name: "a revocation takes of another grant", seed: 5, change: Request(revokes_other) },
+    Mutant { name: "a revocation is folded in twice", seed: 5, change: Request(revokes_twice) },
+    Mutant { name: "a revocation is not compared", seed: 48, change: Request(no_revoked_guard) },
 ];
 
 impl Mutant {
@@ -543,6 +548,81 @@ fn old_stamps(operation: &str, body: &mut Value) {
                 *payload = packed::entry(&entry);
             }
         });
+    }
+}
+
+/// The update of a revocation, its entry and the burn order that it leaves.
+fn revocation(operation: &str, body: &mut Value, change: impl Fn(&mut Entry, &mut Vec<Grant>)) {
+    if operation != "TransactWriteItems" {
+        return;
+    }
+    for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
+        let update = &mut part["Update"];
+        if !updates(update, "bo =") {
+            continue;
+        }
+        let bytes = value_of(update, "bo =")["B"].as_str().and_then(|b| base64::decode(b).ok());
+        let order = bytes.and_then(|bytes| packed::read_burn_order(&bytes).ok());
+        let left = RefCell::new(order.expect("a burn order").into_grants().collect::<Vec<_>>());
+        let before: Credits = left.borrow().iter().map(|grant| grant.left).sum();
+        appended(update, |id, payload| {
+            let entry = packed::read_entry(OperationId::from_bytes(*id), payload);
+            if let Ok(mut entry) = entry
+                && matches!(entry.kind, EntryKind::Revoked { .. })
+            {
+                change(&mut entry, &mut left.borrow_mut());
+                *payload = packed::entry(&entry);
+            }
+        });
+        let order = BurnOrder::new(left.into_inner());
+        let available = value_of(update, "av =")["N"].as_str().and_then(|n| n.parse::<i64>().ok());
+        let available = available.expect("credits") - (before - order.left()).micro();
+        *value_of(update, "av =") = json!({ "N": available.to_string() });
+        *value_of(update, "bo =") = json!({ "B": base64::encode(packed::burn_order(&order)) });
+    }
+}
+
+/// All that is left of the grant is taken, though a hold keeps it.
+fn revokes_held(operation: &str, body: &mut Value) {
+    revocation(operation, body, |entry, left| {
+        let EntryKind::Revoked { grant, .. } = entry.kind else { return };
+        left.retain(|known| {
+            if known.id == grant {
+                entry.available -= known.left;
+            }
+            known.id != grant
+        });
+    });
+}
+
+/// The entry names another grant than the one that was taken from.
+fn revokes_other(operation: &str, body: &mut Value) {
+    revocation(operation, body, |entry, left| {
+        let EntryKind::Revoked { grant, .. } = &mut entry.kind else { return };
+        let other = left.iter().find(|known| known.id != *grant && known.kind.is_revocable());
+        if let Some(other) = other {
+            *grant = other.id;
+        }
+    });
+}
+
+/// What a revocation takes leaves the burn order once more, from whatever is there.
+fn revokes_twice(operation: &str, body: &mut Value) {
+    revocation(operation, body, |entry, left| {
+        let mut order = BurnOrder::new(std::mem::take(left));
+        order.take(-entry.available, |_| true);
+        left.extend(order.into_grants());
+    });
+}
+
+/// A debit between the reading and the write of a revocation is lost.
+fn no_revoked_guard(operation: &str, body: &mut Value) {
+    if operation == "TransactWriteItems" {
+        for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
+            if updates(&part["Update"], "bo =") {
+                without("UpdateItem", &mut part["Update"], "sq =");
+            }
+        }
     }
 }
 

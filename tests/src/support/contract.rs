@@ -38,6 +38,13 @@ fn read_operations() -> Vec<(Route, &'static Value)> {
     operations
 }
 
+/// Checks an answer of the whole stack: that it names its request, and against the contract.
+pub fn check_served(method: &str, path: &str, answer: &Answer) {
+    let named = answer.headers.contains_key("x-scrip-request");
+    assert!(named, "{method} {path} has no id to ask the logs by: {answer:?}");
+    check(method, path, answer);
+}
+
 /// Checks an answer against the contract: the header of every answer, and a documented status,
 /// content type and body.
 pub fn check(method: &str, path: &str, answer: &Answer) {

@@ -137,7 +137,7 @@ impl Shop {
     /// Sends any request to the webhook.
     pub async fn bring(&self, request: http::Request<Body>) -> Answer {
         let answer = answer(self.stack.functions.answer(request).await);
-        contract::check("POST", "/v1/stripe/webhook", &answer);
+        contract::check_served("POST", "/v1/stripe/webhook", &answer);
         answer
     }
 }

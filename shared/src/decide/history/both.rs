@@ -120,6 +120,12 @@ impl Both {
         self.unowed = self.unowed.iter().map(still).collect();
     }
 
+    /// Replays a revocation. Its advance follows at once, so all that was burnt of the burn order is
+    /// replayed, and what there is of the grant would have been free: a refund changes no hold.
+    pub(super) fn revoke(&mut self, grant: GrantId) {
+        self.never.take(Credits::MAX_BALANCE, |known| known.id == grant);
+    }
+
     /// Replays an undoing, since which `unowed` is not owed any more; if it is `known`, it would
     /// not have been owed anyway.
     pub(super) fn forgive(&mut self, unowed: &Debts, known: bool) {

@@ -146,6 +146,8 @@ enum Past {
         unowed: Debts,
     },
     Waived(Debts),
+    /// What was free of a grant was taken back.
+    Revoked(GrantId),
     /// Entries that were not taken one by one: together they burnt all that was burnt of a burn
     /// order, up to about `until`, and `undone` of that is undone.
     Skipped {
@@ -271,6 +273,7 @@ impl History {
                 self.past.push(Past::LaidOut(LaidOut { seq, burnt, moved, at, debts }));
                 return Next::Enough;
             }
+            EntryKind::Revoked { grant, .. } => self.past.push(Past::Revoked(*grant)),
             EntryKind::DebtWaived { debts } => self.past.push(Past::Waived(debts.clone())),
             EntryKind::ToppedUp { grant, undone, moved, unowed, expires_at, .. }
                 if !undone.is_zero() =>

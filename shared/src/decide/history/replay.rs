@@ -54,6 +54,7 @@ impl History {
                 }
                 Past::Back { of, unowed, .. } => both.forgive(unowed, self.is_known(*of)),
                 Past::Waived(debts) => both.waive(debts),
+                Past::Revoked(grant) => both.revoke(*grant),
                 Past::Skipped { undone, until } => {
                     let (next, _) = self.until_next(&past[place + 1..]);
                     let Some(next) = next else { continue };
@@ -143,7 +144,7 @@ impl History {
                     let less: Vec<Debt> = less.iter().collect();
                     less.iter().rev().for_each(|debt| owed.restore(debt.grant, debt.credits));
                 }
-                Past::Burnt { .. } | Past::Skipped { .. } => {}
+                Past::Burnt { .. } | Past::Skipped { .. } | Past::Revoked(_) => {}
             }
         }
         owed

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::form::{HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
+use super::form::{ACTOR, HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
 use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::By;
 use crate::domain::grant::BurnOrder;
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
@@ -210,7 +211,7 @@ impl Reader<'_> {
 
     pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
         let (tag, flags) = (self.byte()?, self.byte()?);
-        if flags & !(HELD | USER | REFERENCE | REASON | KEY | MESSAGE) != 0 {
+        if flags & !(HELD | USER | REFERENCE | REASON | KEY | MESSAGE | ACTOR) != 0 {
             return Err(PackedError::Tag);
         }
         let at = self.beside(id.time())?;
@@ -218,7 +219,7 @@ impl Reader<'_> {
         let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
         let catalog = self.narrow()?;
         let mut texts = BTreeMap::new();
-        for flag in [USER, REFERENCE, REASON, KEY, MESSAGE] {
+        for flag in [USER, REFERENCE, REASON, KEY, MESSAGE, ACTOR] {
             if flags & flag != 0 {
                 texts.insert(flag, self.text()?);
             }
@@ -304,7 +305,28 @@ impl Reader<'_> {
         };
         let mut text = |flag| texts.remove(&flag);
         let (user, reference, key) = (text(USER), text(REFERENCE), text(KEY));
-        let (reason, message) = (text(REASON), text(MESSAGE));
-        Ok(Entry { id, at, available, held, catalog, key, user, reference, reason, message, kind })
+        let (reason, message, actor) = (text(REASON), text(MESSAGE), text(ACTOR));
+        let mut entry = Entry {
+            id,
+            at,
+            available,
+            held,
+            catalog,
+            key,
+            user,
+            actor,
+            reference,
+            reason,
+            message,
+            kind,
+        };
+        if entry.by() == By::Operator {
+            // No version ever wrote both.
+            if entry.actor.is_some() {
+                return Err(PackedError::Tag);
+            }
+            entry.actor = entry.user.take();
+        }
+        Ok(entry)
     }
 }

@@ -1,7 +1,8 @@
 //! Values to packed bytes.
 
-use super::form::{HELD, KEY, MESSAGE, REASON, REFERENCE, USER, tag};
+use super::form::{ACTOR, HELD, KEY, MESSAGE, REASON, REFERENCE, USER, tag};
 use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::By;
 use crate::domain::payment::Cause;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
@@ -171,12 +172,18 @@ impl Writer {
             EntryKind::Revoked { .. } => tag::REVOKED,
             EntryKind::Unknown { tag, .. } => *tag,
         });
+        let (user, actor) = match entry.by() {
+            By::Operator => (&entry.actor, &None),
+            _ => (&entry.user, &entry.actor),
+        };
+        debug_assert!(entry.by() != By::Operator || entry.user.is_none());
         let texts = [
-            (USER, &entry.user),
+            (USER, user),
             (REFERENCE, &entry.reference),
             (REASON, &entry.reason),
             (KEY, &entry.key),
             (MESSAGE, &entry.message),
+            (ACTOR, actor),
         ];
         let mut flags = if entry.held.is_zero() { 0 } else { HELD };
         flags |= texts.iter().filter(|(_, text)| text.is_some()).map(|(flag, _)| flag).sum::<u8>();

@@ -6,7 +6,7 @@ use crate::support::{Answer, Stack, request};
 
 pub(super) const LEDGER: &str = "/v1/accounts/acme/ledger";
 /// The columns of the CSV that hold callers' texts.
-const TEXTS: [&str; 5] = ["key", "user", "reference", "reason", "message"];
+const TEXTS: [&str; 6] = ["key", "user", "actor", "reference", "reason", "message"];
 
 pub(super) async fn get(stack: &Stack, path: &str, accept: &str) -> Answer {
     let mut request = request("GET", path, None, "");

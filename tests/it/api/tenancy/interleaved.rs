@@ -113,7 +113,9 @@ impl Pair {
             request.headers_mut().insert("authorization", bearer);
             request.headers_mut().insert("origin", PRODUCT.parse().expect("a header"));
         }
-        let (parts, body) = self.stack.functions.answer(request).await.into_parts();
+        let (mut parts, body) = self.stack.functions.answer(request).await.into_parts();
+        // Each request has another.
+        parts.headers.remove("x-scrip-request");
         let body: &[u8] = &body;
         let said: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();

@@ -60,7 +60,6 @@ static FORM: LazyLock<Regex> = LazyLock::new(|| {
 });
 static LONG: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[A-Za-z0-9+/=_-]{32,}").expect("a pattern"));
-static PARAMETER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[a-z]+\}").expect("a pattern"));
 
 /// Each route of the template, and whether it is open: not protected by IAM.
 fn routes(template: &Value) -> Vec<(String, bool)> {
@@ -128,56 +127,6 @@ pub(super) fn routes_are_the_contracts(template: &Value) -> Complaints {
     more.map(|route| format!("{route} is not in the contract"))
         .chain(fewer.map(|route| format!("{route} is only in the contract")))
         .collect()
-}
-
-/// Every protected route is in exactly one of the policies that the stack offers, and all routes of
-/// a function are in the same: a caller who may spend may not grant. Both may read.
-pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
-    let mut complaints = Complaints::new();
-    let policies = of_type(template, "AWS::IAM::ManagedPolicy");
-    let allowed: Vec<(&str, Vec<&str>)> =
-        policies.iter().map(|(name, policy)| (*name, invoked(policy))).collect();
-    for (function, properties) in functions(template) {
-        let mut callers = BTreeSet::new();
-        for (_, event) in events(&properties) {
-            let properties = &event["Properties"];
-            if event["Type"] != "HttpApi" || properties["Auth"].get("Authorizer").is_some() {
-                continue;
-            }
-            let [method, path] =
-                ["Method", "Path"].map(|name| properties[name].as_str().unwrap_or_default());
-            let by = allowed.iter().filter(|(_, resources)| {
-                resources.iter().any(|resource| covers(resource, &format!("{method}{path}")))
-            });
-            let by: Vec<&str> = by.map(|(name, _)| *name).collect();
-            // A star of IAM goes on past a slash, so who may show an account may read all of it.
-            let read_by_both = method == "GET" && by.len() == 2;
-            if by.len() != 1 && !read_by_both {
-                complaints.push(format!("{method} {path} is allowed by {by:?}"));
-            }
-            callers.extend(by.into_iter().filter(|_| !read_by_both));
-        }
-        if callers.len() > 1 {
-            complaints.push(format!("{function} answers callers of {callers:?}"));
-        }
-    }
-    complaints
-}
-
-/// The gateway resources that a policy allows.
-fn invoked(policy: &Value) -> Vec<&str> {
-    let statements = policy["Properties"]["PolicyDocument"]["Statement"].as_array();
-    let invoke = statements.into_iter().flatten().filter(|s| s["Action"] == "execute-api:Invoke");
-    invoke.flat_map(|statement| list(&statement["Resource"])).collect()
-}
-
-/// Whether a resource with stars covers a route, as IAM matches it: a star is any text.
-fn covers(resource: &str, route: &str) -> bool {
-    let pattern = resource.rsplit_once("/$default/").map_or("", |(_, pattern)| pattern);
-    let asked = PARAMETER.replace_all(route, "some-id");
-    let pattern: Vec<String> = pattern.split('*').map(regex::escape).collect();
-    let pattern = Regex::new(&format!("^{}$", pattern.join(".*"))).expect("a pattern");
-    pattern.is_match(&asked)
 }
 
 /// No permission with a star, from an AWS managed policy, or beyond what is needed.

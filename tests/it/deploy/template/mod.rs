@@ -4,6 +4,7 @@
 //! template with a mistake: no check can stay silent unnoticed.
 
 mod access;
+mod callers;
 mod change;
 mod conditions;
 mod data;
@@ -12,6 +13,7 @@ mod failures;
 mod limits;
 mod mistakes;
 mod monitoring;
+mod questions;
 mod reading;
 
 use local::template::{HAS_STRIPE, Template, decided};
@@ -25,10 +27,16 @@ type Check = fn(&Value) -> Complaints;
 const CONDITIONS: &str = "what is left out is missed by nothing";
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 30] = [
+const CHECKS: [(&str, Check); 34] = [
     ("routes are closed", access::routes_are_closed),
     ("routes are the contract's", access::routes_are_the_contracts),
-    ("callers are told apart", access::callers_are_told_apart),
+    ("callers are told apart", callers::callers_are_told_apart),
+    ("no id opens another route", callers::no_id_opens_another_route),
+    ("policies have names", callers::policies_have_names),
+    (
+        "roles trust the accounts of the parameter",
+        callers::roles_trust_the_accounts_of_the_parameter,
+    ),
     ("permissions are narrow", access::permissions_are_narrow),
     ("no secret is written", access::no_secret_is_written),
     ("a domain is the address", domain::a_domain_is_the_address),
@@ -47,6 +55,7 @@ const CHECKS: [(&str, Check); 30] = [
     ("events are archived", data::events_are_archived),
     ("logs end", data::logs_end),
     ("access logs say no secret", data::access_logs_say_no_secret),
+    ("questions are saved", questions::questions_are_saved),
     ("stages share an account", data::stages_share_an_account),
     ("failures go somewhere", failures::failures_go_somewhere),
     ("what goes on may go on", failures::what_goes_on_may_go_on),

@@ -3,6 +3,8 @@
 
 mod payments;
 mod random_lives;
+mod read_lives;
+mod revocations;
 mod skipped_entries;
 
 use local::stripe::Effect;

@@ -99,7 +99,8 @@ impl Player for Table {
             Effect::Refund { debit, credits, operation } => {
                 let debit = self.id(debit);
                 let explanation = explanation();
-                let request = RefundRequest { debit, credits, explanation, reference: None };
+                let (reference, actor) = (None, None);
+                let request = RefundRequest { debit, credits, explanation, reference, actor };
                 let key = operation.parse().expect("a key");
                 said(command::refund(&context, catalog, &account, &key, &request).await)
             }

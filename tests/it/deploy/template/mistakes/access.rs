@@ -55,18 +55,6 @@ pub(super) const MISTAKES: &[Mistake] = &[
         NOTHING,
     ),
     (
-        "callers are told apart",
-        "is allowed by []",
-        "OperatorAccess/Properties/PolicyDocument/Statement/0/Resource/1",
-        || json!("arn:aws:execute-api:r:a:Api/$default/POST/v1/accounts/*/nothing"),
-    ),
-    (
-        "callers are told apart",
-        "[\"ServiceAccess\", \"OperatorAccess\"]",
-        "ServiceAccess/Properties/PolicyDocument/Statement/1/Resource/0",
-        || json!("arn:aws:execute-api:r:a:Api/$default/POST/v1/accounts/*"),
-    ),
-    (
         "permissions are narrow",
         "dynamodb:* is more",
         "Debit/Properties/Policies/0/Statement/0/Action/0",

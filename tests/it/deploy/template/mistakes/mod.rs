@@ -1,6 +1,7 @@
 //! Each mistake in a changed template is found by its check, which names the place.
 
 mod access;
+mod callers;
 mod change;
 mod conditions;
 mod data;
@@ -9,6 +10,7 @@ mod failures;
 mod limits;
 mod mistake;
 mod monitoring;
+mod questions;
 
 use std::collections::BTreeSet;
 
@@ -19,8 +21,9 @@ use serde_json::Value;
 use super::{CHECKS, complaints};
 
 /// The mistakes, by subject.
-const MISTAKES: [&[Mistake]; 8] = [
+const MISTAKES: [&[Mistake]; 10] = [
     access::MISTAKES,
+    callers::MISTAKES,
     change::MISTAKES,
     conditions::MISTAKES,
     data::MISTAKES,
@@ -28,6 +31,7 @@ const MISTAKES: [&[Mistake]; 8] = [
     failures::MISTAKES,
     limits::MISTAKES,
     monitoring::MISTAKES,
+    questions::MISTAKES,
 ];
 
 #[test]
