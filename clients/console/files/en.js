@@ -266,7 +266,7 @@ export default {
   "unreachable_title": "The stack does not answer",
   "unreachable_text": "{cause}",
   "denied_title": "Your AWS identity may not do this",
-  "denied_text": "Looking needs the policy ReadAccess, and changing OperatorAccess; refunds need RefundAccess, and session links SessionAccess. Ask an administrator, or log in again.",
+  "denied_text": "Looking needs the policy ReadAccess, and changing OperatorAccess. Ask an administrator, or log in again.",
   "no_route_title": "The stack does not have this",
   "no_route_text": "It runs an earlier version of Scrip.",
   "throttled_title": "Too many requests",

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::cli::{at, scrip};
 use super::cli_stack::InAws;
-use super::fake_aws::verified;
+use super::signatures::verified;
 use super::start_page::send;
 use crate::protocol::restart::programs;
 use crate::support::{Stack, ledger};
