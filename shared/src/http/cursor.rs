@@ -18,10 +18,7 @@ const MAX_BYTES: usize = 8 + 128;
 #[derive(Clone, Copy)]
 enum Of<'a> {
     Ledger(&'a AccountId),
-    Parked,
-    /// All payments.
-    Payments,
-    PaymentsOf(&'a AccountId),
+    Payments(PaymentList<'a>),
     Directory,
 }
 
@@ -32,16 +29,6 @@ pub enum PaymentList<'a> {
     Parked,
     All,
     OfAccount(&'a AccountId),
-}
-
-impl<'a> From<PaymentList<'a>> for Of<'a> {
-    fn from(list: PaymentList<'a>) -> Of<'a> {
-        match list {
-            PaymentList::Parked => Of::Parked,
-            PaymentList::All => Of::Payments,
-            PaymentList::OfAccount(account) => Of::PaymentsOf(account),
-        }
-    }
 }
 
 /// Seals a place in the ledger into an opaque text, bound to the account.
@@ -67,12 +54,12 @@ pub fn open(text: &str, account: &AccountId) -> Option<ledger::From> {
 pub fn seal_payment(place: &PaymentPlace, list: PaymentList<'_>) -> String {
     let mut bytes = place.at.ms().to_be_bytes().to_vec();
     bytes.extend(place.id.as_bytes());
-    sealed(list.into(), bytes)
+    sealed(Of::Payments(list), bytes)
 }
 
 /// Opens such a cursor. None if it was changed, or belongs to another listing.
 pub fn open_payment(text: &str, list: PaymentList<'_>) -> Option<PaymentPlace> {
-    let bytes = opened(list.into(), text)?;
+    let bytes = opened(Of::Payments(list), text)?;
     let (time, id) = bytes.split_first_chunk()?;
     let id = String::from_utf8(id.to_vec()).ok()?;
     Some(PaymentPlace { at: Instant::from_ms(i64::from_be_bytes(*time)), id })
@@ -113,9 +100,9 @@ fn checksum(of: Of<'_>, place: &[u8]) -> [u8; SEAL] {
             .chain_update(b"scrip ledger cursor 1")
             .chain_update(account.as_str())
             .chain_update([0]),
-        Of::Parked => Sha256::new().chain_update(b"scrip parked cursor 1"),
-        Of::Payments => Sha256::new().chain_update(b"scrip payments cursor 1"),
-        Of::PaymentsOf(account) => Sha256::new()
+        Of::Payments(PaymentList::Parked) => Sha256::new().chain_update(b"scrip parked cursor 1"),
+        Of::Payments(PaymentList::All) => Sha256::new().chain_update(b"scrip payments cursor 1"),
+        Of::Payments(PaymentList::OfAccount(account)) => Sha256::new()
             .chain_update(b"scrip account payments cursor 1")
             .chain_update(account.as_str())
             .chain_update([0]),

@@ -79,7 +79,7 @@ pub(super) fn names(names: &AccountNames, seen: &AccountState, seq: Seq) -> Vec<
         set(ledger::NAME, item::text(name));
     }
     if let Some(labels) = &names.labels {
-        let labels = labels.iter().map(|label| item::text(label)).collect();
+        let labels = labels.iter().map(item::text).collect();
         set(ledger::LABELS, AttributeValue::L(labels));
     }
     sets
