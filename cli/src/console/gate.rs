@@ -94,7 +94,7 @@ impl Gate {
         let ours = only(headers, &ORIGIN).and_then(|origin| origin.strip_prefix("http://"))
             == Some(self.host.as_str());
         // A browser names the origin of each change, and of a read for another site.
-        if !ours && !(is_read && !headers.contains_key(ORIGIN)) {
+        if !ours && (!is_read || headers.contains_key(ORIGIN)) {
             return Err(Denial::Origin);
         }
         let token = only(headers, &TOKEN).unwrap_or_default();

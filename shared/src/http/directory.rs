@@ -11,8 +11,7 @@ use crate::query::directory::FoundAccounts;
 #[derive(Serialize)]
 struct Listed<'a> {
     accounts: Vec<Shown<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +32,7 @@ pub fn accounts(found: &FoundAccounts) -> Response<Body> {
     let accounts = accounts.map(|listed| shown(&listed.account, Some(listed), &listed.state));
     ok(&Listed {
         accounts: accounts.collect(),
-        next: found.next.as_ref().map(cursor::seal_account),
+        next_cursor: found.next.as_ref().map(cursor::seal_account),
     })
 }
 

@@ -15,8 +15,7 @@ use crate::query::payments::{PaymentRecord, PaymentsPart};
 #[derive(Serialize)]
 struct Listed<'a> {
     payments: Vec<Shown<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -80,8 +79,9 @@ struct DecidedShown<'a> {
 
 /// A part of a listing of payments. `base`: our own address.
 pub fn payments(part: &PaymentsPart, list: PaymentList<'_>, base: &str) -> Response<Body> {
-    let next = part.next.as_ref().map(|next| cursor::seal_payment(next, list));
-    ok(&Listed { payments: part.payments.iter().map(|record| shown(record, base)).collect(), next })
+    let next_cursor = part.next.as_ref().map(|next| cursor::seal_payment(next, list));
+    let payments = part.payments.iter().map(|record| shown(record, base)).collect();
+    ok(&Listed { payments, next_cursor })
 }
 
 /// One payment, or one event.

@@ -19,7 +19,7 @@ async fn found(stack: &Stack, query: &str) -> Vec<String> {
         assert_eq!(page.status, 200, "{page:?}");
         let accounts = page.body["accounts"].as_array().expect("accounts");
         ids.extend(accounts.iter().map(|one| one["account"].as_str().expect("id").to_owned()));
-        match page.body["next"].as_str() {
+        match page.body["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => return ids,
         }
@@ -173,7 +173,7 @@ async fn wrong_names_and_filters_are_refused_by_field() {
     for n in 0..3 {
         put(&stack, &format!("a{n}"), "1", json!({ "plan": "pro", "name": "A" })).await;
     }
-    let next = stack.get("/v1/accounts?limit=1").await.text("/next").to_owned();
+    let next = stack.get("/v1/accounts?limit=1").await.text("/next_cursor").to_owned();
     assert_eq!(stack.get(&format!("/v1/accounts?cursor={next}")).await.status, 200);
     for (query, field) in [
         ("q=".to_owned(), "q"),

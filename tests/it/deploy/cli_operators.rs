@@ -201,6 +201,7 @@ fn every_command_has_help_and_those_of_operators_an_example() {
     program.build();
     let mut commands: Vec<&clap::Command> = program.get_subcommands().collect();
     let mut examples = 0;
+    let quoted = regex::Regex::new(r"'([^']*)'|(\S+)").expect("a pattern");
     while let Some(command) = commands.pop() {
         let name = command.get_bin_name().unwrap_or_default().to_owned();
         if command.get_name() == "help" {
@@ -214,7 +215,6 @@ fn every_command_has_help_and_those_of_operators_an_example() {
         for line in example.to_string().lines().filter_map(|line| line.strip_prefix("  scrip ")) {
             let words = line.replace(" > ", " # ");
             let words = words.split(" # ").next().expect("a command");
-            let quoted = regex::Regex::new(r"'([^']*)'|(\S+)").expect("a pattern");
             let words = quoted
                 .captures_iter(words)
                 .map(|found| found.get(1).or(found.get(2)).expect("a word").as_str().to_owned());

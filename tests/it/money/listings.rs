@@ -15,7 +15,7 @@ async fn all(shop: &Shop, path: &str) -> Vec<Value> {
         let page = shop.stack.get(&format!("{path}{place}")).await;
         assert_eq!(page.status, 200, "{page:?}");
         payments.extend(page.body["payments"].as_array().expect("payments").iter().cloned());
-        match page.body["next"].as_str() {
+        match page.body["next_cursor"].as_str() {
             Some(next) => cursor = Some(next.to_owned()),
             None => return payments,
         }
@@ -83,7 +83,7 @@ async fn a_listing_goes_on_where_it_stopped_beyond_a_month_and_a_hundred_orders(
         assert!(skipped <= 1, "{path}: {skipped}");
         assert_eq!(orders(&listed), placed[skipped..], "{path}");
     }
-    let next = shop.stack.get("/v1/payments").await.text("/next").to_owned();
+    let next = shop.stack.get("/v1/payments").await.text("/next_cursor").to_owned();
     for path in ["/v1/accounts/acme/payments?", "/v1/payments?state=parked&"] {
         let refused = shop.stack.get(&format!("{path}cursor={next}")).await;
         assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "cursor"), "{path}");

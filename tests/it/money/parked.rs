@@ -24,7 +24,7 @@ async fn parked_payments_are_all_listed_while_some_are_resolved() {
         let dismiss = format!("/v1/payments/{last}/dismiss");
         let reason = r#"{"reason":"looked at"}"#;
         assert_eq!(shop.stack.send(request("POST", &dismiss, None, reason)).await.status, 200);
-        match listed.body["next"].as_str() {
+        match listed.body["next_cursor"].as_str() {
             Some(next) => path = format!("{LIST}&cursor={next}"),
             None => break,
         }

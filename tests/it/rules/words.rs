@@ -31,7 +31,7 @@ const NOT_USED: [(&str, &str); 19] = [
 const TEXTS: [&str; 7] = [
     "openapi.yaml",
     "template.yaml",
-    "clients/console/files/en.js",
+    "console/files/en.js",
     "functions/page/files/en.js",
     "shared/src/domain/refusal.rs",
     "shared/src/http/problem.rs",

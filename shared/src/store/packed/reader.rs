@@ -296,7 +296,7 @@ impl Reader<'_> {
                     Ok(EntryKind::Revoked { grant: r.grant_id()?, kind: r.kind()? })
                 })?
             }
-            tag::MEASURED.. => {
+            measured if measured >= tag::MEASURED => {
                 let length = self.narrow()?;
                 EntryKind::Unknown { tag, fields: self.take(length)?.to_vec() }
             }

@@ -16,6 +16,13 @@ const TABLE: &str = include_str!("../../../../docs/operating/roles.md");
 pub(super) const API: &str =
     "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/$default/";
 
+/// The action that reads the address of the API.
+const DESCRIPTION: &str = "cloudformation:DescribeStacks";
+
+/// The stack itself, as the policies name it.
+const OWN_STACK: &str = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/\
+                         ${AWS::StackName}/*";
+
 /// Ids that a caller can choose so that a path looks like another route's. The gateway decodes
 /// slashes in ids before IAM sees the path.
 const HOSTILE: [&str; 14] = [
@@ -42,6 +49,8 @@ struct Policy {
     routes: Vec<Regex>,
     /// Whether it allows invoking `debit`.
     invokes: bool,
+    /// Whether it allows reading the address of the API, for `scrip --stack`.
+    describes: bool,
 }
 
 impl Policy {
@@ -54,7 +63,8 @@ impl Policy {
 fn policies(template: &Value, complaints: &mut Complaints) -> Vec<Policy> {
     let mut read = Vec::new();
     for (name, policy) in of_type(template, "AWS::IAM::ManagedPolicy") {
-        let mut allowed = Policy { name: name.to_owned(), routes: Vec::new(), invokes: false };
+        let (invokes, describes) = (false, false);
+        let mut allowed = Policy { name: name.to_owned(), routes: Vec::new(), invokes, describes };
         let statements = policy["Properties"]["PolicyDocument"]["Statement"].as_array();
         for statement in statements.into_iter().flatten() {
             for resource in list(&statement["Resource"]) {
@@ -64,6 +74,9 @@ fn policies(template: &Value, complaints: &mut Complaints) -> Vec<Policy> {
                     }
                     (Some("lambda:InvokeFunction"), None) if resource == "Debit.Alias" => {
                         allowed.invokes = true;
+                    }
+                    (Some(DESCRIPTION), None) if resource == OWN_STACK => {
+                        allowed.describes = true;
                     }
                     _ => complaints.push(format!("{name} allows {statement}")),
                 }
@@ -103,6 +116,7 @@ pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
     let mut rows = vec![format!("| |{}", names.collect::<String>())];
     rows.push(format!("|---|{}", "---|".repeat(policies.len())));
     rows.push(row(INVOCATION, &|policy| policy.invokes));
+    rows.push(row(DESCRIPTION, &|policy| policy.describes));
     for (method, path) in signed() {
         let plain = path.replace("{account}", "acme").replace("{id}", "an-id");
         rows.push(row(&format!("{method} {path}"), &|policy| policy.allows(method, &plain)));

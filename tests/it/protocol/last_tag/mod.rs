@@ -120,7 +120,7 @@ async fn what_a_tagged_version_wrote_reads_as_it_did() {
         let fields =
             |one: &Value| json!({ "id": one["id"], "at": one["at"], "problem": one["problem"] });
         let payments: Vec<Value> = payments.map(fields).collect();
-        let parked = json!({ "payments": payments, "next_cursor": parked.body["next"] });
+        let parked = json!({ "payments": payments, "next_cursor": parked.body["next_cursor"] });
         read.insert("parked payments".to_owned(), parked);
         let text = serde_json::to_string_pretty(&read).expect("JSON");
         expect_file![folder.join("read.json")].assert_eq(&format!("{text}\n"));

@@ -31,6 +31,12 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ),
     (
         "callers are told apart",
+        "| `cloudformation:DescribeStacks` | | yes | yes | yes | |",
+        "OperatorAccess/Properties/PolicyDocument/Statement/1",
+        NOTHING,
+    ),
+    (
+        "callers are told apart",
         "ReadAccess allows",
         "ReadAccess/Properties/PolicyDocument/Statement/0/Resource/0",
         || json!("arn:aws:execute-api:r:a:another/$default/GET/v1/accounts/*"),

@@ -31,11 +31,11 @@ const FILES: [(&str, &str, &str); 15] = [
     ("dom.js", JS, include_str!("../files/dom.js")),
     ("en.js", JS, include_str!("../files/en.js")),
     ("find.js", JS, include_str!("../files/find.js")),
-    ("icon.svg", "image/svg+xml", include_str!("../../../functions/page/files/icon.svg")),
+    ("icon.svg", "image/svg+xml", include_str!("../../functions/page/files/icon.svg")),
     ("ledger.js", JS, include_str!("../files/ledger.js")),
-    ("page.css", CSS, include_str!("../../../functions/page/files/page.css")),
+    ("page.css", CSS, include_str!("../../functions/page/files/page.css")),
     ("payments.js", JS, include_str!("../files/payments.js")),
-    ("say.js", JS, include_str!("../../../functions/page/files/say.js")),
+    ("say.js", JS, include_str!("../../functions/page/files/say.js")),
 ];
 
 /// The content type and the content of a file; the empty name is the page of the stack called

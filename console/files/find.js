@@ -44,7 +44,7 @@ export function find(opened) {
         const listing = await get(query('/v1/accounts', asked), mine.signal);
         if (mine !== running) return;
         fresh.push(...listing.accounts.map(row));
-        cursor = listing.next ?? null;
+        cursor = listing.next_cursor ?? null;
       }
       if (!goesOn) rows.replaceChildren();
       rows.append(...fresh);

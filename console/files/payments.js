@@ -31,7 +31,7 @@ function list(path, parameters, none, after, named) {
     try {
       const listing = await get(query(path, { ...parameters, cursor }));
       rows.append(...listing.payments.map((payment) => row(payment, after, named)));
-      cursor = listing.next;
+      cursor = listing.next_cursor;
       said.textContent = rows.children.length ? '' : none;
     } catch (failure) {
       said.replaceChildren(problem(failure));
@@ -53,7 +53,7 @@ export async function count() {
   try {
     const listing = await get(query('/v1/payments', { state: 'parked' }));
     const n = listing.payments.length;
-    link.textContent = listing.next ? say('parked_more', { n }) : n ? say('parked', { n }) : t.parked_none;
+    link.textContent = listing.next_cursor ? say('parked_more', { n }) : n ? say('parked', { n }) : t.parked_none;
   } catch {
     // The view itself says why.
     link.textContent = t.parked_none;
