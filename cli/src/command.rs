@@ -1,5 +1,6 @@
 //! The commands that ask the person at the terminal, or say more than one line.
 
+use serde_json::json;
 use shared::context::secret;
 use shared::store::Tables;
 use shared::stripe::Stripe;
@@ -10,7 +11,7 @@ use crate::doctor::{self, Level, Patient};
 use crate::options::{DeadCommand, Restore};
 use crate::place::{At, Place};
 use crate::restore;
-use crate::terminal::agrees;
+use crate::terminal::{agrees, put_json};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,7 +21,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// If its key is missing, or is not allowed here.
 pub async fn asked(place: &Place, no_stripe: bool) -> Result<Option<Stripe>, Error> {
     if no_stripe || !place.has_stripe() {
-        println!("payments are not compared with Stripe");
+        // What a script reads is on the standard output.
+        eprintln!("payments are not compared with Stripe");
         return Ok(None);
     }
     place.stripe().await.map(Some)
@@ -105,10 +107,14 @@ pub async fn dead_letters(place: &Place, command: DeadCommand) -> Result<(), Err
     let (dead, now) = (DeadLetters::of(place)?, place.context.clock.now());
     let show = |letters: &[Letter]| letters.iter().for_each(|l| println!("{}", l.line(now)));
     match command {
-        DeadCommand::List(chosen) => {
+        DeadCommand::List { chosen, print } => {
             let found = dead.take(&chosen.into()).await?;
-            show(&found);
-            println!("{} dead letters", found.len());
+            if print.json {
+                put_json(&json!({ "dead_letters": found }))?;
+            } else {
+                show(&found);
+                println!("{} dead letters", found.len());
+            }
             Ok(dead.show(&found).await?)
         }
         DeadCommand::Replay(chosen) => {

@@ -8,12 +8,13 @@ use cli::api::Api;
 use cli::command::{self, asked, connect_stripe, dead_letters, examine};
 use cli::doctor::Patient;
 use cli::exit::{self, WrongUse};
+use cli::options::how::Print;
 use cli::options::{CatalogCommand, Command, Options, StripeCommand};
 use cli::place::Place;
 use cli::repair::{self, Done};
-use cli::{
-    announce, audit, console, inspect, operator, publish, session_keys, status, sweep, terminal,
-};
+use cli::terminal::{put, put_json};
+use cli::{announce, audit, console, inspect, operator, publish, session_keys, status, sweep};
+use serde_json::json;
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::stripe::Stripe;
@@ -53,7 +54,7 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             let mut program = Options::command();
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut program, "scrip", &mut script);
-            return Ok(terminal::put(String::from_utf8_lossy(&script))?);
+            return Ok(put(String::from_utf8_lossy(&script))?);
         }
         Command::Operator(command) => {
             return operator::run(&api(local, stack, region).await?, command).await;
@@ -90,8 +91,8 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             }
         }
         Command::Dead(command) => dead_letters(&place, command).await,
-        Command::Audit { account, no_stripe } => {
-            audit_all(&place, account, asked(&place, no_stripe).await?).await
+        Command::Audit { account, no_stripe, print } => {
+            audit_all(&place, account, asked(&place, no_stripe).await?, &print).await
         }
         Command::Catalog(command) => catalog(context, command).await,
         Command::Completions { .. }
@@ -99,16 +100,16 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         | Command::Doctor { .. }
         | Command::Operator(_)
         | Command::SessionKeys(_) => unreachable!("answered above: it needs no tables"),
-        Command::Status => {
-            status::status(&place).await?.iter().for_each(|line| println!("{line}"));
-            Ok(())
+        Command::Status(print) => {
+            let status = status::status(&place).await?;
+            Ok(if print.json { put_json(&status) } else { put(status) }?)
         }
         Command::Inspect { account } => {
             let text = inspect::inspect(context, &account).await?;
             print!("{}", text.ok_or_else(|| format!("there is no account {account}"))?);
             Ok(())
         }
-        Command::Recharge { dry_run } => recharge(context, dry_run).await,
+        Command::Recharge { dry_run, print } => recharge(context, dry_run, &print).await,
         Command::Reconcile => {
             let stripe = place.stripe().await?;
             let bar = cli::waiting("comparing payments with Stripe");
@@ -119,8 +120,9 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             Ok(())
         }
         Command::Restore(asked) => command::restored(&place, asked).await,
-        Command::Repair { account, dry_run, no_stripe } => {
-            repair_all(&place, account, dry_run, asked(&place, no_stripe).await?).await
+        Command::Repair { account, dry_run, no_stripe, print } => {
+            let stripe = asked(&place, no_stripe).await?;
+            repair_all(&place, account, dry_run, stripe, &print).await
         }
         Command::Stripe(StripeCommand::Connect { url, webhook_secret_arn, replace }) => {
             connect_stripe(&place, url, webhook_secret_arn, replace).await
@@ -146,15 +148,20 @@ async fn audit_all(
     place: &Place,
     account: Option<AccountId>,
     stripe: Option<Stripe>,
+    print: &Print,
 ) -> Result<(), Error> {
     let stripe = stripe.map(StripeAccount::Client);
     let report = audit::run(&place.context, stripe.as_ref(), account.as_ref()).await?;
-    report.differences.iter().for_each(|difference| println!("{difference}"));
     let (seen, differences) = (report.seen, report.differences.len());
     if let (Some(account), 0, 0) = (&account, seen, differences) {
         return Err(format!("there is no account {account}").into());
     }
-    println!("{seen} accounts, {differences} differences");
+    if print.json {
+        put_json(&report)?;
+    } else {
+        report.differences.iter().for_each(|difference| println!("{difference}"));
+        println!("{seen} accounts, {differences} differences");
+    }
     if differences > 0 { Err("the audit found differences: see above".into()) } else { Ok(()) }
 }
 
@@ -164,37 +171,49 @@ async fn repair_all(
     account: Option<AccountId>,
     dry_run: bool,
     stripe: Option<Stripe>,
+    print: &Print,
 ) -> Result<(), Error> {
     let acts = repair::run(&place.context, stripe.as_ref(), account.as_ref(), dry_run).await?;
-    for act in &acts {
-        println!("{}: {}", act.done.name(), act.difference);
-    }
     let count = |done| acts.iter().filter(|act| act.done == done).count();
     let (repaired, parked) = (count(Done::Repaired), count(Done::Parked));
     let (left, would) = (count(Done::Left), if dry_run { "would be " } else { "" });
-    println!("{would}repaired {repaired}, parked {parked}, left {left}");
+    if print.json {
+        put_json(&json!({ "dry_run": dry_run, "acts": acts }))?;
+    } else {
+        for act in &acts {
+            println!("{}: {}", act.done.name(), act.difference);
+        }
+        println!("{would}repaired {repaired}, parked {parked}, left {left}");
+    }
     if left > 0 { Err("some repairs could not be written: see above".into()) } else { Ok(()) }
 }
 
 /// Advances the accounts that are due, or counts them.
-async fn recharge(context: &Context, dry_run: bool) -> Result<(), Error> {
+async fn recharge(context: &Context, dry_run: bool, print: &Print) -> Result<(), Error> {
     let done = match dry_run {
         true => sweep::rehearse(context).await?,
         false => sweep::run(context).await?,
     };
     let (kind, unread) = (if dry_run { "to advance" } else { "advanced" }, done.broken);
-    println!("{} accounts, {} {kind}, {unread} that cannot be read", done.seen, done.done);
+    match print.json {
+        true => put_json(&done)?,
+        false => {
+            println!("{} accounts, {} {kind}, {unread} that cannot be read", done.seen, done.done);
+        }
+    }
     if unread > 0 { Err("some accounts cannot be read: see above".into()) } else { Ok(()) }
 }
 
 async fn catalog(context: &Context, command: CatalogCommand) -> Result<(), Error> {
-    let (file, publishes) = match &command {
-        CatalogCommand::Diff { file } => (file, false),
-        CatalogCommand::Publish { file, dry_run } => (file, !dry_run),
+    let (file, publishes, is_json) = match &command {
+        CatalogCommand::Diff { file, print } => (file, false, print.json),
+        CatalogCommand::Publish { file, dry_run } => (file, !dry_run, false),
     };
-    for line in publish::diff(context, file).await? {
-        println!("{line}");
+    let changed = publish::diff(context, file).await?;
+    if is_json {
+        return Ok(put_json(&json!({ "differences": changed }))?);
     }
+    changed.iter().for_each(|changed| println!("{changed}"));
     match publishes {
         true => publish::publish(context, file).await?,
         false => println!("nothing was changed"),

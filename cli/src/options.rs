@@ -9,6 +9,7 @@ use shared::domain::{AccountId, Instant};
 pub mod how;
 pub mod operator;
 
+use how::Print;
 use operator::OperatorCommand;
 
 use crate::dead::Chosen;
@@ -50,6 +51,7 @@ pub enum Command {
     Operator(OperatorCommand),
     /// Send the events of entries of an account again, with the ids that they had. CreditsLow,
     /// CreditsExhausted and CreditsExpiring are left out: they told of a level that is past.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod announce acme --from-seq 118")]
     Announce {
         account: AccountId,
         /// The number of the first entry.
@@ -61,6 +63,7 @@ pub enum Command {
     },
     /// Recompute every balance from its entries, and compare payments with accounts and Stripe.
     /// Writes nothing. The exit code is 1 if the audit finds a difference.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod audit --account acme")]
     Audit {
         /// Only this account.
         #[arg(long)]
@@ -68,6 +71,8 @@ pub enum Command {
         /// Do not compare payments with Stripe. Default where no key of Stripe is named.
         #[arg(long)]
         no_stripe: bool,
+        #[command(flatten)]
+        print: Print,
     },
     /// Compare a catalog with the one in force, or put it in force.
     #[command(subcommand)]
@@ -86,6 +91,7 @@ pub enum Command {
     Dead(DeadCommand),
     /// Check tools, AWS account, secrets and alarms, before a deploy and after it. The exit code is
     /// 1 if a deploy would fail, or the stack does not do its work.
+    #[command(after_help = "Example:\n  scrip doctor --config-env prod")]
     Doctor {
         /// The environment in samconfig.toml.
         #[arg(long, value_name = "NAME", default_value = "dev")]
@@ -93,18 +99,25 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = "samconfig.toml")]
         samconfig: PathBuf,
     },
-    /// Print an account and its archived segments.
+    /// Print an account as the table has it, and its archived segments, for a person. For scripts
+    /// there are `account show --json` and `ledger --json`.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod inspect acme")]
     Inspect { account: AccountId },
     /// Run the Monday sweep: advance the accounts that are due and were used.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod recharge --dry-run")]
     Recharge {
         /// Count the accounts, and write nothing.
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        print: Print,
     },
     /// Compare all payments, refunds and disputes that may still change with Stripe, and correct
-    /// differences.
+    /// differences. Prints JSON.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod reconcile")]
     Reconcile,
     /// Repair differences after the tables were restored, and park those that no rule can repair.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod repair --dry-run")]
     Repair {
         /// Only this account.
         #[arg(long)]
@@ -115,13 +128,19 @@ pub enum Command {
         /// Do not ask Stripe, and repair no payment. Default where no key of Stripe is named.
         #[arg(long)]
         no_stripe: bool,
+        #[command(flatten)]
+        print: Print,
     },
     /// Restore both tables to a moment, repair them, and print the command that points the stack at
     /// them. Pause the stack first. Run again after an interruption, it continues.
+    #[command(
+        after_help = "Example:\n  scrip --stack scrip-prod restore --to 2026-11-18T12:00:00Z"
+    )]
     Restore(Restore),
     /// Print when the sweep, reconcile, the audit and relay ran last and what they found, and what
     /// waits for a person.
-    Status,
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod status")]
+    Status(Print),
     /// Set up what the stack needs at Stripe.
     #[command(subcommand)]
     Stripe(StripeCommand),
@@ -158,6 +177,7 @@ pub enum StripeCommand {
     /// Make the webhook's endpoint or update it, store its signing secret, and wait for an event to
     /// arrive. STRIPE_SECRET_KEY may name a key that may write webhook endpoints; otherwise the
     /// stack's own is used. A local stack needs no endpoint: only an event is awaited.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod stripe connect")]
     Connect {
         /// The address of the webhook. Default with --stack: the output WebhookUrl.
         #[arg(long)]
@@ -203,8 +223,14 @@ fn time(text: &str) -> Result<Instant, String> {
 #[derive(Debug, Subcommand)]
 pub enum CatalogCommand {
     /// Print the differences.
-    Diff { file: PathBuf },
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod catalog diff my-catalog.toml")]
+    Diff {
+        file: PathBuf,
+        #[command(flatten)]
+        print: Print,
+    },
     /// Put the catalog in force. Functions use it within a minute.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod catalog publish my-catalog.toml")]
     Publish {
         file: PathBuf,
         /// Print the differences, and change nothing.
@@ -216,10 +242,18 @@ pub enum CatalogCommand {
 #[derive(Debug, Subcommand)]
 pub enum DeadCommand {
     /// Print a line for each message: its age, its function, what it is, and its id.
-    List(ChosenLetters),
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod dead list --source relay")]
+    List {
+        #[command(flatten)]
+        chosen: ChosenLetters,
+        #[command(flatten)]
+        print: Print,
+    },
     /// Try messages again, and delete those for which that worked.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod dead replay --source relay")]
     Replay(ChosenLetters),
     /// Delete messages.
+    #[command(after_help = "Example:\n  scrip --stack scrip-prod dead drop --id 5f0c2a")]
     Drop {
         #[command(flatten)]
         chosen: ChosenLetters,

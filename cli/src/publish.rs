@@ -1,8 +1,10 @@
 //! `catalog diff` and `catalog publish`: change the catalog without a deploy.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
+use serde::Serialize;
 use shared::context::Context;
 use shared::decide::catalog_version;
 use shared::domain::Catalog;
@@ -11,33 +13,55 @@ use toml::{Table, Value};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The differences between the catalog in `file` and the one in force: a line for each key whose
-/// value differs, as both catalogs write it.
+/// A key whose value differs, with its values as both catalogs have them. None: one has no such
+/// key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Changed {
+    /// Such as `plans.free.weekly`.
+    pub key: String,
+    pub in_force: Option<Value>,
+    pub file: Option<Value>,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Changed { key, in_force, file } = self;
+        match (in_force.as_ref().map(written), file.as_ref().map(written)) {
+            (Some(was), None) => write!(f, "- {key} = {was}"),
+            (None, Some(is)) => write!(f, "+ {key} = {is}"),
+            (was, is) => {
+                let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
+                write!(f, "  {key} = {was} -> {is}")
+            }
+        }
+    }
+}
+
+/// The differences between the catalog in `file` and the one in force.
 ///
 /// # Errors
 /// If the file cannot be read, or may not follow the catalog in force: the error names the key.
-pub async fn diff(context: &Context, file: &Path) -> Result<Vec<String>, Error> {
+pub async fn diff(context: &Context, file: &Path) -> Result<Vec<Changed>, Error> {
     let (current, text) = (context.catalog().await, read(file)?);
     catalog_version::publish(&current, &text, context.clock.now())?;
     let in_force = context.store.catalog().await?;
     let in_force = in_force.as_deref().unwrap_or(Catalog::DEFAULT);
-    Ok(differences(&keys(in_force)?, &keys(&text)?))
+    Ok(differences(keys(in_force)?, keys(&text)?))
 }
 
-fn differences(current: &BTreeMap<String, String>, next: &BTreeMap<String, String>) -> Vec<String> {
-    let gone = current.iter().filter_map(|(key, was)| match next.get(key) {
-        None => Some((key, format!("- {key} = {was}"))),
-        Some(is) if is != was => Some((key, format!("  {key} = {was} -> {is}"))),
-        Some(_) => None,
-    });
-    let new = next.iter().filter(|(key, _)| !current.contains_key(*key));
-    let new = new.map(|(key, is)| (key, format!("+ {key} = {is}")));
-    let lines: BTreeMap<&String, String> = gone.chain(new).collect();
-    lines.into_values().collect()
+fn differences(was: BTreeMap<String, Value>, is: BTreeMap<String, Value>) -> Vec<Changed> {
+    let mut sides: BTreeMap<String, [Option<Value>; 2]> = BTreeMap::new();
+    for (side, values) in [was, is].into_iter().enumerate() {
+        for (key, value) in values {
+            sides.entry(key).or_default()[side] = Some(value);
+        }
+    }
+    let changed = sides.into_iter().filter(|(_, [was, is])| was != is);
+    changed.map(|(key, [in_force, file])| Changed { key, in_force, file }).collect()
 }
 
-/// The values of a catalog by their keys, such as `plans.free.weekly`.
-fn keys(catalog: &str) -> Result<BTreeMap<String, String>, Error> {
+/// The values of a catalog by their keys.
+fn keys(catalog: &str) -> Result<BTreeMap<String, Value>, Error> {
     let mut found = BTreeMap::new();
     let mut tables = vec![(String::new(), catalog.parse::<Table>()?)];
     while let Some((above, table)) = tables.pop() {
@@ -45,7 +69,7 @@ fn keys(catalog: &str) -> Result<BTreeMap<String, String>, Error> {
             match value {
                 Value::Table(below) => tables.push((format!("{above}{name}."), below)),
                 value => {
-                    found.insert(format!("{above}{name}"), written(&value));
+                    found.insert(format!("{above}{name}"), value);
                 }
             }
         }

@@ -5,6 +5,8 @@
 //! entry; everything else is key aliases, idempotency records, counts and segments. Where no rule
 //! applies, repair freezes the account, with the reason, or parks a question for an operator.
 
+mod act;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::audit::{AuditError, Difference, Kind, account, accounts, kept, listed, of_stripe, told};
@@ -24,35 +26,10 @@ use shared::store::{Outcome, ScannedRow, StoreError};
 use shared::stripe::{Stripe, StripeError};
 
 use crate::counter;
+pub use act::{Act, Done};
 
 /// How often an account is audited again: one rule may build on the repairs of another.
 const ROUNDS: usize = 16;
-
-/// A difference, and the result of its repair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
-    pub difference: Difference,
-    pub done: Done,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    Repaired,
-    /// An operator is told: the account is frozen, or a question is parked.
-    Parked,
-    /// Nothing could be written: a person has to look at the table.
-    Left,
-}
-
-impl Done {
-    pub fn name(self) -> &'static str {
-        match self {
-            Done::Repaired => "repaired",
-            Done::Parked => "parked",
-            Done::Left => "left",
-        }
-    }
-}
 
 /// Why a repair stopped early. Repairs already made stay: run it again.
 #[derive(Debug, thiserror::Error)]
@@ -374,23 +351,11 @@ impl Repair<'_> {
     }
 
     fn note(&mut self, difference: Difference, done: Done) {
+        let act = Act { difference, done };
         if !self.rehearsed {
-            let account = difference.account.as_ref().map(AccountId::as_str);
-            let (kind, about) = (difference.kind.name(), difference.kind.about());
-            let Difference { expected, found, .. } = &difference;
-            let done = done.name();
-            tracing::warn!(
-                account,
-                kind,
-                about,
-                expected,
-                found,
-                done,
-                "{}",
-                difference.kind.words()
-            );
+            act.log();
         }
-        self.acts.push(Act { difference, done });
+        self.acts.push(act);
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 
+use serde::Serialize;
+
 /// A text that a caller sent, as it may be printed: a terminal follows none of it.
 pub fn plain(text: &str) -> String {
     let shown = |c: char| match c {
@@ -26,8 +28,8 @@ pub fn put(text: impl fmt::Display) -> std::io::Result<()> {
 ///
 /// # Errors
 /// As [`put`].
-pub fn put_json(value: &serde_json::Value) -> std::io::Result<()> {
-    put(format_args!("{value}\n"))
+pub fn put_json(value: &impl Serialize) -> std::io::Result<()> {
+    put(format_args!("{}\n", serde_json::to_string(value)?))
 }
 
 /// Which side of its column a text is at.

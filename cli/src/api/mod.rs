@@ -169,9 +169,7 @@ impl Api {
                 found.extend(more);
             }
             told(found.len());
-            // The ledger has the one, later listings the other.
-            let next = ["next_cursor", "next"].into_iter().find_map(|name| page[name].as_str());
-            cursor = next.map(str::to_owned);
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
             if cursor.is_none() {
                 return Ok(found);
             }

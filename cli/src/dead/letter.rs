@@ -1,5 +1,6 @@
 //! A dead letter: what failed for good, and what is done to try it again.
 
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::{Value, json};
 use shared::domain::Instant;
 use shared::domain::instant::Span;
@@ -115,9 +116,9 @@ impl Letter {
         }
     }
 
-    /// One line about it: its age, its function, what it is, and its id.
-    pub fn line(&self, now: Instant) -> String {
-        let what = match self.kind() {
+    /// What it is.
+    fn what(&self) -> String {
+        match self.kind() {
             Kind::Record { record, error } => {
                 let account = account(&record).unwrap_or("unknown");
                 format!("a stream record of account {account}: {error}")
@@ -138,9 +139,25 @@ impl Letter {
                 None => "an invocation".to_owned(),
             },
             Kind::Unknown => "a message of an unknown form".to_owned(),
-        };
-        let age = age(now - self.sent_at);
+        }
+    }
+
+    /// One line about it: its age, its function, what it is, and its id.
+    pub fn line(&self, now: Instant) -> String {
+        let (age, what) = (age(now - self.sent_at), self.what());
         format!("{age:>5}  {:<9}  {what}  [{}]", self.function, self.id)
+    }
+}
+
+/// What its line says: its body is not for every eye.
+impl Serialize for Letter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Letter", 4)?;
+        fields.serialize_field("id", &self.id)?;
+        fields.serialize_field("function", &self.function)?;
+        fields.serialize_field("sent_at", &self.sent_at)?;
+        fields.serialize_field("what", &self.what())?;
+        fields.end()
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Because {
 /// How a result is printed.
 #[derive(Debug, Args)]
 pub struct Print {
-    /// Print the API's JSON, as one document.
+    /// Print JSON, as one document.
     #[arg(long)]
     pub json: bool,
 }

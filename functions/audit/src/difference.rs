@@ -1,5 +1,6 @@
 //! The kinds of difference that an audit reports: one for each comparison, with its code and text.
 
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use shared::decide::Returned;
 use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
@@ -260,6 +261,22 @@ impl Difference {
             parked,
             "{words}"
         );
+    }
+}
+
+/// As it is logged, for a script: without the data of its repair.
+impl Serialize for Difference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Difference { account, kind, expected, found, parked } = self;
+        let mut fields = serializer.serialize_struct("Difference", 7)?;
+        fields.serialize_field("account", account)?;
+        fields.serialize_field("difference", kind.name())?;
+        fields.serialize_field("about", &kind.about())?;
+        fields.serialize_field("words", kind.words())?;
+        fields.serialize_field("expected", expected)?;
+        fields.serialize_field("found", found)?;
+        fields.serialize_field("parked", parked)?;
+        fields.end()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Audits one account or all of them by hand, in this process, and reports its progress.
 
+use serde::Serialize;
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::store::StoreError;
@@ -11,7 +12,7 @@ use crate::{Difference, StripeAccount, Walk, Walked, account, orphans, walk};
 pub const SCAN_SEGMENTS: i32 = 32;
 
 /// The result of an audit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AuditReport {
     /// The number of accounts that were read.
     pub seen: u64,

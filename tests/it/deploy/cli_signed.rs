@@ -133,3 +133,31 @@ async fn a_rotation_keeps_the_old_session_key_for_its_hour() {
     let local = scrip(&["--local", "session-keys", "rotate"], &[]).await;
     assert_ended(&local, 2, &["start it again"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_names_who_changed_the_account_on_each_of_its_pages() {
+    let line = |seq: u64, more: Value| {
+        let mut line = json!({
+            "seq": seq, "id": format!("id-{seq}"), "at": "2026-11-18T12:00:00.000Z",
+            "kind": "frozen", "available": "0", "balance": { "available": "25", "held": "0" },
+        });
+        line.as_object_mut().expect("an object").extend(more.as_object().expect("fields").clone());
+        line
+    };
+    let actor = "arn:aws:iam::123456789012:user/ada";
+    let frozen = line(2, json!({ "actor": actor, "reason": "a key has leaked" }));
+    let debit = line(1, json!({ "kind": "debit", "available": "-1", "user": "grace" }));
+    let pages = [
+        (200, json!({ "entries": [frozen], "next_cursor": "older" })),
+        (200, json!({ "entries": [debit] })),
+    ];
+    let (there, api) = with_api(&pages).await;
+    let said = there.on(&["ledger", "acme"]).await;
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[1].ends_with("id-1  user grace"), "{said}");
+    let by = format!("id-2  by {actor}, \"a key has leaked\"");
+    assert!(lines[2].ends_with(&by) && lines[3] == "2 entries", "{said}");
+    let asked = api.known().asked.clone();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked[1].target.ends_with("&cursor=older"), "{asked:?}");
+}

@@ -2,6 +2,7 @@
 
 mod cli;
 mod cli_doctor;
+mod cli_json;
 mod cli_local;
 mod cli_operators;
 mod cli_payments;
