@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shared::clock::{Clock, Entropy};
 use shared::domain::Instant;
 use shared::domain::instant::Span;
+use shared::secrets::FRESH;
 use shared::session::{Keys, LONGEST};
 
 use crate::aws::{Aws, Deployed, Service};
@@ -19,6 +20,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /// The length of a key in characters.
 const KEY_LENGTH: usize = 64;
+/// How long the old key is kept: a function may seal with it for as long as it has not read the
+/// secret again, and such a session lives its whole life.
+const KEPT: Span = Span::from_ms(LONGEST.ms() + FRESH.ms());
 
 /// The secret, as it was read.
 struct Stored {
@@ -67,7 +71,7 @@ pub async fn run(
                 false => println!(
                     "new sessions use key {id}; after {}, run `scrip --stack {name} session-keys \
                      finish`",
-                    now + LONGEST
+                    now + KEPT
                 ),
             }
         }
@@ -97,10 +101,10 @@ fn confirm(name: &str, leaked: bool) -> Result<(), Error> {
 
 /// The keys with a new one, and the old one beside it.
 fn rotated(stored: &Stored, leaked: bool, now: Instant) -> Result<Value, Error> {
-    let (keys, is_open) = (&stored.keys, now < stored.at + LONGEST);
+    let (keys, is_open) = (&stored.keys, now < stored.at + KEPT);
     if keys["previous"].is_object() && is_open && !leaked {
         // There is room for one old key: the one before it still has sessions.
-        let until = stored.at + LONGEST;
+        let until = stored.at + KEPT;
         return Err(format!(
             "the keys were rotated at {}, and sessions of the key before live until {until}: wait, \
              or, if a key has leaked, say --leaked",
@@ -127,7 +131,7 @@ fn finished(stored: &Stored, now: Instant) -> Result<Value, Error> {
     if !stored.keys["previous"].is_object() {
         return Err("there is no old key".into());
     }
-    let until = stored.at + LONGEST;
+    let until = stored.at + KEPT;
     match now < until {
         true => Err(format!("sessions of the old key live until {until}: wait").into()),
         false => Ok(json!({ "id": stored.keys["id"], "key": stored.keys["key"] })),

@@ -10,7 +10,7 @@ use crate::domain::instant::Span;
 
 /// How long a secret is used before it is read again: after that a removed key is refused
 /// everywhere.
-const FRESH: Span = Span::from_s(300);
+pub const FRESH: Span = Span::from_s(300);
 /// The shortest time between two reads, for any caller: a stranger's request can cause one, too.
 const MIN_REREAD: Span = Span::from_s(10);
 

@@ -26,6 +26,11 @@ const WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The most entries of a listing that one request asks for.
 const LIMIT: &str = "200";
+/// How long an attempt without an answer may still arrive: a refusal is final after that
+/// (docs/internals/spending.md).
+const IN_FLIGHT: Duration = Duration::from_secs(5);
+/// The header of the key.
+const KEY: &str = "idempotency-key";
 
 /// The bytes of a path or a query that are encoded: all but those that RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -146,8 +151,8 @@ impl Api {
         headers: &[(&str, &str)],
     ) -> Result<Answered, ApiError> {
         let target = format!("{path}{}", encoded(query));
-        let (answered, _) = self.persist("GET", &target, headers, &[], PATIENCE).await?;
-        succeeded(answered, &format!("GET {path}"))
+        let (answered, _) = self.persist("GET", &target, headers, &[], PATIENCE).await;
+        succeeded(answered?, &format!("GET {path}"))
     }
 
     /// Reads all pages of a listing. `list` names its list; `told` gets how many there are so far.
@@ -181,9 +186,9 @@ impl Api {
     /// # Errors
     /// [`ApiError`].
     pub async fn ask(&self, asked: &Asked<'_>, key: Option<&str>) -> Result<Value, ApiError> {
-        let (answered, _) = self.post(asked, key, PATIENCE).await?;
+        let (answered, _) = self.post(asked, key, PATIENCE).await;
         let what = format!("{} {}", asked.method, asked.path);
-        json(&succeeded(answered, &what)?, &what)
+        json(&succeeded(answered?, &what)?, &what)
     }
 
     /// Makes a change, and sends it again with the same key until its outcome is known or
@@ -201,15 +206,25 @@ impl Api {
             key: key.to_owned(),
             cause: cause.to_string(),
         };
-        let (answered, is_open) = match self.post(asked, Some(key), patience).await {
+        let (mut answered, mut is_open) = self.post(asked, Some(key), patience).await;
+        if is_open && answered.as_ref().is_ok_and(|answered| is_refusal(answered.status)) {
+            tokio::time::sleep(IN_FLIGHT).await;
+            let again = self.post(asked, Some(key), patience).await;
+            (answered, is_open) = (again.0, true);
+        }
+        let answered = match answered {
             Ok(answered) => answered,
-            Err(error @ ApiError::Aws(AwsError::NoCredentials(_))) => return Err(error),
+            // Nothing was sent.
+            Err(error @ ApiError::Aws(AwsError::NoCredentials(_))) if !is_open => {
+                return Err(error);
+            }
             Err(error) => return Err(unknown(&error)),
         };
         let what = format!("{} {}", asked.method, asked.path);
         let status = answered.status;
         match succeeded(answered, &what) {
-            Ok(answered) => json(&answered, &what),
+            // It is done, and what was done is not known.
+            Ok(answered) => json(&answered, &what).map_err(|error| unknown(&error)),
             Err(error) if status >= 500 => Err(unknown(&error)),
             // The gateway knows nothing of an earlier attempt; a function looks for it first.
             Err(error @ ApiError::NotTaken { .. }) if is_open => Err(unknown(&error)),
@@ -222,8 +237,8 @@ impl Api {
         asked: &Asked<'_>,
         key: Option<&str>,
         patience: Duration,
-    ) -> Result<(Answered, bool), ApiError> {
-        let key = key.map(|key| ("idempotency-key", key));
+    ) -> (Result<Answered, ApiError>, bool) {
+        let key = key.map(|key| (KEY, key));
         let json = ("content-type", "application/json");
         let headers: Vec<_> = [json].into_iter().chain(key).collect();
         let body = asked.body.to_string();
@@ -239,8 +254,10 @@ impl Api {
         headers: &[(&str, &str)],
         body: &[u8],
         patience: Duration,
-    ) -> Result<(Answered, bool), ApiError> {
-        let (end, mut wait, mut is_open) = (Instant::now() + patience, WAIT, false);
+    ) -> (Result<Answered, ApiError>, bool) {
+        let key = headers.iter().find(|(name, _)| *name == KEY).map(|(_, key)| *key);
+        let (end, mut wait) = (Instant::now() + patience, WAIT);
+        let (mut is_open, mut is_told) = (false, false);
         loop {
             let answer = self.send(method, target, headers, body).await;
             let (is_busy, asked_for) = match &answer {
@@ -254,7 +271,13 @@ impl Api {
             };
             let pause = wait.max(asked_for).min(LONGEST_WAIT);
             if !is_busy || Instant::now() + pause > end {
-                return answer.map(|answered| (answered, is_open));
+                return (answer, is_open);
+            }
+            if let (Some(key), false) = (key, is_told) {
+                eprintln!(
+                    "no answer yet: trying again. If this is interrupted, repeat it with --key {key}"
+                );
+                is_told = true;
             }
             is_open |= answer.as_ref().map_or(true, |answered| answered.status != 429);
             tokio::time::sleep(pause).await;
@@ -286,6 +309,11 @@ fn encoded(query: &Query<'_>) -> String {
     });
     let pairs = pairs.collect::<Vec<_>>().join("&");
     if pairs.is_empty() { pairs } else { format!("?{pairs}") }
+}
+
+/// Whether the answer says that nothing happened. Of 429 the gateway alone says so.
+fn is_refusal(status: u16) -> bool {
+    (400..500).contains(&status) && status != 429
 }
 
 fn succeeded(answered: Answered, asked: &str) -> Result<Answered, ApiError> {

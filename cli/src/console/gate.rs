@@ -89,7 +89,9 @@ impl Gate {
         }
         let is_read = asked.method == Method::GET;
         if !path.starts_with("/v1/") {
-            return if is_read { Ok(Passage::File(&path[1..])) } else { Err(Denial::Route) };
+            // A target without a slash, as of CONNECT, is no path.
+            let file = path.strip_prefix('/').filter(|_| is_read);
+            return file.map(Passage::File).ok_or(Denial::Route);
         }
         let ours = only(headers, &ORIGIN).and_then(|origin| origin.strip_prefix("http://"))
             == Some(self.host.as_str());

@@ -1,6 +1,7 @@
 //! The commands that speak to the API of a stack, as they are typed.
 
 use clap::{Args, Subcommand};
+use shared::domain::payment::State;
 use shared::domain::period::Day;
 use shared::domain::{AccountId, Credits};
 
@@ -196,9 +197,8 @@ pub enum PaymentsCommand {
         scrip --stack scrip-prod payments list --state parked\n  \
         scrip --stack scrip-prod payments list --account acme")]
     List {
-        /// Only payments in this state: open, processing, credited, failed, expired, parked or
-        /// dismissed.
-        #[arg(long)]
+        /// Only payments in this state.
+        #[arg(long, value_parser = State::ALL.map(State::name))]
         state: Option<String>,
         /// Only payments of this account.
         #[arg(long)]

@@ -241,8 +241,10 @@ async fn decide_event(
             Refusal::invalid("message", "is not allowed: customers do not see events").into()
         );
     }
-    if done.is_some() {
-        return Err(Refusal::PaymentNotParked.into());
+    match done {
+        Some(done) if done.is_again(&decided) => return Ok(None),
+        Some(_) => return Err(Refusal::PaymentNotParked.into()),
+        None => {}
     }
     let mut heard = None;
     if decided.verdict == Verdict::Released {

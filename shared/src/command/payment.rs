@@ -87,8 +87,25 @@ pub async fn decide(
     };
     match join(context, intent, false, None, &becomes).await? {
         NoticeOutcome::OrderUpdate(news) => Ok(news),
-        NoticeOutcome::Foreign | NoticeOutcome::Known => Err(Refusal::PaymentNotFound.into()),
+        NoticeOutcome::Known => unchanged(context, intent).await,
+        NoticeOutcome::Foreign => Err(Refusal::PaymentNotFound.into()),
     }
+}
+
+/// A payment that a decision has not changed, as it was made before.
+async fn unchanged(context: &Context, intent: &IntentId) -> Result<OrderUpdate, Failure> {
+    let payment = context.store.payment(intent, context.clock.now()).await?;
+    let order = match payment.order() {
+        Some(id) => context.store.order(id).await?,
+        None => None,
+    };
+    Ok(OrderUpdate {
+        order: order.map(|order| (order.id, order.account)),
+        intent: intent.clone(),
+        before: payment.applied,
+        after: payment.applied,
+        parked: None,
+    })
 }
 
 /// A payment whose recorded credits differ from the entries of its account.
@@ -155,9 +172,9 @@ pub async fn advance_event(
     let catalog = context.catalog().await;
     let run = &Run::begin(context, &catalog);
     let write = payment::decide_event(event, decided);
-    match retried(run, || context.store.commit(&write)).await? {
+    match retried(run, || context.store.commit_in(&write, &run.in_flight)).await? {
         Outcome::Done(_) => Ok(()),
-        _ => Err(Refusal::PaymentNotParked.into()),
+        _ => Err(run.refuse(Refusal::PaymentNotParked)),
     }
 }
 
@@ -204,7 +221,7 @@ async fn try_join(
     if order.is_none() && (id.is_some() || (!adopt && before.version == 0)) {
         return Ok(Some(NoticeOutcome::Foreign));
     }
-    let mut after = becomes(&before, order.as_ref())?;
+    let mut after = becomes(&before, order.as_ref()).map_err(|refusal| run.refuse(refusal))?;
     let loaded = match &order {
         Some(order) => {
             let loaded = store.account(&order.account).await?;
@@ -303,7 +320,7 @@ async fn try_join(
         parked: change.parks.clone().and_then(|(begins, why)| begins.then_some(why)),
     };
     let changes = change.change.is_some();
-    match store.commit(&change.write()).await? {
+    match store.commit_in(&change.write(), &run.in_flight).await? {
         Outcome::Done(_) => {
             if let (true, Some((_, account))) = (changes, &news.order) {
                 match store.account(account).await {

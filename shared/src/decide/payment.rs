@@ -298,18 +298,20 @@ pub fn told(before: &Payment, facts: Facts) -> Payment {
     after
 }
 
-/// A parked payment with an operator's decision.
+/// A parked payment with an operator's decision; with the same decision again, the payment as it
+/// is.
 ///
 /// # Errors
 /// [`Refusal::PaymentNotParked`]; [`Refusal::PaymentAmbiguous`] if it is to be released and names
 /// more than one order.
 pub fn decided(before: &Payment, order: &Order, decided: Decided) -> Result<Payment, Refusal> {
-    match before.is_parked(order) {
-        false => Err(Refusal::PaymentNotParked),
-        true if decided.verdict == Verdict::Released && before.facts.orders.len() > 1 => {
+    match &before.decided {
+        Some(known) if known.is_again(&decided) => Ok(before.clone()),
+        _ if !before.is_parked(order) => Err(Refusal::PaymentNotParked),
+        _ if decided.verdict == Verdict::Released && before.facts.orders.len() > 1 => {
             Err(Refusal::PaymentAmbiguous)
         }
-        true => Ok(Payment { decided: Some(decided), ..before.clone() }),
+        _ => Ok(Payment { decided: Some(decided), ..before.clone() }),
     }
 }
 

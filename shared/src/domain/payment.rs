@@ -159,6 +159,14 @@ pub struct Decided {
     pub at: Instant,
 }
 
+impl Decided {
+    /// Whether `other` is the same decision by the same person in the same words: then it is sent
+    /// again, because its answer was lost.
+    pub fn is_again(&self, other: &Decided) -> bool {
+        *self == Decided { at: self.at, ..other.clone() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It counts as if it matched the order.

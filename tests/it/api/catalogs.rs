@@ -105,7 +105,14 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     let retired = stack.action("acme", "retired", "feed_field", 50).await;
     let file = in_file("dearer", &text);
     let lines = publish::diff(stack.context(), &file).await.expect("a diff");
-    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(
+        lines,
+        [
+            "  actions.custom_image.per = 2 -> 1",
+            "+ actions.feed_field.retired = true",
+            "  version = 1 -> 2",
+        ]
+    );
     // Debits go on while the clock moves past the minute for which a catalog is fresh.
     let start = stack.clock.now();
     at_once(8, |n| {

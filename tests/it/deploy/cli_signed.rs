@@ -119,12 +119,12 @@ async fn a_rotation_keeps_the_old_session_key_for_its_hour() {
     assert_eq!(rotated["previous"], json!({ "id": "1", "key": old }));
     let new = rotated["key"].as_str().expect("a key");
     assert!(new.len() == 64 && new != old && !said.contains(new), "{said}");
-    // Within the hour the old key still has sessions, and nothing may drop it but a leak.
-    there.aws.known().written_s = now_s() - 3_500;
+    // Within an hour and five minutes the old key still has sessions, and nothing may drop it but a leak.
+    there.aws.known().written_s = now_s() - 3_850;
     assert_ended(&there.run(&rotate).await, 1, &["rotated at", "--leaked"]);
     assert_ended(&there.run(&["session-keys", "finish"]).await, 1, &["wait"]);
     assert_eq!(stored(), rotated);
-    there.aws.known().written_s = now_s() - 3_700;
+    there.aws.known().written_s = now_s() - 3_950;
     there.on(&["session-keys", "finish"]).await;
     assert_eq!(stored(), json!({ "id": "2", "key": new }));
     there.on(&["session-keys", "rotate", "--leaked", "--yes"]).await;

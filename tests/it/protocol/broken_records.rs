@@ -52,7 +52,7 @@ async fn an_account_that_only_a_later_version_can_read_waits_for_it() {
         ("bo", bytes(&[&[9][..], &hour].concat())),
         ("bo", bytes(&[&[0, 0, 99][..], &hour].concat())),
         // An entry of a known kind with a text that this version does not know.
-        ("rp", AttributeValue::L(vec![bytes(&[&[2, 64][..], &hour].concat())])),
+        ("rp", AttributeValue::L(vec![bytes(&[&[2, 128][..], &hour].concat())])),
     ] {
         refuses(attribute, value, (503, "outcome_unknown")).await;
     }

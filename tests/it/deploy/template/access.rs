@@ -8,6 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 use shared::http::routes::is_signed;
 
+use super::callers::OWN_STACK;
 use super::reading::{Complaints, events, functions, list, of_type, resources, texts};
 use crate::support::{Stack, contract, request};
 
@@ -181,7 +182,9 @@ fn statements_of(name: &str, statements: &Value, complaints: &mut Complaints) {
             let route = resource.rsplit_once("/$default/").map_or("", |(_, route)| route);
             let part = route.split('/').filter(|part| part.contains('*')).all(|part| part == "*");
             let within = route.contains("/v1/") && part && actions == ["execute-api:Invoke"];
-            if resource.contains('*') && !within && !actions.iter().all(unbound) {
+            // Its own stack by its name: the rest of the ARN is made anew with each stack.
+            let own = resource == OWN_STACK;
+            if resource.contains('*') && !within && !own && !actions.iter().all(unbound) {
                 complaints.push(format!("{name}: {resource} is more than one resource"));
             }
         }

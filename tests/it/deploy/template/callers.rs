@@ -20,7 +20,7 @@ pub(super) const API: &str =
 const DESCRIPTION: &str = "cloudformation:DescribeStacks";
 
 /// The stack itself, as the policies name it.
-const OWN_STACK: &str = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/\
+pub(super) const OWN_STACK: &str = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/\
                          ${AWS::StackName}/*";
 
 /// Ids that a caller can choose so that a path looks like another route's. The gateway decodes
