@@ -8,10 +8,11 @@ use shared::stripe::Stripe;
 use crate::connect::{self, Connect, Patience};
 use crate::dead::{DeadLetters, Letter};
 use crate::doctor::{self, Level, Patient};
+use crate::exit::WrongUse;
 use crate::options::{DeadCommand, Restore};
 use crate::place::{At, Place};
 use crate::restore;
-use crate::terminal::{agrees, put_json};
+use crate::terminal::{agrees, is_attended, put_json};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -135,6 +136,10 @@ pub async fn dead_letters(place: &Place, command: DeadCommand) -> Result<(), Err
             }
         }
         DeadCommand::Drop { chosen, yes } => {
+            if !yes && !is_attended() {
+                let why = "nobody is at a terminal to confirm: say --yes to drop dead letters";
+                return Err(WrongUse(why.to_owned()).into());
+            }
             let found = dead.take(&chosen.into()).await?;
             show(&found);
             if !found.is_empty()

@@ -7,6 +7,8 @@ use local::template::Template;
 use serde_json::{Value, json};
 
 use super::cli::{ask, at, listening, on, scrip};
+use super::cli_operators::at_a_terminal;
+use crate::rules::docs::there_is;
 use crate::support::shop::Shop;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,6 +45,11 @@ async fn a_dead_part_of_a_local_sweep_is_put_back_and_swept() {
     assert_eq!(swept[0]["detail-type"], "CreditsRecharged");
     let ended = scrip(&[&at(base), "dead", "replay"], &[]).await;
     assert!(ended.code == Some(1) && ended.says.contains("its records are gone"), "{ended:?}");
+    if there_is("script") {
+        let kept = at_a_terminal(base, "dead drop", "n").await;
+        assert!(kept.contains("drop 1? ") && kept.contains("nothing was dropped"), "{kept}");
+        assert_eq!(dead.all().len(), 1);
+    }
     on(base, &["dead", "drop", "--yes"]).await;
     assert!(dead.all().is_empty());
     assert_eq!(on(base, &["dead", "list"]).await, "0 dead letters\n");

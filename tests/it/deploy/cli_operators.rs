@@ -19,7 +19,16 @@ async fn refused(base: &str, words: &[&str], code: i32) -> String {
     complains
 }
 
-/// The fields of an account that a test changes.
+/// What `scrip` says to a person at a terminal who gives this answer.
+pub(super) async fn at_a_terminal(base: &str, words: &str, answer: &str) -> String {
+    let line = format!("{} {} {words}", programs().join("scrip").display(), at(base));
+    let shell = format!("printf '{answer}\\n' | script -qec '{line}' /dev/null");
+    let asked = move || Command::new("sh").args(["-c", &shell]).output();
+    let asked = tokio::task::spawn_blocking(asked).await.expect("no panic").expect("a shell");
+    String::from_utf8_lossy(&asked.stdout).into_owned()
+}
+
+/// The credits that an account has.
 async fn available(stack: &Stack, account: &str) -> String {
     stack.balance(account).await.text("/available").to_owned()
 }
@@ -107,12 +116,7 @@ async fn nothing_is_changed_without_a_yes() {
     }
     // A person at a terminal is shown the same, and asked.
     for (answer, after) in [("n", "25"), ("", "25"), ("y", "525")] {
-        let program = programs().join("scrip").display().to_string();
-        let line = format!("{program} {} grant acme 500 --reason contract", at(base));
-        let shell = format!("printf '{answer}\\n' | script -qec '{line}' /dev/null");
-        let asked = move || Command::new("sh").args(["-c", &shell]).output();
-        let asked = tokio::task::spawn_blocking(asked).await.expect("no panic").expect("a shell");
-        let text = String::from_utf8_lossy(&asked.stdout).into_owned();
+        let text = at_a_terminal(base, "grant acme 500 --reason contract", answer).await;
         assert!(text.contains("grant 500 credits to acme? [y/N]"), "{text}");
         assert!(text.contains("available             25    525"), "{text}");
         assert_eq!(text.contains("nothing was changed"), after == "25", "{text}");
