@@ -19,14 +19,14 @@ function head(account, { name, labels = [], plan, status, gate }) {
   ];
 }
 
-function buttons(account, known, balance, after) {
+function buttons(account, balance, after) {
   const frozen = balance.gate === 'account_frozen';
   return make('p', { className: 'buttons', id: 'acts' },
     button(t.grant, () => grant(account, after), { className: 'primary' }),
-    button(t.replan, () => replan(account, balance, after)),
+    button(t.replan, () => replan(account, after)),
     frozen ? button(t.unfreeze, () => unfreeze(account, after)) : button(t.freeze, () => freeze(account, after)),
     balance.debt !== '0' && button(t.waive, () => waive(account, balance.debt, after)),
-    known && button(t.edit, () => edit(account, known, after)),
+    button(t.edit, () => edit(account, after)),
     button(t.session, () => session(account, () => {})));
 }
 
@@ -148,12 +148,11 @@ export async function account(id, place, after, isShown) {
     const [known, balance] = await Promise.all([get(of(id)), get(of(id, '/balance'))]);
     if (!isShown()) return;
     const [left, right] = [make('div'), make('div')];
-    const actions = balance.consumed.actions.map(({ action }) => action).filter(Boolean);
     left.append(summary(balance), grants(id, balance, after));
     right.append(ofAccount(id, after), holds(id, balance));
     place.replaceChildren(make('div', { className: 'account' },
-      head(id, { ...balance, ...known }), buttons(id, known, balance, after),
-      make('div', { className: 'columns wider' }, left, right), ledger(id, actions, after), usage(id)));
+      head(id, { ...balance, ...known }), buttons(id, balance, after),
+      make('div', { className: 'columns wider' }, left, right), ledger(id, after), usage(id)));
   } catch (failure) {
     if (isShown()) place.replaceChildren(make('h1', { tabIndex: -1 }, theirs(id)), problem(failure));
   }

@@ -1,6 +1,6 @@
 // What an account executive can do, each in a dialog.
-import { of } from './api.js';
-import { field, open, words } from './dialog.js';
+import { get, of } from './api.js';
+import { complain, field, open, words } from './dialog.js';
 import { at, make } from './dom.js';
 import t from './en.js';
 import { number, say } from './say.js';
@@ -84,7 +84,18 @@ const labels = (value) => field({ name: 'labels', text: t.labels, hint: t.labels
 /** The labels of a text with commas between them. */
 const split = (text = '') => text.split(',').map((label) => label.trim()).filter(Boolean);
 
-export function replan(account, now, after) {
+/** Opens a dialog about the account as it is now: the page may be older, and would undo a change. */
+async function withNow(account, opened) {
+  const view = location.hash;
+  try {
+    const now = await get(of(account));
+    if (location.hash === view) opened(now);
+  } catch (failure) {
+    complain(failure);
+  }
+}
+
+export const replan = (account, after) => withNow(account, (now) => {
   open({
     title: say('replan_title', { account }),
     text: t.replan_text,
@@ -98,19 +109,19 @@ export function replan(account, now, after) {
     done: () => say('replan_done', { account }),
     after,
   });
-}
+});
 
-export function edit(account, now, after) {
+export const edit = (account, after) => withNow(account, (now) => {
   open({
     title: say('edit_title', { account }),
     text: t.edit_text,
     fields: [name(now.name ?? ''), labels(now.labels.join(', '))],
-    change: ({ name = '', labels }) => ({ method: 'PUT', path: of(account), body: { plan: now.plan, status: now.status, name, labels: split(labels) } }),
+    change: ({ name = '', labels }) => ({ method: 'PUT', path: of(account), body: { plan: now.plan, name, labels: split(labels) } }),
     label: () => t.edit_do,
     done: () => say('edit_done', { account }),
     after,
   });
-}
+});
 
 export function openAccount(after) {
   open({
@@ -123,7 +134,8 @@ export function openAccount(after) {
     },
     label: () => t.open_do,
     done: ({ account }) => say('open_done', { account }),
-    after: ({ account }) => after(account),
+    // Nothing is given if it is not known whether it was opened.
+    after: (receipt) => receipt && after(receipt.account),
   });
 }
 

@@ -4,11 +4,16 @@ import { say, sync } from './say.js';
 
 /** The token in the address that `scrip console` printed. It leaves the address at once. */
 const SLOT = 'token';
-const printed = /^#token=([0-9a-f]+)$/.exec(location.hash);
-if (printed) {
+function takeToken() {
+  const printed = /^#token=([0-9a-f]+)$/.exec(location.hash);
+  if (!printed) return false;
   sessionStorage.setItem(SLOT, printed[1]);
   history.replaceState(null, '', '#/');
+  return true;
 }
+takeToken();
+// A console that was started again on the same port, perhaps for another stack: a new page.
+addEventListener('hashchange', () => takeToken() && location.reload());
 
 /** A refusal or an error, in words. `unknown`: a change may or may not have happened. */
 export class Problem extends Error {
@@ -58,7 +63,8 @@ export const of = (account, route = '') => `/v1/accounts/${encodeURIComponent(ac
 /** A path with these parameters; those without a value are left out. */
 export function query(path, parameters) {
   const kept = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== '');
-  const text = new URLSearchParams(kept).toString();
+  // A `+` is a space in forms only.
+  const text = new URLSearchParams(kept).toString().replaceAll('+', '%20');
   return text ? `${path}?${text}` : path;
 }
 
@@ -73,12 +79,13 @@ export function send({ method = 'POST', path, body, key }) {
 /** The change without an effect: what it would do now. */
 export const rehearse = (change) => send({ ...change, body: { ...change.body, dry_run: true } });
 
-const PENDING = 'pending';
+/** Each stack has a slot of its own: another one may have had this port before. */
+const PENDING = `pending:${document.body.dataset.stack}`;
 /** A change whose outcome is not known. It is kept over a reload, so that it ends as one change. */
 export const pending = {
   get: () => JSON.parse(sessionStorage.getItem(PENDING)),
   set: (change) => sessionStorage.setItem(PENDING, JSON.stringify(change)),
-  clear: () => sessionStorage.removeItem(PENDING),
+  clear: ({ key }) => pending.get()?.key === key && sessionStorage.removeItem(PENDING),
 };
 
 /** The waits between tries of a change whose outcome is not known, in ms. */
@@ -93,12 +100,12 @@ export async function carry(change, told, doubted = false) {
   for (const wait of [...WAITS, null]) {
     try {
       const receipt = await send(change);
-      pending.clear();
+      pending.clear(change);
       return receipt;
     } catch (error) {
       // Only Scrip itself knows that a change that was sent before has not happened.
       const isKnown = !error.unknown && (!doubted || (error.code && !error.code.startsWith('console_')));
-      if (isKnown) pending.clear();
+      if (isKnown) pending.clear(change);
       error.unknown = !isKnown;
       if (isKnown || wait === null) throw error;
       doubted = true;

@@ -75,7 +75,9 @@ search.addEventListener('keydown', (event) => {
   }
 });
 document.addEventListener('keydown', (event) => {
-  const typing = event.target.matches('input, select, textarea') || $('dialog').open;
+  // Nothing begins with it: in the empty search it only means the search, as everywhere.
+  const begins = event.target === search && !search.value;
+  const typing = (event.target.matches('input, select, textarea') && !begins) || $('dialog').open;
   if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   search.select();

@@ -1,5 +1,5 @@
 // The dialog of an action: its fields, what it will do, and that it is done once.
-import { carry, pending, rehearse } from './api.js';
+import { carry, pending, rehearse, send } from './api.js';
 import { minus } from './amounts.js';
 import { $, at, changed, credits, gateOf, grantKind, make, muted, named, problem, problemWords } from './dom.js';
 import t from './en.js';
@@ -9,6 +9,12 @@ import { say } from './say.js';
 export function announce(text) {
   $('news').replaceChildren(make('p', { className: 'message' }, text));
 }
+
+/** A problem outside a dialog. */
+export const complain = (failure) => $('news').replaceChildren(problem(failure));
+
+/** How long a preview is on the screen before a press does it, in ms: a double click has not seen it. */
+const UNSEEN = 600;
 
 /** A field: a label, an input, and a hint. */
 export function field({ name, text, hint, type = 'text', options, value = '', ...more }) {
@@ -64,24 +70,36 @@ function comparison({ before, after }) {
 /**
  * Opens a dialog. `change(values)` is the request without its key. With `previews` the first press
  * shows what will be, and only the second does it. `shows(receipt)` may keep the dialog open with a
- * result; otherwise `done(receipt, values)` is what is told.
+ * result; otherwise `done(receipt, values)` is what is told. While the outcome of another change is
+ * unknown, none opens.
  */
 export function open({ title, text, fields, change, label, done, after, previews = true, shows }) {
   const dialog = $('dialog');
+  if (dialog.open) return;
+  if (pending.get()) {
+    $('unknown').querySelector('button')?.focus();
+    return;
+  }
   // One key for each dialog: whatever is pressed again is the same change.
   const key = previews ? crypto.randomUUID() : undefined;
   const [said, press, cancel] = [make('div', { 'aria-live': 'polite' }), make('button', { className: 'primary' }), make('button', { type: 'button', onclick: () => dialog.close() }, t.cancel)];
-  const form = make('form', { onsubmit: submitted, oninput: edited, noValidate: false },
+  const form = make('form', { onsubmit: submitted, oninput: edited, onkeydown: pressed },
     make('h2', { id: 'dialog-title' }, title), text && make('p', { className: 'muted' }, text),
     make('div', { className: 'fields' }, fields), said, make('p', { className: 'buttons' }, press, cancel));
   /** The values of the preview that is shown. */
   let previewed = null;
-  let [busy, doubted] = [false, false];
+  let [busy, doubted, shownAt] = [false, false, 0];
 
   function edited() {
     if (busy || doubted) return;
+    if (previewed) said.replaceChildren();
     previewed = null;
     press.textContent = previews ? t.preview : label({});
+  }
+
+  /** A key that is held down presses once. */
+  function pressed(event) {
+    if (event.key === 'Enter' && event.repeat) event.preventDefault();
   }
 
   function hold(is) {
@@ -94,21 +112,29 @@ export function open({ title, text, fields, change, label, done, after, previews
 
   async function submitted(event) {
     event.preventDefault();
-    if (busy) return;
+    if (busy || (previewed && performance.now() - shownAt < UNSEEN)) return;
     const given = previewed ?? values(form);
     hold(true);
     try {
       if (previews && !previewed) {
         said.replaceChildren(comparison(await rehearse({ ...change(given), key })));
         previewed = given;
+        shownAt = performance.now();
         press.textContent = label(given);
       } else {
         said.replaceChildren(make('p', {}, t.sending));
-        const receipt = await carry({ ...change(given), key, what: title }, () => said.replaceChildren(make('p', {}, t.asking)), doubted);
+        const asked = change(given);
+        const told = () => said.replaceChildren(make('p', {}, t.asking));
+        const receipt = previews ? await carry({ ...asked, key, what: title }, told, doubted) : await send(asked);
         if (shows) said.replaceChildren(...shows(receipt));
         else finish(receipt, given);
       }
     } catch (failure) {
+      // The browser closes a dialog whose Escape is pressed twice.
+      if (!form.isConnected) {
+        complain(failure);
+        return offer(after);
+      }
       doubted = Boolean(previewed) && failure.unknown;
       if (!doubted) previewed = null;
       press.textContent = doubted ? t.again : t.preview;
@@ -121,7 +147,8 @@ export function open({ title, text, fields, change, label, done, after, previews
   }
 
   function finish(receipt, given) {
-    dialog.close();
+    if (form.isConnected) dialog.close();
+    else offer(after);
     announce(done(receipt, given));
     after(receipt, given);
   }
@@ -132,6 +159,8 @@ export function open({ title, text, fields, change, label, done, after, previews
     if (busy) event.preventDefault();
   };
   dialog.onclose = () => {
+    // It is told late: the next one may be open.
+    if (dialog.open) return;
     dialog.replaceChildren();
     offer(after);
   };
@@ -147,14 +176,15 @@ export function offer(after) {
   const press = make('button', { type: 'button', onclick: again }, t.again);
   async function again() {
     press.disabled = true;
+    let receipt;
     try {
-      await carry(change, () => {}, true);
+      receipt = await carry(change, () => {}, true);
       announce(say('ended_well', { what: change.what }));
     } catch (failure) {
-      $('news').replaceChildren(problem(failure));
+      complain(failure);
     }
     offer(after);
-    after();
+    after(receipt);
   }
   $('unknown').replaceChildren(make('div', { className: 'message warn', role: 'alert' }, words, press));
 }

@@ -35,6 +35,17 @@ export const muted = (...children) => make('span', { className: 'muted' }, ...ch
 export const beside = (...children) => [' ', make('span', { className: 'of' }, ...children)];
 export const tag = (text, tone = '') => make('span', { className: `tag ${tone}` }, text);
 
+/** A button for what follows. It works again once that is read: no page is appended twice. */
+export function onward(text, read) {
+  const button = make('button', { type: 'button', hidden: true, onclick: async () => {
+    button.disabled = true;
+    await read();
+    button.disabled = false;
+    if (document.activeElement === document.body) button.focus();
+  } }, text);
+  return button;
+}
+
 /** A list of names with their values. A value of nothing is left out. */
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== undefined && value !== null && value !== false);

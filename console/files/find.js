@@ -1,7 +1,7 @@
 // The search for an account, with results as they are typed.
 import { get, query } from './api.js';
 import { openAccount } from './actions.js';
-import { $, beside, gateOf, make, named, problem, tag, theirs } from './dom.js';
+import { $, beside, gateOf, make, named, onward, problem, tag, theirs } from './dom.js';
 import t from './en.js';
 import { number, say } from './say.js';
 
@@ -28,21 +28,21 @@ export function find(opened) {
   const rows = make('ul', { className: 'results', id: 'results' });
   const said = make('p', { role: 'status', className: 'muted' });
   const show = make('select', { id: 'show', onchange: () => read() }, Object.keys(SHOWS).map((name) => make('option', { value: name }, t[`show_${name}`])));
-  const more = make('button', { type: 'button', hidden: true, onclick: () => read(true) }, t.more);
-  let [cursor, running, timer] = [null, null, null];
+  const more = onward(t.more, () => read(true));
+  let [asked, cursor, running, timer] = [null, null, null, null];
 
+  /** Whether the rows are now those that were asked for. */
   async function read(goesOn = false) {
     // Only the newest answer counts.
     running?.abort();
     const mine = (running = new AbortController());
-    if (!goesOn) cursor = null;
+    if (!goesOn) [asked, cursor] = [{ q: $('search').value.trim(), ...SHOWS[show.value], limit: LIMIT }, null];
     const fresh = [];
     try {
       // One answer looks at some accounts only, and may have found none among them.
       for (let tried = 0; tried < MAX_TRIES && (tried === 0 || (cursor && !fresh.length)); tried += 1) {
-        const asked = { q: $('search').value.trim(), ...SHOWS[show.value], limit: LIMIT, cursor };
-        const listing = await get(query('/v1/accounts', asked), mine.signal);
-        if (mine !== running) return;
+        const listing = await get(query('/v1/accounts', { ...asked, cursor }), mine.signal);
+        if (mine !== running) return false;
         fresh.push(...listing.accounts.map(row));
         cursor = listing.next_cursor ?? null;
       }
@@ -52,12 +52,13 @@ export function find(opened) {
       said.textContent = n === 0 && !cursor ? t.found_none : say(cursor ? 'found_more' : 'found', { n });
       if (goesOn) fresh[0]?.querySelector('a').focus();
     } catch (failure) {
-      if (mine !== running || failure.name === 'AbortError') return;
+      if (mine !== running || failure.name === 'AbortError') return false;
       rows.replaceChildren();
       cursor = null;
       said.replaceChildren(problem(failure));
     }
     more.hidden = !cursor;
+    return true;
   }
 
   rows.addEventListener('keydown', (event) => {
@@ -77,13 +78,15 @@ export function find(opened) {
     /** The text of the search field changed. */
     typed() {
       clearTimeout(timer);
+      // What is read is no longer what is asked for.
+      running?.abort();
+      running = null;
       timer = setTimeout(read, PAUSE);
     },
     /** Goes to the first result, once the text that was typed has its results. */
     async enter() {
       clearTimeout(timer);
-      await read();
-      rows.querySelector('a')?.click();
+      if ((await read()) && rows.isConnected) rows.querySelector('a')?.click();
     },
     down: () => rows.querySelector('a')?.focus(),
   };

@@ -1,7 +1,7 @@
 // The ledger of an account, with its filters and its pages.
 import { get, of, query } from './api.js';
 import { refund } from './actions.js';
-import { at, beside, changed, credits, grantKind, make, muted, named, person, problem, section, tag, theirs } from './dom.js';
+import { at, beside, changed, credits, grantKind, make, muted, named, onward, person, problem, section, tag, theirs } from './dom.js';
 import t from './en.js';
 import { change, number, say } from './say.js';
 
@@ -64,26 +64,30 @@ const input = (name, text, more = {}) => make('label', {}, text, ' ', make('inpu
 /** The instant at which a day in UTC begins, or the next one, so that the day is included. */
 const day = (text, more = 0) => text && new Date(Date.parse(text) + more * 86_400_000).toISOString();
 
-/** The section. `actions`: those that the filter offers. */
-export function ledger(account, actions, after) {
+/** The section. */
+export function ledger(account, after) {
   const body = make('tbody');
   const none = make('p', { role: 'status' });
-  const older = make('button', { type: 'button', hidden: true, onclick: () => read(true) }, t.older);
+  const older = onward(t.older, () => read(true));
   const form = make('form', { className: 'filter', role: 'search', 'aria-labelledby': 'ledger-title', onsubmit: (event) => { event.preventDefault(); read(); } },
     make('label', {}, t.kind, ' ', make('select', { name: 'kind', id: 'filter-kind' }, make('option', { value: '' }, t.filter_all), KINDS.map((kind) => make('option', { value: kind }, t[`kind_${kind}`])))),
-    make('label', {}, t.action, ' ', make('select', { name: 'action', id: 'filter-action' }, make('option', { value: '' }, t.filter_all), actions.map((action) => make('option', { value: action }, named(action))))),
-    input('user', t.user), input('from', t.filter_from, { type: 'date' }), input('to', t.filter_to, { type: 'date' }),
+    input('action', t.action), input('user', t.user), input('from', t.filter_from, { type: 'date' }), input('to', t.filter_to, { type: 'date' }),
     make('button', { id: 'filter-apply' }, t.filter_apply));
   const heads = [[t.when], [t.what], [t.who], [t.change, 'n'], [t.balance, 'n'], [t.act, 'heard']];
-  let [cursor, asked] = [null, 0];
+  let [filter, cursor, asked] = [null, null, 0];
 
   async function read(more = false) {
     const mine = (asked += 1);
-    const { from, to, ...rest } = Object.fromEntries(new FormData(form));
+    if (!more) {
+      // What is typed since then counts with the next press of its own button.
+      const { from, to, ...rest } = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]));
+      filter = { ...rest, from: day(from), to: day(to, 1), limit: LIMIT };
+      cursor = null;
+      older.hidden = true;
+    }
     none.textContent = t.loading;
     try {
-      const filter = { ...rest, from: day(from), to: day(to, 1), limit: LIMIT, cursor: more ? cursor : undefined };
-      const listing = await get(query(of(account, '/ledger'), filter));
+      const listing = await get(query(of(account, '/ledger'), { ...filter, cursor }));
       if (mine !== asked) return;
       if (!more) body.replaceChildren();
       body.append(...listing.entries.map((entry) => row(account, entry, after)));
@@ -91,7 +95,6 @@ export function ledger(account, actions, after) {
       none.textContent = body.rows.length === 0 && !cursor ? t.ledger_none : '';
     } catch (failure) {
       if (mine !== asked) return;
-      cursor = null;
       none.replaceChildren(problem(failure));
     }
     older.hidden = !cursor;

@@ -1,7 +1,7 @@
 // Payments: those of an account, and those that wait for a person.
 import { get, of, query } from './api.js';
 import { decide } from './actions.js';
-import { $, at, beside, make, muted, person, problem, section, theirs } from './dom.js';
+import { $, at, beside, make, muted, onward, person, problem, section, theirs } from './dom.js';
 import t from './en.js';
 import { money, number, say } from './say.js';
 
@@ -25,7 +25,7 @@ function row(payment, after, named) {
 function list(path, parameters, none, after, named) {
   const rows = make('ul', { className: 'payments' });
   const said = make('p', { role: 'status' }, t.loading);
-  const more = make('button', { type: 'button', hidden: true, onclick: () => read() }, t.more);
+  const more = onward(t.more, read);
   let cursor;
   async function read() {
     try {

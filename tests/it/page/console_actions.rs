@@ -4,7 +4,9 @@ use local::stripe::Effect;
 use serde_json::{Value, json};
 
 use crate::page::browser::assert_accessible;
-use crate::page::console::{DIALOG, NEWS, fill, name, open, open_account, press, wait_for_account};
+use crate::page::console::{
+    DIALOG, NEWS, fill, name, open, open_account, press, seen, wait_for_account,
+};
 use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
 use crate::support::{PRODUCT, Stack, ledger, of, request};
@@ -63,6 +65,7 @@ async fn credits_are_granted_by_keyboard_alone_after_a_preview() {
     tab.until(&format!("{DIALOG}.querySelector('.primary').textContent === 'Preview'"));
     tab.press("Enter");
     tab.until("document.activeElement.textContent === 'Grant 40 credits'");
+    seen(&mut tab);
     tab.press("Enter");
     told(&mut tab, "40 credits are granted to acme.");
     assert_eq!(stack.balance("acme").await.text("/available"), "65");
@@ -164,6 +167,42 @@ async fn an_account_is_opened_named_frozen_unfrozen_and_moved_to_another_plan() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_out_of_date_undoes_no_change() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (stack, _, base) = Stack::served(Some("2026-11-18T12:00:00Z"), &[]).await;
+    stack.open("acme", "free").await;
+    let mut tab = browser.tab(1280, 900);
+    open_account(&mut tab, &base, "acme");
+    let body = r#"{"plan":"pro","status":"past_due","name":"Acme","labels":["eu"]}"#;
+    let changed = stack.send(request("PUT", &of("acme", ""), Some("billing"), body)).await;
+    assert_eq!(changed.status, 201, "{changed:?}");
+    press(&mut tab, "Name and labels");
+    tab.until(&format!("{DIALOG}.open"));
+    assert_eq!(tab.text("document.querySelector('#field-labels').value"), "eu");
+    fill(&mut tab, &[("name", "Acme Corporation")]);
+    press(&mut tab, "Preview");
+    press(&mut tab, "Save");
+    told(&mut tab, "Name and labels of acme are saved.");
+    let balance = stack.balance("acme").await;
+    assert_eq!((balance.text("/plan"), balance.text("/status")), ("pro", "past_due"));
+
+    let body = r#"{"plan":"standard","status":"active"}"#;
+    let changed = stack.send(request("PUT", &of("acme", ""), Some("again"), body)).await;
+    assert_eq!(changed.status, 201, "{changed:?}");
+    press(&mut tab, "Change plan");
+    tab.until(&format!("{DIALOG}.open"));
+    assert_eq!(tab.text("document.querySelector('#field-plan').value"), "standard");
+    assert_eq!(tab.text("document.querySelector('#field-status').value"), "active");
+    tab.press("Escape");
+    // Without that answer there is nothing to change.
+    tab.eval("window.fetch = async () => { throw new TypeError('no network'); }");
+    press(&mut tab, "Change plan");
+    tab.until(&format!("{NEWS}.includes('The console does not answer')"));
+    assert_eq!(tab.eval(&format!("{DIALOG}.open")), json!(false));
+    assert_eq!(tab.take_errors(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_debt_is_waived() {
     let Some(mut browser) = Browser::start() else { return };
     let (shop, base) = Shop::served(Some("2026-11-18T12:00:00Z"), &[PRODUCT]).await;
@@ -235,6 +274,33 @@ async fn parked_payments_are_released_and_dismissed() {
     let payments = tab.text("document.querySelector('#payments').innerText");
     assert!(payments.contains("Dismissed") && payments.contains("Credited"), "{payments}");
     assert!(payments.contains("the bank's fee"), "{payments}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_payments_are_listed_once_however_often_they_are_asked_for() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (shop, base) = Shop::served(Some("2026-11-18T12:00:00Z"), &[PRODUCT]).await;
+    shop.stack.open("acme", "free").await;
+    park(&shop, "a").await;
+    let mut tab = browser.tab(1280, 900);
+    open(&mut tab, &base, "");
+    // Each page is the same, and only the second one is the last.
+    tab.eval(
+        "const plain = fetch; window.fetch = async (path, options) => { \
+           const [first, cursor] = path.split('&cursor='); \
+           const listing = await (await plain(first, options)).json(); \
+           const next = cursor ? {} : { next_cursor: 'next' }; \
+           return Response.json({ ...listing, ...next }); }",
+    );
+    tab.eval("location.hash = '#/payments'");
+    let rows = "document.querySelectorAll('.payments li').length";
+    tab.until(&format!("{rows} === 1"));
+    let more = "document.querySelector('#view > div > p:last-child button')";
+    tab.until(&format!("{more}.textContent === 'More' && !{more}.hidden"));
+    tab.eval(&format!("const more = {more}; more.click(); more.click()"));
+    tab.until(&format!("{rows} > 1 && more.hidden"));
+    tab.eval("new Promise((done) => setTimeout(done, 300))");
+    assert_eq!(tab.eval(rows), json!(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -83,11 +83,130 @@ async fn a_change_whose_reply_is_lost_or_that_is_pressed_again_happens_once() {
     assert!(says.contains("no answer yet: Grant credits to acme."), "{says}");
     wait_for_account(&mut tab);
     assert_accessible(&mut tab, "console-unknown");
+    // No other change begins before its end.
+    press(&mut tab, "Freeze");
+    assert_eq!(tab.eval(&format!("{DIALOG}.open")), json!(false));
+    assert_eq!(tab.text("document.activeElement.textContent"), "Send again");
     press(&mut tab, "Send again");
     tab.until(&format!("{NEWS} === 'Done: Grant credits to acme.'"));
     tab.until("!document.querySelector('#unknown .message')");
     assert_eq!(grants(&stack).await, 3);
     tab.until("document.querySelector('#summary .number data').value === '55'");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_double_click_or_a_held_key_changes_nothing_that_was_not_seen() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (stack, _, base) = Stack::served(None, &[]).await;
+    stack.open("acme", "free").await;
+    let mut tab = browser.tab(1280, 900);
+    open_account(&mut tab, &base, "acme");
+    press(&mut tab, "Grant credits");
+    fill(&mut tab, &[("credits", "10"), ("reason", "a test")]);
+    // The second press arrives as soon as the button means the change.
+    tab.eval(&format!(
+        "new Promise((done) => {{ const button = {DIALOG}.querySelector('.primary'); \
+           button.click(); const timer = setInterval(() => {{ \
+             if (button.disabled || button.textContent !== 'Grant 10 credits') return; \
+             clearInterval(timer); button.click(); setTimeout(done, 700); }}, 1); }})"
+    ));
+    assert_eq!(tab.eval(&format!("{DIALOG}.open")), json!(true));
+    assert_eq!(grants(&stack).await, 0);
+    // What is edited takes back what was shown.
+    fill(&mut tab, &[("credits", "20")]);
+    assert_eq!(tab.eval(&format!("{DIALOG}.querySelector('.preview')")), Value::Null);
+    press(&mut tab, "Preview");
+    tab.until("document.activeElement.textContent === 'Grant 20 credits'");
+    let held = json!({ "type": "keyDown", "key": "Enter", "code": "Enter", "text": "\r",
+        "windowsVirtualKeyCode": 13, "autoRepeat": true });
+    tab.call("Input.dispatchKeyEvent", held);
+    tab.eval("new Promise((done) => setTimeout(done, 300))");
+    assert_eq!(grants(&stack).await, 0);
+    tab.press("Enter");
+    tab.until(&format!("!{DIALOG}.open && {NEWS} === '20 credits are granted to acme.'"));
+    assert_eq!(grants(&stack).await, 1);
+    assert_eq!(tab.take_errors(), Vec::<String>::new());
+}
+
+/// From now on the page waits 50 ms at most.
+const HURRY: &str = "const wait = setTimeout; window.setTimeout = (done, ms, ...more) => \
+                     wait(done, Math.min(ms, 50), ...more)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_without_an_answer_is_offered_in_its_own_stack_until_it_ends() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (stack, _, base) = Stack::served(None, &[]).await;
+    stack.open("acme", "free").await;
+    let mut tab = browser.tab(1280, 900);
+    let banner = "document.querySelector('#unknown .message')";
+    // The browser closes the dialog before the answer arrives.
+    open_account(&mut tab, &base, "acme");
+    prepare(&mut tab);
+    lose(&mut tab, "2");
+    press(&mut tab, "Grant 10 credits");
+    tab.eval(&format!("{DIALOG}.close()"));
+    tab.until(banner);
+    tab.until(&format!("{NEWS} === '10 credits are granted to acme.' && !{banner}"));
+    assert_eq!(grants(&stack).await, 1);
+
+    // A link changes nothing, so nothing is offered.
+    wait_for_account(&mut tab);
+    press(&mut tab, "Session link");
+    fill(&mut tab, &[("subject", "ada"), ("return_url", &format!("{base}/"))]);
+    lose(&mut tab, "1");
+    press(&mut tab, "Make the link");
+    tab.until(&format!("{DIALOG}.querySelector('.message')"));
+    tab.press("Escape");
+    tab.until(&format!("!{DIALOG}.open"));
+    assert_eq!(tab.eval(banner), Value::Null);
+
+    // An account whose opening has no answer, twice, is opened at last.
+    open(&mut tab, &base, "");
+    tab.eval(HURRY);
+    press(&mut tab, "Open an account");
+    fill(&mut tab, &[("account", "late")]);
+    press(&mut tab, "Preview");
+    // The page hurries, so it did not wait long enough to be pressed.
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    lose(&mut tab, "Infinity");
+    press(&mut tab, "Open");
+    tab.until(&format!("{DIALOG}.innerText.includes('Send again')"));
+    press(&mut tab, "Cancel");
+    tab.until(banner);
+    press(&mut tab, "Send again");
+    tab.until(&format!("{NEWS}.includes('The console does not answer')"));
+    // The console of another stack on the same port does not send it.
+    tab.eval(
+        "sessionStorage.setItem('pending:other', sessionStorage.getItem('pending:')); \
+         sessionStorage.removeItem('pending:')",
+    );
+    tab.eval("location.reload()");
+    tab.until("document.querySelector('#show')");
+    assert_eq!(tab.eval(banner), Value::Null);
+    tab.eval(
+        "sessionStorage.setItem('pending:', sessionStorage.getItem('pending:other')); \
+         location.reload()",
+    );
+    tab.until(banner);
+    press(&mut tab, "Send again");
+    tab.until(&format!("{NEWS} === 'Done: Open an account.' && !{banner}"));
+    assert_eq!(stack.balance("late").await.text("/plan"), "free");
+    assert_eq!(tab.take_errors(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_address_in_the_same_tab_is_taken() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (stack, _, base) = Stack::served(None, &[]).await;
+    stack.open("acme", "free").await;
+    let mut tab = browser.tab(1280, 900);
+    open_account(&mut tab, &base, "acme");
+    for token in ["a1", "b2"] {
+        tab.eval(&format!("window.old = true; location.hash = '#token={token}'"));
+        tab.until("!window.old && document.querySelector('#show')");
+        assert_eq!(tab.text("sessionStorage.getItem('token')"), token);
+        assert_eq!(tab.text("location.hash"), "#/");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
