@@ -1,6 +1,7 @@
 //! The kinds of difference that an audit reports: one for each comparison, with its code and text.
 
 use shared::decide::Returned;
+use shared::decide::directory::Found;
 use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
@@ -83,11 +84,10 @@ pub enum Kind {
     Stripe(IntentId),
     /// Payments could not be compared with Stripe.
     StripeUnreachable,
-    /// The account's row in the directory, by the number of the entry that the row names; None:
-    /// there is no row. With the state that it should have, as of an entry; None: there is no
-    /// account.
+    /// The account's row in the directory as it was found, with the state that it should have, as
+    /// of an entry; None: there is no account.
     Directory {
-        found: Option<Seq>,
+        found: Found,
         state: Option<(AccountState, Seq)>,
     },
     /// The account could not be audited within one invocation.
