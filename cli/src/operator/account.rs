@@ -59,16 +59,11 @@ pub(super) async fn run(api: &Api, command: AccountCommand) -> Result<(), Error>
                 let why = "say --name, --label or --no-labels";
                 return Err(crate::exit::WrongUse(why.to_owned()).into());
             }
-            let balance = path(&["v1", "accounts", account.as_str(), "balance"]);
-            let mut balance = api.get(&balance, &[]).await?;
             let labels = (no_labels || !labels.is_empty()).then(|| json!(labels));
-            // A PUT names a plan: that which the account has changes nothing.
             let change = change_of(account.as_str(), format!("rename {account}"))
-                .with("plan", Some(balance["plan"].take()))
                 .with("name", name.map(Value::from))
                 .with("labels", labels);
-            let done = |_: &Value| format!("renamed {account}");
-            change::print_if(api, &change, &how, |preview| is_there(preview, &account), done).await
+            change::print(api, &change, &how, |_| format!("renamed {account}")).await
         }
         AccountCommand::Freeze(asked) => gate(api, asked, "freeze", "froze").await,
         AccountCommand::Unfreeze(asked) => gate(api, asked, "unfreeze", "unfroze").await,

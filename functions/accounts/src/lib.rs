@@ -101,7 +101,7 @@ async fn show(
     let id = call.account(account)?;
     let catalog = context.catalog().await;
     let UpToNow { advanced, .. } = query::balance(context, &catalog, &id).await?;
-    let listed = context.store.listed(&id).await?;
+    let listed = query::directory::row(context, &id).await?;
     Ok(http::directory::account(&id, listed.as_ref(), &AccountState::of(&advanced.account)))
 }
 

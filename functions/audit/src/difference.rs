@@ -2,6 +2,7 @@
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use shared::decide::Returned;
+use shared::decide::directory::Found;
 use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
@@ -84,11 +85,10 @@ pub enum Kind {
     Stripe(IntentId),
     /// Payments could not be compared with Stripe.
     StripeUnreachable,
-    /// The account's row in the directory, by the number of the entry that the row names; None:
-    /// there is no row. With the state that it should have, as of an entry; None: there is no
-    /// account.
+    /// The account's row in the directory as it was found, with the state that it should have, as
+    /// of an entry; None: there is no account.
     Directory {
-        found: Option<Seq>,
+        found: Found,
         state: Option<(AccountState, Seq)>,
     },
     /// The account could not be audited within one invocation.

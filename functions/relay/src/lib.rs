@@ -85,12 +85,16 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
             }
         }
     }
-    for (place, Changed { account, state, seq }) in states.into_values() {
+    let mut states: Vec<_> = states.into_values().collect();
+    states.sort_by_key(|(place, _)| *place);
+    for (place, Changed { account, state, seq }) in states {
         let recorded = directory::record(&surroundings.context, &account, state, seq).await;
         if let Err(error) = recorded {
             let account = account.as_str();
             tracing::error!(account, %error, "the directory was not written; retrying");
             failed.insert(place);
+            // Those after it come again in any case, and each could wait as long as this one.
+            break;
         }
     }
     let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();

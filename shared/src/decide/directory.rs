@@ -6,6 +6,37 @@
 use super::{Expect, Field, RowKey, RowWrite, Seen, Write};
 use crate::domain::{Account, AccountId, AccountNames, AccountState, Seq};
 
+/// A row of the directory as an audit found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    None,
+    /// With what is wrong with it.
+    Unreadable(String),
+    /// It names this entry.
+    At(Seq),
+}
+
+impl Found {
+    /// That the row is still as it was found. A row that cannot be read cannot be compared.
+    fn again(&self) -> Expect {
+        match self {
+            Found::None => Expect::Absent,
+            Found::Unreadable(_) => Expect::Any,
+            Found::At(seq) => Expect::Is(Seen::Seq(*seq)),
+        }
+    }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Found::None => f.write_str("none"),
+            Found::Unreadable(problem) => write!(f, "a row that cannot be read: {problem}"),
+            Found::At(seq) => write!(f, "entry {seq}"),
+        }
+    }
+}
+
 /// The write of an account's names. `account` is the account as it was seen: its state is shown
 /// until relay has written one.
 pub fn named(account: &Account, names: &AccountNames) -> RowWrite {
@@ -28,16 +59,14 @@ pub fn state(account: &AccountId, state: AccountState, seq: Seq) -> Write {
     Write::row(RowWrite::Set(key, state, Expect::Before(seq)))
 }
 
-/// The write that repairs the row of an account, if it is as it was read: with the state as of
-/// entry `seq`. `found`: the entry that the row names; None: there is no row.
-pub fn repaired(account: &AccountId, state: AccountState, seq: Seq, found: Option<Seq>) -> Write {
-    let read = found.map_or(Expect::Absent, |found| Expect::Is(Seen::Seq(found)));
+/// The write that repairs the row of an account, if it is as it was found: with the state as of
+/// entry `seq`.
+pub fn repaired(account: &AccountId, state: AccountState, seq: Seq, found: &Found) -> Write {
     let (key, state) = (RowKey::Directory(account.clone()), Field::State(state, seq));
-    Write::row(RowWrite::Set(key, state, read))
+    Write::row(RowWrite::Set(key, state, found.again()))
 }
 
-/// Deletes the row of an account that does not exist, if the row is as it was read.
-pub fn removed(account: &AccountId, found: Seq) -> Write {
-    let key = RowKey::Directory(account.clone());
-    Write::row(RowWrite::Delete(key, Expect::Is(Seen::Seq(found))))
+/// Deletes the row of an account that does not exist, if the row is as it was found.
+pub fn removed(account: &AccountId, found: &Found) -> Write {
+    Write::row(RowWrite::Delete(RowKey::Directory(account.clone()), found.again()))
 }

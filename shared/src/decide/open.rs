@@ -13,7 +13,8 @@ use crate::domain::{
 /// The plan an operator wants an account to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanRequest {
-    pub plan: String,
+    /// None: the account keeps all of its plan state, and the other fields are not read.
+    pub plan: Option<String>,
     pub status: Option<Status>,
     pub anchor: Option<Anchor>,
     /// Whether a new cycle was paid for: the current plan period ends, and a whole one begins
@@ -24,10 +25,11 @@ pub struct PlanRequest {
 impl PlanRequest {
     /// The request in one line, for its idempotency record.
     pub fn content(&self) -> String {
+        let plan = self.plan.as_deref().unwrap_or("-");
         let status = self.status.map_or("-", Status::name);
         let anchor = self.anchor.map_or("-".to_owned(), |anchor| anchor.0.to_string());
         let restart = if self.restart { " restart" } else { "" };
-        format!("plan {} {status} {anchor}{restart}", self.plan)
+        format!("plan {plan} {status} {anchor}{restart}")
     }
 
     /// The anchor that the request names.
@@ -47,8 +49,8 @@ impl PlanRequest {
 /// A new account on `request`'s plan: active and anchored today, unless the request says otherwise.
 ///
 /// # Errors
-/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an
-/// anchor in the future.
+/// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for a
+/// request without a plan, and for an anchor in the future.
 pub fn open(
     id: &AccountId,
     request: &PlanRequest,
@@ -57,9 +59,11 @@ pub fn open(
     actor: Option<&str>,
     now: Instant,
 ) -> Result<Account, Refusal> {
-    let plan = catalog.offered_plan(&request.plan)?;
+    let required = || Refusal::invalid("plan", "is required: there is no such account");
+    let named = request.plan.as_ref().ok_or_else(required)?;
+    let plan = catalog.offered_plan(named)?;
     let plan_state = PlanState {
-        plan: request.plan.clone(),
+        plan: named.clone(),
         status: request.status.unwrap_or(Status::Active),
         anchor: request.anchor(now)?.unwrap_or_else(|| Anchor(Day::of(now))),
         since: operation,
@@ -75,7 +79,7 @@ pub fn open(
     let until = renew::turn_after(&plan_state, plan, now);
     let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
     let burn_order = BurnOrder::new(grants);
-    let (plan, status, anchor) = (request.plan.clone(), plan_state.status, plan_state.anchor);
+    let (plan, status, anchor) = (named.clone(), plan_state.status, plan_state.anchor);
     let kind = EntryKind::Opened { plan, status, anchor, moved };
     let entry = Entry {
         available: burn_order.left(),

@@ -14,7 +14,7 @@ use crate::domain::{
 /// The pending change is dated, so the burn order must still be valid: no turn lies between it and
 /// the account. A field that the request leaves out stays as it is, except the anchor of a plan
 /// that begins now with no period running: that is today. A plan state that is so already is not
-/// written again.
+/// written again, and neither is that of a request without a plan, whatever the account's is.
 ///
 /// # Errors
 /// [`Refusal::UnknownPlan`] if the catalog has no such plan; [`Refusal::InvalidRequest`] for an
@@ -27,11 +27,13 @@ pub fn change(
     actor: Option<&str>,
     now: Instant,
 ) -> Result<Made, Refusal> {
-    let terms = catalog.offered_plan(&request.plan)?;
+    let Some(plan) = request.plan.clone() else {
+        return Ok(Made::Already(latest(account)));
+    };
+    let terms = catalog.offered_plan(&plan)?;
     let named = request.anchor(now)?;
     let plan_state = &account.plan_state;
     let status = request.status.unwrap_or(plan_state.status);
-    let plan = request.plan.clone();
     let grants = status == Status::Active && !terms.monthly.at(now).is_zero();
     if request.restart && !grants {
         return Err(Refusal::invalid("restart", "needs an active plan with monthly credits"));
@@ -70,6 +72,15 @@ pub fn change(
             Step::Append(entry(kind, operation, catalog, actor, None, now)),
         ],
     }))
+}
+
+/// The entry that set the plan, with a change that no advance has folded in yet.
+fn latest(account: &Account) -> OperationId {
+    let pending = account.pending_changes.iter().rev().find_map(|change| match change {
+        PendingChange::Plan { entry, .. } => Some(*entry),
+        _ => None,
+    });
+    pending.unwrap_or(account.plan_state.since)
 }
 
 /// A freeze or an unfreeze in one line, for its idempotency record.

@@ -78,7 +78,7 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> 
     let reference = entry.reference.clone();
     let content = match &entry.kind {
         EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => {
-            let (plan, status, anchor) = (plan.clone(), None, None);
+            let (plan, status, anchor) = (Some(plan.clone()), None, None);
             PlanRequest { plan, status, anchor, restart: false }.content()
         }
         EntryKind::Granted { kind, expires_at } => {

@@ -75,7 +75,7 @@ pub struct ListedAccount {
 /// Which accounts are listed: those that match all that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountFilter {
-    /// A part of the name or of a label, in any case; or the beginning of the id.
+    /// A part of the name or of a label, or the beginning of the id, in any case.
     pub text: Option<String>,
     pub plan: Option<String>,
     /// One of [`Gate::NAMES`].
@@ -103,7 +103,7 @@ impl AccountFilter {
 fn is_found(listed: &ListedAccount, text: &str) -> bool {
     let part = text.to_lowercase();
     let has = |name: &String| name.to_lowercase().contains(&part);
-    listed.account.as_str().starts_with(text)
+    listed.account.as_str().to_lowercase().starts_with(&part)
         || listed.name.as_ref().is_some_and(has)
         || listed.labels.iter().any(has)
 }

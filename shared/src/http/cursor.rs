@@ -57,12 +57,14 @@ pub fn seal_payment(place: &PaymentPlace, list: PaymentList<'_>) -> String {
     sealed(Of::Payments(list), bytes)
 }
 
-/// Opens such a cursor. None if it was changed, or belongs to another listing.
+/// Opens such a cursor. None if it was changed, belongs to another listing, or was made up: its
+/// place is no key of the table.
 pub fn open_payment(text: &str, list: PaymentList<'_>) -> Option<PaymentPlace> {
     let bytes = opened(Of::Payments(list), text)?;
     let (time, id) = bytes.split_first_chunk()?;
-    let id = String::from_utf8(id.to_vec()).ok()?;
-    Some(PaymentPlace { at: Instant::from_ms(i64::from_be_bytes(*time)), id })
+    let (ms, id) = (i64::from_be_bytes(*time), String::from_utf8(id.to_vec()).ok()?);
+    let at = Instant::from_ms(ms);
+    (at.ms() == ms && !id.is_empty()).then_some(PaymentPlace { at, id })
 }
 
 /// Seals a place in the directory: the account after which it goes on.

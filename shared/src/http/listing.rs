@@ -120,7 +120,10 @@ impl Call<'_> {
         for (name, value) in once_each(&mut fields, &parameters) {
             let text = || Some(value.to_owned()).filter(|text| !text.is_empty());
             match name {
-                "q" => filter.text = fields.checked(name, text().ok_or(EMPTY)),
+                "q" => {
+                    let text = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
+                    filter.text = fields.checked(name, text.ok_or(EMPTY));
+                }
                 "plan" => filter.plan = fields.checked(name, text().ok_or(EMPTY)),
                 "gate" => {
                     filter.gate = Gate::NAMES.into_iter().find(|gate| *gate == value);

@@ -1,9 +1,9 @@
 //! Finds accounts in the directory.
 
 use crate::context::Context;
-use crate::domain::AccountId;
 use crate::domain::directory::{AccountFilter, ListedAccount};
 use crate::domain::payment::IntentId;
+use crate::domain::{AccountId, AccountState};
 use crate::store::StoreError;
 
 /// How many accounts a search reads before it answers with those that it found.
@@ -29,7 +29,7 @@ pub async fn find(
     limit: usize,
 ) -> Result<FoundAccounts, StoreError> {
     if let Some(account) = of_stripe(context, filter.text.as_deref().unwrap_or_default()).await? {
-        let listed = context.store.listed(&account).await?;
+        let listed = one(context, &account).await?;
         let filter = AccountFilter { text: None, ..filter.clone() };
         let is_next = |listed: &ListedAccount| after.is_none_or(|after| *after < listed.account);
         let accounts = listed.filter(|listed| filter.fits(listed) && is_next(listed));
@@ -47,6 +47,38 @@ pub async fn find(
     };
     accounts.truncate(limit);
     Ok(FoundAccounts { accounts, next })
+}
+
+/// The row of an account. None: there is none, or it cannot be read, which the audit names.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn row(
+    context: &Context,
+    account: &AccountId,
+) -> Result<Option<ListedAccount>, StoreError> {
+    match context.store.listed(account).await {
+        Err(error @ StoreError::Broken { .. }) => {
+            tracing::warn!(account = account.as_str(), %error, "an account is shown without names");
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+/// An account by its row, or as it is stored where it has none.
+async fn one(context: &Context, account: &AccountId) -> Result<Option<ListedAccount>, StoreError> {
+    if let Some(row) = row(context, account).await? {
+        return Ok(Some(row));
+    }
+    let loaded = context.store.account(account).await?;
+    Ok(loaded.map(|loaded| ListedAccount {
+        account: account.clone(),
+        name: None,
+        labels: Vec::new(),
+        state: AccountState::of(&loaded.account),
+        seq: loaded.account.seq,
+    }))
 }
 
 /// The account of a Stripe customer or of a payment. None: the text is neither, or it is unknown.

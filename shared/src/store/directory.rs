@@ -19,7 +19,8 @@ pub struct DirectoryPart {
 
 impl Store {
     /// The accounts of the directory after `after`: at most `limit`, and no more than one request
-    /// reads, which is 1 MB. The read is not consistent: relay writes a second late in any case.
+    /// reads, which is 1 MB. The read is not consistent: relay writes a second late in any case. A
+    /// row that cannot be read is left out, so that the others are found: the audit names it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -34,8 +35,12 @@ impl Store {
         let got = query.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
         let next = got.last_evaluated_key();
         let next = next.map(|key| Attributes::of("ledger", key).parsed(SORT)).transpose()?;
-        let accounts = got.items().iter().map(read_listed).collect::<Stored<_>>()?;
-        Ok(DirectoryPart { accounts, next })
+        let read = |item| {
+            let read = read_listed(item);
+            read.inspect_err(|error| tracing::warn!(%error, "an account is left out of a search"))
+        };
+        let accounts = got.items().iter().filter_map(|item| read(item).ok());
+        Ok(DirectoryPart { accounts: accounts.collect(), next })
     }
 
     /// The row of one account in the directory, by a consistent read.

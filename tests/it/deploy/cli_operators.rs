@@ -92,6 +92,12 @@ async fn an_account_is_opened_once_and_its_plan_is_changed_only_where_it_is() {
     assert_eq!(shop.stack.balance("acmee").await.status, 404);
     let changed = on(base, &["account", "plan", "acme", "pro", "--yes"]).await;
     assert!(changed.starts_with("acme is on pro, active (entry 2, id "), "{changed}");
+    let renamed = on(base, &["account", "name", "acme", "--name", "Acme Ltd", "--yes"]).await;
+    assert_eq!(renamed, "renamed acme\n");
+    let show = on(base, &["account", "show", "acme"]).await;
+    assert!(show.contains("name       Acme Ltd\n") && show.contains("pro, active"), "{show}");
+    let nobody = refused(base, &["account", "name", "acmee", "--name", "A", "--yes"], 1).await;
+    assert!(nobody.contains("there is no such account"), "{nobody}");
     let nothing = refused(base, &["account", "name", "acme", "--yes"], 2).await;
     assert_eq!(nothing, "scrip: say --name, --label or --no-labels\n");
 }

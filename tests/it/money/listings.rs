@@ -90,6 +90,21 @@ async fn a_listing_goes_on_where_it_stopped_beyond_a_month_and_a_hundred_orders(
     }
 }
 
+/// Whoever reads the source can seal a place. These are sealed rightly.
+#[tokio::test]
+async fn a_cursor_to_a_place_that_no_payment_can_have_is_refused() {
+    let shop = Shop::noon().await;
+    for (place, cursor, status) in [
+        ("1970", "000000000000000070695f31c8fe29dd3ca06567", 200),
+        ("before 1970", "ffffffffffffffff70695f319d259fb7241ed587", 400),
+        ("after 9999", "00038d7ea4c6800070695f316430909ab1e5af45", 400),
+        ("no id", "0000000000000000f54ccaf6f77f1b57", 400),
+    ] {
+        let answer = shop.stack.get(&format!("/v1/payments?cursor={cursor}")).await;
+        assert_eq!(answer.status, status, "{place}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_parked_payment_shows_its_problem_and_then_its_decision() {
     let shop = Shop::noon().await;

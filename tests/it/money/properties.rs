@@ -127,7 +127,7 @@ proptest! {
         let id = "acme".parse().expect("an account");
         let mut now = Instant::from_ms(NOON_MS);
         // A plan without grants of its own.
-        let plan = "standard".to_owned();
+        let plan = Some("standard".to_owned());
         let request = open::PlanRequest { plan, status: None, anchor: None, restart: false };
         let first = OperationId::mint(now, [0; 10]);
         let account = open::open(&id, &request, first, &catalog, None, now);

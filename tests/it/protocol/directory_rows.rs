@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use local::tables;
 use serde_json::{Value, json};
 
+use crate::support::wire::Fault;
 use crate::support::{Stack, request};
 
 /// Deletes an item, as no function does.
@@ -16,6 +17,18 @@ async fn delete(stack: &Stack, table: &str, key: &[(&str, &str)]) {
     let delete = TransactWriteItem::builder().delete(delete.build().expect("a key")).build();
     let write = stack.tables().transact_write_items().transact_items(delete);
     write.send().await.expect("deleted");
+}
+
+/// Writes one attribute of the row of an account, as no function does.
+fn set(stack: &Stack, account: &str, name: &str, value: &Value) {
+    let update = json!({
+        "TableName": tables::names().ledger,
+        "Key": { "a": { "S": "#directory" }, "s": { "S": account } },
+        "UpdateExpression": format!("SET {name} = :value"),
+        "ExpressionAttributeValues": { ":value": value },
+    });
+    let answer = stack.wire.past(&update, "UpdateItem");
+    assert_eq!(answer["__type"], Value::Null, "{answer}");
 }
 
 async fn audited(stack: &Stack) -> Vec<(String, String, String)> {
@@ -98,4 +111,69 @@ async fn a_row_of_a_missing_account_is_named_and_removed() {
     assert_eq!(audited(&stack).await, []);
     let ids: Vec<Value> = listed(&stack).await.iter().map(|one| one["account"].clone()).collect();
     assert_eq!(ids, [json!("acme")]);
+}
+
+/// A restore may take the ledger a minute later than the accounts.
+#[tokio::test]
+async fn a_row_that_is_ahead_of_its_account_is_named_at_once_and_repaired() {
+    let stack = Stack::streamed().await;
+    stack.open("acme", "free").await;
+    stack.relay().await;
+    set(&stack, "acme", "sq", &json!({ "N": "9" }));
+    let (expected, found) = ("entry 1 at the latest".to_owned(), "entry 9".to_owned());
+    assert_eq!(audited(&stack).await, [("acme".to_owned(), expected, found)]);
+    cli::repair::run(stack.context(), None, None, false).await.expect("a repair");
+    assert_eq!(audited(&stack).await, []);
+    let reason = r#"{"reason":"abuse"}"#;
+    assert_eq!(stack.post("/v1/accounts/acme/freeze", "f", reason).await.status, 201);
+    stack.relay().await;
+    assert_eq!(listed(&stack).await[0]["gate"], json!("account_frozen"));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_hides_no_other_and_is_repaired_with_its_name() {
+    let stack = Stack::streamed().await;
+    for account in ["broken", "sound"] {
+        let body = json!({ "plan": "free", "name": account }).to_string();
+        let path = format!("/v1/accounts/{account}");
+        assert_eq!(stack.send(request("PUT", &path, Some("1"), &body)).await.status, 201);
+    }
+    stack.relay().await;
+    set(&stack, "broken", "tx", &json!({ "S": "{" }));
+    let ids = async || {
+        let listed = listed(&stack).await;
+        listed.iter().map(|one| one["account"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids().await, [json!("sound")]);
+    let shown = stack.get("/v1/accounts/broken").await;
+    assert_eq!((shown.status, &shown.body["name"]), (200, &Value::Null));
+    let found = audited(&stack).await;
+    assert_eq!((found.len(), found[0].0.as_str()), (1, "broken"), "{found:?}");
+    assert!(found[0].2.starts_with("a row that cannot be read: tx "), "{found:?}");
+    cli::repair::run(stack.context(), None, None, false).await.expect("a repair");
+    assert_eq!(audited(&stack).await, []);
+    assert_eq!(ids().await, [json!("broken"), json!("sound")]);
+    assert_eq!(listed(&stack).await[0]["name"], json!("broken"));
+}
+
+/// Each write that fails takes as long as a request may, and relay has a minute.
+#[tokio::test(start_paused = true)]
+async fn relay_stops_at_the_first_state_that_it_cannot_write() {
+    let stack = Stack::streamed().await;
+    for account in ["second", "first"] {
+        stack.open(account, "free").await;
+    }
+    let records = json!({ "Records": stack.streams.oldest("Accounts", 100) });
+    stack.wire.set_policy(|operation, _| match operation {
+        "UpdateItem" => Fault::Throttle,
+        _ => Fault::None,
+    });
+    let reply = stack.mappings.invoke("relay", &records).await.expect("an answer");
+    let first = &records["Records"][0]["dynamodb"]["SequenceNumber"];
+    assert_eq!(reply["batchItemFailures"], json!([{ "itemIdentifier": first }]));
+    let tried = stack.wire.last_request("UpdateItem");
+    assert_eq!(tried["Key"], json!({ "a": { "S": "#directory" }, "s": { "S": "second" } }));
+    stack.wire.heal();
+    stack.relay().await;
+    assert_eq!(listed(&stack).await.len(), 2);
 }

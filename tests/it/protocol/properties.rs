@@ -54,7 +54,7 @@ fn account() -> impl Strategy<Value = Account> {
         let id = "acme".parse().expect("an account");
         let anchor = Day::parse(&format!("2026-10-{day:02}")).map(Anchor);
         let request =
-            open::PlanRequest { plan: plan.to_owned(), status: None, anchor, restart: false };
+            open::PlanRequest { plan: Some(plan.to_owned()), status: None, anchor, restart: false };
         let operation = OperationId::mint(now, [0; 10]);
         let opened = open::open(&id, &request, operation, &catalog(), None, now);
         let mut account = opened.expect("a plan of the catalog");

@@ -230,7 +230,7 @@ fn clocks_ten_seconds_apart_recharge_once() {
         let plan = ["free", "pro"][random.random_range(0..2)];
         let opened = instant("2026-01-01T00:00:00Z").ms() + random.random_range(0..4 * WEEK_MS);
         let request = shared::decide::open::PlanRequest {
-            plan: plan.to_owned(),
+            plan: Some(plan.to_owned()),
             status: None,
             anchor: None,
             restart: false,
