@@ -2,9 +2,13 @@
 
 use local::stripe::Effect;
 use serde_json::{Value, json};
+use shared::decide::open::{self, PlanRequest};
+use shared::decide::{Made, plan};
+use shared::domain::account::PendingChange;
+use shared::domain::{Account, Catalog, OperationId, Status};
 
 use crate::support::shop::Shop;
-use crate::support::{Answer, Stack, request};
+use crate::support::{Answer, Stack, instant, request};
 
 async fn put(stack: &Stack, account: &str, key: &str, body: Value) -> Answer {
     let path = format!("/v1/accounts/{account}");
@@ -124,6 +128,28 @@ async fn a_request_that_only_names_an_account_leaves_a_pending_change_of_plan() 
         assert_eq!((refused.status, refused.text("/fields/0/field")), (400, "plan"), "{body}");
     }
     assert_eq!(stack.balance("nobody").await.status, 404);
+}
+
+/// The answer to a request that only names an account, while a change of its plan is pending.
+#[test]
+fn the_entry_of_a_pending_change_of_plan_is_the_latest() {
+    let now = instant("2026-11-18T12:00:00Z");
+    let id = |number| OperationId::mint(now, [number; 10]);
+    let catalog = Catalog::parse(Catalog::DEFAULT).expect("the default catalog is right");
+    let plan = Some("free".to_owned());
+    let request = PlanRequest { plan, status: None, anchor: None, restart: false };
+    let acme = "acme".parse().expect("an account");
+    let mut account = open::open(&acme, &request, id(0), &catalog, None, now).expect("opened");
+    let named = PlanRequest { plan: None, ..request };
+    let latest = |account: &Account| plan::change(account, &named, id(9), &catalog, None, now);
+    assert_eq!(latest(&account), Ok(Made::Already(id(0))));
+    for number in [1, 2] {
+        let (plan, status, anchor) = ("pro".to_owned(), Status::Active, account.plan_state.anchor);
+        let (at, entry) = (now, id(number));
+        let change = PendingChange::Plan { plan, status, anchor, restart: false, at, entry };
+        account.pending_changes.push(change);
+    }
+    assert_eq!(latest(&account), Ok(Made::Already(id(2))));
 }
 
 #[tokio::test]
