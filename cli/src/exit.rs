@@ -1,4 +1,5 @@
-//! The exit codes of `scrip`: docs/operating/daily-questions.md has them for those who write scripts.
+//! The exit codes of `scrip`: docs/operating/daily-questions.md has them for those who write
+//! scripts.
 
 use std::error::Error;
 

@@ -275,7 +275,8 @@ impl Api {
             }
             if let (Some(key), false) = (key, is_told) {
                 eprintln!(
-                    "no answer yet: trying again. If this is interrupted, repeat it with --key {key}"
+                    "no answer yet: trying again. If this is interrupted, repeat it with --key \
+                     {key}"
                 );
                 is_told = true;
             }

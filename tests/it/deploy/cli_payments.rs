@@ -46,8 +46,11 @@ async fn a_payment_leads_to_its_account_and_a_parked_one_is_decided_once() {
     let dismissed = on(base, &[&["payments", "dismiss", ids[1]], &reason[..]].concat()).await;
     assert!(dismissed.starts_with(&format!("dismissed {}", ids[1])), "{dismissed}");
     assert_eq!(payments(base, &["--state", "parked"]).await, Vec::<Value>::new());
-    let again = scrip(&[&[&*at(base)], &release[..]].concat(), &[]).await;
-    assert!(again.code == Some(1) && again.complains.contains("(payment_not_parked"), "{again:?}");
+    // The same decision is answered again, and another one is refused.
+    assert_eq!(on(base, &release).await, released);
+    let other = [&["payments", "dismiss", ids[0]], &reason[..]].concat();
+    let other = scrip(&[&[&*at(base)], &other[..]].concat(), &[]).await;
+    assert!(other.code == Some(1) && other.complains.contains("(payment_not_parked"), "{other:?}");
     let of_acme = payments(base, &["--account", "acme", "--state", "dismissed"]).await;
     assert!(of_acme.len() == 1 && of_acme[0]["id"] == ids[1], "{of_acme:?}");
     shop.stack.relay().await;

@@ -20,7 +20,9 @@ fn assert_ended(ended: &Ended, code: i32, parts: &[&str]) {
     for part in parts {
         assert!(ended.complains.contains(part), "{part}: {ended:?}");
     }
-    assert_eq!(ended.complains.lines().count(), 1, "{ended:?}");
+    // Before the end, a change that is tried again has told its key.
+    let told = |line: &&str| !line.starts_with("no answer yet: ");
+    assert_eq!(ended.complains.lines().filter(told).count(), 1, "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
