@@ -64,10 +64,11 @@ pub(crate) async fn late(
     let may_be_late = account.recent.iter().any(|entry| entry.at > since && may_change(entry));
     match context.store.listed(&account.id).await {
         Ok(None) if may_be_late => return Ok(None),
-        Ok(Some(row)) if row.seq <= account.seq => {
-            if may_be_late || row.state == AccountState::of(&account) {
-                return Ok(None);
-            }
+        Ok(Some(row))
+            if row.seq <= account.seq
+                && (may_be_late || row.state == AccountState::of(&account)) =>
+        {
+            return Ok(None);
         }
         _ => {}
     }

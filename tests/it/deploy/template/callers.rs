@@ -20,8 +20,10 @@ pub(super) const API: &str =
 const DESCRIPTION: &str = "cloudformation:DescribeStacks";
 
 /// The stack itself, as the policies name it.
-pub(super) const OWN_STACK: &str = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/\
-                         ${AWS::StackName}/*";
+pub(super) const OWN_STACK: &str = concat!(
+    "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:",
+    "stack/${AWS::StackName}/*",
+);
 
 /// Ids that a caller can choose so that a path looks like another route's. The gateway decodes
 /// slashes in ids before IAM sees the path.
