@@ -188,7 +188,10 @@ async fn previews_of_debts_and_parked_payments_are_the_balances_that_follow() {
         let path = format!("/v1/payments/{}/{verb}", listed.text("/payments/0/id"));
         let decided = check(stack, "acme", ("POST", &path), "", said()).await;
         assert_eq!(decided.text("/account"), "acme", "{decided:?}");
-        assert_eq!(check(stack, "acme", ("POST", &path), "", said()).await.status, 409);
+        // The same again is answered; another decision is refused.
+        assert_eq!(check(stack, "acme", ("POST", &path), "", said()).await.body, decided.body);
+        let other = json!({ "reason": "another" });
+        assert_eq!(check(stack, "acme", ("POST", &path), "", other).await.status, 409);
     }
     assert_eq!(shop.take_notice("this cannot be read").await.text("/outcome"), "parked");
     let listed = stack.get("/v1/payments?state=parked").await;
