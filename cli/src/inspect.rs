@@ -153,7 +153,7 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
     let texts = [&entry.key, &entry.user, &entry.reference, &entry.reason];
     let texts: String = texts.into_iter().flatten().map(|text| format!(" {text:?}")).collect();
     let message = entry.message.as_ref().map(|text| format!(" to the customer: {text:?}"));
-    let actor = entry.actor.as_ref().map(|actor| format!(" by {actor:?}"));
+    let actor = entry.actor.as_ref().map(|actor| format!(" actor {actor:?}"));
     let texts = texts + &message.unwrap_or_default() + &actor.unwrap_or_default();
     format!("{}{detail}{texts}", entry.kind.name())
 }

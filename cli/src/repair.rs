@@ -9,7 +9,9 @@ mod act;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::audit::{AuditError, Difference, Kind, account, accounts, kept, listed, of_stripe, told};
+use ::audit::{
+    AuditError, Difference, Kind, account, accounts, directory_difference, kept, of_stripe, told,
+};
 use shared::command;
 use shared::command::payment::{KeepOutcome, NoticeOutcome, Repaired, keep};
 use shared::context::Context;
@@ -143,7 +145,7 @@ impl Repair<'_> {
 
     /// Writes the row by which operators find the account as the account is now.
     async fn directory(&mut self, id: &AccountId) -> Result<(), RepairError> {
-        let Some(difference) = listed(self.context, id).await? else { return Ok(()) };
+        let Some(difference) = directory_difference(self.context, id).await? else { return Ok(()) };
         let write = match &difference.kind {
             Kind::Directory { state: Some((state, seq)), found } => {
                 directory::repaired(id, state.clone(), *seq, found)
@@ -265,8 +267,8 @@ impl Repair<'_> {
         let payment = store.payment(intent, now).await?;
         let Some(order) = payment.order() else { return Ok(false) };
         let Some(order) = store.order(order).await? else { return Ok(false) };
-        let (waits, listed) = (payment.is_parked(&order), store.is_marked(&payment).await?);
-        if waits != listed {
+        let (waits, is_marked) = (payment.is_parked(&order), store.is_marked(&payment).await?);
+        if waits != is_marked {
             let parks = Some((waits, format!("{intent} of {id} was found by {REPAIR}")));
             let change = PaymentChange {
                 payment,

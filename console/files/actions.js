@@ -116,7 +116,7 @@ export const edit = (account, after) => withNow(account, (now) => {
     title: say('edit_title', { account }),
     text: t.edit_text,
     fields: [name(now.name ?? ''), labels(now.labels.join(', '))],
-    change: ({ name = '', labels }) => ({ method: 'PUT', path: of(account), body: { plan: now.plan, name, labels: split(labels) } }),
+    change: ({ name = '', labels }) => ({ method: 'PUT', path: of(account), body: { name, labels: split(labels) } }),
     label: () => t.edit_do,
     done: () => say('edit_done', { account }),
     after,

@@ -2,9 +2,9 @@
 import { account } from './account.js';
 import './api.js';
 import { offer } from './dialog.js';
-import { $ } from './dom.js';
+import { $, hrefOf } from './dom.js';
 import t from './en.js';
-import { find, hrefOf } from './find.js';
+import { find } from './find.js';
 import { count, parked } from './payments.js';
 import { say } from './say.js';
 

@@ -17,6 +17,9 @@ export function make(tag, properties = {}, ...children) {
   return made;
 }
 
+/** The address of an account's view. */
+export const hrefOf = (account) => `#/account/${encodeURIComponent(account)}`;
+
 /** A text that somebody outside wrote, in its own direction of writing. */
 export const theirs = (text) => make('bdi', {}, text);
 

@@ -1,7 +1,7 @@
 // The search for an account, with results as they are typed.
 import { get, query } from './api.js';
 import { openAccount } from './actions.js';
-import { $, beside, gateOf, make, named, onward, problem, tag, theirs } from './dom.js';
+import { $, beside, gateOf, hrefOf, make, named, onward, problem, tag, theirs } from './dom.js';
 import t from './en.js';
 import { number, say } from './say.js';
 
@@ -13,8 +13,6 @@ const MAX_TRIES = 20;
 
 /** What the select shows, and the parameters of each. */
 const SHOWS = { all: {}, debt: { debt: true }, account_frozen: { gate: 'account_frozen' }, plan_required: { gate: 'plan_required' }, debt_outstanding: { gate: 'debt_outstanding' } };
-
-export const hrefOf = (account) => `#/account/${encodeURIComponent(account)}`;
 
 function row({ account, name, labels, plan, gate, debt }) {
   return make('li', {}, make('a', { href: hrefOf(account) },

@@ -1,7 +1,7 @@
 // Payments: those of an account, and those that wait for a person.
 import { get, of, query } from './api.js';
 import { decide } from './actions.js';
-import { $, at, beside, make, muted, onward, person, problem, section, theirs } from './dom.js';
+import { $, at, beside, hrefOf, make, muted, onward, person, problem, section, theirs } from './dom.js';
 import t from './en.js';
 import { money, number, say } from './say.js';
 
@@ -17,7 +17,7 @@ function row(payment, after, named) {
     make('p', {}, t[`state_${state}`] ?? state, why && beside(theirs(why)),
       payment.credited && amount !== payment.credited && payment.credited !== '0' && beside(say('credited_of', { credits: number(payment.credited) }))),
     decided && make('p', {}, t[`verdict_${decided.verdict}`] ?? decided.verdict, decided.actor && beside(person(decided.actor)), decided.reason && beside(theirs(decided.reason))),
-    make('p', { className: 'buttons' }, named && account && make('a', { href: `#/account/${encodeURIComponent(account)}` }, theirs(account)), muted(at(when)),
+    make('p', { className: 'buttons' }, named && account && make('a', { href: hrefOf(account) }, theirs(account)), muted(at(when)),
       receipt && make('a', { href: receipt, target: '_blank', rel: 'noopener noreferrer' }, t.receipt), buttons));
 }
 

@@ -140,7 +140,7 @@ impl Api {
         json(&answered, &format!("GET {path}"))
     }
 
-    /// Reads a resource as text of the type that `accept` names: the whole answer.
+    /// Reads a resource with these headers: the whole answer, of any type.
     ///
     /// # Errors
     /// [`ApiError`].

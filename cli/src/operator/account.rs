@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::change::{self, Change, posted};
 use super::fields::{self, or_dash, plan, text};
 use crate::api::{Api, limited, path};
-use crate::options::how::{GateIs, OfAccount};
+use crate::options::how::OfAccount;
 use crate::options::operator::AccountCommand;
 use crate::terminal::{Side, Table, plain, put, put_json};
 
@@ -18,7 +18,6 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(super) async fn run(api: &Api, command: AccountCommand) -> Result<(), Error> {
     match command {
         AccountCommand::Find { text, plan, gate, debt, print } => {
-            let gate = gate.map(|gate| word(gate).to_owned());
             let debt = debt.then(|| "true".to_owned());
             let query = [("q", text), ("plan", plan), ("gate", gate), ("debt", debt)];
             find(api, &limited(&query), print.json).await
@@ -90,15 +89,6 @@ async fn gate(api: &Api, asked: OfAccount, verb: &str, done: &str) -> Result<(),
     let path = path(&["v1", "accounts", account.as_str(), verb]);
     let change = Change::post(path, format!("{verb} {account}"), &because);
     change::print(api, &change, &how, |made| format!("{done} {account}: {}", posted(made))).await
-}
-
-fn word(gate: GateIs) -> &'static str {
-    match gate {
-        GateIs::Open => "open",
-        GateIs::AccountFrozen => "account_frozen",
-        GateIs::PlanRequired => "plan_required",
-        GateIs::DebtOutstanding => "debt_outstanding",
-    }
 }
 
 /// What a closed gate means, and what opens it.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use shared::clock::{Clock, Entropy};
 
-use super::fields::{plan, text};
-use crate::api::{Api, Asked};
+use super::fields::{or_dash, plan, text};
+use crate::api::{Api, Asked, path};
 use crate::exit::WrongUse;
 use crate::options::how::{Because, How};
 use crate::terminal::{Side, Table, agrees, is_attended, plain, put, put_json};
@@ -65,15 +65,17 @@ pub(super) async fn make(
     let preview =
         api.ask(&Asked { method, path, body: &Value::Object(rehearsed) }, Some(&key)).await?;
     allows(&preview)?;
+    if how.dry_run && how.json {
+        put_json(&preview)?;
+        return Ok(None);
+    }
     if how.dry_run {
-        match how.json {
-            true => put_json(&preview)?,
-            false => put(format_args!("would {says}\n{}", compared(&preview)))?,
-        }
+        let whose = whose(api, &preview).await;
+        put(format_args!("would {says}\n{}", compared(&preview, &whose, body)))?;
         return Ok(None);
     }
     if !how.yes {
-        eprint!("{}", compared(&preview));
+        eprint!("{}", compared(&preview, &whose(api, &preview).await, body));
         if !agrees(&format!("{says}? [y/N] ")) {
             return Err("nothing was changed".into());
         }
@@ -125,11 +127,30 @@ pub(super) fn posted(receipt: &Value) -> String {
     format!("available {}{held} (entry {seq}, id {id})", text(&balance["available"]))
 }
 
-/// An account before and after a change, beside each other: what differs, and what is available.
-fn compared(preview: &Value) -> Table {
+/// The account of a preview as the directory has it, so that a person sees whose it is. Null: there
+/// is none, or the caller may not read it.
+async fn whose(api: &Api, preview: &Value) -> Value {
+    match preview["before"]["account"].as_str() {
+        Some(account) => {
+            api.get(&path(&["v1", "accounts", account]), &[]).await.unwrap_or_default()
+        }
+        None => Value::Null,
+    }
+}
+
+/// An account before and after a change, beside each other: whose it is, what differs, and what is
+/// available. `body`: the request, for what no balance has.
+fn compared(preview: &Value, whose: &Value, body: &Map<String, Value>) -> Table {
     let columns = [("", Side::Left), ("BEFORE", Side::Right), ("AFTER", Side::Right)];
     let mut table = Table::new(&columns);
     let (before, after) = (&preview["before"], &preview["after"]);
+    table.row(["account".to_owned(), or_dash(&before["account"]), or_dash(&after["account"])]);
+    for name in ["name", "labels"] {
+        let (was, is) = (or_dash(&whose[name]), or_dash(body.get(name).unwrap_or(&whose[name])));
+        if [&was, &is].into_iter().any(|side| side != "-") {
+            table.row([name.to_owned(), was, is]);
+        }
+    }
     let mut row = |name: &str, always: bool, of: &dyn Fn(&Value) -> String| {
         let side = |side: &Value| if side.is_null() { "-".to_owned() } else { of(side) };
         let (was, is) = (side(before), side(after));

@@ -41,8 +41,9 @@ pub(super) async fn revoke(
 ) -> Result<(), Error> {
     let path = path(&["v1", "accounts", account.as_str(), "grants", grant, "revoke"]);
     let change = Change::post(path, format!("revoke grant {grant} of {account}"), because);
-    let done = |made: &Value| {
-        format!("revoked {} of grant {grant}: {}", text(&made["credits"]), posted(made))
+    let done = |made: &Value| match text(&made["credits"]).as_str() {
+        "0" => format!("nothing was free of grant {grant}: {}", posted(made)),
+        taken => format!("revoked {taken} of grant {grant}: {}", posted(made)),
     };
     change::print(api, &change, how, done).await
 }

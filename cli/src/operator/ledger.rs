@@ -124,7 +124,7 @@ fn about(entry: &Value) -> String {
     if entry["debt"].is_string() {
         parts.push(format!("debt {}", signed(&entry["debt"])));
     }
-    for (name, word) in [("user", "user"), ("reference", "ref"), ("actor", "by")] {
+    for (name, word) in [("user", "user"), ("reference", "ref"), ("actor", "actor")] {
         let value = text(&entry[name]);
         if !value.is_empty() {
             parts.push(format!("{word} {value}"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use shared::domain::{AccountId, Credits};
 
 /// A change of an account that needs no more than its reason.
@@ -68,16 +68,6 @@ pub struct How {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: Option<u64> = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| "seconds from 1 to 3600".to_owned())
-}
-
-/// The gate of an account, as the balance names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum GateIs {
-    Open,
-    AccountFrozen,
-    PlanRequired,
-    DebtOutstanding,
 }
 
 /// How much of a debit is given back.

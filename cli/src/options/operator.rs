@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use shared::domain::payment::State;
 use shared::domain::period::Day;
-use shared::domain::{AccountId, Credits};
+use shared::domain::{AccountId, Credits, Gate};
 
-use super::how::{Amount, Because, GateIs, How, OfAccount, OfPayment, Print};
+use super::how::{Amount, Because, How, OfAccount, OfPayment, Print};
 use crate::moment::{self, Moment};
 
 #[derive(Debug, Subcommand)]
@@ -86,8 +86,8 @@ pub enum AccountCommand {
         #[arg(long)]
         plan: Option<String>,
         /// Only accounts whose gate is this.
-        #[arg(long, value_name = "GATE")]
-        gate: Option<GateIs>,
+        #[arg(long, value_name = "GATE", value_parser = Gate::NAMES)]
+        gate: Option<String>,
         /// Only accounts in debt.
         #[arg(long)]
         debt: bool,
@@ -281,7 +281,8 @@ pub struct Session {
     /// Allow buying credits, too.
     #[arg(long)]
     pub buy: bool,
-    /// Where the page's way back leads. Default: the address of the API itself.
+    /// Where the page's way back leads. Default: the first origin that the stack allows, or the
+    /// address of the API.
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
     /// How long the session lives, in seconds. Default: an hour.

@@ -203,7 +203,8 @@ async fn payment(context: &Context, call: &Call<'_>, id: &str) -> Result<Respons
     Ok(http::payments::payment(&found.ok_or(Refusal::PaymentNotFound)?, &call.base()))
 }
 
-/// Decides about one of them. A second decision is refused: the payment is no longer parked.
+/// Decides about one of them. The same decision sent again is answered; any other is refused: the
+/// payment is no longer parked.
 async fn decide(
     context: &Context,
     call: &Call<'_>,

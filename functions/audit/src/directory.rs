@@ -16,10 +16,13 @@ const RELAY_TIME: Span = Span::from_s(86_400);
 ///
 /// # Errors
 /// [`StoreError`] if they cannot be read at all.
-pub async fn listed(context: &Context, id: &AccountId) -> Result<Option<Difference>, StoreError> {
+pub async fn directory_difference(
+    context: &Context,
+    id: &AccountId,
+) -> Result<Option<Difference>, StoreError> {
     let mut audit = Findings::of(id);
     // The row is read first: of what relay writes meanwhile, the account knows.
-    let row = match context.store.listed(id).await {
+    let row = match context.store.directory_row(id).await {
         Ok(row) => row.ok_or(Found::None),
         Err(StoreError::Broken { attribute, problem, .. }) => {
             Err(Found::Unreadable(format!("{attribute} {problem}")))
@@ -62,7 +65,7 @@ pub(crate) async fn late(
 ) -> Result<Option<Difference>, StoreError> {
     let since = context.clock.now() - RELAY_TIME;
     let may_be_late = account.recent.iter().any(|entry| entry.at > since && may_change(entry));
-    match context.store.listed(&account.id).await {
+    match context.store.directory_row(&account.id).await {
         Ok(None) if may_be_late => return Ok(None),
         Ok(Some(row))
             if row.seq <= account.seq
@@ -73,7 +76,7 @@ pub(crate) async fn late(
         _ => {}
     }
     // The account is read again: the scan may have read it earlier.
-    let difference = listed(context, &account.id).await?;
+    let difference = directory_difference(context, &account.id).await?;
     Ok(difference.filter(|difference| !may_be_late || is_stuck(&difference.kind)))
 }
 

@@ -25,7 +25,7 @@ use shared::queue::Queue;
 
 pub use account::account;
 pub use difference::{Difference, Kind};
-pub use directory::listed;
+pub use directory::directory_difference;
 pub use part::{AuditPart, AuditPartError, AuditWork};
 pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};

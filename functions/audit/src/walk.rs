@@ -127,7 +127,7 @@ pub async fn orphans(
             match context.store.account_as_written(&id).await {
                 Ok(None) => {
                     found.extend(account(context, &id).await?);
-                    found.extend(directory::listed(context, &id).await?);
+                    found.extend(directory::directory_difference(context, &id).await?);
                 }
                 // The walk over the accounts says what is wrong with it.
                 Ok(Some(_)) | Err(StoreError::Broken { .. }) => {}

@@ -72,7 +72,7 @@ pub async fn take_notice(
     }
 }
 
-/// Decides a payment that waits for an operator.
+/// Decides a payment that waits for an operator. The same decision sent again changes nothing.
 ///
 /// # Errors
 /// [`Refusal::PaymentNotFound`], [`Refusal::PaymentNotParked`], or a [`StoreError`].

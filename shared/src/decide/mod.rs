@@ -25,7 +25,7 @@ mod row;
 pub mod write;
 
 pub use row::{
-    CatalogVersion, IdempotencyRecord, KeyAlias, ListedPayment, Mark, Redemption, Returned, Row,
+    CatalogVersion, IdempotencyRecord, KeyAlias, Mark, PlacedPayment, Redemption, Returned, Row,
     RowKey, Segment, UnreadEvent,
 };
 pub use write::{AccountWrite, Expect, Field, Guard, Made, Missing, RowWrite, Seen, Step, Write};

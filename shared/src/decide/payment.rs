@@ -7,7 +7,7 @@
 use super::history::Back;
 use super::plan::entry;
 use super::{
-    AccountWrite, Expect, Field, Guard, IdempotencyRecord, ListedPayment, Mark, Missing, Row,
+    AccountWrite, Expect, Field, Guard, IdempotencyRecord, Mark, Missing, PlacedPayment, Row,
     RowKey, RowWrite, Seen, Step, UnreadEvent, Write,
 };
 use crate::domain::account::ORDER_GRANTS;
@@ -83,16 +83,16 @@ pub fn place(order: Order, orders: &Orders, receipt: IdempotencyRecord) -> Write
         RowWrite::Put(Row::IdempotencyRecord(receipt), Expect::Absent),
         RowWrite::Put(Row::Orders(order.account.clone(), orders), read),
     ];
-    rows.extend(listed(&order.account, order.at, order.id.to_string()));
+    rows.extend(places(&order.account, order.at, order.id.to_string()));
     rows.push(RowWrite::Put(Row::Order(Box::new(order)), Expect::Absent));
     Write { account: None, rows }
 }
 
 /// The rows that list an order, or a payment that its order does not name. They hold keys alone, so
 /// a row that is there is the same.
-fn listed(account: &AccountId, at: Instant, id: String) -> [RowWrite; 2] {
-    let listed = ListedPayment { account: account.clone(), at, id };
-    [Row::Listed(listed.clone()), Row::ListedOfAccount(listed)]
+fn places(account: &AccountId, at: Instant, id: String) -> [RowWrite; 2] {
+    let place = PlacedPayment { account: account.clone(), at, id };
+    [Row::PaymentPlace(place.clone()), Row::AccountPaymentPlace(place)]
         .map(|row| RowWrite::Put(row, Expect::Any))
 }
 
@@ -196,7 +196,7 @@ impl PaymentChange {
             rows.push(RowWrite::mark(Mark { at, id: intent.to_string(), problem }, begins));
         }
         if let Some(account) = lists {
-            rows.extend(listed(&account, at, intent.to_string()));
+            rows.extend(places(&account, at, intent.to_string()));
         }
         if let Some(customer) = customer {
             rows.push(RowWrite::Put(Row::CustomerAccount(customer.clone()), Expect::Any));

@@ -27,9 +27,9 @@ pub enum Row {
     /// The account that a Stripe customer belongs to, by Stripe's id.
     CustomerAccount(Customer),
     /// The place of an order or a payment among all of them.
-    Listed(ListedPayment),
+    PaymentPlace(PlacedPayment),
     /// Its place among those of its account.
-    ListedOfAccount(ListedPayment),
+    AccountPaymentPlace(PlacedPayment),
     /// A payment or an event waits for an operator.
     Mark(Mark),
     Event(UnreadEvent),
@@ -62,7 +62,7 @@ pub enum RowKey {
 /// The place of an order in the listings of payments; or of a payment that is not the one that its
 /// order names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedPayment {
+pub struct PlacedPayment {
     pub account: AccountId,
     /// When it was placed, or first heard of.
     pub at: Instant,

@@ -62,7 +62,8 @@ pub enum RowWrite {
 /// The condition on a row as it is when the write arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
-    /// Another part of the write has the condition.
+    /// None: another part of the write has the condition, or a repair replaces a row that cannot be
+    /// read, and so cannot be compared.
     Any,
     Absent,
     Present,

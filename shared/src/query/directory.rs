@@ -57,7 +57,7 @@ pub async fn row(
     context: &Context,
     account: &AccountId,
 ) -> Result<Option<ListedAccount>, StoreError> {
-    match context.store.listed(account).await {
+    match context.store.directory_row(account).await {
         Err(error @ StoreError::Broken { .. }) => {
             tracing::warn!(account = account.as_str(), %error, "an account is shown without names");
             Ok(None)

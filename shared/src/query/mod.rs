@@ -1,4 +1,5 @@
-//! Queries on one account: read it, advance it in memory, answer. They write nothing.
+//! Queries: of one account, read and advanced in memory; of the directory; of payments. They write
+//! nothing.
 
 pub mod checkouts;
 pub mod directory;

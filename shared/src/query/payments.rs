@@ -2,10 +2,11 @@
 
 use super::checkouts::{self, Checkout};
 use crate::context::Context;
+use crate::decide::Mark;
 use crate::decide::UnreadEvent;
 use crate::domain::payment::{Decided, IntentId, State};
 use crate::domain::{AccountId, Instant, OperationId};
-use crate::store::{Parked, PaymentPlace, StoreError};
+use crate::store::{PaymentPlace, StoreError};
 
 /// How many orders and payments one request looks at: each costs two reads.
 const READ: usize = 50;
@@ -20,7 +21,7 @@ pub enum PaymentRecord {
     /// An event that could not be read, and an operator's decision about it.
     Event(UnreadEvent, Option<Decided>),
     /// It waits for an operator, and neither its order nor its event is there.
-    Mark(Parked),
+    Mark(Mark),
 }
 
 impl PaymentRecord {
@@ -47,7 +48,7 @@ pub async fn list(
     before: Option<&PaymentPlace>,
 ) -> Result<PaymentsPart, StoreError> {
     let most = i32::try_from(READ).expect("it is small") + 1;
-    let mut places = context.store.listed_payments(of, before, most).await?;
+    let mut places = context.store.payment_places(of, before, most).await?;
     let more = places.len() > READ;
     places.truncate(READ);
     let mut payments = Vec::new();

@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn listed(&self, account: &AccountId) -> Stored<Option<ListedAccount>> {
+    pub async fn directory_row(&self, account: &AccountId) -> Stored<Option<ListedAccount>> {
         let item = self.ledger_item(DIRECTORY, account.as_str()).await?;
         item.as_ref().map(read_listed).transpose()
     }

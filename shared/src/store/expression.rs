@@ -224,7 +224,7 @@ pub(super) struct RowExpression {
     pub item: Item,
     /// The update expression.
     pub update: String,
-    /// None: another part of the write has one.
+    /// None: as of [`Expect::Any`].
     pub condition: Option<String>,
     pub names: HashMap<String, String>,
     pub values: HashMap<String, AttributeValue>,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{self, Attributes, Item};
 use super::table::{
-    ACCOUNT, PARKED, SORT, customer_account_key, customer_key, event_key, ledger, parked_key,
-    payment_key,
+    ACCOUNT, PARKED, SORT, customer_account_key, customer_key, event_key, ledger, payment_key,
+    place_key,
 };
 use super::{MAX_KEY_BYTES, Store, StoreError, Stored};
 use crate::decide::{Mark, UnreadEvent};
@@ -27,15 +27,6 @@ use crate::domain::{AccountId, Credits, Instant, Money, OperationId};
 const FOREIGN: Span = Span::from_s(40 * 86_400);
 /// How many parked payments and events one listing returns.
 const LISTED: i32 = 100;
-
-/// A payment or an event that waits for an operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Parked {
-    /// The payment intent, or the event that cannot be read.
-    pub id: String,
-    pub at: Instant,
-    pub problem: String,
-}
 
 /// A place in a listing of payments: the time and the id of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,14 +88,14 @@ impl Store {
     pub async fn parked(
         &self,
         after: Option<&PaymentPlace>,
-    ) -> Stored<(Vec<Parked>, Option<PaymentPlace>)> {
+    ) -> Stored<(Vec<Mark>, Option<PaymentPlace>)> {
         let key = after.map(|after| {
-            let key = [(ACCOUNT, PARKED.to_owned()), (SORT, parked_key(after.at, &after.id))];
+            let key = [(ACCOUNT, PARKED.to_owned()), (SORT, place_key(after.at, &after.id))];
             Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
         });
         let query = self.parked_query().set_exclusive_start_key(key).limit(LISTED + 1);
         let got = query.send().await.map_err(StoreError::of)?;
-        let mut parked = got.items().iter().map(read_parked).collect::<Stored<Vec<_>>>()?;
+        let mut parked = got.items().iter().map(read_mark).collect::<Stored<Vec<_>>>()?;
         let more = parked.len() > LISTED as usize;
         parked.truncate(LISTED as usize);
         let last = parked.last().map(|last| PaymentPlace { at: last.at, id: last.id.clone() });
@@ -179,7 +170,7 @@ pub(super) fn event_item(event: &UnreadEvent) -> Item {
 }
 
 pub(super) fn mark_item(mark: &Mark) -> Item {
-    let key = parked_key(mark.at, &mark.id);
+    let key = place_key(mark.at, &mark.id);
     let item = [(ACCOUNT, PARKED), (SORT, &key), (ledger::CONTENT, &mark.problem)];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), item::text(value))))
 }
@@ -189,13 +180,13 @@ pub(super) fn decision(decided: &Decided) -> String {
     json(&DecidedText::of(decided))
 }
 
-fn read_parked(item: &Item) -> Stored<Parked> {
+fn read_mark(item: &Item) -> Stored<Mark> {
     let row = Attributes::of("ledger", item);
     let key = row.text(SORT)?.split_once('#');
     let key = key.and_then(|(at, id)| Some((at.parse().ok()?, id)));
     let (at_ms, id) = key.ok_or_else(|| row.broken(SORT, "is not a mark"))?;
     let problem = row.text(ledger::CONTENT)?.to_owned();
-    Ok(Parked { id: id.to_owned(), at: Instant::from_ms(at_ms), problem })
+    Ok(Mark { id: id.to_owned(), at: Instant::from_ms(at_ms), problem })
 }
 
 pub(super) fn json(value: &impl Serialize) -> String {

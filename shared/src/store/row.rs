@@ -5,10 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{Attributes, Item, SetAttribute, bytes, number, text};
 use super::table::{
     ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, PARKED, SORT, catalog_key, event_key,
-    key_alias_key, ledger, order_key, parked_key, quarantine_key, read_page_key, read_receipt_key,
+    key_alias_key, ledger, order_key, place_key, quarantine_key, read_page_key, read_receipt_key,
     read_usage_key, record_key, redemption_key, refunds_key, segment_key, usage_key,
 };
-use super::{StoreError, directory, listed, orders, packed, payments, reconcile};
+use super::{StoreError, directory, orders, packed, payment_places, payments, reconcile};
 use crate::decide::{
     CatalogVersion, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen,
     Segment,
@@ -30,8 +30,8 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Payment(payment) => payments::payment_item(payment),
         Row::Customer(customer) => payments::customer_item(customer),
         Row::CustomerAccount(customer) => payments::customer_account_item(customer),
-        Row::Listed(listed) => listed::listed_item(listed),
-        Row::ListedOfAccount(listed) => listed::listed_of_account_item(listed),
+        Row::PaymentPlace(place) => payment_places::place_item(place),
+        Row::AccountPaymentPlace(place) => payment_places::account_place_item(place),
         Row::Mark(mark) => payments::mark_item(mark),
         Row::Event(event) => payments::event_item(event),
         Row::Catalog(catalog_version) => catalog_item(catalog_version, CATALOG_LATEST),
@@ -59,7 +59,7 @@ pub(super) fn key(key: &RowKey) -> Item {
         RowKey::Returned(account, debit) => (account.to_string(), refunds_key(*debit)),
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
-        RowKey::Mark(at, id) => (PARKED.to_owned(), parked_key(*at, id)),
+        RowKey::Mark(at, id) => (PARKED.to_owned(), place_key(*at, id)),
         RowKey::Redemption(account, id) => (account.to_string(), redemption_key(*id)),
         RowKey::Directory(account) => (DIRECTORY.to_owned(), account.to_string()),
     };

@@ -90,7 +90,7 @@ impl Store {
 
     /// Whether a payment is marked as parked.
     pub async fn is_marked(&self, payment: &Payment) -> Stored<bool> {
-        let key = table::parked_key(payment.at, payment.intent.as_str());
+        let key = table::place_key(payment.at, payment.intent.as_str());
         Ok(self.ledger_item(table::PARKED, &key).await?.is_some())
     }
 }

@@ -159,13 +159,8 @@ pub(super) fn customer_account_key(customer: &str) -> String {
     format!("#customer#{customer}")
 }
 
-/// `<time>#<id>`: an order or a payment, in the order of time.
-pub(super) fn listed_key(at: Instant, id: &str) -> String {
-    parked_key(at, id)
-}
-
 /// Before the key of an order or a payment among the rows of its account.
-pub(super) const LISTED_OF_ACCOUNT: &str = "S#payment#";
+pub(super) const PAYMENTS_OF_ACCOUNT: &str = "S#payment#";
 
 /// The latest orders of an account.
 pub(super) const ORDERS: &str = "S#orders";
@@ -175,8 +170,9 @@ pub(super) fn event_key(id: &str) -> String {
     format!("#event#{id}")
 }
 
-/// `<time>#<id>`: the mark of a payment or an event, in the order in which they arrived.
-pub(super) fn parked_key(at: Instant, id: &str) -> String {
+/// `<time>#<id>`: the place of an order or a payment, or the mark of a payment or an event, in the
+/// order of time.
+pub(super) fn place_key(at: Instant, id: &str) -> String {
     format!("{:015}#{id}", at.ms())
 }
 

@@ -114,6 +114,7 @@ async fn nothing_is_changed_without_a_yes() {
     assert_eq!(
         would,
         "would grant 500 credits to acme\n                  BEFORE  AFTER\n\
+         account             acme   acme\n\
          available             25    525\nnew manual grant       0    500\n"
     );
     assert_eq!(available(&shop.stack, "acme").await, "25");

@@ -157,7 +157,7 @@ async fn a_ledger_names_who_changed_the_account_on_each_of_its_pages() {
     let said = there.on(&["ledger", "acme"]).await;
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[1].ends_with("id-1  user grace"), "{said}");
-    let by = format!("id-2  by {actor}, \"a key has leaked\"");
+    let by = format!("id-2  actor {actor}, \"a key has leaked\"");
     assert!(lines[2].ends_with(&by) && lines[3] == "2 entries", "{said}");
     let asked = api.known().asked.clone();
     assert_eq!(asked.len(), 2, "{asked:?}");

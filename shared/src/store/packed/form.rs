@@ -24,7 +24,7 @@ pub(super) const REFERENCE: u8 = 4;
 pub(super) const REASON: u8 = 8;
 pub(super) const KEY: u8 = 16;
 pub(super) const MESSAGE: u8 = 32;
-/// Only beside a user: the actor of an operator's entry, which has no user, is in the user's place.
+/// Not of an operator's entry: it has no user, and its actor is in the user's place.
 pub(super) const ACTOR: u8 = 64;
 
 /// The permanent tags of [`EntryKind`](crate::domain::EntryKind). 0 is not a tag, so zeroed bytes

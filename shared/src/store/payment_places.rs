@@ -1,9 +1,9 @@
 //! The places of orders and payments in their listings: rows of keys alone, in the order of time.
 
 use super::item::{self, Attributes, Item};
-use super::table::{ACCOUNT, LISTED_OF_ACCOUNT, PAYMENTS, SORT, listed_key};
+use super::table::{ACCOUNT, PAYMENTS, PAYMENTS_OF_ACCOUNT, SORT, place_key};
 use super::{PaymentPlace, Store, StoreError, Stored};
-use crate::decide::ListedPayment;
+use crate::decide::PlacedPayment;
 use crate::domain::{AccountId, Instant};
 
 impl Store {
@@ -12,18 +12,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn listed_payments(
+    pub async fn payment_places(
         &self,
         of: Option<&AccountId>,
         before: Option<&PaymentPlace>,
         limit: i32,
     ) -> Stored<Vec<PaymentPlace>> {
         let (partition, prefix) = match of {
-            Some(account) => (account.as_str(), LISTED_OF_ACCOUNT),
+            Some(account) => (account.as_str(), PAYMENTS_OF_ACCOUNT),
             None => (PAYMENTS, ""),
         };
         let key = before
-            .map(|place| keys(partition, format!("{prefix}{}", listed_key(place.at, &place.id))));
+            .map(|place| keys(partition, format!("{prefix}{}", place_key(place.at, &place.id))));
         // Keys go on with a time: `:` sorts after every digit.
         let query = self.client.query().table_name(&self.tables.ledger).consistent_read(true);
         let query = query
@@ -37,13 +37,13 @@ impl Store {
     }
 }
 
-pub(super) fn listed_item(listed: &ListedPayment) -> Item {
-    keys(PAYMENTS, listed_key(listed.at, &listed.id))
+pub(super) fn place_item(place: &PlacedPayment) -> Item {
+    keys(PAYMENTS, place_key(place.at, &place.id))
 }
 
-pub(super) fn listed_of_account_item(listed: &ListedPayment) -> Item {
-    let key = listed_key(listed.at, &listed.id);
-    keys(listed.account.as_str(), format!("{LISTED_OF_ACCOUNT}{key}"))
+pub(super) fn account_place_item(place: &PlacedPayment) -> Item {
+    let key = place_key(place.at, &place.id);
+    keys(place.account.as_str(), format!("{PAYMENTS_OF_ACCOUNT}{key}"))
 }
 
 fn keys(partition: &str, sort: String) -> Item {
