@@ -235,7 +235,7 @@ impl Store {
                     .set_condition_expression(delete.condition)
                     .set_expression_attribute_names(some(delete.names))
                     .set_expression_attribute_values(some(delete.values));
-                part.delete(delete.build().expect("table, key and condition are set")).build()
+                part.delete(delete.build().expect("table and key are set")).build()
             }
         }
     }
