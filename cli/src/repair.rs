@@ -92,6 +92,13 @@ pub async fn run(
         });
         repair.ask(found).await?;
     }
+    if !rehearsed {
+        // What was repaired or frozen meanwhile is another state than the row has.
+        let acted = repair.acts.iter().filter_map(|act| act.difference.account.clone());
+        for id in acted.collect::<BTreeSet<_>>() {
+            repair.directory(&id).await?;
+        }
+    }
     Ok(repair.acts)
 }
 
