@@ -74,7 +74,7 @@ export const named = (name) => (name === null ? t.by_amount : label(name));
 export const grantKind = (kind) => t[`grant_${kind}`] ?? label(kind);
 export const gateOf = (gate) => t[`gate_${gate}`] ?? label(gate);
 
-/** A problem in words, with what helps whoever looks for it in the log. */
+/** A problem in words, with the id by which the logs know the request. */
 export function problem(failure) {
   return make('div', { className: 'message warn', role: 'alert' }, problemWords(failure));
 }

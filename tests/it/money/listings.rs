@@ -90,7 +90,7 @@ async fn a_listing_goes_on_where_it_stopped_beyond_a_month_and_a_hundred_orders(
     }
 }
 
-/// Whoever reads the source can seal a place. These are sealed rightly.
+/// A cursor's seal has no secret: a caller can make one. These are sealed rightly.
 #[tokio::test]
 async fn a_cursor_to_a_place_that_no_payment_can_have_is_refused() {
     let shop = Shop::noon().await;
