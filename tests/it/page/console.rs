@@ -25,6 +25,19 @@ pub(crate) fn open_account(tab: &mut Tab<'_>, base: &str, account: &str) {
     wait_for_account(tab);
 }
 
+/// A stack that was started at `now` with the account `acme`, and a tab with its view. With them:
+/// the address of the stack.
+pub(crate) async fn at_acme<'a>(
+    browser: &'a mut Browser,
+    now: Option<&str>,
+) -> (Stack, String, Tab<'a>) {
+    let (stack, _, base) = Stack::served(now, &[]).await;
+    stack.open("acme", "free").await;
+    let mut tab = browser.tab(1280, 900);
+    open_account(&mut tab, &base, "acme");
+    (stack, base, tab)
+}
+
 pub(crate) fn wait_for_account(tab: &mut Tab<'_>) {
     tab.until("document.querySelector('#summary')");
     let all =

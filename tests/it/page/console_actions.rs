@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::page::browser::assert_accessible;
 use crate::page::console::{
-    DIALOG, NEWS, fill, name, open, open_account, press, seen, wait_for_account,
+    DIALOG, NEWS, at_acme, fill, name, open, open_account, press, seen, wait_for_account,
 };
 use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
@@ -38,10 +38,7 @@ async fn latest(stack: &Stack) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credits_are_granted_by_keyboard_alone_after_a_preview() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, _, base) = Stack::served(Some("2026-11-18T12:00:00Z"), &[]).await;
-    stack.open("acme", "free").await;
-    let mut tab = browser.tab(1280, 900);
-    open_account(&mut tab, &base, "acme");
+    let (stack, _, mut tab) = at_acme(&mut browser, Some("2026-11-18T12:00:00Z")).await;
     tab.reach("Grant credits");
     tab.press("Enter");
     tab.until(&format!("{DIALOG}.open && document.activeElement.id === 'field-credits'"));
@@ -169,10 +166,7 @@ async fn an_account_is_opened_named_frozen_unfrozen_and_moved_to_another_plan() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_is_out_of_date_undoes_no_change() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, _, base) = Stack::served(Some("2026-11-18T12:00:00Z"), &[]).await;
-    stack.open("acme", "free").await;
-    let mut tab = browser.tab(1280, 900);
-    open_account(&mut tab, &base, "acme");
+    let (stack, _, mut tab) = at_acme(&mut browser, Some("2026-11-18T12:00:00Z")).await;
     let body = r#"{"plan":"pro","status":"past_due","name":"Acme","labels":["eu"]}"#;
     let changed = stack.send(request("PUT", &of("acme", ""), Some("billing"), body)).await;
     assert_eq!(changed.status, 201, "{changed:?}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::page::browser::assert_accessible;
-use crate::page::console::{DIALOG, NEWS, fill, open, open_account, press, wait_for_account};
+use crate::page::console::{DIALOG, NEWS, at_acme, fill, open, press, wait_for_account};
 use crate::support::browser::{Browser, Tab};
 use crate::support::{Stack, ledger};
 
@@ -44,10 +44,7 @@ fn prepare(tab: &mut Tab<'_>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_whose_reply_is_lost_or_that_is_pressed_again_happens_once() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, _, base) = Stack::served(None, &[]).await;
-    stack.open("acme", "free").await;
-    let mut tab = browser.tab(1280, 900);
-    open_account(&mut tab, &base, "acme");
+    let (stack, _, mut tab) = at_acme(&mut browser, None).await;
     // Three replies are lost: it is sent again by itself, with its key.
     prepare(&mut tab);
     lose(&mut tab, "3");
@@ -97,10 +94,7 @@ async fn a_change_whose_reply_is_lost_or_that_is_pressed_again_happens_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_double_click_or_a_held_key_changes_nothing_that_was_not_seen() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, _, base) = Stack::served(None, &[]).await;
-    stack.open("acme", "free").await;
-    let mut tab = browser.tab(1280, 900);
-    open_account(&mut tab, &base, "acme");
+    let (stack, _, mut tab) = at_acme(&mut browser, None).await;
     press(&mut tab, "Grant credits");
     fill(&mut tab, &[("credits", "10"), ("reason", "a test")]);
     // The second press arrives as soon as the button means the change.
@@ -135,12 +129,9 @@ const HURRY: &str = "const wait = setTimeout; window.setTimeout = (done, ms, ...
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_without_an_answer_is_offered_in_its_own_stack_until_it_ends() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, _, base) = Stack::served(None, &[]).await;
-    stack.open("acme", "free").await;
-    let mut tab = browser.tab(1280, 900);
+    let (stack, base, mut tab) = at_acme(&mut browser, None).await;
     let banner = "document.querySelector('#unknown .message')";
     // The browser closes the dialog before the answer arrives.
-    open_account(&mut tab, &base, "acme");
     prepare(&mut tab);
     lose(&mut tab, "2");
     press(&mut tab, "Grant 10 credits");
@@ -197,10 +188,7 @@ async fn a_change_without_an_answer_is_offered_in_its_own_stack_until_it_ends() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_address_in_the_same_tab_is_taken() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, _, base) = Stack::served(None, &[]).await;
-    stack.open("acme", "free").await;
-    let mut tab = browser.tab(1280, 900);
-    open_account(&mut tab, &base, "acme");
+    let (_stack, _, mut tab) = at_acme(&mut browser, None).await;
     for token in ["a1", "b2"] {
         tab.eval(&format!("window.old = true; location.hash = '#token={token}'"));
         tab.until("!window.old && document.querySelector('#show')");
@@ -212,10 +200,7 @@ async fn a_new_address_in_the_same_tab_is_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_shown_in_the_dialog_and_nothing_is_lost() {
     let Some(mut browser) = Browser::start() else { return };
-    let (stack, _, base) = Stack::served(None, &[]).await;
-    stack.open("acme", "free").await;
-    let mut tab = browser.tab(1280, 900);
-    open_account(&mut tab, &base, "acme");
+    let (_stack, base, mut tab) = at_acme(&mut browser, None).await;
     press(&mut tab, "Grant credits");
     fill(&mut tab, &[("credits", "100001"), ("reason", "a test")]);
     press(&mut tab, "Preview");
