@@ -272,8 +272,7 @@ impl Repair<'_> {
     async fn due(&self, id: &AccountId, intent: &IntentId) -> Result<bool, RepairError> {
         let (store, now) = (&self.context.store, self.context.clock.now());
         let payment = store.payment(intent, now).await?;
-        let Some(order) = payment.order() else { return Ok(false) };
-        let Some(order) = store.order(order).await? else { return Ok(false) };
+        let Some(order) = store.order_of(&payment).await? else { return Ok(false) };
         let (waits, is_marked) = (payment.is_parked(&order), store.is_marked(&payment).await?);
         if waits != is_marked {
             let parks = Some((waits, format!("{intent} of {id} was found by {REPAIR}")));

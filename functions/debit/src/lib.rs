@@ -92,7 +92,9 @@ async fn refund(
 ) -> Result<Response<Body>, Problem> {
     let (account, Once { key, dry_run }, request) = call.refund(account, debit)?;
     let (context, catalog) = (&context.or_dry_run(dry_run), context.catalog().await);
-    let receipted = command::refund(context, &catalog, &account, &key, &request).await?;
+    let actor = call.actor();
+    let actor = actor.as_deref();
+    let receipted = command::refund(context, &catalog, &account, &key, &request, actor).await?;
     http::receipt::or_preview(context, &account, &key, &receipted, &catalog)
 }
 

@@ -27,9 +27,16 @@ pub async fn receipted(
     make: &Make<'_>,
 ) -> Answer {
     let run = &Run::begin(context, catalog);
-    let attempt = || try_receipted(run, account, space, key, content, make);
+    counted(run, || try_receipted(run, account, space, key, content, make)).await
+}
+
+/// Tries an operation until its outcome is known, and counts it.
+pub(super) async fn counted<F>(run: &Run<'_>, attempt: impl FnMut() -> F) -> Answer
+where
+    F: Future<Output = Result<Option<Receipted>, Failure>>,
+{
     let receipted = until_known(run, attempt).await?;
-    receipted.count(&context.metrics);
+    receipted.count(&run.context.metrics);
     Ok(receipted)
 }
 

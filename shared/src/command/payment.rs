@@ -95,10 +95,7 @@ pub async fn decide(
 /// A payment that a decision has not changed, as it was made before.
 async fn unchanged(context: &Context, intent: &IntentId) -> Result<OrderUpdate, Failure> {
     let payment = context.store.payment(intent, context.clock.now()).await?;
-    let order = match payment.order() {
-        Some(id) => context.store.order(id).await?,
-        None => None,
-    };
+    let order = context.store.order_of(&payment).await?;
     Ok(OrderUpdate {
         order: order.map(|order| (order.id, order.account)),
         intent: intent.clone(),

@@ -1,8 +1,8 @@
 //! Refunds: looks up the debit, and the history of its credits since.
 
 use super::maintenance::{advance_with_entry, look_up, make_ready, recall};
-use super::operator::{commit_receipted, happened};
-use super::{Answer, Receipted, Run, known, until_known};
+use super::operator::{commit_receipted, counted, happened};
+use super::{Answer, Receipted, Run, known};
 use crate::context::Context;
 use crate::decide::IdempotencyRecord;
 use crate::decide::history::History;
@@ -20,11 +20,10 @@ pub async fn refund(
     account: &AccountId,
     key: &Key,
     request: &RefundRequest,
+    actor: Option<&str>,
 ) -> Answer {
     let run = &Run::begin(context, catalog);
-    let receipted = until_known(run, || try_refund(run, account, key, request)).await?;
-    receipted.count(&context.metrics);
-    Ok(receipted)
+    counted(run, || try_refund(run, account, key, request, actor)).await
 }
 
 /// One try. None: another write came in between; try again.
@@ -33,6 +32,7 @@ async fn try_refund(
     account: &AccountId,
     key: &Key,
     request: &RefundRequest,
+    actor: Option<&str>,
 ) -> Result<Option<Receipted>, Failure> {
     let content = request.content();
     if let Some(receipt) = run.context.store.receipt(account, KeySpace::Services, key).await? {
@@ -66,7 +66,7 @@ async fn try_refund(
     }
     let id = run.context.entropy.own(now);
     let state = Known { debit, refunded, back };
-    let write = refund::change(&loaded.account, request, &state, id, run.catalog, now);
+    let write = refund::change(&loaded.account, request, &state, id, run.catalog, actor, now);
     let mut write = write.map_err(|refusal| run.refuse(refusal))?;
     if let Some(account) = &mut write.account {
         account.keyed(key);

@@ -1,8 +1,8 @@
 //! Revocations: finds out what grant it is, even if nothing is left of it.
 
 use super::maintenance::{advance_now, look_up, make_ready};
-use super::operator::{commit_receipted, happened};
-use super::{Answer, Receipted, Run, known, retried, until_known};
+use super::operator::{commit_receipted, counted, happened};
+use super::{Answer, Receipted, Run, known, retried};
 use crate::context::Context;
 use crate::decide::revoke::{self, RevokeRequest};
 use crate::decide::{IdempotencyRecord, Write, advance};
@@ -26,9 +26,7 @@ pub async fn revoke(
     actor: Option<&str>,
 ) -> Answer {
     let run = &Run::begin(context, catalog);
-    let receipted = until_known(run, || try_revoke(run, account, key, request, actor)).await?;
-    receipted.count(&context.metrics);
-    Ok(receipted)
+    counted(run, || try_revoke(run, account, key, request, actor)).await
 }
 
 /// One try. None: another write came in between; try again.

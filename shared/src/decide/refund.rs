@@ -18,14 +18,12 @@ pub struct RefundRequest {
     pub credits: Credits,
     pub explanation: Explanation,
     pub reference: Option<String>,
-    /// The IAM principal that asks for it; None: nobody signed the request.
-    pub actor: Option<String>,
 }
 
 impl RefundRequest {
-    /// The request in one line, for its idempotency record: the same for every actor.
+    /// The request in one line, for its idempotency record.
     pub fn content(&self) -> String {
-        let RefundRequest { debit, credits, explanation, reference, actor: _ } = self;
+        let RefundRequest { debit, credits, explanation, reference } = self;
         let reference = reference.as_deref().unwrap_or("");
         format!("refund {debit} {credits} {reference:?} {}", explanation.content())
     }
@@ -61,6 +59,7 @@ pub fn change(
     known: &Known,
     operation: OperationId,
     catalog: &Catalog,
+    actor: Option<&str>,
     now: Instant,
 ) -> Result<Write, Refusal> {
     let (entry, refunded) = (&known.debit.entry, known.refunded);
@@ -91,7 +90,7 @@ pub fn change(
         available,
         // The user whose usage the refund reduces.
         user: entry.user.clone(),
-        actor: request.actor.clone(),
+        actor: actor.map(str::to_owned),
         reference: request.reference.clone(),
         reason: Some(request.explanation.reason.clone()),
         message: request.explanation.message.clone(),

@@ -87,8 +87,8 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> 
         }
         EntryKind::Revoked { grant, .. } => RevokeRequest { grant: *grant, explanation }.content(),
         EntryKind::Refunded { debit, credits, .. } => {
-            let (debit, credits, actor) = (*debit, *credits, None);
-            RefundRequest { debit, credits, explanation, reference, actor }.content()
+            let (debit, credits) = (*debit, *credits);
+            RefundRequest { debit, credits, explanation, reference }.content()
         }
         EntryKind::Frozen => plan::freeze_content(true, &explanation),
         EntryKind::Unfrozen => plan::freeze_content(false, &explanation),

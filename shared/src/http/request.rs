@@ -173,7 +173,6 @@ impl<'a> Call<'a> {
                 credits: credits?,
                 explanation: explanation?,
                 reference,
-                actor: self.actor(),
             })
         })
     }

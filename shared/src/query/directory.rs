@@ -88,6 +88,5 @@ async fn of_stripe(context: &Context, text: &str) -> Result<Option<AccountId>, S
     }
     let Ok(intent) = text.parse::<IntentId>() else { return Ok(None) };
     let payment = context.store.payment(&intent, context.clock.now()).await?;
-    let Some(order) = payment.order() else { return Ok(None) };
-    Ok(context.store.order(order).await?.map(|order| order.account))
+    Ok(context.store.order_of(&payment).await?.map(|order| order.account))
 }

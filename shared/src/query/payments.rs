@@ -102,8 +102,7 @@ async fn order_or_payment(context: &Context, id: &str) -> Result<Option<Checkout
     }
     let Ok(intent) = id.parse::<IntentId>() else { return Ok(None) };
     let payment = context.store.payment(&intent, now).await?;
-    let Some(order) = payment.order() else { return Ok(None) };
-    let order = context.store.order(order).await?;
+    let order = context.store.order_of(&payment).await?;
     Ok(order.map(|order| Checkout {
         state: order.state(Some(&payment), now),
         order,

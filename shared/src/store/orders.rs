@@ -6,10 +6,19 @@ use super::item::{self, Attributes, Item};
 use super::payments::{json, money, parsed};
 use super::table::{ACCOUNT, ORDERS, SORT, ledger, order_key};
 use super::{Store, Stored};
-use crate::domain::payment::Order;
+use crate::domain::payment::{Order, Payment};
 use crate::domain::{AccountId, Credits, Instant, OperationId, Orders};
 
 impl Store {
+    /// The order of a payment. None: none of its notices has named one, or it was never placed here.
+    pub async fn order_of(&self, payment: &Payment) -> Stored<Option<Order>> {
+        match payment.order() {
+            Some(id) => self.order(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// An order by its id.
     pub async fn order(&self, id: OperationId) -> Stored<Option<Order>> {
         let item = self.ledger_item(&order_key(id), ledger::ORDER).await?;
         item.as_ref().map(read_order).transpose()

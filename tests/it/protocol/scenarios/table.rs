@@ -99,10 +99,9 @@ impl Player for Table {
             Effect::Refund { debit, credits, operation } => {
                 let debit = self.id(debit);
                 let explanation = explanation();
-                let (reference, actor) = (None, None);
-                let request = RefundRequest { debit, credits, explanation, reference, actor };
+                let request = RefundRequest { debit, credits, explanation, reference: None };
                 let key = operation.parse().expect("a key");
-                said(command::refund(&context, catalog, &account, &key, &request).await)
+                said(command::refund(&context, catalog, &account, &key, &request, None).await)
             }
             Effect::Balance => balance(&context, catalog, &account).await,
             Effect::Buy { .. }
