@@ -46,8 +46,6 @@ pub struct Problem {
     pub code: String,
     title: String,
     detail: String,
-    /// The fields that are wrong, where the API suggests another word.
-    suggestions: Vec<String>,
     request: RequestId,
 }
 
@@ -80,13 +78,7 @@ impl ApiError {
         match (text("code"), text("title")) {
             (Some(code), Some(title)) => {
                 let detail = text("detail").unwrap_or_default();
-                let suggestions = body["fields"].as_array().into_iter().flatten();
-                let suggestions = suggestions.filter_map(|field| {
-                    let (name, word) = (field["field"].as_str()?, field["did_you_mean"].as_str()?);
-                    Some(format!("{name}: did you mean {word}?"))
-                });
-                let suggestions = suggestions.collect();
-                let problem = Problem { status, code, title, detail, suggestions, request };
+                let problem = Problem { status, code, title, detail, request };
                 ApiError::Refused(Box::new(problem))
             }
             _ => {
@@ -108,9 +100,7 @@ impl ApiError {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Problem { code, title, detail, suggestions, request, .. } = self;
-        write!(f, "{title}: {detail} ")?;
-        suggestions.iter().try_for_each(|suggestion| write!(f, "{suggestion} "))?;
-        write!(f, "({code}{})", request.about())
+        let Problem { code, title, detail, request, .. } = self;
+        write!(f, "{title}: {detail} ({code}{})", request.about())
     }
 }

@@ -6,7 +6,7 @@ use crate::decide::{AccountWrite, Guard, Row, STAMP_MARGIN, Write, advance, arch
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::refusal::HoldEnd;
-use crate::domain::{AccountId, Credits, Entry, EntryKind, Instant, OperationId, Refusal};
+use crate::domain::{Account, AccountId, Credits, Entry, EntryKind, Instant, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query::ledger;
@@ -25,10 +25,21 @@ pub(super) async fn seen(
     id: &OperationId,
 ) -> Result<Option<PostedEntry>, StoreError> {
     // The account is read first: an entry that is archived after this read is found in a segment.
-    let loaded = retried(run, || run.context.store.account(account)).await?;
-    match loaded.and_then(|loaded| loaded.account.find(id)) {
-        Some(found) => Ok(Some(found)),
+    match retried(run, || run.context.store.account(account)).await? {
+        Some(loaded) => seen_in(run, &loaded.account, id).await,
         None => look_up(run, account, id, 0).await,
+    }
+}
+
+/// Looks for the operation in an account that was read, and in its segments.
+pub(super) async fn seen_in(
+    run: &Run<'_>,
+    account: &Account,
+    id: &OperationId,
+) -> Result<Option<PostedEntry>, StoreError> {
+    match account.find(id) {
+        Some(found) => Ok(Some(found)),
+        None => look_up(run, &account.id, id, 0).await,
     }
 }
 

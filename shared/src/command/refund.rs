@@ -1,6 +1,6 @@
 //! Refunds: looks up the debit, and the history of its credits since.
 
-use super::maintenance::{advance_with_entry, look_up, make_ready, recall};
+use super::maintenance::{advance_with_entry, make_ready, recall, seen_in};
 use super::operator::{commit_receipted, counted, happened};
 use super::{Answer, Receipted, Run, known};
 use crate::context::Context;
@@ -40,11 +40,7 @@ async fn try_refund(
     }
     let loaded = run.context.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
-    // The account was read first: an entry that was archived since is in a segment.
-    let debit = match loaded.account.find(&request.debit) {
-        Some(found) => Some(found),
-        None => look_up(run, account, &request.debit, 0).await?,
-    };
+    let debit = seen_in(run, &loaded.account, &request.debit).await?;
     if let Some(found) = &debit {
         known(account, found)?;
     }

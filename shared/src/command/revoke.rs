@@ -1,11 +1,11 @@
 //! Revocations: finds out what grant it is, even if nothing is left of it.
 
-use super::maintenance::{advance_now, look_up, make_ready};
+use super::maintenance::{advance_now, make_ready, seen_in};
 use super::operator::{commit_receipted, counted, happened};
 use super::{Answer, Receipted, Run, known, retried};
 use crate::context::Context;
 use crate::decide::revoke::{self, RevokeRequest};
-use crate::decide::{IdempotencyRecord, Write, advance};
+use crate::decide::{IdempotencyRecord, Write};
 use crate::domain::{
     AccountId, Catalog, EntryKind, GrantId, GrantKind, Key, KeySpace, OperationId, Refusal,
 };
@@ -43,11 +43,6 @@ async fn try_revoke(
     }
     let loaded = run.context.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
-    let now = run.context.clock.now();
-    if advance::is_due(&loaded.account, now) {
-        advance_now(run, Some(&loaded)).await?;
-        return Ok(None);
-    }
     let kind = kind(run, &loaded, request.grant).await?;
     let kind = kind.ok_or_else(|| run.refuse(Refusal::GrantNotFound))?;
     if !kind.is_revocable() {
@@ -57,7 +52,10 @@ async fn try_revoke(
     let now = run.context.clock.now();
     let id = run.context.entropy.own(now);
     let write = revoke::change(&loaded.account, request, kind, id, run.catalog, actor, now)?;
-    let Some(mut write) = write else { return Ok(None) };
+    let Some(mut write) = write else {
+        advance_now(run, Some(&loaded)).await?;
+        return Ok(None);
+    };
     write.keyed(key);
     if !make_ready(run, &loaded, &write, now).await? {
         return Ok(None);
@@ -90,11 +88,7 @@ async fn given(
     id: OperationId,
 ) -> Result<Option<GrantKind>, StoreError> {
     let account = &loaded.account.id;
-    let found = match loaded.account.find(&id) {
-        Some(found) => Some(found),
-        None => look_up(run, account, &id, 0).await?,
-    };
-    if let Some(found) = found {
+    if let Some(found) = seen_in(run, &loaded.account, &id).await? {
         known(account, &found)?;
         return Ok(match found.entry.kind {
             EntryKind::Granted { kind, .. } => Some(kind),

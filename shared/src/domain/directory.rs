@@ -1,7 +1,6 @@
 //! The directory: what operators find accounts by, and what a listing of accounts shows.
 
-use sha2::{Digest, Sha256};
-
+use super::hash::short_hash;
 use super::{Account, AccountId, Credits, Gate, Seq, Status};
 
 /// The longest name of an account, in bytes.
@@ -32,8 +31,7 @@ impl AccountNames {
         // No text has a control character, so each is told from its neighbours.
         let name = self.name.as_ref().map_or("-".to_owned(), |name| format!("={name}"));
         let labels = self.labels.as_ref().map(|labels| format!("={}", labels.join("\n")));
-        let digest = Sha256::digest(format!("{name}\n{}", labels.unwrap_or_default()));
-        digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        short_hash(format!("{name}\n{}", labels.unwrap_or_default()))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod entry;
 mod facts;
 pub mod grant;
+pub mod hash;
 pub mod id;
 pub mod instant;
 pub mod ledger;

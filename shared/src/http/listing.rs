@@ -118,19 +118,12 @@ impl Call<'_> {
         let parameters: Vec<_> = self.query().collect();
         let (mut filter, mut after, mut limit) = (AccountFilter::default(), None, LIMIT);
         for (name, value) in once_each(&mut fields, &parameters) {
-            let text = || Some(value.to_owned()).filter(|text| !text.is_empty());
             match name {
-                "q" => {
-                    let text = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
-                    filter.text = fields.checked(name, text.ok_or(EMPTY));
-                }
-                "plan" => filter.plan = fields.checked(name, text().ok_or(EMPTY)),
+                "q" => filter.text = fields.checked(name, filled(value.trim())),
+                "plan" => filter.plan = fields.checked(name, filled(value)),
                 "gate" => {
-                    filter.gate = Gate::NAMES.into_iter().find(|gate| *gate == value);
-                    if filter.gate.is_none() {
-                        let problem = format!("must be one of {}", Gate::NAMES.join(", "));
-                        fields.wrong_word(name, problem, value, Gate::NAMES);
-                    }
+                    let problem = one_of(&Gate::NAMES);
+                    filter.gate = word(&mut fields, name, value, &Gate::NAMES, problem);
                 }
                 "debt" => {
                     filter.in_debt = fields.checked(name, flag(value));
@@ -189,13 +182,32 @@ impl Call<'_> {
 
 /// The state of payments that a parameter names.
 fn state(fields: &mut Fields, value: &str) -> Option<State> {
-    let state = State::ALL.into_iter().find(|state| state.name() == value);
-    if state.is_none() {
-        let words = State::ALL.map(State::name);
-        let problem = format!("must be one of {}", words.join(", "));
-        fields.wrong_word("state", problem, value, words);
+    let words = State::ALL.map(State::name);
+    let word = word(fields, "state", value, &words, one_of(&words))?;
+    State::ALL.into_iter().find(|state| state.name() == word)
+}
+
+/// The word that a parameter sends, if it is one of `words`.
+fn word(
+    fields: &mut Fields,
+    name: &str,
+    value: &str,
+    words: &[&'static str],
+    problem: impl Into<String>,
+) -> Option<&'static str> {
+    let word = words.iter().copied().find(|word| *word == value);
+    if word.is_none() {
+        fields.wrong_word(name, problem, value, words.iter().copied());
     }
-    state
+    word
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("must be one of {}", words.join(", "))
+}
+
+fn filled(value: &str) -> Result<String, &'static str> {
+    if value.is_empty() { Err(EMPTY) } else { Ok(value.to_owned()) }
 }
 
 fn flag(value: &str) -> Result<bool, &'static str> {
@@ -276,11 +288,8 @@ fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, cat
     const NAMES: [&str; 8] = ["limit", "cursor", "format", "kind", "action", "user", "from", "to"];
     match name {
         "kind" => {
-            filter.kind = KINDS.into_iter().find(|kind| *kind == value);
-            if filter.kind.is_none() {
-                let problem = "must be a kind of entry, such as \"debit\"";
-                fields.wrong_word(name, problem, value, KINDS);
-            }
+            let problem = "must be a kind of entry, such as \"debit\"";
+            filter.kind = word(fields, name, value, &KINDS, problem);
         }
         "action" => match catalog.actions.get(value) {
             Some(action) => filter.action = Some(action.number),
@@ -289,14 +298,10 @@ fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, cat
                 fields.wrong_word(name, "is not in the catalog", value, known);
             }
         },
-        "user" => {
-            let user = Some(value.to_owned()).filter(|user| !user.is_empty());
-            filter.user = fields.checked(name, user.ok_or(EMPTY));
-        }
+        "user" => filter.user = fields.checked(name, filled(value)),
         // To a customer the parameter does not exist.
         "actor" if filter.viewer == Viewer::Service => {
-            let actor = Some(value.to_owned()).filter(|actor| !actor.is_empty());
-            filter.actor = fields.checked(name, actor.ok_or(EMPTY));
+            filter.actor = fields.checked(name, filled(value));
         }
         "from" => filter.from = fields.checked(name, Instant::parse(value).ok_or(TIME)),
         "to" => filter.to = fields.checked(name, Instant::parse(value).ok_or(TIME)),

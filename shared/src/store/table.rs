@@ -2,11 +2,9 @@
 //!
 //! Names are short because DynamoDB charges for them. Only this file knows them.
 
-use std::fmt::Write as _;
-
 use aws_smithy_types::base64;
-use sha2::{Digest, Sha256};
 
+use crate::domain::hash::short_hash;
 use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
 use crate::domain::{Instant, Key, KeySpace, OperationId, Seq};
@@ -151,7 +149,7 @@ pub(super) fn payment_key(intent: &IntentId) -> String {
 /// `S#live#<hash>` or `S#test#<hash>` of a subject: the Stripe customer of a buyer. Services choose
 /// subjects freely, so a key holds only the hash of one.
 pub(super) fn customer_key(subject: &str, live: bool) -> String {
-    format!("S#{}#{}", if live { "live" } else { "test" }, hash(subject))
+    format!("S#{}#{}", if live { "live" } else { "test" }, short_hash(subject))
 }
 
 /// The partition key of a Stripe customer.
@@ -202,14 +200,15 @@ pub(super) fn read_usage_key(key: &str) -> Option<Day> {
     Day::parse(key.strip_prefix("U#")?)
 }
 
-/// `K#<hash>` of a caller's string.
+/// `K#<hash>` of a caller's string. If two strings had one hash, it would be caught: the item holds
+/// the string itself.
 pub(super) fn key_alias_key(key: &Key) -> String {
-    format!("K#{}", hash(key.as_str()))
+    format!("K#{}", short_hash(key.as_str()))
 }
 
 /// `G#<space>#<hash>` of a key that has an idempotency record.
 pub(super) fn record_key(space: KeySpace, key: &Key) -> String {
-    format!("G#{}#{}", key_space(space), hash(key.as_str()))
+    format!("G#{}#{}", key_space(space), short_hash(key.as_str()))
 }
 
 fn key_space(space: KeySpace) -> &'static str {
@@ -251,14 +250,4 @@ pub(super) fn quarantine_key(key: &str) -> String {
 /// `E#<id>`: the session that this link opened.
 pub(super) fn redemption_key(id: OperationId) -> String {
     format!("E#{id}")
-}
-
-/// 128 bits of SHA-256 in hex: a key of any length takes 32 bytes, and two keys do not share a hash
-/// by chance. If two did, it would be caught: the item holds the key itself.
-fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest[..16].iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

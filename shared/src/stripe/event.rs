@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::object::{said, without_value, word};
+use crate::domain::hash::short_hash;
 use crate::domain::payment::{Facts, PaymentNotice};
 
 /// The parts of an event that matter here.
@@ -114,11 +114,11 @@ pub fn name(body: &[u8]) -> String {
         id.starts_with("evt_") && id.len() <= 64 && letters
     };
     let event: Value = serde_json::from_slice(body).unwrap_or_default();
-    event["id"].as_str().filter(plain).map(str::to_owned).unwrap_or_else(|| {
-        let digest = Sha256::digest(body);
-        let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("evt_unnamed_{hex}")
-    })
+    event["id"]
+        .as_str()
+        .filter(plain)
+        .map(str::to_owned)
+        .unwrap_or_else(|| format!("evt_unnamed_{}", short_hash(body)))
 }
 
 #[derive(Deserialize)]
