@@ -26,16 +26,15 @@ LONGEST_WAIT_S = 2.0
 CALL_LIVES_S = 5.0
 """The longest that a request lives in the stack: an earlier try can take effect until then."""
 
-KEY_AHEAD_WAIT_S = 10.0
-"""A key that is refused as ahead is at least 10 s from being taken. After a try in doubt it may not
-be replaced by another."""
+FAR_AHEAD_S = 120.0
+"""No copy of a request lives for that long: a key further ahead is replaced in any case."""
 
 SHORTEST_TIMEOUT_S = 0.1
 TOO_MANY_REQUESTS = 429
 """From the gateway: the stack has not seen the request."""
 
-FINAL = frozenset({"body_too_large", "hold_ended", "invalid_request", "operation_reused"})
-"""Refusals that no earlier try of the same request can get around."""
+FINAL_STATUS = frozenset({400, 401, 413})
+"""Refusals that each copy of the request meets."""
 
 # The request did not leave: there is no outcome to be known.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -80,7 +79,7 @@ def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait,
     deadline = time.monotonic() + limits.deadline_s
     # The end of the latest try that may take effect, or may have.
     in_doubt_at: float | None = None
-    may_mint = any(key.minted for key in call.keys)
+    reminted = False
     tries = 0
     while True:
         sent_at, sent_local = time.monotonic(), clock.local()
@@ -95,20 +94,18 @@ def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait,
                 return answer
             cause = problem
             wait_s = max(wait_s, retry_after_s(reply))
-            refused = isinstance(problem, Refusal) and problem.status != TOO_MANY_REQUESTS
             if not isinstance(problem, Refusal):
                 in_doubt_at = time.monotonic()
-            elif refused and problem.code == "key_ahead" and in_doubt_at is not None:
-                wait_s = KEY_AHEAD_WAIT_S
-            elif refused and problem.code == "key_ahead" and may_mint:
-                # Nothing happened by this key. Once: the new one has the stack's time.
+            elif problem.code == "key_ahead" and call.is_minted and not reminted:
                 clock.take(problem.server_time, sent_local)
-                call, may_mint = call.with_new_keys(clock), False
-                continue
-            elif refused:
-                # An earlier try that is still on its way may make it a yes after all.
+                if in_doubt_at is None or call.dated_at() > clock.now() + FAR_AHEAD_S:
+                    # Nothing happened by this key, and nothing will.
+                    call, reminted, in_doubt_at = call.with_new_keys(clock), True, None
+                    continue
+            elif problem.status != TOO_MANY_REQUESTS:
+                # A try in doubt that is still on its way may make it a yes after all.
                 doubt_ends = None if in_doubt_at is None else in_doubt_at + CALL_LIVES_S
-                if doubt_ends is None or problem.code in FINAL or sent_at >= doubt_ends:
+                if doubt_ends is None or sent_at >= doubt_ends or is_final(problem):
                     raise problem
                 wait_s = max(doubt_ends - time.monotonic(), 0)
         elif isinstance(reply, httpx.RequestError):
@@ -122,6 +119,13 @@ def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait,
         if time.monotonic() + wait_s >= deadline:
             raise unknown(call, tries, cause) from cause
         yield Wait(wait_s)
+
+
+def is_final(problem: Problem) -> bool:
+    """Whether each copy of the request is refused, too."""
+    if problem.code == "key_ahead":
+        return False
+    return problem.status in FINAL_STATUS or problem.code == "operation_reused"
 
 
 def read(reply: httpx.Response) -> tuple[Any, Problem | None]:

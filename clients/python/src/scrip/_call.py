@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, TypedDict
 from urllib.parse import quote as percent_encode
 
-from scrip._clock import Clock, ulid
+from scrip._clock import Clock, ulid, ulid_time
 
 Fields = Mapping[str, Any]
 
@@ -67,13 +67,18 @@ class Call:
             return {}
         return {"idempotency-key": self.keys[0].text}
 
+    @property
+    def is_minted(self) -> bool:
+        """Whether the client made a key of it."""
+        return any(key.minted for key in self.keys)
+
+    def dated_at(self) -> float:
+        """The earliest time in the keys that the client made."""
+        return min(ulid_time(key.text) for key in self.keys if key.minted)
+
     def with_new_keys(self, clock: Clock) -> Call:
         """The same call under new keys, where the client made them."""
         return replace(self, keys=tuple(mint(clock) if key.minted else key for key in self.keys))
-
-
-def mint(clock: Clock) -> OperationKey:
-    return OperationKey(ulid(clock.now()), minted=True)
 
 
 class Calls:
@@ -86,7 +91,7 @@ class Calls:
         return self.change("debit", account, ["debits"], key, fields)
 
     def batch(self, account: str, debits: Iterable[Debit], mode: Mode) -> Call:
-        lines = [dict(debit) for debit in debits]
+        lines: list[dict[str, Any]] = [{**debit} for debit in debits]
         keys = tuple(self.key(line.pop("key", None)) for line in lines)
         body = {"mode": mode, "debits": [given(line) for line in lines]}
         return Call("batch", account, "POST", path(account, "debits", "batch"), body, keys=keys)

@@ -23,13 +23,19 @@ class Clock:
     def __init__(self, local: Callable[[], float] = time.time) -> None:
         self.local = local
         self.offset_s = 0.0
+        self.is_exact = False
 
     def now(self) -> float:
         """The stack's time, in seconds since 1970."""
         return self.local() + self.offset_s
 
     def observe(self, answer: httpx.Response, sent_at: float) -> None:
-        """Takes the time from the header `Date` of an answer to what was sent at `sent_at`."""
+        """Takes the time from the header `Date` of an answer to what was sent at `sent_at`.
+
+        The stack's own word, `server_time`, counts for more.
+        """
+        if self.is_exact:
+            return
         try:
             second = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
         except ValueError:
@@ -41,6 +47,7 @@ class Clock:
         if server_time is not None:
             exact = datetime.fromisoformat(server_time.replace("Z", "+00:00")).timestamp()
             self.correct(exact, exact, sent_at)
+            self.is_exact = True
 
     def correct(self, earliest: float, latest: float, sent_at: float) -> None:
         """The stack's clock was between `earliest` and `latest` at an instant since `sent_at`.
@@ -51,6 +58,14 @@ class Clock:
         lowest, highest = earliest - self.local(), latest - sent_at
         if lowest <= highest:
             self.offset_s = min(max(self.offset_s, lowest), highest)
+
+
+def ulid_time(key: str) -> float:
+    """The time in a ULID, in seconds since 1970."""
+    value = 0
+    for digit in key[:10]:
+        value = value * 32 + ULID_DIGITS.index(digit)
+    return value / 1000
 
 
 def ulid(now: float) -> str:

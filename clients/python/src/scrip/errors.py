@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -54,8 +55,7 @@ class Problem(ScripError):
         super().__init__(f"{self.code}: {self.explanation()}")
 
     def explanation(self) -> str:
-        wrong = "; ".join(f"{one.get('field')}: {one.get('problem')}" for one in self.fields)
-        return f"{self.detail} {wrong}".strip() or f"status {self.status}"
+        return self.detail or f"status {self.status}"
 
     @staticmethod
     def of(answer: httpx.Response) -> Problem:
@@ -119,16 +119,16 @@ class OutcomeUnknown(Unreachable):
 class NotCharged(ScripError):
     """The work is done, and its charge is not confirmed. `__cause__` says why.
 
-    Whether to deliver the work is the caller's choice. If the cause is `OutcomeUnknown`, it may
-    have been charged after all: a debit with `key` either happens, or is refused with
-    `operation_reused` because the capture has happened.
+    Whether to deliver the work is the caller's choice. If the cause is an `OutcomeUnknown`, it may
+    have been charged after all.
     """
 
-    def __init__(self, account: str, key: str | None, delivered: int, cause: ScripError) -> None:
+    def __init__(self, account: str, key: str | None, delivered: int | Decimal) -> None:
         self.account = account
         self.key = key
+        """The key of the charge, if its outcome is not known."""
         self.delivered = delivered
-        """The quantity that was to be captured."""
+        """What was to be charged: a quantity, or credits."""
         self.value: Any = None
-        """What the work returned to `charge`."""
-        super().__init__(f"the work for {account} is done and its charge is not confirmed: {cause}")
+        """What the work returned to `charge`, or to the decorated function."""
+        super().__init__(f"the work for {account} is done, and its charge is not confirmed")

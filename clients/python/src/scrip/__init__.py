@@ -1,0 +1,34 @@
+"""Client of Scrip: AI credits for a product's customers.
+
+`AsyncScrip` and `Scrip` are the same client, with and without asyncio. Every operation happens
+once, however often it is sent. Amounts are decimal strings.
+"""
+
+from scrip._async_client import AsyncScrip
+from scrip._call import Credits, Debit, Mode
+from scrip._charge import Unpaid, Work
+from scrip._connection import OnUnreachable
+from scrip.errors import (
+    NotCharged,
+    OutcomeUnknown,
+    Problem,
+    Refusal,
+    ScripError,
+    Unreachable,
+)
+
+__all__ = [
+    "AsyncScrip",
+    "Credits",
+    "Debit",
+    "Mode",
+    "NotCharged",
+    "OnUnreachable",
+    "OutcomeUnknown",
+    "Problem",
+    "Refusal",
+    "ScripError",
+    "Unpaid",
+    "Unreachable",
+    "Work",
+]

@@ -1,0 +1,176 @@
+"""Charging work, asynchronously."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+from scrip._charge import HOLD_LIVES_S, Order, Terms, Unpaid, Work, captured, is_allowed
+from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt
+from scrip.errors import NotCharged, OutcomeUnknown, Refusal, ScripError, Unreachable
+
+if TYPE_CHECKING:
+    from scrip._async_operations import AsyncOperations
+
+logger = logging.getLogger("scrip")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Decorator(Protocol):
+    """Decorates a function whose calls are charged."""
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]: ...
+
+
+class DecoratorWithWork(Protocol):
+    """Decorates a function that takes its `Work` first. Callers call it without."""
+
+    def __call__(self, function: Callable[Concatenate[Work, P], R]) -> Callable[P, R]: ...
+
+
+class Charging:
+    """Charges for the block of an `async with`."""
+
+    def __init__(self, client: AsyncOperations, order: Order) -> None:
+        self.client = client
+        self.work = Work(order)
+        self.extending: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Work:
+        order = self.work.order
+        call = self.client._calls.hold(order.account, None, **order.hold())
+        held: asyncio.Task[Any] = self.client._spawn(self.client._run(call))
+        try:
+            self.work.hold = cast(HoldReceipt, await asyncio.shield(held))
+        except Unreachable as error:
+            if not is_allowed(order.on_unreachable, error):
+                raise
+        except asyncio.CancelledError:
+            self.client._spawn(self.release_later(held))
+            raise
+        if self.work.hold is not None:
+            self.extending = asyncio.create_task(self.extend(self.work.hold["id"]))
+        return self.work
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.extending is not None:
+            self.extending.cancel()
+        # A task of its own: a caller that goes away meanwhile does not stop it.
+        ending = self.client._spawn(self.end(self.work.to_charge(error)))
+        try:
+            await asyncio.shield(ending)
+        except ScripError as failure:
+            if error is None:
+                raise
+            # The caller learns how the work ended. What is held lapses.
+            logger.warning("after work that did not return: %s", failure)
+
+    async def end(self, delivered: int | Decimal) -> None:
+        """Charges what was delivered, and releases the rest."""
+        order, hold = self.work.order, self.work.hold
+        if hold is None:
+            if delivered > 0:
+                # Not the key of the hold, which may have happened.
+                key = self.client._calls.key(None).text
+                await self.client._hand_over(Unpaid(key, order.account, **order.charge(delivered)))
+        elif delivered > 0:
+            self.work.receipt = await self.capture(hold["id"], delivered)
+        else:
+            self.work.receipt = await self.client.release(
+                order.account, hold["id"], user=order.user, reference=order.reference
+            )
+
+    async def capture(
+        self, hold: str, delivered: int | Decimal
+    ) -> CaptureReceipt | DebitReceipt | None:
+        order = self.work.order
+        fields = order.charge(delivered)
+        call = self.client._calls.capture(order.account, hold, None, **captured(fields))
+        try:
+            try:
+                return cast(CaptureReceipt, await self.client._run(call))
+            except Refusal as refusal:
+                if refusal.code != "hold_ended":
+                    raise
+                # The hold lapsed before. A refusal uses up no key: the debit takes it.
+                call = replace(
+                    self.client._calls.debit(order.account, None, **fields), keys=call.keys
+                )
+                return cast(DebitReceipt, await self.client._run(call))
+        except OutcomeUnknown as unknown:
+            if not is_allowed(order.on_unreachable, unknown):
+                raise NotCharged(order.account, unknown.key, delivered) from unknown
+            unpaid = Unpaid(unknown.key, order.account, **fields, hold=hold)
+            await self.client._hand_over(unpaid)
+            return None
+        except Refusal as refusal:
+            raise NotCharged(order.account, None, delivered) from refusal
+
+    async def extend(self, hold: str) -> None:
+        """Keeps the hold while the work lives: each time at half of its life."""
+        order = self.work.order
+        life_s = order.expires_in_s or HOLD_LIVES_S
+        wait_s = life_s / 2
+        while True:
+            await asyncio.sleep(wait_s)
+            try:
+                await self.client.extend(order.account, hold, life_s)
+                wait_s = life_s / 2
+            except Unreachable:
+                wait_s = 0  # It has waited until its deadline.
+            except Refusal:
+                return  # The hold is over. The charge deals with that.
+
+    async def release_later(self, held: asyncio.Task[Any]) -> None:
+        """Releases a hold that nobody waits for any more."""
+        with contextlib.suppress(ScripError):
+            hold = await held
+            await self.client.release(self.work.order.account, hold["id"])
+
+
+def decorator(
+    client: AsyncOperations, action: str, arguments: dict[str, Any], with_work: bool
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a coroutine function or an asynchronous generator."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        terms = Terms(action, arguments, function, with_work)
+        if inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+                async with client.charging(**terms.of(args, kwargs)) as work:
+                    items = function(*terms.arguments(work, args), **kwargs)
+                    async with contextlib.aclosing(items):
+                        async for item in items:
+                            yield item
+
+            return cast(Callable[..., Any], terms.show(stream))
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def call(*args: Any, **kwargs: Any) -> Any:
+                def work(running: Work) -> Any:
+                    return function(*terms.arguments(running, args), **kwargs)
+
+                return await client.charge(**terms.of(args, kwargs), work=work)
+
+            return cast(Callable[..., Any], terms.show(call))
+        raise TypeError(f"{function!r} is no coroutine function and no asynchronous generator")
+
+    return decorate
