@@ -8,6 +8,7 @@ from scrip._async_client import AsyncScrip
 from scrip._call import Credits, Debit, Mode
 from scrip._charge import Unpaid, Work
 from scrip._connection import OnUnreachable
+from scrip._sync_client import Scrip
 from scrip.errors import (
     NotCharged,
     OutcomeUnknown,
@@ -27,6 +28,7 @@ __all__ = [
     "OutcomeUnknown",
     "Problem",
     "Refusal",
+    "Scrip",
     "ScripError",
     "Unpaid",
     "Unreachable",

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from scrip._charge import HOLD_LIVES_S, Order, Terms, Unpaid, Work, captured, is_allowed
-from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt
+from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
 from scrip.errors import NotCharged, OutcomeUnknown, Refusal, ScripError, Unreachable
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Charging:
         except ScripError as failure:
             if error is None:
                 raise
-            # The caller learns how the work ended. What is held lapses.
+            # The caller learns how the work ended.
             logger.warning("after work that did not return: %s", failure)
 
     async def end(self, delivered: int | Decimal) -> None:
@@ -91,9 +91,7 @@ class Charging:
         elif delivered > 0:
             self.work.receipt = await self.capture(hold["id"], delivered)
         else:
-            self.work.receipt = await self.client.release(
-                order.account, hold["id"], user=order.user, reference=order.reference
-            )
+            self.work.receipt = await self.release(hold["id"])
 
     async def capture(
         self, hold: str, delivered: int | Decimal
@@ -113,13 +111,24 @@ class Charging:
                 )
                 return cast(DebitReceipt, await self.client._run(call))
         except OutcomeUnknown as unknown:
-            if not is_allowed(order.on_unreachable, unknown):
+            if order.on_unreachable != "allow":
                 raise NotCharged(order.account, unknown.key, delivered) from unknown
             unpaid = Unpaid(unknown.key, order.account, **fields, hold=hold)
             await self.client._hand_over(unpaid)
             return None
         except Refusal as refusal:
             raise NotCharged(order.account, None, delivered) from refusal
+
+    async def release(self, hold: str) -> ReleaseReceipt | None:
+        """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
+        order = self.work.order
+        try:
+            return await self.client.release(
+                order.account, hold, user=order.user, reference=order.reference
+            )
+        except ScripError as error:
+            logger.info("a hold was left to lapse: %s", error)
+            return None
 
     async def extend(self, hold: str) -> None:
         """Keeps the hold while the work lives: each time at half of its life."""
@@ -140,7 +149,7 @@ class Charging:
         """Releases a hold that nobody waits for any more."""
         with contextlib.suppress(ScripError):
             hold = await held
-            await self.client.release(self.work.order.account, hold["id"])
+            await self.release(hold["id"])
 
 
 def decorator(

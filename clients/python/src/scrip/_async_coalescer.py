@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from scrip._call import Call
-from scrip._coalesce import FEWEST, MOST, batch_of, error_of, receipts_of
-from scrip.errors import OutcomeUnknown, Refusal, ScripError
+from scrip._coalesce import FEWEST, MOST, batch_of, failed
 
 Waiting = list[tuple[Call, "asyncio.Future[Any]"]]
 
@@ -49,19 +48,18 @@ class Coalescer:
         """Answers each debit with its receipt, its error, or None: then it travels alone."""
         calls = [call for call, _ in waiting]
         answers: list[Any] = [None] * len(calls)
-        if len(calls) >= FEWEST:
-            try:
-                answers = receipts_of(await self.run(batch_of(calls)))
-            except Refusal:
-                pass  # Of the whole: each may pass by itself.
-            except OutcomeUnknown as unknown:
-                answers = [error_of(unknown, index) for index in range(len(calls))]
-            except ScripError as error:
-                answers = [error] * len(calls)
-        for (_, future), answer in zip(waiting, answers, strict=True):
-            if future.done():
-                continue
-            if isinstance(answer, ScripError):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+        try:
+            if len(calls) >= FEWEST:
+                answers = (await self.run(batch_of(calls)))["receipts"]
+        except BaseException as error:
+            answers = failed(calls, error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for (_, future), answer in zip(waiting, answers, strict=True):
+                if future.done():
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)

@@ -51,8 +51,6 @@ class AsyncOperations:
         """Refuses "allow" where nobody keeps what is unpaid."""
         raise NotImplementedError
 
-    # Operations, each once
-
     @overload
     async def debit(
         self,
@@ -234,8 +232,6 @@ class AsyncOperations:
         )
         return cast(RefundReceipt, await self._run(call))
 
-    # What changes nothing
-
     async def quote(
         self,
         account: str,
@@ -253,10 +249,10 @@ class AsyncOperations:
         return cast(AccountBalance, await self._run(self._calls.read("balance", account, {})))
 
     async def usage(
-        self, account: str, *, since: str | None = None, until: str | None = None
+        self, account: str, *, from_: str | None = None, to: str | None = None
     ) -> Usage:
-        """What was consumed on each day from `since` to before `until`: `"2026-11-22"`, UTC."""
-        query = {"from": since, "to": until}
+        """What was consumed on each day from `from_` to before `to`: `"2026-11-22"`, UTC."""
+        query = {"from": from_, "to": to}
         return cast(Usage, await self._run(self._calls.read("usage", account, query)))
 
     async def ledger(
@@ -266,12 +262,12 @@ class AsyncOperations:
         kind: str | None = None,
         action: str | None = None,
         user: str | None = None,
-        since: str | None = None,
-        until: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[Entry]:
         """Every entry, the latest first; `limit` entries are read at once."""
-        query = {"kind": kind, "action": action, "user": user, "from": since, "to": until}
+        query = {"kind": kind, "action": action, "user": user, "from": from_, "to": to}
         cursor: str | None = None
         while True:
             page = {**query, "limit": limit, "cursor": cursor}
@@ -300,8 +296,6 @@ class AsyncOperations:
             expires_in_s=expires_in_s,
         )
         return cast(Session, await self._run(call))
-
-    # Charging work
 
     async def charge(
         self,
@@ -353,8 +347,8 @@ class AsyncOperations:
     ) -> Charging:
         """Charges for the block of an `async with`, whose `Work` reports what is delivered.
 
-        An exception charges nothing, and so does 0. If the task is cancelled, or the generator
-        closed that the block is in, what was delivered until then is charged. The rest is
+        An exception charges nothing, and so does 0. If the block is cancelled or interrupted, or
+        the generator closed that it is in, what was delivered until then is charged. The rest is
         released. The hold lives as long as the block.
         """
         self._check(on_unreachable)
@@ -392,7 +386,7 @@ class AsyncOperations:
     ) -> DecoratorWithWork: ...
 
     def charges(self, action: str, *, work: bool = False, **terms: Any) -> Any:
-        """Decorates a coroutine function or an asynchronous generator: its calls are charged.
+        """Decorates a function, a generator too: its calls are charged.
 
         `account`, `quantity`, `user` and `reference` are values, or callables that get those
         arguments of the call whose names they have as parameters. With `work=True` the function's

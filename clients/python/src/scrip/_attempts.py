@@ -128,14 +128,17 @@ def is_final(problem: Problem) -> bool:
     return problem.status in FINAL_STATUS or problem.code == "operation_reused"
 
 
-def read(reply: httpx.Response) -> tuple[Any, Problem | None]:
+def read(reply: httpx.Response) -> tuple[dict[str, Any], None] | tuple[None, Problem]:
     """The answer, or the problem. A success that cannot be read tells nothing: as a 5xx."""
     if not reply.is_success:
         return None, Problem.of(reply)
     try:
-        return reply.json(), None
+        answer = reply.json()
     except (json.JSONDecodeError, UnicodeDecodeError):
+        answer = None
+    if not isinstance(answer, dict):
         return None, Problem(reply.status_code, {"code": "unreadable_answer"})
+    return answer, None
 
 
 def unknown(call: Call, tries: int, cause: Exception) -> Unreachable:

@@ -22,10 +22,10 @@ Mode = Literal["all_or_nothing"]
 class Debit(TypedDict, total=False):
     """A debit of a batch: an action with its quantity, or credits; never both.
 
-    Without a `key` the client makes one.
+    `id` is its key. Without one, the client makes it.
     """
 
-    key: str
+    id: str
     action: str
     quantity: int
     credits: Credits
@@ -92,7 +92,7 @@ class Calls:
 
     def batch(self, account: str, debits: Iterable[Debit], mode: Mode) -> Call:
         lines: list[dict[str, Any]] = [{**debit} for debit in debits]
-        keys = tuple(self.key(line.pop("key", None)) for line in lines)
+        keys = tuple(self.key(line.pop("id", None)) for line in lines)
         body = {"mode": mode, "debits": [given(line) for line in lines]}
         return Call("batch", account, "POST", path(account, "debits", "batch"), body, keys=keys)
 

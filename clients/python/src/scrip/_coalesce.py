@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scrip._call import Call, path
-from scrip.errors import OutcomeUnknown
+from scrip.errors import OutcomeUnknown, Refusal
 
 FEWEST = 3
 """Fewer debits travel alone."""
@@ -21,12 +21,15 @@ def batch_of(calls: list[Call]) -> Call:
     return Call("batch", account, "POST", path(account, "debits", "batch"), body, keys=keys)
 
 
-def receipts_of(answer: Any) -> list[Any]:
-    return list(answer["receipts"])
-
-
-def error_of(unknown: OutcomeUnknown, index: int) -> OutcomeUnknown:
-    """The error of one debit of a batch."""
-    return OutcomeUnknown(
-        "debit", unknown.account, unknown.tries, unknown.cause, [unknown.keys[index]]
-    )
+def failed(calls: list[Call], error: BaseException) -> list[Any]:
+    """What the failure of their batch is to each debit; None: it travels alone."""
+    if isinstance(error, Refusal):
+        # Of the whole: each may pass by itself.
+        return [None] * len(calls)
+    if isinstance(error, OutcomeUnknown):
+        account, tries, cause = error.account, error.tries, error.cause
+        return [OutcomeUnknown("debit", account, tries, cause, [key]) for key in error.keys]
+    if isinstance(error, Exception):
+        return [error] * len(calls)
+    # The batch was interrupted: who else waits for it does not know the outcome.
+    return [OutcomeUnknown("debit", call.account, 1, error, [call.keys[0].text]) for call in calls]

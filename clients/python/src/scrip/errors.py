@@ -52,10 +52,10 @@ class Problem(ScripError):
         self.charged: str | None = body.get("charged")
         self.refunded: str | None = body.get("refunded")
         self.server_time: str | None = body.get("server_time")
-        super().__init__(f"{self.code}: {self.explanation()}")
+        super().__init__(status, body)
 
-    def explanation(self) -> str:
-        return self.detail or f"status {self.status}"
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail or f'status {self.status}'}"
 
     @staticmethod
     def of(answer: httpx.Response) -> Problem:
@@ -75,20 +75,20 @@ class Refusal(Problem):
 class Unreachable(ScripError):
     """There was no answer that says how the request ended, until the deadline."""
 
-    def __init__(self, operation: str, account: str, tries: int, cause: Exception) -> None:
+    def __init__(self, operation: str, account: str, tries: int, cause: BaseException) -> None:
         self.operation = operation
         self.account = account
         self.tries = tries
         self.cause = cause
         """Why the last try did not tell."""
-        super().__init__(self.explanation())
+        super().__init__(operation, account, tries, cause)
 
-    def explanation(self) -> str:
+    def __str__(self) -> str:
         return f"no answer to {self.operation} of {self.account}: {self.reason()}"
 
     def reason(self) -> str:
         tries = "1 try" if self.tries == 1 else f"{self.tries} tries"
-        return f"{tries}, the last: {self.cause or type(self.cause).__name__}"
+        return f"{tries}, the last: {str(self.cause) or type(self.cause).__name__}"
 
 
 class OutcomeUnknown(Unreachable):
@@ -98,17 +98,18 @@ class OutcomeUnknown(Unreachable):
     """
 
     def __init__(
-        self, operation: str, account: str, tries: int, cause: Exception, keys: Sequence[str]
+        self, operation: str, account: str, tries: int, cause: BaseException, keys: Sequence[str]
     ) -> None:
         self.keys = tuple(keys)
         """The key, or those of a batch in the order of its debits."""
         super().__init__(operation, account, tries, cause)
+        self.args = (operation, account, tries, cause, self.keys)
 
     @property
     def key(self) -> str:
         return self.keys[0]
 
-    def explanation(self) -> str:
+    def __str__(self) -> str:
         keys = ", ".join(self.keys)
         return (
             f"the outcome of {self.operation} of {self.account} is NOT known "
@@ -131,4 +132,8 @@ class NotCharged(ScripError):
         """What was to be charged: a quantity, or credits."""
         self.value: Any = None
         """What the work returned to `charge`, or to the decorated function."""
-        super().__init__(f"the work for {account} is done, and its charge is not confirmed")
+        super().__init__(account, key, delivered)
+
+    def __str__(self) -> str:
+        cause = f": {self.__cause__}" if self.__cause__ else ""
+        return f"the work for {self.account} is done, and its charge is not confirmed{cause}"

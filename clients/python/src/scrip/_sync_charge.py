@@ -1,0 +1,165 @@
+"""Charging work, synchronously."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+from scrip._charge import HOLD_LIVES_S, Order, Terms, Unpaid, Work, captured, is_allowed
+from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
+from scrip.errors import NotCharged, OutcomeUnknown, Refusal, ScripError, Unreachable
+
+if TYPE_CHECKING:
+    from scrip._sync_operations import Operations
+
+logger = logging.getLogger("scrip")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Decorator(Protocol):
+    """Decorates a function whose calls are charged."""
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]: ...
+
+
+class DecoratorWithWork(Protocol):
+    """Decorates a function that takes its `Work` first. Callers call it without."""
+
+    def __call__(self, function: Callable[Concatenate[Work, P], R]) -> Callable[P, R]: ...
+
+
+class Charging:
+    """Charges for the block of a `with`."""
+
+    def __init__(self, client: Operations, order: Order) -> None:
+        self.client = client
+        self.work = Work(order)
+        self.over = threading.Event()
+
+    def __enter__(self) -> Work:
+        order = self.work.order
+        call = self.client._calls.hold(order.account, None, **order.hold())
+        try:
+            self.work.hold = cast(HoldReceipt, self.client._run(call))
+        except Unreachable as error:
+            if not is_allowed(order.on_unreachable, error):
+                raise
+        if self.work.hold is not None:
+            hold = self.work.hold["id"]
+            threading.Thread(target=self.extend, args=(hold,), name="scrip", daemon=True).start()
+        return self.work
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.over.set()
+        try:
+            self.end(self.work.to_charge(error))
+        except ScripError as failure:
+            if error is None:
+                raise
+            # The caller learns how the work ended.
+            logger.warning("after work that did not return: %s", failure)
+
+    def end(self, delivered: int | Decimal) -> None:
+        """Charges what was delivered, and releases the rest."""
+        order, hold = self.work.order, self.work.hold
+        if hold is None:
+            if delivered > 0:
+                # Not the key of the hold, which may have happened.
+                key = self.client._calls.key(None).text
+                self.client._hand_over(Unpaid(key, order.account, **order.charge(delivered)))
+        elif delivered > 0:
+            self.work.receipt = self.capture(hold["id"], delivered)
+        else:
+            self.work.receipt = self.release(hold["id"])
+
+    def capture(self, hold: str, delivered: int | Decimal) -> CaptureReceipt | DebitReceipt | None:
+        order = self.work.order
+        fields = order.charge(delivered)
+        call = self.client._calls.capture(order.account, hold, None, **captured(fields))
+        try:
+            try:
+                return cast(CaptureReceipt, self.client._run(call))
+            except Refusal as refusal:
+                if refusal.code != "hold_ended":
+                    raise
+                # The hold lapsed before. A refusal uses up no key: the debit takes it.
+                call = replace(
+                    self.client._calls.debit(order.account, None, **fields), keys=call.keys
+                )
+                return cast(DebitReceipt, self.client._run(call))
+        except OutcomeUnknown as unknown:
+            if order.on_unreachable != "allow":
+                raise NotCharged(order.account, unknown.key, delivered) from unknown
+            self.client._hand_over(Unpaid(unknown.key, order.account, **fields, hold=hold))
+            return None
+        except Refusal as refusal:
+            raise NotCharged(order.account, None, delivered) from refusal
+
+    def release(self, hold: str) -> ReleaseReceipt | None:
+        """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
+        order = self.work.order
+        try:
+            return self.client.release(
+                order.account, hold, user=order.user, reference=order.reference
+            )
+        except ScripError as error:
+            logger.info("a hold was left to lapse: %s", error)
+            return None
+
+    def extend(self, hold: str) -> None:
+        """Keeps the hold while the work lives: each time at half of its life."""
+        order = self.work.order
+        life_s = order.expires_in_s or HOLD_LIVES_S
+        wait_s = life_s / 2
+        while not self.over.wait(wait_s):
+            try:
+                self.client.extend(order.account, hold, life_s)
+                wait_s = life_s / 2
+            except Unreachable:
+                wait_s = 0  # It has waited until its deadline.
+            except Refusal:
+                return  # The hold is over. The charge deals with that.
+
+
+def decorator(
+    client: Operations, action: str, arguments: dict[str, Any], with_work: bool
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a function or a generator."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        terms = Terms(action, arguments, function, with_work)
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+                with client.charging(**terms.of(args, kwargs)) as work:
+                    yield from function(*terms.arguments(work, args), **kwargs)
+
+            return cast(Callable[..., Any], terms.show(stream))
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function!r} is asynchronous: decorate it with an AsyncScrip")
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            def work(running: Work) -> Any:
+                return function(*terms.arguments(running, args), **kwargs)
+
+            return client.charge(**terms.of(args, kwargs), work=work)
+
+        return cast(Callable[..., Any], terms.show(call))
+
+    return decorate

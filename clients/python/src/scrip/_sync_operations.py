@@ -1,0 +1,394 @@
+"""The operations of the synchronous client. Written by tools/write_sync.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, TypeVar, cast, overload
+
+from scrip._sync_charge import Charging, Decorator, DecoratorWithWork, decorator
+from scrip._call import Call, Calls, Credits, Debit, Mode
+from scrip._charge import Order, Unpaid, Work, captured, is_allowed
+from scrip._connection import OnUnreachable
+from scrip.answers import (
+    AccountBalance,
+    BatchReceipt,
+    CaptureReceipt,
+    DebitReceipt,
+    Entry,
+    ExtendReceipt,
+    HoldReceipt,
+    Quote,
+    RefundReceipt,
+    ReleaseReceipt,
+    Session,
+    Usage,
+)
+from scrip.errors import NotCharged, OutcomeUnknown, Refusal
+
+Value = TypeVar("Value")
+
+
+class Operations:
+    """What a client can ask of a stack. How it asks is the client's."""
+
+    _calls: Calls
+
+    def _run(self, call: Call) -> Any:
+        """Sends a call until its outcome is known."""
+        raise NotImplementedError
+
+    def _debit(self, call: Call) -> Any:
+        """Sends a debit, perhaps with others."""
+        raise NotImplementedError
+
+    def _hand_over(self, unpaid: Unpaid) -> None:
+        """Hands to `on_unpaid` what was allowed."""
+        raise NotImplementedError
+
+    def _check(self, on_unreachable: OnUnreachable) -> None:
+        """Refuses "allow" where nobody keeps what is unpaid."""
+        raise NotImplementedError
+
+    @overload
+    def debit(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+        on_unreachable: Literal["refuse"] = "refuse",
+    ) -> DebitReceipt: ...
+
+    @overload
+    def debit(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+        on_unreachable: OnUnreachable,
+    ) -> DebitReceipt | None: ...
+
+    def debit(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+        on_unreachable: OnUnreachable = "refuse",
+    ) -> DebitReceipt | None:
+        """Charges an action, or `credits`. None if it was handed to `on_unpaid` instead."""
+        self._check(on_unreachable)
+        call = self._calls.debit(
+            account,
+            key,
+            action=action,
+            quantity=quantity,
+            credits=credits,
+            user=user,
+            reference=reference,
+        )
+        try:
+            return cast(DebitReceipt, self._debit(call))
+        except OutcomeUnknown as error:
+            if not is_allowed(on_unreachable, error):
+                raise
+            self._hand_over(Unpaid(error.key, account, **dict(call.body or {})))
+            return None
+
+    def pay(self, unpaid: Unpaid) -> CaptureReceipt | DebitReceipt:
+        """Pays what was handed to `on_unpaid`: once, however often, whatever became of it."""
+        if unpaid.hold is not None:
+            try:
+                return self.capture(
+                    unpaid.account, unpaid.hold, key=unpaid.key, **captured(unpaid.fields())
+                )
+            except Refusal as refusal:
+                # The hold is over, or it was and the debit below has this key since.
+                if refusal.code not in ("hold_ended", "operation_reused"):
+                    raise
+        call = self._calls.debit(unpaid.account, unpaid.key, **unpaid.fields())
+        return cast(DebitReceipt, self._run(call))
+
+    def batch(
+        self, account: str, debits: Iterable[Debit], *, mode: Mode = "all_or_nothing"
+    ) -> BatchReceipt:
+        """Makes up to 24 debits, all of them or none."""
+        return cast(BatchReceipt, self._run(self._calls.batch(account, debits, mode)))
+
+    def hold(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        expires_in_s: int | None = None,
+        key: str | None = None,
+    ) -> HoldReceipt:
+        """Sets credits aside. `capture` or `release` it before it lapses, in 5 minutes."""
+        call = self._calls.hold(
+            account,
+            key,
+            action=action,
+            quantity=quantity,
+            credits=credits,
+            user=user,
+            reference=reference,
+            expires_in_s=expires_in_s,
+        )
+        return cast(HoldReceipt, self._run(call))
+
+    def capture(
+        self,
+        account: str,
+        hold: str,
+        *,
+        quantity: int | None = None,
+        credits: Credits | None = None,
+        final: bool | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> CaptureReceipt:
+        """Charges a hold, or a part of it. The rest goes back, unless `final=False`."""
+        call = self._calls.capture(
+            account,
+            hold,
+            key,
+            quantity=quantity,
+            credits=credits,
+            final=final,
+            user=user,
+            reference=reference,
+        )
+        return cast(CaptureReceipt, self._run(call))
+
+    def release(
+        self,
+        account: str,
+        hold: str,
+        *,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> ReleaseReceipt:
+        """Gives all of a hold back."""
+        call = self._calls.release(account, hold, key, user=user, reference=reference)
+        return cast(ReleaseReceipt, self._run(call))
+
+    def extend(
+        self,
+        account: str,
+        hold: str,
+        expires_in_s: int,
+        *,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> ExtendReceipt:
+        """Keeps a hold for `expires_in_s` from now, if it does not live longer already."""
+        call = self._calls.extend(
+            account, hold, key, expires_in_s=expires_in_s, user=user, reference=reference
+        )
+        return cast(ExtendReceipt, self._run(call))
+
+    def refund(
+        self,
+        account: str,
+        debit: str,
+        credits: Credits,
+        reason: str,
+        *,
+        message: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> RefundReceipt:
+        """Gives back what a debit or a capture charged, or a part. Customers read `message`."""
+        call = self._calls.refund(
+            account,
+            debit,
+            key,
+            credits=credits,
+            reason=reason,
+            message=message,
+            reference=reference,
+        )
+        return cast(RefundReceipt, self._run(call))
+
+    def quote(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+    ) -> Quote:
+        """The price of a debit, and whether it would pass now."""
+        call = self._calls.quote(account, action=action, quantity=quantity, credits=credits)
+        return cast(Quote, self._run(call))
+
+    def balance(self, account: str) -> AccountBalance:
+        """What is available and held, the grants, and the next recharge."""
+        return cast(AccountBalance, self._run(self._calls.read("balance", account, {})))
+
+    def usage(
+        self, account: str, *, from_: str | None = None, to: str | None = None
+    ) -> Usage:
+        """What was consumed on each day from `from_` to before `to`: `"2026-11-22"`, UTC."""
+        query = {"from": from_, "to": to}
+        return cast(Usage, self._run(self._calls.read("usage", account, query)))
+
+    def ledger(
+        self,
+        account: str,
+        *,
+        kind: str | None = None,
+        action: str | None = None,
+        user: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Entry]:
+        """Every entry, the latest first; `limit` entries are read at once."""
+        query = {"kind": kind, "action": action, "user": user, "from": from_, "to": to}
+        cursor: str | None = None
+        while True:
+            page = {**query, "limit": limit, "cursor": cursor}
+            listing = self._run(self._calls.read("ledger", account, page))
+            for entry in listing["entries"]:
+                yield entry
+            cursor = listing["next_cursor"]
+            if cursor is None:
+                return
+
+    def create_session(
+        self,
+        account: str,
+        subject: str,
+        return_url: str,
+        *,
+        scopes: Iterable[Literal["view", "buy"]] | None = None,
+        expires_in_s: int | None = None,
+    ) -> Session:
+        """A session for a customer's browser: a link that works once, and a token."""
+        call = self._calls.create_session(
+            account,
+            subject=subject,
+            return_url=return_url,
+            scopes=None if scopes is None else list(scopes),
+            expires_in_s=expires_in_s,
+        )
+        return cast(Session, self._run(call))
+
+    def charge(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        work: Callable[[Work], Value],
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        expires_in_s: int | None = None,
+        on_unreachable: OnUnreachable = "refuse",
+    ) -> Value:
+        """Holds the credits, runs `work`, charges what it delivered, and returns its value.
+
+        See `charging`. If the charge is not confirmed, `NotCharged` has the value.
+        """
+        charging = self.charging(
+            account,
+            action,
+            quantity,
+            credits=credits,
+            user=user,
+            reference=reference,
+            expires_in_s=expires_in_s,
+            on_unreachable=on_unreachable,
+        )
+        value: Value | None = None
+        try:
+            with charging as running:
+                value = work(running)
+        except NotCharged as error:
+            error.value = value
+            raise
+        return value
+
+    def charging(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        expires_in_s: int | None = None,
+        on_unreachable: OnUnreachable = "refuse",
+    ) -> Charging:
+        """Charges for the block of an `with`, whose `Work` reports what is delivered.
+
+        An exception charges nothing, and so does 0. If the block is cancelled or interrupted, or
+        the generator closed that it is in, what was delivered until then is charged. The rest is
+        released. The hold lives as long as the block.
+        """
+        self._check(on_unreachable)
+        order = Order(
+            account, action, quantity, credits, user, reference, expires_in_s, on_unreachable
+        )
+        return Charging(self, order)
+
+    @overload
+    def charges(
+        self,
+        action: str,
+        *,
+        account: str | Callable[..., str],
+        quantity: int | Callable[..., int] = 1,
+        user: str | Callable[..., str | None] | None = None,
+        reference: str | Callable[..., str | None] | None = None,
+        expires_in_s: int | None = None,
+        on_unreachable: OnUnreachable = "refuse",
+        work: Literal[False] = False,
+    ) -> Decorator: ...
+
+    @overload
+    def charges(
+        self,
+        action: str,
+        *,
+        account: str | Callable[..., str],
+        quantity: int | Callable[..., int] = 1,
+        user: str | Callable[..., str | None] | None = None,
+        reference: str | Callable[..., str | None] | None = None,
+        expires_in_s: int | None = None,
+        on_unreachable: OnUnreachable = "refuse",
+        work: Literal[True],
+    ) -> DecoratorWithWork: ...
+
+    def charges(self, action: str, *, work: bool = False, **terms: Any) -> Any:
+        """Decorates a function, a generator too: its calls are charged.
+
+        `account`, `quantity`, `user` and `reference` are values, or callables that get those
+        arguments of the call whose names they have as parameters. With `work=True` the function's
+        first parameter is its `Work`, and its callers do not see it.
+        """
+        self._check(terms.get("on_unreachable", "refuse"))
+        return decorator(self, action, {"quantity": 1, **terms}, work)
