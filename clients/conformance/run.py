@@ -97,7 +97,7 @@ def differences(case, answer, requests, took_ms, stack, account):
         yield from unlike("began", case["began"], answer.get("began"))
 
     listing = call(stack, "GET", f"/v1/accounts/{quoted(account)}/ledger?limit=200")
-    ignored = {"opened", *case.get("ledger_ignores", [])}
+    ignored = {"opened", "time_passed", *case.get("ledger_ignores", [])}
     ledger = [entry for entry in reversed(listing["entries"])
               if entry["kind"] not in ignored and not entry.get("pending")]
     yield from unlike("ledger", case["ledger"], ledger)
