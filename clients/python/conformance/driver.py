@@ -171,8 +171,6 @@ class Player:
 
 
 def shown(error: scrip.ScripError) -> dict[str, Any]:
-    if isinstance(error, scrip.NotCharged) and isinstance(error.__cause__, scrip.ScripError):
-        error = error.__cause__
     if isinstance(error, scrip.Problem):
         return {"refused": {"status": error.status, **error.body}}
     if isinstance(error, scrip.OutcomeUnknown):

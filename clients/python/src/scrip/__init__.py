@@ -10,12 +10,11 @@ from scrip._charge import Unpaid, Work
 from scrip._connection import OnUnreachable
 from scrip._sync_client import Scrip
 from scrip.errors import (
-    NotCharged,
     OutcomeUnknown,
     Problem,
-    Refusal,
+    Refused,
     ScripError,
-    Unreachable,
+    Unavailable,
 )
 
 __all__ = [
@@ -23,14 +22,13 @@ __all__ = [
     "Credits",
     "Debit",
     "Mode",
-    "NotCharged",
     "OnUnreachable",
     "OutcomeUnknown",
     "Problem",
-    "Refusal",
+    "Refused",
     "Scrip",
     "ScripError",
+    "Unavailable",
     "Unpaid",
-    "Unreachable",
     "Work",
 ]

@@ -13,9 +13,10 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from scrip._charge import HOLD_LIVES_S, Order, Terms, Unpaid, Work, captured, is_allowed
-from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
-from scrip.errors import NotCharged, OutcomeUnknown, Refusal, ScripError, Unreachable
+from scrip._call import OperationKey
+from scrip._charge import HOLD_LIVES_S, Order, Terms, Unpaid, Work, may_begin
+from scrip.answers import HoldReceipt, ReleaseReceipt
+from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
 
 if TYPE_CHECKING:
     from scrip._async_operations import AsyncOperations
@@ -45,6 +46,8 @@ class Charging:
         self.client = client
         self.work = Work(order)
         self.extending: asyncio.Task[None] | None = None
+        self.is_gone = False
+        """The caller has gone away, and hears no error any more."""
 
     async def __aenter__(self) -> Work:
         order = self.work.order
@@ -52,8 +55,8 @@ class Charging:
         held: asyncio.Task[Any] = self.client._spawn(self.client._run(call))
         try:
             self.work.hold = cast(HoldReceipt, await asyncio.shield(held))
-        except Unreachable as error:
-            if not is_allowed(order.on_unreachable, error):
+        except Unavailable as error:
+            if not may_begin(order.on_unreachable, error):
                 raise
         except asyncio.CancelledError:
             self.client._spawn(self.release_later(held))
@@ -70,54 +73,41 @@ class Charging:
     ) -> None:
         if self.extending is not None:
             self.extending.cancel()
-        # A task of its own: a caller that goes away meanwhile does not stop it.
+        self.is_gone = error is not None
         ending = self.client._spawn(self.end(self.work.to_charge(error)))
         try:
             await asyncio.shield(ending)
-        except ScripError as failure:
-            if error is None:
-                raise
-            # The caller learns how the work ended.
-            logger.warning("after work that did not return: %s", failure)
+        except asyncio.CancelledError:
+            self.is_gone = True
+            raise
 
     async def end(self, delivered: int | Decimal) -> None:
         """Charges what was delivered, and releases the rest."""
         order, hold = self.work.order, self.work.hold
-        if hold is None:
-            if delivered > 0:
-                # Not the key of the hold, which may have happened.
-                key = self.client._calls.key(None).text
-                await self.client._hand_over(Unpaid(key, order.account, **order.charge(delivered)))
-        elif delivered > 0:
-            self.work.receipt = await self.capture(hold["id"], delivered)
-        else:
+        if delivered > 0:
+            # Not the key of the hold, which may have happened even where it has no receipt.
+            key = self.client._calls.key(None)
+            unpaid = Unpaid(key.text, order.account, **order.charge(delivered))
+            if hold is None:
+                await self.client._hand_over(unpaid)
+            else:
+                await self.capture(replace(unpaid, hold=hold["id"]), key)
+        elif hold is not None:
             self.work.receipt = await self.release(hold["id"])
 
-    async def capture(
-        self, hold: str, delivered: int | Decimal
-    ) -> CaptureReceipt | DebitReceipt | None:
-        order = self.work.order
-        fields = order.charge(delivered)
-        call = self.client._calls.capture(order.account, hold, None, **captured(fields))
+    async def capture(self, unpaid: Unpaid, key: OperationKey) -> None:
         try:
-            try:
-                return cast(CaptureReceipt, await self.client._run(call))
-            except Refusal as refusal:
-                if refusal.code != "hold_ended":
-                    raise
-                # The hold lapsed before. A refusal uses up no key: the debit takes it.
-                call = replace(
-                    self.client._calls.debit(order.account, None, **fields), keys=call.keys
-                )
-                return cast(DebitReceipt, await self.client._run(call))
-        except OutcomeUnknown as unknown:
-            if order.on_unreachable != "allow":
-                raise NotCharged(order.account, unknown.key, delivered) from unknown
-            unpaid = Unpaid(unknown.key, order.account, **fields, hold=hold)
-            await self.client._hand_over(unpaid)
-            return None
-        except Refusal as refusal:
-            raise NotCharged(order.account, None, delivered) from refusal
+            self.work.receipt = await self.client._pay(unpaid, key)
+        except ScripError as error:
+            is_allowed = False
+            if isinstance(error, OutcomeUnknown):
+                unpaid = replace(unpaid, key=error.key)
+                is_allowed = self.work.order.on_unreachable == "allow"
+            error.unpaid = unpaid
+            if self.is_gone or is_allowed:
+                await self.client._hand_over(unpaid)
+            else:
+                raise
 
     async def release(self, hold: str) -> ReleaseReceipt | None:
         """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
@@ -140,9 +130,9 @@ class Charging:
             try:
                 await self.client.extend(order.account, hold, life_s)
                 wait_s = life_s / 2
-            except Unreachable:
+            except Unavailable:
                 wait_s = 0  # It has waited until its deadline.
-            except Refusal:
+            except Refused:
                 return  # The hold is over. The charge deals with that.
 
     async def release_later(self, held: asyncio.Task[Any]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
@@ -12,12 +14,14 @@ import httpx
 
 from scrip._async_coalescer import Coalescer
 from scrip._async_operations import AsyncOperations
-from scrip._attempts import Send, Wait, attempts
+from scrip._attempts import Limits, Send, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
 from scrip._connection import Connection, OnUnreachable
 
 Value = TypeVar("Value")
+
+logger = logging.getLogger("scrip")
 
 
 class AsyncScrip(AsyncOperations):
@@ -43,7 +47,8 @@ class AsyncScrip(AsyncOperations):
         http: httpx.AsyncClient | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
-        self._connection = Connection(url, key, sign is not None, timeout_s, deadline_s, now)
+        self._connection = Connection(url, key, sign is not None, now)
+        self._limits = Limits(timeout_s, deadline_s)
         self._calls = self._connection.calls
         self._sign = sign
         self._on_unpaid = on_unpaid
@@ -72,8 +77,16 @@ class AsyncScrip(AsyncOperations):
         if self._owns_http:
             await self._http.aclose()
 
+    def within(self, deadline_s: float) -> AsyncScrip:
+        """This client with another deadline: `credits.within(2).hold(...)`. It coalesces nothing."""
+        other = copy.copy(self)
+        other._limits = Limits(self._limits.timeout_s, deadline_s)
+        other._coalescer = None
+        other._owns_http = False
+        return other
+
     async def _run(self, call: Call) -> Any:
-        steps = attempts(call, self._connection.clock, self._connection.limits)
+        steps = attempts(call, self._connection.clock, self._limits)
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
@@ -101,10 +114,12 @@ class AsyncScrip(AsyncOperations):
             return error
 
     async def _hand_over(self, unpaid: Unpaid) -> None:
-        if self._on_unpaid is not None:
-            done = self._on_unpaid(unpaid)
-            if inspect.isawaitable(done):
-                await done
+        if self._on_unpaid is None:
+            logger.warning("nobody keeps what %s owes for %s", unpaid.account, unpaid.key)
+            return
+        done = self._on_unpaid(unpaid)
+        if inspect.isawaitable(done):
+            await done
 
     def _check(self, on_unreachable: OnUnreachable) -> None:
         if on_unreachable == "allow" and self._on_unpaid is None:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Any, Literal, TypeVar, cast, overload
 
 from scrip._async_charge import Charging, Decorator, DecoratorWithWork, decorator
-from scrip._call import Call, Calls, Credits, Debit, Mode
-from scrip._charge import Order, Unpaid, Work, captured, is_allowed
+from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
+from scrip._charge import Order, Unpaid, Work, captured, may_begin, may_debit
 from scrip._connection import OnUnreachable
 from scrip.answers import (
     AccountBalance,
@@ -24,7 +24,7 @@ from scrip.answers import (
     Session,
     Usage,
 )
-from scrip.errors import NotCharged, OutcomeUnknown, Refusal
+from scrip.errors import OutcomeUnknown, Refused, ScripError
 
 Value = TypeVar("Value")
 
@@ -105,24 +105,25 @@ class AsyncOperations:
         try:
             return cast(DebitReceipt, await self._debit(call))
         except OutcomeUnknown as error:
-            if not is_allowed(on_unreachable, error):
+            if not may_begin(on_unreachable, error):
                 raise
             await self._hand_over(Unpaid(error.key, account, **dict(call.body or {})))
             return None
 
     async def pay(self, unpaid: Unpaid) -> CaptureReceipt | DebitReceipt:
-        """Pays what was handed to `on_unpaid`: once, however often, whatever became of it."""
+        """Pays what was not confirmed: once, however often, whatever became of it."""
+        return await self._pay(unpaid, self._calls.key(unpaid.key))
+
+    async def _pay(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
+        account, fields = unpaid.account, unpaid.fields()
         if unpaid.hold is not None:
+            call = self._calls.capture(account, unpaid.hold, key, **captured(fields))
             try:
-                return await self.capture(
-                    unpaid.account, unpaid.hold, key=unpaid.key, **captured(unpaid.fields())
-                )
-            except Refusal as refusal:
-                # The hold is over, or it was and the debit below has this key since.
-                if refusal.code not in ("hold_ended", "operation_reused"):
+                return cast(CaptureReceipt, await self._run(call))
+            except Refused as refused:
+                if not may_debit(refused):
                     raise
-        call = self._calls.debit(unpaid.account, unpaid.key, **unpaid.fields())
-        return cast(DebitReceipt, await self._run(call))
+        return cast(DebitReceipt, await self._run(self._calls.debit(account, key, **fields)))
 
     async def batch(
         self, account: str, debits: Iterable[Debit], *, mode: Mode = "all_or_nothing"
@@ -312,7 +313,8 @@ class AsyncOperations:
     ) -> Value:
         """Holds the credits, runs `work`, charges what it delivered, and returns its value.
 
-        See `charging`. If the charge is not confirmed, `NotCharged` has the value.
+        See `charging`. If the work is done and its charge is not confirmed, the error has the
+        `value`, and what is `unpaid`.
         """
         charging = self.charging(
             account,
@@ -328,8 +330,9 @@ class AsyncOperations:
         try:
             async with charging as running:
                 value = await work(running)
-        except NotCharged as error:
-            error.value = value
+        except ScripError as error:
+            if value is not None:
+                error.value = value
             raise
         return value
 

@@ -17,7 +17,7 @@ import httpx
 
 from scrip._call import Call
 from scrip._clock import Clock
-from scrip.errors import OutcomeUnknown, Problem, Refusal, Unreachable
+from scrip.errors import OutcomeUnknown, Problem, Refused, Unavailable
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
@@ -73,8 +73,8 @@ Reply = httpx.Response | httpx.RequestError | None
 def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait, Reply, Any]:
     """Tries `call` under the same key until its outcome is known, and returns the answer's body.
 
-    Raises `Refusal` if the answer is no, and if there is none until the deadline `OutcomeUnknown`,
-    or `Unreachable` for a call that has no key, because it changes nothing.
+    Raises `Refused` if the answer is no, and if there is none until the deadline `OutcomeUnknown`,
+    or `Unavailable` for a call that has no key, because it changes nothing.
     """
     deadline = time.monotonic() + limits.deadline_s
     # The end of the latest try that may take effect, or may have.
@@ -94,7 +94,7 @@ def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait,
                 return answer
             cause = problem
             wait_s = max(wait_s, retry_after_s(reply))
-            if not isinstance(problem, Refusal):
+            if not isinstance(problem, Refused):
                 in_doubt_at = time.monotonic()
             elif problem.code == "key_ahead" and call.is_minted and not reminted:
                 clock.take(problem.server_time, sent_local)
@@ -141,12 +141,12 @@ def read(reply: httpx.Response) -> tuple[dict[str, Any], None] | tuple[None, Pro
     return answer, None
 
 
-def unknown(call: Call, tries: int, cause: Exception) -> Unreachable:
+def unknown(call: Call, tries: int, cause: Exception) -> Unavailable:
     """There was no answer that tells, until the deadline."""
     if call.keys:
         keys = [key.text for key in call.keys]
         return OutcomeUnknown(call.operation, call.account, tries, cause, keys)
-    return Unreachable(call.operation, call.account, tries, cause)
+    return Unavailable(call.operation, call.account, tries, cause)
 
 
 def backoff_s(tries: int) -> float:

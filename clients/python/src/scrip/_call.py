@@ -81,13 +81,17 @@ class Call:
         return replace(self, keys=tuple(mint(clock) if key.minted else key for key in self.keys))
 
 
+Key = str | OperationKey | None
+"""The caller's, one that was made before, or none yet."""
+
+
 class Calls:
     """Makes the call of each operation."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
-    def debit(self, account: str, key: str | None, **fields: Any) -> Call:
+    def debit(self, account: str, key: Key, **fields: Any) -> Call:
         return self.change("debit", account, ["debits"], key, fields)
 
     def batch(self, account: str, debits: Iterable[Debit], mode: Mode) -> Call:
@@ -96,19 +100,19 @@ class Calls:
         body = {"mode": mode, "debits": [given(line) for line in lines]}
         return Call("batch", account, "POST", path(account, "debits", "batch"), body, keys=keys)
 
-    def hold(self, account: str, key: str | None, **fields: Any) -> Call:
+    def hold(self, account: str, key: Key, **fields: Any) -> Call:
         return self.change("hold", account, ["holds"], key, fields)
 
-    def capture(self, account: str, hold: str, key: str | None, **fields: Any) -> Call:
+    def capture(self, account: str, hold: str, key: Key, **fields: Any) -> Call:
         return self.change("capture", account, ["holds", hold, "capture"], key, fields)
 
-    def release(self, account: str, hold: str, key: str | None, **fields: Any) -> Call:
+    def release(self, account: str, hold: str, key: Key, **fields: Any) -> Call:
         return self.change("release", account, ["holds", hold, "release"], key, fields)
 
-    def extend(self, account: str, hold: str, key: str | None, **fields: Any) -> Call:
+    def extend(self, account: str, hold: str, key: Key, **fields: Any) -> Call:
         return self.change("extend", account, ["holds", hold, "extend"], key, fields)
 
-    def refund(self, account: str, debit: str, key: str | None, **fields: Any) -> Call:
+    def refund(self, account: str, debit: str, key: Key, **fields: Any) -> Call:
         return self.change("refund", account, ["debits", debit, "refund"], key, fields)
 
     def quote(self, account: str, **fields: Any) -> Call:
@@ -122,14 +126,16 @@ class Calls:
         return Call(operation, account, "GET", path(account, operation), query=texts)
 
     def change(
-        self, operation: str, account: str, parts: list[str], key: str | None, fields: Fields
+        self, operation: str, account: str, parts: list[str], key: Key, fields: Fields
     ) -> Call:
         keys = (self.key(key),)
         return Call(operation, account, "POST", path(account, *parts), given(fields), keys=keys)
 
-    def key(self, text: str | None) -> OperationKey:
+    def key(self, key: Key) -> OperationKey:
         """The caller's key, or a new one."""
-        return mint(self.clock) if text is None else OperationKey(text, minted=False)
+        if isinstance(key, OperationKey):
+            return key
+        return mint(self.clock) if key is None else OperationKey(key, minted=False)
 
 
 def mint(clock: Clock) -> OperationKey:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from scrip._attempts import TOO_MANY_REQUESTS
 from scrip._call import Credits, amount
 from scrip._connection import OnUnreachable
 from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
-from scrip.errors import Refusal, Unreachable
+from scrip.errors import Refused, Unavailable
 
 HOLD_LIVES_S = 300
 """The life of a hold, unless another is given."""
@@ -49,6 +50,16 @@ class Unpaid:
 def captured(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a capture instead of a debit: the action is the hold's."""
     return {name: value for name, value in fields.items() if name != "action"}
+
+
+def may_debit(refused: Refused) -> bool:
+    """Whether a debit may take the place of this refused capture, under its key.
+
+    A hold that lapsed gave all back, and a refusal uses up no key. If the key is reused, the debit
+    has happened.
+    """
+    has_lapsed = refused.code == "hold_ended" and refused.ended == "lapsed"
+    return has_lapsed or refused.code == "operation_reused"
 
 
 @dataclass(frozen=True)
@@ -125,11 +136,10 @@ class Work:
         return self.order.quantity or 0
 
 
-def is_allowed(order: Order | OnUnreachable, error: Unreachable) -> bool:
-    """Whether the work may go on without its credits. What the stack refuses, is refused."""
-    choice = order if isinstance(order, str) else order.on_unreachable
-    refused = isinstance(error.cause, Refusal) and error.cause.status != 429
-    return choice == "allow" and not refused
+def may_begin(on_unreachable: OnUnreachable, error: Unavailable) -> bool:
+    """Whether work may begin without its credits: if the stack was not reached, and not refused."""
+    is_refused = isinstance(error.cause, Refused) and error.cause.status != TOO_MANY_REQUESTS
+    return on_unreachable == "allow" and not is_refused
 
 
 class Terms:

@@ -23,19 +23,13 @@ class Clock:
     def __init__(self, local: Callable[[], float] = time.time) -> None:
         self.local = local
         self.offset_s = 0.0
-        self.is_exact = False
 
     def now(self) -> float:
         """The stack's time, in seconds since 1970."""
         return self.local() + self.offset_s
 
     def observe(self, answer: httpx.Response, sent_at: float) -> None:
-        """Takes the time from the header `Date` of an answer to what was sent at `sent_at`.
-
-        The stack's own word, `server_time`, counts for more.
-        """
-        if self.is_exact:
-            return
+        """Takes the time from the header `Date` of an answer to what was sent at `sent_at`."""
         try:
             second = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
         except ValueError:
@@ -47,7 +41,6 @@ class Clock:
         if server_time is not None:
             exact = datetime.fromisoformat(server_time.replace("Z", "+00:00")).timestamp()
             self.correct(exact, exact, sent_at)
-            self.is_exact = True
 
     def correct(self, earliest: float, latest: float, sent_at: float) -> None:
         """The stack's clock was between `earliest` and `latest` at an instant since `sent_at`.
@@ -71,11 +64,9 @@ def ulid_time(key: str) -> float:
 def ulid(now: float) -> str:
     """A new key, dated `now`.
 
-    A ULID whose bits are those of a UUIDv8 costs the stack a write unit more (one in 64): it is
-    not made.
+    Its bits are those of a UUIDv7: of other ULIDs, one in 64 costs the stack a write unit more.
     """
-    while True:
-        value = (int(now * 1000) << 80) | secrets.randbits(80)
-        is_uuid_v8 = (value >> 76) & 0xF == 8 and (value >> 62) & 3 == 2
-        if not is_uuid_v8:
-            return "".join(ULID_DIGITS[(value >> shift) & 31] for shift in range(125, -1, -5))
+    value = (int(now * 1000) << 80) | secrets.randbits(80)
+    value = value & ~(0xF << 76) | (7 << 76)
+    value = value & ~(3 << 62) | (2 << 62)
+    return "".join(ULID_DIGITS[(value >> shift) & 31] for shift in range(125, -1, -5))

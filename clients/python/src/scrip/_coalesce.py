@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scrip._call import Call, path
-from scrip.errors import OutcomeUnknown, Refusal
+from scrip.errors import OutcomeUnknown, Refused
 
 FEWEST = 3
 """Fewer debits travel alone."""
@@ -23,7 +23,7 @@ def batch_of(calls: list[Call]) -> Call:
 
 def failed(calls: list[Call], error: BaseException) -> list[Any]:
     """What the failure of their batch is to each debit; None: it travels alone."""
-    if isinstance(error, Refusal):
+    if isinstance(error, Refused):
         # Of the whole: each may pass by itself.
         return [None] * len(calls)
     if isinstance(error, OutcomeUnknown):

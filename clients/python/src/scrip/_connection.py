@@ -9,7 +9,7 @@ from typing import Literal
 
 import httpx
 
-from scrip._attempts import Limits, Send
+from scrip._attempts import Send
 from scrip._call import Calls
 from scrip._clock import Clock
 
@@ -33,8 +33,6 @@ class Connection:
         url: str,
         key: str | None,
         signs: bool,
-        timeout_s: float,
-        deadline_s: float,
         now: Callable[[], float] | None,
     ) -> None:
         if key is not None and signs:
@@ -44,7 +42,6 @@ class Connection:
             raise ValueError("url is the address of a stack: https://...")
         self.base = str(self.url).rstrip("/")
         self.key = key
-        self.limits = Limits(timeout_s, deadline_s)
         self.clock = Clock(now or time.time)
         self.calls = Calls(self.clock)
 

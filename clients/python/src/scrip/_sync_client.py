@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -9,12 +11,14 @@ from typing import Any
 
 import httpx
 
-from scrip._attempts import Send, Wait, attempts
+from scrip._attempts import Limits, Send, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
 from scrip._connection import Connection, OnUnreachable
 from scrip._sync_coalescer import Coalescer
 from scrip._sync_operations import Operations
+
+logger = logging.getLogger("scrip")
 
 
 class Scrip(Operations):
@@ -40,7 +44,8 @@ class Scrip(Operations):
         http: httpx.Client | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
-        self._connection = Connection(url, key, sign is not None, timeout_s, deadline_s, now)
+        self._connection = Connection(url, key, sign is not None, now)
+        self._limits = Limits(timeout_s, deadline_s)
         self._calls = self._connection.calls
         self._sign = sign
         self._on_unpaid = on_unpaid
@@ -64,8 +69,16 @@ class Scrip(Operations):
         if self._owns_http:
             self._http.close()
 
+    def within(self, deadline_s: float) -> Scrip:
+        """This client with another deadline: `credits.within(2).hold(...)`. It coalesces nothing."""
+        other = copy.copy(self)
+        other._limits = Limits(self._limits.timeout_s, deadline_s)
+        other._coalescer = None
+        other._owns_http = False
+        return other
+
     def _run(self, call: Call) -> Any:
-        steps = attempts(call, self._connection.clock, self._connection.limits)
+        steps = attempts(call, self._connection.clock, self._limits)
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
@@ -91,8 +104,10 @@ class Scrip(Operations):
             return error
 
     def _hand_over(self, unpaid: Unpaid) -> None:
-        if self._on_unpaid is not None:
-            self._on_unpaid(unpaid)
+        if self._on_unpaid is None:
+            logger.warning("nobody keeps what %s owes for %s", unpaid.account, unpaid.key)
+            return
+        self._on_unpaid(unpaid)
 
     def _check(self, on_unreachable: OnUnreachable) -> None:
         if on_unreachable == "allow" and self._on_unpaid is None:

@@ -1,17 +1,25 @@
-"""What a client raises: a refusal, an outcome that is not known, work that was not charged."""
+"""What a client raises: a refusal, or that there is no outcome."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+
+if TYPE_CHECKING:
+    from scrip._charge import Unpaid
 
 
 class ScripError(Exception):
     """All that this package raises about the stack and its answers."""
+
+    unpaid: Unpaid | None = None
+    """Set if the work of a charge is done, and its charge is not confirmed: `pay` it later. Whether
+    to deliver the work is the caller's choice."""
+    value: Any = None
+    """What that work returned."""
 
 
 class Problem(ScripError):
@@ -59,21 +67,21 @@ class Problem(ScripError):
 
     @staticmethod
     def of(answer: httpx.Response) -> Problem:
-        """The problem in an answer: a `Refusal` if its status is 3xx or 4xx."""
+        """The problem in an answer: a `Refused` if its status is 3xx or 4xx."""
         try:
             body = answer.json()
         except (json.JSONDecodeError, UnicodeDecodeError):
             body = None
-        kind = Problem if answer.status_code >= 500 else Refusal
+        kind = Problem if answer.status_code >= 500 else Refused
         return kind(answer.status_code, body if isinstance(body, dict) else {})
 
 
-class Refusal(Problem):
+class Refused(Problem):
     """The answer is no. It changed nothing and is not remembered: the same key may pass later."""
 
 
-class Unreachable(ScripError):
-    """There was no answer that says how the request ended, until the deadline."""
+class Unavailable(ScripError):
+    """There was no answer until the deadline. Of an operation, it is an `OutcomeUnknown`."""
 
     def __init__(self, operation: str, account: str, tries: int, cause: BaseException) -> None:
         self.operation = operation
@@ -91,7 +99,7 @@ class Unreachable(ScripError):
         return f"{tries}, the last: {str(self.cause) or type(self.cause).__name__}"
 
 
-class OutcomeUnknown(Unreachable):
+class OutcomeUnknown(Unavailable):
     """The outcome is NOT known: the operation may have happened, or may not.
 
     Send it again with the same `key`: it does not happen twice. A new key is a new operation.
@@ -115,25 +123,3 @@ class OutcomeUnknown(Unreachable):
             f"the outcome of {self.operation} of {self.account} is NOT known "
             f"(send the same key again: {keys}): {self.reason()}"
         )
-
-
-class NotCharged(ScripError):
-    """The work is done, and its charge is not confirmed. `__cause__` says why.
-
-    Whether to deliver the work is the caller's choice. If the cause is an `OutcomeUnknown`, it may
-    have been charged after all.
-    """
-
-    def __init__(self, account: str, key: str | None, delivered: int | Decimal) -> None:
-        self.account = account
-        self.key = key
-        """The key of the charge, if its outcome is not known."""
-        self.delivered = delivered
-        """What was to be charged: a quantity, or credits."""
-        self.value: Any = None
-        """What the work returned to `charge`, or to the decorated function."""
-        super().__init__(account, key, delivered)
-
-    def __str__(self) -> str:
-        cause = f": {self.__cause__}" if self.__cause__ else ""
-        return f"the work for {self.account} is done, and its charge is not confirmed{cause}"
