@@ -40,8 +40,8 @@ class AsyncScrip(AsyncOperations):
         key: str | None = None,
         *,
         sign: Callable[[httpx.Request], Awaitable[None] | None] | None = None,
-        timeout_s: float = 15.0,
-        deadline_s: float = 30.0,
+        timeout_s: float = 10.0,
+        deadline_s: float = 20.0,
         coalesce_s: float | None = None,
         on_unpaid: Callable[[Unpaid], Awaitable[None] | None] | None = None,
         http: httpx.AsyncClient | None = None,
@@ -78,7 +78,7 @@ class AsyncScrip(AsyncOperations):
             await self._http.aclose()
 
     def within(self, deadline_s: float) -> AsyncScrip:
-        """This client with another deadline: `credits.within(2).hold(...)`. It coalesces nothing."""
+        """This client with another deadline, and without coalescing: `credits.within(2)`."""
         other = copy.copy(self)
         other._limits = Limits(self._limits.timeout_s, deadline_s)
         other._coalescer = None

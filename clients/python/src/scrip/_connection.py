@@ -37,10 +37,10 @@ class Connection:
     ) -> None:
         if key is not None and signs:
             raise TypeError("a request has a key or is signed, not both")
-        self.url = httpx.URL(url)
-        if self.url.scheme not in ("http", "https") or not self.url.host:
-            raise ValueError("url is the address of a stack: https://...")
-        self.base = str(self.url).rstrip("/")
+        address = httpx.URL(url)
+        if address.scheme not in ("http", "https") or not address.host:
+            raise ValueError(f"url is the address of a stack, https://..., and not {url!r}")
+        self.base = url.rstrip("/")
         self.key = key
         self.clock = Clock(now or time.time)
         self.calls = Calls(self.clock)

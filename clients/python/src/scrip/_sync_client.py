@@ -37,8 +37,8 @@ class Scrip(Operations):
         key: str | None = None,
         *,
         sign: Callable[[httpx.Request], None] | None = None,
-        timeout_s: float = 15.0,
-        deadline_s: float = 30.0,
+        timeout_s: float = 10.0,
+        deadline_s: float = 20.0,
         coalesce_s: float | None = None,
         on_unpaid: Callable[[Unpaid], None] | None = None,
         http: httpx.Client | None = None,
@@ -70,7 +70,7 @@ class Scrip(Operations):
             self._http.close()
 
     def within(self, deadline_s: float) -> Scrip:
-        """This client with another deadline: `credits.within(2).hold(...)`. It coalesces nothing."""
+        """This client with another deadline, and without coalescing: `credits.within(2)`."""
         other = copy.copy(self)
         other._limits = Limits(self._limits.timeout_s, deadline_s)
         other._coalescer = None

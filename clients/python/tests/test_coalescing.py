@@ -1,0 +1,108 @@
+"""Debits that travel together. The suite has their faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+import scrip
+from scrip import AsyncScrip, Scrip
+
+
+class Batches:
+    """A stack that answers every debit, and counts how they came."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        if not request.url.path.endswith("/batch"):
+            self.sizes.append(1)
+            return httpx.Response(201, json={"credits": body["credits"]})
+        self.sizes.append(len(body["debits"]))
+        receipts = [{"credits": debit["credits"]} for debit in body["debits"]]
+        return httpx.Response(201, json={"receipts": receipts})
+
+
+async def debits(client: AsyncScrip, accounts: list[str]) -> list[Any]:
+    return await asyncio.gather(
+        *(client.debit(account, credits=str(1 + n)) for n, account in enumerate(accounts)),
+        return_exceptions=True,
+    )
+
+
+def test_a_batch_has_at_most_24_debits_of_one_account() -> None:
+    stack = Batches()
+    http = httpx.AsyncClient(transport=httpx.MockTransport(stack))
+    client = AsyncScrip("http://stack", http=http, coalesce_s=0.01)
+    receipts = asyncio.run(debits(client, ["a"] * 50 + ["b"] * 4))
+    assert [receipt["credits"] for receipt in receipts] == [str(1 + n) for n in range(54)]
+    assert sorted(stack.sizes) == [1, 1, 4, 24, 24]
+
+
+def test_threads_share_a_batch() -> None:
+    stack = Batches()
+    http = httpx.Client(transport=httpx.MockTransport(stack))
+    client = Scrip("http://stack", http=http, coalesce_s=0.2)
+    receipts: dict[int, Any] = {}
+
+    def debit(number: int) -> None:
+        receipts[number] = client.debit("a", credits=str(number))
+
+    threads = [threading.Thread(target=debit, args=(number,)) for number in range(1, 31)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert {number: receipt["credits"] for number, receipt in receipts.items()} == {
+        number: str(number) for number in range(1, 31)
+    }
+    assert sorted(stack.sizes) == [6, 24]
+
+
+def test_what_stops_a_batch_is_told_to_each_of_its_debits() -> None:
+    def sign(request: httpx.Request) -> None:
+        raise RuntimeError("no credentials")
+
+    client = AsyncScrip("http://stack", sign=sign, coalesce_s=0.01)
+    outcomes = asyncio.run(debits(client, ["a"] * 3))
+    assert [str(outcome) for outcome in outcomes] == ["no credentials"] * 3
+
+
+def test_of_a_batch_without_an_outcome_each_debit_has_its_own_key() -> None:
+    def lost(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("lost", request=request)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lost))
+    client = AsyncScrip("http://stack", http=http, coalesce_s=0.01, deadline_s=0.2)
+    outcomes = asyncio.run(debits(client, ["a"] * 3))
+    assert all(isinstance(outcome, scrip.OutcomeUnknown) for outcome in outcomes)
+    assert len({outcome.key for outcome in outcomes}) == 3
+
+
+def test_an_interrupted_batch_leaves_nobody_waiting() -> None:
+    def interrupted(request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    http = httpx.Client(transport=httpx.MockTransport(interrupted))
+    client = Scrip("http://stack", http=http, coalesce_s=0.1)
+    outcomes: list[type[BaseException]] = []
+
+    def debit() -> None:
+        with pytest.raises((KeyboardInterrupt, scrip.OutcomeUnknown)) as outcome:
+            client.debit("a", credits="1")
+        outcomes.append(outcome.type)
+
+    threads = [threading.Thread(target=debit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert outcomes.count(scrip.OutcomeUnknown) == 3
+    assert outcomes.count(KeyboardInterrupt) == 1
