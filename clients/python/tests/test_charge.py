@@ -198,50 +198,51 @@ def test_a_decorated_endpoint_hides_its_work(stack: str, account: Account) -> No
 
 
 class Slow(httpx.AsyncHTTPTransport):
-    """Gives each answer a while later."""
+    """Tells when the stack has a request for this path, and gives each answer a while later."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+        self.has_come = asyncio.Event()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith(self.path):
+            self.has_come.set()
         answer = await super().handle_async_request(request)
         await answer.aread()
         await asyncio.sleep(0.2)
         return answer
 
 
+async def charge_and_leave(stack: str, account: Account, path: str) -> bool:
+    """Charges work that delivers 1 of 2, leaves at a request; returns whether the work began."""
+    transport = Slow(path)
+    credits = AsyncScrip(stack, http=httpx.AsyncClient(transport=transport))
+    began = False
+
+    async def work(work: Work) -> None:
+        nonlocal began
+        began = True
+        work.delivered(1)
+
+    charge = asyncio.create_task(credits.charge(account.id, "rich_text", 2, work=work))
+    await transport.has_come.wait()
+    charge.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await charge
+    await credits.aclose()
+    return began
+
+
 def test_one_who_leaves_before_the_work_begins_is_not_charged(stack: str, account: Account) -> None:
-    async def story() -> None:
-        credits = AsyncScrip(stack, http=httpx.AsyncClient(transport=Slow()))
-
-        async def work(work: Work) -> None:
-            raise AssertionError("it does not begin")
-
-        charge = asyncio.create_task(credits.charge(account.id, "rich_text", 2, work=work))
-        await asyncio.sleep(0.1)
-        charge.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await charge
-        await credits.aclose()
-
-    run(story)
+    assert not asyncio.run(charge_and_leave(stack, account, "/holds"))
     assert account.entries() == [("held", "-2"), ("released", "2")]
 
 
 def test_one_who_leaves_while_the_charge_is_on_its_way_is_charged(
     stack: str, account: Account
 ) -> None:
-    async def story() -> None:
-        credits = AsyncScrip(stack, http=httpx.AsyncClient(transport=Slow()))
-
-        async def work(work: Work) -> None:
-            work.delivered(1)
-
-        charge = asyncio.create_task(credits.charge(account.id, "rich_text", 2, work=work))
-        await asyncio.sleep(0.3)
-        charge.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await charge
-        await credits.aclose()
-
-    run(story)
+    assert asyncio.run(charge_and_leave(stack, account, "/capture"))
     assert account.entries() == [("held", "-2"), ("captured", "1")]
 
 
@@ -274,6 +275,48 @@ def test_what_one_who_left_owes_is_handed_over() -> None:
         raise KeyboardInterrupt
     [one] = unpaid
     assert (one.account, one.action, one.quantity, one.hold) == ("acme", "rich_text", 2, "a-hold")
+
+
+def test_what_one_owes_who_left_during_the_charge_is_handed_over() -> None:
+    async def story() -> None:
+        asked = asyncio.Event()
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("/capture"):
+                asked.set()
+            return lost_captures(request)
+
+        async def work(work: Work) -> None:
+            work.delivered(1)
+
+        unpaid: list[scrip.Unpaid] = []
+        http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        async with AsyncScrip(
+            "http://stack", http=http, deadline_s=0.5, on_unpaid=unpaid.append
+        ) as credits:
+            charge = asyncio.create_task(credits.charge("acme", "rich_text", 2, work=work))
+            await asked.wait()
+            charge.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await charge
+        assert [(one.quantity, one.hold) for one in unpaid] == [(1, "a-hold")]
+
+    run(story)
+
+
+def test_a_hold_that_another_ended_is_not_charged_by_a_debit(stack: str, account: Account) -> None:
+    with Scrip(stack) as credits:
+
+        def work(work: Work) -> str:
+            assert work.hold is not None
+            credits.release(account.id, work.hold["id"])
+            return "text"
+
+        with pytest.raises(scrip.Refused) as refused:
+            credits.charge(account.id, "rich_text", 2, work=work)
+    assert (refused.value.code, refused.value.ended) == ("hold_ended", "released")
+    assert refused.value.value == "text"
+    assert account.entries() == [("held", "-2"), ("released", "2")]
 
 
 def test_a_release_that_fails_does_not_fail_the_work() -> None:

@@ -63,7 +63,7 @@ def test_a_key_and_a_signature_together_are_refused() -> None:
 
 
 def test_an_address_without_a_host_is_refused() -> None:
-    with pytest.raises(ValueError, match="credits.example"):
+    with pytest.raises(ValueError, match=r"credits\.example"):
         scrip.Scrip("credits.example")
 
 

@@ -63,7 +63,9 @@ def test_threads_share_a_batch() -> None:
     assert {number: receipt["credits"] for number, receipt in receipts.items()} == {
         number: str(number) for number in range(1, 31)
     }
-    assert sorted(stack.sizes) == [6, 24]
+    assert sum(stack.sizes) == 30
+    # As many batches as the machine needs time to start the threads; none has more.
+    assert max(stack.sizes) <= 24 and len(stack.sizes) < 30
 
 
 def test_what_stops_a_batch_is_told_to_each_of_its_debits() -> None:
@@ -76,7 +78,10 @@ def test_what_stops_a_batch_is_told_to_each_of_its_debits() -> None:
 
 
 def test_of_a_batch_without_an_outcome_each_debit_has_its_own_key() -> None:
+    paths = set()
+
     def lost(request: httpx.Request) -> httpx.Response:
+        paths.add(request.url.path)
         raise httpx.ReadError("lost", request=request)
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(lost))
@@ -84,6 +89,7 @@ def test_of_a_batch_without_an_outcome_each_debit_has_its_own_key() -> None:
     outcomes = asyncio.run(debits(client, ["a"] * 3))
     assert all(isinstance(outcome, scrip.OutcomeUnknown) for outcome in outcomes)
     assert len({outcome.key for outcome in outcomes}) == 3
+    assert paths == {"/v1/accounts/a/debits/batch"}
 
 
 def test_an_interrupted_batch_leaves_nobody_waiting() -> None:
@@ -91,7 +97,7 @@ def test_an_interrupted_batch_leaves_nobody_waiting() -> None:
         raise KeyboardInterrupt
 
     http = httpx.Client(transport=httpx.MockTransport(interrupted))
-    client = Scrip("http://stack", http=http, coalesce_s=0.1)
+    client = Scrip("http://stack", http=http, coalesce_s=0.5)
     outcomes: list[type[BaseException]] = []
 
     def debit() -> None:

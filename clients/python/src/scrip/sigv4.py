@@ -29,13 +29,8 @@ class SigV4:
         credentials = self.session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
-        # The headers that a proxy on the way may change are not signed.
-        signed = AWSRequest(
-            method=request.method,
-            url=str(request.url),
-            data=request.content,
-            headers={"host": request.url.netloc.decode()},
-        )
+        # Of the headers the host alone is signed: a proxy on the way may change others.
+        signed = AWSRequest(method=request.method, url=str(request.url), data=request.content)
         SigV4Auth(credentials.get_frozen_credentials(), self.service, self.region).add_auth(signed)
         for name in ADDED:
             if name in signed.headers:
