@@ -16,27 +16,27 @@ export interface ClientOptions {
   /** The address of the stack: its output `ApiUrl`, or `http://127.0.0.1:3000`. */
   url: string;
   /** A service key, `scrip_sk_...`: it is sent as a Bearer token. */
-  key?: string;
+  key?: string | undefined;
   /** Signs a request in place of a key. It is called for every try. */
-  sign?: (request: Request) => Request | Promise<Request>;
+  sign?: ((request: Request) => Request | Promise<Request>) | undefined;
   /** How long an operation is tried until its outcome is known: 20 s. */
-  deadlineMs?: number;
+  deadlineMs?: number | undefined;
   /** How long one try may take: 10 s. */
-  attemptTimeoutMs?: number;
+  attemptTimeoutMs?: number | undefined;
   /**
    * Gathers debits of one account for so long, and sends 3 or more of them as one batch, which
    * costs a fraction of as many debits. Off if it is left out; a few milliseconds are enough.
    */
-  coalesceMs?: number;
+  coalesceMs?: number | undefined;
   /**
    * Takes what a call with `onUnreachable: "allow"`, or a stream, could not charge, and why: store
    * it, and `pay` it later.
    */
-  onUnpaid?: (unpaid: Unpaid, error: unknown) => void | Promise<void>;
+  onUnpaid?: ((unpaid: Unpaid, error: unknown) => void | Promise<void>) | undefined;
   /** In place of the global `fetch`. */
-  fetch?: (request: Request, init: RequestInit) => Promise<Response>;
+  fetch?: ((request: Request, init: RequestInit) => Promise<Response>) | undefined;
   /** In place of `Date.now`. */
-  now?: () => number;
+  now?: (() => number) | undefined;
 }
 
 /** One request, without what every request has. */
