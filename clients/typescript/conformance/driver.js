@@ -38,7 +38,9 @@ async function result(game, step) {
 
 function failed(error) {
   if (error instanceof Refused) return { refused: error.problem };
-  if (error instanceof OutcomeUnknown) return { unknown: { key: error.key } };
+  if (error instanceof OutcomeUnknown) {
+    return { unknown: { key: error.key, unpaid: error.unpaid } };
+  }
   return { thrown: error.message };
 }
 

@@ -18,6 +18,8 @@ export interface Work {
 
 /** How long a hold lives that no `expires_in_s` was given for; then it is extended. */
 const LIFE_S = 300;
+/** No work lives for longer: its hold is not extended any more. */
+const LONGEST_WORK_MS = 86_400_000;
 
 /** What a charge has from its client. */
 export interface Charging {
@@ -183,8 +185,8 @@ async function keepAlive(
   for (let from = heldAt; ;) {
     // The hold is no older than the request for it, however often that was sent.
     await sleep(from + halfMs - performance.now(), ended);
-    if (ended.aborted) return;
     from = performance.now();
+    if (ended.aborted || from - heldAt > LONGEST_WORK_MS) return;
     try {
       await credits.extend({ ...request, deadlineMs: halfMs, signal: ended });
     } catch {

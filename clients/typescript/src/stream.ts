@@ -23,7 +23,13 @@ export function stream<T>(
   return new Promise((resolve, reject) => {
     const work = async (work: Work) => {
       resolve(readable);
-      for await (const part of run(work)) await writer.write(part);
+      for await (const part of run(work)) {
+        // A write fails because the reader went away; that is no failure of the work.
+        await writer.write(part).catch((reason: unknown) => {
+          reader.abort(reason);
+          throw reason;
+        });
+      }
     };
     // If the work began, the promise is resolved, and the stream has the error.
     const failed = (error: unknown) => {
