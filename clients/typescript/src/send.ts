@@ -19,9 +19,9 @@ export interface ClientOptions {
   key?: string | undefined;
   /** Signs a request in place of a key. It is called for every try. */
   sign?: ((request: Request) => Request | Promise<Request>) | undefined;
-  /** How long an operation is tried until its outcome is known: 20 s. */
+  /** How long an operation is tried until its outcome is known: 30 s. */
   deadlineMs?: number | undefined;
-  /** How long one try may take: 10 s. */
+  /** How long one try may take: 15 s; the stack answers after 13 s at most. */
   attemptTimeoutMs?: number | undefined;
   /**
    * Gathers debits of one account for so long, and sends 3 or more of them as one batch, which
@@ -59,6 +59,9 @@ export interface Sending {
   signal?: AbortSignal | undefined;
 }
 
+const DEADLINE_MS = 30_000;
+/** The stack begins no try of its own after 8 s, and one lives for 5 s. */
+const ATTEMPT_TIMEOUT_MS = 15_000;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
 /** A copy of a try may arrive for so long: then a refusal of the key is final. */
@@ -134,7 +137,8 @@ export class Sender {
    */
   async send<T>(make: () => Outgoing, sending: Sending = {}): Promise<T> {
     sending.signal?.throwIfAborted();
-    const until = performance.now() + (sending.deadlineMs ?? this.#options.deadlineMs ?? 20_000);
+    const until =
+      performance.now() + (sending.deadlineMs ?? this.#options.deadlineMs ?? DEADLINE_MS);
     let request = make();
     let minted = sending.minted?.();
     // When the latest try of this key ended without an outcome.
@@ -179,7 +183,9 @@ export class Sender {
     signal: AbortSignal | undefined,
   ): Promise<T | Refused | Open> {
     const leftMs = Math.max(1, Math.ceil(until - performance.now()));
-    const timeout = AbortSignal.timeout(Math.min(leftMs, this.#options.attemptTimeoutMs ?? 10_000));
+    const timeout = AbortSignal.timeout(
+      Math.min(leftMs, this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS),
+    );
     const ends = signal ? AbortSignal.any([timeout, signal]) : timeout;
     try {
       const request = await this.#request(outgoing);
