@@ -28,6 +28,9 @@ const schemas = Object.fromEntries(
     .sort(([one], [other]) => (one < other ? -1 : 1)),
 );
 // The routes are the client's own affair; its types are those of the bodies.
-const types = await openapiTS({ ...contract, paths: {}, components: { schemas } }, { silent: true, defaultNonNullable: false });
+const types = await openapiTS(
+  { ...contract, paths: {}, components: { schemas } },
+  { silent: true, defaultNonNullable: false },
+);
 const head = "// Generated from openapi.yaml by generate.js. Do not edit.\n\n";
 await writeFile(new URL("src/contract.ts", import.meta.url), head + astToString(types));

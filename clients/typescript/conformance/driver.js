@@ -24,7 +24,8 @@ async function play({ url, account, client, steps }) {
 async function result(game, step) {
   const aborts = new AbortController();
   try {
-    if (step.do === "all") return { all: await Promise.all(step.steps.map((one) => result(game, one))) };
+    if (step.do === "all")
+      return { all: await Promise.all(step.steps.map((one) => result(game, one))) };
     if (step.do === "pay_unpaid") return { all: await paid(game) };
     const answer = await act(game, step, aborts);
     if (step.as) game.ids[step.as] = answer.id;
@@ -37,14 +38,17 @@ async function result(game, step) {
 
 function failed(error) {
   if (error instanceof Refused) return { refused: error.problem };
-  if (error instanceof OutcomeUnknown) return { unknown: { key: error.key } };
+  if (error instanceof OutcomeUnknown) {
+    return { unknown: { key: error.key, unpaid: error.unpaid } };
+  }
   return { thrown: error.message };
 }
 
 /** Pays what is unpaid, one after the other. */
 async function paid({ credits, unpaid }) {
   const results = [];
-  for (const charge of unpaid) results.push(await credits.pay(charge).then((ok) => ({ ok }), failed));
+  for (const charge of unpaid)
+    results.push(await credits.pay(charge).then((ok) => ({ ok }), failed));
   return results;
 }
 
@@ -57,13 +61,23 @@ async function act(game, step, aborts) {
   }
   const reach = onUnreachable && { onUnreachable };
   switch (name) {
-    case "debit": return credits.debit({ ...request, ...reach });
-    case "charge": return credits.charge({ ...request, ...reach, signal: aborts.signal }, playWork(game, work, aborts));
-    case "session": return credits.createSession(request);
-    case "ledger": return listed(credits.ledger(request));
-    case "wait": return wait(ms, null);
-    case "reach": return void (await fetch(`${url}/_proxy/faults`, { method: "DELETE" }));
-    default: return credits[name](request);
+    case "debit":
+      return credits.debit({ ...request, ...reach });
+    case "charge":
+      return credits.charge(
+        { ...request, ...reach, signal: aborts.signal },
+        playWork(game, work, aborts),
+      );
+    case "session":
+      return credits.createSession(request);
+    case "ledger":
+      return listed(credits.ledger(request));
+    case "wait":
+      return wait(ms, null);
+    case "reach":
+      return void (await fetch(`${url}/_proxy/faults`, { method: "DELETE" }));
+    default:
+      return credits[name](request);
   }
 }
 

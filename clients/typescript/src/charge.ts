@@ -18,31 +18,50 @@ export interface Work {
 
 /** How long a hold lives that no `expires_in_s` was given for; then it is extended. */
 const LIFE_S = 300;
+/** No work lives for longer: its hold is not extended any more. */
+const LONGEST_WORK_MS = 86_400_000;
 
-/** {@link Scrip.charge}, with the client's way to hand over what is unpaid, and to make a key. */
+/** What a charge has from its client. */
+export interface Charging {
+  /** Makes the key of the charge. */
+  mint: () => string;
+  /** Whether the work begins if Scrip cannot be reached. */
+  isOpen: boolean;
+  /** Whether this error of a charge goes to `handOver`, and is not thrown. */
+  isHandedOver: (error: unknown) => boolean;
+  handOver: (unpaid: Unpaid, error: unknown) => Promise<void>;
+}
+
+/** {@link Scrip.charge}. */
 export async function charge<T>(
   credits: Scrip,
-  request: ChargeRequest,
+  charging: Charging,
+  {
+    signal: caller = new AbortController().signal,
+    onUnreachable: _,
+    deadlineMs,
+    ...asked
+  }: ChargeRequest,
   run: (work: Work) => T | Promise<T>,
-  handOver: (unpaid: Unpaid) => Promise<void>,
-  mint: () => string,
 ): Promise<T> {
-  const { signal: caller = new AbortController().signal, onUnreachable, deadlineMs, ...asked } = request;
   const { expires_in_s = LIFE_S, ...what } = asked;
-  const allows = onUnreachable === "allow";
-  const deadline = deadlineMs === undefined ? {} : { deadlineMs };
-
+  const { account } = what;
   caller.throwIfAborted();
   let hold: string | undefined;
+  let unreachable: unknown;
+  const heldAt = performance.now();
   try {
-    hold = (await credits.hold({ ...what, expires_in_s, ...deadline })).id;
+    hold = (await credits.hold({ ...what, expires_in_s, deadlineMs })).id;
   } catch (error) {
     // The hold may be there: nobody captures it, and it lapses.
-    if (!(error instanceof OutcomeUnknown && allows)) throw error;
+    if (!(error instanceof OutcomeUnknown && charging.isOpen)) throw error;
+    unreachable = error;
   }
 
   const ended = new AbortController();
-  if (hold !== undefined) void keepAlive(credits, what.account, hold, expires_in_s, ended.signal);
+  if (hold !== undefined) {
+    void keepAlive(credits, { account, hold, expires_in_s }, heldAt, ended.signal);
+  }
   const progress = new Progress(what);
   let value: T | undefined;
   let failure: { error: unknown } | undefined;
@@ -51,40 +70,45 @@ export async function charge<T>(
     progress.finish();
   } catch (error) {
     failure = { error: caller.aborted ? caller.reason : error };
-  } finally {
-    progress.stop();
-    ended.abort();
   }
+  progress.stop();
+  ended.abort();
 
-  const amount = failure && !caller.aborted ? undefined : progress.amount();
-  if (amount === undefined) {
+  const delivered = failure && !caller.aborted ? undefined : progress.amount();
+  if (delivered !== undefined) {
+    const unpaid: Unpaid = { ...what, ...delivered, key: charging.mint() };
+    // Without a hold Scrip could not be reached, and the caller has waited for it once.
+    if (hold === undefined) await charging.handOver(unpaid, unreachable);
+    else await capture(credits, charging, { ...unpaid, hold }, deadlineMs, value);
+  } else if (hold !== undefined) {
     // If this fails, the hold lapses.
-    if (hold !== undefined) await credits.release({ account: what.account, hold, ...deadline }).catch(() => {});
-  } else {
-    const unpaid: Unpaid = { ...what, ...amount, key: mint(), ...(hold !== undefined && { hold }) };
-    await pay(credits, unpaid, deadline, allows ? handOver : undefined, value);
+    await credits.release({ account, hold, deadlineMs }).catch(() => {});
   }
   if (failure) throw failure.error;
   return value as T;
 }
 
-/** Charges what was delivered, or hands it over if that is allowed and the outcome is not known. */
-async function pay(
+/** Captures what was delivered; a failure is thrown or handed over. */
+async function capture(
   credits: Scrip,
+  charging: Charging,
   unpaid: Unpaid,
-  deadline: { deadlineMs?: number },
-  handOver: ((unpaid: Unpaid) => Promise<void>) | undefined,
+  deadlineMs: number | undefined,
   value: unknown,
 ): Promise<void> {
-  // Scrip could not be reached for the hold: the work does not wait for it again.
-  if (unpaid.hold === undefined && handOver) return handOver(unpaid);
   try {
-    await credits.pay(unpaid, deadline);
+    await credits.pay(unpaid, { deadlineMs }).catch((error: unknown) => {
+      // The local clock went ahead during the work; by now it is corrected.
+      if (!(error instanceof Refused && error.is("key_ahead"))) throw error;
+      unpaid.key = charging.mint();
+      return credits.pay(unpaid, { deadlineMs });
+    });
   } catch (error) {
-    if (!(error instanceof OutcomeUnknown)) throw error;
-    if (handOver) return handOver(unpaid);
-    error.unpaid = unpaid;
-    error.value = value;
+    if (charging.isHandedOver(error)) return charging.handOver(unpaid, error);
+    if (error instanceof OutcomeUnknown) {
+      error.unpaid = unpaid;
+      error.value = value;
+    }
     throw error;
   }
 }
@@ -97,7 +121,8 @@ class Progress {
   constructor(readonly asked: { quantity?: number; credits?: string }) {}
 
   readonly report = (total: number | string): void => {
-    const isAmount = typeof total === "number" ? Number.isInteger(total) && total >= 0 : micros(total) >= 0n;
+    const isAmount =
+      typeof total === "number" ? Number.isInteger(total) && total >= 0 : micros(total) >= 0n;
     if (!isAmount || (typeof total === "string") !== (this.asked.credits !== undefined)) {
       throw new TypeError(`delivered: ${total} is no amount of what was asked for`);
     }
@@ -149,23 +174,24 @@ async function unlessAborted<T>(signal: AbortSignal, run: () => T | Promise<T>):
   }
 }
 
-/** Extends a hold at half of its life, until `ended`, or until Scrip refuses. */
+/** Extends a hold at half of its life, until `ended`, or until it has ended by itself. */
 async function keepAlive(
   credits: Scrip,
-  account: string,
-  hold: string,
-  expires_in_s: number,
+  request: { account: string; hold: string; expires_in_s: number },
+  heldAt: number,
   ended: AbortSignal,
 ): Promise<void> {
-  const halfMs = (expires_in_s * 1000) / 2;
-  try {
-    for (;;) {
-      await sleep(halfMs, ended);
-      if (ended.aborted) return;
-      await credits.extend({ account, hold, expires_in_s, deadlineMs: halfMs }, ended);
+  const halfMs = (request.expires_in_s * 1000) / 2;
+  for (let from = heldAt; ;) {
+    // The hold is no older than the request for it, however often that was sent.
+    await sleep(from + halfMs - performance.now(), ended);
+    from = performance.now();
+    if (ended.aborted || from - heldAt > LONGEST_WORK_MS) return;
+    try {
+      await credits.extend({ ...request, deadlineMs: halfMs, signal: ended });
+    } catch {
+      // It lapses. What is delivered after all is charged by a debit.
+      return;
     }
-  } catch (error) {
-    // It has ended or lapses; what was delivered is then charged by a debit.
-    if (!(error instanceof Refused || error instanceof OutcomeUnknown)) throw error;
   }
 }

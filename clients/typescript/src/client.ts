@@ -1,9 +1,10 @@
 /** The client: the operations of a service, each under one key until its outcome is known. */
 
-import { charge, type Work } from "./charge.js";
+import { charge, type Charging, type Work } from "./charge.js";
 import { Coalescer } from "./coalesce.js";
 import { OutcomeUnknown, Refused } from "./errors.js";
-import { inAccount, query, Sender, type ClientOptions, type Operation, type Outgoing } from "./send.js";
+import { inAccount, query, Sender, type ClientOptions, type Outgoing } from "./send.js";
+import { stream } from "./stream.js";
 import type {
   AccountBalance,
   BatchReceipt,
@@ -21,8 +22,10 @@ import type {
   HoldRequest,
   LedgerRequest,
   Listing,
+  OperationOptions,
   Quote,
   QuoteRequest,
+  Reach,
   RefundReceipt,
   RefundRequest,
   ReleaseReceipt,
@@ -59,55 +62,75 @@ export class Scrip {
    * @throws `Refused` before the work begins; the work's own error; the reason of `signal`.
    *   `OutcomeUnknown` before the work, or after it: then it has `unpaid` and the work's `value`.
    */
-  charge<T>(request: ChargeRequest, run: (work: Work) => T | Promise<T>): Promise<T> {
-    return charge(this, request, run, (unpaid) => this.#handOver(unpaid), () => this.#sender.mint());
+  async charge<T>(request: ChargeRequest, run: (work: Work) => T | Promise<T>): Promise<T> {
+    return charge(this, this.#charging(request), request, run);
+  }
+
+  /**
+   * As `charge`, for work that streams. Answers as soon as the credits are held, with a stream of
+   * what the work yields. If its reader cancels, what was reported until then is charged. A charge
+   * that fails after the work, for whatever reason, goes to `onUnpaid`.
+   */
+  async stream<T>(
+    request: ChargeRequest,
+    run: (work: Work) => AsyncIterable<T>,
+  ): Promise<ReadableStream<T>> {
+    this.#needsOnUnpaid();
+    return stream(this, this.#charging(request), request, run);
   }
 
   /** Spends credits. With `onUnreachable: "allow"` null means that `onUnpaid` has the charge. */
   debit(request: DebitRequest & { onUnreachable?: never }): Promise<DebitReceipt>;
   debit(request: DebitRequest): Promise<DebitReceipt | null>;
-  async debit({ account, key, deadlineMs, onUnreachable, ...body }: DebitRequest) {
+  async debit({ onUnreachable, ...request }: DebitRequest) {
+    const charging = this.#charging({ onUnreachable });
+    const { account, key, deadlineMs, signal, ...body } = request;
     try {
-      return await (this.#coalescer ?? this.#sender).debit(account, body, { key, deadlineMs });
+      return await (this.#coalescer ?? this.#sender).debit(account, body, {
+        key,
+        deadlineMs,
+        signal,
+      });
     } catch (error) {
-      if (!(error instanceof OutcomeUnknown && onUnreachable === "allow")) throw error;
-      await this.#handOver({ key: error.key, account, ...body });
+      if (!(error instanceof OutcomeUnknown && charging.isOpen)) throw error;
+      await charging.handOver({ key: error.key, account, ...body }, error);
       return null;
     }
   }
 
   /** Spends credits for up to 24 debits at once: all of them happen, or none. */
-  batch({ account, debits, deadlineMs, mode = "all_or_nothing" }: BatchRequest): Promise<BatchReceipt> {
-    return this.#sender.batch(account, debits, { mode, deadlineMs });
+  batch({
+    account,
+    debits,
+    mode = "all_or_nothing",
+    ...options
+  }: BatchRequest): Promise<BatchReceipt> {
+    return this.#sender.batch(account, debits, { mode, ...options });
   }
 
   /** Sets credits aside, until they are captured or released, or the hold lapses. */
-  hold({ account, key, deadlineMs, ...body }: HoldRequest): Promise<HoldReceipt> {
-    return this.#operate(inAccount(account, "holds"), body, { key, deadlineMs });
+  hold(request: HoldRequest): Promise<HoldReceipt> {
+    return this.#operate(request, "holds");
   }
 
   /** Spends what is held, or a part of it. */
-  capture({ account, hold, key, deadlineMs, ...body }: CaptureRequest): Promise<CaptureReceipt> {
-    return this.#operate(inAccount(account, "holds", hold, "capture"), body, { key, deadlineMs });
+  capture({ hold, ...request }: CaptureRequest): Promise<CaptureReceipt> {
+    return this.#operate(request, "holds", hold, "capture");
   }
 
   /** Gives back what is held. */
-  release({ account, hold, key, deadlineMs, ...body }: ReleaseRequest): Promise<ReleaseReceipt> {
-    return this.#operate(inAccount(account, "holds", hold, "release"), body, { key, deadlineMs });
+  release({ hold, ...request }: ReleaseRequest): Promise<ReleaseReceipt> {
+    return this.#operate(request, "holds", hold, "release");
   }
 
   /** Keeps a hold for `expires_in_s` from now; it never ends sooner because of it. */
-  extend(
-    { account, hold, key, deadlineMs, ...body }: ExtendRequest,
-    signal?: AbortSignal,
-  ): Promise<ExtendReceipt> {
-    const path = inAccount(account, "holds", hold, "extend");
-    return this.#operate(path, body, { key, deadlineMs }, signal);
+  extend({ hold, ...request }: ExtendRequest): Promise<ExtendReceipt> {
+    return this.#operate(request, "holds", hold, "extend");
   }
 
   /** Gives back what a debit or a capture charged, or a part of it. */
-  refund({ account, debit, key, deadlineMs, ...body }: RefundRequest): Promise<RefundReceipt> {
-    return this.#operate(inAccount(account, "debits", debit, "refund"), body, { key, deadlineMs });
+  refund({ debit, ...request }: RefundRequest): Promise<RefundReceipt> {
+    return this.#operate(request, "debits", debit, "refund");
   }
 
   /**
@@ -115,19 +138,25 @@ export class Scrip {
    * was held is captured; if the hold has lapsed, a debit takes its place.
    */
   async pay(
-    { account, key, hold, action, ...charge }: Unpaid,
-    { deadlineMs }: { deadlineMs?: number } = {},
+    { hold, action, ...charge }: Unpaid,
+    options: Omit<OperationOptions, "key"> = {},
   ): Promise<DebitReceipt | CaptureReceipt> {
     if (hold !== undefined) {
       try {
-        const path = inAccount(account, "holds", hold, "capture");
-        return await this.#operate<CaptureReceipt>(path, charge, { key, deadlineMs });
+        return await this.#operate<CaptureReceipt>(
+          { ...charge, ...options },
+          "holds",
+          hold,
+          "capture",
+        );
       } catch (error) {
         // A capture that was refused took no key; where it is reused, the debit has it.
-        if (!(error instanceof Refused && (hasLapsed(error) || error.is("operation_reused")))) throw error;
+        if (!(error instanceof Refused && (hasLapsed(error) || error.is("operation_reused"))))
+          throw error;
       }
     }
-    return this.#sender.debit(account, { action, ...charge }, { key, deadlineMs });
+    const debit = { action, ...charge, ...options };
+    return this.#operate<DebitReceipt>(debit, "debits");
   }
 
   /** Says what a debit costs and whether it would pass now. It changes nothing. */
@@ -161,17 +190,29 @@ export class Scrip {
     return this.#ask({ path: inAccount(account, "sessions"), body });
   }
 
-  #operate<T>(path: string, body: object, options: Operation, signal?: AbortSignal): Promise<T> {
-    return this.#sender.operate(path, body, options, signal);
+  #operate<T>(request: ForAccount & OperationOptions, ...path: string[]): Promise<T> {
+    const { account, key, deadlineMs, signal, ...body } = request;
+    return this.#sender.operate(inAccount(account, ...path), body, { key, deadlineMs, signal });
   }
 
   #ask<T>(request: Outgoing): Promise<T> {
     return this.#sender.send<T>(() => request);
   }
 
-  async #handOver(unpaid: Unpaid): Promise<void> {
-    if (!this.#options.onUnpaid) throw new TypeError('onUnreachable: "allow" needs the option onUnpaid');
-    await this.#options.onUnpaid(unpaid);
+  #charging({ onUnreachable }: Reach): Charging {
+    const isOpen = onUnreachable === "allow";
+    if (isOpen) this.#needsOnUnpaid();
+    return {
+      mint: () => this.#sender.mint(),
+      isOpen,
+      isHandedOver: (error) => isOpen && error instanceof OutcomeUnknown,
+      handOver: async (unpaid, error) => this.#options.onUnpaid?.(unpaid, error),
+    };
+  }
+
+  #needsOnUnpaid(): void {
+    if (!this.#options.onUnpaid)
+      throw new TypeError("the client needs the option onUnpaid for this");
   }
 }
 

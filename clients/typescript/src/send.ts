@@ -2,31 +2,41 @@
 
 import { OutcomeUnknown, Refused, Unavailable } from "./errors.js";
 import { Clock, ulid, ulidMs } from "./key.js";
-import type { BatchDebit, BatchReceipt, DebitReceipt, Problem, Unpaid } from "./types.js";
+import type {
+  BatchDebit,
+  BatchReceipt,
+  DebitReceipt,
+  OperationOptions,
+  Problem,
+  Unpaid,
+} from "./types.js";
 
 /** How to reach Scrip, and how long to try. */
 export interface ClientOptions {
   /** The address of the stack: its output `ApiUrl`, or `http://127.0.0.1:3000`. */
   url: string;
   /** A service key, `scrip_sk_...`: it is sent as a Bearer token. */
-  key?: string;
+  key?: string | undefined;
   /** Signs a request in place of a key. It is called for every try. */
-  sign?: (request: Request) => Request | Promise<Request>;
-  /** How long an operation is tried until its outcome is known: 20 s. */
-  deadlineMs?: number;
-  /** How long one try may take: 10 s. */
-  attemptTimeoutMs?: number;
+  sign?: ((request: Request) => Request | Promise<Request>) | undefined;
+  /** How long an operation is tried until its outcome is known: 30 s. */
+  deadlineMs?: number | undefined;
+  /** How long one try may take: 15 s; the stack answers after 13 s at most. */
+  attemptTimeoutMs?: number | undefined;
   /**
    * Gathers debits of one account for so long, and sends 3 or more of them as one batch, which
    * costs a fraction of as many debits. Off if it is left out; a few milliseconds are enough.
    */
-  coalesceMs?: number;
-  /** Takes what a call with `onUnreachable: "allow"` could not charge: store it, and `pay` it later. */
-  onUnpaid?: (unpaid: Unpaid) => void | Promise<void>;
+  coalesceMs?: number | undefined;
+  /**
+   * Takes what a call with `onUnreachable: "allow"`, or a stream, could not charge, and why: store
+   * it, and `pay` it later.
+   */
+  onUnpaid?: ((unpaid: Unpaid, error: unknown) => void | Promise<void>) | undefined;
   /** In place of the global `fetch`. */
-  fetch?: (request: Request) => Promise<Response>;
+  fetch?: ((request: Request, init: RequestInit) => Promise<Response>) | undefined;
   /** In place of `Date.now`. */
-  now?: () => number;
+  now?: (() => number) | undefined;
 }
 
 /** One request, without what every request has. */
@@ -49,12 +59,9 @@ export interface Sending {
   signal?: AbortSignal | undefined;
 }
 
-/** A caller's choices for one operation. */
-export interface Operation {
-  key?: string | undefined;
-  deadlineMs?: number | undefined;
-}
-
+const DEADLINE_MS = 30_000;
+/** The stack begins no try of its own after 8 s, and one lives for 5 s. */
+const ATTEMPT_TIMEOUT_MS = 15_000;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
 /** A copy of a try may arrive for so long: then a refusal of the key is final. */
@@ -88,17 +95,18 @@ export class Sender {
   }
 
   /** Sends an operation under its key. */
-  operate<T>(path: string, body: object, options: Operation, signal?: AbortSignal): Promise<T> {
+  operate<T>(path: string, body: object, options: OperationOptions): Promise<T> {
     let key = "";
     const make = () => {
       key = options.key ?? this.mint();
       return { path, body, key };
     };
     const minted = options.key === undefined ? () => key : undefined;
-    return this.send<T>(make, { keys: () => [key], minted, deadlineMs: options.deadlineMs, signal });
+    const { deadlineMs, signal } = options;
+    return this.send<T>(make, { keys: () => [key], minted, deadlineMs, signal });
   }
 
-  debit(account: string, body: object, options: Operation): Promise<DebitReceipt> {
+  debit(account: string, body: object, options: OperationOptions): Promise<DebitReceipt> {
     return this.operate(inAccount(account, "debits"), body, options);
   }
 
@@ -106,16 +114,20 @@ export class Sender {
   batch(
     account: string,
     debits: BatchDebit[],
-    { mode, deadlineMs }: { mode: string; deadlineMs: number | undefined },
+    options: { mode: string } & Omit<OperationOptions, "key">,
   ): Promise<BatchReceipt> {
     let keys: string[] = [];
     const make = () => {
       keys = debits.map(({ id }) => id ?? this.mint());
-      const body = { mode, debits: debits.map((debit, index) => ({ ...debit, id: keys[index] })) };
+      const body = {
+        mode: options.mode,
+        debits: debits.map((debit, index) => ({ ...debit, id: keys[index] })),
+      };
       return { path: inAccount(account, "debits", "batch"), body };
     };
     const own = debits.findIndex(({ id }) => id === undefined);
-    return this.send(make, { keys: () => keys, minted: () => keys[own], deadlineMs });
+    const { deadlineMs, signal } = options;
+    return this.send(make, { keys: () => keys, minted: () => keys[own], deadlineMs, signal });
   }
 
   /**
@@ -124,7 +136,9 @@ export class Sender {
    * @throws {@link Refused}; {@link OutcomeUnknown}, or {@link Unavailable} where there is no key.
    */
   async send<T>(make: () => Outgoing, sending: Sending = {}): Promise<T> {
-    const until = performance.now() + (sending.deadlineMs ?? this.#options.deadlineMs ?? 20_000);
+    sending.signal?.throwIfAborted();
+    const until =
+      performance.now() + (sending.deadlineMs ?? this.#options.deadlineMs ?? DEADLINE_MS);
     let request = make();
     let minted = sending.minted?.();
     // When the latest try of this key ended without an outcome.
@@ -140,12 +154,14 @@ export class Sender {
         cause = outcome.cause;
       } else if (!(outcome instanceof Refused)) {
         return outcome;
-      } else if (outcome.is("key_ahead") && (minted !== undefined || openAt !== undefined)) {
+      } else if (outcome.is("key_ahead")) {
         const serverTime = outcome.problem.server_time;
         this.#clock.hear(serverTime);
         const aheadMs = minted === undefined ? 0 : ulidMs(minted) - Date.parse(serverTime);
         if (minted !== undefined && (openAt === undefined || aheadMs > COPIES_GONE_MS)) {
           [request, minted, openAt, waitMs] = [make(), undefined, undefined, 0];
+        } else if (openAt === undefined) {
+          throw outcome;
         }
       } else {
         const isFinal = FINAL_AT_ONCE.has(outcome.status) || outcome.is("operation_reused");
@@ -167,10 +183,17 @@ export class Sender {
     signal: AbortSignal | undefined,
   ): Promise<T | Refused | Open> {
     const leftMs = Math.max(1, Math.ceil(until - performance.now()));
-    const timeout = AbortSignal.timeout(Math.min(leftMs, this.#options.attemptTimeoutMs ?? 10_000));
+    const timeout = AbortSignal.timeout(
+      Math.min(leftMs, this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS),
+    );
+    const ends = signal ? AbortSignal.any([timeout, signal]) : timeout;
     try {
-      const request = await this.#request(outgoing, signal ? AbortSignal.any([timeout, signal]) : timeout);
-      const response = await (this.#options.fetch ?? fetch)(request);
+      const request = await this.#request(outgoing);
+      // A redirect is no answer of Scrip's, and would take the key elsewhere.
+      const response = await (this.#options.fetch ?? fetch)(request, {
+        signal: ends,
+        redirect: "manual",
+      });
       this.#clock.hear(response.headers.get("date"));
       const answer = parsed(await response.text());
       if (response.ok && answer !== undefined) return answer as T;
@@ -182,7 +205,7 @@ export class Sender {
     }
   }
 
-  async #request({ path, body, key }: Outgoing, signal: AbortSignal): Promise<Request> {
+  async #request({ path, body, key }: Outgoing): Promise<Request> {
     const { url, key: serviceKey, sign } = this.#options;
     const headers = new Headers({ accept: "application/json" });
     if (body !== undefined) headers.set("content-type", "application/json");
@@ -191,9 +214,6 @@ export class Sender {
     const request = new Request(url.replace(/\/+$/, "") + path, {
       method: body === undefined ? "GET" : "POST",
       headers,
-      // A redirect is no answer of Scrip's, and would take the key elsewhere.
-      redirect: "manual",
-      signal,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     return sign ? await sign(request) : request;

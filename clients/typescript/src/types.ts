@@ -33,9 +33,11 @@ export interface OperationOptions {
    * Names the operation for good: the id of a job, for example. The client makes a ULID if it is
    * left out. The same key with the same content is the same operation, and never happens twice.
    */
-  key?: string;
+  key?: string | undefined;
   /** How long to try until the outcome is known, in place of the client's `deadlineMs`. */
-  deadlineMs?: number;
+  deadlineMs?: number | undefined;
+  /** Stops trying when it aborts. The outcome is then not known. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What a call does when its outcome is not known at the deadline. */
@@ -44,7 +46,7 @@ export interface Reach {
    * `"allow"` goes on without a receipt, and hands the charge to the client's `onUnpaid`. Without
    * it the call throws `OutcomeUnknown`, and a charge does not begin its work.
    */
-  onUnreachable?: "allow";
+  onUnreachable?: "allow" | undefined;
 }
 
 export type DebitRequest = ForAccount & Schemas["DebitRequest"] & OperationOptions & Reach;
@@ -72,7 +74,8 @@ export interface BatchRequest extends ForAccount {
   mode?: Schemas["BatchRequest"]["mode"];
   /** At most 24. */
   debits: BatchDebit[];
-  deadlineMs?: number;
+  deadlineMs?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface UsageRequest extends ForAccount {
@@ -97,9 +100,9 @@ export interface LedgerRequest extends ForAccount {
 export type ChargeRequest = ForAccount &
   Schemas["HoldRequest"] &
   Reach & {
-    deadlineMs?: number;
+    deadlineMs?: number | undefined;
     /** Aborts when the caller goes away: what was delivered until then is charged. */
-    signal?: AbortSignal;
+    signal?: AbortSignal | undefined;
   };
 
 /** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
