@@ -57,10 +57,7 @@ class Player:
             self.client.close()
         else:
             await self.client.aclose()
-        unpaid = [
-            {name: value for name, value in dataclasses.asdict(one).items() if value is not None}
-            for one in self.unpaid
-        ]
+        unpaid = [fields(one) for one in self.unpaid]
         return {"results": results, "unpaid": unpaid, "began": self.began}
 
     async def result(self, step: Step) -> dict[str, Any]:
@@ -170,11 +167,17 @@ class Player:
                 yield deed
 
 
+def fields(unpaid: scrip.Unpaid) -> dict[str, Any]:
+    shown = dataclasses.asdict(unpaid)
+    return {name: value for name, value in shown.items() if value is not None}
+
+
 def shown(error: scrip.ScripError) -> dict[str, Any]:
     if isinstance(error, scrip.Problem):
         return {"refused": {"status": error.status, **error.body}}
     if isinstance(error, scrip.OutcomeUnknown):
-        return {"unknown": {"key": error.key}}
+        unpaid = error.unpaid
+        return {"unknown": {"key": error.key, **({"unpaid": fields(unpaid)} if unpaid else {})}}
     return {"failed": repr(error)}
 
 

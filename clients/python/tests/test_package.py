@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,25 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 SOURCES = {path.name for path in (PACKAGE / "src" / "scrip").iterdir() if path.is_file()}
 LARGEST_BYTES = 40_000
+
+PRODUCT = """
+from collections.abc import AsyncIterator
+from scrip import Unpaid, Work
+
+class Request:
+    org: str
+    user: str
+    prompt: str
+
+class Model:
+    async def write(self, prompt: str) -> str: ...
+    def stream(self, prompt: str) -> AsyncIterator[str]: ...
+
+model: Model
+async def paint(work: Work) -> list[str]: ...
+async def store(unpaid: Unpaid) -> None: ...
+def stored() -> AsyncIterator[Unpaid]: ...
+"""
 
 
 def test_the_wheel_has_the_package_and_nothing_else(tmp_path: Path) -> None:
@@ -26,19 +46,39 @@ def test_the_wheel_has_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.tar.gz"))) == 1
 
 
+BLOCKS = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_examples_are_typed(tmp_path: Path) -> None:
+    # A product has these.
+    (tmp_path / "product.pyi").write_text(PRODUCT)
+    for number, block in enumerate(BLOCKS):
+        (tmp_path / f"example_{number}.py").write_text(block)
+    examples = [f"example_{number}.py" for number in range(len(BLOCKS))]
+    mypy = [sys.executable, "-m", "mypy", "--strict", "product.pyi", *examples]
+    checked = subprocess.run(mypy, capture_output=True, text=True, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_first_example_runs(stack: str, tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
-    example = tmp_path / "example.py"
-    example.write_text(blocks[0].replace("http://127.0.0.1:3000", stack))
-    played = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=60)
+    assert re.fullmatch(r"3 images; [0-9.]+ credits left\n", output(BLOCKS[0], stack, tmp_path))
+
+
+def test_the_example_of_all_operations_runs(stack: str, tmp_path: Path) -> None:
+    [block] = [block for block in BLOCKS if "create_session" in block]
+    assert output(block, stack, tmp_path).startswith("2 ")
+
+
+def output(block: str, stack: str, folder: Path) -> str:
+    """Runs an example, and returns what it prints."""
+    example = folder / "example.py"
+    example.write_text(block)
+    played = subprocess.run(
+        [sys.executable, example],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "SCRIP_URL": stack},
+    )
     assert played.returncode == 0, played.stderr
-    assert re.fullmatch(r"3 images; [0-9.]+ credits left\n", played.stdout)
-
-
-def test_the_first_example_is_typed(tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
-    example = tmp_path / "example.py"
-    example.write_text(blocks[0])
-    mypy = [sys.executable, "-m", "mypy", "--strict", str(example)]
-    played = subprocess.run(mypy, capture_output=True, text=True, cwd=tmp_path)
-    assert played.returncode == 0, played.stdout
+    return played.stdout
