@@ -263,6 +263,20 @@ def test_a_charge_that_is_not_confirmed_has_the_value_and_what_is_unpaid() -> No
     )
 
 
+def test_what_a_stream_owes_that_was_delivered_is_handed_over() -> None:
+    http = httpx.Client(transport=httpx.MockTransport(lost_captures))
+    unpaid: list[scrip.Unpaid] = []
+    credits = Scrip("http://stack", http=http, deadline_s=0.3, on_unpaid=unpaid.append)
+
+    @credits.charges("rich_text", quantity=2, account="acme")
+    def chat() -> Iterator[str]:
+        yield "part 1"
+        yield "part 2"
+
+    assert list(chat()) == ["part 1", "part 2"]
+    assert [(one.quantity, one.hold) for one in unpaid] == [(2, "a-hold")]
+
+
 def test_what_one_who_left_owes_is_handed_over() -> None:
     http = httpx.Client(transport=httpx.MockTransport(lost_captures))
     unpaid: list[scrip.Unpaid] = []

@@ -46,6 +46,8 @@ class Charging:
         self.client = client
         self.work = Work(order)
         self.extending: asyncio.Task[None] | None = None
+        self.is_stream = False
+        """All is delivered by the time of the charge: its error is handed over, if it can be."""
         self.is_gone = False
         """The caller has gone away, and hears no error any more."""
 
@@ -104,7 +106,8 @@ class Charging:
                 unpaid = replace(unpaid, key=error.key)
                 is_allowed = self.work.order.on_unreachable == "allow"
             error.unpaid = unpaid
-            if self.is_gone or is_allowed:
+            is_stream = self.is_stream and self.client._on_unpaid is not None
+            if self.is_gone or is_stream or is_allowed:
                 await self.client._hand_over(unpaid)
             else:
                 raise
@@ -153,7 +156,9 @@ def decorator(
 
             @functools.wraps(function)
             async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-                async with client.charging(**terms.of(args, kwargs)) as work:
+                charging = client.charging(**terms.of(args, kwargs))
+                charging.is_stream = True
+                async with charging as work:
                     items = function(*terms.arguments(work, args), **kwargs)
                     async with contextlib.aclosing(items):
                         async for item in items:

@@ -33,6 +33,7 @@ class AsyncOperations:
     """What a client can ask of a stack. How it asks is the client's."""
 
     _calls: Calls
+    _on_unpaid: Callable[[Unpaid], Any] | None
     _spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]  # asyncio alone
 
     async def _run(self, call: Call) -> Any:

@@ -45,6 +45,8 @@ class Charging:
         self.client = client
         self.work = Work(order)
         self.over = threading.Event()
+        self.is_stream = False
+        """All is delivered by the time of the charge: its error is handed over, if it can be."""
         self.is_gone = False
         """The caller has gone away, and hears no error any more."""
 
@@ -94,7 +96,8 @@ class Charging:
                 unpaid = replace(unpaid, key=error.key)
                 is_allowed = self.work.order.on_unreachable == "allow"
             error.unpaid = unpaid
-            if self.is_gone or is_allowed:
+            is_stream = self.is_stream and self.client._on_unpaid is not None
+            if self.is_gone or is_stream or is_allowed:
                 self.client._hand_over(unpaid)
             else:
                 raise
@@ -136,7 +139,9 @@ def decorator(
 
             @functools.wraps(function)
             def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-                with client.charging(**terms.of(args, kwargs)) as work:
+                charging = client.charging(**terms.of(args, kwargs))
+                charging.is_stream = True
+                with charging as work:
                     yield from function(*terms.arguments(work, args), **kwargs)
 
             return cast(Callable[..., Any], terms.show(stream))

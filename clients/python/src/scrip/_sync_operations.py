@@ -32,6 +32,7 @@ class Operations:
     """What a client can ask of a stack. How it asks is the client's."""
 
     _calls: Calls
+    _on_unpaid: Callable[[Unpaid], Any] | None
 
     def _run(self, call: Call) -> Any:
         """Sends a call until its outcome is known."""
