@@ -114,6 +114,44 @@ def test_a_generator_that_is_left_is_charged_for_what_came(stack: str, account: 
     assert account.entries() == [("held", "-10"), ("captured", "9")]
 
 
+def test_a_stream_is_refused_before_its_first_part(stack: str, account: Account) -> None:
+    async def parts(work: Work) -> AsyncIterator[str]:
+        yield "part"
+
+    async def story() -> None:
+        async with AsyncScrip(stack) as credits:
+            with pytest.raises(scrip.Refused, match="insufficient_credits"):
+                await credits.stream(account.id, "rich_text", 30, work=parts)
+
+    run(story)
+    assert account.entries() == []
+
+
+def test_a_stream_that_is_read_to_its_end_is_charged_whole(stack: str, account: Account) -> None:
+    def parts(work: Work) -> Iterator[str]:
+        yield "part 1"
+        yield "part 2"
+
+    with Scrip(stack) as credits:
+        assert list(credits.stream(account.id, "rich_text", 2, work=parts)) == ["part 1", "part 2"]
+    assert account.entries() == [("held", "-2"), ("captured", "0")]
+
+
+def test_a_stream_that_nobody_reads_is_released(stack: str, account: Account) -> None:
+    async def parts(work: Work) -> AsyncIterator[str]:
+        raise AssertionError("it does not begin")
+        yield
+
+    async def story() -> None:
+        async with AsyncScrip(stack) as credits:
+            stream = await credits.stream(account.id, "rich_text", 2, work=parts)
+            del stream
+            await asyncio.sleep(0.1)  # asyncio closes it in its next rounds
+
+    run(story)
+    assert account.entries() == [("held", "-2"), ("released", "2")]
+
+
 def test_an_interrupt_charges_what_came(stack: str, account: Account) -> None:
     with Scrip(stack) as credits, pytest.raises(KeyboardInterrupt):  # noqa: SIM117
         with credits.charging(account.id, "rich_text", 5) as work:
@@ -132,7 +170,6 @@ def test_one_who_leaves_a_streaming_response_is_charged_for_what_came(
             app = FastAPI()
             came = asyncio.Event()
 
-            @credits.charges("rich_text", quantity=10, account=account.id, work=True)
             async def parts(work: Work) -> AsyncIterator[str]:
                 for number in range(1, 11):
                     work.delivered(number)
@@ -143,7 +180,8 @@ def test_one_who_leaves_a_streaming_response_is_charged_for_what_came(
 
             @app.get("/chat")
             async def chat() -> StreamingResponse:
-                return StreamingResponse(parts())
+                stream = await credits.stream(account.id, "rich_text", 10, work=parts)
+                return StreamingResponse(stream)
 
             await visit(app, "/chat", came)
 

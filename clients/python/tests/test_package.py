@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 SOURCES = {path.name for path in (PACKAGE / "src" / "scrip").iterdir() if path.is_file()}
-LARGEST_BYTES = 40_000
+LARGEST_BYTES = 50_000
 
 PRODUCT = """
 from collections.abc import AsyncIterator

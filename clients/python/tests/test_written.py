@@ -21,8 +21,9 @@ def test_the_answers_are_those_of_the_contract() -> None:
     assert write_answers.ANSWERS_FILE.read_text() == write_answers.text()
 
 
-def test_the_synchronous_operations_are_the_asynchronous_ones() -> None:
-    assert write_sync.TO.read_text() == write_sync.text()
+@pytest.mark.parametrize("name", write_sync.NAMES)
+def test_the_synchronous_operations_are_the_asynchronous_ones(name: str) -> None:
+    assert (write_sync.PACKAGE / f"_sync_{name}.py").read_text() == write_sync.text(name)
 
 
 def test_both_clients_have_the_same_methods() -> None:

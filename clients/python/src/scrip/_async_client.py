@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from scrip._async_charges import AsyncCharges
 from scrip._async_coalescer import Coalescer
-from scrip._async_operations import AsyncOperations
 from scrip._attempts import Limits, Send, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 logger = logging.getLogger("scrip")
 
 
-class AsyncScrip(AsyncOperations):
+class AsyncScrip(AsyncCharges):
     """A client of one stack, for asyncio. `async with AsyncScrip(...) as credits:` closes it.
 
     `key` is a service key (`scrip_sk_...`). Without one, `sign` gets each request and adds the

@@ -15,13 +15,13 @@ from scrip._attempts import Limits, Send, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
 from scrip._connection import Connection, OnUnreachable
+from scrip._sync_charges import Charges
 from scrip._sync_coalescer import Coalescer
-from scrip._sync_operations import Operations
 
 logger = logging.getLogger("scrip")
 
 
-class Scrip(Operations):
+class Scrip(Charges):
     """A client of one stack. `with Scrip(...) as credits:` closes it. Threads may share it.
 
     `key` is a service key (`scrip_sk_...`). Without one, `sign` gets each request and adds the

@@ -1,13 +1,15 @@
-"""The operations of the synchronous client. Written by tools/write_sync.py."""
+"""The operations of the synchronous client.
+
+Written by tools/write_sync.py: do not edit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, TypeVar, cast, overload
+from typing import Any, Literal, cast, overload
 
-from scrip._sync_charge import Charging, Decorator, DecoratorWithWork, decorator
 from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
-from scrip._charge import Order, Unpaid, Work, captured, may_begin, may_debit
+from scrip._charge import Unpaid, captured, may_begin, may_debit
 from scrip._connection import OnUnreachable
 from scrip.answers import (
     AccountBalance,
@@ -23,9 +25,7 @@ from scrip.answers import (
     Session,
     Usage,
 )
-from scrip.errors import OutcomeUnknown, Refused, ScripError
-
-Value = TypeVar("Value")
+from scrip.errors import OutcomeUnknown, Refused
 
 
 class Operations:
@@ -296,103 +296,3 @@ class Operations:
             expires_in_s=expires_in_s,
         )
         return cast(Session, self._run(call))
-
-    def charge(
-        self,
-        account: str,
-        action: str | None = None,
-        quantity: int | None = None,
-        *,
-        work: Callable[[Work], Value],
-        credits: Credits | None = None,
-        user: str | None = None,
-        reference: str | None = None,
-        expires_in_s: int | None = None,
-        on_unreachable: OnUnreachable = "refuse",
-    ) -> Value:
-        """Holds the credits, runs `work`, charges what it delivered, and returns its value.
-
-        See `charging`. If the work is done and its charge is not confirmed, the error has the
-        `value`, and what is `unpaid`.
-        """
-        charging = self.charging(
-            account,
-            action,
-            quantity,
-            credits=credits,
-            user=user,
-            reference=reference,
-            expires_in_s=expires_in_s,
-            on_unreachable=on_unreachable,
-        )
-        value: Value | None = None
-        try:
-            with charging as running:
-                value = work(running)
-        except ScripError as error:
-            if value is not None:
-                error.value = value
-            raise
-        return value
-
-    def charging(
-        self,
-        account: str,
-        action: str | None = None,
-        quantity: int | None = None,
-        *,
-        credits: Credits | None = None,
-        user: str | None = None,
-        reference: str | None = None,
-        expires_in_s: int | None = None,
-        on_unreachable: OnUnreachable = "refuse",
-    ) -> Charging:
-        """Charges for the block of an `with`, whose `Work` reports what is delivered.
-
-        An exception charges nothing, and so does 0. If the block is cancelled or interrupted, or
-        the generator closed that it is in, what was delivered until then is charged. The rest is
-        released. The hold lives as long as the block.
-        """
-        self._check(on_unreachable)
-        order = Order(
-            account, action, quantity, credits, user, reference, expires_in_s, on_unreachable
-        )
-        return Charging(self, order)
-
-    @overload
-    def charges(
-        self,
-        action: str,
-        *,
-        account: str | Callable[..., str],
-        quantity: int | Callable[..., int] = 1,
-        user: str | Callable[..., str | None] | None = None,
-        reference: str | Callable[..., str | None] | None = None,
-        expires_in_s: int | None = None,
-        on_unreachable: OnUnreachable = "refuse",
-        work: Literal[False] = False,
-    ) -> Decorator: ...
-
-    @overload
-    def charges(
-        self,
-        action: str,
-        *,
-        account: str | Callable[..., str],
-        quantity: int | Callable[..., int] = 1,
-        user: str | Callable[..., str | None] | None = None,
-        reference: str | Callable[..., str | None] | None = None,
-        expires_in_s: int | None = None,
-        on_unreachable: OnUnreachable = "refuse",
-        work: Literal[True],
-    ) -> DecoratorWithWork: ...
-
-    def charges(self, action: str, *, work: bool = False, **terms: Any) -> Any:
-        """Decorates a function, a generator too: its calls are charged.
-
-        `account`, `quantity`, `user` and `reference` are values, or callables that get those
-        arguments of the call whose names they have as parameters. With `work=True` the function's
-        first parameter is its `Work`, and its callers do not see it.
-        """
-        self._check(terms.get("on_unreachable", "refuse"))
-        return decorator(self, action, {"quantity": 1, **terms}, work)

@@ -18,12 +18,13 @@ from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
 
 if TYPE_CHECKING:
-    from scrip._sync_operations import Operations
+    from scrip._sync_charges import Charges
 
 logger = logging.getLogger("scrip")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Part = TypeVar("Part")
 
 
 class Decorator(Protocol):
@@ -41,7 +42,7 @@ class DecoratorWithWork(Protocol):
 class Charging:
     """Charges for the block of a `with`."""
 
-    def __init__(self, client: Operations, order: Order) -> None:
+    def __init__(self, client: Charges, order: Order) -> None:
         self.client = client
         self.work = Work(order)
         self.over = threading.Event()
@@ -128,8 +129,23 @@ class Charging:
                 return  # The hold is over. The charge deals with that.
 
 
+def started(charging: Charging, work: Callable[[Work], Iterator[Part]]) -> Iterator[Part]:
+    """A stream of what `work` yields, whose credits are held."""
+    charging.is_stream = True
+
+    def parts() -> Iterator[Part | None]:
+        with charging as running:
+            yield None
+            yield from work(running)
+
+    stream = parts()
+    # To the first yield, inside of the charge: if the stream is closed or dropped, that ends it.
+    next(stream)
+    return cast(Iterator[Part], stream)
+
+
 def decorator(
-    client: Operations, action: str, arguments: dict[str, Any], with_work: bool
+    client: Charges, action: str, arguments: dict[str, Any], with_work: bool
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorates a function or a generator."""
 
@@ -138,13 +154,14 @@ def decorator(
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)
-            def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-                charging = client.charging(**terms.of(args, kwargs))
-                charging.is_stream = True
-                with charging as work:
-                    yield from function(*terms.arguments(work, args), **kwargs)
+            def call_stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+                def work(running: Work) -> Iterator[Any]:
+                    items: Iterator[Any] = function(*terms.arguments(running, args), **kwargs)
+                    return items
 
-            return cast(Callable[..., Any], terms.show(stream))
+                yield from started(client.charging(**terms.of(args, kwargs)), work)
+
+            return cast(Callable[..., Any], terms.show(call_stream))
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"{function!r} is asynchronous: decorate it with an AsyncScrip")
 

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
@@ -19,12 +19,13 @@ from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
 
 if TYPE_CHECKING:
-    from scrip._async_operations import AsyncOperations
+    from scrip._async_charges import AsyncCharges
 
 logger = logging.getLogger("scrip")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Part = TypeVar("Part")
 
 
 class Decorator(Protocol):
@@ -42,7 +43,7 @@ class DecoratorWithWork(Protocol):
 class Charging:
     """Charges for the block of an `async with`."""
 
-    def __init__(self, client: AsyncOperations, order: Order) -> None:
+    def __init__(self, client: AsyncCharges, order: Order) -> None:
         self.client = client
         self.work = Work(order)
         self.extending: asyncio.Task[None] | None = None
@@ -145,8 +146,31 @@ class Charging:
             await self.release(hold["id"])
 
 
+async def started(
+    charging: Charging, work: Callable[[Work], AsyncIterator[Part]]
+) -> AsyncIterator[Part]:
+    """A stream of what `work` yields, whose credits are held."""
+    charging.is_stream = True
+
+    async def parts() -> AsyncIterator[Part | None]:
+        async with charging as running:
+            yield None
+            stream = work(running)
+            try:
+                async for part in stream:
+                    yield part
+            finally:
+                if isinstance(stream, AsyncGenerator):
+                    await stream.aclose()
+
+    stream = parts()
+    # To the first yield, inside of the charge: if the stream is closed or dropped, that ends it.
+    await anext(stream)
+    return cast(AsyncIterator[Part], stream)
+
+
 def decorator(
-    client: AsyncOperations, action: str, arguments: dict[str, Any], with_work: bool
+    client: AsyncCharges, action: str, arguments: dict[str, Any], with_work: bool
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorates a coroutine function or an asynchronous generator."""
 
@@ -155,16 +179,17 @@ def decorator(
         if inspect.isasyncgenfunction(function):
 
             @functools.wraps(function)
-            async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-                charging = client.charging(**terms.of(args, kwargs))
-                charging.is_stream = True
-                async with charging as work:
-                    items = function(*terms.arguments(work, args), **kwargs)
-                    async with contextlib.aclosing(items):
-                        async for item in items:
-                            yield item
+            async def call_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+                def work(running: Work) -> AsyncIterator[Any]:
+                    items: AsyncIterator[Any] = function(*terms.arguments(running, args), **kwargs)
+                    return items
 
-            return cast(Callable[..., Any], terms.show(stream))
+                stream = await started(client.charging(**terms.of(args, kwargs)), work)
+                async with contextlib.aclosing(cast(AsyncGenerator[Any, None], stream)):
+                    async for part in stream:
+                        yield part
+
+            return cast(Callable[..., Any], terms.show(call_stream))
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
