@@ -3,8 +3,8 @@
 
     proxy.py --stack http://127.0.0.1:3000
 
-Prints its address and serves until its standard input ends, or `--for-s` seconds at most. What it
-does is set over HTTP at the same address:
+Prints its address and serves until its standard input ends, or `--for-s` seconds at most. Its
+faults are set over HTTP at the same address:
 
     POST /_proxy/faults     {"faults": [{"on": "debits", "do": "lose_reply"}]}
                             replaces the faults and forgets the requests
@@ -42,7 +42,7 @@ MAX_WAIT_MS = 60_000    # of `late` and `slow`
 STACK_TIMEOUT_S = 60
 
 FAULTS = {"lose_request", "late", "lose_reply", "cut_reply", "answer", "answer_after", "slow"}
-# What would name the connection, and not the message.
+# These headers are about the connection, not the message.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 

@@ -156,7 +156,7 @@ export class Sender {
         return outcome;
       } else if (outcome.is("key_ahead")) {
         const serverTime = outcome.problem.server_time;
-        this.#clock.hear(serverTime);
+        this.#clock.learn(serverTime);
         const aheadMs = minted === undefined ? 0 : ulidMs(minted) - Date.parse(serverTime);
         if (minted !== undefined && (openAt === undefined || aheadMs > COPIES_GONE_MS)) {
           [request, minted, openAt, waitMs] = [make(), undefined, undefined, 0];
@@ -194,7 +194,7 @@ export class Sender {
         signal: ends,
         redirect: "manual",
       });
-      this.#clock.hear(response.headers.get("date"));
+      this.#clock.learn(response.headers.get("date"));
       const answer = parsed(await response.text());
       if (response.ok && answer !== undefined) return answer as T;
       const isOpen = response.ok || response.status === 429 || response.status >= 500;
