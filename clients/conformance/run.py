@@ -100,10 +100,14 @@ def differences(case, answer, requests, took_ms, stack, account):
     ignored = {"opened", "time_passed", *case.get("ledger_ignores", [])}
     ledger = [entry for entry in reversed(listing["entries"])
               if entry["kind"] not in ignored and not entry.get("pending")]
-    yield from unlike("ledger", case["ledger"], ledger)
+    if "ledger" in case:
+        yield from unlike("ledger", case["ledger"], ledger)
     balance = call(stack, "GET", f"/v1/accounts/{quoted(account)}/balance")
     yield from unlike("balance", case.get("balance", {}), balance)
 
+    for request in requests:
+        if "|" in request["path"]:
+            yield f"path: not percent-encoded: {request['path']}"
     for on, count in case.get("requests", {}).items():
         seen = [request for request in requests if request["on"] == on]
         if len(seen) != count:
