@@ -3,8 +3,8 @@
 
     proxy.py --stack http://127.0.0.1:3000
 
-Prints its address and serves until its standard input ends, or `--for-s` seconds at most. What it
-does is set over HTTP at the same address:
+Prints its address and serves until its standard input ends, or `--for-s` seconds at most. Its
+faults are set over HTTP at the same address:
 
     POST /_proxy/faults     {"faults": [{"on": "debits", "do": "lose_reply"}]}
                             replaces the faults and forgets the requests
@@ -37,12 +37,12 @@ from urllib.parse import urlsplit
 
 MAX_BODY = 1 << 20      # bytes; the API takes 64 KiB
 MAX_REQUESTS = 10_000   # remembered; the oldest are kept
-MAX_AT_ONCE = 128       # connections to the stack
+MAX_CONNECTIONS = 256   # of clients; more are closed
 MAX_WAIT_MS = 60_000    # of `late` and `slow`
 STACK_TIMEOUT_S = 60
 
 FAULTS = {"lose_request", "late", "lose_reply", "cut_reply", "answer", "answer_after", "slow"}
-# What would name the connection, and not the message.
+# These headers are about the connection, not the message.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -111,11 +111,11 @@ class Handler(BaseHTTPRequestHandler):
         self.serve()
 
     def serve(self):
-        length = int(self.headers.get("content-length") or 0)
-        if length > MAX_BODY:
+        length = self.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY or "transfer-encoding" in self.headers:
             self.close_connection = True
             return self.reply(413, {}, b"{}")
-        body = self.rfile.read(length)
+        body = self.rfile.read(int(length))
         if self.path.startswith("/_proxy/"):
             return self.control(body)
         request = {
@@ -131,8 +131,7 @@ class Handler(BaseHTTPRequestHandler):
         faults = self.server.faults
         fault = faults.began(request)
         try:
-            with self.server.at_once:
-                self.play(fault or {"do": None}, request, body)
+            self.play(fault or {"do": None}, request, body)
         except (OSError, http.client.HTTPException):
             self.drop()     # the client or the stack has gone: no answer
         finally:
@@ -218,17 +217,29 @@ class Handler(BaseHTTPRequestHandler):
 
 class Proxy(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = MAX_AT_ONCE
+    request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, stack, port=0):
         super().__init__(("127.0.0.1", port), Handler)
         self.stack = urlsplit(stack).netloc
         self.faults = Faults()
-        self.at_once = threading.BoundedSemaphore(MAX_AT_ONCE)
+        self.connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
+
+    def process_request(self, request, client_address):
+        if self.connections.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.connections.release()
 
     def handle_error(self, request, client_address):
         """Says nothing: a client that closes its connection is what this is for."""

@@ -5,14 +5,14 @@ import { OutcomeUnknown, Refused } from "./errors.js";
 import { sleep } from "./send.js";
 import type { ChargeRequest, Unpaid } from "./types.js";
 
-/** What work says to the charge that runs it, and hears from it. */
+/** The work's side of a charge: it reports what it delivers, and learns when to stop. */
 export interface Work {
   /**
    * Reports what was delivered so far, in all: a quantity of the action, or credits where those
    * were asked for. Call it as often as you like; what is more than was asked for is not charged.
    */
   delivered(total: number | string): void;
-  /** Aborts when the caller goes away. What is reported after that is not charged. */
+  /** Aborts when the caller goes away. Later reports are not charged. */
   readonly signal: AbortSignal;
 }
 
@@ -21,7 +21,7 @@ const LIFE_S = 300;
 /** No work lives for longer: its hold is not extended any more. */
 const LONGEST_WORK_MS = 86_400_000;
 
-/** What a charge has from its client. */
+/** The client's part in a charge. */
 export interface Charging {
   /** Makes the key of the charge. */
   mint: () => string;
@@ -71,7 +71,6 @@ export async function charge<T>(
   } catch (error) {
     failure = { error: caller.aborted ? caller.reason : error };
   }
-  progress.stop();
   ended.abort();
 
   const delivered = failure && !caller.aborted ? undefined : progress.amount();
@@ -113,10 +112,9 @@ async function capture(
   }
 }
 
-/** What was delivered, of what was asked for. */
+/** Counts what was delivered, of what was asked for. */
 class Progress {
   #reported: number | string | undefined;
-  #isOver = false;
 
   constructor(readonly asked: { quantity?: number; credits?: string }) {}
 
@@ -126,7 +124,7 @@ class Progress {
     if (!isAmount || (typeof total === "string") !== (this.asked.credits !== undefined)) {
       throw new TypeError(`delivered: ${total} is no amount of what was asked for`);
     }
-    if (!this.#isOver) this.#reported = total;
+    this.#reported = total;
   };
 
   /** The work returned: without a report, all of it was delivered. */
@@ -134,12 +132,7 @@ class Progress {
     this.#reported ??= this.asked.credits ?? this.asked.quantity;
   }
 
-  /** Takes no more reports. */
-  stop(): void {
-    this.#isOver = true;
-  }
-
-  /** What to charge, at most what was asked for; nothing if nothing was delivered. */
+  /** The amount to charge: at most what was asked for; nothing if nothing was delivered. */
   amount(): { quantity: number } | { credits: string } | undefined {
     const { quantity = 0, credits } = this.asked;
     const reported = this.#reported ?? 0;
@@ -190,7 +183,7 @@ async function keepAlive(
     try {
       await credits.extend({ ...request, deadlineMs: halfMs, signal: ended });
     } catch {
-      // It lapses. What is delivered after all is charged by a debit.
+      // The hold lapses; if the work delivers after all, a debit charges it.
       return;
     }
   }

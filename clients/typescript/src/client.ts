@@ -164,17 +164,17 @@ export class Scrip {
     return this.#ask({ path: inAccount(account, "quotes"), body });
   }
 
-  /** What is available and held, what was consumed, the grants, and the next recharge. */
+  /** Reads what is available and held, what was consumed, the grants, and the next recharge. */
   balance({ account }: ForAccount): Promise<AccountBalance> {
     return this.#ask({ path: inAccount(account, "balance") });
   }
 
-  /** What was consumed on each day (UTC), by action and by user. */
+  /** Reads what was consumed on each day (UTC), by action and by user. */
   usage({ account, ...filters }: UsageRequest): Promise<Usage> {
     return this.#ask({ path: inAccount(account, "usage") + query(filters) });
   }
 
-  /** Every change of the balance, the latest first; it asks for more pages as they are read. */
+  /** Lists every change of the balance, the latest first; it asks for more pages as they are read. */
   async *ledger({ account, ...filters }: LedgerRequest): AsyncGenerator<Entry, void, undefined> {
     let cursor: string | undefined;
     do {

@@ -2,7 +2,7 @@
 
 import type { Problem, Unpaid } from "./types.js";
 
-/** What every error of the client is. */
+/** The class of every error of the client. */
 export abstract class ScripError extends Error {
   /** A stable word for what went wrong; a program decides by it. */
   abstract readonly code: string;
@@ -50,7 +50,7 @@ export class OutcomeUnknown extends ScripError {
   constructor(
     /** The keys of a batch, in the order of its debits; of others there is one. */
     readonly keys: readonly string[],
-    /** What the last try met. */
+    /** The reason why the last try had no outcome. */
     cause: unknown,
   ) {
     super(`whether ${keys.join(", ")} happened is not known: ${text(cause)}`, { cause });

@@ -15,7 +15,7 @@ export class Clock {
   }
 
   /** Learns the time from an answer that was given just now. */
-  hear(date: string | null): void {
+  learn(date: string | null): void {
     const aheadMs = this.local() - Date.parse(date ?? "");
     if (Number.isNaN(aheadMs)) return;
     this.#aheadMs = Math.abs(aheadMs) <= AGREE_MS ? 0 : aheadMs;

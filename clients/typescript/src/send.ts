@@ -17,8 +17,11 @@ export interface ClientOptions {
   url: string;
   /** A service key, `scrip_sk_...`: it is sent as a Bearer token. */
   key?: string | undefined;
-  /** Signs a request in place of a key. It is called for every try. */
-  sign?: ((request: Request) => Request | Promise<Request>) | undefined;
+  /**
+   * Signs a request in place of a key. It is called for every try, with the stack's time: sign with
+   * that, and a wrong local clock does not matter after the first answer.
+   */
+  sign?: ((request: Request, at: Date) => Request | Promise<Request>) | undefined;
   /** How long an operation is tried until its outcome is known: 30 s. */
   deadlineMs?: number | undefined;
   /** How long one try may take: 15 s; the stack answers after 13 s at most. */
@@ -75,6 +78,7 @@ const FINAL_AT_ONCE = new Set([400, 401, 413]);
 class Open {
   constructor(
     readonly cause: unknown,
+    readonly status?: number,
     readonly retryAfterMs = 0,
   ) {}
 }
@@ -149,14 +153,15 @@ export class Sender {
       let waitMs = jittered(tried);
       let cause: unknown = outcome;
       if (outcome instanceof Open) {
-        openAt = sending.keys ? at : undefined;
+        // The gateway stopped a 429: no copy of it is on its way.
+        if (sending.keys && outcome.status !== 429) openAt = at;
         waitMs = Math.max(waitMs, outcome.retryAfterMs);
         cause = outcome.cause;
       } else if (!(outcome instanceof Refused)) {
         return outcome;
       } else if (outcome.is("key_ahead")) {
         const serverTime = outcome.problem.server_time;
-        this.#clock.hear(serverTime);
+        this.#clock.learn(serverTime);
         const aheadMs = minted === undefined ? 0 : ulidMs(minted) - Date.parse(serverTime);
         if (minted !== undefined && (openAt === undefined || aheadMs > COPIES_GONE_MS)) {
           [request, minted, openAt, waitMs] = [make(), undefined, undefined, 0];
@@ -194,12 +199,12 @@ export class Sender {
         signal: ends,
         redirect: "manual",
       });
-      this.#clock.hear(response.headers.get("date"));
+      this.#clock.learn(response.headers.get("date"));
       const answer = parsed(await response.text());
       if (response.ok && answer !== undefined) return answer as T;
       const isOpen = response.ok || response.status === 429 || response.status >= 500;
       const problem = refused(response.status, answer);
-      return isOpen ? new Open(problem, retryAfterMs(response)) : problem;
+      return isOpen ? new Open(problem, response.status, retryAfterMs(response)) : problem;
     } catch (error) {
       return new Open(error);
     }
@@ -216,7 +221,7 @@ export class Sender {
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    return sign ? await sign(request) : request;
+    return sign ? await sign(request, new Date(this.#clock.now())) : request;
   }
 }
 

@@ -18,7 +18,7 @@ export function stream<T>(
   const writer = writable.getWriter();
   writer.closed.catch((reason: unknown) => reader.abort(reason));
 
-  // A reader that went away hears no error: what was delivered and not charged is handed over.
+  // A reader that went away gets no error, so whatever could not be charged is handed over.
   const streaming = { ...charging, isHandedOver: () => true };
   return new Promise((resolve, reject) => {
     const work = async (work: Work) => {

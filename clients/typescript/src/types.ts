@@ -40,7 +40,7 @@ export interface OperationOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What a call does when its outcome is not known at the deadline. */
+/** The choice of what a call does if its outcome is not known at the deadline. */
 export interface Reach {
   /**
    * `"allow"` goes on without a receipt, and hands the charge to the client's `onUnpaid`. Without

@@ -44,7 +44,9 @@ test("both_signers_sign_as_aws_checks_it", async (t) => {
     assert.equal(signature, expected(request, names.split(";"), body));
     if (request.method === "POST") assert.match(names, /idempotency-key/);
     checked++;
-    return Response.json({ id: "01a20132", entries: [], next_cursor: null });
+    if (checked % 2 === 0) assert.equal(request.headers.get("x-amz-date"), "20351127T000000Z");
+    const headers = { date: "Tue, 27 Nov 2035 00:00:00 GMT" };
+    return Response.json({ id: "01a20132", entries: [], next_cursor: null }, { headers });
   });
   for (const signer of ["./readme/5.js", "./readme/6.js"]) {
     const { credits } = (await import(signer)) as { credits: Scrip };

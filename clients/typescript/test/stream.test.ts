@@ -44,7 +44,7 @@ test("a_stream_whose_reader_leaves_is_charged_for_what_was_read", async () => {
   const answers = new Answers(receipt);
   const stream = await client(answers).credits.stream(ASKED, (work) => numbers(work, 9));
   for await (const number of stream) if (number === 4) break;
-  await settled(answers, 2);
+  await sent(answers, 2);
   const { path, body } = last(answers);
   assert.equal(path, "capture");
   // The part that the reader left at may be reported or not.
@@ -71,7 +71,7 @@ test("a_stream_whose_signal_aborts_is_charged_for_what_was_delivered", async () 
   assert.deepEqual(last(answers), { path: "capture", body: { quantity: 1 } });
 });
 
-test("a_stream_whose_work_fails_is_free_and_its_reader_hears_of_it", async () => {
+test("a_stream_whose_work_fails_is_free_and_its_reader_gets_the_error", async () => {
   const answers = new Answers(receipt);
   const stream = await client(answers).credits.stream(ASKED, async function* (work) {
     yield "a";
@@ -107,6 +107,6 @@ test("a_charge_that_fails_after_the_stream_is_handed_over", async () => {
 });
 
 /** Waits until so many requests were sent. */
-async function settled(answers: Answers, count: number): Promise<void> {
+async function sent(answers: Answers, count: number): Promise<void> {
   for (let tried = 0; answers.sent.length < count && tried < 100; tried++) await wait(10);
 }
