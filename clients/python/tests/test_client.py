@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -44,22 +45,27 @@ def test_a_request_has_the_address_the_service_key_and_a_key() -> None:
     assert stack.body() == {"action": "rich_text", "quantity": 2, "user": "ada"}
 
 
-def test_each_try_is_signed() -> None:
-    stack = Stack(httpx.Response(503), httpx.Response(201, json={"id": "an id"}))
+def test_each_try_is_signed_with_the_time_of_the_stack() -> None:
+    stack = Stack(
+        httpx.Response(503, headers={"date": "Fri, 27 Nov 2026 18:09:30 GMT"}),
+        httpx.Response(201, json={"id": "an id"}),
+    )
     signed = []
 
-    def sign(request: httpx.Request) -> None:
-        signed.append(request.url.path)
+    def sign(request: httpx.Request, at: datetime) -> None:
+        signed.append(at)
         request.headers["authorization"] = f"signature {len(signed)}"
 
-    stack.client(sign=sign).hold("acme", credits="1")
+    stack.client(sign=sign, now=lambda: 0.0).hold("acme", credits="1")
+    # The first answer has told the stack's time.
+    assert [at.year for at in signed] == [1970, 2026]
     shown = [request.headers["authorization"] for request in stack.requests]
     assert shown == ["signature 1", "signature 2"]
 
 
 def test_a_key_and_a_signature_together_are_refused() -> None:
     with pytest.raises(TypeError, match="not both"):
-        scrip.Scrip(URL, "scrip_sk_1", sign=lambda request: None)
+        scrip.Scrip(URL, "scrip_sk_1", sign=lambda request, at: None)
 
 
 def test_an_address_without_a_host_is_refused() -> None:

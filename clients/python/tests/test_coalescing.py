@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -69,7 +70,7 @@ def test_threads_share_a_batch() -> None:
 
 
 def test_what_stops_a_batch_is_told_to_each_of_its_debits() -> None:
-    def sign(request: httpx.Request) -> None:
+    def sign(request: httpx.Request, at: datetime) -> None:
         raise RuntimeError("no credentials")
 
     client = AsyncScrip("http://stack", sign=sign, coalesce_s=0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from datetime import datetime
 from urllib.parse import quote
 
 import httpx
@@ -61,11 +62,14 @@ def test_requests_are_signed_as_amazon_describes() -> None:
 
     http = httpx.Client(transport=httpx.MockTransport(answer))
     url = "https://a1b2.execute-api.eu-central-1.amazonaws.com"
-    client = scrip.Scrip(url, sign=SigV4("eu-central-1", session()), http=http)
+    client = scrip.Scrip(
+        url, sign=SigV4("eu-central-1", session()), http=http, now=lambda: 1795802970.6
+    )
     client.debit("auth0|64f0", "rich_text", 2)
     list(client.ledger("auth0|64f0", user="ada b", kind="debit"))
     assert len(seen) == 2
     for request in seen:
+        assert request.headers["x-amz-date"] == "20261127T180930Z"
         assert request.headers["authorization"] == expected(request)
 
 
@@ -73,4 +77,4 @@ def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) ->
     made = Session()
     monkeypatch.setattr(made, "get_credentials", lambda: None)
     with pytest.raises(NoCredentialsError):
-        SigV4("eu-central-1", made)(httpx.Request("GET", "https://stack"))
+        SigV4("eu-central-1", made)(httpx.Request("GET", "https://stack"), datetime.now())

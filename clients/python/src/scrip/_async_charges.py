@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, overload
 from scrip._async_charging import Charging, Decorator, DecoratorWithWork, decorator, started
 from scrip._async_operations import AsyncOperations
 from scrip._call import Credits
-from scrip._charge import Order, Work
+from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
 from scrip.errors import ScripError
 
@@ -106,10 +106,10 @@ class AsyncCharges(AsyncOperations):
         released. The hold lives as long as the block.
         """
         self._check(on_unreachable)
-        order = Order(
+        request = ChargeRequest(
             account, action, quantity, credits, user, reference, expires_in_s, on_unreachable
         )
-        return Charging(self, order)
+        return Charging(self, request)
 
     @overload
     def charges(

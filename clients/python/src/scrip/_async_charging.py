@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from scrip._call import OperationKey
-from scrip._charge import HOLD_LIVES_S, Order, Terms, Unpaid, Work, may_begin
+from scrip._charge import HOLD_LIVES_S, ChargeRequest, Terms, Unpaid, Work, may_begin
 from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
 
@@ -43,9 +43,9 @@ class DecoratorWithWork(Protocol):
 class Charging:
     """Charges for the block of an `async with`."""
 
-    def __init__(self, client: AsyncCharges, order: Order) -> None:
+    def __init__(self, client: AsyncCharges, request: ChargeRequest) -> None:
         self.client = client
-        self.work = Work(order)
+        self.work = Work(request)
         self.extending: asyncio.Task[None] | None = None
         self.is_stream = False
         """All is delivered by the time of the charge: its error is handed over, if it can be."""
@@ -53,13 +53,13 @@ class Charging:
         """The caller has gone away, and hears no error any more."""
 
     async def __aenter__(self) -> Work:
-        order = self.work.order
-        call = self.client._calls.hold(order.account, None, **order.hold())
+        request = self.work.request
+        call = self.client._calls.hold(request.account, None, **request.hold())
         held: asyncio.Task[Any] = self.client._spawn(self.client._run(call))
         try:
             self.work.hold = cast(HoldReceipt, await asyncio.shield(held))
         except Unavailable as error:
-            if not may_begin(order.on_unreachable, error):
+            if not may_begin(request.on_unreachable, error):
                 raise
         except asyncio.CancelledError:
             self.client._spawn(self.release_later(held))
@@ -86,11 +86,11 @@ class Charging:
 
     async def end(self, delivered: int | Decimal) -> None:
         """Charges what was delivered, and releases the rest."""
-        order, hold = self.work.order, self.work.hold
+        request, hold = self.work.request, self.work.hold
         if delivered > 0:
             # Not the key of the hold, which may have happened even where it has no receipt.
             key = self.client._calls.key(None)
-            unpaid = Unpaid(key.text, order.account, **order.charge(delivered))
+            unpaid = Unpaid(key.text, request.account, **request.charge(delivered))
             if hold is None:
                 await self.client._hand_over(unpaid)
             else:
@@ -105,7 +105,7 @@ class Charging:
             is_allowed = False
             if isinstance(error, OutcomeUnknown):
                 unpaid = replace(unpaid, key=error.key)
-                is_allowed = self.work.order.on_unreachable == "allow"
+                is_allowed = self.work.request.on_unreachable == "allow"
             error.unpaid = unpaid
             is_stream = self.is_stream and self.client._on_unpaid is not None
             if self.is_gone or is_stream or is_allowed:
@@ -115,10 +115,10 @@ class Charging:
 
     async def release(self, hold: str) -> ReleaseReceipt | None:
         """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
-        order = self.work.order
+        request = self.work.request
         try:
             return await self.client.release(
-                order.account, hold, user=order.user, reference=order.reference
+                request.account, hold, user=request.user, reference=request.reference
             )
         except ScripError as error:
             logger.info("a hold was left to lapse: %s", error)
@@ -126,13 +126,13 @@ class Charging:
 
     async def extend(self, hold: str) -> None:
         """Keeps the hold while the work lives: each time at half of its life."""
-        order = self.work.order
-        life_s = order.expires_in_s or HOLD_LIVES_S
+        request = self.work.request
+        life_s = request.expires_in_s or HOLD_LIVES_S
         wait_s = life_s / 2
         while True:
             await asyncio.sleep(wait_s)
             try:
-                await self.client.extend(order.account, hold, life_s)
+                await self.client.extend(request.account, hold, life_s)
                 wait_s = life_s / 2
             except Unavailable:
                 wait_s = 0  # It has waited until its deadline.

@@ -7,6 +7,7 @@ import copy
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -27,8 +28,9 @@ logger = logging.getLogger("scrip")
 class AsyncScrip(AsyncCharges):
     """A client of one stack, for asyncio. `async with AsyncScrip(...) as credits:` closes it.
 
-    `key` is a service key (`scrip_sk_...`). Without one, `sign` gets each request and adds the
-    headers that prove who sends it: `scrip.sigv4.SigV4` for IAM. The local stack wants neither.
+    `key` is a service key (`scrip_sk_...`). Without one, `sign` gets each request with the
+    stack's time, and adds the headers that prove who sends it: `scrip.sigv4.SigV4` for IAM. The
+    local stack wants neither.
     A try waits `timeout_s` for its answer, an operation `deadline_s` for its outcome. With
     `coalesce_s`, debits of one account within that time travel as one batch, if they are 3 or more.
     `on_unpaid` gets what `on_unreachable="allow"` let through.
@@ -39,7 +41,7 @@ class AsyncScrip(AsyncCharges):
         url: str,
         key: str | None = None,
         *,
-        sign: Callable[[httpx.Request], Awaitable[None] | None] | None = None,
+        sign: Callable[[httpx.Request, datetime], Awaitable[None] | None] | None = None,
         timeout_s: float = 15.0,
         deadline_s: float = 30.0,
         coalesce_s: float | None = None,
@@ -105,7 +107,7 @@ class AsyncScrip(AsyncCharges):
     async def _send(self, send: Send) -> httpx.Response | httpx.RequestError:
         request = self._connection.request(self._http, send)
         if self._sign is not None:
-            signed = self._sign(request)
+            signed = self._sign(request, self._connection.time())
             if inspect.isawaitable(signed):
                 await signed
         try:

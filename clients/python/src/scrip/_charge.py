@@ -63,7 +63,7 @@ def may_debit(refused: Refused) -> bool:
 
 
 @dataclass(frozen=True)
-class Order:
+class ChargeRequest:
     """What is to be charged for: an action with the most of it, or the most credits."""
 
     account: str
@@ -101,8 +101,8 @@ class Order:
 class Work:
     """Work that is being charged for. It reports what it has delivered."""
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
+    def __init__(self, request: ChargeRequest) -> None:
+        self.request = request
         self.hold: HoldReceipt | None = None
         """The receipt of its hold; None if the stack could not be reached and that is allowed."""
         self.receipt: CaptureReceipt | ReleaseReceipt | DebitReceipt | None = None
@@ -114,7 +114,7 @@ class Work:
 
         At most what is held is charged. Work that reports nothing and returns is charged whole.
         """
-        if self.order.action is None:
+        if self.request.action is None:
             self._delivered = Decimal(amount(so_far) if not isinstance(so_far, int) else so_far)
         elif isinstance(so_far, int):
             self._delivered = so_far
@@ -131,9 +131,9 @@ class Work:
         return min(self._delivered, most)
 
     def most(self) -> int | Decimal:
-        if self.order.action is None:
-            return Decimal(amount(self.order.credits or "0"))
-        return self.order.quantity or 0
+        if self.request.action is None:
+            return Decimal(amount(self.request.credits or "0"))
+        return self.request.quantity or 0
 
 
 def may_begin(on_unreachable: OnUnreachable, error: Unavailable) -> bool:

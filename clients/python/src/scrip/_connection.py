@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
@@ -44,6 +45,10 @@ class Connection:
         self.key = key
         self.clock = Clock(now or time.time)
         self.calls = Calls(self.clock)
+
+    def time(self) -> datetime:
+        """The stack's time."""
+        return datetime.fromtimestamp(self.clock.now(), timezone.utc)
 
     def request(self, client: httpx.Client | httpx.AsyncClient, send: Send) -> httpx.Request:
         """The request of one try, not signed yet."""

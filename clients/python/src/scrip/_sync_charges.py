@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, overload
 from scrip._sync_charging import Charging, Decorator, DecoratorWithWork, decorator, started
 from scrip._sync_operations import Operations
 from scrip._call import Credits
-from scrip._charge import Order, Work
+from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
 from scrip.errors import ScripError
 
@@ -109,10 +109,10 @@ class Charges(Operations):
         released. The hold lives as long as the block.
         """
         self._check(on_unreachable)
-        order = Order(
+        request = ChargeRequest(
             account, action, quantity, credits, user, reference, expires_in_s, on_unreachable
         )
-        return Charging(self, order)
+        return Charging(self, request)
 
     @overload
     def charges(

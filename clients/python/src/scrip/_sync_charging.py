@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from scrip._call import OperationKey
-from scrip._charge import HOLD_LIVES_S, Order, Terms, Unpaid, Work, may_begin
+from scrip._charge import HOLD_LIVES_S, ChargeRequest, Terms, Unpaid, Work, may_begin
 from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
 
@@ -42,9 +42,9 @@ class DecoratorWithWork(Protocol):
 class Charging:
     """Charges for the block of a `with`."""
 
-    def __init__(self, client: Charges, order: Order) -> None:
+    def __init__(self, client: Charges, request: ChargeRequest) -> None:
         self.client = client
-        self.work = Work(order)
+        self.work = Work(request)
         self.over = threading.Event()
         self.is_stream = False
         """All is delivered by the time of the charge: its error is handed over, if it can be."""
@@ -52,12 +52,12 @@ class Charging:
         """The caller has gone away, and hears no error any more."""
 
     def __enter__(self) -> Work:
-        order = self.work.order
-        call = self.client._calls.hold(order.account, None, **order.hold())
+        request = self.work.request
+        call = self.client._calls.hold(request.account, None, **request.hold())
         try:
             self.work.hold = cast(HoldReceipt, self.client._run(call))
         except Unavailable as error:
-            if not may_begin(order.on_unreachable, error):
+            if not may_begin(request.on_unreachable, error):
                 raise
         if self.work.hold is not None:
             hold = self.work.hold["id"]
@@ -76,11 +76,11 @@ class Charging:
 
     def end(self, delivered: int | Decimal) -> None:
         """Charges what was delivered, and releases the rest."""
-        order, hold = self.work.order, self.work.hold
+        request, hold = self.work.request, self.work.hold
         if delivered > 0:
             # Not the key of the hold, which may have happened even where it has no receipt.
             key = self.client._calls.key(None)
-            unpaid = Unpaid(key.text, order.account, **order.charge(delivered))
+            unpaid = Unpaid(key.text, request.account, **request.charge(delivered))
             if hold is None:
                 self.client._hand_over(unpaid)
             else:
@@ -95,7 +95,7 @@ class Charging:
             is_allowed = False
             if isinstance(error, OutcomeUnknown):
                 unpaid = replace(unpaid, key=error.key)
-                is_allowed = self.work.order.on_unreachable == "allow"
+                is_allowed = self.work.request.on_unreachable == "allow"
             error.unpaid = unpaid
             is_stream = self.is_stream and self.client._on_unpaid is not None
             if self.is_gone or is_stream or is_allowed:
@@ -105,10 +105,10 @@ class Charging:
 
     def release(self, hold: str) -> ReleaseReceipt | None:
         """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
-        order = self.work.order
+        request = self.work.request
         try:
             return self.client.release(
-                order.account, hold, user=order.user, reference=order.reference
+                request.account, hold, user=request.user, reference=request.reference
             )
         except ScripError as error:
             logger.info("a hold was left to lapse: %s", error)
@@ -116,12 +116,12 @@ class Charging:
 
     def extend(self, hold: str) -> None:
         """Keeps the hold while the work lives: each time at half of its life."""
-        order = self.work.order
-        life_s = order.expires_in_s or HOLD_LIVES_S
+        request = self.work.request
+        life_s = request.expires_in_s or HOLD_LIVES_S
         wait_s = life_s / 2
         while not self.over.wait(wait_s):
             try:
-                self.client.extend(order.account, hold, life_s)
+                self.client.extend(request.account, hold, life_s)
                 wait_s = life_s / 2
             except Unavailable:
                 wait_s = 0  # It has waited until its deadline.

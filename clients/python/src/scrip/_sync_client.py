@@ -6,6 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -24,8 +25,9 @@ logger = logging.getLogger("scrip")
 class Scrip(Charges):
     """A client of one stack. `with Scrip(...) as credits:` closes it. Threads may share it.
 
-    `key` is a service key (`scrip_sk_...`). Without one, `sign` gets each request and adds the
-    headers that prove who sends it: `scrip.sigv4.SigV4` for IAM. The local stack wants neither.
+    `key` is a service key (`scrip_sk_...`). Without one, `sign` gets each request with the
+    stack's time, and adds the headers that prove who sends it: `scrip.sigv4.SigV4` for IAM. The
+    local stack wants neither.
     A try waits `timeout_s` for its answer, an operation `deadline_s` for its outcome. With
     `coalesce_s`, debits of one account within that time travel as one batch, if they are 3 or more.
     `on_unpaid` gets what `on_unreachable="allow"` let through.
@@ -36,7 +38,7 @@ class Scrip(Charges):
         url: str,
         key: str | None = None,
         *,
-        sign: Callable[[httpx.Request], None] | None = None,
+        sign: Callable[[httpx.Request, datetime], None] | None = None,
         timeout_s: float = 15.0,
         deadline_s: float = 30.0,
         coalesce_s: float | None = None,
@@ -97,7 +99,7 @@ class Scrip(Charges):
     def _send(self, send: Send) -> httpx.Response | httpx.RequestError:
         request = self._connection.request(self._http, send)
         if self._sign is not None:
-            self._sign(request)
+            self._sign(request, self._connection.time())
         try:
             return self._http.send(request)
         except httpx.RequestError as error:
