@@ -85,12 +85,9 @@ export class Scrip {
   async debit({ onUnreachable, ...request }: DebitRequest) {
     const charging = this.#charging({ onUnreachable });
     const { account, key, deadlineMs, signal, ...body } = request;
+    const options = { key, deadlineMs, signal };
     try {
-      return await (this.#coalescer ?? this.#sender).debit(account, body, {
-        key,
-        deadlineMs,
-        signal,
-      });
+      return await (this.#coalescer ?? this.#sender).debit(account, body, options);
     } catch (error) {
       if (!(error instanceof OutcomeUnknown && charging.isOpen)) throw error;
       await charging.handOver({ key: error.key, account, ...body }, error);
@@ -99,13 +96,8 @@ export class Scrip {
   }
 
   /** Spends credits for up to 24 debits at once: all of them happen, or none. */
-  batch({
-    account,
-    debits,
-    mode = "all_or_nothing",
-    ...options
-  }: BatchRequest): Promise<BatchReceipt> {
-    return this.#sender.batch(account, debits, { mode, ...options });
+  batch({ account, debits, ...options }: BatchRequest): Promise<BatchReceipt> {
+    return this.#sender.batch(account, debits, options);
   }
 
   /** Sets credits aside, until they are captured or released, or the hold lapses. */
@@ -143,16 +135,10 @@ export class Scrip {
   ): Promise<DebitReceipt | CaptureReceipt> {
     if (hold !== undefined) {
       try {
-        return await this.#operate<CaptureReceipt>(
-          { ...charge, ...options },
-          "holds",
-          hold,
-          "capture",
-        );
+        const capture = { ...charge, ...options };
+        return await this.#operate<CaptureReceipt>(capture, "holds", hold, "capture");
       } catch (error) {
-        // A capture that was refused took no key; where it is reused, the debit has it.
-        if (!(error instanceof Refused && (hasLapsed(error) || error.is("operation_reused"))))
-          throw error;
+        if (!leavesItToDebit(error)) throw error;
       }
     }
     const debit = { action, ...charge, ...options };
@@ -211,11 +197,13 @@ export class Scrip {
   }
 
   #needsOnUnpaid(): void {
-    if (!this.#options.onUnpaid)
-      throw new TypeError("the client needs the option onUnpaid for this");
+    if (!this.#options.onUnpaid) throw new TypeError("this needs the client's option onUnpaid");
   }
 }
 
-function hasLapsed(refused: Refused): boolean {
-  return refused.is("hold_ended") && refused.problem.ended === "lapsed";
+/** Whether a capture was refused because its hold lapsed, or because a debit has its key by now. */
+function leavesItToDebit(error: unknown): boolean {
+  if (!(error instanceof Refused)) return false;
+  if (error.is("hold_ended")) return error.problem.ended === "lapsed";
+  return error.is("operation_reused");
 }

@@ -41,36 +41,38 @@ export class Coalescer {
     // Full, it was sent before its time.
     if (this.#waiting.get(account) !== gathered) return;
     this.#waiting.delete(account);
-    if (gathered.length < FEWEST || hasKeyTwice(gathered))
-      return this.#sendAlone(account, gathered);
+    let keys = gathered.map(({ options }) => options.key);
+    if (gathered.length < FEWEST || isAnyTwice(keys)) {
+      return this.#sendAlone(account, gathered, keys);
+    }
     const debits = gathered.map(({ body, options: { key } }) =>
       key === undefined ? body : { ...body, id: key },
     );
+    const onKeys = (sent: string[]) => void (keys = sent);
     const deadlines = gathered.flatMap(({ options: { deadlineMs } }) => deadlineMs ?? []);
     const deadlineMs = deadlines.length > 0 ? Math.min(...deadlines) : undefined;
     try {
-      const { receipts } = await this.sender.batch(account, debits, {
-        mode: "all_or_nothing",
-        deadlineMs,
-      });
+      const { receipts } = await this.sender.batch(account, debits, { deadlineMs, onKeys });
       gathered.forEach(({ resolve }, index) => resolve(receipts[index]!));
     } catch (error) {
-      if (!(error instanceof OutcomeUnknown)) return this.#sendAlone(account, gathered);
+      // Refused because of one of them: the others are sent under the keys that they have.
+      if (!(error instanceof OutcomeUnknown)) return this.#sendAlone(account, gathered, keys);
       gathered.forEach(({ reject }, index) =>
         reject(new OutcomeUnknown([error.keys[index]!], error.cause)),
       );
     }
   }
 
-  /** Sends each by itself: the batch was too small, or refused because of one of them. */
-  #sendAlone(account: string, gathered: Waiting[]): void {
-    for (const { body, options, resolve } of gathered)
-      resolve(this.sender.debit(account, body, options));
+  /** Sends each by itself, under its key if it has one. */
+  #sendAlone(account: string, gathered: Waiting[], keys: (string | undefined)[]): void {
+    gathered.forEach(({ body, options, resolve }, index) =>
+      resolve(this.sender.debit(account, body, { ...options, key: keys[index] })),
+    );
   }
 }
 
-/** A batch cannot hold one operation twice. */
-function hasKeyTwice(gathered: Waiting[]): boolean {
-  const keys = gathered.flatMap(({ options: { key } }) => key ?? []);
-  return new Set(keys).size < keys.length;
+/** Whether a key is there twice: a batch cannot hold one operation twice. */
+function isAnyTwice(keys: (string | undefined)[]): boolean {
+  const own = keys.filter((key) => key !== undefined);
+  return new Set(own).size < own.length;
 }

@@ -5,6 +5,7 @@ import { Clock, ulid, ulidMs } from "./key.js";
 import type {
   BatchDebit,
   BatchReceipt,
+  BatchRequest,
   DebitReceipt,
   OperationOptions,
   Problem,
@@ -62,6 +63,13 @@ export interface Sending {
   signal?: AbortSignal | undefined;
 }
 
+/** How {@link Sender.batch} sends. */
+interface BatchOptions extends Omit<OperationOptions, "key"> {
+  mode?: BatchRequest["mode"] | undefined;
+  /** Gets the key of each debit before they are sent. */
+  onKeys?: (keys: string[]) => void;
+}
+
 const DEADLINE_MS = 30_000;
 /** The stack begins no try of its own after 8 s, and one lives for 5 s. */
 const ATTEMPT_TIMEOUT_MS = 15_000;
@@ -115,16 +123,13 @@ export class Sender {
   }
 
   /** Sends debits as one batch. A debit without an `id` gets a key. */
-  batch(
-    account: string,
-    debits: BatchDebit[],
-    options: { mode: string } & Omit<OperationOptions, "key">,
-  ): Promise<BatchReceipt> {
+  batch(account: string, debits: BatchDebit[], options: BatchOptions): Promise<BatchReceipt> {
     let keys: string[] = [];
     const make = () => {
       keys = debits.map(({ id }) => id ?? this.mint());
+      options.onKeys?.(keys);
       const body = {
-        mode: options.mode,
+        mode: options.mode ?? "all_or_nothing",
         debits: debits.map((debit, index) => ({ ...debit, id: keys[index] })),
       };
       return { path: inAccount(account, "debits", "batch"), body };

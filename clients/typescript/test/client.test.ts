@@ -208,6 +208,30 @@ test("a_clock_that_goes_ahead_during_the_work_costs_nobody_a_charge", async () =
   assert.ok(seconds(answers.sent[2]?.headers.get("idempotency-key")) - Date.now() / 1000 < 10);
 });
 
+test("debits_of_a_refused_batch_are_sent_alone_under_the_same_keys", async () => {
+  const answers = new Answers({ status: 402, body: { code: "insufficient_credits" } }, receipt);
+  const options = { url: "https://credits.example", coalesceMs: 1, ...answers.options };
+  const credits = new Scrip(options);
+  const debit = { account: "acme", credits: "1" };
+  const debits = [{ ...debit, key: "job-1" }, { ...debit, key: "job-2" }, debit];
+  await Promise.all(debits.map((one) => credits.debit(one)));
+  const [batch, ...alone] = answers.sent;
+  const ids = (batch?.body as { debits: { id: string }[] }).debits.map(({ id }) => id);
+  assert.deepEqual(ids.slice(0, 2), ["job-1", "job-2"]);
+  const keys = alone.map(({ headers }) => headers.get("idempotency-key"));
+  assert.deepEqual(keys, ids);
+});
+
+test("debits_with_one_key_are_no_batch", async () => {
+  const answers = new Answers(receipt);
+  const options = { url: "https://credits.example", coalesceMs: 1, ...answers.options };
+  const credits = new Scrip(options);
+  const debit = { account: "acme", credits: "1", key: "job-1" };
+  await Promise.all([debit, debit, debit].map((one) => credits.debit(one)));
+  assert.ok(answers.sent.every(({ url }) => url.endsWith("/debits")));
+  assert.equal(answers.sent.length, 3);
+});
+
 /** A ULID's 128 bits in hexadecimal. */
 function bits(key: string): string {
   const letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
