@@ -134,6 +134,13 @@ def test_a_lost_key_is_replaced_only_if_it_is_far_ahead() -> None:
     assert len(set(far.keys)) == 2
 
 
+def test_a_lost_key_of_the_caller_is_sent_until_its_time_comes() -> None:
+    trial = Trial(debit("job-1"))
+    trial.reply(LOST)
+    assert trial.reply(key_ahead(600)) is None
+    assert trial.reply(RECEIPT) == {"id": "an id"}
+
+
 def test_a_batch_replaces_the_keys_that_the_client_made() -> None:
     call = Calls(Clock()).batch(
         "acme", [{"credits": "1"}, {"credits": "2", "id": "b"}], "all_or_nothing"

@@ -13,6 +13,9 @@ import pytest
 
 import scrip
 from scrip import AsyncScrip, Scrip
+from scrip._clock import ulid_time
+
+NOW = 1795802970.602  # 2026-11-27T18:09:30.602Z
 
 
 class Batches:
@@ -45,6 +48,29 @@ def test_a_batch_has_at_most_24_debits_of_one_account() -> None:
     receipts = asyncio.run(debits(client, ["a"] * 50 + ["b"] * 4))
     assert [receipt["credits"] for receipt in receipts] == [str(1 + n) for n in range(54)]
     assert sorted(stack.sizes) == [1, 1, 4, 24, 24]
+
+
+def test_debits_of_a_batch_whose_keys_are_ahead_travel_alone_under_new_ones() -> None:
+    stack = Batches()
+    keys: list[str] = []
+
+    def ahead(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        sent = [debit["id"] for debit in body.get("debits", [])]
+        sent = sent or [request.headers["idempotency-key"]]
+        keys.extend(sent)
+        if any(ulid_time(key) > NOW + 20 for key in sent):
+            problem = {"code": "key_ahead", "server_time": "2026-11-27T18:09:30.602Z"}
+            return httpx.Response(400, json=problem)
+        return stack(request)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(ahead))
+    client = AsyncScrip("http://stack", http=http, coalesce_s=0.01, now=lambda: NOW + 600)
+    receipts = asyncio.run(debits(client, ["a"] * 3))
+    assert [receipt["credits"] for receipt in receipts] == ["1", "2", "3"]
+    # Of the batch, then each alone, and again under its new key.
+    assert (len(keys), len(set(keys))) == (9, 6)
+    assert stack.sizes == [1, 1, 1]
 
 
 def test_threads_share_a_batch() -> None:

@@ -79,7 +79,7 @@ def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait,
     deadline = time.monotonic() + limits.deadline_s
     # The end of the latest try that may take effect, or may have.
     in_doubt_at: float | None = None
-    reminted = False
+    may_remint = call.is_minted
     tries = 0
     while True:
         sent_at, sent_local = time.monotonic(), clock.local()
@@ -96,12 +96,14 @@ def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait,
             wait_s = max(wait_s, retry_after_s(reply))
             if not isinstance(problem, Refused):
                 in_doubt_at = time.monotonic()
-            elif problem.code == "key_ahead" and call.is_minted and not reminted:
+            elif problem.code == "key_ahead" and (in_doubt_at is not None or may_remint):
                 clock.take(problem.server_time, sent_local)
-                if in_doubt_at is None or call.dated_at() > clock.now() + FAR_AHEAD_S:
+                is_far = call.is_minted and call.dated_at() > clock.now() + FAR_AHEAD_S
+                if may_remint and (in_doubt_at is None or is_far):
                     # Nothing happened by this key, and nothing will.
-                    call, reminted, in_doubt_at = call.with_new_keys(clock), True, None
+                    call, may_remint, in_doubt_at = call.with_new_keys(clock), False, None
                     continue
+                # A copy may be applied when the time of its key has come: no other key until then.
             elif problem.status != TOO_MANY_REQUESTS:
                 # A try in doubt that is still on its way may make it a yes after all.
                 doubt_ends = None if in_doubt_at is None else in_doubt_at + CALL_LIVES_S
@@ -123,8 +125,6 @@ def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait,
 
 def is_final(problem: Problem) -> bool:
     """Whether each copy of the request is refused, too."""
-    if problem.code == "key_ahead":
-        return False
     return problem.status in FINAL_STATUS or problem.code == "operation_reused"
 
 

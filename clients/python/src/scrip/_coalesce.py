@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from scrip._call import Call, path
@@ -14,10 +15,13 @@ MOST = 24
 
 
 def batch_of(calls: list[Call]) -> Call:
-    """The batch of these debits: each is the same operation, by its key, as if sent alone."""
+    """The batch of these debits: each is the same operation, by its key, as if sent alone.
+
+    Its keys stay as they are: if one is ahead, each debit travels alone, and makes its key anew.
+    """
     account = calls[0].account
     body = {"mode": "all_or_nothing", "debits": [call.body for call in calls]}
-    keys = tuple(call.keys[0] for call in calls)
+    keys = tuple(replace(call.keys[0], minted=False) for call in calls)
     return Call("batch", account, "POST", path(account, "debits", "batch"), body, keys=keys)
 
 

@@ -127,6 +127,10 @@ class Charging:
                 wait_s = 0  # It has waited until its deadline.
             except Refused:
                 return  # The hold is over. The charge deals with that.
+            except Exception:
+                if not self.over.is_set():
+                    raise
+                # The work ended meanwhile, and the client may be closed.
 
 
 def started(charging: Charging, work: Callable[[Work], Iterator[Part]]) -> Iterator[Part]:
