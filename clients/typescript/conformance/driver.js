@@ -54,7 +54,17 @@ async function paid({ credits, unpaid }) {
 
 async function act(game, step, aborts) {
   const { credits, url, ids } = game;
-  const { do: name, as: _as, work, ms, on_unreachable: onUnreachable, ...rest } = step;
+  const {
+    do: name,
+    as: _as,
+    work,
+    ms,
+    on_unreachable: onUnreachable,
+    parts,
+    fail,
+    read,
+    ...rest
+  } = step;
   const request = { account: game.account, ...rest };
   for (const name of ["hold", "debit"]) {
     if (request[name]?.startsWith("$")) request[name] = ids[request[name].slice(1)];
@@ -68,6 +78,8 @@ async function act(game, step, aborts) {
         { ...request, ...reach, signal: aborts.signal },
         playWork(game, work, aborts),
       );
+    case "stream":
+      return readSome(await credits.stream(request, playStream(game, parts, fail)), read);
     case "session":
       return credits.createSession(request);
     case "ledger":
@@ -85,6 +97,25 @@ async function listed(entries) {
   const list = [];
   for await (const entry of entries) list.push(entry);
   return list;
+}
+
+/** The work of a stream: it reports each part, and yields it. */
+function playStream(game, parts, fail) {
+  return async function* (work) {
+    game.began++;
+    for (const [index, part] of parts.entries()) {
+      work.delivered(index + 1);
+      yield part;
+    }
+    if (fail !== undefined) throw new Error(fail);
+  };
+}
+
+/** Reads so many parts and leaves, or reads all of them. */
+async function readSome(stream, count) {
+  const read = [];
+  for await (const part of stream) if (read.push(part) === count) break;
+  return read;
 }
 
 /** The work of a charge, which does what the case says. */

@@ -13,31 +13,45 @@ export function stream<T>(
 ): Promise<ReadableStream<T>> {
   const reader = new AbortController();
   const signal = request.signal ? AbortSignal.any([request.signal, reader.signal]) : reader.signal;
-  // It takes one part at a time, when the reader asks for it.
-  const { readable, writable } = new TransformStream<T, T>();
-  const writer = writable.getWriter();
-  writer.closed.catch((reason: unknown) => reader.abort(reason));
-
   // A reader that went away gets no error, so whatever could not be charged is handed over.
   const streaming = { ...charging, isHandedOver: () => true };
+
   return new Promise((resolve, reject) => {
-    const work = async (work: Work) => {
-      resolve(readable);
-      for await (const part of run(work)) {
-        // A write fails because the reader went away; that is no failure of the work.
-        await writer.write(part).catch((reason: unknown) => {
-          reader.abort(reason);
-          throw reason;
-        });
-      }
+    let pull: (parts: ReadableStreamDefaultController<T>) => Promise<void>;
+    let stop = () => {};
+    const work = (work: Work) =>
+      new Promise<void>((finish, fail) => {
+        const yielded = run(work)[Symbol.asyncIterator]();
+        stop = () => void yielded.return?.().catch(() => {});
+        pull = (parts) =>
+          yielded.next().then(({ done, value }) => (done ? finish() : parts.enqueue(value)), fail);
+        resolve(readable);
+      });
+    const charged = new Promise<void>((done, fail) => {
+      charge(credits, streaming, { ...request, signal }, work).then(done, fail);
+    });
+    // The work goes on only when the reader asks for more.
+    const source: UnderlyingDefaultSource<T> = {
+      start: (parts) => {
+        // Where the reader left at the very end, there is nothing to close.
+        charged
+          .then(
+            () => parts.close(),
+            (error) => parts.error(error),
+          )
+          .catch(() => {});
+      },
+      pull: (parts) => pull(parts),
+      cancel: (reason) => {
+        reader.abort(reason);
+        return charged.catch(() => {});
+      },
     };
-    // If the work began, the promise is resolved, and the stream has the error.
-    const failed = (error: unknown) => {
+    const readable = new ReadableStream(source, { highWaterMark: 0 });
+    charged.catch((error: unknown) => {
+      stop();
+      // Nobody has the stream yet, or it has the error.
       reject(error);
-      writer.abort(error).catch(() => {});
-    };
-    charge(credits, streaming, { ...request, signal }, work)
-      .then(() => writer.close())
-      .catch(failed);
+    });
   });
 }
