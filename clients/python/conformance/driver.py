@@ -8,12 +8,13 @@ both. The two clients are one to this file: the synchronous one is wrapped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import scrip
@@ -98,6 +99,11 @@ class Player:
                 step[name] = self.ids.get(step[name], step[name])
         if do == "charge":
             return await self.charge(account, step)
+        if do == "stream":
+            parts = Parts(self, step)
+            if self.is_sync:
+                return await asyncio.to_thread(parts.read, self.client, account, step)
+            return await parts.read_async(self.client, account, step)
         if "from" in step:
             step["from_"] = step.pop("from")
         if do == "ledger":
@@ -165,6 +171,48 @@ class Player:
                 raise WorkFailed(deed["fail"])
             else:
                 yield deed
+
+
+class Parts:
+    """Work that streams, and its reader."""
+
+    def __init__(self, player: Player, step: Step) -> None:
+        self.player = player
+        self.parts: list[str] = step.pop("parts")
+        self.count: int = step.pop("read", len(self.parts) + 1)
+        self.fail: str | None = step.pop("fail", None)
+
+    def stream(self, work: scrip.Work) -> Iterator[str]:
+        self.player.began += 1
+        for number, part in enumerate(self.parts, 1):
+            work.delivered(number)
+            yield part
+        if self.fail is not None:
+            raise WorkFailed(self.fail)
+
+    async def stream_async(self, work: scrip.Work) -> AsyncIterator[str]:
+        for part in self.stream(work):
+            yield part
+
+    def read(self, client: scrip.Scrip, account: str, step: Step) -> list[str]:
+        stream: Any = client.stream(account, work=self.stream, **step)
+        taken: list[str] = []
+        with contextlib.closing(stream):
+            for part in stream:
+                taken.append(part)
+                if len(taken) == self.count:
+                    break
+        return taken
+
+    async def read_async(self, client: scrip.AsyncScrip, account: str, step: Step) -> list[str]:
+        stream: Any = await client.stream(account, work=self.stream_async, **step)
+        taken: list[str] = []
+        async with contextlib.aclosing(stream):
+            async for part in stream:
+                taken.append(part)
+                if len(taken) == self.count:
+                    break
+        return taken
 
 
 def fields(unpaid: scrip.Unpaid) -> dict[str, Any]:
