@@ -1,0 +1,34 @@
+"""Client of Scrip: AI credits for a product's customers.
+
+`AsyncScrip` and `Scrip` are the same client, with and without asyncio. Every operation happens
+once, however often it is sent. Amounts are decimal strings.
+"""
+
+from scrip._async_client import AsyncScrip
+from scrip._call import Credits, Debit, Mode
+from scrip._charge import Unpaid, Work
+from scrip._connection import OnUnreachable
+from scrip._sync_client import Scrip
+from scrip.errors import (
+    OutcomeUnknown,
+    Problem,
+    Refused,
+    ScripError,
+    Unavailable,
+)
+
+__all__ = [
+    "AsyncScrip",
+    "Credits",
+    "Debit",
+    "Mode",
+    "OnUnreachable",
+    "OutcomeUnknown",
+    "Problem",
+    "Refused",
+    "Scrip",
+    "ScripError",
+    "Unavailable",
+    "Unpaid",
+    "Work",
+]

@@ -1,0 +1,164 @@
+"""Operations as data: what is sent for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Literal, TypedDict
+from urllib.parse import quote as percent_encode
+
+from scrip._clock import Clock, ulid, ulid_time
+
+Fields = Mapping[str, Any]
+
+Credits = str | Decimal
+"""An amount: `"1.5"` or `Decimal("1.5")`. A float is refused: 0.1 is not exactly a tenth."""
+
+Mode = Literal["all_or_nothing"]
+"""Of a batch: if one debit cannot be made, none is."""
+
+
+class Debit(TypedDict, total=False):
+    """A debit of a batch: an action with its quantity, or credits; never both.
+
+    `id` is its key. Without one, the client makes it.
+    """
+
+    id: str
+    action: str
+    quantity: int
+    credits: Credits
+    user: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class OperationKey:
+    """The key of an operation, and whether the client made it and may make another."""
+
+    text: str
+    minted: bool
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as often as it is sent."""
+
+    operation: str
+    account: str
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[OperationKey, ...] = ()
+    """One, or of a batch one for each debit; none if there is nothing that could happen twice."""
+
+    def json(self) -> Mapping[str, Any] | None:
+        if self.operation != "batch" or self.body is None:
+            return self.body
+        # Each debit brings its key as `id`, and the batch has none.
+        keyed = zip(self.keys, self.body["debits"], strict=True)
+        debits = [{"id": key.text, **debit} for key, debit in keyed]
+        return {**self.body, "debits": debits}
+
+    def headers(self) -> dict[str, str]:
+        if self.operation == "batch" or not self.keys:
+            return {}
+        return {"idempotency-key": self.keys[0].text}
+
+    @property
+    def is_minted(self) -> bool:
+        """Whether the client made a key of it."""
+        return any(key.minted for key in self.keys)
+
+    def dated_at(self) -> float:
+        """The earliest time in the keys that the client made."""
+        return min(ulid_time(key.text) for key in self.keys if key.minted)
+
+    def with_new_keys(self, clock: Clock) -> Call:
+        """The same call under new keys, where the client made them."""
+        return replace(self, keys=tuple(mint(clock) if key.minted else key for key in self.keys))
+
+
+Key = str | OperationKey | None
+"""The caller's, one that was made before, or none yet."""
+
+
+class Calls:
+    """Makes the call of each operation."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def debit(self, account: str, key: Key, **fields: Any) -> Call:
+        return self.change("debit", account, ["debits"], key, fields)
+
+    def batch(self, account: str, debits: Iterable[Debit], mode: Mode) -> Call:
+        lines: list[dict[str, Any]] = [{**debit} for debit in debits]
+        keys = tuple(self.key(line.pop("id", None)) for line in lines)
+        body = {"mode": mode, "debits": [given(line) for line in lines]}
+        return Call("batch", account, "POST", path(account, "debits", "batch"), body, keys=keys)
+
+    def hold(self, account: str, key: Key, **fields: Any) -> Call:
+        return self.change("hold", account, ["holds"], key, fields)
+
+    def capture(self, account: str, hold: str, key: Key, **fields: Any) -> Call:
+        return self.change("capture", account, ["holds", hold, "capture"], key, fields)
+
+    def release(self, account: str, hold: str, key: Key, **fields: Any) -> Call:
+        return self.change("release", account, ["holds", hold, "release"], key, fields)
+
+    def extend(self, account: str, hold: str, key: Key, **fields: Any) -> Call:
+        return self.change("extend", account, ["holds", hold, "extend"], key, fields)
+
+    def refund(self, account: str, debit: str, key: Key, **fields: Any) -> Call:
+        return self.change("refund", account, ["debits", debit, "refund"], key, fields)
+
+    def quote(self, account: str, **fields: Any) -> Call:
+        return Call("quote", account, "POST", path(account, "quotes"), given(fields))
+
+    def create_session(self, account: str, **fields: Any) -> Call:
+        return Call("create_session", account, "POST", path(account, "sessions"), given(fields))
+
+    def read(self, operation: str, account: str, query: Mapping[str, Any]) -> Call:
+        texts = {name: str(value) for name, value in query.items() if value is not None}
+        return Call(operation, account, "GET", path(account, operation), query=texts)
+
+    def change(
+        self, operation: str, account: str, parts: list[str], key: Key, fields: Fields
+    ) -> Call:
+        keys = (self.key(key),)
+        return Call(operation, account, "POST", path(account, *parts), given(fields), keys=keys)
+
+    def key(self, key: Key) -> OperationKey:
+        """The caller's key, or a new one."""
+        if isinstance(key, OperationKey):
+            return key
+        return mint(self.clock) if key is None else OperationKey(key, minted=False)
+
+
+def mint(clock: Clock) -> OperationKey:
+    return OperationKey(ulid(clock.now()), minted=True)
+
+
+def path(account: str, *parts: str) -> str:
+    encoded = (percent_encode(part, safe="") for part in (account, *parts))
+    return "/v1/accounts/" + "/".join(encoded)
+
+
+def given(fields: Fields) -> dict[str, Any]:
+    """The fields that were given: the contract refuses null, and amounts as numbers."""
+    shown = {name: value for name, value in fields.items() if value is not None}
+    if "credits" in shown:
+        shown["credits"] = amount(shown["credits"])
+    return shown
+
+
+def amount(credits: Credits) -> str:
+    """An amount as the contract writes it."""
+    if isinstance(credits, Decimal):
+        return format(credits, "f")
+    if isinstance(credits, str):
+        return credits
+    raise TypeError(f"credits are a decimal string or a Decimal, not {type(credits).__name__}")

@@ -1,0 +1,188 @@
+"""Work and what it delivers; what is unpaid if the stack could not be reached."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from scrip._attempts import TOO_MANY_REQUESTS
+from scrip._call import Credits, amount
+from scrip._connection import OnUnreachable
+from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
+from scrip.errors import Refused, Unavailable
+
+HOLD_LIVES_S = 300
+"""The life of a hold, unless another is given."""
+
+
+@dataclass(frozen=True)
+class Unpaid:
+    """What was allowed while the stack could not be reached. Keep it, and `pay` it later.
+
+    It is paid once, whatever became of the first request: the key is the same.
+    """
+
+    key: str
+    account: str
+    action: str | None = None
+    quantity: int | None = None
+    credits: str | None = None
+    """In place of an action and its quantity."""
+    user: str | None = None
+    reference: str | None = None
+    hold: str | None = None
+    """The hold, if its capture is what is open."""
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of its debit."""
+        return {
+            "action": self.action,
+            "quantity": self.quantity,
+            "credits": self.credits,
+            "user": self.user,
+            "reference": self.reference,
+        }
+
+
+def captured(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a capture instead of a debit: the action is the hold's."""
+    return {name: value for name, value in fields.items() if name != "action"}
+
+
+def may_debit(refused: Refused) -> bool:
+    """Whether a debit may take the place of this refused capture, under its key.
+
+    A hold that lapsed gave all back, and a refusal uses up no key. If the key is reused, the debit
+    has happened.
+    """
+    has_lapsed = refused.code == "hold_ended" and refused.ended == "lapsed"
+    return has_lapsed or refused.code == "operation_reused"
+
+
+@dataclass(frozen=True)
+class ChargeRequest:
+    """What is to be charged for: an action with the most of it, or the most credits."""
+
+    account: str
+    action: str | None
+    quantity: int | None
+    credits: Credits | None
+    user: str | None
+    reference: str | None
+    expires_in_s: int | None
+    on_unreachable: OnUnreachable
+
+    def hold(self) -> dict[str, Any]:
+        """The fields of its hold."""
+        return {
+            "action": self.action,
+            "quantity": self.quantity,
+            "credits": self.credits,
+            "user": self.user,
+            "reference": self.reference,
+            "expires_in_s": self.expires_in_s,
+        }
+
+    def charge(self, delivered: int | Decimal) -> dict[str, Any]:
+        """The fields of its charge."""
+        by_quantity = self.action is not None
+        return {
+            "action": self.action,
+            "quantity": delivered if by_quantity else None,
+            "credits": None if by_quantity else amount(Decimal(delivered)),
+            "user": self.user,
+            "reference": self.reference,
+        }
+
+
+class Work:
+    """Work that is being charged for. It reports what it has delivered."""
+
+    def __init__(self, request: ChargeRequest) -> None:
+        self.request = request
+        self.hold: HoldReceipt | None = None
+        """The receipt of its hold; None if the stack could not be reached and that is allowed."""
+        self.receipt: CaptureReceipt | ReleaseReceipt | DebitReceipt | None = None
+        """The receipt of its charge, or of its release, when it is over."""
+        self._delivered: int | Decimal | None = None
+
+    def delivered(self, so_far: int | Credits) -> None:
+        """Reports how much is delivered so far, in all: of the quantity, or in credits.
+
+        At most what is held is charged. Work that reports nothing and returns is charged whole.
+        """
+        if self.request.action is None:
+            self._delivered = Decimal(amount(so_far) if not isinstance(so_far, int) else so_far)
+        elif isinstance(so_far, int):
+            self._delivered = so_far
+        else:
+            raise TypeError("of an action, what is delivered is a whole quantity")
+
+    def to_charge(self, ended_by: BaseException | None) -> int | Decimal:
+        """What was delivered by the end. An error charges nothing; one who goes away, what came."""
+        if isinstance(ended_by, Exception):
+            return 0
+        most = self.most()
+        if self._delivered is None:
+            return most if ended_by is None else 0
+        return min(self._delivered, most)
+
+    def most(self) -> int | Decimal:
+        if self.request.action is None:
+            return Decimal(amount(self.request.credits or "0"))
+        return self.request.quantity or 0
+
+
+def may_begin(on_unreachable: OnUnreachable, error: Unavailable) -> bool:
+    """Whether work may begin without its credits: if the stack was not reached, and not refused."""
+    is_refused = isinstance(error.cause, Refused) and error.cause.status != TOO_MANY_REQUESTS
+    return on_unreachable == "allow" and not is_refused
+
+
+class Terms:
+    """The arguments of a decorator, for each call of the `function` that it decorates.
+
+    A term that is callable gets those of the call's arguments whose names it has as parameters.
+    With `with_work` the function's first parameter is its work, and not its caller's.
+    """
+
+    def __init__(
+        self, action: str, terms: Mapping[str, Any], function: Callable[..., Any], with_work: bool
+    ) -> None:
+        self.action = action
+        self.terms = terms
+        self.with_work = with_work
+        self.signature = inspect.signature(function)
+        if with_work:
+            parameters = list(self.signature.parameters.values())[1:]
+            self.signature = self.signature.replace(parameters=parameters)
+        self.wanted = {
+            name: list(inspect.signature(term).parameters)
+            for name, term in terms.items()
+            if callable(term)
+        }
+        for names in self.wanted.values():
+            unknown = set(names) - set(self.signature.parameters)
+            if unknown:
+                raise TypeError(f"{function.__qualname__} has no parameter {', '.join(unknown)}")
+
+    def of(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        """The arguments of `charging` for this call."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = dict(self.terms)
+        for name, wanted in self.wanted.items():
+            given[name] = self.terms[name](*(bound.arguments[one] for one in wanted))
+        return {"action": self.action, **given}
+
+    def arguments(self, work: Work, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The positional arguments of the function itself."""
+        return (work, *args) if self.with_work else args
+
+    def show(self, wrapped: Any) -> Any:
+        """`wrapped`, with the signature that its callers see: a framework may read it."""
+        wrapped.__signature__ = self.signature
+        return wrapped

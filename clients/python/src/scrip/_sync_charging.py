@@ -1,0 +1,181 @@
+"""Charging work, synchronously."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+from scrip._call import OperationKey
+from scrip._charge import HOLD_LIVES_S, ChargeRequest, Terms, Unpaid, Work, may_begin
+from scrip.answers import HoldReceipt, ReleaseReceipt
+from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
+
+if TYPE_CHECKING:
+    from scrip._sync_charges import Charges
+
+logger = logging.getLogger("scrip")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Part = TypeVar("Part")
+
+
+class Decorator(Protocol):
+    """Decorates a function whose calls are charged."""
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]: ...
+
+
+class DecoratorWithWork(Protocol):
+    """Decorates a function that takes its `Work` first. Callers call it without."""
+
+    def __call__(self, function: Callable[Concatenate[Work, P], R]) -> Callable[P, R]: ...
+
+
+class Charging:
+    """Charges for the block of a `with`."""
+
+    def __init__(self, client: Charges, request: ChargeRequest) -> None:
+        self.client = client
+        self.work = Work(request)
+        self.over = threading.Event()
+        self.is_stream = False
+        """All is delivered by the time of the charge: its error is handed over, if it can be."""
+        self.is_gone = False
+        """The caller has gone away, and hears no error any more."""
+
+    def __enter__(self) -> Work:
+        request = self.work.request
+        call = self.client._calls.hold(request.account, None, **request.hold())
+        try:
+            self.work.hold = cast(HoldReceipt, self.client._run(call))
+        except Unavailable as error:
+            if not may_begin(request.on_unreachable, error):
+                raise
+        if self.work.hold is not None:
+            hold = self.work.hold["id"]
+            threading.Thread(target=self.extend, args=(hold,), name="scrip", daemon=True).start()
+        return self.work
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.over.set()
+        self.is_gone = error is not None
+        self.end(self.work.to_charge(error))
+
+    def end(self, delivered: int | Decimal) -> None:
+        """Charges what was delivered, and releases the rest."""
+        request, hold = self.work.request, self.work.hold
+        if delivered > 0:
+            # Not the key of the hold, which may have happened even where it has no receipt.
+            key = self.client._calls.key(None)
+            unpaid = Unpaid(key.text, request.account, **request.charge(delivered))
+            if hold is None:
+                self.client._hand_over(unpaid)
+            else:
+                self.capture(replace(unpaid, hold=hold["id"]), key)
+        elif hold is not None:
+            self.work.receipt = self.release(hold["id"])
+
+    def capture(self, unpaid: Unpaid, key: OperationKey) -> None:
+        try:
+            self.work.receipt = self.client._pay(unpaid, key)
+        except ScripError as error:
+            is_allowed = False
+            if isinstance(error, OutcomeUnknown):
+                unpaid = replace(unpaid, key=error.key)
+                is_allowed = self.work.request.on_unreachable == "allow"
+            error.unpaid = unpaid
+            is_stream = self.is_stream and self.client._on_unpaid is not None
+            if self.is_gone or is_stream or is_allowed:
+                self.client._hand_over(unpaid)
+            else:
+                raise
+
+    def release(self, hold: str) -> ReleaseReceipt | None:
+        """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
+        request = self.work.request
+        try:
+            return self.client.release(
+                request.account, hold, user=request.user, reference=request.reference
+            )
+        except ScripError as error:
+            logger.info("a hold was left to lapse: %s", error)
+            return None
+
+    def extend(self, hold: str) -> None:
+        """Keeps the hold while the work lives: each time at half of its life."""
+        request = self.work.request
+        life_s = request.expires_in_s or HOLD_LIVES_S
+        wait_s = life_s / 2
+        while not self.over.wait(wait_s):
+            try:
+                self.client.extend(request.account, hold, life_s)
+                wait_s = life_s / 2
+            except Unavailable:
+                wait_s = 0  # It has waited until its deadline.
+            except Refused:
+                return  # The hold is over. The charge deals with that.
+            except Exception:
+                if not self.over.is_set():
+                    raise
+                # The work ended meanwhile, and the client may be closed.
+
+
+def started(charging: Charging, work: Callable[[Work], Iterator[Part]]) -> Iterator[Part]:
+    """A stream of what `work` yields, whose credits are held."""
+    charging.is_stream = True
+
+    def parts() -> Iterator[Part | None]:
+        with charging as running:
+            yield None
+            yield from work(running)
+
+    stream = parts()
+    # To the first yield, inside of the charge: if the stream is closed or dropped, that ends it.
+    next(stream)
+    return cast(Iterator[Part], stream)
+
+
+def decorator(
+    client: Charges, action: str, arguments: dict[str, Any], with_work: bool
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a function or a generator."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        terms = Terms(action, arguments, function, with_work)
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def call_stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+                def work(running: Work) -> Iterator[Any]:
+                    items: Iterator[Any] = function(*terms.arguments(running, args), **kwargs)
+                    return items
+
+                yield from started(client.charging(**terms.of(args, kwargs)), work)
+
+            return cast(Callable[..., Any], terms.show(call_stream))
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function!r} is asynchronous: decorate it with an AsyncScrip")
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            def work(running: Work) -> Any:
+                return function(*terms.arguments(running, args), **kwargs)
+
+            return client.charge(**terms.of(args, kwargs), work=work)
+
+        return cast(Callable[..., Any], terms.show(call))
+
+    return decorate

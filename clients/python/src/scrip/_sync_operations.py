@@ -1,0 +1,298 @@
+"""The operations of the synchronous client.
+
+Written by tools/write_sync.py: do not edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, cast, overload
+
+from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
+from scrip._charge import Unpaid, captured, may_begin, may_debit
+from scrip._connection import OnUnreachable
+from scrip.answers import (
+    AccountBalance,
+    BatchReceipt,
+    CaptureReceipt,
+    DebitReceipt,
+    Entry,
+    ExtendReceipt,
+    HoldReceipt,
+    Quote,
+    RefundReceipt,
+    ReleaseReceipt,
+    Session,
+    Usage,
+)
+from scrip.errors import OutcomeUnknown, Refused
+
+
+class Operations:
+    """What a client can ask of a stack. How it asks is the client's."""
+
+    _calls: Calls
+    _on_unpaid: Callable[[Unpaid], Any] | None
+
+    def _run(self, call: Call) -> Any:
+        """Sends a call until its outcome is known."""
+        raise NotImplementedError
+
+    def _debit(self, call: Call) -> Any:
+        """Sends a debit, perhaps with others."""
+        raise NotImplementedError
+
+    def _hand_over(self, unpaid: Unpaid) -> None:
+        """Hands to `on_unpaid` what was allowed."""
+        raise NotImplementedError
+
+    def _check(self, on_unreachable: OnUnreachable) -> None:
+        """Refuses "allow" where nobody keeps what is unpaid."""
+        raise NotImplementedError
+
+    @overload
+    def debit(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+        on_unreachable: Literal["refuse"] = "refuse",
+    ) -> DebitReceipt: ...
+
+    @overload
+    def debit(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+        on_unreachable: OnUnreachable,
+    ) -> DebitReceipt | None: ...
+
+    def debit(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+        on_unreachable: OnUnreachable = "refuse",
+    ) -> DebitReceipt | None:
+        """Charges an action, or `credits`. None if it was handed to `on_unpaid` instead."""
+        self._check(on_unreachable)
+        call = self._calls.debit(
+            account,
+            key,
+            action=action,
+            quantity=quantity,
+            credits=credits,
+            user=user,
+            reference=reference,
+        )
+        try:
+            return cast(DebitReceipt, self._debit(call))
+        except OutcomeUnknown as error:
+            if not may_begin(on_unreachable, error):
+                raise
+            self._hand_over(Unpaid(error.key, account, **dict(call.body or {})))
+            return None
+
+    def pay(self, unpaid: Unpaid) -> CaptureReceipt | DebitReceipt:
+        """Pays what was not confirmed: once, however often, whatever became of it."""
+        return self._pay(unpaid, self._calls.key(unpaid.key))
+
+    def _pay(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
+        account, fields = unpaid.account, unpaid.fields()
+        if unpaid.hold is not None:
+            call = self._calls.capture(account, unpaid.hold, key, **captured(fields))
+            try:
+                return cast(CaptureReceipt, self._run(call))
+            except Refused as refused:
+                if not may_debit(refused):
+                    raise
+        return cast(DebitReceipt, self._run(self._calls.debit(account, key, **fields)))
+
+    def batch(
+        self, account: str, debits: Iterable[Debit], *, mode: Mode = "all_or_nothing"
+    ) -> BatchReceipt:
+        """Makes up to 24 debits, all of them or none."""
+        return cast(BatchReceipt, self._run(self._calls.batch(account, debits, mode)))
+
+    def hold(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        expires_in_s: int | None = None,
+        key: str | None = None,
+    ) -> HoldReceipt:
+        """Sets credits aside. `capture` or `release` it before it lapses, in 5 minutes."""
+        call = self._calls.hold(
+            account,
+            key,
+            action=action,
+            quantity=quantity,
+            credits=credits,
+            user=user,
+            reference=reference,
+            expires_in_s=expires_in_s,
+        )
+        return cast(HoldReceipt, self._run(call))
+
+    def capture(
+        self,
+        account: str,
+        hold: str,
+        *,
+        quantity: int | None = None,
+        credits: Credits | None = None,
+        final: bool | None = None,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> CaptureReceipt:
+        """Charges a hold, or a part of it. The rest goes back, unless `final=False`."""
+        call = self._calls.capture(
+            account,
+            hold,
+            key,
+            quantity=quantity,
+            credits=credits,
+            final=final,
+            user=user,
+            reference=reference,
+        )
+        return cast(CaptureReceipt, self._run(call))
+
+    def release(
+        self,
+        account: str,
+        hold: str,
+        *,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> ReleaseReceipt:
+        """Gives all of a hold back."""
+        call = self._calls.release(account, hold, key, user=user, reference=reference)
+        return cast(ReleaseReceipt, self._run(call))
+
+    def extend(
+        self,
+        account: str,
+        hold: str,
+        expires_in_s: int,
+        *,
+        user: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> ExtendReceipt:
+        """Keeps a hold for `expires_in_s` from now, if it does not live longer already."""
+        call = self._calls.extend(
+            account, hold, key, expires_in_s=expires_in_s, user=user, reference=reference
+        )
+        return cast(ExtendReceipt, self._run(call))
+
+    def refund(
+        self,
+        account: str,
+        debit: str,
+        credits: Credits,
+        reason: str,
+        *,
+        message: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> RefundReceipt:
+        """Gives back what a debit or a capture charged, or a part. Customers read `message`."""
+        call = self._calls.refund(
+            account,
+            debit,
+            key,
+            credits=credits,
+            reason=reason,
+            message=message,
+            reference=reference,
+        )
+        return cast(RefundReceipt, self._run(call))
+
+    def quote(
+        self,
+        account: str,
+        action: str | None = None,
+        quantity: int | None = None,
+        *,
+        credits: Credits | None = None,
+    ) -> Quote:
+        """The price of a debit, and whether it would pass now."""
+        call = self._calls.quote(account, action=action, quantity=quantity, credits=credits)
+        return cast(Quote, self._run(call))
+
+    def balance(self, account: str) -> AccountBalance:
+        """What is available and held, the grants, and the next recharge."""
+        return cast(AccountBalance, self._run(self._calls.read("balance", account, {})))
+
+    def usage(
+        self, account: str, *, from_: str | None = None, to: str | None = None
+    ) -> Usage:
+        """What was consumed on each day from `from_` to before `to`: `"2026-11-22"`, UTC."""
+        query = {"from": from_, "to": to}
+        return cast(Usage, self._run(self._calls.read("usage", account, query)))
+
+    def ledger(
+        self,
+        account: str,
+        *,
+        kind: str | None = None,
+        action: str | None = None,
+        user: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Entry]:
+        """Every entry, the latest first; `limit` entries are read at once."""
+        query = {"kind": kind, "action": action, "user": user, "from": from_, "to": to}
+        cursor: str | None = None
+        while True:
+            page = {**query, "limit": limit, "cursor": cursor}
+            listing = self._run(self._calls.read("ledger", account, page))
+            for entry in listing["entries"]:
+                yield entry
+            cursor = listing["next_cursor"]
+            if cursor is None:
+                return
+
+    def create_session(
+        self,
+        account: str,
+        subject: str,
+        return_url: str,
+        *,
+        scopes: Iterable[Literal["view", "buy"]] | None = None,
+        expires_in_s: int | None = None,
+    ) -> Session:
+        """A session for a customer's browser: a link that works once, and a token."""
+        call = self._calls.create_session(
+            account,
+            subject=subject,
+            return_url=return_url,
+            scopes=None if scopes is None else list(scopes),
+            expires_in_s=expires_in_s,
+        )
+        return cast(Session, self._run(call))

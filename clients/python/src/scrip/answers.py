@@ -1,0 +1,688 @@
+"""The answers of Scrip to a service, as openapi.yaml describes them.
+
+Credits are decimal strings: `decimal.Decimal(receipt["credits"])` is exact. Times are RFC 3339 in
+UTC. Written by tools/write_answers.py: do not edit.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal, TypedDict
+
+if sys.version_info >= (3, 11):
+    from typing import NotRequired
+else:
+    from typing_extensions import NotRequired
+
+
+# The organization that owns one pool of credits, identified by its id at any sign-in service
+# (`auth0|64f0`). In a path it is percent-encoded.
+AccountId = str
+
+# The name of an action or a plan in the catalog.
+Name = str
+
+# How the account pays for its plan. `past_due`: no new plan grant arrives. `canceled`: nothing is
+# granted; the account keeps its credits but cannot spend them.
+Status = Literal["active", "past_due", "canceled"]
+
+# Credits, 0 or more, in their shortest form.
+Credits = str
+
+# A time in UTC, to the millisecond.
+Instant = str
+
+
+class ConsumedBy(TypedDict):
+    action: Name | None
+    """Null for credits spent by amount."""
+    credits: Credits
+
+
+# The credits spent in this period, `[from, until)`, and not refunded. The actions add up to it.
+Consumed = TypedDict(
+    "Consumed",
+    {
+        "credits": Credits,
+        "from": Instant,
+        "until": Instant,
+        "actions": list[ConsumedBy],
+    },
+)
+
+# The id of an operation, as a UUID.
+OperationId = str
+
+# The week or plan period that the grant is for, or the operation that granted it.
+GrantId = str | OperationId
+
+# The source of the credits.
+GrantKind = Literal["weekly", "plan", "purchased", "promotional", "manual"]
+
+# Credits, more than 0 and at most 1000000000, in their shortest form. A request may also have
+# leading and trailing zeros.
+Amount = str
+
+# The first instant at which the credits are expired. Null if they do not expire.
+Expiry = Instant | None
+
+
+class GrantLeft(TypedDict):
+    id: GrantId
+    kind: GrantKind
+    amount: Amount
+    remaining: Amount
+    granted_at: Instant
+    expires_at: Expiry
+
+
+class RechargeValue(TypedDict):
+    at: Instant
+    credits: Amount
+
+
+# When credits come back, and how many. Null if the plan grants no more credits.
+Recharge = RechargeValue | None
+
+# The number of an entry in its account's ledger.
+Seq = int
+
+
+class AccountBalance(TypedDict):
+    account: AccountId
+    plan: Name
+    status: Status
+    gate: Literal["open", "account_frozen", "plan_required", "debt_outstanding"]
+    """`open` if the account may spend, otherwise the code with which debits are refused."""
+    available: Credits
+    """The credits that can be spent, if the gate is open."""
+    held: Credits
+    """The credits that open holds set aside."""
+    debt: Credits
+    """The credits still owed for a refunded or disputed payment."""
+    consumed: Consumed
+    grants: list[GrantLeft]
+    """The grants with credits remaining, including held credits, in the order in which they are
+    spent."""
+    recharge: Recharge
+    seq: Seq
+
+
+# The caller's key for an operation. A UUID is shown in small letters and a ULID in capitals,
+# however it was sent.
+Key = str
+
+# Units of an action, whole; the catalog has a limit for each action.
+Quantity = int
+
+
+class Balance(TypedDict):
+    """The balance after an entry."""
+
+    available: Credits
+    held: Credits
+
+
+class DebitReceipt(TypedDict):
+    id: OperationId
+    key: NotRequired[Key]
+    account: AccountId
+    action: NotRequired[Name]
+    """Absent, like `quantity`, if credits were spent by amount."""
+    quantity: NotRequired[Quantity]
+    credits: Amount
+    seq: Seq
+    at: Instant
+    balance: Balance
+
+
+class BatchReceipt(TypedDict):
+    account: AccountId
+    receipts: list[DebitReceipt]
+    """In the order of the debits in the request."""
+
+
+class CaptureReceipt(TypedDict):
+    id: OperationId
+    key: NotRequired[Key]
+    account: AccountId
+    hold: OperationId
+    action: NotRequired[Name]
+    """Absent if credits were held by amount."""
+    quantity: NotRequired[Quantity]
+    """Absent if credits were captured by amount."""
+    credits: Credits
+    """The credits spent."""
+    final: bool
+    """Whether this capture ended the hold."""
+    seq: Seq
+    at: Instant
+    balance: Balance
+
+
+class ExtendReceipt(TypedDict):
+    id: OperationId
+    key: NotRequired[Key]
+    account: AccountId
+    hold: OperationId
+    expires_at: Instant
+    seq: Seq
+    at: Instant
+    balance: Balance
+
+
+class HoldReceipt(TypedDict):
+    id: OperationId
+    key: NotRequired[Key]
+    account: AccountId
+    action: NotRequired[Name]
+    """Absent, like `quantity`, if credits were held by amount."""
+    quantity: NotRequired[Quantity]
+    credits: Amount
+    expires_at: Instant
+    """The first instant at which the hold is lapsed."""
+    seq: Seq
+    at: Instant
+    balance: Balance
+
+
+# A change of credits, negative if credits left; in its shortest form.
+CreditsChange = str
+
+# A day in UTC, from 1970-01-01.
+Day = str
+
+
+class MovedItem(TypedDict):
+    grant: GrantId
+    kind: GrantKind
+    credits: CreditsChange
+    expires_at: Expiry
+
+
+# The credits of each grant that arrived, came back, or expired (negative). 0 if only its expiry
+# changed.
+Moved = list[MovedItem]
+
+# A version of the catalog.
+CatalogVersion = int
+
+
+class EntryOpened(TypedDict):
+    """The account was opened, with these grants."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["opened"]
+    by: Literal["operator"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    plan: Name
+    status: Status
+    anchor: Day
+    moved: Moved
+    user: NotRequired[str]
+    catalog: CatalogVersion
+
+
+# 1 to 64 bytes in UTF-8 without control characters: 64 letters of English, 21 of Chinese.
+ShortText = str
+
+
+class EntryDebit(TypedDict):
+    """Credits were spent."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["debit"]
+    by: Literal["user", "service"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    action: NotRequired[Name]
+    """Absent, like `quantity`, if credits were spent by amount."""
+    quantity: NotRequired[Quantity]
+    user: NotRequired[ShortText]
+    reference: NotRequired[ShortText]
+    catalog: CatalogVersion
+
+
+# The reason, for internal use: customers never see it. 1 to 256 bytes in UTF-8, without control
+# characters.
+Reason = str
+
+# The reason. Absent in a customer's listing.
+EntryReason = Reason
+
+# The message to the customer, on the page, in JSON and in CSV. 1 to 256 bytes in UTF-8, without
+# control characters. If it is omitted, the customer gets no message.
+Message = str
+
+
+class EntryGranted(TypedDict):
+    """An operator granted credits."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["granted"]
+    by: Literal["operator"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    grant: Literal["manual", "promotional"]
+    expires_at: NotRequired[Instant]
+    """Absent if the credits do not expire."""
+    user: NotRequired[str]
+    reference: NotRequired[ShortText]
+    reason: NotRequired[EntryReason]
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+class PartsItem(TypedDict):
+    cause: Literal["hold_ended", "expired", "renewed", "payment_disputed", "payment_refunded", "payment_reviewed", "debt_repaid"]
+    kind: NotRequired[GrantKind]
+    """The grant that expired or arrived."""
+    credits: CreditsChange
+    """The change of the available credits."""
+    debt: NotRequired[CreditsChange]
+    """The change of the debt. Absent if there was none."""
+
+
+# The effects of time, each with its cause. They sum to the entry's changes of available and of
+# debt. Empty if the entry records no new effect; a customer's listing omits such an entry.
+Parts = list[PartsItem]
+
+
+class EntryTimePassed(TypedDict):
+    """Time passed: grants arrived or expired, holds lapsed. A pending entry is not stored yet;
+    its `id` and `at` belong to this answer and change when it is stored."""
+
+    seq: Seq
+    pending: NotRequired[Literal[True]]
+    id: OperationId
+    kind: Literal["time_passed"]
+    by: Literal["scrip"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    moved: Moved
+    parts: Parts
+    lapsed: NotRequired[list[OperationId]]
+    """The holds that lapsed. Absent if none did."""
+    debt: NotRequired[CreditsChange]
+    """The change of the debt: credits of a payment that could not be taken back, less
+    repayments. Absent if there was none."""
+    catalog: CatalogVersion
+
+
+class EntryHeld(TypedDict):
+    """Credits were held."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["held"]
+    by: Literal["user", "service"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    action: NotRequired[Name]
+    """Absent, like `quantity`, if credits were held by amount."""
+    quantity: NotRequired[Quantity]
+    expires_at: Instant
+    user: NotRequired[ShortText]
+    reference: NotRequired[ShortText]
+    catalog: CatalogVersion
+
+
+class EntryCaptured(TypedDict):
+    """Held credits were spent."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["captured"]
+    by: Literal["user", "service"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    hold: OperationId
+    action: NotRequired[Name]
+    """Absent if credits were held by amount."""
+    quantity: NotRequired[Quantity]
+    """Absent if credits were captured by amount."""
+    credits: Credits
+    """The credits spent."""
+    final: bool
+    """Whether this capture ended the hold."""
+    user: NotRequired[ShortText]
+    reference: NotRequired[ShortText]
+    catalog: CatalogVersion
+
+
+class EntryReleased(TypedDict):
+    """Held credits were given back."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["released"]
+    by: Literal["user", "service"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    hold: OperationId
+    user: NotRequired[ShortText]
+    reference: NotRequired[ShortText]
+    catalog: CatalogVersion
+
+
+class EntryExtended(TypedDict):
+    """A hold was extended."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["extended"]
+    by: Literal["user", "service"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    hold: OperationId
+    expires_at: Instant
+    user: NotRequired[ShortText]
+    reference: NotRequired[ShortText]
+    catalog: CatalogVersion
+
+
+class EntryRefunded(TypedDict):
+    """A debit or a capture was refunded, or a part of it."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["refunded"]
+    by: Literal["service"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    debit: OperationId
+    credits: Amount
+    """The credits requested. `available` is the credits that came back."""
+    action: NotRequired[Name]
+    """Absent if the debit was by amount."""
+    moved: NotRequired[Moved]
+    """The credits that came back, by grant, if the account was advanced since the debit. Absent
+    if it was not, or if nothing came back."""
+    debt: NotRequired[CreditsChange]
+    """The debt that would not exist without the debit. Absent if there is none."""
+    user: NotRequired[str]
+    """The user of the refunded debit."""
+    reference: NotRequired[ShortText]
+    reason: NotRequired[EntryReason]
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+class EntryPlanChanged(TypedDict):
+    """The plan, its status or its anchor changed."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["plan_changed"]
+    by: Literal["operator"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    plan: Name
+    status: Status
+    anchor: Day
+    user: NotRequired[str]
+    catalog: CatalogVersion
+
+
+class EntryGate(TypedDict):
+    """An operator froze or unfroze the account."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["frozen", "unfrozen"]
+    by: Literal["operator"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    user: NotRequired[str]
+    reason: NotRequired[EntryReason]
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+class EntryToppedUp(TypedDict):
+    """Purchased credits arrived, or came back because their money was returned to us."""
+
+    seq: Seq
+    id: OperationId
+    kind: Literal["topped_up"]
+    by: Literal["user", "scrip"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    order: OperationId
+    due: Credits
+    """The credits of the order that are due after this entry."""
+    expires_at: Instant
+    moved: NotRequired[Moved]
+    """The credits that came back, by grant, out of those that had been taken back for the order
+    or had repaid its debt. Absent if there are none."""
+    cause: NotRequired[Literal["dispute_won", "refund_failed", "payment_released"]]
+    """Why the credits are due again. Absent for a normal payment."""
+    debt: NotRequired[CreditsChange]
+    """The debt that was repaid. Absent if there was none."""
+    user: NotRequired[str]
+    """The buyer. Absent if the money was returned to us."""
+    reference: ShortText
+    """The payment."""
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+# Why credits of a payment are taken back: the buyer disputed the payment, it was refunded, or it
+# does not match its order and is under review.
+TakenBack = Literal["payment_disputed", "payment_refunded", "payment_reviewed"]
+
+
+class EntryReversed(TypedDict):
+    """Money went back to the buyer. The `time_passed` entry that follows has the credits taken
+    back, the debt and the cause. A customer's listing has that entry and omits this one."""
+
+    seq: Seq
+    id: OperationId
+    kind: Literal["reversed"]
+    by: Literal["scrip"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    order: OperationId
+    due: Credits
+    """The credits of the order that are due after this entry."""
+    credits: Amount
+    """The credits to be taken back."""
+    cause: TakenBack
+    reference: ShortText
+    """The payment."""
+    catalog: CatalogVersion
+
+
+class EntryDebtWaived(TypedDict):
+    """An operator waived the account's debt."""
+
+    seq: Seq
+    id: OperationId
+    kind: Literal["debt_waived"]
+    by: Literal["operator"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    key: NotRequired[Key]
+    credits: Amount
+    debt: CreditsChange
+    user: NotRequired[str]
+    reason: NotRequired[EntryReason]
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+class EntryUnknown(TypedDict):
+    """A later version of Scrip wrote the entry, and this one does not know what it did beyond
+    its changes of the balance. The later version lists it by its kind."""
+
+    seq: Seq
+    id: OperationId
+    key: NotRequired[Key]
+    kind: Literal["unknown"]
+    by: Literal["unknown"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    user: NotRequired[str]
+    reference: NotRequired[ShortText]
+    reason: NotRequired[EntryReason]
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+Entry = (
+    EntryOpened
+    | EntryDebit
+    | EntryGranted
+    | EntryTimePassed
+    | EntryHeld
+    | EntryCaptured
+    | EntryReleased
+    | EntryExtended
+    | EntryRefunded
+    | EntryPlanChanged
+    | EntryGate
+    | EntryToppedUp
+    | EntryReversed
+    | EntryDebtWaived
+    | EntryUnknown
+)
+
+# A place in one account's ledger; opaque.
+Cursor = str
+
+
+class Listing(TypedDict):
+    entries: list[Entry]
+    """By number, the latest first."""
+    next_cursor: Cursor | None
+    """The cursor of the next entries. Null if there are none."""
+
+
+class Quote(TypedDict):
+    account: AccountId
+    action: NotRequired[Name]
+    """Absent, like `quantity`, if the quote is for an amount."""
+    quantity: NotRequired[Quantity]
+    credits: Amount
+    available: Credits
+    refusal: Literal["account_frozen", "plan_required", "debt_outstanding", "insufficient_credits"] | None
+    """The code with which a debit would be refused now. Null if it would pass."""
+    catalog: CatalogVersion
+
+
+class RefundReceipt(TypedDict):
+    id: OperationId
+    key: NotRequired[Key]
+    account: AccountId
+    debit: OperationId
+    credits: Amount
+    """The credits requested."""
+    returned: Credits
+    """The credits that came back."""
+    seq: Seq
+    at: Instant
+    balance: Balance
+
+
+class ReleaseReceipt(TypedDict):
+    id: OperationId
+    key: NotRequired[Key]
+    account: AccountId
+    hold: OperationId
+    seq: Seq
+    at: Instant
+    balance: Balance
+
+
+class Session(TypedDict):
+    account: AccountId
+    url: str
+    """The URL for the customer's browser. It works once."""
+    token: str
+    """The token for the widget."""
+    expires_at: Instant
+
+
+# The number of debits and captures. A refund does not reduce it.
+Count = int
+
+
+class UsageByAction(TypedDict):
+    action: Name | None
+    """Null for credits spent by amount."""
+    credits: CreditsChange
+    count: Count
+
+
+class UsageByUser(TypedDict):
+    user: str | None
+    """Null if the request named no user, and for the other users together."""
+    others: NotRequired[Literal[True]]
+    """True for the users after the first 400 of a day: they are counted together."""
+    credits: CreditsChange
+    count: Count
+
+
+class UsageOfDay(TypedDict):
+    """The actions add up to it, and so do the users."""
+
+    day: Day
+    credits: CreditsChange
+    actions: list[UsageByAction]
+    users: list[UsageByUser]
+
+
+Usage = TypedDict(
+    "Usage",
+    {
+        "account": AccountId,
+        "from": Day,
+        "to": Day,
+        "credits": CreditsChange,
+        "days": list[UsageOfDay],
+    },
+)

@@ -1,0 +1,80 @@
+"""A local stack for all tests, and an account for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+LOCAL = os.environ.get("SCRIP_LOCAL", str(ROOT / "target" / "debug" / "local"))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[str]:
+    """The address of a local stack in memory. SCRIP_LOCAL is its program."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [LOCAL, "--memory", "--addr", f"127.0.0.1:{port}"], stdout=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/_local/clock").close()
+                break
+            except urllib.error.URLError:
+                if process.poll() is not None or time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Account:
+    """An account on the plan `free`, with 25 credits."""
+
+    def __init__(self, stack: str) -> None:
+        self.id = f"test|{secrets.token_hex(6)}"
+        self.path = f"{stack}/v1/accounts/{quote(self.id, safe='')}"
+        self.send("PUT", self.path, {"plan": "free"})
+
+    def send(self, method: str, url: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            url,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"idempotency-key": secrets.token_hex(8)},
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def entries(self) -> list[tuple[str, str]]:
+        """What happened to it, the first one first: kind and change of the available credits."""
+        listing = self.send("GET", f"{self.path}/ledger")
+        return [
+            (entry["kind"], entry["available"])
+            for entry in reversed(listing["entries"])
+            if entry["kind"] not in ("opened", "time_passed")
+        ]
+
+
+@pytest.fixture
+def account(stack: str) -> Account:
+    return Account(stack)

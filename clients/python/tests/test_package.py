@@ -1,0 +1,84 @@
+"""What is published, and that the first example of the README runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+SOURCES = {path.name for path in (PACKAGE / "src" / "scrip").iterdir() if path.is_file()}
+LARGEST_BYTES = 50_000
+
+PRODUCT = """
+from collections.abc import AsyncIterator
+from scrip import Unpaid, Work
+
+class Request:
+    org: str
+    user: str
+    prompt: str
+
+class Model:
+    async def write(self, prompt: str) -> str: ...
+    def stream(self, prompt: str) -> AsyncIterator[str]: ...
+
+model: Model
+async def paint(work: Work) -> list[str]: ...
+async def store(unpaid: Unpaid) -> None: ...
+def stored() -> AsyncIterator[Unpaid]: ...
+"""
+
+
+def test_the_wheel_has_the_package_and_nothing_else(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path)]
+    built = subprocess.run([*build, str(PACKAGE)], capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    about = {name for name in names if ".dist-info/" in name}
+    assert names - about == {f"scrip/{name}" for name in SOURCES}
+    assert "scrip/py.typed" in names
+    assert wheel.stat().st_size < LARGEST_BYTES
+    assert len(list(tmp_path.glob("*.tar.gz"))) == 1
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_examples_are_typed(tmp_path: Path) -> None:
+    # A product has these.
+    (tmp_path / "product.pyi").write_text(PRODUCT)
+    for number, block in enumerate(BLOCKS):
+        (tmp_path / f"example_{number}.py").write_text(block)
+    examples = [f"example_{number}.py" for number in range(len(BLOCKS))]
+    mypy = [sys.executable, "-m", "mypy", "--strict", "product.pyi", *examples]
+    checked = subprocess.run(mypy, capture_output=True, text=True, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_first_example_runs(stack: str, tmp_path: Path) -> None:
+    assert re.fullmatch(r"3 images; [0-9.]+ credits left\n", output(BLOCKS[0], stack, tmp_path))
+
+
+def test_the_example_of_all_operations_runs(stack: str, tmp_path: Path) -> None:
+    [block] = [block for block in BLOCKS if "create_session" in block]
+    assert output(block, stack, tmp_path).startswith("2 ")
+
+
+def output(block: str, stack: str, folder: Path) -> str:
+    """Runs an example, and returns what it prints."""
+    example = folder / "example.py"
+    example.write_text(block)
+    played = subprocess.run(
+        [sys.executable, example],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "SCRIP_URL": stack},
+    )
+    assert played.returncode == 0, played.stderr
+    return played.stdout

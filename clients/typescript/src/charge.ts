@@ -1,0 +1,190 @@
+/** Charges work for what it delivered. */
+
+import type { Scrip } from "./client.js";
+import { OutcomeUnknown, Refused } from "./errors.js";
+import { sleep } from "./send.js";
+import type { ChargeRequest, Unpaid } from "./types.js";
+
+/** The work's side of a charge: it reports what it delivers, and learns when to stop. */
+export interface Work {
+  /**
+   * Reports what was delivered so far, in all: a quantity of the action, or credits where those
+   * were asked for. Call it as often as you like; what is more than was asked for is not charged.
+   */
+  delivered(total: number | string): void;
+  /** Aborts when the caller goes away. Later reports are not charged. */
+  readonly signal: AbortSignal;
+}
+
+/** How long a hold lives that no `expires_in_s` was given for; then it is extended. */
+const LIFE_S = 300;
+/** No work lives for longer: its hold is not extended any more. */
+const LONGEST_WORK_MS = 86_400_000;
+
+/** The client's part in a charge. */
+export interface Charging {
+  /** Makes the key of the charge. */
+  mint: () => string;
+  /** Whether the work begins if Scrip cannot be reached. */
+  isOpen: boolean;
+  /** Whether this error of a charge goes to `handOver`, and is not thrown. */
+  isHandedOver: (error: unknown) => boolean;
+  handOver: (unpaid: Unpaid, error: unknown) => Promise<void>;
+}
+
+/** {@link Scrip.charge}. */
+export async function charge<T>(
+  credits: Scrip,
+  charging: Charging,
+  {
+    signal: caller = new AbortController().signal,
+    onUnreachable: _,
+    deadlineMs,
+    ...asked
+  }: ChargeRequest,
+  run: (work: Work) => T | Promise<T>,
+): Promise<T> {
+  const { expires_in_s = LIFE_S, ...what } = asked;
+  const { account } = what;
+  caller.throwIfAborted();
+  let hold: string | undefined;
+  let unreachable: unknown;
+  const heldAt = performance.now();
+  try {
+    hold = (await credits.hold({ ...what, expires_in_s, deadlineMs })).id;
+  } catch (error) {
+    // The hold may be there: nobody captures it, and it lapses.
+    if (!(error instanceof OutcomeUnknown && charging.isOpen)) throw error;
+    unreachable = error;
+  }
+
+  const ended = new AbortController();
+  if (hold !== undefined) {
+    void keepAlive(credits, { account, hold, expires_in_s }, heldAt, ended.signal);
+  }
+  const progress = new Progress(what);
+  let value: T | undefined;
+  let failure: { error: unknown } | undefined;
+  try {
+    value = await unlessAborted(caller, () => run({ delivered: progress.report, signal: caller }));
+    progress.finish();
+  } catch (error) {
+    failure = { error: caller.aborted ? caller.reason : error };
+  }
+  ended.abort();
+
+  const delivered = failure && !caller.aborted ? undefined : progress.amount();
+  if (delivered !== undefined) {
+    const unpaid: Unpaid = { ...what, ...delivered, key: charging.mint() };
+    // Without a hold Scrip could not be reached, and the caller has waited for it once.
+    if (hold === undefined) await charging.handOver(unpaid, unreachable);
+    else await capture(credits, charging, { ...unpaid, hold }, deadlineMs, value);
+  } else if (hold !== undefined) {
+    // If this fails, the hold lapses.
+    await credits.release({ account, hold, deadlineMs }).catch(() => {});
+  }
+  if (failure) throw failure.error;
+  return value as T;
+}
+
+/** Captures what was delivered; a failure is thrown or handed over. */
+async function capture(
+  credits: Scrip,
+  charging: Charging,
+  unpaid: Unpaid,
+  deadlineMs: number | undefined,
+  value: unknown,
+): Promise<void> {
+  try {
+    await credits.pay(unpaid, { deadlineMs }).catch((error: unknown) => {
+      // The local clock went ahead during the work; by now it is corrected.
+      if (!(error instanceof Refused && error.is("key_ahead"))) throw error;
+      unpaid.key = charging.mint();
+      return credits.pay(unpaid, { deadlineMs });
+    });
+  } catch (error) {
+    if (charging.isHandedOver(error)) return charging.handOver(unpaid, error);
+    if (error instanceof OutcomeUnknown) {
+      error.unpaid = unpaid;
+      error.value = value;
+    }
+    throw error;
+  }
+}
+
+/** Counts what was delivered, of what was asked for. */
+class Progress {
+  #reported: number | string | undefined;
+
+  constructor(readonly asked: { quantity?: number; credits?: string }) {}
+
+  readonly report = (total: number | string): void => {
+    const isAmount =
+      typeof total === "number" ? Number.isInteger(total) && total >= 0 : micros(total) >= 0n;
+    if (!isAmount || (typeof total === "string") !== (this.asked.credits !== undefined)) {
+      throw new TypeError(`delivered: ${total} is no amount of what was asked for`);
+    }
+    this.#reported = total;
+  };
+
+  /** The work returned: without a report, all of it was delivered. */
+  finish(): void {
+    this.#reported ??= this.asked.credits ?? this.asked.quantity;
+  }
+
+  /** The amount to charge: at most what was asked for; nothing if nothing was delivered. */
+  amount(): { quantity: number } | { credits: string } | undefined {
+    const { quantity = 0, credits } = this.asked;
+    const reported = this.#reported ?? 0;
+    if (credits === undefined) {
+      const delivered = Math.min(Number(reported), quantity);
+      return delivered > 0 ? { quantity: delivered } : undefined;
+    }
+    const delivered = micros(String(reported));
+    if (delivered === 0n) return undefined;
+    return { credits: delivered < micros(credits) ? String(reported) : credits };
+  }
+}
+
+/** Decimal credits in whole micro-credits; below zero if the text is none. */
+function micros(credits: string): bigint {
+  const [, whole, part = ""] = /^(\d+)(?:\.(\d{1,6}))?$/.exec(credits) ?? [];
+  return whole === undefined ? -1n : BigInt(whole + part.padEnd(6, "0"));
+}
+
+/** Runs the work, and no longer than until the signal aborts. */
+async function unlessAborted<T>(signal: AbortSignal, run: () => T | Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let abort!: () => void;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+  });
+  try {
+    return await Promise.race([(async () => run())(), aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Extends a hold at half of its life, until `ended`, or until it has ended by itself. */
+async function keepAlive(
+  credits: Scrip,
+  request: { account: string; hold: string; expires_in_s: number },
+  heldAt: number,
+  ended: AbortSignal,
+): Promise<void> {
+  const halfMs = (request.expires_in_s * 1000) / 2;
+  for (let from = heldAt; ;) {
+    // The hold is no older than the request for it, however often that was sent.
+    await sleep(from + halfMs - performance.now(), ended);
+    from = performance.now();
+    if (ended.aborted || from - heldAt > LONGEST_WORK_MS) return;
+    try {
+      await credits.extend({ ...request, deadlineMs: halfMs, signal: ended });
+    } catch {
+      // The hold lapses; if the work delivers after all, a debit charges it.
+      return;
+    }
+  }
+}

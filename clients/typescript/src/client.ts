@@ -1,0 +1,209 @@
+/** The client: the operations of a service, each under one key until its outcome is known. */
+
+import { charge, type Charging, type Work } from "./charge.js";
+import { Coalescer } from "./coalesce.js";
+import { OutcomeUnknown, Refused } from "./errors.js";
+import { inAccount, query, Sender, type ClientOptions, type Outgoing } from "./send.js";
+import { stream } from "./stream.js";
+import type {
+  AccountBalance,
+  BatchReceipt,
+  BatchRequest,
+  CaptureReceipt,
+  CaptureRequest,
+  ChargeRequest,
+  DebitReceipt,
+  DebitRequest,
+  Entry,
+  ExtendReceipt,
+  ExtendRequest,
+  ForAccount,
+  HoldReceipt,
+  HoldRequest,
+  LedgerRequest,
+  Listing,
+  OperationOptions,
+  Quote,
+  QuoteRequest,
+  Reach,
+  RefundReceipt,
+  RefundRequest,
+  ReleaseReceipt,
+  ReleaseRequest,
+  Session,
+  SessionRequest,
+  Unpaid,
+  Usage,
+  UsageRequest,
+} from "./types.js";
+
+/**
+ * A client of one Scrip stack. Its methods throw `Refused` if Scrip says no, and `OutcomeUnknown`
+ * if no answer says whether the operation happened.
+ */
+export class Scrip {
+  readonly #options: ClientOptions;
+  readonly #sender: Sender;
+  readonly #coalescer: Coalescer | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#sender = new Sender(options);
+    if (options.coalesceMs !== undefined) {
+      this.#coalescer = new Coalescer(this.#sender, options.coalesceMs);
+    }
+  }
+
+  /**
+   * Holds the credits, runs the work, and charges what it delivered: all that was asked for, or as
+   * much as it reported by `work.delivered`. Work that throws, or that delivered 0, is free. If
+   * `signal` aborts, what was delivered until then is charged.
+   *
+   * @throws `Refused` before the work begins; the work's own error; the reason of `signal`.
+   *   `OutcomeUnknown` before the work, or after it: then it has `unpaid` and the work's `value`.
+   */
+  async charge<T>(request: ChargeRequest, run: (work: Work) => T | Promise<T>): Promise<T> {
+    return charge(this, this.#charging(request), request, run);
+  }
+
+  /**
+   * As `charge`, for work that streams. Answers as soon as the credits are held, with a stream of
+   * what the work yields. If its reader cancels, what was reported until then is charged. A charge
+   * that fails after the work, for whatever reason, goes to `onUnpaid`.
+   */
+  async stream<T>(
+    request: ChargeRequest,
+    run: (work: Work) => AsyncIterable<T>,
+  ): Promise<ReadableStream<T>> {
+    this.#needsOnUnpaid();
+    return stream(this, this.#charging(request), request, run);
+  }
+
+  /** Spends credits. With `onUnreachable: "allow"` null means that `onUnpaid` has the charge. */
+  debit(request: DebitRequest & { onUnreachable?: never }): Promise<DebitReceipt>;
+  debit(request: DebitRequest): Promise<DebitReceipt | null>;
+  async debit({ onUnreachable, ...request }: DebitRequest) {
+    const charging = this.#charging({ onUnreachable });
+    const { account, key, deadlineMs, signal, ...body } = request;
+    const options = { key, deadlineMs, signal };
+    try {
+      return await (this.#coalescer ?? this.#sender).debit(account, body, options);
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknown && charging.isOpen)) throw error;
+      await charging.handOver({ key: error.key, account, ...body }, error);
+      return null;
+    }
+  }
+
+  /** Spends credits for up to 24 debits at once: all of them happen, or none. */
+  batch({ account, debits, ...options }: BatchRequest): Promise<BatchReceipt> {
+    return this.#sender.batch(account, debits, options);
+  }
+
+  /** Sets credits aside, until they are captured or released, or the hold lapses. */
+  hold(request: HoldRequest): Promise<HoldReceipt> {
+    return this.#operate(request, "holds");
+  }
+
+  /** Spends what is held, or a part of it. */
+  capture({ hold, ...request }: CaptureRequest): Promise<CaptureReceipt> {
+    return this.#operate(request, "holds", hold, "capture");
+  }
+
+  /** Gives back what is held. */
+  release({ hold, ...request }: ReleaseRequest): Promise<ReleaseReceipt> {
+    return this.#operate(request, "holds", hold, "release");
+  }
+
+  /** Keeps a hold for `expires_in_s` from now; it never ends sooner because of it. */
+  extend({ hold, ...request }: ExtendRequest): Promise<ExtendReceipt> {
+    return this.#operate(request, "holds", hold, "extend");
+  }
+
+  /** Gives back what a debit or a capture charged, or a part of it. */
+  refund({ debit, ...request }: RefundRequest): Promise<RefundReceipt> {
+    return this.#operate(request, "debits", debit, "refund");
+  }
+
+  /**
+   * Sends a charge whose outcome was not known: it happens once, however often this is called. What
+   * was held is captured; if the hold has lapsed, a debit takes its place.
+   */
+  async pay(
+    { hold, action, ...charge }: Unpaid,
+    options: Omit<OperationOptions, "key"> = {},
+  ): Promise<DebitReceipt | CaptureReceipt> {
+    if (hold !== undefined) {
+      try {
+        const capture = { ...charge, ...options };
+        return await this.#operate<CaptureReceipt>(capture, "holds", hold, "capture");
+      } catch (error) {
+        if (!leavesItToDebit(error)) throw error;
+      }
+    }
+    const debit = { action, ...charge, ...options };
+    return this.#operate<DebitReceipt>(debit, "debits");
+  }
+
+  /** Says what a debit costs and whether it would pass now. It changes nothing. */
+  quote({ account, ...body }: QuoteRequest): Promise<Quote> {
+    return this.#ask({ path: inAccount(account, "quotes"), body });
+  }
+
+  /** Reads what is available and held, what was consumed, the grants, and the next recharge. */
+  balance({ account }: ForAccount): Promise<AccountBalance> {
+    return this.#ask({ path: inAccount(account, "balance") });
+  }
+
+  /** Reads what was consumed on each day (UTC), by action and by user. */
+  usage({ account, ...filters }: UsageRequest): Promise<Usage> {
+    return this.#ask({ path: inAccount(account, "usage") + query(filters) });
+  }
+
+  /** Lists every change of the balance, the latest first; it asks for more pages as they are read. */
+  async *ledger({ account, ...filters }: LedgerRequest): AsyncGenerator<Entry, void, undefined> {
+    let cursor: string | undefined;
+    do {
+      const path = inAccount(account, "ledger") + query({ ...filters, cursor });
+      const listing = await this.#ask<Listing>({ path });
+      yield* listing.entries;
+      cursor = listing.next_cursor ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  /** Makes a session: a link for the customer's browser, and a token for the widget. */
+  createSession({ account, ...body }: SessionRequest): Promise<Session> {
+    return this.#ask({ path: inAccount(account, "sessions"), body });
+  }
+
+  #operate<T>(request: ForAccount & OperationOptions, ...path: string[]): Promise<T> {
+    const { account, key, deadlineMs, signal, ...body } = request;
+    return this.#sender.operate(inAccount(account, ...path), body, { key, deadlineMs, signal });
+  }
+
+  #ask<T>(request: Outgoing): Promise<T> {
+    return this.#sender.send<T>(() => request);
+  }
+
+  #charging({ onUnreachable }: Reach): Charging {
+    const isOpen = onUnreachable === "allow";
+    if (isOpen) this.#needsOnUnpaid();
+    return {
+      mint: () => this.#sender.mint(),
+      isOpen,
+      isHandedOver: (error) => isOpen && error instanceof OutcomeUnknown,
+      handOver: async (unpaid, error) => this.#options.onUnpaid?.(unpaid, error),
+    };
+  }
+
+  #needsOnUnpaid(): void {
+    if (!this.#options.onUnpaid) throw new TypeError("this needs the client's option onUnpaid");
+  }
+}
+
+/** Whether a capture was refused because its hold lapsed, or because a debit has its key by now. */
+function leavesItToDebit(error: unknown): boolean {
+  if (!(error instanceof Refused)) return false;
+  if (error.is("hold_ended")) return error.problem.ended === "lapsed";
+  return error.is("operation_reused");
+}

@@ -1,0 +1,7 @@
+/** Scrip's client: it gates work before it begins, and charges what was delivered, once. */
+
+export { Scrip } from "./client.js";
+export { OutcomeUnknown, Refused, ScripError, Unavailable } from "./errors.js";
+export type { Work } from "./charge.js";
+export type { ClientOptions } from "./send.js";
+export type * from "./types.js";

@@ -1,0 +1,284 @@
+/** Sends a request until its outcome is known. */
+
+import { OutcomeUnknown, Refused, Unavailable } from "./errors.js";
+import { Clock, ulid, ulidMs } from "./key.js";
+import type {
+  BatchDebit,
+  BatchReceipt,
+  BatchRequest,
+  DebitReceipt,
+  OperationOptions,
+  Problem,
+  Unpaid,
+} from "./types.js";
+
+/** How to reach Scrip, and how long to try. */
+export interface ClientOptions {
+  /** The address of the stack: its output `ApiUrl`, or `http://127.0.0.1:3000`. */
+  url: string;
+  /** A service key, `scrip_sk_...`: it is sent as a Bearer token. */
+  key?: string | undefined;
+  /**
+   * Signs a request in place of a key. It is called for every try, with the stack's time: sign with
+   * that, and a wrong local clock does not matter after the first answer.
+   */
+  sign?: ((request: Request, at: Date) => Request | Promise<Request>) | undefined;
+  /** How long an operation is tried until its outcome is known: 30 s. */
+  deadlineMs?: number | undefined;
+  /** How long one try may take: 15 s; the stack answers after 13 s at most. */
+  attemptTimeoutMs?: number | undefined;
+  /**
+   * Gathers debits of one account for so long, and sends 3 or more of them as one batch, which
+   * costs a fraction of as many debits. Off if it is left out; a few milliseconds are enough.
+   */
+  coalesceMs?: number | undefined;
+  /**
+   * Takes what a call with `onUnreachable: "allow"`, or a stream, could not charge, and why: store
+   * it, and `pay` it later.
+   */
+  onUnpaid?: ((unpaid: Unpaid, error: unknown) => void | Promise<void>) | undefined;
+  /** In place of the global `fetch`. */
+  fetch?: ((request: Request, init: RequestInit) => Promise<Response>) | undefined;
+  /** In place of `Date.now`. */
+  now?: (() => number) | undefined;
+}
+
+/** One request, without what every request has. */
+export interface Outgoing {
+  path: string;
+  /** A POST of this body; a GET where there is none. */
+  body?: object;
+  /** Is sent as `Idempotency-Key`, unless the body names its operations. */
+  key?: string;
+}
+
+/** How {@link Sender.send} treats a request. */
+export interface Sending {
+  /** The keys of what `make` made last; none for a request that changes nothing. */
+  keys?: () => string[];
+  /** Which of them is the client's own, so that another `make` has another. */
+  minted?: (() => string | undefined) | undefined;
+  deadlineMs?: number | undefined;
+  /** Ends it without an outcome. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How {@link Sender.batch} sends. */
+interface BatchOptions extends Omit<OperationOptions, "key"> {
+  mode?: BatchRequest["mode"] | undefined;
+  /** Gets the key of each debit before they are sent. */
+  onKeys?: (keys: string[]) => void;
+}
+
+const DEADLINE_MS = 30_000;
+/** The stack begins no try of its own after 8 s, and one lives for 5 s. */
+const ATTEMPT_TIMEOUT_MS = 15_000;
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2_000;
+/** A copy of a try may arrive for so long: then a refusal of the key is final. */
+const FINAL_AFTER_MS = 5_000;
+/** No copy of a try lives for so long: a key this far ahead can be given up. */
+const COPIES_GONE_MS = 120_000;
+/** Refusals that every copy of the request meets. */
+const FINAL_AT_ONCE = new Set([400, 401, 413]);
+
+/** Why a try has no outcome, and how long the answer asks to wait. */
+class Open {
+  constructor(
+    readonly cause: unknown,
+    readonly status?: number,
+    readonly retryAfterMs = 0,
+  ) {}
+}
+
+export class Sender {
+  readonly #options: ClientOptions;
+  readonly #clock: Clock;
+
+  constructor(options: ClientOptions) {
+    new URL(options.url);
+    this.#options = options;
+    this.#clock = new Clock(options.now ?? Date.now);
+  }
+
+  /** A new key, of the stack's time. */
+  mint(): string {
+    return ulid(this.#clock.now());
+  }
+
+  /** Sends an operation under its key. */
+  operate<T>(path: string, body: object, options: OperationOptions): Promise<T> {
+    let key = "";
+    const make = () => {
+      key = options.key ?? this.mint();
+      return { path, body, key };
+    };
+    const minted = options.key === undefined ? () => key : undefined;
+    const { deadlineMs, signal } = options;
+    return this.send<T>(make, { keys: () => [key], minted, deadlineMs, signal });
+  }
+
+  debit(account: string, body: object, options: OperationOptions): Promise<DebitReceipt> {
+    return this.operate(inAccount(account, "debits"), body, options);
+  }
+
+  /** Sends debits as one batch. A debit without an `id` gets a key. */
+  batch(account: string, debits: BatchDebit[], options: BatchOptions): Promise<BatchReceipt> {
+    let keys: string[] = [];
+    const make = () => {
+      keys = debits.map(({ id }) => id ?? this.mint());
+      options.onKeys?.(keys);
+      const body = {
+        mode: options.mode ?? "all_or_nothing",
+        debits: debits.map((debit, index) => ({ ...debit, id: keys[index] })),
+      };
+      return { path: inAccount(account, "debits", "batch"), body };
+    };
+    const own = debits.findIndex(({ id }) => id === undefined);
+    const { deadlineMs, signal } = options;
+    return this.send(make, { keys: () => keys, minted: () => keys[own], deadlineMs, signal });
+  }
+
+  /**
+   * Sends what `make` makes, with the same key, until an answer says how it ended.
+   *
+   * @throws {@link Refused}; {@link OutcomeUnknown}, or {@link Unavailable} where there is no key.
+   */
+  async send<T>(make: () => Outgoing, sending: Sending = {}): Promise<T> {
+    sending.signal?.throwIfAborted();
+    const until =
+      performance.now() + (sending.deadlineMs ?? this.#options.deadlineMs ?? DEADLINE_MS);
+    let request = make();
+    let minted = sending.minted?.();
+    // When the latest try of this key ended without an outcome.
+    let openAt: number | undefined;
+    for (let tried = 0; ; tried++) {
+      const outcome = await this.#attempt<T>(request, until, sending.signal);
+      const at = performance.now();
+      let waitMs = jittered(tried);
+      let cause: unknown = outcome;
+      if (outcome instanceof Open) {
+        // The gateway stopped a 429: no copy of it is on its way.
+        if (sending.keys && outcome.status !== 429) openAt = at;
+        waitMs = Math.max(waitMs, outcome.retryAfterMs);
+        cause = outcome.cause;
+      } else if (!(outcome instanceof Refused)) {
+        return outcome;
+      } else if (outcome.is("key_ahead")) {
+        const serverTime = outcome.problem.server_time;
+        this.#clock.learn(serverTime);
+        const aheadMs = minted === undefined ? 0 : ulidMs(minted) - Date.parse(serverTime);
+        if (minted !== undefined && (openAt === undefined || aheadMs > COPIES_GONE_MS)) {
+          [request, minted, openAt, waitMs] = [make(), undefined, undefined, 0];
+        } else if (openAt === undefined) {
+          throw outcome;
+        }
+      } else {
+        const isFinal = FINAL_AT_ONCE.has(outcome.status) || outcome.is("operation_reused");
+        const finalAt = openAt === undefined || isFinal ? at : openAt + FINAL_AFTER_MS;
+        if (at >= finalAt) throw outcome;
+        waitMs = finalAt - at;
+      }
+      if (at + waitMs >= until || sending.signal?.aborted) {
+        throw sending.keys ? new OutcomeUnknown(sending.keys(), cause) : new Unavailable(cause);
+      }
+      await sleep(waitMs, sending.signal);
+    }
+  }
+
+  /** Sends a request once. */
+  async #attempt<T>(
+    outgoing: Outgoing,
+    until: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T | Refused | Open> {
+    const leftMs = Math.max(1, Math.ceil(until - performance.now()));
+    const timeout = AbortSignal.timeout(
+      Math.min(leftMs, this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS),
+    );
+    const ends = signal ? AbortSignal.any([timeout, signal]) : timeout;
+    try {
+      const request = await this.#request(outgoing);
+      // A redirect is no answer of Scrip's, and would take the key elsewhere.
+      const response = await (this.#options.fetch ?? fetch)(request, {
+        signal: ends,
+        redirect: "manual",
+      });
+      this.#clock.learn(response.headers.get("date"));
+      const answer = parsed(await response.text());
+      if (response.ok && answer !== undefined) return answer as T;
+      const isOpen = response.ok || response.status === 429 || response.status >= 500;
+      const problem = refused(response.status, answer);
+      return isOpen ? new Open(problem, response.status, retryAfterMs(response)) : problem;
+    } catch (error) {
+      return new Open(error);
+    }
+  }
+
+  async #request({ path, body, key }: Outgoing): Promise<Request> {
+    const { url, key: serviceKey, sign } = this.#options;
+    const headers = new Headers({ accept: "application/json" });
+    if (body !== undefined) headers.set("content-type", "application/json");
+    if (key !== undefined) headers.set("idempotency-key", key);
+    if (serviceKey !== undefined) headers.set("authorization", `Bearer ${serviceKey}`);
+    const request = new Request(url.replace(/\/+$/, "") + path, {
+      method: body === undefined ? "GET" : "POST",
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return sign ? await sign(request, new Date(this.#clock.now())) : request;
+  }
+}
+
+/** The path of what an account has: each part of it escaped. */
+export function inAccount(...parts: string[]): string {
+  return `/v1/accounts/${parts.map(encodeURIComponent).join("/")}`;
+}
+
+/** The query of the filters that are set. */
+export function query(filters: Record<string, string | number | undefined>): string {
+  const set = Object.entries(filters).filter(([, value]) => value !== undefined);
+  const text = new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString();
+  return text && `?${text}`;
+}
+
+/** A random wait that grows, so that callers that failed together do not come back together. */
+function jittered(tried: number): number {
+  const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tried);
+  return (most * (1 + Math.random())) / 2;
+}
+
+/** Waits, or ends early with the signal. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
+  });
+}
+
+function retryAfterMs(response: Response): number {
+  const seconds = Number(response.headers.get("retry-after"));
+  return Number.isFinite(seconds) ? seconds * 1000 : 0;
+}
+
+function parsed(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(status: number, fields: { message?: unknown } = {}): Refused {
+  const { message } = fields;
+  const detail = typeof message === "string" ? message : `HTTP ${status}`;
+  const plain = { type: "about:blank", title: detail, status, detail, code: `http_${status}` };
+  return new Refused(status, { ...plain, ...fields } as unknown as Problem);
+}

@@ -1,0 +1,57 @@
+/** Charges work that streams for what its reader took. */
+
+import { charge, type Charging, type Work } from "./charge.js";
+import type { Scrip } from "./client.js";
+import type { ChargeRequest } from "./types.js";
+
+/** {@link Scrip.stream}. */
+export function stream<T>(
+  credits: Scrip,
+  charging: Charging,
+  request: ChargeRequest,
+  run: (work: Work) => AsyncIterable<T>,
+): Promise<ReadableStream<T>> {
+  const reader = new AbortController();
+  const signal = request.signal ? AbortSignal.any([request.signal, reader.signal]) : reader.signal;
+  // A reader that went away gets no error, so whatever could not be charged is handed over.
+  const streaming = { ...charging, isHandedOver: () => true };
+
+  return new Promise((resolve, reject) => {
+    let pull: (parts: ReadableStreamDefaultController<T>) => Promise<void>;
+    let stop = () => {};
+    const work = (work: Work) =>
+      new Promise<void>((finish, fail) => {
+        const yielded = run(work)[Symbol.asyncIterator]();
+        stop = () => void yielded.return?.().catch(() => {});
+        pull = (parts) =>
+          yielded.next().then(({ done, value }) => (done ? finish() : parts.enqueue(value)), fail);
+        resolve(readable);
+      });
+    const charged = new Promise<void>((done, fail) => {
+      charge(credits, streaming, { ...request, signal }, work).then(done, fail);
+    });
+    // The work goes on only when the reader asks for more.
+    const source: UnderlyingDefaultSource<T> = {
+      start: (parts) => {
+        // Where the reader left at the very end, there is nothing to close.
+        charged
+          .then(
+            () => parts.close(),
+            (error) => parts.error(error),
+          )
+          .catch(() => {});
+      },
+      pull: (parts) => pull(parts),
+      cancel: (reason) => {
+        reader.abort(reason);
+        return charged.catch(() => {});
+      },
+    };
+    const readable = new ReadableStream(source, { highWaterMark: 0 });
+    charged.catch((error: unknown) => {
+      stop();
+      // Nobody has the stream yet, or it has the error.
+      reject(error);
+    });
+  });
+}

@@ -1,0 +1,121 @@
+/** The requests and answers of the API, by the names that `openapi.yaml` gives them. */
+
+import type { components } from "./contract.js";
+
+type Schemas = components["schemas"];
+
+export type AccountBalance = Schemas["AccountBalance"];
+export type BatchReceipt = Schemas["BatchReceipt"];
+export type CaptureReceipt = Schemas["CaptureReceipt"];
+export type DebitReceipt = Schemas["DebitReceipt"];
+export type Entry = Schemas["Entry"];
+export type EntryKind = Schemas["EntryKind"];
+export type ExtendReceipt = Schemas["ExtendReceipt"];
+export type HoldReceipt = Schemas["HoldReceipt"];
+export type Listing = Schemas["Listing"];
+export type Quote = Schemas["Quote"];
+export type RefundReceipt = Schemas["RefundReceipt"];
+export type ReleaseReceipt = Schemas["ReleaseReceipt"];
+export type Session = Schemas["Session"];
+export type Usage = Schemas["Usage"];
+
+/** The body of a refusal (RFC 9457): a stable `code`, and the fields that belong to it. */
+export type Problem = Schemas[Extract<keyof Schemas, `Problem${string}`>];
+
+/** The account that a request is about, by the id that your product gave it. */
+export interface ForAccount {
+  account: string;
+}
+
+/** Options of every operation that changes something. */
+export interface OperationOptions {
+  /**
+   * Names the operation for good: the id of a job, for example. The client makes a ULID if it is
+   * left out. The same key with the same content is the same operation, and never happens twice.
+   */
+  key?: string | undefined;
+  /** How long to try until the outcome is known, in place of the client's `deadlineMs`. */
+  deadlineMs?: number | undefined;
+  /** Stops trying when it aborts. The outcome is then not known. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The choice of what a call does if its outcome is not known at the deadline. */
+export interface Reach {
+  /**
+   * `"allow"` goes on without a receipt, and hands the charge to the client's `onUnpaid`. Without
+   * it the call throws `OutcomeUnknown`, and a charge does not begin its work.
+   */
+  onUnreachable?: "allow" | undefined;
+}
+
+export type DebitRequest = ForAccount & Schemas["DebitRequest"] & OperationOptions & Reach;
+export type HoldRequest = ForAccount & Schemas["HoldRequest"] & OperationOptions;
+export type CaptureRequest = OfHold & Schemas["CaptureRequest"] & OperationOptions;
+export type ReleaseRequest = OfHold & Schemas["ReleaseRequest"] & OperationOptions;
+export type ExtendRequest = OfHold & Schemas["ExtendRequest"] & OperationOptions;
+export type QuoteRequest = ForAccount & Schemas["DebitRequest"];
+export type SessionRequest = ForAccount & Schemas["SessionRequest"];
+
+/** A hold, by the `id` of its receipt. */
+export interface OfHold extends ForAccount {
+  hold: string;
+}
+
+/** A refund of a debit or a capture, by the `id` of its receipt. */
+export type RefundRequest = ForAccount & { debit: string } & Schemas["RefundRequest"] &
+  OperationOptions;
+
+/** One debit of a batch. `id` is its key; the client makes one if it is left out. */
+export type BatchDebit = Schemas["DebitRequest"] & { id?: string };
+
+export interface BatchRequest extends ForAccount {
+  /** All debits happen, or none. */
+  mode?: Schemas["BatchRequest"]["mode"];
+  /** At most 24. */
+  debits: BatchDebit[];
+  deadlineMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface UsageRequest extends ForAccount {
+  /** The first day, in UTC: `2026-11-01`. */
+  from?: string;
+  /** The day after the last one. */
+  to?: string;
+}
+
+export interface LedgerRequest extends ForAccount {
+  kind?: EntryKind;
+  action?: string;
+  user?: string;
+  /** Entries from this time on: RFC 3339. */
+  from?: string;
+  /** Entries before this time. */
+  to?: string;
+  /** How many entries one request asks for: at most 200. */
+  limit?: number;
+}
+
+export type ChargeRequest = ForAccount &
+  Schemas["HoldRequest"] &
+  Reach & {
+    deadlineMs?: number | undefined;
+    /** Aborts when the caller goes away: what was delivered until then is charged. */
+    signal?: AbortSignal | undefined;
+  };
+
+/** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
+export interface Unpaid {
+  /** Names the charge for good: whatever became of the first try, it is charged once. */
+  key: string;
+  account: string;
+  action?: string;
+  quantity?: number;
+  /** In place of `action` and `quantity`. */
+  credits?: string;
+  user?: string;
+  reference?: string;
+  /** The hold that it captures, if there is one. */
+  hold?: string;
+}
