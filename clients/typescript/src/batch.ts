@@ -44,18 +44,18 @@ export function allOrNothing(
 }
 
 /**
- * Sends debits each of which stands alone. `settle` gets what became of each, by its index and as
+ * Sends debits each of which stands alone. `onResult` gets what became of each, by its index and as
  * soon as that is final. Those whose refusal is not final yet are sent again together.
  *
  * @throws `Refused` if the batch is, and then nothing happened; `OutcomeUnknown`: those that
- *   `settle` did not get happened or not.
+ *   `onResult` did not get happened or not.
  */
 export async function each(
   sender: Sender,
   account: string,
   places: Place[],
   options: Options,
-  settle: (index: number, result: BatchResult) => void,
+  onResult: (index: number, result: BatchResult) => void,
 ): Promise<void> {
   const { signal } = options;
   const until = sender.until(options.deadlineMs);
@@ -81,10 +81,10 @@ export async function each(
     let cause: unknown;
     left = left.filter((index, at) => {
       const [place, result] = [places[index]!, results[at]!];
-      if (!("problem" in result)) return settle(index, result);
+      if (!("problem" in result)) return onResult(index, result);
       const refusal = refused(result.status, result.problem);
       const verdict = sender.judge(refusal, place.isMinted ? place.key : undefined, openAt);
-      if (verdict.next === "final") return settle(index, result);
+      if (verdict.next === "final") return onResult(index, result);
       if (verdict.next === "new_key") {
         mintAgain(sender, place);
         place.isMinted = false;
