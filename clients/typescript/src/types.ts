@@ -122,6 +122,14 @@ export type ChargeRequest = ForAccount &
     onCharged?: ((receipt: CaptureReceipt | DebitReceipt) => void) | undefined;
   };
 
+export type StreamRequest = ChargeRequest & {
+  /**
+   * Gets a promise that ends once the stream is charged. Pass that of your edge runtime
+   * (`context.waitUntil`): it ends a request whose reader went away, and would end its charge.
+   */
+  waitUntil?: ((charged: Promise<void>) => void) | undefined;
+};
+
 /** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
 export interface Unpaid {
   /** Names the charge for good: whatever became of the first try, it is charged once. */
