@@ -204,6 +204,9 @@ class MovedItem(TypedDict):
 # changed.
 Moved = list[MovedItem]
 
+# The IAM principal that signed the request. Absent if nobody did, and in a customer's listing.
+Actor = str
+
 # A version of the catalog.
 CatalogVersion = int
 
@@ -224,7 +227,7 @@ class EntryOpened(TypedDict):
     status: Status
     anchor: Day
     moved: Moved
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     catalog: CatalogVersion
 
 
@@ -279,7 +282,7 @@ class EntryGranted(TypedDict):
     grant: Literal["manual", "promotional"]
     expires_at: NotRequired[Instant]
     """Absent if the credits do not expire."""
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     reference: NotRequired[ShortText]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
@@ -432,6 +435,7 @@ class EntryRefunded(TypedDict):
     """The debt that would not exist without the debit. Absent if there is none."""
     user: NotRequired[str]
     """The user of the refunded debit."""
+    actor: NotRequired[Actor]
     reference: NotRequired[ShortText]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
@@ -453,7 +457,7 @@ class EntryPlanChanged(TypedDict):
     plan: Name
     status: Status
     anchor: Day
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     catalog: CatalogVersion
 
 
@@ -469,7 +473,7 @@ class EntryGate(TypedDict):
     available: CreditsChange
     held: CreditsChange
     balance: Balance
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
     catalog: CatalogVersion
@@ -499,6 +503,8 @@ class EntryToppedUp(TypedDict):
     """The debt that was repaid. Absent if there was none."""
     user: NotRequired[str]
     """The buyer. Absent if the money was returned to us."""
+    actor: NotRequired[str]
+    """Who released the payment, if it was parked. Absent in a customer's listing."""
     reference: ShortText
     """The payment."""
     message: NotRequired[Message]
@@ -547,7 +553,31 @@ class EntryDebtWaived(TypedDict):
     key: NotRequired[Key]
     credits: Amount
     debt: CreditsChange
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
+    reason: NotRequired[EntryReason]
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+class EntryRevoked(TypedDict):
+    """An operator took back what was free of one grant. A customer's listing omits an entry of 0
+    credits without a message."""
+
+    seq: Seq
+    id: OperationId
+    kind: Literal["revoked"]
+    by: Literal["operator"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    key: NotRequired[Key]
+    grant: Literal["manual", "promotional"]
+    """The kind of the grant."""
+    grant_id: GrantId
+    credits: Credits
+    """The credits that were taken back."""
+    actor: NotRequired[Actor]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
     catalog: CatalogVersion
@@ -567,6 +597,7 @@ class EntryUnknown(TypedDict):
     held: CreditsChange
     balance: Balance
     user: NotRequired[str]
+    actor: NotRequired[Actor]
     reference: NotRequired[ShortText]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
@@ -588,6 +619,7 @@ Entry = (
     | EntryToppedUp
     | EntryReversed
     | EntryDebtWaived
+    | EntryRevoked
     | EntryUnknown
 )
 
@@ -618,6 +650,7 @@ class RefundReceipt(TypedDict):
     id: OperationId
     key: NotRequired[Key]
     account: AccountId
+    actor: NotRequired[Actor]
     debit: OperationId
     credits: Amount
     """The credits requested."""
@@ -686,3 +719,8 @@ Usage = TypedDict(
         "days": list[UsageOfDay],
     },
 )
+
+
+class BatchResults(TypedDict):
+    account: AccountId
+    results: list[dict[str, object]]
