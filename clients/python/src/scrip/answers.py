@@ -142,6 +142,136 @@ class BatchReceipt(TypedDict):
     """In the order of the debits in the request."""
 
 
+class BatchReceipted(TypedDict):
+    """A debit of a batch that is made, now or earlier."""
+
+    status: Literal[201]
+    replayed: bool
+    """Whether it was made earlier."""
+    receipt: DebitReceipt
+
+
+# Credits, more than 0, in their shortest form; for a batch, the total cost of its debits.
+Total = str
+
+
+class ProblemInsufficientCredits(TypedDict):
+    """Wait for the recharge, or send the customer to `top_up_url`."""
+
+    type: Literal["urn:scrip:problem:insufficient_credits"]
+    title: Literal["Insufficient credits"]
+    status: Literal[402]
+    detail: str
+    code: Literal["insufficient_credits"]
+    required: Total
+    available: Credits
+    shortfall: Total
+    recharges_at: Instant | None
+    """When credits come back. Null if the plan grants no more credits."""
+    recharge_credits: Amount | None
+    """How many come back."""
+    top_up_url: str | None
+    """The URL where the customer can buy credits. Null if it is not configured."""
+
+
+class ProblemDebtOutstanding(TypedDict):
+    """The account is in debt, and the catalog does not allow spending in debt."""
+
+    type: Literal["urn:scrip:problem:debt_outstanding"]
+    title: Literal["Debt outstanding"]
+    status: Literal[402]
+    detail: str
+    code: Literal["debt_outstanding"]
+    required: Total
+    available: Credits
+    debt: Amount
+    top_up_url: str | None
+
+
+class ProblemAccountFrozen(TypedDict):
+    """An operator froze the account."""
+
+    type: Literal["urn:scrip:problem:account_frozen"]
+    title: Literal["Account frozen"]
+    status: Literal[403]
+    detail: str
+    code: Literal["account_frozen"]
+    required: Total
+    available: Credits
+
+
+class ProblemPlanRequired(TypedDict):
+    """The account's plan does not include AI, or was canceled."""
+
+    type: Literal["urn:scrip:problem:plan_required"]
+    title: Literal["Plan required"]
+    status: Literal[403]
+    detail: str
+    code: Literal["plan_required"]
+    required: Total
+    available: Credits
+
+
+class ProblemKeyAhead(TypedDict):
+    """The time in the key is more than 20 s ahead of the server's clock."""
+
+    type: Literal["urn:scrip:problem:key_ahead"]
+    title: Literal["Key ahead"]
+    status: Literal[400]
+    detail: str
+    code: Literal["key_ahead"]
+    server_time: Instant
+    """The server's time. Create a new key from it, unless an earlier answer to this key was
+    `outcome_unknown`."""
+
+
+class ProblemOperationReused(TypedDict):
+    """The key was already used with different content."""
+
+    type: Literal["urn:scrip:problem:operation_reused"]
+    title: Literal["Operation reused"]
+    status: Literal[422]
+    detail: str
+    code: Literal["operation_reused"]
+
+
+# The known name that is most similar to the one sent, if any is similar.
+DidYouMean = str
+
+
+class ProblemUnknownAction(TypedDict):
+    """The catalog does not sell the action."""
+
+    type: Literal["urn:scrip:problem:unknown_action"]
+    title: Literal["Unknown action"]
+    status: Literal[422]
+    detail: str
+    code: Literal["unknown_action"]
+    did_you_mean: NotRequired[DidYouMean]
+
+
+class BatchRefused(TypedDict):
+    """A debit of a batch that is refused."""
+
+    status: Literal[400, 402, 403, 422]
+    """That of the problem."""
+    problem: (
+        ProblemInsufficientCredits
+        | ProblemDebtOutstanding
+        | ProblemAccountFrozen
+        | ProblemPlanRequired
+        | ProblemKeyAhead
+        | ProblemOperationReused
+        | ProblemUnknownAction
+    )
+
+
+class BatchResults(TypedDict):
+    account: AccountId
+    results: list[BatchReceipted | BatchRefused]
+    """In the order of the debits in the request."""
+
+
 class CaptureReceipt(TypedDict):
     id: OperationId
     key: NotRequired[Key]
@@ -290,7 +420,9 @@ class EntryGranted(TypedDict):
 
 
 class PartsItem(TypedDict):
-    cause: Literal["hold_ended", "expired", "renewed", "payment_disputed", "payment_refunded", "payment_reviewed", "debt_repaid"]
+    cause: (
+        Literal["hold_ended", "expired", "renewed", "payment_disputed", "payment_refunded", "payment_reviewed", "debt_repaid"]
+    )
     kind: NotRequired[GrantKind]
     """The grant that expired or arrived."""
     credits: CreditsChange
@@ -641,7 +773,10 @@ class Quote(TypedDict):
     quantity: NotRequired[Quantity]
     credits: Amount
     available: Credits
-    refusal: Literal["account_frozen", "plan_required", "debt_outstanding", "insufficient_credits"] | None
+    refusal: (
+        Literal["account_frozen", "plan_required", "debt_outstanding", "insufficient_credits"]
+        | None
+    )
     """The code with which a debit would be refused now. Null if it would pass."""
     catalog: CatalogVersion
 
@@ -719,8 +854,3 @@ Usage = TypedDict(
         "days": list[UsageOfDay],
     },
 )
-
-
-class BatchResults(TypedDict):
-    account: AccountId
-    results: list[dict[str, object]]
