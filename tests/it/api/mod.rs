@@ -2,6 +2,7 @@
 
 mod accounts;
 mod announcements;
+mod beyond;
 mod catalogs;
 mod client;
 mod debits;
