@@ -3,6 +3,8 @@
 mod accounts;
 mod announcements;
 pub(crate) mod batches;
+||||||| c1c2cc0
+mod beyond;
 mod catalogs;
 mod client;
 mod debits;
