@@ -3,7 +3,6 @@
 mod accounts;
 mod announcements;
 pub(crate) mod batches;
-||||||| c1c2cc0
 mod beyond;
 mod catalogs;
 mod client;
