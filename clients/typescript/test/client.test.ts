@@ -25,6 +25,16 @@ test("a_request_has_the_bearer_key_and_an_id_that_is_a_time", async () => {
   assert.match(bits(key), UUID_V7);
 });
 
+test("options_that_cannot_work_are_refused_at_once", () => {
+  for (const url of ["", "credits.example", "ftp://credits.example", "https://"]) {
+    assert.throws(() => new Scrip({ url }), /^TypeError: url: "/);
+  }
+  for (const key of ["", "scrip_sk_1\n", "scrip_sk_1 2"]) {
+    const isHidden = (error: Error) => /^key: /.test(error.message) && !/scrip/.test(error.message);
+    assert.throws(() => new Scrip({ url: "https://credits.example", key }), isHidden);
+  }
+});
+
 test("a_signer_signs_every_try", async () => {
   const answers = new Answers({ status: 503 }, receipt);
   let signed = 0;
@@ -173,6 +183,22 @@ test("a_charge_without_an_outcome_has_what_is_unpaid_and_the_value", async () =>
     hold,
   });
   assert.equal(answers.sent.at(-1)?.headers.get("idempotency-key"), key);
+});
+
+test("a_charge_that_is_refused_after_its_work_has_the_value", async () => {
+  const ended = { code: "hold_ended", status: 409, ended: "lapsed" };
+  const answers = new Answers(
+    receipt,
+    { status: 409, body: ended },
+    { status: 402, body: { code: "insufficient_credits", status: 402 } },
+  );
+  const credits = new Scrip({ url: "https://credits.example", ...answers.options });
+  const error = await credits
+    .charge({ account: "acme", action: "rich_text", quantity: 2 }, () => "text")
+    .catch((error: unknown) => error);
+  assert.ok(error instanceof Refused);
+  assert.equal(error.value, "text");
+  assert.equal(error.unpaid?.quantity, 2);
 });
 
 test("a_report_that_is_no_amount_is_a_mistake", async () => {
