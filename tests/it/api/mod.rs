@@ -19,6 +19,7 @@ mod problems;
 mod refunds;
 mod refusal_order;
 mod revocations;
+mod service_keys;
 mod sessions;
 mod tenancy;
 mod usage;
