@@ -3,6 +3,7 @@
 mod cli;
 mod cli_doctor;
 mod cli_json;
+mod cli_keys;
 mod cli_local;
 mod cli_operators;
 mod cli_payments;
