@@ -49,10 +49,16 @@ def running_stack() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[str]:
-    """The address of a local stack for all tests."""
-    with running_stack() as (url, _):
-        yield url
+def stack_and_key() -> Iterator[tuple[str, str]]:
+    """The address of a local stack for all tests, and its service key."""
+    with running_stack() as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def stack(stack_and_key: tuple[str, str]) -> str:
+    """The address of the local stack. It wants no key of requests without one."""
+    return stack_and_key[0]
 
 
 class Account:
