@@ -37,7 +37,7 @@ def running_stack() -> Iterator[tuple[str, str]]:
         while True:
             try:
                 with urllib.request.urlopen(f"{url}/_local/stack") as answer:
-                    yield url, json.load(answer).get("service_key", "-")
+                    yield url, json.load(answer)["service_key"]
                 return
             except urllib.error.URLError:
                 if process.poll() is not None or time.monotonic() > until:
@@ -49,10 +49,16 @@ def running_stack() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[str]:
-    """The address of a local stack for all tests."""
-    with running_stack() as (url, _):
-        yield url
+def stack_and_key() -> Iterator[tuple[str, str]]:
+    """The address of a local stack for all tests, and its service key."""
+    with running_stack() as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def stack(stack_and_key: tuple[str, str]) -> str:
+    """The address of the local stack. It wants no key of requests without one."""
+    return stack_and_key[0]
 
 
 class Account:

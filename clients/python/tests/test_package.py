@@ -67,18 +67,20 @@ def test_the_examples_are_typed(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_first_example_runs(stack: str, tmp_path: Path) -> None:
-    assert re.fullmatch(r"3 images; [0-9.]+ credits left\n", output(BLOCKS[0], stack, tmp_path))
+def test_the_first_example_runs(stack_and_key: tuple[str, str], tmp_path: Path) -> None:
+    assert re.fullmatch(
+        r"3 images; [0-9.]+ credits left\n", output(BLOCKS[0], stack_and_key, tmp_path)
+    )
 
 
-def test_the_example_of_all_operations_runs(stack: str, tmp_path: Path) -> None:
+def test_the_example_of_all_operations_runs(stack_and_key: tuple[str, str], tmp_path: Path) -> None:
     [block] = [block for block in BLOCKS if "create_session" in block]
-    shown = output(block, stack, tmp_path).splitlines()
+    shown = output(block, stack_and_key, tmp_path).splitlines()
     assert shown[:2] == ["charged 2", "insufficient_credits"]
     assert shown[2].startswith("2 ")
 
 
-def output(block: str, stack: str, folder: Path) -> str:
+def output(block: str, stack_and_key: tuple[str, str], folder: Path) -> str:
     """Runs an example, and returns what it prints."""
     example = folder / "example.py"
     example.write_text(block)
@@ -87,7 +89,7 @@ def output(block: str, stack: str, folder: Path) -> str:
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "SCRIP_URL": stack},
+        env={**os.environ, "SCRIP_URL": stack_and_key[0], "SCRIP_KEY": stack_and_key[1]},
     )
     assert played.returncode == 0, played.stderr
     return played.stdout
