@@ -61,9 +61,9 @@ pub fn all_refused(
 }
 
 /// Why attempts that a write left out are refused: because of what was available in their places,
-/// after the `written` attempts before them. `account` is the one that the write returned. An
-/// attempt that it does not refuse is left for another write: credits came meanwhile, a hold has
-/// lapsed, or the attempt may have happened before.
+/// after the `written` attempts before them. `account` is the one that the write returned. The
+/// first that it does not refuse, and those after it, are left for another write: credits came
+/// meanwhile, a hold has lapsed, or the attempt may have happened before.
 pub fn left_out(
     attempts: &[Attempt<'_>],
     written: &[OperationId],
@@ -75,17 +75,22 @@ pub fn left_out(
     if account.holds.values().any(|held| held.is_over(now)) {
         return refused;
     }
-    // From the last place to the first: in each, what the later ones took is still there.
-    let mut available = account.available;
-    for attempt in attempts.iter().rev() {
+    let is_written = |attempt: &&Attempt<'_>| written.contains(&attempt.id);
+    let taken = attempts.iter().filter(is_written).map(|attempt| attempt.price.credits);
+    let mut available = account.available + taken.sum();
+    for attempt in attempts {
         let required = attempt.price.credits;
-        if written.contains(&attempt.id) {
-            available += required;
-        } else if account.find(&attempt.id).is_none()
-            && operation::unseen_from(&[*attempt], account, route).is_none()
-        {
-            let refusal = debit::refusal_with(account, available, required, catalog, now);
-            refused.extend(refusal.map(|refusal| (attempt.id, refusal)));
+        if is_written(&attempt) {
+            available -= required;
+            continue;
+        }
+        let unseen = operation::unseen_from(&[*attempt], account, route).is_some();
+        if unseen || account.find(&attempt.id).is_some() {
+            break;
+        }
+        match debit::refusal_with(account, available, required, catalog, now) {
+            Some(refusal) => refused.push((attempt.id, refusal)),
+            None => break,
         }
     }
     refused

@@ -55,7 +55,7 @@ macro_rules! ensure {
     };
 }
 
-fn micro(value: &Value) -> Audited<i64> {
+pub(super) fn micro(value: &Value) -> Audited<i64> {
     let wrong = || format!("not credits: {value}");
     let text = value.as_str().ok_or_else(wrong)?;
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
@@ -64,7 +64,7 @@ fn micro(value: &Value) -> Audited<i64> {
     Ok(sign * (whole.parse::<i64>().map_err(|_| wrong())? * 1_000_000 + decimals))
 }
 
-fn ms(value: &Value) -> Audited<i64> {
+pub(super) fn ms(value: &Value) -> Audited<i64> {
     let time = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     Ok(time.ok_or_else(|| format!("not a time: {value}"))?.timestamp_millis())
 }

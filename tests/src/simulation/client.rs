@@ -10,6 +10,7 @@ use shared::domain::payment::{Dispute, DisputeStage, Facts, Refund, RefundStage}
 use shared::domain::{Instant, Money, OperationId};
 
 use super::auditor::{self, Answered, Exchange};
+use super::each::{self, Batch};
 
 /// An operation as a client sends it, until its outcome is known.
 #[derive(Clone, Debug)]
@@ -49,8 +50,13 @@ pub struct Clients {
     /// Whether captures may go beyond their hold, and most leave a part of it: in a sixth of the
     /// seeds, for the same reason.
     beyond: bool,
+    /// Whether batches are frequent, and most of mode `each`: in a fifth of the seeds, in which no
+    /// mutant of another rule dies.
+    gathers: bool,
     /// By account, in the order of the answers.
     ledgers: Vec<RefCell<Vec<Exchange>>>,
+    /// The batches of mode `each` that were answered, by account.
+    batches: Vec<RefCell<Vec<Batch>>>,
     /// The account that buys packs, if there is one. It has no holds: with holds and debts at once
     /// the auditor would have to know what each had at every instant.
     buyer: Option<usize>,
@@ -62,9 +68,12 @@ impl Clients {
     pub fn new(seed: u64, accounts: usize, buyer: Option<usize>) -> Clients {
         let random = RefCell::new(StdRng::seed_from_u64(seed));
         let ledgers = (0..accounts).map(|_| RefCell::default()).collect();
+        let batches = (0..accounts).map(|_| RefCell::default()).collect();
+        let packs = RefCell::default();
         let revokes = matches!(seed % 6, 0 | 5);
         let beyond = matches!(seed % 12, 6 | 7);
-        Clients { random, revokes, beyond, ledgers, buyer, packs: RefCell::default() }
+        let gathers = matches!(seed % 10, 6 | 7);
+        Clients { random, revokes, beyond, gathers, ledgers, batches, buyer, packs }
     }
 
     /// A random number in 0..bound.
@@ -92,16 +101,26 @@ impl Clients {
     /// Records the outcome of an operation. Without an answer the outcome is unknown.
     pub fn note(&self, operation: &Operation, times_ms: (i64, i64), answer: Option<Answered>) {
         let (sent_ms, answered_ms) = times_ms;
+        let results = answer.as_ref().and_then(|answer| answer.body["results"].as_array());
+        if let Some(results) = results {
+            let asked = operation.asked.iter().map(|(_, credits)| -credits).collect();
+            let batch = Batch { sent_ms, answered_ms, asked, results: results.clone() };
+            self.batches[operation.account].borrow_mut().push(batch);
+        }
         let mut ledger = self.ledgers[operation.account].borrow_mut();
         for (place, (key, credits)) in operation.asked.iter().enumerate() {
             // Each debit of a batch is an operation of its own, with a receipt of its own.
-            let answer = answer.clone().map(|answer| match answer.body.get("receipts") {
-                // The answer does not say which of them existed
-                // before: none counts as a first answer.
-                Some(receipts) => {
-                    Answered { body: receipts[place].clone(), replayed: true, ..answer }
+            let answer = answer.clone().map(|answer| {
+                let Answered { body, .. } = &answer;
+                match (body.get("receipts"), body.get("results")) {
+                    // The answer does not say which of them existed
+                    // before: none counts as a first answer.
+                    (Some(receipts), _) => {
+                        Answered { body: receipts[place].clone(), replayed: true, ..answer }
+                    }
+                    (_, Some(results)) => each::answered(&results[place]),
+                    _ => answer,
                 }
-                None => answer,
             });
             let (key, credits) = (format!("{}{key}", operation.space()), *credits);
             ledger.push(Exchange { key, credits, sent_ms, answered_ms, answer });
@@ -111,6 +130,11 @@ impl Clients {
     /// Forgets all exchanges of an account, and returns them.
     pub fn take(&self, account: usize) -> Vec<Exchange> {
         self.ledgers[account].take()
+    }
+
+    /// Forgets the batches of mode `each` of an account, and returns them.
+    pub fn take_batches(&self, account: usize) -> Vec<Batch> {
+        self.batches[account].take()
     }
 
     /// A client's next operation: one in ten was sent before. `number` counts its own.
@@ -143,6 +167,9 @@ impl Clients {
             }
             new
         };
+        if self.gathers && self.below(4) == 0 {
+            return self.batch(account, number, now_ms);
+        }
         let amount = || {
             let micro = self.amount(account);
             (format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000), micro)
@@ -238,8 +265,13 @@ impl Clients {
 
     /// One time in four, a key that a service has used.
     fn key_of_a_service(&self, account: usize) -> Option<String> {
+        self.key_of(account, |exchange| !exchange.key.starts_with(auditor::OPERATORS))
+    }
+
+    /// One time in four, a key that was used for such an exchange.
+    fn key_of(&self, account: usize, such: impl Fn(&Exchange) -> bool) -> Option<String> {
         let ledger = self.ledgers[account].borrow();
-        let used = ledger.iter().rev().filter(|e| !e.key.starts_with(auditor::OPERATORS));
+        let used = ledger.iter().rev().filter(|exchange| such(exchange));
         let used: Vec<&Exchange> = used.take(20).collect();
         match used.is_empty() || self.below(4) > 0 {
             true => None,
@@ -306,12 +338,19 @@ impl Clients {
         (self.below(most) + 1) as i64
     }
 
-    /// Up to five debits in one batch, some of which may have been sent before.
+    /// Up to five debits in one batch. Of one of mode `each` some have keys that were used before.
     fn batch(&self, account: usize, number: usize, now_ms: i64) -> Operation {
         let mut debits: Vec<Operation> = Vec::new();
+        let mode = match self.gathers && self.below(4) > 0 {
+            true => "each",
+            false => "all_or_nothing",
+        };
         for place in 0..=self.below(5) as usize {
-            let debit = self.debit(account, self.key(number * 10 + place, now_ms));
-            debits.push(debit);
+            // A refund has a record of its key, and no id: the key is not one of those.
+            let spends = |exchange: &Exchange| exchange.credits < 0;
+            let used = (mode == "each" && self.below(4) == 0).then(|| self.key_of(account, spends));
+            let key = used.flatten().unwrap_or_else(|| self.key(number * 10 + place, now_ms));
+            debits.push(self.debit(account, key));
         }
         let bodies: Vec<String> = debits
             .iter()
@@ -322,7 +361,7 @@ impl Clients {
             method: "POST",
             path: format!("/v1/accounts/a{account}/debits/batch"),
             key: format!("batch {number}"),
-            body: format!(r#"{{"mode":"all_or_nothing","debits":[{}]}}"#, bodies.join(",")),
+            body: format!(r#"{{"mode":"{mode}","debits":[{}]}}"#, bodies.join(",")),
             asked: debits.into_iter().flat_map(|debit| debit.asked).collect(),
             money: None,
         }

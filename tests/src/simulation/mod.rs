@@ -5,6 +5,7 @@
 pub mod auditor;
 mod chaos;
 pub mod client;
+pub mod each;
 pub mod mutants;
 pub mod naive;
 
@@ -36,6 +37,7 @@ use crate::support::{answer, instant, ledger, request};
 use auditor::Answered;
 use chaos::{Chaos, Fault};
 use client::{Clients, Deal, Operation};
+use each::Batches;
 use mutants::{Deceit, Mutant};
 
 /// Operations of one seed: each has a new table, since the
@@ -141,13 +143,17 @@ fn run_on_one_thread<T>(work: impl Future<Output = T>) -> T {
 /// evening: Monday comes early in the run.
 fn simulated_clock() -> impl Fn(i64) -> Clock {
     let began = tokio::time::Instant::now();
-    let epoch_ms = instant("2026-11-22T23:50:00Z").ms();
     move |skew_ms| {
         Clock::new(move || {
             let ms = began.elapsed().as_millis();
-            Instant::from_ms(epoch_ms + i64::try_from(ms).expect("a short run") + skew_ms)
+            Instant::from_ms(began_ms() + i64::try_from(ms).expect("a short run") + skew_ms)
         })
     }
+}
+
+/// The instant at which the simulated time begins, in ms.
+fn began_ms() -> i64 {
+    instant("2026-11-22T23:50:00Z").ms()
 }
 
 /// The SDK over a wire, set up to repeat exactly. Its default draws waits from the system, and all
@@ -178,6 +184,7 @@ struct Simulation {
     bodies: RefCell<BTreeMap<(String, String), String>>,
     /// The keys that a mutant sends in place of the clients' keys, and the originals.
     renamed: RefCell<BTreeMap<String, String>>,
+    batches: Batches,
 }
 
 impl Simulation {
@@ -199,12 +206,14 @@ impl Simulation {
                 context::assemble(sdk(&chaos), clock.clone(), clock, entropy, config).await;
             handlers.push(Functions::new(context.expect("the stack starts")));
         }
+        let deceit = mutant.and_then(|mutant| mutant.deceit());
         Simulation {
             handlers,
             chaos,
             clients: Clients::new(seed, ACCOUNTS, Some(BUYER)),
             began: tokio::time::Instant::now(),
-            deceit: mutant.and_then(|mutant| mutant.deceit()),
+            deceit,
+            batches: Batches::new(deceit),
             bodies: RefCell::default(),
             renamed: RefCell::default(),
         }
@@ -223,13 +232,15 @@ impl Simulation {
         }
         let sent_ms = self.now_ms();
         let (path, key, body) = self.front(operation);
+        let places = self.batches.places(&path, &body);
+        let (sent, body) = ((&path[..], &body[..]), each::picked(&body, places.as_deref()));
         let request = request(operation.method, &path, Some(&key), &body);
-        let sent = self.handlers[handler].answer(request);
-        let answer = tokio::time::timeout(PATIENCE, sent).await.ok().map(answer);
+        let asked = self.handlers[handler].answer(request);
+        let answer = tokio::time::timeout(PATIENCE, asked).await.ok().map(answer);
         let answer = answer.map(|answer| Answered {
             status: answer.status,
             replayed: answer.replayed,
-            body: answer.body,
+            body: self.batches.answered(sent, places.as_deref(), answer.body),
         });
         let status = answer.as_ref().map(|answer| answer.status);
         self.clients.note(operation, (sent_ms, self.now_ms()), answer);
@@ -265,7 +276,10 @@ impl Simulation {
     fn front(&self, operation: &Operation) -> (String, String, String) {
         let Operation { path, key, body, .. } = operation;
         let (path, body) = match self.deceit {
-            None => (path.clone(), body.clone()),
+            None
+            | Some(
+                Deceit::RefusesFromBefore | Deceit::PassesOutOfOrder | Deceit::RemembersRefusals,
+            ) => (path.clone(), body.clone()),
             Some(Deceit::NamesWhatIsAhead) => return (path.clone(), self.named(key), body.clone()),
             Some(Deceit::ComparesNoContent) => {
                 let mut bodies = self.bodies.borrow_mut();
@@ -411,7 +425,7 @@ impl Simulation {
         tokio::time::sleep(Duration::from_secs(200)).await;
         for operation in &open {
             let status = simulation.send(operation).await;
-            if !matches!(status, Some(201 | 400 | 402 | 403 | 404 | 409 | 422)) {
+            if !matches!(status, Some(200 | 201 | 400 | 402 | 403 | 404 | 409 | 422)) {
                 return Err(format!("{operation:?} ends in {status:?}"));
             }
         }
@@ -421,7 +435,9 @@ impl Simulation {
             let exchanges = simulation.clients.take(account);
             let ledger = simulation.ledger(account).await?;
             let balance = simulation.get(&format!("/v1/accounts/a{account}/balance")).await?;
-            let audited = auditor::audit(&ledger, &exchanges, &balance, weekly);
+            let batches = simulation.clients.take_batches(account);
+            let audited = auditor::audit(&ledger, &exchanges, &balance, weekly)
+                .and_then(|entries| each::check(&ledger, &batches, began_ms()).map(|()| entries));
             entries += audited.map_err(|wrong| format!("account a{account}: {wrong}"))?;
             sent += exchanges.len();
         }

@@ -59,6 +59,12 @@ pub enum Deceit {
     BelievesTheBody,
     /// An id that lies ahead becomes a key alias of another id.
     NamesWhatIsAhead,
+    /// A refusal of a batch of mode each tells what was available before the batch.
+    RefusesFromBefore,
+    /// Of a batch of mode each the small debits go first.
+    PassesOutOfOrder,
+    /// A debit that a batch of mode each refused once is refused for ever.
+    RemembersRefusals,
 }
 
 use Change::{Front, Request, Wire};
@@ -67,7 +73,7 @@ use Change::{Front, Request, Wire};
 pub const PER_MUTANT: u64 = 504;
 
 /// One mutant for each rule.
-pub const MUTANTS: [Mutant; 41] = [
+pub const MUTANTS: [Mutant; 44] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant {
         name: "no dedup floor: segments are not looked at",
@@ -161,6 +167,21 @@ pub const MUTANTS: [Mutant; 41] = [
     Mutant { name: "a revocation is not compared", seed: 48, change: Request(no_revoked_guard) },
     Mutant { name: "a part of more than is left", seed: 6, change: Request(no_amount_guard) },
     Mutant { name: "left uncharged without a reason", seed: 6, change: Request(no_lack_guard) },
+    Mutant {
+        name: "a batch refuses by what was there before it",
+        seed: 6,
+        change: Front(Deceit::RefusesFromBefore),
+    },
+    Mutant {
+        name: "a batch passes the small debits first",
+        seed: 7,
+        change: Front(Deceit::PassesOutOfOrder),
+    },
+    Mutant {
+        name: "a batch remembers its refusals",
+        seed: 6,
+        change: Front(Deceit::RemembersRefusals),
+    },
 ];
 
 impl Mutant {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tests::support::Answer;
 
 use super::bench::{ACCOUNT, Asked, Bench, exchange};
-use super::cases::{CASES, Case, batch, grant, hold, operator, read};
+use super::cases::{CASES, Case, batch, batch_of_each, grant, hold, operator, read};
 use super::on_one_thread;
 
 /// A request to an account in a state.
@@ -62,6 +62,8 @@ fn scenarios() -> Vec<Scenario> {
         let ask = |_, bench: &Bench| hold(&bench.id(100, 0), 1_000_000);
         scenarios.push(Scenario { name: "hold", case, ask });
         scenarios.push(Scenario { name: "batch", case, ask: |_, bench| batch(bench) });
+        let ask = |_, bench: &Bench| batch_of_each(bench);
+        scenarios.push(Scenario { name: "batch of mode each", case, ask });
     }
     for case in [Case::Fast, Case::PageDue, Case::FullList, Case::Monday] {
         let ask = |case: Case, bench: &Bench| case.refund(bench, "a refund");
