@@ -9,9 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use local::telemetry;
+use local::clock::LocalClock;
+use local::context::{self, Data};
+use local::{service_key, tables, telemetry};
 use regex::Regex;
 use serde_json::{Value, json};
+use shared::command;
+use shared::config::Config;
 use tests::support::{canary, instant};
 use tracing::Level;
 
@@ -123,6 +127,51 @@ fn the_banner_is_short_and_says_where_to_start() {
         let says = |line: &&String| [account, plan, shows].iter().all(|word| line.contains(word));
         assert_eq!(banner.iter().filter(says).count(), 1, "{account}: {banner:#?}");
     }
+}
+
+#[test]
+fn the_banner_and_the_start_page_have_a_key_that_works() {
+    let stack = Started::new();
+    let key = stack.banner.iter().find_map(|line| line.strip_prefix("  SCRIP_KEY   "));
+    let key = key.expect("a key");
+    let base = &stack.base;
+    assert!(stack.banner.contains(&format!("  SCRIP_URL   {base}")), "{:#?}", stack.banner);
+    assert_eq!(stack.ask("GET", "/_local/stack", &[], "")["service_key"], key);
+    let balance = |authorization: &str| {
+        let headers = [("authorization", authorization)];
+        stack.ask("GET", "/v1/accounts/acme/balance", &headers, "")
+    };
+    assert_eq!(balance(&format!("Bearer {key}"))["available"], "2500");
+    assert_eq!(balance(&format!("Bearer {key}A"))["code"], "key_refused");
+    let page = ureq::get(format!("{base}/_local/start/")).call().expect("a page");
+    let page = page.into_body().read_to_string().expect("text");
+    assert!(page.contains(&format!("export SCRIP_URL={base}\nexport SCRIP_KEY={key}")), "{page}");
+}
+
+/// A program that has the key works again after a restart, and it is replaced before it ends.
+#[tokio::test]
+async fn a_folder_keeps_the_key_until_it_is_revoked_or_nearly_over() {
+    let folder = std::env::temp_dir().join(format!("scrip-key-{}", std::process::id()));
+    let data = Data::Folder(folder.clone());
+    let clock = LocalClock::starting_at(instant("2026-11-18T12:00:00Z"));
+    let config = Config { tables: tables::names(), ..Config::default() };
+    let start = async || {
+        let opened = context::open(&data, &clock, config.clone()).await.expect("tables");
+        service_key::with_key(opened.context, &data).await.expect("a key")
+    };
+    let (first, again) = (start().await.1, start().await.1);
+    assert_eq!(first, again);
+    clock.set(instant("2027-12-18T12:00:00Z"));
+    let (context, second) = start().await;
+    assert!(second.token != first.token && second.secret == first.secret);
+    let listed = context.store.service_keys().await.expect("listed");
+    let now = context.clock.now();
+    let revoked = command::service_key::revoke(&context.store, &listed[1].key, now).await;
+    revoked.expect("revoked");
+    assert_ne!(start().await.1.token, second.token);
+    data.clear().expect("cleared");
+    assert_ne!(start().await.1.secret, second.secret);
+    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]

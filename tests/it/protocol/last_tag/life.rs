@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use local::stripe::Effect;
 use serde_json::{Value, json};
+use shared::command;
 use shared::domain::GrantKind;
+use shared::domain::service_key::{KeyLimit, KeyScope};
 use shared::store::packed;
 
 use crate::support::door::cookie;
@@ -28,6 +30,7 @@ pub(super) async fn items() -> [Items; 2] {
     sold(&shop).await;
     doors(stack).await;
     repaired(stack).await;
+    keys(stack).await;
     stack.set_clock("2026-11-24T12:00:00Z");
     stack.debit("acme", "after monday", "2").await;
     refund(stack, "acme", "first video", "1.5").await;
@@ -35,6 +38,14 @@ pub(super) async fn items() -> [Items; 2] {
     hold(stack, "acme", "still open", "7").await;
     stack.relay().await;
     tables(stack)
+}
+
+/// A service key is made, and revoked.
+async fn keys(stack: &Stack) {
+    let key = stack.key(&KeyScope::ALL, KeyLimit::All).await;
+    let store = &stack.context().store;
+    let at = stack.context().clock.now();
+    command::service_key::revoke(store, &key, at).await.expect("revoked");
 }
 
 /// All items of the two tables, in DynamoDB's JSON.
@@ -271,8 +282,16 @@ fn row(item: &Value) -> String {
 }
 
 /// What no tagged version writes yet. At a tag there is nothing here.
-pub(super) const SINCE_THE_TAG: [&str; 6] =
-    ["18", "19", "#customer customer", "#directory", "#payments", "S#payment"];
+pub(super) const SINCE_THE_TAG: [&str; 8] = [
+    "18",
+    "19",
+    "#customer customer",
+    "#directory",
+    "#keys key",
+    "#keys revoked",
+    "#payments",
+    "S#payment",
+];
 
 /// The kinds that there are, by the code of today.
 pub(super) fn all() -> Vec<(&'static str, BTreeSet<String>)> {
@@ -291,6 +310,8 @@ pub(super) fn all() -> Vec<(&'static str, BTreeSet<String>)> {
                 "#directory",
                 "#event event",
                 "#event event with dc",
+                "#keys key",
+                "#keys revoked",
                 "#order order",
                 "#order order with ex",
                 "#order order with pi",
