@@ -9,8 +9,9 @@ faults are set over HTTP at the same address:
     POST /_proxy/faults     {"faults": [{"on": "debits", "do": "lose_reply"}]}
                             replaces the faults and forgets the requests
     DELETE /_proxy/faults   lets every request through from now on
-    GET  /_proxy/requests   {"open": 0, "requests": [{"method", "path", "on", "key", "body",
-                            "at_ms", "fault", "status"}]}: `open` counts those not finished
+    GET  /_proxy/requests   {"open": 0, "requests": [{"method", "path", "on", "key",
+                            "authorization", "body", "at_ms", "fault", "status"}]}: `open` counts
+                            those not finished
 
 `on` is the last word of a path: debits, batch, refund, holds, capture, release, extend, quotes,
 balance, ledger, usage or sessions; or "*" for any. `nth` says which of these requests, from 1: a
@@ -123,6 +124,7 @@ class Handler(BaseHTTPRequestHandler):
             "path": self.path,
             "on": urlsplit(self.path).path.rsplit("/", 1)[-1],
             "key": self.headers.get("idempotency-key"),
+            "authorization": self.headers.get("authorization"),
             "body": parsed(body),
             "at_ms": time.time_ns() // 1_000_000,
             "fault": None,

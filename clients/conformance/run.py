@@ -4,14 +4,15 @@
     run.py --stack http://127.0.0.1:3000 -- node clients/typescript/conformance/driver.js
     run.py --local target/debug/local --only charge -- python clients/python/conformance/driver.py
 
-`--stack` is a local stack that runs; `--local` is the program of one, which is started in memory
-and ended. After `--` comes the client's driver, which gets the address of a faulting proxy. Exit
-code 1 if a case failed. README.md describes the cases and the driver.
+`--stack` is a local stack that runs, and `--key` its service key; `--local` is the program of one,
+which is started in memory and ended. After `--` comes the client's driver, which gets the address
+of a faulting proxy. Exit code 1 if a case failed. README.md describes the cases and the driver.
 """
 
 import argparse
 import json
 import pathlib
+import queue
 import re
 import secrets
 import select
@@ -28,6 +29,7 @@ from proxy import Proxy
 
 HERE = pathlib.Path(__file__).parent
 CASE_TIMEOUT_S = 60
+KEY_TIMEOUT_S = 5       # it is printed as the stack begins to answer
 ON_TIME_MS = 3_000      # `Date` has whole seconds, and a machine may be busy
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -37,14 +39,18 @@ def main():
     where = about.add_mutually_exclusive_group(required=True)
     where.add_argument("--stack", help="the address of a local stack")
     where.add_argument("--local", help="the program of the local stack, to be started")
+    about.add_argument("--key", help="the service key that the stack printed")
     about.add_argument("--only", default="", help="only cases whose names match this pattern")
     about.add_argument("--may-skip", default="(?!)", help="cases that the driver may skip")
     about.add_argument("driver", nargs="+", help="the driver and its arguments, after --")
     options = about.parse_args()
-    cases = [case for case in json.loads((HERE / "cases.json").read_text())
-             if re.search(options.only, case["name"])]
     local = options.local and Local(options.local)
     stack = local.url if local else options.stack
+    words = {"$stack": f"{stack}/"}
+    if key := options.key or (local and local.key()):
+        words["$key"] = key
+    cases = [filled_in(case, words) for case in json.loads((HERE / "cases.json").read_text())
+             if re.search(options.only, case["name"])]
     proxy = Proxy(stack)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     driver = Driver(options.driver)
@@ -69,7 +75,7 @@ def played(case, stack, proxy, driver, options):
         "url": proxy.url,
         "account": account,
         "client": case.get("client", {}),
-        "steps": with_stack(case["steps"], stack),
+        "steps": case["steps"],
     })
     took_ms = (time.monotonic() - began) * 1000
     requests = finished(proxy)
@@ -93,8 +99,9 @@ def differences(case, answer, requests, took_ms, stack, account):
         yield from unlike("unpaid", case["unpaid"], answer.get("unpaid"))
     elif answer.get("unpaid"):
         yield f"unpaid: {json.dumps(answer['unpaid'])}"
-    if "began" in case:
-        yield from unlike("began", case["began"], answer.get("began"))
+    for name in ("began", "charged"):
+        if name in case:
+            yield from unlike(name, case[name], answer.get(name))
 
     listing = call(stack, "GET", f"/v1/accounts/{quoted(account)}/ledger?limit=200")
     ignored = {"opened", "time_passed", *case.get("ledger_ignores", [])}
@@ -105,9 +112,14 @@ def differences(case, answer, requests, took_ms, stack, account):
     balance = call(stack, "GET", f"/v1/accounts/{quoted(account)}/balance")
     yield from unlike("balance", case.get("balance", {}), balance)
 
+    key = case.get("client", {}).get("key")
+    if key == "$key":
+        yield "key: the stack printed none, and --key is not set"
     for request in requests:
         if "|" in request["path"]:
             yield f"path: not percent-encoded: {request['path']}"
+        if request["authorization"] != (key and f"Bearer {key}"):
+            yield f"authorization: {request['authorization']} of {request['on']}"
     for on, count in case.get("requests", {}).items():
         seen = [request for request in requests if request["on"] == on]
         if len(seen) != count:
@@ -134,6 +146,8 @@ def differences(case, answer, requests, took_ms, stack, account):
 
 def unlike(where, expected, actual):
     """Where `actual` has not all of `expected`: objects may have more fields, lists no more."""
+    if expected == "*":
+        return
     if isinstance(expected, dict) and isinstance(actual, dict):
         for name, value in expected.items():
             if name not in actual:
@@ -157,9 +171,17 @@ def finished(proxy):
     return seen["requests"]
 
 
-def with_stack(steps, stack):
-    """`$stack` is the address of the stack, which a session may return to."""
-    return json.loads(json.dumps(steps).replace('"$stack"', json.dumps(f"{stack}/")))
+def filled_in(part, words):
+    """A part of a case with its words filled in, and everything as many times as it says."""
+    if isinstance(part, list):
+        return [filled_in(one, words) for one in part for _ in range(times(one))]
+    if isinstance(part, dict):
+        return {name: filled_in(one, words) for name, one in part.items() if name != "times"}
+    return words.get(part, part) if isinstance(part, str) else part
+
+
+def times(part):
+    return part.get("times", 1) if isinstance(part, dict) else 1
 
 
 def ulid_ms(key):
@@ -237,7 +259,11 @@ class Local:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [program, "--memory", "--addr", f"127.0.0.1:{port}"], stdout=subprocess.DEVNULL)
+            [program, "--memory", "--addr", f"127.0.0.1:{port}"],
+            stdout=subprocess.PIPE, text=True)
+        self.keys = queue.Queue()
+        # To the end: a stack whose output nobody reads stands still.
+        threading.Thread(target=self.read, daemon=True).start()
         until = time.monotonic() + 30
         while True:
             try:
@@ -248,6 +274,19 @@ class Local:
                     self.end()
                     raise
                 time.sleep(0.1)
+
+    def read(self):
+        """Finds service keys in what the stack prints."""
+        for line in self.process.stdout:
+            for key in re.findall(r"scrip_sk_[\w.~-]+", line):
+                self.keys.put(key)
+
+    def key(self):
+        """The service key that the stack prints as it starts; None if it prints none."""
+        try:
+            return self.keys.get(timeout=KEY_TIMEOUT_S)
+        except queue.Empty:
+            return None
 
     def end(self):
         self.process.terminate()

@@ -11,14 +11,15 @@ async function play({ url, account, client, steps }) {
     url,
     ...(client.deadline_ms && { deadlineMs: client.deadline_ms }),
     ...(client.attempt_timeout_ms && { attemptTimeoutMs: client.attempt_timeout_ms }),
+    ...(client.key && { key: client.key }),
     ...(client.coalesce_ms && { coalesceMs: client.coalesce_ms }),
     now: () => Date.now() + (client.clock_offset_ms ?? 0),
     onUnpaid: (charge) => void unpaid.push(charge),
   });
-  const game = { credits, url, account, unpaid, ids: {}, began: 0 };
+  const game = { credits, url, account, unpaid, ids: {}, began: 0, charged: [] };
   const results = [];
   for (const step of steps) results.push(await result(game, step));
-  return { results, unpaid, began: game.began };
+  return { results, unpaid, began: game.began, charged: game.charged };
 }
 
 async function result(game, step) {
@@ -70,16 +71,17 @@ async function act(game, step, aborts) {
     if (request[name]?.startsWith("$")) request[name] = ids[request[name].slice(1)];
   }
   const reach = onUnreachable && { onUnreachable };
+  const onCharged = (receipt) => void game.charged.push(receipt);
   switch (name) {
     case "debit":
       return credits.debit({ ...request, ...reach });
     case "charge":
       return credits.charge(
-        { ...request, ...reach, signal: aborts.signal },
+        { ...request, ...reach, signal: aborts.signal, onCharged },
         playWork(game, work, aborts),
       );
     case "stream":
-      return readSome(await credits.stream(request, playStream(game, parts, fail)), read);
+      return readSome(await credits.stream({ ...request, onCharged }, playStream(game, parts, fail)), read);
     case "session":
       return credits.createSession(request);
     case "ledger":

@@ -3,13 +3,14 @@
 import type { Scrip } from "./client.js";
 import { OutcomeUnknown, Refused } from "./errors.js";
 import { sleep } from "./send.js";
-import type { ChargeRequest, Unpaid } from "./types.js";
+import type { CaptureReceipt, ChargeRequest, DebitReceipt, Unpaid } from "./types.js";
 
 /** The work's side of a charge: it reports what it delivers, and learns when to stop. */
 export interface Work {
   /**
    * Reports what was delivered so far, in all: a quantity of the action, or credits where those
-   * were asked for. Call it as often as you like; what is more than was asked for is not charged.
+   * were asked for. Call it as often as you like; what is more than was asked for is charged only
+   * with `beyond`.
    */
   delivered(total: number | string): void;
   /** Aborts when the caller goes away. Later reports are not charged. */
@@ -39,6 +40,8 @@ export async function charge<T>(
   {
     signal: caller = new AbortController().signal,
     onUnreachable: _,
+    onCharged,
+    beyond,
     deadlineMs,
     ...asked
   }: ChargeRequest,
@@ -62,7 +65,7 @@ export async function charge<T>(
   if (hold !== undefined) {
     void keepAlive(credits, { account, hold, expires_in_s }, heldAt, ended.signal);
   }
-  const progress = new Progress(what);
+  const progress = new Progress(what, beyond);
   let value: T | undefined;
   let failure: { error: unknown } | undefined;
   try {
@@ -77,8 +80,13 @@ export async function charge<T>(
   if (delivered !== undefined) {
     const unpaid: Unpaid = { ...what, ...delivered, key: charging.mint() };
     // Without a hold Scrip could not be reached, and the caller has waited for it once.
-    if (hold === undefined) await charging.handOver(unpaid, unreachable);
-    else await capture(credits, charging, { ...unpaid, hold }, deadlineMs, value);
+    if (hold === undefined) {
+      await charging.handOver(unpaid, unreachable);
+    } else {
+      const captured = { ...unpaid, hold, ...(beyond && { beyond }) };
+      const receipt = await capture(credits, charging, captured, deadlineMs, value);
+      if (receipt) onCharged?.(receipt);
+    }
   } else if (hold !== undefined) {
     // If this fails, the hold lapses.
     await credits.release({ account, hold, deadlineMs }).catch(() => {});
@@ -87,23 +95,26 @@ export async function charge<T>(
   return value as T;
 }
 
-/** Captures what was delivered; a failure is thrown or handed over. */
+/** Captures what was delivered. A failure is thrown, or handed over: then there is no receipt. */
 async function capture(
   credits: Scrip,
   charging: Charging,
   unpaid: Unpaid,
   deadlineMs: number | undefined,
   value: unknown,
-): Promise<void> {
+): Promise<CaptureReceipt | DebitReceipt | undefined> {
   try {
-    await credits.pay(unpaid, { deadlineMs }).catch((error: unknown) => {
+    return await credits.pay(unpaid, { deadlineMs }).catch((error: unknown) => {
       // The local clock went ahead during the work; by now it is corrected.
       if (!(error instanceof Refused && error.is("key_ahead"))) throw error;
       unpaid.key = charging.mint();
       return credits.pay(unpaid, { deadlineMs });
     });
   } catch (error) {
-    if (charging.isHandedOver(error)) return charging.handOver(unpaid, error);
+    if (charging.isHandedOver(error)) {
+      await charging.handOver(unpaid, error);
+      return undefined;
+    }
     if (error instanceof OutcomeUnknown) {
       error.unpaid = unpaid;
       error.value = value;
@@ -116,7 +127,10 @@ async function capture(
 class Progress {
   #reported: number | string | undefined;
 
-  constructor(readonly asked: { quantity?: number; credits?: string }) {}
+  constructor(
+    readonly asked: { quantity?: number; credits?: string },
+    readonly beyond = false,
+  ) {}
 
   readonly report = (total: number | string): void => {
     const isAmount =
@@ -132,17 +146,18 @@ class Progress {
     this.#reported ??= this.asked.credits ?? this.asked.quantity;
   }
 
-  /** The amount to charge: at most what was asked for; nothing if nothing was delivered. */
+  /** The amount to charge; nothing if nothing was delivered. */
   amount(): { quantity: number } | { credits: string } | undefined {
     const { quantity = 0, credits } = this.asked;
     const reported = this.#reported ?? 0;
     if (credits === undefined) {
-      const delivered = Math.min(Number(reported), quantity);
+      const delivered = this.beyond ? Number(reported) : Math.min(Number(reported), quantity);
       return delivered > 0 ? { quantity: delivered } : undefined;
     }
     const delivered = micros(String(reported));
     if (delivered === 0n) return undefined;
-    return { credits: delivered < micros(credits) ? String(reported) : credits };
+    const isAll = this.beyond || delivered < micros(credits);
+    return { credits: isAll ? String(reported) : credits };
   }
 }
 

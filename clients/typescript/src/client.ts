@@ -1,5 +1,6 @@
 /** The client: the operations of a service, each under one key until its outcome is known. */
 
+import { allOrNothing, each, placed } from "./batch.js";
 import { charge, type Charging, type Work } from "./charge.js";
 import { Coalescer } from "./coalesce.js";
 import { OutcomeUnknown, Refused } from "./errors.js";
@@ -9,6 +10,8 @@ import type {
   AccountBalance,
   BatchReceipt,
   BatchRequest,
+  BatchResult,
+  BatchResults,
   CaptureReceipt,
   CaptureRequest,
   ChargeRequest,
@@ -95,9 +98,21 @@ export class Scrip {
     }
   }
 
-  /** Spends credits for up to 24 debits at once: all of them happen, or none. */
-  batch({ account, debits, ...options }: BatchRequest): Promise<BatchReceipt> {
-    return this.#sender.batch(account, debits, options);
+  /**
+   * Spends credits for up to 24 debits at once: all of them happen, or none. With mode `each` every
+   * debit stands alone, as if they were sent one after the other, and has a result of its own.
+   */
+  batch(request: BatchRequest & { mode: "each" }): Promise<BatchResults>;
+  batch(request: BatchRequest & { mode?: "all_or_nothing" }): Promise<BatchReceipt>;
+  batch(request: BatchRequest): Promise<BatchReceipt | BatchResults>;
+  async batch({ account, debits, mode, ...options }: BatchRequest) {
+    const places = debits.map(({ id, ...body }) => placed(this.#sender, body, id));
+    if (mode !== "each") return allOrNothing(this.#sender, account, places, options);
+    const results: BatchResult[] = [];
+    await each(this.#sender, account, places, options, (index, result) => {
+      results[index] = result;
+    });
+    return { account, results };
   }
 
   /** Sets credits aside, until they are captured or released, or the hold lapses. */
@@ -105,7 +120,7 @@ export class Scrip {
     return this.#operate(request, "holds");
   }
 
-  /** Spends what is held, or a part of it. */
+  /** Spends what is held, or a part of it; with `beyond`, also more than that. */
   capture({ hold, ...request }: CaptureRequest): Promise<CaptureReceipt> {
     return this.#operate(request, "holds", hold, "capture");
   }
@@ -130,12 +145,12 @@ export class Scrip {
    * was held is captured; if the hold has lapsed, a debit takes its place.
    */
   async pay(
-    { hold, action, ...charge }: Unpaid,
+    { hold, beyond, action, ...charge }: Unpaid,
     options: Omit<OperationOptions, "key"> = {},
   ): Promise<DebitReceipt | CaptureReceipt> {
     if (hold !== undefined) {
       try {
-        const capture = { ...charge, ...options };
+        const capture = { ...charge, beyond, ...options };
         return await this.#operate<CaptureReceipt>(capture, "holds", hold, "capture");
       } catch (error) {
         if (!leavesItToDebit(error)) throw error;

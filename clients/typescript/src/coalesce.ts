@@ -1,7 +1,8 @@
 /** Gathers debits of one account for a moment, and sends them as one batch. */
 
+import { each, placed } from "./batch.js";
 import { OutcomeUnknown } from "./errors.js";
-import type { Sender } from "./send.js";
+import { refused, type Sender } from "./send.js";
 import type { BatchDebit, DebitReceipt, OperationOptions } from "./types.js";
 
 /** Two requests cost less than a batch of two. */
@@ -41,22 +42,25 @@ export class Coalescer {
     // Full, it was sent before its time.
     if (this.#waiting.get(account) !== gathered) return;
     this.#waiting.delete(account);
-    let keys = gathered.map(({ options }) => options.key);
-    if (gathered.length < FEWEST || isAnyTwice(keys)) {
-      return this.#sendAlone(account, gathered, keys);
+    if (gathered.length < FEWEST || isAnyTwice(gathered)) {
+      return this.#sendAlone(account, gathered);
     }
-    const debits = gathered.map(({ body, options: { key } }) =>
-      key === undefined ? body : { ...body, id: key },
-    );
-    const onKeys = (sent: string[]) => void (keys = sent);
+    const places = gathered.map(({ body, options }) => placed(this.sender, body, options.key));
     const deadlines = gathered.flatMap(({ options: { deadlineMs } }) => deadlineMs ?? []);
     const deadlineMs = deadlines.length > 0 ? Math.min(...deadlines) : undefined;
     try {
-      const { receipts } = await this.sender.batch(account, debits, { deadlineMs, onKeys });
-      gathered.forEach(({ resolve }, index) => resolve(receipts[index]!));
+      await each(this.sender, account, places, { deadlineMs }, (index, result) => {
+        const { resolve, reject } = gathered[index]!;
+        if ("problem" in result) reject(refused(result.status, result.problem));
+        else resolve(result.receipt);
+      });
     } catch (error) {
-      // Refused because of one of them: the others are sent under the keys that they have.
-      if (!(error instanceof OutcomeUnknown)) return this.#sendAlone(account, gathered, keys);
+      if (!(error instanceof OutcomeUnknown)) {
+        // Refused because of one of them: the others are sent under the keys that they have.
+        const keys = places.map(({ key }) => key);
+        return this.#sendAlone(account, gathered, keys);
+      }
+      // Those that have their answer keep it.
       gathered.forEach(({ reject }, index) =>
         reject(new OutcomeUnknown([error.keys[index]!], error.cause)),
       );
@@ -64,15 +68,15 @@ export class Coalescer {
   }
 
   /** Sends each by itself, under its key if it has one. */
-  #sendAlone(account: string, gathered: Waiting[], keys: (string | undefined)[]): void {
+  #sendAlone(account: string, gathered: Waiting[], keys: string[] = []): void {
     gathered.forEach(({ body, options, resolve }, index) =>
-      resolve(this.sender.debit(account, body, { ...options, key: keys[index] })),
+      resolve(this.sender.debit(account, body, options, keys[index])),
     );
   }
 }
 
 /** Whether a key is there twice: a batch cannot hold one operation twice. */
-function isAnyTwice(keys: (string | undefined)[]): boolean {
-  const own = keys.filter((key) => key !== undefined);
-  return new Set(own).size < own.length;
+function isAnyTwice(gathered: Waiting[]): boolean {
+  const keys = gathered.flatMap(({ options: { key } }) => key ?? []);
+  return new Set(keys).size < keys.length;
 }

@@ -40,7 +40,7 @@ export class Refused<P extends Problem = Problem> extends ScripError {
 export class OutcomeUnknown extends ScripError {
   override readonly name = "OutcomeUnknown";
   readonly code = "outcome_unknown";
-  /** The operation's key; of a batch, that of its first debit. */
+  /** The operation's key; of a batch, that of its first debit, whatever became of it. */
   readonly key: string;
   /** Of a charge whose work was done: `pay` it later, with this key or another client. */
   unpaid?: Unpaid;

@@ -2,15 +2,7 @@
 
 import { OutcomeUnknown, Refused, Unavailable } from "./errors.js";
 import { Clock, ulid, ulidMs } from "./key.js";
-import type {
-  BatchDebit,
-  BatchReceipt,
-  BatchRequest,
-  DebitReceipt,
-  OperationOptions,
-  Problem,
-  Unpaid,
-} from "./types.js";
+import type { DebitReceipt, OperationOptions, Problem, Unpaid } from "./types.js";
 
 /** How to reach Scrip, and how long to try. */
 export interface ClientOptions {
@@ -28,8 +20,9 @@ export interface ClientOptions {
   /** How long one try may take: 15 s; the stack answers after 13 s at most. */
   attemptTimeoutMs?: number | undefined;
   /**
-   * Gathers debits of one account for so long, and sends 3 or more of them as one batch, which
-   * costs a fraction of as many debits. Off if it is left out; a few milliseconds are enough.
+   * Gathers debits of one account for so long, and sends 3 or more of them as one batch of mode
+   * `each`, which costs a fraction of as many debits. Off if it is left out; a few milliseconds are
+   * enough.
    */
   coalesceMs?: number | undefined;
   /**
@@ -61,14 +54,12 @@ export interface Sending {
   deadlineMs?: number | undefined;
   /** Ends it without an outcome. */
   signal?: AbortSignal | undefined;
+  /** When the latest try of these keys ended without an outcome; {@link Sender.send} writes it. */
+  openAt?: number | undefined;
 }
 
-/** How {@link Sender.batch} sends. */
-interface BatchOptions extends Omit<OperationOptions, "key"> {
-  mode?: BatchRequest["mode"] | undefined;
-  /** Gets the key of each debit before they are sent. */
-  onKeys?: (keys: string[]) => void;
-}
+/** What follows from a refusal: for `again` the same key is sent after a wait. */
+export type Verdict = { next: "final" } | { next: "new_key" } | { next: "again"; waitMs: number };
 
 const DEADLINE_MS = 30_000;
 /** The stack begins no try of its own after 8 s, and one lives for 5 s. */
@@ -106,11 +97,18 @@ export class Sender {
     return ulid(this.#clock.now());
   }
 
-  /** Sends an operation under its key. */
-  operate<T>(path: string, body: object, options: OperationOptions): Promise<T> {
+  /** When the tries of what begins now end. */
+  until(deadlineMs: number | undefined): number {
+    return performance.now() + (deadlineMs ?? this.#options.deadlineMs ?? DEADLINE_MS);
+  }
+
+  /** Sends an operation under its key; `made` is the client's own key that it has already. */
+  operate<T>(path: string, body: object, options: OperationOptions, made?: string): Promise<T> {
     let key = "";
+    let next = options.key ?? made;
     const make = () => {
-      key = options.key ?? this.mint();
+      key = next ?? this.mint();
+      next = options.key;
       return { path, body, key };
     };
     const minted = options.key === undefined ? () => key : undefined;
@@ -118,25 +116,13 @@ export class Sender {
     return this.send<T>(make, { keys: () => [key], minted, deadlineMs, signal });
   }
 
-  debit(account: string, body: object, options: OperationOptions): Promise<DebitReceipt> {
-    return this.operate(inAccount(account, "debits"), body, options);
-  }
-
-  /** Sends debits as one batch. A debit without an `id` gets a key. */
-  batch(account: string, debits: BatchDebit[], options: BatchOptions): Promise<BatchReceipt> {
-    let keys: string[] = [];
-    const make = () => {
-      keys = debits.map(({ id }) => id ?? this.mint());
-      options.onKeys?.(keys);
-      const body = {
-        mode: options.mode ?? "all_or_nothing",
-        debits: debits.map((debit, index) => ({ ...debit, id: keys[index] })),
-      };
-      return { path: inAccount(account, "debits", "batch"), body };
-    };
-    const own = debits.findIndex(({ id }) => id === undefined);
-    const { deadlineMs, signal } = options;
-    return this.send(make, { keys: () => keys, minted: () => keys[own], deadlineMs, signal });
+  debit(
+    account: string,
+    body: object,
+    options: OperationOptions,
+    made?: string,
+  ): Promise<DebitReceipt> {
+    return this.operate(inAccount(account, "debits"), body, options, made);
   }
 
   /**
@@ -146,12 +132,9 @@ export class Sender {
    */
   async send<T>(make: () => Outgoing, sending: Sending = {}): Promise<T> {
     sending.signal?.throwIfAborted();
-    const until =
-      performance.now() + (sending.deadlineMs ?? this.#options.deadlineMs ?? DEADLINE_MS);
+    const until = this.until(sending.deadlineMs);
     let request = make();
     let minted = sending.minted?.();
-    // When the latest try of this key ended without an outcome.
-    let openAt: number | undefined;
     for (let tried = 0; ; tried++) {
       const outcome = await this.#attempt<T>(request, until, sending.signal);
       const at = performance.now();
@@ -159,31 +142,44 @@ export class Sender {
       let cause: unknown = outcome;
       if (outcome instanceof Open) {
         // The gateway stopped a 429: no copy of it is on its way.
-        if (sending.keys && outcome.status !== 429) openAt = at;
+        if (sending.keys && outcome.status !== 429) sending.openAt = at;
         waitMs = Math.max(waitMs, outcome.retryAfterMs);
         cause = outcome.cause;
       } else if (!(outcome instanceof Refused)) {
         return outcome;
-      } else if (outcome.is("key_ahead")) {
-        const serverTime = outcome.problem.server_time;
-        this.#clock.learn(serverTime);
-        const aheadMs = minted === undefined ? 0 : ulidMs(minted) - Date.parse(serverTime);
-        if (minted !== undefined && (openAt === undefined || aheadMs > COPIES_GONE_MS)) {
-          [request, minted, openAt, waitMs] = [make(), undefined, undefined, 0];
-        } else if (openAt === undefined) {
-          throw outcome;
-        }
       } else {
-        const isFinal = FINAL_AT_ONCE.has(outcome.status) || outcome.is("operation_reused");
-        const finalAt = openAt === undefined || isFinal ? at : openAt + FINAL_AFTER_MS;
-        if (at >= finalAt) throw outcome;
-        waitMs = finalAt - at;
+        const verdict = this.judge(outcome, minted, sending.openAt);
+        if (verdict.next === "final") throw outcome;
+        if (verdict.next === "new_key") {
+          [request, minted, sending.openAt, waitMs] = [make(), undefined, undefined, 0];
+        } else {
+          waitMs = Math.max(waitMs, verdict.waitMs);
+        }
       }
       if (at + waitMs >= until || sending.signal?.aborted) {
         throw sending.keys ? new OutcomeUnknown(sending.keys(), cause) : new Unavailable(cause);
       }
       await sleep(waitMs, sending.signal);
     }
+  }
+
+  /**
+   * Says what follows from a refusal of a key that is the client's own if it is `minted`, and had
+   * a try without an outcome if there is `openAt`.
+   */
+  judge(refusal: Refused, minted: string | undefined, openAt: number | undefined): Verdict {
+    if (refusal.is("key_ahead")) {
+      const serverTime = refusal.problem.server_time;
+      this.#clock.learn(serverTime);
+      const aheadMs = minted === undefined ? 0 : ulidMs(minted) - Date.parse(serverTime);
+      const isFree = minted !== undefined && (openAt === undefined || aheadMs > COPIES_GONE_MS);
+      if (isFree) return { next: "new_key" };
+      return openAt === undefined ? { next: "final" } : { next: "again", waitMs: 0 };
+    }
+    const isFinal = FINAL_AT_ONCE.has(refusal.status) || refusal.is("operation_reused");
+    if (openAt === undefined || isFinal) return { next: "final" };
+    const waitMs = openAt + FINAL_AFTER_MS - performance.now();
+    return waitMs > 0 ? { next: "again", waitMs } : { next: "final" };
   }
 
   /** Sends a request once. */
@@ -276,8 +272,9 @@ function parsed(text: string): object | undefined {
   }
 }
 
-function refused(status: number, fields: { message?: unknown } = {}): Refused {
-  const { message } = fields;
+/** A refusal by its status and the fields of its problem, if it has any. */
+export function refused(status: number, fields: object = {}): Refused {
+  const { message } = fields as { message?: unknown };
   const detail = typeof message === "string" ? message : `HTTP ${status}`;
   const plain = { type: "about:blank", title: detail, status, detail, code: `http_${status}` };
   return new Refused(status, { ...plain, ...fields } as unknown as Problem);

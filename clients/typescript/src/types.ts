@@ -66,12 +66,22 @@ export interface OfHold extends ForAccount {
 export type RefundRequest = ForAccount & { debit: string } & Schemas["RefundRequest"] &
   OperationOptions;
 
+/** What became of one debit of a batch of mode `each`: its receipt, or why it was refused. */
+export type BatchResult =
+  | { status: 201; replayed: boolean; receipt: DebitReceipt }
+  | { status: number; problem: Problem };
+
+/** The results of a batch of mode `each`, in the order of its debits. */
+export interface BatchResults extends ForAccount {
+  results: BatchResult[];
+}
+
 /** One debit of a batch. `id` is its key; the client makes one if it is left out. */
 export type BatchDebit = Schemas["DebitRequest"] & { id?: string };
 
 export interface BatchRequest extends ForAccount {
-  /** All debits happen, or none. */
-  mode?: Schemas["BatchRequest"]["mode"];
+  /** All debits happen, or none: `all_or_nothing`, which is the default; or each stands alone. */
+  mode?: "all_or_nothing" | "each";
   /** At most 24. */
   debits: BatchDebit[];
   deadlineMs?: number | undefined;
@@ -103,6 +113,13 @@ export type ChargeRequest = ForAccount &
     deadlineMs?: number | undefined;
     /** Aborts when the caller goes away: what was delivered until then is charged. */
     signal?: AbortSignal | undefined;
+    /**
+     * The work may deliver more than was asked for. The rest is charged, too, if there are credits
+     * for all of it; if not, the receipt says what stayed `uncharged`.
+     */
+    beyond?: boolean | undefined;
+    /** Gets the receipt, once the work is charged. */
+    onCharged?: ((receipt: CaptureReceipt | DebitReceipt) => void) | undefined;
   };
 
 /** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
@@ -118,4 +135,6 @@ export interface Unpaid {
   reference?: string;
   /** The hold that it captures, if there is one. */
   hold?: string;
+  /** Whether more than is held may be charged. */
+  beyond?: boolean;
 }

@@ -209,7 +209,7 @@ test("a_clock_that_goes_ahead_during_the_work_costs_nobody_a_charge", async () =
 });
 
 test("debits_of_a_refused_batch_are_sent_alone_under_the_same_keys", async () => {
-  const answers = new Answers({ status: 402, body: { code: "insufficient_credits" } }, receipt);
+  const answers = new Answers({ status: 400, body: { code: "invalid_request" } }, receipt);
   const options = { url: "https://credits.example", coalesceMs: 1, ...answers.options };
   const credits = new Scrip(options);
   const debit = { account: "acme", credits: "1" };
@@ -220,6 +220,80 @@ test("debits_of_a_refused_batch_are_sent_alone_under_the_same_keys", async () =>
   assert.deepEqual(ids.slice(0, 2), ["job-1", "job-2"]);
   const keys = alone.map(({ headers }) => headers.get("idempotency-key"));
   assert.deepEqual(keys, ids);
+});
+
+test("in_a_batch_of_mode_each_only_a_key_that_is_ahead_is_made_anew", async () => {
+  const at = Date.now();
+  const passed = { status: 201, replayed: false, receipt: receipt.body };
+  const ahead = {
+    status: 400,
+    problem: { code: "key_ahead", status: 400, server_time: new Date(at).toISOString() },
+  };
+  const answers = new Answers(
+    { body: { account: "acme", results: [passed, ahead, ahead] } },
+    { body: { account: "acme", results: [passed] } },
+  );
+  const credits = new Scrip({
+    url: "https://credits.example",
+    ...answers.options,
+    now: () => Date.now() + 600_000,
+  });
+  const debits = [{ credits: "1" }, { credits: "2", id: "job-2" }, { credits: "3" }];
+  const { results } = await credits.batch({ account: "acme", mode: "each", debits });
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    [201, 400, 201],
+  );
+  const [first, second] = answers.sent.map(
+    ({ body }) => (body as { debits: { id: string; credits: string }[] }).debits,
+  );
+  assert.equal(first?.length, 3);
+  assert.deepEqual(
+    second?.map(({ credits }) => credits),
+    ["3"],
+  );
+  assert.notEqual(second?.[0]?.id, first?.[2]?.id);
+  assert.ok(Math.abs(seconds(second?.[0]?.id) - at / 1000) < 10);
+});
+
+test("a_coalesced_debit_has_its_answer_while_another_one_is_not_final", async () => {
+  const passed = { status: 201, replayed: false, receipt: receipt.body };
+  const refused = { status: 402, problem: { code: "insufficient_credits", status: 402 } };
+  const answers = new Answers({ status: 500 }, { body: { results: [passed, refused, passed] } });
+  const credits = new Scrip({
+    url: "https://credits.example",
+    coalesceMs: 1,
+    deadlineMs: 2_000,
+    ...answers.options,
+  });
+  const debits = ["1", "50", "2"].map((amount) =>
+    credits.debit({ account: "acme", credits: amount, key: `job-${amount}` }),
+  );
+  const unknown = assert.rejects(debits[1]!, (error) => {
+    assert.ok(error instanceof OutcomeUnknown);
+    return error.key === "job-50";
+  });
+  await Promise.all([debits[0], debits[2], unknown]);
+  // The refusal would be final after the deadline.
+  assert.equal(answers.sent.length, 2);
+});
+
+test("a_charge_beyond_its_hold_says_what_stayed_uncharged", async () => {
+  const charged = { ...receipt.body, credits: "4", uncharged: "2" };
+  const answers = new Answers(receipt, { status: 201, body: charged });
+  const credits = new Scrip({ url: "https://credits.example", ...answers.options });
+  const receipts: object[] = [];
+  const request = { account: "acme", action: "rich_text", quantity: 4, beyond: true };
+  await credits.charge({ ...request, onCharged: (receipt) => receipts.push(receipt) }, (work) =>
+    work.delivered(6),
+  );
+  assert.deepEqual(answers.sent[0]?.body, {
+    action: "rich_text",
+    quantity: 4,
+    expires_in_s: 300,
+  });
+  assert.deepEqual(answers.sent[1]?.body, { quantity: 6, beyond: true });
+  assert.deepEqual(receipts, [charged]);
 });
 
 test("debits_with_one_key_are_no_batch", async () => {

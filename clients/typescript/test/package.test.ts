@@ -31,7 +31,7 @@ test("the_package_has_its_code_and_types_and_nothing_else", async () => {
 test("the_code_needs_nothing_but_what_every_runtime_has", async () => {
   const description = JSON.parse(await readFile(`${ROOT}/package.json`, "utf8"));
   assert.equal(description.dependencies, undefined);
-  for (const name of ["charge", "client", "coalesce", "errors", "key", "send", "stream"]) {
+  for (const name of ["batch", "charge", "client", "coalesce", "errors", "key", "send", "stream"]) {
     const code = await readFile(`${ROOT}/dist/${name}.js`, "utf8");
     const imports = [...code.matchAll(/^import .* from "(.*)";$/gm)].map(([, from]) => from);
     assert.deepEqual(
