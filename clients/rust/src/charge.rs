@@ -247,7 +247,8 @@ impl Running {
             End::Failed => None,
             end => work.charge(&asked.spend, end == End::Done, asked.beyond),
         };
-        let settled = settle(scrip.clone(), asked.clone(), hold.take(), unreachable.take(), charge, end);
+        let settled =
+            settle(scrip.clone(), asked.clone(), hold.take(), unreachable.take(), charge, end);
         self.scrip.tasks.spawn(&self.runtime, settled)
     }
 }
@@ -306,16 +307,16 @@ async fn keep_alive(scrip: Scrip, account: String, hold: String, life_s: u32, he
     let half = Duration::from_secs(life_s.into()) / 2;
     let scrip = scrip.within(half);
     // The hold is no older than the request for it, however often that was sent.
-    let mut from = held_at;
-    while from.duration_since(held_at) < LONGEST_WORK {
-        sleep_until(from + half).await;
-        from = Instant::now();
-        match scrip.extend(&account, &hold, life_s).await {
+    let mut next = held_at + half;
+    while next.duration_since(held_at) < LONGEST_WORK {
+        sleep_until(next).await;
+        let now = Instant::now();
+        next = match scrip.extend(&account, &hold, life_s).await {
+            Ok(_) => now + half,
             // The hold is over: if the work delivers after all, a debit charges it.
             Err(Error::Refused(_)) => return,
             // It has waited until its deadline.
-            Err(_) => from = Instant::now() - half.min(Instant::now() - held_at),
-            Ok(_) => {}
-        }
+            Err(_) => Instant::now(),
+        };
     }
 }

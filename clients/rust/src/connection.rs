@@ -101,7 +101,8 @@ impl Connection {
         clock: &Clock,
         timeout: Duration,
     ) -> Outcome {
-        let open = |cause: String| Outcome::Open { cause, status: None, retry_after: Duration::ZERO };
+        let open =
+            |cause: String| Outcome::Open { cause, status: None, retry_after: Duration::ZERO };
         match tokio::time::timeout(timeout, self.exchange(outgoing, clock)).await {
             Ok(Ok((status, retry_after, answer))) => judge(status, retry_after, answer),
             Ok(Err(error)) => open(error.to_string()),

@@ -20,9 +20,9 @@ mod work;
 
 pub use amount::InvalidCredits;
 pub use answers::{
-    AccountBalance, Balance, BatchReceipt, CaptureReceipt, DebitReceipt, Entry, ExtendReceipt, Grant,
-    HoldReceipt, Listing, Passed, Quote, Recharge, RefundReceipt, ReleaseReceipt, Session, Usage,
-    UsageByAction, UsageByUser, UsageOfDay,
+    AccountBalance, Balance, BatchReceipt, CaptureReceipt, DebitReceipt, Entry, ExtendReceipt,
+    Grant, HoldReceipt, Listing, Passed, Quote, Recharge, RefundReceipt, ReleaseReceipt, Session,
+    Usage, UsageByAction, UsageByUser, UsageOfDay,
 };
 pub use charge::{Charge, ChargeError, Charged};
 pub use connection::{OptionsError, SignError};

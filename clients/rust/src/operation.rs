@@ -84,7 +84,8 @@ impl Debit {
         if !self.scrip.takes_unpaid() {
             return Err(Error::NeedsOnUnpaid);
         }
-        let (scrip, account, spend) = (self.scrip.clone(), self.account.clone(), self.spend.clone());
+        let (scrip, account, spend) =
+            (self.scrip.clone(), self.account.clone(), self.spend.clone());
         match self.await {
             Err(Error::OutcomeUnknown { mut keys, cause }) if keys.len() == 1 => {
                 let error = Error::OutcomeUnknown { keys: keys.clone(), cause };
@@ -191,12 +192,7 @@ impl Scrip {
     }
 
     /// Keeps a hold for so many seconds from now; it never ends sooner because of it.
-    pub fn extend(
-        &self,
-        account: &str,
-        hold: &str,
-        expires_in_s: u32,
-    ) -> Operation<ExtendReceipt> {
+    pub fn extend(&self, account: &str, hold: &str, expires_in_s: u32) -> Operation<ExtendReceipt> {
         let body = json!({ "expires_in_s": expires_in_s });
         Operation::new(self, in_account(account, &["holds", hold, "extend"]), &body)
     }

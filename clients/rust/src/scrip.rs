@@ -102,8 +102,7 @@ impl Options {
         H: Fn(Unpaid, Option<Error>) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let on_unpaid: OnUnpaid =
-            Arc::new(move |unpaid, error| Box::pin(hand_over(unpaid, error)));
+        let on_unpaid: OnUnpaid = Arc::new(move |unpaid, error| Box::pin(hand_over(unpaid, error)));
         Options { on_unpaid: Some(on_unpaid), ..self }
     }
 
@@ -117,7 +116,8 @@ impl Options {
     /// # Errors
     /// If the address or the key is none.
     pub fn build(self) -> Result<Scrip, OptionsError> {
-        let Options { url, key, sign, deadline, attempt_timeout, coalesce, on_unpaid, clock } = self;
+        let Options { url, key, sign, deadline, attempt_timeout, coalesce, on_unpaid, clock } =
+            self;
         let sender = Arc::new(Sender {
             connection: Connection::new(&url, key.as_deref(), sign)?,
             clock: Clock::new(clock),

@@ -242,9 +242,10 @@ impl Sender {
         wait: Duration,
     ) -> Next {
         if problem.code == "key_ahead" {
-            let server_time = problem.server_time.as_deref().and_then(|time| {
-                Some(DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis())
-            });
+            let server_time = problem
+                .server_time
+                .as_deref()
+                .and_then(|time| Some(DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis()));
             if let Some(server_ms) = server_time {
                 self.clock.learn(server_ms);
                 let keys = refused.iter().map(|index| &pending.keys[*index]);

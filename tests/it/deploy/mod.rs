@@ -8,6 +8,7 @@ mod cli_operators;
 mod cli_payments;
 mod cli_signed;
 mod cli_stack;
+mod clients;
 mod connect;
 mod console;
 mod correlation;
