@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 use lambda_http::{Body, Response};
 use shared::context::Context;
+use shared::decide::batch::Mode;
 use shared::decide::operation::Request;
 use shared::domain::{Catalog, Key};
-use shared::http::request::Once;
+use shared::http::request::{Batch, Once};
 use shared::http::{self, Call, Problem};
 use shared::{command, query};
 
@@ -67,20 +68,28 @@ async fn operation(
     Ok(http::receipt::receipt(&request.account, &key, &receipted, &catalog))
 }
 
-/// Makes all debits of a batch, or none.
+/// Makes the debits of a batch: all or none, or each that what is left covers.
 async fn batch(
     context: &Context,
     call: &Call<'_>,
     account: &str,
 ) -> Result<Response<Body>, Problem> {
-    let (account, debits) = call.batch(account)?;
+    let Batch { account, mode, debits } = call.batch(account)?;
     let mut catalog = context.catalog().await;
     for (_, request) in &debits {
         catalog = self::catalog(context, request).await;
     }
-    let receipted = command::batch(context, &catalog, &account, &debits).await?;
     let keys = debits.iter().map(|(key, _)| key);
-    Ok(http::receipt::receipts(&account, keys.zip(&receipted), &catalog))
+    match mode {
+        Mode::AllOrNothing => {
+            let receipted = command::batch(context, &catalog, &account, &debits).await?;
+            Ok(http::receipt::receipts(&account, keys.zip(&receipted), &catalog))
+        }
+        Mode::Each => {
+            let results = command::each(context, &catalog, &account, &debits).await?;
+            Ok(http::receipt::results(context, call, &account, keys.zip(&results), &catalog))
+        }
+    }
 }
 
 /// Refunds a debit or a capture, in whole or in part.

@@ -3,8 +3,10 @@
 //! Every loop here is bounded, waits before it repeats a try, and ends with a known outcome or with
 //! an error that says that the outcome is not known.
 
+mod batches;
 pub mod directory;
 mod maintenance;
+mod member;
 mod operation;
 mod operator;
 pub mod order;
@@ -16,7 +18,8 @@ pub mod session;
 
 use std::time::Duration;
 
-pub use operation::{BatchFailure, batch, operation};
+pub use batches::{batch, each};
+pub use operation::{BatchFailure, operation};
 pub use operator::{Make, receipted};
 pub use refund::refund;
 pub use revoke::revoke;

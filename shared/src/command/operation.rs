@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use super::maintenance::{advance_now, archive_if_due, archive_now, how_it_ended, look_up, seen};
-use super::{Answer, Receipted, Run, TRIES, again, known, lost, retried, until_known, wait};
+use super::maintenance::{advance_now, archive_if_due, archive_now, how_it_ended, look_up};
+use super::member::{Member, price_of};
+use super::{Answer, Receipted, Run, TRIES, again, lost, retried, wait};
 use crate::context::Context;
-use crate::decide::debit::{self, Price};
+use crate::decide::batch::{self, Mode};
 use crate::decide::operation::{self, Attempt, Next, Request, Route};
-use crate::decide::{
-    DEDUP_WINDOW, KeyAlias, MAX_CLOCK_AHEAD, MAX_KEY_AHEAD, MAX_WAIT_AHEAD, Row, STAMP_MARGIN,
-    Write,
-};
-use crate::domain::instant::Span;
+use crate::decide::{MAX_CLOCK_AHEAD, Write};
 use crate::domain::ledger::PostedEntry;
-use crate::domain::refusal::FieldProblem;
-use crate::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId, Refusal};
+use crate::domain::{Account, AccountId, Catalog, Key, OperationId, Refusal};
 use crate::failure::Failure;
-use crate::metrics::Metric;
 use crate::store::{Outcome, StoreError};
 
 /// Why a batch has no receipts, and which of its debits failed, if one did.
@@ -44,180 +39,21 @@ pub async fn operation(
 ) -> Answer {
     let run = &Run::begin(context, catalog);
     let price = price_of(run, key, request).await?;
-    let member = Member::begin(run, key, request, price).await?;
-    let done = together(run, &request.account, vec![member]).await;
-    let receipted = done.map_err(|failed| failed.failure)?.pop();
-    receipted.ok_or_else(|| lost(&request.account).into())
+    let mode = Mode::AllOrNothing;
+    let member = Member::begin(run, mode, (key, request), Ok(price)).await?;
+    let done = together(run, &request.account, mode, vec![member]).await;
+    let result = done.map_err(|failed| failed.failure)?.pop();
+    Ok(result.ok_or_else(|| lost(&request.account))??)
 }
 
-/// Debits an account for all of `debits`, each once for its key; a debit that happened before
-/// counts as done.
-///
-/// # Errors
-/// [`BatchFailure`]: no debit happened that had not happened before. If it holds a [`StoreError`],
-/// that is not known.
-pub async fn batch(
-    context: &Context,
-    catalog: &Catalog,
-    account: &AccountId,
-    debits: &[(Key, Request)],
-) -> Result<Vec<Receipted>, BatchFailure> {
-    let run = &Run::begin(context, catalog);
-    let prices = prices(run, debits).await?;
-    let mut members: Vec<Member<'_>> = Vec::with_capacity(debits.len());
-    for (index, ((key, request), price)) in debits.iter().zip(prices).enumerate() {
-        let failed = |failure| BatchFailure { index: Some(index), failure };
-        members.push(Member::begin(run, key, request, price).await.map_err(failed)?);
-    }
-    // A UUID and the ULID of the same bits are one id.
-    let ids: Vec<_> = members.iter().map(Member::id).collect();
-    let again = (0..ids.len()).filter(|&n| ids[n].is_some() && ids[..n].contains(&ids[n]));
-    let again: Vec<_> =
-        again.map(|n| FieldProblem::new("id", "is repeated").within(&nth(n))).collect();
-    match again.is_empty() {
-        true => together(run, account, members).await,
-        false => Err(Refusal::InvalidRequest { fields: again }.into()),
-    }
-}
-
-/// The price of each debit of a batch. If several debits are invalid, the refusal names all of
-/// them.
-async fn prices(run: &Run<'_>, debits: &[(Key, Request)]) -> Result<Vec<Price>, BatchFailure> {
-    let (mut prices, mut wrong) = (Vec::with_capacity(debits.len()), Vec::new());
-    for (index, (key, request)) in debits.iter().enumerate() {
-        match price_of(run, key, request).await {
-            Ok(price) => prices.push(price),
-            Err(Failure::Refusal(Refusal::InvalidRequest { fields })) => {
-                wrong.extend(fields.into_iter().map(|field| field.within(&nth(index))));
-            }
-            Err(failure) => return Err(BatchFailure { index: Some(index), failure }),
-        }
-    }
-    match wrong.is_empty() {
-        true => Ok(prices),
-        false => Err(Refusal::InvalidRequest { fields: wrong }.into()),
-    }
-}
-
-/// The name of a debit of a batch in the names of its fields.
-fn nth(index: usize) -> String {
-    format!("debits[{index}]")
-}
-
-/// One operation in progress.
-struct Member<'a> {
-    key: &'a Key,
-    request: &'a Request,
-    price: Price,
-    state: State,
-}
-
-/// The progress of an operation.
-enum State {
-    Done(Box<Receipted>),
-    /// It may happen under this id. The id is the key itself, or the key has an alias for it.
-    New {
-        id: OperationId,
-        named: bool,
-    },
-}
-
-impl<'a> Member<'a> {
-    async fn begin(
-        run: &Run<'_>,
-        key: &'a Key,
-        request: &'a Request,
-        price: Price,
-    ) -> Result<Member<'a>, Failure> {
-        let state = match key.id() {
-            Some(id) => State::New { id, named: false },
-            None => {
-                State::New { id: key_alias(run, key, &request.account, None).await?, named: true }
-            }
-        };
-        Ok(Member { key, request, price, state })
-    }
-
-    fn id(&self) -> Option<OperationId> {
-        match self.state {
-            State::New { id, .. } => Some(id),
-            State::Done(_) => None,
-        }
-    }
-
-    fn attempt(&self) -> Option<Attempt<'_>> {
-        let State::New { id, named } = self.state else { return None };
-        let key = if named { Some(self.key.as_str()) } else { self.key.shown() };
-        Some(Attempt { request: self.request, price: self.price, id, key })
-    }
-
-    /// Records the earlier operation as the result, if it is the same request.
-    fn happened(&mut self, found: PostedEntry) -> Result<(), Failure> {
-        if let Some(attempt) = self.attempt() {
-            known(&self.request.account, &found)?;
-            operation::replay(&attempt, &found.entry)?;
-            self.state = State::Done(Box::new(Receipted { found, replayed: true }));
-        }
-        Ok(())
-    }
-
-    /// How far the id's time is ahead of `now`. A key dated far ahead never becomes a key alias: in
-    /// a moment it is an ordinary id, and would be charged again. If it is too far ahead to wait
-    /// for, it is looked up, because another handler's clock may be further ahead. The look-up also
-    /// asks DynamoDB whether it is this clock that is off.
-    async fn lead(&mut self, run: &Run<'_>, now: Instant) -> Result<Span, Failure> {
-        let State::New { id, named } = self.state else { return Ok(Span::from_ms(0)) };
-        let lead = id.time() - now;
-        if lead <= MAX_CLOCK_AHEAD {
-            return Ok(lead);
-        }
-        if !named {
-            run.context.metrics.add(Metric::KeysAhead, 1);
-        }
-        if lead <= MAX_WAIT_AHEAD {
-            return Ok(lead);
-        }
-        match seen(run, &self.request.account, &id).await? {
-            Some(found) => self.happened(found).map(|()| Span::from_ms(0)),
-            None if lead > MAX_KEY_AHEAD => Err(Refusal::KeyAhead { server_time: now }.into()),
-            None => Err(StoreError::Ahead { lead_ms: lead.ms() }.into()),
-        }
-    }
-
-    /// Whether the id was older than the deduplication window at `now` and has been dealt with: the
-    /// operation happened, or it has another id now. For a while an earlier attempt may still be in
-    /// flight; after that the old id can never be applied, and the key is treated like any other
-    /// string.
-    async fn comes_of_age(&mut self, run: &Run<'_>, now: Instant) -> Result<bool, Failure> {
-        let State::New { id, named } = self.state else { return Ok(false) };
-        if id.time() > now + MAX_CLOCK_AHEAD {
-            return Err(StoreError::Ahead { lead_ms: (id.time() - now).ms() }.into());
-        }
-        if now - id.time() <= DEDUP_WINDOW {
-            return Ok(false);
-        }
-        let account = &self.request.account;
-        match seen(run, account, &id).await? {
-            Some(found) => self.happened(found)?,
-            None if now - id.time() <= DEDUP_WINDOW + STAMP_MARGIN => {
-                return Err(StoreError::StillInFlight.into());
-            }
-            None => {
-                let replaces = Some(id).filter(|_| named);
-                let id = key_alias(run, self.key, account, replaces).await?;
-                self.state = State::New { id, named: true };
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Runs operations of one account: of those that had not happened before, all or none.
-async fn together(
+/// Runs operations of one account: of those that had not happened before, all or none, or as many
+/// as one after the other would pass. Returns the receipt or the refusal of each, in their order.
+pub(super) async fn together(
     run: &Run<'_>,
     account: &AccountId,
+    mode: Mode,
     mut members: Vec<Member<'_>>,
-) -> Result<Vec<Receipted>, BatchFailure> {
+) -> Result<Vec<Result<Receipted, Refusal>>, BatchFailure> {
     catch_up(run, &mut members).await?;
     let mut known = None;
     let mut route = Route::Fast;
@@ -245,18 +81,22 @@ async fn together(
             break;
         }
         let held = known.as_ref().map(|loaded| &loaded.account);
-        if let Some(change) = operation::change(&attempts, held, now, route) {
+        let chosen = batch::chosen(&attempts, held, mode);
+        if let Some(change) = operation::change(&chosen, held, now, route) {
             known = match run.context.store.commit_in(&Write::account(change), &run.in_flight).await
             {
                 Ok(Outcome::Done(Some(after))) => {
-                    let count = attempts.len();
-                    for member in &mut members {
-                        let Some(id) = member.id() else { continue };
-                        let found = after.account.find(&id).ok_or_else(|| lost(account))?;
-                        member.state = State::Done(Box::new(Receipted { found, replayed: false }));
+                    let made: Vec<OperationId> = chosen.iter().map(|attempt| attempt.id).collect();
+                    let by = (run.catalog, now);
+                    let refused = batch::left_out(&attempts, &made, &after.account, by, route);
+                    record(run, &mut members, &made, &after.account)?;
+                    archive_if_due(run, *after, made.len()).await;
+                    refuse(run, &mut members, refused)?;
+                    if members.iter().all(|member| member.id().is_none()) {
+                        break;
                     }
-                    archive_if_due(run, *after, count).await;
-                    return Ok(receipts(run, members));
+                    known = None;
+                    continue;
                 }
                 Ok(Outcome::AccountRefused(refused)) => refused,
                 Ok(_) => unreachable!("an update is done or refused"),
@@ -273,7 +113,15 @@ async fn together(
                 let id = found.entry.id;
                 take(&mut members, |member| member.id() == Some(id), found)
             })?,
-            Next::Refuse(refusal) => return Err(run.refuse(refusal).into()),
+            Next::Refuse(refusal) => match refused.filter(|_| mode == Mode::Each) {
+                None => return Err(run.refuse(refusal).into()),
+                Some(account) => match batch::all_refused(&attempts, account, run.catalog, now) {
+                    Some(refused) => refuse(run, &mut members, refused)?,
+                    // The next write takes fewer. These were fewer already: others were faster.
+                    None if chosen.len() < attempts.len() => wait(run, tried).await,
+                    None => {}
+                },
+            },
             Next::Explain(hold) => {
                 let refusal = how_it_ended(run, account, &hold).await?;
                 return Err(run.refuse(refusal).into());
@@ -292,10 +140,7 @@ async fn together(
             Next::Retry => wait(run, tried).await,
         }
     }
-    match members.iter().all(|member| member.id().is_none()) {
-        true => Ok(receipts(run, members)),
-        false => Err(StoreError::Exhausted { tries: TRIES }.into()),
-    }
+    results(run, members)
 }
 
 /// Waits for ids that are dated a little ahead of this clock, once for all of them.
@@ -328,54 +173,44 @@ fn take(
     }
 }
 
-/// The receipts of all members, in their order. Every member is done.
-fn receipts(run: &Run<'_>, members: Vec<Member<'_>>) -> Vec<Receipted> {
-    let receipts = members.into_iter().filter_map(|member| match member.state {
-        State::Done(receipted) => Some(*receipted),
-        State::New { .. } => None,
-    });
-    receipts.inspect(|receipted| receipted.count(&run.context.metrics)).collect()
-}
-
-/// The id for which a key has an alias; a new one if the key has no alias, or has the one to
-/// replace.
-async fn key_alias(
+/// Records the entries of a write as the results of its members.
+fn record(
     run: &Run<'_>,
-    key: &Key,
-    account: &AccountId,
-    replaces: Option<OperationId>,
-) -> Result<OperationId, Failure> {
-    until_known(run, || async {
-        let id = run.context.entropy.mint(run.context.clock.now());
-        let name = KeyAlias { account: account.clone(), key: key.clone(), id, replaces };
-        Ok(match run.context.store.commit(&operation::key_alias(name)).await? {
-            Outcome::Done(_) => Some(id),
-            Outcome::RowRefused(_, Some(Row::KeyAlias(there))) => Some(there.id),
-            _ => None,
-        })
-    })
-    .await
+    members: &mut [Member<'_>],
+    made: &[OperationId],
+    after: &Account,
+) -> Result<(), StoreError> {
+    for member in members {
+        let Some(id) = member.id().filter(|id| made.contains(id)) else { continue };
+        let found = after.find(&id).ok_or_else(|| lost(&after.id))?;
+        let receipted = Receipted { found, replayed: false };
+        receipted.count(&run.context.metrics);
+        member.done(receipted);
+    }
+    Ok(())
 }
 
-/// The price of a request. If the catalog no longer sells the action, the price is the one charged,
-/// if the operation happened.
-async fn price_of(run: &Run<'_>, key: &Key, request: &Request) -> Result<Price, Failure> {
-    let catalog = run.catalog.version;
-    let Some(charge) = request.ask.charge() else {
-        return Ok(Price { credits: Credits::ZERO, action: None, catalog });
-    };
-    let refusal = match debit::price(charge, run.catalog) {
-        Ok(price) => return Ok(price),
-        Err(refusal) => refusal,
-    };
-    let known = charge.action().and_then(|action| run.catalog.actions.get(action));
-    let Some(known) = known else { return Err(refusal.into()) };
-    let name = run.context.store.name(&request.account, key).await?.map(|name| name.id);
-    for id in [key.id(), name].into_iter().flatten() {
-        if let Some(found) = seen(run, &request.account, &id).await? {
-            let credits = -found.entry.available;
-            return Ok(Price { credits, action: Some(known.number), catalog });
-        }
+/// Records refusals as the results of their members.
+fn refuse(
+    run: &Run<'_>,
+    members: &mut [Member<'_>],
+    refused: Vec<(OperationId, Refusal)>,
+) -> Result<(), Failure> {
+    for (id, refusal) in refused {
+        let mut its = members.iter_mut().filter(|member| member.id() == Some(id));
+        its.try_for_each(|member| member.fails(run.refuse(refusal.clone())))?;
     }
-    Err(refusal.into())
+    Ok(())
+}
+
+/// The results of all members, in their order.
+fn results(
+    run: &Run<'_>,
+    members: Vec<Member<'_>>,
+) -> Result<Vec<Result<Receipted, Refusal>>, BatchFailure> {
+    let results: Option<Vec<_>> = members.into_iter().map(Member::result).collect();
+    let results = results.ok_or(StoreError::Exhausted { tries: TRIES })?;
+    let replayed = results.iter().flatten().filter(|receipted| receipted.replayed);
+    replayed.for_each(|receipted| receipted.count(&run.context.metrics));
+    Ok(results)
 }

@@ -59,7 +59,17 @@ pub fn refusal(
     catalog: &Catalog,
     now: Instant,
 ) -> Option<Refusal> {
-    let available = account.available;
+    refusal_with(account, account.available, required, catalog, now)
+}
+
+/// The same, if this much were available.
+pub(super) fn refusal_with(
+    account: &Account,
+    available: Credits,
+    required: Credits,
+    catalog: &Catalog,
+    now: Instant,
+) -> Option<Refusal> {
     if account.gate.frozen {
         return Some(Refusal::AccountFrozen { required, available });
     }

@@ -202,13 +202,7 @@ pub fn resume(
     if !happened.is_empty() {
         return Next::Happened(happened);
     }
-    // An entry that may be one of them was archived since that could be excluded.
-    let may_have_left = |attempt: &Attempt<'_>| account.dedup_floor >= attempt.id.time();
-    let unseen_from = match route {
-        Route::Fast => attempts.iter().any(may_have_left).then_some(0),
-        Route::LookedUp(seq) => (account.archived_seq > seq).then_some(seq),
-    };
-    if let Some(after) = unseen_from {
+    if let Some(after) = unseen_from(attempts, account, route) {
         return Next::LookUp { after, route: Route::LookedUp(account.seq) };
     }
     if account.valid_until <= now {
@@ -246,6 +240,20 @@ pub fn resume(
         }
         Some(refusal) => Next::Refuse(refusal),
         None => Next::Retry,
+    }
+}
+
+/// The entry after which archived entries may include one of the attempts. None: it is excluded that
+/// one of them is archived.
+pub(super) fn unseen_from(
+    attempts: &[Attempt<'_>],
+    account: &Account,
+    route: Route,
+) -> Option<Seq> {
+    let may_have_left = |attempt: &Attempt<'_>| account.dedup_floor >= attempt.id.time();
+    match route {
+        Route::Fast => attempts.iter().any(may_have_left).then_some(0),
+        Route::LookedUp(seq) => (account.archived_seq > seq).then_some(seq),
     }
 }
 

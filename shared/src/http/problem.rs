@@ -77,6 +77,10 @@ impl Problem {
         Problem { allowed: Some(allowed), ..problem }
     }
 
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
     pub(super) fn code(&self) -> &'static str {
         self.code
     }
@@ -208,14 +212,19 @@ impl Problem {
         Problem::new(500, "internal_error", "Internal error", detail.to_owned())
     }
 
-    pub fn into_response(self) -> Response<Body> {
+    /// What it says: the body of its answer.
+    pub(super) fn body(&self) -> Value {
         let mut body = Map::new();
         body.insert("type".to_owned(), json!(format!("urn:scrip:problem:{}", self.code)));
         body.insert("title".to_owned(), json!(self.title));
         body.insert("status".to_owned(), json!(self.status));
         body.insert("detail".to_owned(), json!(self.detail));
         body.insert("code".to_owned(), json!(self.code));
-        body.extend(self.more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        body.extend(self.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        Value::Object(body)
+    }
+
+    pub fn into_response(self) -> Response<Body> {
         let response = Response::builder()
             .status(self.status)
             .header("content-type", "application/problem+json")
@@ -228,9 +237,7 @@ impl Problem {
             Some(methods) => response.header("allow", methods),
             None => response,
         };
-        response
-            .body(Body::Text(Value::Object(body).to_string()))
-            .expect("status and headers are valid")
+        response.body(Body::Text(self.body().to_string())).expect("status and headers are valid")
     }
 }
 

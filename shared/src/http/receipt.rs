@@ -3,15 +3,15 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::reply::{Balance, created, to_json};
-use super::{Problem, balance};
+use super::reply::{Balance, created, json, to_json};
+use super::{Call, Problem, balance};
 use crate::command::Receipted;
 use crate::context::Context;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Anchor;
 use crate::domain::{
-    AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Seq,
+    AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Refusal, Seq,
 };
 use crate::query;
 use crate::telemetry::correlation;
@@ -161,6 +161,33 @@ pub fn receipts<'a>(
     let receipts = receipts.collect::<Vec<_>>().join(",");
     let account = to_json(account);
     created(format!("{{\"account\":{account},\"receipts\":[{receipts}]}}"), replayed)
+}
+
+/// A 200 with the result of each debit of a batch, in the order of the request. A refusal is counted
+/// and answered as that of a debit alone.
+pub fn results<'a>(
+    context: &Context,
+    call: &Call<'_>,
+    account: &AccountId,
+    results: impl Iterator<Item = (&'a Key, &'a Result<Receipted, Refusal>)>,
+    catalog: &Catalog,
+) -> Response<Body> {
+    let results = results.map(|(key, result)| match result {
+        Ok(receipted) => {
+            let receipt = receipted_as(account, key, receipted, catalog);
+            let replayed = receipted.replayed;
+            format!("{{\"status\":201,\"replayed\":{replayed},\"receipt\":{receipt}}}")
+        }
+        Err(refusal) => {
+            let problem = Problem::from(refusal.clone()).located(&context.config);
+            problem.count(&context.metrics, call.caller());
+            let (status, problem) = (problem.status(), problem.body());
+            format!("{{\"status\":{status},\"problem\":{problem}}}")
+        }
+    });
+    let results = results.collect::<Vec<_>>().join(",");
+    let account = to_json(account);
+    json(format!("{{\"account\":{account},\"results\":[{results}]}}"))
 }
 
 fn receipted_as(

@@ -8,6 +8,7 @@ use super::charge::{charge, life, part};
 use super::fields::{Fields, NAME_BYTES};
 use super::{Problem, path, routes};
 use crate::config::Config;
+use crate::decide::batch::Mode;
 use crate::decide::grant::GrantRequest;
 use crate::decide::hold::USUAL_LIFE;
 use crate::decide::operation;
@@ -39,6 +40,14 @@ pub struct Call<'a> {
 
 /// The account of an operation, how to make it once, and its content.
 pub type Keyed<T> = (AccountId, Once, T);
+
+/// Several debits of one account, each with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub account: AccountId,
+    pub mode: Mode,
+    pub debits: Vec<(Key, Asked)>,
+}
 
 /// How to make an operation: once for its key, or only as a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,10 +187,10 @@ impl<'a> Call<'a> {
     }
 
     /// The debits of a batch, each with its key.
-    pub fn batch(&self, account: &str) -> Result<(AccountId, Vec<(Key, Asked)>), Problem> {
+    pub fn batch(&self, account: &str) -> Result<Batch, Problem> {
         let mut fields = self.fields()?;
         let account = fields.checked(ACCOUNT, account.parse::<AccountId>());
-        let mode = fields.choice("mode", &["all_or_nothing"], |mode| mode);
+        let mode = fields.choice("mode", &Mode::ALL, Mode::name);
         let mode = fields.required("mode", mode);
         let debits = fields.objects("debits", operation::MAX_DEBITS, |fields| {
             (key(fields), wanted(fields, |fields| charge(fields).map(Ask::Debit)))
@@ -196,10 +205,10 @@ impl<'a> Call<'a> {
         }
         let debits = debits.into_iter().map(|debit| debit.and_then(|(key, asked)| key.zip(asked)));
         let debits = debits.collect::<Option<Vec<_>>>();
-        let batch = mode.and(account).zip(debits).map(|(account, debits)| {
+        let batch = account.zip(mode).zip(debits).map(|((account, mode), debits)| {
             let of = |(key, wanted): (Key, Wanted)| (key, wanted.of(account.clone()));
             let debits = debits.into_iter().map(of).collect();
-            (account, debits)
+            Batch { account, mode, debits }
         });
         fields.finish(batch).map_err(Problem::from)
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod announcements;
+pub(crate) mod batches;
 mod catalogs;
 mod client;
 mod debits;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::api::batches::{each, statuses};
 use crate::support::{Answer, Stack, at_once};
 
 async fn stack_with(credits: &str) -> Stack {
@@ -72,4 +73,42 @@ async fn concurrent_grants_and_debits_lose_nothing() {
     assert_eq!(count(&answers, 201), 64, "{answers:?}");
     // 1000 + 16 x 3 - 48 x 2
     assert_eq!(stack.balance("acme").await.text("/available"), "952");
+}
+
+/// Batches of debits that do not all fit, twice each, beside single debits: whoever passes, exactly
+/// what there is gets spent, and a refusal says less than what its debit needs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_batches_of_mode_each_spend_exactly_what_there_is() {
+    let stack = stack_with("100").await;
+    let ids: Vec<Vec<String>> =
+        (0..16).map(|_| (0..12).map(|_| stack.id(0).to_string()).collect()).collect();
+    let answers = at_once(48, |n| {
+        let (stack, ids) = (stack.clone(), ids[n % 16].clone());
+        async move {
+            if n >= 32 {
+                return stack.debit("acme", &stack.id(0).to_string(), "1").await;
+            }
+            let debits: Vec<_> = ids.iter().map(|id| (&**id, "1")).collect();
+            each(&stack, &debits).await
+        }
+    })
+    .await;
+    let (batches, alone) = answers.split_at(32);
+    assert!(batches.iter().all(|answer| answer.status == 200), "{batches:?}");
+    let mut made = BTreeSet::new();
+    for answer in batches {
+        for result in answer.body["results"].as_array().expect("results") {
+            match result["status"].as_u64() {
+                Some(201) => drop(made.insert(result["receipt"]["seq"].as_u64())),
+                _ => assert_eq!(result["problem"]["available"], "0", "{result}"),
+            }
+        }
+    }
+    assert_eq!(made.len() + count(alone, 201), 100);
+    assert_eq!(stack.balance("acme").await.text("/available"), "0");
+    // A batch sent again replays what happened.
+    let debits: Vec<_> = ids[0].iter().map(|id| (&**id, "1")).collect();
+    let again = each(&stack, &debits).await;
+    let passed = |answer: &Answer| statuses(answer).iter().filter(|s| **s == 201).count();
+    assert!(passed(&again) >= passed(&batches[0]).max(passed(&batches[16])));
 }

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tests::proof::{self, DEBITS};
 
+use crate::api::batches::{each, statuses};
 use crate::support::wire::Fault;
 use crate::support::{Stack, at_once};
 
@@ -54,6 +55,47 @@ async fn no_credit_is_off_when_replies_are_lost() {
     assert_eq!(after.text("/available"), (100_025 - done).to_string());
     println!("{:?}", stack.wire.take_costs());
     DEBITS.say(format_args!("{done} debits, 1 reply in 50 lost: 0 credits off"));
+}
+
+/// A batch of mode each makes two writes where some do not fit. Whichever request or reply is lost,
+/// nothing is charged twice, the answer is unknown where a refusal could be untrue, and the same
+/// batch sent again gets what happened.
+#[tokio::test(start_paused = true)]
+async fn a_lost_write_of_a_batch_of_mode_each_charges_each_debit_once() {
+    use Fault::{FailAfter, LoseReply, LoseRequest, Throttle};
+    for fault in [LoseReply, LoseRequest, FailAfter, Throttle] {
+        for (lost, (often, fits)) in
+            [(0, (1, false)), (0, (8, false)), (1, (1, false)), (1, (8, false)), (0, (1, true))]
+        {
+            let stack = Stack::paced("2026-11-18T12:00:00Z").await;
+            stack.open("acme", "free").await;
+            stack.debit("acme", "before", "5").await;
+            let ids = [0, 1, 2].map(|_| stack.id(0).to_string());
+            let middle = if fits { "2" } else { "50" };
+            let debits = [(&*ids[0], "8"), (&*ids[1], middle), (&*ids[2], "7")];
+            stack.wire.set_policy(move |_, place| match (lost..lost + often).contains(&place) {
+                true => fault,
+                false => Fault::None,
+            });
+            let first = each(&stack, &debits).await;
+            stack.wire.heal();
+            let case = format!("{fault:?} of {often} from {lost}: {first:?}");
+            match first.status {
+                200 if fits => assert_eq!(statuses(&first), [201, 201, 201], "{case}"),
+                200 => assert_eq!(statuses(&first), [201, 402, 201], "{case}"),
+                status => assert_eq!(status, 503, "{case}"),
+            }
+            // A request that got no answer may still arrive: no refusal is certain.
+            let unanswered = matches!(fault, LoseReply | LoseRequest);
+            assert!(!unanswered || fits || first.status == 503, "{case}");
+            // Nothing but what fits, and that once, even if the retry is another one's.
+            let again = each(&stack, &debits).await;
+            let expected = if fits { [201, 201, 201] } else { [201, 402, 201] };
+            assert_eq!(statuses(&again), expected, "{case}");
+            let left = if fits { "3" } else { "5" };
+            assert_eq!(stack.balance("acme").await.text("/available"), left, "{case}");
+        }
+    }
 }
 
 /// Each answer shows how far our clock is from DynamoDB's, and affects only its own call.

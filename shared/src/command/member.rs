@@ -1,0 +1,213 @@
+//! Members: the operations of one run, each with its own progress.
+
+use super::maintenance::seen;
+use super::{Receipted, Run, known, until_known};
+use crate::decide::batch::Mode;
+use crate::decide::debit::{self, Price};
+use crate::decide::operation::{self, Attempt, Request};
+use crate::decide::{
+    DEDUP_WINDOW, KeyAlias, MAX_CLOCK_AHEAD, MAX_KEY_AHEAD, MAX_WAIT_AHEAD, Row, STAMP_MARGIN,
+};
+use crate::domain::instant::Span;
+use crate::domain::ledger::PostedEntry;
+use crate::domain::{AccountId, Credits, Instant, Key, OperationId, Refusal};
+use crate::failure::Failure;
+use crate::metrics::Metric;
+use crate::store::{Outcome, StoreError};
+
+/// One operation in progress.
+pub(super) struct Member<'a> {
+    pub(super) key: &'a Key,
+    pub(super) request: &'a Request,
+    mode: Mode,
+    state: State,
+}
+
+/// The progress of an operation.
+enum State {
+    Done(Box<Receipted>),
+    Refused(Refusal),
+    /// It may happen under this id. The id is the key itself, or the key has an alias for it.
+    New {
+        id: OperationId,
+        named: bool,
+        price: Price,
+    },
+}
+
+impl<'a> Member<'a> {
+    /// An operation that has a price, or is refused for having none.
+    pub(super) async fn begin(
+        run: &Run<'_>,
+        mode: Mode,
+        (key, request): (&'a Key, &'a Request),
+        price: Result<Price, Refusal>,
+    ) -> Result<Member<'a>, Failure> {
+        let state = match (price, key.id()) {
+            (Err(refusal), _) => State::Refused(refusal),
+            (Ok(price), Some(id)) => State::New { id, named: false, price },
+            (Ok(price), None) => {
+                let id = key_alias(run, key, &request.account, None).await?;
+                State::New { id, named: true, price }
+            }
+        };
+        Ok(Member { key, request, mode, state })
+    }
+
+    /// The id under which it may happen. None: it is done or refused.
+    pub(super) fn id(&self) -> Option<OperationId> {
+        match self.state {
+            State::New { id, .. } => Some(id),
+            State::Done(_) | State::Refused(_) => None,
+        }
+    }
+
+    pub(super) fn attempt(&self) -> Option<Attempt<'_>> {
+        let State::New { id, named, price } = self.state else { return None };
+        let key = if named { Some(self.key.as_str()) } else { self.key.shown() };
+        Some(Attempt { request: self.request, price, id, key })
+    }
+
+    /// Its receipt or its refusal. None: neither is known yet.
+    pub(super) fn result(self) -> Option<Result<Receipted, Refusal>> {
+        match self.state {
+            State::Done(receipted) => Some(Ok(*receipted)),
+            State::Refused(refusal) => Some(Err(refusal)),
+            State::New { .. } => None,
+        }
+    }
+
+    /// Records a receipt as the result.
+    pub(super) fn done(&mut self, receipted: Receipted) {
+        self.state = State::Done(Box::new(receipted));
+    }
+
+    /// Records a refusal as the result, if each operation stands alone.
+    ///
+    /// # Errors
+    /// The failure itself, if it is of all operations of the run.
+    pub(super) fn fails(&mut self, failure: Failure) -> Result<(), Failure> {
+        match failure {
+            Failure::Refusal(refusal) if self.mode == Mode::Each => {
+                self.state = State::Refused(refusal);
+                Ok(())
+            }
+            failure => Err(failure),
+        }
+    }
+
+    /// Records the earlier operation as the result, if it is the same request.
+    pub(super) fn happened(&mut self, found: PostedEntry) -> Result<(), Failure> {
+        let Some(attempt) = self.attempt() else { return Ok(()) };
+        known(&self.request.account, &found)?;
+        match operation::replay(&attempt, &found.entry) {
+            Ok(()) => self.done(Receipted { found, replayed: true }),
+            Err(reused) => self.fails(reused.into())?,
+        }
+        Ok(())
+    }
+
+    /// How far the id's time is ahead of `now`. A key dated far ahead never becomes a key alias: in
+    /// a moment it is an ordinary id, and would be charged again. If it is too far ahead to wait
+    /// for, it is looked up, because another handler's clock may be further ahead. The look-up also
+    /// asks DynamoDB whether it is this clock that is off.
+    pub(super) async fn lead(&mut self, run: &Run<'_>, now: Instant) -> Result<Span, Failure> {
+        let State::New { id, named, .. } = self.state else { return Ok(Span::from_ms(0)) };
+        let lead = id.time() - now;
+        if lead <= MAX_CLOCK_AHEAD {
+            return Ok(lead);
+        }
+        if !named {
+            run.context.metrics.add(Metric::KeysAhead, 1);
+        }
+        if lead <= MAX_WAIT_AHEAD {
+            return Ok(lead);
+        }
+        match seen(run, &self.request.account, &id).await? {
+            Some(found) => self.happened(found)?,
+            None if lead > MAX_KEY_AHEAD => {
+                self.fails(Refusal::KeyAhead { server_time: now }.into())?;
+            }
+            None => return Err(StoreError::Ahead { lead_ms: lead.ms() }.into()),
+        }
+        Ok(Span::from_ms(0))
+    }
+
+    /// Whether the id was older than the deduplication window at `now` and has been dealt with: the
+    /// operation happened, or it has another id now. For a while an earlier attempt may still be in
+    /// flight; after that the old id can never be applied, and the key is treated like any other
+    /// string.
+    pub(super) async fn comes_of_age(
+        &mut self,
+        run: &Run<'_>,
+        now: Instant,
+    ) -> Result<bool, Failure> {
+        let State::New { id, named, price } = self.state else { return Ok(false) };
+        if id.time() > now + MAX_CLOCK_AHEAD {
+            return Err(StoreError::Ahead { lead_ms: (id.time() - now).ms() }.into());
+        }
+        if now - id.time() <= DEDUP_WINDOW {
+            return Ok(false);
+        }
+        let account = &self.request.account;
+        match seen(run, account, &id).await? {
+            Some(found) => self.happened(found)?,
+            None if now - id.time() <= DEDUP_WINDOW + STAMP_MARGIN => {
+                return Err(StoreError::StillInFlight.into());
+            }
+            None => {
+                let replaces = Some(id).filter(|_| named);
+                let id = key_alias(run, self.key, account, replaces).await?;
+                self.state = State::New { id, named: true, price };
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The id for which a key has an alias; a new one if the key has no alias, or has the one to
+/// replace.
+async fn key_alias(
+    run: &Run<'_>,
+    key: &Key,
+    account: &AccountId,
+    replaces: Option<OperationId>,
+) -> Result<OperationId, Failure> {
+    until_known(run, || async {
+        let id = run.context.entropy.mint(run.context.clock.now());
+        let name = KeyAlias { account: account.clone(), key: key.clone(), id, replaces };
+        Ok(match run.context.store.commit(&operation::key_alias(name)).await? {
+            Outcome::Done(_) => Some(id),
+            Outcome::RowRefused(_, Some(Row::KeyAlias(there))) => Some(there.id),
+            _ => None,
+        })
+    })
+    .await
+}
+
+/// The price of a request. If the catalog no longer sells the action, the price is the one charged,
+/// if the operation happened.
+pub(super) async fn price_of(
+    run: &Run<'_>,
+    key: &Key,
+    request: &Request,
+) -> Result<Price, Failure> {
+    let catalog = run.catalog.version;
+    let Some(charge) = request.ask.charge() else {
+        return Ok(Price { credits: Credits::ZERO, action: None, catalog });
+    };
+    let refusal = match debit::price(charge, run.catalog) {
+        Ok(price) => return Ok(price),
+        Err(refusal) => refusal,
+    };
+    let known = charge.action().and_then(|action| run.catalog.actions.get(action));
+    let Some(known) = known else { return Err(refusal.into()) };
+    let name = run.context.store.name(&request.account, key).await?.map(|name| name.id);
+    for id in [key.id(), name].into_iter().flatten() {
+        if let Some(found) = seen(run, &request.account, &id).await? {
+            let credits = -found.entry.available;
+            return Ok(Price { credits, action: Some(known.number), catalog });
+        }
+    }
+    Err(refusal.into())
+}
