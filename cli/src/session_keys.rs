@@ -7,7 +7,8 @@ use shared::clock::{Clock, Entropy};
 use shared::domain::Instant;
 use shared::domain::instant::Span;
 use shared::secrets::FRESH;
-use shared::session::{Keys, LONGEST};
+use shared::session::LONGEST;
+use shared::token::Keys;
 
 use crate::aws::{Aws, Deployed, Service};
 use crate::exit::WrongUse;

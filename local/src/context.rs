@@ -37,8 +37,10 @@ pub enum Data {
 pub const TABLES: &str = "scrip.sqlite";
 /// the offset of the clock,
 pub const CLOCK: &str = "clock";
-/// and the state of the local Stripe.
+/// the state of the local Stripe,
 pub const STRIPE: &str = "stripe.json";
+/// and the service key that the stack prints, with what sealed it.
+pub const SERVICE_KEYS: &str = "service-keys.json";
 
 impl Data {
     /// Whether the tables belong to this process and may be deleted.
@@ -46,8 +48,8 @@ impl Data {
         matches!(self, Data::Memory | Data::Folder(_))
     }
 
-    /// Deletes the tables, the clock and the local Stripe's state, so that the next start is a
-    /// first one. No process may have them open. Tables elsewhere are left alone.
+    /// Deletes the tables, the clock, the local Stripe's state and the service key, so that the next
+    /// start is a first one. No process may have them open. Tables elsewhere are left alone.
     ///
     /// # Errors
     /// If a file exists and cannot be removed.
@@ -55,7 +57,8 @@ impl Data {
         let Data::Folder(folder) = self else { return Ok(()) };
         // SQLite keeps writes that are not in the tables yet in files beside them.
         let beside = ["-wal", "-shm", "-journal"].map(|end| format!("{TABLES}{end}"));
-        for name in [TABLES, CLOCK, STRIPE].into_iter().chain(beside.iter().map(String::as_str)) {
+        let files = [TABLES, CLOCK, STRIPE, SERVICE_KEYS];
+        for name in files.into_iter().chain(beside.iter().map(String::as_str)) {
             match std::fs::remove_file(folder.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}

@@ -35,9 +35,9 @@ pub fn answer(clock: &LocalClock, request: &Request) -> Response<Body> {
 }
 
 /// Describes this stack to a command in another process: the offset of its clock from the system's,
-/// the names of its tables, whether it has a Stripe, the key of it, and whether it announces debits.
-/// Tables: null if they are at another address; key: null if the stack uses the real Stripe, or has
-/// none.
+/// the names of its tables, whether it has a Stripe, the key of it, whether it announces debits, and
+/// a service key with the secret that seals others. Tables: null if they are at another address;
+/// Stripe's key: null if the stack uses the real Stripe, or has none.
 pub fn stack(stack: &Stack) -> Response<Body> {
     let names = tables::names();
     let tables = json!({ "accounts": names.accounts, "ledger": names.ledger });
@@ -50,6 +50,8 @@ pub fn stack(stack: &Stack) -> Response<Body> {
         &json!({
             "clock_offset_ms": offset_ms, "tables": tables, "sells": sells, "stripe_key": key,
             "announces_debits": stack.mappings.announces_debits(),
+            "service_key": stack.key.as_ref().map(|key| &key.token),
+            "service_secret": stack.key.as_ref().map(|key| &key.secret),
         }),
     )
 }

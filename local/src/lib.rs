@@ -24,6 +24,7 @@ pub mod routes;
 pub mod schedule;
 pub mod seed;
 pub mod server;
+pub mod service_key;
 pub mod session;
 pub mod stack;
 pub mod start;

@@ -17,7 +17,7 @@ use local::start::{Start, editor};
 use local::stripe::{self, LocalStripe};
 use local::template::Template;
 use local::terminal::{self, Terminal};
-use local::{banner, demo, seed, session, states, tables};
+use local::{banner, demo, seed, service_key, session, states, tables};
 use shared::config::{Config, origin_of};
 use shared::domain::Instant;
 use shared::secrets::Secret;
@@ -197,11 +197,13 @@ async fn serve(
         public_url: Some(base.clone()),
         origins,
         tables: tables::names(),
+        allows_unsigned: true,
         sells,
         ..Config::default()
     };
     let Opened { context, streams, table } = context::open(data, &clock, config).await?;
     let context = context.with_session_keys(session::new_keys());
+    let (context, key) = service_key::with_key(context, data).await?;
     let mappings = Mappings::local(&Template::of(sells), context.clone(), streams);
     let functions = Functions::new(context);
     let (functions, stripe, mappings) = match sells {
@@ -215,15 +217,16 @@ async fn serve(
     seed::seed(&functions).await?;
     let running = mappings.clone().run(clock.clone());
     let (log, start) = (RequestLog::On, Start::with_editor(editor));
-    let clocked = clock.clone();
-    let stack = Stack { functions, clock: clocked, stripe, mappings, table, log, start };
+    let banner = banner::banner(&base, data, clock.now(), &key.token, terminal.is_some());
+    let (clocked, key) = (clock.clone(), Some(key));
+    let stack = Stack { functions, clock: clocked, stripe, mappings, table, log, start, key };
     let (functions, stripe) = (stack.functions.clone(), stack.stripe.clone());
     let serving = tokio::spawn(server::serve(listener, stack));
     let editing = tokio::spawn(editor::serve(beside, functions.clone()));
     if states {
         states::seed(&functions, stripe.as_ref()).await?;
     }
-    println!("{}", banner::banner(&base, data, clock.now(), terminal.is_some()));
+    println!("{banner}");
     tokio::select! {
         served = serving => { served??; Ok(End::Quit) }
         edited = editing => { edited??; Ok(End::Quit) }

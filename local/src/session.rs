@@ -13,12 +13,17 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Keys that no other start of the stack has: the sessions end with this one.
 pub fn new_keys() -> Secret {
+    Secret::fixed(new_secret())
+}
+
+/// A new secret with one key, as in Secrets Manager.
+pub(crate) fn new_secret() -> String {
     let entropy = Entropy::system();
     let key = (0..8).fold(String::new(), |mut key, _| {
         let _ = write!(key, "{:016x}", entropy.below(u64::MAX));
         key
     });
-    Secret::fixed(json!({ "id": "local", "key": key }).to_string())
+    json!({ "id": "local", "key": key }).to_string()
 }
 
 /// A link for a customer of `account` who may buy, and returns to `base`.

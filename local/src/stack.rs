@@ -5,6 +5,7 @@ use crate::embedded::Embedded;
 use crate::mappings::Mappings;
 use crate::request_log::RequestLog;
 use crate::routes::Functions;
+use crate::service_key::LocalKey;
 use crate::start::Start;
 use crate::stripe::LocalStripe;
 
@@ -20,4 +21,6 @@ pub struct Stack {
     pub table: Option<Embedded>,
     pub log: RequestLog,
     pub start: Start,
+    /// The service key that it prints. None: it prints none.
+    pub key: Option<LocalKey>,
 }

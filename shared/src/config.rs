@@ -16,6 +16,12 @@ pub struct Config {
     pub origins: Vec<String>,
     /// The secret with the session keys, in Secrets Manager. None: this function has no customers.
     pub session_keys_arn: Option<String>,
+    /// The secret with the keys that seal service keys, in Secrets Manager. None: this function takes
+    /// no service keys.
+    pub service_keys_arn: Option<String>,
+    /// Whether a service's request is answered that has neither a signer's identity nor a service
+    /// key: only where there is no gateway, on a developer's machine. No variable sets it.
+    pub allows_unsigned: bool,
     /// Whether customers can buy credits here: the stack has Stripe.
     pub sells: bool,
 }
@@ -64,12 +70,22 @@ impl Config {
             return Err(ConfigError { name: "ALLOWED_ORIGINS", problem });
         }
         let session_keys_arn = var("SESSION_KEYS_ARN");
+        let service_keys_arn = var("SERVICE_KEYS_ARN");
         let sells = match var("SELLS").as_deref() {
             Some("true") => true,
             Some("false") | None => false,
             Some(_) => return Err(ConfigError { name: "SELLS", problem: "is not true or false" }),
         };
-        Ok(Config { tables, top_up_url, public_url, origins, session_keys_arn, sells })
+        Ok(Config {
+            tables,
+            top_up_url,
+            public_url,
+            origins,
+            session_keys_arn,
+            service_keys_arn,
+            allows_unsigned: false,
+            sells,
+        })
     }
 }
 

@@ -19,6 +19,7 @@ use crate::domain::instant::Span;
 use crate::domain::{Catalog, Instant};
 use crate::metrics::Metrics;
 use crate::secrets::{Secret, SecretError};
+use crate::service_key::ServiceKeys;
 use crate::store::{Outcome, Store, StoreError};
 
 /// The surroundings of a function: made once, in `main`.
@@ -32,6 +33,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// The keys that sign sessions. None: this function has no customers.
     pub session_keys: Option<Secret>,
+    /// The service keys. None: this function takes none.
+    pub service_keys: Option<ServiceKeys>,
     catalog: Arc<Mutex<Cached>>,
 }
 
@@ -88,11 +91,12 @@ impl Context {
     ) -> Result<Context, StartError> {
         let builder = Builder::from(aws);
         let store = Store::new(builder, config.tables.clone(), clock.clone());
-        let keys = config
-            .session_keys_arn
-            .clone()
-            .map(|arn| Secret::in_manager(aws_sdk_secretsmanager::Client::new(aws), arn));
+        let in_manager = |arn: &String| secret(aws, arn.clone());
+        let keys = config.session_keys_arn.as_ref().map(in_manager);
+        // Not read until a caller brings a service key: others need not wait for it.
+        let service_keys = config.service_keys_arn.as_ref().map(in_manager).map(ServiceKeys::new);
         let context = Context::new(store, clock, Entropy::system(), config).await?;
+        let context = Context { service_keys, ..context };
         match keys {
             None => Ok(context),
             Some(keys) => {
@@ -119,7 +123,8 @@ impl Context {
         let cached = Cached { catalog, published, read_at, tried_at };
         let catalog = Arc::new(Mutex::new(cached));
         let metrics = Metrics::default();
-        Ok(Context { store, clock, entropy, config, metrics, session_keys: None, catalog })
+        let (session_keys, service_keys) = (None, None);
+        Ok(Context { store, clock, entropy, config, metrics, session_keys, service_keys, catalog })
     }
 
     /// This context, with metrics that are emitted.
@@ -130,6 +135,11 @@ impl Context {
     /// This context, with session keys.
     pub fn with_session_keys(self, keys: Secret) -> Context {
         Context { session_keys: Some(keys), ..self }
+    }
+
+    /// This context, with service keys.
+    pub fn with_service_keys(self, keys: ServiceKeys) -> Context {
+        Context { service_keys: Some(keys), ..self }
     }
 
     /// This context; for a dry run, one that writes nothing and counts nothing.

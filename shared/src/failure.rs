@@ -2,6 +2,7 @@
 
 use crate::decide::Fault;
 use crate::domain::Refusal;
+use crate::service_key::KeysUnread;
 use crate::session::NoKeys;
 use crate::store::StoreError;
 
@@ -12,6 +13,8 @@ pub enum Failure {
     Store(StoreError),
     /// The session keys cannot be used.
     Sessions(NoKeys),
+    /// Nobody can tell now whether a service key is valid.
+    KeysUnread(KeysUnread),
 }
 
 impl From<Refusal> for Failure {
@@ -35,5 +38,11 @@ impl From<Fault> for Failure {
 impl From<NoKeys> for Failure {
     fn from(error: NoKeys) -> Failure {
         Failure::Sessions(error)
+    }
+}
+
+impl From<KeysUnread> for Failure {
+    fn from(error: KeysUnread) -> Failure {
+        Failure::KeysUnread(error)
     }
 }

@@ -34,6 +34,9 @@ pub enum Metric {
     /// Tokens of sessions that were not accepted: forged, expired, of another audience, left, or a
     /// link that was used. A request without a token is none of them.
     SessionsRefused,
+    /// Service keys that were not accepted: forged, expired, revoked, or of another kind. A request
+    /// without a key is none of them.
+    KeysRefused,
     /// Requests that were refused because of the page that sent them.
     OriginsRefused,
     /// Webhooks that Stripe did not sign, or not recently.
@@ -82,13 +85,14 @@ pub enum Metric {
 pub const MAX_PARKED_COUNTED: i32 = 100;
 
 impl Metric {
-    pub const ALL: [Metric; 27] = [
+    pub const ALL: [Metric; 28] = [
         Metric::Debits,
         Metric::Credits,
         Metric::Replays,
         Metric::Refusals,
         Metric::StrangersRefused,
         Metric::SessionsRefused,
+        Metric::KeysRefused,
         Metric::OriginsRefused,
         Metric::SignaturesRefused,
         Metric::Unknowns,

@@ -17,7 +17,8 @@ use shared::context::Context;
 use shared::domain::OperationId;
 use shared::http::customer::{entered, is_open};
 use shared::http::{self, Call, Problem, page};
-use shared::session::{Audience, Session};
+use shared::session::Session;
+use shared::token::Audience;
 
 /// Answers `/`, `/enter`, `/leave`, the addresses of files, and `/v1/me/...`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {

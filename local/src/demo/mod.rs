@@ -40,6 +40,7 @@ pub async fn run(terminal: Option<&mut Terminal>) -> Result<(), Error> {
         tables: tables::names(),
         top_up_url: Some(format!("{PRODUCT}/credits")),
         origins: vec![PRODUCT.to_owned()],
+        allows_unsigned: true,
         sells: true,
         ..Config::default()
     };

@@ -12,7 +12,8 @@ use shared::command::session::{self, Made, SessionRequest};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::failure::Failure;
-use shared::session::{Audience, LONGEST, Scope, Session};
+use shared::session::{LONGEST, Scope, Session};
+use shared::token::Audience;
 
 /// The prefix of a name. A token of the functions begins with the id of a key and a dot.
 const PREFIX: &str = "lasting-";

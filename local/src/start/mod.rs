@@ -100,7 +100,15 @@ async fn page(stack: &Stack) -> Response<Body> {
     let html = PAGE.replace("{accounts}", &rows).replace("{now}", &now);
     let html = html.replace("{day}", &format!("{day}, UTC")).replace("{time}", time);
     let html = html.replace("{editor}", editor.unwrap_or_default());
+    let html = html.replace("{variables}", &variables(stack));
     file("text/html; charset=utf-8", html, POLICY)
+}
+
+/// The variables with which a program calls the stack, as a shell sets them.
+fn variables(stack: &Stack) -> String {
+    let url = stack.functions.context().config.public_url.as_deref().unwrap_or_default();
+    let key = stack.key.as_ref().map_or("", |key| &key.token);
+    format!("export SCRIP_URL={url}\nexport SCRIP_KEY={key}")
 }
 
 /// The accounts of the seed and of the states that exist, each with its plan and its credits.

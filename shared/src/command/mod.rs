@@ -14,6 +14,7 @@ pub mod payment;
 mod refund;
 mod revoke;
 mod rollup;
+pub mod service_key;
 pub mod session;
 
 use std::time::Duration;

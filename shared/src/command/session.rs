@@ -8,9 +8,10 @@ use crate::domain::{AccountId, Catalog, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query;
-use crate::session::{Audience, Keys, NoKeys, Scope, Session, TokenError};
+use crate::session::{NoKeys, Scope, Session, TokenError};
 use crate::store::Outcome;
 use crate::telemetry::correlation;
+use crate::token::{Audience, Keys, SealError};
 
 /// A service's request for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +155,7 @@ pub async fn leave(context: &Context, catalog: &Catalog, session: &Session) -> R
 async fn opened(context: &Context, token: &str, audience: Audience) -> Result<Session, Failure> {
     let now = context.clock.now();
     let mut opened = keys(context).await?.open(token, audience, now);
-    if opened == Err(TokenError::UnknownKey) {
+    if opened == Err(TokenError::Sealed(SealError::UnknownKey)) {
         // The token may have a new key, which this function has not read yet.
         opened = keys_again(context).await?.open(token, audience, now);
     }

@@ -3,6 +3,7 @@
 use crate::domain::ledger::EntryRun;
 use crate::domain::payment::Customer;
 use crate::domain::reconcile::ReconcileState;
+use crate::domain::service_key::{RevokedKey, ServiceKey};
 use crate::domain::usage::DayUsage;
 use crate::domain::{
     AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Orders, Payment, Seq,
@@ -38,6 +39,10 @@ pub enum Row {
     /// A catalog under its version. Never deleted.
     CatalogVersion(CatalogVersion),
     Redemption(Redemption),
+    /// A service key among all of them. Never deleted.
+    ServiceKey(Box<ServiceKey>),
+    /// A service key that is revoked.
+    RevokedKey(RevokedKey),
     /// How far reconcile has come.
     Reconcile(ReconcileState),
     /// A row that `repair` quarantined: a person can still read it.
@@ -83,7 +88,15 @@ pub struct Mark {
 impl Row {
     /// Whether a writer that finds the row there can tell that it wrote it, or need not know.
     pub fn tells_its_writer(&self) -> bool {
-        matches!(self, Row::Segment(_) | Row::KeyAlias(_) | Row::Redemption(_) | Row::Day(..))
+        matches!(
+            self,
+            Row::Segment(_)
+                | Row::KeyAlias(_)
+                | Row::Redemption(_)
+                | Row::Day(..)
+                | Row::ServiceKey(_)
+                | Row::RevokedKey(_)
+        )
     }
 }
 

@@ -23,6 +23,7 @@ pub mod period;
 mod price;
 pub mod reconcile;
 pub mod refusal;
+pub mod service_key;
 mod sold;
 pub mod status;
 pub mod usage;

@@ -78,6 +78,10 @@ pub enum Refusal {
     SessionChanged,
     /// The session does not allow this.
     ScopeRequired { scope: &'static str },
+    /// The request has no service key, or one that is not accepted, for any reason.
+    KeyRefused,
+    /// The service key does not allow this.
+    KeyScopeRequired { scope: &'static str },
     /// The requesting page has this origin, which is not allowed; or it names none.
     OriginRefused { origin: Option<String> },
 }
@@ -170,7 +174,8 @@ impl Refusal {
             Refusal::SessionRequired { .. } => "session_required",
             Refusal::SessionHeaderRequired => "session_header_required",
             Refusal::SessionChanged => "session_changed",
-            Refusal::ScopeRequired { .. } => "scope_required",
+            Refusal::ScopeRequired { .. } | Refusal::KeyScopeRequired { .. } => "scope_required",
+            Refusal::KeyRefused => "key_refused",
             Refusal::OriginRefused { .. } => "origin_refused",
         }
     }

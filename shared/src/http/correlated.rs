@@ -27,6 +27,7 @@ impl Call<'_> {
             route: routes::route(method, &parts),
             account: account.map(|account| account.to_string()),
             operation: key.and_then(|key| key.id()).map(|id| id.to_string()),
+            key: None,
         }
     }
 }

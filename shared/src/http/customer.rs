@@ -4,13 +4,12 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::request::MAX_BYTES;
-use super::{Call, Problem, reply, routes};
+use super::{Call, Problem, reply};
 use crate::command::session::{self, SessionRequest};
 use crate::config::origin_of;
 use crate::context::Context;
 use crate::domain::instant::Span;
 use crate::domain::{AccountId, Instant, Refusal};
-use crate::metrics::Caller;
 use crate::session::{LONGEST, SHORTEST, Scope, Session};
 
 /// The cookie of the page. With `__Host-` a browser accepts it from this host only, over https only
@@ -31,14 +30,6 @@ const EXPOSED: &str = "Date, ETag, Next-Cursor, X-Scrip-Request";
 const PREFLIGHT_S: u32 = 7200;
 
 impl Call<'_> {
-    /// The sender of the request, by its route.
-    pub fn caller(&self) -> Caller {
-        match routes::is_signed(&self.route().1) {
-            true => Caller::Known,
-            false => Caller::Stranger,
-        }
-    }
-
     /// The session of a customer's request: by its Bearer header, or else by its cookie. The
     /// account of the request is that of the session; nothing else names one.
     ///
@@ -241,11 +232,6 @@ impl Call<'_> {
 
     fn origin_in_list(&self) -> Option<&str> {
         self.header("origin").filter(|origin| self.config.origins.iter().any(|our| our == origin))
-    }
-
-    fn bearer(&self) -> Option<&str> {
-        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 
     fn cookie(&self) -> Option<&str> {

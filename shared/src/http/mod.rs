@@ -9,6 +9,7 @@ pub mod customer;
 pub mod directory;
 mod fields;
 pub mod gateway;
+mod identity;
 pub mod ledger;
 mod line;
 mod listing;
@@ -52,14 +53,17 @@ const ALWAYS: [(&str, &str); 3] = [
 /// The header of every answer with the id of its request, by which the logs are asked.
 const REQUEST: &str = "x-scrip-request";
 
-/// Answers a request with its handler, and counts the answer.
+/// Answers a request with its handler, if its sender may send it, and counts the answer.
 pub fn answer(
     context: &Context,
     call: &Call<'_>,
     handling: impl Future<Output = Result<Response<Body>, Problem>>,
 ) -> impl Future<Output = Response<Body>> {
-    let handling = Box::pin(handling);
-    correlation::during(call.correlation(), counted(context, call.caller(), handling))
+    let handling = Box::pin(async {
+        call.admit(context).await?;
+        handling.await
+    });
+    correlation::during(call.correlation(), counted(context, || call.caller(), handling))
 }
 
 /// Answers a direct invocation, which has no route, with its handler, and counts the answer.
@@ -71,19 +75,19 @@ pub fn answer_invocation(
     let request = correlation::request().unwrap_or_default();
     let correlation = Correlation { request, route, ..Correlation::default() };
     let handling = Box::pin(handling);
-    correlation::during(correlation, counted(context, Caller::Known, handling))
+    correlation::during(correlation, counted(context, || Caller::Known, handling))
 }
 
 async fn counted(
     context: &Context,
-    caller: Caller,
+    caller: impl FnOnce() -> Caller,
     handling: impl Future<Output = Result<Response<Body>, Problem>>,
 ) -> Response<Body> {
     let began = context.clock.now();
     let result = handling.await;
     let code = result.as_ref().err().map(|problem| problem.code());
     if let Err(problem) = &result {
-        problem.count(&context.metrics, caller);
+        problem.count(&context.metrics, caller());
     }
     let answer = result.unwrap_or_else(|problem| problem.located(&context.config).into_response());
     let (now, status) = (context.clock.now(), answer.status().as_u16());

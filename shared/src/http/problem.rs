@@ -9,6 +9,7 @@ use crate::domain::Refusal;
 use crate::failure::Failure;
 use crate::metrics::{Caller, Metric, Metrics};
 use crate::secrets::SecretError;
+use crate::service_key::KeysUnread;
 use crate::store::StoreError;
 use crate::stripe::StripeError;
 use crate::stripe::signature::SignatureError;
@@ -122,6 +123,15 @@ impl Problem {
     pub fn secret(error: SecretError) -> Problem {
         tracing::error!(error = %chain(&error), "a secret cannot be read");
         let detail = "The service cannot read a secret. Send the request again.".to_owned();
+        let problem = Problem::new(503, "unavailable", "Unavailable", detail);
+        Problem { retry_after_s: Some(5), ..problem }
+    }
+
+    /// A service key that may be valid, and that nobody can check now. Not a refusal: a caller that
+    /// is told that its key is wrong does not send it again.
+    fn keys_unread(error: &KeysUnread) -> Problem {
+        tracing::error!(error = %chain(error), "service keys cannot be checked");
+        let detail = "The service cannot check service keys. Send the request again.".to_owned();
         let problem = Problem::new(503, "unavailable", "Unavailable", detail);
         Problem { retry_after_s: Some(5), ..problem }
     }
@@ -259,6 +269,7 @@ impl From<Failure> for Problem {
             Failure::Refusal(refusal) => refusal.into(),
             Failure::Store(error) => error.into(),
             Failure::Sessions(error) => Problem::internal(&error),
+            Failure::KeysUnread(error) => Problem::keys_unread(&error),
         }
     }
 }

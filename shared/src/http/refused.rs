@@ -179,6 +179,18 @@ impl From<Refusal> for Problem {
                 let detail = format!("This session cannot {scope} credits.");
                 new(403, "Scope required", detail).with("scope", scope)
             }
+            Refusal::KeyRefused => {
+                // The same for every fault: a stranger learns nothing about keys.
+                let detail = "This request needs a service key that is valid.".to_owned();
+                new(401, "Key refused", detail)
+            }
+            Refusal::KeyScopeRequired { scope } => {
+                let detail = match scope {
+                    "operator" => "No service key may do this: sign as an operator.".to_owned(),
+                    scope => format!("This service key does not have the scope {scope}."),
+                };
+                new(403, "Scope required", detail).with("scope", scope)
+            }
             Refusal::OriginRefused { origin } => {
                 let detail = match origin {
                     Some(origin) => format!("A page of {origin} may not send this request."),

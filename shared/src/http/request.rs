@@ -1,6 +1,7 @@
 //! Requests: parses bytes into valid values. Queries of listings are in `listing`.
 
-use lambda_http::request::RequestContext;
+use std::sync::OnceLock;
+
 use lambda_http::{Request, RequestExt};
 use serde_json::Value;
 
@@ -16,6 +17,7 @@ use crate::decide::operation::{Ask, Request as Asked};
 use crate::decide::refund::RefundRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
+use crate::domain::service_key::ServiceKey;
 use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal};
 
 /// The largest body of a request, in bytes.
@@ -36,6 +38,8 @@ pub struct Call<'a> {
     pub(super) config: &'a Config,
     /// The parts of the path, decoded.
     parts: Vec<String>,
+    /// The sender's service key, once it is accepted.
+    pub(super) key: OnceLock<ServiceKey>,
 }
 
 /// The account of an operation, how to make it once, and its content.
@@ -61,7 +65,8 @@ impl<'a> Call<'a> {
     pub fn new(request: &'a Request, config: &'a Config) -> Call<'a> {
         let path = request.raw_http_path();
         let path = path.strip_prefix('/').unwrap_or(path);
-        Call { request, config, parts: path.split('/').map(path::decoded).collect() }
+        let parts = path.split('/').map(path::decoded).collect();
+        Call { request, config, parts, key: OnceLock::new() }
     }
 
     /// The method and the parts of the path: `("POST", ["v1", "accounts", "acme", "debits"])`.
@@ -109,14 +114,10 @@ impl<'a> Call<'a> {
         self.request.headers().get(name)?.to_str().ok()
     }
 
-    /// The IAM principal that signed the request. None if there is no IAM.
-    pub fn actor(&self) -> Option<String> {
-        match self.request.request_context_ref()? {
-            RequestContext::ApiGatewayV2(context) => {
-                context.authorizer.as_ref()?.iam.as_ref()?.user_arn.clone()
-            }
-            _ => None,
-        }
+    /// The token in the Bearer header.
+    pub(super) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 
     /// The id of an earlier operation, from the route, as its receipt shows it.

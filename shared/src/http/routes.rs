@@ -1,5 +1,7 @@
 //! The routes of the contract: they also give the answer to a wrong method.
 
+use crate::domain::service_key::KeyScope;
+
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
 pub const ROUTES: [(&str, &str); 37] = [
@@ -42,6 +44,27 @@ pub const ROUTES: [(&str, &str); 37] = [
     ("/v1/stripe/webhook", "POST"),
 ];
 
+/// The scope that a service key needs for a route. A route that is not here is for operators, who
+/// sign with AWS. The second door of the template has these routes and no others; a test compares
+/// them.
+pub const SCOPES: [(&str, KeyScope); 15] = [
+    ("GET /v1/accounts/{account}", KeyScope::Read),
+    ("PUT /v1/accounts/{account}", KeyScope::Accounts),
+    ("GET /v1/accounts/{account}/balance", KeyScope::Read),
+    ("POST /v1/accounts/{account}/debits", KeyScope::Spend),
+    ("POST /v1/accounts/{account}/debits/batch", KeyScope::Spend),
+    ("POST /v1/accounts/{account}/debits/{id}/refund", KeyScope::Refund),
+    ("POST /v1/accounts/{account}/holds", KeyScope::Spend),
+    ("POST /v1/accounts/{account}/holds/{id}/capture", KeyScope::Spend),
+    ("POST /v1/accounts/{account}/holds/{id}/extend", KeyScope::Spend),
+    ("POST /v1/accounts/{account}/holds/{id}/release", KeyScope::Spend),
+    ("GET /v1/accounts/{account}/ledger", KeyScope::Read),
+    ("GET /v1/accounts/{account}/payments", KeyScope::Read),
+    ("POST /v1/accounts/{account}/quotes", KeyScope::Spend),
+    ("POST /v1/accounts/{account}/sessions", KeyScope::Sessions),
+    ("GET /v1/accounts/{account}/usage", KeyScope::Read),
+];
+
 /// The name of a direct invocation of `debit`, where a request has its route.
 pub const INVOCATION: &str = "lambda:InvokeFunction";
 
@@ -56,6 +79,13 @@ pub(super) fn route(method: &str, parts: &[&str]) -> Option<String> {
     methods.split(", ").any(|known| known == method).then(|| format!("{method} {path}"))
 }
 
+/// The scope that a service key needs for a request; `Some(None)`: none is enough. None: there is
+/// no such route.
+pub(super) fn scope(method: &str, parts: &[&str]) -> Option<Option<KeyScope>> {
+    let route = route(method, parts)?;
+    Some(SCOPES.iter().find(|(known, _)| *known == route).map(|(_, scope)| *scope))
+}
+
 /// The path of these parts, with its methods.
 fn known(parts: &[&str]) -> Option<(&'static str, &'static str)> {
     let is = |path: &str| {
@@ -66,7 +96,7 @@ fn known(parts: &[&str]) -> Option<(&'static str, &'static str)> {
     ROUTES.into_iter().find(|(path, _)| is(path))
 }
 
-/// Whether the gateway asks for a signature on every route that begins with these parts.
+/// Whether the gateway, or a function, asks for an identity on every route that begins with these parts.
 pub fn is_signed(parts: &[&str]) -> bool {
     matches!(parts, ["v1", "accounts" | "payments", ..])
 }

@@ -20,6 +20,7 @@ mod reconcile;
 mod restore;
 mod row;
 mod scan;
+mod service_keys;
 mod skew;
 mod table;
 

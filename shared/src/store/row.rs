@@ -8,7 +8,9 @@ use super::table::{
     key_alias_key, ledger, order_key, place_key, quarantine_key, read_page_key, read_receipt_key,
     read_usage_key, record_key, redemption_key, refunds_key, segment_key, usage_key,
 };
-use super::{StoreError, directory, orders, packed, payment_places, payments, reconcile};
+use super::{
+    StoreError, directory, orders, packed, payment_places, payments, reconcile, service_keys,
+};
 use crate::decide::{
     CatalogVersion, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen,
     Segment,
@@ -39,6 +41,8 @@ pub(super) fn item(row: &Row) -> Item {
             catalog_item(catalog_version, &catalog_key(catalog_version.version))
         }
         Row::Redemption(redemption) => redemption_item(redemption),
+        Row::ServiceKey(key) => service_keys::key_item(key),
+        Row::RevokedKey(revoked) => service_keys::revoked_item(revoked),
         Row::Reconcile(state) => reconcile::state_item(state),
         Row::Quarantined(row) => {
             let mut item = item(row);

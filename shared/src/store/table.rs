@@ -136,6 +136,35 @@ pub(super) const DIRECTORY: &str = "#directory";
 /// The partition key of all orders and payments in the order of time.
 pub(super) const PAYMENTS: &str = "#payments";
 
+/// The partition key of the service keys, and of those that are revoked.
+pub(super) const SERVICE_KEYS: &str = "#keys";
+
+/// `key#<id>`: a service key. They sort in the order in which they were made.
+pub(super) fn service_key_key(id: OperationId) -> String {
+    format!("key#{id}")
+}
+
+/// The id of a service key's key.
+pub(super) fn read_service_key(key: &str) -> Option<OperationId> {
+    OperationId::parse(key.strip_prefix("key#")?)
+}
+
+/// `revoked#<end>#<id>`: a revoked key. Those that have ended by themselves sort before the others.
+pub(super) fn revoked_key(expires_at: Instant, id: OperationId) -> String {
+    format!("revoked#{}", place_key(expires_at, &id.to_string()))
+}
+
+/// Sorts after every revoked key that had ended before `at`, and before all others.
+pub(super) fn revoked_keys_from(at: Instant) -> String {
+    format!("revoked#{}", place_key(at, ""))
+}
+
+/// The end and the id of a revoked key's key.
+pub(super) fn read_revoked_key(key: &str) -> Option<(Instant, OperationId)> {
+    let (expires_at, id) = key.strip_prefix("revoked#")?.split_once('#')?;
+    Some((Instant::from_ms(expires_at.parse().ok()?), OperationId::parse(id)?))
+}
+
 /// The partition key of an order: no account id has a `#`.
 pub(super) fn order_key(id: OperationId) -> String {
     format!("#order#{id}")

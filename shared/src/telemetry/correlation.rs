@@ -26,6 +26,8 @@ pub struct Correlation {
     pub account: Option<String>,
     /// The id of the operation. None: there is none, or none yet.
     pub operation: Option<String>,
+    /// The id of the sender's service key. None: the sender has none, or it is not accepted.
+    pub key: Option<String>,
 }
 
 impl Correlation {
@@ -38,12 +40,13 @@ impl Correlation {
 /// As fields of a JSON object, each after a comma.
 impl Display for Correlation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Correlation { request, route, account, operation } = self;
+        let Correlation { request, route, account, operation, key } = self;
         let fields = [
             ("request", Some(request)),
             ("route", route.as_ref()),
             ("account", account.as_ref()),
             ("operation", operation.as_ref()),
+            ("key", key.as_ref()),
         ];
         for (name, value) in fields {
             if let Some(value) = value {
@@ -76,6 +79,11 @@ pub fn account(account: &impl Display) {
 /// Says which operation the request at work is.
 pub fn operation(operation: &impl Display) {
     note(|at_work| at_work.operation = Some(operation.to_string()));
+}
+
+/// Says which service key the sender has.
+pub fn key(key: &impl Display) {
+    note(|at_work| at_work.key = Some(key.to_string()));
 }
 
 fn note(change: impl FnOnce(&mut Correlation)) {

@@ -60,6 +60,7 @@ pub(super) async fn listening(
         table: Some(shop.stack.wire.table().clone()),
         log: RequestLog::Off,
         start: Start::default(),
+        key: None,
     };
     change(&mut served);
     tokio::spawn(server::serve(listener, served));

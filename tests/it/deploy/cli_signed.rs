@@ -1,7 +1,7 @@
 //! `scrip --stack NAME` at the API: signed by the caller, tried again, and told in words.
 
 use serde_json::{Value, json};
-use shared::session::Keys;
+use shared::token::Keys;
 
 use super::cli::{Ended, scrip};
 use super::cli_stack::InAws;

@@ -65,10 +65,12 @@ impl Started {
         started
     }
 
-    /// The next line. It must contain no secret.
+    /// The next line. It must contain no secret, but for the one that gives its reader the key.
     fn line(&self) -> String {
         let line = self.lines.recv_timeout(PATIENCE).expect("a line");
-        canary::look("a line of the stack", &line);
+        if !line.starts_with("  SCRIP_KEY   scrip_sk_") {
+            canary::look("a line of the stack", &line);
+        }
         assert!(!line.contains('\x1b'), "coloured for nobody: {line:?}");
         line
     }

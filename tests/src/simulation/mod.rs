@@ -188,7 +188,12 @@ impl Simulation {
         for (number, skew_ms) in Mutant::skews_ms(mutant).into_iter().enumerate() {
             let random = Mutex::new(StdRng::seed_from_u64(seed ^ (number as u64 + 1)));
             let entropy = Entropy::new(move || random.lock().expect("one thread").random());
-            let config = Config { tables: tables::names(), sells: true, ..Config::default() };
+            let config = Config {
+                tables: tables::names(),
+                allows_unsigned: true,
+                sells: true,
+                ..Config::default()
+            };
             let clock = clock(skew_ms);
             let context =
                 context::assemble(sdk(&chaos), clock.clone(), clock, entropy, config).await;
@@ -252,7 +257,7 @@ impl Simulation {
         match done {
             Ok(()) => 201,
             Err(Failure::Refusal(_)) => 409,
-            Err(Failure::Store(_) | Failure::Sessions(_)) => 503,
+            Err(Failure::Store(_) | Failure::Sessions(_) | Failure::KeysUnread(_)) => 503,
         }
     }
 

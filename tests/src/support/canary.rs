@@ -12,16 +12,23 @@ use lambda_http::{Body, Response};
 use local::stripe;
 use serde_json::Value;
 use shared::metrics::Metrics;
-use shared::session::PREFIX;
 use shared::telemetry;
+use shared::token::Audience;
 use tracing_subscriber::filter::Targets;
 
 /// The key that signs the sessions of a test's stack.
 pub const SESSION_KEY: &str = "a key of a test, as long as it has to be";
+/// The key that seals the service keys of a test's stack.
+pub const SERVICE_KEY: &str = "a key of service keys, as long as it has to be";
 /// Details about a customer that a browser or a payment's event could leak.
 pub const CARD: &str = "4242 4242 4242 4242";
-const CANARIES: [&str; 6] =
-    [SESSION_KEY, stripe::KEY, stripe::WEBHOOK_SECRET, stripe::PAYER, CARD, PREFIX];
+
+/// The secrets and details, and how tokens begin.
+fn canaries() -> [&'static str; 8] {
+    let [session, service] = [Audience::Widget, Audience::Service].map(Audience::prefix);
+    let [stripe, webhook, payer] = [stripe::KEY, stripe::WEBHOOK_SECRET, stripe::PAYER];
+    [SESSION_KEY, SERVICE_KEY, stripe, webhook, payer, CARD, session, service]
+}
 
 /// Leaks found anywhere: a panic in a spawned task would fail no test.
 static LEAKS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -80,7 +87,7 @@ pub fn look(kind: &str, text: &str) {
 
 /// The canaries that are in `text`.
 pub fn found(text: &str) -> Vec<&'static str> {
-    CANARIES.iter().filter(|canary| text.contains(**canary)).copied().collect()
+    canaries().into_iter().filter(|canary| text.contains(canary)).collect()
 }
 
 /// # Panics

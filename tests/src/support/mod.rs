@@ -37,6 +37,7 @@ use shared::domain::instant::Span;
 use shared::domain::{Instant, OperationId};
 use shared::http::path;
 use shared::secrets::Secret;
+use shared::service_key::ServiceKeys;
 use shared::stripe::Stripe;
 use tokio::net::TcpListener;
 
@@ -49,6 +50,9 @@ pub const PUBLIC_URL: &str = "https://credits.example.com";
 pub const PRODUCT: &str = "https://app.example.com";
 /// The address that the documents' curl commands call.
 pub const LOCAL: &str = "http://127.0.0.1:3000";
+/// The keys that seal the stack's service keys: with [`canary::SERVICE_KEY`].
+pub const SERVICE_KEYS: &str =
+    r#"{"id":"test","key":"a key of service keys, as long as it has to be"}"#;
 /// The keys that sign the stack's sessions: with [`canary::SESSION_KEY`].
 pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
@@ -148,8 +152,9 @@ impl Stack {
             top_up_url: Some(format!("{base}/")),
             public_url: Some(base.clone()),
             origins,
-            session_keys_arn: None,
+            allows_unsigned: true,
             sells: true,
+            ..Config::default()
         };
         let stack =
             Stack::configured(local.clone(), local.clock(), Entropy::system(), config, true).await;
@@ -166,6 +171,7 @@ impl Stack {
             table: Some(stack.wire.table().clone()),
             log: RequestLog::Off,
             start: Start::default(),
+            key: None,
         };
         tokio::spawn(async move { server::serve(listener, served).await });
         (Stack { functions, ..stack }, stripe, base)
@@ -207,6 +213,7 @@ impl Stack {
         });
         let context = context.expect("the stack starts").with_metrics(metrics);
         let context = context.with_session_keys(Secret::fixed(KEYS));
+        let context = context.with_service_keys(ServiceKeys::new(Secret::fixed(SERVICE_KEYS)));
         let exchange = Messaging::default();
         let client = roles.client(exchange.client());
         let queues = Messaging::queues(&client);
@@ -328,8 +335,9 @@ fn selling() -> Config {
         top_up_url: Some("https://example.com/credits".to_owned()),
         public_url: Some(PUBLIC_URL.to_owned()),
         origins: vec![PRODUCT.to_owned(), LOCAL.to_owned()],
-        session_keys_arn: None,
+        allows_unsigned: true,
         sells: true,
+        ..Config::default()
     }
 }
 

@@ -6,7 +6,8 @@ mod origins;
 
 use local::clock::LocalClock;
 use shared::domain::instant::Span;
-use shared::session::{Audience, Keys, Scope, Session, TokenError};
+use shared::session::{Scope, Session, TokenError};
+use shared::token::{Audience, Keys, SealError};
 
 use crate::support::door::cookie;
 use crate::support::{Answer, KEYS, PUBLIC_URL, Stack, instant, request};
@@ -175,7 +176,7 @@ fn a_token_is_valid_for_its_audience_and_an_hour_at_most() {
     );
     assert_eq!(at(-6), Some(TokenError::Early));
     let link = keys.open(&token, Audience::Link, now);
-    assert_eq!(link, Err(TokenError::Forged));
+    assert_eq!(link, Err(TokenError::Sealed(SealError::Forged)));
     session.expires_at = now + Span::from_s(3601);
     let long = keys.seal(&session, Audience::Widget);
     assert_eq!(keys.open(&long, Audience::Widget, now), Err(TokenError::Early));

@@ -11,7 +11,8 @@ use shared::decide::{Redemption, Row, Write};
 use shared::domain::OperationId;
 use shared::domain::instant::Span;
 use shared::secrets::Secret;
-use shared::session::{Audience, Keys, Scope, Session};
+use shared::session::{Scope, Session};
+use shared::token::{Audience, Keys};
 
 use crate::support::shop::Shop;
 use crate::support::{KEYS, PRODUCT, PUBLIC_URL, Stack, instant, request};

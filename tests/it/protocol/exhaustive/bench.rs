@@ -66,7 +66,12 @@ impl Bench {
                 bytes[2..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
                 bytes
             });
-            let config = Config { tables: tables::names(), sells: true, ..Config::default() };
+            let config = Config {
+                tables: tables::names(),
+                allows_unsigned: true,
+                sells: true,
+                ..Config::default()
+            };
             let sdk = repeatable(gate.client(handler), TokenBucket::unlimited());
             let context =
                 context::assemble(sdk, clock.clone(), clock.clone(), entropy, config).await;

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use shared::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId};
 use shared::http::cursor::{self, PaymentList};
 use shared::query::ledger::From;
-use shared::session::{Audience, Keys, Scope, Session};
+use shared::session::{Scope, Session};
 use shared::store::packed;
 use shared::stripe::signature;
+use shared::token::{Audience, Keys};
 
 use super::{Cases, stack};
 use crate::support::{KEYS, instant};

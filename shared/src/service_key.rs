@@ -1,0 +1,152 @@
+//! Service keys as tokens, `scrip_sk_<key>.<sealed>`, and which of them are revoked.
+//!
+//! A token is checked without a read of the table: it says itself what it allows. What was revoked
+//! is a short list, read once a minute.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use crate::decide::SKEW;
+use crate::domain::instant::Span;
+use crate::domain::service_key::{LONGEST_KEY, ServiceKey};
+use crate::domain::{Instant, OperationId};
+use crate::secrets::{Secret, SecretError};
+use crate::store::{Store, StoreError};
+use crate::token::{Audience, Keys, KeysError, SealError};
+
+/// How long the list of revoked keys is used before it is read again: after that a revoked key is
+/// refused everywhere.
+const FRESH: Span = Span::from_s(60);
+/// How long it is used at most where it cannot be read again.
+const OLDEST: Span = Span::from_s(1_800);
+
+/// Why a service key is not accepted. The caller gets the same answer in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+    #[error("it has expired")]
+    Expired,
+    #[error("it is not valid yet")]
+    Early,
+    #[error("it is revoked")]
+    Revoked,
+}
+
+/// Why nobody can tell now whether a service key is valid: it may be, so this is no refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysUnread {
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error("the list of revoked keys could not be read")]
+    Revoked(#[source] StoreError),
+}
+
+/// The service keys of a stack: what seals them, and the list of those that are revoked.
+#[derive(Clone, Debug)]
+pub struct ServiceKeys {
+    secret: Secret,
+    revoked: Arc<Mutex<Option<Revoked>>>,
+}
+
+/// The list, as it was last read.
+#[derive(Debug)]
+struct Revoked {
+    ids: Arc<BTreeSet<OperationId>>,
+    read_at: Instant,
+    /// When a request last began to read it.
+    tried_at: Instant,
+}
+
+impl Keys {
+    /// The token of a service key. A service key never changes, so its token is always the same.
+    pub fn seal_key(&self, key: &ServiceKey) -> String {
+        self.seal_claims(Audience::Service, key.id, key.claims())
+    }
+
+    /// The service key of a token, if one of the keys sealed it and it is valid now. It may be
+    /// revoked.
+    ///
+    /// # Errors
+    /// [`KeyFault`], for the log.
+    pub fn open_key(&self, token: &str, now: Instant) -> Result<ServiceKey, KeyFault> {
+        let (id, claims) = self.open_claims(Audience::Service, token)?;
+        let key = ServiceKey::of_claims(id, &claims).ok_or(SealError::Malformed)?;
+        // The clocks of two functions differ by seconds; no key of ours lives longer than this.
+        if now + SKEW < key.issued_at || key.expires_at - key.issued_at > LONGEST_KEY {
+            return Err(KeyFault::Early);
+        }
+        if key.expires_at <= now { Err(KeyFault::Expired) } else { Ok(key) }
+    }
+}
+
+impl ServiceKeys {
+    /// The service keys that the keys in `secret` seal.
+    pub fn new(secret: Secret) -> ServiceKeys {
+        ServiceKeys { secret, revoked: Arc::default() }
+    }
+
+    /// The token of a service key.
+    ///
+    /// # Errors
+    /// [`KeysUnread`].
+    pub async fn seal(&self, key: &ServiceKey, now: Instant) -> Result<String, KeysUnread> {
+        Ok(Keys::parse(&self.secret.get(now).await?)?.seal_key(key))
+    }
+
+    /// The service key of a token, or why it is not accepted.
+    ///
+    /// # Errors
+    /// [`KeysUnread`].
+    pub async fn open(
+        &self,
+        store: &Store,
+        token: &str,
+        now: Instant,
+    ) -> Result<Result<ServiceKey, KeyFault>, KeysUnread> {
+        let mut opened = Keys::parse(&self.secret.get(now).await?)?.open_key(token, now);
+        if opened == Err(KeyFault::Sealed(SealError::UnknownKey)) {
+            // The token may have a new key, which this function has not read yet.
+            opened = Keys::parse(&self.secret.again(now).await?)?.open_key(token, now);
+        }
+        let Ok(key) = opened else { return Ok(opened) };
+        let revoked = self.revoked(store, now).await?;
+        Ok(if revoked.contains(&key.id) { Err(KeyFault::Revoked) } else { Ok(key) })
+    }
+
+    /// The list of revoked keys: read again once a minute. If it cannot be read, the last one stays
+    /// for half an hour.
+    async fn revoked(
+        &self,
+        store: &Store,
+        now: Instant,
+    ) -> Result<Arc<BTreeSet<OperationId>>, KeysUnread> {
+        let known = {
+            let mut revoked = self.revoked.lock().expect("no one panics with the lock");
+            if let Some(revoked) = revoked.as_mut() {
+                let tried = revoked.tried_at <= now && now - revoked.tried_at < FRESH;
+                if tried && now - revoked.read_at < OLDEST {
+                    return Ok(revoked.ids.clone());
+                }
+                // The request that finds it stale reads it; the others use the last one meanwhile.
+                revoked.tried_at = now;
+            }
+            revoked.as_ref().map(|revoked| (revoked.ids.clone(), revoked.read_at))
+        };
+        match (store.revoked_keys(now).await, known) {
+            (Ok(ids), _) => {
+                let ids = Arc::new(ids);
+                let read = Revoked { ids: ids.clone(), read_at: now, tried_at: now };
+                *self.revoked.lock().expect("no one panics with the lock") = Some(read);
+                Ok(ids)
+            }
+            (Err(error), Some((ids, read_at))) if now - read_at < OLDEST => {
+                tracing::warn!(%error, "the list of revoked keys could not be refreshed");
+                Ok(ids)
+            }
+            (Err(error), _) => Err(KeysUnread::Revoked(error)),
+        }
+    }
+}
