@@ -40,6 +40,17 @@ impl Step {
             Step::SetHold(id, held) => {
                 account.holds.insert(*id, *held);
             }
+            Step::SetHoldTerms(id, terms) => {
+                if let Some(held) = account.holds.get_mut(id) {
+                    (held.lapsed, held.expires_at) = (terms.lapsed, terms.expires_at);
+                }
+            }
+            Step::TakeOfHold(id, credits, quantity) => {
+                if let Some(held) = account.holds.get_mut(id) {
+                    held.amount -= *credits;
+                    held.action.iter_mut().for_each(|action| action.captured += *quantity);
+                }
+            }
             Step::DropHold(id) => {
                 account.holds.remove(id);
             }

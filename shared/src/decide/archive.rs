@@ -19,8 +19,8 @@ const LEAVE: usize = 8;
 /// written. Measured by `bursts`, with debits of 8 callers without pause and labels of 64 + 64
 /// bytes: with one segment each, a debit costs 4.9 write units in place of 4.4.
 pub const IN_A_ROW: usize = 3;
-/// The bytes of an open hold in addition to its entry: its id in base64 and its packed form.
-const HOLD_BYTES: usize = 40;
+/// The bytes of an open hold in addition to its entry: its id in base64, and some 30 of its parts.
+const HOLD_BYTES: usize = 54;
 /// DynamoDB charges one write unit per started KB of the item.
 const UNIT_BYTES: usize = 1024;
 /// Fewer bytes of entries than this are not worth a segment: the account itself fills its KB.

@@ -1,8 +1,9 @@
 //! Hold: holds credits, to be captured when the work is done or released when it failed.
 //!
 //! A hold ends exactly once: it is captured, it is released, or it lapses at its expiry, which is a
-//! function of time and needs no job. Each step is one conditional write, and names the hold as it
-//! was read.
+//! function of time and needs no job. Each step is one conditional write. A part takes its credits
+//! of a hold that has more, whatever other parts take at the same time; whatever ends the hold
+//! names it as it was read.
 
 use super::debit::{Charge, Price};
 use super::write::give_back;
@@ -77,15 +78,32 @@ pub(super) fn capture(
     };
     let (asked, given) = give_back(account, back);
     let consumed = vec![Step::Consume(action.unwrap_or(0), credits)];
-    let ended = if ends { Step::DropHold(hold) } else { Step::SetHold(hold, rest) };
     let lapsed = held.lapsed - rest.lapsed;
+    let (still_so, taken) = match (ends, held.lapsed) {
+        (true, _) => (vec![Guard::HoldIs(hold, held)], Step::DropHold(hold)),
+        (false, Credits::ZERO) => {
+            let step = Step::TakeOfHold(hold, credits, quantity);
+            (part_of(hold, held, credits, quantity), step)
+        }
+        // How much of it is expired depends on the parts before it.
+        (false, _) => (vec![Guard::HoldIs(hold, held)], Step::SetHold(hold, rest)),
+    };
     Effect {
-        when: [vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)], asked].concat(),
-        then: [consumed, given, vec![ended]].concat(),
+        when: [vec![Guard::ValidAt(now)], still_so, asked].concat(),
+        then: [consumed, given, vec![taken]].concat(),
         available: back,
         held: still - held.total(),
         kind: EntryKind::Captured { hold, action, quantity, credits, lapsed, ends },
     }
+}
+
+/// The guards of a part that leaves something of the hold, whatever parts came since it was read.
+fn part_of(hold: OperationId, held: Held, credits: Credits, quantity: u64) -> Vec<Guard> {
+    let whole = held.action.filter(|_| quantity > 0).map(|action| action.quantity);
+    let below = whole.map(|whole| Guard::CapturedBelow(hold, whole.saturating_sub(quantity)));
+    let mut guards = vec![Guard::HoldTermsAre(hold, held), Guard::HoldsMoreThan(hold, credits)];
+    guards.extend(below);
+    guards
 }
 
 /// Ends the hold. Held credits that expired meanwhile are lost, as if they had never been held.
@@ -104,12 +122,19 @@ pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Ins
 pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) -> Effect {
     let expires_at = held.expires_at.max(now + life);
     Effect {
-        when: vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)],
-        then: vec![Step::SetHold(hold, Held { expires_at, ..held })],
+        when: vec![Guard::ValidAt(now), Guard::HoldTermsAre(hold, held)],
+        then: vec![Step::SetHoldTerms(hold, Held { expires_at, ..held })],
         available: Credits::ZERO,
         held: Credits::ZERO,
         kind: EntryKind::Extended { hold, expires_at },
     }
+}
+
+/// The refusal of one more hold, if as many are open as may be.
+pub(super) fn no_room(account: &Account) -> Option<Refusal> {
+    let holds = account.holds.len();
+    let retry_at = account.holds.values().map(|held| held.expires_at).min()?;
+    (holds >= MAX_HOLDS).then_some(Refusal::TooManyHolds { holds, retry_at })
 }
 
 /// The part that a capture takes of a hold.

@@ -7,7 +7,6 @@ use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
 use super::hold::{self, CapturePart, Effect};
 use super::{AccountWrite, Expect, Guard, KeyAlias, Row, RowWrite, Seen, Step, Write};
-use crate::domain::account::MAX_HOLDS;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{
@@ -217,8 +216,7 @@ pub fn resume(
         Some(Ask::Debit(_)) => debit::refusal(account, required, catalog, now),
         Some(Ask::Hold { .. }) => {
             let refusal = debit::refusal(account, required, catalog, now);
-            let full = account.holds.len() >= MAX_HOLDS;
-            refusal.or_else(|| full.then_some(Refusal::TooManyHolds))
+            refusal.or_else(|| hold::no_room(account))
         }
         Some(Ask::Capture { hold, part, ends }) => match hold::open(account, hold, now) {
             Some(held) => hold::take(held, *part, *ends).err(),
@@ -233,7 +231,7 @@ pub fn resume(
     };
     match refusal {
         // A lapsed hold gives back its credits and its place before any request is refused.
-        Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds)
+        Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds { .. })
             if account.holds.values().any(|held| held.is_over(now)) =>
         {
             Next::Advance

@@ -282,6 +282,12 @@ pub enum Guard {
     HoldsBelow(usize),
     /// The hold is as it was read.
     HoldIs(OperationId, Held),
+    /// The hold is as it was read, but for what parts took of its amount and quantity since.
+    HoldTermsAre(OperationId, Held),
+    /// More than these credits are left of what the hold holds and has not expired.
+    HoldsMoreThan(OperationId, Credits),
+    /// Less than this quantity of the hold was captured.
+    CapturedBelow(OperationId, u64),
     DebtsAre(Debts),
 }
 
@@ -307,6 +313,10 @@ pub enum Step {
     SetGate(Gate),
     SetDebts(Debts),
     SetHold(OperationId, Held),
+    /// Sets all of a hold but what parts take of it: its amount, and how much was captured.
+    SetHoldTerms(OperationId, Held),
+    /// Takes these credits of a hold, and counts this quantity of its action as captured.
+    TakeOfHold(OperationId, Credits, u64),
     DropHold(OperationId),
     /// The account as advanced: burn order, pending changes, holds, consumption, plan state, what
     /// is available, and until when that is valid. The entry that records it is a step of its own.

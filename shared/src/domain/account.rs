@@ -90,7 +90,7 @@ pub const MAX_GRANTS: usize = 100;
 pub const ORDER_GRANTS: usize = 90;
 
 /// How many holds an account may have open at once.
-pub const MAX_HOLDS: usize = 32;
+pub const MAX_HOLDS: usize = 64;
 
 /// Credits that a hold holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

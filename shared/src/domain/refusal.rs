@@ -29,8 +29,8 @@ pub enum Refusal {
     DebtOutstanding { required: Credits, available: Credits, debt: Credits },
     /// Fewer credits are available than the operation needs.
     InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
-    /// The account has the maximum number of open holds.
-    TooManyHolds,
+    /// The account has the maximum number of open holds. The first of them lapses at `retry_at`.
+    TooManyHolds { holds: usize, retry_at: Instant },
     /// The account has the maximum number of grants that are neither used up nor expired.
     TooManyGrants,
     /// There was never such a hold.
@@ -151,7 +151,7 @@ impl Refusal {
             Refusal::PlanRequired { .. } => "plan_required",
             Refusal::DebtOutstanding { .. } => "debt_outstanding",
             Refusal::InsufficientCredits { .. } => "insufficient_credits",
-            Refusal::TooManyHolds => "too_many_holds",
+            Refusal::TooManyHolds { .. } => "too_many_holds",
             Refusal::TooManyGrants => "too_many_grants",
             Refusal::HoldNotFound => "hold_not_found",
             Refusal::HoldEnded { .. } => "hold_ended",

@@ -64,9 +64,12 @@ impl From<Refusal> for Problem {
             Refusal::InsufficientCredits { required, available, recharge } => {
                 insufficient(required, available, recharge)
             }
-            Refusal::TooManyHolds => {
-                let detail = format!("An account can have at most {MAX_HOLDS} open holds.");
-                new(409, "Too many holds", detail)
+            Refusal::TooManyHolds { holds, retry_at } => {
+                let detail = format!(
+                    "The account has {holds} open holds, and can have at most {MAX_HOLDS}. The \
+                     first of them lapses at {retry_at}, unless one is captured or released before."
+                );
+                new(409, "Too many holds", detail).with("holds", holds).with("retry_at", retry_at)
             }
             Refusal::TooManyGrants => {
                 let detail = format!(

@@ -8,7 +8,7 @@ use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{ACCOUNT, account, hold_key, read_hold_key};
 use super::{StoreError, packed};
 use crate::decide::archive::Weight;
-use crate::domain::{Account, AccountId, Credits, Debts, Gate};
+use crate::domain::{Account, AccountId, Credits, Debts, Gate, Held, Instant};
 
 pub(super) fn gate_bits(gate: Gate) -> u8 {
     let frozen = if gate.frozen { account::GATE_FROZEN } else { 0 };
@@ -32,8 +32,38 @@ pub(super) fn consumed(account: &Account) -> AttributeValue {
 }
 
 pub(super) fn holds(account: &Account) -> AttributeValue {
-    let holds = account.holds.iter().map(|(id, held)| (hold_key(id), bytes(packed::held(held))));
+    let holds = account.holds.iter().map(|(id, held)| (hold_key(id), hold(held)));
     AttributeValue::M(holds.collect())
+}
+
+pub(super) fn hold(held: &Held) -> AttributeValue {
+    let captured = held.action.map(|action| (account::HOLD_CAPTURED, number(action.captured)));
+    let rest = [
+        (account::HOLD_AMOUNT, number(held.amount.micro())),
+        (account::HOLD_TERMS, bytes(packed::hold_terms(held))),
+    ];
+    let parts = rest.into_iter().chain(captured).map(|(name, value)| (name.to_owned(), value));
+    AttributeValue::M(parts.collect())
+}
+
+/// A hold, and whether it is stored as version 0.1.0 did.
+fn read_hold(row: &Attributes<'_>, value: &AttributeValue) -> Result<(Held, bool), StoreError> {
+    let AttributeValue::M(parts) = value else {
+        let held = packed::read_whole_hold(row.bytes_of(account::HOLDS, value)?);
+        return Ok((row.packed(account::HOLDS, held)?, true));
+    };
+    let part = |name| parts.get(name).ok_or_else(|| row.broken(account::HOLDS, "lacks a part"));
+    let amount = row.number_of(account::HOLDS, part(account::HOLD_AMOUNT)?)?;
+    let captured = parts.get(account::HOLD_CAPTURED);
+    let captured = captured.map(|captured| row.number_of(account::HOLDS, captured)).transpose()?;
+    let terms = row.bytes_of(account::HOLDS, part(account::HOLD_TERMS)?)?;
+    let held =
+        packed::read_hold_terms(terms, Credits::from_micro(amount), captured.unwrap_or_default());
+    let held = row.packed(account::HOLDS, held)?;
+    match held.action.is_some() == captured.is_some() {
+        true => Ok((held, false)),
+        false => Err(row.broken(account::HOLDS, "has a captured quantity of no action, or none")),
+    }
 }
 
 /// The whole item of a new account.
@@ -110,11 +140,17 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         pending_changes.push(row.packed(account::PENDING_CHANGES, note)?);
     }
     let mut holds = BTreeMap::new();
+    let mut valid_until = row.instant(account::VALID_UNTIL)?;
     for (id, held) in row.map(account::HOLDS)? {
         let id = read_hold_key(id);
         let id = id.ok_or_else(|| row.broken(account::HOLDS, "has a key that is no id"))?;
-        let held = packed::read_held(row.bytes_of(account::HOLDS, held)?);
-        holds.insert(id, row.packed(account::HOLDS, held)?);
+        let (held, whole) = read_hold(&row, held)?;
+        holds.insert(id, held);
+        // No condition on such a hold is ever met. So whoever needs one advances the account first,
+        // and an advance writes all holds anew.
+        if whole {
+            valid_until = Instant::EPOCH;
+        }
     }
     let mut consumed = BTreeMap::new();
     for (action, micro) in row.map(account::CONSUMED)? {
@@ -136,7 +172,7 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         debts,
         burn_order: row.packed(account::BURN_ORDER, burn_order)?,
         pending_changes,
-        valid_until: row.instant(account::VALID_UNTIL)?,
+        valid_until,
         gate: read_gate(gate),
         holds,
         consumed,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::accounts::{consumed, gate_bits, holds};
+use super::accounts::{consumed, gate_bits, hold, holds};
 use super::item::{Item, SetAttribute, bytes, number};
 use super::packed;
 use super::row;
@@ -87,6 +87,10 @@ impl Expression {
         format!("{}.{}", account::HOLDS, self.name(hold_key(id)))
     }
 
+    fn part_of_hold(&mut self, id: &OperationId, part: &str) -> String {
+        format!("{}.{part}", self.hold(id))
+    }
+
     fn set(&mut self, attribute: &str, value: AttributeValue) {
         let value = self.value(value);
         self.sets.push(format!("{attribute} = {value}"));
@@ -99,8 +103,8 @@ impl Expression {
 
     fn guard(&mut self, guard: &Guard) {
         use account::{
-            ADVANCED_SEQ, ARCHIVED_SEQ, AVAILABLE, DEBTS, DEDUP_FLOOR, GATE, HOLDS, RECENT_IDS,
-            SEQ, VALID_UNTIL,
+            ADVANCED_SEQ, ARCHIVED_SEQ, AVAILABLE, DEBTS, DEDUP_FLOOR, GATE, HOLD_AMOUNT,
+            HOLD_CAPTURED, HOLD_TERMS, HOLDS, RECENT_IDS, SEQ, VALID_UNTIL,
         };
         match guard {
             Guard::Absent => self.conditions.push(ABSENT.to_owned()),
@@ -130,8 +134,20 @@ impl Expression {
             Guard::AdvancedIs(seq) => self.when(ADVANCED_SEQ, "=", number(seq)),
             Guard::HoldsBelow(most) => self.when(&format!("size({HOLDS})"), "<", number(most)),
             Guard::HoldIs(id, held) => {
-                let hold = self.hold(id);
-                self.when(&hold, "=", bytes(packed::held(held)));
+                let path = self.hold(id);
+                self.when(&path, "=", hold(held));
+            }
+            Guard::HoldTermsAre(id, held) => {
+                let terms = self.part_of_hold(id, HOLD_TERMS);
+                self.when(&terms, "=", bytes(packed::hold_terms(held)));
+            }
+            Guard::HoldsMoreThan(id, credits) => {
+                let amount = self.part_of_hold(id, HOLD_AMOUNT);
+                self.when(&amount, ">", number(credits.micro()));
+            }
+            Guard::CapturedBelow(id, quantity) => {
+                let captured = self.part_of_hold(id, HOLD_CAPTURED);
+                self.when(&captured, "<", number(quantity));
             }
             Guard::DebtsAre(debts) if debts.is_empty() => {
                 self.conditions.push(format!("attribute_not_exists({DEBTS})"));
@@ -174,8 +190,22 @@ impl Expression {
             }
             Step::SetDebts(debts) => self.set(account::DEBTS, bytes(packed::debts(debts))),
             Step::SetHold(id, held) => {
-                let hold = self.hold(id);
-                self.set(&hold, bytes(packed::held(held)));
+                let path = self.hold(id);
+                self.set(&path, hold(held));
+            }
+            Step::SetHoldTerms(id, held) => {
+                let terms = self.part_of_hold(id, account::HOLD_TERMS);
+                self.set(&terms, bytes(packed::hold_terms(held)));
+            }
+            Step::TakeOfHold(id, credits, quantity) => {
+                let amount = self.part_of_hold(id, account::HOLD_AMOUNT);
+                let credits = self.value(number(credits.micro()));
+                self.sets.push(format!("{amount} = {amount} - {credits}"));
+                if *quantity > 0 {
+                    let captured = self.part_of_hold(id, account::HOLD_CAPTURED);
+                    let quantity = self.value(number(quantity));
+                    self.sets.push(format!("{captured} = {captured} + {quantity}"));
+                }
             }
             Step::DropHold(id) => {
                 let hold = self.hold(id);

@@ -41,8 +41,14 @@ pub(super) mod account {
     pub(crate) const GATE_FROZEN: u8 = 1;
     pub(crate) const GATE_NO_PLAN: u8 = 2;
     pub(crate) const GATE_IN_DEBT: u8 = 4;
-    /// Open holds, a map from id to packed hold.
+    /// Open holds, a map from id to hold: the map of the three below.
     pub(crate) const HOLDS: &str = "ho";
+    /// Of a hold: its amount, micro-credits.
+    pub(crate) const HOLD_AMOUNT: &str = "a";
+    /// Of a hold for an action: how much of its quantity was captured.
+    pub(crate) const HOLD_CAPTURED: &str = "q";
+    /// Of a hold: all else, packed. No part that is captured changes it.
+    pub(crate) const HOLD_TERMS: &str = "f";
     /// Consumed this period, a map from action number to micro-credits.
     pub(crate) const CONSUMED: &str = "co";
     /// Plan, status, anchor and the allowances of the current periods, packed.

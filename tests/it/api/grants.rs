@@ -149,7 +149,7 @@ async fn the_largest_account_stays_writable_and_fully_usable() {
         "credits": "1000", "user": "u".repeat(64), "reference": "r".repeat(64),
     });
     let holds = stack.balance("acme").await;
-    assert_eq!(holds.body["held"], "316049.38272");
+    assert_eq!(holds.body["held"], "632098.76544");
     for n in 0..100 {
         let done = stack.post(DEBITS, &long(n), &body.to_string()).await;
         assert_eq!(done.status, 201, "{n}: {done:?}");

@@ -163,16 +163,20 @@ async fn bad_holds_are_refused_field_by_field() {
 }
 
 #[tokio::test]
-async fn the_thirty_third_hold_is_refused_until_one_ends() {
+async fn the_sixty_fifth_hold_is_refused_until_the_first_lapses() {
     let stack = Stack::noon().await;
     stack.open("acme", "free").await;
-    for n in 0..32 {
+    let mut first = String::new();
+    for n in (0..64).rev() {
         let body = format!(r#"{{"credits":"0.1","expires_in_s":{}}}"#, 60 + n);
-        assert_eq!(hold(&stack, &format!("hold {n}"), &body).await.status, 201);
+        let held = hold(&stack, &format!("hold {n}"), &body).await;
+        assert_eq!(held.status, 201);
+        first = held.text("/expires_at").to_owned();
     }
     let more = hold(&stack, "one more", r#"{"credits":"0.1"}"#).await;
     assert_eq!((more.status, more.code()), (409, "too_many_holds"));
-    stack.set_clock("2026-11-18T12:01:00.500Z");
+    assert_eq!((more.text("/retry_at"), &more.body["holds"]), (&*first, &Value::from(64)));
+    stack.set_clock("2026-11-18T12:01:05Z");
     assert_eq!(hold(&stack, "one more", r#"{"credits":"0.1"}"#).await.status, 201);
 }
 
@@ -219,9 +223,29 @@ async fn a_hold_across_monday_ends_in_the_week_it_was_taken_from() {
 /// A hold and its capture cost two writes, a share of the segments, and one read.
 #[tokio::test]
 async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
+    let (writes, reads) = a_hold_and_its_capture(0).await;
+    assert!(writes <= 2.3, "{writes}");
+    assert!(reads <= 1.2, "{reads}");
+}
+
+/// Every open hold is a part of the account, which is paid for with every write.
+#[tokio::test]
+async fn a_hold_and_its_capture_beside_63_holds_cost_at_most_12_write_units() {
+    let (writes, reads) = a_hold_and_its_capture(63).await;
+    assert!(writes <= 12.0, "{writes}");
+    assert!(reads <= 2.2, "{reads}");
+}
+
+/// The write and read units of a hold and its capture, beside so many other holds.
+async fn a_hold_and_its_capture(beside: usize) -> (f64, f64) {
     const PAIRS: usize = 240;
     let stack = Stack::ticking().await;
     stack.open("acme", "pro").await;
+    for n in 0..beside {
+        tick(&stack);
+        let body = r#"{"action":"custom_image","quantity":4,"expires_in_s":86400}"#;
+        assert_eq!(hold(&stack, &format!("beside {n}"), body).await.status, 201);
+    }
     stack.wire.take_costs();
     for _ in 0..PAIRS {
         tick(&stack);
@@ -233,9 +257,47 @@ async fn a_hold_and_its_capture_cost_at_most_2_3_write_units() {
     }
     let costs = stack.wire.take_costs();
     let (writes, reads) = (costs.write_units / PAIRS as f64, costs.read_units / PAIRS as f64);
-    println!("hold and capture: {writes:.4} write units, {reads:.4} read units: {costs:?}");
-    assert!(writes <= 2.3, "{writes}");
-    assert!(reads <= 1.2, "{reads}");
+    println!(
+        "hold and capture beside {beside} holds: {writes:.4} write units, {reads:.4} read units: \
+         {costs:?}"
+    );
+    (writes, reads)
+}
+
+/// Parts run side by side, and still no more is captured than was held: all of it, and not by one
+/// micro-credit more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_parts_take_what_is_held_and_no_more() {
+    // 7 of 20 fit twice, and 6 are left.
+    for (held, part, fit, charged, refused) in [
+        (r#"{"credits":"20"}"#, r#"{"credits":"1","final":false}"#, 20, "20", "hold_ended"),
+        (r#"{"credits":"20"}"#, r#"{"credits":"7","final":false}"#, 2, "14", "hold_exceeded"),
+        (
+            r#"{"action":"custom_image","quantity":7}"#,
+            r#"{"quantity":1,"final":false}"#,
+            7,
+            "3.5",
+            "hold_ended",
+        ),
+    ] {
+        let stack = Stack::noon().await;
+        stack.open("acme", "free").await;
+        let id = hold(&stack, "hold", held).await.text("/id").to_owned();
+        let answers = at_once(32, |n| {
+            let (stack, id) = (stack.clone(), id.clone());
+            async move { then(&stack, &id, "capture", &format!("part {n}"), part).await }
+        })
+        .await;
+        let (passed, others): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 201);
+        assert_eq!(passed.len(), fit, "{part}: {answers:?}");
+        assert!(others.iter().all(|answer| answer.code() == refused), "{others:?}");
+        let ends = passed.iter().filter(|answer| answer.body["final"] == true).count();
+        assert_eq!(ends, usize::from(refused == "hold_ended"), "{part}");
+        let usage = stack.get("/v1/accounts/acme/usage").await;
+        assert_eq!(usage.text("/credits"), charged, "{part}");
+        let audited = audit::account(stack.context(), &"acme".parse().expect("an account")).await;
+        assert_eq!(audited.expect("an audit"), [], "{part}");
+    }
 }
 
 /// Eight callers end one hold at the same time, each in another way. It ends once, and the ledger

@@ -187,9 +187,10 @@ async fn one_wrong_micro_credit_anywhere_is_found_and_named() {
             Box::new(|i| {
                 let mut holds = i["ho"].as_m().expect("a map").clone();
                 for value in holds.values_mut() {
-                    let mut held = store::packed::read_held(bytes(value)).expect("a hold");
-                    held.amount += MICRO;
-                    *value = packed(store::packed::held(&held));
+                    let mut hold = value.as_m().expect("a map").clone();
+                    let micro: i64 = hold["a"].as_n().expect("a number").parse().expect("one");
+                    hold.insert("a".into(), AttributeValue::N((micro + 1).to_string()));
+                    *value = AttributeValue::M(hold);
                 }
                 i.insert("ho".into(), AttributeValue::M(holds));
             }),

@@ -1,6 +1,8 @@
 //! The cost of a debit under many callers, in simulated time with calls of 5 ms, so each run is the
 //! same.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -97,5 +99,45 @@ async fn forty_eight_callers_are_all_answered() {
     for labels in LABELS {
         let (_, unknown) = callers(48, labels).await;
         assert_eq!(unknown, 0, "{labels:?}");
+    }
+}
+
+/// The time and the write units of 960 requests of 16 callers without pause.
+async fn sixteen_callers(stack: &Stack, path: &str, body: &'static str) -> (Duration, f64) {
+    stack.wire.take_costs();
+    let (began, mut tasks) = (tokio::time::Instant::now(), JoinSet::new());
+    let sent = Arc::<AtomicUsize>::default();
+    for _ in 0..16 {
+        let (stack, path, sent) = (stack.clone(), path.to_owned(), sent.clone());
+        tasks.spawn(async move {
+            // A caller that writes a segment meanwhile sends fewer than the others.
+            while sent.fetch_add(1, Ordering::Relaxed) < DEBITS {
+                let answer = stack.post(&path, &stack.id(0).to_string(), body).await;
+                assert_eq!(answer.status, 201, "{answer:?}");
+            }
+        });
+    }
+    tasks.join_all().await;
+    (began.elapsed(), each(stack))
+}
+
+/// A part reads the account for the price that its hold has, and is then one write, like a debit:
+/// no part waits for another.
+#[tokio::test(start_paused = true)]
+async fn sixteen_callers_capture_parts_of_one_hold_at_half_the_rate_of_debits() {
+    let stack = stack().await;
+    let (debits, units) = sixteen_callers(&stack, PATH, r#"{"credits":"0.01"}"#).await;
+    println!("16 callers, {DEBITS} debits: {debits:?}, {units:.3} write units each");
+    for (held, part) in [
+        (r#"{"credits":"20"}"#, r#"{"credits":"0.01","final":false}"#),
+        (r#"{"action":"feed_field","quantity":1000}"#, r#"{"quantity":1,"final":false}"#),
+    ] {
+        let held = stack.post("/v1/accounts/acme/holds", held, held).await;
+        assert_eq!(held.status, 201, "{held:?}");
+        let path = format!("/v1/accounts/acme/holds/{}/capture", held.text("/id"));
+        let (parts, units) = sixteen_callers(&stack, &path, part).await;
+        let ratio = debits.as_secs_f64() / parts.as_secs_f64();
+        println!("as many parts of one hold: {parts:?}, {units:.3} write units: {ratio:.3}");
+        assert!(ratio >= 0.5, "{ratio}");
     }
 }

@@ -223,7 +223,9 @@ proptest! {
         let plan_state = packed::plan_state(&account.plan_state);
         prop_assert_eq!(packed::read_standing(&plan_state), Ok(account.plan_state));
         for held in account.holds.values() {
-            prop_assert_eq!(packed::read_held(&packed::held(held)), Ok(*held));
+            let captured = held.action.map_or(0, |action| action.captured);
+            let terms = packed::hold_terms(held);
+            prop_assert_eq!(packed::read_hold_terms(&terms, held.amount, captured), Ok(*held));
         }
         let (taken, at) = (grant.id, grant.granted_at);
         let (credits, cause) = (grant.left, Cause::Dispute);
@@ -242,7 +244,8 @@ proptest! {
         let _ = packed::read_burn_order(&bytes);
         let _ = packed::read_pending_change(&bytes);
         let _ = packed::read_debts(&bytes);
-        let _ = packed::read_held(&bytes);
+        let _ = packed::read_hold_terms(&bytes, Credits::ZERO, 0);
+        let _ = packed::read_whole_hold(&bytes);
         let _ = packed::read_standing(&bytes);
     }
 

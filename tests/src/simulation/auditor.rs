@@ -341,7 +341,7 @@ impl Book {
                 let ends_ms = ms(&entry["expires_at"])?;
                 let hold = Hold { amount: -change, lapsed: 0, ends_ms };
                 self.holds.insert(text(&entry["id"])?.to_owned(), hold);
-                ensure!(self.holds.len() <= 32, "more than 32 holds");
+                ensure!(self.holds.len() <= 64, "more than 64 holds");
             }
             "captured" => {
                 let (id, credits) = (hold()?, micro(&entry["credits"])?);

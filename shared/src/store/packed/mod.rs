@@ -11,7 +11,7 @@ use crate::domain::account::{Held, HeldAction};
 use crate::domain::grant::BurnOrder;
 use crate::domain::usage::{Used, Who};
 use crate::domain::{
-    Debts, Entry, Instant, OperationId, PendingChange, PeriodAllowance, PlanState, Usage,
+    Credits, Debts, Entry, Instant, OperationId, PendingChange, PeriodAllowance, PlanState, Usage,
 };
 pub use form::PackedError;
 use form::Result;
@@ -120,34 +120,37 @@ pub fn read_pending_change(bytes: &[u8]) -> Result<PendingChange> {
     })
 }
 
-pub fn held(held: &Held) -> Vec<u8> {
+/// The terms of a hold: all but its amount and how much of its quantity was captured.
+pub fn hold_terms(held: &Held) -> Vec<u8> {
     let mut w = Writer::default();
-    w.credits(held.amount);
     w.credits(held.lapsed);
     w.instant(held.expires_at);
-    if let Some(HeldAction { number, quantity, credits, captured }) = held.action {
+    if let Some(HeldAction { number, quantity, credits, captured: _ }) = held.action {
         w.number(u64::from(number));
         w.number(quantity);
         w.credits(credits);
-        w.number(captured);
     }
     w.0
 }
 
-pub fn read_held(bytes: &[u8]) -> Result<Held> {
+/// The hold with these terms, of this amount, of which this quantity was captured.
+pub fn read_hold_terms(bytes: &[u8], amount: Credits, captured: u64) -> Result<Held> {
     Reader::all(bytes, |r| {
-        let (amount, lapsed, expires_at) = (r.credits()?, r.credits()?, r.instant()?);
-        let action = match r.0.is_empty() {
-            true => None,
-            false => {
-                let (number, quantity, credits) = (r.narrow()?, r.number()?, r.credits()?);
-                Some(HeldAction { number, quantity, credits, captured: r.number()? })
-            }
-        };
-        match action.is_none_or(|action| action.quantity > 0) {
-            true => Ok(Held { amount, lapsed, expires_at, action }),
-            false => Err(PackedError::Number),
+        let held = r.hold_terms(amount)?;
+        let action = held.action.map(|action| HeldAction { captured, ..action });
+        Ok(Held { action, ..held })
+    })
+}
+
+/// A hold as version 0.1.0 wrote it: all of it in one.
+pub fn read_whole_hold(bytes: &[u8]) -> Result<Held> {
+    Reader::all(bytes, |r| {
+        let amount = r.credits()?;
+        let mut held = r.hold_terms(amount)?;
+        if let Some(action) = &mut held.action {
+            action.captured = r.number()?;
         }
+        Ok(held)
     })
 }
 

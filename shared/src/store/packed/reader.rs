@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::form::{ACTOR, HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
+use crate::domain::account::HeldAction;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::By;
 use crate::domain::grant::BurnOrder;
@@ -10,8 +11,8 @@ use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
 use crate::domain::{
-    Credits, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, Movement,
-    OperationId, PeriodAllowance, Status,
+    Credits, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Held, Instant,
+    Movement, OperationId, PeriodAllowance, Status,
 };
 
 pub(super) struct Reader<'a>(pub &'a [u8]);
@@ -153,6 +154,22 @@ impl Reader<'_> {
         let amount = Credits::from_micro(amount);
         let granted_at = self.beside(id.time())?;
         Ok(Grant { id, kind, amount, left, granted_at, expires_at: self.expiry()? })
+    }
+
+    /// The terms of a hold of this amount, of which nothing was captured.
+    pub(super) fn hold_terms(&mut self, amount: Credits) -> Result<Held> {
+        let (lapsed, expires_at) = (self.credits()?, self.instant()?);
+        let action = match self.0.is_empty() {
+            true => None,
+            false => {
+                let (number, quantity, credits) = (self.narrow()?, self.number()?, self.credits()?);
+                Some(HeldAction { number, quantity, credits, captured: 0 })
+            }
+        };
+        match action.is_none_or(|action| action.quantity > 0) {
+            true => Ok(Held { amount, lapsed, expires_at, action }),
+            false => Err(PackedError::Number),
+        }
     }
 
     pub(super) fn movements(&mut self) -> Result<Vec<Movement>> {

@@ -228,7 +228,8 @@ async fn mutated_packed_rows_are_read_safely() {
             + round(&bytes, packed::read_entries, |entries| packed::entries(entries))
             + round(&bytes, packed::read_burn_order, packed::burn_order)
             + round(&bytes, packed::read_pending_change, packed::pending_change)
-            + round(&bytes, packed::read_held, packed::held)
+            + round(&bytes, |b| packed::read_hold_terms(b, Credits::ZERO, 0), packed::hold_terms)
+            + u64::from(packed::read_whole_hold(&bytes).is_ok())
             + round(&bytes, packed::read_standing, packed::plan_state)
             + round(&bytes, packed::read_usage, packed::usage);
     }

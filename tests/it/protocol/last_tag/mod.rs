@@ -127,6 +127,33 @@ async fn what_a_tagged_version_wrote_reads_as_it_did() {
     }
 }
 
+/// An open hold that a tagged version wrote takes each step, also as the first that is asked.
+#[tokio::test]
+async fn a_hold_of_a_tagged_version_takes_every_step() {
+    for folder in versions() {
+        let items = stored(&folder);
+        for (word, body) in [
+            ("capture", r#"{"credits":"2","final":false}"#),
+            ("capture", r#"{"credits":"2"}"#),
+            ("extend", r#"{"expires_in_s":86400}"#),
+            ("release", "{}"),
+        ] {
+            let stack = upgraded(&items).await;
+            let entries = ledger(&stack.functions, "acme").await.expect("a ledger");
+            let held = entries.iter().rev().find(|entry| entry["kind"] == "held");
+            let id = held.and_then(|entry| entry["id"].as_str()).expect("a hold");
+            let path = of("acme", &format!("/holds/{id}/{word}"));
+            let done = stack.post(&path, "first", body).await;
+            assert_eq!(done.status, 201, "{word} {body}: {done:?}");
+            let path = of("acme", &format!("/holds/{id}/release"));
+            let released = stack.post(&path, "then", "{}").await;
+            assert_eq!(released.status, if done.text("/balance/held") == "0" { 409 } else { 201 });
+            let audited = ::audit::report(stack.context(), None, None, |_| ()).await;
+            assert_eq!(audited.expect("an audit").differences, [], "{word} {body}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn accounts_of_a_tagged_version_go_on() {
     for folder in versions() {
