@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -57,6 +58,8 @@ pub struct Charge {
     pub(crate) asked: Asked,
 }
 
+type OnCharged = Arc<dyn Fn(&CaptureReceipt) + Send + Sync>;
+
 /// What is asked for.
 #[derive(Clone)]
 pub(crate) struct Asked {
@@ -67,6 +70,7 @@ pub(crate) struct Asked {
     is_open: bool,
     /// Whoever has the work hears no error of its charge.
     pub(crate) is_stream: bool,
+    on_charged: Option<OnCharged>,
 }
 
 impl Scrip {
@@ -80,6 +84,7 @@ impl Scrip {
             beyond: false,
             is_open: false,
             is_stream: false,
+            on_charged: None,
         };
         Charge { scrip: self.clone(), asked }
     }
@@ -104,6 +109,15 @@ impl Charge {
     /// what it owes.
     pub fn allow_unreachable(mut self) -> Charge {
         self.asked.is_open = true;
+        self
+    }
+
+    /// Gets the receipt, also where nobody waits for it: of a stream, or of a caller that went away.
+    pub fn on_charged(
+        mut self,
+        on_charged: impl Fn(&CaptureReceipt) + Send + Sync + 'static,
+    ) -> Charge {
+        self.asked.on_charged = Some(Arc::new(on_charged));
         self
     }
 
@@ -289,7 +303,12 @@ async fn settle(
     let (outcome, key) = scrip.settle(&unpaid, key).await;
     unpaid.key = key;
     match outcome {
-        Ok(receipt) => Ending::Charged(Box::new(receipt)),
+        Ok(receipt) => {
+            if let Some(on_charged) = &asked.on_charged {
+                on_charged(&receipt);
+            }
+            Ending::Charged(Box::new(receipt))
+        }
         Err(error) => {
             let is_allowed = asked.is_open && matches!(error, Error::OutcomeUnknown { .. });
             // Whoever is gone hears no error.

@@ -1,5 +1,4 @@
-//! Scrip's client: charges a customer for what an AI call delivered, once, whatever fails on the
-//! way.
+#![doc = include_str!("../README.md")]
 
 mod amount;
 mod answers;

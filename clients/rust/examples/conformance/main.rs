@@ -1,26 +1,23 @@
 //! Plays the cases of `clients/conformance` with the Rust client: reads a case a line, and writes
 //! what came of it a line. Its README describes both.
 
+mod game;
+mod work;
+
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use futures_core::Stream;
-use scrip_client::{
-    BatchDebit, CaptureReceipt, ChargeError, Charged, Error, Options, Part, Passed, Scrip, Spend,
-    Unpaid, Work,
-};
-use serde::Serialize;
+use scrip_client::{BatchDebit, Options, Part, Passed, Unpaid};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+
+use game::{Failed, Game, ok, read, shown};
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -30,18 +27,6 @@ fn main() -> Result<(), Box<dyn StdError>> {
         writeln!(std::io::stdout(), "{played}")?;
     }
     Ok(())
-}
-
-/// What a case is played with.
-struct Game {
-    scrip: Scrip,
-    account: String,
-    /// The proxy: its host and port.
-    address: String,
-    unpaid: Arc<Mutex<Vec<Unpaid>>>,
-    ids: RefCell<HashMap<String, String>>,
-    began: Cell<u32>,
-    charged: RefCell<Vec<CaptureReceipt>>,
 }
 
 async fn play(case: &Value) -> Result<Value, Box<dyn StdError>> {
@@ -80,7 +65,7 @@ async fn play(case: &Value) -> Result<Value, Box<dyn StdError>> {
         unpaid,
         ids: RefCell::default(),
         began: Cell::default(),
-        charged: RefCell::default(),
+        charged: Arc::default(),
     });
     let mut results = Vec::new();
     for step in case["steps"].as_array().into_iter().flatten() {
@@ -88,46 +73,13 @@ async fn play(case: &Value) -> Result<Value, Box<dyn StdError>> {
     }
     game.scrip.finish().await;
     let unpaid = game.unpaid.lock().unwrap_or_else(PoisonError::into_inner);
+    let charged = game.charged.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(json!({
         "results": results,
         "unpaid": *unpaid,
         "began": game.began.get(),
-        "charged": *game.charged.borrow(),
+        "charged": *charged,
     }))
-}
-
-/// How a step failed.
-enum Failed {
-    By(Error),
-    Unpaid(Error, Unpaid),
-    Thrown(String),
-    Aborted,
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Failed {
-        Failed::By(error)
-    }
-}
-
-fn shown(failed: Failed) -> Value {
-    let (error, unpaid) = match failed {
-        Failed::By(error) => (error, None),
-        Failed::Unpaid(error, unpaid) => (error, Some(unpaid)),
-        Failed::Thrown(text) => return json!({ "thrown": text }),
-        Failed::Aborted => return json!({ "aborted": true }),
-    };
-    match error {
-        Error::Refused(problem) => json!({ "refused": problem }),
-        Error::OutcomeUnknown { keys, .. } => {
-            let mut unknown = json!({ "key": keys.first() });
-            if let Some(unpaid) = unpaid {
-                unknown["unpaid"] = json!(unpaid);
-            }
-            json!({ "unknown": unknown })
-        }
-        other => json!({ "failed": other.to_string() }),
-    }
 }
 
 /// What came of a step.
@@ -168,15 +120,6 @@ fn result(game: Rc<Game>, step: Value) -> Pin<Box<dyn Future<Output = Value>>> {
             },
         }
     })
-}
-
-fn ok(answer: impl Serialize) -> Result<Value, Failed> {
-    serde_json::to_value(answer).map_err(|error| Failed::Thrown(error.to_string()))
-}
-
-/// The fields of a step, as a request of the client.
-fn read<R: serde::de::DeserializeOwned>(step: &Value) -> Result<R, Failed> {
-    serde_json::from_value(step.clone()).map_err(|error| Failed::Thrown(error.to_string()))
 }
 
 async fn act(game: Rc<Game>, step: &Value) -> Result<Value, Failed> {
@@ -276,8 +219,8 @@ async fn act(game: Rc<Game>, step: &Value) -> Result<Value, Failed> {
             }
             ok(entries)
         }
-        "charge" => charge(game.clone(), account.to_owned(), step.clone()).await,
-        "stream" => stream(&game, account, step).await,
+        "charge" => work::charge(game.clone(), account.to_owned(), step.clone()).await,
+        "stream" => work::stream(&game, account, step).await,
         "wait" => {
             let wait = Duration::from_millis(step["ms"].as_u64().unwrap_or_default());
             tokio::time::sleep(wait).await;
@@ -298,134 +241,4 @@ fn reach(address: &str) -> std::io::Result<()> {
     proxy.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes())?;
     proxy.read_to_end(&mut Vec::new())?;
     Ok(())
-}
-
-/// Charges work in a task of its own, which the work may abort.
-async fn charge(game: Rc<Game>, account: String, step: Value) -> Result<Value, Failed> {
-    let (leave, left) = oneshot::channel();
-    let task = tokio::task::spawn_local(async move {
-        let spend: Spend = read(&step)?;
-        let mut charge = game.scrip.charge(&account, spend);
-        if let Some(life) = step["expires_in_s"].as_u64().and_then(|life| life.try_into().ok()) {
-            charge = charge.expires_in_s(life);
-        }
-        if step["beyond"] == true {
-            charge = charge.beyond();
-        }
-        if step["on_unreachable"] == "allow" {
-            charge = charge.allow_unreachable();
-        }
-        let deeds = step["work"].as_array().cloned().unwrap_or_default();
-        let played = game.clone();
-        match charge.run(|work| done(played, work, deeds, leave)).await {
-            Ok(Charged { value, receipt }) => {
-                game.charged.borrow_mut().extend(receipt);
-                Ok(value)
-            }
-            Err(ChargeError::NotBegun(error)) => Err(Failed::By(error)),
-            Err(ChargeError::Work(text)) => Err(Failed::Thrown(text)),
-            Err(ChargeError::Unconfirmed { error, unpaid, .. }) => {
-                Err(Failed::Unpaid(error, *unpaid))
-            }
-        }
-    });
-    let caller = task.abort_handle();
-    tokio::task::spawn_local(async move {
-        if left.await.is_ok() {
-            caller.abort();
-        }
-    });
-    task.await.unwrap_or(Err(Failed::Aborted))
-}
-
-/// The work of a charge, which does what the case says.
-async fn done(
-    game: Rc<Game>,
-    work: Work,
-    deeds: Vec<Value>,
-    leave: oneshot::Sender<()>,
-) -> Result<Value, String> {
-    game.began.set(game.began.get() + 1);
-    let mut leave = Some(leave);
-    for deed in deeds {
-        let Some((does, value)) = deed.as_object().and_then(|deed| deed.iter().next()) else {
-            continue;
-        };
-        match (does.as_str(), value.as_str()) {
-            ("delivered", Some(credits)) => {
-                work.delivered_credits(credits).map_err(|error| error.to_string())?;
-            }
-            ("delivered", None) => work.delivered(value.as_i64().unwrap_or_default()),
-            ("wait_ms", _) => {
-                let wait = Duration::from_millis(value.as_u64().unwrap_or_default());
-                tokio::time::sleep(wait).await;
-            }
-            ("fail", Some(text)) => return Err(text.to_owned()),
-            ("abort", _) => {
-                // The caller drops the charge, and with it this work, at its next wait.
-                leave.take().map(|leave| leave.send(()));
-            }
-            ("return", _) => return Ok(value.clone()),
-            _ => return Err(format!("no deed {does}")),
-        }
-    }
-    Ok(Value::Null)
-}
-
-/// A stream of parts, each of which it reports before it yields it.
-struct Parts {
-    work: Work,
-    parts: std::vec::IntoIter<String>,
-    fail: Option<String>,
-    yielded: u64,
-}
-
-impl Stream for Parts {
-    type Item = Result<String, String>;
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
-        Poll::Ready(match self.parts.next() {
-            Some(part) => {
-                self.yielded += 1;
-                self.work.delivered(self.yielded);
-                Some(Ok(part))
-            }
-            None => self.fail.take().map(Err),
-        })
-    }
-}
-
-/// Charges work that streams. Its reader takes some parts and leaves, or takes all.
-async fn stream(game: &Game, account: &str, step: &Value) -> Result<Value, Failed> {
-    let parts: Vec<String> = read(&step["parts"])?;
-    let fail = step["fail"].as_str().map(str::to_owned);
-    let most = step["read"].as_u64().unwrap_or(u64::MAX);
-    let mut charge = game.scrip.charge(account, read(step)?);
-    if step["beyond"] == true {
-        charge = charge.beyond();
-    }
-    let work = |work| {
-        game.began.set(game.began.get() + 1);
-        Parts { work, parts: parts.into_iter(), fail, yielded: 0 }
-    };
-    let mut taken = Vec::new();
-    {
-        let mut stream = pin!(charge.stream(work).await?);
-        for _ in 0..most {
-            let part = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await;
-            match part {
-                Some(Ok(part)) => taken.push(part),
-                Some(Err(text)) => {
-                    game.scrip.finish().await;
-                    return Err(Failed::Thrown(text));
-                }
-                None => break,
-            }
-        }
-    }
-    game.scrip.finish().await;
-    ok(taken)
 }
