@@ -16,7 +16,6 @@ import queue
 import re
 import secrets
 import select
-import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from proxy import Proxy
 
 HERE = pathlib.Path(__file__).parent
 CASE_TIMEOUT_S = 60
+START_TIMEOUT_S = 30
 KEY_TIMEOUT_S = 5       # it is printed as the stack begins to answer
 ON_TIME_MS = 3_000      # `Date` has whole seconds, and a machine may be busy
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -253,38 +253,32 @@ class Local:
     """A local stack in memory."""
 
     def __init__(self, program):
-        # It takes this port, and the next one for its editor.
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [program, "--memory", "--addr", f"127.0.0.1:{port}"],
-            stdout=subprocess.PIPE, text=True)
-        self.keys = queue.Queue()
+            [program, "--memory", "--addr", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        self.printed = queue.Queue()
         # To the end: a stack whose output nobody reads stands still.
         threading.Thread(target=self.read, daemon=True).start()
-        until = time.monotonic() + 30
-        while True:
-            try:
-                call(self.url, "GET", "/v1/accounts/acme/balance")
-                return
-            except OSError:
-                if time.monotonic() > until or self.process.poll() is not None:
-                    self.end()
-                    raise
-                time.sleep(0.1)
+        self.url = self.print_of("url", START_TIMEOUT_S)
+        if self.url is None:
+            self.end()
+            sys.exit("the stack has not started")
 
     def read(self):
-        """Finds service keys in what the stack prints."""
+        """Finds the address and the key in what the stack prints."""
         for line in self.process.stdout:
-            for key in re.findall(r"scrip_sk_[\w.~-]+", line):
-                self.keys.put(key)
+            if url := re.match(r"Scrip on (http://[^,]+),", line):
+                self.printed.put(("url", url[1]))
+            elif key := re.search(r"scrip_sk_[\w.~-]+", line):
+                self.printed.put(("key", key[0]))
 
     def key(self):
         """The service key that the stack prints as it starts; None if it prints none."""
+        return self.print_of("key", KEY_TIMEOUT_S)
+
+    def print_of(self, name, timeout_s):
         try:
-            return self.keys.get(timeout=KEY_TIMEOUT_S)
+            printed, value = self.printed.get(timeout=timeout_s)
+            return value if printed == name else None
         except queue.Empty:
             return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -21,9 +22,9 @@ ROOT = Path(__file__).parents[3]
 LOCAL = os.environ.get("SCRIP_LOCAL", str(ROOT / "target" / "debug" / "local"))
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[str]:
-    """The address of a local stack in memory. SCRIP_LOCAL is its program."""
+@contextlib.contextmanager
+def running_stack() -> Iterator[tuple[str, str]]:
+    """A local stack in memory, its address and its service key. SCRIP_LOCAL is its program."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -35,16 +36,23 @@ def stack() -> Iterator[str]:
         until = time.monotonic() + 30
         while True:
             try:
-                urllib.request.urlopen(f"{url}/_local/clock").close()
-                break
+                with urllib.request.urlopen(f"{url}/_local/stack") as answer:
+                    yield url, json.load(answer).get("service_key", "-")
+                return
             except urllib.error.URLError:
                 if process.poll() is not None or time.monotonic() > until:
                     raise
                 time.sleep(0.05)
-        yield url
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[str]:
+    """The address of a local stack for all tests."""
+    with running_stack() as (url, _):
+        yield url
 
 
 class Account:

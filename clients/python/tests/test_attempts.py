@@ -155,6 +155,56 @@ def test_a_batch_replaces_the_keys_that_the_client_made() -> None:
     assert [line["id"] for line in body["debits"]] == [after[0].text, "b"]
 
 
+def each(*results: Reply) -> httpx.Response:
+    """The answer of a batch of mode `each`."""
+    shown = [
+        {"status": 201, "replayed": False, "receipt": one.json()}
+        if one.is_success
+        else {"status": one.status_code, "problem": one.json()}
+        for one in results
+        if isinstance(one, httpx.Response)
+    ]
+    return httpx.Response(200, json={"account": "acme", "results": shown})
+
+
+def batch() -> Call:
+    return Calls(Clock()).batch("acme", [{"credits": "1"}, {"credits": "2", "id": "b"}], "each")
+
+
+def sent(trial: Trial) -> list[str]:
+    """The keys of the debits that are sent next."""
+    assert isinstance(trial.next, Send)
+    body = trial.next.call.json()
+    assert body is not None
+    return [debit["id"] for debit in body["debits"]]
+
+
+def test_of_mode_each_a_key_that_is_ahead_is_replaced_in_its_place_alone() -> None:
+    trial = Trial(batch())
+    [first, second] = sent(trial)
+    assert trial.reply(each(key_ahead(600), NO_CREDITS)) is None
+    [replaced] = sent(trial)
+    assert replaced not in (first, second)
+    results = trial.reply(each(RECEIPT))["results"]
+    # The refusal is the one that was final.
+    assert [result["status"] for result in results] == [201, 402]
+
+
+def test_of_mode_each_what_is_not_final_is_asked_for_again_alone() -> None:
+    trial = Trial(batch())
+    trial.reply(LOST)
+    assert trial.reply(each(RECEIPT, NO_CREDITS)) is None
+    assert sent(trial) == ["b"]
+    assert 4.5 < trial.waits[-1] <= 5
+    results = trial.reply(each(RECEIPT))["results"]
+    assert [result["status"] for result in results] == [201, 201]
+
+
+def test_of_mode_each_a_refusal_of_the_whole_is_final() -> None:
+    with pytest.raises(Refused, match="account_not_found"):
+        Trial(batch()).reply(problem(404, "account_not_found"))
+
+
 def test_past_the_deadline_the_error_has_the_key() -> None:
     trial = Trial(debit("job-1"))
     with pytest.raises(OutcomeUnknown, match=r"NOT known.*job-1") as unknown:

@@ -30,8 +30,26 @@ class Batches:
             self.sizes.append(1)
             return httpx.Response(201, json={"credits": body["credits"]})
         self.sizes.append(len(body["debits"]))
-        receipts = [{"credits": debit["credits"]} for debit in body["debits"]]
-        return httpx.Response(201, json={"receipts": receipts})
+        assert body["mode"] == "each"
+        return httpx.Response(200, json={"results": [self.result(one) for one in body["debits"]]})
+
+    def result(self, debit: dict[str, str]) -> dict[str, Any]:
+        return {"status": 201, "replayed": False, "receipt": {"credits": debit["credits"]}}
+
+
+class Ahead(Batches):
+    """A stack whose time is NOW: keys of a later one are ahead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[str] = []
+
+    def result(self, debit: dict[str, str]) -> dict[str, Any]:
+        self.keys.append(debit["id"])
+        if ulid_time(debit["id"]) > NOW + 20:
+            problem = {"code": "key_ahead", "server_time": "2026-11-27T18:09:30.602Z"}
+            return {"status": 400, "problem": problem}
+        return super().result(debit)
 
 
 async def debits(client: AsyncScrip, accounts: list[str]) -> list[Any]:
@@ -50,27 +68,54 @@ def test_a_batch_has_at_most_24_debits_of_one_account() -> None:
     assert sorted(stack.sizes) == [1, 1, 4, 24, 24]
 
 
-def test_debits_of_a_batch_whose_keys_are_ahead_travel_alone_under_new_ones() -> None:
-    stack = Batches()
-    keys: list[str] = []
-
-    def ahead(request: httpx.Request) -> httpx.Response:
-        body = json.loads(request.content)
-        sent = [debit["id"] for debit in body.get("debits", [])]
-        sent = sent or [request.headers["idempotency-key"]]
-        keys.extend(sent)
-        if any(ulid_time(key) > NOW + 20 for key in sent):
-            problem = {"code": "key_ahead", "server_time": "2026-11-27T18:09:30.602Z"}
-            return httpx.Response(400, json=problem)
-        return stack(request)
-
-    http = httpx.AsyncClient(transport=httpx.MockTransport(ahead))
+def test_debits_whose_keys_are_ahead_travel_again_under_new_ones() -> None:
+    stack = Ahead()
+    http = httpx.AsyncClient(transport=httpx.MockTransport(stack))
     client = AsyncScrip("http://stack", http=http, coalesce_s=0.01, now=lambda: NOW + 600)
     receipts = asyncio.run(debits(client, ["a"] * 3))
     assert [receipt["credits"] for receipt in receipts] == ["1", "2", "3"]
-    # Of the batch, then each alone, and again under its new key.
-    assert (len(keys), len(set(keys))) == (9, 6)
-    assert stack.sizes == [1, 1, 1]
+    assert (len(stack.keys), len(set(stack.keys))) == (6, 6)
+    assert stack.sizes == [3, 3]
+
+
+def test_a_debit_of_a_batch_does_not_wait_for_the_refusal_of_another() -> None:
+    """One refusal is not final for 5 s after a lost answer; the others have theirs."""
+    tries = 0
+
+    def lost_once(request: httpx.Request) -> httpx.Response:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise httpx.ReadError("lost", request=request)
+        answer = Batches()(request)
+        results = answer.json()["results"]
+        results[-1] = {"status": 402, "problem": {"code": "insufficient_credits"}}
+        return httpx.Response(200, json={"results": results})
+
+    async def story() -> None:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(lost_once))
+        client = AsyncScrip("http://stack", http=http, coalesce_s=0.01)
+        three = [asyncio.create_task(client.debit("a", credits=str(n))) for n in (1, 2, 3)]
+        done, _ = await asyncio.wait(three, timeout=0.8)
+        assert done == set(three[:2])
+
+    asyncio.run(story())
+
+
+def test_what_waits_when_its_event_loop_ends_does_not_hold_up_another_loop() -> None:
+    stack = Batches()
+    http = httpx.AsyncClient(transport=httpx.MockTransport(stack))
+    client = AsyncScrip("http://stack", http=http, coalesce_s=0.1)
+
+    async def leave() -> None:
+        waiting = asyncio.create_task(client.debit("a", credits="1"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+
+    asyncio.run(leave())
+    receipt = asyncio.run(asyncio.wait_for(client.debit("a", credits="2"), 5))
+    assert receipt["credits"] == "2"
+    assert stack.sizes == [1]
 
 
 def test_threads_share_a_batch() -> None:

@@ -66,7 +66,9 @@ def test_the_first_example_runs(stack: str, tmp_path: Path) -> None:
 
 def test_the_example_of_all_operations_runs(stack: str, tmp_path: Path) -> None:
     [block] = [block for block in BLOCKS if "create_session" in block]
-    assert output(block, stack, tmp_path).startswith("2 ")
+    shown = output(block, stack, tmp_path).splitlines()
+    assert shown[:2] == ["charged 2", "insufficient_credits"]
+    assert shown[2].startswith("2 ")
 
 
 def output(block: str, stack: str, folder: Path) -> str:

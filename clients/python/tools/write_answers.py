@@ -20,8 +20,9 @@ ANSWERS_FILE = PACKAGE / "src" / "scrip" / "answers.py"
 
 # The answers of a service's operations. All that they refer to is written, too.
 ANSWERS = [
-    "AccountBalance", "BatchReceipt", "CaptureReceipt", "DebitReceipt", "ExtendReceipt",
-    "HoldReceipt", "Listing", "Quote", "RefundReceipt", "ReleaseReceipt", "Session", "Usage",
+    "AccountBalance", "BatchReceipt", "BatchResults", "CaptureReceipt", "DebitReceipt",
+    "ExtendReceipt", "HoldReceipt", "Listing", "Quote", "RefundReceipt", "ReleaseReceipt",
+    "Session", "Usage",
 ]  # fmt: skip
 
 HEAD = '''\
@@ -86,7 +87,10 @@ class Writer:
             comment = textwrap.fill(" ".join(comment.split()), 90)
             text += textwrap.indent(f'"""{comment}"""', "    ") + "\n\n"
         for field, (value, about) in fields.items():
-            text += f"    {field}: {value}\n"
+            line = f"    {field}: {value}\n"
+            if len(line) > 100:
+                line = f"    {field}: (\n        {value}\n    )\n".replace(" | ", "\n        | ")
+            text += line
             if about:
                 text += textwrap.indent(f'"""{textwrap.fill(about, 90)}"""', "    ") + "\n"
         return text.rstrip()

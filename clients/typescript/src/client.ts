@@ -35,6 +35,7 @@ import type {
   ReleaseRequest,
   Session,
   SessionRequest,
+  StreamRequest,
   Unpaid,
   Usage,
   UsageRequest,
@@ -75,7 +76,7 @@ export class Scrip {
    * that fails after the work, for whatever reason, goes to `onUnpaid`.
    */
   async stream<T>(
-    request: ChargeRequest,
+    request: StreamRequest,
     run: (work: Work) => AsyncIterable<T>,
   ): Promise<ReadableStream<T>> {
     this.#needsOnUnpaid();

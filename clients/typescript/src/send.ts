@@ -189,15 +189,18 @@ export class Sender {
     signal: AbortSignal | undefined,
   ): Promise<T | Refused | Open> {
     const leftMs = Math.max(1, Math.ceil(until - performance.now()));
-    const timeout = AbortSignal.timeout(
-      Math.min(leftMs, this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS),
+    const timeoutMs = Math.min(leftMs, this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS);
+    const ends = new AbortController();
+    const timer = setTimeout(
+      () => ends.abort(new Error(`no answer within ${timeoutMs} ms`)),
+      timeoutMs,
     );
-    const ends = signal ? AbortSignal.any([timeout, signal]) : timeout;
+    const unlink = link(signal, ends);
     try {
       const request = await this.#request(outgoing);
       // A redirect is no answer of Scrip's, and would take the key elsewhere.
       const response = await (this.#options.fetch ?? fetch)(request, {
-        signal: ends,
+        signal: ends.signal,
         redirect: "manual",
       });
       this.#clock.learn(response.headers.get("date"));
@@ -208,6 +211,9 @@ export class Sender {
       return isOpen ? new Open(problem, response.status, retryAfterMs(response)) : problem;
     } catch (error) {
       return new Open(error);
+    } finally {
+      clearTimeout(timer);
+      unlink();
     }
   }
 
@@ -242,6 +248,17 @@ export function query(filters: Record<string, string | number | undefined>): str
 function jittered(tried: number): number {
   const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tried);
   return (most * (1 + Math.random())) / 2;
+}
+
+/**
+ * Aborts with the signal, too, until it is unlinked. It does what `AbortSignal.any` does, which not
+ * every edge runtime has.
+ */
+export function link(signal: AbortSignal | undefined, aborts: AbortController): () => void {
+  const abort = () => aborts.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  return () => signal?.removeEventListener("abort", abort);
 }
 
 /** Waits, or ends early with the signal. */

@@ -2,17 +2,18 @@
 
 import { charge, type Charging, type Work } from "./charge.js";
 import type { Scrip } from "./client.js";
-import type { ChargeRequest } from "./types.js";
+import { link } from "./send.js";
+import type { StreamRequest } from "./types.js";
 
 /** {@link Scrip.stream}. */
 export function stream<T>(
   credits: Scrip,
   charging: Charging,
-  request: ChargeRequest,
+  { waitUntil, ...request }: StreamRequest,
   run: (work: Work) => AsyncIterable<T>,
 ): Promise<ReadableStream<T>> {
   const reader = new AbortController();
-  const signal = request.signal ? AbortSignal.any([request.signal, reader.signal]) : reader.signal;
+  const unlink = link(request.signal, reader);
   // A reader that went away gets no error, so whatever could not be charged is handed over.
   const streaming = { ...charging, isHandedOver: () => true };
 
@@ -28,8 +29,11 @@ export function stream<T>(
         resolve(readable);
       });
     const charged = new Promise<void>((done, fail) => {
-      charge(credits, streaming, { ...request, signal }, work).then(done, fail);
+      const asked = { ...request, signal: reader.signal };
+      charge(credits, streaming, asked, work).then(done, fail).finally(unlink);
     });
+    // Of a reader that went away, nobody else waits for the charge.
+    waitUntil?.(charged.catch(() => {}));
     // The work goes on only when the reader asks for more.
     const source: UnderlyingDefaultSource<T> = {
       start: (parts) => {

@@ -68,7 +68,7 @@ export type RefundRequest = ForAccount & { debit: string } & Schemas["RefundRequ
 
 /** What became of one debit of a batch of mode `each`: its receipt, or why it was refused. */
 export type BatchResult =
-  | { status: 201; replayed: boolean; receipt: DebitReceipt }
+  | Schemas["BatchReceipted"]
   | { status: number; problem: Problem };
 
 /** The results of a batch of mode `each`, in the order of its debits. */
@@ -81,7 +81,7 @@ export type BatchDebit = Schemas["DebitRequest"] & { id?: string };
 
 export interface BatchRequest extends ForAccount {
   /** All debits happen, or none: `all_or_nothing`, which is the default; or each stands alone. */
-  mode?: "all_or_nothing" | "each";
+  mode?: Schemas["BatchRequest"]["mode"];
   /** At most 24. */
   debits: BatchDebit[];
   deadlineMs?: number | undefined;
@@ -121,6 +121,14 @@ export type ChargeRequest = ForAccount &
     /** Gets the receipt, once the work is charged. */
     onCharged?: ((receipt: CaptureReceipt | DebitReceipt) => void) | undefined;
   };
+
+export type StreamRequest = ChargeRequest & {
+  /**
+   * Gets a promise that ends once the stream is charged. Pass that of your edge runtime
+   * (`context.waitUntil`): it ends a request whose reader went away, and would end its charge.
+   */
+  waitUntil?: ((charged: Promise<void>) => void) | undefined;
+};
 
 /** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
 export interface Unpaid {

@@ -1,9 +1,7 @@
 /** A local stack of a test: `SCRIP_LOCAL` is its program, target/debug/local if that is not set. */
 
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -24,29 +22,21 @@ export async function localStack(): Promise<LocalStack> {
   if (!existsSync(program)) {
     throw new Error(`${program} is not there: build it by "cargo build -p local"`);
   }
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const options = ["--memory", "--addr", url.slice("http://".length)];
+  const options = ["--memory", "--addr", "127.0.0.1:0"];
   const stack = spawn(program, options, { stdio: ["ignore", "pipe", "inherit"] });
   const end = () => void stack.kill();
   const timer = setTimeout(end, TIMEOUT_MS);
   const lines = createInterface({ input: stack.stdout });
+  let url: string | undefined;
   let key: string | undefined;
   for await (const line of lines) {
+    url ??= /^Scrip on (http:[^,]+),/.exec(line)?.[1];
     key = /scrip_sk_[\w.~-]+/.exec(line)?.[0];
     if (key !== undefined) break;
   }
   clearTimeout(timer);
-  if (key === undefined) throw new Error("the stack ended, and printed no key");
+  if (url === undefined || key === undefined) throw new Error("the stack printed no key");
   // What it prints later is not read, and must not stop it.
   stack.stdout.resume();
   return { url, key, end };
-}
-
-/** A port that is free, as the next one is, which the stack takes for its editor. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }

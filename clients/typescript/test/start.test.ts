@@ -35,10 +35,10 @@ test("the_first_hour_prints_what_it_shows", async (t) => {
   const script = ["set -euo pipefail"];
   const shown: string[] = [];
   let count = 0;
-  for (const [, language, code = ""] of here.matchAll(/```(\w+)\n(.*?)```/gs)) {
+  for (const { 1: language, 2: code = "", index } of here.matchAll(/```(\w+)\n(.*?)```/gs)) {
     if (language === "ts") {
-      const [, name] = /^\/\/ (\S+)\n/.exec(code) ?? [];
-      assert.ok(name, `a block has no name: ${code}`);
+      const [, name] = /`(\w+\.ts)`[^`]*$/.exec(here.slice(0, index)) ?? [];
+      assert.ok(name, `no file is named before ${code}`);
       await writeFile(join(folder, name), code);
       script.push(`cp ${folder}/${name} .`);
     } else if (language === "sh") {

@@ -102,3 +102,17 @@ test("a_charge_that_fails_after_the_stream_is_handed_over", async () => {
     { quantity: 3, hold: "01a20132-08b8-798a-966a-d864feea52cf" },
   );
 });
+
+test("waiting_for_a_stream_ends_once_it_is_charged", async () => {
+  const answers = new Answers(receipt);
+  let charged: Promise<void> | undefined;
+  const waitUntil = (promise: Promise<void>) => void (charged = promise);
+  const stream = await client(answers).credits.stream({ ...ASKED, waitUntil }, (work) =>
+    numbers(work, 9),
+  );
+  const reader = stream.getReader();
+  await reader.read();
+  void reader.cancel();
+  await charged;
+  assert.deepEqual(last(answers), { path: "capture", body: { quantity: 1 } });
+});

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Literal, TypeVar, overload
 
 from scrip._async_charging import Charging, Decorator, DecoratorWithWork, decorator, started
@@ -30,6 +30,7 @@ class AsyncCharges(AsyncOperations):
         reference: str | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
     ) -> Value:
         """Holds the credits, runs `work`, charges what it delivered, and returns its value.
 
@@ -45,6 +46,7 @@ class AsyncCharges(AsyncOperations):
             reference=reference,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
+            beyond=beyond,
         )
         value: Value | None = None
         try:
@@ -68,7 +70,8 @@ class AsyncCharges(AsyncOperations):
         reference: str | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
-    ) -> AsyncIterator[Value]:
+        beyond: bool = False,
+    ) -> AsyncGenerator[Value, None]:
         """Holds the credits, and returns a stream of what `work` yields; see `charging`.
 
         A refusal is raised here, before the first part. If the reader leaves the stream, what was
@@ -84,6 +87,7 @@ class AsyncCharges(AsyncOperations):
             reference=reference,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
+            beyond=beyond,
         )
         return await started(charging, work)
 
@@ -98,16 +102,28 @@ class AsyncCharges(AsyncOperations):
         reference: str | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
     ) -> Charging:
         """Charges for the block of an `async with`, whose `Work` reports what is delivered.
 
         An exception charges nothing, and so does 0. If the block is cancelled or interrupted, or
         the generator closed that it is in, what was delivered until then is charged. The rest is
         released. The hold lives as long as the block.
+
+        With `beyond=True` more may be delivered than was asked for. It is charged if the account
+        has all of it; if not, what is held, and `work.receipt` has the rest as `uncharged`.
         """
         self._check(on_unreachable)
         request = ChargeRequest(
-            account, action, quantity, credits, user, reference, expires_in_s, on_unreachable
+            account,
+            action,
+            quantity,
+            credits,
+            user,
+            reference,
+            expires_in_s,
+            on_unreachable,
+            beyond,
         )
         return Charging(self, request)
 
@@ -122,6 +138,7 @@ class AsyncCharges(AsyncOperations):
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
         work: Literal[False] = False,
     ) -> Decorator: ...
 
@@ -136,6 +153,7 @@ class AsyncCharges(AsyncOperations):
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
         work: Literal[True],
     ) -> DecoratorWithWork: ...
 

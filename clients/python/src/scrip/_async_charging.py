@@ -7,6 +7,7 @@ import contextlib
 import functools
 import inspect
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -14,7 +15,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from scrip._call import OperationKey
-from scrip._charge import HOLD_LIVES_S, ChargeRequest, Terms, Unpaid, Work, may_begin
+from scrip._charge import (
+    HOLD_LIVES_S,
+    LONGEST_EXTEND_WAIT_S,
+    ChargeRequest,
+    Terms,
+    Unpaid,
+    Work,
+    may_begin,
+)
 from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
 
@@ -53,7 +62,7 @@ class Charging:
         """The caller has gone away, and hears no error any more."""
 
     async def __aenter__(self) -> Work:
-        request = self.work.request
+        request, held_at = self.work.request, time.monotonic()
         call = self.client._calls.hold(request.account, None, **request.hold())
         held: asyncio.Task[Any] = self.client._spawn(self.client._run(call))
         try:
@@ -62,10 +71,11 @@ class Charging:
             if not may_begin(request.on_unreachable, error):
                 raise
         except asyncio.CancelledError:
-            self.client._spawn(self.release_later(held))
+            if not held.cancelled():  # It is if the event loop ends: then the hold lapses.
+                self.client._spawn(self.release_later(held))
             raise
         if self.work.hold is not None:
-            self.extending = asyncio.create_task(self.extend(self.work.hold["id"]))
+            self.extending = asyncio.create_task(self.extend(self.work.hold["id"], held_at))
         return self.work
 
     async def __aexit__(
@@ -82,6 +92,10 @@ class Charging:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
             self.is_gone = True
+            # It may have failed a moment before, and then it did not know.
+            error = None if not ending.done() or ending.cancelled() else ending.exception()
+            if isinstance(error, ScripError) and error.unpaid is not None:
+                self.client._spawn(self.client._hand_over(error.unpaid))
             raise
 
     async def end(self, delivered: int | Decimal) -> None:
@@ -94,7 +108,9 @@ class Charging:
             if hold is None:
                 await self.client._hand_over(unpaid)
             else:
-                await self.capture(replace(unpaid, hold=hold["id"]), key)
+                await self.capture(
+                    replace(unpaid, hold=hold["id"], beyond=request.beyond or None), key
+                )
         elif hold is not None:
             self.work.receipt = await self.release(hold["id"])
 
@@ -102,16 +118,30 @@ class Charging:
         try:
             self.work.receipt = await self.client._pay(unpaid, key)
         except ScripError as error:
-            is_allowed = False
-            if isinstance(error, OutcomeUnknown):
-                unpaid = replace(unpaid, key=error.key)
-                is_allowed = self.work.request.on_unreachable == "allow"
-            error.unpaid = unpaid
-            is_stream = self.is_stream and self.client._on_unpaid is not None
-            if self.is_gone or is_stream or is_allowed:
-                await self.client._hand_over(unpaid)
-            else:
+            if not await self.is_handed_over(unpaid, error):
                 raise
+        except Exception as cause:
+            # A signer failed, say. How far the charge came is not known.
+            unknown = OutcomeUnknown("capture", unpaid.account, 1, cause, [unpaid.key])
+            if not await self.is_handed_over(unpaid, unknown):
+                raise unknown from cause
+        except BaseException:
+            # The program is ending, and waits no longer.
+            await self.client._hand_over(unpaid)
+            raise
+
+    async def is_handed_over(self, unpaid: Unpaid, error: ScripError) -> bool:
+        """Hands over what is unpaid, if nobody hears the error or the work was allowed."""
+        is_allowed = False
+        if isinstance(error, OutcomeUnknown):
+            unpaid = replace(unpaid, key=error.key)
+            is_allowed = self.work.request.on_unreachable == "allow"
+        error.unpaid = unpaid
+        is_stream = self.is_stream and self.client._on_unpaid is not None
+        if self.is_gone or is_stream or is_allowed:
+            await self.client._hand_over(unpaid)
+            return True
+        return False
 
     async def release(self, hold: str) -> ReleaseReceipt | None:
         """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
@@ -124,35 +154,40 @@ class Charging:
             logger.info("a hold was left to lapse: %s", error)
             return None
 
-    async def extend(self, hold: str) -> None:
+    async def extend(self, hold: str, held_at: float) -> None:
         """Keeps the hold while the work lives: each time at half of its life."""
         request = self.work.request
         life_s = request.expires_in_s or HOLD_LIVES_S
-        wait_s = life_s / 2
+        client = self.client.within(life_s / 2)
+        next_at = held_at + life_s / 2
         while True:
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(max(next_at - time.monotonic(), 0))
+            next_at = time.monotonic() + life_s / 2
             try:
-                await self.client.extend(request.account, hold, life_s)
-                wait_s = life_s / 2
-            except Unavailable:
-                wait_s = 0  # It has waited until its deadline.
+                await client.extend(request.account, hold, life_s)
             except Refused:
                 return  # The hold is over. The charge deals with that.
+            except Exception as error:
+                logger.info("a hold is not extended yet: %s", error)
+                next_at = time.monotonic() + min(life_s / 8, LONGEST_EXTEND_WAIT_S)
 
     async def release_later(self, held: asyncio.Task[Any]) -> None:
         """Releases a hold that nobody waits for any more."""
-        with contextlib.suppress(ScripError):
+        try:
             hold = await held
+        except Exception as error:
+            logger.info("nobody waits for a hold that failed: %s", error)
+        else:
             await self.release(hold["id"])
 
 
 async def started(
     charging: Charging, work: Callable[[Work], AsyncIterator[Part]]
-) -> AsyncIterator[Part]:
+) -> AsyncGenerator[Part, None]:
     """A stream of what `work` yields, whose credits are held."""
     charging.is_stream = True
 
-    async def parts() -> AsyncIterator[Part | None]:
+    async def parts() -> AsyncGenerator[Part | None, None]:
         async with charging as running:
             yield None
             stream = work(running)
@@ -166,7 +201,7 @@ async def started(
     stream = parts()
     # To the first yield, inside of the charge: if the stream is closed or dropped, that ends it.
     await anext(stream)
-    return cast(AsyncIterator[Part], stream)
+    return cast("AsyncGenerator[Part, None]", stream)
 
 
 def decorator(
@@ -185,7 +220,7 @@ def decorator(
                     return items
 
                 stream = await started(client.charging(**terms.of(args, kwargs)), work)
-                async with contextlib.aclosing(cast(AsyncGenerator[Any, None], stream)):
+                async with contextlib.aclosing(stream):
                     async for part in stream:
                         yield part
 

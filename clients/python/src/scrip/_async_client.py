@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import httpx
 
 from scrip._async_charges import AsyncCharges
 from scrip._async_coalescer import Coalescer
-from scrip._attempts import Limits, Send, Wait, attempts
+from scrip._attempts import Limits, Send, Tell, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
-from scrip._connection import Connection, OnUnreachable
+from scrip._connection import Body, Connection, OnUnreachable
 
 Value = TypeVar("Value")
 
@@ -54,8 +55,11 @@ class AsyncScrip(AsyncCharges):
         self._calls = self._connection.calls
         self._sign = sign
         self._on_unpaid = on_unpaid
-        self._http = http or httpx.AsyncClient()
-        self._owns_http = http is None
+        self._given_http = http
+        self._closes_http = True
+        self._own_https: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
+            WeakKeyDictionary()
+        )
         self._background: set[asyncio.Task[Any]] = set()
         self._coalescer = (
             None if coalesce_s is None else Coalescer(self._run, self._spawn, coalesce_s)
@@ -74,21 +78,31 @@ class AsyncScrip(AsyncCharges):
 
     async def aclose(self) -> None:
         """Waits for charges whose callers went away, and closes the connections."""
-        while self._background:
-            await asyncio.wait(self._background)
-        if self._owns_http:
-            await self._http.aclose()
+        loop = asyncio.get_running_loop()
+        while waiting := [task for task in self._background if task.get_loop() is loop]:
+            await asyncio.wait(waiting)
+        if self._closes_http and (http := self._own_https.pop(loop, None)) is not None:
+            await http.aclose()
+
+    def _http(self) -> httpx.AsyncClient:
+        """The connections of this event loop: those of another one do not work here."""
+        if self._given_http is not None:
+            return self._given_http
+        loop = asyncio.get_running_loop()
+        if loop not in self._own_https:
+            self._own_https[loop] = httpx.AsyncClient()
+        return self._own_https[loop]
 
     def within(self, deadline_s: float) -> AsyncScrip:
         """This client with another deadline, and without coalescing: `credits.within(2)`."""
         other = copy.copy(self)
         other._limits = Limits(self._limits.timeout_s, deadline_s)
         other._coalescer = None
-        other._owns_http = False
+        other._closes_http = False
         return other
 
-    async def _run(self, call: Call) -> Any:
-        steps = attempts(call, self._connection.clock, self._limits)
+    async def _run(self, call: Call, tell: Tell | None = None) -> Any:
+        steps = attempts(call, self._connection.clock, self._limits, tell)
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
@@ -105,13 +119,21 @@ class AsyncScrip(AsyncCharges):
         return await (self._run if self._coalescer is None else self._coalescer.debit)(call)
 
     async def _send(self, send: Send) -> httpx.Response | httpx.RequestError:
-        request = self._connection.request(self._http, send)
+        http = self._http()
+        request = self._connection.request(http, send)
         if self._sign is not None:
             signed = self._sign(request, self._connection.time())
             if inspect.isawaitable(signed):
                 await signed
+        body = Body(request, send.timeout_s)
         try:
-            return await self._http.send(request)
+            answer = await http.send(request, stream=True)
+            try:
+                async for part in answer.aiter_bytes():
+                    body.add(part)
+            finally:
+                await answer.aclose()
+            return body.of(answer)
         except httpx.RequestError as error:
             return error
 
@@ -119,9 +141,13 @@ class AsyncScrip(AsyncCharges):
         if self._on_unpaid is None:
             logger.warning("nobody keeps what %s owes for %s", unpaid.account, unpaid.key)
             return
-        done = self._on_unpaid(unpaid)
-        if inspect.isawaitable(done):
-            await done
+        try:
+            done = self._on_unpaid(unpaid)
+            if inspect.isawaitable(done):
+                await done
+        except Exception:
+            logger.error("on_unpaid failed, and did not keep %s", unpaid)
+            raise
 
     def _check(self, on_unreachable: OnUnreachable) -> None:
         if on_unreachable == "allow" and self._on_unpaid is None:

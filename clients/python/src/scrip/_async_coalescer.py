@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from scrip._call import Call
-from scrip._coalesce import FEWEST, MOST, batch_of, failed
+from scrip._coalesce import FEWEST, MOST, Waiting, answer_rest, batch_of
 
-Waiting = list[tuple[Call, "asyncio.Future[Any]"]]
+Place = tuple[asyncio.AbstractEventLoop, str]
+"""An account, in an event loop: of one that ended, nobody sends what waited there."""
 
 
 class Coalescer:
@@ -17,49 +18,41 @@ class Coalescer:
 
     def __init__(
         self,
-        run: Callable[[Call], Awaitable[Any]],
+        run: Callable[..., Coroutine[Any, Any, Any]],
         spawn: Callable[[Coroutine[Any, Any, None]], Any],
         window_s: float,
     ) -> None:
         self.run = run
         self.spawn = spawn
         self.window_s = window_s
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting: dict[Place, list[Waiting]] = {}
 
     async def debit(self, call: Call) -> Any:
         """Makes the debit, in a batch with others or alone."""
         loop = asyncio.get_running_loop()
-        waiting = self.waiting.setdefault(call.account, [])
-        future: asyncio.Future[Any] = loop.create_future()
-        waiting.append((call, future))
+        place = (loop, call.account)
+        waiting = self.waiting.setdefault(place, [])
+        one = Waiting(call, loop.create_future())
+        waiting.append(one)
         if len(waiting) == MOST:
-            self.send(call.account, waiting)
+            self.send(place, waiting)
         elif len(waiting) == 1:
-            loop.call_later(self.window_s, self.send, call.account, waiting)
-        receipt = await future
+            loop.call_later(self.window_s, self.send, place, waiting)
+        receipt = await one.future
         return await self.run(call) if receipt is None else receipt
 
-    def send(self, account: str, waiting: Waiting) -> None:
-        if self.waiting.get(account) is waiting:
-            del self.waiting[account]
+    def send(self, place: Place, waiting: list[Waiting]) -> None:
+        if self.waiting.get(place) is waiting:
+            del self.waiting[place]
             self.spawn(self.send_together(waiting))
 
-    async def send_together(self, waiting: Waiting) -> None:
-        """Answers each debit with its receipt, its error, or None: then it travels alone."""
-        calls = [call for call, _ in waiting]
-        answers: list[Any] = [None] * len(calls)
+    async def send_together(self, waiting: list[Waiting]) -> None:
+        """Sends their batch, and answers each debit."""
         try:
-            if len(calls) >= FEWEST:
-                answers = (await self.run(batch_of(calls)))["receipts"]
+            if len(waiting) >= FEWEST:
+                await self.run(batch_of(waiting), lambda place, result: waiting[place].tell(result))
+            answer_rest(waiting, None)
         except BaseException as error:
-            answers = failed(calls, error)
+            answer_rest(waiting, error)
             if not isinstance(error, Exception):
                 raise
-        finally:
-            for (_, future), answer in zip(waiting, answers, strict=True):
-                if future.done():
-                    continue
-                if isinstance(answer, Exception):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)

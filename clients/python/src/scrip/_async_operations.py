@@ -12,6 +12,7 @@ from scrip._connection import OnUnreachable
 from scrip.answers import (
     AccountBalance,
     BatchReceipt,
+    BatchResults,
     CaptureReceipt,
     DebitReceipt,
     Entry,
@@ -32,6 +33,10 @@ class AsyncOperations:
     _calls: Calls
     _on_unpaid: Callable[[Unpaid], Any] | None
     _spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]  # asyncio alone
+
+    def within(self, deadline_s: float) -> AsyncOperations:
+        """This client with another deadline, and without coalescing: `credits.within(2)`."""
+        raise NotImplementedError
 
     async def _run(self, call: Call) -> Any:
         """Sends a call until its outcome is known."""
@@ -113,21 +118,42 @@ class AsyncOperations:
         return await self._pay(unpaid, self._calls.key(unpaid.key))
 
     async def _pay(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
-        account, fields = unpaid.account, unpaid.fields()
+        account = unpaid.account
         if unpaid.hold is not None:
-            call = self._calls.capture(account, unpaid.hold, key, **captured(fields))
+            call = self._calls.capture(account, unpaid.hold, key, **captured(unpaid))
             try:
                 return cast(CaptureReceipt, await self._run(call))
             except Refused as refused:
                 if not may_debit(refused):
                     raise
-        return cast(DebitReceipt, await self._run(self._calls.debit(account, key, **fields)))
+        return cast(
+            DebitReceipt, await self._run(self._calls.debit(account, key, **unpaid.fields()))
+        )
+
+    @overload
+    async def batch(
+        self,
+        account: str,
+        debits: Iterable[Debit],
+        *,
+        mode: Literal["all_or_nothing"] = "all_or_nothing",
+    ) -> BatchReceipt: ...
+
+    @overload
+    async def batch(
+        self, account: str, debits: Iterable[Debit], *, mode: Literal["each"]
+    ) -> BatchResults: ...
 
     async def batch(
         self, account: str, debits: Iterable[Debit], *, mode: Mode = "all_or_nothing"
-    ) -> BatchReceipt:
-        """Makes up to 24 debits, all of them or none."""
-        return cast(BatchReceipt, await self._run(self._calls.batch(account, debits, mode)))
+    ) -> BatchReceipt | BatchResults:
+        """Makes up to 24 debits: all of them or none, or `each` as if it were sent alone.
+
+        Of mode `each` the answer has a result for each debit, in their order: its receipt, or the
+        problem that refused it.
+        """
+        call = self._calls.batch(account, debits, mode)
+        return cast("BatchReceipt | BatchResults", await self._run(call))
 
     async def hold(
         self,
@@ -161,18 +187,24 @@ class AsyncOperations:
         *,
         quantity: int | None = None,
         credits: Credits | None = None,
+        beyond: bool | None = None,
         final: bool | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
     ) -> CaptureReceipt:
-        """Charges a hold, or a part of it. The rest goes back, unless `final=False`."""
+        """Charges a hold, or a part of it. The rest goes back, unless `final=False`.
+
+        With `beyond=True` more than the rest of it may be asked for: all of that is charged if the
+        account has it; if not, what is held, and the receipt has the rest as `uncharged`.
+        """
         call = self._calls.capture(
             account,
             hold,
             key,
             quantity=quantity,
             credits=credits,
+            beyond=beyond,
             final=final,
             user=user,
             reference=reference,

@@ -7,9 +7,10 @@ The synchronous and the asynchronous client run the same one.
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,57 +71,123 @@ class Wait:
 Reply = httpx.Response | httpx.RequestError | None
 
 
-def attempts(call: Call, clock: Clock, limits: Limits) -> Generator[Send | Wait, Reply, Any]:
+Tell = Callable[[int, dict[str, Any]], None]
+"""Gets the place and the result of a debit in a batch of mode `each`, as soon as it is final."""
+
+
+def attempts(
+    call: Call, clock: Clock, limits: Limits, tell: Tell | None = None
+) -> Generator[Send | Wait, Reply, Any]:
     """Tries `call` under the same key until its outcome is known, and returns the answer's body.
 
     Raises `Refused` if the answer is no, and if there is none until the deadline `OutcomeUnknown`,
     or `Unavailable` for a call that has no key, because it changes nothing.
     """
-    deadline = time.monotonic() + limits.deadline_s
-    # The end of the latest try that may take effect, or may have.
-    in_doubt_at: float | None = None
-    may_remint = call.is_minted
-    tries = 0
-    while True:
-        sent_at, sent_local = time.monotonic(), clock.local()
-        reply = yield Send(call, min(limits.timeout_s, max(deadline - sent_at, SHORTEST_TIMEOUT_S)))
-        tries += 1
-        wait_s = backoff_s(tries)
-        cause: Exception
-        if isinstance(reply, httpx.Response):
-            clock.observe(reply, sent_local)
-            answer, problem = read(reply)
-            if problem is None:
-                return answer
-            cause = problem
-            wait_s = max(wait_s, retry_after_s(reply))
-            if not isinstance(problem, Refused):
-                in_doubt_at = time.monotonic()
-            elif problem.code == "key_ahead" and (in_doubt_at is not None or may_remint):
-                clock.take(problem.server_time, sent_local)
-                is_far = call.is_minted and call.dated_at() > clock.now() + FAR_AHEAD_S
-                if may_remint and (in_doubt_at is None or is_far):
-                    # Nothing happened by this key, and nothing will.
-                    call, may_remint, in_doubt_at = call.with_new_keys(clock), False, None
-                    continue
-                # A copy may be applied when the time of its key has come: no other key until then.
-            elif problem.status != TOO_MANY_REQUESTS:
-                # A try in doubt that is still on its way may make it a yes after all.
-                doubt_ends = None if in_doubt_at is None else in_doubt_at + CALL_LIVES_S
-                if doubt_ends is None or sent_at >= doubt_ends or is_final(problem):
-                    raise problem
-                wait_s = max(doubt_ends - time.monotonic(), 0)
-        elif isinstance(reply, httpx.RequestError):
-            if isinstance(reply, MISUSED):
+    return Attempts(call, clock, limits, tell).run()
+
+
+class Attempts:
+    """The tries of a call. In a batch of mode `each`, each place is tried until it is known."""
+
+    def __init__(self, call: Call, clock: Clock, limits: Limits, tell: Tell | None) -> None:
+        self.call = call
+        self.clock = clock
+        self.limits = limits
+        self.tell = tell
+        places = range(max(len(call.keys), 1))
+        self.open = list(places)
+        """The places without an outcome; of another call than a batch it is the one."""
+        self.results: list[Any] = [None for _ in places]
+        self.in_doubt_at: dict[int, float] = {}
+        """The end of the latest try of a place that may take effect, or may have."""
+        self.new_keys: set[int] = set()
+        """The places that have got another key: they get one once."""
+
+    def run(self) -> Generator[Send | Wait, Reply, Any]:
+        """See `attempts`."""
+        deadline = time.monotonic() + self.limits.deadline_s
+        tries = 0
+        while True:
+            sent_at, sent_local = time.monotonic(), self.clock.local()
+            timeout_s = min(self.limits.timeout_s, max(deadline - sent_at, SHORTEST_TIMEOUT_S))
+            reply = yield Send(self.call.only(self.open), timeout_s)
+            tries += 1
+            cause: Exception
+            if isinstance(reply, httpx.Response):
+                self.clock.observe(reply, sent_local)
+                answer, problem = read(reply)
+                if problem is None:
+                    again = self.settle(answer, sent_at, sent_local)
+                    if again is None:
+                        return self.answer(answer)
+                    wait_s, cause = again
+                elif isinstance(problem, Refused) and problem.status != TOO_MANY_REQUESTS:
+                    asked = self.ask_again_s(problem, self.open, sent_at, sent_local)
+                    if asked is None:
+                        raise problem
+                    wait_s, cause = asked, problem
+                else:
+                    wait_s, cause = max(backoff_s(tries), retry_after_s(reply)), problem
+            elif isinstance(reply, MISUSED):
                 raise reply
-            cause = reply
-            if not isinstance(reply, NOT_SENT):
-                in_doubt_at = time.monotonic()
-        else:
-            raise TypeError(f"no reply to a request: {reply!r}")
-        if time.monotonic() + wait_s >= deadline:
-            raise unknown(call, tries, cause) from cause
-        yield Wait(wait_s)
+            elif isinstance(reply, httpx.RequestError):
+                wait_s, cause = backoff_s(tries), reply
+            else:
+                raise TypeError(f"no reply to a request: {reply!r}")
+            if not isinstance(cause, (*NOT_SENT, Refused)):
+                self.in_doubt_at.update(dict.fromkeys(self.open, time.monotonic()))
+            if time.monotonic() + wait_s >= deadline:
+                raise unknown(self.call, tries, cause) from cause
+            if wait_s > 0:
+                yield Wait(wait_s)
+
+    def settle(
+        self, answer: Any, sent_at: float, sent_local: float
+    ) -> tuple[float, Refused] | None:
+        """Keeps what is final of an answer. Of the rest: the wait before it is asked for again."""
+        if not self.call.is_each:
+            return None
+        again: list[tuple[int, float, Refused]] = []
+        for place, result in zip(self.open, answer["results"], strict=True):
+            if "problem" in result:
+                no = Refused(result["status"], result["problem"])
+                wait_s = self.ask_again_s(no, [place], sent_at, sent_local)
+                if wait_s is not None:
+                    again.append((place, wait_s, no))
+                    continue
+            self.results[place] = result
+            if self.tell is not None:
+                self.tell(place, result)
+        self.open = [place for place, _, _ in again]
+        return (max(wait_s for _, wait_s, _ in again), again[0][2]) if again else None
+
+    def answer(self, answer: Any) -> Any:
+        return {**answer, "results": self.results} if self.call.is_each else answer
+
+    def ask_again_s(
+        self, no: Refused, places: list[int], sent_at: float, sent_local: float
+    ) -> float | None:
+        """The wait before these places are asked for again; None if their refusal is final."""
+        in_doubt_at = max(self.in_doubt_at.get(place, -math.inf) for place in places)
+        is_in_doubt = in_doubt_at > -math.inf
+        if no.code == "key_ahead" and self.call.keys:
+            self.clock.take(no.server_time, sent_local)
+            keys = self.call.keys
+            minted = [one for one in places if keys[one].minted and one not in self.new_keys]
+            far_ahead = self.clock.now() + FAR_AHEAD_S
+            if minted and (not is_in_doubt or self.call.dated_at(minted) > far_ahead):
+                # Nothing happened by these keys, and nothing will.
+                self.call = self.call.with_new_keys(self.clock, minted)
+                self.new_keys.update(minted)
+                for place in places:
+                    self.in_doubt_at.pop(place, None)
+                return 0.0
+            # A copy may be applied when the time of its key has come: no other key until then.
+            return LONGEST_WAIT_S if is_in_doubt else None
+        # A try in doubt that is still on its way may make it a yes after all.
+        if not is_in_doubt or sent_at >= in_doubt_at + CALL_LIVES_S or is_final(no):
+            return None
+        return max(in_doubt_at + CALL_LIVES_S - time.monotonic(), 0.0)
 
 
 def is_final(problem: Problem) -> bool:

@@ -15,8 +15,8 @@ Fields = Mapping[str, Any]
 Credits = str | Decimal
 """An amount: `"1.5"` or `Decimal("1.5")`. A float is refused: 0.1 is not exactly a tenth."""
 
-Mode = Literal["all_or_nothing"]
-"""Of a batch: if one debit cannot be made, none is."""
+Mode = Literal["all_or_nothing", "each"]
+"""Of a batch: if one debit cannot be made, none is; or each is answered as if sent alone."""
 
 
 class Debit(TypedDict, total=False):
@@ -68,17 +68,25 @@ class Call:
         return {"idempotency-key": self.keys[0].text}
 
     @property
-    def is_minted(self) -> bool:
-        """Whether the client made a key of it."""
-        return any(key.minted for key in self.keys)
+    def is_each(self) -> bool:
+        """Whether each of its debits is answered by itself."""
+        return self.operation == "batch" and (self.body or {}).get("mode") == "each"
 
-    def dated_at(self) -> float:
-        """The earliest time in the keys that the client made."""
-        return min(ulid_time(key.text) for key in self.keys if key.minted)
+    def only(self, places: list[int]) -> Call:
+        """This call with the debits at these places alone."""
+        if not self.is_each or self.body is None or len(places) == len(self.keys):
+            return self
+        body = {**self.body, "debits": [self.body["debits"][place] for place in places]}
+        return replace(self, body=body, keys=tuple(self.keys[place] for place in places))
 
-    def with_new_keys(self, clock: Clock) -> Call:
-        """The same call under new keys, where the client made them."""
-        return replace(self, keys=tuple(mint(clock) if key.minted else key for key in self.keys))
+    def dated_at(self, minted: list[int]) -> float:
+        """The earliest time in the keys at these places, which the client made."""
+        return min(ulid_time(self.keys[place].text) for place in minted)
+
+    def with_new_keys(self, clock: Clock, minted: list[int]) -> Call:
+        """The same call with new keys at these places."""
+        keys = (mint(clock) if place in minted else key for place, key in enumerate(self.keys))
+        return replace(self, keys=tuple(keys))
 
 
 Key = str | OperationKey | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,8 @@ from scrip.errors import Refused, Unavailable
 
 HOLD_LIVES_S = 300
 """The life of a hold, unless another is given."""
+LONGEST_EXTEND_WAIT_S = 1.0
+"""After an extension that failed, the next one waits no longer."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Unpaid:
     reference: str | None = None
     hold: str | None = None
     """The hold, if its capture is what is open."""
+    beyond: bool | None = None
+    """True if that capture may ask for more than is held."""
 
     def fields(self) -> dict[str, Any]:
         """The fields of its debit."""
@@ -47,8 +52,9 @@ class Unpaid:
         }
 
 
-def captured(fields: Mapping[str, Any]) -> dict[str, Any]:
+def captured(unpaid: Unpaid) -> dict[str, Any]:
     """The fields of a capture instead of a debit: the action is the hold's."""
+    fields = {**unpaid.fields(), "beyond": unpaid.beyond}
     return {name: value for name, value in fields.items() if name != "action"}
 
 
@@ -74,6 +80,8 @@ class ChargeRequest:
     reference: str | None
     expires_in_s: int | None
     on_unreachable: OnUnreachable
+    beyond: bool = False
+    """Whether more may be delivered than was asked for."""
 
     def hold(self) -> dict[str, Any]:
         """The fields of its hold."""
@@ -112,14 +120,19 @@ class Work:
     def delivered(self, so_far: int | Credits) -> None:
         """Reports how much is delivered so far, in all: of the quantity, or in credits.
 
-        At most what is held is charged. Work that reports nothing and returns is charged whole.
+        At most what is held is charged, unless the charge may go `beyond`. Work that reports
+        nothing and returns is charged whole.
         """
-        if self.request.action is None:
-            self._delivered = Decimal(amount(so_far) if not isinstance(so_far, int) else so_far)
-        elif isinstance(so_far, int):
-            self._delivered = so_far
+        if isinstance(so_far, int):
+            delivered: int | Decimal = so_far
+        elif self.request.action is None:
+            delivered = exact(amount(so_far))
         else:
             raise TypeError("of an action, what is delivered is a whole quantity")
+        # Here, and not after the work, where the charge would be refused.
+        if delivered < 0:
+            raise ValueError(f"what is delivered is 0 or more, and not {so_far}")
+        self._delivered = delivered
 
     def to_charge(self, ended_by: BaseException | None) -> int | Decimal:
         """What was delivered by the end. An error charges nothing; one who goes away, what came."""
@@ -128,12 +141,19 @@ class Work:
         most = self.most()
         if self._delivered is None:
             return most if ended_by is None else 0
-        return min(self._delivered, most)
+        return self._delivered if self.request.beyond else min(self._delivered, most)
 
     def most(self) -> int | Decimal:
         if self.request.action is None:
             return Decimal(amount(self.request.credits or "0"))
         return self.request.quantity or 0
+
+
+def exact(credits: str) -> Decimal:
+    """Credits, which have at most 6 decimals."""
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]{1,6})?", credits):
+        raise ValueError(f"credits are a decimal with at most 6 places, and not {credits}")
+    return Decimal(credits)
 
 
 def may_begin(on_unreachable: OnUnreachable, error: Unavailable) -> bool:

@@ -5,7 +5,7 @@ Written by tools/write_sync.py: do not edit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal, TypeVar, overload
 
 from scrip._sync_charging import Charging, Decorator, DecoratorWithWork, decorator, started
@@ -33,6 +33,7 @@ class Charges(Operations):
         reference: str | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
     ) -> Value:
         """Holds the credits, runs `work`, charges what it delivered, and returns its value.
 
@@ -48,6 +49,7 @@ class Charges(Operations):
             reference=reference,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
+            beyond=beyond,
         )
         value: Value | None = None
         try:
@@ -71,7 +73,8 @@ class Charges(Operations):
         reference: str | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
-    ) -> Iterator[Value]:
+        beyond: bool = False,
+    ) -> Generator[Value, None, None]:
         """Holds the credits, and returns a stream of what `work` yields; see `charging`.
 
         A refusal is raised here, before the first part. If the reader leaves the stream, what was
@@ -87,6 +90,7 @@ class Charges(Operations):
             reference=reference,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
+            beyond=beyond,
         )
         return started(charging, work)
 
@@ -101,16 +105,28 @@ class Charges(Operations):
         reference: str | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
     ) -> Charging:
         """Charges for the block of an `with`, whose `Work` reports what is delivered.
 
         An exception charges nothing, and so does 0. If the block is cancelled or interrupted, or
         the generator closed that it is in, what was delivered until then is charged. The rest is
         released. The hold lives as long as the block.
+
+        With `beyond=True` more may be delivered than was asked for. It is charged if the account
+        has all of it; if not, what is held, and `work.receipt` has the rest as `uncharged`.
         """
         self._check(on_unreachable)
         request = ChargeRequest(
-            account, action, quantity, credits, user, reference, expires_in_s, on_unreachable
+            account,
+            action,
+            quantity,
+            credits,
+            user,
+            reference,
+            expires_in_s,
+            on_unreachable,
+            beyond,
         )
         return Charging(self, request)
 
@@ -125,6 +141,7 @@ class Charges(Operations):
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
         work: Literal[False] = False,
     ) -> Decorator: ...
 
@@ -139,6 +156,7 @@ class Charges(Operations):
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
+        beyond: bool = False,
         work: Literal[True],
     ) -> DecoratorWithWork: ...
 

@@ -6,14 +6,23 @@ import functools
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from scrip._call import OperationKey
-from scrip._charge import HOLD_LIVES_S, ChargeRequest, Terms, Unpaid, Work, may_begin
+from scrip._charge import (
+    HOLD_LIVES_S,
+    LONGEST_EXTEND_WAIT_S,
+    ChargeRequest,
+    Terms,
+    Unpaid,
+    Work,
+    may_begin,
+)
 from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
 
@@ -52,7 +61,7 @@ class Charging:
         """The caller has gone away, and hears no error any more."""
 
     def __enter__(self) -> Work:
-        request = self.work.request
+        request, held_at = self.work.request, time.monotonic()
         call = self.client._calls.hold(request.account, None, **request.hold())
         try:
             self.work.hold = cast(HoldReceipt, self.client._run(call))
@@ -60,8 +69,8 @@ class Charging:
             if not may_begin(request.on_unreachable, error):
                 raise
         if self.work.hold is not None:
-            hold = self.work.hold["id"]
-            threading.Thread(target=self.extend, args=(hold,), name="scrip", daemon=True).start()
+            kept = (self.work.hold["id"], held_at)
+            threading.Thread(target=self.extend, args=kept, name="scrip", daemon=True).start()
         return self.work
 
     def __exit__(
@@ -84,7 +93,7 @@ class Charging:
             if hold is None:
                 self.client._hand_over(unpaid)
             else:
-                self.capture(replace(unpaid, hold=hold["id"]), key)
+                self.capture(replace(unpaid, hold=hold["id"], beyond=request.beyond or None), key)
         elif hold is not None:
             self.work.receipt = self.release(hold["id"])
 
@@ -92,16 +101,30 @@ class Charging:
         try:
             self.work.receipt = self.client._pay(unpaid, key)
         except ScripError as error:
-            is_allowed = False
-            if isinstance(error, OutcomeUnknown):
-                unpaid = replace(unpaid, key=error.key)
-                is_allowed = self.work.request.on_unreachable == "allow"
-            error.unpaid = unpaid
-            is_stream = self.is_stream and self.client._on_unpaid is not None
-            if self.is_gone or is_stream or is_allowed:
-                self.client._hand_over(unpaid)
-            else:
+            if not self.is_handed_over(unpaid, error):
                 raise
+        except Exception as cause:
+            # A signer failed, say. How far the charge came is not known.
+            unknown = OutcomeUnknown("capture", unpaid.account, 1, cause, [unpaid.key])
+            if not self.is_handed_over(unpaid, unknown):
+                raise unknown from cause
+        except BaseException:
+            # The program is ending, and waits no longer.
+            self.client._hand_over(unpaid)
+            raise
+
+    def is_handed_over(self, unpaid: Unpaid, error: ScripError) -> bool:
+        """Hands over what is unpaid, if nobody hears the error or the work was allowed."""
+        is_allowed = False
+        if isinstance(error, OutcomeUnknown):
+            unpaid = replace(unpaid, key=error.key)
+            is_allowed = self.work.request.on_unreachable == "allow"
+        error.unpaid = unpaid
+        is_stream = self.is_stream and self.client._on_unpaid is not None
+        if self.is_gone or is_stream or is_allowed:
+            self.client._hand_over(unpaid)
+            return True
+        return False
 
     def release(self, hold: str) -> ReleaseReceipt | None:
         """Gives all of it back. If that fails, nothing is charged either: the hold lapses."""
@@ -114,30 +137,31 @@ class Charging:
             logger.info("a hold was left to lapse: %s", error)
             return None
 
-    def extend(self, hold: str) -> None:
+    def extend(self, hold: str, held_at: float) -> None:
         """Keeps the hold while the work lives: each time at half of its life."""
         request = self.work.request
         life_s = request.expires_in_s or HOLD_LIVES_S
-        wait_s = life_s / 2
-        while not self.over.wait(wait_s):
+        client = self.client.within(life_s / 2)
+        next_at = held_at + life_s / 2
+        while not self.over.wait(max(next_at - time.monotonic(), 0)):
+            next_at = time.monotonic() + life_s / 2
             try:
-                self.client.extend(request.account, hold, life_s)
-                wait_s = life_s / 2
-            except Unavailable:
-                wait_s = 0  # It has waited until its deadline.
+                client.extend(request.account, hold, life_s)
             except Refused:
                 return  # The hold is over. The charge deals with that.
-            except Exception:
-                if not self.over.is_set():
-                    raise
-                # The work ended meanwhile, and the client may be closed.
+            except Exception as error:
+                # Also where the work ended meanwhile, and its client is closed.
+                logger.info("a hold is not extended yet: %s", error)
+                next_at = time.monotonic() + min(life_s / 8, LONGEST_EXTEND_WAIT_S)
 
 
-def started(charging: Charging, work: Callable[[Work], Iterator[Part]]) -> Iterator[Part]:
+def started(
+    charging: Charging, work: Callable[[Work], Iterator[Part]]
+) -> Generator[Part, None, None]:
     """A stream of what `work` yields, whose credits are held."""
     charging.is_stream = True
 
-    def parts() -> Iterator[Part | None]:
+    def parts() -> Generator[Part | None, None, None]:
         with charging as running:
             yield None
             yield from work(running)
@@ -145,7 +169,7 @@ def started(charging: Charging, work: Callable[[Work], Iterator[Part]]) -> Itera
     stream = parts()
     # To the first yield, inside of the charge: if the stream is closed or dropped, that ends it.
     next(stream)
-    return cast(Iterator[Part], stream)
+    return cast("Generator[Part, None, None]", stream)
 
 
 def decorator(

@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
-from scrip._attempts import Limits, Send, Wait, attempts
+from scrip._attempts import Limits, Send, Tell, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
-from scrip._connection import Connection, OnUnreachable
+from scrip._connection import Body, Connection, OnUnreachable, PerProcess
 from scrip._sync_charges import Charges
 from scrip._sync_coalescer import Coalescer
 
@@ -51,9 +51,11 @@ class Scrip(Charges):
         self._calls = self._connection.calls
         self._sign = sign
         self._on_unpaid = on_unpaid
-        self._http = http or httpx.Client()
+        self._http = PerProcess(lambda: http or httpx.Client())
         self._owns_http = http is None
-        self._coalescer = None if coalesce_s is None else Coalescer(self._run, coalesce_s)
+        self._coalescer: PerProcess[Coalescer] | None = None
+        if coalesce_s is not None:
+            self._coalescer = PerProcess(lambda: Coalescer(self._run, coalesce_s))
 
     def __enter__(self) -> Scrip:
         return self
@@ -69,7 +71,7 @@ class Scrip(Charges):
     def close(self) -> None:
         """Closes the connections."""
         if self._owns_http:
-            self._http.close()
+            self._http.get().close()
 
     def within(self, deadline_s: float) -> Scrip:
         """This client with another deadline, and without coalescing: `credits.within(2)`."""
@@ -79,8 +81,8 @@ class Scrip(Charges):
         other._owns_http = False
         return other
 
-    def _run(self, call: Call) -> Any:
-        steps = attempts(call, self._connection.clock, self._limits)
+    def _run(self, call: Call, tell: Tell | None = None) -> Any:
+        steps = attempts(call, self._connection.clock, self._limits, tell)
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
@@ -94,14 +96,22 @@ class Scrip(Charges):
                 return end.value
 
     def _debit(self, call: Call) -> Any:
-        return (self._run if self._coalescer is None else self._coalescer.debit)(call)
+        return (self._run if self._coalescer is None else self._coalescer.get().debit)(call)
 
     def _send(self, send: Send) -> httpx.Response | httpx.RequestError:
-        request = self._connection.request(self._http, send)
+        http = self._http.get()
+        request = self._connection.request(http, send)
         if self._sign is not None:
             self._sign(request, self._connection.time())
+        body = Body(request, send.timeout_s)
         try:
-            return self._http.send(request)
+            answer = http.send(request, stream=True)
+            try:
+                for part in answer.iter_bytes():
+                    body.add(part)
+            finally:
+                answer.close()
+            return body.of(answer)
         except httpx.RequestError as error:
             return error
 
@@ -109,7 +119,11 @@ class Scrip(Charges):
         if self._on_unpaid is None:
             logger.warning("nobody keeps what %s owes for %s", unpaid.account, unpaid.key)
             return
-        self._on_unpaid(unpaid)
+        try:
+            self._on_unpaid(unpaid)
+        except Exception:
+            logger.error("on_unpaid failed, and did not keep %s", unpaid)
+            raise
 
     def _check(self, on_unreachable: OnUnreachable) -> None:
         if on_unreachable == "allow" and self._on_unpaid is None:

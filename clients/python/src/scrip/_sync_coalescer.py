@@ -9,9 +9,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from scrip._call import Call
-from scrip._coalesce import FEWEST, MOST, batch_of, failed
-
-Waiting = list[tuple[Call, "Future[Any]"]]
+from scrip._coalesce import FEWEST, MOST, Waiting, answer_rest, batch_of
 
 
 class Coalescer:
@@ -20,18 +18,18 @@ class Coalescer:
     The thread of the first one waits and sends for all; a full batch is sent by the last one.
     """
 
-    def __init__(self, run: Callable[[Call], Any], window_s: float) -> None:
+    def __init__(self, run: Callable[..., Any], window_s: float) -> None:
         self.run = run
         self.window_s = window_s
         self.lock = threading.Lock()
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting: dict[str, list[Waiting]] = {}
 
     def debit(self, call: Call) -> Any:
         """Makes the debit, in a batch with others or alone."""
-        future: Future[Any] = Future()
+        one = Waiting(call, Future())
         with self.lock:
             waiting = self.waiting.setdefault(call.account, [])
-            waiting.append((call, future))
+            waiting.append(one)
             is_first, is_full = len(waiting) == 1, len(waiting) == MOST
             if is_full:
                 del self.waiting[call.account]
@@ -44,10 +42,10 @@ class Coalescer:
                 # Also if this thread is interrupted: others wait for it.
                 if self.take(call.account, waiting):
                     self.send(waiting)
-        receipt = future.result()
+        receipt = one.future.result()
         return self.run(call) if receipt is None else receipt
 
-    def take(self, account: str, waiting: Waiting) -> bool:
+    def take(self, account: str, waiting: list[Waiting]) -> bool:
         """Whether nobody has sent these debits yet. Nobody else does, from now on."""
         with self.lock:
             is_open = self.waiting.get(account) is waiting
@@ -55,20 +53,13 @@ class Coalescer:
                 del self.waiting[account]
         return is_open
 
-    def send(self, waiting: Waiting) -> None:
-        """Answers each debit with its receipt, its error, or None: then it travels alone."""
-        calls = [call for call, _ in waiting]
-        answers: list[Any] = [None] * len(calls)
+    def send(self, waiting: list[Waiting]) -> None:
+        """Sends their batch, and answers each debit."""
         try:
-            if len(calls) >= FEWEST:
-                answers = self.run(batch_of(calls))["receipts"]
+            if len(waiting) >= FEWEST:
+                self.run(batch_of(waiting), lambda place, result: waiting[place].tell(result))
+            answer_rest(waiting, None)
         except BaseException as error:
-            answers = failed(calls, error)
+            answer_rest(waiting, error)
             if not isinstance(error, Exception):
                 raise
-        finally:
-            for (_, future), answer in zip(waiting, answers, strict=True):
-                if isinstance(answer, Exception):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)

@@ -14,6 +14,7 @@ from scrip._connection import OnUnreachable
 from scrip.answers import (
     AccountBalance,
     BatchReceipt,
+    BatchResults,
     CaptureReceipt,
     DebitReceipt,
     Entry,
@@ -33,6 +34,10 @@ class Operations:
 
     _calls: Calls
     _on_unpaid: Callable[[Unpaid], Any] | None
+
+    def within(self, deadline_s: float) -> Operations:
+        """This client with another deadline, and without coalescing: `credits.within(2)`."""
+        raise NotImplementedError
 
     def _run(self, call: Call) -> Any:
         """Sends a call until its outcome is known."""
@@ -114,21 +119,42 @@ class Operations:
         return self._pay(unpaid, self._calls.key(unpaid.key))
 
     def _pay(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
-        account, fields = unpaid.account, unpaid.fields()
+        account = unpaid.account
         if unpaid.hold is not None:
-            call = self._calls.capture(account, unpaid.hold, key, **captured(fields))
+            call = self._calls.capture(account, unpaid.hold, key, **captured(unpaid))
             try:
                 return cast(CaptureReceipt, self._run(call))
             except Refused as refused:
                 if not may_debit(refused):
                     raise
-        return cast(DebitReceipt, self._run(self._calls.debit(account, key, **fields)))
+        return cast(
+            DebitReceipt, self._run(self._calls.debit(account, key, **unpaid.fields()))
+        )
+
+    @overload
+    def batch(
+        self,
+        account: str,
+        debits: Iterable[Debit],
+        *,
+        mode: Literal["all_or_nothing"] = "all_or_nothing",
+    ) -> BatchReceipt: ...
+
+    @overload
+    def batch(
+        self, account: str, debits: Iterable[Debit], *, mode: Literal["each"]
+    ) -> BatchResults: ...
 
     def batch(
         self, account: str, debits: Iterable[Debit], *, mode: Mode = "all_or_nothing"
-    ) -> BatchReceipt:
-        """Makes up to 24 debits, all of them or none."""
-        return cast(BatchReceipt, self._run(self._calls.batch(account, debits, mode)))
+    ) -> BatchReceipt | BatchResults:
+        """Makes up to 24 debits: all of them or none, or `each` as if it were sent alone.
+
+        Of mode `each` the answer has a result for each debit, in their order: its receipt, or the
+        problem that refused it.
+        """
+        call = self._calls.batch(account, debits, mode)
+        return cast("BatchReceipt | BatchResults", self._run(call))
 
     def hold(
         self,
@@ -162,18 +188,24 @@ class Operations:
         *,
         quantity: int | None = None,
         credits: Credits | None = None,
+        beyond: bool | None = None,
         final: bool | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
     ) -> CaptureReceipt:
-        """Charges a hold, or a part of it. The rest goes back, unless `final=False`."""
+        """Charges a hold, or a part of it. The rest goes back, unless `final=False`.
+
+        With `beyond=True` more than the rest of it may be asked for: all of that is charged if the
+        account has it; if not, what is held, and the receipt has the rest as `uncharged`.
+        """
         call = self._calls.capture(
             account,
             hold,
             key,
             quantity=quantity,
             credits=credits,
+            beyond=beyond,
             final=final,
             user=user,
             reference=reference,

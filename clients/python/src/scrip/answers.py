@@ -142,6 +142,136 @@ class BatchReceipt(TypedDict):
     """In the order of the debits in the request."""
 
 
+class BatchReceipted(TypedDict):
+    """A debit of a batch that is made, now or earlier."""
+
+    status: Literal[201]
+    replayed: bool
+    """Whether it was made earlier."""
+    receipt: DebitReceipt
+
+
+# Credits, more than 0, in their shortest form; for a batch, the total cost of its debits.
+Total = str
+
+
+class ProblemInsufficientCredits(TypedDict):
+    """Wait for the recharge, or send the customer to `top_up_url`."""
+
+    type: Literal["urn:scrip:problem:insufficient_credits"]
+    title: Literal["Insufficient credits"]
+    status: Literal[402]
+    detail: str
+    code: Literal["insufficient_credits"]
+    required: Total
+    available: Credits
+    shortfall: Total
+    recharges_at: Instant | None
+    """When credits come back. Null if the plan grants no more credits."""
+    recharge_credits: Amount | None
+    """How many come back."""
+    top_up_url: str | None
+    """The URL where the customer can buy credits. Null if it is not configured."""
+
+
+class ProblemDebtOutstanding(TypedDict):
+    """The account is in debt, and the catalog does not allow spending in debt."""
+
+    type: Literal["urn:scrip:problem:debt_outstanding"]
+    title: Literal["Debt outstanding"]
+    status: Literal[402]
+    detail: str
+    code: Literal["debt_outstanding"]
+    required: Total
+    available: Credits
+    debt: Amount
+    top_up_url: str | None
+
+
+class ProblemAccountFrozen(TypedDict):
+    """An operator froze the account."""
+
+    type: Literal["urn:scrip:problem:account_frozen"]
+    title: Literal["Account frozen"]
+    status: Literal[403]
+    detail: str
+    code: Literal["account_frozen"]
+    required: Total
+    available: Credits
+
+
+class ProblemPlanRequired(TypedDict):
+    """The account's plan does not include AI, or was canceled."""
+
+    type: Literal["urn:scrip:problem:plan_required"]
+    title: Literal["Plan required"]
+    status: Literal[403]
+    detail: str
+    code: Literal["plan_required"]
+    required: Total
+    available: Credits
+
+
+class ProblemKeyAhead(TypedDict):
+    """The time in the key is more than 20 s ahead of the server's clock."""
+
+    type: Literal["urn:scrip:problem:key_ahead"]
+    title: Literal["Key ahead"]
+    status: Literal[400]
+    detail: str
+    code: Literal["key_ahead"]
+    server_time: Instant
+    """The server's time. Create a new key from it, unless an earlier answer to this key was
+    `outcome_unknown`."""
+
+
+class ProblemOperationReused(TypedDict):
+    """The key was already used with different content."""
+
+    type: Literal["urn:scrip:problem:operation_reused"]
+    title: Literal["Operation reused"]
+    status: Literal[422]
+    detail: str
+    code: Literal["operation_reused"]
+
+
+# The known name that is most similar to the one sent, if any is similar.
+DidYouMean = str
+
+
+class ProblemUnknownAction(TypedDict):
+    """The catalog does not sell the action."""
+
+    type: Literal["urn:scrip:problem:unknown_action"]
+    title: Literal["Unknown action"]
+    status: Literal[422]
+    detail: str
+    code: Literal["unknown_action"]
+    did_you_mean: NotRequired[DidYouMean]
+
+
+class BatchRefused(TypedDict):
+    """A debit of a batch that is refused."""
+
+    status: Literal[400, 402, 403, 422]
+    """That of the problem."""
+    problem: (
+        ProblemInsufficientCredits
+        | ProblemDebtOutstanding
+        | ProblemAccountFrozen
+        | ProblemPlanRequired
+        | ProblemKeyAhead
+        | ProblemOperationReused
+        | ProblemUnknownAction
+    )
+
+
+class BatchResults(TypedDict):
+    account: AccountId
+    results: list[BatchReceipted | BatchRefused]
+    """In the order of the debits in the request."""
+
+
 class CaptureReceipt(TypedDict):
     id: OperationId
     key: NotRequired[Key]
@@ -204,6 +334,9 @@ class MovedItem(TypedDict):
 # changed.
 Moved = list[MovedItem]
 
+# The IAM principal that signed the request. Absent if nobody did, and in a customer's listing.
+Actor = str
+
 # A version of the catalog.
 CatalogVersion = int
 
@@ -224,7 +357,7 @@ class EntryOpened(TypedDict):
     status: Status
     anchor: Day
     moved: Moved
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     catalog: CatalogVersion
 
 
@@ -279,7 +412,7 @@ class EntryGranted(TypedDict):
     grant: Literal["manual", "promotional"]
     expires_at: NotRequired[Instant]
     """Absent if the credits do not expire."""
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     reference: NotRequired[ShortText]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
@@ -287,7 +420,9 @@ class EntryGranted(TypedDict):
 
 
 class PartsItem(TypedDict):
-    cause: Literal["hold_ended", "expired", "renewed", "payment_disputed", "payment_refunded", "payment_reviewed", "debt_repaid"]
+    cause: (
+        Literal["hold_ended", "expired", "renewed", "payment_disputed", "payment_refunded", "payment_reviewed", "debt_repaid"]
+    )
     kind: NotRequired[GrantKind]
     """The grant that expired or arrived."""
     credits: CreditsChange
@@ -432,6 +567,7 @@ class EntryRefunded(TypedDict):
     """The debt that would not exist without the debit. Absent if there is none."""
     user: NotRequired[str]
     """The user of the refunded debit."""
+    actor: NotRequired[Actor]
     reference: NotRequired[ShortText]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
@@ -453,7 +589,7 @@ class EntryPlanChanged(TypedDict):
     plan: Name
     status: Status
     anchor: Day
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     catalog: CatalogVersion
 
 
@@ -469,7 +605,7 @@ class EntryGate(TypedDict):
     available: CreditsChange
     held: CreditsChange
     balance: Balance
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
     catalog: CatalogVersion
@@ -499,6 +635,8 @@ class EntryToppedUp(TypedDict):
     """The debt that was repaid. Absent if there was none."""
     user: NotRequired[str]
     """The buyer. Absent if the money was returned to us."""
+    actor: NotRequired[str]
+    """Who released the payment, if it was parked. Absent in a customer's listing."""
     reference: ShortText
     """The payment."""
     message: NotRequired[Message]
@@ -547,7 +685,31 @@ class EntryDebtWaived(TypedDict):
     key: NotRequired[Key]
     credits: Amount
     debt: CreditsChange
-    user: NotRequired[str]
+    actor: NotRequired[Actor]
+    reason: NotRequired[EntryReason]
+    message: NotRequired[Message]
+    catalog: CatalogVersion
+
+
+class EntryRevoked(TypedDict):
+    """An operator took back what was free of one grant. A customer's listing omits an entry of 0
+    credits without a message."""
+
+    seq: Seq
+    id: OperationId
+    kind: Literal["revoked"]
+    by: Literal["operator"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    key: NotRequired[Key]
+    grant: Literal["manual", "promotional"]
+    """The kind of the grant."""
+    grant_id: GrantId
+    credits: Credits
+    """The credits that were taken back."""
+    actor: NotRequired[Actor]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
     catalog: CatalogVersion
@@ -567,6 +729,7 @@ class EntryUnknown(TypedDict):
     held: CreditsChange
     balance: Balance
     user: NotRequired[str]
+    actor: NotRequired[Actor]
     reference: NotRequired[ShortText]
     reason: NotRequired[EntryReason]
     message: NotRequired[Message]
@@ -588,6 +751,7 @@ Entry = (
     | EntryToppedUp
     | EntryReversed
     | EntryDebtWaived
+    | EntryRevoked
     | EntryUnknown
 )
 
@@ -609,7 +773,10 @@ class Quote(TypedDict):
     quantity: NotRequired[Quantity]
     credits: Amount
     available: Credits
-    refusal: Literal["account_frozen", "plan_required", "debt_outstanding", "insufficient_credits"] | None
+    refusal: (
+        Literal["account_frozen", "plan_required", "debt_outstanding", "insufficient_credits"]
+        | None
+    )
     """The code with which a debit would be refused now. Null if it would pass."""
     catalog: CatalogVersion
 
@@ -618,6 +785,7 @@ class RefundReceipt(TypedDict):
     id: OperationId
     key: NotRequired[Key]
     account: AccountId
+    actor: NotRequired[Actor]
     debit: OperationId
     credits: Amount
     """The credits requested."""

@@ -59,6 +59,12 @@ class Problem(ScripError):
         self.held: str | None = body.get("held")
         self.charged: str | None = body.get("charged")
         self.refunded: str | None = body.get("refunded")
+        self.holds: int | None = body.get("holds")
+        """How many holds are open."""
+        self.retry_at: str | None = body.get("retry_at")
+        """When the first of them lapses, if none ends before."""
+        self.scope: str | None = body.get("scope")
+        """The scope that the service key does not have."""
         self.server_time: str | None = body.get("server_time")
         super().__init__(status, body)
 
