@@ -120,9 +120,12 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         | EntryKind::Held { action: Some(number), quantity, .. } => {
             format!(" {quantity} {}", catalog.action_name(*number).unwrap_or("?"))
         }
-        EntryKind::Captured { hold, credits, ends, .. } => {
+        EntryKind::Captured { hold, credits, ends, uncharged, .. } => {
             let rest = if *ends { "" } else { ", the rest stays" };
-            format!(" {credits} of {hold}{rest}")
+            let more = [(entry.beyond(), "beyond it"), (*uncharged, "more uncharged")];
+            let more = more.iter().filter(|(credits, _)| !credits.is_zero());
+            let more: String = more.map(|(credits, what)| format!(", {credits} {what}")).collect();
+            format!(" {credits} of {hold}{more}{rest}")
         }
         EntryKind::Released { hold } | EntryKind::Extended { hold, .. } => format!(" {hold}"),
         EntryKind::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),

@@ -139,6 +139,8 @@ export default {
   "cause_refund_failed": "refund failed",
   "cause_payment_released": "payment released",
   "debt_change": "debt {change}",
+  "beyond_hold": "{credits} beyond the hold",
+  "left_uncharged": "{credits} uncharged",
   "field_reason": "Reason",
   "field_message": "Message",
   "field_actor": "Operator",

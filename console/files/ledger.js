@@ -20,12 +20,14 @@ function who({ by, actor, user }) {
 
 /** What an entry did, in short. */
 function did(entry) {
-  const { kind, action, quantity, grant, plan, credits: amount, debt, parts = [], cause } = entry;
+  const { kind, action, quantity, grant, plan, credits: amount, beyond, uncharged, debt, parts = [], cause } = entry;
   const short = [
     action && (quantity ? say('times', { action: named(action), n: number(quantity) }) : named(action)),
     grant && grantKind(grant),
     plan && named(plan),
     amount && ['captured', 'refunded', 'revoked', 'reversed', 'debt_waived'].includes(kind) && number(amount),
+    beyond && say('beyond_hold', { credits: number(beyond) }),
+    uncharged && say('left_uncharged', { credits: number(uncharged) }),
     cause && t[`cause_${cause}`],
     ...parts.map(({ cause, kind, credits }) => [t[`cause_${cause}`] ?? cause, kind && grantKind(kind), credits !== '0' && change(credits)].filter(Boolean).join(' ')),
     debt && say('debt_change', { change: change(debt) }),

@@ -116,6 +116,11 @@ fn about(entry: &Value) -> String {
             parts.push(format!("{name} {value}"));
         }
     }
+    for name in ["beyond", "uncharged"] {
+        if entry[name].is_string() {
+            parts.push(format!("{} {name}", credits(&entry[name])));
+        }
+    }
     for part in entry["parts"].as_array().into_iter().flatten() {
         let kind = text(&part["kind"]);
         let cause = text(&part["cause"]);

@@ -258,7 +258,7 @@ fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) 
         EntryKind::Captured { hold, action, credits, ends, .. } => {
             let (hold, credits) = (*hold, *credits);
             let mut abouts = vec![About::Debited { credits, action: *action, user: user() }];
-            let rest = -entry.held - credits;
+            let rest = -entry.held - (credits - entry.beyond());
             if *ends && !rest.is_zero() {
                 let how = HoldEnd::Captured;
                 abouts.push(About::Released { hold, credits: rest, how });

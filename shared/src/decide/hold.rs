@@ -62,15 +62,19 @@ pub(super) fn hold(
     }
 }
 
-/// Spends what was held, or a part of it; if the hold ends, what is left of it goes back.
+/// Spends what was held, or a part of it; if the hold ends, what is left of it goes back. What is
+/// asked for beyond the hold is charged to what is available, all of it or nothing. None: a hold
+/// has lapsed, and gives back first.
 pub(super) fn capture(
     account: &Account,
     hold: OperationId,
     held: Held,
     taken: Taken,
     now: Instant,
-) -> Effect {
-    let Taken { credits, quantity, rest, ends } = taken;
+) -> Option<Effect> {
+    let Taken { credits, quantity, rest, ends, over } = taken;
+    let (because, beyond) = charge_beyond(account, over, now)?;
+    let (credits, uncharged) = (credits + beyond, over - beyond);
     let action = held.action.map(|action| action.number);
     let (back, still) = match ends {
         true => (rest.amount, Credits::ZERO),
@@ -78,6 +82,7 @@ pub(super) fn capture(
     };
     let (asked, given) = give_back(account, back);
     let consumed = vec![Step::Consume(action.unwrap_or(0), credits)];
+    let charged = (!beyond.is_zero()).then_some(Step::Add(-beyond));
     let lapsed = held.lapsed - rest.lapsed;
     let (still_so, taken) = match (ends, held.lapsed) {
         (true, _) => (vec![Guard::HoldIs(hold, held)], Step::DropHold(hold)),
@@ -88,13 +93,38 @@ pub(super) fn capture(
         // How much of it is expired depends on the parts before it.
         (false, _) => (vec![Guard::HoldIs(hold, held)], Step::SetHold(hold, rest)),
     };
-    Effect {
-        when: [vec![Guard::ValidAt(now)], still_so, asked].concat(),
-        then: [consumed, given, vec![taken]].concat(),
-        available: back,
+    Some(Effect {
+        when: [vec![Guard::ValidAt(now)], still_so, asked, because].concat(),
+        then: consumed.into_iter().chain(given).chain(charged).chain([taken]).collect(),
+        available: back - beyond,
         held: still - held.total(),
-        kind: EntryKind::Captured { hold, action, quantity, credits, lapsed, ends },
+        kind: EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged },
+    })
+}
+
+/// How much of what a capture asks for beyond its hold is charged, and the guards that say why: all
+/// of it where the gate is open and so much is available, else nothing. None: a hold has lapsed,
+/// and gives back first.
+fn charge_beyond(account: &Account, over: Credits, now: Instant) -> Option<(Vec<Guard>, Credits)> {
+    if over.is_zero() {
+        return Some((Vec::new(), Credits::ZERO));
     }
+    let open = account.gate.is_open();
+    if open && account.available >= over {
+        return Some((vec![Guard::Covers(over), Guard::GateIs(Gate::OPEN)], over));
+    }
+    let because = if open { Guard::LacksFor(over) } else { Guard::GateIs(account.gate) };
+    (!has_lapsed(account, now)).then_some((vec![because], Credits::ZERO))
+}
+
+/// Whether a hold of the account is over and no write has recorded it yet.
+pub(super) fn has_lapsed(account: &Account, now: Instant) -> bool {
+    account.holds.values().any(|held| held.is_over(now))
+}
+
+/// Whether a hold that is over may give back what this capture asks for beyond its own.
+pub(super) fn awaits_lapsed(account: &Account, taken: &Taken, now: Instant) -> bool {
+    charge_beyond(account, taken.over, now).is_none()
 }
 
 /// The guards of a part that leaves something of the hold, whatever parts came since it was read.
@@ -145,16 +175,24 @@ pub(super) struct Taken {
     /// The hold without it.
     rest: Held,
     ends: bool,
+    /// What was asked for beyond the hold.
+    over: Credits,
 }
 
 /// Finds what capturing `part` takes of a hold. `ends`: whether the capture ends the hold; it does
 /// so anyway when nothing is left, or when all of the hold's quantity was captured: parts are
-/// rounded down, and the remainder goes back.
+/// rounded down, and the remainder goes back. `beyond`: whether it may ask for more than is held.
 ///
 /// # Errors
-/// [`Refusal::HoldExceeded`] with the numbers; [`Refusal::InvalidRequest`] for a quantity of a hold
-/// that is for no action, and for zero credits of a hold that goes on.
-pub(super) fn take(held: Held, part: CapturePart, ends: bool) -> Result<Taken, Refusal> {
+/// [`Refusal::HoldExceeded`] with the numbers, unless `beyond`; [`Refusal::InvalidRequest`] for a
+/// quantity of a hold that is for no action, for one that costs more than [`Credits::MAX`], and for
+/// zero credits of a hold that goes on.
+pub(super) fn take(
+    held: Held,
+    part: CapturePart,
+    ends: bool,
+    beyond: bool,
+) -> Result<Taken, Refusal> {
     let (quantity, credits) = match (part, held.action) {
         (CapturePart::Credits(Credits::ZERO), _) if !ends => {
             return Err(Refusal::invalid("credits", "must be more than 0, unless final is true"));
@@ -166,15 +204,23 @@ pub(super) fn take(held: Held, part: CapturePart, ends: bool) -> Result<Taken, R
             return Err(Refusal::invalid("quantity", problem));
         }
     };
-    let exceeded = Refusal::HoldExceeded { required: credits, held: held.total() };
-    let mut rest = held.less(credits).ok_or(exceeded)?;
+    if beyond && credits > Credits::MAX {
+        let problem = format!("costs more than {} credits at the price of the hold", Credits::MAX);
+        return Err(Refusal::invalid("quantity", problem));
+    }
+    let over = (credits - held.total()).max(Credits::ZERO);
+    if !over.is_zero() && !beyond {
+        return Err(Refusal::HoldExceeded { required: credits, held: held.total() });
+    }
+    let credits = credits - over;
+    let mut rest = held.less(credits);
     let mut whole = false;
     if let Some(action) = &mut rest.action {
         action.captured = action.captured.saturating_add(quantity);
         whole = action.captured >= action.quantity;
     }
     let ends = ends || whole || rest.total().is_zero();
-    Ok(Taken { credits, quantity, rest, ends })
+    Ok(Taken { credits, quantity, rest, ends, over })
 }
 
 /// The hold, if it is open at `now`.

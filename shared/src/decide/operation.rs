@@ -37,7 +37,8 @@ pub enum Ask {
     /// Hold credits for a while.
     Hold { charge: Charge, life: Span },
     /// Spend a hold or a part of it. `ends`: the hold ends, and what is left of it goes back.
-    Capture { hold: OperationId, part: CapturePart, ends: bool },
+    /// `beyond`: it may ask for more than is held.
+    Capture { hold: OperationId, part: CapturePart, ends: bool, beyond: bool },
     /// Give back what is held.
     Release { hold: OperationId },
     /// Extend the hold to `life` from now on.
@@ -105,8 +106,8 @@ pub enum Next {
 }
 
 /// The write of all `attempts`: the whole operations, their conditions and their entries. None if
-/// the account, as far as it is known, has no such hold, or not enough in it; or if there are no
-/// attempts.
+/// the account, as far as it is known, has no such hold, not enough in it, or has to advance first;
+/// or if there are no attempts.
 ///
 /// Debits and holds do not need `known`; a request about a hold names the hold as it is in `known`.
 pub fn change(
@@ -134,10 +135,10 @@ fn alone(
     let effect = match &request.ask {
         Ask::Debit(charge) => spend(charge, price, now),
         Ask::Hold { charge, life } => hold::hold(id, charge, price, *life, now),
-        Ask::Capture { hold, part, ends } => {
+        Ask::Capture { hold, part, ends, beyond } => {
             let (account, held) = open(hold)?;
-            let taken = hold::take(held, *part, *ends).ok()?;
-            hold::capture(account, *hold, held, taken, now)
+            let taken = hold::take(held, *part, *ends, *beyond).ok()?;
+            hold::capture(account, *hold, held, taken, now)?
         }
         Ask::Release { hold } => {
             let (account, held) = open(hold)?;
@@ -218,10 +219,15 @@ pub fn resume(
             let refusal = debit::refusal(account, required, catalog, now);
             refusal.or_else(|| hold::no_room(account))
         }
-        Some(Ask::Capture { hold, part, ends }) => match hold::open(account, hold, now) {
-            Some(held) => hold::take(held, *part, *ends).err(),
-            None => return Next::Explain(*hold),
-        },
+        Some(Ask::Capture { hold, part, ends, beyond }) => {
+            let Some(held) = hold::open(account, hold, now) else {
+                return Next::Explain(*hold);
+            };
+            match hold::take(held, *part, *ends, *beyond) {
+                Ok(taken) if hold::awaits_lapsed(account, &taken, now) => return Next::Advance,
+                taken => taken.err(),
+            }
+        }
         Some(Ask::Release { hold } | Ask::Extend { hold, .. }) => {
             match hold::open(account, hold, now) {
                 Some(_) => None,
@@ -232,7 +238,7 @@ pub fn resume(
     match refusal {
         // A lapsed hold gives back its credits and its place before any request is refused.
         Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds { .. })
-            if account.holds.values().any(|held| held.is_over(now)) =>
+            if hold::has_lapsed(account, now) =>
         {
             Next::Advance
         }
@@ -271,15 +277,17 @@ pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
                 && *expires_at - entry.at == *life
         }
         (
-            Ask::Capture { hold, part, ends },
-            EntryKind::Captured { hold: before, quantity, credits, ends: ended, .. },
+            Ask::Capture { hold, part, ends, beyond },
+            EntryKind::Captured { hold: before, quantity, credits, ends: ended, uncharged, .. },
         ) => {
             let same_part = match part {
                 CapturePart::Quantity(asked) => asked == quantity,
-                CapturePart::Credits(asked) => *quantity == 0 && asked == credits,
+                CapturePart::Credits(asked) => *quantity == 0 && *asked == *credits + *uncharged,
             };
-            // A capture of all that was held ends the hold, whether or not it asked for that.
-            hold == before && same_part && (!ends || *ended)
+            let within = entry.beyond().is_zero() && uncharged.is_zero();
+            // A capture of all that was held ends the hold, whether or not it asked for that; and
+            // one that asked for no more than was held left no trace of whether it might.
+            hold == before && same_part && (!ends || *ended) && (*beyond || within)
         }
         (Ask::Release { hold }, EntryKind::Released { hold: before }) => hold == before,
         // A lifetime shorter than the hold had anyway left no trace.

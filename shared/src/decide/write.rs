@@ -259,6 +259,8 @@ pub enum Guard {
     KeepsFrom(Seq),
     /// At least so much is available.
     Covers(Credits),
+    /// Less than so much is available.
+    LacksFor(Credits),
     /// The burn order is valid until exactly then.
     ValidUntilIs(Instant),
     /// The burn order still means at this instant what it meant when it was advanced.

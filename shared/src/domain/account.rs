@@ -149,16 +149,11 @@ impl Held {
         self.expires_at <= now
     }
 
-    /// The remainder after `credits` of it are used: expired credits are used first. None if
-    /// `credits` is more than is held.
-    pub fn less(self, credits: Credits) -> Option<Held> {
+    /// The remainder after `credits` of it are used, at most all of it: expired credits are used
+    /// first.
+    pub fn less(self, credits: Credits) -> Held {
         let lapsed = self.lapsed.min(credits);
-        let amount = credits - lapsed;
-        (amount <= self.amount).then(|| Held {
-            amount: self.amount - amount,
-            lapsed: self.lapsed - lapsed,
-            ..self
-        })
+        Held { amount: self.amount - (credits - lapsed), lapsed: self.lapsed - lapsed, ..self }
     }
 }
 

@@ -34,7 +34,7 @@ impl Credits {
         self.0
     }
 
-    pub const fn is_zero(self) -> bool {
+    pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }
 }

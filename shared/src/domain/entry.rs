@@ -105,6 +105,15 @@ impl Entry {
         }
     }
 
+    /// The credits that a capture took of what was available, beyond what was held. They are among
+    /// those that it charged.
+    pub fn beyond(&self) -> Credits {
+        match self.kind {
+            EntryKind::Captured { .. } => (-self.available).max(Credits::ZERO),
+            _ => Credits::ZERO,
+        }
+    }
+
     /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back, and `actor`
     /// is who asked for it, if that is known.
     pub fn by(&self) -> By {
@@ -199,6 +208,9 @@ pub enum EntryKind {
         lapsed: Credits,
         /// Whether the hold ended with it. The credits that it still held then went back.
         ends: bool,
+        /// The credits that it asked for beyond the hold and did not charge: the account could not
+        /// pay them, or might not.
+        uncharged: Credits,
     },
     /// A hold ended, and what it held went back.
     Released {

@@ -12,7 +12,7 @@ use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, because it is there even
 /// if there are no rows.
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 27] = [
     "seq",
     "at",
     "kind",
@@ -38,6 +38,8 @@ const COLUMNS: [&str; 25] = [
     "catalog",
     "cause",
     "actor",
+    "beyond",
+    "uncharged",
 ];
 
 /// One entry. A column that does not apply to it is empty.
@@ -69,6 +71,8 @@ struct Row<'a> {
     /// Why money moved. For an advance: what it did, in words with spaces between them.
     cause: String,
     actor: Option<Cow<'a, str>>,
+    beyond: Option<Credits>,
+    uncharged: Option<Credits>,
 }
 
 /// The mark of a UTF-8 file. Excel reads a file without it in the code page of its country.
@@ -130,6 +134,8 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         catalog: line.catalog,
         cause: causes(line),
         actor: line.actor.map(neutral),
+        beyond: line.beyond,
+        uncharged: line.uncharged,
     }
 }
 

@@ -77,6 +77,12 @@ pub(super) struct Line<'a> {
     pub credits: Option<Credits>,
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
     pub ends: Option<bool>,
+    /// How many of the captured credits were taken beyond the hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Credits>,
+    /// The credits that were asked for beyond the hold and not charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncharged: Option<Credits>,
     /// Who made the entry.
     pub by: By,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,6 +166,8 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         debt: Some(entry.kind.debt()).filter(|debt| !debt.is_zero()),
         credits: None,
         ends: None,
+        beyond: Some(entry.beyond()).filter(|beyond| !beyond.is_zero()),
+        uncharged: None,
         by: entry.by(),
         user,
         actor,
@@ -195,11 +203,12 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             (line.action, line.quantity) = of_action(catalog, *action, *quantity);
             line.expires_at = Some(*expires_at);
         }
-        EntryKind::Captured { hold, action, quantity, credits, ends, .. } => {
+        EntryKind::Captured { hold, action, quantity, credits, ends, uncharged, .. } => {
             line.hold = Some(*hold);
             (line.action, line.quantity) = of_action(catalog, *action, *quantity);
             line.credits = Some(*credits);
             line.ends = Some(*ends);
+            line.uncharged = Some(*uncharged).filter(|uncharged| !uncharged.is_zero());
         }
         EntryKind::Released { hold } => line.hold = Some(*hold),
         EntryKind::Extended { hold, expires_at } => {

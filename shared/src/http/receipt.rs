@@ -92,6 +92,12 @@ struct Captured<'a> {
     /// Whether the hold ended with it.
     #[serde(rename = "final")]
     ends: bool,
+    /// How many of the credits were taken beyond the hold.
+    #[serde(skip_serializing_if = "Credits::is_zero")]
+    beyond: Credits,
+    /// The credits that were asked for beyond the hold and not charged.
+    #[serde(skip_serializing_if = "Credits::is_zero")]
+    uncharged: Credits,
 }
 
 #[derive(Serialize)]
@@ -212,9 +218,10 @@ fn receipted_as(
             let kind = Held { debited, expires_at: *expires_at };
             to_json(&Receipt { head, kind, tail })
         }
-        EntryKind::Captured { hold, action, quantity, credits, ends, .. } => {
+        EntryKind::Captured { hold, action, quantity, credits, ends, uncharged, .. } => {
             let debited = debited(catalog, *action, *quantity, *credits);
-            let kind = Captured { hold: *hold, debited, ends: *ends };
+            let (beyond, uncharged) = (entry.beyond(), *uncharged);
+            let kind = Captured { hold: *hold, debited, ends: *ends, beyond, uncharged };
             to_json(&Receipt { head, kind, tail })
         }
         EntryKind::Released { hold } => {

@@ -152,8 +152,9 @@ impl<'a> Call<'a> {
         self.ask(account, |fields| {
             let hold = fields.checked(ID, operation(hold));
             let ends = fields.flag("final").unwrap_or(true);
+            let beyond = fields.flag("beyond").unwrap_or(false);
             let part = part(fields);
-            Some(Ask::Capture { hold: hold?, part: part?, ends })
+            Some(Ask::Capture { hold: hold?, part: part?, ends, beyond })
         })
     }
 

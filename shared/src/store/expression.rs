@@ -113,6 +113,7 @@ impl Expression {
                 self.conditions.push(format!("({ABSENT} OR {ARCHIVED_SEQ} < {seq})"));
             }
             Guard::Covers(credits) => self.when(AVAILABLE, ">=", number(credits.micro())),
+            Guard::LacksFor(credits) => self.when(AVAILABLE, "<", number(credits.micro())),
             Guard::ValidAt(now) => self.when(VALID_UNTIL, ">", number(now.ms())),
             Guard::ValidUntilIs(at) => self.when(VALID_UNTIL, "=", number(at.ms())),
             Guard::GateIs(Gate::OPEN) => {

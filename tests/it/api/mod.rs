@@ -3,6 +3,7 @@
 mod accounts;
 mod announcements;
 pub(crate) mod batches;
+mod beyond;
 mod catalogs;
 mod client;
 mod debits;

@@ -29,7 +29,7 @@ fn catalog() -> Catalog {
 }
 
 /// An account on the free plan: 25 credits, and one entry.
-fn account() -> Account {
+pub(super) fn account() -> Account {
     let request =
         PlanRequest { plan: Some("free".to_owned()), status: None, anchor: None, restart: false };
     let name = "acme".parse().expect("an account");
@@ -212,7 +212,7 @@ fn a_lapsed_hold_returns_credits_before_a_debit_is_refused() {
 fn a_capture_succeeds_whatever_closes_the_gate() {
     let hold = id(9);
     let part = CapturePart::Credits(Credits::whole(10));
-    let request = asked(Ask::Capture { hold, part, ends: true });
+    let request = asked(Ask::Capture { hold, part, ends: true, beyond: false });
     let attempt = attempt(&request, 1);
     let later = now() + Span::from_s(60);
     let mut account = hopeless(&super::refusal_order::attempt(&asked(Ask::Debit(ten())), 1));

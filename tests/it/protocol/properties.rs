@@ -329,21 +329,23 @@ fn entry() -> impl Strategy<Value = Entry> {
         debts().prop_map(|debts| EntryKind::DebtWaived { debts }),
         (operation(), kind())
             .prop_map(|(id, kind)| EntryKind::Revoked { grant: GrantId::Operation(id), kind }),
-        (19_u8.., prop::collection::vec(any::<u8>(), 0..40))
+        (20_u8.., prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(tag, fields)| EntryKind::Unknown { tag, fields }),
         (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
             EntryKind::Held { action, quantity, expires_at }
         }),
-        (operation(), action(), any::<u64>(), credits(9), credits(9), any::<bool>()).prop_map(
-            |(hold, action, quantity, credits, lapsed, ends)| EntryKind::Captured {
-                hold,
-                action,
-                quantity,
-                credits,
-                lapsed,
-                ends,
-            }
-        ),
+        (
+            operation(),
+            action(),
+            any::<u64>(),
+            credits(9),
+            credits(9),
+            any::<bool>(),
+            prop_oneof![Just(Credits::ZERO), credits(9)]
+        )
+            .prop_map(|(hold, action, quantity, credits, lapsed, ends, uncharged)| {
+                EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged }
+            }),
         operation().prop_map(|hold| EntryKind::Released { hold }),
         (operation(), instant(2))
             .prop_map(|(hold, expires_at)| EntryKind::Extended { hold, expires_at }),

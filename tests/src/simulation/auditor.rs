@@ -295,6 +295,11 @@ fn parts(entry: &Value, change: i64) -> Audited<()> {
     Ok(())
 }
 
+/// The credits of a field that is left out where it is 0.
+fn or_none(entry: &Value, field: &str) -> Audited<i64> {
+    entry.get(field).map_or(Ok(0), micro)
+}
+
 /// Whether an operator asked for the entry.
 fn by_operator(entry: &Value) -> bool {
     let kinds =
@@ -305,7 +310,7 @@ fn by_operator(entry: &Value) -> bool {
 /// The amount that was asked for, negative if it was to be spent or held.
 fn asked_for(entry: &Value) -> Audited<i64> {
     match text(&entry["kind"])? {
-        "captured" => Ok(-micro(&entry["credits"])?),
+        "captured" => Ok(-micro(&entry["credits"])? - or_none(entry, "uncharged")?),
         "refunded" => micro(&entry["credits"]),
         "released" | "extended" | "revoked" => Ok(0),
         _ => micro(&entry["available"]),
@@ -345,15 +350,17 @@ impl Book {
             }
             "captured" => {
                 let (id, credits) = (hold()?, micro(&entry["credits"])?);
+                let beyond = or_none(entry, "beyond")?;
                 let mut held = self.take_hold(&id, at)?;
-                let lapsed = held.lapsed.min(credits);
+                let lapsed = held.lapsed.min(credits - beyond);
                 held.lapsed -= lapsed;
-                held.amount -= credits - lapsed;
+                held.amount -= credits - beyond - lapsed;
                 ensure!(held.amount >= 0, "more than was held");
+                self.beyond(entry, &held, open, at)?;
                 self.charge(text(&entry["id"])?, credits, credits - lapsed, at)?;
                 let ends = entry["final"] == true;
                 let back = if ends { held.amount } else { 0 };
-                ensure!(change == back, "{back} should have come back");
+                ensure!(change == back - beyond, "{back} should have come back");
                 if !ends {
                     ensure!(held.amount + held.lapsed > 0, "an empty hold is open");
                     self.holds.insert(id, held);
@@ -427,6 +434,24 @@ impl Book {
         self.now.take(credits, |known| known.id == grant);
         let kept = self.now.of(&grant);
         self.past.push(Past::Revoked { grant, kept });
+        Ok(())
+    }
+
+    /// A capture goes beyond its hold once it has all of it: then everything else that it asks for
+    /// is charged, if the account can pay that and may, or nothing.
+    fn beyond(&self, entry: &Value, held: &Hold, open: bool, at_ms: i64) -> Audited<()> {
+        let (beyond, uncharged) = (or_none(entry, "beyond")?, or_none(entry, "uncharged")?);
+        if beyond == 0 && uncharged == 0 {
+            return Ok(());
+        }
+        ensure!(entry["final"] == true && held.amount + held.lapsed == 0, "not all of the hold");
+        ensure!(beyond == 0 || uncharged == 0, "beyond, and not all of it");
+        ensure!(beyond == 0 || open, "spent while the gate was closed");
+        // A hold that another clock made meanwhile may be over by this one.
+        let over = self.holds.values().find(|hold| hold.ends_ms <= at_ms - SKEW_MS);
+        ensure!(uncharged == 0 || over.is_none(), "{over:?} still held at {at_ms}");
+        let pays = open && self.available >= uncharged;
+        ensure!(uncharged == 0 || !pays, "{uncharged} could have been charged");
         Ok(())
     }
 

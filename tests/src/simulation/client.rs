@@ -46,6 +46,9 @@ pub struct Clients {
     /// Whether operators revoke grants: in a third of the seeds. The others are as they were before
     /// there were revocations, and with them the seeds in which the mutants die.
     revokes: bool,
+    /// Whether captures may go beyond their hold, and most leave a part of it: in a sixth of the
+    /// seeds, for the same reason.
+    beyond: bool,
     /// By account, in the order of the answers.
     ledgers: Vec<RefCell<Vec<Exchange>>>,
     /// The account that buys packs, if there is one. It has no holds: with holds and debts at once
@@ -60,7 +63,8 @@ impl Clients {
         let random = RefCell::new(StdRng::seed_from_u64(seed));
         let ledgers = (0..accounts).map(|_| RefCell::default()).collect();
         let revokes = matches!(seed % 6, 0 | 5);
-        Clients { random, revokes, ledgers, buyer, packs: RefCell::default() }
+        let beyond = matches!(seed % 12, 6 | 7);
+        Clients { random, revokes, beyond, ledgers, buyer, packs: RefCell::default() }
     }
 
     /// A random number in 0..bound.
@@ -170,7 +174,14 @@ impl Clients {
                 let ends = self.below(3) > 0;
                 match self.below(11) {
                     0..7 => {
-                        let body = format!(r#"{{"credits":"{credits}","final":{ends}}}"#);
+                        let body = match self.beyond {
+                            true => format!(
+                                r#"{{"credits":"{credits}","final":{},"beyond":{}}}"#,
+                                !ends || micro == 0,
+                                micro % 2 == 0
+                            ),
+                            false => format!(r#"{{"credits":"{credits}","final":{ends}}}"#),
+                        };
                         operation("POST", format!("{base}/holds/{hold}/capture"), body, -micro)
                     }
                     7..9 => {

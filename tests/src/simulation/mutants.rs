@@ -67,7 +67,7 @@ use Change::{Front, Request, Wire};
 pub const PER_MUTANT: u64 = 504;
 
 /// One mutant for each rule.
-pub const MUTANTS: [Mutant; 39] = [
+pub const MUTANTS: [Mutant; 41] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant {
         name: "no dedup floor: segments are not looked at",
@@ -159,6 +159,8 @@ pub const MUTANTS: [Mutant; 39] = [
     Mutant { name: "a revocation takes of another grant", seed: 5, change: Request(revokes_other) },
     Mutant { name: "a revocation is folded in twice", seed: 5, change: Request(revokes_twice) },
     Mutant { name: "a revocation is not compared", seed: 48, change: Request(no_revoked_guard) },
+    Mutant { name: "a part of more than is left", seed: 6, change: Request(no_amount_guard) },
+    Mutant { name: "left uncharged without a reason", seed: 6, change: Request(no_lack_guard) },
 ];
 
 impl Mutant {
@@ -435,6 +437,16 @@ fn ttl_expiry(operation: &str, body: &mut Value) {
 
 fn no_hold_guard(operation: &str, body: &mut Value) {
     without(operation, body, "ho.");
+}
+
+/// A part is taken of a hold, whatever other parts have left of it.
+fn no_amount_guard(operation: &str, body: &mut Value) {
+    without(operation, body, "ho.#0.a >");
+}
+
+/// What a capture asks for beyond its hold is not charged, though credits came since it was read.
+fn no_lack_guard(operation: &str, body: &mut Value) {
+    without(operation, body, "av <");
 }
 
 /// Stores the count of refunded credits under another key each time: no read finds it.

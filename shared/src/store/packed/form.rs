@@ -52,4 +52,6 @@ pub(super) mod tag {
     /// not know the kind can carry the entry along.
     pub(in super::super) const MEASURED: u8 = 18;
     pub(in super::super) const REVOKED: u8 = 18;
+    /// A capture that left uncharged some of what it asked for beyond its hold.
+    pub(in super::super) const CAPTURED_IN_PART: u8 = 19;
 }

@@ -226,6 +226,17 @@ impl Reader<'_> {
         Ok(changes)
     }
 
+    /// A capture, and what it left uncharged.
+    fn captured(
+        &mut self,
+        uncharged: impl FnOnce(&mut Self) -> Result<Credits>,
+    ) -> Result<EntryKind> {
+        let (hold, action, quantity) = (self.id()?, self.action()?, self.number()?);
+        let (credits, lapsed, ends) = (self.credits()?, self.credits()?, self.flag()?);
+        let uncharged = uncharged(self)?;
+        Ok(EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged })
+    }
+
     pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
         let (tag, flags) = (self.byte()?, self.byte()?);
         if flags & !(HELD | USER | REFERENCE | REASON | KEY | MESSAGE | ACTOR) != 0 {
@@ -251,11 +262,7 @@ impl Reader<'_> {
                 let (action, quantity) = (self.action()?, self.number()?);
                 EntryKind::Held { action, quantity, expires_at: self.instant()? }
             }
-            tag::CAPTURED => {
-                let (hold, action, quantity) = (self.id()?, self.action()?, self.number()?);
-                let (credits, lapsed) = (self.credits()?, self.credits()?);
-                EntryKind::Captured { hold, action, quantity, credits, lapsed, ends: self.flag()? }
-            }
+            tag::CAPTURED => self.captured(|_| Ok(Credits::ZERO))?,
             tag::RELEASED => EntryKind::Released { hold: self.id()? },
             tag::EXTENDED => EntryKind::Extended { hold: self.id()?, expires_at: self.instant()? },
             tag::REFUNDED => {
@@ -312,6 +319,14 @@ impl Reader<'_> {
                 Reader::all(fields, |r| {
                     Ok(EntryKind::Revoked { grant: r.grant_id()?, kind: r.kind()? })
                 })?
+            }
+            tag::CAPTURED_IN_PART => {
+                let length = self.narrow()?;
+                let uncharged = |r: &mut Reader<'_>| match r.credits()? {
+                    credits if credits > Credits::ZERO => Ok(credits),
+                    _ => Err(PackedError::Number),
+                };
+                Reader::all(self.take(length)?, |r| r.captured(uncharged))?
             }
             measured if measured >= tag::MEASURED => {
                 let length = self.narrow()?;

@@ -160,7 +160,8 @@ impl Writer {
             EntryKind::TimePassed { .. } => tag::ADVANCED_DEBTS,
             EntryKind::PlanChanged { .. } => tag::PLAN_CHANGED,
             EntryKind::Held { .. } => tag::HELD,
-            EntryKind::Captured { .. } => tag::CAPTURED,
+            EntryKind::Captured { uncharged: Credits::ZERO, .. } => tag::CAPTURED,
+            EntryKind::Captured { .. } => tag::CAPTURED_IN_PART,
             EntryKind::Released { .. } => tag::RELEASED,
             EntryKind::Extended { .. } => tag::EXTENDED,
             EntryKind::Refunded { .. } => tag::REFUNDED,
@@ -210,13 +211,20 @@ impl Writer {
                 self.number(*quantity);
                 self.instant(*expires_at);
             }
-            EntryKind::Captured { hold, action, quantity, credits, lapsed, ends } => {
-                self.id(*hold);
-                self.action(*action);
-                self.number(*quantity);
-                self.credits(*credits);
-                self.credits(*lapsed);
-                self.byte(u8::from(*ends));
+            EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged } => {
+                let mut fields = Writer::default();
+                fields.id(*hold);
+                fields.action(*action);
+                fields.number(*quantity);
+                fields.credits(*credits);
+                fields.credits(*lapsed);
+                fields.byte(u8::from(*ends));
+                if uncharged.is_zero() {
+                    self.0.extend(fields.0);
+                } else {
+                    fields.credits(*uncharged);
+                    self.measured(&fields.0);
+                }
             }
             EntryKind::Released { hold } => self.id(*hold),
             EntryKind::Extended { hold, expires_at } => {

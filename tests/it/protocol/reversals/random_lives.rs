@@ -23,7 +23,7 @@ pub(super) enum Act {
     Debit(u32, u64),
     /// A refund of this many of them.
     Refund(u32, u64),
-    /// A hold of this many, of which this many are captured at once; the rest is released.
+    /// A hold of this many, and a capture of this many at once: of a part of it, or beyond it.
     Capture(u32, u64, u64),
     /// A hold of this many for this many minutes.
     Hold(u32, u64, u64),
@@ -103,12 +103,14 @@ impl Life {
                 self.ids.insert(*n, held.body["id"].as_str().unwrap_or_default().to_owned());
                 held
             }
-            Act::Capture(n, held, micro) => {
-                let body = format!(r#"{{"credits":"{}"}}"#, credits(*held));
+            Act::Capture(n, held_micro, micro) => {
+                let body = format!(r#"{{"credits":"{}"}}"#, credits(*held_micro));
                 let held = stack.post("/v1/accounts/acme/holds", &format!("h{key}"), &body).await;
                 let path = format!("/v1/accounts/acme/holds/{}/capture", held.text("/id"));
-                let body = format!(r#"{{"credits":"{}"}}"#, credits(*micro));
+                let beyond = micro > held_micro;
+                let body = format!(r#"{{"credits":"{}","beyond":{beyond}}}"#, credits(*micro));
                 let done = stack.post(&path, &key, &body).await;
+                assert_eq!(done.body["uncharged"], Value::Null, "there are credits enough");
                 self.ids.insert(*n, done.text("/id").to_owned());
                 done
             }
@@ -248,6 +250,11 @@ fn credits(micro: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A hold for a capture of so many: a little more, or only a part of them.
+fn hold_for(micro: u64) -> u64 {
+    if micro % 2 == 0 { micro + 5 } else { micro / 3 + 1 }
+}
+
 /// A life with events that are undone in the end, and the same life without them. Debits are
 /// refunded, refunds of packs fail and disputes are won; other packs' money goes back for good.
 fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
@@ -261,7 +268,7 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
                 owed.push((n, micro));
             }
             2 => {
-                with.push((n, Act::Capture(n, micro + 5, micro)));
+                with.push((n, Act::Capture(n, hold_for(micro), micro)));
                 owed.push((n, micro));
             }
             3 | 4 if !owed.is_empty() => {
@@ -289,7 +296,7 @@ fn with_and_without(random: &mut StdRng) -> (Vec<Timed>, Vec<Timed>) {
             done => {
                 let act = match done {
                     9 | 10 => Act::Debit(n, micro * 10),
-                    11 => Act::Capture(n, micro + 5, micro),
+                    11 => Act::Capture(n, hold_for(micro), micro),
                     12 => {
                         grants.push(n);
                         Act::Grant(random.random_range(1..30), random.random_range(1..200))

@@ -133,9 +133,12 @@ impl Table {
             Effect::Hold { credits, life_s, .. } => {
                 Ask::Hold { charge: Charge::Credits(credits), life: Span::from_s(life_s) }
             }
-            Effect::Capture { hold, credits, ends, .. } => {
-                Ask::Capture { hold: self.id(hold), part: CapturePart::Credits(credits), ends }
-            }
+            Effect::Capture { hold, credits, ends, .. } => Ask::Capture {
+                hold: self.id(hold),
+                part: CapturePart::Credits(credits),
+                ends,
+                beyond: false,
+            },
             Effect::Release { hold, .. } => Ask::Release { hold: self.id(hold) },
             Effect::Extend { hold, life_s, .. } => {
                 Ask::Extend { hold: self.id(hold), life: Span::from_s(life_s) }
