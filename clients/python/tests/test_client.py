@@ -116,6 +116,38 @@ def test_another_deadline_is_for_what_is_sent_within_it() -> None:
     assert len(stack.requests) == 1
 
 
+@pytest.mark.parametrize("uncharged", [None, "2"])
+def test_a_charge_beyond_its_hold_asks_for_all_that_was_delivered(uncharged: str | None) -> None:
+    receipt = {"id": "an id", "credits": "4", **({"uncharged": uncharged} if uncharged else {})}
+    stack = Stack(httpx.Response(201, json={"id": "a-hold"}), httpx.Response(201, json=receipt))
+    with stack.client().charging("acme", "rich_text", 4, beyond=True) as work:
+        work.delivered(6)
+    assert json.loads(stack.requests[0].content) == {"action": "rich_text", "quantity": 4}
+    assert stack.body() == {"quantity": 6, "beyond": True}
+    assert work.uncharged == uncharged
+
+
+def test_what_was_not_captured_beyond_its_hold_is_paid_beyond_it() -> None:
+    refused = httpx.Response(409, json={"code": "hold_ended", "ended": "lapsed"})
+    stack = Stack(refused, httpx.Response(201, json={"id": "an id"}))
+    unpaid = scrip.Unpaid("a", "acme", "rich_text", 6, hold="a-hold", beyond=True)
+    stack.client().pay(unpaid)
+    sent = [(request.url.path[-8:], json.loads(request.content)) for request in stack.requests]
+    # A debit has no hold to go beyond.
+    assert sent == [
+        ("/capture", {"quantity": 6, "beyond": True}),
+        ("e/debits", {"action": "rich_text", "quantity": 6}),
+    ]
+
+
+def test_a_refusal_says_when_a_hold_ends() -> None:
+    refused = {"code": "too_many_holds", "holds": 64, "retry_at": "2026-11-27T18:09:30.602Z"}
+    stack = Stack(httpx.Response(409, json=refused))
+    with pytest.raises(scrip.Refused) as no:
+        stack.client().hold("acme", credits="1")
+    assert (no.value.holds, no.value.retry_at) == (64, "2026-11-27T18:09:30.602Z")
+
+
 def test_allow_needs_somebody_who_keeps_what_is_unpaid() -> None:
     stack = Stack()
     with pytest.raises(TypeError, match="on_unpaid"):

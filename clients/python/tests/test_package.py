@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -43,7 +44,13 @@ def test_the_wheel_has_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert names - about == {f"scrip/{name}" for name in SOURCES}
     assert "scrip/py.typed" in names
     assert wheel.stat().st_size < LARGEST_BYTES
-    assert len(list(tmp_path.glob("*.tar.gz"))) == 1
+    # The wheel was built from the source distribution, as it is for whoever builds it.
+    [sources] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sources) as files:
+        packed = {name.partition("/")[2] for name in files.getnames()}
+    ours = {f"src/scrip/{name}" for name in SOURCES} | {"README.md", "pyproject.toml", "PKG-INFO"}
+    assert packed - {".gitignore"} == ours
+    assert sources.stat().st_size < LARGEST_BYTES
 
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)

@@ -1,7 +1,7 @@
 /** Charges work for what it delivered. */
 
 import type { Scrip } from "./client.js";
-import { OutcomeUnknown, Refused } from "./errors.js";
+import { OutcomeUnknown, Refused, ScripError } from "./errors.js";
 import { sleep } from "./send.js";
 import type { CaptureReceipt, ChargeRequest, DebitReceipt, Unpaid } from "./types.js";
 
@@ -115,7 +115,7 @@ async function capture(
       await charging.handOver(unpaid, error);
       return undefined;
     }
-    if (error instanceof OutcomeUnknown) {
+    if (error instanceof ScripError) {
       error.unpaid = unpaid;
       error.value = value;
     }

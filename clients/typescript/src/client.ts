@@ -63,8 +63,9 @@ export class Scrip {
    * much as it reported by `work.delivered`. Work that throws, or that delivered 0, is free. If
    * `signal` aborts, what was delivered until then is charged.
    *
-   * @throws `Refused` before the work begins; the work's own error; the reason of `signal`.
-   *   `OutcomeUnknown` before the work, or after it: then it has `unpaid` and the work's `value`.
+   * @throws The work's own error; the reason of `signal`; `Refused` or `OutcomeUnknown`, before the
+   *   work or after it: then they have `unpaid` and the work's `value`. After the work a charge is
+   *   refused only if its hold has lapsed, and the credits are gone.
    */
   async charge<T>(request: ChargeRequest, run: (work: Work) => T | Promise<T>): Promise<T> {
     return charge(this, this.#charging(request), request, run);

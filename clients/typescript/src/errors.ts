@@ -6,6 +6,10 @@ import type { Problem, Unpaid } from "./types.js";
 export abstract class ScripError extends Error {
   /** A stable word for what went wrong; a program decides by it. */
   abstract readonly code: string;
+  /** Of a charge whose work was done, and that is not confirmed: `pay` it later. */
+  unpaid?: Unpaid;
+  /** Of a charge whose work was done: the value that the work returned. */
+  value?: unknown;
 }
 
 /** Scrip said no. Nothing was charged, and the same request may succeed later. */
@@ -42,10 +46,6 @@ export class OutcomeUnknown extends ScripError {
   readonly code = "outcome_unknown";
   /** The operation's key; of a batch, that of its first debit, whatever became of it. */
   readonly key: string;
-  /** Of a charge whose work was done: `pay` it later, with this key or another client. */
-  unpaid?: Unpaid;
-  /** Of a charge whose work was done: the value that the work returned. */
-  value?: unknown;
 
   constructor(
     /** The keys of a batch, in the order of its debits; of others there is one. */

@@ -175,6 +175,22 @@ test("a_charge_without_an_outcome_has_what_is_unpaid_and_the_value", async () =>
   assert.equal(answers.sent.at(-1)?.headers.get("idempotency-key"), key);
 });
 
+test("a_charge_that_is_refused_after_its_work_has_the_value", async () => {
+  const ended = { code: "hold_ended", status: 409, ended: "lapsed" };
+  const answers = new Answers(
+    receipt,
+    { status: 409, body: ended },
+    { status: 402, body: { code: "insufficient_credits", status: 402 } },
+  );
+  const credits = new Scrip({ url: "https://credits.example", ...answers.options });
+  const error = await credits
+    .charge({ account: "acme", action: "rich_text", quantity: 2 }, () => "text")
+    .catch((error: unknown) => error);
+  assert.ok(error instanceof Refused);
+  assert.equal(error.value, "text");
+  assert.equal(error.unpaid?.quantity, 2);
+});
+
 test("a_report_that_is_no_amount_is_a_mistake", async () => {
   const credits = new Scrip({ url: "https://credits.example", ...new Answers(receipt).options });
   for (const total of [-1, 0.5, NaN, "1"]) {

@@ -48,7 +48,7 @@ test("both_signers_sign_as_aws_checks_it", async (t) => {
     const headers = { date: "Tue, 27 Nov 2035 00:00:00 GMT" };
     return Response.json({ id: "01a20132", entries: [], next_cursor: null }, { headers });
   });
-  for (const signer of ["./readme/5.js", "./readme/6.js"]) {
+  for (const signer of ["./readme/6.js", "./readme/7.js"]) {
     const { credits } = (await import(signer)) as { credits: Scrip };
     await credits.debit({ account: "auth0|64f0", credits: "1", user: "å", key: "job 1" });
     const filters = { user: "a&b c", from: "2026-11-27T00:00:00+01:00" };

@@ -117,6 +117,12 @@ class Work:
         """The receipt of its charge, or of its release, when it is over."""
         self._delivered: int | Decimal | None = None
 
+    @property
+    def uncharged(self) -> str | None:
+        """The credits that were delivered beyond the hold and not charged; None if all were."""
+        receipt: Mapping[str, Any] = self.receipt or {}
+        return receipt.get("uncharged")
+
     def delivered(self, so_far: int | Credits) -> None:
         """Reports how much is delivered so far, in all: of the quantity, or in credits.
 

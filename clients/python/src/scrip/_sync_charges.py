@@ -114,7 +114,7 @@ class Charges(Operations):
         released. The hold lives as long as the block.
 
         With `beyond=True` more may be delivered than was asked for. It is charged if the account
-        has all of it; if not, what is held, and `work.receipt` has the rest as `uncharged`.
+        has all of it; if not, what is held, and the rest is `work.uncharged`.
         """
         self._check(on_unreachable)
         request = ChargeRequest(

@@ -1,0 +1,1 @@
+"""An image endpoint that charges for what it delivered."""
