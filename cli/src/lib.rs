@@ -13,6 +13,7 @@ pub mod dead;
 pub mod doctor;
 pub mod exit;
 pub mod inspect;
+pub mod keys;
 pub mod local;
 pub mod moment;
 pub mod operator;

@@ -13,7 +13,9 @@ use cli::options::{CatalogCommand, Command, Options, StripeCommand};
 use cli::place::Place;
 use cli::repair::{self, Done};
 use cli::terminal::{put, put_json};
-use cli::{announce, audit, console, inspect, operator, publish, session_keys, status, sweep};
+use cli::{
+    announce, audit, console, inspect, keys, operator, publish, session_keys, status, sweep,
+};
 use serde_json::json;
 use shared::context::Context;
 use shared::domain::AccountId;
@@ -63,6 +65,7 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             let name = stack.clone().unwrap_or_default();
             return Ok(console::serve(api(local, stack, region).await?, name, port).await?);
         }
+        Command::Keys(command) => return keys::run(local, stack, region, command).await,
         Command::SessionKeys(command) => {
             return session_keys::run(local, stack, region, command).await;
         }
@@ -98,6 +101,7 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         Command::Completions { .. }
         | Command::Console { .. }
         | Command::Doctor { .. }
+        | Command::Keys(_)
         | Command::Operator(_)
         | Command::SessionKeys(_) => unreachable!("answered above: it needs no tables"),
         Command::Status(print) => {

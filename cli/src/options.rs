@@ -7,9 +7,11 @@ use clap_complete::Shell;
 use shared::domain::{AccountId, Instant};
 
 pub mod how;
+pub mod keys;
 pub mod operator;
 
 use how::Print;
+use keys::KeysCommand;
 use operator::OperatorCommand;
 
 use crate::dead::Chosen;
@@ -144,6 +146,9 @@ pub enum Command {
     /// Set up what the stack needs at Stripe.
     #[command(subcommand)]
     Stripe(StripeCommand),
+    /// Make, list and revoke service keys, with which programs call the API from anywhere.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Replace the key that seals customers' sessions.
     #[command(subcommand)]
     SessionKeys(SessionKeysCommand),

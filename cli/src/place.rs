@@ -37,7 +37,13 @@ pub enum At {
     /// In AWS, as CloudFormation describes it.
     Stack { aws: Aws, stack: Deployed },
     /// On this machine at `origin`.
-    Local { origin: String, stripe: LocalStripe, announces_debits: bool },
+    Local {
+        origin: String,
+        stripe: LocalStripe,
+        announces_debits: bool,
+        /// What seals its service keys. None: it takes none.
+        service_secret: Option<String>,
+    },
 }
 
 /// The Stripe of a local stack.
@@ -62,6 +68,8 @@ struct Said {
     /// None: the stack uses the real Stripe, or has none.
     stripe_key: Option<String>,
     announces_debits: bool,
+    /// None: the stack takes no service keys.
+    service_secret: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +97,7 @@ impl Place {
                 "the stack at {origin} was started with --endpoint: its tables are at that endpoint"
             )
         })?;
-        let announces_debits = said.announces_debits;
+        let (announces_debits, service_secret) = (said.announces_debits, said.service_secret);
         let (system, offset_ms) = (Clock::system(), said.clock_offset_ms);
         let clock = Clock::new(move || Instant::from_ms(system.now().ms() + offset_ms));
         let http = aws_smithy_http_client::Builder::new().build_http();
@@ -102,7 +110,7 @@ impl Place {
             (true, Some(key)) => LocalStripe::Own(key),
             (true, None) => LocalStripe::Real,
         };
-        Ok(Place { context, at: At::Local { origin, stripe, announces_debits } })
+        Ok(Place { context, at: At::Local { origin, stripe, announces_debits, service_secret } })
     }
 
     /// The deployed stack of this name, in `region` or the one that the environment names. It says

@@ -24,6 +24,7 @@ number, a list, or "all"; 1 if it is left out. `do` is one of:
     answer          the stack never gets it; `status`, `headers` and `body` are the answer
     answer_after    the stack answers, and `status`, `headers` and `body` are sent instead
     slow            the stack's answer is sent `ms` later
+    drip            the stack's answer is sent byte by byte, one in `ms`
 """
 
 import argparse
@@ -39,10 +40,10 @@ from urllib.parse import urlsplit
 MAX_BODY = 1 << 20      # bytes; the API takes 64 KiB
 MAX_REQUESTS = 10_000   # remembered; the oldest are kept
 MAX_CONNECTIONS = 256   # of clients; more are closed
-MAX_WAIT_MS = 60_000    # of `late` and `slow`
+MAX_WAIT_MS = 60_000    # of `late`, `slow` and `drip`
 STACK_TIMEOUT_S = 60
 
-FAULTS = {"lose_request", "late", "lose_reply", "cut_reply", "answer", "answer_after", "slow"}
+FAULTS = {"lose_request", "late", "lose_reply", "cut_reply", "answer", "answer_after", "slow", "drip"}
 # These headers are about the connection, not the message.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
@@ -157,7 +158,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply_as(fault)
         if do == "slow":
             time.sleep(wait_s)
-        return self.reply(status, headers, answer, cut=do == "cut_reply")
+        drip_s = wait_s if do == "drip" else 0
+        return self.reply(status, headers, answer, cut=do == "cut_reply", drip_s=drip_s)
 
     def forward(self, body):
         stack = http.client.HTTPConnection(self.server.stack, timeout=STACK_TIMEOUT_S)
@@ -178,13 +180,17 @@ class Handler(BaseHTTPRequestHandler):
         headers = {"content-type": "application/json", **fault.get("headers", {})}
         self.reply(fault.get("status", 500), headers, body)
 
-    def reply(self, status, headers, body, cut=False):
+    def reply(self, status, headers, body, cut=False, drip_s=0):
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[:len(body) // 2] if cut else body)
+        for byte in body if drip_s else b"":
+            self.wfile.write(bytes([byte]))
+            time.sleep(drip_s)
+        if not drip_s:
+            self.wfile.write(body[:len(body) // 2] if cut else body)
         if cut:
             self.drop()
 

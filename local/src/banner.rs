@@ -5,7 +5,7 @@ use shared::domain::Instant;
 use crate::context::Data;
 use crate::seed;
 
-/// About ten lines. `key`: a service key. `keys`: a person is at a terminal and can press them.
+/// About twelve lines. `key`: a service key. `keys`: a person is at a terminal and can press them.
 ///
 /// Scripts read the address and the clock in its first line.
 pub fn banner(base: &str, data: &Data, now: Instant, key: &str, keys: bool) -> String {
@@ -21,7 +21,8 @@ pub fn banner(base: &str, data: &Data, now: Instant, key: &str, keys: bool) -> S
         false => "Stop it with Ctrl-C.".to_owned(),
     };
     format!(
-        "{} on {}, {now}, tables {data}\n\n  Start here  {}\n  SCRIP_URL   {base}\n  SCRIP_KEY   {key}\n\n{}\n  {hint}\n",
+        "{} on {}, {now}, tables {data}\n\n  Start here  {}\n  SCRIP_URL   {base}\n  \
+         SCRIP_KEY   {key}\n\n{}\n  {hint}\n",
         console::style("Scrip").bold(),
         console::style(base).cyan(),
         console::style(format!("{base}/")).cyan().underlined(),

@@ -56,7 +56,7 @@ pub async fn with_key(context: Context, data: &Data) -> Result<(Context, LocalKe
         issued_at: now,
         expires_at: now + LONGEST_KEY,
     };
-    command::service_key::put(&context, &key).await?;
+    command::service_key::put(&context.store, &key).await?;
     let made = LocalKey { token: keys.seal(&key, now).await?, secret };
     if let Some(file) = file {
         write(&file, &made)?;

@@ -39,8 +39,8 @@ pub struct Mapping {
     filters: Vec<Value>,
 }
 
-/// The template in the repository, as CloudFormation reads it for one stack: with Stripe, or
-/// without.
+/// The template in the repository, as CloudFormation reads it for one stack: with service keys, and
+/// with Stripe or without.
 #[derive(Clone, Copy, Debug)]
 pub struct Template(&'static Value);
 
@@ -48,11 +48,18 @@ pub struct Template(&'static Value);
 static PARSED: LazyLock<Value> = LazyLock::new(|| {
     serde_saphyr::from_str(include_str!("../../template.yaml")).expect("template.yaml is YAML")
 });
-static WITH_STRIPE: LazyLock<Value> = LazyLock::new(|| decided(&PARSED, HAS_STRIPE, true));
-static WITHOUT_STRIPE: LazyLock<Value> = LazyLock::new(|| decided(&PARSED, HAS_STRIPE, false));
+static WITH_STRIPE: LazyLock<Value> = LazyLock::new(|| with_keys(HAS_STRIPE, true));
+static WITHOUT_STRIPE: LazyLock<Value> = LazyLock::new(|| with_keys(HAS_STRIPE, false));
+
+/// The template of a stack with service keys, where `condition` holds, or does not.
+fn with_keys(condition: &str, holds: bool) -> Value {
+    decided(&decided(&PARSED, HAS_SERVICE_KEYS, true), condition, holds)
+}
 
 /// The condition of what belongs to Stripe.
 pub const HAS_STRIPE: &str = "HasStripe";
+/// The condition of the door for service keys.
+pub const HAS_SERVICE_KEYS: &str = "HasServiceKeys";
 /// The value that CloudFormation leaves out.
 const NO_VALUE: &str = "AWS::NoValue";
 

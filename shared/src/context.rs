@@ -20,7 +20,7 @@ use crate::domain::{Catalog, Instant};
 use crate::metrics::Metrics;
 use crate::secrets::{Secret, SecretError};
 use crate::service_key::ServiceKeys;
-use crate::store::{Outcome, Store, StoreError};
+use crate::store::{Outcome, Store, StoreError, Tables};
 
 /// The surroundings of a function: made once, in `main`.
 #[derive(Clone, Debug)]
@@ -89,8 +89,7 @@ impl Context {
         config: Config,
         clock: Clock,
     ) -> Result<Context, StartError> {
-        let builder = Builder::from(aws);
-        let store = Store::new(builder, config.tables.clone(), clock.clone());
+        let store = store(aws, config.tables.clone(), clock.clone());
         let in_manager = |arn: &String| secret(aws, arn.clone());
         let keys = config.session_keys_arn.as_ref().map(in_manager);
         // Not read until a caller brings a service key: others need not wait for it.
@@ -275,6 +274,11 @@ pub async fn named_secret(name: &'static str) -> Option<Secret> {
         Ok(arn) => Some(secret(&aws().await, arn)),
         Err(_) => None,
     }
+}
+
+/// The store on these tables of a deployed stack.
+pub fn store(aws: &SdkConfig, tables: Tables, clock: Clock) -> Store {
+    Store::new(Builder::from(aws), tables, clock)
 }
 
 /// The secret with this ARN, not read yet.

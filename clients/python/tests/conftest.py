@@ -37,7 +37,7 @@ def running_stack() -> Iterator[tuple[str, str]]:
         while True:
             try:
                 with urllib.request.urlopen(f"{url}/_local/stack") as answer:
-                    yield url, json.load(answer).get("service_key", "-")
+                    yield url, json.load(answer)["service_key"]
                 return
             except urllib.error.URLError:
                 if process.poll() is not None or time.monotonic() > until:

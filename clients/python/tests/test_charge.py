@@ -137,6 +137,26 @@ def test_a_stream_that_is_read_to_its_end_is_charged_whole(stack: str, account: 
     assert account.entries() == [("held", "-2"), ("captured", "0")]
 
 
+def test_a_stream_that_nobody_closes_is_charged_when_the_program_ends(
+    stack: str, account: Account
+) -> None:
+    async def parts(work: Work) -> AsyncIterator[str]:
+        for number in range(1, 11):
+            work.delivered(number)
+            yield "part"
+
+    async def story() -> None:
+        credits = AsyncScrip(stack)
+        stream = await credits.stream(account.id, "rich_text", 10, work=parts)
+        kept.append(stream)
+        await anext(stream)
+        # It is neither read to its end nor closed, and the client is not closed either.
+
+    kept: list[object] = []
+    run(story)
+    assert account.entries() == [("held", "-10"), ("captured", "9")]
+
+
 def test_a_stream_that_nobody_reads_is_released(stack: str, account: Account) -> None:
     async def parts(work: Work) -> AsyncIterator[str]:
         raise AssertionError("it does not begin")

@@ -102,6 +102,16 @@ def test_filters_are_sent_by_the_names_of_the_contract() -> None:
     )
 
 
+@pytest.mark.parametrize("wrong", ["", ".", ".."])
+def test_an_id_that_would_be_another_path_is_refused(wrong: str) -> None:
+    stack = Stack()
+    with pytest.raises(ValueError, match="no id"):
+        stack.client().balance(wrong)
+    with pytest.raises(ValueError, match="no id"):
+        stack.client().capture("acme", wrong)
+    assert stack.requests == []
+
+
 def test_a_redirect_is_not_followed() -> None:
     stack = Stack(httpx.Response(307, headers={"location": "https://elsewhere.example.com"}))
     with pytest.raises(scrip.Refused, match="http_307"):

@@ -87,7 +87,7 @@ export class Sender {
   readonly #clock: Clock;
 
   constructor(options: ClientOptions) {
-    new URL(options.url);
+    checkOptions(options);
     this.#options = options;
     this.#clock = new Clock(options.now ?? Date.now);
   }
@@ -229,6 +229,16 @@ export class Sender {
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     return sign ? await sign(request, new Date(this.#clock.now())) : request;
+  }
+}
+
+/** Refuses what would fail at every try, and does not show the key. */
+function checkOptions({ url, key }: ClientOptions): void {
+  if (!/^https?:\/\/[^/?#]/.test(url ?? "")) {
+    throw new TypeError(`url: ${JSON.stringify(url)} is not the address of a stack`);
+  }
+  if (key !== undefined && !/^[!-~]+$/.test(key)) {
+    throw new TypeError("key: it is empty, or has spaces, line ends or other signs");
   }
 }
 

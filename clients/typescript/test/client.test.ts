@@ -25,6 +25,16 @@ test("a_request_has_the_bearer_key_and_an_id_that_is_a_time", async () => {
   assert.match(bits(key), UUID_V7);
 });
 
+test("options_that_cannot_work_are_refused_at_once", () => {
+  for (const url of ["", "credits.example", "ftp://credits.example", "https://"]) {
+    assert.throws(() => new Scrip({ url }), /^TypeError: url: "/);
+  }
+  for (const key of ["", "scrip_sk_1\n", "scrip_sk_1 2"]) {
+    const isHidden = (error: Error) => /^key: /.test(error.message) && !/scrip/.test(error.message);
+    assert.throws(() => new Scrip({ url: "https://credits.example", key }), isHidden);
+  }
+});
+
 test("a_signer_signs_every_try", async () => {
   const answers = new Answers({ status: 503 }, receipt);
   let signed = 0;

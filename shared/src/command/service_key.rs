@@ -2,11 +2,11 @@
 
 use crate::context::Context;
 use crate::decide::{Row, Write};
-use crate::domain::Refusal;
 use crate::domain::service_key::{RevokedKey, ServiceKey};
+use crate::domain::{Instant, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::telemetry::correlation;
 
 /// The service key of a token. None: the caller sent no token.
@@ -35,8 +35,8 @@ pub async fn by_token(context: &Context, token: Option<&str>) -> Result<ServiceK
 ///
 /// # Errors
 /// An error of the store.
-pub async fn put(context: &Context, key: &ServiceKey) -> Result<(), StoreError> {
-    context.store.commit(&Write::create(Row::ServiceKey(Box::new(key.clone())))).await?;
+pub async fn put(store: &Store, key: &ServiceKey) -> Result<(), StoreError> {
+    store.commit(&Write::create(Row::ServiceKey(Box::new(key.clone())))).await?;
     Ok(())
 }
 
@@ -44,10 +44,9 @@ pub async fn put(context: &Context, key: &ServiceKey) -> Result<(), StoreError> 
 ///
 /// # Errors
 /// An error of the store.
-pub async fn revoke(context: &Context, key: &ServiceKey) -> Result<(), StoreError> {
-    let at = context.clock.now();
+pub async fn revoke(store: &Store, key: &ServiceKey, at: Instant) -> Result<(), StoreError> {
     let revoked = RevokedKey { id: key.id, expires_at: key.expires_at, at };
     // Where its row is there already, it was revoked before.
-    context.store.commit(&Write::create(Row::RevokedKey(revoked))).await?;
+    store.commit(&Write::create(Row::RevokedKey(revoked))).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Customers: the session of a browser's request, the pages that may send it, and links.
 
-use lambda_http::{Body, Response};
+use lambda_http::{Body, RequestExt, Response};
 use serde::Serialize;
 
 use super::request::MAX_BYTES;
@@ -185,12 +185,13 @@ impl Call<'_> {
         token.ok_or(Problem::from(Refusal::SessionRequired { return_url: None }))
     }
 
-    /// The origin of this request: the configured one, or the host it was sent to.
+    /// The origin of the customers' page: the configured one, or that of the gateway's stage, or the
+    /// host that this request was sent to. The door for service keys, whose host has no page, says
+    /// it by its stage.
     pub fn base(&self) -> String {
-        match &self.config.public_url {
-            Some(url) => url.clone(),
-            None => format!("https://{}", self.header("host").unwrap_or_default()),
-        }
+        let stage = || self.request.stage_variables_ref()?.first("PUBLIC_URL").map(str::to_owned);
+        let host = || format!("https://{}", self.header("host").unwrap_or_default());
+        self.config.public_url.clone().or_else(stage).unwrap_or_else(host)
     }
 
     /// The answer to a preflight: a browser asks before it sends a Bearer header across origins.

@@ -21,6 +21,7 @@ mod problems;
 mod refunds;
 mod refusal_order;
 mod revocations;
+mod service_keys;
 mod sessions;
 mod tenancy;
 mod usage;

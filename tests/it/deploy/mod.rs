@@ -4,6 +4,7 @@ mod chat_axum;
 mod cli;
 mod cli_doctor;
 mod cli_json;
+mod cli_keys;
 mod cli_local;
 mod cli_operators;
 mod cli_payments;

@@ -9,10 +9,15 @@ use local::stripe::Effect;
 use local::template::Permissions;
 use local::template::Template;
 use serde_json::json;
+use shared::domain::instant::Span;
+use shared::domain::service_key::{KeyLimit, KeyScope};
 use shared::secrets::Secret;
+use shared::service_key::ServiceKeys;
 
+use crate::support::canary::SERVICE_KEYS;
 use crate::support::door;
 use crate::support::secrets_manager::Vault;
+use crate::support::service_keys::sealed;
 use crate::support::shop::Shop;
 use crate::support::{KEYS, PRODUCT, Stack, request};
 
@@ -22,6 +27,7 @@ async fn shop() -> Shop {
     let vault = Vault::default();
     vault.put("SessionKeys", KEYS);
     vault.put("StripeWebhookSecretArn", local::stripe::WEBHOOK_SECRET);
+    vault.put("ServiceSecret", SERVICE_KEYS);
     let secret = |arn: &str| -> Secret { vault.secret(arn, &stack.roles) };
     // A function reads the key when it starts, before its first request.
     vault.put("StripeKeyArn", local::stripe::KEY);
@@ -30,6 +36,7 @@ async fn shop() -> Shop {
         acting_as(function, read).await.expect("a key");
     }
     let context = stack.context().clone().with_session_keys(secret("SessionKeys"));
+    let context = context.with_service_keys(ServiceKeys::new(secret("ServiceSecret")));
     let functions = local::routes::Functions::new(context)
         .with_stripe(stack.functions.stripe().clone(), secret("StripeWebhookSecretArn"));
     Shop { stack: Stack { functions, ..stack }, stripe }
@@ -56,6 +63,15 @@ async fn services(stack: &Stack) {
     for path in ["balance", "ledger", "usage"] {
         assert_eq!(stack.get(&format!("/v1/accounts/acme/{path}")).await.status, 200);
     }
+    // A caller with a key: each function that takes it reads the secret and the list for itself.
+    let key = sealed(&stack.key(&KeyScope::ALL, KeyLimit::All).await, SERVICE_KEYS);
+    for path in ["", "/balance"] {
+        let path = format!("/v1/accounts/acme{path}");
+        assert_eq!(stack.by_key(&key, "GET", &path, "").await.status, 200);
+        stack.clock.set(stack.clock.now() + Span::from_s(301));
+    }
+    let quote = stack.by_key(&key, "POST", "/v1/accounts/acme/quotes", r#"{"credits":"1"}"#).await;
+    assert_eq!(quote.status, 200, "{quote:?}");
     stack.relay().await;
 }
 

@@ -12,6 +12,8 @@ use lambda_http::{Body, Response};
 use local::stripe;
 use serde_json::Value;
 use shared::metrics::Metrics;
+use shared::secrets::Secret;
+use shared::service_key::ServiceKeys;
 use shared::telemetry;
 use shared::token::Audience;
 use tracing_subscriber::filter::Targets;
@@ -20,6 +22,9 @@ use tracing_subscriber::filter::Targets;
 pub const SESSION_KEY: &str = "a key of a test, as long as it has to be";
 /// The key that seals the service keys of a test's stack.
 pub const SERVICE_KEY: &str = "a key of service keys, as long as it has to be";
+/// The secret with it.
+pub const SERVICE_KEYS: &str =
+    r#"{"id":"test","key":"a key of service keys, as long as it has to be"}"#;
 /// Details about a customer that a browser or a payment's event could leak.
 pub const CARD: &str = "4242 4242 4242 4242";
 
@@ -44,6 +49,11 @@ pub fn watch() {
         let logger = telemetry::logger(filter, || Watched);
         tracing::subscriber::set_global_default(logger).expect("nobody else logs for all");
     });
+}
+
+/// The service keys of a test's stack. They have read nothing yet.
+pub fn service_keys() -> ServiceKeys {
+    ServiceKeys::new(Secret::fixed(SERVICE_KEYS))
 }
 
 /// The namespace of the tests' metrics.

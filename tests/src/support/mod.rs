@@ -10,6 +10,7 @@ pub mod items;
 pub mod log;
 mod operator;
 pub mod secrets_manager;
+pub mod service_keys;
 pub mod shop;
 pub mod wire;
 
@@ -37,7 +38,6 @@ use shared::domain::instant::Span;
 use shared::domain::{Instant, OperationId};
 use shared::http::path;
 use shared::secrets::Secret;
-use shared::service_key::ServiceKeys;
 use shared::stripe::Stripe;
 use tokio::net::TcpListener;
 
@@ -50,9 +50,6 @@ pub const PUBLIC_URL: &str = "https://credits.example.com";
 pub const PRODUCT: &str = "https://app.example.com";
 /// The address that the documents' curl commands call.
 pub const LOCAL: &str = "http://127.0.0.1:3000";
-/// The keys that seal the stack's service keys: with [`canary::SERVICE_KEY`].
-pub const SERVICE_KEYS: &str =
-    r#"{"id":"test","key":"a key of service keys, as long as it has to be"}"#;
 /// The keys that sign the stack's sessions: with [`canary::SESSION_KEY`].
 pub const KEYS: &str = r#"{"id":"test","key":"a key of a test, as long as it has to be"}"#;
 
@@ -148,13 +145,10 @@ impl Stack {
         let mut origins: Vec<String> = origins.iter().map(|&origin| origin.to_owned()).collect();
         origins.push(base.clone());
         let config = Config {
-            tables: tables::names(),
             top_up_url: Some(format!("{base}/")),
             public_url: Some(base.clone()),
             origins,
-            allows_unsigned: true,
-            sells: true,
-            ..Config::default()
+            ..selling()
         };
         let stack =
             Stack::configured(local.clone(), local.clock(), Entropy::system(), config, true).await;
@@ -211,9 +205,8 @@ impl Stack {
             let document = serde_json::from_str(line).expect("a document is a line of JSON");
             kept.lock().expect("no one panics with the lock").push(document);
         });
-        let context = context.expect("the stack starts").with_metrics(metrics);
-        let context = context.with_session_keys(Secret::fixed(KEYS));
-        let context = context.with_service_keys(ServiceKeys::new(Secret::fixed(SERVICE_KEYS)));
+        let context = context.expect("the stack starts").with_session_keys(Secret::fixed(KEYS));
+        let context = context.with_metrics(metrics).with_service_keys(canary::service_keys());
         let exchange = Messaging::default();
         let client = roles.client(exchange.client());
         let queues = Messaging::queues(&client);

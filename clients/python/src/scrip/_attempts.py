@@ -117,7 +117,7 @@ class Attempts:
                 self.clock.observe(reply, sent_local)
                 answer, problem = read(reply)
                 if problem is None:
-                    again = self.settle(answer, sent_at, sent_local)
+                    again = self.take_results(answer, sent_at, sent_local)
                     if again is None:
                         return self.answer(answer)
                     wait_s, cause = again
@@ -141,7 +141,7 @@ class Attempts:
             if wait_s > 0:
                 yield Wait(wait_s)
 
-    def settle(
+    def take_results(
         self, answer: Any, sent_at: float, sent_local: float
     ) -> tuple[float, Refused] | None:
         """Keeps what is final of an answer. Of the rest: the wait before it is asked for again."""

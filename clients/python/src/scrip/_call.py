@@ -151,6 +151,10 @@ def mint(clock: Clock) -> OperationKey:
 
 
 def path(account: str, *parts: str) -> str:
+    for part in (account, *parts):
+        if part in ("", ".", ".."):
+            # It would be another path.
+            raise ValueError(f"{part!r} is no id")
     encoded = (percent_encode(part, safe="") for part in (account, *parts))
     return "/v1/accounts/" + "/".join(encoded)
 

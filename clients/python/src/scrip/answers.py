@@ -285,6 +285,11 @@ class CaptureReceipt(TypedDict):
     """The credits spent."""
     final: bool
     """Whether this capture ended the hold."""
+    beyond: NotRequired[Credits]
+    """How many of the credits were taken beyond the hold. Absent if none were."""
+    uncharged: NotRequired[Credits]
+    """The credits that were asked for beyond the hold and not charged: the account lacked them,
+    or might not spend. Absent if there are none."""
     seq: Seq
     at: Instant
     balance: Balance
@@ -501,6 +506,11 @@ class EntryCaptured(TypedDict):
     """The credits spent."""
     final: bool
     """Whether this capture ended the hold."""
+    beyond: NotRequired[Credits]
+    """How many of the credits were taken beyond the hold. Absent if none were."""
+    uncharged: NotRequired[Credits]
+    """The credits that were asked for beyond the hold and not charged: the account lacked them,
+    or might not spend. Absent if there are none."""
     user: NotRequired[ShortText]
     reference: NotRequired[ShortText]
     catalog: CatalogVersion

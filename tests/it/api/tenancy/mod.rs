@@ -6,11 +6,13 @@
 
 mod callers;
 mod interleaved;
+mod keys;
 
 use std::collections::BTreeSet;
 
 use lambda_http::RequestExt;
 use local::template::{Route, Template};
+use shared::http::routes::is_signed;
 
 use crate::support::request;
 use callers::{Case, NOTHING, ROLES, Role, Stage, TENANTS, body, routes, wants_session};
@@ -46,8 +48,8 @@ async fn every_route_hides_other_tenants_from_every_caller() {
     assert!(cases > 500, "{cases} cases");
 }
 
-/// IAM decides who has access. Behind it a customer's session gives no more and no fewer rights,
-/// and another's hold, grant or debit does not exist.
+/// IAM decides who has access. Behind it a customer's session gives no rights, and another's hold,
+/// grant or debit does not exist. Service keys are in `keys`.
 async fn by_iam(route: &Route) -> usize {
     let body = body(route);
     fn case<'a>(
@@ -77,7 +79,11 @@ async fn by_iam(route: &Route) -> usize {
                 let headers = role.headers(tenant);
                 let asked =
                     Stage::new().await.ask(route, &case(account, &own, &headers, body)).await;
-                assert_eq!(asked, plain, "{route:?} as {role:?} of {tenant}");
+                // Without a gateway a request needs no key. One with a token must have a key's.
+                match headers.iter().any(|(name, _)| *name == "authorization") {
+                    true => assert_eq!(asked.code(), "key_refused", "{route:?} as {role:?}"),
+                    false => assert_eq!(asked, plain, "{route:?} as {role:?} of {tenant}"),
+                }
                 cases += 1;
             }
         }
@@ -200,7 +206,11 @@ async fn elsewhere(route: &Route) -> usize {
             continue;
         }
         let mut request = request(&route.method, &path, Some("asked once"), body(route));
-        for (name, value) in Role::Buyer.headers("acme") {
+        let headers = match is_signed(&route.path.split('/').skip(1).collect::<Vec<_>>()) {
+            true => Role::Page.headers("acme"),
+            false => Role::Buyer.headers("acme"),
+        };
+        for (name, value) in headers {
             request.headers_mut().insert(name, value.parse().expect("a header"));
         }
         let reply = stage.reply(function, request.with_raw_http_path(path.clone())).await;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use shared::http::routes::is_signed;
 
 use super::callers::OWN_STACK;
+use super::door;
 use super::reading::{Complaints, events, functions, list, of_type, resources, texts};
 use crate::support::{Stack, contract, request};
 
@@ -45,6 +46,7 @@ const STRIPE: &str = "POST /v1/stripe/webhook";
 
 /// Other ways from outside to a function, or around the gateway's authorization.
 const BACK_DOORS: &[&str] = &[
+    "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::Route",
     "AWS::Lambda::Permission",
     "AWS::Lambda::Url",
@@ -91,7 +93,8 @@ pub(super) fn routes_are_closed(template: &Value) -> Complaints {
         }
     }
     for (name, resource) in resources(template) {
-        if BACK_DOORS.iter().any(|door| resource["Type"] == *door) {
+        let known = door::is_of_the_door(name, resource);
+        if !known && BACK_DOORS.iter().any(|door| resource["Type"] == *door) {
             complaints.push(format!("{name}: a way in beside the routes"));
         }
     }
@@ -211,7 +214,9 @@ pub(super) fn no_secret_is_written(template: &Value) -> Complaints {
     for (name, parameter) in template["Parameters"].as_object().into_iter().flatten() {
         let pattern = parameter["AllowedPattern"].as_str().unwrap_or_default();
         let arn = pattern.trim_start_matches('(').starts_with("arn:");
-        if names_a_secret(name) && !arn {
+        // One of a few words is no secret.
+        let choice = parameter.get("AllowedValues").is_some();
+        if names_a_secret(name) && !arn && !choice {
             complaints.push(format!("the parameter {name} is a secret itself"));
         }
     }

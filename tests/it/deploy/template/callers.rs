@@ -19,6 +19,27 @@ pub(super) const API: &str =
 /// The action that reads the address of the API.
 const DESCRIPTION: &str = "cloudformation:DescribeStacks";
 
+/// The command of service keys, which speaks to the table and the secret.
+const KEYS: &str = "scrip keys";
+
+/// What that command needs, and nothing else: of the table, the rows of service keys.
+fn needed_for_keys() -> [Value; 2] {
+    let rows = json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["#keys"] } });
+    [
+        json!({
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": "ServiceSecret",
+        }),
+        json!({
+            "Effect": "Allow",
+            "Action": ["dynamodb:PutItem", "dynamodb:Query"],
+            "Resource": "LedgerTableArn.Value",
+            "Condition": rows,
+        }),
+    ]
+}
+
 /// The stack itself, as the policies name it.
 pub(super) const OWN_STACK: &str = concat!(
     "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:",
@@ -53,6 +74,8 @@ struct Policy {
     invokes: bool,
     /// Whether it allows reading the address of the API, for `scrip --stack`.
     describes: bool,
+    /// How much it allows of what `scrip keys` needs.
+    keys: usize,
 }
 
 impl Policy {
@@ -66,9 +89,14 @@ fn policies(template: &Value, complaints: &mut Complaints) -> Vec<Policy> {
     let mut read = Vec::new();
     for (name, policy) in of_type(template, "AWS::IAM::ManagedPolicy") {
         let (invokes, describes) = (false, false);
-        let mut allowed = Policy { name: name.to_owned(), routes: Vec::new(), invokes, describes };
+        let (routes, keys) = (Vec::new(), 0);
+        let mut allowed = Policy { name: name.to_owned(), routes, invokes, describes, keys };
         let statements = policy["Properties"]["PolicyDocument"]["Statement"].as_array();
         for statement in statements.into_iter().flatten() {
+            if needed_for_keys().contains(statement) {
+                allowed.keys += 1;
+                continue;
+            }
             for resource in list(&statement["Resource"]) {
                 match (statement["Action"].as_str(), resource.strip_prefix(API)) {
                     (Some("execute-api:Invoke"), Some(route)) => {
@@ -119,6 +147,8 @@ pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
     rows.push(format!("|---|{}", "---|".repeat(policies.len())));
     rows.push(row(INVOCATION, &|policy| policy.invokes));
     rows.push(row(DESCRIPTION, &|policy| policy.describes));
+    let needed = needed_for_keys().len();
+    rows.push(row(KEYS, &|policy| policy.describes && policy.keys == needed));
     for (method, path) in signed() {
         let plain = path.replace("{account}", "acme").replace("{id}", "an-id");
         rows.push(row(&format!("{method} {path}"), &|policy| policy.allows(method, &plain)));
@@ -185,6 +215,8 @@ pub(super) fn roles_trust_the_accounts_of_the_parameter(template: &Value) -> Com
     let mut complaints = Complaints::new();
     let mut without: BTreeMap<&str, &Value> =
         of_type(template, "AWS::IAM::ManagedPolicy").into_iter().collect();
+    // Who makes keys is of the stack's own account.
+    without.remove("KeyAccess");
     for (name, role) in of_type(template, "AWS::IAM::Role") {
         let properties = &role["Properties"];
         let trusted = json!([{

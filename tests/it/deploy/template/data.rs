@@ -135,9 +135,15 @@ pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
     let named = named.into_iter().chain(["ManagedPolicyName", "RoleName", "DashboardName"]);
     let named: Vec<&str> = named.chain(["AlarmName", "TopicName", "StageName"]).collect();
     for (resource, described) in resources(template) {
-        // A filter names the group that it reads, and a record the domain of the parameter.
+        // A filter names the group that it reads, a record the domain of the parameter, a stage its
+        // place in an API, and a permission the function that may be called.
         let properties = match described["Type"].as_str() {
-            Some("AWS::Logs::MetricFilter" | "AWS::Route53::RecordSet") => continue,
+            Some(
+                "AWS::Logs::MetricFilter"
+                | "AWS::Route53::RecordSet"
+                | "AWS::ApiGatewayV2::Stage"
+                | "AWS::Lambda::Permission",
+            ) => continue,
             _ => described["Properties"].as_object().into_iter().flatten(),
         };
         for (property, name) in properties.filter(|(property, _)| named.contains(&&***property)) {
@@ -161,8 +167,9 @@ pub(super) fn stages_share_an_account(template: &Value) -> Complaints {
 /// The gateway logs every request as JSON, with only the fields listed above.
 pub(super) fn access_logs_say_no_secret(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
-    for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
-        let settings = &api["Properties"]["AccessLogSettings"];
+    let doors = ["AWS::Serverless::HttpApi", "AWS::ApiGatewayV2::Stage"];
+    for (name, door) in doors.into_iter().flat_map(|kind| of_type(template, kind)) {
+        let settings = &door["Properties"]["AccessLogSettings"];
         let group = settings["DestinationArn"].as_str().and_then(|arn| arn.strip_suffix(".Arn"));
         let group = group.and_then(|group| resources(template).get(group));
         if group.is_none_or(|group| group["Type"] != "AWS::Logs::LogGroup") {

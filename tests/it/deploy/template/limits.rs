@@ -91,14 +91,24 @@ pub(super) fn arns_are_full(template: &Value) -> Complaints {
 /// parameters. Open routes have limits of their own.
 pub(super) fn the_gateway_throttles(template: &Value) -> Complaints {
     let mut complaints = Complaints::new();
-    for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
-        let limits = &api["Properties"]["DefaultRouteSettings"];
-        for limit in ["ThrottlingBurstLimit", "ThrottlingRateLimit"] {
-            let parameter = limits[limit].as_str().unwrap_or_default();
-            if template["Parameters"][parameter]["MinValue"] != 1 {
-                complaints.push(format!("{name}: no {limit} by a parameter"));
+    for (kind, before) in
+        [("AWS::Serverless::HttpApi", ""), ("AWS::ApiGatewayV2::Stage", "Service")]
+    {
+        for (name, door) in of_type(template, kind) {
+            let limits = &door["Properties"]["DefaultRouteSettings"];
+            for (limit, by) in
+                [("ThrottlingBurstLimit", "Burst"), ("ThrottlingRateLimit", "PerSecond")]
+            {
+                let parameter = limits[limit].as_str().unwrap_or_default();
+                if template["Parameters"][parameter]["MinValue"] != 1 {
+                    complaints.push(format!("{name}: no {limit} by a parameter"));
+                } else if parameter != format!("{before}Requests{by}") {
+                    complaints.push(format!("{name}: the limits of another door"));
+                }
             }
         }
+    }
+    for (name, api) in of_type(template, "AWS::Serverless::HttpApi") {
         let settings = &api["Properties"]["RouteSettings"];
         let open = open_routes(template);
         for route in &open {

@@ -9,6 +9,7 @@ mod change;
 mod conditions;
 mod data;
 mod domain;
+mod door;
 mod failures;
 mod limits;
 mod mistakes;
@@ -16,19 +17,20 @@ mod monitoring;
 mod questions;
 mod reading;
 
-use local::template::{HAS_STRIPE, Template, decided};
+use local::template::{HAS_SERVICE_KEYS, HAS_STRIPE, Template, decided};
 use reading::Complaints;
 use serde_json::Value;
 
 type Check = fn(&Value) -> Complaints;
 
 /// The check that reads the template as it is written, with its conditions. The others read it as
-/// CloudFormation does for a stack with Stripe.
+/// CloudFormation does for a stack with Stripe and with service keys.
 const CONDITIONS: &str = "what is left out is missed by nothing";
 
 /// Every check of the template alone, by its name.
-const CHECKS: [(&str, Check); 34] = [
+const CHECKS: [(&str, Check); 35] = [
     ("routes are closed", access::routes_are_closed),
+    ("keys have a door of their own", door::keys_have_a_door_of_their_own),
     ("routes are the contract's", access::routes_are_the_contracts),
     ("callers are told apart", callers::callers_are_told_apart),
     ("no id opens another route", callers::no_id_opens_another_route),
@@ -71,7 +73,7 @@ const CHECKS: [(&str, Check); 34] = [
 fn complaints(name: &str, check: Check, template: &Value) -> Complaints {
     match name {
         CONDITIONS => check(template),
-        _ => check(&decided(template, HAS_STRIPE, true)),
+        _ => check(&decided(&decided(template, HAS_STRIPE, true), HAS_SERVICE_KEYS, true)),
     }
 }
 
@@ -80,6 +82,24 @@ fn the_template_passes_every_check() {
     for (name, check) in CHECKS {
         assert_eq!(complaints(name, check, Template::written()), Complaints::new(), "{name}");
     }
+}
+
+/// Nothing of the door is left, and nothing else is missing.
+#[test]
+fn the_template_without_service_keys_passes_every_other_check() {
+    let without = decided(&decided(Template::written(), HAS_STRIPE, true), HAS_SERVICE_KEYS, false);
+    for (name, check) in CHECKS {
+        match name {
+            "keys have a door of their own" | CONDITIONS | "callers are told apart" => {}
+            _ => assert_eq!(check(&without), Complaints::new(), "{name}"),
+        }
+    }
+    let text = without["Resources"].to_string() + &without["Outputs"].to_string();
+    for part in ["ServiceApi", "ServiceSecret", "AWS::ApiGatewayV2::Route", "Lambda::Permission"] {
+        assert!(!text.contains(part), "{part} is left");
+    }
+    let variables = &without["Resources"]["Debit"]["Properties"]["Environment"]["Variables"];
+    assert_eq!(variables["SERVICE_KEYS_ARN"], "");
 }
 
 /// Only the contract has more, and nothing is parked.

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use serde_json::{Value, json};
+use shared::domain::service_key::{KeyLimit, KeyScope, ServiceKey};
 use shared::domain::{AccountId, Catalog, Credits, Instant, Key, OperationId};
 use shared::http::cursor::{self, PaymentList};
 use shared::query::ledger::From;
@@ -12,6 +13,7 @@ use shared::stripe::signature;
 use shared::token::{Audience, Keys};
 
 use super::{Cases, stack};
+use crate::support::canary::SERVICE_KEYS;
 use crate::support::{KEYS, instant};
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -152,6 +154,34 @@ fn mutated_tokens_are_read_safely() {
             Err(_) => assert!(!tokens.contains(&text), "{text}"),
         }
         let _ = Keys::parse(&mutator.text(&secret));
+    }
+}
+
+#[test]
+fn mutated_service_keys_are_read_safely() {
+    let keys = Keys::parse(SERVICE_KEYS).expect("keys");
+    let now = instant("2026-11-18T12:00:00Z");
+    let key = |(id, limit): (u8, KeyLimit)| ServiceKey {
+        id: OperationId::from_bytes([id; 16]),
+        name: "web".to_owned(),
+        scopes: vec![KeyScope::Spend],
+        limit,
+        issued_at: now,
+        expires_at: Instant::from_ms(now.ms() + 60_000),
+    };
+    let limits = [(7, KeyLimit::All), (8, KeyLimit::Prefix("acme".to_owned()))];
+    let tokens = limits.map(|one| keys.seal_key(&key(one))).to_vec();
+    let mut cases = Cases::of("service keys");
+    while let Some(mut mutator) = cases.next() {
+        let text = mutator.text(&tokens);
+        match keys.open_key(&text, now) {
+            Ok(read) => {
+                assert!(tokens.contains(&text), "a changed key is believed: {text}");
+                assert_eq!(keys.seal_key(&read), text);
+                cases.deep += 1;
+            }
+            Err(_) => assert!(!tokens.contains(&text), "{text}"),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod change;
 mod conditions;
 mod data;
 mod domain;
+mod door;
 mod failures;
 mod limits;
 mod mistake;
@@ -21,13 +22,14 @@ use serde_json::Value;
 use super::{CHECKS, complaints};
 
 /// The mistakes, by subject.
-const MISTAKES: [&[Mistake]; 10] = [
+const MISTAKES: [&[Mistake]; 11] = [
     access::MISTAKES,
     callers::MISTAKES,
     change::MISTAKES,
     conditions::MISTAKES,
     data::MISTAKES,
     domain::MISTAKES,
+    door::MISTAKES,
     failures::MISTAKES,
     limits::MISTAKES,
     monitoring::MISTAKES,
