@@ -163,17 +163,17 @@ export class Scrip {
   }
 
   /** Says what a debit costs and whether it would pass now. It changes nothing. */
-  quote({ account, ...body }: QuoteRequest): Promise<Quote> {
+  async quote({ account, ...body }: QuoteRequest): Promise<Quote> {
     return this.#ask({ path: inAccount(account, "quotes"), body });
   }
 
   /** Reads what is available and held, what was consumed, the grants, and the next recharge. */
-  balance({ account }: ForAccount): Promise<AccountBalance> {
+  async balance({ account }: ForAccount): Promise<AccountBalance> {
     return this.#ask({ path: inAccount(account, "balance") });
   }
 
   /** Reads what was consumed on each day (UTC), by action and by user. */
-  usage({ account, ...filters }: UsageRequest): Promise<Usage> {
+  async usage({ account, ...filters }: UsageRequest): Promise<Usage> {
     return this.#ask({ path: inAccount(account, "usage") + query(filters) });
   }
 
@@ -189,11 +189,11 @@ export class Scrip {
   }
 
   /** Makes a session: a link for the customer's browser, and a token for the widget. */
-  createSession({ account, ...body }: SessionRequest): Promise<Session> {
+  async createSession({ account, ...body }: SessionRequest): Promise<Session> {
     return this.#ask({ path: inAccount(account, "sessions"), body });
   }
 
-  #operate<T>(request: ForAccount & OperationOptions, ...path: string[]): Promise<T> {
+  async #operate<T>(request: ForAccount & OperationOptions, ...path: string[]): Promise<T> {
     const { account, key, deadlineMs, signal, ...body } = request;
     return this.#sender.operate(inAccount(account, ...path), body, { key, deadlineMs, signal });
   }

@@ -244,6 +244,9 @@ function checkOptions({ url, key }: ClientOptions): void {
 
 /** The path of what an account has: each part of it escaped. */
 export function inAccount(...parts: string[]): string {
+  // A URL drops these segments, and the request would be about something else.
+  const dropped = parts.find((part) => ["", ".", ".."].includes(part));
+  if (dropped !== undefined) throw new TypeError(`${JSON.stringify(dropped)} is no id`);
   return `/v1/accounts/${parts.map(encodeURIComponent).join("/")}`;
 }
 

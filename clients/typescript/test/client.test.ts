@@ -123,6 +123,21 @@ test("a_signal_stops_the_tries", async () => {
   assert.equal(answers.sent.length, 1);
 });
 
+test("an_id_that_a_url_would_drop_is_refused_before_it_is_sent", async () => {
+  const answers = new Answers(receipt);
+  const credits = new Scrip({ url: "https://credits.example", ...answers.options });
+  for (const id of ["", ".", ".."]) {
+    await assert.rejects(credits.balance({ account: id }), TypeError);
+    await assert.rejects(credits.debit({ account: id, credits: "1" }), TypeError);
+    await assert.rejects(credits.release({ account: "acme", hold: id }), TypeError);
+    await assert.rejects(
+      credits.charge({ account: id, credits: "1" }, () => "text"),
+      TypeError,
+    );
+  }
+  assert.equal(answers.sent.length, 0);
+});
+
 test("a_ledger_is_read_page_by_page_with_its_filters", async () => {
   const answers = new Answers(
     { body: { entries: [{ seq: 3 }, { seq: 2 }], next_cursor: "c1" } },
