@@ -1,139 +1,141 @@
-//! The client: it sends each operation until its outcome is known, under one key.
+//! What a caller asks for.
 
-use std::sync::Arc;
-use std::time::Duration;
+use serde::{Deserialize, Serialize};
 
-use serde_json::Value;
-use uuid::Uuid;
-
-/// The most tries of an operation; with the waits in between, they take 3 s and the time of the
-/// answers, and longer where an answer asks for it.
-const TRIES: u32 = 6;
-/// The wait after the first try, doubled after each; longer if the answer asks for it,
-const WAIT: Duration = Duration::from_millis(100);
-/// but no more than this.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
-/// The way to Scrip: over HTTPS and signed for IAM, or as a call in the same process.
-pub trait Transport: Clone + Send + Sync + 'static {
-    /// Sends one request, once. The path is `/v1/...`: the transport knows the host.
-    ///
-    /// # Errors
-    /// If there is no whole answer. The client then sends the request again, with the same key.
-    fn send(
-        &self,
-        request: http::Request<String>,
-    ) -> impl Future<Output = Result<http::Response<String>, TransportError>> + Send;
+/// An amount to spend or to hold, for whom, and what for.
+///
+/// ```
+/// use scrip_client::Spend;
+///
+/// let images = Spend::action("custom_image", 4).user("ada").reference("job 1842");
+/// let amount = Spend::credits("1.25");
+/// # let _ = (images, amount);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spend {
+    /// An action of the catalog.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Units of the action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u64>,
+    /// Decimal credits, in place of an action and its quantity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<String>,
+    /// The person it is for: 1 to 64 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Free text for your own records: 1 to 64 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
-/// Why there is no answer.
-pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A client of one Scrip stack.
-#[derive(Clone)]
-pub struct Client<T> {
-    transport: T,
-    ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
-}
-
-/// Why an operation was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An answer of the contract: `insufficient_credits`, `account_frozen`, `hold_ended`, ...
-    #[error("{code}: {detail}")]
-    Refused {
-        status: u16,
-        code: String,
-        detail: String,
-        /// The whole answer: how much is short, and when credits come back.
-        problem: serde_json::Value,
-    },
-    /// Every try ended without an answer that says whether the operation happened.
-    #[error("the outcome is unknown after {tries} tries: {cause}")]
-    Unknown { tries: u32, cause: String },
-}
-
-impl<T: Transport> Client<T> {
-    pub fn new(transport: T) -> Client<T> {
-        Client::with_ids(transport, Uuid::now_v7)
+impl Spend {
+    /// So much of an action of the catalog.
+    pub fn action(action: impl Into<String>, quantity: u64) -> Spend {
+        let (action, quantity) = (Some(action.into()), Some(quantity));
+        Spend { action, quantity, ..Spend::default() }
     }
 
-    /// A client that makes its operation ids with `ids`: UUIDv7, by a clock that agrees with
-    /// Scrip's.
-    pub fn with_ids(transport: T, ids: impl Fn() -> Uuid + Send + Sync + 'static) -> Client<T> {
-        Client { transport, ids: Arc::new(ids) }
+    /// So many credits, as decimal text.
+    pub fn credits(credits: impl Into<String>) -> Spend {
+        Spend { credits: Some(credits.into()), ..Spend::default() }
     }
 
-    /// Sends an operation with its own key until an answer says how it ended. Leaves out null
-    /// fields.
-    pub(crate) async fn post(&self, path: &str, mut body: Value) -> Result<Value, Error> {
-        let mut key = (self.ids)();
-        if let Some(fields) = body.as_object_mut() {
-            fields.retain(|_, value| !value.is_null());
-        }
-        let mut cause = String::new();
-        // Whether a try with this key ended without an answer that says how.
-        let mut unknown = false;
-        let mut wait = Duration::ZERO;
-        for tried in 0..TRIES {
-            if tried > 0 {
-                tokio::time::sleep(wait).await;
-            }
-            wait = WAIT * (1 << tried);
-            let request = http::Request::post(path)
-                .header("content-type", "application/json")
-                .header("idempotency-key", key.to_string())
-                .body(body.to_string());
-            let request = match request {
-                Ok(request) => request,
-                Err(error) => return Err(refused(400, &Value::Null, &error.to_string())),
-            };
-            cause = match self.transport.send(request).await {
-                Err(error) => {
-                    unknown = true;
-                    error.to_string()
-                }
-                Ok(response) => {
-                    let status = response.status();
-                    wait = wait.max(retry_after(&response).min(LONGEST_WAIT));
-                    let answer = serde_json::from_str(response.body()).unwrap_or(Value::Null);
-                    match status.as_u16() {
-                        200..300 => return Ok(answer),
-                        // It may have happened or not: the same key finds out.
-                        429 | 500.. => {
-                            unknown = true;
-                            format!("{status} {answer}")
-                        }
-                        // Nothing happened with this key, unless an earlier try may have. A key
-                        // without a time gets the time of Scrip's clock.
-                        400 if answer["code"] == "key_ahead" => {
-                            if !unknown {
-                                key = Uuid::new_v4();
-                            }
-                            format!("{status} {answer}")
-                        }
-                        other => return Err(refused(other, &answer, response.body())),
-                    }
-                }
-            };
-        }
-        Err(Error::Unknown { tries: TRIES, cause })
+    /// Names the person it is for: usage is counted by it.
+    pub fn user(self, user: impl Into<String>) -> Spend {
+        Spend { user: Some(user.into()), ..self }
+    }
+
+    /// Adds a text for your own records.
+    pub fn reference(self, reference: impl Into<String>) -> Spend {
+        Spend { reference: Some(reference.into()), ..self }
     }
 }
 
-/// The wait that Scrip asks for.
-fn retry_after(response: &http::Response<String>) -> Duration {
-    let header = response.headers().get(http::header::RETRY_AFTER);
-    let seconds = header.and_then(|value| value.to_str().ok()?.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(0))
+/// How much of a hold is captured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Units of its action.
+    Quantity(u64),
+    /// Decimal credits, of a hold that has no action.
+    Credits(String),
 }
 
-fn refused(status: u16, problem: &Value, otherwise: &str) -> Error {
-    let text = |field: &str| problem[field].as_str();
-    Error::Refused {
-        status,
-        code: text("code").unwrap_or("invalid_request").to_owned(),
-        detail: text("detail").unwrap_or(otherwise).to_owned(),
-        problem: problem.clone(),
+/// One debit of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BatchDebit {
+    /// Its key; the client makes one if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(flatten)]
+    pub spend: Spend,
+}
+
+impl From<Spend> for BatchDebit {
+    fn from(spend: Spend) -> BatchDebit {
+        BatchDebit { id: None, spend }
     }
+}
+
+/// A session for a customer's browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRequest {
+    /// The customer, by the id that your product gave them.
+    pub subject: String,
+    /// `view`, `buy`.
+    pub scopes: Vec<String>,
+    /// Where the customer's page leads back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_url: Option<String>,
+}
+
+/// Which entries of the ledger to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LedgerFilter {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Entries from this time on: RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Entries before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// How many entries one request asks for: at most 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// The days of a usage report, in UTC: `2026-11-01`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Days {
+    /// The first day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The day after the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// A charge without a known outcome. [`Scrip::pay`](crate::Scrip::pay) sends it later; it is plain
+/// data, to be stored as JSON. However often it is paid, it is charged once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpaid {
+    /// Names the charge for good.
+    pub key: String,
+    pub account: String,
+    #[serde(flatten)]
+    pub spend: Spend,
+    /// The hold that it captures, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// Whether it may charge more than was held.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beyond: bool,
 }

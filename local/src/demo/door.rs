@@ -65,7 +65,7 @@ impl Door {
 }
 
 /// The outcome of an answer, as data and in words.
-pub(super) fn came(
+fn came(
     functions: &Functions,
     method: &str,
     path: &str,

@@ -1,13 +1,11 @@
 //! Plays the scenes through the routes, and checks that each step ends as it must.
 
 use audit::StripeAccount;
-use client::{ChargeError, Charged, Client, Transport, TransportError, Uuid, Work};
 use lambda_http::Body;
 use serde_json::Value;
 use shared::domain::Instant;
-use tokio::sync::mpsc;
 
-use super::door::{Came, Door, Error, came, expect};
+use super::door::{Came, Door, Error, expect};
 use super::scenes::{ACCOUNT, Do, SCENES, Sent};
 use super::screen::Screen;
 use super::{ledger, rush};
@@ -26,13 +24,9 @@ pub async fn play(
     stripe: &LocalStripe,
     screen: &mut Screen<'_>,
 ) -> Result<(), Error> {
-    let (says, said) = mpsc::unbounded_channel();
-    let context = functions.context().clone();
-    let ids = move || Uuid::from_bytes(*context.entropy.mint(context.clock.now()).bytes());
-    let client = Client::with_ids(InProcess { functions: functions.clone(), says }, ids);
     let door = Door { functions: functions.clone() };
     let session = String::new();
-    let mut player = Player { door, clock, stripe, client, said, session, last: None };
+    let mut player = Player { door, clock, stripe, session, last: None, works: 0 };
     for (number, scene) in SCENES.iter().enumerate() {
         screen.scene(number + 1, SCENES.len(), scene.title, scene.full).await?;
         for step in scene.steps {
@@ -52,13 +46,12 @@ struct Player<'a> {
     door: Door,
     clock: &'a LocalClock,
     stripe: &'a LocalStripe,
-    client: Client<InProcess>,
-    /// The client's requests, and the outcome of each.
-    said: mpsc::UnboundedReceiver<(String, String, Tone)>,
     /// Stripe's session of the order.
     session: String,
     /// The latest request, and its receipt.
     last: Option<(Sent, Value)>,
+    /// How many works were done: the keys of each have its number.
+    works: u32,
 }
 
 impl Player<'_> {
@@ -106,6 +99,7 @@ impl Player<'_> {
         Ok(came)
     }
 
+    /// Holds credits, works, and charges what was delivered, as the clients do.
     async fn work(
         &mut self,
         action: &str,
@@ -113,32 +107,41 @@ impl Player<'_> {
         delivered: Option<u64>,
         screen: &mut Screen<'_>,
     ) -> Result<(), Error> {
-        let work = Work {
-            account: ACCOUNT.to_owned(),
-            action: action.to_owned(),
-            quantity,
-            user: Some("ada".to_owned()),
-        };
+        self.works += 1;
+        let key = format!("work-{}", self.works);
         let before = self.door.balance().await?;
+        let body = format!(r#"{{"action":"{action}","quantity":{quantity},"user":"ada"}}"#);
+        let held = self.post("/holds", &key, &body, screen).await?;
+        let hold = held["id"].as_str().ok_or("no hold was made")?;
         // A real endpoint calls its model here. The hold exists by then, and is shown.
-        let door = self.door.clone();
-        let (said, shown) = (&mut self.said, &mut *screen);
-        let model = async {
-            show(said, shown).await?;
-            shown.balance(door.balance().await?).await?;
-            shown.rest().await;
-            delivered.map(|delivered| ((), delivered)).ok_or_else(|| Error::from("no answer"))
+        screen.balance(self.door.balance().await?).await?;
+        screen.rest().await;
+        let (step, body) = match delivered {
+            Some(delivered) => ("capture", format!(r#"{{"quantity":{delivered},"user":"ada"}}"#)),
+            None => ("release", "{}".to_owned()),
         };
-        match (self.client.charge(work, model).await, delivered) {
-            (Ok(Charged { receipt, .. }), Some(_)) => drop(receipt?),
-            (Err(ChargeError::Work(_)), None) => {}
-            (ended, _) => return Err(format!("the work ended otherwise: {ended:?}").into()),
-        }
-        // The request that ended the hold.
-        show(&mut self.said, screen).await?;
+        let path = format!("/holds/{hold}/{step}");
+        self.post(&path, &format!("{key}-{step}"), &body, screen).await?;
         let after = self.door.balance().await?;
         let free = after == before;
         expect(free == delivered.is_none(), || format!("{before:?} became {after:?}"))
+    }
+
+    /// Sends an operation that must happen, and shows it by its route. Returns its receipt.
+    async fn post(
+        &self,
+        path: &str,
+        key: &str,
+        body: &str,
+        screen: &mut Screen<'_>,
+    ) -> Result<Value, Error> {
+        let full = format!("/v1/accounts/{ACCOUNT}{path}");
+        let route = self.door.functions.route("POST", &full).unwrap_or(&full);
+        screen.sent(&format!("POST {}  {body}", short(route)))?;
+        let came = self.door.send("POST", path, key, body).await?;
+        screen.came(&format!("{}  {}", came.status, came.words), came.tone)?;
+        expect(came.status == 201, || format!("{}: {}", came.status, came.body))?;
+        Ok(came.body)
     }
 
     /// Orders a pack as a customer does: with a session that a service made.
@@ -196,39 +199,6 @@ impl Player<'_> {
         screen.glow(&format!("audit: {} account, {differences} differences", report.seen)).await?;
         expect(differences == 0, || format!("{:?}", report.differences))
     }
-}
-
-/// The functions as a client in the same process reaches them. It reports requests and answers.
-#[derive(Clone)]
-struct InProcess {
-    functions: Functions,
-    says: mpsc::UnboundedSender<(String, String, Tone)>,
-}
-
-impl Transport for InProcess {
-    async fn send(
-        &self,
-        request: http::Request<String>,
-    ) -> Result<http::Response<String>, TransportError> {
-        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-        let route = self.functions.route(&method, &path).unwrap_or(&path);
-        let asked = format!("{method} {}  {}", short(route), request.body());
-        let answer = self.functions.answer(request.map(Body::Text)).await;
-        let came = came(&self.functions, &method, &path, &answer)?;
-        self.says.send((asked, format!("{}  {}", came.status, came.words), came.tone))?;
-        let (parts, body) = answer.into_parts();
-        Ok(http::Response::from_parts(parts, String::from_utf8(body.to_vec())?))
-    }
-}
-
-/// Shows the client's next request and its outcome.
-async fn show(
-    said: &mut mpsc::UnboundedReceiver<(String, String, Tone)>,
-    screen: &mut Screen<'_>,
-) -> Result<(), Error> {
-    let (sent, came, tone) = said.recv().await.ok_or("the client is gone")?;
-    screen.sent(&sent)?;
-    Ok(screen.came(&came, tone)?)
 }
 
 /// A path or a route without the prefix that all of the account's routes share.

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use client::{Client, Transport, TransportError, Work};
-use lambda_http::Body;
 use local::stripe::Effect;
+use scrip_client::{Part, Scrip, Spend};
 use serde_json::{Value, json};
 use shared::http::gateway;
 use shared::http::path::encoded;
@@ -104,35 +103,19 @@ async fn an_encoded_account_is_decoded_once() {
     }
 }
 
-/// The stack's functions, as the server side of a product calls them.
-#[derive(Clone)]
-struct Way(Stack);
-
-impl Transport for Way {
-    async fn send(
-        &self,
-        request: http::Request<String>,
-    ) -> Result<http::Response<String>, TransportError> {
-        let (parts, body) = self.0.functions.answer(request.map(Body::Text)).await.into_parts();
-        Ok(http::Response::from_parts(parts, String::from_utf8(body.to_vec())?))
-    }
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_reaches_accounts_of_any_name_and_no_other_route() {
-    let stack = Stack::noon().await;
-    let client = Client::new(Way(stack.clone()));
-    let work = |account: &str| {
-        let (account, action) = (account.to_owned(), "custom_image".to_owned());
-        client.hold(Work { account, action, quantity: 4, user: None })
-    };
+    let (stack, _, base) = Stack::served(None, &[]).await;
+    let scrip = Scrip::new(&base, None).expect("a client");
+    let hold = async |account| scrip.hold(account, Spend::action("custom_image", 4)).await;
     for account in ACCOUNTS {
         stack.open(account, "free").await;
-        let hold = work(account).await.expect("a hold");
-        assert_eq!(hold.capture(2).await.expect("a receipt")["account"], account);
+        let hold = hold(account).await.expect("a hold");
+        let captured = scrip.capture(account, &hold.id, Part::Quantity(2)).await;
+        assert_eq!(captured.expect("a receipt").account, account);
     }
     for account in ["a/b", "a?b=", "a#b", "a b", "..", "", "auth0%7C64f0a1b2c3"] {
-        let refused = work(account).await.map(|_| ()).expect_err("no account");
+        let refused = hold(account).await.expect_err("no account");
         assert!(refused.to_string().starts_with("invalid_request: account "), "{refused}");
     }
 }

@@ -1,5 +1,6 @@
 //! Deploying and starting: the template, the functions, the local stack and the programs.
 
+mod chat_axum;
 mod cli;
 mod cli_doctor;
 mod cli_json;
@@ -9,6 +10,7 @@ mod cli_operators;
 mod cli_payments;
 mod cli_signed;
 mod cli_stack;
+mod clients;
 mod connect;
 mod console;
 mod correlation;
@@ -16,6 +18,7 @@ mod demo;
 mod events;
 mod fake_api;
 mod fake_aws;
+mod first_charge;
 mod first_run;
 mod invoke;
 mod logs;

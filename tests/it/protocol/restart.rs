@@ -29,7 +29,8 @@ pub(crate) fn program() -> &'static Path {
     PROGRAM.get_or_init(|| programs().join("local"))
 }
 
-/// The folder of the programs `local` and `scrip`, which each test run builds once.
+/// The folder of the programs `local`, `scrip` and `chat-axum`, and of `examples/conformance`, which
+/// each test run builds once.
 pub(crate) fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(build)
@@ -41,8 +42,8 @@ fn build() -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
     // Together with the tests of the workspace, so that the
     // features agree and nothing is built twice.
-    let programs = ["--bin", "local", "--bin", "scrip", "--test", "it"];
-    build.args(["build", "--quiet", "--workspace"]).args(programs);
+    build.args(["build", "--quiet", "--workspace", "--test", "it", "--example", "conformance"]);
+    build.args(["--bin", "local", "--bin", "scrip"]);
     // Cargo sets these variables for a test of this crate; the build script of `ring` would see
     // them too, and everything with TLS would be built again.
     let said = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.starts_with(of));
@@ -53,7 +54,7 @@ fn build() -> PathBuf {
     let profile = folder.file_name().and_then(|name| name.to_str()).expect("a profile");
     build.args(["--profile", if profile == "debug" { "dev" } else { profile }]);
     let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
-    assert!(built.success(), "cargo build --bin local --bin scrip");
+    assert!(built.success(), "cargo build of the programs");
     folder.to_owned()
 }
 

@@ -1,0 +1,157 @@
+//! Gathers debits of one account for a moment, and sends them as one batch in which each stands
+//! alone.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use crate::answers::{DebitReceipt, read, result};
+use crate::error::Error;
+use crate::path::in_account;
+use crate::send::{Each, Key, Pending, Sender};
+
+/// Two requests cost less than a batch of two.
+const FEWEST: usize = 3;
+const MOST: usize = 24;
+
+struct Waiting {
+    body: Map<String, Value>,
+    key: Key,
+    until: Instant,
+    answer: oneshot::Sender<Result<DebitReceipt, Error>>,
+}
+
+/// The debits of one account that wait.
+struct Gathered {
+    /// Tells them from those that wait later.
+    group: u64,
+    debits: Vec<Waiting>,
+}
+
+#[derive(Default)]
+struct Groups {
+    by_account: HashMap<String, Gathered>,
+    begun: u64,
+}
+
+pub(crate) struct Coalescer {
+    sender: Arc<Sender>,
+    wait: Duration,
+    waiting: Mutex<Groups>,
+}
+
+impl Coalescer {
+    pub(crate) fn new(sender: Arc<Sender>, wait: Duration) -> Coalescer {
+        Coalescer { sender, wait, waiting: Mutex::default() }
+    }
+
+    /// A debit that travels with others, if there are some. It is sent even if nobody waits for it
+    /// any more.
+    pub(crate) async fn debit(
+        self: &Arc<Coalescer>,
+        account: String,
+        body: Map<String, Value>,
+        key: Key,
+        deadline: Duration,
+    ) -> Result<DebitReceipt, Error> {
+        let (answer, answered) = oneshot::channel();
+        let text = key.text.clone();
+        let waiting = Waiting { body, key, until: Instant::now() + deadline, answer };
+        self.gather(account, waiting);
+        let lost = |_| Error::OutcomeUnknown { keys: vec![text], cause: "it ended".to_owned() };
+        answered.await.map_err(lost)?
+    }
+
+    fn gather(self: &Arc<Coalescer>, account: String, debit: Waiting) {
+        let mut groups = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(gathered) = groups.by_account.get_mut(&account) else {
+            groups.begun += 1;
+            let group = groups.begun;
+            let gathered = Gathered { group, debits: vec![debit] };
+            groups.by_account.insert(account.clone(), gathered);
+            tokio::spawn(self.clone().send_later(account, group));
+            return;
+        };
+        gathered.debits.push(debit);
+        if gathered.debits.len() == MOST
+            && let Some(full) = groups.by_account.remove(&account)
+        {
+            tokio::spawn(self.clone().send(account, full.debits));
+        }
+    }
+
+    async fn send_later(self: Arc<Coalescer>, account: String, group: u64) {
+        sleep(self.wait).await;
+        let gathered = {
+            let mut groups = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            // Full, it was sent before its time.
+            match groups.by_account.get(&account).is_some_and(|now| now.group == group) {
+                true => groups.by_account.remove(&account),
+                false => None,
+            }
+        };
+        if let Some(gathered) = gathered {
+            self.send(account, gathered.debits).await;
+        }
+    }
+
+    async fn send(self: Arc<Coalescer>, account: String, debits: Vec<Waiting>) {
+        // A batch cannot hold one operation twice.
+        let different: HashSet<&str> = debits.iter().map(|debit| &*debit.key.text).collect();
+        if debits.len() < FEWEST || different.len() < debits.len() {
+            return self.send_alone(&account, debits, None);
+        }
+        let path = in_account(&account, &["debits", "batch"]);
+        let bodies = debits.iter().map(|debit| Value::Object(debit.body.clone())).collect();
+        let keys = debits.iter().map(|debit| debit.key.clone()).collect();
+        let mut each = Each { path, debits: bodies, keys, open_at: None };
+        let until = debits.iter().map(|debit| debit.until).min().unwrap_or_else(Instant::now);
+        let left = until.saturating_duration_since(Instant::now());
+        let mut waiting: Vec<Option<Waiting>> = debits.into_iter().map(Some).collect();
+        let settle = |index: usize, answer: Value| {
+            if let Some(debit) = waiting[index].take() {
+                let answer = result(answer).and_then(|result| match result {
+                    Ok(passed) => Ok(passed.receipt),
+                    Err(problem) => Err(Error::Refused(Box::new(problem))),
+                });
+                // Whoever asked may have gone away.
+                let _ = debit.answer.send(answer);
+            }
+        };
+        let Err(error) = self.sender.send_each(&mut each, left, settle).await else { return };
+        let unsettled = waiting.into_iter().zip(each.keys);
+        let unsettled = unsettled.filter_map(|(debit, key)| Some(Waiting { key, ..debit? }));
+        if let Error::Refused(_) = error {
+            // Refused because of one of them: the others are sent under the keys that they have.
+            return self.send_alone(&account, unsettled.collect(), each.open_at);
+        }
+        for debit in unsettled {
+            let error = match &error {
+                Error::OutcomeUnknown { cause, .. } => Error::OutcomeUnknown {
+                    keys: vec![debit.key.text.clone()],
+                    cause: cause.clone(),
+                },
+                other => other.clone(),
+            };
+            let _ = debit.answer.send(Err(error));
+        }
+    }
+
+    /// Sends each by itself, under its key.
+    fn send_alone(&self, account: &str, debits: Vec<Waiting>, open_at: Option<Instant>) {
+        for Waiting { body, key, until, answer } in debits {
+            let path = in_account(account, &["debits"]);
+            let mut pending = Pending::operation(path, body, key).after(open_at);
+            let sender = self.sender.clone();
+            tokio::spawn(async move {
+                let left = until.saturating_duration_since(Instant::now());
+                let sent = sender.send(&mut pending, left).await.and_then(read);
+                let _ = answer.send(sent);
+            });
+        }
+    }
+}
