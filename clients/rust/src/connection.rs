@@ -38,7 +38,7 @@ pub(crate) struct Outgoing {
 /// The outcome of one try.
 pub(crate) enum Outcome {
     Done(Value),
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// It may have happened or not.
     Open {
         cause: String,
@@ -53,8 +53,8 @@ pub enum OptionsError {
     /// The address is none of `http` or `https`.
     #[error("{0:?} is no address such as http://127.0.0.1:3000")]
     InvalidUrl(String),
-    /// The key has characters that no header takes.
-    #[error("the key is no service key")]
+    /// The key is empty, or has spaces, line ends or other signs.
+    #[error("the key is empty, or has spaces, line ends or other signs")]
     InvalidKey,
 }
 
@@ -77,6 +77,11 @@ impl Connection {
         let has_host = address.host().is_some() && address.query().is_none();
         if !matches!(address.scheme_str(), Some("http" | "https")) || !has_host {
             return Err(invalid());
+        }
+        // It would fail at every try.
+        if key.is_some_and(|key| key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(OptionsError::InvalidKey);
         }
         let authorization = key.map(|key| HeaderValue::try_from(format!("Bearer {key}")));
         let mut authorization = authorization.transpose().map_err(|_| OptionsError::InvalidKey)?;
@@ -157,7 +162,7 @@ fn judge(status: u16, retry_after: Duration, answer: Option<Value>) -> Outcome {
             Outcome::Open { cause, status: Some(status), retry_after }
         }
         // A redirect is no answer of Scrip's, and would take the key elsewhere.
-        (_, answer) => Outcome::Refused(Problem::new(status, answer.as_ref())),
+        (_, answer) => Outcome::Refused(Box::new(Problem::new(status, answer.as_ref()))),
     }
 }
 

@@ -160,7 +160,7 @@ impl Sender {
                 Outcome::Refused(problem) => {
                     let all: Vec<usize> = (0..pending.keys.len()).collect();
                     match self.follow(pending, &all, &problem, at, wait) {
-                        Next::Final => return Err(Error::Refused(Box::new(problem))),
+                        Next::Final => return Err(Error::Refused(problem)),
                         Next::Again(after) => wait = after,
                     }
                     problem.to_string()

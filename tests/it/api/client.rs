@@ -249,8 +249,10 @@ fn an_address_or_a_key_that_is_none_is_refused() {
         let refused = Scrip::new(address, None).err();
         assert!(matches!(refused, Some(OptionsError::InvalidUrl(_))), "{address}");
     }
-    let refused = Scrip::new("http://127.0.0.1:3000", Some("scrip_sk_\n")).err();
-    assert!(matches!(refused, Some(OptionsError::InvalidKey)));
+    for key in ["", "scrip_sk_\n", "scrip sk", "scrip_sk_\u{e4}"] {
+        let refused = Scrip::new("http://127.0.0.1:3000", Some(key)).err();
+        assert!(matches!(refused, Some(OptionsError::InvalidKey)), "{key:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -127,7 +127,7 @@ struct Broken;
 impl Model for Broken {
     fn words(&self, _: &str, _: usize) -> Words {
         let (sends, words) = mpsc::channel(3);
-        for word in [Ok("red ".to_owned()), Ok("green ".to_owned()), Err("it broke".into())] {
+        for word in [Ok("red ".to_owned()), Ok("green ".to_owned()), Err("it broke")] {
             sends.try_send(word.map_err(|text: &str| ModelError::from(text))).expect("room");
         }
         words.into()

@@ -171,6 +171,7 @@ fn decisions_are_pure() {
 fn no_floats_near_credits() {
     assert_absent("shared/src", &["f64", "f32"], &[]);
     assert_absent("functions", &["f64", "f32"], &[]);
+    assert_absent("clients/rust/src", &["f64", "f32"], &[]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) struct Game {
 /// How a step failed.
 pub(crate) enum Failed {
     By(Error),
-    Unpaid(Error, Unpaid),
+    Unpaid(Error, Box<Unpaid>),
     Thrown(String),
     Aborted,
 }

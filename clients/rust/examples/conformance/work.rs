@@ -40,7 +40,7 @@ pub(crate) async fn charge(game: Rc<Game>, account: String, step: Value) -> Resu
             Err(ChargeError::NotBegun(error)) => Err(Failed::By(error)),
             Err(ChargeError::Work(text)) => Err(Failed::Thrown(text)),
             Err(ChargeError::Unconfirmed { error, unpaid, .. }) => {
-                Err(Failed::Unpaid(error, *unpaid))
+                Err(Failed::Unpaid(error, unpaid))
             }
         }
     });
