@@ -148,8 +148,7 @@ async fn a_debit_that_cannot_happen_is_refused_in_its_place_alone() {
     assert_eq!(answer.text("/results/3/receipt/balance/available"), "18");
     let reused = stack.send(request("POST", PATH, None, &body(&[other]))).await;
     assert_eq!(statuses(&reused), [422]);
-    for n in 0..2 {
-        let mut debit = debits[n].clone();
+    for (n, mut debit) in debits.into_iter().enumerate().take(2) {
         let key = debit.as_object_mut().and_then(|debit| debit.shift_remove("id"));
         let key = key.expect("an id");
         let key = key.as_str().expect("text");
