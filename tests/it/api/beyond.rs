@@ -4,9 +4,10 @@ use serde_json::Value;
 use shared::decide::debit::Price;
 use shared::decide::hold::CapturePart;
 use shared::decide::operation::{self, Ask, Attempt, Request, Route};
-use shared::decide::{AccountWrite, Guard};
+use shared::decide::{AccountWrite, Guard, Write};
 use shared::domain::instant::Span;
 use shared::domain::{Account, Credits, Gate, Held, Instant, OperationId};
+use shared::store::Outcome;
 
 use crate::support::{Answer, Stack, at_once, instant, ledger};
 
@@ -238,6 +239,26 @@ fn each_outcome_beyond_a_hold_has_its_reason_as_a_guard() {
         account.holds.insert(OperationId::from_bytes([8; 16]), over);
     });
     assert_eq!(lapsed, None, "the account advances first");
+}
+
+/// A release between the reading and the write brings the credits that were missing: the write
+/// that would leave them uncharged is refused.
+#[tokio::test]
+async fn credits_that_arrive_before_its_write_are_not_left_uncharged() {
+    let (stack, id) = with_hold(r#"{"credits":"2"}"#).await;
+    let other = hold(&stack, "other", r#"{"credits":"20"}"#).await;
+    let context = stack.context();
+    let acme = "acme".parse().expect("an account");
+    let read = context.store.account(&acme).await.expect("readable").expect("there");
+    let id = OperationId::parse(&id).expect("an id");
+    let write = written(&read.account, id, context.clock.now()).expect("a write");
+    assert!(write.when.contains(&Guard::LacksFor(Credits::whole(8))), "3 are available");
+    let released = stack.post(&format!("{ACME}/holds/{other}/release"), "release", "{}").await;
+    assert_eq!(released.status, 201);
+    let outcome = context.store.commit(&Write::account(write)).await.expect("an answer");
+    assert!(matches!(outcome, Outcome::AccountRefused(_)), "{outcome:?}");
+    let done = capture(&stack, &id.to_string(), "done", r#"{"credits":"10","beyond":true}"#).await;
+    assert_eq!(told(&done), ["10", "8", "-", "15", "0"]);
 }
 
 /// The write of a capture of ten credits beyond a hold.

@@ -47,8 +47,8 @@ pub struct Clients {
     /// Whether operators revoke grants: in a third of the seeds. The others are as they were before
     /// there were revocations, and with them the seeds in which the mutants die.
     revokes: bool,
-    /// Whether captures may go beyond their hold, and most leave a part of it: in a sixth of the
-    /// seeds, for the same reason.
+    /// Whether captures may go beyond their hold, most leave a part of it, and each has company: in
+    /// a sixth of the seeds, for the same reason.
     beyond: bool,
     /// Whether batches are frequent, and most of mode `each`: in a fifth of the seeds, in which no
     /// mutant of another rule dies.
@@ -261,6 +261,23 @@ impl Clients {
                 operation("PUT", base.clone(), body, 0)
             }
         }
+    }
+
+    /// What another client does while one captures: it captures of the same hold, or releases one.
+    pub fn beside(&self, capture: &Operation, number: usize, now_ms: i64) -> Option<Operation> {
+        let account = capture.account;
+        if !self.beyond || !capture.path.ends_with("/capture") {
+            return None;
+        }
+        let key = self.key(1_000_000 + number, now_ms);
+        let mut other = Operation { key: key.clone(), ..capture.clone() };
+        other.asked[0].0 = key;
+        if self.below(2) == 0 {
+            let hold = self.receipt_of(account, "hold")?;
+            other.path = format!("/v1/accounts/a{account}/holds/{hold}/release");
+            (other.body, other.asked[0].1) = ("{}".to_owned(), 0);
+        }
+        Some(other)
     }
 
     /// One time in four, a key that a service has used.

@@ -380,14 +380,22 @@ impl Simulation {
                 Some(key) => self.clients.debit(account, key),
                 None => self.clients.next(account, number as usize, &sent, now_ms),
             };
-            let known = match self.clients.below(20) {
+            let known = match self.clients.beside(&operation, number as usize, now_ms) {
+                Some(other) => {
+                    let others = self.insist(&other);
+                    let (known, others) = tokio::join!(self.insist(&operation), others);
+                    if !others {
+                        open.push(other);
+                    }
+                    known
+                }
+                None if self.clients.below(20) > 0 => self.insist(&operation).await,
                 // Twice at once, through any handlers.
-                0 => {
+                None => {
                     let twin = self.insist(&operation);
                     let (one, two) = tokio::join!(self.insist(&operation), twin);
                     one && two
                 }
-                _ => self.insist(&operation).await,
             };
             if !known {
                 open.push(operation.clone());

@@ -1,7 +1,7 @@
 //! Mutants: the protocol with one of its rules removed. The simulation must catch every one of
 //! them, or it proves nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -165,8 +165,8 @@ pub const MUTANTS: [Mutant; 44] = [
     Mutant { name: "a revocation takes of another grant", seed: 5, change: Request(revokes_other) },
     Mutant { name: "a revocation is folded in twice", seed: 5, change: Request(revokes_twice) },
     Mutant { name: "a revocation is not compared", seed: 48, change: Request(no_revoked_guard) },
-    Mutant { name: "a part of more than is left", seed: 6, change: Request(no_amount_guard) },
-    Mutant { name: "left uncharged without a reason", seed: 6, change: Request(no_lack_guard) },
+    Mutant { name: "a part of more than is left", seed: 79, change: Request(no_amount_guard) },
+    Mutant { name: "left uncharged without a reason", seed: 7, change: Request(uncharged) },
     Mutant {
         name: "a batch refuses by what was there before it",
         seed: 6,
@@ -465,9 +465,25 @@ fn no_amount_guard(operation: &str, body: &mut Value) {
     without(operation, body, "ho.#0.a >");
 }
 
-/// What a capture asks for beyond its hold is not charged, though credits came since it was read.
-fn no_lack_guard(operation: &str, body: &mut Value) {
-    without(operation, body, "av <");
+/// A capture beyond its hold takes only what is held, though the account could pay the rest.
+fn uncharged(operation: &str, body: &mut Value) {
+    if operation != "UpdateItem" || !updates(body, "REMOVE ho.") {
+        return;
+    }
+    let left = Cell::new(Credits::ZERO);
+    appended(body, |id, payload| {
+        if let Ok(mut entry) = packed::read_entry(OperationId::from_bytes(*id), payload) {
+            let beyond = entry.beyond();
+            let EntryKind::Captured { credits, uncharged, .. } = &mut entry.kind else { return };
+            (*credits, *uncharged) = (*credits - beyond, *uncharged + beyond);
+            entry.available += beyond;
+            left.set(beyond);
+            *payload = packed::entry(&entry);
+        }
+    });
+    if !left.get().is_zero() {
+        *value_of(body, "av = av +") = json!({ "N": "0" });
+    }
 }
 
 /// Stores the count of refunded credits under another key each time: no read finds it.
