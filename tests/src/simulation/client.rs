@@ -48,10 +48,10 @@ pub struct Clients {
     /// there were revocations, and with them the seeds in which the mutants die.
     revokes: bool,
     /// Whether captures may go beyond their hold, most leave a part of it, and each has company: in
-    /// a sixth of the seeds, for the same reason.
+    /// a twelfth of the seeds, for the same reason.
     beyond: bool,
-    /// Whether batches are frequent, and most of mode `each`: in a fifth of the seeds, in which no
-    /// mutant of another rule dies.
+    /// Whether batches are frequent, and most of mode `each`: in a sixth of the seeds, for the
+    /// same reason.
     gathers: bool,
     /// By account, in the order of the answers.
     ledgers: Vec<RefCell<Vec<Exchange>>>,
@@ -71,8 +71,8 @@ impl Clients {
         let batches = (0..accounts).map(|_| RefCell::default()).collect();
         let packs = RefCell::default();
         let revokes = matches!(seed % 6, 0 | 5);
-        let beyond = matches!(seed % 12, 6 | 7);
-        let gathers = matches!(seed % 10, 6 | 7);
+        let beyond = seed % 12 == 7;
+        let gathers = matches!(seed % 12, 6 | 11);
         Clients { random, revokes, beyond, gathers, ledgers, batches, buyer, packs }
     }
 

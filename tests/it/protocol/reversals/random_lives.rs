@@ -252,7 +252,7 @@ fn credits(micro: u64) -> String {
 
 /// A hold for a capture of so many: a little more, or only a part of them.
 fn hold_for(micro: u64) -> u64 {
-    if micro % 2 == 0 { micro + 5 } else { micro / 3 + 1 }
+    if micro.is_multiple_of(2) { micro + 5 } else { micro / 3 + 1 }
 }
 
 /// A life with events that are undone in the end, and the same life without them. Debits are
