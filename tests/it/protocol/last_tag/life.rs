@@ -35,6 +35,10 @@ pub(super) async fn items() -> [Items; 2] {
     stack.debit("acme", "after monday", "2").await;
     refund(stack, "acme", "first video", "1.5").await;
     stack.action("acme", "still open for a refund", "dynamic_video", 2).await;
+    let held = hold(stack, "acme", "in part", "1").await;
+    let path = of("acme", &format!("/holds/{held}/capture"));
+    let beyond = json!({ "credits": "1000000", "beyond": true });
+    made(stack, &path, "more than there is", &beyond).await;
     hold(stack, "acme", "still open", "7").await;
     stack.relay().await;
     tables(stack)
@@ -95,10 +99,6 @@ async fn spending(stack: &Stack) {
     let path = of("acme", &format!("/holds/{held}/capture"));
     made(stack, &path, "a part", &capture("1", false)).await;
     made(stack, &path, "the rest", &capture("2", true)).await;
-    let held = hold(stack, "acme", "in part", "1").await;
-    let path = of("acme", &format!("/holds/{held}/capture"));
-    let beyond = json!({ "credits": "1000000", "beyond": true });
-    made(stack, &path, "more than there is", &beyond).await;
     let held = hold(stack, "acme", "released", "4").await;
     let path = of("acme", &format!("/holds/{held}"));
     made(stack, &format!("{path}/extend"), "later", &json!({ "expires_in_s": 86_000 })).await;
