@@ -44,15 +44,6 @@ pub enum Deal {
 /// The clients of some accounts, `a0`, `a1`, ...: one seed draws all their operations.
 pub struct Clients {
     random: RefCell<StdRng>,
-    /// Whether operators revoke grants: in a third of the seeds. The others are as they were before
-    /// there were revocations, and with them the seeds in which the mutants die.
-    revokes: bool,
-    /// Whether captures may go beyond their hold, most leave a part of it, and each has company: in
-    /// a twelfth of the seeds, for the same reason.
-    beyond: bool,
-    /// Whether batches are frequent, and most of mode `each`: in a sixth of the seeds, for the
-    /// same reason.
-    gathers: bool,
     /// By account, in the order of the answers.
     ledgers: Vec<RefCell<Vec<Exchange>>>,
     /// The batches of mode `each` that were answered, by account.
@@ -70,10 +61,7 @@ impl Clients {
         let ledgers = (0..accounts).map(|_| RefCell::default()).collect();
         let batches = (0..accounts).map(|_| RefCell::default()).collect();
         let packs = RefCell::default();
-        let revokes = matches!(seed % 6, 0 | 5);
-        let beyond = seed % 12 == 7;
-        let gathers = matches!(seed % 12, 6 | 11);
-        Clients { random, revokes, beyond, gathers, ledgers, batches, buyer, packs }
+        Clients { random, ledgers, batches, buyer, packs }
     }
 
     /// A random number in 0..bound.
@@ -167,16 +155,13 @@ impl Clients {
             }
             new
         };
-        if self.gathers && self.below(4) == 0 {
-            return self.batch(account, number, now_ms);
-        }
         let amount = || {
             let micro = self.amount(account);
             (format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000), micro)
         };
         match self.below(100) {
-            0..52 => self.debit(account, self.key(number, now_ms)),
-            52..54 => self.batch(account, number, now_ms),
+            0..48 => self.debit(account, self.key(number, now_ms)),
+            48..54 => self.batch(account, number, now_ms),
             54 => {
                 // Refused: only the route names the account.
                 let other = self.below(self.ledgers.len() as u64);
@@ -198,17 +183,13 @@ impl Clients {
                     0 => ("0".to_owned(), 0),
                     _ => amount(),
                 };
-                let ends = self.below(3) > 0;
+                let ends = self.below(2) == 0;
                 match self.below(11) {
                     0..7 => {
-                        let body = match self.beyond {
-                            true => format!(
-                                r#"{{"credits":"{credits}","final":{},"beyond":{}}}"#,
-                                !ends || micro == 0,
-                                micro % 2 == 0
-                            ),
-                            false => format!(r#"{{"credits":"{credits}","final":{ends}}}"#),
-                        };
+                        let (ends, beyond) = (ends || micro == 0, micro % 2 == 0);
+                        let body = format!(
+                            r#"{{"credits":"{credits}","final":{ends},"beyond":{beyond}}}"#
+                        );
                         operation("POST", format!("{base}/holds/{hold}/capture"), body, -micro)
                     }
                     7..9 => {
@@ -230,14 +211,14 @@ impl Clients {
                 let body = format!(r#"{{"credits":"{credits}","reason":"sim"}}"#);
                 operation("POST", format!("{base}/debits/{debit}/refund"), body, micro)
             }
-            82..85 if self.revokes => {
+            82..85 => {
                 let Some(grant) = self.receipt_of(account, "grant") else {
                     return self.debit(account, self.key(number, now_ms));
                 };
                 let path = format!("{base}/grants/{grant}/revoke");
                 operation("POST", path, r#"{"reason":"sim"}"#.to_owned(), 0)
             }
-            82..92 => {
+            85..92 => {
                 let credits = self.below(40) + 1;
                 let days = self.pick(&[1, 5, 9]);
                 let expires_at = Instant::from_ms(now_ms + days * 86_400_000 + 7);
@@ -263,10 +244,10 @@ impl Clients {
         }
     }
 
-    /// What another client does while one captures: it captures of the same hold, or releases one.
+    /// What another client does while one captures, one time in two: it captures of the same hold, or releases one.
     pub fn beside(&self, capture: &Operation, number: usize, now_ms: i64) -> Option<Operation> {
         let account = capture.account;
-        if !self.beyond || !capture.path.ends_with("/capture") {
+        if !capture.path.ends_with("/capture") || self.below(2) == 0 {
             return None;
         }
         let key = self.key(1_000_000 + number, now_ms);
@@ -358,7 +339,7 @@ impl Clients {
     /// Up to five debits in one batch. Of one of mode `each` some have keys that were used before.
     fn batch(&self, account: usize, number: usize, now_ms: i64) -> Operation {
         let mut debits: Vec<Operation> = Vec::new();
-        let mode = match self.gathers && self.below(4) > 0 {
+        let mode = match self.below(4) > 0 {
             true => "each",
             false => "all_or_nothing",
         };
