@@ -14,6 +14,9 @@ use crate::domain::{Account, AccountId, Catalog, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
 
+/// So many tries of an operation on a hold follow each other without a wait.
+const AT_ONCE: usize = 12;
+
 /// Why a batch has no receipts, and which of its debits failed, if one did.
 #[derive(Debug)]
 pub struct BatchFailure {
@@ -60,8 +63,8 @@ pub(super) async fn together(
     for tried in 0..TRIES {
         // An operation on a hold needs the hold as it is; every other operation is tried without a
         // read.
-        let about_hold = |member: &Member<'_>| member.request.ask.hold().is_some();
-        if known.is_none() && members.iter().any(about_hold) {
+        let on_hold = members.iter().any(|member| member.request.ask.hold().is_some());
+        if known.is_none() && on_hold {
             known = retried(run, || run.context.store.account(account)).await?.map(Box::new);
         }
         // One clock reading serves for the ages and for the stamp: nothing is read in between.
@@ -102,6 +105,7 @@ pub(super) async fn together(
                 Ok(_) => unreachable!("an update is done or refused"),
                 Err(StoreError::Retryable(cause)) => {
                     again(run, tried, StoreError::Retryable(cause)).await?;
+                    known = known.filter(|_| !on_hold);
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -137,7 +141,13 @@ pub(super) async fn together(
             }
             Next::Advance => advance_now(run, known.take().as_deref()).await?,
             Next::Archive => archive_now(run, known.take().as_deref()).await?,
-            Next::Retry => wait(run, tried).await,
+            // What ends a hold compares it whole, and parts of it may follow each other without a
+            // pause: it goes on at once, from the account that refused it.
+            Next::Retry if on_hold && tried < AT_ONCE => {}
+            Next::Retry => {
+                wait(run, tried).await;
+                known = known.filter(|_| !on_hold);
+            }
         }
     }
     results(run, members)

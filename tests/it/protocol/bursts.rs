@@ -121,6 +121,8 @@ async fn sixteen_callers(stack: &Stack, path: &str, body: &'static str) -> (Dura
     (began.elapsed(), each(stack))
 }
 
+const HELD: &str = r#"{"credits":"20"}"#;
+
 /// A part reads the account for the price that its hold has, and is then one write, like a debit:
 /// no part waits for another.
 #[tokio::test(start_paused = true)]
@@ -129,7 +131,7 @@ async fn sixteen_callers_capture_parts_of_one_hold_at_half_the_rate_of_debits() 
     let (debits, units) = sixteen_callers(&stack, PATH, r#"{"credits":"0.01"}"#).await;
     println!("16 callers, {DEBITS} debits: {debits:?}, {units:.3} write units each");
     for (held, part) in [
-        (r#"{"credits":"20"}"#, r#"{"credits":"0.01","final":false}"#),
+        (HELD, r#"{"credits":"0.01","final":false}"#),
         (r#"{"action":"feed_field","quantity":1000}"#, r#"{"quantity":1,"final":false}"#),
     ] {
         let held = stack.post("/v1/accounts/acme/holds", held, held).await;
@@ -139,5 +141,37 @@ async fn sixteen_callers_capture_parts_of_one_hold_at_half_the_rate_of_debits() 
         let ratio = debits.as_secs_f64() / parts.as_secs_f64();
         println!("as many parts of one hold: {parts:?}, {units:.3} write units: {ratio:.3}");
         assert!(ratio >= 0.5, "{ratio}");
+    }
+}
+
+/// Parts compare nothing that other parts change, and what ends their hold does. It needs a gap of
+/// one call between two parts, and must find it: here 160 parts come in a second.
+#[tokio::test(start_paused = true)]
+async fn a_hold_ends_while_sixteen_callers_capture_parts_of_it() {
+    let stack = stack().await;
+    for number in 0..8 {
+        let held = stack.post("/v1/accounts/acme/holds", &format!("held {number}"), HELD).await;
+        assert_eq!(held.status, 201, "{held:?}");
+        let path = format!("/v1/accounts/acme/holds/{}/capture", held.text("/id"));
+        let mut callers = JoinSet::new();
+        for _ in 0..16 {
+            let (stack, path) = (stack.clone(), path.clone());
+            callers.spawn(async move {
+                loop {
+                    let part = r#"{"credits":"0.0001","final":false}"#;
+                    let answer = stack.post(&path, &stack.id(0).to_string(), part).await;
+                    if answer.status != 201 {
+                        return answer;
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let ended = stack.post(&path, &format!("end {number}"), r#"{"credits":"0"}"#).await;
+        assert_eq!(ended.status, 201, "{ended:?}");
+        for late in callers.join_all().await {
+            assert_eq!(late.text("/code"), "hold_ended", "{late:?}");
+        }
     }
 }
