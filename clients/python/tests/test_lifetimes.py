@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Account
+from conftest import Account, not_expected
 
 import scrip
 from scrip import AsyncScrip, Scrip, Work
@@ -177,6 +177,34 @@ def test_a_signer_that_fails_is_no_stack_that_is_away() -> None:
     with pytest.raises(RuntimeError, match="no credentials"):
         credits.debit("acme", credits="1", on_unreachable="allow")
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("is_sync", [True, False], ids=["synchronous", "asynchronous"])
+def test_a_signer_that_fails_after_a_lost_answer_leaves_the_key(is_sync: bool) -> None:
+    tries: list[str] = []
+
+    def fails_again(request: httpx.Request, at: datetime) -> None:
+        if tries:
+            raise RuntimeError("the credentials have expired")
+        tries.append(request.headers["idempotency-key"])
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(503))
+    began = time.monotonic()
+    with pytest.raises(scrip.OutcomeUnknown, match="credentials have expired") as unknown:
+        if is_sync:
+            http = httpx.Client(transport=transport)
+            client = Scrip("http://stack", http=http, sign=fails_again, on_unpaid=not_expected)
+            client.debit("acme", credits="1", on_unreachable="allow")
+        else:
+            other = AsyncScrip(
+                "http://stack",
+                http=httpx.AsyncClient(transport=transport),
+                sign=fails_again,
+                on_unpaid=not_expected,
+            )
+            asyncio.run(other.debit("acme", credits="1", on_unreachable="allow"))
+    assert unknown.value.key == tries[0]
+    assert time.monotonic() - began < 2
 
 
 def test_an_interrupt_during_the_charge_hands_over_what_is_unpaid() -> None:

@@ -107,12 +107,16 @@ class AsyncScrip(AsyncCharges):
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
+            failure: Exception | None = None
             if isinstance(step, Wait):
                 await asyncio.sleep(step.seconds)
             else:
-                reply = await self._send(step)
+                try:
+                    reply = await self._send(step)
+                except Exception as error:
+                    failure = error
             try:
-                step = steps.send(reply)
+                step = steps.send(reply) if failure is None else steps.throw(failure)
             except StopIteration as end:
                 return end.value
 

@@ -87,12 +87,16 @@ class Scrip(Charges):
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
+            failure: Exception | None = None
             if isinstance(step, Wait):
                 time.sleep(step.seconds)
             else:
-                reply = self._send(step)
+                try:
+                    reply = self._send(step)
+                except Exception as error:
+                    failure = error
             try:
-                step = steps.send(reply)
+                step = steps.send(reply) if failure is None else steps.throw(failure)
             except StopIteration as end:
                 return end.value
 
