@@ -47,7 +47,10 @@ class Player:
         self.is_sync = is_sync
         options = case["client"]
         offset_s = options.get("clock_offset_ms", 0) / 1000
-        settings: dict[str, Any] = {"on_unpaid": self.unpaid.append, "key": options.get("key")}
+        settings: dict[str, Any] = {
+            "on_unpaid": lambda unpaid, _: self.unpaid.append(unpaid),
+            "key": options.get("key"),
+        }
         for option, name in [
             ("deadline_ms", "deadline_s"),
             ("attempt_timeout_ms", "timeout_s"),

@@ -18,6 +18,8 @@ from urllib.parse import quote
 
 import pytest
 
+from scrip import Unpaid
+
 ROOT = Path(__file__).parents[3]
 LOCAL = os.environ.get("SCRIP_LOCAL", str(ROOT / "target" / "debug" / "local"))
 
@@ -59,6 +61,11 @@ def stack_and_key() -> Iterator[tuple[str, str]]:
 def stack(stack_and_key: tuple[str, str]) -> str:
     """The address of the local stack. It wants no key of requests without one."""
     return stack_and_key[0]
+
+
+def not_expected(unpaid: Unpaid, error: BaseException) -> None:
+    """The `on_unpaid` of a client whose charges are all made."""
+    raise AssertionError(unpaid)
 
 
 class Account:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Account
+from conftest import Account, not_expected
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
@@ -83,7 +83,7 @@ def test_a_function_without_asyncio_is_charged(stack: str, account: Account) -> 
 
 def test_a_stream_that_is_left_is_charged_for_what_came(stack: str, account: Account) -> None:
     async def story() -> None:
-        async with AsyncScrip(stack) as credits:
+        async with AsyncScrip(stack, on_unpaid=not_expected) as credits:
 
             @credits.charges("rich_text", quantity=10, account=account.id, work=True)
             async def chat(work: Work, prompt: str) -> AsyncIterator[str]:
@@ -101,7 +101,7 @@ def test_a_stream_that_is_left_is_charged_for_what_came(stack: str, account: Acc
 
 
 def test_a_generator_that_is_left_is_charged_for_what_came(stack: str, account: Account) -> None:
-    with Scrip(stack) as credits:
+    with Scrip(stack, on_unpaid=not_expected) as credits:
 
         @credits.charges("rich_text", quantity=10, account=account.id, work=True)
         def chat(work: Work) -> Iterator[int]:
@@ -119,7 +119,7 @@ def test_a_stream_is_refused_before_its_first_part(stack: str, account: Account)
         yield "part"
 
     async def story() -> None:
-        async with AsyncScrip(stack) as credits:
+        async with AsyncScrip(stack, on_unpaid=not_expected) as credits:
             with pytest.raises(scrip.Refused, match="insufficient_credits"):
                 await credits.stream(account.id, "rich_text", 30, work=parts)
 
@@ -132,7 +132,7 @@ def test_a_stream_that_is_read_to_its_end_is_charged_whole(stack: str, account: 
         yield "part 1"
         yield "part 2"
 
-    with Scrip(stack) as credits:
+    with Scrip(stack, on_unpaid=not_expected) as credits:
         assert list(credits.stream(account.id, "rich_text", 2, work=parts)) == ["part 1", "part 2"]
     assert account.entries() == [("held", "-2"), ("captured", "0")]
 
@@ -146,7 +146,7 @@ def test_a_stream_that_nobody_closes_is_charged_when_the_program_ends(
             yield "part"
 
     async def story() -> None:
-        credits = AsyncScrip(stack)
+        credits = AsyncScrip(stack, on_unpaid=not_expected)
         stream = await credits.stream(account.id, "rich_text", 10, work=parts)
         kept.append(stream)
         await anext(stream)
@@ -163,7 +163,7 @@ def test_a_stream_that_nobody_reads_is_released(stack: str, account: Account) ->
         yield
 
     async def story() -> None:
-        async with AsyncScrip(stack) as credits:
+        async with AsyncScrip(stack, on_unpaid=not_expected) as credits:
             stream = await credits.stream(account.id, "rich_text", 2, work=parts)
             del stream
             await asyncio.sleep(0.1)  # asyncio closes it in its next rounds
@@ -186,7 +186,7 @@ def test_one_who_leaves_a_streaming_response_is_charged_for_what_came(
     """A server cancels again at each await: the charge ends in the background."""
 
     async def story() -> None:
-        async with AsyncScrip(stack) as credits:
+        async with AsyncScrip(stack, on_unpaid=not_expected) as credits:
             app = FastAPI()
             came = asyncio.Event()
 

@@ -169,7 +169,7 @@ def test_what_the_stack_refuses_is_not_allowed_by_an_earlier_lost_answer() -> No
     refusal = httpx.Response(402, json={"code": "insufficient_credits"})
     stack = Stack(httpx.Response(503), refusal)
     unpaid: list[scrip.Unpaid] = []
-    client = stack.client(on_unpaid=unpaid.append, deadline_s=2)
+    client = stack.client(on_unpaid=lambda one, _: unpaid.append(one), deadline_s=2)
     with pytest.raises(scrip.OutcomeUnknown):
         client.debit("acme", credits="1", on_unreachable="allow")
     assert unpaid == []

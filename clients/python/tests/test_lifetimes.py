@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Account
+from conftest import Account, not_expected
 
 import scrip
 from scrip import AsyncScrip, Scrip, Work
@@ -162,13 +162,58 @@ def test_a_signer_that_fails_after_the_work_leaves_it_unpaid() -> None:
     assert (unknown.value.unpaid.quantity, unknown.value.unpaid.hold) == (2, "a-hold")
 
 
+def test_a_signer_that_fails_is_no_stack_that_is_away() -> None:
+    def fails(request: httpx.Request, at: datetime) -> None:
+        raise RuntimeError("there are no credentials")
+
+    def nothing(*_: object) -> Any:
+        raise AssertionError
+
+    http = httpx.Client(transport=httpx.MockTransport(nothing))
+    credits = Scrip("http://stack", http=http, sign=fails, on_unpaid=nothing)
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="no credentials"):
+        credits.charge("acme", "rich_text", 2, work=nothing, on_unreachable="allow")
+    with pytest.raises(RuntimeError, match="no credentials"):
+        credits.debit("acme", credits="1", on_unreachable="allow")
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("is_sync", [True, False], ids=["synchronous", "asynchronous"])
+def test_a_signer_that_fails_after_a_lost_answer_leaves_the_key(is_sync: bool) -> None:
+    tries: list[str] = []
+
+    def fails_again(request: httpx.Request, at: datetime) -> None:
+        if tries:
+            raise RuntimeError("the credentials have expired")
+        tries.append(request.headers["idempotency-key"])
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(503))
+    began = time.monotonic()
+    with pytest.raises(scrip.OutcomeUnknown, match="credentials have expired") as unknown:
+        if is_sync:
+            http = httpx.Client(transport=transport)
+            client = Scrip("http://stack", http=http, sign=fails_again, on_unpaid=not_expected)
+            client.debit("acme", credits="1", on_unreachable="allow")
+        else:
+            other = AsyncScrip(
+                "http://stack",
+                http=httpx.AsyncClient(transport=transport),
+                sign=fails_again,
+                on_unpaid=not_expected,
+            )
+            asyncio.run(other.debit("acme", credits="1", on_unreachable="allow"))
+    assert unknown.value.key == tries[0]
+    assert time.monotonic() - began < 2
+
+
 def test_an_interrupt_during_the_charge_hands_over_what_is_unpaid() -> None:
     def interrupted(request: httpx.Request) -> httpx.Response:
         raise KeyboardInterrupt
 
     http = httpx.Client(transport=httpx.MockTransport(hold_or(interrupted)))
     unpaid: list[scrip.Unpaid] = []
-    credits = Scrip("http://stack", http=http, on_unpaid=unpaid.append)
+    credits = Scrip("http://stack", http=http, on_unpaid=lambda one, _: unpaid.append(one))
     with pytest.raises(KeyboardInterrupt):
         credits.charge("acme", "rich_text", 2, work=lambda work: "text")
     assert [(one.quantity, one.hold) for one in unpaid] == [(2, "a-hold")]
@@ -177,7 +222,7 @@ def test_an_interrupt_during_the_charge_hands_over_what_is_unpaid() -> None:
 def test_an_event_loop_that_ends_during_the_charge_hands_over_what_is_unpaid() -> None:
     unpaid: list[scrip.Unpaid] = []
 
-    async def keep(one: scrip.Unpaid) -> None:
+    async def keep(one: scrip.Unpaid, _: BaseException) -> None:
         await asyncio.sleep(0)
         unpaid.append(one)
 
@@ -233,7 +278,7 @@ def test_one_who_is_cancelled_at_any_round_of_a_charge_owes_what_was_delivered(
 
     async def story() -> BaseException | None:
         http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-        credits = AsyncScrip("http://stack", http=http, on_unpaid=unpaid.append)
+        credits = AsyncScrip("http://stack", http=http, on_unpaid=lambda one, _: unpaid.append(one))
         task = asyncio.create_task(credits.charge("acme", "rich_text", 2, work=work))
         for _ in range(rounds):
             await asyncio.sleep(0)

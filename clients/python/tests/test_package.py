@@ -10,9 +10,14 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pytest
+from conftest import ROOT
+
 PACKAGE = Path(__file__).parents[1]
 SOURCES = {path.name for path in (PACKAGE / "src" / "scrip").iterdir() if path.is_file()}
-LARGEST_BYTES = 50_000
+
+LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
+LARGEST_BYTES = 60_000
 
 PRODUCT = """
 from collections.abc import AsyncIterator
@@ -29,7 +34,7 @@ class Model:
 
 model: Model
 async def paint(work: Work) -> list[str]: ...
-async def store(unpaid: Unpaid) -> None: ...
+async def store(unpaid: Unpaid, error: BaseException) -> None: ...
 def stored() -> AsyncIterator[Unpaid]: ...
 """
 
@@ -42,6 +47,8 @@ def test_the_wheel_has_the_package_and_nothing_else(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     about = {name for name in names if ".dist-info/" in name}
     assert names - about == {f"scrip/{name}" for name in SOURCES}
+    licenses = {name.rpartition("/")[2] for name in about if "/licenses/" in name}
+    assert licenses == set(LICENSES)
     assert "scrip/py.typed" in names
     assert wheel.stat().st_size < LARGEST_BYTES
     # The wheel was built from the source distribution, as it is for whoever builds it.
@@ -49,8 +56,18 @@ def test_the_wheel_has_the_package_and_nothing_else(tmp_path: Path) -> None:
     with tarfile.open(sources) as files:
         packed = {name.partition("/")[2] for name in files.getnames()}
     ours = {f"src/scrip/{name}" for name in SOURCES} | {"README.md", "pyproject.toml", "PKG-INFO"}
-    assert packed - {".gitignore"} == ours
+    assert packed - {".gitignore"} == ours | set(LICENSES)
     assert sources.stat().st_size < LARGEST_BYTES
+
+
+@pytest.mark.parametrize("name", LICENSES)
+def test_its_licenses_are_those_of_the_repository(name: str) -> None:
+    # A package has files of its own folder alone.
+    assert (PACKAGE / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_no_index_takes_it_before_it_is_published() -> None:
+    assert '"Private :: Do Not Upload"' in (PACKAGE / "pyproject.toml").read_text()
 
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,15 @@ def lost_captures(request: httpx.Request) -> httpx.Response:
     if request.url.path.endswith("/capture"):
         raise httpx.ReadError("lost", request=request)
     return httpx.Response(201, json={"id": "a-hold"})
+
+
+Kept = list[tuple[scrip.Unpaid, BaseException]]
+
+
+def kept() -> tuple[Kept, Callable[[scrip.Unpaid, BaseException], None]]:
+    """What is handed over, and the function that gets it."""
+    unpaid: Kept = []
+    return unpaid, lambda one, error: unpaid.append((one, error))
 
 
 def test_a_charge_that_is_not_confirmed_has_the_value_and_what_is_unpaid() -> None:
@@ -33,8 +43,8 @@ def test_a_charge_that_is_not_confirmed_has_the_value_and_what_is_unpaid() -> No
 
 def test_what_a_stream_owes_that_was_delivered_is_handed_over() -> None:
     http = httpx.Client(transport=httpx.MockTransport(lost_captures))
-    unpaid: list[scrip.Unpaid] = []
-    credits = Scrip("http://stack", http=http, deadline_s=0.3, on_unpaid=unpaid.append)
+    unpaid, keep = kept()
+    credits = Scrip("http://stack", http=http, deadline_s=0.3, on_unpaid=keep)
 
     @credits.charges("rich_text", quantity=2, account="acme")
     def chat() -> Iterator[str]:
@@ -42,20 +52,42 @@ def test_what_a_stream_owes_that_was_delivered_is_handed_over() -> None:
         yield "part 2"
 
     assert list(chat()) == ["part 1", "part 2"]
-    assert [(one.quantity, one.hold) for one in unpaid] == [(2, "a-hold")]
+    [(one, error)] = unpaid
+    assert (one.quantity, one.hold) == (2, "a-hold")
+    assert isinstance(error, scrip.OutcomeUnknown)
+
+
+@pytest.mark.parametrize("is_sync", [True, False], ids=["synchronous", "asynchronous"])
+def test_a_stream_needs_somebody_who_keeps_what_is_unpaid(is_sync: bool) -> None:
+    # Nothing listens there: nothing is sent.
+    client: Any = (Scrip if is_sync else AsyncScrip)("http://127.0.0.1:9", deadline_s=0.1)
+
+    def parts() -> Iterator[str]:
+        yield "part"
+
+    async def async_parts() -> AsyncIterator[str]:
+        yield "part"
+
+    with pytest.raises(TypeError, match="a stream needs on_unpaid"):
+        client.charges("rich_text", account="acme")(parts if is_sync else async_parts)
+    with pytest.raises(TypeError, match="a stream needs on_unpaid"):
+        stream = client.stream("acme", "rich_text", 2, work=lambda work: parts())
+        if not is_sync:
+            asyncio.run(stream)
 
 
 def test_what_one_who_left_owes_is_handed_over() -> None:
     http = httpx.Client(transport=httpx.MockTransport(lost_captures))
-    unpaid: list[scrip.Unpaid] = []
-    credits = Scrip("http://stack", http=http, deadline_s=0.3, on_unpaid=unpaid.append)
+    unpaid, keep = kept()
+    credits = Scrip("http://stack", http=http, deadline_s=0.3, on_unpaid=keep)
     with (
         pytest.raises(KeyboardInterrupt),
         credits.charging("acme", "rich_text", 5) as work,
     ):
         work.delivered(2)
         raise KeyboardInterrupt
-    [one] = unpaid
+    [(one, error)] = unpaid
+    assert isinstance(error, scrip.OutcomeUnknown)
     assert (one.account, one.action, one.quantity, one.hold) == ("acme", "rich_text", 2, "a-hold")
 
 
@@ -74,7 +106,7 @@ def test_what_one_owes_who_left_during_the_charge_is_handed_over() -> None:
         unpaid: list[scrip.Unpaid] = []
         http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
         async with AsyncScrip(
-            "http://stack", http=http, deadline_s=0.5, on_unpaid=unpaid.append
+            "http://stack", http=http, deadline_s=0.5, on_unpaid=lambda one, _: unpaid.append(one)
         ) as credits:
             charge = asyncio.create_task(credits.charge("acme", "rich_text", 2, work=work))
             await asked.wait()

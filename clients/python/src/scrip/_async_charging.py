@@ -56,8 +56,10 @@ class Charging:
         self.client = client
         self.work = Work(request)
         self.extending: asyncio.Task[None] | None = None
+        self.unreachable: Unavailable | None = None
+        """Why there is no hold, if the work was allowed."""
         self.is_stream = False
-        """All is delivered by the time of the charge: its error is handed over, if it can be."""
+        """All is delivered by the time of the charge: its error is handed over."""
         self.is_gone = False
         """The caller has gone away, and hears no error any more."""
 
@@ -70,6 +72,7 @@ class Charging:
         except Unavailable as error:
             if not may_begin(request.on_unreachable, error):
                 raise
+            self.unreachable = error
         except asyncio.CancelledError:
             if not held.cancelled():  # It is if the event loop ends: then the hold lapses.
                 self.client._spawn(self.release_later(held))
@@ -95,7 +98,7 @@ class Charging:
             # It may have failed a moment before, and then it did not know.
             error = None if not ending.done() or ending.cancelled() else ending.exception()
             if isinstance(error, ScripError) and error.unpaid is not None:
-                self.client._spawn(self.client._hand_over(error.unpaid))
+                self.client._spawn(self.client._hand_over(error.unpaid, error))
             raise
 
     async def end(self, delivered: int | Decimal) -> None:
@@ -105,9 +108,9 @@ class Charging:
             # Not the key of the hold, which may have happened even where it has no receipt.
             key = self.client._calls.key(None)
             unpaid = Unpaid(key.text, request.account, **request.charge(delivered))
-            if hold is None:
-                await self.client._hand_over(unpaid)
-            else:
+            if self.unreachable is not None:
+                await self.client._hand_over(unpaid, self.unreachable)
+            elif hold is not None:
                 await self.capture(
                     replace(unpaid, hold=hold["id"], beyond=request.beyond or None), key
                 )
@@ -125,9 +128,9 @@ class Charging:
             unknown = OutcomeUnknown("capture", unpaid.account, 1, cause, [unpaid.key])
             if not await self.is_handed_over(unpaid, unknown):
                 raise unknown from cause
-        except BaseException:
+        except BaseException as end:
             # The program is ending, and waits no longer.
-            await self.client._hand_over(unpaid)
+            await self.client._hand_over(unpaid, end)
             raise
 
     async def is_handed_over(self, unpaid: Unpaid, error: ScripError) -> bool:
@@ -137,9 +140,8 @@ class Charging:
             unpaid = replace(unpaid, key=error.key)
             is_allowed = self.work.request.on_unreachable == "allow"
         error.unpaid = unpaid
-        is_stream = self.is_stream and self.client._on_unpaid is not None
-        if self.is_gone or is_stream or is_allowed:
-            await self.client._hand_over(unpaid)
+        if self.is_gone or self.is_stream or is_allowed:
+            await self.client._hand_over(unpaid, error)
             return True
         return False
 
@@ -212,6 +214,7 @@ def decorator(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         terms = Terms(action, arguments, function, with_work)
         if inspect.isasyncgenfunction(function):
+            client._check(terms.terms.get("on_unreachable", "refuse"), is_stream=True)
 
             @functools.wraps(function)
             async def call_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:

@@ -19,7 +19,7 @@ from scrip._async_coalescer import Coalescer
 from scrip._attempts import Limits, Send, Tell, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
-from scrip._connection import Body, Connection, OnUnreachable
+from scrip._connection import Body, Connection
 
 Value = TypeVar("Value")
 
@@ -34,7 +34,8 @@ class AsyncScrip(AsyncCharges):
     local stack wants neither.
     A try waits `timeout_s` for its answer, an operation `deadline_s` for its outcome. With
     `coalesce_s`, debits of one account within that time travel as one batch, if they are 3 or more.
-    `on_unpaid` gets what `on_unreachable="allow"` let through.
+    `on_unpaid` gets each charge that was not made and whose error nobody hears, and that error: of
+    what `on_unreachable="allow"` let through, of streams, of callers who went away.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class AsyncScrip(AsyncCharges):
         timeout_s: float = 15.0,
         deadline_s: float = 30.0,
         coalesce_s: float | None = None,
-        on_unpaid: Callable[[Unpaid], Awaitable[None] | None] | None = None,
+        on_unpaid: Callable[[Unpaid, BaseException], Awaitable[None] | None] | None = None,
         http: httpx.AsyncClient | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
@@ -106,12 +107,16 @@ class AsyncScrip(AsyncCharges):
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
+            failure: Exception | None = None
             if isinstance(step, Wait):
                 await asyncio.sleep(step.seconds)
             else:
-                reply = await self._send(step)
+                try:
+                    reply = await self._send(step)
+                except Exception as error:
+                    failure = error
             try:
-                step = steps.send(reply)
+                step = steps.send(reply) if failure is None else steps.throw(failure)
             except StopIteration as end:
                 return end.value
 
@@ -137,21 +142,17 @@ class AsyncScrip(AsyncCharges):
         except httpx.RequestError as error:
             return error
 
-    async def _hand_over(self, unpaid: Unpaid) -> None:
+    async def _hand_over(self, unpaid: Unpaid, error: BaseException) -> None:
         if self._on_unpaid is None:
-            logger.warning("nobody keeps what %s owes for %s", unpaid.account, unpaid.key)
+            logger.warning("nobody keeps what is unpaid: %s: %s", unpaid, error)
             return
         try:
-            done = self._on_unpaid(unpaid)
+            done = self._on_unpaid(unpaid, error)
             if inspect.isawaitable(done):
                 await done
         except Exception:
             logger.error("on_unpaid failed, and did not keep %s", unpaid)
             raise
-
-    def _check(self, on_unreachable: OnUnreachable) -> None:
-        if on_unreachable == "allow" and self._on_unpaid is None:
-            raise TypeError('on_unreachable="allow" needs on_unpaid, which keeps what is unpaid')
 
     def _spawn(self, work: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
         """Runs `work` to its end, also if who waits for it goes away."""

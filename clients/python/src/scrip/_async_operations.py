@@ -31,7 +31,7 @@ class AsyncOperations:
     """What a client can ask of a stack. How it asks is the client's."""
 
     _calls: Calls
-    _on_unpaid: Callable[[Unpaid], Any] | None
+    _on_unpaid: Callable[[Unpaid, BaseException], Any] | None
     _spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]  # asyncio alone
 
     def within(self, deadline_s: float) -> AsyncOperations:
@@ -46,13 +46,15 @@ class AsyncOperations:
         """Sends a debit, perhaps with others."""
         raise NotImplementedError
 
-    async def _hand_over(self, unpaid: Unpaid) -> None:
-        """Hands to `on_unpaid` what was allowed."""
+    async def _hand_over(self, unpaid: Unpaid, error: BaseException) -> None:
+        """Hands to `on_unpaid` what is not paid, because of `error`."""
         raise NotImplementedError
 
-    def _check(self, on_unreachable: OnUnreachable) -> None:
-        """Refuses "allow" where nobody keeps what is unpaid."""
-        raise NotImplementedError
+    def _check(self, on_unreachable: OnUnreachable, is_stream: bool = False) -> None:
+        """Refuses "allow" and streams where nobody keeps what is unpaid."""
+        if (is_stream or on_unreachable == "allow") and self._on_unpaid is None:
+            what = "a stream" if is_stream else 'on_unreachable="allow"'
+            raise TypeError(f"{what} needs on_unpaid, which keeps what is unpaid")
 
     @overload
     async def debit(
@@ -110,7 +112,8 @@ class AsyncOperations:
         except OutcomeUnknown as error:
             if not may_begin(on_unreachable, error):
                 raise
-            await self._hand_over(Unpaid(error.key, account, **dict(call.body or {})))
+            unpaid = Unpaid(error.key, account, **dict(call.body or {}))
+            await self._hand_over(unpaid, error)
             return None
 
     async def pay(self, unpaid: Unpaid) -> CaptureReceipt | DebitReceipt:

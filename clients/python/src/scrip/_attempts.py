@@ -110,7 +110,13 @@ class Attempts:
         while True:
             sent_at, sent_local = time.monotonic(), self.clock.local()
             timeout_s = min(self.limits.timeout_s, max(deadline - sent_at, SHORTEST_TIMEOUT_S))
-            reply = yield Send(self.call.only(self.open), timeout_s)
+            try:
+                reply = yield Send(self.call.only(self.open), timeout_s)
+            except Exception as failure:
+                # A signer's, say. An earlier try may have happened, and its caller needs the key.
+                if self.in_doubt_at and self.call.keys:
+                    raise unknown(self.call, tries, failure) from failure
+                raise
             tries += 1
             cause: Exception
             if isinstance(reply, httpx.Response):

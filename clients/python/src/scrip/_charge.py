@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import httpx
+
 from scrip._attempts import TOO_MANY_REQUESTS
 from scrip._call import Credits, amount
 from scrip._connection import OnUnreachable
 from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
-from scrip.errors import Refused, Unavailable
+from scrip.errors import Problem, Refused, Unavailable
 
 HOLD_LIVES_S = 300
 """The life of a hold, unless another is given."""
@@ -163,9 +165,14 @@ def exact(credits: str) -> Decimal:
 
 
 def may_begin(on_unreachable: OnUnreachable, error: Unavailable) -> bool:
-    """Whether work may begin without its credits: if the stack was not reached, and not refused."""
-    is_refused = isinstance(error.cause, Refused) and error.cause.status != TOO_MANY_REQUESTS
-    return on_unreachable == "allow" and not is_refused
+    """Whether work may begin without its credits: if the stack was not reached, and not refused.
+
+    A signer that failed is neither.
+    """
+    cause = error.cause
+    is_refused = isinstance(cause, Refused) and cause.status != TOO_MANY_REQUESTS
+    is_away = isinstance(cause, (httpx.RequestError, Problem)) and not is_refused
+    return on_unreachable == "allow" and is_away
 
 
 class Terms:

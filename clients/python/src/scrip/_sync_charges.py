@@ -78,9 +78,10 @@ class Charges(Operations):
         """Holds the credits, and returns a stream of what `work` yields; see `charging`.
 
         A refusal is raised here, before the first part. If the reader leaves the stream, what was
-        delivered until then is charged. A charge that fails after the last part is handed to
-        `on_unpaid`, if there is one.
+        delivered until then is charged. A charge that fails after the last part has nobody to
+        raise an error at: it is handed to `on_unpaid`, which a stream needs.
         """
+        self._check(on_unreachable, is_stream=True)
         charging = self.charging(
             account,
             action,

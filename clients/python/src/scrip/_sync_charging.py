@@ -55,8 +55,10 @@ class Charging:
         self.client = client
         self.work = Work(request)
         self.over = threading.Event()
+        self.unreachable: Unavailable | None = None
+        """Why there is no hold, if the work was allowed."""
         self.is_stream = False
-        """All is delivered by the time of the charge: its error is handed over, if it can be."""
+        """All is delivered by the time of the charge: its error is handed over."""
         self.is_gone = False
         """The caller has gone away, and hears no error any more."""
 
@@ -68,6 +70,7 @@ class Charging:
         except Unavailable as error:
             if not may_begin(request.on_unreachable, error):
                 raise
+            self.unreachable = error
         if self.work.hold is not None:
             kept = (self.work.hold["id"], held_at)
             threading.Thread(target=self.extend, args=kept, name="scrip", daemon=True).start()
@@ -90,9 +93,9 @@ class Charging:
             # Not the key of the hold, which may have happened even where it has no receipt.
             key = self.client._calls.key(None)
             unpaid = Unpaid(key.text, request.account, **request.charge(delivered))
-            if hold is None:
-                self.client._hand_over(unpaid)
-            else:
+            if self.unreachable is not None:
+                self.client._hand_over(unpaid, self.unreachable)
+            elif hold is not None:
                 self.capture(replace(unpaid, hold=hold["id"], beyond=request.beyond or None), key)
         elif hold is not None:
             self.work.receipt = self.release(hold["id"])
@@ -108,9 +111,9 @@ class Charging:
             unknown = OutcomeUnknown("capture", unpaid.account, 1, cause, [unpaid.key])
             if not self.is_handed_over(unpaid, unknown):
                 raise unknown from cause
-        except BaseException:
+        except BaseException as end:
             # The program is ending, and waits no longer.
-            self.client._hand_over(unpaid)
+            self.client._hand_over(unpaid, end)
             raise
 
     def is_handed_over(self, unpaid: Unpaid, error: ScripError) -> bool:
@@ -120,9 +123,8 @@ class Charging:
             unpaid = replace(unpaid, key=error.key)
             is_allowed = self.work.request.on_unreachable == "allow"
         error.unpaid = unpaid
-        is_stream = self.is_stream and self.client._on_unpaid is not None
-        if self.is_gone or is_stream or is_allowed:
-            self.client._hand_over(unpaid)
+        if self.is_gone or self.is_stream or is_allowed:
+            self.client._hand_over(unpaid, error)
             return True
         return False
 
@@ -180,6 +182,7 @@ def decorator(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         terms = Terms(action, arguments, function, with_work)
         if inspect.isgeneratorfunction(function):
+            client._check(terms.terms.get("on_unreachable", "refuse"), is_stream=True)
 
             @functools.wraps(function)
             def call_stream(*args: Any, **kwargs: Any) -> Iterator[Any]:

@@ -15,7 +15,7 @@ import httpx
 from scrip._attempts import Limits, Send, Tell, Wait, attempts
 from scrip._call import Call
 from scrip._charge import Unpaid
-from scrip._connection import Body, Connection, OnUnreachable, PerProcess
+from scrip._connection import Body, Connection, PerProcess
 from scrip._sync_charges import Charges
 from scrip._sync_coalescer import Coalescer
 
@@ -30,7 +30,8 @@ class Scrip(Charges):
     local stack wants neither.
     A try waits `timeout_s` for its answer, an operation `deadline_s` for its outcome. With
     `coalesce_s`, debits of one account within that time travel as one batch, if they are 3 or more.
-    `on_unpaid` gets what `on_unreachable="allow"` let through.
+    `on_unpaid` gets each charge that was not made and whose error nobody hears, and that error: of
+    what `on_unreachable="allow"` let through, of streams, of callers who went away.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Scrip(Charges):
         timeout_s: float = 15.0,
         deadline_s: float = 30.0,
         coalesce_s: float | None = None,
-        on_unpaid: Callable[[Unpaid], None] | None = None,
+        on_unpaid: Callable[[Unpaid, BaseException], None] | None = None,
         http: httpx.Client | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
@@ -86,12 +87,16 @@ class Scrip(Charges):
         step = next(steps)
         while True:
             reply: httpx.Response | httpx.RequestError | None = None
+            failure: Exception | None = None
             if isinstance(step, Wait):
                 time.sleep(step.seconds)
             else:
-                reply = self._send(step)
+                try:
+                    reply = self._send(step)
+                except Exception as error:
+                    failure = error
             try:
-                step = steps.send(reply)
+                step = steps.send(reply) if failure is None else steps.throw(failure)
             except StopIteration as end:
                 return end.value
 
@@ -115,16 +120,12 @@ class Scrip(Charges):
         except httpx.RequestError as error:
             return error
 
-    def _hand_over(self, unpaid: Unpaid) -> None:
+    def _hand_over(self, unpaid: Unpaid, error: BaseException) -> None:
         if self._on_unpaid is None:
-            logger.warning("nobody keeps what %s owes for %s", unpaid.account, unpaid.key)
+            logger.warning("nobody keeps what is unpaid: %s: %s", unpaid, error)
             return
         try:
-            self._on_unpaid(unpaid)
+            self._on_unpaid(unpaid, error)
         except Exception:
             logger.error("on_unpaid failed, and did not keep %s", unpaid)
             raise
-
-    def _check(self, on_unreachable: OnUnreachable) -> None:
-        if on_unreachable == "allow" and self._on_unpaid is None:
-            raise TypeError('on_unreachable="allow" needs on_unpaid, which keeps what is unpaid')

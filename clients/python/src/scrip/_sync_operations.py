@@ -33,7 +33,7 @@ class Operations:
     """What a client can ask of a stack. How it asks is the client's."""
 
     _calls: Calls
-    _on_unpaid: Callable[[Unpaid], Any] | None
+    _on_unpaid: Callable[[Unpaid, BaseException], Any] | None
 
     def within(self, deadline_s: float) -> Operations:
         """This client with another deadline, and without coalescing: `credits.within(2)`."""
@@ -47,13 +47,15 @@ class Operations:
         """Sends a debit, perhaps with others."""
         raise NotImplementedError
 
-    def _hand_over(self, unpaid: Unpaid) -> None:
-        """Hands to `on_unpaid` what was allowed."""
+    def _hand_over(self, unpaid: Unpaid, error: BaseException) -> None:
+        """Hands to `on_unpaid` what is not paid, because of `error`."""
         raise NotImplementedError
 
-    def _check(self, on_unreachable: OnUnreachable) -> None:
-        """Refuses "allow" where nobody keeps what is unpaid."""
-        raise NotImplementedError
+    def _check(self, on_unreachable: OnUnreachable, is_stream: bool = False) -> None:
+        """Refuses "allow" and streams where nobody keeps what is unpaid."""
+        if (is_stream or on_unreachable == "allow") and self._on_unpaid is None:
+            what = "a stream" if is_stream else 'on_unreachable="allow"'
+            raise TypeError(f"{what} needs on_unpaid, which keeps what is unpaid")
 
     @overload
     def debit(
@@ -111,7 +113,8 @@ class Operations:
         except OutcomeUnknown as error:
             if not may_begin(on_unreachable, error):
                 raise
-            self._hand_over(Unpaid(error.key, account, **dict(call.body or {})))
+            unpaid = Unpaid(error.key, account, **dict(call.body or {}))
+            self._hand_over(unpaid, error)
             return None
 
     def pay(self, unpaid: Unpaid) -> CaptureReceipt | DebitReceipt:

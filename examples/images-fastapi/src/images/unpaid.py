@@ -21,8 +21,9 @@ class UnpaidFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def keep(self, unpaid: Unpaid) -> None:
-        """Adds a charge."""
+    def keep(self, unpaid: Unpaid, error: BaseException) -> None:
+        """Adds a charge that was not made because of `error`."""
+        logger.error("%s is not paid yet: %s", unpaid.key, error)
         with self.path.open("a") as file:
             file.write(json.dumps(dataclasses.asdict(unpaid)) + "\n")
 
@@ -45,6 +46,5 @@ class UnpaidFile:
             try:
                 await credits.pay(unpaid)
             except ScripError as error:
-                logger.error("%s is not paid yet: %s", unpaid.key, error)
-                self.keep(unpaid)
+                self.keep(unpaid, error)
         taken.unlink()
