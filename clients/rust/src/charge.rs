@@ -1,6 +1,7 @@
 //! Charges work for what it delivered.
 
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::answers::CaptureReceipt;
 use crate::error::Error;
+use crate::owed::Owed;
 use crate::request::{Spend, Unpaid};
 use crate::scrip::Scrip;
 use crate::work::Work;
@@ -20,6 +22,8 @@ use crate::work::Work;
 const LIFE_S: u32 = 300;
 /// No work lives for longer: its hold is not extended any more.
 const LONGEST_WORK: Duration = Duration::from_secs(86_400);
+/// How long after an extension that failed the next one begins.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Work that is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,8 +165,9 @@ impl Charge {
         };
         match running.end(End::Done).await {
             Ok(Ending::Charged(receipt)) => Ok(Charged { value, receipt: Some(*receipt) }),
-            Ok(Ending::Unconfirmed { unpaid, error }) => {
-                Err(ChargeError::Unconfirmed { value, error, unpaid })
+            Ok(Ending::Unconfirmed(owed)) => {
+                let (unpaid, error) = owed.take();
+                Err(ChargeError::Unconfirmed { value, error, unpaid: Box::new(unpaid) })
             }
             Ok(Ending::Free | Ending::HandedOver) | Err(_) => Ok(Charged { value, receipt: None }),
         }
@@ -202,7 +207,7 @@ pub(crate) enum Ending {
     Free,
     Charged(Box<CaptureReceipt>),
     HandedOver,
-    Unconfirmed { unpaid: Box<Unpaid>, error: Error },
+    Unconfirmed(Box<Owed>),
 }
 
 /// Work whose credits are held. If it is dropped before its end, its caller has gone away.
@@ -261,8 +266,9 @@ impl Running {
             End::Failed => None,
             end => work.charge(&asked.spend, end == End::Done, asked.beyond),
         };
+        let is_heard = end == End::Done && !asked.is_stream;
         let settled =
-            settle(scrip.clone(), asked.clone(), hold.take(), unreachable.take(), charge, end);
+            settle(scrip.clone(), asked.clone(), hold.take(), unreachable.take(), charge, is_heard);
         self.scrip.tasks.spawn(&self.runtime, settled)
     }
 }
@@ -282,7 +288,7 @@ async fn settle(
     hold: Option<String>,
     unreachable: Option<Error>,
     charge: Option<Spend>,
-    end: End,
+    is_heard: bool,
 ) -> Ending {
     let account = asked.account;
     let Some(spend) = charge else {
@@ -296,34 +302,41 @@ async fn settle(
     let beyond = asked.beyond && hold.is_some();
     let mut unpaid = Unpaid { key: key.text.clone(), account, spend, hold, beyond };
     // Without a hold Scrip could not be reached, and the caller has waited for it once.
-    if unpaid.hold.is_none() {
-        scrip.hand_over(unpaid, unreachable).await;
-        return Ending::HandedOver;
+    if let Some(error) = unreachable {
+        return handed_over(&scrip, unpaid, error).await;
     }
     let (outcome, key) = scrip.settle(&unpaid, key).await;
     unpaid.key = key;
     match outcome {
         Ok(receipt) => {
             if let Some(on_charged) = &asked.on_charged {
-                on_charged(&receipt);
+                // It is charged, even if whoever asked to hear of it panics: that is on stderr.
+                let _ = catch_unwind(AssertUnwindSafe(|| on_charged(&receipt)));
             }
             Ending::Charged(Box::new(receipt))
         }
         Err(error) => {
             let is_allowed = asked.is_open && matches!(error, Error::OutcomeUnknown { .. });
-            // Whoever is gone hears no error.
-            if is_allowed || asked.is_stream || end == End::Left {
-                scrip.hand_over(unpaid, Some(error)).await;
-                return Ending::HandedOver;
+            if is_allowed || !is_heard {
+                return handed_over(&scrip, unpaid, error).await;
             }
-            Ending::Unconfirmed { unpaid: Box::new(unpaid), error }
+            Ending::Unconfirmed(Box::new(Owed::new(scrip, unpaid, error)))
         }
+    }
+}
+
+/// Hands over what is unpaid; whoever waits gets it if nobody takes it.
+async fn handed_over(scrip: &Scrip, unpaid: Unpaid, error: Error) -> Ending {
+    match scrip.hand_over(unpaid.clone(), error.clone()).await {
+        true => Ending::HandedOver,
+        false => Ending::Unconfirmed(Box::new(Owed::told(unpaid, error))),
     }
 }
 
 /// Extends a hold at half of its life, until it has ended, or until the work has.
 async fn keep_alive(scrip: Scrip, account: String, hold: String, life_s: u32, held_at: Instant) {
     let half = Duration::from_secs(life_s.into()) / 2;
+    let pause = (half / 4).min(LONGEST_PAUSE);
     let scrip = scrip.within(half);
     // The hold is no older than the request for it, however often that was sent.
     let mut next = held_at + half;
@@ -334,8 +347,8 @@ async fn keep_alive(scrip: Scrip, account: String, hold: String, life_s: u32, he
             Ok(_) => now + half,
             // The hold is over: if the work delivers after all, a debit charges it.
             Err(Error::Refused(_)) => return,
-            // It has waited until its deadline.
-            Err(_) => Instant::now(),
+            // Most have waited until the deadline, but not all: a `Retry-After` may be longer.
+            Err(_) => Instant::now().max(now + pause),
         };
     }
 }

@@ -2,10 +2,11 @@
 //! alone.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -13,6 +14,7 @@ use crate::answers::{DebitReceipt, read, result};
 use crate::error::Error;
 use crate::path::in_account;
 use crate::send::{Each, Key, Pending, Sender};
+use crate::tasks::Tasks;
 
 /// Two requests cost less than a batch of two.
 const FEWEST: usize = 3;
@@ -32,21 +34,53 @@ struct Gathered {
     debits: Vec<Waiting>,
 }
 
+/// The runtime that sends them, which may end before another one does, and their account.
+type Place = (Id, String);
+
 #[derive(Default)]
 struct Groups {
-    by_account: HashMap<String, Gathered>,
+    by_place: HashMap<Place, Gathered>,
     begun: u64,
 }
 
 pub(crate) struct Coalescer {
     sender: Arc<Sender>,
+    tasks: Tasks,
     wait: Duration,
     waiting: Mutex<Groups>,
 }
 
+/// Takes a group when its time has come. If its runtime ends before, the group ends with it.
+struct Timer {
+    coalescer: Arc<Coalescer>,
+    place: Place,
+    group: u64,
+}
+
+impl Timer {
+    fn take(&self) -> Option<Gathered> {
+        let mut groups = self.coalescer.groups();
+        // Full, it was sent before its time.
+        match groups.by_place.get(&self.place).is_some_and(|now| now.group == self.group) {
+            true => groups.by_place.remove(&self.place),
+            false => None,
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
 impl Coalescer {
-    pub(crate) fn new(sender: Arc<Sender>, wait: Duration) -> Coalescer {
-        Coalescer { sender, wait, waiting: Mutex::default() }
+    pub(crate) fn new(sender: Arc<Sender>, tasks: Tasks, wait: Duration) -> Coalescer {
+        Coalescer { sender, tasks, wait, waiting: Mutex::default() }
+    }
+
+    fn groups(&self) -> MutexGuard<'_, Groups> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A debit that travels with others, if there are some. It is sent even if nobody waits for it
@@ -67,35 +101,31 @@ impl Coalescer {
     }
 
     fn gather(self: &Arc<Coalescer>, account: String, debit: Waiting) {
-        let mut groups = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(gathered) = groups.by_account.get_mut(&account) else {
+        let runtime = Handle::current();
+        let place = (runtime.id(), account);
+        let mut groups = self.groups();
+        let Some(gathered) = groups.by_place.get_mut(&place) else {
             groups.begun += 1;
             let group = groups.begun;
-            let gathered = Gathered { group, debits: vec![debit] };
-            groups.by_account.insert(account.clone(), gathered);
-            tokio::spawn(self.clone().send_later(account, group));
+            groups.by_place.insert(place.clone(), Gathered { group, debits: vec![debit] });
+            drop(groups);
+            let timer = Timer { coalescer: self.clone(), place, group };
+            drop(self.tasks.spawn(&runtime, self.clone().send_later(timer)));
             return;
         };
         gathered.debits.push(debit);
         if gathered.debits.len() == MOST
-            && let Some(full) = groups.by_account.remove(&account)
+            && let Some(full) = groups.by_place.remove(&place)
         {
-            tokio::spawn(self.clone().send(account, full.debits));
+            drop(groups);
+            drop(self.tasks.spawn(&runtime, self.clone().send(place.1, full.debits)));
         }
     }
 
-    async fn send_later(self: Arc<Coalescer>, account: String, group: u64) {
+    async fn send_later(self: Arc<Coalescer>, timer: Timer) {
         sleep(self.wait).await;
-        let gathered = {
-            let mut groups = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            // Full, it was sent before its time.
-            match groups.by_account.get(&account).is_some_and(|now| now.group == group) {
-                true => groups.by_account.remove(&account),
-                false => None,
-            }
-        };
-        if let Some(gathered) = gathered {
-            self.send(account, gathered.debits).await;
+        if let Some(gathered) = timer.take() {
+            self.send(timer.place.1.clone(), gathered.debits).await;
         }
     }
 
@@ -147,11 +177,11 @@ impl Coalescer {
             let path = in_account(account, &["debits"]);
             let mut pending = Pending::operation(path, body, key).after(open_at);
             let sender = self.sender.clone();
-            tokio::spawn(async move {
+            drop(self.tasks.spawn(&Handle::current(), async move {
                 let left = until.saturating_duration_since(Instant::now());
                 let sent = sender.send(&mut pending, left).await.and_then(read);
                 let _ = answer.send(sent);
-            });
+            }));
         }
     }
 }

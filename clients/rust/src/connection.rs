@@ -39,6 +39,8 @@ pub(crate) struct Outgoing {
 pub(crate) enum Outcome {
     Done(Value),
     Refused(Box<Problem>),
+    /// Nothing was sent, for a reason that the next try would meet too.
+    NotSent(String),
     /// It may have happened or not.
     Open {
         cause: String,
@@ -109,7 +111,7 @@ impl Connection {
         let open =
             |cause: String| Outcome::Open { cause, status: None, retry_after: Duration::ZERO };
         match tokio::time::timeout(timeout, self.exchange(outgoing, clock)).await {
-            Ok(Ok((status, retry_after, answer))) => judge(status, retry_after, answer),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => open(error.to_string()),
             Err(_) => open(format!("no answer within {} ms", timeout.as_millis())),
         }
@@ -119,10 +121,16 @@ impl Connection {
         &self,
         outgoing: &Outgoing,
         clock: &Clock,
-    ) -> Result<(u16, Duration, Option<Value>), SignError> {
-        let request = self.request(outgoing)?;
+    ) -> Result<Outcome, Box<dyn std::error::Error + Send + Sync>> {
+        let request = match self.request(outgoing) {
+            Ok(request) => request,
+            Err(error) => return Ok(Outcome::NotSent(error.to_string())),
+        };
         let request = match &self.sign {
-            Some(sign) => sign(request, clock.now()).await?,
+            Some(sign) => match sign(request, clock.now()).await {
+                Ok(request) => request,
+                Err(error) => return Ok(Outcome::NotSent(caused(&*error))),
+            },
             None => request,
         };
         let sent = self.client.request(request.map(|body| Full::new(Bytes::from(body))));
@@ -133,7 +141,7 @@ impl Connection {
         let retry_after = retry_after(&parts.headers);
         let body = body.collect().await?.to_bytes();
         let answer: Option<Value> = serde_json::from_slice(&body).ok();
-        Ok((parts.status.as_u16(), retry_after, answer.filter(Value::is_object)))
+        Ok(judge(parts.status.as_u16(), retry_after, answer.filter(Value::is_object)))
     }
 
     fn request(&self, outgoing: &Outgoing) -> Result<Request<String>, http::Error> {

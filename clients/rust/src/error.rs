@@ -23,6 +23,9 @@ pub enum Error {
     /// A request that changes nothing had no answer until the deadline.
     #[error("no answer: {0}")]
     Unavailable(String),
+    /// Nothing was sent: the request could not be signed, or its key is none that a header takes.
+    #[error("nothing was sent: {0}")]
+    NotSent(String),
     /// The answer is not of the contract.
     #[error("an answer that this client cannot read: {0}")]
     Unreadable(String),

@@ -9,6 +9,7 @@ mod error;
 mod key;
 mod ledger;
 mod operation;
+mod owed;
 mod path;
 mod request;
 mod scrip;

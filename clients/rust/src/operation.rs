@@ -79,7 +79,8 @@ impl Debit {
     /// deadline: then there is no receipt.
     ///
     /// # Errors
-    /// [`Error`], but no [`Error::OutcomeUnknown`]; [`Error::NeedsOnUnpaid`].
+    /// [`Error`], but [`Error::OutcomeUnknown`] only if `on_unpaid` panics;
+    /// [`Error::NeedsOnUnpaid`].
     pub async fn allow_unreachable(self) -> Result<Option<DebitReceipt>, Error> {
         if !self.scrip.takes_unpaid() {
             return Err(Error::NeedsOnUnpaid);
@@ -91,8 +92,10 @@ impl Debit {
                 let error = Error::OutcomeUnknown { keys: keys.clone(), cause };
                 let key = keys.remove(0);
                 let unpaid = Unpaid { key, account, spend, hold: None, beyond: false };
-                scrip.hand_over(unpaid, Some(error)).await;
-                Ok(None)
+                match scrip.hand_over(unpaid, error.clone()).await {
+                    true => Ok(None),
+                    false => Err(error),
+                }
             }
             outcome => outcome.map(Some),
         }

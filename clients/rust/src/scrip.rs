@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use http::Request;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 
 use crate::answers::read;
 use crate::coalesce::Coalescer;
@@ -123,8 +124,10 @@ impl Options {
             clock: Clock::new(clock),
             attempt_timeout,
         });
-        let coalescer = coalesce.map(|wait| Arc::new(Coalescer::new(sender.clone(), wait)));
-        Ok(Scrip { sender, coalescer, tasks: Tasks::default(), deadline, on_unpaid })
+        let tasks = Tasks::default();
+        let coalescer = coalesce.map(|wait| Coalescer::new(sender.clone(), tasks.clone(), wait));
+        let coalescer = coalescer.map(Arc::new);
+        Ok(Scrip { sender, coalescer, tasks, deadline, on_unpaid })
     }
 }
 
@@ -141,13 +144,14 @@ impl Scrip {
         }
     }
 
-    /// The same client with another deadline.
+    /// The same client with another deadline. Its debits travel alone: those of a batch have one
+    /// deadline.
     pub fn within(&self, deadline: Duration) -> Scrip {
-        Scrip { deadline, ..self.clone() }
+        Scrip { deadline, coalescer: None, ..self.clone() }
     }
 
-    /// Waits for the charges of callers that went away. Call it before the program ends: a charge
-    /// that is not sent by then is lost, and its hold lapses.
+    /// Waits for the charges of callers that went away, and for debits that were gathered. Call it
+    /// before the program ends: what is not sent by then is lost, and a hold lapses.
     pub async fn finish(&self) {
         self.tasks.finish().await;
     }
@@ -164,10 +168,19 @@ impl Scrip {
         self.on_unpaid.is_some()
     }
 
-    /// Hands over what is unpaid, if somebody takes it.
-    pub(crate) async fn hand_over(&self, unpaid: Unpaid, error: Option<Error>) {
-        if let Some(on_unpaid) = &self.on_unpaid {
-            on_unpaid(unpaid, error).await;
+    /// Hands over what is unpaid, and says whether it was taken: if nobody does, or whoever does
+    /// panics, it is written to stderr, so that it is not lost without a trace.
+    pub(crate) async fn hand_over(&self, unpaid: Unpaid, error: Error) -> bool {
+        if let Some(on_unpaid) = self.on_unpaid.clone() {
+            let (charge, why) = (unpaid.clone(), Some(error.clone()));
+            let handed = async move { on_unpaid(charge, why).await };
+            // A task of its own: its panic is not ours, and nobody drops it half done.
+            if self.tasks.spawn(&Handle::current(), handed).await.is_ok() {
+                return true;
+            }
         }
+        let unpaid = serde_json::to_string(&unpaid).unwrap_or_default();
+        eprintln!("scrip-client: unpaid, and not taken by on_unpaid: {unpaid}: {error}");
+        false
     }
 }

@@ -35,24 +35,29 @@ pub(crate) struct Pending {
     is_batch: bool,
     /// When the latest try of these keys ended without an outcome.
     open_at: Option<Instant>,
+    /// When the latest try was sent.
+    sent_at: Instant,
 }
 
 impl Pending {
     /// A request that changes nothing: a GET where there is no body.
     pub(crate) fn ask(path: String, body: Option<Value>) -> Pending {
-        Pending { path, body, keys: Vec::new(), is_batch: false, open_at: None }
+        Pending::new(path, body, Vec::new(), false)
     }
 
     /// An operation, whose key is a header.
     pub(crate) fn operation(path: String, body: Map<String, Value>, key: Key) -> Pending {
-        let (body, keys) = (Some(Value::Object(body)), vec![key]);
-        Pending { path, body, keys, is_batch: false, open_at: None }
+        Pending::new(path, Some(Value::Object(body)), vec![key], false)
     }
 
     /// A batch: the keys are the ids of its debits.
     pub(crate) fn batch(path: String, mode: &str, debits: Vec<Value>, keys: Vec<Key>) -> Pending {
-        let body = Some(serde_json::json!({ "mode": mode, "debits": debits }));
-        Pending { path, body, keys, is_batch: true, open_at: None }
+        let body = serde_json::json!({ "mode": mode, "debits": debits });
+        Pending::new(path, Some(body), keys, true)
+    }
+
+    fn new(path: String, body: Option<Value>, keys: Vec<Key>, is_batch: bool) -> Pending {
+        Pending { path, body, keys, is_batch, open_at: None, sent_at: Instant::now() }
     }
 
     /// The same, where an earlier request with these keys had no outcome.
@@ -67,6 +72,13 @@ impl Pending {
 
     fn texts(&self) -> Vec<String> {
         self.keys.iter().map(|key| key.text.clone()).collect()
+    }
+
+    fn without_outcome(&self, cause: String) -> Error {
+        match self.keys.is_empty() {
+            true => Error::Unavailable(cause),
+            false => Error::OutcomeUnknown { keys: self.texts(), cause },
+        }
     }
 
     fn outgoing(&self) -> Outgoing {
@@ -146,6 +158,7 @@ impl Sender {
             let left = until.saturating_duration_since(Instant::now());
             let timeout = self.attempt_timeout.min(left).max(Duration::from_millis(1));
             let outgoing = pending.outgoing();
+            pending.sent_at = Instant::now();
             let outcome = self.connection.attempt(&outgoing, &self.clock, timeout).await;
             let (at, mut wait) = (Instant::now(), jittered(tried));
             let cause = match outcome {
@@ -166,12 +179,13 @@ impl Sender {
                     problem.to_string()
                 }
                 Outcome::Done(answer) => return Ok(answer),
+                Outcome::NotSent(cause) if pending.open_at.is_none() => {
+                    return Err(Error::NotSent(cause));
+                }
+                Outcome::NotSent(cause) => return Err(pending.without_outcome(cause)),
             };
             if at + wait >= until {
-                return Err(match pending.keys.is_empty() {
-                    true => Error::Unavailable(cause),
-                    false => Error::OutcomeUnknown { keys: pending.texts(), cause },
-                });
+                return Err(pending.without_outcome(cause));
             }
             sleep(wait).await;
         }
@@ -271,7 +285,10 @@ impl Sender {
         let is_final =
             matches!(problem.status, 400 | 401 | 413) || problem.code == "operation_reused";
         match pending.open_at.map(|open_at| open_at + FINAL_AFTER) {
-            Some(final_at) if !is_final && at < final_at => Next::Again(final_at - at),
+            // Judged when the request was sent: its answer may have been on its way for long.
+            Some(final_at) if !is_final && pending.sent_at < final_at => {
+                Next::Again(final_at.saturating_duration_since(at))
+            }
             _ => Next::Final,
         }
     }

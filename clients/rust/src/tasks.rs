@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 #[derive(Clone)]
 pub(crate) struct Tasks(Arc<watch::Sender<usize>>);
 
-/// One of them.
-struct Running(Tasks);
+/// One of them, until it is dropped.
+pub(crate) struct Counted(Tasks);
 
 impl Default for Tasks {
     fn default() -> Tasks {
@@ -27,12 +27,16 @@ impl Tasks {
         runtime: &Handle,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.0.send_modify(|count| *count += 1);
-        let running = Running(self.clone());
+        let counted = self.count();
         runtime.spawn(async move {
-            let _running = running;
+            let _counted = counted;
             task.await
         })
+    }
+
+    pub(crate) fn count(&self) -> Counted {
+        self.0.send_modify(|count| *count += 1);
+        Counted(self.clone())
     }
 
     pub(crate) async fn finish(&self) {
@@ -41,7 +45,7 @@ impl Tasks {
     }
 }
 
-impl Drop for Running {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.0.send_modify(|count| *count -= 1);
     }

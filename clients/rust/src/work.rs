@@ -38,11 +38,11 @@ impl Work {
     }
 
     /// Reports what was delivered so far, in all: a quantity of the action, or whole credits where
-    /// credits were asked for. Call it as often as you like. Less than 0 counts as 0.
-    pub fn delivered(&self, total: impl TryInto<u64>) {
-        let total = u128::from(total.try_into().unwrap_or_default());
+    /// credits were asked for. Call it as often as you like. More than is held counts as all that
+    /// is held, unless the charge may go [`beyond`](crate::Charge::beyond) it.
+    pub fn delivered(&self, total: u64) {
         let factor = if self.unit == Unit::Credits { 1_000_000 } else { 1 };
-        self.report(total * factor);
+        self.report(u128::from(total) * factor);
     }
 
     /// Reports what was delivered so far, in all, in decimal credits: `"1.25"`.

@@ -6,6 +6,7 @@ pub(crate) mod batches;
 mod beyond;
 mod catalogs;
 mod client;
+mod client_failures;
 mod debits;
 mod directory;
 mod dry_runs;

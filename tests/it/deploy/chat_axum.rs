@@ -1,15 +1,18 @@
 //! The example `chat-axum`: a chat is charged for the words that its customer got.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use chat_axum::chat;
 use chat_axum::model::{Model, ModelError, Parrot, Words};
-use scrip_client::{Options, Scrip};
+use scrip_client::{Options, Scrip, Spend, Unpaid};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::protocol::restart::{Folder, programs};
 use crate::support::Stack;
 
 const PACE: Duration = Duration::from_millis(5);
@@ -151,4 +154,77 @@ async fn a_chat_without_its_stack_says_so() {
     let chat = serve(&client(&format!("http://{address}")), Parrot { pace: PACE }).await;
     let answer = ask(chat, "ada@acme", r#"{"prompt":"red"}"#, "").await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
+/// The program, which is killed when it is dropped.
+struct Program(Child);
+
+impl Program {
+    /// Starts it in this folder, and waits until it serves.
+    fn start(folder: &Folder, url: &str) -> (Program, SocketAddr) {
+        let mut program = Command::new(programs().join("chat-axum"));
+        program.current_dir(&folder.0).env("SCRIP_URL", url).env("PORT", "0");
+        program.env_remove("SCRIP_KEY").stdout(Stdio::piped());
+        let mut program = Program(program.spawn().expect("the program"));
+        let mut line = String::new();
+        let printed = program.0.stdout.take().expect("its output");
+        BufReader::new(printed).read_line(&mut line).expect("its address");
+        let address = line.trim().trim_start_matches("Chat on http://").trim_end_matches("/chat");
+        let address = address.parse().expect("an address");
+        (program, address)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_that_is_told_to_end_ends_its_answers_and_charges_them() {
+    let (stack, _, base) = Stack::served(None, &[]).await;
+    stack.open("acme", "pro").await;
+    let scrip = client(&base);
+    let folder = Folder::new("chat-told");
+    std::fs::create_dir_all(&folder.0).expect("a folder");
+    let (mut program, chat) = Program::start(&folder, &base);
+    let asked = r#"{"prompt":"red green","words":8}"#;
+    let answer = tokio::spawn(async move { ask(chat, "ada@acme", asked, "").await });
+    while balance(&scrip, "acme").await.1 == "0" {
+        tokio::time::sleep(PACE).await;
+    }
+    let told = format!("kill -TERM {}", program.0.id());
+    assert!(Command::new("sh").args(["-c", &told]).status().expect("sh").success());
+    let answer = answer.await.expect("an answer");
+    assert_eq!(answer.matches("green ").count(), 4, "{answer}");
+    let ended = tokio::task::spawn_blocking(move || program.0.wait());
+    assert!(ended.await.expect("it ran").expect("it ended").success());
+    assert_eq!(balance(&scrip, "acme").await, ("2492".to_owned(), "0".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_serves_although_it_owes_and_pays_meanwhile() {
+    let (stack, _, base) = Stack::served(None, &[]).await;
+    stack.open("acme", "pro").await;
+    let folder = Folder::new("chat-owes");
+    std::fs::create_dir_all(&folder.0).expect("a folder");
+    let file = folder.0.join("unpaid.jsonl");
+    let (spend, key) = (Spend::action("rich_text", 3), "chat 17".to_owned());
+    let unpaid = Unpaid { key, account: "acme".to_owned(), spend, hold: None, beyond: false };
+    let unpaid = serde_json::to_string(&unpaid).expect("JSON");
+    std::fs::write(&file, format!("torn\n{unpaid}\n")).expect("stored");
+    // This stack never answers; yet the chat begins.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    programs();
+    let began = std::time::Instant::now();
+    drop(Program::start(&folder, &url));
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let _program = Program::start(&folder, &base);
+    while std::fs::read_to_string(&file).expect("the file") != "torn\n" {
+        tokio::time::sleep(PACE).await;
+    }
+    assert_eq!(settled(&client(&base), "acme").await, 2_497);
 }

@@ -43,7 +43,7 @@ fn build() -> PathBuf {
     // Together with the tests of the workspace, so that the
     // features agree and nothing is built twice.
     build.args(["build", "--quiet", "--workspace", "--test", "it", "--example", "conformance"]);
-    build.args(["--bin", "local", "--bin", "scrip"]);
+    build.args(["--bin", "local", "--bin", "scrip", "--bin", "chat-axum"]);
     // Cargo sets these variables for a test of this crate; the build script of `ring` would see
     // them too, and everything with TLS would be built again.
     let said = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.starts_with(of));

@@ -70,7 +70,7 @@ async fn done(
             ("delivered", Some(credits)) => {
                 work.delivered_credits(credits).map_err(|error| error.to_string())?;
             }
-            ("delivered", None) => work.delivered(value.as_i64().unwrap_or_default()),
+            ("delivered", None) => work.delivered(value.as_u64().unwrap_or_default()),
             ("wait_ms", _) => {
                 let wait = Duration::from_millis(value.as_u64().unwrap_or_default());
                 tokio::time::sleep(wait).await;
