@@ -25,8 +25,10 @@ export class Coalescer {
   ) {}
 
   debit(account: string, body: BatchDebit, options: OperationOptions): Promise<DebitReceipt> {
-    // Its signal would stop the others, too.
-    if (options.signal) return this.sender.debit(account, body, options);
+    // Its signal or deadline would be that of the others, too.
+    if (options.signal || options.deadlineMs !== undefined) {
+      return this.sender.debit(account, body, options);
+    }
     return new Promise((resolve, reject) => {
       const gathered = this.#waiting.get(account) ?? [];
       gathered.push({ body, options, resolve, reject });
@@ -46,10 +48,8 @@ export class Coalescer {
       return this.#sendAlone(account, gathered);
     }
     const places = gathered.map(({ body, options }) => placed(this.sender, body, options.key));
-    const deadlines = gathered.flatMap(({ options: { deadlineMs } }) => deadlineMs ?? []);
-    const deadlineMs = deadlines.length > 0 ? Math.min(...deadlines) : undefined;
     try {
-      await each(this.sender, account, places, { deadlineMs }, (index, result) => {
+      await each(this.sender, account, places, {}, (index, result) => {
         const { resolve, reject } = gathered[index]!;
         if ("problem" in result) reject(refused(result.status, result.problem));
         else resolve(result.receipt);
