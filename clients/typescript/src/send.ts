@@ -56,6 +56,8 @@ export interface Sending {
   signal?: AbortSignal | undefined;
   /** When the latest try of these keys ended without an outcome; {@link Sender.send} writes it. */
   openAt?: number | undefined;
+  /** When the try that was answered was sent; {@link Sender.send} writes it. */
+  sentAt?: number | undefined;
 }
 
 /** What follows from a refusal: for `again` the same key is sent after a wait. */
@@ -136,10 +138,12 @@ export class Sender {
     let request = make();
     let minted = sending.minted?.();
     for (let tried = 0; ; tried++) {
+      const sentAt = performance.now();
       const outcome = await this.#attempt<T>(request, until, sending.signal);
       const at = performance.now();
       let waitMs = jittered(tried);
       let cause: unknown = outcome;
+      sending.sentAt = sentAt;
       if (outcome instanceof Open) {
         // The gateway stopped a 429: no copy of it is on its way.
         if (sending.keys && outcome.status !== 429) sending.openAt = at;
@@ -148,7 +152,7 @@ export class Sender {
       } else if (!(outcome instanceof Refused)) {
         return outcome;
       } else {
-        const verdict = this.judge(outcome, minted, sending.openAt);
+        const verdict = this.judge(outcome, minted, sending);
         if (verdict.next === "final") throw outcome;
         if (verdict.next === "new_key") {
           [request, minted, sending.openAt, waitMs] = [make(), undefined, undefined, 0];
@@ -167,7 +171,7 @@ export class Sender {
    * Says what follows from a refusal of a key that is the client's own if it is `minted`, and had
    * a try without an outcome if there is `openAt`.
    */
-  judge(refusal: Refused, minted: string | undefined, openAt: number | undefined): Verdict {
+  judge(refusal: Refused, minted: string | undefined, { openAt, sentAt = 0 }: Sending): Verdict {
     if (refusal.is("key_ahead")) {
       const serverTime = refusal.problem.server_time;
       this.#clock.learn(serverTime);
@@ -178,8 +182,11 @@ export class Sender {
     }
     const isFinal = FINAL_AT_ONCE.has(refusal.status) || refusal.is("operation_reused");
     if (openAt === undefined || isFinal) return { next: "final" };
-    const waitMs = openAt + FINAL_AFTER_MS - performance.now();
-    return waitMs > 0 ? { next: "again", waitMs } : { next: "final" };
+    // A copy of the open try may have arrived after this one was judged, however late it answered.
+    const finalAt = openAt + FINAL_AFTER_MS;
+    if (sentAt >= finalAt) return { next: "final" };
+    // A timer may end a millisecond early.
+    return { next: "again", waitMs: Math.max(0, finalAt - performance.now() + 2) };
   }
 
   /** Sends a request once. */
