@@ -72,7 +72,8 @@ export async function each(
         (answer) => answer.results,
         (error: unknown) => {
           // Others happened: this is the answer to those that are left, and not to the batch.
-          if (isFirst || !(error instanceof Refused)) throw error;
+          if (isFirst || error instanceof OutcomeUnknown) throw error;
+          if (!(error instanceof Refused)) throw new OutcomeUnknown(keys(), error);
           return sent.map((): BatchResult => ({ status: error.status, problem: error.problem }));
         },
       );

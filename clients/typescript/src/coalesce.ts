@@ -1,7 +1,7 @@
 /** Gathers debits of one account for a moment, and sends them as one batch. */
 
 import { each, placed } from "./batch.js";
-import { OutcomeUnknown } from "./errors.js";
+import { OutcomeUnknown, Refused } from "./errors.js";
 import { refused, type Sender } from "./send.js";
 import type { BatchDebit, DebitReceipt, OperationOptions } from "./types.js";
 
@@ -55,14 +55,15 @@ export class Coalescer {
         else resolve(result.receipt);
       });
     } catch (error) {
-      if (!(error instanceof OutcomeUnknown)) {
+      if (error instanceof Refused) {
         // Refused because of one of them: the others are sent under the keys that they have.
         const keys = places.map(({ key }) => key);
         return this.#sendAlone(account, gathered, keys);
       }
       // Those that have their answer keep it.
+      const isUnknown = error instanceof OutcomeUnknown;
       gathered.forEach(({ reject }, index) =>
-        reject(new OutcomeUnknown([error.keys[index]!], error.cause)),
+        reject(isUnknown ? new OutcomeUnknown([error.keys[index]!], error.cause) : error),
       );
     }
   }

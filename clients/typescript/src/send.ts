@@ -12,7 +12,8 @@ export interface ClientOptions {
   key?: string | undefined;
   /**
    * Signs a request in place of a key. It is called for every try, with the stack's time: sign with
-   * that, and a wrong local clock does not matter after the first answer.
+   * that, and a wrong local clock does not matter after the first answer. What it throws ends the
+   * operation at once.
    */
   sign?: ((request: Request, at: Date) => Request | Promise<Request>) | undefined;
   /** How long an operation is tried until its outcome is known: 30 s. */
@@ -130,7 +131,8 @@ export class Sender {
   /**
    * Sends what `make` makes, with the same key, until an answer says how it ended.
    *
-   * @throws {@link Refused}; {@link OutcomeUnknown}, or {@link Unavailable} where there is no key.
+   * @throws {@link Refused}; {@link OutcomeUnknown}, or {@link Unavailable} where there is no key;
+   *   what the signer throws, if nothing may have happened yet.
    */
   async send<T>(make: () => Outgoing, sending: Sending = {}): Promise<T> {
     sending.signal?.throwIfAborted();
@@ -138,8 +140,11 @@ export class Sender {
     let request = make();
     let minted = sending.minted?.();
     for (let tried = 0; ; tried++) {
+      const signed = await this.#request(request).catch((cause: unknown) => {
+        throw sending.openAt === undefined ? cause : new OutcomeUnknown(sending.keys!(), cause);
+      });
       const sentAt = performance.now();
-      const outcome = await this.#attempt<T>(request, until, sending.signal);
+      const outcome = await this.#attempt<T>(signed, until, sending.signal);
       const at = performance.now();
       let waitMs = jittered(tried);
       let cause: unknown = outcome;
@@ -191,7 +196,7 @@ export class Sender {
 
   /** Sends a request once. */
   async #attempt<T>(
-    outgoing: Outgoing,
+    request: Request,
     until: number,
     signal: AbortSignal | undefined,
   ): Promise<T | Refused | Open> {
@@ -204,7 +209,6 @@ export class Sender {
     );
     const unlink = link(signal, ends);
     try {
-      const request = await this.#request(outgoing);
       // A redirect is no answer of Scrip's, and would take the key elsewhere.
       const response = await (this.#options.fetch ?? fetch)(request, {
         signal: ends.signal,
