@@ -3,9 +3,11 @@
 
 import { OutcomeUnknown, Refused, Scrip } from "../dist/index.js";
 
-export async function play({ url, account, client, steps }) {
+/** Plays a case; `options` are those that a client needs on this runtime. */
+export async function play({ url, account, client, steps }, options = {}) {
   const unpaid = [];
   const credits = new Scrip({
+    ...options,
     url,
     ...(client.deadline_ms && { deadlineMs: client.deadline_ms }),
     ...(client.attempt_timeout_ms && { attemptTimeoutMs: client.attempt_timeout_ms }),

@@ -1,7 +1,7 @@
 /** Sends debits together: all of them or none, or each by itself. */
 
 import { OutcomeUnknown, Refused } from "./errors.js";
-import { inAccount, refused, sleep, type Sender } from "./send.js";
+import { inAccount, refused, sleep, type Sender, type Sending } from "./send.js";
 import type { BatchDebit, BatchReceipt, BatchResult, BatchResults } from "./types.js";
 
 /** A debit of a batch, under the key that it has now. */
@@ -63,7 +63,8 @@ export async function each(
   let left = [...places.keys()];
   let openAt: number | undefined;
   for (let isFirst = true; ; isFirst = false) {
-    const sending = { keys, signal, openAt, deadlineMs: until - performance.now() };
+    const deadlineMs = until - performance.now();
+    const sending: Sending = { keys, signal, openAt, deadlineMs };
     const sent = left.map((index) => places[index]!);
     const results = await sender
       .send<BatchResults>(() => request("each", account, sent), sending)
@@ -71,7 +72,8 @@ export async function each(
         (answer) => answer.results,
         (error: unknown) => {
           // Others happened: this is the answer to those that are left, and not to the batch.
-          if (isFirst || !(error instanceof Refused)) throw error;
+          if (isFirst || error instanceof OutcomeUnknown) throw error;
+          if (!(error instanceof Refused)) throw new OutcomeUnknown(keys(), error);
           return sent.map((): BatchResult => ({ status: error.status, problem: error.problem }));
         },
       );
@@ -83,7 +85,7 @@ export async function each(
       const [place, result] = [places[index]!, results[at]!];
       if (!("problem" in result)) return onResult(index, result);
       const refusal = refused(result.status, result.problem);
-      const verdict = sender.judge(refusal, place.isMinted ? place.key : undefined, openAt);
+      const verdict = sender.judge(refusal, place.isMinted ? place.key : undefined, sending);
       if (verdict.next === "final") return onResult(index, result);
       if (verdict.next === "new_key") {
         mintAgain(sender, place);

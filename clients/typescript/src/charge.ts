@@ -30,7 +30,10 @@ export interface Charging {
   isOpen: boolean;
   /** Whether this error of a charge goes to `handOver`, and is not thrown. */
   isHandedOver: (error: unknown) => boolean;
-  handOver: (unpaid: Unpaid, error: unknown) => Promise<void>;
+  /** If nobody takes the charge, it throws the error, which then has all of it. */
+  handOver: (unpaid: Unpaid, error: ScripError, value?: unknown) => Promise<void>;
+  /** Whether nobody has waited for the work for so long: then its hold is not extended. */
+  isIdle?: (forMs: number) => boolean;
 }
 
 /** {@link Scrip.charge}. */
@@ -51,7 +54,7 @@ export async function charge<T>(
   const { account } = what;
   caller.throwIfAborted();
   let hold: string | undefined;
-  let unreachable: unknown;
+  let unreachable: OutcomeUnknown | undefined;
   const heldAt = performance.now();
   try {
     hold = (await credits.hold({ ...what, expires_in_s, deadlineMs })).id;
@@ -63,7 +66,7 @@ export async function charge<T>(
 
   const ended = new AbortController();
   if (hold !== undefined) {
-    void keepAlive(credits, { account, hold, expires_in_s }, heldAt, ended.signal);
+    void keepAlive(credits, charging, { account, hold, expires_in_s }, heldAt, ended.signal);
   }
   const progress = new Progress(what, beyond);
   let value: T | undefined;
@@ -80,12 +83,12 @@ export async function charge<T>(
   if (delivered !== undefined) {
     const unpaid: Unpaid = { ...what, ...delivered, key: charging.mint() };
     // Without a hold Scrip could not be reached, and the caller has waited for it once.
-    if (hold === undefined) {
-      await charging.handOver(unpaid, unreachable);
+    if (unreachable) {
+      await charging.handOver(unpaid, unreachable, value);
     } else {
-      const captured = { ...unpaid, hold, ...(beyond && { beyond }) };
+      const captured = { ...unpaid, hold: hold!, ...(beyond && { beyond }) };
       const receipt = await capture(credits, charging, captured, deadlineMs, value);
-      if (receipt) onCharged?.(receipt);
+      if (receipt) tell(onCharged, receipt);
     }
   } else if (hold !== undefined) {
     // If this fails, the hold lapses.
@@ -110,16 +113,21 @@ async function capture(
       unpaid.key = charging.mint();
       return credits.pay(unpaid, { deadlineMs });
     });
+  } catch (cause) {
+    // What failed before it was sent, such as a signer, leaves the charge open, too.
+    const error = cause instanceof ScripError ? cause : new OutcomeUnknown([unpaid.key], cause);
+    if (!charging.isHandedOver(error)) throw Object.assign(error, { unpaid, value });
+    await charging.handOver(unpaid, error, value);
+    return undefined;
+  }
+}
+
+/** The work is charged, so an error of who is told does not take its value. */
+function tell(onCharged: ChargeRequest["onCharged"], receipt: CaptureReceipt | DebitReceipt): void {
+  try {
+    onCharged?.(receipt);
   } catch (error) {
-    if (charging.isHandedOver(error)) {
-      await charging.handOver(unpaid, error);
-      return undefined;
-    }
-    if (error instanceof ScripError) {
-      error.unpaid = unpaid;
-      error.value = value;
-    }
-    throw error;
+    console.error("onCharged failed:", error);
   }
 }
 
@@ -185,6 +193,7 @@ async function unlessAborted<T>(signal: AbortSignal, run: () => T | Promise<T>):
 /** Extends a hold at half of its life, until `ended`, or until it has ended by itself. */
 async function keepAlive(
   credits: Scrip,
+  charging: Charging,
   request: { account: string; hold: string; expires_in_s: number },
   heldAt: number,
   ended: AbortSignal,
@@ -195,6 +204,7 @@ async function keepAlive(
     await sleep(from + halfMs - performance.now(), ended);
     from = performance.now();
     if (ended.aborted || from - heldAt > LONGEST_WORK_MS) return;
+    if (charging.isIdle?.(halfMs * 2)) return;
     try {
       await credits.extend({ ...request, deadlineMs: halfMs, signal: ended });
     } catch {

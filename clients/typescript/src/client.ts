@@ -209,7 +209,13 @@ export class Scrip {
       mint: () => this.#sender.mint(),
       isOpen,
       isHandedOver: (error) => isOpen && error instanceof OutcomeUnknown,
-      handOver: async (unpaid, error) => this.#options.onUnpaid?.(unpaid, error),
+      handOver: async (unpaid, error, value) => {
+        try {
+          await this.#options.onUnpaid?.(unpaid, error);
+        } catch (onUnpaidError) {
+          throw Object.assign(error, { unpaid, value, onUnpaidError });
+        }
+      },
     };
   }
 

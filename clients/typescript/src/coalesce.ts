@@ -1,7 +1,7 @@
 /** Gathers debits of one account for a moment, and sends them as one batch. */
 
 import { each, placed } from "./batch.js";
-import { OutcomeUnknown } from "./errors.js";
+import { OutcomeUnknown, Refused } from "./errors.js";
 import { refused, type Sender } from "./send.js";
 import type { BatchDebit, DebitReceipt, OperationOptions } from "./types.js";
 
@@ -25,8 +25,10 @@ export class Coalescer {
   ) {}
 
   debit(account: string, body: BatchDebit, options: OperationOptions): Promise<DebitReceipt> {
-    // Its signal would stop the others, too.
-    if (options.signal) return this.sender.debit(account, body, options);
+    // Its signal or deadline would be that of the others, too.
+    if (options.signal || options.deadlineMs !== undefined) {
+      return this.sender.debit(account, body, options);
+    }
     return new Promise((resolve, reject) => {
       const gathered = this.#waiting.get(account) ?? [];
       gathered.push({ body, options, resolve, reject });
@@ -46,23 +48,22 @@ export class Coalescer {
       return this.#sendAlone(account, gathered);
     }
     const places = gathered.map(({ body, options }) => placed(this.sender, body, options.key));
-    const deadlines = gathered.flatMap(({ options: { deadlineMs } }) => deadlineMs ?? []);
-    const deadlineMs = deadlines.length > 0 ? Math.min(...deadlines) : undefined;
     try {
-      await each(this.sender, account, places, { deadlineMs }, (index, result) => {
+      await each(this.sender, account, places, {}, (index, result) => {
         const { resolve, reject } = gathered[index]!;
         if ("problem" in result) reject(refused(result.status, result.problem));
         else resolve(result.receipt);
       });
     } catch (error) {
-      if (!(error instanceof OutcomeUnknown)) {
+      if (error instanceof Refused) {
         // Refused because of one of them: the others are sent under the keys that they have.
         const keys = places.map(({ key }) => key);
         return this.#sendAlone(account, gathered, keys);
       }
       // Those that have their answer keep it.
+      const isUnknown = error instanceof OutcomeUnknown;
       gathered.forEach(({ reject }, index) =>
-        reject(new OutcomeUnknown([error.keys[index]!], error.cause)),
+        reject(isUnknown ? new OutcomeUnknown([error.keys[index]!], error.cause) : error),
       );
     }
   }

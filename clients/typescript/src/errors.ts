@@ -10,6 +10,8 @@ export abstract class ScripError extends Error {
   unpaid?: Unpaid;
   /** Of a charge whose work was done: the value that the work returned. */
   value?: unknown;
+  /** Why the client's `onUnpaid` did not take `unpaid`, if it was asked to. */
+  onUnpaidError?: unknown;
 }
 
 /** Scrip said no. Nothing was charged, and the same request may succeed later. */

@@ -12,7 +12,8 @@ export interface ClientOptions {
   key?: string | undefined;
   /**
    * Signs a request in place of a key. It is called for every try, with the stack's time: sign with
-   * that, and a wrong local clock does not matter after the first answer.
+   * that, and a wrong local clock does not matter after the first answer. What it throws ends the
+   * operation at once.
    */
   sign?: ((request: Request, at: Date) => Request | Promise<Request>) | undefined;
   /** How long an operation is tried until its outcome is known: 30 s. */
@@ -56,6 +57,8 @@ export interface Sending {
   signal?: AbortSignal | undefined;
   /** When the latest try of these keys ended without an outcome; {@link Sender.send} writes it. */
   openAt?: number | undefined;
+  /** When the try that was answered was sent; {@link Sender.send} writes it. */
+  sentAt?: number | undefined;
 }
 
 /** What follows from a refusal: for `again` the same key is sent after a wait. */
@@ -128,7 +131,8 @@ export class Sender {
   /**
    * Sends what `make` makes, with the same key, until an answer says how it ended.
    *
-   * @throws {@link Refused}; {@link OutcomeUnknown}, or {@link Unavailable} where there is no key.
+   * @throws {@link Refused}; {@link OutcomeUnknown}, or {@link Unavailable} where there is no key;
+   *   what the signer throws, if nothing may have happened yet.
    */
   async send<T>(make: () => Outgoing, sending: Sending = {}): Promise<T> {
     sending.signal?.throwIfAborted();
@@ -136,10 +140,15 @@ export class Sender {
     let request = make();
     let minted = sending.minted?.();
     for (let tried = 0; ; tried++) {
-      const outcome = await this.#attempt<T>(request, until, sending.signal);
+      const signed = await this.#request(request).catch((cause: unknown) => {
+        throw sending.openAt === undefined ? cause : new OutcomeUnknown(sending.keys!(), cause);
+      });
+      const sentAt = performance.now();
+      const outcome = await this.#attempt<T>(signed, until, sending.signal);
       const at = performance.now();
       let waitMs = jittered(tried);
       let cause: unknown = outcome;
+      sending.sentAt = sentAt;
       if (outcome instanceof Open) {
         // The gateway stopped a 429: no copy of it is on its way.
         if (sending.keys && outcome.status !== 429) sending.openAt = at;
@@ -148,7 +157,7 @@ export class Sender {
       } else if (!(outcome instanceof Refused)) {
         return outcome;
       } else {
-        const verdict = this.judge(outcome, minted, sending.openAt);
+        const verdict = this.judge(outcome, minted, sending);
         if (verdict.next === "final") throw outcome;
         if (verdict.next === "new_key") {
           [request, minted, sending.openAt, waitMs] = [make(), undefined, undefined, 0];
@@ -167,7 +176,7 @@ export class Sender {
    * Says what follows from a refusal of a key that is the client's own if it is `minted`, and had
    * a try without an outcome if there is `openAt`.
    */
-  judge(refusal: Refused, minted: string | undefined, openAt: number | undefined): Verdict {
+  judge(refusal: Refused, minted: string | undefined, { openAt, sentAt = 0 }: Sending): Verdict {
     if (refusal.is("key_ahead")) {
       const serverTime = refusal.problem.server_time;
       this.#clock.learn(serverTime);
@@ -178,13 +187,16 @@ export class Sender {
     }
     const isFinal = FINAL_AT_ONCE.has(refusal.status) || refusal.is("operation_reused");
     if (openAt === undefined || isFinal) return { next: "final" };
-    const waitMs = openAt + FINAL_AFTER_MS - performance.now();
-    return waitMs > 0 ? { next: "again", waitMs } : { next: "final" };
+    // A copy of the open try may have arrived after this one was judged, however late it answered.
+    const finalAt = openAt + FINAL_AFTER_MS;
+    if (sentAt >= finalAt) return { next: "final" };
+    // A timer may end a millisecond early.
+    return { next: "again", waitMs: Math.max(0, finalAt - performance.now() + 2) };
   }
 
   /** Sends a request once. */
   async #attempt<T>(
-    outgoing: Outgoing,
+    request: Request,
     until: number,
     signal: AbortSignal | undefined,
   ): Promise<T | Refused | Open> {
@@ -197,7 +209,6 @@ export class Sender {
     );
     const unlink = link(signal, ends);
     try {
-      const request = await this.#request(outgoing);
       // A redirect is no answer of Scrip's, and would take the key elsewhere.
       const response = await (this.#options.fetch ?? fetch)(request, {
         signal: ends.signal,

@@ -15,7 +15,18 @@ export function stream<T>(
   const reader = new AbortController();
   const unlink = link(request.signal, reader);
   // A reader that went away gets no error, so whatever could not be charged is handed over.
-  const streaming = { ...charging, isHandedOver: () => true };
+  const streaming: Charging = {
+    ...charging,
+    isHandedOver: () => true,
+    handOver: (unpaid, error, value) =>
+      charging.handOver(unpaid, error, value).catch((failure: unknown) => {
+        if (reader.signal.aborted) console.error("onUnpaid did not take", unpaid, failure);
+        throw failure;
+      }),
+    isIdle: (forMs) => !isAsked && performance.now() - askedAt >= forMs,
+  };
+  let isAsked = false;
+  let askedAt = performance.now();
 
   return new Promise((resolve, reject) => {
     let pull: (parts: ReadableStreamDefaultController<T>) => Promise<void>;
@@ -24,8 +35,14 @@ export function stream<T>(
       new Promise<void>((finish, fail) => {
         const yielded = run(work)[Symbol.asyncIterator]();
         stop = () => void yielded.return?.().catch(() => {});
-        pull = (parts) =>
-          yielded.next().then(({ done, value }) => (done ? finish() : parts.enqueue(value)), fail);
+        pull = async (parts) => {
+          isAsked = true;
+          await yielded
+            .next()
+            .then(({ done, value }) => (done ? finish() : parts.enqueue(value)), fail);
+          isAsked = false;
+          askedAt = performance.now();
+        };
         resolve(readable);
       });
     const charged = new Promise<void>((done, fail) => {

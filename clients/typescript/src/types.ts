@@ -118,7 +118,7 @@ export type ChargeRequest = ForAccount &
      * for all of it; if not, the receipt says what stayed `uncharged`.
      */
     beyond?: boolean | undefined;
-    /** Gets the receipt, once the work is charged. */
+    /** Gets the receipt, once the work is charged. What it throws is only logged. */
     onCharged?: ((receipt: CaptureReceipt | DebitReceipt) => void) | undefined;
   };
 

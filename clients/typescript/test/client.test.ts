@@ -347,6 +347,18 @@ test("debits_with_one_key_are_no_batch", async () => {
   assert.equal(answers.sent.length, 3);
 });
 
+test("a_debit_with_a_deadline_of_its_own_travels_alone", async () => {
+  const passed = { status: 201, replayed: false, receipt: receipt.body };
+  const answers = new Answers(receipt, { body: { results: [passed, passed, passed] } });
+  const options = { url: "https://credits.example", coalesceMs: 1, ...answers.options };
+  const credits = new Scrip(options);
+  const debit = { account: "acme", credits: "1" };
+  const debits = [debit, { ...debit, deadlineMs: 100 }, debit, debit];
+  await Promise.all(debits.map((one) => credits.debit(one)));
+  const paths = answers.sent.map(({ url }) => new URL(url).pathname.split("/").at(-1));
+  assert.deepEqual(paths, ["debits", "batch"]);
+});
+
 /** A ULID's 128 bits in hexadecimal. */
 function bits(key: string): string {
   const letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";

@@ -116,3 +116,35 @@ test("waiting_for_a_stream_ends_once_it_is_charged", async () => {
   await charged;
   assert.deepEqual(last(answers), { path: "capture", body: { quantity: 1 } });
 });
+
+test("a_stream_that_nobody_reads_is_not_held_for_longer", async () => {
+  const answers = new Answers(receipt);
+  const request = { ...ASKED, expires_in_s: 0.1 };
+  await client(answers).credits.stream(request, (work) => numbers(work, 9));
+  await wait(400);
+  assert.ok(answers.sent.length <= 3, `${answers.sent.length} requests`);
+});
+
+test("a_stream_whose_reader_waits_for_a_part_is_held_meanwhile", async () => {
+  const answers = new Answers(receipt);
+  const request = { ...ASKED, expires_in_s: 0.1 };
+  const stream = await client(answers).credits.stream(request, async function* () {
+    await wait(400);
+    yield "a";
+  });
+  for await (const _ of stream);
+  const extended = answers.sent.filter(({ url }) => url.endsWith("/extend"));
+  assert.ok(extended.length >= 4, `${extended.length} times`);
+});
+
+test("a_left_stream_whose_charge_nobody_takes_is_logged", async (t) => {
+  const log = t.mock.method(console, "error", () => {});
+  const answers = new Answers(receipt, { status: 500 });
+  const onUnpaid = () => Promise.reject(new Error("the table is full"));
+  const options = { url: "https://credits.example", deadlineMs: 50, onUnpaid, ...answers.options };
+  const stream = await new Scrip(options).stream(ASKED, (work) => numbers(work, 9));
+  for await (const number of stream) if (number === 4) break;
+  const [, unpaid, failure] = log.mock.calls[0]?.arguments ?? [];
+  assert.equal(unpaid?.quantity, 4);
+  assert.match(String(failure?.onUnpaidError), /the table is full/);
+});

@@ -6,7 +6,7 @@ import { chat, type SignIn } from "./app.js";
 import { Parrot } from "./model.js";
 import { UnpaidFile } from "./unpaid.js";
 
-const { SCRIP_URL, SCRIP_KEY, PORT = "8080", MS_PER_WORD = "50" } = process.env;
+const { SCRIP_URL, SCRIP_KEY, PORT, MS_PER_WORD } = process.env;
 if (!SCRIP_URL) throw new Error("SCRIP_URL is not set: it is the address of a Scrip stack");
 
 const unpaid = new UnpaidFile("unpaid.jsonl");
@@ -24,8 +24,10 @@ const signIn: SignIn = (request) => {
   return user && account ? { user, account } : undefined;
 };
 
-const app = chat(credits, new Parrot(Number(MS_PER_WORD)), signIn);
-serve({ fetch: app.fetch, hostname: "127.0.0.1", port: Number(PORT) }, ({ port }) => {
+const app = chat(credits, new Parrot(Number(MS_PER_WORD || 50)), signIn);
+// A variable that is set and empty is not set: port 0 would be any free one.
+const port = Number(PORT || 8080);
+serve({ fetch: app.fetch, hostname: "127.0.0.1", port }, ({ port }) => {
   console.log(`Chat on http://127.0.0.1:${port}/chat`);
 });
 

@@ -1,7 +1,7 @@
 /** Charges that could not be sent when their work was done: kept in a file, and paid later. */
 
 import { appendFile, readFile, rename, rm } from "node:fs/promises";
-import { Refused, type Scrip, type Unpaid } from "scrip-client";
+import type { Scrip, Unpaid } from "scrip-client";
 
 export class UnpaidFile {
   constructor(readonly path: string) {}
@@ -22,8 +22,9 @@ export class UnpaidFile {
       try {
         await credits.pay(unpaid);
       } catch (error) {
-        if (!(error instanceof Refused)) await this.store(unpaid);
-        else console.error(`${unpaid.account} was not charged: ${error.message}`);
+        // A refusal may pass, too, once there are credits or the key is right.
+        await this.store(unpaid);
+        console.error(`${unpaid.account} is not charged yet:`, error);
       }
     }
     await rm(taken);

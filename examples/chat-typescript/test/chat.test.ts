@@ -1,6 +1,7 @@
 /** The chat endpoint on a stack that runs: SCRIP_URL and SCRIP_KEY say which. */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
@@ -8,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { Scrip, type ClientOptions, type Entry } from "scrip-client";
 import { chat } from "../src/app.js";
@@ -155,4 +157,31 @@ test("an_answer_whose_charge_has_no_outcome_is_paid_later_and_once", async (t) =
   await unpaid.pay(stack);
   assert.equal((await captured(account)).length, 1);
   assert.equal((await stack.balance({ account })).available, "23");
+});
+
+test("an_answer_whose_charge_is_refused_stays_unpaid_until_it_is_charged", async (t) => {
+  const { account, unpaid } = await started(t);
+  await unpaid.store({ key: crypto.randomUUID(), account, action: "rich_text", quantity: 2 });
+  const refused = new Scrip({ ...STACK, key: "scrip_sk_revoked" });
+  await unpaid.pay(refused);
+  await unpaid.pay(refused);
+  assert.equal((await stack.balance({ account })).available, "25");
+  await unpaid.pay(stack);
+  await unpaid.pay(stack);
+  assert.equal((await stack.balance({ account })).available, "23");
+});
+
+test("with_an_empty_port_the_server_takes_its_default", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "chat-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const program = fileURLToPath(new URL("../src/server.js", import.meta.url));
+  const env = { ...process.env, PORT: "" };
+  const server = spawn(process.execPath, [program], { cwd: folder, env });
+  t.after(() => server.kill());
+  let said = "";
+  for (const output of [server.stdout, server.stderr]) output.on("data", (part) => (said += part));
+  for (const until = Date.now() + 5_000; !said.includes("127.0.0.1") && Date.now() < until; )
+    await wait(20);
+  // Another program may have it: then the error names it.
+  assert.match(said, /127\.0\.0\.1:8080/);
 });
