@@ -1,20 +1,26 @@
 //! `keys`: makes, lists and revokes service keys, in the table and with the secret of a stack.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use shared::clock::{Clock, Entropy};
 use shared::command::service_key;
 use shared::context;
-use shared::domain::service_key::{KeyLimit, KeyScope, ListedKey, ServiceKey};
+use shared::domain::instant::Span;
+use shared::domain::service_key::{KeyLimit, KeyScope, ListedKey, RevokedKey, ServiceKey};
 use shared::domain::{Instant, OperationId};
 use shared::secrets::Secret;
-use shared::service_key::ServiceKeys;
+use shared::service_key::{self as token, SealedKey, ServiceKeys};
 use shared::store::{Store, Tables};
 
 use crate::aws::{Aws, Deployed};
 use crate::exit::WrongUse;
-use crate::options::keys::{CreateKey, KeysCommand};
+use crate::options::keys::{CreateKey, KeyNamed, KeysCommand};
 use crate::place::{At, Place};
 use crate::terminal::{Side, Table, agrees, is_attended, put, put_json};
+
+/// A key that ends sooner than this is marked in the list: it is time to make another.
+const SOON: Span = Span::from_s(30 * 86_400);
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -84,19 +90,24 @@ pub async fn run(
     match command {
         KeysCommand::Create(asked) => create(&ring, asked).await,
         KeysCommand::List(print) => {
-            let (listed, now) = (ring.store.service_keys().await?, ring.clock.now());
+            let (list, now) = (ring.store.service_keys().await?, ring.clock.now());
+            let sealing = ring.keys.sealing(now).await?;
+            let keys =
+                list.keys.iter().map(|listed| described(listed, state(listed, now, &sealing)));
+            let keys: Vec<_> = keys.chain(list.unlisted.iter().map(unlisted)).collect();
             match print.json {
-                true => {
-                    let keys: Vec<_> = listed.iter().map(|listed| described(listed, now)).collect();
-                    Ok(put_json(&json!({ "keys": keys }))?)
-                }
-                false => Ok(put(table(&listed, now))?),
+                true => Ok(put_json(&json!({ "keys": keys }))?),
+                false => Ok(put(table(&keys))?),
             }
         }
         KeysCommand::Revoke { id, yes, print } => {
+            let id = match id {
+                KeyNamed::Id(id) => id,
+                KeyNamed::Token => read_id()?,
+            };
             let revoked = revoke(&ring, id, yes).await?;
             match print.json {
-                true => put_json(&described(&revoked, ring.clock.now()))?,
+                true => put_json(&revoked)?,
                 false => put(format_args!("within a minute the key {id} is refused\n"))?,
             }
             Ok(())
@@ -115,11 +126,20 @@ async fn create(ring: &Ring, asked: CreateKey) -> Result<(), Error> {
     };
     let (id, expires_at) = (Entropy::system().mint(now), now + expires);
     let key = ServiceKey { id, name, scopes, limit, issued_at: now, expires_at };
-    let token = ring.keys.seal(&key, now).await?;
+    if let KeyLimit::Prefix(prefix) = &key.limit
+        && prefix.ends_with(|last: char| last.is_ascii_alphanumeric())
+    {
+        eprintln!(
+            "{prefix} begins {prefix}2 too: the key is for every account whose id goes on so"
+        );
+    }
+    let SealedKey { token, sealed_by } = ring.keys.seal(&key, now).await?;
     // Written before it is printed: no key is in use that no list has.
-    service_key::put(&ring.store, &key).await?;
+    service_key::put(&ring.store, &key, &sealed_by).await?;
     if print.json {
-        let mut described = described(&ListedKey { key, revoked_at: None }, now);
+        let sealing = BTreeSet::from([sealed_by.clone()]);
+        let listed = ListedKey { key, sealed_by, revoked: None };
+        let mut described = described(&listed, state(&listed, now, &sealing));
         described["url"] = json!(ring.url);
         described["key"] = json!(token);
         return Ok(put_json(&described)?);
@@ -129,38 +149,76 @@ async fn create(ring: &Ring, asked: CreateKey) -> Result<(), Error> {
     Ok(())
 }
 
-async fn revoke(ring: &Ring, id: OperationId, yes: bool) -> Result<ListedKey, Error> {
-    let listed = ring.store.service_keys().await?;
-    let listed = listed.into_iter().find(|listed| listed.key.id == id);
-    let ListedKey { key, revoked_at } = listed.ok_or_else(|| format!("there is no key {id}"))?;
-    if revoked_at.is_some() {
-        return Ok(ListedKey { key, revoked_at });
+/// The id of the key whose token is the next line of standard input.
+fn read_id() -> Result<OperationId, Error> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    // What was read is not shown: it may be a key, with a letter too many.
+    let id = token::id_of(line.trim());
+    id.ok_or_else(|| WrongUse("standard input has no service key".to_owned()).into())
+}
+
+/// Revokes the key, if it is not revoked, and describes it.
+async fn revoke(ring: &Ring, id: OperationId, yes: bool) -> Result<Value, Error> {
+    let list = ring.store.service_keys().await?;
+    if let Some(revoked) = list.unlisted.iter().find(|revoked| revoked.id == id) {
+        return Ok(unlisted(revoked));
     }
+    let listed = list.keys.into_iter().find(|listed| listed.key.id == id);
+    let name = match &listed {
+        Some(listed) if listed.revoked.is_some() => return Ok(described(listed, REVOKED)),
+        Some(listed) => crate::terminal::plain(&listed.key.name).to_string(),
+        None => {
+            // It may be valid all the same: made before a restore, or with a stolen secret.
+            eprintln!("the key {id} is not in the list");
+            "unlisted".to_owned()
+        }
+    };
     if !yes {
         if !is_attended() {
             let why = "nobody is at a terminal to confirm: say --yes to revoke the key";
             return Err(WrongUse(why.to_owned()).into());
         }
-        if !agrees(&format!("revoke the key {id} ({})? [y/N] ", crate::terminal::plain(&key.name)))
-        {
+        if !agrees(&format!("revoke the key {id} ({name})? [y/N] ")) {
             return Err("nothing was changed".into());
         }
     }
     let at = ring.clock.now();
-    service_key::revoke(&ring.store, &key, at).await?;
-    Ok(ListedKey { key, revoked_at: Some(at) })
+    Ok(match listed {
+        Some(mut listed) => {
+            listed.revoked = Some(service_key::revoke(&ring.store, &listed.key, at).await?);
+            described(&listed, REVOKED)
+        }
+        None => unlisted(&service_key::revoke_unlisted(&ring.store, id, at).await?),
+    })
 }
 
-/// `active`, `revoked` or `expired`.
-fn state(listed: &ListedKey, now: Instant) -> &'static str {
-    match listed.revoked_at {
-        Some(_) => "revoked",
+/// The state of a key that is revoked.
+const REVOKED: &str = "revoked";
+
+/// How it is with a key, where the stack's secret has the keys `sealing`.
+fn state(listed: &ListedKey, now: Instant, sealing: &BTreeSet<String>) -> &'static str {
+    match &listed.revoked {
+        Some(_) => REVOKED,
         None if listed.key.expires_at <= now => "expired",
+        // Its sealing key was taken out of the secret.
+        None if !sealing.contains(&listed.sealed_by) => "replaced",
+        None if listed.key.expires_at - now < SOON => "ends_soon",
         None => "active",
     }
 }
 
-fn described(listed: &ListedKey, now: Instant) -> Value {
+/// What is revoked and in no list.
+fn unlisted(revoked: &RevokedKey) -> Value {
+    let RevokedKey { id, expires_at, at } = revoked;
+    json!({
+        "id": id, "name": null, "scopes": null, "account": null, "prefix": null,
+        "created_at": null, "expires_at": expires_at, "revoked_at": at, "sealed_by": null,
+        "state": REVOKED,
+    })
+}
+
+fn described(listed: &ListedKey, state: &str) -> Value {
     let ServiceKey { id, name, scopes, limit, issued_at, expires_at } = &listed.key;
     let (account, prefix) = match limit {
         KeyLimit::All => (None, None),
@@ -169,25 +227,29 @@ fn described(listed: &ListedKey, now: Instant) -> Value {
     };
     json!({
         "id": id, "name": name, "scopes": scopes, "account": account, "prefix": prefix,
-        "created_at": issued_at, "expires_at": expires_at, "revoked_at": listed.revoked_at,
-        "state": state(listed, now),
+        "created_at": issued_at, "expires_at": expires_at,
+        "revoked_at": listed.revoked.and_then(|revoked| revoked.at),
+        "sealed_by": listed.sealed_by, "state": state,
     })
 }
 
-fn table(listed: &[ListedKey], now: Instant) -> Table {
-    let columns = ["id", "name", "scopes", "accounts", "created", "expires", "state"];
+/// The keys as they are described, without those fields that none but a program needs.
+fn table(described: &[Value]) -> Table {
+    let columns = ["id", "name", "scopes", "accounts", "created", "expires", "sealed by", "state"];
     let mut table = Table::new(&columns.map(|column| (column, Side::Left)));
-    for one in listed {
-        let key = &one.key;
-        let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
-        let accounts = match &key.limit {
-            KeyLimit::All => "all".to_owned(),
-            KeyLimit::Account(account) => account.to_string(),
-            KeyLimit::Prefix(prefix) => format!("{prefix}..."),
+    for key in described {
+        let text = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
+        let scopes = key["scopes"].as_array().into_iter().flatten();
+        let scopes: Vec<_> = scopes.filter_map(Value::as_str).collect();
+        let accounts = match (key["account"].as_str(), key["prefix"].as_str()) {
+            (Some(account), _) => account.to_owned(),
+            (None, Some(prefix)) => format!("{prefix}..."),
+            (None, None) if key["name"].is_null() => String::new(),
+            (None, None) => "all".to_owned(),
         };
-        let (created, expires) = (key.issued_at.to_string(), key.expires_at.to_string());
-        let (id, name, scopes) = (key.id.to_string(), key.name.clone(), scopes.join(","));
-        table.row([id, name, scopes, accounts, created, expires, state(one, now).to_owned()]);
+        let [id, name, created, expires, sealed_by, state] =
+            ["id", "name", "created_at", "expires_at", "sealed_by", "state"].map(text);
+        table.row([id, name, scopes.join(","), accounts, created, expires, sealed_by, state]);
     }
     table
 }

@@ -56,8 +56,9 @@ pub async fn with_key(context: Context, data: &Data) -> Result<(Context, LocalKe
         issued_at: now,
         expires_at: now + LONGEST_KEY,
     };
-    command::service_key::put(&context.store, &key).await?;
-    let made = LocalKey { token: keys.seal(&key, now).await?, secret };
+    let sealed = keys.seal(&key, now).await?;
+    command::service_key::put(&context.store, &key, &sealed.sealed_by).await?;
+    let made = LocalKey { token: sealed.token, secret };
     if let Some(file) = file {
         write(&file, &made)?;
     }

@@ -37,6 +37,9 @@ pub enum Metric {
     /// Service keys that were not accepted: forged, expired, revoked, or of another kind. A request
     /// without a key is none of them.
     KeysRefused,
+    /// Those of them that were ours and have expired or are revoked. Nobody but the holder of such a
+    /// key can raise it, and one who still uses it should hear of it.
+    KeysOver,
     /// Requests that were refused because of the page that sent them.
     OriginsRefused,
     /// Webhooks that Stripe did not sign, or not recently.
@@ -85,7 +88,7 @@ pub enum Metric {
 pub const MAX_PARKED_COUNTED: i32 = 100;
 
 impl Metric {
-    pub const ALL: [Metric; 28] = [
+    pub const ALL: [Metric; 29] = [
         Metric::Debits,
         Metric::Credits,
         Metric::Replays,
@@ -93,6 +96,7 @@ impl Metric {
         Metric::StrangersRefused,
         Metric::SessionsRefused,
         Metric::KeysRefused,
+        Metric::KeysOver,
         Metric::OriginsRefused,
         Metric::SignaturesRefused,
         Metric::Unknowns,

@@ -12,7 +12,7 @@ use crate::domain::service_key::{LONGEST_KEY, ServiceKey};
 use crate::domain::{Instant, OperationId};
 use crate::secrets::{Secret, SecretError};
 use crate::store::{Store, StoreError};
-use crate::token::{Audience, Keys, KeysError, SealError};
+use crate::token::{self, Audience, Keys, KeysError, SealError};
 
 /// How long the list of revoked keys is used before it is read again: after that a revoked key is
 /// refused everywhere.
@@ -25,12 +25,17 @@ const OLDEST: Span = Span::from_s(1_800);
 pub enum KeyFault {
     #[error(transparent)]
     Sealed(#[from] SealError),
-    #[error("it has expired")]
-    Expired,
+    /// It was one of ours.
+    #[error("the key {0} has expired")]
+    Expired(OperationId),
     #[error("it is not valid yet")]
     Early,
-    #[error("it is revoked")]
-    Revoked,
+    /// It was one of ours.
+    #[error("the key {0} is revoked")]
+    Revoked(OperationId),
+    /// We sealed it, and this version cannot read it: it may be valid to a later one.
+    #[error("the key {0} says what this version does not know")]
+    Claims(OperationId),
 }
 
 /// Why nobody can tell now whether a service key is valid: it may be, so this is no refusal.
@@ -42,6 +47,17 @@ pub enum KeysUnread {
     Keys(#[from] KeysError),
     #[error("the list of revoked keys could not be read")]
     Revoked(#[source] StoreError),
+    /// A key of a later version, as while that one is on trial.
+    #[error("the key {0} says what this version does not know")]
+    Claims(OperationId),
+}
+
+/// A service key that was sealed just now.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedKey {
+    pub token: String,
+    /// The id of the key that sealed it.
+    pub sealed_by: String,
 }
 
 /// The service keys of a stack: what seals them, and the list of those that are revoked.
@@ -60,6 +76,21 @@ struct Revoked {
     tried_at: Instant,
 }
 
+impl KeyFault {
+    /// The id of a key that was ours and is over. Nobody else can make a token with this fault.
+    pub fn over(self) -> Option<OperationId> {
+        match self {
+            KeyFault::Expired(id) | KeyFault::Revoked(id) => Some(id),
+            KeyFault::Sealed(_) | KeyFault::Early | KeyFault::Claims(_) => None,
+        }
+    }
+}
+
+/// The id of the service key whose token this is, valid or not. None: it is no such token.
+pub fn id_of(token: &str) -> Option<OperationId> {
+    token::id_of(Audience::Service, token)
+}
+
 impl Keys {
     /// The token of a service key. A service key never changes, so its token is always the same.
     pub fn seal_key(&self, key: &ServiceKey) -> String {
@@ -73,12 +104,12 @@ impl Keys {
     /// [`KeyFault`], for the log.
     pub fn open_key(&self, token: &str, now: Instant) -> Result<ServiceKey, KeyFault> {
         let (id, claims) = self.open_claims(Audience::Service, token)?;
-        let key = ServiceKey::of_claims(id, &claims).ok_or(SealError::Malformed)?;
+        let key = ServiceKey::of_claims(id, &claims).ok_or(KeyFault::Claims(id))?;
         // The clocks of two functions differ by seconds; no key of ours lives longer than this.
         if now + SKEW < key.issued_at || key.expires_at - key.issued_at > LONGEST_KEY {
             return Err(KeyFault::Early);
         }
-        if key.expires_at <= now { Err(KeyFault::Expired) } else { Ok(key) }
+        if key.expires_at <= now { Err(KeyFault::Expired(key.id)) } else { Ok(key) }
     }
 }
 
@@ -92,8 +123,19 @@ impl ServiceKeys {
     ///
     /// # Errors
     /// [`KeysUnread`].
-    pub async fn seal(&self, key: &ServiceKey, now: Instant) -> Result<String, KeysUnread> {
-        Ok(Keys::parse(&self.secret.get(now).await?)?.seal_key(key))
+    pub async fn seal(&self, key: &ServiceKey, now: Instant) -> Result<SealedKey, KeysUnread> {
+        let keys = Keys::parse(&self.secret.get(now).await?)?;
+        let sealed_by = keys.ids().next().unwrap_or_default().to_owned();
+        Ok(SealedKey { token: keys.seal_key(key), sealed_by })
+    }
+
+    /// The ids of the keys that open service keys now.
+    ///
+    /// # Errors
+    /// [`KeysUnread`].
+    pub async fn sealing(&self, now: Instant) -> Result<BTreeSet<String>, KeysUnread> {
+        let keys = Keys::parse(&self.secret.get(now).await?)?;
+        Ok(keys.ids().map(str::to_owned).collect())
     }
 
     /// The service key of a token, or why it is not accepted.
@@ -111,9 +153,13 @@ impl ServiceKeys {
             // The token may have a new key, which this function has not read yet.
             opened = Keys::parse(&self.secret.again(now).await?)?.open_key(token, now);
         }
-        let Ok(key) = opened else { return Ok(opened) };
+        let key = match opened {
+            Ok(key) => key,
+            Err(KeyFault::Claims(id)) => return Err(KeysUnread::Claims(id)),
+            Err(fault) => return Ok(Err(fault)),
+        };
         let revoked = self.revoked(store, now).await?;
-        Ok(if revoked.contains(&key.id) { Err(KeyFault::Revoked) } else { Ok(key) })
+        Ok(if revoked.contains(&key.id) { Err(KeyFault::Revoked(key.id)) } else { Ok(key) })
     }
 
     /// The list of revoked keys: read again once a minute. If it cannot be read, the last one stays
@@ -148,5 +194,11 @@ impl ServiceKeys {
             }
             (Err(error), _) => Err(KeysUnread::Revoked(error)),
         }
+    }
+}
+
+impl std::fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedKey(by {})", self.sealed_by)
     }
 }

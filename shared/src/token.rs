@@ -1,8 +1,8 @@
 //! Tokens: sealed texts that we alone make and open.
 //!
 //! A token is its audience's prefix, the id of one of our keys, a dot, and in base64url the token's
-//! id and its claims, encrypted. The holder of a token can read nothing in it. It is no JWT. We
-//! alone make and open tokens, so there is nothing to agree on with others, and a header that names
+//! id and its claims, which are encrypted. Whoever sees a token can read the two ids in it, and nothing
+//! else. It is no JWT. We alone make and open tokens, so there is nothing to agree on with others, and a header that names
 //! its own algorithm would be one more input to distrust.
 
 use base64::Engine;
@@ -82,6 +82,11 @@ impl Audience {
 }
 
 impl Keys {
+    /// The ids of the keys, the one that seals first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|key| key.id.as_str())
+    }
+
     /// Reads `{"id","key"}` and, during a rotation, `"previous": {"id","key"}` in it. A key is a
     /// random text of at least 32 bytes.
     ///
@@ -143,11 +148,7 @@ impl Keys {
         audience: Audience,
         token: &str,
     ) -> Result<(OperationId, Vec<u8>), SealError> {
-        if token.len() > MAX_BYTES {
-            return Err(SealError::Malformed);
-        }
-        let named = token.strip_prefix(audience.prefix()).and_then(|token| token.split_once('.'));
-        let (name, sealed) = named.ok_or(SealError::Malformed)?;
+        let (name, sealed) = parts(audience, token)?;
         let key = self.0.iter().find(|key| key.id == name).ok_or(SealError::UnknownKey)?;
         let mut sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Malformed)?;
         let (id, sealed) = sealed.split_first_chunk_mut().ok_or(SealError::Malformed)?;
@@ -156,6 +157,20 @@ impl Keys {
         let claims = claims.map_err(|_| SealError::Forged)?;
         Ok((OperationId::from_bytes(*id), claims.to_vec()))
     }
+}
+
+/// The id that a token of this audience says it has, which needs no key. None: it has none.
+pub(crate) fn id_of(audience: Audience, token: &str) -> Option<OperationId> {
+    let (_, sealed) = parts(audience, token).ok()?;
+    let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+    sealed.first_chunk().map(|id| OperationId::from_bytes(*id))
+}
+
+/// The name of the key that sealed a token, and what is sealed.
+fn parts(audience: Audience, token: &str) -> Result<(&str, &str), SealError> {
+    let token = Some(token).filter(|token| token.len() <= MAX_BYTES);
+    let named = token.and_then(|token| token.strip_prefix(audience.prefix())?.split_once('.'));
+    named.ok_or(SealError::Malformed)
 }
 
 impl Key {
@@ -174,6 +189,6 @@ fn nonce() -> Nonce {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
+        f.debug_list().entries(self.ids()).finish()
     }
 }

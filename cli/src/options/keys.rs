@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use shared::domain::instant::Span;
 use shared::domain::service_key::{KeyScope, LONGEST_KEY, SHORTEST_KEY};
 use shared::domain::{AccountId, OperationId};
+use shared::token::Audience;
 
 use super::how::Print;
 
@@ -16,22 +17,32 @@ pub enum KeysCommand {
     #[command(after_help = "Example:\n  \
         scrip --stack scrip-prod keys create --name web --scope spend,read --expires 90d")]
     Create(CreateKey),
-    /// List all keys, the newest last: none of them can be printed again.
+    /// List all keys, the newest last: none of them can be printed again. A key that ends within 30
+    /// days is marked.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod keys list")]
     List(Print),
     /// Revoke a key: within a minute it is refused everywhere, and for ever.
     #[command(after_help = "Example:\n  \
         scrip --stack scrip-prod keys revoke 01a20132-08b8-798a-966a-d864feea52cf")]
     Revoke {
-        /// The id of the key, as the list and the ledger show it.
-        #[arg(value_parser = id)]
-        id: OperationId,
+        /// The id of the key, as the list and the ledger show it, in the list or not. `-`: read
+        /// the key itself, a line of standard input, so that no shell keeps it.
+        #[arg(value_parser = named)]
+        id: KeyNamed,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
         print: Print,
     },
+}
+
+/// How a key is named.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyNamed {
+    Id(OperationId),
+    /// By its token, on standard input.
+    Token,
 }
 
 #[derive(Debug, Args)]
@@ -45,7 +56,8 @@ pub struct CreateKey {
     /// The one account that it is for. Default: every account.
     #[arg(long)]
     pub account: Option<AccountId>,
-    /// It is for the accounts whose ids begin with this.
+    /// It is for the accounts whose ids begin with this. `acme` begins `acme2` too: let it end as
+    /// no other tenant's ids go on, as in `acme-`.
     #[arg(long, conflicts_with = "account", value_parser = prefix)]
     pub prefix: Option<String>,
     /// How long it is valid, in days or hours: 1h to 400d.
@@ -55,8 +67,14 @@ pub struct CreateKey {
     pub print: Print,
 }
 
-fn id(text: &str) -> Result<OperationId, &'static str> {
-    OperationId::parse(text).ok_or("not the id of a key")
+fn named(text: &str) -> Result<KeyNamed, &'static str> {
+    match text {
+        "-" => Ok(KeyNamed::Token),
+        _ if text.starts_with(Audience::Service.prefix()) => {
+            Err("a key is read from standard input alone: write `-` here")
+        }
+        _ => OperationId::parse(text).map(KeyNamed::Id).ok_or("not the id of a key"),
+    }
 }
 
 fn name(text: &str) -> Result<String, String> {

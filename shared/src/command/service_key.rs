@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::decide::{Row, Write};
-use crate::domain::service_key::{RevokedKey, ServiceKey};
-use crate::domain::{Instant, Refusal};
+use crate::domain::service_key::{LONGEST_KEY, RevokedKey, ServiceKey};
+use crate::domain::{Instant, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::store::{Store, StoreError};
@@ -24,6 +24,11 @@ pub async fn by_token(context: &Context, token: Option<&str>) -> Result<ServiceK
             Ok(key)
         }
         Err(error) => {
+            // A product may not know yet that it has stopped: somebody has to see which key it is.
+            if let Some(id) = error.over() {
+                correlation::key(&id);
+                context.metrics.add(Metric::KeysOver, 1);
+            }
             tracing::info!(%error, "a service key is not accepted");
             context.metrics.add(Metric::KeysRefused, 1);
             Err(Refusal::KeyRefused.into())
@@ -31,12 +36,14 @@ pub async fn by_token(context: &Context, token: Option<&str>) -> Result<ServiceK
     }
 }
 
-/// Writes a new key into the list of all keys.
+/// Writes a new key, which the key of the secret with the id `sealed_by` seals, into the list of all
+/// keys.
 ///
 /// # Errors
 /// An error of the store.
-pub async fn put(store: &Store, key: &ServiceKey) -> Result<(), StoreError> {
-    store.commit(&Write::create(Row::ServiceKey(Box::new(key.clone())))).await?;
+pub async fn put(store: &Store, key: &ServiceKey, sealed_by: &str) -> Result<(), StoreError> {
+    let row = Row::ServiceKey { key: Box::new(key.clone()), sealed_by: sealed_by.to_owned() };
+    store.commit(&Write::create(row)).await?;
     Ok(())
 }
 
@@ -44,9 +51,29 @@ pub async fn put(store: &Store, key: &ServiceKey) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// An error of the store.
-pub async fn revoke(store: &Store, key: &ServiceKey, at: Instant) -> Result<(), StoreError> {
-    let revoked = RevokedKey { id: key.id, expires_at: key.expires_at, at };
+pub async fn revoke(
+    store: &Store,
+    key: &ServiceKey,
+    at: Instant,
+) -> Result<RevokedKey, StoreError> {
+    put_revoked(store, RevokedKey { id: key.id, expires_at: key.expires_at, at: Some(at) }).await
+}
+
+/// Revokes a key that is in no list, as after a restore or where the secret was stolen. No key that
+/// is valid now ends after one that is made now for the longest time.
+///
+/// # Errors
+/// An error of the store.
+pub async fn revoke_unlisted(
+    store: &Store,
+    id: OperationId,
+    at: Instant,
+) -> Result<RevokedKey, StoreError> {
+    put_revoked(store, RevokedKey { id, expires_at: at + LONGEST_KEY, at: Some(at) }).await
+}
+
+async fn put_revoked(store: &Store, revoked: RevokedKey) -> Result<RevokedKey, StoreError> {
     // Where its row is there already, it was revoked before.
     store.commit(&Write::create(Row::RevokedKey(revoked))).await?;
-    Ok(())
+    Ok(revoked)
 }

@@ -40,7 +40,10 @@ pub enum Row {
     CatalogVersion(CatalogVersion),
     Redemption(Redemption),
     /// A service key among all of them. Never deleted.
-    ServiceKey(Box<ServiceKey>),
+    ServiceKey {
+        key: Box<ServiceKey>,
+        sealed_by: String,
+    },
     /// A service key that is revoked.
     RevokedKey(RevokedKey),
     /// How far reconcile has come.
@@ -94,7 +97,7 @@ impl Row {
                 | Row::KeyAlias(_)
                 | Row::Redemption(_)
                 | Row::Day(..)
-                | Row::ServiceKey(_)
+                | Row::ServiceKey { .. }
                 | Row::RevokedKey(_)
         )
     }

@@ -53,8 +53,19 @@ pub enum KeyLimit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedKey {
     pub key: ServiceKey,
-    /// When it was revoked. None: it was not.
-    pub revoked_at: Option<Instant>,
+    /// The id of the key, in the stack's secret, that sealed it.
+    pub sealed_by: String,
+    /// None: it is not revoked.
+    pub revoked: Option<RevokedKey>,
+}
+
+/// What the table has of service keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyList {
+    /// In the order in which they were made.
+    pub keys: Vec<ListedKey>,
+    /// What is revoked and is none of these keys.
+    pub unlisted: Vec<RevokedKey>,
 }
 
 /// A service key that nobody may use any more.
@@ -63,7 +74,8 @@ pub struct RevokedKey {
     pub id: OperationId,
     /// When it would have ended by itself.
     pub expires_at: Instant,
-    pub at: Instant,
+    /// When it was revoked. None: its row does not say so legibly.
+    pub at: Option<Instant>,
 }
 
 /// All of a key but its id, as JSON: in its token, and in its row. Times are milliseconds.

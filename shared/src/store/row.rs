@@ -41,7 +41,7 @@ pub(super) fn item(row: &Row) -> Item {
             catalog_item(catalog_version, &catalog_key(catalog_version.version))
         }
         Row::Redemption(redemption) => redemption_item(redemption),
-        Row::ServiceKey(key) => service_keys::key_item(key),
+        Row::ServiceKey { key, sealed_by } => service_keys::key_item(key, sealed_by),
         Row::RevokedKey(revoked) => service_keys::revoked_item(revoked),
         Row::Reconcile(state) => reconcile::state_item(state),
         Row::Quarantined(row) => {

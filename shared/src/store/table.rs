@@ -127,6 +127,8 @@ pub(super) mod ledger {
     pub(crate) const OF: &str = "ac";
     /// Sort key under `#customer#`.
     pub(crate) const CUSTOMER: &str = "customer";
+    /// Service key: the id of the key, in the stack's secret, that sealed it.
+    pub(crate) const SEALED_BY: &str = "sb";
     /// Session that a link opened, and payment without an order: when DynamoDB may delete it, in
     /// seconds. By then the session is long over, and the payment has proved not to be ours.
     pub(crate) const DELETE_AT_S: &str = "ttl";
@@ -164,6 +166,9 @@ pub(super) fn revoked_key(expires_at: Instant, id: OperationId) -> String {
 pub(super) fn revoked_keys_from(at: Instant) -> String {
     format!("revoked#{}", place_key(at, ""))
 }
+
+/// Sorts after every revoked key, and before all that sorts after those: `$` comes next to `#`.
+pub(super) const REVOKED_KEYS_TO: &str = "revoked$";
 
 /// The end and the id of a revoked key's key.
 pub(super) fn read_revoked_key(key: &str) -> Option<(Instant, OperationId)> {

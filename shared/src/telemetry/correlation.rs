@@ -26,7 +26,8 @@ pub struct Correlation {
     pub account: Option<String>,
     /// The id of the operation. None: there is none, or none yet.
     pub operation: Option<String>,
-    /// The id of the sender's service key. None: the sender has none, or it is not accepted.
+    /// The id of the sender's service key. None: the sender has none,
+    /// or none that is or was ours.
     pub key: Option<String>,
 }
 

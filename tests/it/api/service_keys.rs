@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use shared::command;
 use shared::domain::OperationId;
 use shared::domain::instant::Span;
-use shared::domain::service_key::{KeyLimit, KeyScope, LONGEST_KEY, ServiceKey};
+use shared::domain::service_key::{KeyLimit, KeyScope, LONGEST_KEY, RevokedKey, ServiceKey};
 use shared::http::gateway;
-use shared::service_key::{KeyFault, ServiceKeys};
+use shared::service_key::{self, KeyFault, ServiceKeys};
 use shared::session::{Scope, Session};
 use shared::token::{Audience, Keys, SealError};
 
@@ -23,9 +24,18 @@ use crate::support::service_keys::{event, sealed};
 use crate::support::wire::Fault;
 use crate::support::{KEYS, PUBLIC_URL, Stack, answer, instant, request};
 
+/// A token of a key with a scope that a later version may have, sealed with [`SERVICE_KEYS`].
+const OF_A_LATER_VERSION: &str = "scrip_sk_test.\
+    AaIBMgi4eYqWathk_upSzzu5kT8Pt2VG7ZhwgBsGWX__RQYdNO9ePWkKIURl7IpQGoiPjqs1XOAAjQ\
+    uPG2siA2cbP6S302cddpWdBUK4PNxk4Lki20kSy0g9QodVJbtc7AldfJgjMHX8xQK4cvsUNy06Yp16\
+    GAvc_NtBqUKsxKI";
 const DEBITS: &str = "/v1/accounts/acme/debits";
 const BALANCE: &str = "/v1/accounts/acme/balance";
 const CREDIT: &str = r#"{"credits":"1"}"#;
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
 
 /// A deployed stack with an account, and a key with these scopes for every account.
 async fn with_key(scopes: &[KeyScope]) -> (Stack, ServiceKey, String) {
@@ -56,7 +66,7 @@ fn a_token_opens_until_its_end_with_the_key_that_sealed_it_and_for_its_audience(
         let at = |s| keys.open_key(&token, now + Span::from_s(s)).err();
         assert_eq!(
             (at(59), at(60), at(-6)),
-            (None, Some(KeyFault::Expired), Some(KeyFault::Early))
+            (None, Some(KeyFault::Expired(id)), Some(KeyFault::Early))
         );
         // No key of ours lives so long: it was not made by this program.
         let long = ServiceKey { expires_at: now + LONGEST_KEY + Span::from_s(1), ..key };
@@ -105,9 +115,77 @@ async fn a_revoked_key_is_refused_within_a_minute() {
     let ids = [store.revoked_keys(now).await, store.revoked_keys(later).await];
     let ids = ids.map(|read| read.expect("read"));
     assert_eq!(ids, [BTreeSet::from([key.id]), BTreeSet::new()]);
-    let listed = store.service_keys().await.expect("listed");
-    let revoked: Vec<_> = listed.iter().map(|one| (one.key.id, one.revoked_at)).collect();
-    assert_eq!((revoked[0], revoked[1].1), ((key.id, Some(now)), None));
+    let listed = store.service_keys().await.expect("listed").keys;
+    let revoked: Vec<_> = listed.iter().map(|one| (one.key.id, one.revoked)).collect();
+    let (expires_at, at) = (key.expires_at, Some(now));
+    let of_key = Some(RevokedKey { id: key.id, expires_at, at });
+    assert_eq!((revoked[0], revoked[1].1), ((key.id, of_key), None));
+}
+
+/// A row that nobody can read neither shuts the door nor brings a revoked key back.
+#[tokio::test]
+async fn a_broken_row_of_revoked_keys_refuses_its_own_key_alone() {
+    let (stack, key, token) = with_key(&[KeyScope::Read]).await;
+    let other = sealed(&stack.key(&[KeyScope::Read], KeyLimit::All).await, SERVICE_KEYS);
+    let revoked = format!("revoked#{:015}#{}", key.expires_at.ms(), key.id);
+    // The first says what is revoked and not when, and the second nothing. The third is no such
+    // row: a list without an upper bound would have it.
+    for sort in [revoked.as_str(), "revoked#999999999999999#none", "sealed#1"] {
+        let put = stack.tables().put_item().table_name(local::tables::names().ledger);
+        let put = put.item("a", text("#keys")).item("s", text(sort)).item("ra", text("never"));
+        put.send().await.expect("put");
+    }
+    let log = Log::default();
+    let listening = log.listen();
+    let ask = async |token: &str| stack.by_key(token, "GET", BALANCE, "").await.status;
+    assert_eq!((ask(&token).await, ask(&other).await), (401, 200));
+    drop(listening);
+    assert_eq!(log.text().matches("a row of service keys cannot be read").count(), 1);
+    let list = stack.context().store.service_keys().await.expect("listed");
+    let states: Vec<_> = list.keys.iter().map(|one| one.revoked.is_some()).collect();
+    assert_eq!((states, list.unlisted), (vec![true, false], vec![]));
+}
+
+/// A caller takes 401 for the end of its key. While a later version is on trial, the one before it
+/// meets keys that it cannot read.
+#[tokio::test]
+async fn a_key_of_a_later_version_is_unavailable_and_not_refused() {
+    let (stack, ..) = with_key(&[KeyScope::Read]).await;
+    let answer = stack.by_key(OF_A_LATER_VERSION, "GET", BALANCE, "").await;
+    assert_eq!((answer.status, answer.code()), (503, "unavailable"));
+    assert!(answer.headers.contains_key("retry-after"));
+    // Its id can be read from it, without any secret.
+    let id = OperationId::parse("01a20132-08b8-798a-966a-d864feea52cf");
+    assert_eq!((service_key::id_of(OF_A_LATER_VERSION), id.is_some()), (id, true));
+    assert_eq!(service_key::id_of("scrip_sk_test.AAAA"), None);
+}
+
+#[tokio::test]
+async fn a_key_that_is_over_is_named_where_it_is_still_used() {
+    let (stack, revoked, by_revoked) = with_key(&[KeyScope::Read]).await;
+    let now = stack.context().clock.now();
+    command::service_key::revoke(&stack.context().store, &revoked, now).await.expect("revoked");
+    let ended = stack.key(&[KeyScope::Read], KeyLimit::All).await;
+    let ended = ServiceKey { expires_at: now, ..ended };
+    let by_ended = sealed(&ended, SERVICE_KEYS);
+    for (key, token, why) in [(revoked, by_revoked, "is revoked"), (ended, by_ended, "has expired")]
+    {
+        let log = Log::default();
+        let listening = log.listen();
+        let answer = stack.by_key(&token, "GET", BALANCE, "").await;
+        assert_eq!(answer.code(), "key_refused");
+        drop(listening);
+        assert!(log.text().contains(&format!("the key {} {why}", key.id)), "{}", log.text());
+        let emitted = stack.emitted.lock().expect("no one panics with the lock").clone();
+        let over: Vec<_> = emitted.iter().filter(|line| line["KeysOver"] == 1).collect();
+        let last = over.last().expect("a count");
+        assert_eq!((&last["key"], &last["KeysRefused"]), (&json!(key.id), &json!(1)));
+    }
+    // Nobody else can say that a key is over.
+    let forged = stack.by_key("scrip_sk_test.AAAA", "GET", BALANCE, "").await;
+    assert_eq!(forged.code(), "key_refused");
+    let emitted = stack.emitted.lock().expect("no one panics with the lock").clone();
+    assert_eq!(emitted.iter().filter(|line| !line["KeysOver"].is_null()).count(), 2);
 }
 
 /// The wire of the stack loses every query as long as this is set.
@@ -299,9 +377,19 @@ async fn without_a_gateway_a_request_needs_no_key_but_a_key_must_be_right() {
     let grants = "/v1/accounts/acme/grants";
     let refused = open.by_key(&token, "POST", grants, r#"{"credits":"1","reason":"x"}"#).await;
     assert_eq!((refused.status, refused.text("/scope")), (403, "operator"));
-    let signed = request("GET", BALANCE, None, "");
-    let (mut parts, body) = signed.into_parts();
+    let ask = async |sent: &[&str]| {
+        let mut asked = request("GET", BALANCE, None, "");
+        for value in sent {
+            asked.headers_mut().append("authorization", value.parse().expect("a header"));
+        }
+        open.send(asked).await.status
+    };
     let signature = "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE, Signature=00";
-    parts.headers.insert("authorization", signature.parse().expect("a header"));
-    assert_eq!(open.send(http::Request::from_parts(parts, body)).await.status, 200);
+    assert_eq!((ask(&[]).await, ask(&[signature]).await), (200, 200));
+    // What a deployed stack would refuse: a key that is sent badly, or not at all.
+    let bearer = format!("Bearer: {token}");
+    for sent in [&[token.as_str()][..], &[&bearer], &["Bearer"], &["Basic c2M6"], &[""]] {
+        assert_eq!(ask(sent).await, 401, "{sent:?}");
+    }
+    assert_eq!(ask(&[signature, "Bearer scrip_sk_test"]).await, 401);
 }

@@ -1,5 +1,6 @@
 //! The `scrip` program: an operator's commands, run as processes against a listening stack.
 
+use std::io::Write as _;
 use std::net::TcpListener as Port;
 use std::process::{Command, Stdio};
 
@@ -25,10 +26,21 @@ pub(super) struct Ended {
 
 /// Runs `scrip` with these arguments and only this environment.
 pub(super) async fn scrip(words: &[&str], environment: &[(&str, &str)]) -> Ended {
+    told(words, environment, "").await
+}
+
+/// The same, with a text on standard input.
+pub(super) async fn told(words: &[&str], environment: &[(&str, &str)], input: &str) -> Ended {
     let mut command = Command::new(programs().join("scrip"));
-    command.args(words).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
-    let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-    let ended = ended.expect("a process");
+    command.args(words).env_clear().envs(environment.iter().copied()).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("a process");
+    let mut stdin = child.stdin.take().expect("its standard input");
+    // A command that does not read it has ended by then.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output()).await;
+    let ended = ended.expect("no panic").expect("its output");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     Ended { code: ended.status.code(), says: text(ended.stdout), complains: text(ended.stderr) }
 }

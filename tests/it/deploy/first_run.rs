@@ -166,7 +166,7 @@ async fn a_folder_keeps_the_key_until_it_is_revoked_or_nearly_over() {
     assert!(second.token != first.token && second.secret == first.secret);
     let listed = context.store.service_keys().await.expect("listed");
     let now = context.clock.now();
-    let revoked = command::service_key::revoke(&context.store, &listed[1].key, now).await;
+    let revoked = command::service_key::revoke(&context.store, &listed.keys[1].key, now).await;
     revoked.expect("revoked");
     assert_ne!(start().await.1.token, second.token);
     data.clear().expect("cleared");

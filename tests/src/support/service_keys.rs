@@ -72,7 +72,7 @@ impl Stack {
             issued_at: now,
             expires_at: now + Span::from_s(3_600),
         };
-        command::service_key::put(&self.context().store, &key).await.expect("written");
+        command::service_key::put(&self.context().store, &key, "test").await.expect("written");
         key
     }
 

@@ -130,9 +130,14 @@ fn known_to_its_functions_alone(
                 .push(format!("{name}: it should know service keys just if it is behind them"));
         }
     }
-    if resources(template).get(SECRET).is_none_or(|secret| secret["Condition"] != CONDITION) {
-        complaints.push(format!("{SECRET} is there without the door"));
+    // A deploy that shuts the door deletes what has the condition, and nothing brings a secret back.
+    if resources(template).get(SECRET).is_none_or(|secret| secret.get("Condition").is_some()) {
+        complaints.push(format!("{SECRET} is lost when the door is shut"));
     }
+    let alarms = of_type(template, "AWS::CloudWatch::Alarm").into_iter();
+    let alarms = alarms.filter(|(_, alarm)| alarm["Properties"]["MetricName"] == "KeysOver");
+    let free = alarms.filter(|(_, alarm)| alarm["Condition"] != CONDITION);
+    complaints.extend(free.map(|(name, _)| format!("{name} watches a door that is not there")));
     let settings = of_type(template, "AWS::AppConfig::HostedConfigurationVersion");
     let content = settings.first().and_then(|(_, s)| s["Properties"]["Content"].as_str());
     if !content.unwrap_or_default().contains(&format!("${{{PARAMETER}}}")) {

@@ -60,6 +60,9 @@ pub(super) fn alarms_are_heard(template: &Value) -> Complaints {
     if resources(template).contains_key("Reconcile") {
         needed.extend([("PaymentsParked", String::new()), ("WebhookMissed", String::new())]);
     }
+    if resources(template).contains_key("ServiceApi") {
+        needed.push(("KeysOver", String::new()));
+    }
     needed.extend([("Unknowns", String::new()), ("Failures", String::new())]);
     for (name, queue) in of_type(template, "AWS::SQS::Queue") {
         needed.push(("ApproximateNumberOfMessagesVisible", format!("{name}.QueueName")));

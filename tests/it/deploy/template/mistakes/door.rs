@@ -38,7 +38,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         "Page/Properties/Environment/Variables/SERVICE_KEYS_ARN",
         || json!("ServiceSecret"),
     ),
-    (CHECK, "without the door", "ServiceSecret/Condition", NOTHING),
+    (CHECK, "is lost when the door is shut", "ServiceSecret/Condition", || json!("HasServiceKeys")),
+    (CHECK, "watches a door that is not there", "KeysOverAlarm/Condition", NOTHING),
     (CHECK, "did not ask", "/Parameters/ServiceKeys/Default", || json!("true")),
     (CHECK, "reach the aliases", "SettingsVersion/Properties/Content", || json!("template 1")),
     (CHECK, "customers are sent", "ServiceStage/Properties/StageVariables", NOTHING),
@@ -77,7 +78,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
         NOTHING,
     ),
     (CONDITIONS, "ServiceHoldRoute refers to ServiceApi", "ServiceHoldRoute/Condition", NOTHING),
-    (CONDITIONS, "Debit refers to ServiceSecret", "Debit/Properties/Description", || {
-        json!("ServiceSecret")
+    (CONDITIONS, "Debit refers to ServiceApi", "Debit/Properties/Description", || {
+        json!("ServiceApi")
     }),
 ];

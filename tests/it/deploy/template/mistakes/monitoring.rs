@@ -19,6 +19,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ("alarms are heard", "PaymentParked", "PaymentParkedAlarm", NOTHING),
     ("alarms are heard", "PaymentsParked", "PaymentParkedAlarm/Properties/Metrics/2", || json!({})),
     ("alarms are heard", "of WebhookMissed", "WebhookMissedAlarm", NOTHING),
+    ("alarms are heard", "of KeysOver", "KeysOverAlarm", NOTHING),
     ("alarms are heard", "when it is over", "StreamLags/Properties/OKActions", NOTHING),
     ("alarms are heard", "AlarmEmail gets", "AlarmSubscription", NOTHING),
     (
