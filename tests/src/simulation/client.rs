@@ -107,6 +107,12 @@ impl Clients {
                         Answered { body: receipts[place].clone(), replayed: true, ..answer }
                     }
                     (_, Some(results)) => each::answered(&results[place]),
+                    // Of a debit beside the one that was refused as reused it says nothing.
+                    _ if answer.status == 422
+                        && body["index"].as_u64().is_some_and(|index| index != place as u64) =>
+                    {
+                        Answered { body: serde_json::Value::Null, ..answer }
+                    }
                     _ => answer,
                 }
             });
