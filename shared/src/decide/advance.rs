@@ -82,7 +82,7 @@ pub fn advance(account: &Account, catalog: &Catalog, now: Instant) -> Result<Adv
 /// Whether time has changed `account` and no write has recorded it yet: its burn order is no longer
 /// valid, or a hold has lapsed.
 pub fn is_due(account: &Account, now: Instant) -> bool {
-    account.valid_until <= now || account.holds.values().any(|held| held.is_over(now))
+    account.valid_until <= now || account.has_lapsed_hold(now)
 }
 
 /// The write that advances `account`, compared and set on its latest entry: every change of the

@@ -72,7 +72,7 @@ pub fn left_out(
     route: Route,
 ) -> Vec<(OperationId, Refusal)> {
     let mut refused = Vec::new();
-    if account.holds.values().any(|held| held.is_over(now)) {
+    if account.has_lapsed_hold(now) {
         return refused;
     }
     let is_written = |attempt: &&Attempt<'_>| written.contains(&attempt.id);

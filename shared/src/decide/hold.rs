@@ -114,12 +114,7 @@ fn charge_beyond(account: &Account, over: Credits, now: Instant) -> Option<(Vec<
         return Some((vec![Guard::Covers(over), Guard::GateIs(Gate::OPEN)], over));
     }
     let because = if open { Guard::LacksFor(over) } else { Guard::GateIs(account.gate) };
-    (!has_lapsed(account, now)).then_some((vec![because], Credits::ZERO))
-}
-
-/// Whether a hold of the account is over and no write has recorded it yet.
-pub(super) fn has_lapsed(account: &Account, now: Instant) -> bool {
-    account.holds.values().any(|held| held.is_over(now))
+    (!account.has_lapsed_hold(now)).then_some((vec![because], Credits::ZERO))
 }
 
 /// Whether a hold that is over may give back what this capture asks for beyond its own.

@@ -238,7 +238,7 @@ pub fn resume(
     match refusal {
         // A lapsed hold gives back its credits and its place before any request is refused.
         Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds { .. })
-            if hold::has_lapsed(account, now) =>
+            if account.has_lapsed_hold(now) =>
         {
             Next::Advance
         }

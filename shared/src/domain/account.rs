@@ -280,6 +280,11 @@ impl Account {
         self.holds.values().map(|held| held.amount).sum()
     }
 
+    /// Whether a hold is over and no write has recorded it yet.
+    pub fn has_lapsed_hold(&self, now: Instant) -> bool {
+        self.holds.values().any(|held| held.is_over(now))
+    }
+
     /// All the credits that holds hold, expired or not.
     pub fn held(&self) -> Credits {
         self.holds.values().map(Held::total).sum()
