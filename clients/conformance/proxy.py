@@ -269,7 +269,7 @@ def main():
     proxy = Proxy(options.stack, options.port)
     print(proxy.url, flush=True)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
-    # Whoever started it holds its standard input, and may die.
+    # The program that started it holds its standard input, and may die.
     ended = threading.Thread(target=sys.stdin.read, daemon=True)
     ended.start()
     ended.join(options.for_s)

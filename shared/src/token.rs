@@ -1,9 +1,9 @@
 //! Tokens: sealed texts that we alone make and open.
 //!
 //! A token is its audience's prefix, the id of one of our keys, a dot, and in base64url the token's
-//! id and its claims, which are encrypted. Whoever sees a token can read the two ids in it, and nothing
-//! else. It is no JWT. We alone make and open tokens, so there is nothing to agree on with others, and a header that names
-//! its own algorithm would be one more input to distrust.
+//! id and its claims, which are encrypted. A reader of a token sees the two ids in it, and nothing
+//! else. It is no JWT. We alone make and open tokens, so there is nothing to agree on with others,
+//! and a header that names its own algorithm would be one more input to distrust.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -21,7 +21,7 @@ pub enum KeysCommand {
     /// days is marked.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod keys list")]
     List(Print),
-    /// Revoke a key: within a minute it is refused everywhere, and for ever.
+    /// Revoke a key: within a minute every function refuses it. Nothing brings it back.
     #[command(after_help = "Example:\n  \
         scrip --stack scrip-prod keys revoke 01a20132-08b8-798a-966a-d864feea52cf")]
     Revoke {

@@ -83,7 +83,7 @@ def test_a_child_does_not_use_the_connection_of_its_parent(stack: str, account: 
     reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(10)  # A child that waits for its parent's lock waits for ever.
+        signal.alarm(10)  # A child that waits for its parent's lock never ends.
         try:
             ports.clear()
             credits.debit(account.id, credits="2")
@@ -291,7 +291,7 @@ def test_one_who_is_cancelled_at_any_round_of_a_charge_owes_what_was_delivered(
     if not seen:
         assert isinstance(outcome, asyncio.CancelledError)
     elif has_delivered:
-        # The capture was refused: whoever is there learns of it, and so does on_unpaid if not.
+        # The capture was refused: a caller that waits learns of it, and if none does, on_unpaid.
         assert seen == ["holds", "capture"]
         is_told = isinstance(outcome, scrip.Refused)
         assert is_told or isinstance(outcome, asyncio.CancelledError)

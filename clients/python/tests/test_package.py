@@ -51,7 +51,7 @@ def test_the_wheel_has_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert licenses == set(LICENSES)
     assert "scrip/py.typed" in names
     assert wheel.stat().st_size < LARGEST_BYTES
-    # The wheel was built from the source distribution, as it is for whoever builds it.
+    # The wheel was built from the source distribution, as a packager builds it.
     [sources] = tmp_path.glob("*.tar.gz")
     with tarfile.open(sources) as files:
         packed = {name.partition("/")[2] for name in files.getnames()}

@@ -72,7 +72,7 @@ pub(crate) struct Asked {
     life_s: u32,
     beyond: bool,
     is_open: bool,
-    /// Whoever has the work hears no error of its charge.
+    /// The caller has the work, and hears no error of its charge.
     pub(crate) is_stream: bool,
     on_charged: Option<OnCharged>,
 }
@@ -183,7 +183,7 @@ impl Charge {
         let (sends, sent) = oneshot::channel();
         let tasks = scrip.tasks.clone();
         let of_hold = runtime.clone();
-        // A task of its own: whoever goes away meanwhile drops what comes of it, which gives the
+        // A task of its own: a caller that leaves meanwhile drops what comes of it, which gives the
         // hold back.
         drop(tasks.spawn(&runtime, async move {
             let _ = sends.send(Running::begin(scrip, asked, of_hold).await);
@@ -310,7 +310,7 @@ async fn settle(
     match outcome {
         Ok(receipt) => {
             if let Some(on_charged) = &asked.on_charged {
-                // It is charged, even if whoever asked to hear of it panics: that is on stderr.
+                // It is charged, even if the function that hears of it panics: that is on stderr.
                 let _ = catch_unwind(AssertUnwindSafe(|| on_charged(&receipt)));
             }
             Ending::Charged(Box::new(receipt))
@@ -325,7 +325,7 @@ async fn settle(
     }
 }
 
-/// Hands over what is unpaid; whoever waits gets it if nobody takes it.
+/// Hands over what is unpaid; the caller that waits gets it if nobody takes it.
 async fn handed_over(scrip: &Scrip, unpaid: Unpaid, error: Error) -> Ending {
     match scrip.hand_over(unpaid.clone(), error.clone()).await {
         true => Ending::HandedOver,

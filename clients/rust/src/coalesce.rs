@@ -148,7 +148,7 @@ impl Coalescer {
                     Ok(passed) => Ok(passed.receipt),
                     Err(problem) => Err(Error::Refused(Box::new(problem))),
                 });
-                // Whoever asked may have gone away.
+                // The caller may have gone away.
                 let _ = debit.answer.send(answer);
             }
         };

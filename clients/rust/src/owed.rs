@@ -1,4 +1,4 @@
-//! What is unpaid and belongs to whoever waits for it.
+//! What is unpaid and belongs to the caller that waits for it.
 
 use tokio::runtime::Handle;
 

@@ -168,8 +168,8 @@ impl Scrip {
         self.on_unpaid.is_some()
     }
 
-    /// Hands over what is unpaid, and says whether it was taken: if nobody does, or whoever does
-    /// panics, it is written to stderr, so that it is not lost without a trace.
+    /// Hands over what is unpaid, and says whether it was taken: if nobody takes it, or
+    /// its taker panics, it is written to stderr, so that it is not lost without a trace.
     pub(crate) async fn hand_over(&self, unpaid: Unpaid, error: Error) -> bool {
         if let Some(on_unpaid) = self.on_unpaid.clone() {
             let (charge, why) = (unpaid.clone(), Some(error.clone()));

@@ -12,7 +12,7 @@ pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A model that streams its answers.
 pub trait Model: Send + Sync + 'static {
-    /// The words of an answer as they are made, at most so many. Whoever leaves drops the stream:
+    /// The words of an answer as they are made, at most so many. A reader who leaves drops the stream:
     /// the model stops.
     fn words(&self, prompt: &str, most: usize) -> Words;
 }

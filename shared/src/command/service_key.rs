@@ -36,8 +36,8 @@ pub async fn by_token(context: &Context, token: Option<&str>) -> Result<ServiceK
     }
 }
 
-/// Writes a new key, which the key of the secret with the id `sealed_by` seals, into the list of all
-/// keys.
+/// Writes a new key into the list of all keys. `sealed_by`: the id of the key, in the secret, that
+/// seals it.
 ///
 /// # Errors
 /// An error of the store.

@@ -146,8 +146,8 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         let id = id.ok_or_else(|| row.broken(account::HOLDS, "has a key that is no id"))?;
         let (held, whole) = read_hold(&row, held)?;
         holds.insert(id, held);
-        // No condition on such a hold is ever met. So whoever needs one advances the account first,
-        // and an advance writes all holds anew.
+        // No condition on such a hold is ever met. So an operation that needs one advances the
+        // account first, and an advance writes all holds anew.
         if whole {
             valid_until = Instant::EPOCH;
         }

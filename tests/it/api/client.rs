@@ -196,7 +196,7 @@ async fn a_stream_needs_somebody_who_takes_what_is_unpaid() {
     assert_eq!(balance(&scrip).await, amounts("25", "0"));
 }
 
-/// Whoever left hears of no refusal, so the charge is handed over.
+/// A caller that left hears of no refusal, so the charge is handed over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_charge_that_is_refused_after_its_caller_left_is_handed_over() {
     let (stack, _, base) = Stack::served(None, &[]).await;

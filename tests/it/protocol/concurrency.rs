@@ -75,7 +75,7 @@ async fn concurrent_grants_and_debits_lose_nothing() {
     assert_eq!(stack.balance("acme").await.text("/available"), "952");
 }
 
-/// Batches of debits that do not all fit, twice each, beside single debits: whoever passes, exactly
+/// Batches of debits that do not all fit, twice each, beside single debits: whichever pass, exactly
 /// what there is gets spent, and a refusal says less than what its debit needs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_batches_of_mode_each_spend_exactly_what_there_is() {

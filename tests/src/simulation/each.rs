@@ -1,7 +1,7 @@
 //! Batches of mode `each`: a model of what their answers may say, and the mutants that break it.
 //!
 //! The auditor knows the debits of a batch as operations of their own. This knows that they were
-//! sent in one order: whoever is refused saw those before him, and none behind him.
+//! sent in one order: a debit that is refused saw those before it, and none behind it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -63,7 +63,7 @@ pub enum Deceit {
     RefusesFromBefore,
     /// Of a batch of mode each the small debits go first.
     PassesOutOfOrder,
-    /// A debit that a batch of mode each refused once is refused for ever.
+    /// A debit that a batch of mode each refused once is refused each time.
     RemembersRefusals,
 }
 
