@@ -148,12 +148,9 @@ impl ServiceKeys {
         token: &str,
         now: Instant,
     ) -> Result<Result<ServiceKey, KeyFault>, KeysUnread> {
-        let mut opened = Keys::parse(&self.secret.get(now).await?)?.open_key(token, now);
-        if opened == Err(KeyFault::Sealed(SealError::UnknownKey)) {
-            // The token may have a new key, which this function has not read yet.
-            opened = Keys::parse(&self.secret.again(now).await?)?.open_key(token, now);
-        }
-        let key = match opened {
+        let keys: Result<Keys, KeysUnread> =
+            Keys::for_token(&self.secret, Audience::Service, token, now).await;
+        let key = match keys?.open_key(token, now) {
             Ok(key) => key,
             Err(KeyFault::Claims(id)) => return Err(KeysUnread::Claims(id)),
             Err(fault) => return Ok(Err(fault)),

@@ -12,7 +12,8 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::domain::OperationId;
+use crate::domain::{Instant, OperationId};
+use crate::secrets::{Secret, SecretError};
 
 /// The longest token that is read, in bytes: a header of 8 KiB holds it.
 const MAX_BYTES: usize = 4096;
@@ -121,6 +122,29 @@ impl Keys {
             return Err(KeysError("the two keys must have different ids"));
         }
         Ok(Keys(keys))
+    }
+
+    /// The keys in `secret` for a token. It is read again if the token names a key that is none of
+    /// them: this function may not have read a new one yet.
+    ///
+    /// # Errors
+    /// Of the secret, or of the keys in it.
+    pub(crate) async fn for_token<E>(
+        secret: &Secret,
+        audience: Audience,
+        token: &str,
+        now: Instant,
+    ) -> Result<Keys, E>
+    where
+        E: From<SecretError> + From<KeysError>,
+    {
+        let keys = Keys::parse(&secret.get(now).await?)?;
+        match parts(audience, token) {
+            Ok((name, _)) if keys.ids().all(|id| id != name) => {
+                Ok(Keys::parse(&secret.again(now).await?)?)
+            }
+            _ => Ok(keys),
+        }
     }
 
     /// The token of these claims, for one audience. The same id always has the same claims, so that

@@ -8,10 +8,11 @@ use crate::domain::{AccountId, Catalog, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query;
+use crate::secrets::Secret;
 use crate::session::{NoKeys, Scope, Session, TokenError};
 use crate::store::Outcome;
 use crate::telemetry::correlation;
-use crate::token::{Audience, Keys, SealError};
+use crate::token::{Audience, Keys};
 
 /// A service's request for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,11 +155,8 @@ pub async fn leave(context: &Context, catalog: &Catalog, session: &Session) -> R
 
 async fn opened(context: &Context, token: &str, audience: Audience) -> Result<Session, Failure> {
     let now = context.clock.now();
-    let mut opened = keys(context).await?.open(token, audience, now);
-    if opened == Err(TokenError::Sealed(SealError::UnknownKey)) {
-        // The token may have a new key, which this function has not read yet.
-        opened = keys_again(context).await?.open(token, audience, now);
-    }
+    let keys: Result<Keys, NoKeys> = Keys::for_token(secret(context)?, audience, token, now).await;
+    let opened = keys?.open(token, audience, now);
     if let Ok(session) = &opened {
         correlation::account(&session.account);
     }
@@ -183,11 +181,9 @@ fn refused(context: &Context, return_url: Option<String>) -> Failure {
 }
 
 async fn keys(context: &Context) -> Result<Keys, NoKeys> {
-    let secret = context.session_keys.as_ref().ok_or(NoKeys::None)?;
-    Ok(Keys::parse(&secret.get(context.clock.now()).await?)?)
+    Ok(Keys::parse(&secret(context)?.get(context.clock.now()).await?)?)
 }
 
-async fn keys_again(context: &Context) -> Result<Keys, NoKeys> {
-    let secret = context.session_keys.as_ref().ok_or(NoKeys::None)?;
-    Ok(Keys::parse(&secret.again(context.clock.now()).await?)?)
+fn secret(context: &Context) -> Result<&Secret, NoKeys> {
+    context.session_keys.as_ref().ok_or(NoKeys::None)
 }
