@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::account::Recharge;
+use super::service_key::KeyScope;
 use super::{AccountId, Credits, Instant, OperationId};
 
 /// Why Scrip refuses a request. A refusal has no effect and is not stored: the same id may succeed
@@ -80,8 +81,8 @@ pub enum Refusal {
     ScopeRequired { scope: &'static str },
     /// The request has no service key, or one that is not accepted, for any reason.
     KeyRefused,
-    /// The service key does not allow this.
-    KeyScopeRequired { scope: &'static str },
+    /// The service key has not this scope. None: no scope is enough, as an operator has to sign.
+    KeyScopeRequired { scope: Option<KeyScope> },
     /// The requesting page has this origin, which is not allowed; or it names none.
     OriginRefused { origin: Option<String> },
 }

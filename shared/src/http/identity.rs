@@ -13,9 +13,6 @@ use crate::context::Context;
 use crate::domain::Refusal;
 use crate::metrics::Caller;
 
-/// What a service key is asked for where no scope is enough.
-const OPERATOR: &str = "operator";
-
 impl Call<'_> {
     /// Checks that the sender may send this request. A handler runs only after this.
     ///
@@ -37,8 +34,7 @@ impl Call<'_> {
             return Ok(());
         };
         if !needed.is_some_and(|scope| key.allows(scope)) {
-            let scope = needed.map_or(OPERATOR, |scope| scope.name());
-            return Err(Refusal::KeyScopeRequired { scope }.into());
+            return Err(Refusal::KeyScopeRequired { scope: needed }.into());
         }
         // Each route that has a scope is of one account.
         match parts[..] {

@@ -5,6 +5,7 @@ use crate::command::BatchFailure;
 use crate::domain::account::{MAX_GRANTS, MAX_HOLDS, ORDER_GRANTS, Recharge};
 use crate::domain::orders::MAX_OPEN;
 use crate::domain::refusal::HoldEnd;
+use crate::domain::service_key::KeyScope;
 use crate::domain::{Credits, Instant, OperationId, Refusal};
 use crate::failure::Failure;
 
@@ -189,9 +190,12 @@ impl From<Refusal> for Problem {
             }
             Refusal::KeyScopeRequired { scope } => {
                 let detail = match scope {
-                    "operator" => "No service key may do this: sign as an operator.".to_owned(),
-                    scope => format!("This service key does not have the scope {scope}."),
+                    None => "No service key may do this: sign as an operator.".to_owned(),
+                    Some(scope) => {
+                        format!("This service key does not have the scope {}.", scope.name())
+                    }
                 };
+                let scope = scope.map_or("operator", KeyScope::name);
                 new(403, "Scope required", detail).with("scope", scope)
             }
             Refusal::OriginRefused { origin } => {

@@ -96,7 +96,8 @@ fn known(parts: &[&str]) -> Option<(&'static str, &'static str)> {
     ROUTES.into_iter().find(|(path, _)| is(path))
 }
 
-/// Whether the gateway, or a function, asks for an identity on every route that begins with these parts.
+/// Whether the gateway, or a function, asks for an identity on every route that begins with these
+/// parts.
 pub fn is_signed(parts: &[&str]) -> bool {
     matches!(parts, ["v1", "accounts" | "payments", ..])
 }

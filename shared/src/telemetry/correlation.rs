@@ -26,8 +26,7 @@ pub struct Correlation {
     pub account: Option<String>,
     /// The id of the operation. None: there is none, or none yet.
     pub operation: Option<String>,
-    /// The id of the sender's service key. None: the sender has none,
-    /// or none that is or was ours.
+    /// The id of the sender's service key. None: the sender has none, or none that was ever ours.
     pub key: Option<String>,
 }
 
