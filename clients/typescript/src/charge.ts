@@ -2,6 +2,7 @@
 
 import type { Scrip } from "./client.js";
 import { OutcomeUnknown, Refused, ScripError } from "./errors.js";
+import type { Meters, Used } from "./metered.js";
 import { sleep } from "./send.js";
 import type { CaptureReceipt, ChargeRequest, DebitReceipt, Unpaid } from "./types.js";
 
@@ -13,6 +14,8 @@ export interface Work {
    * with `beyond`.
    */
   delivered(total: number | string): void;
+  /** Of a charge by meters, reports what the model used so far, in all. */
+  used(total: Used): void;
   /** Aborts when the caller goes away. Later reports are not charged. */
   readonly signal: AbortSignal;
 }
@@ -72,7 +75,8 @@ export async function charge<T>(
   let value: T | undefined;
   let failure: { error: unknown } | undefined;
   try {
-    value = await unlessAborted(caller, () => run({ delivered: progress.report, signal: caller }));
+    const { report: delivered, used } = progress;
+    value = await unlessAborted(caller, () => run({ delivered, used, signal: caller }));
     progress.finish();
   } catch (error) {
     failure = { error: caller.aborted ? caller.reason : error };
@@ -81,7 +85,9 @@ export async function charge<T>(
 
   const delivered = failure && !caller.aborted ? undefined : progress.amount();
   if (delivered !== undefined) {
-    const unpaid: Unpaid = { ...what, ...delivered, key: charging.mint() };
+    // The meters of the hold are maxima.
+    const { meters: _, ...rest } = { meters: undefined, ...what };
+    const unpaid: Unpaid = { ...rest, ...delivered, key: charging.mint() };
     // Without a hold Scrip could not be reached, and the caller has waited for it once.
     if (unreachable) {
       await charging.handOver(unpaid, unreachable, value);
@@ -134,9 +140,10 @@ function tell(onCharged: ChargeRequest["onCharged"], receipt: CaptureReceipt | D
 /** Counts what was delivered, of what was asked for. */
 class Progress {
   #reported: number | string | undefined;
+  #used: Used | undefined;
 
   constructor(
-    readonly asked: { quantity?: number; credits?: string },
+    readonly asked: { quantity?: number; credits?: string; meters?: Meters },
     readonly beyond = false,
   ) {}
 
@@ -149,13 +156,20 @@ class Progress {
     this.#reported = total;
   };
 
+  readonly used = (total: Used): void => {
+    if (!this.asked.meters) throw new TypeError("used: this charge is not by meters");
+    this.#used = total;
+  };
+
   /** The work returned: without a report, all of it was delivered. */
   finish(): void {
+    if (this.asked.meters) this.#used ??= { meters: this.asked.meters };
     this.#reported ??= this.asked.credits ?? this.asked.quantity;
   }
 
   /** The amount to charge; nothing if nothing was delivered. */
-  amount(): { quantity: number } | { credits: string } | undefined {
+  amount(): { quantity: number } | { credits: string } | Used | undefined {
+    if (this.asked.meters) return this.#used;
     const { quantity = 0, credits } = this.asked;
     const reported = this.#reported ?? 0;
     if (credits === undefined) {

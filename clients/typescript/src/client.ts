@@ -147,7 +147,7 @@ export class Scrip {
    * was held is captured; if the hold has lapsed, a debit takes its place.
    */
   async pay(
-    { hold, beyond, action, ...charge }: Unpaid,
+    { hold, beyond, action, model, ...charge }: Unpaid,
     options: Omit<OperationOptions, "key"> = {},
   ): Promise<DebitReceipt | CaptureReceipt> {
     if (hold !== undefined) {
@@ -158,7 +158,7 @@ export class Scrip {
         if (!leavesItToDebit(error)) throw error;
       }
     }
-    const debit = { action, ...charge, ...options };
+    const debit = { action, model, ...charge, ...options };
     return this.#operate<DebitReceipt>(debit, "debits");
   }
 

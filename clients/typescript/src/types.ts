@@ -1,6 +1,7 @@
 /** The requests and answers of the API, by the names that `openapi.yaml` gives them. */
 
 import type { components } from "./contract.js";
+import type { HoldByMeters, UsedFields } from "./metered.js";
 
 type Schemas = components["schemas"];
 
@@ -50,7 +51,7 @@ export interface Reach {
 }
 
 export type DebitRequest = ForAccount & Schemas["DebitRequest"] & OperationOptions & Reach;
-export type HoldRequest = ForAccount & Schemas["HoldRequest"] & OperationOptions;
+export type HoldRequest = ForAccount & (Schemas["HoldRequest"] | HoldByMeters) & OperationOptions;
 export type CaptureRequest = OfHold & Schemas["CaptureRequest"] & OperationOptions;
 export type ReleaseRequest = OfHold & Schemas["ReleaseRequest"] & OperationOptions;
 export type ExtendRequest = OfHold & Schemas["ExtendRequest"] & OperationOptions;
@@ -108,7 +109,7 @@ export interface LedgerRequest extends ForAccount {
 }
 
 export type ChargeRequest = ForAccount &
-  Schemas["HoldRequest"] &
+  (Schemas["HoldRequest"] | HoldByMeters) &
   Reach & {
     deadlineMs?: number | undefined;
     /** Aborts when the caller goes away: what was delivered until then is charged. */
@@ -131,13 +132,13 @@ export type StreamRequest = ChargeRequest & {
 };
 
 /** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
-export interface Unpaid {
+export interface Unpaid extends UsedFields {
   /** Names the charge for good: whatever became of the first try, it is charged once. */
   key: string;
   account: string;
   action?: string;
   quantity?: number;
-  /** In place of `action` and `quantity`. */
+  /** In place of `action` and `quantity`, or of a model and what was used of it. */
   credits?: string;
   user?: string;
   reference?: string;

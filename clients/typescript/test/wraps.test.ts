@@ -1,0 +1,223 @@
+/** The wraps, each on its library as installed: one call is held, and charged once, as it was told. */
+
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { generateText, streamText, wrapLanguageModel } from "ai";
+import OpenAI from "openai";
+import { chargedModel, type ModelCharges } from "scrip-client/ai-sdk";
+import { chargedOpenAI } from "scrip-client/openai";
+import { model, RESPONSES_USAGE, StandIn, USAGE, type Behaviour } from "./model.js";
+
+const CHARGES = { account: "acme", user: "ada", inputAtMost: 2000, outputAtMost: 50 };
+const HELD = {
+  user: "ada",
+  action: "chat",
+  model: "gull-1",
+  meters: { input: 2000, output: 50 },
+  expires_in_s: 300,
+};
+const TOLD = { user: "ada", usage: USAGE, usage_format: "openai" };
+/** 10 of input, 990 cached, 3 of output: 10 + 99 + 30. */
+const CREDITS = 139;
+
+/** A caller of a wrapped library, with what it reads of a stream: all, or so many parts. */
+interface Library {
+  whole(): Promise<unknown>;
+  stream(most?: number, signal?: AbortSignal): Promise<string>;
+}
+
+async function aiSdk(t: TestContext, scrip: StandIn, does: Behaviour, more?: Partial<ModelCharges>) {
+  const { url: baseURL, asked } = await model(t, does);
+  const provider = createOpenAICompatible({ name: "gulls", baseURL, includeUsage: true });
+  const charges = { ...CHARGES, usageFormat: "openai" as const, ...more };
+  const middleware = chargedModel(scrip.credits, charges);
+  const wrapped = wrapLanguageModel({ model: provider("gull-1"), middleware });
+  const library: Library = {
+    whole: async () => (await generateText({ model: wrapped, prompt: "birds" })).text,
+    stream: async (most = Infinity, signal) => {
+      const abortSignal = signal as AbortSignal;
+      const onError = () => {};
+      const result = streamText({ model: wrapped, prompt: "birds", abortSignal, onError });
+      return take(result.textStream, (text) => text, most);
+    },
+  };
+  return { library, asked };
+}
+
+async function openai(t: TestContext, scrip: StandIn, does: Behaviour, more = {}) {
+  const { url: baseURL, asked } = await model(t, does);
+  const client = new OpenAI({ apiKey: "none", baseURL });
+  const { chat } = chargedOpenAI(client, scrip.credits, { ...CHARGES, ...more });
+  const body = { model: "gull-1", messages: [{ role: "user", content: "birds" }] } as const;
+  const library: Library = {
+    whole: async () => {
+      const answer = await chat.completions.create({ ...body, messages: [...body.messages] });
+      return answer.choices[0]?.message.content;
+    },
+    stream: async (most = Infinity, signal) => {
+      const parts = await chat.completions.create(
+        { ...body, messages: [...body.messages], stream: true },
+        { signal },
+      );
+      return take(parts, ({ choices }) => choices[0]!.delta.content ?? "", most);
+    },
+  };
+  return { library, asked };
+}
+
+async function take<P>(parts: AsyncIterable<P>, text: (part: P) => string, most: number) {
+  let read = "";
+  for await (const part of parts) {
+    read += text(part);
+    if (--most <= 0) break;
+  }
+  return read;
+}
+
+const settled = async (scrip: StandIn) => {
+  const until = performance.now() + 2000;
+  while (scrip.captures.length + scrip.released < scrip.holds.length) {
+    assert.ok(performance.now() < until, "it is not settled");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+for (const [name, library] of Object.entries({ aiSdk, openai })) {
+  test(`${name}: an_answer_is_held_by_maxima_and_charged_by_its_usage`, async (t) => {
+    const scrip = new StandIn();
+    const { library: calls, asked } = await library(t, scrip, {});
+    assert.equal(await calls.whole(), "a gull flies");
+    assert.deepEqual(scrip.holds, [HELD]);
+    assert.deepEqual(scrip.captures, [TOLD]);
+    assert.equal(asked[0]?.max_tokens ?? asked[0]?.max_completion_tokens, 50);
+  });
+
+  for (const usage of ["end", "middle"] as const) {
+    test(`${name}: a_stream_that_tells_its_usage_at_the_${usage}_is_charged_by_it`, async (t) => {
+      const scrip = new StandIn();
+      const { library: calls } = await library(t, scrip, { usage });
+      assert.equal(await calls.stream(), "a gull flies");
+      assert.deepEqual(scrip.captures, [TOLD]);
+      assert.equal(scrip.charged, CREDITS);
+    });
+  }
+
+  test(`${name}: a_stream_that_never_tells_is_charged_by_its_text`, async (t) => {
+    const scrip = new StandIn();
+    const { library: calls } = await library(t, scrip, { usage: "never" });
+    await calls.stream();
+    const [{ meters }] = scrip.captures as [{ meters: { input: number; output: number } }];
+    // "a ", "gull " and "flies" have 2, 5 and 5 bytes.
+    assert.equal(meters.output, 1 + 2 + 2);
+    assert.ok(meters.input > 5 && meters.input < 50, `${meters.input}`);
+  });
+
+  test(`${name}: a_text_that_is_longer_than_what_is_held_is_charged_up_to_it`, async (t) => {
+    const scrip = new StandIn();
+    const most = { inputAtMost: 3, outputAtMost: 2 };
+    const { library: calls } = await library(t, scrip, { usage: "never" }, most);
+    await calls.stream();
+    assert.deepEqual(scrip.captures, [{ user: "ada", meters: { input: 3, output: 2 } }]);
+  });
+
+  test(`${name}: a_stream_that_its_caller_aborts_is_charged_for_what_was_seen`, async (t) => {
+    for (const usage of ["middle", "never"] as const) {
+      const scrip = new StandIn();
+      const { library: calls } = await library(t, scrip, { usage, hangsAfter: 2 });
+      const gone = new AbortController();
+      setTimeout(() => gone.abort(), 200);
+      await calls.stream(9, gone.signal).catch(() => {});
+      await settled(scrip);
+      assert.equal(scrip.captures.length, 1);
+      const [{ usage: told, meters }] = scrip.captures as [(typeof scrip.captures)[0]];
+      if (name === "openai" && usage === "middle") {
+        assert.deepEqual(told, { ...USAGE, completion_tokens: 2, total_tokens: 1002 });
+      } else assert.equal(meters?.output, 1 + 2);
+    }
+  });
+
+  test(`${name}: a_call_that_its_library_tries_again_is_charged_once`, async (t) => {
+    const scrip = new StandIn();
+    scrip.lost = 1;
+    const { library: calls, asked } = await library(t, scrip, { failures: 1 });
+    await calls.whole();
+    assert.equal(asked.length, 2);
+    assert.equal(scrip.captures.length, 1);
+    assert.equal(scrip.charged, CREDITS);
+    assert.equal(scrip.released, scrip.holds.length - 1);
+  });
+
+  test(`${name}: what_is_not_charged_is_handed_over_with_its_model`, async (t) => {
+    const scrip = new StandIn();
+    scrip.isAway = true;
+    const { library: calls } = await library(t, scrip, {});
+    assert.equal(await calls.whole(), "a gull flies");
+    const { key, hold, ...unpaid } = scrip.unpaid[0]!;
+    assert.deepEqual(unpaid, { ...TOLD, account: "acme", action: "chat", model: "gull-1" });
+    scrip.isAway = false;
+    await scrip.credits.pay(scrip.unpaid[0]!);
+    await scrip.credits.pay(scrip.unpaid[0]!);
+    assert.deepEqual(scrip.captures, [TOLD]);
+  });
+}
+
+test("a_stream_whose_reader_leaves_is_charged_for_what_it_read", async (t) => {
+  const scrip = new StandIn();
+  const { library } = await openai(t, scrip, { usage: "never" });
+  assert.equal(await library.stream(2), "a gull ");
+  assert.equal(scrip.captures[0]?.meters?.output, 1 + 2);
+});
+
+test("counts_of_a_provider_that_is_not_known_are_those_of_the_sdk", async (t) => {
+  const scrip = new StandIn();
+  const { library } = await aiSdk(t, scrip, {}, { usageFormat: undefined } as object);
+  await library.stream();
+  const meters = { input: 10, cached_input: 990, output: 3 };
+  assert.deepEqual(scrip.captures, [{ user: "ada", meters }]);
+});
+
+test("a_part_that_is_for_the_charge_alone_is_shown_to_who_asked_for_it", async (t) => {
+  const scrip = new StandIn();
+  const { url: baseURL, asked } = await model(t, {});
+  const client = new OpenAI({ apiKey: "none", baseURL });
+  const { chat } = chargedOpenAI(client, scrip.credits, CHARGES);
+  const shown = async (options?: { include_usage: true }) => {
+    const messages = [{ role: "user" as const, content: "birds" }];
+    const body = { model: "gull-1", messages, stream: true as const };
+    const parts = await chat.completions.create({ ...body, stream_options: options ?? null });
+    let count = 0;
+    for await (const { usage } of parts) if (usage) count++;
+    return count;
+  };
+  assert.equal(await shown(), 0);
+  assert.equal(await shown({ include_usage: true }), 1);
+  assert.deepEqual(asked[0]?.stream_options, { include_usage: true });
+});
+
+test("a_response_is_charged_as_a_completion_is", async (t) => {
+  for (const [usage, used] of [
+    ["end", { usage: RESPONSES_USAGE, usage_format: "openai" }],
+    ["never", { meters: { input: 9, output: 1 + 2 + 2 } }],
+  ] as const) {
+    const scrip = new StandIn();
+    const { url: baseURL, asked } = await model(t, { usage });
+    const client = new OpenAI({ apiKey: "none", baseURL });
+    const countTokens = (text: string) => (text.startsWith("[") ? 9 : Math.ceil(text.length / 4));
+    const charges = { ...CHARGES, countTokens };
+    const { responses } = chargedOpenAI(client, scrip.credits, charges);
+    const body = { model: "gull-1", input: "birds", stream: true as const };
+    const types = [];
+    for await (const { type } of await responses.create(body)) types.push(type);
+    assert.equal(types.length, usage === "end" ? 4 : 3);
+    assert.equal(asked[0]?.max_output_tokens, 50);
+    assert.deepEqual(scrip.captures, [{ user: "ada", ...used }]);
+  }
+});
+
+test("a_call_without_a_maximum_does_not_begin", async (t) => {
+  const scrip = new StandIn();
+  const { library, asked } = await openai(t, scrip, {}, { outputAtMost: undefined });
+  await assert.rejects(library.whole(), TypeError);
+  assert.equal(asked.length + scrip.holds.length, 0);
+});
