@@ -14,10 +14,12 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = Path(__file__).parents[1]
-SOURCES = {path.name for path in (PACKAGE / "src" / "scrip").iterdir() if path.is_file()}
+SCRIP = PACKAGE / "src" / "scrip"
+FILES = [*SCRIP.rglob("*.py"), SCRIP / "py.typed"]
+SOURCES = {path.relative_to(SCRIP).as_posix() for path in FILES}
 
 LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
-LARGEST_BYTES = 60_000
+LARGEST_BYTES = 70_000
 
 PRODUCT = """
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-/** A model on loopback that speaks as OpenAI's, and a stand-in for a Scrip that knows its meters. */
+/** A model on loopback that speaks as OpenAI's, and a stand-in for a Scrip that knows meters. */
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -23,10 +23,13 @@ export interface Behaviour {
   failures?: number;
   /** It stops after so many words, and says no more. */
   hangsAfter?: number;
+  /** The connection ends after so many words. */
+  breaksAfter?: number;
 }
 
 /** Its address, and the bodies that it got. */
-export async function model(t: TestContext, { usage = "end", failures = 0, hangsAfter }: Behaviour) {
+export async function model(t: TestContext, behaviour: Behaviour) {
+  const { usage = "end", failures = 0, hangsAfter, breaksAfter } = behaviour;
   const asked: Record<string, unknown>[] = [];
   const server = createServer(async (request, response) => {
     let text = "";
@@ -61,6 +64,8 @@ export async function model(t: TestContext, { usage = "end", failures = 0, hangs
     };
     for (const [index, content] of WORDS.entries()) {
       if (index === hangsAfter) return;
+      // The words before it have to be on their way.
+      if (index === breaksAfter) return void setTimeout(() => response.destroy(), 50);
       const choices = [{ index: 0, delta: { content }, finish_reason: null }];
       // As of vLLM with `continuous_usage_stats`: so far, in all.
       const sofar = { ...USAGE, completion_tokens: index + 1, total_tokens: 1001 + index };
@@ -104,6 +109,8 @@ export class StandIn {
   charged = 0;
   released = 0;
   readonly #answers = new Map<string, object>();
+  /** Of every hold. */
+  refusal: { code: string; status: number } | undefined;
   /** So many answers to captures are lost. */
   lost = 0;
   /** No capture is answered. */
@@ -119,6 +126,7 @@ export class StandIn {
         request.headers.get("idempotency-key") ?? "",
         (await request.json()) as Sent,
       );
+      if (this.refusal) return Response.json(this.refusal, this.refusal);
       return answer ? Response.json(answer, { status: 201 }) : new Response("", { status: 503 });
     },
   });

@@ -1,4 +1,4 @@
-/** The wraps, each on its library as installed: one call is held, and charged once, as it was told. */
+/** The wraps, each on its library as installed: a call is held, and charged once, as was told. */
 
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
@@ -27,10 +27,10 @@ interface Library {
   stream(most?: number, signal?: AbortSignal): Promise<string>;
 }
 
-async function aiSdk(t: TestContext, scrip: StandIn, does: Behaviour, more?: Partial<ModelCharges>) {
+async function aiSdk(t: TestContext, scrip: StandIn, does: Behaviour, more = {}) {
   const { url: baseURL, asked } = await model(t, does);
   const provider = createOpenAICompatible({ name: "gulls", baseURL, includeUsage: true });
-  const charges = { ...CHARGES, usageFormat: "openai" as const, ...more };
+  const charges: ModelCharges = { ...CHARGES, usageFormat: "openai", ...more };
   const middleware = chargedModel(scrip.credits, charges);
   const wrapped = wrapLanguageModel({ model: provider("gull-1"), middleware });
   const library: Library = {
@@ -148,6 +148,23 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
     assert.equal(scrip.released, scrip.holds.length - 1);
   });
 
+  test(`${name}: a_stream_that_breaks_is_free`, async (t) => {
+    const scrip = new StandIn();
+    const { library: calls } = await library(t, scrip, { breaksAfter: 1 });
+    await calls.stream().catch(() => {});
+    await settled(scrip);
+    assert.equal(scrip.holds.length, 1);
+    assert.equal(scrip.charged, 0);
+  });
+
+  test(`${name}: a_call_that_cannot_be_paid_does_not_begin`, async (t) => {
+    const scrip = new StandIn();
+    scrip.refusal = { code: "insufficient_credits", status: 402 };
+    const { library: calls, asked } = await library(t, scrip, {});
+    await assert.rejects(calls.whole(), { code: "insufficient_credits" });
+    assert.equal(asked.length, 0);
+  });
+
   test(`${name}: what_is_not_charged_is_handed_over_with_its_model`, async (t) => {
     const scrip = new StandIn();
     scrip.isAway = true;
@@ -171,7 +188,7 @@ test("a_stream_whose_reader_leaves_is_charged_for_what_it_read", async (t) => {
 
 test("counts_of_a_provider_that_is_not_known_are_those_of_the_sdk", async (t) => {
   const scrip = new StandIn();
-  const { library } = await aiSdk(t, scrip, {}, { usageFormat: undefined } as object);
+  const { library } = await aiSdk(t, scrip, {}, { usageFormat: undefined });
   await library.stream();
   const meters = { input: 10, cached_input: 990, output: 3 };
   assert.deepEqual(scrip.captures, [{ user: "ada", meters }]);

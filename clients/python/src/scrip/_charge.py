@@ -14,6 +14,7 @@ import httpx
 from scrip._attempts import TOO_MANY_REQUESTS
 from scrip._call import Credits, amount
 from scrip._connection import OnUnreachable
+from scrip._metered import Meters, UsageFormat, Used
 from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
 from scrip.errors import Problem, Refused, Unavailable
 
@@ -42,6 +43,12 @@ class Unpaid:
     """The hold, if its capture is what is open."""
     beyond: bool | None = None
     """True if that capture may ask for more than is held."""
+    model: str | None = None
+    """The model, if the charge is by its meters."""
+    meters: Meters | None = None
+    usage: Mapping[str, Any] | None = None
+    """In place of meters, as the provider told it in its `usage_format`."""
+    usage_format: UsageFormat | None = None
 
     def fields(self) -> dict[str, Any]:
         """The fields of its debit."""
@@ -51,13 +58,17 @@ class Unpaid:
             "credits": self.credits,
             "user": self.user,
             "reference": self.reference,
+            "model": self.model,
+            "meters": self.meters,
+            "usage": self.usage,
+            "usage_format": self.usage_format,
         }
 
 
 def captured(unpaid: Unpaid) -> dict[str, Any]:
-    """The fields of a capture instead of a debit: the action is the hold's."""
+    """The fields of a capture instead of a debit: action and model are the hold's."""
     fields = {**unpaid.fields(), "beyond": unpaid.beyond}
-    return {name: value for name, value in fields.items() if name != "action"}
+    return {name: value for name, value in fields.items() if name not in ("action", "model")}
 
 
 def may_debit(refused: Refused) -> bool:
@@ -84,10 +95,16 @@ class ChargeRequest:
     on_unreachable: OnUnreachable
     beyond: bool = False
     """Whether more may be delivered than was asked for."""
+    model: str | None = None
+    """Of a charge by meters, whose action has no quantity."""
+    meters: Meters | None = None
+    """The most that the model may use."""
 
     def hold(self) -> dict[str, Any]:
         """The fields of its hold."""
         return {
+            "model": self.model,
+            "meters": self.meters,
             "action": self.action,
             "quantity": self.quantity,
             "credits": self.credits,
@@ -107,6 +124,11 @@ class ChargeRequest:
             "reference": self.reference,
         }
 
+    def charge_used(self, used: Used) -> dict[str, Any]:
+        """The fields of its charge by meters."""
+        terms = {"user": self.user, "reference": self.reference}
+        return {"action": self.action, "model": self.model, **terms, **used}
+
 
 class Work:
     """Work that is being charged for. It reports what it has delivered."""
@@ -118,6 +140,7 @@ class Work:
         self.receipt: CaptureReceipt | ReleaseReceipt | DebitReceipt | None = None
         """The receipt of its charge, or of its release, when it is over."""
         self._delivered: int | Decimal | None = None
+        self._used: Used | None = None
 
     @property
     def uncharged(self) -> str | None:
@@ -141,6 +164,24 @@ class Work:
         if delivered < 0:
             raise ValueError(f"what is delivered is 0 or more, and not {so_far}")
         self._delivered = delivered
+
+    def used(self, so_far: Used) -> None:
+        """Of a charge by meters, reports what the model used so far, in all."""
+        if self.request.meters is None:
+            raise TypeError("this charge is not by meters")
+        self._used = so_far
+
+    def charge(self, ended_by: BaseException | None) -> dict[str, Any] | None:
+        """The fields of its charge; None if it is free."""
+        if self.request.meters is None:
+            delivered = self.to_charge(ended_by)
+            return self.request.charge(delivered) if delivered > 0 else None
+        if isinstance(ended_by, Exception):
+            return None
+        used = self._used
+        if used is None and ended_by is None:
+            used = {"meters": self.request.meters}
+        return None if used is None else self.request.charge_used(used)
 
     def to_charge(self, ended_by: BaseException | None) -> int | Decimal:
         """What was delivered by the end. An error charges nothing; one who goes away, what came."""

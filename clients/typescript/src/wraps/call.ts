@@ -124,7 +124,8 @@ export function most(output: number | null | undefined, { outputAtMost }: Charge
 
 /** The usage object of a provider, unless it says nothing yet: null, or all of it 0. */
 export function toldBy(usage: object | null | undefined, format: UsageFormat): Used | undefined {
-  const hasTold = Object.values(usage ?? {}).some((count) => typeof count === "number" && count > 0);
+  const counts: unknown[] = Object.values(usage ?? {});
+  const hasTold = counts.some((count) => typeof count === "number" && count > 0);
   return hasTold ? { usage: usage!, usage_format: format } : undefined;
 }
 
