@@ -21,10 +21,10 @@ const TOLD = { user: "ada", usage: USAGE, usage_format: "openai" };
 /** 10 of input, 990 cached, 3 of output: 10 + 99 + 30. */
 const CREDITS = 139;
 
-/** A caller of a wrapped library, with what it reads of a stream: all, or so many parts. */
+/** A caller of a wrapped library. It reads a stream until it has seen this text, or all of it. */
 interface Library {
   whole(): Promise<unknown>;
-  stream(most?: number, signal?: AbortSignal): Promise<string>;
+  stream(until?: string, gone?: AbortController): Promise<string>;
 }
 
 async function aiSdk(t: TestContext, scrip: StandIn, does: Behaviour, more = {}) {
@@ -35,11 +35,11 @@ async function aiSdk(t: TestContext, scrip: StandIn, does: Behaviour, more = {})
   const wrapped = wrapLanguageModel({ model: provider("gull-1"), middleware });
   const library: Library = {
     whole: async () => (await generateText({ model: wrapped, prompt: "birds" })).text,
-    stream: async (most = Infinity, signal) => {
-      const abortSignal = signal as AbortSignal;
+    stream: async (until, gone) => {
+      const { signal: abortSignal } = gone ?? new AbortController();
       const onError = () => {};
       const result = streamText({ model: wrapped, prompt: "birds", abortSignal, onError });
-      return take(result.textStream, (text) => text, most);
+      return take(result.textStream, (text) => text, until, gone);
     },
   };
   return { library, asked };
@@ -55,22 +55,30 @@ async function openai(t: TestContext, scrip: StandIn, does: Behaviour, more = {}
       const answer = await chat.completions.create({ ...body, messages: [...body.messages] });
       return answer.choices[0]?.message.content;
     },
-    stream: async (most = Infinity, signal) => {
+    stream: async (until, gone) => {
       const parts = await chat.completions.create(
         { ...body, messages: [...body.messages], stream: true },
-        { signal },
+        { signal: gone?.signal },
       );
-      return take(parts, ({ choices }) => choices[0]!.delta.content ?? "", most);
+      return take(parts, ({ choices }) => choices[0]!.delta.content ?? "", until, gone);
     },
   };
   return { library, asked };
 }
 
-async function take<P>(parts: AsyncIterable<P>, text: (part: P) => string, most: number) {
+/** Reads until there is this text; then it aborts, or leaves. */
+async function take<P>(
+  parts: AsyncIterable<P>,
+  text: (part: P) => string,
+  until?: string,
+  gone?: AbortController,
+) {
   let read = "";
   for await (const part of parts) {
     read += text(part);
-    if (--most <= 0) break;
+    if (read !== until) continue;
+    if (!gone) break;
+    gone.abort();
   }
   return read;
 }
@@ -125,9 +133,7 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
     for (const usage of ["middle", "never"] as const) {
       const scrip = new StandIn();
       const { library: calls } = await library(t, scrip, { usage, hangsAfter: 2 });
-      const gone = new AbortController();
-      setTimeout(() => gone.abort(), 200);
-      await calls.stream(9, gone.signal).catch(() => {});
+      await calls.stream("a gull ", new AbortController()).catch(() => {});
       await settled(scrip);
       assert.equal(scrip.captures.length, 1);
       const [{ usage: told, meters }] = scrip.captures as [(typeof scrip.captures)[0]];
@@ -182,7 +188,7 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
 test("a_stream_whose_reader_leaves_is_charged_for_what_it_read", async (t) => {
   const scrip = new StandIn();
   const { library } = await openai(t, scrip, { usage: "never" });
-  assert.equal(await library.stream(2), "a gull ");
+  assert.equal(await library.stream("a gull "), "a gull ");
   assert.equal(scrip.captures[0]?.meters?.output, 1 + 2);
 });
 
@@ -237,4 +243,15 @@ test("a_call_without_a_maximum_does_not_begin", async (t) => {
   const { library, asked } = await openai(t, scrip, {}, { outputAtMost: undefined });
   await assert.rejects(library.whole(), TypeError);
   assert.equal(asked.length + scrip.holds.length, 0);
+});
+
+test("a_response_whose_input_or_usage_is_elsewhere_does_not_begin", async () => {
+  const client = new OpenAI({ apiKey: "none", baseURL: "http://127.0.0.1:9" });
+  const scrip = new StandIn();
+  const charges = { account: "acme", outputAtMost: 50 };
+  const { responses } = chargedOpenAI(client, scrip.credits, charges);
+  for (const more of [{ background: true }, { previous_response_id: "resp-1" }]) {
+    await assert.rejects(responses.create({ model: "gull-1", input: "birds", ...more }), TypeError);
+  }
+  assert.equal(scrip.holds.length, 0);
 });

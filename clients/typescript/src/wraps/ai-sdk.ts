@@ -124,7 +124,7 @@ function told({ raw, inputTokens, outputTokens }: Usage, format: UsageFormat | u
 
 /** By the names that the SDK's own providers have. */
 function formatOf(provider: string): UsageFormat | undefined {
-  if (/^(openai|azure)\./.test(provider)) return "openai";
+  if (/^(openai|azure|azure-openai)\./.test(provider)) return "openai";
   if (/^(vertex\.)?anthropic\./.test(provider)) return "anthropic";
   return /^google\.(generative-ai|vertex)/.test(provider) ? "google" : undefined;
 }

@@ -55,6 +55,7 @@ export interface ChargedOpenAI {
  */
 export function chargedOpenAI(client: OpenAI, credits: Scrip, charges: Charges): ChargedOpenAI {
   const create = (surface: Surface, send: Send) => async (body: Body, options?: RequestOptions) => {
+    surface.check(body, charges);
     const output = most(surface.output(body), charges);
     const asked = surface.asked(body, output);
     const { model, stream } = body;
@@ -97,6 +98,8 @@ interface Body {
 
 /** Where a surface of the API has what a charge needs. */
 interface Surface<B = any> {
+  /** Refuses a call that cannot be charged rightly. */
+  check(body: B, charges: Charges): void;
   input(body: B): unknown;
   output(body: B): number | null | undefined;
   asked(body: B, output: number): Body;
@@ -123,6 +126,7 @@ interface ResponsesPart {
 type ChatBody = ChatCompletionCreateParamsNonStreaming | ChatCompletionCreateParamsStreaming;
 
 const COMPLETIONS: Surface<ChatBody> = {
+  check: () => {},
   input: ({ messages, tools, response_format }) => [messages, tools, response_format],
   // The maximum holds for each choice.
   output: (body) => timesChoices(body.max_completion_tokens ?? body.max_tokens, body.n),
@@ -145,6 +149,14 @@ const COMPLETIONS: Surface<ChatBody> = {
 type ResponsesBody = ResponseCreateParamsNonStreaming | ResponseCreateParamsStreaming;
 
 const RESPONSES: Surface<ResponsesBody> = {
+  check: ({ background, previous_response_id, conversation, prompt }, { inputAtMost }) => {
+    if (background) throw new TypeError("the usage of a background response comes after the call");
+    // The model reads it, and the request does not have it.
+    const isStored = Boolean(previous_response_id || conversation || prompt);
+    if (isStored && inputAtMost === undefined) {
+      throw new TypeError("a response that continues what is stored needs inputAtMost");
+    }
+  },
   input: ({ input, instructions, tools, text }) => [input, instructions, tools, text],
   output: (body) => body.max_output_tokens,
   asked: ({ model, ...body }, output) => ({ model: model!, ...body, max_output_tokens: output }),

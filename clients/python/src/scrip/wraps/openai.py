@@ -71,6 +71,7 @@ def charged(create: Create, surface: Surface, credits: Scrip, charges: Charges) 
     """`create`, charged."""
 
     def charged_create(**body: Any) -> Any:
+        surface.check(body, charges)
         output = charges.most(surface.output(body))
         text = as_text(surface.read(body))
         request = charges.request(body["model"], text, output)
@@ -113,6 +114,7 @@ def charged_async(
     """`create`, charged."""
 
     async def charged_create(**body: Any) -> Any:
+        surface.check(body, charges)
         output = charges.most(surface.output(body))
         text = as_text(surface.read(body))
         request = charges.request(body["model"], text, output)
@@ -201,6 +203,9 @@ Body = Mapping[str, Any]
 class Surface(Protocol):
     """Where a surface of the API has what a charge needs."""
 
+    def check(self, body: Body, charges: Charges) -> None:
+        """Refuses a call that cannot be charged rightly."""
+
     def read(self, body: Body) -> object:
         """All that the model reads."""
 
@@ -218,6 +223,9 @@ class Surface(Protocol):
 
 
 class OfCompletions:
+    def check(self, body: Body, charges: Charges) -> None:
+        pass
+
     def read(self, body: Body) -> object:
         return [given(body, name) for name in ("messages", "tools", "response_format")]
 
@@ -247,6 +255,14 @@ class OfCompletions:
 
 
 class OfResponses:
+    def check(self, body: Body, charges: Charges) -> None:
+        if given(body, "background"):
+            raise TypeError("the usage of a background response comes after the call")
+        # The model reads it, and the request does not have it.
+        stored = ("previous_response_id", "conversation", "prompt")
+        if charges.input_at_most is None and any(given(body, name) for name in stored):
+            raise TypeError("a response that continues what is stored needs input_at_most")
+
     def read(self, body: Body) -> object:
         return [given(body, name) for name in ("input", "instructions", "tools", "text")]
 
