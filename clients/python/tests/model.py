@@ -134,6 +134,8 @@ class StandIn:
         """So many answers to captures are lost."""
         self.is_away = False
         """No capture is answered."""
+        self.is_blind = False
+        """It cannot read any usage object."""
         self.refusal: dict[str, Any] | None = None
         """Of every hold."""
         self.answers: dict[str, dict[str, Any]] = {}
@@ -151,6 +153,8 @@ class StandIn:
         is_capture = of[1:] == ["capture"]
         if is_capture and self.is_away:
             return httpx.Response(503)
+        if is_capture and self.is_blind and "usage" in sent:
+            return httpx.Response(400, json={"code": "invalid_request", "detail": "unreadable"})
         if what == "holds" and not of and self.refusal:
             return httpx.Response(402, json=self.refusal)
         if key not in self.answers:

@@ -171,11 +171,26 @@ def test_what_is_not_charged_is_handed_over_with_its_model(calls: Sync | Async) 
         assert calls.whole(scrip, model) == "a gull flies"
     [unpaid] = scrip.unpaid
     assert (unpaid.action, unpaid.model, unpaid.usage) == ("chat", "gull-1", USAGE)
+    assert unpaid.otherwise is not None
     scrip.is_away = False
     credits = Scrip("http://stack", http=scrip.http)
     for _ in range(2):
         credits.pay(unpaid)
     assert (scrip.captures, scrip.charged) == ([TOLD], CREDITS)
+
+
+@both
+def test_usage_that_scrip_cannot_read_is_charged_by_the_text(
+    calls: Sync | Async, caplog: pytest.LogCaptureFixture
+) -> None:
+    scrip = StandIn()
+    scrip.is_blind = True
+    with running_model() as model:
+        assert calls.stream(scrip, model) == "a gull flies"
+    [capture] = scrip.captures
+    assert capture["meters"]["output"] == 1 + 2 + 2
+    assert "unreadable" in caplog.text
+    assert (scrip.unpaid, scrip.released) == ([], 0)
 
 
 @both

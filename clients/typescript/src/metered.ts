@@ -1,44 +1,46 @@
-/**
- * Charges by meters: what the contract will say of models and their tokens. Once `openapi.yaml` has
- * them, these types are its.
- */
+/** Charges by meters: the tokens that a model used, as counts or as its provider told them. */
 
-/** Tokens by meter. A token is counted by one meter alone. */
+/** Tokens by meter: whole numbers. A token is counted by one meter alone. */
 export interface Meters {
   input?: number;
   /** Read from the provider's cache. */
   cached_input?: number;
   /** Written to it for 5 minutes. */
   cache_write?: number;
+  /** Written to it for an hour. */
   cache_write_1h?: number;
   /** With those of thinking. */
   output?: number;
   input_audio?: number;
   cached_input_audio?: number;
   output_audio?: number;
+  input_image?: number;
+  output_image?: number;
 }
 
 /** Whose usage object it is. */
 export type UsageFormat = "openai" | "anthropic" | "google";
 
-/** What a call of a model used: by meter, or as its provider told it. */
+/** What a call of a model used: by meter, or the object in which its provider told it. */
 export type Used = { meters: Meters } | { usage: object; usage_format: UsageFormat };
 
-/** Holds the most that a call of a model may use. */
-export interface HoldByMeters {
+/** Calls of a model, by the action that has the rates of models. */
+export type OfModel = {
   action: string;
   /** The provider's own name of it. */
   model: string;
-  meters: Meters;
   user?: string;
   reference?: string;
-  expires_in_s?: number;
-}
+};
 
-/** The fields of {@link Used} in a record of a charge. */
-export interface UsedFields {
+/** The fields of a charge by meters, in a record that may be of another charge. */
+export interface MeteredFields {
   model?: string;
   meters?: Meters;
+  /** In place of `meters`. */
   usage?: object;
   usage_format?: UsageFormat;
 }
+
+/** Whether nothing was used. */
+export const isNothing = (meters: Meters) => Object.values(meters).every((count) => !count);

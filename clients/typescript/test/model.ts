@@ -80,6 +80,8 @@ export async function model(t: TestContext, behaviour: Behaviour) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked };
 }
 
+const UNREADABLE = { code: "invalid_request", detail: "usage.total_tokens is missing" };
+
 /** The body of a hold or of a charge. */
 export interface Sent {
   action?: string;
@@ -115,6 +117,8 @@ export class StandIn {
   lost = 0;
   /** No capture is answered. */
   isAway = false;
+  /** It cannot read any usage object. */
+  isBlind = false;
 
   readonly credits = new Scrip({
     url: "https://credits.example",
@@ -127,6 +131,7 @@ export class StandIn {
         (await request.json()) as Sent,
       );
       if (this.refusal) return Response.json(this.refusal, this.refusal);
+      if (this.isBlind && answer === undefined) return Response.json(UNREADABLE, { status: 400 });
       return answer ? Response.json(answer, { status: 201 }) : new Response("", { status: 503 });
     },
   });
@@ -134,6 +139,7 @@ export class StandIn {
   #answer(path: string, key: string, sent: Sent): object | undefined {
     const [what, hold, of] = path.split("/").slice(4);
     if (of === "capture" && this.isAway) return undefined;
+    if (this.isBlind && sent.usage) return undefined;
     if (!this.#answers.has(key)) {
       this.#answers.set(key, { id: String(this.holds.length) });
       if (of === "release") this.released++;

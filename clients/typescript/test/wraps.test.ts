@@ -18,6 +18,7 @@ const HELD = {
   expires_in_s: 300,
 };
 const TOLD = { user: "ada", usage: USAGE, usage_format: "openai" };
+const COUNTED = { input: 10, cached_input: 990, output: 3 };
 /** 10 of input, 990 cached, 3 of output: 10 + 99 + 30. */
 const CREDITS = 139;
 
@@ -176,12 +177,32 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
     scrip.isAway = true;
     const { library: calls } = await library(t, scrip, {});
     assert.equal(await calls.whole(), "a gull flies");
-    const { key, hold, ...unpaid } = scrip.unpaid[0]!;
+    const { key, hold, otherwise, ...unpaid } = scrip.unpaid[0]!;
     assert.deepEqual(unpaid, { ...TOLD, account: "acme", action: "chat", model: "gull-1" });
+    assert.ok(otherwise?.output);
     scrip.isAway = false;
     await scrip.credits.pay(scrip.unpaid[0]!);
     await scrip.credits.pay(scrip.unpaid[0]!);
     assert.deepEqual(scrip.captures, [TOLD]);
+  });
+}
+
+for (const [name, library, meters] of [
+  ["aiSdk", aiSdk, COUNTED],
+  ["openai", openai, undefined],
+] as const) {
+  test(`${name}: usage_that_scrip_cannot_read_is_charged_as_it_was_counted`, async (t) => {
+    const scrip = new StandIn();
+    scrip.isBlind = true;
+    const log = t.mock.method(console, "error", () => {});
+    const { library: calls } = await library(t, scrip, {});
+    assert.equal(await calls.stream(), "a gull flies");
+    await settled(scrip);
+    const [captured] = scrip.captures;
+    if (meters) assert.deepEqual(captured, { user: "ada", meters });
+    else assert.equal(captured?.meters?.output, 1 + 2 + 2);
+    assert.match(String(log.mock.calls[0]?.arguments[0]), /usage\.total_tokens is missing/);
+    assert.deepEqual(scrip.unpaid, []);
   });
 }
 
@@ -196,8 +217,7 @@ test("counts_of_a_provider_that_is_not_known_are_those_of_the_sdk", async (t) =>
   const scrip = new StandIn();
   const { library } = await aiSdk(t, scrip, {}, { usageFormat: undefined });
   await library.stream();
-  const meters = { input: 10, cached_input: 990, output: 3 };
-  assert.deepEqual(scrip.captures, [{ user: "ada", meters }]);
+  assert.deepEqual(scrip.captures, [{ user: "ada", meters: COUNTED }]);
 });
 
 test("a_part_that_is_for_the_charge_alone_is_shown_to_who_asked_for_it", async (t) => {

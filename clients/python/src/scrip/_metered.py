@@ -1,7 +1,4 @@
-"""Charges by meters: what the contract will say of models and their tokens.
-
-Once `openapi.yaml` has them, these types are those of `scrip.answers`.
-"""
+"""Charges by meters: the tokens that a model used, as counts or as its provider told them."""
 
 from __future__ import annotations
 
@@ -18,11 +15,14 @@ class Meters(TypedDict, total=False):
     cache_write: int
     """Written to it for 5 minutes."""
     cache_write_1h: int
+    """Written to it for an hour."""
     output: int
     """With those of thinking."""
     input_audio: int
     cached_input_audio: int
     output_audio: int
+    input_image: int
+    output_image: int
 
 
 UsageFormat = Literal["openai", "anthropic", "google"]

@@ -108,18 +108,18 @@ async function* read<P>(reader: ReadableStreamDefaultReader<P>): AsyncGenerator<
   }
 }
 
-/** The usage that the provider told, in its own form where Scrip knows that. */
+/** The usage that the provider told: in its own form where Scrip knows that, and as the SDK counts. */
 function told({ raw, inputTokens, outputTokens }: Usage, format: UsageFormat | undefined): Told {
   const used = format && toldBy(raw, format);
-  if (used || inputTokens.total === undefined) return { used };
   const { total, cacheRead, cacheWrite } = inputTokens;
-  const meters: Meters = {
+  if (total === undefined || total + (outputTokens.total ?? 0) === 0) return { used };
+  const counted: Meters = {
     input: inputTokens.noCache ?? total - (cacheRead ?? 0) - (cacheWrite ?? 0),
     ...(cacheRead && { cached_input: cacheRead }),
     ...(cacheWrite && { cache_write: cacheWrite }),
     output: outputTokens.total ?? 0,
   };
-  return total + (outputTokens.total ?? 0) > 0 ? { used: { meters } } : {};
+  return { used: used ?? { meters: counted }, counted };
 }
 
 /** By the names that the SDK's own providers have. */

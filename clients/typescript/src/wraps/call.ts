@@ -50,6 +50,8 @@ export interface Begun<Answer, Part> {
 /** The meaning of a part: the provider's usage so far, if it has it, and the model's text. */
 export interface Told {
   used?: Used | undefined;
+  /** The same in meters, if somebody has counted them. */
+  counted?: Meters | undefined;
   text?: string | undefined;
   /** It is an error that a stream has as a part: the call is free, unless usage is told. */
   failed?: boolean;
@@ -72,7 +74,7 @@ export async function charged<Answer, Part>(
   const maxima = { input: inputAtMost ?? bytes(input), output };
   const request = { ...charges, action, model, meters: maxima, signal };
   let answer!: Answer;
-  const work = async function* ({ used, signal }: Work): AsyncGenerator<Part | undefined> {
+  const work = async function* ({ delivered, signal }: Work): AsyncGenerator<Part | undefined> {
     const begun = await begin();
     ({ answer } = begun);
     if (begun.stop) signal.addEventListener("abort", begun.stop);
@@ -81,10 +83,10 @@ export async function charged<Answer, Part>(
     const seen = new Seen(maxima, input, countTokens);
     for await (const part of begun.parts) {
       seen.add(read(part));
-      if (!seen.isEmpty) used(seen.used());
+      if (!seen.isEmpty) seen.report(delivered);
       yield part;
     }
-    used(seen.used());
+    seen.report(delivered);
   };
   const all = await credits.stream(request, work);
   const reader = all.getReader();
@@ -132,6 +134,7 @@ export function toldBy(usage: object | null | undefined, format: UsageFormat): U
 /** What was seen of a call so far. */
 class Seen {
   #told: Used | undefined;
+  #counted: Meters | undefined;
   #output = 0;
   #input: number | undefined;
   #failed = false;
@@ -142,10 +145,11 @@ class Seen {
     readonly count: (text: string) => number,
   ) {}
 
-  add({ used, text, failed }: Told): void {
+  add({ used, counted, text, failed }: Told): void {
     this.#failed ||= failed ?? false;
     // Usage is told as it is so far, in all: the latest counts.
     this.#told = used ?? this.#told;
+    this.#counted = counted ?? this.#counted;
     if (text) this.#output += this.count(text);
   }
 
@@ -153,17 +157,22 @@ class Seen {
     return this.#told === undefined && this.#output === 0;
   }
 
-  /** By the provider if it has told; else by the text, and not more than is held. */
-  used(): Used {
-    if (this.#told) return this.#told;
-    if (this.#failed) return { meters: { input: 0, output: 0 } };
+  /** Reports what the provider has told; else the text, and not more than is held. */
+  report(delivered: Work["delivered"]): void {
+    const isFree = this.#failed && !this.#told;
+    const meters = isFree ? { input: 0, output: 0 } : (this.#counted ?? this.#ofText());
+    // The meters first: they are charged if Scrip cannot read the usage.
+    delivered({ meters });
+    if (this.#told) delivered(this.#told);
+  }
+
+  #ofText(): Meters {
     const { input, output } = this.maxima;
     this.#input ??= Math.ceil(this.count(this.input));
-    const meters = {
+    return {
       input: Math.min(this.#input, input),
       output: Math.min(Math.ceil(this.#output), output),
     };
-    return { meters };
   }
 }
 

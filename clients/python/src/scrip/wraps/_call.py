@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scrip._charge import ChargeRequest
+from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
 from scrip._metered import Meters, UsageFormat, Used
 
@@ -96,20 +96,22 @@ class Seen:
         if told.text:
             self.output += self.count(told.text)
 
-    def used(self) -> Used:
-        """By the provider if it has told; else by the text, and not more than is held."""
+    def report(self, work: Work) -> None:
+        """Reports what the provider has told; else the text, and not more than is held."""
+        # The meters first: they are charged if Scrip cannot read the usage.
+        work.delivered({"meters": self.of_text()})
         if self.told is not None:
-            return self.told
-        if self.failed:
-            return {"meters": {"input": 0, "output": 0}}
+            work.delivered(self.told)
+
+    def of_text(self) -> Meters:
+        if self.failed and self.told is None:
+            return {"input": 0, "output": 0}
         if self.input is None:
             self.input = self.count(self.text)
         most = self.maxima
         return {
-            "meters": {
-                "input": min(self.input, most["input"]),
-                "output": min(self.output, most["output"]),
-            }
+            "input": min(self.input, most["input"]),
+            "output": min(self.output, most["output"]),
         }
 
 

@@ -88,9 +88,9 @@ def charged(create: Create, surface: Surface, credits: Scrip, charges: Charges) 
                 for part in answer if is_stream else [answer]:
                     seen.add(surface.told(part))
                     if seen:
-                        running.used(seen.used())
+                        seen.report(running)
                     yield part
-                running.used(seen.used())
+                seen.report(running)
             finally:
                 if is_stream:
                     answer.close()
@@ -131,9 +131,9 @@ def charged_async(
                 async for part in answer if is_stream else one(answer):
                     seen.add(surface.told(part))
                     if seen:
-                        running.used(seen.used())
+                        seen.report(running)
                     yield part
-                running.used(seen.used())
+                seen.report(running)
             finally:
                 if is_stream:
                     await answer.close()
