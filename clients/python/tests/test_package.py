@@ -99,6 +99,11 @@ def test_the_example_of_all_operations_runs(stack_and_key: tuple[str, str], tmp_
     assert shown[2].startswith("2 ")
 
 
+def test_the_example_of_tokens_runs(stack_and_key: tuple[str, str], tmp_path: Path) -> None:
+    [block] = [block for block in BLOCKS if "cached_input" in block]
+    assert output(block, stack_and_key, tmp_path) == "a gull\n1.4625 1.4625\n"
+
+
 def output(block: str, stack_and_key: tuple[str, str], folder: Path) -> str:
     """Runs an example, and returns what it prints."""
     example = folder / "example.py"
