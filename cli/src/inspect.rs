@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use shared::context::Context;
 use shared::decide::advance::advance;
+use shared::domain::entry::Quantity;
 use shared::domain::ledger::{EntryRun, PostedEntry};
 use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange};
 use shared::store::{Loaded, StoreError};
@@ -118,7 +119,16 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
     let detail = match &entry.kind {
         EntryKind::Debit { action: Some(number), quantity }
         | EntryKind::Held { action: Some(number), quantity, .. } => {
-            format!(" {quantity} {}", catalog.action_name(*number).unwrap_or("?"))
+            let action = catalog.action_name(*number).unwrap_or("?");
+            match quantity {
+                Quantity::Units(units) => format!(" {units} {action}"),
+                Quantity::Call(model, meters) => {
+                    let model = catalog.model_name(*number, *model).unwrap_or("?");
+                    let counts = meters.shown().into_iter();
+                    let counts: String = counts.map(|(m, n)| format!(" {m}={n}")).collect();
+                    format!(" {action} {model}{counts}")
+                }
+            }
         }
         EntryKind::Captured { hold, credits, ends, uncharged, .. } => {
             let rest = if *ends { "" } else { ", the rest stays" };

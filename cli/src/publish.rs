@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use shared::context::Context;
 use shared::decide::catalog_version;
-use shared::domain::Catalog;
+use shared::domain::{Catalog, CatalogFiles};
 use shared::store::Outcome;
 use toml::{Table, Value};
 
@@ -42,11 +42,10 @@ impl fmt::Display for Changed {
 /// # Errors
 /// If the file cannot be read, or may not follow the catalog in force: the error names the key.
 pub async fn diff(context: &Context, file: &Path) -> Result<Vec<Changed>, Error> {
-    let (current, text) = (context.catalog().await, read(file)?);
-    catalog_version::publish(&current, &text, context.clock.now())?;
-    let in_force = context.store.catalog().await?;
-    let in_force = in_force.as_deref().unwrap_or(Catalog::DEFAULT);
-    Ok(differences(keys(in_force)?, keys(&text)?))
+    let (current, files) = (context.catalog().await, read(file)?);
+    catalog_version::publish(&current, &files, context.clock.now())?;
+    let in_force = context.store.catalog().await?.unwrap_or_else(CatalogFiles::built_in);
+    Ok(differences(keys(&in_force)?, keys(&files)?))
 }
 
 fn differences(was: BTreeMap<String, Value>, is: BTreeMap<String, Value>) -> Vec<Changed> {
@@ -60,10 +59,13 @@ fn differences(was: BTreeMap<String, Value>, is: BTreeMap<String, Value>) -> Vec
     changed.map(|(key, [in_force, file])| Changed { key, in_force, file }).collect()
 }
 
-/// The values of a catalog by their keys.
-fn keys(catalog: &str) -> Result<BTreeMap<String, Value>, Error> {
+/// The values of a catalog and its rate tables by their keys.
+fn keys(files: &CatalogFiles) -> Result<BTreeMap<String, Value>, Error> {
     let mut found = BTreeMap::new();
-    let mut tables = vec![(String::new(), catalog.parse::<Table>()?)];
+    let mut tables = vec![(String::new(), files.catalog.parse::<Table>()?)];
+    for (name, text) in &files.rates {
+        tables.push((format!("rates.{name}."), text.parse::<Table>()?));
+    }
     while let Some((above, table)) = tables.pop() {
         for (name, value) in table {
             match value {
@@ -107,6 +109,16 @@ pub async fn publish(context: &Context, file: &Path) -> Result<(), Error> {
     }
 }
 
-fn read(file: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()).into())
+/// The catalog in `file`, and the rate tables that it names: `rates/<name>.toml` beside it.
+fn read(file: &Path) -> Result<CatalogFiles, Error> {
+    let text = |file: &Path| -> Result<String, Error> {
+        std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()).into())
+    };
+    let catalog = text(file)?;
+    let mut rates = BTreeMap::new();
+    for name in Catalog::tables(&catalog)? {
+        let table = text(&file.with_file_name("rates").join(format!("{name}.toml")))?;
+        rates.insert(name, table);
+    }
+    Ok(CatalogFiles { catalog, rates })
 }

@@ -1,6 +1,7 @@
 //! The context of a function: everything it needs in addition to a request.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use aws_config::retry::RetryConfig;
@@ -16,11 +17,11 @@ use crate::config::{self, Config, ConfigError};
 use crate::decide::{CALL_TIMEOUT, catalog_version};
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
-use crate::domain::{Catalog, Instant};
+use crate::domain::{Catalog, CatalogFiles, Instant};
 use crate::metrics::Metrics;
 use crate::secrets::{Secret, SecretError};
 use crate::service_key::ServiceKeys;
-use crate::store::{Outcome, Store, StoreError, Tables};
+use crate::store::{Outcome, Store, StoreError, Tables, no_catalog};
 
 /// The surroundings of a function: made once, in `main`.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ struct Cached {
     read_at: Instant,
     /// When a request last began to read it.
     tried_at: Instant,
+    /// Versions that are not in force, by which holds were priced.
+    earlier: BTreeMap<u32, Arc<Catalog>>,
 }
 
 /// How long a catalog is used before it is read again: after that a published one is in force
@@ -56,6 +59,8 @@ const FRESH: Span = Span::from_s(60);
 /// No account is advanced by a catalog that was read longer ago than this: half of the notice
 /// period for changes that take effect on a date.
 const OLDEST: Span = Span::from_s(1_800);
+/// How many catalogs that are not in force are kept: a hold lives for a day at most.
+const EARLIER: usize = 4;
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -115,11 +120,12 @@ impl Context {
         entropy: Entropy,
         config: Config,
     ) -> Result<Context, StartError> {
-        let text = store.catalog().await?;
-        let catalog = Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))?;
-        let (catalog, published) = (Arc::new(catalog), text.is_some());
+        let files = store.catalog().await?;
+        let published = files.is_some();
+        let catalog = Catalog::parse(&files.unwrap_or_else(CatalogFiles::built_in))?;
+        let (catalog, earlier) = (Arc::new(catalog), BTreeMap::new());
         let (read_at, tried_at) = (clock.now(), clock.now());
-        let cached = Cached { catalog, published, read_at, tried_at };
+        let cached = Cached { catalog, published, read_at, tried_at, earlier };
         let catalog = Arc::new(Mutex::new(cached));
         let metrics = Metrics::default();
         let (session_keys, service_keys) = (None, None);
@@ -180,18 +186,63 @@ impl Context {
             // The request that finds it stale reads it; the others use the last one meanwhile.
             cached.tried_at = now;
         }
-        let read = self.store.catalog().await;
+        let read = self.read_catalog().await;
         let mut cached = self.catalog.lock().expect("no one panics with the lock");
-        cached.published |= matches!(read, Ok(Some(_)));
-        match read.map(|text| Catalog::parse(text.as_deref().unwrap_or(Catalog::DEFAULT))) {
-            Ok(Ok(catalog)) => {
-                cached.catalog = Arc::new(catalog);
+        match read {
+            Ok(read) => {
+                if let Some(catalog) = read {
+                    (cached.catalog, cached.published) = (Arc::new(catalog), true);
+                }
                 cached.read_at = now;
             }
-            Ok(Err(error)) => tracing::error!(%error, "the published catalog is invalid"),
+            Err(StartError::Catalog(error)) => {
+                tracing::error!(%error, "the published catalog is invalid");
+            }
             Err(error) => tracing::warn!(%error, "the catalog could not be refreshed"),
         }
         cached.catalog.clone()
+    }
+
+    /// The catalog in force, if it is another one than the cached: only then its rate tables are
+    /// read, too.
+    async fn read_catalog(&self) -> Result<Option<Catalog>, StartError> {
+        let Some(in_force) = self.store.catalog_in_force().await? else { return Ok(None) };
+        let known = {
+            let cached = self.catalog.lock().expect("no one panics with the lock");
+            cached.published && cached.catalog.version == in_force.version
+        };
+        if known {
+            return Ok(None);
+        }
+        let files = self.store.catalog_files(in_force).await?;
+        Ok(Some(Catalog::parse(&files)?))
+    }
+
+    /// The catalog that was published under a version: a hold is priced by that of its own. It is
+    /// read once.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read, or there is none.
+    pub async fn catalog_of(&self, version: u32) -> Result<Arc<Catalog>, StoreError> {
+        {
+            let cached = self.catalog.lock().expect("no one panics with the lock");
+            if cached.catalog.version == version {
+                return Ok(cached.catalog.clone());
+            }
+            if let Some(catalog) = cached.earlier.get(&version) {
+                return Ok(catalog.clone());
+            }
+        }
+        let files = self.store.catalog_of(version).await?;
+        let files = files.ok_or_else(|| no_catalog(version, "is absent".to_owned()))?;
+        let catalog = Catalog::parse(&files);
+        let catalog = Arc::new(catalog.map_err(|error| no_catalog(version, error.to_string()))?);
+        let mut cached = self.catalog.lock().expect("no one panics with the lock");
+        if cached.earlier.len() >= EARLIER {
+            cached.earlier.pop_first();
+        }
+        cached.earlier.insert(version, catalog.clone());
+        Ok(catalog)
     }
 }
 
@@ -215,8 +266,9 @@ impl Context {
         if self.catalog.lock().expect("no one panics with the lock").published {
             return;
         }
-        let catalog = Catalog::parse(Catalog::DEFAULT).expect("the one that is built in is right");
-        let first = self.store.commit(&catalog_version::first(&catalog, Catalog::DEFAULT)).await;
+        let files = CatalogFiles::built_in();
+        let catalog = Catalog::parse(&files).expect("the one that is built in is right");
+        let first = self.store.commit(&catalog_version::first(&catalog, &files)).await;
         let first = match first {
             Ok(first) => first,
             Err(error) => {

@@ -116,7 +116,7 @@ async fn quote(
     let request = call.quote(account)?;
     let catalog = catalog(context, &request).await;
     let quote = query::quote(context, &catalog, &request).await?;
-    Ok(http::price::quote(&request, &quote))
+    Ok(http::price::quote(&quote, &catalog))
 }
 
 /// The catalog that prices the request.

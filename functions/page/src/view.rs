@@ -1,7 +1,7 @@
 //! The data of the page: the answers of the routes, and the few sums that they do not contain.
 
 use serde_json::{Value, json};
-use shared::domain::catalog::{Action, Pack};
+use shared::domain::catalog::{Action, Pack, Pricing, UnitPrice};
 use shared::domain::period::Day;
 use shared::domain::viewer::Viewer;
 use shared::domain::{Account, Catalog, Credits, Instant};
@@ -69,17 +69,26 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
 fn enough(account: &Account, catalog: &Catalog) -> Option<Value> {
     let most = account.consumed.iter().filter(|(number, _)| **number > 0);
     let most = most.max_by_key(|(_, credits)| **credits).map(|(number, _)| *number);
-    let mut sold: Vec<&Action> = catalog.actions.values().filter(|a| !a.retired).collect();
-    sold.sort_by_key(|action| (Some(action.number) != most, action.number));
-    let action = sold.first()?;
-    let n = buys(action, account.available);
+    let sold = catalog.actions.values().filter(|action| !action.retired);
+    let mut sold: Vec<(u16, &UnitPrice)> =
+        sold.filter_map(|action| Some((action.number, unit_price(action)?))).collect();
+    sold.sort_by_key(|(number, _)| (Some(*number) != most, *number));
+    let (_, price) = sold.first()?;
+    let n = buys(price, account.available);
     let gate = account.gate.is_open();
-    (gate && n > 0).then(|| json!({ "n": n.to_string(), "what": unit(&action.unit, n != 1) }))
+    (gate && n > 0).then(|| json!({ "n": n.to_string(), "what": unit(&price.unit, n != 1) }))
+}
+
+fn unit_price(action: &Action) -> Option<&UnitPrice> {
+    match &action.pricing {
+        Pricing::Unit(price) => Some(price),
+        Pricing::Rates(_) => None,
+    }
 }
 
 /// The number of units of an action that an amount buys.
-fn buys(action: &Action, credits: Credits) -> i128 {
-    i128::from(credits.micro()) * i128::from(action.per) / i128::from(action.credits.micro())
+fn buys(price: &UnitPrice, credits: Credits) -> i128 {
+    i128::from(credits.micro()) * i128::from(price.per) / i128::from(price.credits.micro())
 }
 
 /// The grants in burn order, in two groups: included, and purchased.
@@ -147,12 +156,12 @@ fn read(day: &Value) -> Option<(String, Credits)> {
 fn rates(rate_card: &Value, catalog: &Catalog) -> Vec<Value> {
     let shown = rate_card["actions"].as_array().into_iter().flatten();
     let rates = shown.filter_map(|rate| {
-        let action = catalog.actions.get(rate["action"].as_str()?)?;
+        let price = unit_price(catalog.actions.get(rate["action"].as_str()?)?)?;
         let mut rate = rate.clone();
-        rate["buys"] = json!(buys(action, MANY).to_string());
-        rate["order"] = json!(action.credits.micro() / i64::try_from(action.per).ok()?);
-        rate["unit"] = json!(unit(&action.unit, false));
-        rate["units"] = json!(unit(&action.unit, true));
+        rate["buys"] = json!(buys(price, MANY).to_string());
+        rate["order"] = json!(price.credits.micro() / i64::try_from(price.per).ok()?);
+        rate["unit"] = json!(unit(&price.unit, false));
+        rate["units"] = json!(unit(&price.unit, true));
         Some(rate)
     });
     rates.collect()

@@ -4,16 +4,19 @@ use super::maintenance::seen;
 use super::{Receipted, Run, known, until_known};
 use crate::decide::batch::Mode;
 use crate::decide::debit::{self, Price};
-use crate::decide::operation::{self, Attempt, Request};
+use crate::decide::hold::{self, CapturePart};
+use crate::decide::operation::{self, Ask, Attempt, Request};
 use crate::decide::{
     DEDUP_WINDOW, KeyAlias, MAX_CLOCK_AHEAD, MAX_KEY_AHEAD, MAX_WAIT_AHEAD, Row, STAMP_MARGIN,
 };
+use crate::domain::account::HeldFor;
+use crate::domain::entry::Quantity;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
-use crate::domain::{AccountId, Credits, Instant, Key, OperationId, Refusal};
+use crate::domain::{Account, AccountId, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
-use crate::store::{Outcome, StoreError};
+use crate::store::{Outcome, StoreError, no_catalog};
 
 /// One operation in progress.
 pub(super) struct Member<'a> {
@@ -66,6 +69,34 @@ impl<'a> Member<'a> {
         let State::New { id, named, price } = self.state else { return None };
         let key = if named { Some(self.key.as_str()) } else { self.key.shown() };
         Some(Attempt { request: self.request, price, id, key })
+    }
+
+    /// Prices a capture by meters, once its hold is known: by the rates that the hold had. Whatever
+    /// the price, a capture whose hold is over is refused for that.
+    pub(super) async fn price_part(
+        &mut self,
+        run: &Run<'_>,
+        account: &Account,
+    ) -> Result<(), Failure> {
+        let State::New { price, .. } = &mut self.state else { return Ok(()) };
+        let Ask::Capture { hold, part: CapturePart::Meters(meters), ends, .. } = &self.request.ask
+        else {
+            return Ok(());
+        };
+        let held = account.holds.get(hold).map(|held| held.purpose);
+        let Some(HeldFor::Call(call)) = held.filter(|_| price.quantity == Quantity::NONE) else {
+            return Ok(());
+        };
+        let catalog = run.context.catalog_of(call.catalog).await?;
+        match hold::price_part(call, meters, *ends, &catalog) {
+            Some(Ok(priced)) => *price = priced,
+            Some(Err(refusal)) => self.fails(run.refuse(refusal))?,
+            None => {
+                let problem = format!("has no model {} of action {}", call.model, call.action);
+                return Err(no_catalog(call.catalog, problem).into());
+            }
+        }
+        Ok(())
     }
 
     /// Its receipt or its refusal. None: neither is known yet.
@@ -185,7 +216,7 @@ async fn key_alias(
     .await
 }
 
-/// The price of a request. If the catalog no longer sells the action, the price is the one charged,
+/// The price of a request. If the catalog no longer sells what it is for, the price is the one charged,
 /// if the operation happened.
 pub(super) async fn price_of(
     run: &Run<'_>,
@@ -193,20 +224,19 @@ pub(super) async fn price_of(
     request: &Request,
 ) -> Result<Price, Failure> {
     let catalog = run.catalog.version;
-    let Some(charge) = request.ask.charge() else {
-        return Ok(Price { credits: Credits::ZERO, action: None, catalog });
-    };
+    let Some(charge) = request.ask.charge() else { return Ok(Price::none(catalog)) };
     let refusal = match debit::price(charge, run.catalog) {
         Ok(price) => return Ok(price),
         Err(refusal) => refusal,
     };
-    let known = charge.action().and_then(|action| run.catalog.actions.get(action));
-    let Some(known) = known else { return Err(refusal.into()) };
+    let Some((action, quantity)) = charge.identified(run.catalog) else {
+        return Err(refusal.into());
+    };
     let name = run.context.store.name(&request.account, key).await?.map(|name| name.id);
     for id in [key.id(), name].into_iter().flatten() {
         if let Some(found) = seen(run, &request.account, &id).await? {
             let credits = -found.entry.available;
-            return Ok(Price { credits, action: Some(known.number), catalog });
+            return Ok(Price { credits, action: Some(action), quantity, catalog });
         }
     }
     Err(refusal.into())

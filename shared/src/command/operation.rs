@@ -67,6 +67,11 @@ pub(super) async fn together(
         if known.is_none() && on_hold {
             known = retried(run, || run.context.store.account(account)).await?.map(Box::new);
         }
+        if let Some(loaded) = &known {
+            for member in &mut members {
+                member.price_part(run, &loaded.account).await?;
+            }
+        }
         // One clock reading serves for the ages and for the stamp: nothing is read in between.
         let now = run.context.clock.now();
         let mut came_of_age = false;

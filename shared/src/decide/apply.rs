@@ -1,6 +1,7 @@
 //! Applies a write to an account in memory, as the table does when the write's guards hold.
 
 use super::{AccountWrite, Step};
+use crate::domain::account::HeldFor;
 use crate::domain::{Account, Credits, Instant};
 
 impl AccountWrite {
@@ -48,7 +49,9 @@ impl Step {
             Step::TakeOfHold(id, credits, quantity) => {
                 if let Some(held) = account.holds.get_mut(id) {
                     held.amount -= *credits;
-                    held.action.iter_mut().for_each(|action| action.captured += *quantity);
+                    if let HeldFor::Action(action) = &mut held.purpose {
+                        action.captured += *quantity;
+                    }
                 }
             }
             Step::DropHold(id) => {

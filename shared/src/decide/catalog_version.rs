@@ -4,7 +4,7 @@ use super::{CatalogVersion, Expect, Row, RowWrite, Seen, Write};
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::period::{Day, week};
-use crate::domain::{Catalog, Instant};
+use crate::domain::{Catalog, CatalogFiles, Instant};
 
 /// How far ahead the date of a new value must be by which accounts are advanced: by then every
 /// function has read the catalog that has it.
@@ -19,26 +19,36 @@ pub const NOTICE: Span = Span::from_s(3_600);
 /// accounts are advanced (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) changes
 /// only from a date on, which is at least [`NOTICE`] ahead. A pack's price must be an amount that
 /// Stripe can charge.
-pub fn publish(current: &Catalog, text: &str, now: Instant) -> Result<Write, CatalogError> {
-    let next = Catalog::parse(text)?;
+pub fn publish(
+    current: &Catalog,
+    files: &CatalogFiles,
+    now: Instant,
+) -> Result<Write, CatalogError> {
+    let next = Catalog::parse(files)?;
     next.chargeable()?;
     follows(current, &next, now)?;
     let before = Seen::Version(u64::from(current.version));
-    Ok(put(&next, text, Expect::AbsentOr(before)))
+    Ok(put(&next, files, Expect::AbsentOr(before)))
 }
 
 /// The write that puts a first catalog in force, where none is.
-pub fn first(catalog: &Catalog, text: &str) -> Write {
-    put(catalog, text, Expect::Absent)
+pub fn first(catalog: &Catalog, files: &CatalogFiles) -> Write {
+    put(catalog, files, Expect::Absent)
 }
 
-/// `expect`: the condition on the catalog in force. The row of the version is new in any case.
-fn put(catalog: &Catalog, text: &str, expect: Expect) -> Write {
-    let catalog_version = CatalogVersion { version: catalog.version, text: text.to_owned() };
-    let rows = vec![
+/// `expect`: the condition on the catalog in force. The rows of the version are new in any case.
+fn put(catalog: &Catalog, files: &CatalogFiles, expect: Expect) -> Write {
+    let version = catalog.version;
+    let catalog_version = CatalogVersion { version, text: files.catalog.clone() };
+    let mut rows = vec![
         RowWrite::Put(Row::Catalog(catalog_version.clone()), expect),
         RowWrite::Put(Row::CatalogVersion(catalog_version), Expect::Absent),
     ];
+    let tables = files.rates.iter().filter(|(name, _)| catalog.rates.contains_key(*name));
+    rows.extend(tables.map(|(name, text)| {
+        let (name, text) = (name.clone(), text.clone());
+        RowWrite::Put(Row::RateTable { version, name, text }, Expect::Absent)
+    }));
     Write { account: None, rows }
 }
 

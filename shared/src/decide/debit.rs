@@ -1,12 +1,18 @@
 //! Debit: prices a charge, and finds why an account would not pay it.
 
+use std::collections::BTreeMap;
+
 use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::Quantity;
+use crate::domain::meters::Meters;
 use crate::domain::{Account, Catalog, Credits, Instant, Refusal};
 
-/// The subject of a payment in credits: a quantity of an action at its price, or an amount.
+/// The subject of a payment in credits: a quantity of an action at its price, a call of a model at
+/// its rates, or an amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Charge {
     Action { action: String, quantity: u64 },
+    Call { action: String, model: String, meters: BTreeMap<String, u64> },
     Credits(Credits),
 }
 
@@ -14,17 +20,24 @@ impl Charge {
     /// The action that is paid for, if it is one.
     pub fn action(&self) -> Option<&str> {
         match self {
-            Charge::Action { action, .. } => Some(action),
+            Charge::Action { action, .. } | Charge::Call { action, .. } => Some(action),
             Charge::Credits(_) => None,
         }
     }
 
-    /// The quantity of the action; 0 for an amount.
-    pub fn quantity(&self) -> u64 {
-        match self {
-            Charge::Action { quantity, .. } => *quantity,
-            Charge::Credits(_) => 0,
-        }
+    /// The action and how much of it, as entries keep them, sold or not. None: the catalog never
+    /// had it.
+    pub fn identified(&self, catalog: &Catalog) -> Option<(ActionNumber, Quantity)> {
+        let action = catalog.actions.get(self.action()?)?;
+        let quantity = match self {
+            Charge::Action { quantity, .. } => Quantity::Units(*quantity),
+            Charge::Call { model, meters, .. } => {
+                let (_, model) = catalog.rates_of(action)?.model(model)?;
+                Quantity::Call(model.number, Meters::read(meters).ok()?)
+            }
+            Charge::Credits(_) => return None,
+        };
+        Some((action.number, quantity))
     }
 }
 
@@ -33,22 +46,41 @@ impl Charge {
 pub struct Price {
     pub credits: Credits,
     pub action: Option<ActionNumber>,
+    pub quantity: Quantity,
     pub catalog: u32,
+}
+
+impl Price {
+    /// Of a request that the catalog does not price.
+    pub fn none(catalog: u32) -> Price {
+        Price { credits: Credits::ZERO, action: None, quantity: Quantity::NONE, catalog }
+    }
 }
 
 /// Prices a charge. A quote, a debit and a hold share it.
 ///
 /// # Errors
-/// As [`Catalog::price`].
+/// As [`Catalog::price`] and [`Catalog::price_call`]; [`Refusal::InvalidRequest`] for a call that
+/// costs more than [`Credits::MAX`].
 pub fn price(charge: &Charge, catalog: &Catalog) -> Result<Price, Refusal> {
-    let (action, credits) = match charge {
-        Charge::Credits(credits) => (None, *credits),
+    let (action, quantity, credits) = match charge {
+        Charge::Credits(credits) => (None, Quantity::NONE, *credits),
         Charge::Action { action, quantity } => {
             let (number, credits) = catalog.price(action, *quantity)?;
-            (Some(number), credits)
+            (Some(number), Quantity::Units(*quantity), credits)
+        }
+        Charge::Call { action, model, meters } => {
+            let call = catalog.price_call(action, model, meters)?;
+            let credits = call.exact.rounded_up().ok_or_else(too_dear)?;
+            (Some(call.action), Quantity::Call(call.model, call.meters), credits)
         }
     };
-    Ok(Price { credits, action, catalog: catalog.version })
+    Ok(Price { credits, action, quantity, catalog: catalog.version })
+}
+
+/// The refusal of meters that cost more than one operation may.
+pub(super) fn too_dear() -> Refusal {
+    Refusal::invalid("meters", format!("must cost at most {} credits", Credits::MAX))
 }
 
 /// Why an advanced account would not pay `required`, in order of precedence. A quote, a debit and a

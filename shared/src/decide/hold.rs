@@ -5,12 +5,17 @@
 //! of a hold that has more, whatever other parts take at the same time; whatever ends the hold
 //! names it as it was read.
 
-use super::debit::{Charge, Price};
+use std::collections::BTreeMap;
+
+use super::debit::{Price, too_dear};
 use super::write::give_back;
 use super::{Guard, Step};
-use crate::domain::account::{HeldAction, MAX_HOLDS};
+use crate::domain::account::{HeldAction, HeldCall, HeldFor, MAX_HOLDS};
+use crate::domain::entry::Quantity;
 use crate::domain::instant::Span;
-use crate::domain::{Account, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal};
+use crate::domain::{
+    Account, Catalog, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal,
+};
 
 /// The lifetime of a hold, unless the request says otherwise.
 pub const USUAL_LIFE: Span = Span::from_s(300);
@@ -19,10 +24,12 @@ pub const SHORTEST_LIFE: Span = Span::from_s(1);
 pub const LONGEST_LIFE: Span = Span::from_s(24 * 60 * 60);
 
 /// The part of a hold that is captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CapturePart {
     /// So many units of its action, at the price that the hold had.
     Quantity(u64),
+    /// What the call consumed, at the rates that the hold had.
+    Meters(BTreeMap<String, u64>),
     Credits(Credits),
 }
 
@@ -36,18 +43,19 @@ pub(super) struct Effect {
 }
 
 /// Holds credits under the id of the operation.
-pub(super) fn hold(
-    id: OperationId,
-    charge: &Charge,
-    price: Price,
-    life: Span,
-    now: Instant,
-) -> Effect {
-    let (quantity, credits) = (charge.quantity(), price.credits);
-    let captured = 0;
-    let action = price.action.map(|number| HeldAction { number, quantity, credits, captured });
+pub(super) fn hold(id: OperationId, price: Price, life: Span, now: Instant) -> Effect {
+    let Price { credits, action, quantity, catalog } = price;
+    let purpose = match (action, quantity) {
+        (None, _) => HeldFor::Amount,
+        (Some(number), Quantity::Units(quantity)) => {
+            HeldFor::Action(HeldAction { number, quantity, credits, captured: 0 })
+        }
+        (Some(action), Quantity::Call(model, _)) => {
+            HeldFor::Call(HeldCall { action, model, catalog })
+        }
+    };
     let expires_at = now + life;
-    let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, action };
+    let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, purpose };
     Effect {
         when: vec![
             Guard::Covers(credits),
@@ -58,13 +66,13 @@ pub(super) fn hold(
         then: vec![Step::Add(-credits), Step::SetHold(id, held)],
         available: -credits,
         held: credits,
-        kind: EntryKind::Held { action: price.action, quantity, expires_at },
+        kind: EntryKind::Held { action, quantity, expires_at },
     }
 }
 
 /// Spends what was held, or a part of it; if the hold ends, what is left of it goes back. What is
-/// asked for beyond the hold is charged to what is available, all of it or nothing. None: a hold
-/// has lapsed, and gives back first.
+/// asked for beyond the hold is charged to what is available, all of it or nothing, if it may be.
+/// None: a hold has lapsed, and gives back first.
 pub(super) fn capture(
     account: &Account,
     hold: OperationId,
@@ -72,10 +80,10 @@ pub(super) fn capture(
     taken: Taken,
     now: Instant,
 ) -> Option<Effect> {
-    let Taken { credits, quantity, rest, ends, over } = taken;
+    let Taken { credits, quantity, rest, ends, over, capped } = taken;
     let (because, beyond) = charge_beyond(account, over, now)?;
-    let (credits, uncharged) = (credits + beyond, over - beyond);
-    let action = held.action.map(|action| action.number);
+    let (credits, uncharged) = (credits + beyond, over - beyond + capped);
+    let action = held.purpose.action();
     let (back, still) = match ends {
         true => (rest.amount, Credits::ZERO),
         false => (Credits::ZERO, rest.total()),
@@ -87,8 +95,8 @@ pub(super) fn capture(
     let (still_so, taken) = match (ends, held.lapsed) {
         (true, _) => (vec![Guard::HoldIs(hold, held)], Step::DropHold(hold)),
         (false, Credits::ZERO) => {
-            let step = Step::TakeOfHold(hold, credits, quantity);
-            (part_of(hold, held, credits, quantity), step)
+            let units = quantity.units().unwrap_or(0);
+            (part_of(hold, held, credits, units), Step::TakeOfHold(hold, credits, units))
         }
         // How much of it is expired depends on the parts before it.
         (false, _) => (vec![Guard::HoldIs(hold, held)], Step::SetHold(hold, rest)),
@@ -124,8 +132,12 @@ pub(super) fn awaits_lapsed(account: &Account, taken: &Taken, now: Instant) -> b
 
 /// The guards of a part that leaves something of the hold, whatever parts came since it was read.
 fn part_of(hold: OperationId, held: Held, credits: Credits, quantity: u64) -> Vec<Guard> {
-    let whole = held.action.filter(|_| quantity > 0).map(|action| action.quantity);
-    let below = whole.map(|whole| Guard::CapturedBelow(hold, whole.saturating_sub(quantity)));
+    let below = match held.purpose {
+        HeldFor::Action(action) if quantity > 0 => {
+            Some(Guard::CapturedBelow(hold, action.quantity.saturating_sub(quantity)))
+        }
+        _ => None,
+    };
     let mut guards = vec![Guard::HoldTermsAre(hold, held), Guard::HoldsMoreThan(hold, credits)];
     guards.extend(below);
     guards
@@ -165,57 +177,95 @@ pub(super) fn no_room(account: &Account) -> Option<Refusal> {
 /// The part that a capture takes of a hold.
 pub(super) struct Taken {
     credits: Credits,
-    /// 0 for a capture by amount.
-    quantity: u64,
+    quantity: Quantity,
     /// The hold without it.
     rest: Held,
     ends: bool,
-    /// What was asked for beyond the hold.
+    /// What was asked for beyond the hold, and may be charged.
     over: Credits,
+    /// What a call cost beyond the hold, and may not be charged.
+    capped: Credits,
 }
 
-/// Finds what capturing `part` takes of a hold. `ends`: whether the capture ends the hold; it does
+/// Prices a capture by meters with the rates that its hold had: `catalog` is of the hold's version.
+/// A part is rounded down, so that parts never cost more than the whole; the last is rounded up.
+/// None: that catalog has no such model.
+pub fn price_part(
+    call: HeldCall,
+    meters: &BTreeMap<String, u64>,
+    ends: bool,
+    catalog: &Catalog,
+) -> Option<Result<Price, Refusal>> {
+    let table = catalog.rates_of(catalog.numbered(call.action)?)?;
+    let (name, model) = table.numbered(call.model)?;
+    if !ends && !model.tiers.is_empty() {
+        let problem = format!("must be true: {name} has tiers, which hold for the whole call");
+        return Some(Err(Refusal::invalid("final", problem)));
+    }
+    Some(table.price((name, model), meters).and_then(|(meters, exact)| {
+        let credits = if ends { exact.rounded_up() } else { exact.rounded_down() };
+        let quantity = Quantity::Call(call.model, meters);
+        let credits = credits.ok_or_else(too_dear)?;
+        Ok(Price { credits, action: Some(call.action), quantity, catalog: call.catalog })
+    }))
+}
+
+/// Finds what capturing `part` takes of a hold; `price` is that of a part by meters. `ends`: whether the capture ends the hold; it does
 /// so anyway when nothing is left, or when all of the hold's quantity was captured: parts are
-/// rounded down, and the remainder goes back. `beyond`: whether it may ask for more than is held.
+/// rounded down, and the remainder goes back. `beyond`: whether it may ask for more than is held. A
+/// call costs what it consumed, so a part by meters takes at most what is held.
 ///
 /// # Errors
 /// [`Refusal::HoldExceeded`] with the numbers, unless `beyond`; [`Refusal::InvalidRequest`] for a
-/// quantity of a hold that is for no action, for one that costs more than [`Credits::MAX`], and for
-/// zero credits of a hold that goes on.
+/// quantity of a hold that is for no quantity, for meters of one that is for no call, for a quantity
+/// that costs more than [`Credits::MAX`], and for zero credits of a hold that goes on.
 pub(super) fn take(
     held: Held,
-    part: CapturePart,
+    part: &CapturePart,
+    price: Price,
     ends: bool,
     beyond: bool,
 ) -> Result<Taken, Refusal> {
-    let (quantity, credits) = match (part, held.action) {
+    let (quantity, credits) = match (part, held.purpose) {
         (CapturePart::Credits(Credits::ZERO), _) if !ends => {
             return Err(Refusal::invalid("credits", "must be more than 0, unless final is true"));
         }
-        (CapturePart::Credits(credits), _) => (0, credits),
-        (CapturePart::Quantity(quantity), Some(action)) => (quantity, action.price(quantity)),
-        (CapturePart::Quantity(_), None) => {
-            let problem = "is not allowed: the hold is for credits, not for an action";
+        (CapturePart::Credits(credits), _) => (Quantity::NONE, *credits),
+        (CapturePart::Quantity(quantity), HeldFor::Action(action)) => {
+            (Quantity::Units(*quantity), action.price(*quantity))
+        }
+        (CapturePart::Meters(_), HeldFor::Call(_)) => (price.quantity, price.credits),
+        (CapturePart::Quantity(_), HeldFor::Amount | HeldFor::Call(_)) => {
+            let problem = "is not allowed: the hold is not for a quantity of an action";
             return Err(Refusal::invalid("quantity", problem));
+        }
+        (CapturePart::Meters(_), HeldFor::Amount | HeldFor::Action(_)) => {
+            let problem = "is not allowed: the hold is not for a call of a model";
+            return Err(Refusal::invalid("meters", problem));
         }
     };
     if beyond && credits > Credits::MAX {
         let problem = format!("costs more than {} credits at the price of the hold", Credits::MAX);
         return Err(Refusal::invalid("quantity", problem));
     }
-    let over = (credits - held.total()).max(Credits::ZERO);
-    if !over.is_zero() && !beyond {
-        return Err(Refusal::HoldExceeded { required: credits, held: held.total() });
-    }
-    let credits = credits - over;
+    let more = (credits - held.total()).max(Credits::ZERO);
+    let (over, capped) = match (beyond, quantity) {
+        (true, _) => (more, Credits::ZERO),
+        (false, Quantity::Call(..)) => (Credits::ZERO, more),
+        (false, Quantity::Units(_)) if more.is_zero() => (Credits::ZERO, Credits::ZERO),
+        (false, Quantity::Units(_)) => {
+            return Err(Refusal::HoldExceeded { required: credits, held: held.total() });
+        }
+    };
+    let credits = credits - more;
     let mut rest = held.less(credits);
     let mut whole = false;
-    if let Some(action) = &mut rest.action {
-        action.captured = action.captured.saturating_add(quantity);
+    if let HeldFor::Action(action) = &mut rest.purpose {
+        action.captured = action.captured.saturating_add(quantity.units().unwrap_or(0));
         whole = action.captured >= action.quantity;
     }
     let ends = ends || whole || rest.total().is_zero();
-    Ok(Taken { credits, quantity, rest, ends, over })
+    Ok(Taken { credits, quantity, rest, ends, over, capped })
 }
 
 /// The hold, if it is open at `now`.

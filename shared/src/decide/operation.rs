@@ -7,8 +7,10 @@ use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
 use super::hold::{self, CapturePart, Effect};
 use super::{AccountWrite, Expect, Guard, KeyAlias, Row, RowWrite, Seen, Step, Write};
+use crate::domain::entry::Quantity;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
+use crate::domain::meters::Meters;
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, EntryKind, Gate, Instant, OperationId, Refusal,
     Seq,
@@ -133,11 +135,11 @@ fn alone(
         hold::open(account, hold, now).map(|held| (account, held))
     };
     let effect = match &request.ask {
-        Ask::Debit(charge) => spend(charge, price, now),
-        Ask::Hold { charge, life } => hold::hold(id, charge, price, *life, now),
+        Ask::Debit(_) => spend(price, now),
+        Ask::Hold { life, .. } => hold::hold(id, price, *life, now),
         Ask::Capture { hold, part, ends, beyond } => {
             let (account, held) = open(hold)?;
-            let taken = hold::take(held, *part, *ends, *beyond).ok()?;
+            let taken = hold::take(held, part, price, *ends, *beyond).ok()?;
             hold::capture(account, *hold, held, taken, now)?
         }
         Ask::Release { hold } => {
@@ -163,14 +165,14 @@ fn alone(
     Some(AccountWrite { account: request.account.clone(), when, then })
 }
 
-fn spend(charge: &Charge, price: Price, now: Instant) -> Effect {
-    let credits = price.credits;
+fn spend(price: Price, now: Instant) -> Effect {
+    let Price { credits, action, quantity, .. } = price;
     Effect {
         when: vec![Guard::Covers(credits), Guard::ValidAt(now), Guard::GateIs(Gate::OPEN)],
-        then: vec![Step::Add(-credits), Step::Consume(price.action.unwrap_or(0), credits)],
+        then: vec![Step::Add(-credits), Step::Consume(action.unwrap_or(0), credits)],
         available: -credits,
         held: Credits::ZERO,
-        kind: EntryKind::Debit { action: price.action, quantity: charge.quantity() },
+        kind: EntryKind::Debit { action, quantity },
     }
 }
 
@@ -223,7 +225,7 @@ pub fn resume(
             let Some(held) = hold::open(account, hold, now) else {
                 return Next::Explain(*hold);
             };
-            match hold::take(held, *part, *ends, *beyond) {
+            match hold::take(held, part, attempts[0].price, *ends, *beyond) {
                 Ok(taken) if hold::awaits_lapsed(account, &taken, now) => return Next::Advance,
                 taken => taken.err(),
             }
@@ -281,10 +283,18 @@ pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
             EntryKind::Captured { hold: before, quantity, credits, ends: ended, uncharged, .. },
         ) => {
             let same_part = match part {
-                CapturePart::Quantity(asked) => asked == quantity,
-                CapturePart::Credits(asked) => *quantity == 0 && *asked == *credits + *uncharged,
+                CapturePart::Quantity(asked) => Quantity::Units(*asked) == *quantity,
+                CapturePart::Meters(asked) => {
+                    let before = quantity.call().map(|(_, meters)| meters);
+                    before.is_some() && Meters::read(asked).ok() == before
+                }
+                CapturePart::Credits(asked) => {
+                    *quantity == Quantity::NONE && *asked == *credits + *uncharged
+                }
             };
-            let within = entry.beyond().is_zero() && uncharged.is_zero();
+            // What a call cost beyond its hold is left uncharged, whether or not it might ask.
+            let called = quantity.call().is_some();
+            let within = entry.beyond().is_zero() && (uncharged.is_zero() || called);
             // A capture of all that was held ends the hold, whether or not it asked for that; and
             // one that asked for no more than was held left no trace of whether it might.
             hold == before && same_part && (!ends || *ended) && (*beyond || within)
@@ -306,11 +316,13 @@ fn same_charge(
     charge: &Charge,
     price: Price,
     action: Option<crate::domain::catalog::ActionNumber>,
-    quantity: u64,
+    quantity: Quantity,
     credits: Credits,
 ) -> bool {
     match charge {
-        Charge::Action { quantity: asked, .. } => action == price.action && *asked == quantity,
+        Charge::Action { .. } | Charge::Call { .. } => {
+            action == price.action && quantity == price.quantity
+        }
         Charge::Credits(asked) => action.is_none() && *asked == credits,
     }
 }

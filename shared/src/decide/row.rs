@@ -38,6 +38,12 @@ pub enum Row {
     Catalog(CatalogVersion),
     /// A catalog under its version. Never deleted.
     CatalogVersion(CatalogVersion),
+    /// A rate table of a catalog, under its name and that catalog's version. Never deleted.
+    RateTable {
+        version: u32,
+        name: String,
+        text: String,
+    },
     Redemption(Redemption),
     /// A service key among all of them. Never deleted.
     ServiceKey {

@@ -7,6 +7,7 @@ use super::grant::{self, Overspent};
 use super::ledger::{EntryRun, PostedEntry};
 use super::payment::Cause;
 use super::period::{Anchor, Period};
+use super::rates::ModelNumber;
 use super::{
     AccountId, Catalog, Credits, Dated, Debts, Entry, Grant, GrantId, Instant, OperationId, Seq,
     Status,
@@ -101,12 +102,38 @@ pub struct Held {
     pub lapsed: Credits,
     /// The first instant at which the hold has lapsed.
     pub expires_at: Instant,
-    /// The action that the credits are held for. None: the hold is for an amount.
-    pub action: Option<HeldAction>,
+    pub purpose: HeldFor,
 }
 
-/// The action that a hold is for, at the price it had then: a capture by quantity is charged by it,
-/// whatever the catalog says by now.
+/// What credits are held for. It fixes the price of a capture, whatever the catalog says by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldFor {
+    Amount,
+    Action(HeldAction),
+    Call(HeldCall),
+}
+
+impl HeldFor {
+    /// The action, if it is for one.
+    pub fn action(&self) -> Option<ActionNumber> {
+        match self {
+            HeldFor::Amount => None,
+            HeldFor::Action(action) => Some(action.number),
+            HeldFor::Call(call) => Some(call.action),
+        }
+    }
+}
+
+/// The call that a hold is for: a capture by meters is charged by the rates that this version of
+/// the catalog has for the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldCall {
+    pub action: ActionNumber,
+    pub model: ModelNumber,
+    pub catalog: u32,
+}
+
+/// The action that a hold is for, at the price it had then: a capture by quantity is charged by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldAction {
     pub number: ActionNumber,

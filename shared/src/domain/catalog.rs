@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::Credits;
 use super::dated::Dated;
 use super::money::{Money, PriceError};
+use super::rates::{ModelNumber, RateTable};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
 pub type ActionNumber = u16;
@@ -28,6 +29,24 @@ pub struct Catalog {
     pub plans: BTreeMap<String, Plan>,
     pub actions: BTreeMap<String, Action>,
     pub packs: BTreeMap<String, Pack>,
+    /// The rate tables that actions name.
+    pub rates: BTreeMap<String, RateTable>,
+}
+
+/// A catalog as it is written: its own file, and that of each rate table by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogFiles {
+    pub catalog: String,
+    pub rates: BTreeMap<String, String>,
+}
+
+impl CatalogFiles {
+    /// The files in the repository: `shared/catalog.toml` and `shared/rates/`.
+    pub fn built_in() -> CatalogFiles {
+        let llm = include_str!("../../rates/llm.toml");
+        let rates = BTreeMap::from([("llm".to_owned(), llm.to_owned())]);
+        CatalogFiles { catalog: Catalog::DEFAULT.to_owned(), rates }
+    }
 }
 
 /// The credits that an account gets automatically.
@@ -46,6 +65,22 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     pub number: ActionNumber,
+    pub pricing: Pricing,
+    /// No longer sold. It keeps its number and its name for the entries that have it.
+    pub retired: bool,
+}
+
+/// How an action is priced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pricing {
+    Unit(UnitPrice),
+    /// By model and meter, with the rate table of this name.
+    Rates(String),
+}
+
+/// The price of the units of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitPrice {
     /// `credits` buy `per` units.
     pub credits: Credits,
     pub per: u64,
@@ -54,8 +89,6 @@ pub struct Action {
     pub limit: u64,
     /// Whether a fraction of a micro-credit is rounded up. Without it the rate divides exactly.
     pub round_up: bool,
-    /// No longer sold. It keeps its number and its name for the entries that have it.
-    pub retired: bool,
 }
 
 /// Credits for sale.
@@ -100,6 +133,25 @@ impl Catalog {
     /// The plan called `name`.
     pub fn plan(&self, name: &str) -> Option<&Plan> {
         self.plans.get(name)
+    }
+
+    /// The rate table of an action. None: it is priced by the unit.
+    pub fn rates_of(&self, action: &Action) -> Option<&RateTable> {
+        match &action.pricing {
+            Pricing::Rates(table) => self.rates.get(table),
+            Pricing::Unit(_) => None,
+        }
+    }
+
+    /// The action with this number.
+    pub fn numbered(&self, number: ActionNumber) -> Option<&Action> {
+        self.actions.values().find(|action| action.number == number)
+    }
+
+    /// The name of this model of this action's rate table.
+    pub fn model_name(&self, action: ActionNumber, model: ModelNumber) -> Option<&str> {
+        let table = self.rates_of(self.numbered(action)?)?;
+        table.numbered(model).map(|(name, _)| name)
     }
 
     /// The name of the action with this number.

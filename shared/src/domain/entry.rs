@@ -2,8 +2,10 @@
 
 use super::catalog::ActionNumber;
 use super::grant::{BurnOrder, Grant, GrantId, GrantKind};
+use super::meters::Meters;
 use super::payment::Cause;
 use super::period::Anchor;
+use super::rates::ModelNumber;
 use super::{Credits, DebtChange, Debts, Instant, OperationId, Seq, Status};
 
 /// One line of the ledger: what changed, when, by whom and by how much.
@@ -19,7 +21,8 @@ pub struct Entry {
     pub available: Credits,
     /// The change of held.
     pub held: Credits,
-    /// The version of the catalog that was in force.
+    /// The version of the catalog that was in force; of a charge by meters, the one by whose rates
+    /// it is priced.
     pub catalog: u32,
     /// The caller's own name for the operation, where that is not the id.
     pub key: Option<String>,
@@ -153,6 +156,35 @@ pub struct Charged {
     pub action: Option<ActionNumber>,
 }
 
+/// How much of an action an entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// So many units; 0 of a charge by amount.
+    Units(u64),
+    /// What a call of this model consumed.
+    Call(ModelNumber, Meters),
+}
+
+impl Quantity {
+    pub const NONE: Quantity = Quantity::Units(0);
+
+    /// The units. None: it counts none.
+    pub fn units(&self) -> Option<u64> {
+        match self {
+            Quantity::Units(units) => Some(*units).filter(|units| *units > 0),
+            Quantity::Call(..) => None,
+        }
+    }
+
+    /// The model and its meters, of a call.
+    pub fn call(&self) -> Option<(ModelNumber, Meters)> {
+        match self {
+            Quantity::Units(_) => None,
+            Quantity::Call(model, meters) => Some((*model, *meters)),
+        }
+    }
+}
+
 /// The kinds of change that an entry records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
@@ -166,7 +198,7 @@ pub enum EntryKind {
     /// Credits were spent: a quantity of an action, or an amount by itself (no action).
     Debit {
         action: Option<ActionNumber>,
-        quantity: u64,
+        quantity: Quantity,
     },
     /// Credits were put in by an operator.
     Granted {
@@ -194,22 +226,21 @@ pub enum EntryKind {
     /// Credits were held.
     Held {
         action: Option<ActionNumber>,
-        quantity: u64,
+        quantity: Quantity,
         expires_at: Instant,
     },
     /// Credits that were held were spent.
     Captured {
         hold: OperationId,
         action: Option<ActionNumber>,
-        /// 0 of a capture by amount.
-        quantity: u64,
+        quantity: Quantity,
         credits: Credits,
         /// How much of them was of a grant that had expired while they were held.
         lapsed: Credits,
         /// Whether the hold ended with it. The credits that it still held then went back.
         ends: bool,
-        /// The credits that it asked for beyond the hold and did not charge: the account could not
-        /// pay them, or might not.
+        /// The credits that it asked for, or cost, beyond the hold and did not charge: it might not,
+        /// or the account could not pay them, or might not.
         uncharged: Credits,
     },
     /// A hold ended, and what it held went back.

@@ -1,7 +1,7 @@
 //! Finds the known word nearest to the word that a request sent, for "did you mean".
 
 /// The longest word that is compared, in bytes: no name in a catalog and no field is longer.
-const LONGEST: usize = 64;
+const LONGEST: usize = 128;
 
 /// The word of `known` that `sent` becomes with the fewest letters changed, added, left out or
 /// swapped, ignoring case: at most one in three of its letters, and one of a shorter word. None: no

@@ -1,7 +1,20 @@
 //! Pricing: what actions cost by the catalog.
 
-use super::catalog::ActionNumber;
+use std::collections::BTreeMap;
+
+use super::catalog::{ActionNumber, Pricing};
+use super::meters::Meters;
+use super::rates::{ExactPrice, ModelNumber};
 use super::{Catalog, Credits, Refusal};
+
+/// A call of a model, at its exact price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricedCall {
+    pub action: ActionNumber,
+    pub model: ModelNumber,
+    pub meters: Meters,
+    pub exact: ExactPrice,
+}
 
 impl Catalog {
     /// The credits that `quantity` of `action` costs. Quotes and debits share this one pricing
@@ -11,17 +24,43 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Refusal::UnknownAction`] if the catalog does not sell `action`;
-    /// [`Refusal::InvalidRequest`] if `quantity` is beyond the action's limit.
+    /// [`Refusal::InvalidRequest`] if `quantity` is beyond the action's limit, or the action is
+    /// priced by meters.
     pub fn price(&self, action: &str, quantity: u64) -> Result<(ActionNumber, Credits), Refusal> {
         let found = self.sold_action(action)?;
-        if quantity > found.limit {
-            let problem = format!("must be at most {} for {action}", found.limit);
+        let Pricing::Unit(unit) = &found.pricing else {
+            let problem = format!("is not allowed: {action} is priced by model and meters");
+            return Err(Refusal::invalid("quantity", problem));
+        };
+        if quantity > unit.limit {
+            let problem = format!("must be at most {} for {action}", unit.limit);
             return Err(Refusal::invalid("quantity", problem));
         }
-        let micro = i128::from(found.credits.micro()) * i128::from(quantity);
-        let per = i128::from(found.per);
-        let micro = if found.round_up { (micro + per - 1) / per } else { micro / per };
+        let micro = i128::from(unit.credits.micro()) * i128::from(quantity);
+        let per = i128::from(unit.per);
+        let micro = if unit.round_up { (micro + per - 1) / per } else { micro / per };
         let micro = i64::try_from(micro).expect("a checked catalog bounds the price of the limit");
         Ok((found.number, Credits::from_micro(micro)))
+    }
+
+    /// The exact price of a call of `model` that consumed `meters`.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownAction`], [`Refusal::UnknownModel`] and [`Refusal::UnknownMeter`] for what
+    /// is not sold; [`Refusal::InvalidRequest`] if the action is priced by the unit.
+    pub fn price_call(
+        &self,
+        action: &str,
+        model: &str,
+        meters: &BTreeMap<String, u64>,
+    ) -> Result<PricedCall, Refusal> {
+        let found = self.sold_action(action)?;
+        let Some(table) = self.rates_of(found) else {
+            let problem = format!("is not allowed: {action} is priced by quantity");
+            return Err(Refusal::invalid("model", problem));
+        };
+        let (name, model) = table.sold_model(model)?;
+        let (meters, exact) = table.price((name, model), meters)?;
+        Ok(PricedCall { action: found.number, model: model.number, meters, exact })
     }
 }

@@ -20,6 +20,10 @@ pub enum Refusal {
     KeyAhead { server_time: Instant },
     /// The catalog does not sell such an action.
     UnknownAction { action: String, did_you_mean: Option<String> },
+    /// The rate table of the action sells no such model.
+    UnknownModel { model: String, did_you_mean: Option<String> },
+    /// There is no such meter, or the model has no rate for it.
+    UnknownMeter { model: String, meter: String, did_you_mean: Option<String> },
     /// The catalog has no such plan.
     UnknownPlan { plan: String, did_you_mean: Option<String> },
     /// An operator froze the account.
@@ -147,6 +151,8 @@ impl Refusal {
             Refusal::OperationReused => "operation_reused",
             Refusal::KeyAhead { .. } => "key_ahead",
             Refusal::UnknownAction { .. } => "unknown_action",
+            Refusal::UnknownModel { .. } => "unknown_model",
+            Refusal::UnknownMeter { .. } => "unknown_meter",
             Refusal::UnknownPlan { .. } => "unknown_plan",
             Refusal::AccountFrozen { .. } => "account_frozen",
             Refusal::PlanRequired { .. } => "plan_required",

@@ -1,6 +1,6 @@
 //! The parts of a service's request that say what to charge, and for how long to hold it.
 
-use super::fields::{Fields, NAME_BYTES};
+use super::fields::{Fields, MODEL_BYTES, NAME_BYTES};
 use crate::decide::debit::Charge;
 use crate::decide::hold::{CapturePart, LONGEST_LIFE, SHORTEST_LIFE};
 use crate::domain::instant::Span;
@@ -14,6 +14,9 @@ pub(super) fn life(fields: &mut Fields) -> Option<Span> {
 
 /// The captured part of a hold: a quantity of its action, or credits; never both, never neither.
 pub(super) fn part(fields: &mut Fields) -> Option<CapturePart> {
+    if fields.sent("meters") {
+        return fields.counts("meters").map(CapturePart::Meters);
+    }
     let sent = (fields.sent("quantity"), fields.sent("credits"));
     let (quantity, credits) = (fields.quantity("quantity"), fields.credits_or_none("credits"));
     match sent {
@@ -34,6 +37,11 @@ pub(super) fn part(fields: &mut Fields) -> Option<CapturePart> {
 pub(super) fn charge(fields: &mut Fields) -> Option<Charge> {
     let sent = (fields.sent("action") || fields.sent("quantity"), fields.sent("credits"));
     let action = fields.text("action", NAME_BYTES);
+    if fields.sent("model") {
+        let (model, meters) = (fields.text("model", MODEL_BYTES), fields.counts("meters"));
+        let meters = fields.required("meters", meters);
+        return Some(Charge::Call { action: action?, model: model?, meters: meters? });
+    }
     let quantity = fields.quantity("quantity");
     let credits = fields.credits("credits");
     match sent {

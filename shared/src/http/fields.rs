@@ -1,5 +1,6 @@
 //! The fields of a request: each is read by name, and all errors are reported together.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,12 +8,15 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::object::Object;
+use crate::domain::meters::MAX_COUNT;
 use crate::domain::nearest::nearest;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{Credits, Instant, Refusal};
 
 /// The longest name in a catalog, in bytes.
 pub(super) const NAME_BYTES: usize = 64;
+/// The longest name of a model, in bytes.
+pub(super) const MODEL_BYTES: usize = 128;
 
 /// A JSON object being read, and the errors found so far in the request. [`Fields::finish`] returns
 /// them.
@@ -147,6 +151,30 @@ impl Fields {
             self.wrong(field, "must be a whole number, at least 1");
         }
         quantity
+    }
+
+    /// An optional object of counts by meter, one at least.
+    pub(super) fn counts(&mut self, field: &'static str) -> Option<BTreeMap<String, u64>> {
+        let Value::Object(object) = self.take(field)? else {
+            self.wrong(field, "must be an object of counts by meter");
+            return None;
+        };
+        if object.is_empty() {
+            self.wrong(field, "must have one meter at least");
+            return None;
+        }
+        let mut counts = BTreeMap::new();
+        for (name, value) in object {
+            let count = whole(&value).and_then(|n| u64::try_from(n).ok());
+            match count.filter(|count| *count <= MAX_COUNT) {
+                Some(count) => drop(counts.insert(name, count)),
+                None => {
+                    let problem = format!("must be a whole number from 0 to {MAX_COUNT}");
+                    self.wrong(&format!("{field}.{name}"), problem);
+                }
+            }
+        }
+        Some(counts)
     }
 
     /// An optional whole number within a range.

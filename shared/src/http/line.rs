@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::reply::Balance;
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::By;
+use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::{GrantId, GrantKind};
 use crate::domain::ledger::PostedEntry;
+use crate::domain::meters::Meters;
 use crate::domain::period::Anchor;
 use crate::domain::viewer::{Texts, Viewer};
 use crate::domain::{Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq};
@@ -32,6 +33,10 @@ pub(super) struct Line<'a> {
     pub action: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meters: Option<Meters>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,6 +154,8 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         balance: Balance { available: posted.available, held: posted.held },
         action: None,
         quantity: None,
+        model: None,
+        meters: None,
         plan: None,
         status: None,
         anchor: None,
@@ -184,7 +191,7 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             line.moved = Some(movements(moved));
         }
         EntryKind::Debit { action, quantity } => {
-            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+            line.buys(Bought::of(catalog, *action, *quantity));
         }
         EntryKind::Granted { kind, expires_at } => {
             line.grant = Some(kind.name());
@@ -200,12 +207,12 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             line.lapsed = Some(lapsed.as_slice()).filter(|lapsed| !lapsed.is_empty());
         }
         EntryKind::Held { action, quantity, expires_at } => {
-            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+            line.buys(Bought::of(catalog, *action, *quantity));
             line.expires_at = Some(*expires_at);
         }
         EntryKind::Captured { hold, action, quantity, credits, ends, uncharged, .. } => {
             line.hold = Some(*hold);
-            (line.action, line.quantity) = of_action(catalog, *action, *quantity);
+            line.buys(Bought::of(catalog, *action, *quantity));
             line.credits = Some(*credits);
             line.ends = Some(*ends);
             line.uncharged = Some(*uncharged).filter(|uncharged| !uncharged.is_zero());
@@ -239,13 +246,38 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
     line
 }
 
-fn of_action(
-    catalog: &Catalog,
-    action: Option<ActionNumber>,
-    quantity: u64,
-) -> (Option<&str>, Option<u64>) {
-    let named = action.and_then(|number| catalog.action_name(number));
-    (named, action.map(|_| quantity).filter(|quantity| *quantity > 0))
+/// What an entry is for, by its names.
+#[derive(Default)]
+pub(super) struct Bought<'a> {
+    pub action: Option<&'a str>,
+    pub quantity: Option<u64>,
+    pub model: Option<&'a str>,
+    pub meters: Option<Meters>,
+}
+
+impl<'a> Bought<'a> {
+    pub(super) fn of(
+        catalog: &'a Catalog,
+        action: Option<ActionNumber>,
+        quantity: Quantity,
+    ) -> Bought<'a> {
+        let Some(number) = action else { return Bought::default() };
+        let call = quantity.call();
+        Bought {
+            action: catalog.action_name(number),
+            quantity: quantity.units(),
+            model: call.and_then(|(model, _)| catalog.model_name(number, model)),
+            meters: call.map(|(_, meters)| meters),
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn buys(&mut self, bought: Bought<'a>) {
+        let Bought { action, quantity, model, meters } = bought;
+        (self.action, self.quantity) = (action, quantity);
+        (self.model, self.meters) = (model, meters);
+    }
 }
 
 fn parts(entry: &Entry) -> Vec<PartOf> {

@@ -3,9 +3,10 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::line::Bought;
 use super::reply::{json, ok, to_json};
-use crate::decide::debit::Charge;
-use crate::decide::operation::Request;
+use crate::domain::catalog::Pricing;
+use crate::domain::meters::Meters;
 use crate::domain::{AccountId, Catalog, Credits, Refusal};
 use crate::query::Quote;
 
@@ -16,6 +17,10 @@ struct Quoted<'a> {
     action: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meters: Option<Meters>,
     credits: Credits,
     available: Credits,
     /// The code of the refusal that a debit would get now. None: it would pass.
@@ -24,16 +29,16 @@ struct Quoted<'a> {
 }
 
 /// The price of a debit, and whether it would pass now.
-pub fn quote(request: &Request, quote: &Quote) -> Response<Body> {
+pub fn quote(quote: &Quote, catalog: &Catalog) -> Response<Body> {
     let Quote { price, account, refusal } = quote;
-    let (action, quantity) = match request.ask.charge() {
-        Some(Charge::Action { action, quantity }) => (Some(action.as_str()), Some(*quantity)),
-        Some(Charge::Credits(_)) | None => (None, None),
-    };
+    let Bought { action, quantity, model, meters } =
+        Bought::of(catalog, price.action, price.quantity);
     ok(&Quoted {
         account: &account.id,
         action,
         quantity,
+        model,
+        meters,
         credits: price.credits,
         available: account.available,
         refusal: refusal.as_ref().map(Refusal::code),
@@ -68,13 +73,16 @@ pub fn catalog(catalog: &Catalog) -> Response<Body> {
 /// The rate card, as JSON.
 pub fn catalog_json(catalog: &Catalog) -> String {
     let sold = catalog.actions.iter().filter(|(_, action)| !action.retired);
-    let actions = sold.map(|(name, action)| Rate {
-        action: name,
-        credits: action.credits,
-        per: action.per,
-        unit: &action.unit,
-        limit: action.limit,
-        rounding: action.round_up.then_some("up"),
+    let actions = sold.filter_map(|(name, action)| match &action.pricing {
+        Pricing::Unit(unit) => Some(Rate {
+            action: name,
+            credits: unit.credits,
+            per: unit.per,
+            unit: &unit.unit,
+            limit: unit.limit,
+            rounding: unit.round_up.then_some("up"),
+        }),
+        Pricing::Rates(_) => None,
     });
     let actions = actions.collect();
     to_json(&RateCard { catalog: catalog.version, contact_url: &catalog.contact_url, actions })

@@ -3,12 +3,15 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::line::Bought;
 use super::reply::{Balance, created, json, to_json};
 use super::{Call, Problem, balance};
 use crate::command::Receipted;
 use crate::context::Context;
 use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::Quantity;
 use crate::domain::ledger::PostedEntry;
+use crate::domain::meters::Meters;
 use crate::domain::period::Anchor;
 use crate::domain::{
     AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Refusal, Seq,
@@ -51,6 +54,10 @@ struct Debited<'a> {
     action: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meters: Option<Meters>,
     credits: Credits,
 }
 
@@ -267,14 +274,13 @@ fn receipted_as(
     }
 }
 
-/// The charge, with its action and quantity, if the request named them.
+/// The charge, with what it is for, if the request named that.
 fn debited<'a>(
     catalog: &'a Catalog,
     action: Option<ActionNumber>,
-    quantity: u64,
+    quantity: Quantity,
     credits: Credits,
 ) -> Debited<'a> {
-    let action = action.and_then(|number| catalog.action_name(number));
-    let quantity = action.map(|_| quantity).filter(|quantity| *quantity > 0);
-    Debited { action, quantity, credits }
+    let Bought { action, quantity, model, meters } = Bought::of(catalog, action, quantity);
+    Debited { action, quantity, model, meters, credits }
 }

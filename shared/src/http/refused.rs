@@ -36,6 +36,17 @@ impl From<Refusal> for Problem {
                 let detail = format!("The catalog has no action {action:?}.");
                 new(422, "Unknown action", detail).meaning(did_you_mean)
             }
+            Refusal::UnknownModel { model, did_you_mean } => {
+                let detail = format!("The rate table has no model {model:?}.");
+                new(422, "Unknown model", detail).with("model", model).meaning(did_you_mean)
+            }
+            Refusal::UnknownMeter { model, meter, did_you_mean } => {
+                let detail = format!("The model {model:?} has no rate for the meter {meter:?}.");
+                new(422, "Unknown meter", detail)
+                    .with("model", model)
+                    .with("meter", meter)
+                    .meaning(did_you_mean)
+            }
             Refusal::UnknownPlan { plan, did_you_mean } => {
                 let detail = format!("The catalog has no plan {plan:?}.");
                 new(422, "Unknown plan", detail).meaning(did_you_mean)

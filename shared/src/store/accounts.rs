@@ -8,6 +8,7 @@ use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{ACCOUNT, account, hold_key, read_hold_key};
 use super::{StoreError, packed};
 use crate::decide::archive::Weight;
+use crate::domain::account::HeldFor;
 use crate::domain::{Account, AccountId, Credits, Debts, Gate, Held, Instant};
 
 pub(super) fn gate_bits(gate: Gate) -> u8 {
@@ -37,7 +38,10 @@ pub(super) fn holds(account: &Account) -> AttributeValue {
 }
 
 pub(super) fn hold(held: &Held) -> AttributeValue {
-    let captured = held.action.map(|action| (account::HOLD_CAPTURED, number(action.captured)));
+    let captured = match held.purpose {
+        HeldFor::Action(action) => Some((account::HOLD_CAPTURED, number(action.captured))),
+        HeldFor::Amount | HeldFor::Call(_) => None,
+    };
     let rest = [
         (account::HOLD_AMOUNT, number(held.amount.micro())),
         (account::HOLD_TERMS, bytes(packed::hold_terms(held))),
@@ -60,7 +64,7 @@ fn read_hold(row: &Attributes<'_>, value: &AttributeValue) -> Result<(Held, bool
     let held =
         packed::read_hold_terms(terms, Credits::from_micro(amount), captured.unwrap_or_default());
     let held = row.packed(account::HOLDS, held)?;
-    match held.action.is_some() == captured.is_some() {
+    match matches!(held.purpose, HeldFor::Action(_)) == captured.is_some() {
         true => Ok((held, false)),
         false => Err(row.broken(account::HOLDS, "has a captured quantity of no action, or none")),
     }

@@ -37,7 +37,7 @@ impl Store {
     pub async fn commit_in(&self, write: &Write, in_flight: &InFlight) -> Stored<Outcome> {
         // After a skewed answer nothing is stamped until a read has found the clock right again.
         if self.skew.was_off() {
-            self.catalog().await?;
+            self.catalog_in_force().await?;
         }
         if let Some(dry_run) = &self.dry_run {
             dry_run.commit(write);

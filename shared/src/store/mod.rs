@@ -140,6 +140,17 @@ pub fn gap(account: &AccountId, seq: Seq) -> StoreError {
     }
 }
 
+/// A version of the catalog that an account names cannot be read.
+pub fn no_catalog(version: u32, problem: String) -> StoreError {
+    StoreError::Broken {
+        table: "ledger",
+        key: table::CATALOG.to_owned(),
+        attribute: table::catalog_key(version),
+        problem,
+        later: false,
+    }
+}
+
 /// What a request asks depends on an entry whose kind only a later version knows.
 pub fn unknown(account: &AccountId, entry: OperationId) -> StoreError {
     StoreError::Broken {

@@ -1,17 +1,22 @@
 //! Reads from the store. All are consistent, except a scan.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
 use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
 use crate::decide::archive::Weight;
 use crate::decide::{
-    DEDUP_WINDOW, IdempotencyRecord, KeyAlias, MAX_CLOCK_AHEAD, Redemption, STAMP_MARGIN, Segment,
+    CatalogVersion, DEDUP_WINDOW, IdempotencyRecord, KeyAlias, MAX_CLOCK_AHEAD, Redemption,
+    STAMP_MARGIN, Segment,
 };
 use crate::domain::ledger::PostedEntry;
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
-use crate::domain::{AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq};
+use crate::domain::{
+    AccountId, Catalog, CatalogFiles, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq,
+};
 
 /// How many segments one request of a look-up reads at most: 16 KB of usual ones, 4 read units.
 const LOOK_UP_SEGMENTS: i32 = 16;
@@ -237,10 +242,41 @@ impl Store {
             .expression_attribute_values(":last", item::text(last))
     }
 
-    /// The published catalog, as its text. None: the default is in force.
-    pub async fn catalog(&self) -> Stored<Option<String>> {
+    /// The published catalog in force, without its rate tables. None: the built-in one is.
+    pub async fn catalog_in_force(&self) -> Stored<Option<CatalogVersion>> {
         let item = self.ledger_item(table::CATALOG, table::CATALOG_LATEST).await?;
         item.as_ref().map(row::read_catalog).transpose()
+    }
+
+    /// The files of the published catalog in force. None: the built-in one is.
+    pub async fn catalog(&self) -> Stored<Option<CatalogFiles>> {
+        match self.catalog_in_force().await? {
+            Some(catalog) => self.catalog_files(catalog).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The files of the catalog that was published under a version. None: none was.
+    pub async fn catalog_of(&self, version: u32) -> Stored<Option<CatalogFiles>> {
+        let item = self.ledger_item(table::CATALOG, &table::catalog_key(version)).await?;
+        match item.as_ref().map(row::read_catalog).transpose()? {
+            Some(catalog) => self.catalog_files(catalog).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A catalog with the rate tables that it names. Those of a catalog that cannot be read are left
+    /// out: reading it says why.
+    pub async fn catalog_files(&self, catalog: CatalogVersion) -> Stored<CatalogFiles> {
+        let CatalogVersion { version, text: catalog } = catalog;
+        let mut rates = BTreeMap::new();
+        for name in Catalog::tables(&catalog).unwrap_or_default() {
+            let key = table::rate_table_key(version, &name);
+            if let Some(item) = self.ledger_item(table::CATALOG, &key).await? {
+                rates.insert(name, row::read_catalog(&item)?.text);
+            }
+        }
+        Ok(CatalogFiles { catalog, rates })
     }
 }
 

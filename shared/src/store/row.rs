@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{Attributes, Item, SetAttribute, bytes, number, text};
 use super::table::{
     ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, PARKED, SORT, catalog_key, event_key,
-    key_alias_key, ledger, order_key, place_key, quarantine_key, read_page_key, read_receipt_key,
-    read_usage_key, record_key, redemption_key, refunds_key, segment_key, usage_key,
+    key_alias_key, ledger, order_key, place_key, quarantine_key, rate_table_key, read_page_key,
+    read_receipt_key, read_usage_key, record_key, redemption_key, refunds_key, segment_key,
+    usage_key,
 };
 use super::{
     StoreError, directory, orders, packed, payment_places, payments, reconcile, service_keys,
@@ -39,6 +40,10 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Catalog(catalog_version) => catalog_item(catalog_version, CATALOG_LATEST),
         Row::CatalogVersion(catalog_version) => {
             catalog_item(catalog_version, &catalog_key(catalog_version.version))
+        }
+        Row::RateTable { version, name, text } => {
+            let catalog_version = CatalogVersion { version: *version, text: text.clone() };
+            catalog_item(&catalog_version, &rate_table_key(*version, name))
         }
         Row::Redemption(redemption) => redemption_item(redemption),
         Row::ServiceKey { key, sealed_by } => service_keys::key_item(key, sealed_by),
@@ -208,8 +213,11 @@ pub(super) fn read_returned(item: &Item) -> Result<Credits, StoreError> {
     Attributes::of("ledger", item).credits(ledger::RETURNED)
 }
 
-pub(super) fn read_catalog(item: &Item) -> Result<String, StoreError> {
-    Attributes::of("ledger", item).text(ledger::TEXT).map(str::to_owned)
+/// A catalog or a rate table.
+pub(super) fn read_catalog(item: &Item) -> Result<CatalogVersion, StoreError> {
+    let row = Attributes::of("ledger", item);
+    let text = row.text(ledger::TEXT)?.to_owned();
+    Ok(CatalogVersion { version: row.number(ledger::VERSION)?, text })
 }
 
 pub(super) fn read_segment(item: &Item) -> Result<Segment, StoreError> {

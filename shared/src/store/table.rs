@@ -24,6 +24,11 @@ pub(super) fn catalog_key(version: u32) -> String {
     format!("C#{version:09}")
 }
 
+/// `C#<version>#<table>`: a rate table of that catalog.
+pub(super) fn rate_table_key(version: u32, table: &str) -> String {
+    format!("C#{version:09}#{table}")
+}
+
 /// Attributes of an account.
 pub(super) mod account {
     /// Available, micro-credits.
@@ -93,7 +98,7 @@ pub(super) mod ledger {
     pub(crate) const COUNTED: &str = "ct";
     /// Usage of a day: the time in the key of that entry's segment, ms.
     pub(crate) const COUNTED_TIME: &str = "st";
-    /// Catalog: its text.
+    /// Catalog, rate table: its text.
     pub(crate) const TEXT: &str = "tx";
     /// Catalog: its version. Payment, orders, reconcile's state: the number of its writes.
     pub(crate) const VERSION: &str = "ve";

@@ -5,6 +5,7 @@ use shared::decide::debit::Price;
 use shared::decide::hold::CapturePart;
 use shared::decide::operation::{self, Ask, Attempt, Request, Route};
 use shared::decide::{AccountWrite, Guard, Write};
+use shared::domain::account::HeldFor;
 use shared::domain::instant::Span;
 use shared::domain::{Account, Credits, Gate, Held, Instant, OperationId};
 use shared::store::Outcome;
@@ -219,8 +220,12 @@ fn each_outcome_beyond_a_hold_has_its_reason_as_a_guard() {
         let id = OperationId::from_bytes([9; 16]);
         let now = instant("2026-11-18T12:00:00Z");
         let expires_at = now + Span::from_s(60);
-        let held =
-            Held { amount: Credits::whole(2), lapsed: Credits::ZERO, expires_at, action: None };
+        let held = Held {
+            amount: Credits::whole(2),
+            lapsed: Credits::ZERO,
+            expires_at,
+            purpose: HeldFor::Amount,
+        };
         account.holds.insert(id, held);
         change(&mut account);
         written(&account, id, now).map(|write| write.when)
@@ -266,7 +271,7 @@ fn written(account: &Account, hold: OperationId, now: Instant) -> Option<Account
     let part = CapturePart::Credits(Credits::whole(10));
     let ask = Ask::Capture { hold, part, ends: true, beyond: true };
     let request = Request { account: account.id.clone(), ask, user: None, reference: None };
-    let price = Price { credits: Credits::ZERO, action: None, catalog: 1 };
+    let price = Price::none(1);
     let id = OperationId::mint(now, [7; 10]);
     let attempt = Attempt { request: &request, price, id, key: None };
     operation::change(&[attempt], Some(account), now, Route::Fast)

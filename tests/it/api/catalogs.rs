@@ -1,9 +1,10 @@
 //! The catalog is reviewed data: a wrong key is refused by name, and a new version needs no deploy.
 
+use crate::support::catalogs::{files, in_folder};
 use cli::publish;
 use serde_json::Value;
 use shared::decide::catalog_version;
-use shared::domain::Catalog;
+use shared::domain::{Catalog, CatalogFiles};
 
 use crate::support::{Stack, at_once};
 
@@ -13,12 +14,6 @@ fn with(changes: &[(&str, &str)]) -> String {
         assert!(text.contains(from), "the default catalog has no {from:?}");
         text.replacen(from, to, 1)
     })
-}
-
-fn in_file(name: &str, text: &str) -> std::path::PathBuf {
-    let file = std::env::temp_dir().join(format!("scrip-{}-{name}.toml", std::process::id()));
-    std::fs::write(&file, text).expect("a file");
-    file
 }
 
 #[test]
@@ -49,14 +44,14 @@ fn a_wrong_catalog_is_refused_with_the_key_that_is_wrong() {
         ),
         ("[plans.pro]\nai", "[plans.pro]\nsize = 1\nai", "line"),
     ] {
-        let error = Catalog::parse(&with(&[(from, to)])).expect_err(to);
+        let error = Catalog::parse(&files(with(&[(from, to)]))).expect_err(to);
         assert!(error.key.starts_with(key), "{to}: {error}");
         assert!(!error.to_string().contains('\n'), "one sentence: {error}");
     }
     // The first in the file is not always the first named; numbers must differ somewhere.
-    assert!(Catalog::parse("").is_err());
+    assert!(Catalog::parse(&files("")).is_err());
     let rounded = with(&[("per = 2", "per = 3\nrounding = \"up\"")]);
-    let catalog = Catalog::parse(&rounded).expect("rounding is stated");
+    let catalog = Catalog::parse(&files(&*rounded)).expect("rounding is stated");
     assert_eq!(catalog.price("custom_image", 1).expect("sold").1.to_string(), "0.333334");
 }
 
@@ -77,7 +72,7 @@ async fn a_catalog_that_may_not_follow_is_refused_and_changes_nothing() {
         ("planless", vec![next, ("[plans.pro]", "[plans.gold]")], "plans.pro"),
         ("broken", vec![next, ("per = 2", "per = 7")], "actions.custom_image.per"),
     ] {
-        let file = in_file(name, &with(&changes));
+        let file = in_folder(name, with(&changes));
         for result in [
             publish::diff(stack.context(), &file).await.map(|_| ()),
             publish::publish(stack.context(), &file).await,
@@ -88,7 +83,7 @@ async fn a_catalog_that_may_not_follow_is_refused_and_changes_nothing() {
         std::fs::remove_file(file).expect("the test's own file");
     }
     let kept = stack.context().store.catalog().await.expect("an answer");
-    assert_eq!(kept.as_deref(), Some(Catalog::DEFAULT));
+    assert_eq!(kept, Some(CatalogFiles::built_in()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -103,7 +98,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
         ("limit = 10000000", "limit = 10000000\nretired = true"),
     ]);
     let retired = stack.action("acme", "retired", "feed_field", 50).await;
-    let file = in_file("dearer", &text);
+    let file = in_folder("dearer", &*text);
     let changed = publish::diff(stack.context(), &file).await.expect("a diff");
     let lines: Vec<String> = changed.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -174,10 +169,10 @@ fn the_repositorys_catalog_can_follow_the_last_releases() {
         return println!("there is no release yet");
     };
     let released = git(&["show", &format!("{}:shared/catalog.toml", tag.trim())]);
-    let released =
-        Catalog::parse(&released.expect("a release has a catalog")).expect("it is right");
+    let released = files(released.expect("a release has a catalog"));
+    let released = Catalog::parse(&released).expect("it is right");
     let now = shared::clock::Clock::system().now();
-    let same = Catalog::parse(Catalog::DEFAULT).expect("the default") == released;
-    let follows = catalog_version::publish(&released, Catalog::DEFAULT, now);
+    let same = Catalog::parse(&CatalogFiles::built_in()).expect("the default") == released;
+    let follows = catalog_version::publish(&released, &CatalogFiles::built_in(), now);
     assert!(same || follows.is_ok(), "{follows:?}");
 }

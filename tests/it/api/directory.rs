@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::decide::open::{self, PlanRequest};
 use shared::decide::{Made, plan};
 use shared::domain::account::PendingChange;
-use shared::domain::{Account, Catalog, OperationId, Status};
+use shared::domain::{Account, Catalog, CatalogFiles, OperationId, Status};
 
 use crate::support::shop::Shop;
 use crate::support::{Answer, Stack, instant, request};
@@ -135,7 +135,7 @@ async fn a_request_that_only_names_an_account_leaves_a_pending_change_of_plan() 
 fn the_entry_of_a_pending_change_of_plan_is_the_latest() {
     let now = instant("2026-11-18T12:00:00Z");
     let id = |number| OperationId::mint(now, [number; 10]);
-    let catalog = Catalog::parse(Catalog::DEFAULT).expect("the default catalog is right");
+    let catalog = Catalog::parse(&CatalogFiles::built_in()).expect("the default catalog is right");
     let plan = Some("free".to_owned());
     let request = PlanRequest { plan, status: None, anchor: None, restart: false };
     let acme = "acme".parse().expect("an account");

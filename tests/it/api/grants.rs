@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::decide::archive::CAPACITY;
-use shared::domain::account::{HeldAction, MAX_GRANTS, MAX_HOLDS};
+use shared::domain::account::{HeldAction, HeldFor, MAX_GRANTS, MAX_HOLDS};
 use shared::domain::grant::BurnOrder;
 use shared::domain::instant::Span;
 use shared::domain::{Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Held};
@@ -106,7 +106,7 @@ async fn worst(stack: &Stack) -> usize {
         amount: Credits::from_micro(9_876_543_210),
         lapsed: Credits::ZERO,
         expires_at: now + Span::from_s(3_600),
-        action: Some(HeldAction {
+        purpose: HeldFor::Action(HeldAction {
             number: 300,
             quantity: 987_654_321,
             credits: Credits::from_micro(9_876_543_210),

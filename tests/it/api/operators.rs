@@ -1,5 +1,6 @@
 //! Operators: accounts, grants, plans, freezing.
 
+use crate::support::catalogs::files;
 use serde_json::json;
 use shared::domain::Catalog;
 
@@ -67,10 +68,10 @@ async fn a_grant_above_the_limit_of_the_catalog_is_refused_and_grants_nothing() 
 #[test]
 fn a_catalog_without_a_limit_accepts_a_grant_of_any_size() {
     let text = Catalog::DEFAULT.replacen("grant_limit = \"100000\"\n", "", 1);
-    let catalog = Catalog::parse(&text).expect("a catalog");
+    let catalog = Catalog::parse(&files(&*text)).expect("a catalog");
     assert_eq!(catalog.grant_limit, None);
     let wrong = Catalog::DEFAULT.replacen("grant_limit = \"100000\"", "grant_limit = \"-1\"", 1);
-    assert_eq!(Catalog::parse(&wrong).expect_err("no credits").key, "grant_limit");
+    assert_eq!(Catalog::parse(&files(&*wrong)).expect_err("no credits").key, "grant_limit");
 }
 
 #[tokio::test]

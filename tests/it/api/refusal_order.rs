@@ -6,10 +6,11 @@ use shared::decide::hold::{CapturePart, USUAL_LIFE};
 use shared::decide::open::{self, PlanRequest};
 use shared::decide::operation::{self, Ask, Attempt, Next, Request, Route};
 use shared::decide::{AccountWrite, Guard, Step};
-use shared::domain::account::MAX_HOLDS;
+use shared::domain::account::{HeldFor, MAX_HOLDS};
 use shared::domain::instant::Span;
 use shared::domain::{
-    Account, Catalog, Credits, Entry, Gate, GrantId, Held, Instant, OperationId, Refusal,
+    Account, Catalog, CatalogFiles, Credits, Entry, Gate, GrantId, Held, Instant, OperationId,
+    Refusal,
 };
 
 use crate::support::instant;
@@ -25,7 +26,7 @@ fn id(number: u8) -> OperationId {
 }
 
 fn catalog() -> Catalog {
-    Catalog::parse(Catalog::DEFAULT).expect("the default catalog is right")
+    Catalog::parse(&CatalogFiles::built_in()).expect("the default catalog is right")
 }
 
 /// An account on the free plan: 25 credits, and one entry.
@@ -46,7 +47,7 @@ fn attempt(request: &Request, number: u8) -> Attempt<'_> {
         Ask::Hold { charge: Charge::Credits(credits), .. } => *credits,
         _ => Credits::ZERO,
     };
-    let price = Price { credits, action: None, catalog: 1 };
+    let price = Price { credits, ..Price::none(1) };
     Attempt { request, price, id: id(number), key: None }
 }
 
@@ -165,7 +166,12 @@ fn a_batch_is_refused_in_the_order_of_its_debits_alone() {
 }
 
 fn held(amount: i64, expires_at: Instant) -> Held {
-    Held { amount: Credits::whole(amount), lapsed: Credits::ZERO, expires_at, action: None }
+    Held {
+        amount: Credits::whole(amount),
+        lapsed: Credits::ZERO,
+        expires_at,
+        purpose: HeldFor::Amount,
+    }
 }
 
 #[test]

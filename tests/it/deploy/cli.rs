@@ -8,12 +8,13 @@ use local::request_log::RequestLog;
 use local::server;
 use local::start::Start;
 use serde_json::{Value, json};
-use shared::domain::Catalog;
+use shared::domain::{Catalog, CatalogFiles};
 use tokio::net::TcpListener;
 
 use crate::deploy::{first_run, restore};
 use crate::protocol::restart::programs;
 use crate::support::Stack;
+use crate::support::catalogs::in_folder;
 use crate::support::shop::Shop;
 
 /// The result of a command.
@@ -112,19 +113,18 @@ async fn every_command_works_on_a_stack_whose_clock_was_moved() {
     assert_eq!(nobody.code, Some(1));
     assert_eq!(nobody.complains, "scrip: there is no account nobody\n");
 
-    let file = std::env::temp_dir().join(format!("scrip-command-{}.toml", std::process::id()));
     let text = Catalog::DEFAULT.replacen("version = 1", "version = 2", 1);
-    std::fs::write(&file, text.replacen("per = 2", "per = 1", 1)).expect("a file");
+    let file = in_folder("command", text.replacen("per = 2", "per = 1", 1));
     let path = file.to_str().expect("a path in UTF-8");
     let diff = on(base, &["catalog", "diff", path]).await;
     assert!(diff.contains("custom_image") && diff.ends_with("nothing was changed\n"), "{diff}");
     assert_eq!(on(base, &["catalog", "publish", path, "--dry-run"]).await, diff);
     let kept = shop.stack.context().store.catalog().await.expect("an answer");
-    assert_eq!(kept.as_deref(), Some(Catalog::DEFAULT));
+    assert_eq!(kept, Some(CatalogFiles::built_in()));
     let published = on(base, &["catalog", "publish", path]).await;
     assert_eq!(format!("{published}nothing was changed\n"), diff);
     let kept = shop.stack.context().store.catalog().await.expect("an answer");
-    assert!(kept.is_some_and(|text| text.contains("version = 2")));
+    assert!(kept.is_some_and(|files| files.catalog.contains("version = 2")));
     std::fs::remove_file(file).expect("the test's own file");
 }
 

@@ -6,6 +6,7 @@ use shared::domain::Catalog;
 
 use super::cli::{at, listening, scrip};
 use super::cli_stack::InAws;
+use crate::support::catalogs::in_folder;
 use crate::support::shop::Shop;
 
 /// The document that a command prints, which ends with `code`.
@@ -120,9 +121,7 @@ async fn the_status_of_a_deployed_stack_has_its_counts_and_versions() {
 async fn the_differences_of_a_catalog_are_one_document_with_the_values_of_both() {
     let shop = Shop::streamed().await;
     let base = &listening(&shop, |_| ()).await;
-    let file = std::env::temp_dir().join(format!("scrip-json-{}.toml", std::process::id()));
-    std::fs::write(&file, Catalog::DEFAULT.replacen("version = 1", "version = 2", 1))
-        .expect("a file");
+    let file = in_folder("json", Catalog::DEFAULT.replacen("version = 1", "version = 2", 1));
     let path = file.to_str().expect("a path in UTF-8");
     let diff = document(base, &["catalog", "diff", path], 0).await;
     let version = json!({ "key": "version", "in_force": 1, "file": 2 });

@@ -1,10 +1,11 @@
 //! Currencies: the page, the order and Stripe show the same price, and a price that Stripe would
 //! not charge is not published.
 
+use crate::support::catalogs::files;
 use serde_json::json;
 use shared::decide::catalog_version;
 use shared::domain::instant::Span;
-use shared::domain::{Catalog, Currency, Instant, Money};
+use shared::domain::{Catalog, CatalogFiles, Currency, Instant, Money};
 
 use crate::page::html::page;
 use crate::support::shop::Shop;
@@ -18,8 +19,9 @@ fn priced(currency: &str, minor: u64) -> String {
 
 /// The error of a catalog that sells the first pack at this price.
 fn refused(currency: &str, minor: u64) -> Option<String> {
-    let current = Catalog::parse(Catalog::DEFAULT).expect("the default");
-    let published = catalog_version::publish(&current, &priced(currency, minor), Instant::EPOCH);
+    let current = Catalog::parse(&CatalogFiles::built_in()).expect("the default");
+    let published =
+        catalog_version::publish(&current, &files(priced(currency, minor)), Instant::EPOCH);
     published.err().map(|error| error.to_string())
 }
 
@@ -42,7 +44,8 @@ async fn page_order_and_stripe_show_one_price_in_each_kind_of_currency() {
         shop.stack.open("acme", "free").await;
         let context = shop.stack.context();
         let current = context.catalog().await;
-        let change = catalog_version::publish(&current, &priced(currency, minor), Instant::EPOCH);
+        let change =
+            catalog_version::publish(&current, &files(priced(currency, minor)), Instant::EPOCH);
         context.store.commit(&change.expect("a catalog")).await.expect("published");
         shop.stack.clock.set(context.clock.now() + Span::from_s(61));
 
@@ -106,7 +109,7 @@ fn a_price_that_stripe_would_not_charge_is_not_published() {
         assert_eq!(refused(currency, minor), None);
     }
     // A catalog published before Stripe refused such a price can still be read.
-    assert!(Catalog::parse(&priced("xyz", 1)).is_ok());
+    assert!(Catalog::parse(&files(priced("xyz", 1))).is_ok());
 }
 
 #[test]

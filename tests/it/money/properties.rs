@@ -3,11 +3,13 @@
 
 use proptest::prelude::*;
 use shared::decide::{advance, grant, open};
+use shared::domain::account::HeldFor;
 use shared::domain::entry::Explanation;
 use shared::domain::money::Money;
 use shared::domain::payment::{Cause, Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use shared::domain::{
-    Account, Catalog, Credits, Grant, GrantId, GrantKind, Held, Instant, OperationId, PendingChange,
+    Account, Catalog, CatalogFiles, Credits, Grant, GrantId, GrantKind, Held, Instant, OperationId,
+    PendingChange,
 };
 
 const NOON_MS: i64 = 1_795_003_200_000;
@@ -78,7 +80,7 @@ fn order(which: usize) -> GrantId {
 }
 
 fn catalog() -> Catalog {
-    Catalog::parse(Catalog::DEFAULT).expect("the default catalog is right")
+    Catalog::parse(&CatalogFiles::built_in()).expect("the default catalog is right")
 }
 
 proptest! {
@@ -184,7 +186,7 @@ proptest! {
                         Step::Hold(_, hours) if account.holds.len() < 32 => {
                             let expires_at = Instant::from_ms(now.ms() + hours * HOUR_MS);
                             let lapsed = Credits::ZERO;
-                            let held = Held { amount: credits, lapsed, expires_at, action: None };
+                            let held = Held { amount: credits, lapsed, expires_at, purpose: HeldFor::Amount };
                             account.holds.insert(operation, held);
                         }
                         _ => owned -= credits,

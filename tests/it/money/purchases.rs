@@ -1,5 +1,6 @@
 //! Payments over HTTP: credits bought, spent, refunded, disputed and parked.
 
+use crate::support::catalogs::files;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use local::stripe::Effect;
 use serde_json::Value;
@@ -199,10 +200,13 @@ async fn spending_in_debt_is_blocked_until_repaid_if_the_catalog_says_so() {
     let dated = r#"spending_in_debt = [{ is = true }, { from = "2026-11-23", is = false }]"#;
     let next = next.replace("spending_in_debt = true", dated);
     let shop = Shop::noon().await;
-    let current = shared::domain::Catalog::parse(text).expect("the default");
-    let change =
-        shared::decide::catalog_version::publish(&current, &next, instant("2026-11-18T12:00:00Z"))
-            .expect("it may follow");
+    let current = shared::domain::Catalog::parse(&files(text)).expect("the default");
+    let change = shared::decide::catalog_version::publish(
+        &current,
+        &files(&*next),
+        instant("2026-11-18T12:00:00Z"),
+    )
+    .expect("it may follow");
     shop.stack.context().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");
     shop.stack.open("acme", "free").await;

@@ -1,5 +1,6 @@
 //! The other parts of a payment: its receipt and its Stripe customer.
 
+use crate::support::catalogs::files;
 use local::stripe::{Effect, WEBHOOK_SECRET};
 use shared::decide::catalog_version;
 use shared::domain::Catalog;
@@ -141,8 +142,11 @@ async fn invoices_are_made_where_the_catalog_says_so() {
     assert_eq!(session(&without)["invoice"], serde_json::Value::Null);
     let next = Catalog::DEFAULT.replace("version = 1", "version = 2");
     let next = next.replace("invoices = false", "invoices = true");
-    let change =
-        catalog_version::publish(&*shop.stack.context().catalog().await, &next, Instant::EPOCH);
+    let change = catalog_version::publish(
+        &*shop.stack.context().catalog().await,
+        &files(&*next),
+        Instant::EPOCH,
+    );
     let context = shop.stack.context();
     context.store.commit(&change.expect("a catalog")).await.expect("published");
     shop.stack.clock.set(context.clock.now() + Span::from_s(61));

@@ -1,6 +1,7 @@
 //! Events that change nothing (forged, stale, of another mode, account or amount), and parked ones
 //! with the decisions of an operator.
 
+use crate::support::catalogs::files;
 use lambda_http::Body;
 use local::stripe::{Effect, WEBHOOK_SECRET};
 use serde_json::{Value, json};
@@ -165,12 +166,12 @@ async fn a_payment_that_differs_from_its_order_is_parked() {
 async fn an_order_keeps_its_terms_when_the_catalog_changes() {
     let (shop, order, events) = paid().await;
     let text = shared::domain::Catalog::DEFAULT.replace("version = 1", "version = 2");
-    let current = shared::domain::Catalog::parse(shared::domain::Catalog::DEFAULT);
+    let current = shared::domain::Catalog::parse(&shared::domain::CatalogFiles::built_in());
     let current = current.expect("the default");
     // The pack changes its price, its credits and its name.
     let next = text.replace("[packs.starter]", "[packs.beginner]").replace("4900", "100");
     let next = next.replace("credits = \"500\"", "credits = \"1\"");
-    let change = shared::decide::catalog_version::publish(&current, &next, Instant::EPOCH)
+    let change = shared::decide::catalog_version::publish(&current, &files(&*next), Instant::EPOCH)
         .expect("it may follow");
     shop.stack.context().store.commit(&change).await.expect("published");
     shop.stack.set_clock("2026-11-18T12:02:00Z");

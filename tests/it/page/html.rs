@@ -1,5 +1,6 @@
 //! The page without a browser: its size, the files it may load, its texts and their escaping.
 
+use crate::support::catalogs::files;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -342,7 +343,7 @@ async fn forty_actions_and_six_decimals_are_shown() {
     }
     let change = shared::decide::catalog_version::publish(
         &*stack.context().catalog().await,
-        &catalog,
+        &files(catalog),
         shared::domain::Instant::EPOCH,
     );
     stack.context().store.commit(&change.expect("a catalog")).await.expect("published");

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use shared::decide::archive::CAPACITY;
 use shared::decide::{AccountWrite, Expect, IdempotencyRecord, Row, RowWrite, Write, open};
-use shared::domain::account::HeldAction;
+use shared::domain::account::{HeldAction, HeldFor};
 use shared::domain::grant::BurnOrder;
 use shared::domain::{Account, Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
 
@@ -61,7 +61,7 @@ pub(crate) async fn typical(stack: &Stack) {
         amount: Credits::whole(3),
         lapsed: Credits::ZERO,
         expires_at: Instant::from_ms(now.ms() + 300_000),
-        action: Some(HeldAction {
+        purpose: HeldFor::Action(HeldAction {
             number: 1,
             quantity: 3,
             credits: Credits::whole(3),

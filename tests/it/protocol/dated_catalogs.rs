@@ -1,10 +1,11 @@
 //! Dated values: a catalog names values in force from a Monday on, and cannot change the past.
 
+use crate::support::catalogs::files;
 use proptest::prelude::*;
 use shared::decide::{advance, catalog_version, open};
 use shared::domain::instant::Span;
 use shared::domain::period::week;
-use shared::domain::{Account, Catalog, Credits, Dated, Instant, OperationId};
+use shared::domain::{Account, Catalog, CatalogFiles, Credits, Dated, Instant, OperationId};
 
 use crate::support::wire::Fault;
 use crate::support::{Stack, instant};
@@ -22,13 +23,14 @@ fn second(changes: &[(&str, &str)]) -> String {
 async fn publish(stack: &Stack, changes: &[(&str, &str)]) {
     let context = stack.context();
     let text = second(changes);
-    let write = catalog_version::publish(&*context.catalog().await, &text, context.clock.now());
+    let write =
+        catalog_version::publish(&*context.catalog().await, &files(&*text), context.clock.now());
     context.store.commit(&write.expect("it follows")).await.expect("published");
 }
 
 #[test]
 fn values_in_force_stay_and_a_date_is_a_monday_an_hour_ahead() {
-    let current = Catalog::parse(Catalog::DEFAULT).expect("the default");
+    let current = Catalog::parse(&CatalogFiles::built_in()).expect("the default");
     let from = |day: &str| {
         format!(r#"weekly = [{{ credits = "25" }}, {{ from = "{day}", credits = "50" }}]"#)
     };
@@ -49,7 +51,7 @@ fn values_in_force_stay_and_a_date_is_a_monday_an_hour_ahead() {
             tuesday,
         ),
     ] {
-        let followed = catalog_version::publish(&current, &second(&changes), now);
+        let followed = catalog_version::publish(&current, &files(second(&changes)), now);
         assert!(followed.is_ok(), "{changes:?}: {followed:?}");
     }
     let (early, tues, odd) = (from("2026-11-30"), from("2026-12-08"), from("2026-12-7"));
@@ -82,7 +84,8 @@ fn values_in_force_stay_and_a_date_is_a_monday_an_hour_ahead() {
             "spending_in_debt",
         ),
     ] {
-        let refused = catalog_version::publish(&current, &second(&changes), now).expect_err(key);
+        let refused =
+            catalog_version::publish(&current, &files(second(&changes)), now).expect_err(key);
         assert_eq!(refused.key, key, "{changes:?}: {refused}");
     }
 }
@@ -166,7 +169,7 @@ async fn without_the_catalog_for_half_an_hour_no_account_advances() {
 
 /// Changing sizes, each published at least an hour before: the catalogs in their order.
 fn catalogs(changes: &[(i64, i64, i64)]) -> Vec<(Instant, Catalog)> {
-    let mut catalog = Catalog::parse(Catalog::DEFAULT).expect("the default");
+    let mut catalog = Catalog::parse(&CatalogFiles::built_in()).expect("the default");
     let (mut weekly, mut monthly) = (Vec::new(), Vec::new());
     let mut monday = week(instant(TUESDAY)).end;
     let mut all = vec![(Instant::EPOCH, catalog.clone())];

@@ -2,13 +2,15 @@
 
 use proptest::prelude::*;
 use shared::decide::{advance, open};
-use shared::domain::entry::By;
+use shared::domain::account::HeldFor;
+use shared::domain::entry::{By, Quantity};
 use shared::domain::grant::BurnOrder;
+use shared::domain::meters::{MAX_COUNT, Meter, Meters};
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
-    Account, Catalog, Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant, GrantId,
-    GrantKind, Held, Instant, Movement, OperationId, PendingChange, Status,
+    Account, Catalog, CatalogFiles, Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant,
+    GrantId, GrantKind, Held, Instant, Movement, OperationId, PendingChange, Status,
 };
 use shared::store::packed;
 
@@ -17,7 +19,7 @@ const DAY_MS: i64 = 86_400_000;
 const NOON_MS: i64 = 1_795_003_200_000;
 
 fn catalog() -> Catalog {
-    Catalog::parse(Catalog::DEFAULT).expect("the default catalog is right")
+    Catalog::parse(&CatalogFiles::built_in()).expect("the default catalog is right")
 }
 
 fn credits(most: i64) -> impl Strategy<Value = Credits> {
@@ -63,7 +65,7 @@ fn account() -> impl Strategy<Value = Account> {
         let mut free = account.burn_order.left();
         for (id, thousandths, expires_at) in held {
             let amount = Credits::from_micro(free.micro() / 1000 * thousandths / 4);
-            let held = Held { amount, lapsed: Credits::ZERO, expires_at, action: None };
+            let held = Held { amount, lapsed: Credits::ZERO, expires_at, purpose: HeldFor::Amount };
             account.holds.insert(id, held);
             free = account.burn_order.left() - account.held();
         }
@@ -223,7 +225,10 @@ proptest! {
         let plan_state = packed::plan_state(&account.plan_state);
         prop_assert_eq!(packed::read_standing(&plan_state), Ok(account.plan_state));
         for held in account.holds.values() {
-            let captured = held.action.map_or(0, |action| action.captured);
+            let captured = match held.purpose {
+                HeldFor::Action(action) => action.captured,
+                HeldFor::Amount | HeldFor::Call(_) => 0,
+            };
             let terms = packed::hold_terms(held);
             prop_assert_eq!(packed::read_hold_terms(&terms, held.amount, captured), Ok(*held));
         }
@@ -297,6 +302,18 @@ fn debt_changes() -> impl Strategy<Value = Vec<DebtChange>> {
     prop::collection::vec(change, 0..3)
 }
 
+/// An action and how much of it: units, or a call of a model.
+fn bought() -> impl Strategy<Value = (Option<u16>, Quantity)> {
+    let counts = prop::array::uniform10(0..=MAX_COUNT);
+    let call = (1..u16::MAX, any::<u16>(), counts).prop_map(|(action, model, counts)| {
+        let mut meters = Meters::default();
+        Meter::ALL.into_iter().zip(counts).for_each(|(meter, count)| meters.set(meter, count));
+        (Some(action), Quantity::Call(model, meters))
+    });
+    let units = (prop::option::of(1..u16::MAX), any::<u64>().prop_map(Quantity::Units));
+    prop_oneof![units, call]
+}
+
 fn entry() -> impl Strategy<Value = Entry> {
     let text = || prop::option::of("[ -~]{1,64}");
     let moved = || prop::collection::vec(movement(), 0..4);
@@ -305,8 +322,7 @@ fn entry() -> impl Strategy<Value = Entry> {
     let anchor = Anchor(Day::parse("2026-01-31").expect("a day"));
     let operations = prop::collection::vec(operation(), 0..3);
     let kind = prop_oneof![
-        (action(), any::<u64>())
-            .prop_map(|(action, quantity)| EntryKind::Debit { action, quantity }),
+        bought().prop_map(|(action, quantity)| EntryKind::Debit { action, quantity }),
         (kind(), prop::option::of(instant(90)))
             .prop_map(|(kind, expires_at)| EntryKind::Granted { kind, expires_at }),
         (moved(), operations, any::<u32>(), instant(90), debt_changes(), grants).prop_map(
@@ -329,21 +345,20 @@ fn entry() -> impl Strategy<Value = Entry> {
         debts().prop_map(|debts| EntryKind::DebtWaived { debts }),
         (operation(), kind())
             .prop_map(|(id, kind)| EntryKind::Revoked { grant: GrantId::Operation(id), kind }),
-        (20_u8.., prop::collection::vec(any::<u8>(), 0..40))
+        (100_u8.., prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(tag, fields)| EntryKind::Unknown { tag, fields }),
-        (action(), any::<u64>(), instant(2)).prop_map(|(action, quantity, expires_at)| {
+        (bought(), instant(2)).prop_map(|((action, quantity), expires_at)| {
             EntryKind::Held { action, quantity, expires_at }
         }),
         (
             operation(),
-            action(),
-            any::<u64>(),
+            bought(),
             credits(9),
             credits(9),
             any::<bool>(),
             prop_oneof![Just(Credits::ZERO), credits(9)]
         )
-            .prop_map(|(hold, action, quantity, credits, lapsed, ends, uncharged)| {
+            .prop_map(|(hold, (action, quantity), credits, lapsed, ends, uncharged)| {
                 EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged }
             }),
         operation().prop_map(|hold| EntryKind::Released { hold }),

@@ -1,5 +1,6 @@
 //! The weekly and daily sweeps change no balance, whenever and however often they run.
 
+use crate::support::catalogs::files;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -224,7 +225,7 @@ fn clocks_ten_seconds_apart_recharge_once() {
     let changes = instant("2026-01-12T00:00:00Z");
     let dated = r#"weekly = [{ credits = "25" }, { from = "2026-01-12", credits = "40" }]"#;
     let catalog = Catalog::DEFAULT.replace("weekly = \"25\"", dated);
-    let catalog = Catalog::parse(&catalog).expect("a catalog");
+    let catalog = Catalog::parse(&files(&*catalog)).expect("a catalog");
     let mut random = StdRng::seed_from_u64(10);
     for n in 0..10_000_i64 {
         let plan = ["free", "pro"][random.random_range(0..2)];

@@ -9,6 +9,7 @@ pub mod each;
 pub mod mutants;
 pub mod naive;
 
+use crate::support::catalogs::files;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -360,8 +361,11 @@ impl Simulation {
         let dated = r#"weekly = [{ credits = "25" }, { from = "2026-11-30", credits = "40" }]"#;
         let text = Catalog::DEFAULT.replace("version = 1", "version = 2");
         let text = text.replace("weekly = \"25\"", dated);
-        let change =
-            catalog_version::publish(&*context.catalog().await, &text, context.clock.now());
+        let change = catalog_version::publish(
+            &*context.catalog().await,
+            &files(&*text),
+            context.clock.now(),
+        );
         let change = change.expect("it may follow");
         context.store.commit(&change).await.expect("published");
     }

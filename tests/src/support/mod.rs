@@ -3,6 +3,7 @@
 mod answer;
 pub mod browser;
 pub mod canary;
+pub mod catalogs;
 pub mod contract;
 pub mod door;
 pub mod emulator;

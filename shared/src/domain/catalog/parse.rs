@@ -4,28 +4,49 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Action, ActionNumber, Catalog, CatalogError, Pack, Plan};
+use super::{
+    Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Pack, Plan, Pricing, UnitPrice,
+};
 use crate::domain::credits::{Credits, CreditsError};
 use crate::domain::currency::Currency;
 use crate::domain::dated::Dated;
 use crate::domain::instant::Instant;
 use crate::domain::money::Money;
 use crate::domain::period::{Day, week};
+use crate::domain::rates::{RateTable, RatesError};
 
 /// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
 const MAX_MINOR: u64 = 999_999_999_999;
+const NO_NAME: &str = "must be 1 to 64 lower-case letters, digits and underscores";
 
 impl Catalog {
-    /// Reads and validates a catalog in TOML.
+    /// Reads and validates a catalog in TOML, and the rate tables that its actions name.
     ///
     /// # Errors
     /// [`CatalogError`] names the first key that is wrong.
-    pub fn parse(text: &str) -> Result<Catalog, CatalogError> {
-        let file: CatalogFile = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(0, |at| text[..at.start].lines().count().max(1));
-            wrong(format!("line {line}"), e.message())
-        })?;
-        file.check()
+    pub fn parse(files: &CatalogFiles) -> Result<Catalog, CatalogError> {
+        let mut catalog = CatalogFile::read(&files.catalog)?.check()?;
+        for (name, action) in &catalog.actions {
+            let Pricing::Rates(table) = &action.pricing else { continue };
+            let Some(text) = files.rates.get(table) else {
+                let problem = format!("there is no rate table rates/{table}.toml");
+                return Err(wrong(format!("actions.{name}.rates"), problem));
+            };
+            if !catalog.rates.contains_key(table) {
+                let within = |e: RatesError| wrong(format!("rates.{table}.{}", e.key), e.problem);
+                catalog.rates.insert(table.clone(), RateTable::parse(text).map_err(within)?);
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// The names of the rate tables that the actions of a catalog's file name.
+    ///
+    /// # Errors
+    /// As [`Catalog::parse`].
+    pub fn tables(catalog: &str) -> Result<BTreeSet<String>, CatalogError> {
+        let file = CatalogFile::read(catalog)?;
+        Ok(file.actions.into_values().filter_map(|action| action.rates).collect())
     }
 }
 
@@ -141,10 +162,11 @@ impl Size {
 #[serde(deny_unknown_fields)]
 struct ActionFile {
     number: ActionNumber,
-    credits: String,
-    per: u64,
-    unit: String,
-    limit: u64,
+    rates: Option<String>,
+    credits: Option<String>,
+    per: Option<u64>,
+    unit: Option<String>,
+    limit: Option<u64>,
     rounding: Option<String>,
     #[serde(default)]
     retired: bool,
@@ -160,6 +182,13 @@ struct PackFile {
 }
 
 impl CatalogFile {
+    fn read(text: &str) -> Result<CatalogFile, CatalogError> {
+        toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(0, |at| text[..at.start].lines().count().max(1));
+            wrong(format!("line {line}"), e.message())
+        })
+    }
+
     fn check(self) -> Result<Catalog, CatalogError> {
         if self.version == 0 {
             return Err(wrong("version", "must be at least 1"));
@@ -177,8 +206,7 @@ impl CatalogFile {
         ];
         for (table, keys) in names {
             if let Some(name) = keys.into_iter().find(|name| !is_name(name)) {
-                let problem = "must be 1 to 64 lower-case letters, digits and underscores";
-                return Err(wrong(format!("{table}.{name}"), problem));
+                return Err(wrong(format!("{table}.{name}"), NO_NAME));
             }
         }
         let mut numbers = BTreeSet::new();
@@ -205,6 +233,7 @@ impl CatalogFile {
             plans,
             actions,
             packs,
+            rates: BTreeMap::new(),
         })
     }
 }
@@ -233,11 +262,39 @@ impl PlanFile {
 impl ActionFile {
     fn check(self, name: String) -> Result<(String, Action), CatalogError> {
         let key = |field: &str| format!("actions.{name}.{field}");
-        let credits = amount(key("credits"), &self.credits)?;
-        if self.per == 0 || self.per > 1_000_000_000 {
+        let (number, retired) = (self.number, self.retired);
+        let pricing = match self.rates {
+            None => Pricing::Unit(self.unit_price(&key)?),
+            Some(table) => {
+                let sent = [
+                    ("credits", self.credits.is_some()),
+                    ("per", self.per.is_some()),
+                    ("unit", self.unit.is_some()),
+                    ("limit", self.limit.is_some()),
+                    ("rounding", self.rounding.is_some()),
+                ];
+                if let Some((field, _)) = sent.into_iter().find(|(_, sent)| *sent) {
+                    return Err(wrong(key(field), "must be omitted: the action has rates"));
+                }
+                if !is_name(&table) {
+                    return Err(wrong(key("rates"), NO_NAME));
+                }
+                Pricing::Rates(table)
+            }
+        };
+        Ok((name, Action { number, pricing, retired }))
+    }
+
+    fn unit_price(self, key: &impl Fn(&str) -> String) -> Result<UnitPrice, CatalogError> {
+        let missing = |field| wrong(key(field), "is required, unless the action has rates");
+        let credits = self.credits.ok_or_else(|| missing("credits"))?;
+        let credits = amount(key("credits"), &credits)?;
+        let per = self.per.ok_or_else(|| missing("per"))?;
+        if per == 0 || per > 1_000_000_000 {
             return Err(wrong(key("per"), "must be from 1 to 1000000000"));
         }
-        if self.limit == 0 {
+        let limit = self.limit.ok_or_else(|| missing("limit"))?;
+        if limit == 0 {
             return Err(wrong(key("limit"), "must be at least 1"));
         }
         let round_up = match self.rounding.as_deref() {
@@ -245,22 +302,21 @@ impl ActionFile {
             Some("up") => true,
             Some(_) => return Err(wrong(key("rounding"), "must be \"up\" or be omitted")),
         };
-        if !round_up && credits.micro() % self.per as i64 != 0 {
+        if !round_up && credits.micro() % per as i64 != 0 {
             let problem =
                 "must divide `credits` into whole micro-credits; or set rounding = \"up\"";
             return Err(wrong(key("per"), problem));
         }
-        let most = i128::from(credits.micro()) * i128::from(self.limit) / i128::from(self.per);
+        let most = i128::from(credits.micro()) * i128::from(limit) / i128::from(per);
         if most > i128::from(Credits::MAX.micro()) {
             let problem = format!("the price of the limit must be at most {}", Credits::MAX);
             return Err(wrong(key("limit"), problem));
         }
-        if self.unit.is_empty() || self.unit.len() > 64 {
+        let unit = self.unit.ok_or_else(|| missing("unit"))?;
+        if unit.is_empty() || unit.len() > 64 {
             return Err(wrong(key("unit"), "must be 1 to 64 bytes"));
         }
-        let (number, per, limit, retired) = (self.number, self.per, self.limit, self.retired);
-        let unit = self.unit;
-        Ok((name, Action { number, credits, per, unit, limit, round_up, retired }))
+        Ok(UnitPrice { credits, per, unit, limit, round_up })
     }
 }
 

@@ -54,4 +54,8 @@ pub(super) mod tag {
     pub(in super::super) const REVOKED: u8 = 18;
     /// A capture that left uncharged some of what it asked for beyond its hold.
     pub(in super::super) const CAPTURED_IN_PART: u8 = 19;
+    /// Debits, holds and captures of a call of a model, with its meters.
+    pub(in super::super) const DEBIT_OF_CALL: u8 = 20;
+    pub(in super::super) const HELD_FOR_CALL: u8 = 21;
+    pub(in super::super) const CAPTURED_OF_CALL: u8 = 22;
 }

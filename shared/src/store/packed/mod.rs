@@ -7,7 +7,7 @@ mod form;
 mod reader;
 mod writer;
 
-use crate::domain::account::{Held, HeldAction};
+use crate::domain::account::{Held, HeldAction, HeldCall, HeldFor};
 use crate::domain::grant::BurnOrder;
 use crate::domain::usage::{Used, Who};
 use crate::domain::{
@@ -125,10 +125,20 @@ pub fn hold_terms(held: &Held) -> Vec<u8> {
     let mut w = Writer::default();
     w.credits(held.lapsed);
     w.instant(held.expires_at);
-    if let Some(HeldAction { number, quantity, credits, captured: _ }) = held.action {
-        w.number(u64::from(number));
-        w.number(quantity);
-        w.credits(credits);
+    match held.purpose {
+        HeldFor::Amount => {}
+        HeldFor::Action(HeldAction { number, quantity, credits, captured: _ }) => {
+            w.number(u64::from(number));
+            w.number(quantity);
+            w.credits(credits);
+        }
+        HeldFor::Call(HeldCall { action, model, catalog }) => {
+            w.number(u64::from(action));
+            // No quantity is 0.
+            w.number(0);
+            w.number(u64::from(model));
+            w.number(u64::from(catalog));
+        }
     }
     w.0
 }
@@ -136,9 +146,11 @@ pub fn hold_terms(held: &Held) -> Vec<u8> {
 /// The hold with these terms, of this amount, of which this quantity was captured.
 pub fn read_hold_terms(bytes: &[u8], amount: Credits, captured: u64) -> Result<Held> {
     Reader::all(bytes, |r| {
-        let held = r.hold_terms(amount)?;
-        let action = held.action.map(|action| HeldAction { captured, ..action });
-        Ok(Held { action, ..held })
+        let mut held = r.hold_terms(amount)?;
+        if let HeldFor::Action(action) = &mut held.purpose {
+            action.captured = captured;
+        }
+        Ok(held)
     })
 }
 
@@ -147,7 +159,7 @@ pub fn read_whole_hold(bytes: &[u8]) -> Result<Held> {
     Reader::all(bytes, |r| {
         let amount = r.credits()?;
         let mut held = r.hold_terms(amount)?;
-        if let Some(action) = &mut held.action {
+        if let HeldFor::Action(action) = &mut held.purpose {
             action.captured = r.number()?;
         }
         Ok(held)

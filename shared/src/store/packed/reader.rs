@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::form::{ACTOR, HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
-use crate::domain::account::HeldAction;
+use crate::domain::account::{HeldAction, HeldCall, HeldFor};
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::By;
+use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::BurnOrder;
+use crate::domain::meters::{Meter, Meters};
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
@@ -159,17 +160,20 @@ impl Reader<'_> {
     /// The terms of a hold of this amount, of which nothing was captured.
     pub(super) fn hold_terms(&mut self, amount: Credits) -> Result<Held> {
         let (lapsed, expires_at) = (self.credits()?, self.instant()?);
-        let action = match self.0.is_empty() {
-            true => None,
-            false => {
-                let (number, quantity, credits) = (self.narrow()?, self.number()?, self.credits()?);
-                Some(HeldAction { number, quantity, credits, captured: 0 })
+        if self.0.is_empty() {
+            return Ok(Held { amount, lapsed, expires_at, purpose: HeldFor::Amount });
+        }
+        let purpose = match (self.narrow()?, self.number()?) {
+            (action, 0) => {
+                let (model, catalog) = (self.narrow()?, self.narrow()?);
+                HeldFor::Call(HeldCall { action, model, catalog })
+            }
+            (number, quantity) => {
+                let credits = self.credits()?;
+                HeldFor::Action(HeldAction { number, quantity, credits, captured: 0 })
             }
         };
-        match action.is_none_or(|action| action.quantity > 0) {
-            true => Ok(Held { amount, lapsed, expires_at, action }),
-            false => Err(PackedError::Number),
-        }
+        Ok(Held { amount, lapsed, expires_at, purpose })
     }
 
     pub(super) fn movements(&mut self) -> Result<Vec<Movement>> {
@@ -226,12 +230,37 @@ impl Reader<'_> {
         Ok(changes)
     }
 
+    /// A number of units.
+    fn units(&mut self) -> Result<Quantity> {
+        self.number().map(Quantity::Units)
+    }
+
+    /// An action, and a model with its meters.
+    fn call(&mut self) -> Result<(Option<ActionNumber>, Quantity)> {
+        let (action, model) = (self.action()?, self.narrow()?);
+        let (counted, mut meters) = (self.number()?, Meters::default());
+        if action.is_none() || counted >> Meter::ALL.len() != 0 {
+            return Err(PackedError::Number);
+        }
+        for (place, meter) in Meter::ALL.into_iter().enumerate() {
+            if counted >> place & 1 != 0 {
+                meters.set(meter, self.number()?);
+            }
+        }
+        // A meter that counts nothing is not written.
+        match meters.counted().count() == counted.count_ones() as usize {
+            true => Ok((action, Quantity::Call(model, meters))),
+            false => Err(PackedError::Number),
+        }
+    }
+
     /// A capture, and what it left uncharged.
     fn captured(
         &mut self,
+        of: impl FnOnce(&mut Self) -> Result<(Option<ActionNumber>, Quantity)>,
         uncharged: impl FnOnce(&mut Self) -> Result<Credits>,
     ) -> Result<EntryKind> {
-        let (hold, action, quantity) = (self.id()?, self.action()?, self.number()?);
+        let (hold, (action, quantity)) = (self.id()?, of(self)?);
         let (credits, lapsed, ends) = (self.credits()?, self.credits()?, self.flag()?);
         let uncharged = uncharged(self)?;
         Ok(EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged })
@@ -257,12 +286,14 @@ impl Reader<'_> {
                 let (plan, status, anchor) = self.plan()?;
                 EntryKind::Opened { plan, status, anchor, moved: self.movements()? }
             }
-            tag::DEBIT => EntryKind::Debit { action: self.action()?, quantity: self.number()? },
+            tag::DEBIT => EntryKind::Debit { action: self.action()?, quantity: self.units()? },
             tag::HELD => {
-                let (action, quantity) = (self.action()?, self.number()?);
+                let (action, quantity) = (self.action()?, self.units()?);
                 EntryKind::Held { action, quantity, expires_at: self.instant()? }
             }
-            tag::CAPTURED => self.captured(|_| Ok(Credits::ZERO))?,
+            tag::CAPTURED => {
+                self.captured(|r| Ok((r.action()?, r.units()?)), |_| Ok(Credits::ZERO))?
+            }
             tag::RELEASED => EntryKind::Released { hold: self.id()? },
             tag::EXTENDED => EntryKind::Extended { hold: self.id()?, expires_at: self.instant()? },
             tag::REFUNDED => {
@@ -326,7 +357,25 @@ impl Reader<'_> {
                     credits if credits > Credits::ZERO => Ok(credits),
                     _ => Err(PackedError::Number),
                 };
-                Reader::all(self.take(length)?, |r| r.captured(uncharged))?
+                let of = |r: &mut Reader<'_>| Ok((r.action()?, r.units()?));
+                Reader::all(self.take(length)?, |r| r.captured(of, uncharged))?
+            }
+            tag::DEBIT_OF_CALL => {
+                let length = self.narrow()?;
+                let (action, quantity) = Reader::all(self.take(length)?, |r| r.call())?;
+                EntryKind::Debit { action, quantity }
+            }
+            tag::HELD_FOR_CALL => {
+                let length = self.narrow()?;
+                Reader::all(self.take(length)?, |r| {
+                    let (action, quantity) = r.call()?;
+                    Ok(EntryKind::Held { action, quantity, expires_at: r.instant()? })
+                })?
+            }
+            tag::CAPTURED_OF_CALL => {
+                let length = self.narrow()?;
+                let fields = self.take(length)?;
+                Reader::all(fields, |r| r.captured(|r| r.call(), |r| r.credits()))?
             }
             measured if measured >= tag::MEASURED => {
                 let length = self.narrow()?;

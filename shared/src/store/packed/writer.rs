@@ -2,7 +2,7 @@
 
 use super::form::{ACTOR, HELD, KEY, MESSAGE, REASON, REFERENCE, USER, tag};
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::By;
+use crate::domain::entry::{By, Quantity};
 use crate::domain::payment::Cause;
 use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
@@ -151,15 +151,41 @@ impl Writer {
         self.0.extend_from_slice(fields);
     }
 
+    /// The fields of a kind, which have their length if they are of a call.
+    fn measured_if_call(&mut self, quantity: &Quantity, write: impl FnOnce(&mut Writer)) {
+        let mut fields = Writer::default();
+        write(&mut fields);
+        match quantity {
+            Quantity::Units(_) => self.0.extend(fields.0),
+            Quantity::Call(..) => self.measured(&fields.0),
+        }
+    }
+
+    /// An action and how much of it; of a call which meters count something, and their counts.
+    fn bought(&mut self, action: Option<ActionNumber>, quantity: &Quantity) {
+        self.action(action);
+        match quantity {
+            Quantity::Units(units) => self.number(*units),
+            Quantity::Call(model, meters) => {
+                self.number(u64::from(*model));
+                self.number(meters.counted().map(|(meter, _)| 1 << meter as u64).sum());
+                meters.counted().for_each(|(_, count)| self.number(count));
+            }
+        }
+    }
+
     pub(super) fn entry(&mut self, entry: &Entry) {
         self.byte(match &entry.kind {
             EntryKind::Opened { .. } => tag::OPENED,
+            EntryKind::Debit { quantity: Quantity::Call(..), .. } => tag::DEBIT_OF_CALL,
             EntryKind::Debit { .. } => tag::DEBIT,
             EntryKind::Granted { .. } => tag::GRANTED,
             EntryKind::TimePassed { debts, .. } if debts.is_empty() => tag::ADVANCED,
             EntryKind::TimePassed { .. } => tag::ADVANCED_DEBTS,
             EntryKind::PlanChanged { .. } => tag::PLAN_CHANGED,
+            EntryKind::Held { quantity: Quantity::Call(..), .. } => tag::HELD_FOR_CALL,
             EntryKind::Held { .. } => tag::HELD,
+            EntryKind::Captured { quantity: Quantity::Call(..), .. } => tag::CAPTURED_OF_CALL,
             EntryKind::Captured { uncharged: Credits::ZERO, .. } => tag::CAPTURED,
             EntryKind::Captured { .. } => tag::CAPTURED_IN_PART,
             EntryKind::Released { .. } => tag::RELEASED,
@@ -203,23 +229,22 @@ impl Writer {
                 self.movements(moved);
             }
             EntryKind::Debit { action, quantity } => {
-                self.action(*action);
-                self.number(*quantity);
+                self.measured_if_call(quantity, |w| w.bought(*action, quantity));
             }
             EntryKind::Held { action, quantity, expires_at } => {
-                self.action(*action);
-                self.number(*quantity);
-                self.instant(*expires_at);
+                self.measured_if_call(quantity, |w| {
+                    w.bought(*action, quantity);
+                    w.instant(*expires_at);
+                });
             }
             EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged } => {
                 let mut fields = Writer::default();
                 fields.id(*hold);
-                fields.action(*action);
-                fields.number(*quantity);
+                fields.bought(*action, quantity);
                 fields.credits(*credits);
                 fields.credits(*lapsed);
                 fields.byte(u8::from(*ends));
-                if uncharged.is_zero() {
+                if uncharged.is_zero() && quantity.call().is_none() {
                     self.0.extend(fields.0);
                 } else {
                     fields.credits(*uncharged);

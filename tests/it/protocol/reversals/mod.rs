@@ -7,6 +7,7 @@ mod read_lives;
 mod revocations;
 mod skipped_entries;
 
+use crate::support::catalogs::files;
 use local::stripe::Effect;
 use shared::decide::catalog_version;
 use shared::domain::Catalog;
@@ -45,8 +46,9 @@ async fn sell(stack: &Stack, packs: &[(&str, u32, u32)]) {
         ));
     }
     let context = stack.context();
-    let publish = catalog_version::publish(&*context.catalog().await, &text, context.clock.now())
-        .expect("it follows");
+    let publish =
+        catalog_version::publish(&*context.catalog().await, &files(&*text), context.clock.now())
+            .expect("it follows");
     context.store.commit(&publish).await.expect("published");
 }
 
@@ -308,7 +310,8 @@ async fn partial_captures_end_a_hold_once_all_is_captured() {
     let text = Catalog::DEFAULT.replace("per = 2", "per = 3\nrounding = \"up\"");
     let text = text.replace("version = 1", "version = 2");
     let context = stack.context();
-    let publish = catalog_version::publish(&*context.catalog().await, &text, context.clock.now());
+    let publish =
+        catalog_version::publish(&*context.catalog().await, &files(&*text), context.clock.now());
     let publish = publish.expect("it follows");
     context.store.commit(&publish).await.expect("published");
     stack.set_clock("2026-11-18T12:05:00Z");

@@ -1,6 +1,7 @@
 //! Random lives of an account, each played twice: with debits that are all refunded and without
 //! them.
 
+use crate::support::catalogs::files;
 use std::collections::BTreeMap;
 
 use local::stripe::Effect;
@@ -191,7 +192,7 @@ impl Life {
         let context = self.shop.stack.context();
         let current = context.store.catalog().await.expect("readable").expect("published");
         let version = Catalog::parse(&current).expect("right").version + 1;
-        let lines = current.lines().map(|line| match line {
+        let lines = current.catalog.lines().map(|line| match line {
             line if line.starts_with("version = ") => format!("version = {version}\n"),
             line if line.starts_with("weekly = ") => {
                 format!("weekly = [{{ credits = \"25\" }}{dated}]\n")
@@ -200,8 +201,8 @@ impl Life {
         });
         let text: String = lines.collect();
         let current = Catalog::parse(&current).expect("right");
-        let write =
-            catalog_version::publish(&current, &text, context.clock.now()).expect("it follows");
+        let write = catalog_version::publish(&current, &files(&*text), context.clock.now())
+            .expect("it follows");
         context.store.commit(&write).await.expect("published");
     }
 
