@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 
-from scrip import Unpaid
+from scrip import AsyncScrip, Scrip, Unpaid
 
+MODEL = "gpt-5-mini"
+"""A model of the default rate table."""
 USAGE = {
     "prompt_tokens": 1000,
     "completion_tokens": 3,
@@ -140,9 +142,14 @@ class StandIn:
         """Of every hold."""
         self.answers: dict[str, dict[str, Any]] = {}
         transport = httpx.MockTransport(self.answer)
-        self.terms: dict[str, Any] = {"deadline_s": 0.5, "on_unpaid": self.keep}
         self.http = httpx.Client(transport=transport)
         self.async_http = httpx.AsyncClient(transport=transport)
+
+    def credits(self) -> Scrip:
+        return Scrip("http://stack", http=self.http, deadline_s=0.5, on_unpaid=self.keep)
+
+    def async_credits(self) -> AsyncScrip:
+        return AsyncScrip("http://stack", http=self.async_http, deadline_s=0.5, on_unpaid=self.keep)
 
     def keep(self, unpaid: Unpaid, error: BaseException) -> None:
         self.unpaid.append(unpaid)

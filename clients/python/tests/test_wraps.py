@@ -8,98 +8,19 @@ from typing import Any
 
 import httpx
 import pytest
+from callers import ASKED, CHARGES, Async, Sync, both
 from fastapi import Depends, FastAPI, Header
 from fastapi.responses import StreamingResponse
-from model import RESPONSES_USAGE, USAGE, Model, StandIn, running_model
-from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
+from model import MODEL, RESPONSES_USAGE, USAGE, Model, StandIn, running_model
+from openai import AsyncOpenAI, OpenAI
 
-from scrip import AsyncScrip, Scrip
 from scrip.wraps import Charges
 from scrip.wraps.fastapi import answer_refusals, charged_openai
-from scrip.wraps.openai import AsyncChargedOpenAI, ChargedOpenAI
+from scrip.wraps.openai import ChargedOpenAI
 
-CHARGES = Charges("acme", user="ada", input_at_most=2000, output_at_most=50)
 TOLD = {"user": "ada", "usage": USAGE, "usage_format": "openai"}
 CREDITS = 139
 """10 of input, 990 cached, 3 of output: 10 + 99 + 30."""
-
-ASKED: dict[str, Any] = {"model": "gull-1", "messages": [{"role": "user", "content": "birds"}]}
-
-
-class Sync:
-    """A caller of the client: of all of a stream, or of so many parts."""
-
-    def whole(self, scrip: StandIn, model: Model, charges: Charges = CHARGES) -> str | None:
-        answer = self.client(scrip, model, charges).chat.completions.create(**ASKED)
-        text: str | None = answer.choices[0].message.content
-        return text
-
-    def stream(
-        self, scrip: StandIn, model: Model, charges: Charges = CHARGES, most: int = 99
-    ) -> str:
-        client = self.client(scrip, model, charges)
-        read = ""
-        with client.chat.completions.create(**ASKED, stream=True) as parts:
-            assert isinstance(parts, Stream)
-            for part in parts:
-                read += part.choices[0].delta.content or ""
-                most -= 1
-                if most == 0:
-                    break
-        return read
-
-    def events(self, scrip: StandIn, model: Model, charges: Charges) -> int:
-        client = self.client(scrip, model, charges)
-        return len(list(client.responses.create(model="gull-1", input="birds", stream=True)))
-
-    def client(self, scrip: StandIn, model: Model, charges: Charges) -> ChargedOpenAI:
-        credits = Scrip("http://stack", http=scrip.http, **scrip.terms)
-        return ChargedOpenAI(OpenAI(api_key="none", base_url=model.url), credits, charges)
-
-
-class Async:
-    """The same caller, with asyncio."""
-
-    def whole(self, scrip: StandIn, model: Model, charges: Charges = CHARGES) -> str | None:
-        async def story() -> str | None:
-            answer = await self.client(scrip, model, charges).chat.completions.create(**ASKED)
-            text: str | None = answer.choices[0].message.content
-            return text
-
-        return asyncio.run(story())
-
-    def stream(
-        self, scrip: StandIn, model: Model, charges: Charges = CHARGES, most: int = 99
-    ) -> str:
-        async def story() -> str:
-            client, read, left = self.client(scrip, model, charges), "", most
-            async with await client.chat.completions.create(**ASKED, stream=True) as parts:
-                assert isinstance(parts, AsyncStream)
-                async for part in parts:
-                    read += part.choices[0].delta.content or ""
-                    left -= 1
-                    if left == 0:
-                        break
-            return read
-
-        return asyncio.run(story())
-
-    def events(self, scrip: StandIn, model: Model, charges: Charges) -> int:
-        async def story() -> int:
-            client = self.client(scrip, model, charges)
-            asked = {"model": "gull-1", "input": "birds"}
-            stream: Any = await client.responses.create(**asked, stream=True)  # type: ignore[call-overload]
-            return len([part async for part in stream])
-
-        return asyncio.run(story())
-
-    def client(self, scrip: StandIn, model: Model, charges: Charges) -> AsyncChargedOpenAI:
-        credits = AsyncScrip("http://stack", http=scrip.async_http, **scrip.terms)
-        client = AsyncOpenAI(api_key="none", base_url=model.url)
-        return AsyncChargedOpenAI(client, credits, charges)
-
-
-both = pytest.mark.parametrize("calls", [Sync(), Async()], ids=["synchronous", "asynchronous"])
 
 
 @both
@@ -108,7 +29,7 @@ def test_an_answer_is_held_by_maxima_and_charged_by_its_usage(calls: Sync | Asyn
     with running_model() as model:
         assert calls.whole(scrip, model) == "a gull flies"
     held = {"input": 2000, "output": 50}
-    assert scrip.holds == [{"action": "chat", "user": "ada", "model": "gull-1", "meters": held}]
+    assert scrip.holds == [{"action": "chat", "user": "ada", "model": MODEL, "meters": held}]
     assert scrip.captures == [TOLD]
     assert model.asked[0]["max_completion_tokens"] == 50
 
@@ -170,10 +91,10 @@ def test_what_is_not_charged_is_handed_over_with_its_model(calls: Sync | Async) 
     with running_model() as model:
         assert calls.whole(scrip, model) == "a gull flies"
     [unpaid] = scrip.unpaid
-    assert (unpaid.action, unpaid.model, unpaid.usage) == ("chat", "gull-1", USAGE)
+    assert (unpaid.action, unpaid.model, unpaid.usage) == ("chat", MODEL, USAGE)
     assert unpaid.otherwise is not None
     scrip.is_away = False
-    credits = Scrip("http://stack", http=scrip.http)
+    credits = scrip.credits()
     for _ in range(2):
         credits.pay(unpaid)
     assert (scrip.captures, scrip.charged) == ([TOLD], CREDITS)
@@ -221,11 +142,11 @@ def test_a_call_without_a_maximum_does_not_begin(calls: Sync | Async) -> None:
 @pytest.mark.parametrize("more", [{"background": True}, {"previous_response_id": "resp-1"}])
 def test_a_response_whose_input_or_usage_is_elsewhere_does_not_begin(more: dict[str, Any]) -> None:
     scrip = StandIn()
-    credits = Scrip("http://stack", http=scrip.http, **scrip.terms)
+    credits = scrip.credits()
     client = OpenAI(api_key="none", base_url="http://127.0.0.1:9")
     openai: Any = ChargedOpenAI(client, credits, Charges("acme", output_at_most=50))
     with pytest.raises(TypeError):
-        openai.responses.create(model="gull-1", input="birds", **more)
+        openai.responses.create(model=MODEL, input="birds", **more)
     assert scrip.holds == []
 
 
@@ -256,7 +177,7 @@ def application(scrip: StandIn, model: Model) -> FastAPI:
     app = FastAPI()
     answer_refusals(app)
     client = AsyncOpenAI(api_key="none", base_url=model.url)
-    credits = AsyncScrip("http://stack", http=scrip.async_http, **scrip.terms)
+    credits = scrip.async_credits()
 
     def org(x_org: str = Header()) -> str:
         return x_org

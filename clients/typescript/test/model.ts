@@ -6,6 +6,8 @@ import type { TestContext } from "node:test";
 import type { Meters, Unpaid, UsageFormat } from "scrip-client";
 import { Scrip } from "scrip-client";
 
+/** A model of the default rate table. */
+export const MODEL = "gpt-5-mini";
 /** What the model used: 10 tokens of 1 000 are not cached, and 3 words are written. */
 export const USAGE = {
   prompt_tokens: 1000,

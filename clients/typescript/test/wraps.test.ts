@@ -1,19 +1,16 @@
 /** The wraps, each on its library as installed: a call is held, and charged once, as was told. */
 
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
-import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, streamText, wrapLanguageModel } from "ai";
+import { test } from "node:test";
 import OpenAI from "openai";
-import { chargedModel, type ModelCharges } from "scrip-client/ai-sdk";
 import { chargedOpenAI } from "scrip-client/openai";
-import { model, RESPONSES_USAGE, StandIn, USAGE, type Behaviour } from "./model.js";
+import { aiSdk, CHARGES, openai } from "./libraries.js";
+import { MODEL, model, RESPONSES_USAGE, StandIn, USAGE } from "./model.js";
 
-const CHARGES = { account: "acme", user: "ada", inputAtMost: 2000, outputAtMost: 50 };
 const HELD = {
   user: "ada",
   action: "chat",
-  model: "gull-1",
+  model: MODEL,
   meters: { input: 2000, output: 50 },
   expires_in_s: 300,
 };
@@ -21,68 +18,6 @@ const TOLD = { user: "ada", usage: USAGE, usage_format: "openai" };
 const COUNTED = { input: 10, cached_input: 990, output: 3 };
 /** 10 of input, 990 cached, 3 of output: 10 + 99 + 30. */
 const CREDITS = 139;
-
-/** A caller of a wrapped library. It reads a stream until it has seen this text, or all of it. */
-interface Library {
-  whole(): Promise<unknown>;
-  stream(until?: string, gone?: AbortController): Promise<string>;
-}
-
-async function aiSdk(t: TestContext, scrip: StandIn, does: Behaviour, more = {}) {
-  const { url: baseURL, asked } = await model(t, does);
-  const provider = createOpenAICompatible({ name: "gulls", baseURL, includeUsage: true });
-  const charges: ModelCharges = { ...CHARGES, usageFormat: "openai", ...more };
-  const middleware = chargedModel(scrip.credits, charges);
-  const wrapped = wrapLanguageModel({ model: provider("gull-1"), middleware });
-  const library: Library = {
-    whole: async () => (await generateText({ model: wrapped, prompt: "birds" })).text,
-    stream: async (until, gone) => {
-      const { signal: abortSignal } = gone ?? new AbortController();
-      const onError = () => {};
-      const result = streamText({ model: wrapped, prompt: "birds", abortSignal, onError });
-      return take(result.textStream, (text) => text, until, gone);
-    },
-  };
-  return { library, asked };
-}
-
-async function openai(t: TestContext, scrip: StandIn, does: Behaviour, more = {}) {
-  const { url: baseURL, asked } = await model(t, does);
-  const client = new OpenAI({ apiKey: "none", baseURL });
-  const { chat } = chargedOpenAI(client, scrip.credits, { ...CHARGES, ...more });
-  const body = { model: "gull-1", messages: [{ role: "user", content: "birds" }] } as const;
-  const library: Library = {
-    whole: async () => {
-      const answer = await chat.completions.create({ ...body, messages: [...body.messages] });
-      return answer.choices[0]?.message.content;
-    },
-    stream: async (until, gone) => {
-      const parts = await chat.completions.create(
-        { ...body, messages: [...body.messages], stream: true },
-        { signal: gone?.signal },
-      );
-      return take(parts, ({ choices }) => choices[0]!.delta.content ?? "", until, gone);
-    },
-  };
-  return { library, asked };
-}
-
-/** Reads until there is this text; then it aborts, or leaves. */
-async function take<P>(
-  parts: AsyncIterable<P>,
-  text: (part: P) => string,
-  until?: string,
-  gone?: AbortController,
-) {
-  let read = "";
-  for await (const part of parts) {
-    read += text(part);
-    if (read !== until) continue;
-    if (!gone) break;
-    gone.abort();
-  }
-  return read;
-}
 
 const settled = async (scrip: StandIn) => {
   const until = performance.now() + 2000;
@@ -178,7 +113,7 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
     const { library: calls } = await library(t, scrip, {});
     assert.equal(await calls.whole(), "a gull flies");
     const { key, hold, otherwise, ...unpaid } = scrip.unpaid[0]!;
-    assert.deepEqual(unpaid, { ...TOLD, account: "acme", action: "chat", model: "gull-1" });
+    assert.deepEqual(unpaid, { ...TOLD, account: "acme", action: "chat", model: MODEL });
     assert.ok(otherwise?.output);
     scrip.isAway = false;
     await scrip.credits.pay(scrip.unpaid[0]!);
@@ -227,7 +162,7 @@ test("a_part_that_is_for_the_charge_alone_is_shown_to_who_asked_for_it", async (
   const { chat } = chargedOpenAI(client, scrip.credits, CHARGES);
   const shown = async (options?: { include_usage: true }) => {
     const messages = [{ role: "user" as const, content: "birds" }];
-    const body = { model: "gull-1", messages, stream: true as const };
+    const body = { model: MODEL, messages, stream: true as const };
     const parts = await chat.completions.create({ ...body, stream_options: options ?? null });
     let count = 0;
     for await (const { usage } of parts) if (usage) count++;
@@ -249,7 +184,7 @@ test("a_response_is_charged_as_a_completion_is", async (t) => {
     const countTokens = (text: string) => (text.startsWith("[") ? 9 : Math.ceil(text.length / 4));
     const charges = { ...CHARGES, countTokens };
     const { responses } = chargedOpenAI(client, scrip.credits, charges);
-    const body = { model: "gull-1", input: "birds", stream: true as const };
+    const body = { model: MODEL, input: "birds", stream: true as const };
     const types = [];
     for await (const { type } of await responses.create(body)) types.push(type);
     assert.equal(types.length, usage === "end" ? 4 : 3);
@@ -271,7 +206,7 @@ test("a_response_whose_input_or_usage_is_elsewhere_does_not_begin", async () => 
   const charges = { account: "acme", outputAtMost: 50 };
   const { responses } = chargedOpenAI(client, scrip.credits, charges);
   for (const more of [{ background: true }, { previous_response_id: "resp-1" }]) {
-    await assert.rejects(responses.create({ model: "gull-1", input: "birds", ...more }), TypeError);
+    await assert.rejects(responses.create({ model: MODEL, input: "birds", ...more }), TypeError);
   }
   assert.equal(scrip.holds.length, 0);
 });
