@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Scrip, type Entry, type Unpaid } from "scrip-client";
+import { customer } from "./customer.js";
 import { aiSdk, openai } from "./libraries.js";
 import { localStack, type LocalStack } from "./local.js";
 import { MODEL } from "./model.js";
@@ -16,48 +16,10 @@ let stack: LocalStack;
 before(async () => void (stack = await localStack()));
 after(() => stack.end());
 
-/** A client of the stack, and the account that pays; so many answers to captures are lost. */
-async function customer(name: string, lost = 0) {
-  const account = name.replace(/\W/g, "-");
-  const headers = { "content-type": "application/json", "idempotency-key": account };
-  const put = { method: "PUT", headers, body: JSON.stringify({ plan: "free" }) };
-  assert.ok((await fetch(`${stack.url}/v1/accounts/${account}`, put)).ok);
-  const unpaid: Unpaid[] = [];
-  const credits = new Scrip({
-    url: stack.url,
-    key: stack.key,
-    onUnpaid: (charge) => void unpaid.push(charge),
-    fetch: async (request, init) => {
-      const answer = await fetch(request, init);
-      if (request.url.endsWith("/capture") && lost-- > 0) throw new Error("the answer is lost");
-      return answer;
-    },
-  });
-  const entries = async () => {
-    const found: Entry[] = [];
-    for await (const entry of credits.ledger({ account })) found.unshift(entry);
-    return found.filter(({ kind }) => kind !== "opened" && kind !== "granted");
-  };
-  /** The entry of the charge, once nothing is held. */
-  const charge = async () => {
-    for (const until = performance.now() + 5000; ; ) {
-      const { held } = await credits.balance({ account });
-      if (held === "0") break;
-      assert.ok(performance.now() < until, `${held} are held`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    const captured = (await entries()).filter(({ kind }) => kind === "captured");
-    assert.equal(captured.length, 1);
-    assert.deepEqual(unpaid, []);
-    return captured[0] as Entry & { model?: string; meters?: Record<string, number> };
-  };
-  return { credits, account, entries, charge };
-}
-
 for (const [name, library] of Object.entries({ aiSdk, openai })) {
   for (const usage of ["end", "middle"] as const) {
     test(`${name}: usage_told_at_the_${usage}_is_charged_to_the_last_token`, async (t) => {
-      const paying = await customer(t.name);
+      const paying = await customer(stack, t.name);
       const { library: calls } = await library(t, paying, { usage }, { account: paying.account });
       assert.equal(await calls.stream(), "a gull flies");
       const { model, meters, available, held } = await paying.charge();
@@ -66,7 +28,7 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
   }
 
   test(`${name}: a_stream_that_never_tells_is_charged_by_its_text`, async (t) => {
-    const paying = await customer(t.name);
+    const paying = await customer(stack, t.name);
     const terms = { account: paying.account };
     const { library: calls } = await library(t, paying, { usage: "never" }, terms);
     await calls.stream();
@@ -75,7 +37,7 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
   });
 
   test(`${name}: usage_above_what_is_held_is_charged_up_to_it`, async (t) => {
-    const paying = await customer(t.name);
+    const paying = await customer(stack, t.name);
     const terms = { account: paying.account, inputAtMost: 1, outputAtMost: 1 };
     const { library: calls } = await library(t, paying, {}, terms);
     await calls.stream();
@@ -85,7 +47,7 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
 
   test(`${name}: an_aborted_stream_is_charged_for_what_was_seen`, async (t) => {
     for (const usage of ["middle", "never"] as const) {
-      const paying = await customer(`${t.name} ${usage}`);
+      const paying = await customer(stack, `${t.name} ${usage}`);
       const terms = { account: paying.account };
       const { library: calls } = await library(t, paying, { usage, hangsAfter: 2 }, terms);
       await calls.stream("a gull ", new AbortController()).catch(() => {});
@@ -96,7 +58,7 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
   });
 
   test(`${name}: a_call_that_its_library_tries_again_is_charged_once`, async (t) => {
-    const paying = await customer(t.name, 1);
+    const paying = await customer(stack, t.name, 1);
     const terms = { account: paying.account };
     const { library: calls, asked } = await library(t, paying, { failures: 1 }, terms);
     await calls.whole();
