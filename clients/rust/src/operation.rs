@@ -275,7 +275,8 @@ impl Scrip {
         match (outcome, unpaid.otherwise.clone()) {
             (Err(Error::Refused(no)), Some(meters)) if is_unreadable(&no) => {
                 let told = unpaid.spend.usage.clone().unwrap_or_default();
-                eprintln!("scrip-client: {no}: charging {meters:?} in place of {told}");
+                let shown = json!(meters);
+                eprintln!("scrip-client: {no}: charging {shown} in place of {told}");
                 let mut readable = Unpaid { otherwise: None, ..unpaid.clone() };
                 let spend = unpaid.spend.clone();
                 readable.spend =
