@@ -14,10 +14,12 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = Path(__file__).parents[1]
-SOURCES = {path.name for path in (PACKAGE / "src" / "scrip").iterdir() if path.is_file()}
+SCRIP = PACKAGE / "src" / "scrip"
+FILES = [*SCRIP.rglob("*.py"), SCRIP / "py.typed"]
+SOURCES = {path.relative_to(SCRIP).as_posix() for path in FILES}
 
 LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
-LARGEST_BYTES = 60_000
+LARGEST_BYTES = 70_000
 
 PRODUCT = """
 from collections.abc import AsyncIterator
@@ -95,6 +97,11 @@ def test_the_example_of_all_operations_runs(stack_and_key: tuple[str, str], tmp_
     shown = output(block, stack_and_key, tmp_path).splitlines()
     assert shown[:2] == ["charged 2", "insufficient_credits"]
     assert shown[2].startswith("2 ")
+
+
+def test_the_example_of_tokens_runs(stack_and_key: tuple[str, str], tmp_path: Path) -> None:
+    [block] = [block for block in BLOCKS if "cached_input" in block]
+    assert output(block, stack_and_key, tmp_path) == "a gull\n1.4625 1.4625\n"
 
 
 def output(block: str, stack_and_key: tuple[str, str], folder: Path) -> str:

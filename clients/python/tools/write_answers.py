@@ -60,7 +60,7 @@ class Writer:
 
     def definition(self, name: str, schema: dict[str, Any]) -> str:
         comment = textwrap.fill(" ".join(schema.get("description", "").split()), 96)
-        if schema.get("type") == "object":
+        if "properties" in schema:
             return self.record(name, schema, comment)
         alias = f"{name} = {self.type(name, schema)}"
         if len(alias) > 100 and "oneOf" in schema:
@@ -69,9 +69,10 @@ class Writer:
         return textwrap.indent(comment, "# ") + "\n" * bool(comment) + alias
 
     def record(self, name: str, schema: dict[str, Any], comment: str) -> str:
+        required = schema.get("required", ())
         fields = {
             field: (
-                value if field in schema["required"] else f"NotRequired[{value}]",
+                value if field in required else f"NotRequired[{value}]",
                 " ".join(part.get("description", "").split()),
             )
             for field, part in schema["properties"].items()
@@ -112,9 +113,11 @@ class Writer:
             return " | ".join(self.type(name, {"type": one}) for one in kind)
         if kind == "array":
             return f"list[{self.type(f'{name}Item', schema['items'])}]"
-        if kind == "object":
+        if kind == "object" and "properties" in schema:
             self.written[name] = self.definition(name, schema)
             return name
+        if kind == "object":
+            return f"dict[str, {self.type(f'{name}Value', schema['additionalProperties'])}]"
         return {"string": "str", "integer": "int", "boolean": "bool", "null": "None"}[kind]
 
 

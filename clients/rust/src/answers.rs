@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Problem};
+use crate::metered::Meters;
 
 /// A debit of a batch that passed by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,11 @@ answers! {
         action: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quantity: Option<u64>,
+        /// The model, by the table's name for it, with its meters in place of a quantity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        meters: Option<Meters>,
         credits: String,
         seq: u64,
         at: String,
@@ -87,6 +93,11 @@ answers! {
         action: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quantity: Option<u64>,
+        /// The model, by the table's name for it, with its meters in place of a quantity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        meters: Option<Meters>,
         credits: String,
         /// The first instant at which the hold is lapsed.
         expires_at: String,
@@ -108,6 +119,11 @@ answers! {
         action: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quantity: Option<u64>,
+        /// The model, by the table's name for it, with its meters in place of a quantity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        meters: Option<Meters>,
         /// The credits that were charged in all.
         credits: String,
         /// The credits that were taken beyond the hold, if any.
@@ -220,6 +236,9 @@ answers! {
         day: String,
         credits: String,
         actions: Vec<UsageByAction>,
+        /// What was consumed by the models of the actions with rates.
+        #[serde(default)]
+        models: Vec<UsageByModel>,
         users: Vec<UsageByUser>,
     }
 
@@ -227,6 +246,14 @@ answers! {
     UsageByAction {
         /// Absent for credits that were spent by amount.
         action: Option<String>,
+        credits: String,
+        count: u64,
+    }
+
+    /// What was consumed by one model.
+    UsageByModel {
+        action: String,
+        model: String,
         credits: String,
         count: u64,
     }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::owed::Owed;
 use crate::request::{Spend, Unpaid};
 use crate::scrip::Scrip;
-use crate::work::Work;
+use crate::work::{Delivered, Work};
 
 /// How long a hold lives that no other time was given for; then it is extended.
 const LIFE_S: u32 = 300;
@@ -287,11 +287,11 @@ async fn settle(
     asked: Asked,
     hold: Option<String>,
     unreachable: Option<Error>,
-    charge: Option<Spend>,
+    charge: Option<Delivered>,
     is_heard: bool,
 ) -> Ending {
     let account = asked.account;
-    let Some(spend) = charge else {
+    let Some(Delivered { spend, otherwise }) = charge else {
         if let Some(hold) = hold {
             // If this fails, the hold lapses.
             let _ = scrip.release(&account, &hold).await;
@@ -300,7 +300,7 @@ async fn settle(
     };
     let key = scrip.sender.key(None);
     let beyond = asked.beyond && hold.is_some();
-    let mut unpaid = Unpaid { key: key.text.clone(), account, spend, hold, beyond };
+    let mut unpaid = Unpaid { key: key.text.clone(), account, spend, hold, beyond, otherwise };
     // Without a hold Scrip could not be reached, and the caller has waited for it once.
     if let Some(error) = unreachable {
         return handed_over(&scrip, unpaid, error).await;

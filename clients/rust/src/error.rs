@@ -77,6 +77,13 @@ pub struct Problem {
     pub available: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shortfall: Option<String>,
+    /// Of `unknown_model` and `unknown_meter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meter: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did_you_mean: Option<String>,
     /// When credits come back; absent if the plan grants no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recharges_at: Option<String>,

@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod key;
 mod ledger;
+mod metered;
 mod operation;
 mod owed;
 mod path;
@@ -22,12 +23,13 @@ pub use amount::InvalidCredits;
 pub use answers::{
     AccountBalance, Balance, BatchReceipt, CaptureReceipt, DebitReceipt, Entry, ExtendReceipt,
     Grant, HoldReceipt, Listing, Passed, Quote, Recharge, RefundReceipt, ReleaseReceipt, Session,
-    Usage, UsageByAction, UsageByUser, UsageOfDay,
+    Usage, UsageByAction, UsageByModel, UsageByUser, UsageOfDay,
 };
 pub use charge::{Charge, ChargeError, Charged};
 pub use connection::{OptionsError, SignError};
 pub use error::{Error, Problem, WrongField};
 pub use ledger::Ledger;
+pub use metered::{Meters, UsageFormat};
 pub use operation::{Debit, Operation};
 pub use request::{BatchDebit, Days, LedgerFilter, Part, SessionRequest, Spend, Unpaid};
 pub use scrip::{Options, Scrip};

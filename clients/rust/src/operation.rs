@@ -91,7 +91,8 @@ impl Debit {
             Err(Error::OutcomeUnknown { mut keys, cause }) if keys.len() == 1 => {
                 let error = Error::OutcomeUnknown { keys: keys.clone(), cause };
                 let key = keys.remove(0);
-                let unpaid = Unpaid { key, account, spend, hold: None, beyond: false };
+                let (hold, beyond, otherwise) = (None, false, None);
+                let unpaid = Unpaid { key, account, spend, hold, beyond, otherwise };
                 match scrip.hand_over(unpaid, error.clone()).await {
                     true => Ok(None),
                     false => Err(error),
@@ -185,6 +186,8 @@ impl Scrip {
         let body = match part {
             Part::Quantity(quantity) => json!({ "quantity": quantity }),
             Part::Credits(credits) => json!({ "credits": credits }),
+            Part::Meters(meters) => json!({ "meters": meters }),
+            Part::Usage(format, usage) => json!({ "usage": usage, "usage_format": format }),
         };
         Operation::new(self, in_account(account, &["holds", hold, "capture"]), &body)
     }
@@ -251,7 +254,8 @@ impl Scrip {
     }
 
     /// Sends a charge whose outcome was not known: it happens once, however often this is called.
-    /// What was held is captured; if the hold has lapsed, a debit takes its place.
+    /// What was held is captured; if the hold has lapsed, a debit takes its place. If Scrip cannot
+    /// read the usage object, the charge's other meters take its place, and stderr says so.
     ///
     /// # Errors
     /// [`Error`]. If it is refused, the key stays free for another try.
@@ -264,13 +268,38 @@ impl Scrip {
     pub(crate) async fn settle(
         &self,
         unpaid: &Unpaid,
+        key: Key,
+    ) -> (Result<CaptureReceipt, Error>, String) {
+        let is_own = key.is_own;
+        let (outcome, key) = self.settle_as_told(unpaid, key).await;
+        match (outcome, unpaid.otherwise.clone()) {
+            (Err(Error::Refused(no)), Some(meters)) if is_unreadable(&no) => {
+                let told = unpaid.spend.usage.clone().unwrap_or_default();
+                let shown = json!(meters);
+                eprintln!("scrip-client: {no}: charging {shown} in place of {told}");
+                let mut readable = Unpaid { otherwise: None, ..unpaid.clone() };
+                let spend = unpaid.spend.clone();
+                readable.spend =
+                    Spend { meters: Some(meters), usage: None, usage_format: None, ..spend };
+                // A refusal took no key.
+                self.settle_as_told(&readable, Key { text: key, is_own }).await
+            }
+            (outcome, _) => (outcome, key),
+        }
+    }
+
+    async fn settle_as_told(
+        &self,
+        unpaid: &Unpaid,
         mut key: Key,
     ) -> (Result<CaptureReceipt, Error>, String) {
         let Unpaid { account, spend, hold, beyond, .. } = unpaid;
         let body = fields(spend).unwrap_or_default();
         if let Some(hold) = hold {
             let mut capture = body.clone();
-            capture.shift_remove("action");
+            for of_hold in ["action", "model"] {
+                capture.shift_remove(of_hold);
+            }
             if *beyond {
                 capture.insert("beyond".to_owned(), Value::Bool(true));
             }
@@ -331,6 +360,11 @@ impl Operation<RefundReceipt> {
     pub fn message(self, message: &str) -> Operation<RefundReceipt> {
         self.with("message", message)
     }
+}
+
+/// Whether a charge was refused because its usage object says nothing that Scrip can charge.
+fn is_unreadable(no: &Problem) -> bool {
+    no.status == 400 || no.code == "unknown_meter"
 }
 
 /// Whether a capture was refused because its hold lapsed, or because a debit has its key by now.

@@ -1,15 +1,20 @@
 //! What a caller asks for.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::metered::{Meters, UsageFormat};
 
 /// An amount to spend or to hold, for whom, and what for.
 ///
 /// ```
-/// use scrip_client::Spend;
+/// use scrip_client::{Meters, Spend};
 ///
 /// let images = Spend::action("custom_image", 4).user("ada").reference("job 1842");
 /// let amount = Spend::credits("1.25");
-/// # let _ = (images, amount);
+/// let used = Meters { input: 1200, output: 350, ..Meters::default() };
+/// let call = Spend::meters("chat", "claude-sonnet-4-5", used);
+/// # let _ = (images, amount, call);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spend {
@@ -19,9 +24,20 @@ pub struct Spend {
     /// Units of the action.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u64>,
-    /// Decimal credits, in place of an action and its quantity.
+    /// Decimal credits, in place of an action.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<String>,
+    /// The model, by its provider's own name, if the action has the rates of models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What the model used, or the most that it may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meters: Option<Meters>,
+    /// In place of `meters`: the object in which the provider told what was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage_format: Option<UsageFormat>,
     /// The person it is for: 1 to 64 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -42,6 +58,27 @@ impl Spend {
         Spend { credits: Some(credits.into()), ..Spend::default() }
     }
 
+    /// What a model used, or the most that it may.
+    pub fn meters(action: impl Into<String>, model: impl Into<String>, meters: Meters) -> Spend {
+        Spend { meters: Some(meters), ..Spend::model(action, model) }
+    }
+
+    /// What a model used, by the usage object of its provider.
+    pub fn usage(
+        action: impl Into<String>,
+        model: impl Into<String>,
+        format: UsageFormat,
+        usage: Value,
+    ) -> Spend {
+        let (usage, usage_format) = (Some(usage), Some(format));
+        Spend { usage, usage_format, ..Spend::model(action, model) }
+    }
+
+    fn model(action: impl Into<String>, model: impl Into<String>) -> Spend {
+        let (action, model) = (Some(action.into()), Some(model.into()));
+        Spend { action, model, ..Spend::default() }
+    }
+
     /// Names the person it is for: usage is counted by it.
     pub fn user(self, user: impl Into<String>) -> Spend {
         Spend { user: Some(user.into()), ..self }
@@ -60,6 +97,10 @@ pub enum Part {
     Quantity(u64),
     /// Decimal credits, of a hold that has no action.
     Credits(String),
+    /// Of a hold by meters, what the model used.
+    Meters(Meters),
+    /// The same by the usage object of its provider.
+    Usage(UsageFormat, Value),
 }
 
 /// One debit of a batch.
@@ -138,4 +179,7 @@ pub struct Unpaid {
     /// Whether it may charge more than was held.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beyond: bool,
+    /// The meters that are charged if Scrip cannot read its usage object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Meters>,
 }

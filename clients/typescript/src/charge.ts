@@ -2,17 +2,19 @@
 
 import type { Scrip } from "./client.js";
 import { OutcomeUnknown, Refused, ScripError } from "./errors.js";
+import { isNothing, type MeteredFields, type Meters, type Used } from "./metered.js";
 import { sleep } from "./send.js";
 import type { CaptureReceipt, ChargeRequest, DebitReceipt, Unpaid } from "./types.js";
 
 /** The work's side of a charge: it reports what it delivers, and learns when to stop. */
 export interface Work {
   /**
-   * Reports what was delivered so far, in all: a quantity of the action, or credits where those
-   * were asked for. Call it as often as you like; what is more than was asked for is charged only
-   * with `beyond`.
+   * Reports what was delivered so far, in all: a quantity of the action, credits where those were
+   * asked for, or by `{ meters }` or `{ usage, usage_format }` what a model used. Call it as often
+   * as you like; what is more than was asked for is charged only with `beyond`. If Scrip cannot read
+   * the `usage`, it charges the meters that were reported last, or else those that were asked for.
    */
-  delivered(total: number | string): void;
+  delivered(total: number | string | Used): void;
   /** Aborts when the caller goes away. Later reports are not charged. */
   readonly signal: AbortSignal;
 }
@@ -72,7 +74,8 @@ export async function charge<T>(
   let value: T | undefined;
   let failure: { error: unknown } | undefined;
   try {
-    value = await unlessAborted(caller, () => run({ delivered: progress.report, signal: caller }));
+    const { report: delivered } = progress;
+    value = await unlessAborted(caller, () => run({ delivered, signal: caller }));
     progress.finish();
   } catch (error) {
     failure = { error: caller.aborted ? caller.reason : error };
@@ -81,7 +84,9 @@ export async function charge<T>(
 
   const delivered = failure && !caller.aborted ? undefined : progress.amount();
   if (delivered !== undefined) {
-    const unpaid: Unpaid = { ...what, ...delivered, key: charging.mint() };
+    // The meters of the hold are maxima.
+    const { meters: _, ...rest } = { meters: undefined, ...what };
+    const unpaid: Unpaid = { ...rest, ...delivered, key: charging.mint() };
     // Without a hold Scrip could not be reached, and the caller has waited for it once.
     if (unreachable) {
       await charging.handOver(unpaid, unreachable, value);
@@ -131,33 +136,50 @@ function tell(onCharged: ChargeRequest["onCharged"], receipt: CaptureReceipt | D
   }
 }
 
+/** What was delivered, as fields of its charge. */
+type Delivered = Pick<Unpaid, "quantity" | "credits" | "otherwise" | keyof MeteredFields>;
+
 /** Counts what was delivered, of what was asked for. */
 class Progress {
-  #reported: number | string | undefined;
+  #reported: number | string | Used | undefined;
+  #meters: Meters | undefined;
 
   constructor(
-    readonly asked: { quantity?: number; credits?: string },
+    readonly asked: { quantity?: number; credits?: string; meters?: Meters },
     readonly beyond = false,
   ) {}
 
-  readonly report = (total: number | string): void => {
-    const isAmount =
-      typeof total === "number" ? Number.isInteger(total) && total >= 0 : micros(total) >= 0n;
-    if (!isAmount || (typeof total === "string") !== (this.asked.credits !== undefined)) {
-      throw new TypeError(`delivered: ${total} is no amount of what was asked for`);
+  readonly report = (total: number | string | Used): void => {
+    if (!this.#isOfWhatWasAsked(total)) {
+      const text = typeof total === "object" ? JSON.stringify(total) : total;
+      throw new TypeError(`delivered: ${text} is no amount of what was asked for`);
     }
     this.#reported = total;
+    if (typeof total === "object" && "meters" in total) this.#meters = total.meters;
   };
+
+  #isOfWhatWasAsked(total: number | string | Used): boolean {
+    const { credits, meters } = this.asked;
+    if (typeof total === "object") return meters !== undefined;
+    if (typeof total === "string") return credits !== undefined && micros(total) >= 0n;
+    const isByQuantity = credits === undefined && meters === undefined;
+    return isByQuantity && Number.isInteger(total) && total >= 0;
+  }
 
   /** The work returned: without a report, all of it was delivered. */
   finish(): void {
-    this.#reported ??= this.asked.credits ?? this.asked.quantity;
+    const { quantity, credits, meters } = this.asked;
+    this.#reported ??= meters ? { meters } : (credits ?? quantity);
   }
 
   /** The amount to charge; nothing if nothing was delivered. */
-  amount(): { quantity: number } | { credits: string } | undefined {
-    const { quantity = 0, credits } = this.asked;
+  amount(): Delivered | undefined {
+    const { quantity = 0, credits, meters } = this.asked;
     const reported = this.#reported ?? 0;
+    if (typeof reported === "object") {
+      if ("usage" in reported) return { ...reported, otherwise: this.#meters ?? meters! };
+      return isNothing(reported.meters) ? undefined : reported;
+    }
     if (credits === undefined) {
       const delivered = this.beyond ? Number(reported) : Math.min(Number(reported), quantity);
       return delivered > 0 ? { quantity: delivered } : undefined;

@@ -144,11 +144,28 @@ export class Scrip {
 
   /**
    * Sends a charge whose outcome was not known: it happens once, however often this is called. What
-   * was held is captured; if the hold has lapsed, a debit takes its place.
+   * was held is captured; if the hold has lapsed, a debit takes its place. If Scrip cannot read its
+   * `usage`, the meters of `otherwise` take the place of it.
    */
   async pay(
-    { hold, beyond, action, ...charge }: Unpaid,
+    { otherwise: meters, ...unpaid }: Unpaid,
     options: Omit<OperationOptions, "key"> = {},
+  ): Promise<DebitReceipt | CaptureReceipt> {
+    try {
+      return await this.#settle(unpaid, options);
+    } catch (error) {
+      if (!meters || !isUnreadable(error)) throw error;
+      const { usage, usage_format, ...readable } = unpaid;
+      const told = JSON.stringify(usage);
+      console.error(`${error.message}: charging ${JSON.stringify(meters)} in place of ${told}`);
+      // A refusal took no key.
+      return this.#settle({ ...readable, meters }, options);
+    }
+  }
+
+  async #settle(
+    { hold, beyond, action, model, ...charge }: Omit<Unpaid, "otherwise">,
+    options: Omit<OperationOptions, "key">,
   ): Promise<DebitReceipt | CaptureReceipt> {
     if (hold !== undefined) {
       try {
@@ -158,7 +175,7 @@ export class Scrip {
         if (!leavesItToDebit(error)) throw error;
       }
     }
-    const debit = { action, ...charge, ...options };
+    const debit = { action, model, ...charge, ...options };
     return this.#operate<DebitReceipt>(debit, "debits");
   }
 
@@ -222,6 +239,11 @@ export class Scrip {
   #needsOnUnpaid(): void {
     if (!this.#options.onUnpaid) throw new TypeError("this needs the client's option onUnpaid");
   }
+}
+
+/** Whether a charge was refused because its usage object says nothing that Scrip can charge. */
+function isUnreadable(error: unknown): error is Refused {
+  return error instanceof Refused && (error.status === 400 || error.code === "unknown_meter");
 }
 
 /** Whether a capture was refused because its hold lapsed, or because a debit has its key by now. */

@@ -1,6 +1,7 @@
 /** The requests and answers of the API, by the names that `openapi.yaml` gives them. */
 
 import type { components } from "./contract.js";
+import type { MeteredFields, Meters, OfModel, Used } from "./metered.js";
 
 type Schemas = components["schemas"];
 
@@ -49,13 +50,26 @@ export interface Reach {
   onUnreachable?: "allow" | undefined;
 }
 
-export type DebitRequest = ForAccount & Schemas["DebitRequest"] & OperationOptions & Reach;
-export type HoldRequest = ForAccount & Schemas["HoldRequest"] & OperationOptions;
-export type CaptureRequest = OfHold & Schemas["CaptureRequest"] & OperationOptions;
+/** What is spent: a quantity of an action, credits, or what a call of a model used. */
+type Spent = Schemas["DebitRequest"] | (OfModel & Used);
+/** What is held: the most of it. */
+type Held = Schemas["HoldRequest"] | (OfModel & Used & { expires_in_s?: number });
+
+export type DebitRequest = ForAccount & Spent & OperationOptions & Reach;
+export type HoldRequest = ForAccount & Held & OperationOptions;
+/** Of a hold by meters, `meters` or `usage`: the model is the hold's. */
+export type CaptureRequest = OfHold &
+  (Schemas["CaptureRequest"] | (Used & CaptureOptions)) &
+  OperationOptions;
 export type ReleaseRequest = OfHold & Schemas["ReleaseRequest"] & OperationOptions;
 export type ExtendRequest = OfHold & Schemas["ExtendRequest"] & OperationOptions;
-export type QuoteRequest = ForAccount & Schemas["DebitRequest"];
+export type QuoteRequest = ForAccount & Spent;
 export type SessionRequest = ForAccount & Schemas["SessionRequest"];
+
+type CaptureOptions = Pick<
+  Schemas["CaptureRequest"],
+  "final" | "beyond" | "user" | "reference"
+>;
 
 /** A hold, by the `id` of its receipt. */
 export interface OfHold extends ForAccount {
@@ -77,7 +91,7 @@ export interface BatchResults extends ForAccount {
 }
 
 /** One debit of a batch. `id` is its key; the client makes one if it is left out. */
-export type BatchDebit = Schemas["DebitRequest"] & { id?: string };
+export type BatchDebit = Spent & { id?: string };
 
 export interface BatchRequest extends ForAccount {
   /** All debits happen, or none: `all_or_nothing`, which is the default; or each stands alone. */
@@ -107,8 +121,9 @@ export interface LedgerRequest extends ForAccount {
   limit?: number;
 }
 
+/** A charge by `meters` has the most that the model may use. */
 export type ChargeRequest = ForAccount &
-  Schemas["HoldRequest"] &
+  (Schemas["HoldRequest"] | (OfModel & { meters: Meters; expires_in_s?: number })) &
   Reach & {
     deadlineMs?: number | undefined;
     /** Aborts when the caller goes away: what was delivered until then is charged. */
@@ -131,14 +146,16 @@ export type StreamRequest = ChargeRequest & {
 };
 
 /** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
-export interface Unpaid {
+export interface Unpaid extends MeteredFields {
   /** Names the charge for good: whatever became of the first try, it is charged once. */
   key: string;
   account: string;
   action?: string;
   quantity?: number;
-  /** In place of `action` and `quantity`. */
+  /** In place of an action. */
   credits?: string;
+  /** The meters that are charged if Scrip cannot read `usage`. */
+  otherwise?: Meters;
   user?: string;
   reference?: string;
   /** The hold that it captures, if there is one. */

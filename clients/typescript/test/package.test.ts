@@ -19,7 +19,7 @@ test("the_package_has_its_code_and_types_and_nothing_else", async () => {
   }[];
   const others = tarball!.files
     .map(({ path }) => path)
-    .filter((path) => !/^dist\/\w+\.(js|d\.ts)$/.test(path));
+    .filter((path) => !/^dist\/(wraps\/)?[\w-]+\.(js|d\.ts)$/.test(path));
   const known = new Set(["README.md", "package.json", "LICENSE-MIT", "LICENSE-APACHE"]);
   assert.deepEqual(
     others.filter((path) => !known.has(path)),
@@ -31,7 +31,8 @@ test("the_package_has_its_code_and_types_and_nothing_else", async () => {
 test("the_code_needs_nothing_but_what_every_runtime_has", async () => {
   const description = JSON.parse(await readFile(`${ROOT}/package.json`, "utf8"));
   assert.equal(description.dependencies, undefined);
-  for (const name of ["batch", "charge", "client", "coalesce", "errors", "key", "send", "stream"]) {
+  const core = ["batch", "charge", "client", "coalesce", "errors", "key", "send", "stream"];
+  for (const name of [...core, "wraps/ai-sdk", "wraps/call", "wraps/openai"]) {
     const code = await readFile(`${ROOT}/dist/${name}.js`, "utf8");
     const imports = [...code.matchAll(/^import .* from "(.*)";$/gm)].map(([, from]) => from);
     assert.deepEqual(

@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import type { Scrip } from "scrip-client";
+import { localStack } from "./local.js";
 
 const FIRST = new URL("../../test/readme/1.mjs", import.meta.url).pathname;
 
@@ -30,6 +31,16 @@ test("the_first_example_charges_three_of_four_images", async (t) => {
     'POST /v1/accounts/acme/holds/01a20132/capture {"quantity":3,"user":"ada"}',
     "GET /v1/accounts/acme/balance ",
   ]);
+});
+
+test("the_example_of_tokens_charges_what_it_shows", async (t) => {
+  const stack = await localStack();
+  t.after(() => stack.end());
+  const env = { ...process.env, SCRIP_URL: stack.url, SCRIP_KEY: stack.key };
+  const example = new URL("./readme/8.js", import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(process.execPath, [example], { env });
+  // 1200 of input at 390 a million, 350 of output at 1950; then 8000 cached at 39, too.
+  assert.match(stdout, /^1\.1505\na gull 1\.4625 [\d.]+\n$/);
 });
 
 test("both_signers_sign_as_aws_checks_it", async (t) => {

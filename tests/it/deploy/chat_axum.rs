@@ -212,7 +212,8 @@ async fn a_chat_serves_although_it_owes_and_pays_meanwhile() {
     std::fs::create_dir_all(&folder.0).expect("a folder");
     let file = folder.0.join("unpaid.jsonl");
     let (spend, key) = (Spend::action("rich_text", 3), "chat 17".to_owned());
-    let unpaid = Unpaid { key, account: "acme".to_owned(), spend, hold: None, beyond: false };
+    let (account, otherwise) = ("acme".to_owned(), None);
+    let unpaid = Unpaid { key, account, spend, hold: None, beyond: false, otherwise };
     let unpaid = serde_json::to_string(&unpaid).expect("JSON");
     std::fs::write(&file, format!("torn\n{unpaid}\n")).expect("stored");
     // This stack never answers; yet the chat begins.

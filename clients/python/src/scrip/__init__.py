@@ -8,6 +8,7 @@ from scrip._async_client import AsyncScrip
 from scrip._call import Credits, Debit, Mode
 from scrip._charge import Unpaid, Work
 from scrip._connection import OnUnreachable
+from scrip._metered import Meters, UsageFormat, Used
 from scrip._sync_client import Scrip
 from scrip.errors import (
     OutcomeUnknown,
@@ -21,6 +22,7 @@ __all__ = [
     "AsyncScrip",
     "Credits",
     "Debit",
+    "Meters",
     "Mode",
     "OnUnreachable",
     "OutcomeUnknown",
@@ -30,5 +32,7 @@ __all__ = [
     "ScripError",
     "Unavailable",
     "Unpaid",
+    "UsageFormat",
+    "Used",
     "Work",
 ]

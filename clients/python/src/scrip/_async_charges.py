@@ -10,6 +10,7 @@ from scrip._async_operations import AsyncOperations
 from scrip._call import Credits
 from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
+from scrip._metered import Meters
 from scrip.errors import ScripError
 
 Value = TypeVar("Value")
@@ -26,6 +27,8 @@ class AsyncCharges(AsyncOperations):
         *,
         work: Callable[[Work], Awaitable[Value]],
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -42,6 +45,8 @@ class AsyncCharges(AsyncOperations):
             action,
             quantity,
             credits=credits,
+            model=model,
+            meters=meters,
             user=user,
             reference=reference,
             expires_in_s=expires_in_s,
@@ -66,6 +71,8 @@ class AsyncCharges(AsyncOperations):
         *,
         work: Callable[[Work], AsyncIterator[Value]],
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -84,6 +91,8 @@ class AsyncCharges(AsyncOperations):
             action,
             quantity,
             credits=credits,
+            model=model,
+            meters=meters,
             user=user,
             reference=reference,
             expires_in_s=expires_in_s,
@@ -99,6 +108,8 @@ class AsyncCharges(AsyncOperations):
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -110,6 +121,9 @@ class AsyncCharges(AsyncOperations):
         An exception charges nothing, and so does 0. If the block is cancelled or interrupted, or
         the generator closed that it is in, what was delivered until then is charged. The rest is
         released. The hold lives as long as the block.
+
+        With `model` and `meters`, the most that it may use, an action with rates of models is
+        charged: by the meters or the usage that the work reports.
 
         With `beyond=True` more may be delivered than was asked for. It is charged if the account
         has all of it; if not, what is held, and the rest is `work.uncharged`.
@@ -125,6 +139,8 @@ class AsyncCharges(AsyncOperations):
             expires_in_s,
             on_unreachable,
             beyond,
+            model,
+            meters,
         )
         return Charging(self, request)
 
@@ -135,6 +151,8 @@ class AsyncCharges(AsyncOperations):
         *,
         account: str | Callable[..., str],
         quantity: int | Callable[..., int] = 1,
+        model: str | Callable[..., str] | None = None,
+        meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
@@ -150,6 +168,8 @@ class AsyncCharges(AsyncOperations):
         *,
         account: str | Callable[..., str],
         quantity: int | Callable[..., int] = 1,
+        model: str | Callable[..., str] | None = None,
+        meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
@@ -161,9 +181,10 @@ class AsyncCharges(AsyncOperations):
     def charges(self, action: str, *, work: bool = False, **terms: Any) -> Any:
         """Decorates a function, a generator too: its calls are charged.
 
-        `account`, `quantity`, `user` and `reference` are values, or callables that get those
-        arguments of the call whose names they have as parameters. With `work=True` the function's
-        first parameter is its `Work`, and its callers do not see it.
+        `account`, `quantity`, `model`, `meters`, `user` and `reference` are values, or callables
+        that get those arguments of the call whose names they have as parameters. With
+        `work=True` the function's first parameter is its `Work`, and its callers do not see it.
         """
         self._check(terms.get("on_unreachable", "refuse"))
-        return decorator(self, action, {"quantity": 1, **terms}, work)
+        quantity = None if "meters" in terms else 1
+        return decorator(self, action, {"quantity": quantity, **terms}, work)

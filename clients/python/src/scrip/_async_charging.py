@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
-from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -90,7 +89,7 @@ class Charging:
         if self.extending is not None:
             self.extending.cancel()
         self.is_gone = error is not None
-        ending = self.client._spawn(self.end(self.work.to_charge(error)))
+        ending = self.client._spawn(self.end(self.work.charge(error)))
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
@@ -101,13 +100,13 @@ class Charging:
                 self.client._spawn(self.client._hand_over(error.unpaid, error))
             raise
 
-    async def end(self, delivered: int | Decimal) -> None:
+    async def end(self, charge: dict[str, Any] | None) -> None:
         """Charges what was delivered, and releases the rest."""
         request, hold = self.work.request, self.work.hold
-        if delivered > 0:
+        if charge is not None:
             # Not the key of the hold, which may have happened even where it has no receipt.
             key = self.client._calls.key(None)
-            unpaid = Unpaid(key.text, request.account, **request.charge(delivered))
+            unpaid = Unpaid(key.text, request.account, **charge)
             if self.unreachable is not None:
                 await self.client._hand_over(unpaid, self.unreachable)
             elif hold is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Literal, cast, overload
 
 from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
-from scrip._charge import Unpaid, captured, may_begin, may_debit
+from scrip._charge import Unpaid, captured, may_begin, may_debit, readable
 from scrip._connection import OnUnreachable
+from scrip._metered import Meters, UsageFormat
 from scrip.answers import (
     AccountBalance,
     BatchReceipt,
@@ -64,6 +65,10 @@ class AsyncOperations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
@@ -78,6 +83,10 @@ class AsyncOperations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
@@ -91,12 +100,18 @@ class AsyncOperations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
         on_unreachable: OnUnreachable = "refuse",
     ) -> DebitReceipt | None:
-        """Charges an action, or `credits`. None if it was handed to `on_unpaid` instead."""
+        """Charges an action, `credits`, or what a model used: by `meters`, or by the `usage` that
+        its provider told. None if it was handed to `on_unpaid` instead.
+        """
         self._check(on_unreachable)
         call = self._calls.debit(
             account,
@@ -104,6 +119,10 @@ class AsyncOperations:
             action=action,
             quantity=quantity,
             credits=credits,
+            model=model,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
             user=user,
             reference=reference,
         )
@@ -121,6 +140,15 @@ class AsyncOperations:
         return await self._pay(unpaid, self._calls.key(unpaid.key))
 
     async def _pay(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
+        try:
+            return await self._settle(unpaid, key)
+        except Refused as refused:
+            instead = readable(unpaid, refused)
+            if instead is None:
+                raise
+            return await self._settle(instead, key)
+
+    async def _settle(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
         account = unpaid.account
         if unpaid.hold is not None:
             call = self._calls.capture(account, unpaid.hold, key, **captured(unpaid))
@@ -165,6 +193,10 @@ class AsyncOperations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -177,6 +209,10 @@ class AsyncOperations:
             action=action,
             quantity=quantity,
             credits=credits,
+            model=model,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
             user=user,
             reference=reference,
             expires_in_s=expires_in_s,
@@ -190,6 +226,9 @@ class AsyncOperations:
         *,
         quantity: int | None = None,
         credits: Credits | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         beyond: bool | None = None,
         final: bool | None = None,
         user: str | None = None,
@@ -207,6 +246,9 @@ class AsyncOperations:
             key,
             quantity=quantity,
             credits=credits,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
             beyond=beyond,
             final=final,
             user=user,
@@ -273,9 +315,22 @@ class AsyncOperations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
     ) -> Quote:
         """The price of a debit, and whether it would pass now."""
-        call = self._calls.quote(account, action=action, quantity=quantity, credits=credits)
+        call = self._calls.quote(
+            account,
+            action=action,
+            quantity=quantity,
+            credits=credits,
+            model=model,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
+        )
         return cast(Quote, await self._run(call))
 
     async def balance(self, account: str) -> AccountBalance:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 from urllib.parse import quote as percent_encode
 
 from scrip._clock import Clock, ulid, ulid_time
+from scrip._metered import Meters, UsageFormat
 
 Fields = Mapping[str, Any]
 
@@ -20,7 +21,7 @@ Mode = Literal["all_or_nothing", "each"]
 
 
 class Debit(TypedDict, total=False):
-    """A debit of a batch: an action with its quantity, or credits; never both.
+    """A debit of a batch: an action with its quantity, credits, or what a model used.
 
     `id` is its key. Without one, the client makes it.
     """
@@ -29,6 +30,11 @@ class Debit(TypedDict, total=False):
     action: str
     quantity: int
     credits: Credits
+    model: str
+    meters: Meters
+    usage: Mapping[str, Any]
+    """In place of `meters`, with its `usage_format`."""
+    usage_format: UsageFormat
     user: str
     reference: str
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,11 @@ import httpx
 from scrip._attempts import TOO_MANY_REQUESTS
 from scrip._call import Credits, amount
 from scrip._connection import OnUnreachable
+from scrip._metered import Meters, UsageFormat, Used
 from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
 from scrip.errors import Problem, Refused, Unavailable
+
+logger = logging.getLogger("scrip")
 
 HOLD_LIVES_S = 300
 """The life of a hold, unless another is given."""
@@ -42,6 +46,14 @@ class Unpaid:
     """The hold, if its capture is what is open."""
     beyond: bool | None = None
     """True if that capture may ask for more than is held."""
+    model: str | None = None
+    """The model, if the charge is by its meters."""
+    meters: Meters | None = None
+    usage: Mapping[str, Any] | None = None
+    """In place of meters, as the provider told it in its `usage_format`."""
+    usage_format: UsageFormat | None = None
+    otherwise: Meters | None = None
+    """The meters that are charged if Scrip cannot read `usage`."""
 
     def fields(self) -> dict[str, Any]:
         """The fields of its debit."""
@@ -51,13 +63,30 @@ class Unpaid:
             "credits": self.credits,
             "user": self.user,
             "reference": self.reference,
+            "model": self.model,
+            "meters": self.meters,
+            "usage": self.usage,
+            "usage_format": self.usage_format,
         }
 
 
+def readable(unpaid: Unpaid, refused: Refused) -> Unpaid | None:
+    """What is charged instead, if this was refused because Scrip cannot read its usage.
+
+    Its key is the same: a refusal uses up none.
+    """
+    is_unreadable = refused.status == 400 or refused.code == "unknown_meter"
+    if unpaid.otherwise is None or not is_unreadable:
+        return None
+    meters, told = unpaid.otherwise, unpaid.usage
+    logger.error("%s: charging %s of %s in place of %s", refused, meters, unpaid.model, told)
+    return replace(unpaid, meters=meters, usage=None, usage_format=None, otherwise=None)
+
+
 def captured(unpaid: Unpaid) -> dict[str, Any]:
-    """The fields of a capture instead of a debit: the action is the hold's."""
+    """The fields of a capture instead of a debit: action and model are the hold's."""
     fields = {**unpaid.fields(), "beyond": unpaid.beyond}
-    return {name: value for name, value in fields.items() if name != "action"}
+    return {name: value for name, value in fields.items() if name not in ("action", "model")}
 
 
 def may_debit(refused: Refused) -> bool:
@@ -72,7 +101,7 @@ def may_debit(refused: Refused) -> bool:
 
 @dataclass(frozen=True)
 class ChargeRequest:
-    """What is to be charged for: an action with the most of it, or the most credits."""
+    """What is to be charged for: the most of an action or of a model's meters, or most credits."""
 
     account: str
     action: str | None
@@ -84,10 +113,16 @@ class ChargeRequest:
     on_unreachable: OnUnreachable
     beyond: bool = False
     """Whether more may be delivered than was asked for."""
+    model: str | None = None
+    """Of a charge by meters, whose action has no quantity."""
+    meters: Meters | None = None
+    """The most that the model may use."""
 
     def hold(self) -> dict[str, Any]:
         """The fields of its hold."""
         return {
+            "model": self.model,
+            "meters": self.meters,
             "action": self.action,
             "quantity": self.quantity,
             "credits": self.credits,
@@ -107,6 +142,11 @@ class ChargeRequest:
             "reference": self.reference,
         }
 
+    def charge_used(self, used: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of its charge by meters."""
+        terms = {"user": self.user, "reference": self.reference}
+        return {"action": self.action, "model": self.model, **terms, **used}
+
 
 class Work:
     """Work that is being charged for. It reports what it has delivered."""
@@ -118,6 +158,8 @@ class Work:
         self.receipt: CaptureReceipt | ReleaseReceipt | DebitReceipt | None = None
         """The receipt of its charge, or of its release, when it is over."""
         self._delivered: int | Decimal | None = None
+        self._used: dict[str, Any] | None = None
+        self._meters = request.meters
 
     @property
     def uncharged(self) -> str | None:
@@ -125,12 +167,21 @@ class Work:
         receipt: Mapping[str, Any] = self.receipt or {}
         return receipt.get("uncharged")
 
-    def delivered(self, so_far: int | Credits) -> None:
-        """Reports how much is delivered so far, in all: of the quantity, or in credits.
+    def delivered(self, so_far: int | Credits | Used) -> None:
+        """Reports how much is delivered so far, in all: of the quantity, in credits, or `Used`.
 
         At most what is held is charged, unless the charge may go `beyond`. Work that reports
-        nothing and returns is charged whole.
+        nothing and returns is charged whole. If Scrip cannot read a `usage`, it charges the meters
+        that were reported last, or else those that were asked for.
         """
+        if isinstance(so_far, Mapping) != (self.request.meters is not None):
+            raise TypeError("a charge by meters is delivered as meters or usage, and no other is")
+        if isinstance(so_far, Mapping):
+            self._meters = so_far.get("meters", self._meters)
+            self._used = {**so_far}
+            if "usage" in so_far:
+                self._used["otherwise"] = self._meters
+            return
         if isinstance(so_far, int):
             delivered: int | Decimal = so_far
         elif self.request.action is None:
@@ -141,6 +192,19 @@ class Work:
         if delivered < 0:
             raise ValueError(f"what is delivered is 0 or more, and not {so_far}")
         self._delivered = delivered
+
+    def charge(self, ended_by: BaseException | None) -> dict[str, Any] | None:
+        """The fields of its charge; None if it is free."""
+        if self.request.meters is None:
+            delivered = self.to_charge(ended_by)
+            return self.request.charge(delivered) if delivered > 0 else None
+        if isinstance(ended_by, Exception):
+            return None
+        whole = {"meters": self.request.meters} if ended_by is None else {}
+        used = self._used or whole
+        # Nothing was used if all counts are 0.
+        is_free = not any(used.get("meters", {}).values()) and "usage" not in used
+        return None if is_free else self.request.charge_used(used)
 
     def to_charge(self, ended_by: BaseException | None) -> int | Decimal:
         """What was delivered by the end. An error charges nothing; one who goes away, what came."""

@@ -13,6 +13,7 @@ from scrip._sync_operations import Operations
 from scrip._call import Credits
 from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
+from scrip._metered import Meters
 from scrip.errors import ScripError
 
 Value = TypeVar("Value")
@@ -29,6 +30,8 @@ class Charges(Operations):
         *,
         work: Callable[[Work], Value],
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -45,6 +48,8 @@ class Charges(Operations):
             action,
             quantity,
             credits=credits,
+            model=model,
+            meters=meters,
             user=user,
             reference=reference,
             expires_in_s=expires_in_s,
@@ -69,6 +74,8 @@ class Charges(Operations):
         *,
         work: Callable[[Work], Iterator[Value]],
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -87,6 +94,8 @@ class Charges(Operations):
             action,
             quantity,
             credits=credits,
+            model=model,
+            meters=meters,
             user=user,
             reference=reference,
             expires_in_s=expires_in_s,
@@ -102,6 +111,8 @@ class Charges(Operations):
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -113,6 +124,9 @@ class Charges(Operations):
         An exception charges nothing, and so does 0. If the block is cancelled or interrupted, or
         the generator closed that it is in, what was delivered until then is charged. The rest is
         released. The hold lives as long as the block.
+
+        With `model` and `meters`, the most that it may use, an action with rates of models is
+        charged: by the meters or the usage that the work reports.
 
         With `beyond=True` more may be delivered than was asked for. It is charged if the account
         has all of it; if not, what is held, and the rest is `work.uncharged`.
@@ -128,6 +142,8 @@ class Charges(Operations):
             expires_in_s,
             on_unreachable,
             beyond,
+            model,
+            meters,
         )
         return Charging(self, request)
 
@@ -138,6 +154,8 @@ class Charges(Operations):
         *,
         account: str | Callable[..., str],
         quantity: int | Callable[..., int] = 1,
+        model: str | Callable[..., str] | None = None,
+        meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
@@ -153,6 +171,8 @@ class Charges(Operations):
         *,
         account: str | Callable[..., str],
         quantity: int | Callable[..., int] = 1,
+        model: str | Callable[..., str] | None = None,
+        meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
         expires_in_s: int | None = None,
@@ -164,9 +184,10 @@ class Charges(Operations):
     def charges(self, action: str, *, work: bool = False, **terms: Any) -> Any:
         """Decorates a function, a generator too: its calls are charged.
 
-        `account`, `quantity`, `user` and `reference` are values, or callables that get those
-        arguments of the call whose names they have as parameters. With `work=True` the function's
-        first parameter is its `Work`, and its callers do not see it.
+        `account`, `quantity`, `model`, `meters`, `user` and `reference` are values, or callables
+        that get those arguments of the call whose names they have as parameters. With
+        `work=True` the function's first parameter is its `Work`, and its callers do not see it.
         """
         self._check(terms.get("on_unreachable", "refuse"))
-        return decorator(self, action, {"quantity": 1, **terms}, work)
+        quantity = None if "meters" in terms else 1
+        return decorator(self, action, {"quantity": quantity, **terms}, work)

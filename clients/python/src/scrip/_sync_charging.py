@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -84,15 +83,15 @@ class Charging:
     ) -> None:
         self.over.set()
         self.is_gone = error is not None
-        self.end(self.work.to_charge(error))
+        self.end(self.work.charge(error))
 
-    def end(self, delivered: int | Decimal) -> None:
+    def end(self, charge: dict[str, Any] | None) -> None:
         """Charges what was delivered, and releases the rest."""
         request, hold = self.work.request, self.work.hold
-        if delivered > 0:
+        if charge is not None:
             # Not the key of the hold, which may have happened even where it has no receipt.
             key = self.client._calls.key(None)
-            unpaid = Unpaid(key.text, request.account, **request.charge(delivered))
+            unpaid = Unpaid(key.text, request.account, **charge)
             if self.unreachable is not None:
                 self.client._hand_over(unpaid, self.unreachable)
             elif hold is not None:

@@ -5,12 +5,13 @@ Written by tools/write_sync.py: do not edit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, cast, overload
 
 from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
-from scrip._charge import Unpaid, captured, may_begin, may_debit
+from scrip._charge import Unpaid, captured, may_begin, may_debit, readable
 from scrip._connection import OnUnreachable
+from scrip._metered import Meters, UsageFormat
 from scrip.answers import (
     AccountBalance,
     BatchReceipt,
@@ -65,6 +66,10 @@ class Operations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
@@ -79,6 +84,10 @@ class Operations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
@@ -92,12 +101,18 @@ class Operations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         key: str | None = None,
         on_unreachable: OnUnreachable = "refuse",
     ) -> DebitReceipt | None:
-        """Charges an action, or `credits`. None if it was handed to `on_unpaid` instead."""
+        """Charges an action, `credits`, or what a model used: by `meters`, or by the `usage` that
+        its provider told. None if it was handed to `on_unpaid` instead.
+        """
         self._check(on_unreachable)
         call = self._calls.debit(
             account,
@@ -105,6 +120,10 @@ class Operations:
             action=action,
             quantity=quantity,
             credits=credits,
+            model=model,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
             user=user,
             reference=reference,
         )
@@ -122,6 +141,15 @@ class Operations:
         return self._pay(unpaid, self._calls.key(unpaid.key))
 
     def _pay(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
+        try:
+            return self._settle(unpaid, key)
+        except Refused as refused:
+            instead = readable(unpaid, refused)
+            if instead is None:
+                raise
+            return self._settle(instead, key)
+
+    def _settle(self, unpaid: Unpaid, key: OperationKey) -> CaptureReceipt | DebitReceipt:
         account = unpaid.account
         if unpaid.hold is not None:
             call = self._calls.capture(account, unpaid.hold, key, **captured(unpaid))
@@ -166,6 +194,10 @@ class Operations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
         expires_in_s: int | None = None,
@@ -178,6 +210,10 @@ class Operations:
             action=action,
             quantity=quantity,
             credits=credits,
+            model=model,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
             user=user,
             reference=reference,
             expires_in_s=expires_in_s,
@@ -191,6 +227,9 @@ class Operations:
         *,
         quantity: int | None = None,
         credits: Credits | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
         beyond: bool | None = None,
         final: bool | None = None,
         user: str | None = None,
@@ -208,6 +247,9 @@ class Operations:
             key,
             quantity=quantity,
             credits=credits,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
             beyond=beyond,
             final=final,
             user=user,
@@ -274,9 +316,22 @@ class Operations:
         quantity: int | None = None,
         *,
         credits: Credits | None = None,
+        model: str | None = None,
+        meters: Meters | None = None,
+        usage: Mapping[str, Any] | None = None,
+        usage_format: UsageFormat | None = None,
     ) -> Quote:
         """The price of a debit, and whether it would pass now."""
-        call = self._calls.quote(account, action=action, quantity=quantity, credits=credits)
+        call = self._calls.quote(
+            account,
+            action=action,
+            quantity=quantity,
+            credits=credits,
+            model=model,
+            meters=meters,
+            usage=usage,
+            usage_format=usage_format,
+        )
         return cast(Quote, self._run(call))
 
     def balance(self, account: str) -> AccountBalance:

@@ -180,9 +180,14 @@ async fn act(game: Rc<Game>, step: &Value) -> Result<Value, Failed> {
             })
         }
         "capture" => {
-            let part = match text("credits") {
-                Some(credits) => Part::Credits(credits.to_owned()),
-                None => Part::Quantity(step["quantity"].as_u64().unwrap_or_default()),
+            let part = if let Some(credits) = text("credits") {
+                Part::Credits(credits.to_owned())
+            } else if step["meters"].is_object() {
+                Part::Meters(read(&step["meters"])?)
+            } else if step["usage"].is_object() {
+                Part::Usage(read(&step["usage_format"])?, step["usage"].clone())
+            } else {
+                Part::Quantity(step["quantity"].as_u64().unwrap_or_default())
             };
             let mut capture = scrip.capture(account, &id("hold"), part);
             if step["final"] == false {

@@ -70,6 +70,17 @@ async fn done(
             ("delivered", Some(credits)) => {
                 work.delivered_credits(credits).map_err(|error| error.to_string())?;
             }
+            ("delivered", None) if value["meters"].is_object() => {
+                let meters = serde_json::from_value(value["meters"].clone());
+                let meters = meters.map_err(|error| error.to_string())?;
+                work.delivered_meters(meters).map_err(|error| error.to_string())?;
+            }
+            ("delivered", None) if value["usage"].is_object() => {
+                let format = serde_json::from_value(value["usage_format"].clone());
+                let format = format.map_err(|error| error.to_string())?;
+                let reported = work.delivered_usage(format, value["usage"].clone());
+                reported.map_err(|error| error.to_string())?;
+            }
             ("delivered", None) => work.delivered(value.as_u64().unwrap_or_default()),
             ("wait_ms", _) => {
                 let wait = Duration::from_millis(value.as_u64().unwrap_or_default());
