@@ -1,7 +1,7 @@
 //! Entries: the lines of an account's ledger.
 
 use super::catalog::ActionNumber;
-use super::grant::{BurnOrder, Grant, GrantId, GrantKind};
+use super::grant::{BurnOrder, GrantId, GrantKind, Movement};
 use super::meters::Meters;
 use super::payment::Cause;
 use super::period::Anchor;
@@ -380,22 +380,5 @@ impl EntryKind {
             EntryKind::DebtWaived { debts } => -debts.total(),
             _ => Credits::ZERO,
         }
-    }
-}
-
-/// Credits that arrived (positive) or expired (negative) because time passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Movement {
-    pub grant: GrantId,
-    pub kind: GrantKind,
-    pub credits: Credits,
-    pub expires_at: Option<Instant>,
-}
-
-impl Movement {
-    /// So many credits of `grant` that moved.
-    pub fn of(grant: &Grant, credits: Credits) -> Movement {
-        let Grant { id, kind, expires_at, .. } = *grant;
-        Movement { grant: id, kind, credits, expires_at }
     }
 }

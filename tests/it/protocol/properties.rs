@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use shared::decide::{advance, open};
-use shared::domain::account::HeldFor;
 use shared::domain::entry::{By, Quantity};
 use shared::domain::grant::BurnOrder;
+use shared::domain::hold::HeldFor;
 use shared::domain::meters::{MAX_COUNT, Meter, Meters};
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};

@@ -7,8 +7,8 @@ mod form;
 mod reader;
 mod writer;
 
-use crate::domain::account::{Held, HeldAction, HeldCall, HeldFor};
 use crate::domain::grant::BurnOrder;
+use crate::domain::hold::{Held, HeldAction, HeldCall, HeldFor};
 use crate::domain::usage::{Used, Who};
 use crate::domain::{
     Credits, Debts, Entry, Instant, OperationId, PendingChange, PeriodAllowance, PlanState, Usage,

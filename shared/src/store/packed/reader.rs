@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::form::{ACTOR, HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
-use crate::domain::account::{HeldAction, HeldCall, HeldFor};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::BurnOrder;
+use crate::domain::hold::{HeldAction, HeldCall, HeldFor};
 use crate::domain::meters::{Meter, Meters};
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
