@@ -16,7 +16,8 @@ fn cases() -> Vec<(UsageFormat, Value)> {
     for file in CORPUS {
         let file: Value = serde_json::from_str(file).expect("JSON");
         let word = file["format"].as_str().expect("a format");
-        let format = UsageFormat::parse(word).expect("a known format");
+        let known = UsageFormat::ALL.into_iter().find(|format| format.name() == word);
+        let format = known.expect("a known format");
         for case in file["cases"].as_array().expect("cases") {
             let source = case["source"].as_str().expect("a source");
             assert!(file["sources"][source].is_string(), "{}: no such source", case["case"]);
@@ -29,7 +30,7 @@ fn cases() -> Vec<(UsageFormat, Value)> {
 #[test]
 fn a_usage_object_gives_its_meters_or_names_the_field_that_is_wrong() {
     let cases = cases();
-    assert!(cases.len() >= 88, "{} cases", cases.len());
+    assert!(cases.len() >= 97, "{} cases", cases.len());
     for (format, case) in cases {
         let found = match meters(&case["usage"], format) {
             Ok(meters) => json!({ "meters": meters }),
@@ -49,19 +50,10 @@ fn meters_count_each_token_of_the_total_once() {
         let names = ["total_tokens", "totalTokenCount", "total_token_count"];
         let total = names.iter().find_map(|name| usage[*name].as_u64());
         if let (Ok(meters), Some(total)) = (meters(usage, format), total) {
-            assert_eq!(meters.values().sum::<u64>(), total, "{}", case["case"]);
+            let counted: u64 = meters.counted().map(|(_, count)| count).sum();
+            assert_eq!(counted, total, "{}", case["case"]);
             totals += 1;
         }
     }
     assert!(totals >= 25, "{totals} totals");
-}
-
-#[test]
-fn a_format_is_one_of_its_names() {
-    for name in UsageFormat::NAMES {
-        assert!(UsageFormat::parse(name).is_some(), "{name}");
-    }
-    for word in ["OpenAI", "openai ", "azure", ""] {
-        assert_eq!(UsageFormat::parse(word), None, "{word:?}");
-    }
 }
