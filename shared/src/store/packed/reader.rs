@@ -1,8 +1,8 @@
 //! Packed bytes to values. The reader returns on any input.
 
 use super::form::{PackedError, Result};
-use crate::domain::hold::{HeldAction, HeldCall, HeldFor};
 use crate::domain::catalog::ActionNumber;
+use crate::domain::hold::{HeldAction, HeldCall, HeldFor};
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
