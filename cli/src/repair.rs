@@ -130,6 +130,14 @@ impl Repair<'_> {
             if found.is_empty() {
                 return Ok(());
             }
+            // A wrong price is in its entry, and the balance is as the entries say: an operator
+            // gives back what was too much.
+            let is_price = |difference: &Difference| matches!(difference.kind, Kind::Price(_));
+            if found.iter().all(is_price) {
+                found.into_iter().for_each(|difference| self.note(difference, Done::Left));
+                return Ok(());
+            }
+            found.retain(|difference| !is_price(difference));
             // What the entries say is not known in full: the version that knows them repairs.
             if found.iter().any(|difference| matches!(difference.kind, Kind::Unknown(_))) {
                 found.into_iter().for_each(|difference| self.note(difference, Done::Left));

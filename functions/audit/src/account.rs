@@ -100,6 +100,9 @@ async fn read_once(
         let scan_part = context.store.scan_part(id, after.as_deref()).await?;
         for scanned in scan_part.scanned {
             if let Some(scanned) = audit.read(scanned)? {
+                if let ScannedRow::Segment(segment) = &scanned {
+                    ledger.prices.load(context, &segment.entries).await?;
+                }
                 ledger.take(scanned, &mut audit);
             }
         }
@@ -115,6 +118,7 @@ async fn read_once(
             return Ok(Audited::OutOfTime { entries });
         }
     }
+    ledger.prices.load(context, &ledger.account.recent).await?;
     let orders = ledger.close(&mut audit);
     let (book, catalog) = (&ledger.book, context.catalog().await.version);
     if book.catalog > catalog {

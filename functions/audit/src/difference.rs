@@ -61,6 +61,8 @@ pub enum Kind {
     Segment(Box<Segment>),
     Ahead(Box<Segment>),
     Repeated(OperationId),
+    /// The charge of this debit or capture, or what this hold holds.
+    Price(OperationId),
     /// This revocation.
     Revoked(OperationId),
     KeyAliasMissing(KeyAlias),
@@ -154,6 +156,9 @@ impl Kind {
                 ("segment", "the entries of a segment do not match those of the account")
             }
             Kind::Ahead(_) => ("ahead", "a segment has entries that the account does not have"),
+            Kind::Price(_) => {
+                ("price", "a charge by meters is not what the rates of its catalog version make it")
+            }
             Kind::Revoked(_) => ("revoked", "a revocation took more than was free of its grant"),
             Kind::Repeated(_) => ("repeated", "an operation was applied twice"),
             Kind::KeyAliasMissing(_) => (
@@ -210,9 +215,11 @@ impl Kind {
     pub fn about(&self) -> String {
         match self {
             Kind::Unreadable { item } => item.clone(),
-            Kind::Hold(id) | Kind::Repeated(id) | Kind::Revoked(id) | Kind::Order(id) => {
-                id.to_string()
-            }
+            Kind::Hold(id)
+            | Kind::Repeated(id)
+            | Kind::Price(id)
+            | Kind::Revoked(id)
+            | Kind::Order(id) => id.to_string(),
             Kind::Consumed { action, .. } => format!("action {action}"),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
             Kind::Unknown(seq) => format!("entry {seq}"),

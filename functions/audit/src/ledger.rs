@@ -12,6 +12,7 @@ use shared::store::ScannedRow;
 use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
 use crate::difference::Kind;
 use crate::findings::Findings;
+use crate::price::Prices;
 use crate::words::{balance, owed, uses};
 
 /// The bytes in memory of an entry: 25, 3.4 times, as a hash table is copied into one twice as large.
@@ -26,6 +27,7 @@ const RECORD_BYTES: u64 = 600;
 pub(crate) struct Ledger {
     pub account: Account,
     pub book: Book,
+    pub prices: Prices,
     /// The stored usage of days, and the usage that the entries up to its last one sum to.
     days: Vec<DayUsage>,
     reckoned: Days,
@@ -46,6 +48,7 @@ impl Ledger {
     pub(crate) fn new(account: Account, days: Vec<DayUsage>) -> Ledger {
         Ledger {
             book: Book::new(account.plan_state.counted_from),
+            prices: Prices::default(),
             account,
             days,
             reckoned: Days::default(),
@@ -169,6 +172,7 @@ impl Ledger {
                 false => self.name(entry, key, audit),
             }
         }
+        self.prices.check(entry, audit);
         self.book.enter(entry);
     }
 

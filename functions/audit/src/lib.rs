@@ -10,6 +10,7 @@ mod heartbeat;
 mod ledger;
 mod part;
 mod payment;
+mod price;
 mod report;
 mod stripe;
 mod walk;

@@ -3,6 +3,7 @@
 mod anchors;
 mod audit;
 mod audit_parts;
+mod audit_prices;
 mod broken_records;
 mod bursts;
 mod calendar;

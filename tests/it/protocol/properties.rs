@@ -1,49 +1,23 @@
 //! Properties of the pure parts over random values. A failure prints the case that repeats it.
 
+mod values;
+
 use proptest::prelude::*;
 use shared::decide::{advance, open};
-use shared::domain::entry::{By, Quantity};
 use shared::domain::grant::BurnOrder;
 use shared::domain::hold::HeldFor;
-use shared::domain::meters::{MAX_COUNT, Meter, Meters};
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
-    Account, Catalog, CatalogFiles, Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant,
-    GrantId, GrantKind, Held, Instant, Movement, OperationId, PendingChange, Status,
+    Account, Catalog, CatalogFiles, Credits, Grant, GrantId, GrantKind, Held, Instant, OperationId,
+    PendingChange,
 };
 use shared::store::packed;
 
-const DAY_MS: i64 = 86_400_000;
-/// 2026-11-18T12:00:00Z, a Wednesday.
-const NOON_MS: i64 = 1_795_003_200_000;
+use values::{DAY_MS, NOON_MS, entry, grant, instant, operation};
 
 fn catalog() -> Catalog {
     Catalog::parse(&CatalogFiles::built_in()).expect("the default catalog is right")
-}
-
-fn credits(most: i64) -> impl Strategy<Value = Credits> {
-    (1..=most).prop_map(Credits::from_micro)
-}
-
-fn kind() -> impl Strategy<Value = GrantKind> {
-    prop::sample::select(GrantKind::ALL.to_vec())
-}
-
-fn instant(within_days: i64) -> impl Strategy<Value = Instant> {
-    (0..within_days * DAY_MS).prop_map(|ms| Instant::from_ms(NOON_MS + ms))
-}
-
-fn operation() -> impl Strategy<Value = OperationId> {
-    any::<[u8; 10]>().prop_map(|random| OperationId::mint(Instant::from_ms(NOON_MS), random))
-}
-
-fn grant() -> impl Strategy<Value = Grant> {
-    (operation(), kind(), credits(50_000_000), instant(30), prop::option::of(instant(90))).prop_map(
-        |(id, kind, amount, granted_at, expires_at)| {
-            Grant::new(GrantId::Operation(id), kind, amount, granted_at, expires_at)
-        },
-    )
 }
 
 /// An account of any plan, with some grants, some spent and some held.
@@ -264,149 +238,4 @@ proptest! {
         prop_assert_eq!(anchor.period(period.start), period);
         prop_assert_eq!(period.start.ms() % DAY_MS, 0);
     }
-}
-
-fn movement() -> impl Strategy<Value = Movement> {
-    (operation(), kind(), any::<i32>(), prop::option::of(instant(90))).prop_map(
-        |(id, kind, micro, expires_at)| Movement {
-            grant: GrantId::Operation(id),
-            kind,
-            credits: Credits::from_micro(i64::from(micro)),
-            expires_at,
-        },
-    )
-}
-
-fn debts() -> impl Strategy<Value = Debts> {
-    prop::collection::vec((operation(), 1..i64::MAX / 8), 0..3).prop_map(|debts| {
-        let debt = |(id, micro)| (GrantId::Operation(id), Credits::from_micro(micro));
-        debts.into_iter().map(debt).map(|(grant, credits)| Debt { grant, credits }).collect()
-    })
-}
-
-fn cause() -> impl Strategy<Value = Cause> {
-    prop::sample::select(&Cause::ALL[..])
-}
-
-fn debt_changes() -> impl Strategy<Value = Vec<DebtChange>> {
-    let change = prop_oneof![
-        (operation(), cause(), prop::option::of(grant()), credits(9)).prop_map(
-            |(id, cause, taken, owed)| {
-                let grant = GrantId::Operation(id);
-                DebtChange::Reversed { grant, cause, taken, owed }
-            }
-        ),
-        (operation(), grant())
-            .prop_map(|(id, by)| DebtChange::Repaid { grant: GrantId::Operation(id), by }),
-    ];
-    prop::collection::vec(change, 0..3)
-}
-
-/// An action and how much of it: units, or a call of a model.
-fn bought() -> impl Strategy<Value = (Option<u16>, Quantity)> {
-    let counts = prop::array::uniform10(0..=MAX_COUNT);
-    let call = (1..u16::MAX, any::<u16>(), counts).prop_map(|(action, model, counts)| {
-        let mut meters = Meters::default();
-        Meter::ALL.into_iter().zip(counts).for_each(|(meter, count)| meters.set(meter, count));
-        (Some(action), Quantity::Call(model, meters))
-    });
-    let units = (prop::option::of(1..u16::MAX), any::<u64>().prop_map(Quantity::Units));
-    prop_oneof![units, call]
-}
-
-fn entry() -> impl Strategy<Value = Entry> {
-    let text = || prop::option::of("[ -~]{1,64}");
-    let moved = || prop::collection::vec(movement(), 0..4);
-    let of_action = || {
-        let number = || prop::option::of(1..u16::MAX);
-        (number(), number())
-            .prop_map(|(action, model)| (action, model.filter(|_| action.is_some())))
-    };
-    let grants = prop::collection::vec(grant(), 0..4);
-    let anchor = Anchor(Day::parse("2026-01-31").expect("a day"));
-    let operations = prop::collection::vec(operation(), 0..3);
-    let kind = prop_oneof![
-        bought().prop_map(|(action, quantity)| EntryKind::Debit { action, quantity }),
-        (kind(), prop::option::of(instant(90)))
-            .prop_map(|(kind, expires_at)| EntryKind::Granted { kind, expires_at }),
-        (moved(), operations, any::<u32>(), instant(90), debt_changes(), grants).prop_map(
-            |(moved, lapsed, seq, at, debts, grants)| EntryKind::TimePassed {
-                moved,
-                lapsed,
-                before: (u64::from(seq), at),
-                burnt: BurnOrder::new(grants),
-                debts,
-            }
-        ),
-        (operation(), credits(9), prop::option::of(instant(90)), credits(9), moved(), debts())
-            .prop_map(|(order, due, expires_at, undone, moved, unowed)| {
-                let (grant, cause) = (GrantId::Operation(order), None);
-                EntryKind::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
-            }),
-        (operation(), cause(), credits(9), credits(9)).prop_map(|(order, cause, due, credits)| {
-            EntryKind::Reversed { order, cause, due, credits }
-        }),
-        debts().prop_map(|debts| EntryKind::DebtWaived { debts }),
-        (operation(), kind())
-            .prop_map(|(id, kind)| EntryKind::Revoked { grant: GrantId::Operation(id), kind }),
-        (100_u8.., prop::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(tag, fields)| EntryKind::Unknown { tag, fields }),
-        (bought(), instant(2)).prop_map(|((action, quantity), expires_at)| {
-            EntryKind::Held { action, quantity, expires_at }
-        }),
-        (
-            operation(),
-            bought(),
-            credits(9),
-            credits(9),
-            any::<bool>(),
-            prop_oneof![Just(Credits::ZERO), credits(9)]
-        )
-            .prop_map(|(hold, (action, quantity), credits, lapsed, ends, uncharged)| {
-                EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged }
-            }),
-        operation().prop_map(|hold| EntryKind::Released { hold }),
-        (operation(), instant(2))
-            .prop_map(|(hold, expires_at)| EntryKind::Extended { hold, expires_at }),
-        (operation(), credits(9), of_action(), moved(), debts()).prop_map(
-            |(debit, credits, (action, model), moved, unowed)| {
-                let of = Some((7, credits)).filter(|_| !moved.is_empty());
-                EntryKind::Refunded { debit, credits, action, model, of, moved, unowed }
-            }
-        ),
-        moved().prop_map(move |moved| EntryKind::Opened {
-            plan: "pro".to_owned(),
-            status: Status::Active,
-            anchor,
-            moved,
-        }),
-        Just(EntryKind::PlanChanged { plan: "free".to_owned(), status: Status::PastDue, anchor }),
-        Just(EntryKind::Frozen),
-        Just(EntryKind::Unfrozen),
-    ];
-    let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
-    let texts = (text(), text(), text(), text(), text(), text());
-    (operation(), instant(2), amounts, texts, kind).prop_map(
-        |(id, at, (available, held, catalog), texts, kind)| {
-            let mut entry = Entry {
-                id,
-                at,
-                available: Credits::from_micro(i64::from(available)),
-                held: Credits::from_micro(i64::from(held)),
-                catalog,
-                key: texts.0,
-                user: texts.1,
-                actor: texts.5,
-                reference: texts.2,
-                reason: texts.3,
-                message: texts.4,
-                kind,
-            };
-            // An operator's entry has no user.
-            if entry.by() == By::Operator {
-                entry.user = None;
-            }
-            entry
-        },
-    )
 }
