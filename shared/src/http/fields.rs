@@ -1,6 +1,7 @@
 //! The fields of a request: each is read by name, and all errors are reported together.
 
-use std::collections::BTreeMap;
+mod call;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,8 +9,8 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::object::Object;
-use crate::domain::meters::MAX_COUNT;
 use crate::domain::nearest::nearest;
+use crate::domain::number::whole;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{Credits, Instant, Refusal};
 
@@ -151,30 +152,6 @@ impl Fields {
             self.wrong(field, "must be a whole number, at least 1");
         }
         quantity
-    }
-
-    /// An optional object of counts by meter, one at least.
-    pub(super) fn counts(&mut self, field: &'static str) -> Option<BTreeMap<String, u64>> {
-        let Value::Object(object) = self.take(field)? else {
-            self.wrong(field, "must be an object of counts by meter");
-            return None;
-        };
-        if object.is_empty() {
-            self.wrong(field, "must have one meter at least");
-            return None;
-        }
-        let mut counts = BTreeMap::new();
-        for (name, value) in object {
-            let count = whole(&value).and_then(|n| u64::try_from(n).ok());
-            match count.filter(|count| *count <= MAX_COUNT) {
-                Some(count) => drop(counts.insert(name, count)),
-                None => {
-                    let problem = format!("must be a whole number from 0 to {MAX_COUNT}");
-                    self.wrong(&format!("{field}.{name}"), problem);
-                }
-            }
-        }
-        Some(counts)
     }
 
     /// An optional whole number within a range.
@@ -394,13 +371,4 @@ fn no_object(body: &[u8], error: &serde_json::Error) -> String {
             format!("cannot be read as JSON: see line {line}, column {column}")
         }
     }
-}
-
-/// A whole number in any JSON form: `1`, `1.0` and `1e0` are one number (RFC 8259, 6), and some
-/// languages write the second.
-fn whole(value: &Value) -> Option<i128> {
-    let Value::Number(number) = value else { return None };
-    // A whole number that was not written as an integer prints with `.0`.
-    let text = number.to_string();
-    text.strip_suffix(".0").unwrap_or(&text).parse().ok()
 }

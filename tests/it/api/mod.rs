@@ -19,6 +19,7 @@ mod low_credits;
 mod operators;
 mod plans;
 mod problems;
+mod provider_usage;
 mod refunds;
 mod refusal_order;
 mod revocations;
