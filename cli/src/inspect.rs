@@ -6,6 +6,7 @@ use shared::context::Context;
 use shared::decide::advance::advance;
 use shared::domain::entry::Quantity;
 use shared::domain::ledger::{EntryRun, PostedEntry};
+use shared::domain::meters::Meters;
 use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange};
 use shared::store::{Loaded, StoreError};
 
@@ -115,6 +116,20 @@ fn list(text: &mut String, run: EntryRun<'_>, catalog: &Catalog) {
     }
 }
 
+/// An action, a model and its meters.
+fn of_call(entry: &Entry, catalog: &Catalog, meters: &Meters) -> String {
+    format!("{} {meters}", named(entry, catalog))
+}
+
+/// The action that an entry is for, and the model of a call.
+fn named(entry: &Entry, catalog: &Catalog) -> String {
+    let Some((action, model)) = entry.kind.bought() else { return String::new() };
+    let name = catalog.action_name(action).unwrap_or("?");
+    let model = model.map(|model| catalog.model_name(action, model).unwrap_or("?"));
+    let model = model.map(|model| format!(" {model}")).unwrap_or_default();
+    format!(" {name}{model}")
+}
+
 fn describe(entry: &Entry, catalog: &Catalog) -> String {
     let detail = match &entry.kind {
         EntryKind::Debit { action: Some(number), quantity }
@@ -122,23 +137,23 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
             let action = catalog.action_name(*number).unwrap_or("?");
             match quantity {
                 Quantity::Units(units) => format!(" {units} {action}"),
-                Quantity::Call(model, meters) => {
-                    let model = catalog.model_name(*number, *model).unwrap_or("?");
-                    let counts = meters.shown().into_iter();
-                    let counts: String = counts.map(|(m, n)| format!(" {m}={n}")).collect();
-                    format!(" {action} {model}{counts}")
-                }
+                Quantity::Call(_, meters) => of_call(entry, catalog, meters),
             }
         }
-        EntryKind::Captured { hold, credits, ends, uncharged, .. } => {
+        EntryKind::Captured { hold, quantity, credits, ends, uncharged, .. } => {
             let rest = if *ends { "" } else { ", the rest stays" };
             let more = [(entry.beyond(), "beyond it"), (*uncharged, "more uncharged")];
             let more = more.iter().filter(|(credits, _)| !credits.is_zero());
             let more: String = more.map(|(credits, what)| format!(", {credits} {what}")).collect();
-            format!(" {credits} of {hold}{more}{rest}")
+            let call = quantity
+                .call()
+                .map(|(_, meters)| format!(" for{}", of_call(entry, catalog, &meters)));
+            format!(" {credits} of {hold}{more}{rest}{}", call.unwrap_or_default())
         }
         EntryKind::Released { hold } | EntryKind::Extended { hold, .. } => format!(" {hold}"),
-        EntryKind::Refunded { debit, credits, .. } => format!(" {credits} of {debit}"),
+        EntryKind::Refunded { debit, credits, .. } => {
+            format!(" {credits} of {debit}{}", named(entry, catalog))
+        }
         EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => format!(" {plan}"),
         EntryKind::Granted { kind, .. } => format!(" {}", kind.name()),
         EntryKind::Revoked { grant, kind } => format!(" {} {grant}", kind.name()),

@@ -20,6 +20,7 @@ pub mod operator;
 pub mod options;
 pub mod place;
 pub mod publish;
+pub mod rates;
 pub mod repair;
 pub mod restore;
 pub mod session_keys;

@@ -9,10 +9,12 @@ use shared::domain::{AccountId, Instant};
 pub mod how;
 pub mod keys;
 pub mod operator;
+pub mod rates;
 
 use how::Print;
 use keys::KeysCommand;
 use operator::OperatorCommand;
+use rates::RatesCommand;
 
 use crate::dead::Chosen;
 use crate::place::{self, LOCAL};
@@ -105,6 +107,9 @@ pub enum Command {
     /// there are `account show --json` and `ledger --json`.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod inspect acme")]
     Inspect { account: AccountId },
+    /// Write a rate table from a file of providers' prices.
+    #[command(subcommand)]
+    Rates(RatesCommand),
     /// Run the Monday sweep: advance the accounts that are due and were used.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod recharge --dry-run")]
     Recharge {

@@ -79,7 +79,7 @@ async function list(account, held, status) {
   try {
     const open = openHolds((await get(query(of(account, '/ledger'), { limit: 200 }))).entries);
     const older = minus(held, sum(open.map(({ left }) => left)));
-    const row = ({ id, action, user, left, ends }) => [action ? named(action) : t.by_amount, user ? theirs(user) : '', at(ends), make('span', { title: id }, credits(left))];
+    const row = ({ id, action, model, user, left, ends }) => [make('span', {}, action ? named(action) : t.by_amount, model && beside(theirs(model))), user ? theirs(user) : '', at(ends), make('span', { title: id }, credits(left))];
     if (open.length) status.before(table('holds-title', [t.hold, t.user, t.ends, `${t.credits} #`], open.map(row)));
     status.textContent = micro(older) > 0n ? say('holds_older', { credits: number(older) }) : '';
   } catch (failure) {
@@ -135,6 +135,7 @@ async function consumed(account, status, shown) {
     const part = (id, title, name, rows) => make('div', {}, make('h3', { id }, title), table(id, [name, `${t.count} #`, `${t.credits} #`], rows));
     shown.append(bars(read), make('div', { className: 'columns' },
       part('by-action', t.by_action, t.action, sums(days, 'actions', ({ action }) => action, ({ action }) => named(action))),
+      days.some(({ models }) => models.length) && part('by-model', t.by_model, t.model, sums(days, 'models', ({ action, model }) => `${action} ${model}`, ({ model }) => theirs(model))),
       part('by-user', t.by_user, t.user, sums(days, 'users', ({ user, others }) => `${others ?? ''} ${user}`, who))));
   } catch (failure) {
     status.replaceChildren(problem(failure));

@@ -20,9 +20,11 @@ function who({ by, actor, user }) {
 
 /** What an entry did, in short. */
 function did(entry) {
-  const { kind, action, quantity, grant, plan, credits: amount, beyond, uncharged, debt, parts = [], cause } = entry;
+  const { kind, action, quantity, model, meters, grant, plan, credits: amount, beyond, uncharged, debt, parts = [], cause } = entry;
   const short = [
     action && (quantity ? say('times', { action: named(action), n: number(quantity) }) : named(action)),
+    model && theirs(model),
+    meters && counts(meters),
     grant && grantKind(grant),
     plan && named(plan),
     amount && ['captured', 'refunded', 'revoked', 'reversed', 'debt_waived'].includes(kind) && number(amount),
@@ -34,6 +36,9 @@ function did(entry) {
   ].filter(Boolean);
   return [make('strong', {}, t[`kind_${kind}`] ?? kind), ...short.map((text) => beside(text))];
 }
+
+/** What a call of a model consumed, by meter. */
+const counts = (meters) => Object.entries(meters).map(([meter, n]) => say('meter', { meter: meter.replaceAll('_', ' '), n: number(n) })).join(', ');
 
 function details(entry) {
   const named = DETAILS.filter((name) => entry[name] !== undefined);
@@ -73,7 +78,7 @@ export function ledger(account, after) {
   const older = onward(t.older, () => read(true));
   const form = make('form', { className: 'filter', role: 'search', 'aria-labelledby': 'ledger-title', onsubmit: (event) => { event.preventDefault(); read(); } },
     make('label', {}, t.kind, ' ', make('select', { name: 'kind', id: 'filter-kind' }, make('option', { value: '' }, t.filter_all), KINDS.map((kind) => make('option', { value: kind }, t[`kind_${kind}`])))),
-    input('action', t.action), input('user', t.user), input('from', t.filter_from, { type: 'date' }), input('to', t.filter_to, { type: 'date' }),
+    input('action', t.action), input('model', t.model), input('user', t.user), input('from', t.filter_from, { type: 'date' }), input('to', t.filter_to, { type: 'date' }),
     make('button', { id: 'filter-apply' }, t.filter_apply));
   const heads = [[t.when], [t.what], [t.who], [t.change, 'n'], [t.balance, 'n'], [t.act, 'heard']];
   let [filter, cursor, asked] = [null, null, 0];

@@ -145,10 +145,10 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
     say("balance", json!({ "available": available, "held": held }));
     let action = |number: &Option<ActionNumber>| number.and_then(|n| catalog.action_name(n));
     let about = match &event.about {
-        About::Debited { credits, action: number, user } => {
+        About::Debited { credits, action: number, call: _, user } => {
             json!({ "credits": credits, "action": action(number), "user": user })
         }
-        About::Held { hold, credits, action: number, expires_at } => json!({
+        About::Held { hold, credits, action: number, call: _, expires_at } => json!({
             "hold": hold, "credits": credits, "action": action(number), "expires_at": expires_at,
         }),
         About::Released { hold, credits, how } => {
@@ -181,6 +181,12 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
     };
     if let Value::Object(about) = about {
         detail.extend(about);
+    }
+    if let About::Debited { action: Some(action), call: Some((model, meters)), .. }
+    | About::Held { action: Some(action), call: Some((model, meters)), .. } = &event.about
+    {
+        detail.insert("model".to_owned(), json!(catalog.model_name(*action, *model)));
+        detail.insert("meters".to_owned(), json!(meters));
     }
     Value::Object(detail)
 }

@@ -18,12 +18,13 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// # Errors
 /// If the API refuses a filter, or there is no such account.
 pub(super) async fn ledger(api: &Api, asked: Ledger) -> Result<(), Error> {
-    let Ledger { account, since, until, action, user, kind, csv: is_csv, print } = asked;
+    let Ledger { account, since, until, action, model, user, kind, csv: is_csv, print } = asked;
     let path = path(&["v1", "accounts", account.as_str(), "ledger"]);
     let query = limited(&[
         ("from", since.map(|moment| moment.start().to_string())),
         ("to", until.map(|moment| moment.end().to_string())),
         ("action", action),
+        ("model", model),
         ("user", user),
         ("kind", kind),
     ]);
@@ -110,6 +111,10 @@ fn about(entry: &Value) -> String {
     if !action.is_empty() {
         parts.push(format!("{quantity} {action}").trim_start().to_owned());
     }
+    let model = text(&entry["model"]);
+    if !model.is_empty() {
+        parts.push(format!("{model}{}", counts(&entry["meters"])));
+    }
     for name in ["plan", "grant", "grant_id", "hold", "debit", "order", "cause"] {
         let value = text(&entry[name]);
         if !value.is_empty() {
@@ -141,6 +146,12 @@ fn about(entry: &Value) -> String {
         }
     }
     parts.join(", ")
+}
+
+/// What a call of a model consumed, by meter. A refund says none.
+fn counts(meters: &Value) -> String {
+    let counts = meters.as_object().into_iter().flatten();
+    counts.map(|(meter, count)| format!(" {meter}={count}")).collect()
 }
 
 /// What was consumed, and how often, by action and user.
@@ -204,6 +215,7 @@ pub(super) async fn usage(
     let columns = [
         ("DAY", Side::Left),
         ("ACTION", Side::Left),
+        ("MODEL", Side::Left),
         ("USER", Side::Left),
         ("CREDITS", Side::Right),
         ("TIMES", Side::Right),
@@ -213,15 +225,20 @@ pub(super) async fn usage(
         let list = |name: &str| day[name].as_array().cloned().unwrap_or_default();
         let amounts = |one: &Value| [text(&one["credits"]), text(&one["count"])];
         for one in list("actions") {
-            let named = [text(&day["day"]), or_dash(&one["action"]), String::new()];
+            let named = [text(&day["day"]), or_dash(&one["action"]), String::new(), String::new()];
             table.row(named.into_iter().chain(amounts(&one)));
+        }
+        for one in list("models") {
+            let of = [or_dash(&one["action"]), or_dash(&one["model"])];
+            let named = [text(&day["day"])].into_iter().chain(of).chain([String::new()]);
+            table.row(named.chain(amounts(&one)));
         }
         for one in list("users") {
             let user = match one["others"].as_bool() {
                 Some(true) => "others".to_owned(),
                 _ => or_dash(&one["user"]),
             };
-            let named = [text(&day["day"]), String::new(), user];
+            let named = [text(&day["day"]), String::new(), String::new(), user];
             table.row(named.into_iter().chain(amounts(&one)));
         }
     }

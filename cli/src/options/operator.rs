@@ -18,7 +18,7 @@ pub enum OperatorCommand {
     #[command(after_help = "Example:\n  \
         scrip --stack scrip-prod ledger acme --since 2026-11-01 --user ada")]
     Ledger(Ledger),
-    /// Print what an account consumed, by day, action and user. Default: the last 30 days.
+    /// Print what an account consumed, by day, action, model and user. Default: the last 30 days.
     #[command(after_help = "Example:\n  \
         scrip --stack scrip-prod usage acme --since 2026-11-01 --until 2026-11-30")]
     Usage {
@@ -240,6 +240,9 @@ pub struct Ledger {
     /// Only entries of this action.
     #[arg(long)]
     pub action: Option<String>,
+    /// Only calls of this model, and their refunds.
+    #[arg(long)]
+    pub model: Option<String>,
     /// Only entries of this user.
     #[arg(long)]
     pub user: Option<String>,

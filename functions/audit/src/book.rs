@@ -288,18 +288,26 @@ pub(crate) struct Days(pub BTreeMap<Day, Usage>);
 
 impl Days {
     pub(crate) fn count(&mut self, entry: &Entry) {
-        let (action, credits, count) = match &entry.kind {
-            EntryKind::Debit { action, .. } => (action, -entry.available.micro(), 1),
-            EntryKind::Captured { action, credits, .. } => (action, credits.micro(), 1),
-            EntryKind::Refunded { action, credits, .. } => (action, -credits.micro(), 0),
+        let (action, model, credits, count) = match &entry.kind {
+            EntryKind::Debit { action, quantity } => {
+                (action, quantity.model(), -entry.available.micro(), 1)
+            }
+            EntryKind::Captured { action, quantity, credits, .. } => {
+                (action, quantity.model(), credits.micro(), 1)
+            }
+            EntryKind::Refunded { action, model, credits, .. } => {
+                (action, *model, -credits.micro(), 0)
+            }
             _ => return,
         };
         let usage = self.0.entry(Day::of(entry.at)).or_default();
         let who = entry.user.clone().map_or(Who::Nobody, Who::User);
         let told_apart = usage.users.contains_key(&who) || usage.users.len() < MAX_USERS;
         let who = if told_apart || who == Who::Nobody { who } else { Who::Others };
-        let action = usage.actions.entry(action.unwrap_or(0)).or_default();
-        for used in [action, usage.users.entry(who).or_default()] {
+        let action = action.unwrap_or(0);
+        let model = model.map(|model| usage.models.entry((action, model)).or_default());
+        let action = usage.actions.entry(action).or_default();
+        for used in [action, usage.users.entry(who).or_default()].into_iter().chain(model) {
             let micro = used.credits.micro().saturating_add(credits);
             *used = Used { credits: Credits::from_micro(micro), count: used.count + count };
         }

@@ -26,10 +26,12 @@ pub(crate) fn uses(day: &DayUsage) -> String {
         format!("{} by {count} uses", shown(credits))
     };
     let actions = sum(usage.actions.values().collect());
+    let models = sum(usage.models.values().collect());
     let users = sum(usage.users.values().collect());
-    let (several, people) = (usage.actions.len(), usage.users.len());
+    let (several, called, people) = (usage.actions.len(), usage.models.len(), usage.users.len());
     format!(
-        "{actions} of {several} actions, {users} of {people} users, up to entry {}",
+        "{actions} of {several} actions, {models} of {called} models, {users} of {people} users, \
+         up to entry {}",
         counted.seq
     )
 }

@@ -15,6 +15,10 @@ pub(super) fn rows<'a>(
 
 fn of(posted: &PostedEntry, mut line: Value) -> Vec<Value> {
     let parts = posted.entry.parts();
+    if let Some((_, meters)) = posted.entry.kind.call() {
+        // In the order of the meters, which an object of a template has not.
+        line["counts"] = json!(meters.shown());
+    }
     if parts.is_empty() {
         line["title"] = match posted.entry.cause() {
             Some(cause) => json!(format!("did_{cause}")),

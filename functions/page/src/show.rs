@@ -56,6 +56,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         rate_card: value(&http::price::catalog_json(&catalog)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
         usage: value(&usage),
+        models: view::models(&days, &catalog),
         payments: payments(context, call, account).await?,
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({

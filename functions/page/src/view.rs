@@ -1,10 +1,13 @@
 //! The data of the page: the answers of the routes, and the few sums that they do not contain.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
-use shared::domain::catalog::{Action, Pack, Pricing, UnitPrice};
+use shared::domain::catalog::{Action, ActionNumber, Pack, Pricing, UnitPrice};
 use shared::domain::period::Day;
+use shared::domain::rates::ModelNumber;
 use shared::domain::viewer::Viewer;
-use shared::domain::{Account, Catalog, Credits, Instant};
+use shared::domain::{Account, Catalog, Credits, Instant, Usage};
 use shared::query::ledger::KINDS;
 
 use super::render::unit;
@@ -16,6 +19,8 @@ pub(super) struct Data {
     /// The rows of the ledger.
     pub entries: Vec<Value>,
     pub usage: Value,
+    /// The same by model.
+    pub models: Vec<Value>,
     /// The checkouts of the last days that are not credited.
     pub payments: Value,
     /// The days of the usage, including those without any.
@@ -53,6 +58,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "rates": rates(&data.rate_card, catalog),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
         "days": chart(&data.usage, &data.days),
+        "models": data.models,
         "balance": data.balance,
         "catalog": data.rate_card,
         "entries": data.entries,
@@ -128,6 +134,21 @@ fn used(balance: &Value, account: &Account, catalog: &Catalog) -> Vec<Value> {
     }));
     used.sort_by_key(|(credits, _)| -*credits);
     used.into_iter().map(|(_, shown)| shown).collect()
+}
+
+/// The consumption of models on these days, the largest first.
+pub(super) fn models(days: &BTreeMap<Day, Usage>, catalog: &Catalog) -> Vec<Value> {
+    let mut used = BTreeMap::<(ActionNumber, ModelNumber), Credits>::new();
+    for (of, of_day) in days.values().flat_map(|usage| &usage.models) {
+        *used.entry(*of).or_default() += of_day.credits;
+    }
+    let mut used: Vec<_> = used.into_iter().filter(|(_, credits)| !credits.is_zero()).collect();
+    used.sort_by_key(|(_, credits)| -*credits);
+    let shown = used.into_iter().map(|((action, model), credits)| {
+        let (of, name) = (catalog.action_name(action), catalog.model_name(action, model));
+        json!({ "action": of, "model": name, "credits": credits })
+    });
+    shown.collect()
 }
 
 /// The days as bars: the tallest has height 100. None: no day has consumption.

@@ -9,8 +9,8 @@ use crate::decide::operation::{self, Ask, Attempt, Request};
 use crate::decide::{
     DEDUP_WINDOW, KeyAlias, MAX_CLOCK_AHEAD, MAX_KEY_AHEAD, MAX_WAIT_AHEAD, Row, STAMP_MARGIN,
 };
-use crate::domain::account::HeldFor;
 use crate::domain::entry::Quantity;
+use crate::domain::hold::HeldFor;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Instant, Key, OperationId, Refusal};

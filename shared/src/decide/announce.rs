@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::PostedEntry;
+use crate::domain::meters::Meters;
 use crate::domain::period::{Anchor, Day};
+use crate::domain::rates::ModelNumber;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
     Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, OperationId,
@@ -46,12 +48,14 @@ pub enum About {
     Debited {
         credits: Credits,
         action: Option<ActionNumber>,
+        call: Option<(ModelNumber, Meters)>,
         user: Option<String>,
     },
     Held {
         hold: OperationId,
         credits: Credits,
         action: Option<ActionNumber>,
+        call: Option<(ModelNumber, Meters)>,
         expires_at: Instant,
     },
     /// Held credits that were not spent are not held any more.
@@ -231,8 +235,9 @@ fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) 
     let user = || entry.user.clone();
     match &entry.kind {
         EntryKind::Opened { moved, .. } => moved.iter().filter_map(recharged).collect(),
-        EntryKind::Debit { action, .. } => {
-            vec![About::Debited { credits: -entry.available, action: *action, user: user() }]
+        EntryKind::Debit { action, quantity } => {
+            let (credits, action, call) = (-entry.available, *action, quantity.call());
+            vec![About::Debited { credits, action, call, user: user() }]
         }
         EntryKind::Granted { kind, expires_at } => {
             let (kind, expires_at) = (*kind, *expires_at);
@@ -249,15 +254,16 @@ fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) 
             });
             moved.iter().filter_map(recharged).chain(released).collect()
         }
-        EntryKind::Held { action, expires_at, .. } => vec![About::Held {
+        EntryKind::Held { action, quantity, expires_at } => vec![About::Held {
             hold: entry.id,
             credits: entry.held,
             action: *action,
+            call: quantity.call(),
             expires_at: *expires_at,
         }],
-        EntryKind::Captured { hold, action, credits, ends, .. } => {
-            let (hold, credits) = (*hold, *credits);
-            let mut abouts = vec![About::Debited { credits, action: *action, user: user() }];
+        EntryKind::Captured { hold, action, quantity, credits, ends, .. } => {
+            let (hold, credits, call) = (*hold, *credits, quantity.call());
+            let mut abouts = vec![About::Debited { credits, action: *action, call, user: user() }];
             let rest = -entry.held - (credits - entry.beyond());
             if *ends && !rest.is_zero() {
                 let how = HoldEnd::Captured;

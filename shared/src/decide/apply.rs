@@ -1,7 +1,7 @@
 //! Applies a write to an account in memory, as the table does when the write's guards hold.
 
 use super::{AccountWrite, Step};
-use crate::domain::account::HeldFor;
+use crate::domain::hold::HeldFor;
 use crate::domain::{Account, Credits, Instant};
 
 impl AccountWrite {

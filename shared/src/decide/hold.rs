@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use super::debit::{Price, too_dear};
 use super::write::give_back;
 use super::{Guard, Step};
-use crate::domain::account::{HeldAction, HeldCall, HeldFor, MAX_HOLDS};
 use crate::domain::entry::Quantity;
+use crate::domain::hold::{HeldAction, HeldCall, HeldFor, MAX_HOLDS};
 use crate::domain::instant::Span;
 use crate::domain::{
     Account, Catalog, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal,

@@ -65,7 +65,7 @@ pub fn change(
     let (entry, refunded) = (&known.debit.entry, known.refunded);
     let charged = entry.charged().ok_or(Refusal::DebitNotFound)?;
     let less = request.less(charged, refunded);
-    let Charged { credits: charged, action, .. } = charged;
+    let Charged { credits: charged, action, model, .. } = charged;
     let after = refunded + request.credits;
     if after > charged {
         return Err(Refusal::RefundExceeded { charged, refunded });
@@ -85,7 +85,7 @@ pub fn change(
     let (moved, unowed) = known.back.as_ref().map(Back::told).unwrap_or_default();
     let (debit, credits) = (entry.id, request.credits);
     let of = known.back.as_ref().map(|_| (known.debit.seq, less));
-    let kind = EntryKind::Refunded { debit, credits, action, of, moved, unowed };
+    let kind = EntryKind::Refunded { debit, credits, action, model, of, moved, unowed };
     then.push(Step::Append(Entry {
         available,
         // The user whose usage the refund reduces.

@@ -7,10 +7,9 @@ use super::grant::{self, Overspent};
 use super::ledger::{EntryRun, PostedEntry};
 use super::payment::Cause;
 use super::period::{Anchor, Period};
-use super::rates::ModelNumber;
 use super::{
-    AccountId, Catalog, Credits, Dated, Debts, Entry, Grant, GrantId, Instant, OperationId, Seq,
-    Status,
+    AccountId, Catalog, Credits, Dated, Debts, Entry, Grant, GrantId, Held, Instant, OperationId,
+    Seq, Status,
 };
 
 /// An account as one item says it, at one instant of its own.
@@ -90,100 +89,6 @@ pub const MAX_GRANTS: usize = 100;
 /// From how many on it is sold no pack, so that what is ordered still finds room.
 pub const ORDER_GRANTS: usize = 90;
 
-/// How many holds an account may have open at once.
-pub const MAX_HOLDS: usize = 64;
-
-/// Credits that a hold holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// Held and still part of the burn order.
-    pub amount: Credits,
-    /// Held, but of a grant that has expired since: a capture uses it first, a release loses it.
-    pub lapsed: Credits,
-    /// The first instant at which the hold has lapsed.
-    pub expires_at: Instant,
-    pub purpose: HeldFor,
-}
-
-/// What credits are held for. It fixes the price of a capture, whatever the catalog says by now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeldFor {
-    Amount,
-    Action(HeldAction),
-    Call(HeldCall),
-}
-
-impl HeldFor {
-    /// The action, if it is for one.
-    pub fn action(&self) -> Option<ActionNumber> {
-        match self {
-            HeldFor::Amount => None,
-            HeldFor::Action(action) => Some(action.number),
-            HeldFor::Call(call) => Some(call.action),
-        }
-    }
-}
-
-/// The call that a hold is for: a capture by meters is charged by the rates that this version of
-/// the catalog has for the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldCall {
-    pub action: ActionNumber,
-    pub model: ModelNumber,
-    pub catalog: u32,
-}
-
-/// The action that a hold is for, at the price it had then: a capture by quantity is charged by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldAction {
-    pub number: ActionNumber,
-    /// At least 1.
-    pub quantity: u64,
-    /// The price of that quantity.
-    pub credits: Credits,
-    /// How much of the quantity was captured.
-    pub captured: u64,
-}
-
-impl HeldAction {
-    /// The price of so much of it: rounded down, so that parts never cost more than the whole.
-    /// Rates that divide are exact. Of more than was held it is more than is held.
-    pub fn price(&self, quantity: u64) -> Credits {
-        let micro = i128::from(self.credits.micro()) * i128::from(quantity);
-        let micro = micro / i128::from(self.quantity);
-        Credits::from_micro(i64::try_from(micro).unwrap_or(i64::MAX))
-    }
-}
-
-impl PendingChange {
-    /// When it happened. None: as if it had been so since the last advance.
-    pub fn at(&self) -> Option<Instant> {
-        match self {
-            PendingChange::Grant { at, .. }
-            | PendingChange::Plan { at, .. }
-            | PendingChange::TakenBack { at, .. } => Some(*at),
-            PendingChange::Returned(_) => None,
-        }
-    }
-}
-
-impl Held {
-    pub fn total(&self) -> Credits {
-        self.amount + self.lapsed
-    }
-
-    pub fn is_over(&self, now: Instant) -> bool {
-        self.expires_at <= now
-    }
-
-    /// The remainder after `credits` of it are used, at most all of it: expired credits are used
-    /// first.
-    pub fn less(self, credits: Credits) -> Held {
-        let lapsed = self.lapsed.min(credits);
-        Held { amount: self.amount - (credits - lapsed), lapsed: self.lapsed - lapsed, ..self }
-    }
-}
-
 /// Something that was written without rewriting the burn order, for the next advance to fold in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PendingChange {
@@ -206,6 +111,18 @@ pub enum PendingChange {
     /// The money for so many credits of a grant went back at that instant: they are taken back, and
     /// what is not left of them is debt.
     TakenBack { grant: GrantId, credits: Credits, cause: Cause, at: Instant },
+}
+
+impl PendingChange {
+    /// When it happened. None: as if it had been so since the last advance.
+    pub fn at(&self) -> Option<Instant> {
+        match self {
+            PendingChange::Grant { at, .. }
+            | PendingChange::Plan { at, .. }
+            | PendingChange::TakenBack { at, .. } => Some(*at),
+            PendingChange::Returned(_) => None,
+        }
+    }
 }
 
 /// The state of an account's plan.

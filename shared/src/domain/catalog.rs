@@ -154,6 +154,16 @@ impl Catalog {
         table.numbered(model).map(|(name, _)| name)
     }
 
+    /// What is bought by calls of the model that `name` means, in the table of each action that has
+    /// one. None: no table knows the name.
+    pub fn models_named(&self, name: &str) -> Option<Vec<(ActionNumber, ModelNumber)>> {
+        let models = self.actions.values().filter_map(|action| {
+            let (_, model) = self.rates_of(action)?.model(name)?;
+            Some((action.number, model.number))
+        });
+        Some(models.collect()).filter(|found: &Vec<_>| !found.is_empty())
+    }
+
     /// The name of the action with this number.
     pub fn action_name(&self, number: ActionNumber) -> Option<&str> {
         let mut actions = self.actions.iter();

@@ -1,7 +1,11 @@
 //! Entries: the lines of an account's ledger.
 
+mod quantity;
+
+pub use quantity::Quantity;
+
 use super::catalog::ActionNumber;
-use super::grant::{BurnOrder, Grant, GrantId, GrantKind};
+use super::grant::{BurnOrder, GrantId, GrantKind, Movement};
 use super::meters::Meters;
 use super::payment::Cause;
 use super::period::Anchor;
@@ -97,12 +101,13 @@ impl Entry {
     /// The charge. None if it is neither a debit nor a capture.
     pub fn charged(&self) -> Option<Charged> {
         match self.kind {
-            EntryKind::Debit { action, .. } => {
-                let credits = -self.available;
-                Some(Charged { credits, burnt: credits, action })
+            EntryKind::Debit { action, quantity } => {
+                let (credits, model) = (-self.available, quantity.model());
+                Some(Charged { credits, burnt: credits, action, model })
             }
-            EntryKind::Captured { action, credits, lapsed, .. } => {
-                Some(Charged { credits, burnt: credits - lapsed, action })
+            EntryKind::Captured { action, quantity, credits, lapsed, .. } => {
+                let (burnt, model) = (credits - lapsed, quantity.model());
+                Some(Charged { credits, burnt, action, model })
             }
             _ => None,
         }
@@ -154,35 +159,7 @@ pub struct Charged {
     /// no longer part of it.
     pub burnt: Credits,
     pub action: Option<ActionNumber>,
-}
-
-/// How much of an action an entry is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantity {
-    /// So many units; 0 of a charge by amount.
-    Units(u64),
-    /// What a call of this model consumed.
-    Call(ModelNumber, Meters),
-}
-
-impl Quantity {
-    pub const NONE: Quantity = Quantity::Units(0);
-
-    /// The units. None: it counts none.
-    pub fn units(&self) -> Option<u64> {
-        match self {
-            Quantity::Units(units) => Some(*units).filter(|units| *units > 0),
-            Quantity::Call(..) => None,
-        }
-    }
-
-    /// The model and its meters, of a call.
-    pub fn call(&self) -> Option<(ModelNumber, Meters)> {
-        match self {
-            Quantity::Units(_) => None,
-            Quantity::Call(model, meters) => Some((*model, *meters)),
-        }
-    }
+    pub model: Option<ModelNumber>,
 }
 
 /// The kinds of change that an entry records.
@@ -258,6 +235,7 @@ pub enum EntryKind {
         /// The credits asked for.
         credits: Credits,
         action: Option<ActionNumber>,
+        model: Option<ModelNumber>,
         /// If the burn order was another one by then: the number of the debit, and how much less
         /// was burnt from its burn order because of this.
         of: Option<(Seq, Credits)>,
@@ -341,6 +319,29 @@ impl EntryKind {
         }
     }
 
+    /// The action that it is for, and the model of a call.
+    pub fn bought(&self) -> Option<(ActionNumber, Option<ModelNumber>)> {
+        match self {
+            EntryKind::Debit { action, quantity }
+            | EntryKind::Held { action, quantity, .. }
+            | EntryKind::Captured { action, quantity, .. } => {
+                action.map(|action| (action, quantity.model()))
+            }
+            EntryKind::Refunded { action, model, .. } => action.map(|action| (action, *model)),
+            _ => None,
+        }
+    }
+
+    /// The model and its meters, of a call.
+    pub fn call(&self) -> Option<(ModelNumber, Meters)> {
+        match self {
+            EntryKind::Debit { quantity, .. }
+            | EntryKind::Held { quantity, .. }
+            | EntryKind::Captured { quantity, .. } => quantity.call(),
+            _ => None,
+        }
+    }
+
     /// The word for it in JSON.
     pub fn name(&self) -> &'static str {
         match self {
@@ -380,22 +381,5 @@ impl EntryKind {
             EntryKind::DebtWaived { debts } => -debts.total(),
             _ => Credits::ZERO,
         }
-    }
-}
-
-/// Credits that arrived (positive) or expired (negative) because time passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Movement {
-    pub grant: GrantId,
-    pub kind: GrantKind,
-    pub credits: Credits,
-    pub expires_at: Option<Instant>,
-}
-
-impl Movement {
-    /// So many credits of `grant` that moved.
-    pub fn of(grant: &Grant, credits: Credits) -> Movement {
-        let Grant { id, kind, expires_at, .. } = *grant;
-        Movement { grant: id, kind, credits, expires_at }
     }
 }

@@ -257,3 +257,20 @@ pub struct Overspent {
     pub spent: Credits,
     pub left: Credits,
 }
+
+/// Credits that arrived (positive) or expired (negative) because time passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    pub grant: GrantId,
+    pub kind: GrantKind,
+    pub credits: Credits,
+    pub expires_at: Option<Instant>,
+}
+
+impl Movement {
+    /// So many credits of `grant` that moved.
+    pub fn of(grant: &Grant, credits: Credits) -> Movement {
+        let Grant { id, kind, expires_at, .. } = *grant;
+        Movement { grant: id, kind, credits, expires_at }
+    }
+}

@@ -1,6 +1,7 @@
 //! Meters: what a call of an AI model consumed, counted apart by how it is priced.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The largest count of a meter in one operation.
 pub const MAX_COUNT: u64 = 1_000_000_000_000;
@@ -94,6 +95,15 @@ impl Meters {
     pub fn shown(&self) -> Vec<(&'static str, u64)> {
         let shown: Vec<_> = self.counted().map(|(meter, count)| (meter.name(), count)).collect();
         if shown.is_empty() { vec![(Meter::Input.name(), 0)] } else { shown }
+    }
+}
+
+/// The counts in one line, such as `input=1200 output=350`.
+impl fmt::Display for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<_> =
+            self.shown().iter().map(|(name, count)| format!("{name}={count}")).collect();
+        f.write_str(&shown.join(" "))
     }
 }
 

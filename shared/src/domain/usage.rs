@@ -1,4 +1,4 @@
-//! Usage: the credits consumed on a day, by action and by user.
+//! Usage: the credits consumed on a day, by action, by model and by user.
 
 use std::collections::BTreeMap;
 use std::iter::Sum;
@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 
 use super::catalog::ActionNumber;
 use super::period::Day;
+use super::rates::ModelNumber;
 use super::{Credits, Entry, EntryKind, Instant, Seq};
 
 /// How many users of a day are counted separately. Later users of that day are counted together, so
@@ -17,6 +18,8 @@ pub const MAX_USERS: usize = 400;
 pub struct Usage {
     /// By the number of the action; 0 is no action: a charge by amount.
     pub actions: BTreeMap<ActionNumber, Used>,
+    /// The calls of models: a part of their action's, and all of it but for captures by amount.
+    pub models: BTreeMap<(ActionNumber, ModelNumber), Used>,
     pub users: BTreeMap<Who, Used>,
 }
 
@@ -43,6 +46,9 @@ impl Usage {
     pub fn count(&mut self, entry: &Entry) {
         let Some((action, used)) = Used::by(entry) else { return };
         *self.actions.entry(action.unwrap_or(0)).or_default() += used;
+        if let Some((action, Some(model))) = entry.kind.bought() {
+            *self.models.entry((action, model)).or_default() += used;
+        }
         let who = self.who(entry.user.as_deref());
         *self.users.entry(who).or_default() += used;
     }
@@ -54,6 +60,18 @@ impl Usage {
             true => who,
             false => Who::Others,
         }
+    }
+
+    /// Whether no action has more calls of its models than uses.
+    pub fn has_fitting_models(&self) -> bool {
+        let mut calls = BTreeMap::<ActionNumber, u64>::new();
+        for ((action, _), used) in &self.models {
+            let calls = calls.entry(*action).or_default();
+            *calls = calls.saturating_add(used.count);
+        }
+        calls.iter().all(|(action, calls)| {
+            self.actions.get(action).is_some_and(|used| *calls <= used.count)
+        })
     }
 
     /// The credits of all actions together.

@@ -12,7 +12,7 @@ use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, because it is there even
 /// if there are no rows.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 29] = [
     "seq",
     "at",
     "kind",
@@ -40,6 +40,8 @@ const COLUMNS: [&str; 27] = [
     "actor",
     "beyond",
     "uncharged",
+    "model",
+    "meters",
 ];
 
 /// One entry. A column that does not apply to it is empty.
@@ -73,6 +75,9 @@ struct Row<'a> {
     actor: Option<Cow<'a, str>>,
     beyond: Option<Credits>,
     uncharged: Option<Credits>,
+    model: Option<Cow<'a, str>>,
+    /// The counts by meter, with spaces between them.
+    meters: String,
 }
 
 /// The mark of a UTF-8 file. Excel reads a file without it in the code page of its country.
@@ -136,6 +141,8 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         actor: line.actor.map(neutral),
         beyond: line.beyond,
         uncharged: line.uncharged,
+        model: line.model.map(neutral),
+        meters: line.meters.map(|meters| meters.to_string()).unwrap_or_default(),
     }
 }
 

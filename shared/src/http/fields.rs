@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::object::Object;
+use super::object::{Object, repeated_within};
 use crate::domain::nearest::nearest;
 use crate::domain::number::whole;
 use crate::domain::refusal::FieldProblem;
@@ -35,13 +35,17 @@ impl Fields {
     /// The fields of a body. A body that is no JSON object is recorded as an error.
     pub(super) fn parse(body: &[u8]) -> Fields {
         let mut fields = Fields::default();
-        match serde_json::from_slice::<Object>(body) {
+        match serde_json::from_slice::<Object<Value>>(body) {
             Ok(object) => {
                 for (name, value) in object.0 {
                     match fields.sent(&name) {
                         true => fields.wrong(&name, "is repeated"),
                         false => fields.left.push((name, value)),
                     }
+                }
+                if fields.left.iter().any(|(_, value)| value.is_object() || value.is_array()) {
+                    let repeated = repeated_within(body);
+                    repeated.iter().for_each(|field| fields.wrong(field, "is repeated"));
                 }
             }
             Err(error) => {

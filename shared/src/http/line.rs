@@ -222,11 +222,13 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             line.hold = Some(*hold);
             line.expires_at = Some(*expires_at);
         }
-        EntryKind::Refunded { debit, credits, action, moved, .. } => {
+        EntryKind::Refunded { debit, credits, action, model, moved, .. } => {
             line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
             line.debit = Some(*debit);
             line.credits = Some(*credits);
             line.action = action.and_then(|number| catalog.action_name(number));
+            let call = action.zip(*model);
+            line.model = call.and_then(|(action, model)| catalog.model_name(action, model));
         }
         EntryKind::PlanChanged { plan, status, anchor } => {
             line.plan = Some(plan);

@@ -285,7 +285,8 @@ fn place(value: &str, account: &AccountId) -> Result<From, &'static str> {
 /// Narrows a listing by one parameter of its query.
 fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, catalog: &Catalog) {
     const TIME: &str = "must be a time such as \"2026-11-23T00:00:00Z\"";
-    const NAMES: [&str; 8] = ["limit", "cursor", "format", "kind", "action", "user", "from", "to"];
+    const NAMES: [&str; 9] =
+        ["limit", "cursor", "format", "kind", "action", "model", "user", "from", "to"];
     match name {
         "kind" => {
             let problem = "must be a kind of entry, such as \"debit\"";
@@ -298,6 +299,10 @@ fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, cat
                 fields.wrong_word(name, "is not in the catalog", value, known);
             }
         },
+        "model" => {
+            let models = catalog.models_named(value);
+            filter.models = fields.checked(name, models.ok_or("is in no rate table"));
+        }
         "user" => filter.user = fields.checked(name, filled(value)),
         // To a customer the parameter does not exist.
         "actor" if filter.viewer == Viewer::Service => {

@@ -2,7 +2,8 @@
 
 use super::Problem;
 use crate::command::BatchFailure;
-use crate::domain::account::{MAX_GRANTS, MAX_HOLDS, ORDER_GRANTS, Recharge};
+use crate::domain::account::{MAX_GRANTS, ORDER_GRANTS, Recharge};
+use crate::domain::hold::MAX_HOLDS;
 use crate::domain::orders::MAX_OPEN;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::service_key::KeyScope;

@@ -1,4 +1,4 @@
-//! Usage as JSON: the consumption of each day, by action and by user.
+//! Usage as JSON: the consumption of each day, by action, by model and by user.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ struct OfDay<'a> {
     day: Day,
     credits: Credits,
     actions: Vec<OfAction<'a>>,
+    models: Vec<OfModel<'a>>,
     users: Vec<OfUser<'a>>,
 }
 
@@ -33,6 +34,14 @@ struct OfDay<'a> {
 struct OfAction<'a> {
     /// None: credits by amount.
     action: Option<&'a str>,
+    #[serde(flatten)]
+    used: Part,
+}
+
+#[derive(Serialize)]
+struct OfModel<'a> {
+    action: Option<&'a str>,
+    model: Option<&'a str>,
     #[serde(flatten)]
     used: Part,
 }
@@ -89,6 +98,11 @@ fn of_day<'a>(day: Day, usage: &'a Usage, catalog: &'a Catalog) -> OfDay<'a> {
         action: catalog.action_name(*number),
         used: (*used).into(),
     });
+    let models = usage.models.iter().map(|((action, model), used)| OfModel {
+        action: catalog.action_name(*action),
+        model: catalog.model_name(*action, *model),
+        used: (*used).into(),
+    });
     let users = usage.users.iter().map(|(who, used)| OfUser {
         user: match who {
             Who::User(user) => Some(user.as_str()),
@@ -97,5 +111,11 @@ fn of_day<'a>(day: Day, usage: &'a Usage, catalog: &'a Catalog) -> OfDay<'a> {
         others: *who == Who::Others,
         used: (*used).into(),
     });
-    OfDay { day, credits: usage.credits(), actions: actions.collect(), users: users.collect() }
+    OfDay {
+        day,
+        credits: usage.credits(),
+        actions: actions.collect(),
+        models: models.collect(),
+        users: users.collect(),
+    }
 }

@@ -4,8 +4,9 @@ use crate::context::Context;
 use crate::decide::STAMP_MARGIN;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::ledger::{EntryRun, PostedEntry};
+use crate::domain::rates::ModelNumber;
 use crate::domain::viewer::Viewer;
-use crate::domain::{Catalog, Entry, EntryKind, Instant, Seq};
+use crate::domain::{Catalog, Entry, Instant, Seq};
 use crate::failure::Failure;
 use crate::store::{Loaded, Store, StoreError, gap};
 
@@ -33,6 +34,8 @@ pub struct Filter {
     /// One of [`KINDS`].
     pub kind: Option<&'static str>,
     pub action: Option<ActionNumber>,
+    /// Calls of any of these: a model's name may be in the tables of several actions.
+    pub models: Option<Vec<(ActionNumber, ModelNumber)>>,
     pub user: Option<String>,
     /// The IAM principal that asked for it.
     pub actor: Option<String>,
@@ -76,9 +79,12 @@ pub struct Listed {
 impl Filter {
     pub fn fits(&self, entry: &Entry) -> bool {
         let texts = entry.texts(self.viewer);
+        let bought = entry.kind.bought();
+        let call = bought.and_then(|(action, model)| Some((action, model?)));
         self.viewer.sees(entry)
             && self.kind.is_none_or(|kind| kind == entry.kind.name())
-            && self.action.is_none_or(|action| action_of(&entry.kind) == Some(action))
+            && self.action.is_none_or(|action| bought.is_some_and(|(of, _)| of == action))
+            && self.models.as_ref().is_none_or(|models| models.iter().any(|of| call == Some(*of)))
             && self.user.as_deref().is_none_or(|user| texts.user == Some(user))
             && self.actor.as_deref().is_none_or(|actor| texts.actor == Some(actor))
             && self.from.is_none_or(|from| entry.at >= from)
@@ -100,16 +106,6 @@ impl Filter {
     /// those. The entries of a segment are stamped before its key, except for a margin.
     fn skips(&self, archived_at: Instant) -> Option<Instant> {
         self.to.map(|to| to + STAMP_MARGIN).filter(|late| archived_at >= *late)
-    }
-}
-
-fn action_of(kind: &EntryKind) -> Option<ActionNumber> {
-    match kind {
-        EntryKind::Debit { action, .. }
-        | EntryKind::Held { action, .. }
-        | EntryKind::Captured { action, .. }
-        | EntryKind::Refunded { action, .. } => *action,
-        _ => None,
     }
 }
 

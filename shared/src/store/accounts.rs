@@ -8,7 +8,7 @@ use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{ACCOUNT, account, hold_key, read_hold_key};
 use super::{StoreError, packed};
 use crate::decide::archive::Weight;
-use crate::domain::account::HeldFor;
+use crate::domain::hold::HeldFor;
 use crate::domain::{Account, AccountId, Credits, Debts, Gate, Held, Instant};
 
 pub(super) fn gate_bits(gate: Gate) -> u8 {

@@ -5,7 +5,7 @@ use shared::decide::debit::Price;
 use shared::decide::hold::CapturePart;
 use shared::decide::operation::{self, Ask, Attempt, Request, Route};
 use shared::decide::{AccountWrite, Guard, Write};
-use shared::domain::account::HeldFor;
+use shared::domain::hold::HeldFor;
 use shared::domain::instant::Span;
 use shared::domain::{Account, Credits, Gate, Held, Instant, OperationId};
 use shared::store::Outcome;

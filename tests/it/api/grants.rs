@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use shared::decide::archive::CAPACITY;
-use shared::domain::account::{HeldAction, HeldFor, MAX_GRANTS, MAX_HOLDS};
+use shared::domain::account::MAX_GRANTS;
 use shared::domain::grant::BurnOrder;
+use shared::domain::hold::{HeldAction, HeldFor, MAX_HOLDS};
 use shared::domain::instant::Span;
 use shared::domain::{Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Held};
 

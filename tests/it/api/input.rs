@@ -63,6 +63,19 @@ async fn bad_bodies_are_refused_field_by_field() {
         assert_eq!(refused.code(), "invalid_request", "{shown}");
         assert_eq!(refused.text("/fields/0/field"), field, "{shown}: {refused:?}");
     }
+    for (body, field) in [
+        (r#"{"credits":"1","credits":"2"}"#, "credits"),
+        (r#"{"action":"chat","model":"m","meters":{"input":1,"input":2}}"#, "meters.input"),
+        (
+            r#"{"action":"chat","model":"m","usage_format":"openai","usage":{"prompt_tokens":3,
+                "total_tokens":3,"a":[{"b":1,"b":1}]}}"#,
+            "usage.a[0].b",
+        ),
+    ] {
+        let refused = stack.post(DEBITS, "repeated", body).await;
+        assert_eq!((refused.status, refused.text("/fields/0/field")), (400, field));
+        assert_eq!(refused.text("/fields/0/problem"), "is repeated", "{body}");
+    }
     let unknown = stack.action("acme", "key", "telepathy", 1).await;
     assert_eq!((unknown.status, unknown.code()), (422, "unknown_action"));
     let large = format!(r#"{{"credits":"1"{}}}"#, " ".repeat(64 * 1024));

@@ -6,7 +6,7 @@ use shared::decide::hold::{CapturePart, USUAL_LIFE};
 use shared::decide::open::{self, PlanRequest};
 use shared::decide::operation::{self, Ask, Attempt, Next, Request, Route};
 use shared::decide::{AccountWrite, Guard, Step};
-use shared::domain::account::{HeldFor, MAX_HOLDS};
+use shared::domain::hold::{HeldFor, MAX_HOLDS};
 use shared::domain::instant::Span;
 use shared::domain::{
     Account, Catalog, CatalogFiles, Credits, Entry, Gate, GrantId, Held, Instant, OperationId,

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use shared::decide::{advance, grant, open};
-use shared::domain::account::HeldFor;
 use shared::domain::entry::Explanation;
+use shared::domain::hold::HeldFor;
 use shared::domain::money::Money;
 use shared::domain::payment::{Cause, Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use shared::domain::{

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use shared::decide::archive::CAPACITY;
 use shared::decide::{AccountWrite, Expect, IdempotencyRecord, Row, RowWrite, Write, open};
-use shared::domain::account::{HeldAction, HeldFor};
 use shared::domain::grant::BurnOrder;
+use shared::domain::hold::{HeldAction, HeldFor};
 use shared::domain::{Account, Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
 
 use crate::support::wire::Fault;

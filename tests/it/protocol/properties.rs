@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use shared::decide::{advance, open};
-use shared::domain::account::HeldFor;
 use shared::domain::entry::{By, Quantity};
 use shared::domain::grant::BurnOrder;
+use shared::domain::hold::HeldFor;
 use shared::domain::meters::{MAX_COUNT, Meter, Meters};
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
@@ -317,7 +317,11 @@ fn bought() -> impl Strategy<Value = (Option<u16>, Quantity)> {
 fn entry() -> impl Strategy<Value = Entry> {
     let text = || prop::option::of("[ -~]{1,64}");
     let moved = || prop::collection::vec(movement(), 0..4);
-    let action = || prop::option::of(1..u16::MAX);
+    let of_action = || {
+        let number = || prop::option::of(1..u16::MAX);
+        (number(), number())
+            .prop_map(|(action, model)| (action, model.filter(|_| action.is_some())))
+    };
     let grants = prop::collection::vec(grant(), 0..4);
     let anchor = Anchor(Day::parse("2026-01-31").expect("a day"));
     let operations = prop::collection::vec(operation(), 0..3);
@@ -364,10 +368,10 @@ fn entry() -> impl Strategy<Value = Entry> {
         operation().prop_map(|hold| EntryKind::Released { hold }),
         (operation(), instant(2))
             .prop_map(|(hold, expires_at)| EntryKind::Extended { hold, expires_at }),
-        (operation(), credits(9), action(), moved(), debts()).prop_map(
-            |(debit, credits, action, moved, unowed)| {
+        (operation(), credits(9), of_action(), moved(), debts()).prop_map(
+            |(debit, credits, (action, model), moved, unowed)| {
                 let of = Some((7, credits)).filter(|_| !moved.is_empty());
-                EntryKind::Refunded { debit, credits, action, of, moved, unowed }
+                EntryKind::Refunded { debit, credits, action, model, of, moved, unowed }
             }
         ),
         moved().prop_map(move |moved| EntryKind::Opened {

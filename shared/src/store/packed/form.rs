@@ -58,4 +58,6 @@ pub(super) mod tag {
     pub(in super::super) const DEBIT_OF_CALL: u8 = 20;
     pub(in super::super) const HELD_FOR_CALL: u8 = 21;
     pub(in super::super) const CAPTURED_OF_CALL: u8 = 22;
+    /// A refund of a call: its model is beside the action.
+    pub(in super::super) const REFUNDED_OF_CALL: u8 = 23;
 }

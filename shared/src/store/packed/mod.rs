@@ -4,11 +4,12 @@
 //! so that small ones stay short. Texts carry their length.
 
 mod form;
+mod read_entry;
 mod reader;
 mod writer;
 
-use crate::domain::account::{Held, HeldAction, HeldCall, HeldFor};
 use crate::domain::grant::BurnOrder;
+use crate::domain::hold::{Held, HeldAction, HeldCall, HeldFor};
 use crate::domain::usage::{Used, Who};
 use crate::domain::{
     Credits, Debts, Entry, Instant, OperationId, PendingChange, PeriodAllowance, PlanState, Usage,
@@ -230,6 +231,12 @@ pub fn usage(usage: &Usage) -> Vec<u8> {
         }
         w.used(*used);
     }
+    for ((action, model), used) in &usage.models {
+        w.byte(4);
+        w.number(u64::from(*action));
+        w.number(u64::from(*model));
+        w.used(*used);
+    }
     w.0
 }
 
@@ -246,12 +253,17 @@ pub fn read_usage(bytes: &[u8]) -> Result<Usage> {
             1 => Who::User(r.text()?),
             2 => Who::Nobody,
             3 => Who::Others,
+            4 => {
+                let model = (r.narrow()?, r.narrow()?);
+                usage.models.insert(model, r.used()?);
+                continue;
+            }
             _ => return Err(PackedError::Tag),
         };
         usage.users.insert(who, r.used()?);
     }
     let users: Used = usage.users.values().copied().sum();
-    match users == usage.actions.values().copied().sum() {
+    match users == usage.actions.values().copied().sum() && usage.has_fitting_models() {
         true => Ok(usage),
         false => Err(PackedError::Number),
     }

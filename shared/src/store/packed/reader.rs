@@ -1,19 +1,14 @@
 //! Packed bytes to values. The reader returns on any input.
 
-use std::collections::BTreeMap;
-
-use super::form::{ACTOR, HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
-use crate::domain::account::{HeldAction, HeldCall, HeldFor};
+use super::form::{PackedError, Result};
 use crate::domain::catalog::ActionNumber;
-use crate::domain::entry::{By, Quantity};
-use crate::domain::grant::BurnOrder;
-use crate::domain::meters::{Meter, Meters};
+use crate::domain::hold::{HeldAction, HeldCall, HeldFor};
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
 use crate::domain::{
-    Credits, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Held, Instant,
-    Movement, OperationId, PeriodAllowance, Status,
+    Credits, Debts, Grant, GrantId, GrantKind, Held, Instant, Movement, OperationId,
+    PeriodAllowance, Status,
 };
 
 pub(super) struct Reader<'a>(pub &'a [u8]);
@@ -202,7 +197,7 @@ impl Reader<'_> {
     }
 
     /// 0 means no cause.
-    fn some_cause(&mut self) -> Result<Option<Cause>> {
+    pub(super) fn some_cause(&mut self) -> Result<Option<Cause>> {
         match self.byte()?.checked_sub(1) {
             None => Ok(None),
             Some(n) => Cause::ALL.get(usize::from(n)).copied().map(Some).ok_or(PackedError::Tag),
@@ -211,203 +206,5 @@ impl Reader<'_> {
 
     pub(super) fn cause(&mut self) -> Result<Cause> {
         self.some_cause()?.ok_or(PackedError::Tag)
-    }
-
-    fn debt_changes(&mut self) -> Result<Vec<DebtChange>> {
-        let count: usize = self.narrow()?;
-        let mut changes = Vec::new();
-        for _ in 0..count {
-            changes.push(match self.byte()? {
-                0 => {
-                    let (grant, cause) = (self.grant_id()?, self.cause()?);
-                    let taken = if self.flag()? { Some(self.grant()?) } else { None };
-                    DebtChange::Reversed { grant, cause, taken, owed: self.credits()? }
-                }
-                1 => DebtChange::Repaid { grant: self.grant_id()?, by: self.grant()? },
-                _ => return Err(PackedError::Tag),
-            });
-        }
-        Ok(changes)
-    }
-
-    /// A number of units.
-    fn units(&mut self) -> Result<Quantity> {
-        self.number().map(Quantity::Units)
-    }
-
-    /// An action, and a model with its meters.
-    fn call(&mut self) -> Result<(Option<ActionNumber>, Quantity)> {
-        let (action, model) = (self.action()?, self.narrow()?);
-        let (counted, mut meters) = (self.number()?, Meters::default());
-        if action.is_none() || counted >> Meter::ALL.len() != 0 {
-            return Err(PackedError::Number);
-        }
-        for (place, meter) in Meter::ALL.into_iter().enumerate() {
-            if counted >> place & 1 != 0 {
-                meters.set(meter, self.number()?);
-            }
-        }
-        // A meter that counts nothing is not written.
-        match meters.counted().count() == counted.count_ones() as usize {
-            true => Ok((action, Quantity::Call(model, meters))),
-            false => Err(PackedError::Number),
-        }
-    }
-
-    /// A capture, and what it left uncharged.
-    fn captured(
-        &mut self,
-        of: impl FnOnce(&mut Self) -> Result<(Option<ActionNumber>, Quantity)>,
-        uncharged: impl FnOnce(&mut Self) -> Result<Credits>,
-    ) -> Result<EntryKind> {
-        let (hold, (action, quantity)) = (self.id()?, of(self)?);
-        let (credits, lapsed, ends) = (self.credits()?, self.credits()?, self.flag()?);
-        let uncharged = uncharged(self)?;
-        Ok(EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged })
-    }
-
-    pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
-        let (tag, flags) = (self.byte()?, self.byte()?);
-        if flags & !(HELD | USER | REFERENCE | REASON | KEY | MESSAGE | ACTOR) != 0 {
-            return Err(PackedError::Tag);
-        }
-        let at = self.beside(id.time())?;
-        let available = self.credits()?;
-        let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
-        let catalog = self.narrow()?;
-        let mut texts = BTreeMap::new();
-        for flag in [USER, REFERENCE, REASON, KEY, MESSAGE, ACTOR] {
-            if flags & flag != 0 {
-                texts.insert(flag, self.text()?);
-            }
-        }
-        let kind = match tag {
-            tag::OPENED => {
-                let (plan, status, anchor) = self.plan()?;
-                EntryKind::Opened { plan, status, anchor, moved: self.movements()? }
-            }
-            tag::DEBIT => EntryKind::Debit { action: self.action()?, quantity: self.units()? },
-            tag::HELD => {
-                let (action, quantity) = (self.action()?, self.units()?);
-                EntryKind::Held { action, quantity, expires_at: self.instant()? }
-            }
-            tag::CAPTURED => {
-                self.captured(|r| Ok((r.action()?, r.units()?)), |_| Ok(Credits::ZERO))?
-            }
-            tag::RELEASED => EntryKind::Released { hold: self.id()? },
-            tag::EXTENDED => EntryKind::Extended { hold: self.id()?, expires_at: self.instant()? },
-            tag::REFUNDED => {
-                let (debit, credits) = (self.id()?, self.credits()?);
-                let action = self.action()?;
-                let of = Some((self.number()?, self.credits()?)).filter(|(seq, _)| *seq > 0);
-                let (moved, unowed) = (self.movements()?, self.debts()?);
-                EntryKind::Refunded { debit, credits, action, of, moved, unowed }
-            }
-            tag::GRANTED => EntryKind::Granted { kind: self.kind()?, expires_at: self.expiry()? },
-            tag::ADVANCED | tag::ADVANCED_DEBTS => {
-                let moved = self.movements()?;
-                let count: usize = self.narrow()?;
-                let lapsed = (0..count).map(|_| self.id()).collect::<Result<_>>()?;
-                let seq = self.number()?;
-                let ago = self.signed()?;
-                let then = at.ms().checked_sub(ago).ok_or(PackedError::Number)?;
-                let before = (seq, Instant::from_ms(then));
-                let count: usize = self.narrow()?;
-                let grants = (0..count).map(|_| self.grant()).collect::<Result<_>>()?;
-                let debts = match tag {
-                    tag::ADVANCED_DEBTS => self.debt_changes()?,
-                    _ => Vec::new(),
-                };
-                EntryKind::TimePassed {
-                    moved,
-                    lapsed,
-                    before,
-                    burnt: BurnOrder::new(grants),
-                    debts,
-                }
-            }
-            tag::PLAN_CHANGED => {
-                let (plan, status, anchor) = self.plan()?;
-                EntryKind::PlanChanged { plan, status, anchor }
-            }
-            tag::FROZEN => EntryKind::Frozen,
-            tag::UNFROZEN => EntryKind::Unfrozen,
-            tag::TOPPED_UP => {
-                let (order, cause) = (self.id()?, self.some_cause()?);
-                let due = self.credits()?;
-                let (grant, expires_at) = (self.grant_id()?, self.expiry()?);
-                let (undone, moved, unowed) = (self.credits()?, self.movements()?, self.debts()?);
-                EntryKind::ToppedUp { order, cause, due, grant, expires_at, undone, moved, unowed }
-            }
-            tag::REVERSED => {
-                let (order, cause, due) = (self.id()?, self.cause()?, self.credits()?);
-                EntryKind::Reversed { order, cause, due, credits: self.credits()? }
-            }
-            tag::DEBT_WAIVED => EntryKind::DebtWaived { debts: self.debts()? },
-            tag::REVOKED => {
-                let length = self.narrow()?;
-                let fields = self.take(length)?;
-                Reader::all(fields, |r| {
-                    Ok(EntryKind::Revoked { grant: r.grant_id()?, kind: r.kind()? })
-                })?
-            }
-            tag::CAPTURED_IN_PART => {
-                let length = self.narrow()?;
-                let uncharged = |r: &mut Reader<'_>| match r.credits()? {
-                    credits if credits > Credits::ZERO => Ok(credits),
-                    _ => Err(PackedError::Number),
-                };
-                let of = |r: &mut Reader<'_>| Ok((r.action()?, r.units()?));
-                Reader::all(self.take(length)?, |r| r.captured(of, uncharged))?
-            }
-            tag::DEBIT_OF_CALL => {
-                let length = self.narrow()?;
-                let (action, quantity) = Reader::all(self.take(length)?, |r| r.call())?;
-                EntryKind::Debit { action, quantity }
-            }
-            tag::HELD_FOR_CALL => {
-                let length = self.narrow()?;
-                Reader::all(self.take(length)?, |r| {
-                    let (action, quantity) = r.call()?;
-                    Ok(EntryKind::Held { action, quantity, expires_at: r.instant()? })
-                })?
-            }
-            tag::CAPTURED_OF_CALL => {
-                let length = self.narrow()?;
-                let fields = self.take(length)?;
-                Reader::all(fields, |r| r.captured(|r| r.call(), |r| r.credits()))?
-            }
-            measured if measured >= tag::MEASURED => {
-                let length = self.narrow()?;
-                EntryKind::Unknown { tag, fields: self.take(length)?.to_vec() }
-            }
-            // No version ever wrote these.
-            _ => return Err(PackedError::Number),
-        };
-        let mut text = |flag| texts.remove(&flag);
-        let (user, reference, key) = (text(USER), text(REFERENCE), text(KEY));
-        let (reason, message, actor) = (text(REASON), text(MESSAGE), text(ACTOR));
-        let mut entry = Entry {
-            id,
-            at,
-            available,
-            held,
-            catalog,
-            key,
-            user,
-            actor,
-            reference,
-            reason,
-            message,
-            kind,
-        };
-        if entry.by() == By::Operator {
-            // No version ever wrote both.
-            if entry.actor.is_some() {
-                return Err(PackedError::Tag);
-            }
-            entry.actor = entry.user.take();
-        }
-        Ok(entry)
     }
 }

@@ -152,12 +152,12 @@ impl Writer {
     }
 
     /// The fields of a kind, which have their length if they are of a call.
-    fn measured_if_call(&mut self, quantity: &Quantity, write: impl FnOnce(&mut Writer)) {
+    fn measured_if(&mut self, is_call: bool, write: impl FnOnce(&mut Writer)) {
         let mut fields = Writer::default();
         write(&mut fields);
-        match quantity {
-            Quantity::Units(_) => self.0.extend(fields.0),
-            Quantity::Call(..) => self.measured(&fields.0),
+        match is_call {
+            false => self.0.extend(fields.0),
+            true => self.measured(&fields.0),
         }
     }
 
@@ -190,6 +190,7 @@ impl Writer {
             EntryKind::Captured { .. } => tag::CAPTURED_IN_PART,
             EntryKind::Released { .. } => tag::RELEASED,
             EntryKind::Extended { .. } => tag::EXTENDED,
+            EntryKind::Refunded { model: Some(_), .. } => tag::REFUNDED_OF_CALL,
             EntryKind::Refunded { .. } => tag::REFUNDED,
             EntryKind::Frozen => tag::FROZEN,
             EntryKind::Unfrozen => tag::UNFROZEN,
@@ -229,10 +230,11 @@ impl Writer {
                 self.movements(moved);
             }
             EntryKind::Debit { action, quantity } => {
-                self.measured_if_call(quantity, |w| w.bought(*action, quantity));
+                let is_call = quantity.model().is_some();
+                self.measured_if(is_call, |w| w.bought(*action, quantity));
             }
             EntryKind::Held { action, quantity, expires_at } => {
-                self.measured_if_call(quantity, |w| {
+                self.measured_if(quantity.model().is_some(), |w| {
                     w.bought(*action, quantity);
                     w.instant(*expires_at);
                 });
@@ -256,16 +258,19 @@ impl Writer {
                 self.id(*hold);
                 self.instant(*expires_at);
             }
-            EntryKind::Refunded { debit, credits, action, of, moved, unowed } => {
-                self.id(*debit);
-                self.credits(*credits);
-                self.action(*action);
-                // No entry has number 0.
-                let (seq, burnt) = of.unwrap_or_default();
-                self.number(seq);
-                self.credits(burnt);
-                self.movements(moved);
-                self.debts(unowed);
+            EntryKind::Refunded { debit, credits, action, model, of, moved, unowed } => {
+                self.measured_if(model.is_some(), |w| {
+                    w.id(*debit);
+                    w.credits(*credits);
+                    w.action(*action);
+                    model.iter().for_each(|model| w.number(u64::from(*model)));
+                    // No entry has number 0.
+                    let (seq, burnt) = of.unwrap_or_default();
+                    w.number(seq);
+                    w.credits(burnt);
+                    w.movements(moved);
+                    w.debts(unowed);
+                });
             }
             EntryKind::Granted { kind, expires_at } => {
                 self.kind(*kind);
