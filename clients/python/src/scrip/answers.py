@@ -366,6 +366,13 @@ class EntryOpened(TypedDict):
     catalog: CatalogVersion
 
 
+# A model of a rate table, by the provider's own name.
+ModelName = str
+
+# What a call of a model consumed, by meter. Meters that counted nothing are left out, unless all
+# did: then `input` is 0.
+Meters = dict[str, int]
+
 # 1 to 64 bytes in UTF-8 without control characters: 64 letters of English, 21 of Chinese.
 ShortText = str
 
@@ -385,6 +392,8 @@ class EntryDebit(TypedDict):
     action: NotRequired[Name]
     """Absent, like `quantity`, if credits were spent by amount."""
     quantity: NotRequired[Quantity]
+    model: NotRequired[ModelName]
+    meters: NotRequired[Meters]
     user: NotRequired[ShortText]
     reference: NotRequired[ShortText]
     catalog: CatalogVersion
@@ -479,6 +488,8 @@ class EntryHeld(TypedDict):
     action: NotRequired[Name]
     """Absent, like `quantity`, if credits were held by amount."""
     quantity: NotRequired[Quantity]
+    model: NotRequired[ModelName]
+    meters: NotRequired[Meters]
     expires_at: Instant
     user: NotRequired[ShortText]
     reference: NotRequired[ShortText]
@@ -502,6 +513,8 @@ class EntryCaptured(TypedDict):
     """Absent if credits were held by amount."""
     quantity: NotRequired[Quantity]
     """Absent if credits were captured by amount."""
+    model: NotRequired[ModelName]
+    meters: NotRequired[Meters]
     credits: Credits
     """The credits spent."""
     final: bool
@@ -570,6 +583,7 @@ class EntryRefunded(TypedDict):
     """The credits requested. `available` is the credits that came back."""
     action: NotRequired[Name]
     """Absent if the debit was by amount."""
+    model: NotRequired[ModelName]
     moved: NotRequired[Moved]
     """The credits that came back, by grant, if the account was advanced since the debit. Absent
     if it was not, or if nothing came back."""
@@ -836,6 +850,13 @@ class UsageByAction(TypedDict):
     count: Count
 
 
+class UsageByModel(TypedDict):
+    action: Name
+    model: ModelName
+    credits: CreditsChange
+    count: Count
+
+
 class UsageByUser(TypedDict):
     user: str | None
     """Null if the request named no user, and for the other users together."""
@@ -851,6 +872,9 @@ class UsageOfDay(TypedDict):
     day: Day
     credits: CreditsChange
     actions: list[UsageByAction]
+    models: list[UsageByModel]
+    """The calls of models. They add up to their action, but for what was captured of it by
+    amount."""
     users: list[UsageByUser]
 
 
