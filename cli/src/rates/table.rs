@@ -23,8 +23,8 @@ const CONTEXT: [Meter; 7] = [
 /// The comment at the top of a new table.
 const HEADER: &str = "\
 # A rate is the credits of a million. Meters exclude each other: a token is counted by one of them.
-# `context` lists the meters whose sum decides the tier of a call. `number` identifies a model in the
-# ledger: it never changes and is never reused.
+# `context` lists the meters whose sum decides the tier of a call. `number` identifies a model in
+# the ledger: it never changes and is never reused.
 ";
 
 /// A rate table with all that its file says.

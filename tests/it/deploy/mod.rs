@@ -23,6 +23,7 @@ mod first_run;
 mod invoke;
 mod logs;
 mod manifests;
+mod rates_import;
 mod release;
 mod restore;
 mod roles;
