@@ -16,6 +16,8 @@ mod input;
 mod ledger;
 mod listing;
 mod low_credits;
+mod metered;
+mod metered_holds;
 mod operators;
 mod plans;
 mod problems;
