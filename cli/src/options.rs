@@ -232,14 +232,14 @@ fn time(text: &str) -> Result<Instant, String> {
 
 #[derive(Debug, Subcommand)]
 pub enum CatalogCommand {
-    /// Print the differences.
+    /// Print the differences, with those of the rate tables, `rates/<name>.toml` beside the file.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod catalog diff my-catalog.toml")]
     Diff {
         file: PathBuf,
         #[command(flatten)]
         print: Print,
     },
-    /// Put the catalog in force. Functions use it within a minute.
+    /// Put the catalog in force with its rate tables. Functions use it within a minute.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod catalog publish my-catalog.toml")]
     Publish {
         file: PathBuf,

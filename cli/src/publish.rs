@@ -59,24 +59,33 @@ fn differences(was: BTreeMap<String, Value>, is: BTreeMap<String, Value>) -> Vec
     changed.map(|(key, [in_force, file])| Changed { key, in_force, file }).collect()
 }
 
-/// The values of a catalog and its rate tables by their keys.
+/// The values of a catalog and its rate tables by their keys. The names of models, which have dots
+/// and slashes, are quoted.
 fn keys(files: &CatalogFiles) -> Result<BTreeMap<String, Value>, Error> {
     let mut found = BTreeMap::new();
-    let mut tables = vec![(String::new(), files.catalog.parse::<Table>()?)];
-    for (name, text) in &files.rates {
-        tables.push((format!("rates.{name}."), text.parse::<Table>()?));
+    add(&mut found, "", files.catalog.parse()?, |name| name.to_owned());
+    for (table, text) in &files.rates {
+        let mut rates = text.parse::<Table>()?;
+        if let Some(Value::Table(models)) = rates.remove("models") {
+            let above = format!("rates.{table}.models.");
+            add(&mut found, &above, models, |name| format!("{name:?}"));
+        }
+        add(&mut found, &format!("rates.{table}."), rates, |name| name.to_owned());
     }
-    while let Some((above, table)) = tables.pop() {
-        for (name, value) in table {
-            match value {
-                Value::Table(below) => tables.push((format!("{above}{name}."), below)),
-                value => {
-                    found.insert(format!("{above}{name}"), value);
-                }
+    Ok(found)
+}
+
+/// Adds the values below the key `above`; `shown` is how the names there are written.
+fn add(found: &mut BTreeMap<String, Value>, above: &str, table: Table, shown: fn(&str) -> String) {
+    for (name, value) in table {
+        let key = format!("{above}{}", shown(&name));
+        match value {
+            Value::Table(below) => add(found, &format!("{key}."), below, |name| name.to_owned()),
+            value => {
+                found.insert(key, value);
             }
         }
     }
-    Ok(found)
 }
 
 /// A value as a catalog writes it.
@@ -96,11 +105,13 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// Puts the catalog in `file` in force. Functions use it within a minute.
+/// Puts the catalog in `file` in force, with its rate tables. Functions use it within a minute.
 ///
 /// # Errors
 /// As [`diff`]; and if another catalog was published meanwhile. The catalog is unchanged then.
 pub async fn publish(context: &Context, file: &Path) -> Result<(), Error> {
+    // Entries may name the built-in one, and be priced by it later: a hold is.
+    context.put_first_catalog().await;
     let change =
         catalog_version::publish(&*context.catalog().await, &read(file)?, context.clock.now())?;
     match context.store.commit(&change).await? {

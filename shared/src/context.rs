@@ -1,8 +1,9 @@
 //! The context of a function: everything it needs in addition to a request.
 
+mod catalogs;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -14,14 +15,16 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider:
 
 use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config, ConfigError};
-use crate::decide::{CALL_TIMEOUT, catalog_version};
+use crate::decide::CALL_TIMEOUT;
+use crate::decide::debit::Charge;
 use crate::domain::catalog::CatalogError;
 use crate::domain::instant::Span;
 use crate::domain::{Catalog, CatalogFiles, Instant};
 use crate::metrics::Metrics;
 use crate::secrets::{Secret, SecretError};
 use crate::service_key::ServiceKeys;
-use crate::store::{Outcome, Store, StoreError, Tables, no_catalog};
+use crate::store::{Store, StoreError, Tables};
+use catalogs::Catalogs;
 
 /// The surroundings of a function: made once, in `main`.
 #[derive(Clone, Debug)]
@@ -36,21 +39,7 @@ pub struct Context {
     pub session_keys: Option<Secret>,
     /// The service keys. None: this function takes none.
     pub service_keys: Option<ServiceKeys>,
-    catalog: Arc<Mutex<Cached>>,
-}
-
-/// The catalog in force, as it was last read.
-#[derive(Debug)]
-struct Cached {
-    catalog: Arc<Catalog>,
-    /// Whether it comes from the table, not from the binary.
-    published: bool,
-    /// When it was read.
-    read_at: Instant,
-    /// When a request last began to read it.
-    tried_at: Instant,
-    /// Versions that are not in force, by which holds were priced.
-    earlier: BTreeMap<u32, Arc<Catalog>>,
+    catalogs: Catalogs,
 }
 
 /// How long a catalog is used before it is read again: after that a published one is in force
@@ -59,9 +48,6 @@ const FRESH: Span = Span::from_s(60);
 /// No account is advanced by a catalog that was read longer ago than this: half of the notice
 /// period for changes that take effect on a date.
 const OLDEST: Span = Span::from_s(1_800);
-/// How many catalogs that are not in force are kept: a hold lives for a day at most.
-const EARLIER: usize = 4;
-
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -123,13 +109,10 @@ impl Context {
         let files = store.catalog().await?;
         let published = files.is_some();
         let catalog = Catalog::parse(&files.unwrap_or_else(CatalogFiles::built_in))?;
-        let (catalog, earlier) = (Arc::new(catalog), BTreeMap::new());
-        let (read_at, tried_at) = (clock.now(), clock.now());
-        let cached = Cached { catalog, published, read_at, tried_at, earlier };
-        let catalog = Arc::new(Mutex::new(cached));
+        let catalogs = Catalogs::new(catalog, published, clock.now());
         let metrics = Metrics::default();
         let (session_keys, service_keys) = (None, None);
-        Ok(Context { store, clock, entropy, config, metrics, session_keys, service_keys, catalog })
+        Ok(Context { store, clock, entropy, config, metrics, session_keys, service_keys, catalogs })
     }
 
     /// This context, with metrics that are emitted.
@@ -162,60 +145,21 @@ impl Context {
     /// The catalog in force: read again once a minute, without a deploy. If it cannot be read, or
     /// is wrong, the last one stays in force.
     pub async fn catalog(&self) -> Arc<Catalog> {
-        self.catalog_read_within(FRESH).await
+        self.read_within(FRESH).await
     }
 
-    /// The catalog in force, with `action` in it if there is one. A missing action may have been
-    /// published a moment ago, so the catalog is read again for it, at most once a second.
-    pub async fn catalog_with(&self, action: &str) -> Arc<Catalog> {
+    /// The catalog in force, with all in it that `charge` names if there is one. What it does not
+    /// know may have been published a moment ago, so it is read again, at most once a second.
+    pub async fn catalog_for(&self, charge: &Charge) -> Arc<Catalog> {
         let catalog = self.catalog().await;
-        match catalog.actions.contains_key(action) {
+        match charge.is_known(&catalog) {
             true => catalog,
-            false => self.catalog_read_within(Span::from_s(1)).await,
+            false => self.read_within(Span::from_s(1)).await,
         }
     }
 
-    async fn catalog_read_within(&self, fresh: Span) -> Arc<Catalog> {
-        let now = self.clock.now();
-        {
-            let mut cached = self.catalog.lock().expect("no one panics with the lock");
-            let tried = cached.tried_at <= now && now - cached.tried_at < fresh;
-            if tried && now - cached.read_at < OLDEST {
-                return cached.catalog.clone();
-            }
-            // The request that finds it stale reads it; the others use the last one meanwhile.
-            cached.tried_at = now;
-        }
-        let read = self.read_catalog().await;
-        let mut cached = self.catalog.lock().expect("no one panics with the lock");
-        match read {
-            Ok(read) => {
-                if let Some(catalog) = read {
-                    (cached.catalog, cached.published) = (Arc::new(catalog), true);
-                }
-                cached.read_at = now;
-            }
-            Err(StartError::Catalog(error)) => {
-                tracing::error!(%error, "the published catalog is invalid");
-            }
-            Err(error) => tracing::warn!(%error, "the catalog could not be refreshed"),
-        }
-        cached.catalog.clone()
-    }
-
-    /// The catalog in force, if it is another one than the cached: only then its rate tables are
-    /// read, too.
-    async fn read_catalog(&self) -> Result<Option<Catalog>, StartError> {
-        let Some(in_force) = self.store.catalog_in_force().await? else { return Ok(None) };
-        let known = {
-            let cached = self.catalog.lock().expect("no one panics with the lock");
-            cached.published && cached.catalog.version == in_force.version
-        };
-        if known {
-            return Ok(None);
-        }
-        let files = self.store.catalog_files(in_force).await?;
-        Ok(Some(Catalog::parse(&files)?))
+    async fn read_within(&self, fresh: Span) -> Arc<Catalog> {
+        self.catalogs.in_force(&self.store, self.clock.now(), (fresh, OLDEST)).await
     }
 
     /// The catalog that was published under a version: a hold is priced by that of its own. It is
@@ -224,36 +168,15 @@ impl Context {
     /// # Errors
     /// [`StoreError`] if it cannot be read, or there is none.
     pub async fn catalog_of(&self, version: u32) -> Result<Arc<Catalog>, StoreError> {
-        {
-            let cached = self.catalog.lock().expect("no one panics with the lock");
-            if cached.catalog.version == version {
-                return Ok(cached.catalog.clone());
-            }
-            if let Some(catalog) = cached.earlier.get(&version) {
-                return Ok(catalog.clone());
-            }
-        }
-        let files = self.store.catalog_of(version).await?;
-        let files = files.ok_or_else(|| no_catalog(version, "is absent".to_owned()))?;
-        let catalog = Catalog::parse(&files);
-        let catalog = Arc::new(catalog.map_err(|error| no_catalog(version, error.to_string()))?);
-        let mut cached = self.catalog.lock().expect("no one panics with the lock");
-        if cached.earlier.len() >= EARLIER {
-            cached.earlier.pop_first();
-        }
-        cached.earlier.insert(version, catalog.clone());
-        Ok(catalog)
+        self.catalogs.of(&self.store, version).await
     }
-}
 
-impl Context {
     /// Checks that the cached catalog is recent enough to advance an account.
     ///
     /// # Errors
     /// [`StoreError::Catalog`] if it could not be read for half an hour.
     pub fn may_advance(&self) -> Result<(), StoreError> {
-        let read_at = self.catalog.lock().expect("no one panics with the lock").read_at;
-        match self.clock.now() - read_at {
+        match self.clock.now() - self.catalogs.read_at() {
             age if age < OLDEST => Ok(()),
             age => Err(StoreError::Catalog { age_s: age.ms() / 1_000 }),
         }
@@ -263,24 +186,7 @@ impl Context {
     /// the catalog in force is the table's, and the file of a later deploy is only a proposal. If
     /// this fails, the next request that opens an account tries again.
     pub async fn put_first_catalog(&self) {
-        if self.catalog.lock().expect("no one panics with the lock").published {
-            return;
-        }
-        let files = CatalogFiles::built_in();
-        let catalog = Catalog::parse(&files).expect("the one that is built in is right");
-        let first = self.store.commit(&catalog_version::first(&catalog, &files)).await;
-        let first = match first {
-            Ok(first) => first,
-            Err(error) => {
-                return tracing::warn!(%error, "the first catalog was not stored; retrying later");
-            }
-        };
-        let mut cached = self.catalog.lock().expect("no one panics with the lock");
-        cached.published = true;
-        if !matches!(first, Outcome::Done(_)) {
-            // The table has another one: it is read at the next request.
-            cached.tried_at = Instant::EPOCH;
-        }
+        self.catalogs.put_first(&self.store).await;
     }
 }
 

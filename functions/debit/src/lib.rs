@@ -121,8 +121,8 @@ async fn quote(
 
 /// The catalog that prices the request.
 async fn catalog(context: &Context, request: &Request) -> Arc<Catalog> {
-    match request.ask.charge().and_then(|charge| charge.action()) {
-        Some(action) => context.catalog_with(action).await,
+    match request.ask.charge() {
+        Some(charge) => context.catalog_for(charge).await,
         None => context.catalog().await,
     }
 }

@@ -1,16 +1,17 @@
 //! Catalog versions: whether a catalog may follow another.
 
 use super::{CatalogVersion, Expect, Row, RowWrite, Seen, Write};
-use crate::domain::catalog::CatalogError;
+use crate::domain::catalog::{Action, CatalogError, Pricing};
 use crate::domain::instant::Span;
 use crate::domain::period::{Day, week};
+use crate::domain::rates::{MAX_TABLE_BYTES, MAX_TABLES, RateTable};
 use crate::domain::{Catalog, CatalogFiles, Instant};
 
 /// How far ahead the date of a new value must be by which accounts are advanced: by then every
 /// function has read the catalog that has it.
 pub const NOTICE: Span = Span::from_s(3_600);
 
-/// The write that puts the catalog in `text` in force after `current`.
+/// The write that puts the catalog in `files` in force after `current`.
 ///
 /// # Errors
 /// [`CatalogError`] names the key that is wrong, or that breaks what entries and accounts rely on:
@@ -18,7 +19,9 @@ pub const NOTICE: Span = Span::from_s(3_600);
 /// plan is removed. An action that is no longer sold says `retired = true`. A value by which
 /// accounts are advanced (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) changes
 /// only from a date on, which is at least [`NOTICE`] ahead. A pack's price must be an amount that
-/// Stripe can charge.
+/// Stripe can charge. An action keeps its rate table, or has none as before; a model keeps its
+/// number and stays in its table, `retired` if it is no longer sold. A table has at most
+/// [`MAX_TABLE_BYTES`], and a catalog at most [`MAX_TABLES`].
 pub fn publish(
     current: &Catalog,
     files: &CatalogFiles,
@@ -26,6 +29,7 @@ pub fn publish(
 ) -> Result<Write, CatalogError> {
     let next = Catalog::parse(files)?;
     next.chargeable()?;
+    storable(&next, files)?;
     follows(current, &next, now)?;
     let before = Seen::Version(u64::from(current.version));
     Ok(put(&next, files, Expect::AbsentOr(before)))
@@ -52,6 +56,23 @@ fn put(catalog: &Catalog, files: &CatalogFiles, expect: Expect) -> Write {
     Write { account: None, rows }
 }
 
+/// Whether the rate tables fit the rows that they are stored in.
+fn storable(catalog: &Catalog, files: &CatalogFiles) -> Result<(), CatalogError> {
+    let count = catalog.rates.len();
+    if count > MAX_TABLES {
+        let problem = format!("must name at most {MAX_TABLES} rate tables, not {count}");
+        return Err(CatalogError { key: "actions".to_owned(), problem });
+    }
+    let used = files.rates.iter().filter(|(name, _)| catalog.rates.contains_key(*name));
+    for (name, bytes) in used.map(|(name, text)| (name, text.len())) {
+        if bytes > MAX_TABLE_BYTES {
+            let problem = format!("must be at most {MAX_TABLE_BYTES} bytes, not {bytes}");
+            return Err(CatalogError { key: format!("rates.{name}"), problem });
+        }
+    }
+    Ok(())
+}
+
 /// Whether `next` may be in force after `current`, from `now` on.
 fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), CatalogError> {
     let wrong = |key: String, problem: String| Err(CatalogError { key, problem });
@@ -68,6 +89,13 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
         if after.number != action.number {
             let problem = format!("must stay {}: ledger entries use this number", action.number);
             return wrong(format!("actions.{name}.number"), problem);
+        }
+        priced_alike(name, action, after)?;
+    }
+    // An action keeps its table, so each table is there.
+    for (name, table) in &current.rates {
+        if let Some(after) = next.rates.get(name) {
+            models_stay(name, table, after)?;
         }
     }
     if let Some(name) = current.plans.keys().find(|name| !next.plans.contains_key(*name)) {
@@ -96,6 +124,42 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
         ];
         if let Some((field, _)) = same.into_iter().find(|(_, same)| !same) {
             return early(format!("plans.{name}.{field}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an action is priced by the unit as before, or by the same rate table.
+fn priced_alike(name: &str, before: &Action, after: &Action) -> Result<(), CatalogError> {
+    let problem = match (&before.pricing, &after.pricing) {
+        (Pricing::Unit(_), Pricing::Unit(_)) => return Ok(()),
+        (Pricing::Rates(before), Pricing::Rates(after)) if before == after => return Ok(()),
+        (Pricing::Unit(_), Pricing::Rates(_)) => {
+            "must be omitted: ledger entries have units of this action; add another action instead"
+                .to_owned()
+        }
+        (Pricing::Rates(table), _) => {
+            format!("must stay {table:?}: ledger entries have models of this table by number")
+        }
+    };
+    Err(CatalogError { key: format!("actions.{name}.rates"), problem })
+}
+
+/// Whether each model of a table stays, under its number.
+fn models_stay(table: &str, before: &RateTable, after: &RateTable) -> Result<(), CatalogError> {
+    for (name, model) in &before.models {
+        let key = format!("rates.{table}.models.{name:?}");
+        match after.models.get(name) {
+            Some(kept) if kept.number == model.number => {}
+            Some(_) => {
+                let number = model.number;
+                let problem = format!("must stay {number}: ledger entries use this number");
+                return Err(CatalogError { key: format!("{key}.number"), problem });
+            }
+            None => {
+                let problem = "must stay: ledger entries use it; set retired = true instead";
+                return Err(CatalogError { key, problem: problem.to_owned() });
+            }
         }
     }
     Ok(())

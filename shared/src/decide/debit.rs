@@ -25,6 +25,16 @@ impl Charge {
         }
     }
 
+    /// Whether the catalog sells all that it names.
+    pub fn is_known(&self, catalog: &Catalog) -> bool {
+        !matches!(
+            price(self, catalog),
+            Err(Refusal::UnknownAction { .. }
+                | Refusal::UnknownModel { .. }
+                | Refusal::UnknownMeter { .. })
+        )
+    }
+
     /// The action and how much of it, as entries keep them, sold or not. None: the catalog never
     /// had it.
     pub fn identified(&self, catalog: &Catalog) -> Option<(ActionNumber, Quantity)> {

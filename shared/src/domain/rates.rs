@@ -16,6 +16,10 @@ pub type ModelNumber = u16;
 
 /// The most models of one table, retired ones among them.
 pub const MAX_MODELS: usize = 1_000;
+/// The longest text of one table, in bytes: it lies in one item.
+pub const MAX_TABLE_BYTES: usize = 350_000;
+/// The most tables of a catalog: all are published in one transaction, of at most 4 MB.
+pub const MAX_TABLES: usize = 10;
 
 /// The rates of models.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -74,13 +74,12 @@ async fn a_catalog_that_may_not_follow_is_refused_and_changes_nothing() {
     ] {
         let file = in_folder(name, with(&changes));
         for result in [
-            publish::diff(stack.context(), &file).await.map(|_| ()),
-            publish::publish(stack.context(), &file).await,
+            publish::diff(stack.context(), file.path()).await.map(|_| ()),
+            publish::publish(stack.context(), file.path()).await,
         ] {
             let error = result.expect_err(name).to_string();
             assert!(error.contains(key), "{name}: {error}");
         }
-        std::fs::remove_file(file).expect("the test's own file");
     }
     let kept = stack.context().store.catalog().await.expect("an answer");
     assert_eq!(kept, Some(CatalogFiles::built_in()));
@@ -99,7 +98,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     ]);
     let retired = stack.action("acme", "retired", "feed_field", 50).await;
     let file = in_folder("dearer", &*text);
-    let changed = publish::diff(stack.context(), &file).await.expect("a diff");
+    let changed = publish::diff(stack.context(), file.path()).await.expect("a diff");
     let lines: Vec<String> = changed.iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
@@ -112,7 +111,7 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
     // Debits go on while the clock moves past the minute for which a catalog is fresh.
     let start = stack.clock.now();
     at_once(8, |n| {
-        let (stack, file) = (stack.clone(), file.clone());
+        let (stack, file) = (stack.clone(), file.path().to_owned());
         async move {
             for round in 0..20 {
                 if (n, round) == (0, 5) {
@@ -133,9 +132,8 @@ async fn prices_change_without_a_deploy_and_every_entry_names_its_version() {
         }
     })
     .await;
-    let twice = publish::publish(stack.context(), &file).await.expect_err("it is in force");
+    let twice = publish::publish(stack.context(), file.path()).await.expect_err("it is in force");
     assert!(twice.to_string().contains("version"), "{twice}");
-    std::fs::remove_file(file).expect("the test's own file");
 
     let ledger = stack.get("/v1/accounts/acme/ledger?limit=200").await;
     let entries = ledger.body["entries"].as_array().expect("entries");

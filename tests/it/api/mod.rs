@@ -22,6 +22,7 @@ mod operators;
 mod plans;
 mod problems;
 mod provider_usage;
+mod rate_tables;
 mod refunds;
 mod refusal_order;
 mod revocations;

@@ -115,7 +115,7 @@ async fn every_command_works_on_a_stack_whose_clock_was_moved() {
 
     let text = Catalog::DEFAULT.replacen("version = 1", "version = 2", 1);
     let file = in_folder("command", text.replacen("per = 2", "per = 1", 1));
-    let path = file.to_str().expect("a path in UTF-8");
+    let path = file.path().to_str().expect("a path in UTF-8");
     let diff = on(base, &["catalog", "diff", path]).await;
     assert!(diff.contains("custom_image") && diff.ends_with("nothing was changed\n"), "{diff}");
     assert_eq!(on(base, &["catalog", "publish", path, "--dry-run"]).await, diff);
@@ -125,7 +125,6 @@ async fn every_command_works_on_a_stack_whose_clock_was_moved() {
     assert_eq!(format!("{published}nothing was changed\n"), diff);
     let kept = shop.stack.context().store.catalog().await.expect("an answer");
     assert!(kept.is_some_and(|files| files.catalog.contains("version = 2")));
-    std::fs::remove_file(file).expect("the test's own file");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

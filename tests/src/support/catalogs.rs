@@ -1,6 +1,6 @@
 //! Catalogs for tests: the built-in one with some of its text changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shared::domain::CatalogFiles;
 
@@ -9,15 +9,36 @@ pub fn files(catalog: impl Into<String>) -> CatalogFiles {
     CatalogFiles { catalog: catalog.into(), ..CatalogFiles::built_in() }
 }
 
-/// The same in a folder of its own, as `scrip` reads it.
-pub fn in_folder(name: &str, catalog: impl Into<String>) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("scrip-{}-{name}", std::process::id()));
-    let CatalogFiles { catalog, rates } = files(catalog);
-    std::fs::create_dir_all(folder.join("rates")).expect("a folder");
-    for (name, text) in rates {
-        std::fs::write(folder.join(format!("rates/{name}.toml")), text).expect("a file");
+/// A catalog in a folder of its own, as `scrip` reads it. The folder is removed with the value.
+pub struct Written {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+impl Written {
+    pub fn new(name: &str, files: &CatalogFiles) -> Written {
+        let folder = std::env::temp_dir().join(format!("scrip-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(folder.join("rates")).expect("a folder");
+        for (name, text) in &files.rates {
+            std::fs::write(folder.join(format!("rates/{name}.toml")), text).expect("a file");
+        }
+        let file = folder.join("catalog.toml");
+        std::fs::write(&file, &files.catalog).expect("a file");
+        Written { folder, file }
     }
-    let file = folder.join("catalog.toml");
-    std::fs::write(&file, catalog).expect("a file");
-    file
+
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// This catalog and the built-in rate tables in a folder.
+pub fn in_folder(name: &str, catalog: impl Into<String>) -> Written {
+    Written::new(name, &files(catalog))
 }

@@ -45,8 +45,12 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::parse`].
     pub fn tables(catalog: &str) -> Result<BTreeSet<String>, CatalogError> {
-        let file = CatalogFile::read(catalog)?;
-        Ok(file.actions.into_values().filter_map(|action| action.rates).collect())
+        let actions = CatalogFile::read(catalog)?.check()?.actions.into_values();
+        let tables = actions.filter_map(|action| match action.pricing {
+            Pricing::Rates(table) => Some(table),
+            Pricing::Unit(_) => None,
+        });
+        Ok(tables.collect())
     }
 }
 
