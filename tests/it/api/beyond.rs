@@ -88,7 +88,10 @@ async fn what_the_account_cannot_pay_beyond_the_hold_stays_uncharged() {
     assert_eq!((&entry["credits"], &entry["uncharged"]), (&Value::from("20"), &Value::from("6")));
     let table = stack.get(&format!("{ACME}/ledger?kind=captured&format=csv")).await;
     let (header, row) = table.text("").trim().split_once("\r\n").expect("two lines");
-    assert!(header.ends_with(",beyond,uncharged,model,meters") && row.ends_with(",,6,,"), "{header} {row}");
+    assert!(
+        header.ends_with(",beyond,uncharged,model,meters") && row.ends_with(",,6,,"),
+        "{header} {row}"
+    );
     assert_eq!(stack.get(&format!("{ACME}/usage")).await.text("/credits"), "20");
     // A refund gives back what was charged, and no more.
     let refund = format!("{ACME}/debits/{}/refund", done.text("/id"));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use toml::Value;
+use toml::{Table, Value};
 
 use super::{MAX_MODELS, Model, ModelNumber, RateTable, Rates};
 use crate::domain::Credits;
@@ -49,11 +49,14 @@ struct TableFile {
     #[serde(rename = "cost_currency")]
     _cost_currency: Option<String>,
     context: Vec<String>,
-    models: BTreeMap<String, ModelFile>,
+    /// What [`ModelHead`] says of each, its rates by meter, and its tiers.
+    models: BTreeMap<String, Table>,
 }
 
+/// The fields of a model that are no rates.
 #[derive(Deserialize)]
-struct ModelFile {
+#[serde(deny_unknown_fields)]
+struct ModelHead {
     number: ModelNumber,
     #[serde(default)]
     names: Vec<String>,
@@ -61,9 +64,17 @@ struct ModelFile {
     dated: bool,
     #[serde(default)]
     retired: bool,
-    /// Meters with their rates, and tiers with theirs.
-    #[serde(flatten)]
-    rates: BTreeMap<String, Value>,
+}
+
+impl ModelHead {
+    const FIELDS: [&str; 4] = ["number", "names", "dated", "retired"];
+
+    /// Takes these fields out of a model's table.
+    fn take(key: &str, model: &mut Table) -> Result<ModelHead, RatesError> {
+        let take = |field: &str| Some((field.to_owned(), model.remove(field)?));
+        let head: Table = ModelHead::FIELDS.into_iter().filter_map(take).collect();
+        head.try_into().map_err(|e: toml::de::Error| wrong(key, e.message()))
+    }
 }
 
 #[derive(Deserialize)]
@@ -88,11 +99,12 @@ impl TableFile {
         let (mut numbers, mut models, mut names) =
             (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         let own: BTreeSet<String> = self.models.keys().cloned().collect();
-        for (name, file) in self.models {
+        for (name, mut rates) in self.models {
             let key = format!("models.{name:?}");
             if !is_name(&name) {
                 return Err(wrong(key, no_name()));
             }
+            let file = ModelHead::take(&key, &mut rates)?;
             if file.number == 0 || !numbers.insert(file.number) {
                 let problem = "must be at least 1 and different for every model";
                 return Err(wrong(format!("{key}.number"), problem));
@@ -108,17 +120,18 @@ impl TableFile {
                     (false, _) => return Err(wrong(format!("{key}.names"), no_name())),
                 };
             }
-            models.insert(name, file.check(&key)?);
+            models.insert(name, file.with(&key, rates)?);
         }
         Ok(RateTable { context, models, names })
     }
 }
 
-impl ModelFile {
-    fn check(self, key: &str) -> Result<Model, RatesError> {
-        let ModelFile { number, dated, retired, .. } = self;
+impl ModelHead {
+    /// The model with these rates and tiers.
+    fn with(self, key: &str, table: Table) -> Result<Model, RatesError> {
+        let ModelHead { number, dated, retired, .. } = self;
         let (mut rates, mut tiers) = (Rates::new(), BTreeMap::new());
-        for (name, value) in self.rates {
+        for (name, value) in table {
             let key = format!("{key}.{name}");
             match name.strip_prefix("above_") {
                 None => {
