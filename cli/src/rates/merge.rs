@@ -101,7 +101,7 @@ fn give_names(
             .extend(names.filter(|(name, model)| !keep.contains(*model) && !taken.contains(*name)));
     }
     for (own, model) in table.models.iter_mut().filter(|(own, _)| !keep.contains(*own)) {
-        let stay = model.names.drain(..).filter(|name| given.get(name.as_str()).is_none());
+        let stay = model.names.drain(..).filter(|name| !given.contains_key(name.as_str()));
         let new =
             given.iter().filter(|(_, model)| *model == own).map(|(name, _)| (*name).to_owned());
         let names: BTreeSet<String> = stay.chain(new).collect();

@@ -317,8 +317,7 @@ impl Stack {
 
     /// A new operation id, dated `age_ms` ago.
     pub fn id(&self, age_ms: i64) -> OperationId {
-        let now = Instant::from_ms(self.context().clock.now().ms() - age_ms);
-        self.context().entropy.mint(now)
+        self.context().entropy.mint(Instant::from_ms(self.context().clock.now().ms() - age_ms))
     }
 }
 
