@@ -17,6 +17,8 @@ mod faults;
 mod fuzz;
 mod keys;
 mod last_tag;
+mod metered_capacity;
+mod metered_properties;
 mod properties;
 pub(crate) mod restart;
 mod reversals;
