@@ -4,6 +4,7 @@ mod accounts;
 mod announcements;
 pub(crate) mod batches;
 mod beyond;
+mod calls;
 mod catalogs;
 mod client;
 mod client_failures;

@@ -2,7 +2,8 @@
 
 mod blocked_states;
 pub(crate) mod browser;
-pub(crate) mod console;
+pub(crate) mod calls;
+mod console;
 mod console_actions;
 mod console_problems;
 pub(crate) mod html;
