@@ -7,16 +7,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use serde_json::Value;
 
+use super::rates::Call;
+
 /// One request and its answer, as a client saw them. Times are of the simulation, in ms.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub key: String,
-    /// Micro-credits of a debit (less than 0) or a grant; 0 if the request moves none.
-    pub credits: i64,
+    pub wanted: Wanted,
     pub sent_ms: i64,
     pub answered_ms: i64,
     /// None: no answer came.
     pub answer: Option<Answered>,
+}
+
+/// The subject of a request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// Micro-credits of a debit (less than 0) or a grant; 0 if the request moves none.
+    Credits(i64),
+    /// A call at its rates: what it costs depends on the version in force.
+    Call(Call),
+}
+
+impl Wanted {
+    pub const NOTHING: Wanted = Wanted::Credits(0);
+
+    /// Whether it was to be spent or held.
+    pub fn spends(&self) -> bool {
+        match self {
+            Wanted::Credits(credits) => *credits < 0,
+            Wanted::Call(_) => true,
+        }
+    }
 }
 
 /// An answer: its status, whether it was marked as a replay, and its body.
@@ -90,6 +112,8 @@ struct Hold {
     amount: i64,
     lapsed: i64,
     ends_ms: i64,
+    /// The catalog version and the model of a hold for calls.
+    terms: Option<(u64, String)>,
 }
 
 /// An account that is rebuilt entry by entry.
@@ -261,13 +285,13 @@ pub fn audit(
         }
     }
     // The amounts that were asked for, by key; a key may have been sent with more than one request.
-    let mut asked: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
+    let mut asked: BTreeMap<&str, BTreeSet<&Wanted>> = BTreeMap::new();
     for exchange in exchanges {
-        asked.entry(&exchange.key).or_default().insert(exchange.credits);
+        asked.entry(&exchange.key).or_default().insert(&exchange.wanted);
     }
     for (key, entry) in &by_key {
-        let change = asked_for(entry)?;
-        let known = asked.get(key.as_str()).is_some_and(|asked| asked.contains(&change));
+        let wanted = asked_for(entry)?;
+        let known = asked.get(key.as_str()).is_some_and(|asked| asked.contains(&wanted));
         ensure!(known || entry["kind"] == "opened", "nobody asked for {entry}");
     }
     acknowledged(exchanges, &by_key)?;
@@ -307,14 +331,48 @@ fn by_operator(entry: &Value) -> bool {
     kinds.iter().any(|kind| entry["kind"] == *kind)
 }
 
-/// The amount that was asked for, negative if it was to be spent or held.
-fn asked_for(entry: &Value) -> Audited<i64> {
-    match text(&entry["kind"])? {
-        "captured" => Ok(-micro(&entry["credits"])? - or_none(entry, "uncharged")?),
-        "refunded" => micro(&entry["credits"]),
-        "released" | "extended" | "revoked" => Ok(0),
-        _ => micro(&entry["available"]),
+/// What was asked for: a call, or an amount, negative if it was to be spent or held.
+fn asked_for(entry: &Value) -> Audited<Wanted> {
+    if let Some(call) = Call::shown(entry) {
+        return Ok(Wanted::Call(call));
     }
+    let credits = match text(&entry["kind"])? {
+        "captured" => -micro(&entry["credits"])? - or_none(entry, "uncharged")?,
+        "refunded" => micro(&entry["credits"])?,
+        "released" | "extended" | "revoked" => 0,
+        _ => micro(&entry["available"])?,
+    };
+    Ok(Wanted::Credits(credits))
+}
+
+/// The catalog version and the model of an entry of a call.
+fn terms(entry: &Value) -> Option<(u64, String)> {
+    Some((entry["catalog"].as_u64()?, Call::shown(entry)?.model))
+}
+
+/// A call costs the sum of its meters at the rates of the version that its entry names, rounded
+/// once: a part of a hold down, everything else up. A part that took all that was held ended the
+/// hold like a final one. A capture has the version and the model of its hold.
+fn priced(entry: &Value, held: Option<&Hold>) -> Audited<()> {
+    let Some(call) = Call::shown(entry) else { return Ok(()) };
+    let version = entry["catalog"].as_u64().and_then(|version| u32::try_from(version).ok());
+    let exact = call.price(version.ok_or("a call without a version")?);
+    let Some(held) = held else {
+        let cost = -micro(&entry["available"])?;
+        ensure!(cost == exact.up(), "{call:?} costs {} and not {cost}", exact.up());
+        return Ok(());
+    };
+    ensure!(held.terms == terms(entry), "its hold has {:?}", held.terms);
+    let (credits, beyond) = (micro(&entry["credits"])?, or_none(entry, "beyond")?);
+    let cost = credits + or_none(entry, "uncharged")?;
+    let took_all = credits - beyond == held.amount + held.lapsed;
+    let fits = match entry["final"] == true {
+        false => cost == exact.down(),
+        true if took_all && !call.is_tiered() => cost == exact.down() || cost == exact.up(),
+        true => cost == exact.up(),
+    };
+    ensure!(fits, "{call:?} costs {exact:?} and not {cost}");
+    Ok(())
 }
 
 impl Book {
@@ -339,12 +397,14 @@ impl Book {
             "revoked" => self.revoke(entry, change, at)?,
             "debit" => {
                 ensure!(open, "spent while the gate was closed");
+                priced(entry, None)?;
                 self.charge(text(&entry["id"])?, -change, -change, at)?;
             }
             "held" => {
                 ensure!(open, "held while the gate was closed");
+                priced(entry, None)?;
                 let ends_ms = ms(&entry["expires_at"])?;
-                let hold = Hold { amount: -change, lapsed: 0, ends_ms };
+                let hold = Hold { amount: -change, lapsed: 0, ends_ms, terms: terms(entry) };
                 self.holds.insert(text(&entry["id"])?.to_owned(), hold);
                 ensure!(self.holds.len() <= 64, "more than 64 holds");
             }
@@ -352,6 +412,7 @@ impl Book {
                 let (id, credits) = (hold()?, micro(&entry["credits"])?);
                 let beyond = or_none(entry, "beyond")?;
                 let mut held = self.take_hold(&id, at)?;
+                priced(entry, Some(&held))?;
                 let lapsed = held.lapsed.min(credits - beyond);
                 held.lapsed -= lapsed;
                 held.amount -= credits - beyond - lapsed;
@@ -447,6 +508,10 @@ impl Book {
         ensure!(entry["final"] == true && held.amount + held.lapsed == 0, "not all of the hold");
         ensure!(beyond == 0 || uncharged == 0, "beyond, and not all of it");
         ensure!(beyond == 0 || open, "spent while the gate was closed");
+        // A call may cost more than its hold without asking for it, and is not charged for that.
+        if Call::shown(entry).is_some() {
+            return Ok(());
+        }
         // A hold that another clock made meanwhile may be over by this one.
         let over = self.holds.values().find(|hold| hold.ends_ms <= at_ms - SKEW_MS);
         ensure!(uncharged == 0 || over.is_none(), "{over:?} still held at {at_ms}");
@@ -696,7 +761,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Au
         // If a plan is already set, the answer has the entry that set it.
         let made = |entry: &&&Value| {
             let of_plan = entry["kind"] == "opened" || entry["kind"] == "plan_changed";
-            of_plan && entry["id"] == body["id"] && exchange.credits == 0
+            of_plan && entry["id"] == body["id"] && exchange.wanted == Wanted::NOTHING
         };
         let (entry, already) = match by_key.get(key) {
             Some(entry) => (entry, false),
@@ -705,7 +770,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Au
         for field in ["seq", "id", "at", "balance"] {
             ensure!(body[field] == entry[field], "{key}: {body} is the receipt of {entry}");
         }
-        let asked = exchange.credits == asked_for(entry)?;
+        let asked = exchange.wanted == asked_for(entry)?;
         ensure!(asked || entry["kind"] == "opened", "{key}: the receipt is of something else");
         let first = receipts.entry(key).or_insert(body);
         ensure!(*first == body, "{key} has two receipts: {first} and {body}");
@@ -721,7 +786,7 @@ fn acknowledged(exchanges: &[Exchange], by_key: &BTreeMap<String, &Value>) -> Au
     for (key, exchange) in refused {
         // Unless an attempt before it was given up: that one may have arrived after the refusal.
         let applied = by_key.get(key).is_some_and(|entry| {
-            asked_for(entry) == Ok(exchange.credits) && !receipts.contains_key(key)
+            asked_for(entry).as_ref() == Ok(&exchange.wanted) && !receipts.contains_key(key)
         });
         ensure!(!applied || unknown.contains(key), "{key} was refused and done: {exchange:?}");
     }

@@ -2,15 +2,16 @@
 //! answer for the auditor.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use shared::domain::payment::{Dispute, DisputeStage, Facts, Refund, RefundStage};
 use shared::domain::{Instant, Money, OperationId};
 
-use super::auditor::{self, Answered, Exchange};
+use super::auditor::{self, Answered, Exchange, Wanted};
 use super::each::{self, Batch};
+use super::rates::{self, Call};
 
 /// An operation as a client sends it, until its outcome is known.
 #[derive(Clone, Debug)]
@@ -20,8 +21,8 @@ pub struct Operation {
     pub path: String,
     pub key: String,
     pub body: String,
-    /// The keys and amounts asked for, for the auditor.
-    pub asked: Vec<(String, i64)>,
+    /// The keys, and what was asked for with each, for the auditor.
+    pub asked: Vec<(String, Wanted)>,
     /// The action in place of a request, if it is about money.
     pub money: Option<Deal>,
 }
@@ -53,15 +54,17 @@ pub struct Clients {
     buyer: Option<usize>,
     /// The packs that were ordered.
     packs: RefCell<Vec<OperationId>>,
+    /// Whether they ask for calls of the simulation's models, too.
+    calls: bool,
 }
 
 impl Clients {
-    pub fn new(seed: u64, accounts: usize, buyer: Option<usize>) -> Clients {
+    pub fn new(seed: u64, accounts: usize, buyer: Option<usize>, calls: bool) -> Clients {
         let random = RefCell::new(StdRng::seed_from_u64(seed));
         let ledgers = (0..accounts).map(|_| RefCell::default()).collect();
         let batches = (0..accounts).map(|_| RefCell::default()).collect();
         let packs = RefCell::default();
-        Clients { random, ledgers, batches, buyer, packs }
+        Clients { random, ledgers, batches, buyer, packs, calls }
     }
 
     /// A random number in 0..bound.
@@ -81,7 +84,7 @@ impl Clients {
             path: format!("/v1/accounts/a{account}"),
             key: "open".to_owned(),
             body: r#"{"plan":"free"}"#.to_owned(),
-            asked: vec![("open".to_owned(), 25_000_000)],
+            asked: vec![("open".to_owned(), Wanted::Credits(25_000_000))],
             money: None,
         }
     }
@@ -91,12 +94,12 @@ impl Clients {
         let (sent_ms, answered_ms) = times_ms;
         let results = answer.as_ref().and_then(|answer| answer.body["results"].as_array());
         if let Some(results) = results {
-            let asked = operation.asked.iter().map(|(_, credits)| -credits).collect();
+            let asked = operation.asked.iter().map(|(_, wanted)| wanted.clone()).collect();
             let batch = Batch { sent_ms, answered_ms, asked, results: results.clone() };
             self.batches[operation.account].borrow_mut().push(batch);
         }
         let mut ledger = self.ledgers[operation.account].borrow_mut();
-        for (place, (key, credits)) in operation.asked.iter().enumerate() {
+        for (place, (key, wanted)) in operation.asked.iter().enumerate() {
             // Each debit of a batch is an operation of its own, with a receipt of its own.
             let answer = answer.clone().map(|answer| {
                 let Answered { body, .. } = &answer;
@@ -116,8 +119,8 @@ impl Clients {
                     _ => answer,
                 }
             });
-            let (key, credits) = (format!("{}{key}", operation.space()), *credits);
-            ledger.push(Exchange { key, credits, sent_ms, answered_ms, answer });
+            let (key, wanted) = (format!("{}{key}", operation.space()), wanted.clone());
+            ledger.push(Exchange { key, wanted, sent_ms, answered_ms, answer });
         }
     }
 
@@ -151,7 +154,7 @@ impl Clients {
         let base = format!("/v1/accounts/a{account}");
         let operation = |method, path: String, body: String, credits| {
             let key = self.key(number, now_ms);
-            let asked = vec![(key.clone(), credits)];
+            let asked = vec![(key.clone(), Wanted::Credits(credits))];
             let mut new = Operation { account, method, path, key, body, asked, money: None };
             // An operator may have chosen a key that a service used.
             if new.space() == auditor::OPERATORS
@@ -176,13 +179,19 @@ impl Clients {
             }
             55..75 if self.buyer == Some(account) => self.deal(account, self.key(number, now_ms)),
             55..64 => {
-                let (credits, micro) = amount();
                 let life_s = self.pick(&[1, 2, 60, 300, 86_400]);
+                if self.calls && self.below(2) == 0 {
+                    let (call, body) = self.call(&format!(r#","expires_in_s":{life_s}"#));
+                    let mut hold = operation("POST", format!("{base}/holds"), body, 0);
+                    hold.asked[0].1 = Wanted::Call(call);
+                    return hold;
+                }
+                let (credits, micro) = amount();
                 let body = format!(r#"{{"credits":"{credits}","expires_in_s":{life_s}}}"#);
                 operation("POST", format!("{base}/holds"), body, -micro)
             }
             64..75 => {
-                let Some(hold) = self.receipt_of(account, "hold") else {
+                let Some((hold, model)) = self.receipt_of(account, "hold") else {
                     return self.debit(account, self.key(number, now_ms));
                 };
                 let (credits, micro) = match self.below(12) {
@@ -191,6 +200,16 @@ impl Clients {
                 };
                 let ends = self.below(2) == 0;
                 match self.below(11) {
+                    0..7 if model.is_some() && self.below(4) > 0 => {
+                        let ((meters, sent), beyond) = (self.meters(), self.below(2) == 0);
+                        let body =
+                            format!(r#"{{"meters":{sent},"final":{ends},"beyond":{beyond}}}"#);
+                        let path = format!("{base}/holds/{hold}/capture");
+                        let mut capture = operation("POST", path, body, 0);
+                        let model = model.unwrap_or_default();
+                        capture.asked[0].1 = Wanted::Call(Call { model, meters });
+                        capture
+                    }
                     0..7 => {
                         let (ends, beyond) = (ends || micro == 0, micro % 2 == 0);
                         let body = format!(
@@ -210,7 +229,7 @@ impl Clients {
                 }
             }
             75..82 => {
-                let Some(debit) = self.receipt_of(account, "debit") else {
+                let Some((debit, _)) = self.receipt_of(account, "debit") else {
                     return self.debit(account, self.key(number, now_ms));
                 };
                 let (credits, micro) = amount();
@@ -218,7 +237,7 @@ impl Clients {
                 operation("POST", format!("{base}/debits/{debit}/refund"), body, micro)
             }
             82..85 => {
-                let Some(grant) = self.receipt_of(account, "grant") else {
+                let Some((grant, _)) = self.receipt_of(account, "grant") else {
                     return self.debit(account, self.key(number, now_ms));
                 };
                 let path = format!("{base}/grants/{grant}/revoke");
@@ -260,9 +279,9 @@ impl Clients {
         let mut other = Operation { key: key.clone(), ..capture.clone() };
         other.asked[0].0 = key;
         if self.below(2) == 0 {
-            let hold = self.receipt_of(account, "hold")?;
+            let (hold, _) = self.receipt_of(account, "hold")?;
             other.path = format!("/v1/accounts/a{account}/holds/{hold}/release");
-            (other.body, other.asked[0].1) = ("{}".to_owned(), 0);
+            (other.body, other.asked[0].1) = ("{}".to_owned(), Wanted::NOTHING);
         }
         Some(other)
     }
@@ -284,11 +303,42 @@ impl Clients {
     }
 
     pub fn debit(&self, account: usize, key: String) -> Operation {
-        let micro = self.amount(account);
-        let body = format!(r#"{{"credits":"{}.{:06}"}}"#, micro / 1_000_000, micro % 1_000_000);
+        let (wanted, body) = match self.calls && self.below(3) == 0 {
+            true => {
+                let (call, body) = self.call("");
+                (Wanted::Call(call), body)
+            }
+            false => {
+                let micro = self.amount(account);
+                let credits = format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+                (Wanted::Credits(-micro), format!(r#"{{"credits":"{credits}"}}"#))
+            }
+        };
         let path = format!("/v1/accounts/a{account}/debits");
-        let asked = vec![(key.clone(), -micro)];
+        let asked = vec![(key.clone(), wanted)];
         Operation { account, method: "POST", path, key, body, asked, money: None }
+    }
+
+    /// A call, and the body that asks for it, with more fields behind.
+    fn call(&self, more: &str) -> (Call, String) {
+        let (model, _) = self.pick(&rates::MODELS);
+        let (meters, sent) = self.meters();
+        let body = format!(r#"{{"action":"chat","model":"{model}","meters":{sent}{more}}}"#);
+        (Call { model: model.to_owned(), meters }, body)
+    }
+
+    /// Meters, and how they are sent: few tokens, about as many as the tier begins at, or so many
+    /// that they cost credits.
+    fn meters(&self) -> (BTreeMap<String, u64>, String) {
+        let most = self.pick(&[4, 4, 1_500, 1_500, 1_000_000, 10_000_000]);
+        let sent = ["input", "cached_input", "output"].map(|meter| {
+            let counts = self.below(3) > 0 || meter == "input";
+            (meter, if counts { self.below(most) } else { 0 })
+        });
+        let fields = sent.map(|(meter, count)| format!(r#""{meter}":{count}"#)).join(",");
+        let counted = sent.into_iter().filter(|(_, count)| *count > 0);
+        let meters = counted.map(|(meter, count)| (meter.to_owned(), count)).collect();
+        (meters, format!("{{{fields}}}"))
     }
 
     /// A customer orders a pack, or Stripe reports on an order: that it was paid, and mostly one of
@@ -351,7 +401,7 @@ impl Clients {
         };
         for place in 0..=self.below(5) as usize {
             // A refund has a record of its key, and no id: the key is not one of those.
-            let spends = |exchange: &Exchange| exchange.credits < 0;
+            let spends = |exchange: &Exchange| exchange.wanted.spends();
             let used = (mode == "each" && self.below(4) == 0).then(|| self.key_of(account, spends));
             let key = used.flatten().unwrap_or_else(|| self.key(number * 10 + place, now_ms));
             debits.push(self.debit(account, key));
@@ -371,27 +421,28 @@ impl Clients {
         }
     }
 
-    /// The id of a hold, a debit or a grant that has a receipt,
-    /// mostly a recent one; now and then an unknown id.
-    fn receipt_of(&self, account: usize, kind: &str) -> Option<String> {
+    /// The id of a hold, a debit or a grant that has a receipt, mostly a recent one, and its model;
+    /// now and then an unknown id.
+    fn receipt_of(&self, account: usize, kind: &str) -> Option<(String, Option<String>)> {
         let ledger = self.ledgers[account].borrow();
         let ids = ledger.iter().rev().filter_map(|exchange| {
             let body = &exchange.answer.as_ref().filter(|answer| answer.status == 201)?.body;
             let other = |name| body.get(name).is_some();
             let is_hold = other("expires_at") && !other("hold") && !other("kind");
             // The captured part of a hold can be refunded as well.
-            let is_debit = exchange.credits < 0 && !is_hold;
+            let is_debit = exchange.wanted.spends() && !is_hold;
             let is_grant = other("kind");
             let fits = match kind {
                 "hold" => is_hold,
                 "grant" => is_grant,
                 _ => is_debit,
             };
-            body["id"].as_str().filter(|_| fits).map(str::to_owned)
+            let text = |name: &str| body[name].as_str().map(str::to_owned);
+            Some((text("id").filter(|_| fits)?, text("model")))
         });
-        let ids: Vec<String> = ids.take(if self.below(4) == 0 { 40 } else { 4 }).collect();
+        let ids: Vec<_> = ids.take(if self.below(4) == 0 { 40 } else { 4 }).collect();
         match self.below(30) {
-            0 => Some("01a20132-08af-7fb3-8350-6bdcd05e3b83".to_owned()),
+            0 => Some(("01a20132-08af-7fb3-8350-6bdcd05e3b83".to_owned(), None)),
             _ if ids.is_empty() => None,
             _ => Some(ids[self.below(ids.len() as u64) as usize].clone()),
         }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::auditor::{Answered, Audited, micro, ms};
+use super::auditor::{Answered, Audited, Wanted, micro, ms};
 use super::mutants::Deceit;
+use super::rates;
 
 /// A stamp may be of another clock, and its write may arrive a call later.
 const MARGIN_MS: i64 = 20_000;
@@ -19,8 +20,8 @@ const MARGIN_MS: i64 = 20_000;
 pub struct Batch {
     pub sent_ms: i64,
     pub answered_ms: i64,
-    /// Micro-credits, by place.
-    pub asked: Vec<i64>,
+    /// By place.
+    pub asked: Vec<Wanted>,
     pub results: Vec<Value>,
 }
 
@@ -57,8 +58,14 @@ fn refused(entries: &[Value], batch: &Batch, place: usize, began_ms: i64) -> Aud
     let problem = &batch.results[place]["problem"];
     let number = |field: &str| micro(&problem[field]);
     let (required, available) = (number("required")?, number("available")?);
-    if required != batch.asked[place] || number("shortfall")? != required - available {
-        return Err(format!("{problem} refuses a debit of {}", batch.asked[place]));
+    let costs = match &batch.asked[place] {
+        Wanted::Credits(credits) => required == -credits,
+        Wanted::Call(call) => {
+            rates::VERSIONS.into_iter().any(|version| required == call.price(version).up())
+        }
+    };
+    if !costs || number("shortfall")? != required - available {
+        return Err(format!("{problem} refuses a debit of {:?}", batch.asked[place]));
     }
     if available >= required {
         return Err(format!("refused with enough: {problem}"));

@@ -8,8 +8,8 @@ pub mod client;
 pub mod each;
 pub mod mutants;
 pub mod naive;
+pub mod rates;
 
-use crate::support::catalogs::files;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +40,7 @@ use chaos::{Chaos, Fault};
 use client::{Clients, Deal, Operation};
 use each::Batches;
 use mutants::{Deceit, Mutant};
+use rates::Flaw;
 
 /// Operations of one seed: each has a new table, since the
 /// embedded one keeps the token of every transaction.
@@ -181,6 +182,7 @@ struct Simulation {
     clients: Clients,
     began: tokio::time::Instant,
     deceit: Option<Deceit>,
+    flaw: Option<Flaw>,
     /// The first body that each key was sent with, for the mutant that compares none.
     bodies: RefCell<BTreeMap<(String, String), String>>,
     /// The keys that a mutant sends in place of the clients' keys, and the originals.
@@ -211,9 +213,10 @@ impl Simulation {
         Simulation {
             handlers,
             chaos,
-            clients: Clients::new(seed, ACCOUNTS, Some(BUYER)),
+            clients: Clients::new(seed, ACCOUNTS, Some(BUYER), true),
             began: tokio::time::Instant::now(),
             deceit,
+            flaw: mutant.and_then(|mutant| mutant.flaw()),
             batches: Batches::new(deceit),
             bodies: RefCell::default(),
             renamed: RefCell::default(),
@@ -355,19 +358,29 @@ impl Simulation {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 
-    /// Publishes larger weeks from the second Monday on.
-    async fn publish(&self) {
+    /// Publishes this version of the catalog, which is the next.
+    async fn publish(&self, version: u32) {
         let context = self.handlers[0].context();
-        let dated = r#"weekly = [{ credits = "25" }, { from = "2026-11-30", credits = "40" }]"#;
-        let text = Catalog::DEFAULT.replace("version = 1", "version = 2");
-        let text = text.replace("weekly = \"25\"", dated);
-        let change = catalog_version::publish(
-            &*context.catalog().await,
-            &files(&*text),
-            context.clock.now(),
-        );
+        let current = Catalog::parse(&rates::files(version - 1, self.flaw)).expect("a catalog");
+        let files = rates::files(version, self.flaw);
+        let change = catalog_version::publish(&current, &files, context.clock.now());
         let change = change.expect("it may follow");
-        context.store.commit(&change).await.expect("published");
+        // Where its outcome is not known it is sent again: it happens once.
+        for _ in 0..SENDS {
+            let sent = tokio::time::timeout(PATIENCE, context.store.commit(&change)).await;
+            if matches!(sent, Ok(Ok(_))) {
+                return;
+            }
+            self.sleep(&[1, 20, 500]).await;
+        }
+    }
+
+    /// Publishes other rates again and again, while clients ask for calls.
+    async fn publisher(self: Rc<Self>) {
+        for version in rates::VERSIONS.skip(1) {
+            self.sleep(&[60_000, 600_000, 7_200_000]).await;
+            self.publish(version).await;
+        }
     }
 
     /// One client. Returns the operations whose outcome it does not know.
@@ -422,16 +435,18 @@ impl Simulation {
             let opening = Clients::opening(account);
             assert_eq!(simulation.send(&opening).await, Some(201));
         }
-        simulation.publish().await;
+        simulation.publish(*rates::VERSIONS.start()).await;
         simulation.chaos.set_rate(simulation.clients.pick(&[FAULTY, 25, 100]));
         let each = operations / (ACCOUNTS * CLIENTS) as u64;
         let clients: Vec<_> = (0..ACCOUNTS * CLIENTS)
             .map(|n| tokio::task::spawn_local(simulation.clone().client(n % ACCOUNTS, each)))
             .collect();
+        let publisher = tokio::task::spawn_local(simulation.clone().publisher());
         let mut open = Vec::new();
         for client in clients {
             open.extend(client.await.map_err(|error| format!("a handler panicked: {error}"))?);
         }
+        publisher.abort();
         simulation.chaos.set_rate(0);
         // Delayed requests arrive, and no id is in the doubtful minutes any more.
         tokio::time::sleep(Duration::from_secs(200)).await;

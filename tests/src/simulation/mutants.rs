@@ -15,6 +15,7 @@ use shared::domain::grant::BurnOrder;
 use shared::domain::{Credits, Entry, EntryKind, Grant, Instant, OperationId};
 use shared::store::packed;
 
+use super::rates::{self, Call, Flaw};
 use crate::support::wire::{appended_to, response};
 
 /// A mutant: the rule that is broken, and how.
@@ -35,6 +36,8 @@ pub enum Change {
     Wire(Misdeed),
     /// In front of the handler.
     Front(Deceit),
+    /// In the rates that are published.
+    Rates(Flaw),
 }
 
 /// A fault that a mutant's wire commits.
@@ -67,13 +70,13 @@ pub enum Deceit {
     RemembersRefusals,
 }
 
-use Change::{Front, Request, Wire};
+use Change::{Front, Rates, Request, Wire};
 
 /// Operations of a mutant's seed: half of another's is enough to kill each of them.
 pub const PER_MUTANT: u64 = 504;
 
 /// One mutant for each rule.
-pub const MUTANTS: [Mutant; 44] = [
+pub const MUTANTS: [Mutant; 48] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant {
         name: "no dedup floor: segments are not looked at",
@@ -182,6 +185,18 @@ pub const MUTANTS: [Mutant; 44] = [
         seed: 6,
         change: Front(Deceit::RemembersRefusals),
     },
+    Mutant { name: "each meter is rounded", seed: 1, change: Request(rounds_each_meter) },
+    Mutant {
+        name: "a capture is priced by the version in force",
+        seed: 1,
+        change: Request(version_ignored),
+    },
+    Mutant {
+        name: "cached input counts as input, too",
+        seed: 1,
+        change: Rates(Flaw::CachedCountedTwice),
+    },
+    Mutant { name: "the tier is by input alone", seed: 1, change: Rates(Flaw::TierByInputAlone) },
 ];
 
 impl Mutant {
@@ -195,6 +210,13 @@ impl Mutant {
     pub fn deceit(&self) -> Option<Deceit> {
         match self.change {
             Front(deceit) => Some(deceit),
+            _ => None,
+        }
+    }
+
+    pub fn flaw(&self) -> Option<Flaw> {
+        match self.change {
+            Rates(flaw) => Some(flaw),
             _ => None,
         }
     }
@@ -483,6 +505,48 @@ fn uncharged(operation: &str, body: &mut Value) {
     });
     if !left.get().is_zero() {
         *value_of(body, "av = av +") = json!({ "N": "0" });
+    }
+}
+
+/// A debit by meters costs the sum of what each meter costs, rounded up.
+fn rounds_each_meter(operation: &str, body: &mut Value) {
+    if operation != "UpdateItem" || !updates(body, "av = av +") {
+        return;
+    }
+    let more = Cell::new(0);
+    appended(body, |id, payload| {
+        let Ok(mut entry) = packed::read_entry(OperationId::from_bytes(*id), payload) else {
+            return;
+        };
+        let EntryKind::Debit { quantity, .. } = &entry.kind else { return };
+        let Some((number, meters)) = quantity.call() else { return };
+        let model = rates::MODELS.into_iter().find(|(_, known)| *known == number);
+        let counted = meters.counted().map(|(meter, count)| (meter.name().to_owned(), count));
+        let (model, _) = model.expect("a model of the simulation");
+        let call = Call { model: model.to_owned(), meters: counted.collect() };
+        let each: i64 = call.parts(entry.catalog).into_iter().map(|part| part.up()).sum();
+        let off = each + entry.available.micro();
+        entry.available -= Credits::from_micro(off);
+        more.set(more.get() + off);
+        *payload = packed::entry(&entry);
+    });
+    if more.get() != 0 {
+        let available = value_of(body, "av = av +");
+        let micro = available["N"].as_str().and_then(|micro| micro.parse::<i64>().ok());
+        let micro = micro.expect("credits") - more.get();
+        *available = json!({ "N": micro.to_string() });
+    }
+}
+
+/// The catalog of a version is the one that is in force.
+fn version_ignored(operation: &str, body: &mut Value) {
+    let key = &mut body["Key"];
+    let of_version = |sort: &str| sort.strip_prefix("C#").is_some_and(|n| n.parse::<u32>().is_ok());
+    if operation == "GetItem"
+        && key["a"]["S"] == "#catalog"
+        && key["s"]["S"].as_str().is_some_and(of_version)
+    {
+        key["s"]["S"] = Value::from("C#latest");
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::domain::{Instant, OperationId};
-use tests::simulation::auditor::{self, Answered, Exchange};
+use tests::simulation::auditor::{self, Answered, Exchange, Wanted};
 use tests::simulation::each;
 use tests::simulation::repeatable;
 use tests::support::{Answer, answer, instant, ledger, request};
@@ -220,7 +220,8 @@ pub(super) fn exchange(
             let replayed = replayed || receipt.is_some();
             Answered { status, replayed, body: receipt.unwrap_or(body) }
         });
-        Exchange { key: key.clone(), credits: *credits, sent_ms, answered_ms, answer }
+        let (key, wanted) = (key.clone(), Wanted::Credits(*credits));
+        Exchange { key, wanted, sent_ms, answered_ms, answer }
     };
     asked.asked.iter().enumerate().map(one).collect()
 }
