@@ -188,7 +188,7 @@ pub const MUTANTS: [Mutant; 48] = [
     Mutant { name: "each meter is rounded", seed: 1, change: Request(rounds_each_meter) },
     Mutant {
         name: "a capture is priced by the version in force",
-        seed: 1,
+        seed: 8,
         change: Request(version_ignored),
     },
     Mutant {
