@@ -17,7 +17,9 @@ fn of(posted: &PostedEntry, mut line: Value) -> Vec<Value> {
     let parts = posted.entry.parts();
     if let Some((_, meters)) = posted.entry.kind.call() {
         // In the order of the meters, which an object of a template has not.
-        line["counts"] = json!(meters.shown());
+        let counts = meters.shown().into_iter();
+        let counts = counts.map(|(meter, count)| (format!("count_{meter}"), count));
+        line["counts"] = json!(counts.collect::<Vec<_>>());
     }
     if parts.is_empty() {
         line["title"] = match posted.entry.cause() {

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use ::page::FILES;
 use regex::Regex;
 use serde_json::Value;
+use shared::domain::meters::Meter;
 use shared::domain::viewer::Viewer;
 use shared::query::ledger::KINDS;
 
@@ -179,12 +180,16 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
     for key in &used {
         assert!(table.contains_key(key), "en.js has no {key}");
     }
-    // By prefix: kinds, grants, pools and the states of a payment.
-    let families = ["kind_", "did_", "grant_", "paid_", "payment_", "door_"];
+    // By prefix: kinds, meters, grants, pools and the states of a payment.
+    let families = ["kind_", "did_", "count_", "grant_", "paid_", "payment_", "door_"];
     let named = ["included", "purchased", "units", "lang"];
     for key in table.keys() {
         let family = families.iter().any(|family| key.starts_with(family));
         assert!(used.contains(key) || family || named.contains(&key.as_str()), "{key} is unused");
+    }
+    for meter in Meter::ALL {
+        let key = format!("count_{}", meter.name());
+        assert!(table.contains_key(&key), "en.js has no {key}");
     }
     let seen = |kind: &&str| !Viewer::UNSEEN.contains(kind);
     for kind in KINDS.into_iter().filter(seen) {

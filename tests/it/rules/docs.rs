@@ -126,6 +126,9 @@ fn assert_same_shape(shown: &Value, answered: &Value, at: &str) {
                 assert_same_shape(value, &answered[name], &format!("{at}.{name}"));
             }
         }
+        (Value::Array(shown), Value::Array(answered)) if shown.is_empty() => {
+            assert!(answered.is_empty(), "{at}: {answered:?}");
+        }
         (Value::Array(shown), Value::Array(answered)) => {
             let first = shown.first().zip(answered.first());
             let (shown, answered) = first.unwrap_or_else(|| panic!("{at}: empty"));
