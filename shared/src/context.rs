@@ -158,6 +158,16 @@ impl Context {
         }
     }
 
+    /// The catalog in force, at least of this version: it names what an entry of that version has,
+    /// which may have been published a moment ago. If it cannot be read, the last one.
+    pub async fn catalog_from(&self, version: u32) -> Arc<Catalog> {
+        let catalog = self.catalog().await;
+        match catalog.version >= version {
+            true => catalog,
+            false => self.read_within(Span::from_ms(0)).await,
+        }
+    }
+
     async fn read_within(&self, fresh: Span) -> Arc<Catalog> {
         self.catalogs.in_force(&self.store, self.clock.now(), (fresh, OLDEST)).await
     }

@@ -15,6 +15,7 @@ pub mod invoke;
 use std::sync::Arc;
 
 use lambda_http::{Body, Response};
+use shared::command::Receipted;
 use shared::context::Context;
 use shared::decide::batch::Mode;
 use shared::decide::operation::Request;
@@ -65,6 +66,7 @@ async fn operation(
 ) -> Result<Response<Body>, Problem> {
     let catalog = catalog(context, &request).await;
     let receipted = command::operation(context, &catalog, &key, &request).await?;
+    let catalog = naming(context, [&receipted]).await;
     Ok(http::receipt::receipt(&request.account, &key, &receipted, &catalog))
 }
 
@@ -83,10 +85,12 @@ async fn batch(
     match mode {
         Mode::AllOrNothing => {
             let receipted = command::batch(context, &catalog, &account, &debits).await?;
+            let catalog = naming(context, receipted.iter()).await;
             Ok(http::receipt::receipts(&account, keys.zip(&receipted), &catalog))
         }
         Mode::Each => {
             let results = command::each(context, &catalog, &account, &debits).await?;
+            let catalog = naming(context, results.iter().flatten()).await;
             Ok(http::receipt::results(context, call, &account, keys.zip(&results), &catalog))
         }
     }
@@ -117,6 +121,15 @@ async fn quote(
     let catalog = catalog(context, &request).await;
     let quote = query::quote(context, &catalog, &request).await?;
     Ok(http::price::quote(&quote, &catalog))
+}
+
+/// The catalog that names what was charged.
+async fn naming(
+    context: &Context,
+    receipted: impl IntoIterator<Item = &Receipted>,
+) -> Arc<Catalog> {
+    let newest = receipted.into_iter().map(|receipted| receipted.found.entry.catalog).max();
+    context.catalog_from(newest.unwrap_or(0)).await
 }
 
 /// The catalog that prices the request.

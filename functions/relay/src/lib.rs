@@ -32,8 +32,9 @@ const MAX_BYTES: usize = 200_000;
 enum Record {
     /// Roll up the segments of this account.
     Segment(AccountId),
-    /// Announce these, in this order, and record this state in the directory.
-    Account(Vec<Event>, Option<Changed>),
+    /// Announce these, in this order, and record this state in the directory. The version is that
+    /// of the newest catalog that an entry names.
+    Account(Vec<Event>, Option<Changed>, u32),
 }
 
 /// The state of an account after a change of it, and the number of its latest entry.
@@ -55,13 +56,14 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
     let (mut failed, mut unreadable) = (BTreeSet::new(), Vec::new());
     let mut segments: BTreeMap<AccountId, usize> = BTreeMap::new();
     let mut states = BTreeMap::new();
-    let mut events = Vec::new();
+    let (mut events, mut newest) = (Vec::new(), 0);
     for (place, record) in records.iter().enumerate() {
         match read(record) {
             Ok(Record::Segment(account)) => {
                 segments.entry(account).or_insert(place);
             }
-            Ok(Record::Account(written, changed)) => {
+            Ok(Record::Account(written, changed, version)) => {
+                newest = newest.max(version);
                 // The stream is in the order of the entries: the latest of a batch is enough.
                 if let Some(changed) = changed {
                     states.insert(changed.account.clone(), (place, changed));
@@ -98,7 +100,7 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
         }
     }
     let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
-    let catalog = &*surroundings.context.catalog().await;
+    let catalog = &*surroundings.context.catalog_from(newest).await;
     let refused = surroundings.bus.announce(&events, catalog).await;
     let metrics = &surroundings.context.metrics;
     metrics.add(Metric::EventsAnnounced, (events.len() - refused.len()) as u64);
@@ -153,7 +155,7 @@ fn read(record: &Value) -> Result<Record, Error> {
     }
     if record.change.new_image.is_empty() {
         // An account that was removed announces nothing.
-        return Ok(Record::Account(Vec::new(), None));
+        return Ok(Record::Account(Vec::new(), None, 0));
     }
     let after = read_image(record.change.new_image)?;
     let before = match record.change.old_image.is_empty() {
@@ -162,5 +164,6 @@ fn read(record: &Value) -> Result<Record, Error> {
     };
     let changed = changed(before.as_ref(), &after);
     let changed = changed.map(|state| Changed { account: after.id.clone(), state, seq: after.seq });
-    Ok(Record::Account(announce::written(before.as_ref(), &after), changed))
+    let version = after.recent.iter().map(|entry| entry.catalog).max().unwrap_or(0);
+    Ok(Record::Account(announce::written(before.as_ref(), &after), changed, version))
 }

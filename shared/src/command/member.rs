@@ -3,7 +3,7 @@
 use super::maintenance::seen;
 use super::{Receipted, Run, known, until_known};
 use crate::decide::batch::Mode;
-use crate::decide::debit::{self, Price};
+use crate::decide::debit::{self, Charge, Price};
 use crate::decide::hold::{self, CapturePart};
 use crate::decide::operation::{self, Ask, Attempt, Request};
 use crate::decide::{
@@ -34,7 +34,8 @@ enum State {
     New {
         id: OperationId,
         named: bool,
-        price: Price,
+        /// Or why a capture by meters has none.
+        price: Result<Price, Refusal>,
     },
 }
 
@@ -48,10 +49,10 @@ impl<'a> Member<'a> {
     ) -> Result<Member<'a>, Failure> {
         let state = match (price, key.id()) {
             (Err(refusal), _) => State::Refused(refusal),
-            (Ok(price), Some(id)) => State::New { id, named: false, price },
+            (Ok(price), Some(id)) => State::New { id, named: false, price: Ok(price) },
             (Ok(price), None) => {
                 let id = key_alias(run, key, &request.account, None).await?;
-                State::New { id, named: true, price }
+                State::New { id, named: true, price: Ok(price) }
             }
         };
         Ok(Member { key, request, mode, state })
@@ -66,13 +67,16 @@ impl<'a> Member<'a> {
     }
 
     pub(super) fn attempt(&self) -> Option<Attempt<'_>> {
-        let State::New { id, named, price } = self.state else { return None };
-        let key = if named { Some(self.key.as_str()) } else { self.key.shown() };
-        Some(Attempt { request: self.request, price, id, key })
+        let State::New { id, named, price } = &self.state else { return None };
+        let key = if *named { Some(self.key.as_str()) } else { self.key.shown() };
+        let (request, no_price) = (self.request, price.as_ref().err());
+        let price = price.as_ref().copied().unwrap_or(Price::none(0));
+        Some(Attempt { request, price, id: *id, key, no_price })
     }
 
-    /// Prices a capture by meters, once its hold is known: by the rates that the hold had. Whatever
-    /// the price, a capture whose hold is over is refused for that.
+    /// Prices a capture by meters, once its hold is known: by the rates that the hold had. If it has
+    /// no price, that is a refusal of its own: what happened is answered before it, and a hold that
+    /// is over.
     pub(super) async fn price_part(
         &mut self,
         run: &Run<'_>,
@@ -84,13 +88,11 @@ impl<'a> Member<'a> {
             return Ok(());
         };
         let held = account.holds.get(hold).map(|held| held.purpose);
-        let Some(HeldFor::Call(call)) = held.filter(|_| price.quantity == Quantity::NONE) else {
-            return Ok(());
-        };
+        let priced = price.as_ref().is_ok_and(|price| price.quantity == Quantity::NONE);
+        let Some(HeldFor::Call(call)) = held.filter(|_| priced) else { return Ok(()) };
         let catalog = run.context.catalog_of(call.catalog).await?;
         match hold::price_part(call, meters, *ends, &catalog) {
-            Some(Ok(priced)) => *price = priced,
-            Some(Err(refusal)) => self.fails(run.refuse(refusal))?,
+            Some(priced) => *price = priced,
             None => {
                 let problem = format!("has no model {} of action {}", call.model, call.action);
                 return Err(no_catalog(call.catalog, problem).into());
@@ -128,10 +130,22 @@ impl<'a> Member<'a> {
     }
 
     /// Records the earlier operation as the result, if it is the same request.
-    pub(super) fn happened(&mut self, found: PostedEntry) -> Result<(), Failure> {
+    pub(super) async fn happened(
+        &mut self,
+        run: &Run<'_>,
+        found: PostedEntry,
+    ) -> Result<(), Failure> {
         let Some(attempt) = self.attempt() else { return Ok(()) };
         known(&self.request.account, &found)?;
-        match operation::replay(&attempt, &found.entry) {
+        let version = found.entry.catalog;
+        let replay = match self.request.ask.charge() {
+            Some(Charge::Call { .. }) if version != run.catalog.version => {
+                let named_by = run.context.catalog_of(version).await?;
+                operation::replay(&attempt, &found.entry, &named_by)
+            }
+            _ => operation::replay(&attempt, &found.entry, run.catalog),
+        };
+        match replay {
             Ok(()) => self.done(Receipted { found, replayed: true }),
             Err(reused) => self.fails(reused.into())?,
         }
@@ -155,7 +169,7 @@ impl<'a> Member<'a> {
             return Ok(lead);
         }
         match seen(run, &self.request.account, &id).await? {
-            Some(found) => self.happened(found)?,
+            Some(found) => self.happened(run, found).await?,
             None if lead > MAX_KEY_AHEAD => {
                 self.fails(Refusal::KeyAhead { server_time: now }.into())?;
             }
@@ -173,7 +187,7 @@ impl<'a> Member<'a> {
         run: &Run<'_>,
         now: Instant,
     ) -> Result<bool, Failure> {
-        let State::New { id, named, price } = self.state else { return Ok(false) };
+        let State::New { id, named, ref price } = self.state else { return Ok(false) };
         if id.time() > now + MAX_CLOCK_AHEAD {
             return Err(StoreError::Ahead { lead_ms: (id.time() - now).ms() }.into());
         }
@@ -182,12 +196,13 @@ impl<'a> Member<'a> {
         }
         let account = &self.request.account;
         match seen(run, account, &id).await? {
-            Some(found) => self.happened(found)?,
+            Some(found) => self.happened(run, found).await?,
             None if now - id.time() <= DEDUP_WINDOW + STAMP_MARGIN => {
                 return Err(StoreError::StillInFlight.into());
             }
             None => {
                 let replaces = Some(id).filter(|_| named);
+                let price = price.clone();
                 let id = key_alias(run, self.key, account, replaces).await?;
                 self.state = State::New { id, named: true, price };
             }
@@ -216,8 +231,8 @@ async fn key_alias(
     .await
 }
 
-/// The price of a request. If the catalog no longer sells what it is for, the price is the one charged,
-/// if the operation happened.
+/// The price of a request. If the catalog no longer sells what it is for, the price is the one
+/// charged, if the operation happened.
 pub(super) async fn price_of(
     run: &Run<'_>,
     key: &Key,
@@ -229,14 +244,13 @@ pub(super) async fn price_of(
         Ok(price) => return Ok(price),
         Err(refusal) => refusal,
     };
-    let Some((action, quantity)) = charge.identified(run.catalog) else {
+    if charge.action().is_none_or(|action| !run.catalog.actions.contains_key(action)) {
         return Err(refusal.into());
-    };
+    }
     let name = run.context.store.name(&request.account, key).await?.map(|name| name.id);
     for id in [key.id(), name].into_iter().flatten() {
         if let Some(found) = seen(run, &request.account, &id).await? {
-            let credits = -found.entry.available;
-            return Ok(Price { credits, action: Some(action), quantity, catalog });
+            return Ok(Price { credits: -found.entry.available, ..Price::none(catalog) });
         }
     }
     Err(refusal.into())

@@ -118,10 +118,11 @@ pub(super) async fn together(
         }
         let refused = known.as_ref().map(|loaded| &loaded.account);
         match operation::resume(&attempts, refused, run.catalog, now, route) {
-            Next::Happened(found) => found.into_iter().try_for_each(|found| {
-                let id = found.entry.id;
-                take(&mut members, |member| member.id() == Some(id), found)
-            })?,
+            Next::Happened(happened) => {
+                for found in happened {
+                    take(run, &mut members, found).await?;
+                }
+            }
             Next::Refuse(refusal) => match refused.filter(|_| mode == Mode::Each) {
                 None => return Err(run.refuse(refusal).into()),
                 Some(account) => match batch::all_refused(&attempts, account, run.catalog, now) {
@@ -139,7 +140,7 @@ pub(super) async fn together(
                 let ids: Vec<OperationId> = attempts.iter().map(|attempt| attempt.id).collect();
                 for id in ids {
                     if let Some(found) = look_up(run, account, &id, after).await? {
-                        take(&mut members, |member| member.id() == Some(id), found)?;
+                        take(run, &mut members, found).await?;
                     }
                 }
                 route = looked_up;
@@ -174,15 +175,15 @@ async fn catch_up(run: &Run<'_>, members: &mut [Member<'_>]) -> Result<(), Batch
 }
 
 /// Records what happened before as the result of its member.
-fn take(
+async fn take(
+    run: &Run<'_>,
     members: &mut [Member<'_>],
-    is_its: impl Fn(&Member<'_>) -> bool,
     found: PostedEntry,
 ) -> Result<(), BatchFailure> {
-    match members.iter().position(is_its) {
+    match members.iter().position(|member| member.id() == Some(found.entry.id)) {
         None => Ok(()),
         Some(index) => {
-            let happened = members[index].happened(found);
+            let happened = members[index].happened(run, found).await;
             happened.map_err(|failure| BatchFailure { index: Some(index), failure })
         }
     }

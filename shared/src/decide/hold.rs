@@ -94,11 +94,11 @@ pub(super) fn capture(
     let lapsed = held.lapsed - rest.lapsed;
     let (still_so, taken) = match (ends, held.lapsed) {
         (true, _) => (vec![Guard::HoldIs(hold, held)], Step::DropHold(hold)),
-        (false, Credits::ZERO) => {
+        (false, Credits::ZERO) if held.amount > credits - beyond => {
             let units = quantity.units().unwrap_or(0);
             (part_of(hold, held, credits, units), Step::TakeOfHold(hold, credits, units))
         }
-        // How much of it is expired depends on the parts before it.
+        // How much of it is expired depends on the parts before it. A hold of nothing has no more.
         (false, _) => (vec![Guard::HoldIs(hold, held)], Step::SetHold(hold, rest)),
     };
     Some(Effect {
@@ -264,7 +264,9 @@ pub(super) fn take(
         action.captured = action.captured.saturating_add(quantity.units().unwrap_or(0));
         whole = action.captured >= action.quantity;
     }
-    let ends = ends || whole || rest.total().is_zero();
+    // A hold of a call that costs nothing goes on until its last part.
+    let used_up = rest.total().is_zero() && !held.total().is_zero();
+    let ends = ends || whole || used_up;
     Ok(Taken { credits, quantity, rest, ends, over, capped })
 }
 

@@ -7,6 +7,7 @@ use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
 use super::hold::{self, CapturePart, Effect};
 use super::{AccountWrite, Expect, Guard, KeyAlias, Row, RowWrite, Seen, Step, Write};
+use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Quantity;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
@@ -76,6 +77,8 @@ pub struct Attempt<'a> {
     pub id: OperationId,
     /// The caller's own key for the operation, where that is not the id.
     pub key: Option<&'a str>,
+    /// Why a capture by meters has no price.
+    pub no_price: Option<&'a Refusal>,
 }
 
 /// The proof that the operation has not happened before.
@@ -129,7 +132,10 @@ fn alone(
     now: Instant,
     route: Route,
 ) -> Option<AccountWrite> {
-    let Attempt { request, price, id, key } = *attempt;
+    let Attempt { request, price, id, key, no_price } = *attempt;
+    if no_price.is_some() {
+        return None;
+    }
     let open = |hold| {
         let account = known?;
         hold::open(account, hold, now).map(|held| (account, held))
@@ -225,6 +231,9 @@ pub fn resume(
             let Some(held) = hold::open(account, hold, now) else {
                 return Next::Explain(*hold);
             };
+            if let Some(refusal) = attempts[0].no_price {
+                return Next::Refuse(refusal.clone());
+            }
             match hold::take(held, part, attempts[0].price, *ends, *beyond) {
                 Ok(taken) if hold::awaits_lapsed(account, &taken, now) => return Next::Advance,
                 taken => taken.err(),
@@ -264,18 +273,19 @@ pub(super) fn unseen_from(
 }
 
 /// Checks that an operation that happened is the one that is requested. The request is compared,
-/// not its price: a retry after a change of the catalog replays.
+/// not its price: a retry after a change of the catalog replays. `named_by`: the catalog that gave
+/// the entry its numbers, as a name of a model may mean another one by now.
 ///
 /// # Errors
 /// [`Refusal::OperationReused`].
-pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
-    let Attempt { request, price, .. } = attempt;
+pub fn replay(attempt: &Attempt<'_>, entry: &Entry, named_by: &Catalog) -> Result<(), Refusal> {
+    let request = attempt.request;
     let same = match (&request.ask, &entry.kind) {
         (Ask::Debit(charge), EntryKind::Debit { action, quantity }) => {
-            same_charge(charge, *price, *action, *quantity, -entry.available)
+            same_charge(charge, named_by, (*action, *quantity), -entry.available)
         }
         (Ask::Hold { charge, life }, EntryKind::Held { action, quantity, expires_at }) => {
-            same_charge(charge, *price, *action, *quantity, entry.held)
+            same_charge(charge, named_by, (*action, *quantity), entry.held)
                 && *expires_at - entry.at == *life
         }
         (
@@ -314,14 +324,13 @@ pub fn replay(attempt: &Attempt<'_>, entry: &Entry) -> Result<(), Refusal> {
 
 fn same_charge(
     charge: &Charge,
-    price: Price,
-    action: Option<crate::domain::catalog::ActionNumber>,
-    quantity: Quantity,
+    named_by: &Catalog,
+    (action, quantity): (Option<ActionNumber>, Quantity),
     credits: Credits,
 ) -> bool {
     match charge {
         Charge::Action { .. } | Charge::Call { .. } => {
-            action == price.action && quantity == price.quantity
+            action.is_some() && charge.identified(named_by) == action.map(|of| (of, quantity))
         }
         Charge::Credits(asked) => action.is_none() && *asked == credits,
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::catalog::{ActionNumber, Pricing};
 use super::meters::Meters;
-use super::rates::{ExactPrice, ModelNumber};
+use super::nearest::nearest;
+use super::rates::{ExactPrice, Model, ModelNumber, RateTable};
 use super::{Catalog, Credits, Refusal};
 
 /// A call of a model, at its exact price.
@@ -62,5 +63,27 @@ impl Catalog {
         let (name, model) = table.sold_model(model)?;
         let (meters, exact) = table.price((name, model), meters)?;
         Ok(PricedCall { action: found.number, model: model.number, meters, exact })
+    }
+}
+
+impl RateTable {
+    /// The exact price of the counts that were sent for a model, and those counts.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownMeter`]: a word is no meter's, or the model has no rate for one that
+    /// counts something.
+    pub fn price(
+        &self,
+        (name, model): (&str, &Model),
+        sent: &BTreeMap<String, u64>,
+    ) -> Result<(Meters, ExactPrice), Refusal> {
+        let unknown = |meter: &str| {
+            let known = model.rates.keys().map(|meter| meter.name());
+            let (model, did_you_mean) = (name.to_owned(), nearest(meter, known));
+            Refusal::UnknownMeter { model, meter: meter.to_owned(), did_you_mean }
+        };
+        let meters = Meters::read(sent).map_err(unknown)?;
+        let exact = self.exact(model, &meters).map_err(|meter| unknown(meter.name()))?;
+        Ok((meters, exact))
     }
 }

@@ -7,9 +7,8 @@ pub use parse::RatesError;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Credits;
 use super::meters::{Meter, Meters};
-use super::nearest::nearest;
-use super::{Credits, Refusal};
 
 /// Names a model of a rate table in the ledger: permanent.
 pub type ModelNumber = u16;
@@ -84,18 +83,6 @@ impl RateTable {
         exact(name).or_else(dated).map(|(name, model)| (name.as_str(), model))
     }
 
-    /// The model that `name` means, if it is sold.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownModel`], also for a retired model.
-    pub fn sold_model(&self, name: &str) -> Result<(&str, &Model), Refusal> {
-        self.model(name).filter(|(_, model)| !model.retired).ok_or_else(|| {
-            let sold = self.models.iter().filter(|(_, model)| !model.retired);
-            let did_you_mean = nearest(name, sold.map(|(name, _)| name.as_str()));
-            Refusal::UnknownModel { model: name.to_owned(), did_you_mean }
-        })
-    }
-
     /// The model with this number, and its name.
     pub fn numbered(&self, number: ModelNumber) -> Option<(&str, &Model)> {
         let mut models = self.models.iter();
@@ -103,30 +90,19 @@ impl RateTable {
         found.map(|(name, model)| (name.as_str(), model))
     }
 
-    /// The exact price of the counts that were sent for a model, and those counts. The tier is that
-    /// of the whole context, and holds for all meters.
+    /// The exact price of a call of a model. The tier is that of the whole context, and holds for
+    /// all meters.
     ///
     /// # Errors
-    /// [`Refusal::UnknownMeter`]: a word is no meter's, or the model has no rate for one that
-    /// counts something.
-    pub fn price(
-        &self,
-        (name, model): (&str, &Model),
-        sent: &BTreeMap<String, u64>,
-    ) -> Result<(Meters, ExactPrice), Refusal> {
-        let unknown = |meter: &str| {
-            let known = model.rates.keys().map(|meter| meter.name());
-            let (model, did_you_mean) = (name.to_owned(), nearest(meter, known));
-            Refusal::UnknownMeter { model, meter: meter.to_owned(), did_you_mean }
-        };
-        let meters = Meters::read(sent).map_err(unknown)?;
+    /// The first meter that counts something and for which the model has no rate.
+    pub fn exact(&self, model: &Model, meters: &Meters) -> Result<ExactPrice, Meter> {
         let context = self.context.iter().map(|meter| meters.get(*meter)).sum();
         let mut sum = 0;
         for (meter, count) in meters.counted() {
-            let rate = model.rate(meter, context).ok_or_else(|| unknown(meter.name()))?;
+            let rate = model.rate(meter, context).ok_or(meter)?;
             sum += u128::from(count) * u128::from(rate.micro().unsigned_abs());
         }
-        Ok((meters, ExactPrice(sum)))
+        Ok(ExactPrice(sum))
     }
 }
 

@@ -1,6 +1,7 @@
-//! Looks up an action, a plan or a pack by name; a refusal suggests the nearest known name.
+//! Looks up an action, a model, a plan or a pack by name; a refusal suggests the nearest known name.
 
 use super::nearest::nearest;
+use super::rates::{Model, RateTable};
 use super::{Action, Catalog, Pack, Plan, Refusal};
 
 impl Catalog {
@@ -36,6 +37,20 @@ impl Catalog {
         self.packs.get(name).ok_or_else(|| Refusal::UnknownPack {
             pack: name.to_owned(),
             did_you_mean: nearest(name, self.packs.keys().map(String::as_str)),
+        })
+    }
+}
+
+impl RateTable {
+    /// The model that `name` means, if it is sold, and its own name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownModel`], also for a retired model.
+    pub fn sold_model(&self, name: &str) -> Result<(&str, &Model), Refusal> {
+        self.model(name).filter(|(_, model)| !model.retired).ok_or_else(|| {
+            let sold = self.models.iter().filter(|(_, model)| !model.retired);
+            let did_you_mean = nearest(name, sold.map(|(name, _)| name.as_str()));
+            Refusal::UnknownModel { model: name.to_owned(), did_you_mean }
         })
     }
 }

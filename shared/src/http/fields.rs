@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::object::{Object, repeated_within};
+use super::object::{DEEPEST, Object, is_within, repeated_within};
 use crate::domain::nearest::nearest;
 use crate::domain::number::whole;
 use crate::domain::refusal::FieldProblem;
@@ -43,10 +43,7 @@ impl Fields {
                         false => fields.left.push((name, value)),
                     }
                 }
-                if fields.left.iter().any(|(_, value)| value.is_object() || value.is_array()) {
-                    let repeated = repeated_within(body);
-                    repeated.iter().for_each(|field| fields.wrong(field, "is repeated"));
-                }
+                fields.check_nested(body);
             }
             Err(error) => {
                 fields.unread = true;
@@ -54,6 +51,20 @@ impl Fields {
             }
         }
         fields
+    }
+
+    /// Records what is wrong within the values of fields: they are nested too deep, or have
+    /// repeated fields.
+    fn check_nested(&mut self, body: &[u8]) {
+        let deep = self.left.iter().filter(|(_, value)| !is_within(value, DEEPEST));
+        let deep: Vec<String> = deep.map(|(name, _)| name.clone()).collect();
+        if !deep.is_empty() {
+            let problem = format!("must not be nested more than {DEEPEST} deep");
+            deep.iter().for_each(|field| self.wrong(field, problem.as_str()));
+        } else if self.left.iter().any(|(_, value)| value.is_object() || value.is_array()) {
+            let repeated = repeated_within(body);
+            repeated.iter().for_each(|field| self.wrong(field, "is repeated"));
+        }
     }
 
     /// Records that a field is wrong.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 /// A JSON object with its fields as they were sent, including repeated ones.
 pub(super) struct Object<V>(pub(super) Vec<(String, V)>);
@@ -28,6 +29,20 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Object<V> {
             }
         }
         deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+/// How many levels of lists and objects a field may have: a provider's usage object in a batch has
+/// six. To look for repeated fields costs the bytes of a body once for each.
+pub(super) const DEEPEST: usize = 12;
+
+/// Whether a value has at most so many levels.
+pub(super) fn is_within(value: &Value, levels: usize) -> bool {
+    let deeper = |value: &Value| is_within(value, levels - 1);
+    match value {
+        Value::Array(values) => levels > 0 && values.iter().all(deeper),
+        Value::Object(fields) => levels > 0 && fields.values().all(deeper),
+        _ => true,
     }
 }
 

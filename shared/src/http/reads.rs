@@ -43,6 +43,8 @@ pub async fn ledger(
     let LedgerPart { pending, listed } = part;
     let next = listed.next.map(|next| cursor::seal(&next, &account));
     let (form, entries) = (call.form(), &listed.entries);
+    let newest = entries.iter().map(|posted| posted.entry.catalog).max();
+    let catalog = context.catalog_from(newest.unwrap_or(0)).await;
     Ok(ledger::listing(form, pending.as_ref(), entries, next, &catalog, viewer))
 }
 
@@ -58,5 +60,9 @@ pub async fn usage(
     let (account, from, to) = call.days(account, context.clock.now())?;
     let days = query::usage::usage(context, &account, from, to).await?;
     let catalog = context.catalog().await;
+    // A model without a name was published a moment ago.
+    let mut models = days.values().flat_map(|usage| usage.models.keys());
+    let named = models.all(|(action, model)| catalog.model_name(*action, *model).is_some());
+    let catalog = if named { catalog } else { context.catalog_from(catalog.version + 1).await };
     Ok(usage::usage(&account, from, to, &days, &catalog))
 }

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::BurnOrder;
-use crate::domain::meters::{Meter, Meters};
+use crate::domain::meters::{MAX_COUNT, Meter, Meters};
 use crate::domain::rates::ModelNumber;
 use crate::domain::{Credits, DebtChange, Entry, EntryKind, Instant, OperationId};
 
@@ -145,7 +145,11 @@ impl Reader<'_> {
             tag::CAPTURED_OF_CALL => {
                 let length = self.narrow()?;
                 let fields = self.take(length)?;
-                Reader::all(fields, |r| r.captured(|r| r.call(), |r| r.credits()))?
+                let uncharged = |r: &mut Reader<'_>| match r.credits()? {
+                    credits if credits >= Credits::ZERO => Ok(credits),
+                    _ => Err(PackedError::Number),
+                };
+                Reader::all(fields, |r| r.captured(|r| r.call(), uncharged))?
             }
             tag::REFUNDED_OF_CALL => {
                 let length = self.narrow()?;
@@ -190,7 +194,7 @@ impl Reader<'_> {
     fn call(&mut self) -> Result<(Option<ActionNumber>, Quantity)> {
         let (action, model) = (self.action()?, self.narrow()?);
         let (counted, mut meters) = (self.number()?, Meters::default());
-        if action.is_none() || counted >> Meter::ALL.len() != 0 {
+        if action.is_none() || model == 0 || counted >> Meter::ALL.len() != 0 {
             return Err(PackedError::Number);
         }
         for (place, meter) in Meter::ALL.into_iter().enumerate() {
@@ -199,7 +203,8 @@ impl Reader<'_> {
             }
         }
         // A meter that counts nothing is not written.
-        match meters.counted().count() == counted.count_ones() as usize {
+        let all_count = meters.counted().count() == counted.count_ones() as usize;
+        match all_count && meters.counted().all(|(_, count)| count <= MAX_COUNT) {
             true => Ok((action, Quantity::Call(model, meters))),
             false => Err(PackedError::Number),
         }

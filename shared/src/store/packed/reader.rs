@@ -161,6 +161,9 @@ impl Reader<'_> {
         let purpose = match (self.narrow()?, self.number()?) {
             (action, 0) => {
                 let (model, catalog) = (self.narrow()?, self.narrow()?);
+                if model == 0 {
+                    return Err(PackedError::Number);
+                }
                 HeldFor::Call(HeldCall { action, model, catalog })
             }
             (number, quantity) => {

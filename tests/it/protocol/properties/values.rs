@@ -78,7 +78,7 @@ fn debt_changes() -> impl Strategy<Value = Vec<DebtChange>> {
 /// An action and how much of it: units, or a call of a model.
 fn bought() -> impl Strategy<Value = (Option<u16>, Quantity)> {
     let counts = prop::array::uniform10(0..=MAX_COUNT);
-    let call = (1..u16::MAX, any::<u16>(), counts).prop_map(|(action, model, counts)| {
+    let call = (1..u16::MAX, 1..u16::MAX, counts).prop_map(|(action, model, counts)| {
         let mut meters = Meters::default();
         Meter::ALL.into_iter().zip(counts).for_each(|(meter, count)| meters.set(meter, count));
         (Some(action), Quantity::Call(model, meters))
