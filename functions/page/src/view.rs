@@ -39,6 +39,9 @@ pub(super) struct Data {
 /// The price list shows what this many credits buy.
 const MANY: Credits = Credits::whole(100);
 
+/// The price list shows so many models of an action.
+const MODELS: usize = 50;
+
 pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
     let (available, held) = (account.available, account.held());
     let consumed: Credits = account.consumed.values().copied().sum();
@@ -56,6 +59,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "packs": if data.sells { packs(account, catalog) } else { Vec::new() },
         "payments": data.payments,
         "rates": rates(&data.rate_card, catalog),
+        "model_rates": model_rates(&data.rate_card),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
         "days": chart(&data.usage, &data.days),
         "models": data.models,
@@ -184,6 +188,18 @@ fn rates(rate_card: &Value, catalog: &Catalog) -> Vec<Value> {
         rate["unit"] = json!(unit(&price.unit, false));
         rate["units"] = json!(unit(&price.unit, true));
         Some(rate)
+    });
+    rates.collect()
+}
+
+/// The actions that are priced by model: the first models by name, and how many more there are.
+fn model_rates(rate_card: &Value) -> Vec<Value> {
+    let shown = rate_card["actions"].as_array().into_iter().flatten();
+    let rates = shown.filter_map(|rate| {
+        let models = rate["models"].as_array()?;
+        let first = &models[..models.len().min(MODELS)];
+        let more = models.len() - first.len();
+        Some(json!({ "action": rate["action"], "models": first, "more": more }))
     });
     rates.collect()
 }

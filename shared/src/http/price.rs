@@ -1,5 +1,7 @@
 //! Prices: the quote of a debit, and the rate card.
 
+use std::collections::BTreeMap;
+
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
@@ -7,6 +9,7 @@ use super::line::Bought;
 use super::reply::{json, ok, to_json};
 use crate::domain::catalog::Pricing;
 use crate::domain::meters::Meters;
+use crate::domain::rates::{RateTable, Rates};
 use crate::domain::{AccountId, Catalog, Credits, Refusal};
 use crate::query::Quote;
 
@@ -53,8 +56,16 @@ struct RateCard<'a> {
     actions: Vec<Rate<'a>>,
 }
 
+/// The price of an action.
 #[derive(Serialize)]
-struct Rate<'a> {
+#[serde(untagged)]
+enum Rate<'a> {
+    Unit(UnitRate<'a>),
+    Models(ModelRates<'a>),
+}
+
+#[derive(Serialize)]
+struct UnitRate<'a> {
     action: &'a str,
     credits: Credits,
     per: u64,
@@ -63,6 +74,36 @@ struct Rate<'a> {
     limit: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     rounding: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ModelRates<'a> {
+    action: &'a str,
+    /// The name of the rate table.
+    rates: &'a str,
+    /// The meters whose sum decides the tier of a call.
+    context: Vec<&'static str>,
+    models: Vec<SoldModel<'a>>,
+}
+
+#[derive(Serialize)]
+struct SoldModel<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<&'a str>,
+    /// Credits of a million, by meter.
+    rates: BTreeMap<&'static str, Credits>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tiers: Vec<Tier>,
+}
+
+#[derive(Serialize)]
+struct Tier {
+    /// In force if the context is larger than this.
+    above: u64,
+    rates: BTreeMap<&'static str, Credits>,
 }
 
 /// The prices of actions, by which debits are priced.
@@ -74,16 +115,48 @@ pub fn catalog(catalog: &Catalog) -> Response<Body> {
 pub fn catalog_json(catalog: &Catalog) -> String {
     let sold = catalog.actions.iter().filter(|(_, action)| !action.retired);
     let actions = sold.filter_map(|(name, action)| match &action.pricing {
-        Pricing::Unit(unit) => Some(Rate {
+        Pricing::Unit(unit) => Some(Rate::Unit(UnitRate {
             action: name,
             credits: unit.credits,
             per: unit.per,
             unit: &unit.unit,
             limit: unit.limit,
             rounding: unit.round_up.then_some("up"),
-        }),
-        Pricing::Rates(_) => None,
+        })),
+        Pricing::Rates(rates) => {
+            let table = catalog.rates_of(action)?;
+            let context = table.context.iter().map(|meter| meter.name()).collect();
+            Some(Rate::Models(ModelRates {
+                action: name,
+                rates,
+                context,
+                models: sold_models(table),
+            }))
+        }
     });
     let actions = actions.collect();
     to_json(&RateCard { catalog: catalog.version, contact_url: &catalog.contact_url, actions })
+}
+
+/// The models of a table that are not retired.
+fn sold_models(table: &RateTable) -> Vec<SoldModel<'_>> {
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, model) in &table.names {
+        names.entry(model).or_default().push(name);
+    }
+    let by_meter =
+        |rates: &Rates| rates.iter().map(|(meter, rate)| (meter.name(), *rate)).collect();
+    let sold = table.models.iter().filter(|(_, model)| !model.retired);
+    let shown = sold.map(|(name, model)| SoldModel {
+        model: name,
+        dated: model.dated,
+        names: names.remove(name.as_str()).unwrap_or_default(),
+        rates: by_meter(&model.rates),
+        tiers: model
+            .tiers
+            .iter()
+            .map(|(above, rates)| Tier { above: *above, rates: by_meter(rates) })
+            .collect(),
+    });
+    shown.collect()
 }
