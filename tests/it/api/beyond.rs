@@ -276,6 +276,6 @@ fn written(account: &Account, hold: OperationId, now: Instant) -> Option<Account
     let request = Request { account: account.id.clone(), ask, user: None, reference: None };
     let price = Price::none(1);
     let id = OperationId::mint(now, [7; 10]);
-    let attempt = Attempt { request: &request, price, id, key: None };
+    let attempt = Attempt { request: &request, price, id, key: None, no_price: None };
     operation::change(&[attempt], Some(account), now, Route::Fast)
 }

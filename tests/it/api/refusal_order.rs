@@ -48,7 +48,7 @@ fn attempt(request: &Request, number: u8) -> Attempt<'_> {
         _ => Credits::ZERO,
     };
     let price = Price { credits, ..Price::none(1) };
-    Attempt { request, price, id: id(number), key: None }
+    Attempt { request, price, id: id(number), key: None, no_price: None }
 }
 
 fn ten() -> Charge {
