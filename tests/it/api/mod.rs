@@ -5,6 +5,7 @@ mod announcements;
 pub(crate) mod batches;
 mod beyond;
 mod calls;
+mod calls_across_versions;
 mod catalogs;
 mod client;
 mod client_failures;
