@@ -74,11 +74,10 @@ async fn publish_models(stack: &Stack) {
     files.catalog = files.catalog.replacen("version = 1\n", "version = 2\n", 1);
     let table = files.rates.get_mut("llm").expect("a table");
     for n in 1..=300 {
-        let rate = "{ credits = \"20\" }";
-        table.push_str(&format!(
-            "\n[models.m{n}]\nnumber = {}\ninput = {rate}\ncached_input = {rate}\noutput = {rate}\n",
-            1_000 + n
-        ));
+        table.push_str(&format!("\n[models.m{n}]\nnumber = {}\n", 1_000 + n));
+        for meter in ["input", "cached_input", "output"] {
+            table.push_str(&format!("{meter} = {{ credits = \"20\" }}\n"));
+        }
     }
     let context = stack.context();
     let change = catalog_version::publish(&context.catalog().await, &files, context.clock.now());
