@@ -95,7 +95,7 @@ async fn the_page_can_be_printed() {
     let seen = "(s) => [...document.querySelectorAll(s)].filter((e) => e.checkVisibility()).length";
     let mut count = |kind: &str| tab.eval(&format!("({seen})('{kind}')")).as_u64();
     assert_eq!(count("#ledger tbody tr"), Some(13));
-    assert_eq!(count("#usage tfoot, #rates table, #pools table"), Some(3));
+    assert_eq!(count("#usage tfoot, #rates table, #pools table"), Some(4));
     for pressed in ["button:not(th *)", "select", "input", ".skip", "#csv", "#top-up", "summary"] {
         assert_eq!(count(pressed), Some(0), "{pressed} is printed");
     }
