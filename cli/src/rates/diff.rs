@@ -56,8 +56,48 @@ pub fn differences(was: &RateFile, is: &RateFile) -> Vec<Difference> {
             None => found.push(new(name, model)),
         }
     }
+    found.extend(moved(was, is));
     found.retain(|difference| difference.was != difference.is);
     found
+}
+
+/// The names that mean another model in `is` than in `was`, or none.
+fn moved(was: &RateFile, is: &RateFile) -> Vec<Difference> {
+    let models = was.models.iter().chain(&is.models);
+    let names: BTreeSet<&String> =
+        models.flat_map(|(own, model)| model.names.iter().chain([own])).collect();
+    let moved = names.into_iter().filter_map(|name| {
+        let (was, before) = was.model(name)?;
+        let after = is.model(name);
+        if after.is_some_and(|(own, _)| own == was) {
+            return None;
+        }
+        let warning = match after {
+            None => Some("is gone: calls by it are refused"),
+            Some((_, after)) if after.retired && !before.retired => {
+                Some("means a model that is no longer sold")
+            }
+            Some((_, after)) => moves(before, after).then_some(
+                "means a model with a rate that vanished, is 0, or differs by more than half",
+            ),
+        };
+        Some(Difference {
+            model: Some(name.clone()),
+            key: Some("means".to_owned()),
+            was: Some(was.to_owned()),
+            is: after.map(|(own, _)| own.to_owned()),
+            warning,
+        })
+    });
+    moved.collect()
+}
+
+/// Whether there is something to warn of, if calls of the model `was` become calls of `is`.
+fn moves(was: &ModelRates, is: &ModelRates) -> bool {
+    let mut keys = by_key(was).into_keys().chain(by_key(is).into_keys());
+    keys.any(|(above, meter, _)| {
+        warning(was.rate_above(above, meter), is.rate_above(above, meter)).is_some()
+    })
 }
 
 fn new(name: &str, model: &ModelRates) -> Difference {
@@ -91,16 +131,18 @@ fn changed(name: &str, was: &ModelRates, is: &ModelRates) -> Vec<Difference> {
         ),
         differs("names", names(was), names(is), None),
     ];
-    let (was, is) = (by_key(was), by_key(is));
-    let keys: BTreeSet<_> = was.keys().chain(is.keys()).collect();
+    let (rates, others) = (by_key(was), by_key(is));
+    let keys: BTreeSet<_> = rates.keys().chain(others.keys()).collect();
     for key in keys {
-        let (was, is) = (was.get(key).copied(), is.get(key).copied());
+        // Where no tier named the meter, these calls had the rate below it.
+        let before = was.rate_above(key.0, key.1);
+        let (was, is) = (rates.get(key).copied(), others.get(key).copied());
         let same = was.map(|rate| rate.credits) == is.map(|rate| rate.credits);
         let text = |rate: &Rate| match (&rate.cost, same) {
             (Some(cost), true) => format!("{} (cost {cost})", rate.credits),
             _ => rate.credits.to_string(),
         };
-        found.push(differs(&key.2, was.map(text), is.map(text), warning(was, is)));
+        found.push(differs(&key.2, was.map(text), is.map(text), warning(before, is)));
     }
     found
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::is_with_date;
 use super::notes::Notes;
 use super::offer::{MeterPrices, Offer, Offers};
 use super::price::Terms;
@@ -17,18 +18,17 @@ pub fn merge(
     notes: &mut Notes,
 ) {
     let owners: BTreeMap<&str, usize> = offers.iter().zip(0..).flat_map(names).collect();
+    let places = places(table, &owners);
     // By the place of its offer: the model of the table that has the offer's names.
     let mut placed: BTreeMap<usize, String> = BTreeMap::new();
-    for name in table.models.keys() {
-        if let Some(place) = owners.get(name.as_str()) {
-            let first = placed.entry(*place).or_insert_with(|| name.clone());
-            if offers[*place].id == *name {
-                first.clone_from(name);
-            }
+    for (name, place) in &places {
+        let first = placed.entry(*place).or_insert_with(|| name.clone());
+        if offers[*place].id == *name {
+            first.clone_from(name);
         }
     }
     for (name, model) in &mut table.models {
-        match owners.get(name.as_str()) {
+        match places.get(name) {
             _ if keep.contains(name) => {}
             Some(_) if model.retired => {
                 let what = "retired in the table, and in the file: remove `retired` to sell it";
@@ -36,16 +36,22 @@ pub fn merge(
             }
             Some(place) => price(name, model, &offers[*place], terms, notes),
             None if model.retired => {}
-            None if mentioned.contains(name) => {
+            None if model.names.iter().chain([name]).any(|name| mentioned.contains(name)) => {
                 let what = "not imported, but in the file: as the table had it";
                 notes.notices.add(what, name);
             }
             None => model.retired = true,
         }
     }
+    let kept = table.models.iter().filter(|(name, _)| keep.contains(*name));
+    let kept: BTreeSet<String> = kept.flat_map(|(_, model)| model.names.clone()).collect();
     let mut number = table.models.values().map(|model| model.number).max().unwrap_or_default();
     for (offer, place) in offers.iter().zip(0..) {
         if placed.contains_key(&place) {
+            continue;
+        }
+        if kept.contains(&offer.id) {
+            notes.left_out.add("a name of a model that is kept", &offer.id);
             continue;
         }
         let mut model = ModelRates::default();
@@ -57,7 +63,23 @@ pub fn merge(
             table.models.insert(offer.id.clone(), model);
         }
     }
-    give_names(table, offers, &placed, keep);
+    give_names(table, offers, &placed, keep, kept);
+}
+
+/// The place of the offer that each model of the table is: the one of its own name, or else one of
+/// another name of it, which no model of the table is by its own.
+fn places(table: &RateFile, owners: &BTreeMap<&str, usize>) -> BTreeMap<String, usize> {
+    let place = |name: &String| owners.get(name.as_str()).copied();
+    let own = table.models.keys().filter_map(|name| Some((name.clone(), place(name)?)));
+    let mut places: BTreeMap<String, usize> = own.collect();
+    let taken: BTreeSet<usize> = places.values().copied().collect();
+    for (name, model) in &table.models {
+        let renamed = model.names.iter().filter_map(place).find(|place| !taken.contains(place));
+        if let (false, Some(place)) = (places.contains_key(name), renamed) {
+            places.insert(name.clone(), place);
+        }
+    }
+    places
 }
 
 fn names((offer, place): (&Offer, usize)) -> impl Iterator<Item = (&str, usize)> {
@@ -84,27 +106,33 @@ fn price(name: &str, model: &mut ModelRates, offer: &Offer, terms: Terms, notes:
 }
 
 /// Gives each model the names of its offer, beside those that it has. A name that means another
-/// model in the file moves there; one of a model that is kept does not.
+/// model in the file moves there; one of a model that is kept, of the names `kept`, does not.
 fn give_names(
     table: &mut RateFile,
     offers: &[Offer],
     placed: &BTreeMap<usize, String>,
     keep: &BTreeSet<String>,
+    kept: BTreeSet<String>,
 ) {
-    let kept = table.models.iter().filter(|(name, _)| keep.contains(*name));
-    let mut taken: BTreeSet<String> = kept.flat_map(|(_, model)| model.names.clone()).collect();
-    taken.extend(table.models.keys().cloned());
+    let own: BTreeSet<String> = table.models.keys().cloned().collect();
     let mut given: BTreeMap<&str, &str> = BTreeMap::new();
     for (place, model) in placed {
         let names = names((&offers[*place], *place)).map(|(name, _)| (name, model.as_str()));
-        given
-            .extend(names.filter(|(name, model)| !keep.contains(*model) && !taken.contains(*name)));
+        given.extend(names.filter(|(name, model)| {
+            !keep.contains(*model) && !kept.contains(*name) && !own.contains(*name)
+        }));
     }
-    for (own, model) in table.models.iter_mut().filter(|(own, _)| !keep.contains(*own)) {
-        let stay = model.names.drain(..).filter(|name| !given.contains_key(name.as_str()));
-        let new =
-            given.iter().filter(|(_, model)| *model == own).map(|(name, _)| (*name).to_owned());
-        let names: BTreeSet<String> = stay.chain(new).collect();
+    for (name, model) in table.models.iter_mut().filter(|(name, _)| !keep.contains(*name)) {
+        let mut names: BTreeSet<String> = model.names.drain(..).collect();
+        names.retain(|one| !own.contains(one) && given.get(&**one).is_none_or(|of| of == name));
+        let new: BTreeSet<&str> =
+            given.iter().filter(|(_, of)| *of == name).map(|(one, _)| *one).collect();
+        // `dated` says these.
+        let said = |one: &str| {
+            let mut all = new.iter().copied().chain([name.as_str()]);
+            model.dated && all.any(|other| is_with_date(one, other))
+        };
+        names.extend(new.iter().filter(|one| !said(one)).map(|one| (*one).to_owned()));
         model.names = names.into_iter().collect();
     }
 }

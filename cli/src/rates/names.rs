@@ -8,7 +8,7 @@ use serde_json::Value;
 /// The names of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// Its exact names, without its id.
+    /// Its exact names, without its id. If it is dated, some are others of them with a date.
     pub exact: BTreeSet<String>,
     /// Whether a date may be behind each.
     pub dated: bool,
@@ -53,10 +53,6 @@ pub fn read(id: &str, clause: &Value) -> Names {
     names.patterns.extend(other.map(|(kind, value)| {
         format!("{} {}", kind.replace('_', " "), value.as_str().unwrap_or("something"))
     }));
-    if names.dated {
-        let all = names.exact.clone();
-        names.exact.retain(|name| !all.iter().any(|own| is_with_date(name, own)));
-    }
     names.exact.remove(id);
     names
 }
@@ -91,7 +87,7 @@ fn is_dated(pattern: &str, name: &str) -> bool {
 }
 
 /// Whether `name` is `own` with a date behind it.
-fn is_with_date(name: &str, own: &str) -> bool {
+pub fn is_with_date(name: &str, own: &str) -> bool {
     let date = name.strip_prefix(own).and_then(|date| date.strip_prefix('-')).unwrap_or_default();
     let form: String = date.chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect();
     form == "dddddddd" || form == "dddd-dd-dd"

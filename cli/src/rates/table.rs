@@ -8,6 +8,8 @@ use shared::domain::meters::Meter;
 use shared::domain::rates::{ModelNumber, RateTable, Rates};
 use toml::{Table, Value};
 
+use super::names::is_with_date;
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The meters of a call that are its context, in a new table.
@@ -104,6 +106,27 @@ impl RateFile {
             context: checked.context.into_iter().collect(),
             models,
         })
+    }
+
+    /// The model that `name` means, and its own name: an exact name, or one with a date behind it.
+    pub fn model(&self, name: &str) -> Option<(&str, &ModelRates)> {
+        let has = |means: &dyn Fn(&str, &ModelRates) -> bool| {
+            let all = |(own, model): &(&String, &ModelRates)| {
+                model.names.iter().chain([*own]).any(|one| means(one, model))
+            };
+            self.models.iter().find(all).map(|(own, model)| (own.as_str(), model))
+        };
+        has(&|one, _| one == name)
+            .or_else(|| has(&|one, model| model.dated && is_with_date(name, one)))
+    }
+}
+
+impl ModelRates {
+    /// The rate of `meter` in calls with a context above `above`: that of the tier, or of the next
+    /// below it that names the meter.
+    pub fn rate_above(&self, above: u64, meter: Meter) -> Option<&Rate> {
+        let tiers = self.tiers.range(..=above).rev().map(|(_, rates)| rates);
+        tiers.chain([&self.rates]).find_map(|rates| rates.get(&meter))
     }
 }
 

@@ -20,7 +20,8 @@ pub enum UsageFormat {
     OpenAi,
     /// Of Messages: of a response, or of a stream's first event with its last laid over it.
     Anthropic,
-    /// `usageMetadata` of Gemini, in JSON's names or in the fields' own (`prompt_token_count`).
+    /// `usageMetadata` of Gemini and of its live sessions, in JSON's names or in the fields' own
+    /// (`prompt_token_count`).
     Google,
 }
 
@@ -108,7 +109,11 @@ fn openai(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> {
     let cached_details = details.object("cached_tokens_details")?;
     let of_input = InputCount {
         total,
-        cached: details.part_of(total, names.input, "cached_tokens")?,
+        // Moonshot's count is beside the details.
+        cached: match details.has("cached_tokens") {
+            true => details.part_of(total, names.input, "cached_tokens")?,
+            false => usage.part_of(total, names.input, "cached_tokens")?,
+        },
         cache_write: details.part_of(total, names.input, "cache_write_tokens")?,
         audio: details.part_of(total, names.input, "audio_tokens")?,
         image: details.part_of(total, names.input, "image_tokens")?,
@@ -179,10 +184,23 @@ fn anthropic_iteration(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> 
     })
 }
 
+/// Google's names of the output: of a response, and of a live session.
+const CANDIDATES: [&str; 2] = ["candidatesTokenCount", "candidatesTokensDetails"];
+const LIVE: [&str; 2] = ["responseTokenCount", "responseTokensDetails"];
+
 fn google(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> {
+    let sent = |names: [&'static str; 2]| names.into_iter().find(|name| usage.has(name));
+    let [output, output_details] = match (sent(CANDIDATES), sent(LIVE)) {
+        (Some(_), Some(live)) => {
+            let problem = "must not be beside candidatesTokenCount; send meters if both count";
+            return Err(usage.wrong(live, problem));
+        }
+        (None, Some(_)) => LIVE,
+        (_, None) => CANDIDATES,
+    };
     let prompt = usage.required("promptTokenCount")?;
     let tools = usage.count("toolUsePromptTokenCount")?;
-    let candidates = usage.count("candidatesTokenCount")?;
+    let candidates = usage.count(output)?;
     let thoughts = usage.count("thoughtsTokenCount")?;
     if usage.has("totalTokenCount")
         && usage.count("totalTokenCount")? != prompt + tools + candidates + thoughts
@@ -222,10 +240,10 @@ fn google(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> {
     let tools_text = tools
         .checked_sub(tools_media.sum())
         .ok_or_else(|| too_many("toolUsePromptTokensDetails", "toolUsePromptTokenCount"))?;
-    let output_media = media("candidatesTokensDetails")?;
+    let output_media = media(output_details)?;
     let output_text = candidates
         .checked_sub(output_media.sum())
-        .ok_or_else(|| too_many("candidatesTokensDetails", "candidatesTokenCount"))?;
+        .ok_or_else(|| too_many(output_details, output))?;
     Ok(Counts {
         input: counts.input + tools_text,
         input_audio: counts.input_audio + tools_media.audio,

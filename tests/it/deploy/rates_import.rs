@@ -1,6 +1,7 @@
 //! `scrip rates import`: what a file of prices becomes in a rate table, and what is said of it.
 
 use serde_json::{Value, json};
+use shared::domain::meters::Meter;
 use shared::domain::rates::RateTable;
 
 use super::cli::{Ended, scrip};
@@ -80,7 +81,8 @@ input          = { credits = \"390\", cost = \"3\" }
 cached_input   = { credits = \"39\", cost = \"0.3\" }
 cache_write    = { credits = \"487.5\", cost = \"3.75\" }
 cache_write_1h = { credits = \"780\", cost = \"6\" }
-output         = { credits = \"1950\", cost = \"15\" }";
+output         = { credits = \"1950\", cost = \"15\" }
+input_image    = { credits = \"390\", cost = \"3\" }";
     assert_eq!(part(&table, "claude-sonnet-4-5"), sonnet);
     // A tier is of the whole call, and a meter that the file does not price follows input.
     let tier = table.split("[models.\"gpt-5.4\".above_272000]\n").nth(1).expect("a tier");
@@ -186,6 +188,122 @@ input = { credits = \"1\" }
     let other = desk.import(&["--only", "anthropic:=claude-opus-5"]).await;
     let stays = models_of(&other["notices"], "not imported, but in the file");
     assert_eq!(stays, json!(["gpt-5-mini", "o3"]));
+}
+
+/// The difference of a model and a key: what was, what is, and its warning.
+fn difference(imported: &Value, model: &str, key: &str) -> [Value; 3] {
+    let mut all = imported["differences"].as_array().expect("a list").iter();
+    let one = all.find(|one| one["model"] == model && one["key"] == key);
+    let one = one.unwrap_or_else(|| panic!("no {model} {key}: {imported:#}"));
+    ["was", "is", "warning"].map(|field| one[field].clone())
+}
+
+const HALF: &str = "moved by more than half";
+const WORSE: &str = "means a model with a rate that vanished, is 0, or differs by more than half";
+
+#[tokio::test]
+async fn a_model_of_which_the_file_has_any_name_is_not_retired() {
+    let desk = Desk::new("rates-any-name", PRICES);
+    // By names of theirs with a date, by their other names, and by one that is not asked for.
+    let table = "\
+context = [\"input\"]
+
+[models.\"gpt-4o-2024-08-06\"]
+number = 2
+input = { credits = \"325\" }
+
+[models.\"gpt-5-small\"]
+number = 3
+names = [\"gpt-5-mini\", \"o3\"]
+input = { credits = \"32.5\" }
+
+[models.\"sonnet\"]
+number = 4
+names = [\"claude-sonnet-5\"]
+input = { credits = \"390\" }
+";
+    std::fs::write(desk.path("llm.toml"), table).expect("a table");
+    let only = ["--only", "openai:=gpt-4o,openai:=gpt-5-mini,openai:=o3"];
+    let imported = desk.import(&only).await;
+    let stays = models_of(&imported["notices"], "not imported, but in the file");
+    assert_eq!(stays, json!(["sonnet"]));
+    let written = desk.table();
+    assert!(part(&written, "gpt-4o-2024-08-06").contains("output"), "{written}");
+    assert!(part(&written, "gpt-5-small").contains("output"), "{written}");
+    let parsed = RateTable::parse(&written).expect("a table");
+    let named = ["gpt-4o", "gpt-4o-2024-05-13", "gpt-5-mini", "o3"];
+    let own = ["gpt-4o-2024-08-06", "gpt-4o-2024-08-06", "gpt-5-small", "o3"];
+    assert_eq!(named.map(|name| parsed.model(name).map(|(own, _)| own)), own.map(Some));
+    for name in ["gpt-4o-2024-08-06", "gpt-5-small", "sonnet"] {
+        assert!(!parsed.models[name].retired, "{name}: {written}");
+    }
+    assert_eq!(desk.import(&only).await["differences"], json!([]));
+}
+
+#[tokio::test]
+async fn a_new_tier_is_warned_of_by_the_rate_that_its_calls_had() {
+    let desk = Desk::new("rates-tier", PRICES);
+    let only = ["--only", "anthropic:=claude-sonnet-4-5"];
+    desk.import(&only).await;
+    let table = desk.table();
+    let (base, _) = table.split_once("\n[models.\"claude-sonnet-4-5\".above").expect("a tier");
+    std::fs::write(desk.path("llm.toml"), base).expect("a table");
+    let imported = desk.import(&only).await;
+    let of =
+        |meter: &str| difference(&imported, "claude-sonnet-4-5", &format!("above_200000.{meter}"));
+    // Of 390 and of 1950.
+    assert_eq!(of("input"), [Value::Null, json!("780"), json!(HALF)]);
+    assert_eq!(of("output"), [Value::Null, json!("2925"), Value::Null]);
+}
+
+#[tokio::test]
+async fn a_name_that_moves_to_another_model_is_listed_and_warned_of_by_the_rates() {
+    let desk = Desk::new("rates-moved", PRICES);
+    let table = "\
+context = [\"input\"]
+
+[models.\"gpt-5-mini\"]
+number = 1
+names = [\"gpt-5-nano\", \"mini\"]
+input        = { credits = \"32.5\" }
+cached_input = { credits = \"3.25\" }
+cache_write  = { credits = \"32.5\" }
+output       = { credits = \"260\" }
+input_image  = { credits = \"32.5\" }
+
+[models.\"gpt-4\"]
+number = 2
+names = [\"gpt-4o\"]
+input = { credits = \"300\" }
+
+[models.\"gpt-9\"]
+number = 3
+input = { credits = \"1\" }
+";
+    std::fs::write(desk.path("llm.toml"), table).expect("a table");
+    let only = ["--only", "openai:=gpt-5-mini,openai:=gpt-5-nano", "--keep", "gpt-4"];
+    let imported = desk.import(&only).await;
+    let nano = difference(&imported, "gpt-5-nano", "means");
+    assert_eq!(nano, [json!("gpt-5-mini"), json!("gpt-5-nano"), json!(WORSE)]);
+    let listed = imported["differences"].to_string();
+    assert_eq!(listed.matches("\"means\"").count(), 1, "{listed}");
+    // A name of a model that is kept stays there.
+    let kept = desk.import(&["--only", "openai:=gpt-4o", "--keep", "gpt-4"]).await;
+    assert!(!kept["differences"].to_string().contains("\"means\""), "{kept:#}");
+    assert!(part(&desk.table(), "gpt-4").contains("names = [\"gpt-4o\"]"), "{}", desk.table());
+}
+
+#[tokio::test]
+async fn images_cost_what_input_costs_at_every_provider_without_a_price_of_them() {
+    let desk = Desk::new("rates-images", PRICES);
+    desk.import(&["--only", "openai,anthropic,google:gemini,x-ai", "--at", "2026-11-28"]).await;
+    let table = RateTable::parse(&desk.table()).expect("a table");
+    for (name, model) in &table.models {
+        assert!(model.rates.contains_key(&Meter::InputImage), "{name}");
+    }
+    let rate = |name: &str| table.models[name].rates[&Meter::InputImage].to_string();
+    let models = ["grok-4.3", "gpt-5-mini", "text-embedding-3-small", "gemini-2.5-pro"];
+    assert_eq!(models.map(rate), ["162.5", "32.5", "2.6", "162.5"]);
 }
 
 #[tokio::test]

@@ -141,19 +141,17 @@ fn highest(prices: &mut Prices, other: Prices) {
 }
 
 /// Prices the meters that the provider counts and the file does not price: they cost what input
-/// costs, as genai-prices reads its file. OpenAI's counts have cache writes that cost nothing more;
-/// Google's tell images from text. Audio stays unpriced: where it has a price of its own and the
-/// file lacks it, that of text is far too low.
+/// costs, as genai-prices reads its file. OpenAI's counts have cache writes that cost nothing more.
+/// Several providers tell images from text, each by an API of its own. Audio stays unpriced: where
+/// it has a price of its own and the file lacks it, that of text is far too low.
 fn fill(prices: &mut Prices, provider: &str, notices: &mut Vec<String>) {
     let Some(input) = prices.base.get(&Meter::Input).copied() else { return };
-    if !prices.base.contains_key(&Meter::Output) {
-        return;
-    }
-    let counted = match provider {
-        "google" => [Meter::CachedInput, Meter::InputImage],
-        _ => [Meter::CachedInput, Meter::CacheWrite],
+    let counted: &[Meter] = match (prices.base.contains_key(&Meter::Output), provider) {
+        (false, _) => &[Meter::InputImage],
+        (true, "google") => &[Meter::CachedInput, Meter::InputImage],
+        (true, _) => &[Meter::CachedInput, Meter::CacheWrite, Meter::InputImage],
     };
-    for meter in counted {
+    for meter in counted.iter().copied() {
         if prices.base.contains_key(&meter) {
             continue;
         }

@@ -21,8 +21,8 @@ impl<'a> UsageObject<'a> {
     /// library writes the second.
     fn value(&self, field: &str) -> Option<&'a Value> {
         let fields = self.fields?;
-        let value = fields.get(field).or_else(|| fields.get(&snake_case(field)));
-        value.filter(|value| !value.is_null())
+        let sent = |name: &str| fields.get(name).filter(|value| !value.is_null());
+        sent(field).or_else(|| sent(&snake_case(field)))
     }
 
     pub(super) fn has(&self, field: &str) -> bool {
