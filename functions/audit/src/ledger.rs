@@ -10,6 +10,7 @@ use shared::domain::{Account, Credits, Entry, Instant, Key, KeySpace, OperationI
 use shared::store::ScannedRow;
 
 use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
+use crate::catalogs::Catalogs;
 use crate::difference::Kind;
 use crate::findings::Findings;
 use crate::price::Prices;
@@ -24,10 +25,10 @@ const RECORD_BYTES: u64 = 600;
 
 /// An account, and its ledger as far as it was read.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Ledger<'a> {
     pub account: Account,
     pub book: Book,
-    pub prices: Prices,
+    pub prices: Prices<'a>,
     /// The stored usage of days, and the usage that the entries up to its last one sum to.
     days: Vec<DayUsage>,
     reckoned: Days,
@@ -44,11 +45,16 @@ pub(crate) struct Ledger {
     archived_at: Instant,
 }
 
-impl Ledger {
-    pub(crate) fn new(account: Account, days: Vec<DayUsage>) -> Ledger {
+impl<'a> Ledger<'a> {
+    /// The ledger of an account of which nothing was read yet. `catalogs` are those of the audit.
+    pub(crate) fn new(
+        account: Account,
+        days: Vec<DayUsage>,
+        catalogs: &'a mut Catalogs,
+    ) -> Ledger<'a> {
         Ledger {
             book: Book::new(account.plan_state.counted_from),
-            prices: Prices::default(),
+            prices: Prices::new(catalogs),
             account,
             days,
             reckoned: Days::default(),

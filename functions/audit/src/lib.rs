@@ -3,6 +3,7 @@
 
 mod account;
 mod book;
+mod catalogs;
 mod difference;
 mod directory;
 mod findings;
@@ -25,6 +26,7 @@ use shared::context::Context;
 use shared::queue::Queue;
 
 pub use account::account;
+pub use catalogs::Catalogs;
 pub use difference::{Difference, Kind};
 pub use directory::directory_difference;
 pub use part::{AuditPart, AuditPartError, AuditWork};
@@ -35,7 +37,7 @@ pub use walk::{ScanPosition, Walk, Walked, accounts, orphans, walk};
 
 /// The most memory that one account may take, of the function's 1 769 MB: the ids and keys of its
 /// operations, for some 11 million entries, or 3 million where every request has a key that is no
-/// id itself.
+/// id itself. The catalogs that price calls are beside it, some MB.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// The clients that the function works with.
@@ -106,7 +108,7 @@ async fn part(surroundings: &AuditContext, record: &Value, left: Duration) -> Re
         AuditWork::Accounts { segment, of, after } => {
             let after = after.as_deref().map(str::parse).transpose()?;
             let walked = Walk { segment, of, after, most_bytes: MOST_BYTES };
-            let walked = walk(context, walked, |_| in_time()).await?;
+            let walked = walk(context, walked, &mut Catalogs::default(), |_| in_time()).await?;
             part.seen = part.seen.saturating_add(walked.seen);
             let after = walked.after.map(|after| after.to_string());
             let rest = after.map(|after| AuditWork::Accounts { segment, of, after: Some(after) });

@@ -4,16 +4,16 @@
 //! prices is found.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use shared::context::Context;
 use shared::domain::catalog::{ActionNumber, Pricing};
 use shared::domain::meters::Meters;
 use shared::domain::rates::ModelNumber;
-use shared::domain::{Catalog, Entry, EntryKind, OperationId};
+use shared::domain::{Entry, EntryKind, OperationId};
 use shared::store::StoreError;
 
 use crate::book::{Micro, micro, shown};
+use crate::catalogs::Catalogs;
 use crate::difference::Kind;
 use crate::findings::Findings;
 
@@ -21,12 +21,11 @@ use crate::findings::Findings;
 const MILLION: i128 = 1_000_000;
 
 /// The catalogs and the holds that price the charges of one account.
-#[derive(Debug, Default)]
-pub(crate) struct Prices {
-    /// By version; None: that one cannot be read.
-    catalogs: BTreeMap<u32, Option<Arc<Catalog>>>,
-    /// The terms of each open hold for a call.
-    holds: BTreeMap<OperationId, Terms>,
+#[derive(Debug)]
+pub(crate) struct Prices<'a> {
+    catalogs: &'a mut Catalogs,
+    /// The terms of each open hold; None: it is for no call.
+    holds: BTreeMap<OperationId, Option<Terms>>,
     /// The terms that have no rates and were reported: once each, as a lost catalog may have priced
     /// millions of entries.
     unknown: BTreeSet<Terms>,
@@ -64,37 +63,33 @@ impl Exact {
     }
 }
 
-impl Prices {
-    /// Reads the catalogs that price these entries, those that it does not have yet.
+impl<'a> Prices<'a> {
+    pub(crate) fn new(catalogs: &'a mut Catalogs) -> Prices<'a> {
+        Prices { catalogs, holds: BTreeMap::new(), unknown: BTreeSet::new() }
+    }
+
+    /// Reads the catalogs that price these entries.
     ///
     /// # Errors
-    /// [`StoreError`] if one cannot be read at all. One that is absent or broken is a difference of
-    /// the entries that name it.
+    /// As [`Catalogs::load`].
     pub(crate) async fn load(
         &mut self,
         context: &Context,
         entries: &[Entry],
     ) -> Result<(), StoreError> {
-        for (terms, _) in entries.iter().filter_map(call) {
-            if self.catalogs.contains_key(&terms.catalog) {
-                continue;
-            }
-            let catalog = match context.catalog_of(terms.catalog).await {
-                Ok(catalog) => Some(catalog),
-                Err(StoreError::Broken { .. }) => None,
-                Err(error) => return Err(error),
-            };
-            self.catalogs.insert(terms.catalog, catalog);
-        }
-        Ok(())
+        let versions = entries.iter().filter_map(call).map(|(terms, _)| terms.catalog);
+        self.catalogs.load(context, &versions.collect::<Vec<_>>()).await
     }
 
     /// Compares the price of an entry, if it is of a charge by meters, with its rates.
     pub(crate) fn check(&mut self, entry: &Entry, audit: &mut Findings<'_>) {
         let call = call(entry);
-        if let Some(held) = self.hold_of(entry, call.map(|(terms, _)| terms))
-            && let Some((terms, _)) = call
-        {
+        let held = self.hold_of(entry, call.map(|(terms, _)| terms));
+        if let (Some(held), Some((terms, _))) = (held, call) {
+            let Some(held) = held else {
+                let expected = "no meters: its hold is for no call";
+                return audit.differs(Kind::Price(entry.id), expected, terms);
+            };
             audit.compare(Kind::Price(entry.id), held, terms);
         }
         let Some((terms, meters)) = call else { return };
@@ -104,6 +99,11 @@ impl Prices {
             }
             return;
         };
+        // A part cannot be priced before the context of the whole call is known.
+        if exact.tiered && matches!(entry.kind, EntryKind::Captured { ends: false, .. }) {
+            let found = format!("a part of it by {terms}");
+            return audit.differs(Kind::Price(entry.id), "all of its hold at once", found);
+        }
         let found = charged(entry);
         let is_right = match rounding(entry) {
             Rounding::Up => found == exact.up(),
@@ -121,11 +121,12 @@ impl Prices {
         }
     }
 
-    /// The terms of the hold that an entry captures; follows the holds from entry to entry.
-    fn hold_of(&mut self, entry: &Entry, terms: Option<Terms>) -> Option<Terms> {
+    /// The terms of the hold that an entry captures, if its entry was read; follows the holds from
+    /// entry to entry.
+    fn hold_of(&mut self, entry: &Entry, terms: Option<Terms>) -> Option<Option<Terms>> {
         match &entry.kind {
             EntryKind::Held { .. } => {
-                self.holds.extend(terms.map(|terms| (entry.id, terms)));
+                self.holds.insert(entry.id, terms);
                 None
             }
             EntryKind::Captured { hold, ends: true, .. } => self.holds.remove(hold),
@@ -144,7 +145,7 @@ impl Prices {
 
     /// The exact price of a call. None: its version, its model or a rate of it is not known.
     fn exact(&self, terms: Terms, meters: Meters) -> Option<Exact> {
-        let catalog = self.catalogs.get(&terms.catalog)?.as_ref()?;
+        let catalog = self.catalogs.of(terms.catalog)?;
         let action = catalog.actions.values().find(|action| action.number == terms.action)?;
         let Pricing::Rates(table) = &action.pricing else { return None };
         let table = catalog.rates.get(table)?;

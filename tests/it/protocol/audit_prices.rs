@@ -2,8 +2,10 @@
 //! names.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ::audit::Difference;
+use ::audit::{Catalogs, Difference, Walk, walk};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::decide::catalog_version;
@@ -11,7 +13,8 @@ use shared::domain::entry::Quantity;
 use shared::domain::{Catalog, CatalogFiles, Credits, Entry, EntryKind, OperationId};
 use shared::store::packed;
 
-use crate::support::{Answer, Stack, answer, request};
+use crate::support::Stack;
+use crate::support::wire::Fault;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -33,7 +36,9 @@ async fn story() -> Stack {
     let held = hold(&stack, "parts", &mini(r#"{"input":1000,"output":1000}"#)).await;
     let over = hold(&stack, "all of it", &mini(r#"{"input":10}"#)).await;
     let open = hold(&stack, "open", &mini(r#"{"cached_input":11}"#)).await;
-    publish_twice_the_rates(&stack).await;
+    let tiered = r#""model":"claude-sonnet-4-5","meters":{"cached_input":200001,"output":1}"#;
+    let tiered = hold(&stack, "tiered", tiered).await;
+    publish_twice_the_rates(&stack, 2).await;
     debit(&stack, "dearer", &mini(r#"{"input":3,"cached_input":7}"#)).await;
     let part = r#"{"meters":{"cached_input":9},"final":false}"#;
     capture(&stack, &held, "part", part).await;
@@ -42,37 +47,33 @@ async fn story() -> Stack {
     // It takes all of the hold, though it was not to be the last.
     let beyond = r#"{"meters":{"input":10,"cached_input":3},"final":false,"beyond":true}"#;
     capture(&stack, &over, "beyond", beyond).await;
+    capture(&stack, &tiered, "whole", r#"{"meters":{"input":9}}"#).await;
     stack
-}
-
-/// Past the contract: that is checked where the answers are.
-async fn post(stack: &Stack, path: &str, key: &str, body: &str) -> Answer {
-    answer(stack.functions.answer(request("POST", path, Some(key), body)).await)
 }
 
 async fn debit(stack: &Stack, key: &str, call: &str) {
     let body = format!(r#"{{"action":"chat",{call}}}"#);
-    let debited = post(stack, "/v1/accounts/acme/debits", key, &body).await;
+    let debited = stack.post("/v1/accounts/acme/debits", key, &body).await;
     assert_eq!(debited.status, 201, "{debited:?}");
 }
 
 async fn hold(stack: &Stack, key: &str, call: &str) -> String {
     let body = format!(r#"{{"action":"chat",{call},"expires_in_s":86400}}"#);
-    let held = post(stack, "/v1/accounts/acme/holds", key, &body).await;
+    let held = stack.post("/v1/accounts/acme/holds", key, &body).await;
     assert_eq!(held.status, 201, "{held:?}");
     held.text("/id").to_owned()
 }
 
 async fn capture(stack: &Stack, hold: &str, key: &str, body: &str) {
     let path = format!("/v1/accounts/acme/holds/{hold}/capture");
-    let captured = post(stack, &path, key, body).await;
+    let captured = stack.post(&path, key, body).await;
     assert_eq!(captured.status, 201, "{captured:?}");
 }
 
-/// Twice the rates of the mini model are in force from the next request on.
-async fn publish_twice_the_rates(stack: &Stack) {
+/// Twice the rates of the mini model are in force from the next request on, under this version.
+async fn publish_twice_the_rates(stack: &Stack, version: u32) {
     let mut files = CatalogFiles::built_in();
-    files.catalog = Catalog::DEFAULT.replace("version = 1", "version = 2");
+    files.catalog = Catalog::DEFAULT.replace("version = 1", &format!("version = {version}"));
     let table = files.rates.get_mut("llm").expect("the table");
     for (once, twice) in [("\"32.5\"", "\"65\""), ("\"3.25\"", "\"6.5\"")] {
         assert!(table.contains(once));
@@ -81,7 +82,7 @@ async fn publish_twice_the_rates(stack: &Stack) {
     let context = stack.context();
     let write = catalog_version::publish(&*context.catalog().await, &files, context.clock.now());
     context.store.commit(&write.expect("it follows")).await.expect("published");
-    stack.set_clock("2026-11-18T12:02:00Z");
+    stack.set_clock(&format!("2026-11-18T12:{:02}:00Z", 2 * version - 2));
 }
 
 async fn audited(stack: &Stack) -> Vec<Difference> {
@@ -184,7 +185,12 @@ async fn one_wrong_micro_credit_in_the_price_of_a_call_is_found_and_named() {
     };
     let version: Change = |entry| entry.catalog = 3 - entry.catalog;
     let lost: Change = |entry| entry.catalog = 77;
-    let cases: [(&str, &str, Change); 17] = [
+    let in_parts: Change = |entry| {
+        if let EntryKind::Captured { ends, .. } = &mut entry.kind {
+            *ends = false;
+        }
+    };
+    let cases: [(&str, &str, Change); 19] = [
         ("small", "one more", more),
         ("small", "one less", less),
         ("small", "no such model", model),
@@ -203,6 +209,8 @@ async fn one_wrong_micro_credit_in_the_price_of_a_call_is_found_and_named() {
         ("last", "another version", version),
         // One more would be right of a final capture: its entry does not say whether it was one.
         ("beyond", "one less", less),
+        ("whole", "one more", uncharged),
+        ("whole", "a part", in_parts),
     ];
     for (key, wrong, change) in cases {
         let (id, whole) = change_entry(&stack, key, change).await;
@@ -231,7 +239,61 @@ async fn a_wrong_price_freezes_no_account() {
     let done: Vec<_> = acts.iter().map(|act| (act.difference.kind.name(), act.done)).collect();
     assert_eq!(done.iter().filter(|(name, _)| *name == "price").count(), 1, "{done:?}");
     assert!(done.contains(&("price", cli::repair::Done::Left)), "{done:?}");
-    let balance =
-        answer(stack.functions.answer(request("GET", "/v1/accounts/acme/balance", None, "")).await);
+    let balance = stack.balance("acme").await;
     assert_eq!(balance.body["gate"], "open", "{balance:?}");
+}
+
+#[tokio::test]
+async fn captures_by_meters_of_a_hold_for_no_call_are_found() {
+    let stack = story().await;
+    let change: fn(&mut Entry) = |entry| {
+        if let EntryKind::Held { quantity, .. } = &mut entry.kind {
+            *quantity = Quantity::NONE;
+        }
+    };
+    change_entry(&stack, "parts", change).await;
+    let found = audited(&stack).await;
+    let expected = "no meters: its hold is for no call";
+    let priced: Vec<_> = found.iter().filter(|found| found.kind.name() == "price").collect();
+    assert_eq!(priced.len(), 2, "the part and the last one: {found:?}");
+    assert!(priced.iter().all(|found| found.expected == expected), "{priced:?}");
+}
+
+/// The context of a function keeps a few: an account whose calls are older than those would read
+/// them for itself.
+#[tokio::test]
+async fn a_version_that_priced_the_calls_of_several_accounts_is_read_once() {
+    const VERSIONS: u32 = 9;
+    let stack = Stack::noon().await;
+    for account in ["acme", "beta"] {
+        stack.open(account, "pro").await;
+    }
+    for version in 1..=VERSIONS {
+        if version > 1 {
+            publish_twice_the_rates(&stack, version).await;
+        }
+        let call = r#"{"action":"chat","model":"gpt-5-mini","meters":{"input":1}}"#;
+        for account in ["acme", "beta"] {
+            let path = format!("/v1/accounts/{account}/debits");
+            let debited = stack.post(&path, &format!("call {version}"), call).await;
+            assert_eq!(debited.status, 201, "{debited:?}");
+        }
+    }
+    let mut catalogs = Catalogs::default();
+    let mut read = Vec::new();
+    for _ in 0..2 {
+        let gets = Arc::new(AtomicUsize::new(0));
+        let counted = gets.clone();
+        stack.wire.set_policy(move |operation, _| {
+            counted.fetch_add(usize::from(operation == "GetItem"), Ordering::Relaxed);
+            Fault::None
+        });
+        let all = Walk { segment: 0, of: 1, after: None, most_bytes: u64::MAX };
+        let walked = walk(stack.context(), all, &mut catalogs, |_| true).await.expect("read");
+        assert_eq!((walked.seen, walked.found), (2, vec![]));
+        read.push(gets.load(Ordering::Relaxed));
+    }
+    // A catalog and its rate table; the one in force is in memory.
+    let once = read[0] - read[1];
+    assert!(once > 0 && once <= 2 * (VERSIONS as usize - 1), "{read:?}");
 }

@@ -9,6 +9,7 @@ pub mod each;
 pub mod mutants;
 pub mod naive;
 pub mod rates;
+pub mod usage;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ use client::{Clients, Deal, Operation};
 use each::Batches;
 use mutants::{Deceit, Mutant};
 use rates::Flaw;
+use usage::Forms;
 
 /// Operations of one seed: each has a new table, since the
 /// embedded one keeps the token of every transaction.
@@ -180,6 +182,7 @@ struct Simulation {
     handlers: Vec<Functions>,
     chaos: Chaos,
     clients: Clients,
+    forms: Forms,
     began: tokio::time::Instant,
     deceit: Option<Deceit>,
     flaw: Option<Flaw>,
@@ -214,6 +217,7 @@ impl Simulation {
             handlers,
             chaos,
             clients: Clients::new(seed, ACCOUNTS, Some(BUYER), true),
+            forms: Forms::new(seed),
             began: tokio::time::Instant::now(),
             deceit,
             flaw: mutant.and_then(|mutant| mutant.flaw()),
@@ -276,15 +280,18 @@ impl Simulation {
         }
     }
 
-    /// The request as it reaches the handler: as it was sent, unless a mutant changes it.
+    /// The request as it reaches the handler: as it was sent, its calls in the forms of this sending,
+    /// unless a mutant changes it.
     fn front(&self, operation: &Operation) -> (String, String, String) {
-        let Operation { path, key, body, .. } = operation;
+        let Operation { path, key, .. } = operation;
+        let body = &self.forms.spelled(&operation.body);
         let (path, body) = match self.deceit {
             None
             | Some(
                 Deceit::RefusesFromBefore | Deceit::PassesOutOfOrder | Deceit::RemembersRefusals,
             ) => (path.clone(), body.clone()),
             Some(Deceit::NamesWhatIsAhead) => return (path.clone(), self.named(key), body.clone()),
+            Some(Deceit::CountsCachedTwice) => (path.clone(), usage::cached_counted_twice(body)),
             Some(Deceit::ComparesNoContent) => {
                 let mut bodies = self.bodies.borrow_mut();
                 let first = bodies.entry((path.clone(), key.clone())).or_insert(body.clone());

@@ -62,6 +62,8 @@ pub enum Deceit {
     BelievesTheBody,
     /// An id that lies ahead becomes a key alias of another id.
     NamesWhatIsAhead,
+    /// Of a usage object that counts cached tokens inside the input, the whole is input, too.
+    CountsCachedTwice,
     /// A refusal of a batch of mode each tells what was available before the batch.
     RefusesFromBefore,
     /// Of a batch of mode each the small debits go first.
@@ -194,7 +196,7 @@ pub const MUTANTS: [Mutant; 48] = [
     Mutant {
         name: "cached input counts as input, too",
         seed: 1,
-        change: Rates(Flaw::CachedCountedTwice),
+        change: Front(Deceit::CountsCachedTwice),
     },
     Mutant { name: "the tier is by input alone", seed: 1, change: Rates(Flaw::TierByInputAlone) },
 ];

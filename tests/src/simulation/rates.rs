@@ -39,8 +39,6 @@ const RATES: [(&str, &str, u64, u64); 9] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     TierByInputAlone,
-    /// Cached input costs its own rate and that of input.
-    CachedCountedTwice,
 }
 
 /// What a price is before it is rounded: in millionths of a micro-credit.
@@ -112,18 +110,14 @@ pub fn files(version: u32, flaw: Option<Flaw>) -> CatalogFiles {
         let rates = RATES.iter().filter(|(of, ..)| *of == model);
         let (mut below, mut above) = (String::new(), String::new());
         for (_, meter, low, high) in rates {
-            let more = match flaw {
-                Some(Flaw::CachedCountedTwice) if *meter == "cached_input" => input_of(model),
-                _ => (0, 0),
-            };
             let line = |rate: u64| {
                 let micro = rate * factor(version);
                 let credits = format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
                 let credits = if micro == 0 { "0".to_owned() } else { credits };
                 format!("{meter} = {{ credits = \"{credits}\" }}\n")
             };
-            below += &line(low + more.0);
-            above += &line(high + more.1);
+            below += &line(*low);
+            above += &line(*high);
         }
         *table += &format!("\n[models.{model}]\nnumber = {number}\n{below}");
         if model == "tiered" {
@@ -131,9 +125,4 @@ pub fn files(version: u32, flaw: Option<Flaw>) -> CatalogFiles {
         }
     }
     files
-}
-
-fn input_of(model: &str) -> (u64, u64) {
-    let input = RATES.iter().find(|(of, meter, ..)| *of == model && *meter == "input");
-    input.map(|(_, _, low, high)| (*low, *high)).expect("every model has a rate of input")
 }
