@@ -81,7 +81,8 @@ async fn a_model_with_tiers_is_captured_once_and_by_the_tier_of_what_was_used() 
     let part =
         capture(&stack, &held, "part", json!({ "meters": { "input": 1 }, "final": false })).await;
     assert_eq!((part.status, &part.body["fields"][0]["field"]), (400, &"final".into()), "{part:?}");
-    let used = json!({ "usage": { "input_tokens": 200_000, "output_tokens": 1000 }, "usage_format": "anthropic" });
+    let usage = json!({ "input_tokens": 200_000, "output_tokens": 1000 });
+    let used = json!({ "usage": usage, "usage_format": "anthropic" });
     let used = capture(&stack, &held, "used", used).await;
     assert_eq!((used.status, &used.body["credits"]), (201, &"79.95".into()), "{used:?}");
     let meters = json!({ "meters": { "input": 200_000, "output": 1000 } });

@@ -80,7 +80,7 @@ async fn publish_models(stack: &Stack) {
         }
     }
     let context = stack.context();
-    let change = catalog_version::publish(&context.catalog().await, &files, context.clock.now());
+    let change = catalog_version::publish(&*context.catalog().await, &files, context.clock.now());
     context.store.commit(&change.expect("it follows")).await.expect("published");
     assert_eq!(context.catalog_from(2).await.version, 2);
 }
