@@ -50,7 +50,10 @@ fn sent() -> impl Strategy<Value = Three> {
 
 proptest! {
     #[test]
-    fn a_call_costs_its_exact_sum_or_less_than_a_micro_credit_more(rates in rates(), sent in sent()) {
+    fn a_call_costs_its_exact_sum_or_less_than_a_micro_credit_more(
+        rates in rates(),
+        sent in sent(),
+    ) {
         let (sum, (up, down)) = (exact(rates, sent), price(&catalog(rates), sent));
         let most = u128::from(Credits::MAX.micro().unsigned_abs());
         match up {

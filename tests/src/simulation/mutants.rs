@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use shared::decide::{DEDUP_WINDOW, MAX_CLOCK_AHEAD, STAMP_MARGIN};
 use shared::domain::account::PendingChange;
 use shared::domain::grant::BurnOrder;
+use shared::domain::hold::HeldFor;
 use shared::domain::{Credits, Entry, EntryKind, Grant, Instant, OperationId};
 use shared::store::packed;
 
@@ -189,9 +190,9 @@ pub const MUTANTS: [Mutant; 48] = [
     },
     Mutant { name: "each meter is rounded", seed: 1, change: Request(rounds_each_meter) },
     Mutant {
-        name: "a capture is priced by the version in force",
-        seed: 8,
-        change: Request(version_ignored),
+        name: "a hold forgets the version that priced it",
+        seed: 1,
+        change: Request(version_forgotten),
     },
     Mutant {
         name: "cached input counts as input, too",
@@ -540,15 +541,21 @@ fn rounds_each_meter(operation: &str, body: &mut Value) {
     }
 }
 
-/// The catalog of a version is the one that is in force.
-fn version_ignored(operation: &str, body: &mut Value) {
-    let key = &mut body["Key"];
-    let of_version = |sort: &str| sort.strip_prefix("C#").is_some_and(|n| n.parse::<u32>().is_ok());
-    if operation == "GetItem"
-        && key["a"]["S"] == "#catalog"
-        && key["s"]["S"].as_str().is_some_and(of_version)
-    {
-        key["s"]["S"] = Value::from("C#latest");
+/// A hold for a call keeps the first version that had rates, not the one that priced it.
+fn version_forgotten(operation: &str, body: &mut Value) {
+    if operation != "UpdateItem" {
+        return;
+    }
+    let values = body["ExpressionAttributeValues"].as_object_mut();
+    for terms in values.into_iter().flat_map(|values| values.values_mut()) {
+        let Some(terms) = terms.pointer_mut("/M/f") else { continue };
+        let bytes = terms["B"].as_str().and_then(|text| base64::decode(text).ok());
+        let held = packed::read_hold_terms(&bytes.expect("terms"), Credits::ZERO, 0);
+        let mut held = held.expect("a hold");
+        if let HeldFor::Call(call) = &mut held.purpose {
+            call.catalog = *rates::VERSIONS.start();
+        }
+        *terms = json!({ "B": base64::encode(packed::hold_terms(&held)) });
     }
 }
 
