@@ -186,7 +186,8 @@ proptest! {
                         Step::Hold(_, hours) if account.holds.len() < 32 => {
                             let expires_at = Instant::from_ms(now.ms() + hours * HOUR_MS);
                             let lapsed = Credits::ZERO;
-                            let held = Held { amount: credits, lapsed, expires_at, purpose: HeldFor::Amount };
+                            let purpose = HeldFor::Amount;
+                            let held = Held { amount: credits, lapsed, expires_at, purpose };
                             account.holds.insert(operation, held);
                         }
                         _ => owned -= credits,
