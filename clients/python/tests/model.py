@@ -29,8 +29,19 @@ WORDS = ["a ", "gull ", "flies"]
 class Model(ThreadingHTTPServer):
     """Tells the usage of a stream at the `end`, in the `middle` or `never`; first it fails."""
 
-    def __init__(self, usage: str, failures: int, hangs_after: int | None) -> None:
+    def __init__(
+        self,
+        usage: str,
+        failures: int,
+        hangs_after: int | None,
+        first: list[dict[str, Any]],
+        tells: dict[str, Any],
+        breaks: bool,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
+        self.first = first
+        self.tells = tells
+        self.breaks = breaks
         self.usage = usage
         self.failures = failures
         self.hangs_after = hangs_after
@@ -46,7 +57,10 @@ class Model(ThreadingHTTPServer):
             if self.usage == "end":
                 yield {"type": "response.completed", "response": {"usage": RESPONSES_USAGE}}
             return
+        yield from self.first
         for place, word in enumerate(WORDS):
+            if place == self.hangs_after and self.breaks:
+                raise ConnectionError
             if place == self.hangs_after:
                 self.ends.wait(5)
                 return
@@ -58,7 +72,7 @@ class Model(ThreadingHTTPServer):
             }
         yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         if self.usage == "end":
-            yield {"choices": [], "usage": USAGE}
+            yield {"choices": [], "usage": self.tells}
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -72,6 +86,9 @@ class Answer(BaseHTTPRequestHandler):
         elif body.get("stream"):
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
+            # A body that ends before its length is one that breaks.
+            if self.server.breaks:
+                self.send_header("content-length", "100000")
             self.end_headers()
             head = {"id": "chat-1", "created": 1, "model": body["model"]}
             with contextlib.suppress(OSError):  # The reader has left.
@@ -101,9 +118,14 @@ class Answer(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def running_model(
-    usage: str = "end", failures: int = 0, hangs_after: int | None = None
+    usage: str = "end",
+    failures: int = 0,
+    hangs_after: int | None = None,
+    first: list[dict[str, Any]] | None = None,
+    tells: dict[str, Any] = USAGE,
+    breaks: bool = False,
 ) -> Iterator[Model]:
-    with Model(usage, failures, hangs_after) as model:
+    with Model(usage, failures, hangs_after, first or [], tells, breaks) as model:
         threading.Thread(target=model.serve_forever, kwargs={"poll_interval": 0.02}).start()
         try:
             yield model
@@ -137,6 +159,10 @@ class StandIn:
         self.is_away = False
         """No capture is answered."""
         self.is_blind = False
+        self.lapses = False
+        """Every hold lapses before it is captured."""
+        self.uncharged: str | None = None
+        self.debits: list[dict[str, Any]] = []
         """It cannot read any usage object."""
         self.refusal: dict[str, Any] | None = None
         """Of every hold."""
@@ -155,18 +181,27 @@ class StandIn:
         self.unpaid.append(unpaid)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        key, sent = request.headers["idempotency-key"], json.loads(request.content)
+        sent = json.loads(request.content)
         what, *of = request.url.path.split("/")[4:]
+        if what == "quotes":
+            return httpx.Response(200, json={"credits": str(price(sent))})
+        key = request.headers["idempotency-key"]
         is_capture = of[1:] == ["capture"]
         if is_capture and self.is_away:
             return httpx.Response(503)
+        if is_capture and self.lapses:
+            return httpx.Response(409, json={"code": "hold_ended", "ended": "lapsed"})
         if is_capture and self.is_blind and "usage" in sent:
             return httpx.Response(400, json={"code": "invalid_request", "detail": "unreadable"})
         if what == "holds" and not of and self.refusal:
             return httpx.Response(402, json=self.refusal)
         if key not in self.answers:
             self.answers[key] = {"id": str(len(self.holds))}
-            if is_capture:
+            if what == "debits":
+                self.debits.append(sent)
+            elif is_capture:
+                if self.uncharged is not None:
+                    self.answers[key]["uncharged"] = self.uncharged
                 self.captures.append(sent)
                 self.charged += min(price(sent), price(self.holds[int(of[0])]))
             elif of[1:] == ["release"]:

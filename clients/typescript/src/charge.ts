@@ -2,7 +2,7 @@
 
 import type { Scrip } from "./client.js";
 import { OutcomeUnknown, Refused, ScripError } from "./errors.js";
-import { isNothing, type MeteredFields, type Meters, type Used } from "./metered.js";
+import { areCounts, isNothing, type MeteredFields, type Meters, type Reported } from "./metered.js";
 import { sleep } from "./send.js";
 import type { CaptureReceipt, ChargeRequest, DebitReceipt, Unpaid } from "./types.js";
 
@@ -11,10 +11,14 @@ export interface Work {
   /**
    * Reports what was delivered so far, in all: a quantity of the action, credits where those were
    * asked for, or by `{ meters }` or `{ usage, usage_format }` what a model used. Call it as often
-   * as you like; what is more than was asked for is charged only with `beyond`. If Scrip cannot read
-   * the `usage`, it charges the meters that were reported last, or else those that were asked for.
+   * as you like; what is more than was asked for is charged only with `beyond`. If Scrip refuses the
+   * meters or the usage, such as a usage object that it cannot read, it charges the report's
+   * `otherwise`; without one the meters that were reported before a usage, or else those that were
+   * asked for.
+   *
+   * @throws TypeError if it is no amount of what was asked for: a count is a whole number >= 0.
    */
-  delivered(total: number | string | Used): void;
+  delivered(total: number | string | Reported): void;
   /** Aborts when the caller goes away. Later reports are not charged. */
   readonly signal: AbortSignal;
 }
@@ -84,15 +88,18 @@ export async function charge<T>(
 
   const delivered = failure && !caller.aborted ? undefined : progress.amount();
   if (delivered !== undefined) {
-    // The meters of the hold are maxima.
-    const { meters: _, ...rest } = { meters: undefined, ...what };
-    const unpaid: Unpaid = { ...rest, ...delivered, key: charging.mint() };
+    const { meters: most, ...rest } = { meters: undefined, ...what };
+    const cap = most && !beyond ? { most } : {};
+    const unpaid: Unpaid = { ...rest, ...delivered, ...cap, key: charging.mint() };
     // Without a hold Scrip could not be reached, and the caller has waited for it once.
     if (unreachable) {
       await charging.handOver(unpaid, unreachable, value);
     } else {
       const captured = { ...unpaid, hold: hold!, ...(beyond && { beyond }) };
       const receipt = await capture(credits, charging, captured, deadlineMs, value);
+      if (receipt && "uncharged" in receipt) {
+        console.warn(`${receipt.uncharged} credits of ${unpaid.key} stay uncharged`);
+      }
       if (receipt) tell(onCharged, receipt);
     }
   } else if (hold !== undefined) {
@@ -141,7 +148,7 @@ type Delivered = Pick<Unpaid, "quantity" | "credits" | "otherwise" | keyof Meter
 
 /** Counts what was delivered, of what was asked for. */
 class Progress {
-  #reported: number | string | Used | undefined;
+  #reported: number | string | Reported | undefined;
   #meters: Meters | undefined;
 
   constructor(
@@ -149,7 +156,7 @@ class Progress {
     readonly beyond = false,
   ) {}
 
-  readonly report = (total: number | string | Used): void => {
+  readonly report = (total: number | string | Reported): void => {
     if (!this.#isOfWhatWasAsked(total)) {
       const text = typeof total === "object" ? JSON.stringify(total) : total;
       throw new TypeError(`delivered: ${text} is no amount of what was asked for`);
@@ -158,9 +165,9 @@ class Progress {
     if (typeof total === "object" && "meters" in total) this.#meters = total.meters;
   };
 
-  #isOfWhatWasAsked(total: number | string | Used): boolean {
+  #isOfWhatWasAsked(total: number | string | Reported): boolean {
     const { credits, meters } = this.asked;
-    if (typeof total === "object") return meters !== undefined;
+    if (typeof total === "object") return meters !== undefined && isUsed(total);
     if (typeof total === "string") return credits !== undefined && micros(total) >= 0n;
     const isByQuantity = credits === undefined && meters === undefined;
     return isByQuantity && Number.isInteger(total) && total >= 0;
@@ -177,8 +184,9 @@ class Progress {
     const { quantity = 0, credits, meters } = this.asked;
     const reported = this.#reported ?? 0;
     if (typeof reported === "object") {
-      if ("usage" in reported) return { ...reported, otherwise: this.#meters ?? meters! };
-      return isNothing(reported.meters) ? undefined : reported;
+      const { otherwise = ("usage" in reported && this.#meters) || meters!, ...used } = reported;
+      const isFree = "meters" in used && isNothing(used.meters);
+      return isFree ? undefined : { ...used, otherwise };
     }
     if (credits === undefined) {
       const delivered = this.beyond ? Number(reported) : Math.min(Number(reported), quantity);
@@ -191,8 +199,15 @@ class Progress {
   }
 }
 
+/** Whether it is the one or the other, and its counts are counts. */
+function isUsed(total: Reported | null): boolean {
+  if (total === null || (total.otherwise && !areCounts(total.otherwise))) return false;
+  const { meters, usage } = { meters: undefined, usage: undefined, ...total };
+  return usage ? meters === undefined && typeof usage === "object" : areCounts(meters);
+}
+
 /** Decimal credits in whole micro-credits; below zero if the text is none. */
-function micros(credits: string): bigint {
+export function micros(credits: string): bigint {
   const [, whole, part = ""] = /^(\d+)(?:\.(\d{1,6}))?$/.exec(credits) ?? [];
   return whole === undefined ? -1n : BigInt(whole + part.padEnd(6, "0"));
 }

@@ -1,9 +1,10 @@
 /** The client: the operations of a service, each under one key until its outcome is known. */
 
 import { allOrNothing, each, placed } from "./batch.js";
-import { charge, type Charging, type Work } from "./charge.js";
+import { charge, micros, type Charging, type Work } from "./charge.js";
 import { Coalescer } from "./coalesce.js";
-import { OutcomeUnknown, Refused } from "./errors.js";
+import { OutcomeUnknown, Refused, Unavailable } from "./errors.js";
+import type { Meters } from "./metered.js";
 import { inAccount, query, Sender, type ClientOptions, type Outgoing } from "./send.js";
 import { stream } from "./stream.js";
 import type {
@@ -144,8 +145,9 @@ export class Scrip {
 
   /**
    * Sends a charge whose outcome was not known: it happens once, however often this is called. What
-   * was held is captured; if the hold has lapsed, a debit takes its place. If Scrip cannot read its
-   * `usage`, the meters of `otherwise` take the place of it.
+   * was held is captured; if the hold has lapsed, a debit takes its place, which costs no more than
+   * the meters of `most`. If Scrip refuses its `meters` or its `usage`, those of `otherwise` take
+   * their place.
    */
   async pay(
     { otherwise: meters, ...unpaid }: Unpaid,
@@ -156,7 +158,7 @@ export class Scrip {
     } catch (error) {
       if (!meters || !isUnreadable(error)) throw error;
       const { usage, usage_format, ...readable } = unpaid;
-      const told = JSON.stringify(usage);
+      const told = JSON.stringify(usage ?? unpaid.meters);
       console.error(`${error.message}: charging ${JSON.stringify(meters)} in place of ${told}`);
       // A refusal took no key.
       return this.#settle({ ...readable, meters }, options);
@@ -164,7 +166,7 @@ export class Scrip {
   }
 
   async #settle(
-    { hold, beyond, action, model, ...charge }: Omit<Unpaid, "otherwise">,
+    { hold, beyond, action, model, most, ...charge }: Omit<Unpaid, "otherwise">,
     options: Omit<OperationOptions, "key">,
   ): Promise<DebitReceipt | CaptureReceipt> {
     if (hold !== undefined) {
@@ -175,8 +177,23 @@ export class Scrip {
         if (!leavesItToDebit(error)) throw error;
       }
     }
-    const debit = { action, model, ...charge, ...options };
-    return this.#operate<DebitReceipt>(debit, "debits");
+    const debit = { ...charge, ...(action && { action }), ...(model && { model }) };
+    const capped = most ? await this.#lesser(debit, most) : debit;
+    return this.#operate<DebitReceipt>({ ...capped, ...options }, "debits");
+  }
+
+  /** The debit, or that of `most` if it costs less: a hold would have capped it. */
+  async #lesser({ usage, usage_format, ...debit }: Unpaid, most: Meters): Promise<Unpaid> {
+    const { key, account, action, model, meters } = debit;
+    const used = usage ? { usage, usage_format } : { meters };
+    const price = async (used: object) =>
+      micros((await this.quote({ account, action, model, ...used } as QuoteRequest)).credits);
+    try {
+      const isMore = (await price(used)) > (await price({ meters: most }));
+      return { ...debit, ...(isMore ? { meters: most } : used) } as Unpaid;
+    } catch (cause) {
+      throw cause instanceof Unavailable ? new OutcomeUnknown([key], cause) : cause;
+    }
   }
 
   /** Says what a debit costs and whether it would pass now. It changes nothing. */
@@ -241,9 +258,10 @@ export class Scrip {
   }
 }
 
-/** Whether a charge was refused because its usage object says nothing that Scrip can charge. */
+/** Whether a charge was refused because of its meters or its usage object. */
 function isUnreadable(error: unknown): error is Refused {
-  return error instanceof Refused && (error.status === 400 || error.code === "unknown_meter");
+  if (!(error instanceof Refused) || error.is("key_ahead")) return false;
+  return error.status === 400 || error.code === "unknown_meter";
 }
 
 /** Whether a capture was refused because its hold lapsed, or because a debit has its key by now. */

@@ -3,6 +3,6 @@
 export { Scrip } from "./client.js";
 export { OutcomeUnknown, Refused, ScripError, Unavailable } from "./errors.js";
 export type { Work } from "./charge.js";
-export type { MeteredFields, Meters, OfModel, UsageFormat, Used } from "./metered.js";
+export type { MeteredFields, Meters, OfModel, Reported, UsageFormat, Used } from "./metered.js";
 export type { ClientOptions } from "./send.js";
 export type * from "./types.js";

@@ -24,6 +24,9 @@ export type UsageFormat = "openai" | "anthropic" | "google";
 /** What a call of a model used: by meter, or the object in which its provider told it. */
 export type Used = { meters: Meters } | { usage: object; usage_format: UsageFormat };
 
+/** What work reports of a model. If Scrip refuses to charge that, it charges `otherwise`. */
+export type Reported = Used & { otherwise?: Meters | undefined };
+
 /** Calls of a model, by the action that has the rates of models. */
 export type OfModel = {
   action: string;
@@ -40,6 +43,12 @@ export interface MeteredFields {
   /** In place of `meters`. */
   usage?: object;
   usage_format?: UsageFormat;
+}
+
+/** Whether all are whole numbers of 0 or more, and there is one. */
+export function areCounts(meters: unknown): boolean {
+  const counts: unknown[] = Object.values(meters ?? {});
+  return counts.length > 0 && counts.every((n) => Number.isInteger(n) && (n as number) >= 0);
 }
 
 /** Whether nothing was used. */

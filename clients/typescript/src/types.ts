@@ -123,7 +123,10 @@ export interface LedgerRequest extends ForAccount {
 
 /** A charge by `meters` has the most that the model may use. */
 export type ChargeRequest = ForAccount &
-  (Schemas["HoldRequest"] | (OfModel & { meters: Meters; expires_in_s?: number })) &
+  (
+    | Exclude<Schemas["HoldRequest"], { usage: unknown }>
+    | (OfModel & { meters: Meters; expires_in_s?: number })
+  ) &
   Reach & {
     deadlineMs?: number | undefined;
     /** Aborts when the caller goes away: what was delivered until then is charged. */
@@ -154,8 +157,10 @@ export interface Unpaid extends MeteredFields {
   quantity?: number;
   /** In place of an action. */
   credits?: string;
-  /** The meters that are charged if Scrip cannot read `usage`. */
+  /** The meters that are charged if Scrip refuses `meters` or `usage`. */
   otherwise?: Meters;
+  /** The meters that were held: where no hold is captured, the charge costs no more than they do. */
+  most?: Meters;
   user?: string;
   reference?: string;
   /** The hold that it captures, if there is one. */

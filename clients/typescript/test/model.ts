@@ -27,11 +27,15 @@ export interface Behaviour {
   hangsAfter?: number;
   /** The connection ends after so many words. */
   breaksAfter?: number;
+  /** It sends these parts before the words. */
+  first?: object[];
+  /** What it tells in place of its usage. */
+  tells?: object;
 }
 
 /** Its address, and the bodies that it got. */
 export async function model(t: TestContext, behaviour: Behaviour) {
-  const { usage = "end", failures = 0, hangsAfter, breaksAfter } = behaviour;
+  const { usage = "end", failures = 0, hangsAfter, breaksAfter, first = [] } = behaviour;
   const asked: Record<string, unknown>[] = [];
   const server = createServer(async (request, response) => {
     let text = "";
@@ -64,6 +68,7 @@ export async function model(t: TestContext, behaviour: Behaviour) {
       const chunk = { ...head, object: "chat.completion.chunk", ...part };
       response.write(`data: ${JSON.stringify(chunk)}\n\n`);
     };
+    for (const part of first) say(part);
     for (const [index, content] of WORDS.entries()) {
       if (index === hangsAfter) return;
       // The words before it have to be on their way.
@@ -74,7 +79,7 @@ export async function model(t: TestContext, behaviour: Behaviour) {
       say({ choices, usage: usage === "middle" ? sofar : null });
     }
     say({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] });
-    if (usage === "end") say({ choices: [], usage: USAGE });
+    if (usage === "end") say({ choices: [], usage: behaviour.tells ?? USAGE });
     response.end("data: [DONE]\n\n");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -121,6 +126,11 @@ export class StandIn {
   isAway = false;
   /** It cannot read any usage object. */
   isBlind = false;
+  /** Of a capture, if they are set. */
+  uncharged: string | undefined;
+  /** Every hold lapses before it is captured. */
+  lapses = false;
+  readonly debits: Sent[] = [];
 
   readonly credits = new Scrip({
     url: "https://credits.example",
@@ -132,6 +142,9 @@ export class StandIn {
         request.headers.get("idempotency-key") ?? "",
         (await request.json()) as Sent,
       );
+      if (request.url.endsWith("/capture") && this.lapses) {
+        return Response.json({ code: "hold_ended", ended: "lapsed" }, { status: 409 });
+      }
       if (this.refusal) return Response.json(this.refusal, this.refusal);
       if (this.isBlind && answer === undefined) return Response.json(UNREADABLE, { status: 400 });
       return answer ? Response.json(answer, { status: 201 }) : new Response("", { status: 503 });
@@ -140,10 +153,14 @@ export class StandIn {
 
   #answer(path: string, key: string, sent: Sent): object | undefined {
     const [what, hold, of] = path.split("/").slice(4);
-    if (of === "capture" && this.isAway) return undefined;
+    if (of === "capture" && (this.isAway || this.lapses)) return undefined;
     if (this.isBlind && sent.usage) return undefined;
+    if (what === "quotes") return { credits: String(price(sent)) };
     if (!this.#answers.has(key)) {
-      this.#answers.set(key, { id: String(this.holds.length) });
+      const receipt = { id: String(this.holds.length) };
+      const { uncharged } = this;
+      this.#answers.set(key, of === "capture" && uncharged ? { ...receipt, uncharged } : receipt);
+      if (what === "debits") this.debits.push(sent);
       if (of === "release") this.released++;
       else if (of === "capture") {
         this.captures.push(sent);

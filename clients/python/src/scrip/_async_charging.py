@@ -22,6 +22,7 @@ from scrip._charge import (
     Unpaid,
     Work,
     may_begin,
+    tell,
 )
 from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
@@ -118,7 +119,7 @@ class Charging:
 
     async def capture(self, unpaid: Unpaid, key: OperationKey) -> None:
         try:
-            self.work.receipt = await self.client._pay(unpaid, key)
+            receipt = await self.client._pay(unpaid, key)
         except ScripError as error:
             if not await self.is_handed_over(unpaid, error):
                 raise
@@ -131,6 +132,9 @@ class Charging:
             # The program is ending, and waits no longer.
             await self.client._hand_over(unpaid, end)
             raise
+        else:
+            self.work.receipt = receipt
+            tell(self.work.request, receipt)
 
     async def is_handed_over(self, unpaid: Unpaid, error: ScripError) -> bool:
         """Hands over what is unpaid, if nobody hears the error or the work was allowed."""

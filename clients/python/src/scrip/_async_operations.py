@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Literal, cast, overload
 
 from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
-from scrip._charge import Unpaid, captured, may_begin, may_debit, readable
+from scrip._charge import Unpaid, captured, may_begin, may_debit, readable, spent
 from scrip._connection import OnUnreachable
 from scrip._metered import Meters, UsageFormat
 from scrip.answers import (
@@ -25,7 +26,7 @@ from scrip.answers import (
     Session,
     Usage,
 )
-from scrip.errors import OutcomeUnknown, Refused
+from scrip.errors import OutcomeUnknown, Refused, Unavailable
 
 
 class AsyncOperations:
@@ -157,9 +158,22 @@ class AsyncOperations:
             except Refused as refused:
                 if not may_debit(refused):
                     raise
-        return cast(
-            DebitReceipt, await self._run(self._calls.debit(account, key, **unpaid.fields()))
-        )
+        fields = unpaid.fields() if unpaid.most is None else await self._lesser(unpaid)
+        return cast(DebitReceipt, await self._run(self._calls.debit(account, key, **fields)))
+
+    async def _lesser(self, unpaid: Unpaid) -> dict[str, Any]:
+        """The fields of its debit, or of `most` if that is less, as a hold caps it."""
+        used = unpaid.fields()
+        most = {**used, "meters": unpaid.most, "usage": None, "usage_format": None}
+        prices = []
+        try:
+            for fields in (used, most):
+                quote = await self.quote(unpaid.account, **spent(fields))
+                prices.append(Decimal(quote["credits"]))
+        except Unavailable as error:
+            keys = [unpaid.key]
+            raise OutcomeUnknown("debit", unpaid.account, error.tries, error.cause, keys) from error
+        return most if prices[0] > prices[1] else used
 
     @overload
     async def batch(

@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
 from scrip._attempts import TOO_MANY_REQUESTS
 from scrip._call import Credits, amount
 from scrip._connection import OnUnreachable
-from scrip._metered import Meters, UsageFormat, Used
+from scrip._metered import Meters, UsageFormat, Used, check_used
 from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
 from scrip.errors import Problem, Refused, Unavailable
 
@@ -53,7 +53,9 @@ class Unpaid:
     """In place of meters, as the provider told it in its `usage_format`."""
     usage_format: UsageFormat | None = None
     otherwise: Meters | None = None
-    """The meters that are charged if Scrip cannot read `usage`."""
+    """The meters that are charged if Scrip refuses `meters` or `usage`."""
+    most: Meters | None = None
+    """The meters that were held: where no hold is captured, it costs no more than they do."""
 
     def fields(self) -> dict[str, Any]:
         """The fields of its debit."""
@@ -71,14 +73,14 @@ class Unpaid:
 
 
 def readable(unpaid: Unpaid, refused: Refused) -> Unpaid | None:
-    """What is charged instead, if this was refused because Scrip cannot read its usage.
+    """What is charged instead, if this was refused because of its meters or its usage.
 
     Its key is the same: a refusal uses up none.
     """
     is_unreadable = refused.status == 400 or refused.code == "unknown_meter"
     if unpaid.otherwise is None or not is_unreadable:
         return None
-    meters, told = unpaid.otherwise, unpaid.usage
+    meters, told = unpaid.otherwise, unpaid.usage or unpaid.meters
     logger.error("%s: charging %s of %s in place of %s", refused, meters, unpaid.model, told)
     return replace(unpaid, meters=meters, usage=None, usage_format=None, otherwise=None)
 
@@ -87,6 +89,11 @@ def captured(unpaid: Unpaid) -> dict[str, Any]:
     """The fields of a capture instead of a debit: action and model are the hold's."""
     fields = {**unpaid.fields(), "beyond": unpaid.beyond}
     return {name: value for name, value in fields.items() if name not in ("action", "model")}
+
+
+def spent(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a debit that say its price."""
+    return {name: of for name, of in fields.items() if name not in ("user", "reference")}
 
 
 def may_debit(refused: Refused) -> bool:
@@ -117,6 +124,8 @@ class ChargeRequest:
     """Of a charge by meters, whose action has no quantity."""
     meters: Meters | None = None
     """The most that the model may use."""
+    on_charged: Callable[[CaptureReceipt | DebitReceipt], object] | None = None
+    """Gets the receipt. What it raises is only logged."""
 
     def hold(self) -> dict[str, Any]:
         """The fields of its hold."""
@@ -145,7 +154,8 @@ class ChargeRequest:
     def charge_used(self, used: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of its charge by meters."""
         terms = {"user": self.user, "reference": self.reference}
-        return {"action": self.action, "model": self.model, **terms, **used}
+        most = None if self.beyond else self.meters
+        return {"action": self.action, "model": self.model, "most": most, **terms, **used}
 
 
 class Work:
@@ -171,16 +181,18 @@ class Work:
         """Reports how much is delivered so far, in all: of the quantity, in credits, or `Used`.
 
         At most what is held is charged, unless the charge may go `beyond`. Work that reports
-        nothing and returns is charged whole. If Scrip cannot read a `usage`, it charges the meters
-        that were reported last, or else those that were asked for.
+        nothing and returns is charged whole. If Scrip refuses the meters or the usage, such as one
+        that it cannot read, it charges the report's `otherwise`; without one the meters that were
+        reported before a usage, or else those that were asked for.
         """
         if isinstance(so_far, Mapping) != (self.request.meters is not None):
             raise TypeError("a charge by meters is delivered as meters or usage, and no other is")
         if isinstance(so_far, Mapping):
-            self._meters = so_far.get("meters", self._meters)
-            self._used = {**so_far}
-            if "usage" in so_far:
-                self._used["otherwise"] = self._meters
+            check_used(so_far)
+            if "meters" in so_far:
+                self._meters = so_far["meters"]
+            before = self._meters if "usage" in so_far else self.request.meters
+            self._used = {"otherwise": before, **so_far}
             return
         if isinstance(so_far, int):
             delivered: int | Decimal = so_far
@@ -219,6 +231,18 @@ class Work:
         if self.request.action is None:
             return Decimal(amount(self.request.credits or "0"))
         return self.request.quantity or 0
+
+
+def tell(request: ChargeRequest, receipt: CaptureReceipt | DebitReceipt) -> None:
+    """Tells what was charged, and what was not."""
+    uncharged = cast("Mapping[str, Any]", receipt).get("uncharged")
+    if uncharged is not None:
+        logger.warning("%s credits of %s stay uncharged", uncharged, request.account)
+    if request.on_charged is not None:
+        try:
+            request.on_charged(receipt)
+        except Exception:
+            logger.exception("on_charged failed")
 
 
 def exact(credits: str) -> Decimal:

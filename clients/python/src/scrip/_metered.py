@@ -35,3 +35,20 @@ class Used(TypedDict, total=False):
     meters: Meters
     usage: Mapping[str, Any]
     usage_format: UsageFormat
+    otherwise: Meters
+    """What is charged if Scrip refuses these meters or this usage."""
+
+
+def are_counts(meters: Mapping[str, Any]) -> bool:
+    """Whether all are whole numbers of 0 or more, and there is one."""
+    return bool(meters) and all(type(n) is int and n >= 0 for n in meters.values())
+
+
+def check_used(used: Mapping[str, Any]) -> None:
+    """Refuses what is no meters and no usage, or both."""
+    usage, meters = used.get("usage"), used.get("meters")
+    if (usage is None) == (meters is None):
+        raise ValueError(f"a model's use is either meters or a usage, and not {used}")
+    for counts in (meters, used.get("otherwise")):
+        if counts is not None and not are_counts(counts):
+            raise ValueError(f"the counts of meters are whole numbers of 0 or more: {counts}")

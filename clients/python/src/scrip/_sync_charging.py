@@ -21,6 +21,7 @@ from scrip._charge import (
     Unpaid,
     Work,
     may_begin,
+    tell,
 )
 from scrip.answers import HoldReceipt, ReleaseReceipt
 from scrip.errors import OutcomeUnknown, Refused, ScripError, Unavailable
@@ -101,7 +102,7 @@ class Charging:
 
     def capture(self, unpaid: Unpaid, key: OperationKey) -> None:
         try:
-            self.work.receipt = self.client._pay(unpaid, key)
+            receipt = self.client._pay(unpaid, key)
         except ScripError as error:
             if not self.is_handed_over(unpaid, error):
                 raise
@@ -114,6 +115,9 @@ class Charging:
             # The program is ending, and waits no longer.
             self.client._hand_over(unpaid, end)
             raise
+        else:
+            self.work.receipt = receipt
+            tell(self.work.request, receipt)
 
     def is_handed_over(self, unpaid: Unpaid, error: ScripError) -> bool:
         """Hands over what is unpaid, if nobody hears the error or the work was allowed."""

@@ -115,6 +115,34 @@ Key = str
 # Units of an action, whole; the catalog has a limit for each action.
 Quantity = int
 
+# The provider's own name of a model. Where the rate table says so, other names of it, and its
+# name with a date behind it, mean the same model. Answers have the rate table's name.
+ModelName = str
+
+MeterCount = int
+
+
+class Meters(TypedDict):
+    """What a call consumed, by meter. Meters exclude each other: each token is counted by one of
+    them. A meter that counts 0 is as one that is left out. A word that is no meter, and a
+    meter for which the model has no rate, are `unknown_meter`."""
+
+    input: NotRequired[MeterCount]
+    """Not read from and not written to the provider's cache, no audio, no image."""
+    cached_input: NotRequired[MeterCount]
+    """Read from the provider's cache, images included."""
+    cache_write: NotRequired[MeterCount]
+    """Written to the provider's cache for its usual lifetime."""
+    cache_write_1h: NotRequired[MeterCount]
+    """Written to it for an hour."""
+    output: NotRequired[MeterCount]
+    """Thinking included."""
+    input_audio: NotRequired[MeterCount]
+    cached_input_audio: NotRequired[MeterCount]
+    output_audio: NotRequired[MeterCount]
+    input_image: NotRequired[MeterCount]
+    output_image: NotRequired[MeterCount]
+
 
 class Balance(TypedDict):
     """The balance after an entry."""
@@ -128,9 +156,13 @@ class DebitReceipt(TypedDict):
     key: NotRequired[Key]
     account: AccountId
     action: NotRequired[Name]
-    """Absent, like `quantity`, if credits were spent by amount."""
+    """Absent, like all that follows up to `credits`, if credits were spent by amount."""
     quantity: NotRequired[Quantity]
-    credits: Amount
+    """Absent if the action is priced by model and meters."""
+    model: NotRequired[ModelName]
+    meters: NotRequired[Meters]
+    credits: Credits
+    """0 for a call that counts nothing, or whose rates are 0."""
     seq: Seq
     at: Instant
     balance: Balance
@@ -250,6 +282,34 @@ class ProblemUnknownAction(TypedDict):
     did_you_mean: NotRequired[DidYouMean]
 
 
+class ProblemUnknownModel(TypedDict):
+    """The rate table of the action sells no such model."""
+
+    type: Literal["urn:scrip:problem:unknown_model"]
+    title: Literal["Unknown model"]
+    status: Literal[422]
+    detail: str
+    code: Literal["unknown_model"]
+    model: str
+    """The model that was sent."""
+    did_you_mean: NotRequired[DidYouMean]
+
+
+class ProblemUnknownMeter(TypedDict):
+    """A meter is unknown, or it counts something and the model has no rate for it."""
+
+    type: Literal["urn:scrip:problem:unknown_meter"]
+    title: Literal["Unknown meter"]
+    status: Literal[422]
+    detail: str
+    code: Literal["unknown_meter"]
+    model: str
+    """The rate table's name of the model."""
+    meter: str
+    """The word that was sent, or of a usage object the meter that it counts."""
+    did_you_mean: NotRequired[DidYouMean]
+
+
 class BatchRefused(TypedDict):
     """A debit of a batch that is refused."""
 
@@ -263,6 +323,8 @@ class BatchRefused(TypedDict):
         | ProblemKeyAhead
         | ProblemOperationReused
         | ProblemUnknownAction
+        | ProblemUnknownModel
+        | ProblemUnknownMeter
     )
 
 
@@ -280,7 +342,9 @@ class CaptureReceipt(TypedDict):
     action: NotRequired[Name]
     """Absent if credits were held by amount."""
     quantity: NotRequired[Quantity]
-    """Absent if credits were captured by amount."""
+    """Absent if credits were captured by amount or by meters."""
+    model: NotRequired[ModelName]
+    meters: NotRequired[Meters]
     credits: Credits
     """The credits spent."""
     final: bool
@@ -289,7 +353,7 @@ class CaptureReceipt(TypedDict):
     """How many of the credits were taken beyond the hold. Absent if none were."""
     uncharged: NotRequired[Credits]
     """The credits that were asked for beyond the hold and not charged: the account lacked them,
-    or might not spend. Absent if there are none."""
+    or might not spend; or a call cost them without `beyond`. Absent if there are none."""
     seq: Seq
     at: Instant
     balance: Balance
@@ -311,9 +375,13 @@ class HoldReceipt(TypedDict):
     key: NotRequired[Key]
     account: AccountId
     action: NotRequired[Name]
-    """Absent, like `quantity`, if credits were held by amount."""
+    """Absent, like all that follows up to `credits`, if credits were held by amount."""
     quantity: NotRequired[Quantity]
-    credits: Amount
+    """Absent if the action is priced by model and meters."""
+    model: NotRequired[ModelName]
+    meters: NotRequired[Meters]
+    credits: Credits
+    """0 for a call that counts nothing, or whose rates are 0."""
     expires_at: Instant
     """The first instant at which the hold is lapsed."""
     seq: Seq
@@ -365,13 +433,6 @@ class EntryOpened(TypedDict):
     actor: NotRequired[Actor]
     catalog: CatalogVersion
 
-
-# A model of a rate table, by the provider's own name.
-ModelName = str
-
-# What a call of a model consumed, by meter. Meters that counted nothing are left out, unless all
-# did: then `input` is 0.
-Meters = dict[str, int]
 
 # 1 to 64 bytes in UTF-8 without control characters: 64 letters of English, 21 of Chinese.
 ShortText = str
@@ -793,9 +854,12 @@ class Listing(TypedDict):
 class Quote(TypedDict):
     account: AccountId
     action: NotRequired[Name]
-    """Absent, like `quantity`, if the quote is for an amount."""
+    """Absent, like all that follows up to `credits`, if the quote is for an amount."""
     quantity: NotRequired[Quantity]
-    credits: Amount
+    """Absent if the action is priced by model and meters."""
+    model: NotRequired[ModelName]
+    meters: NotRequired[Meters]
+    credits: Credits
     available: Credits
     refusal: (
         Literal["account_frozen", "plan_required", "debt_outstanding", "insufficient_credits"]

@@ -65,6 +65,8 @@ class Problem(ScripError):
         """When the first of them lapses, if none ends before."""
         self.scope: str | None = body.get("scope")
         """The scope that the service key does not have."""
+        self.model: str | None = body.get("model")
+        self.meter: str | None = body.get("meter")
         self.server_time: str | None = body.get("server_time")
         super().__init__(status, body)
 

@@ -2,7 +2,18 @@
 
 import type { Scrip } from "../client.js";
 import type { Meters, UsageFormat } from "../metered.js";
-import { charged, chargedWhole, most, toldBy, type Charges, type Told } from "./call.js";
+import {
+  charged,
+  chargedWhole,
+  isText,
+  most,
+  needsInput,
+  toldBy,
+  totalsOf,
+  type Call,
+  type Charges,
+  type Told,
+} from "./call.js";
 
 export type { Charges } from "./call.js";
 
@@ -18,9 +29,16 @@ export interface ModelCharges extends Charges {
 /** The parts of the SDK's types that a charge needs: they are the same in its versions 6 and 7. */
 interface Params {
   prompt: unknown;
-  tools?: unknown;
+  tools?: { type: string }[] | undefined;
+  responseFormat?: { type: string } | undefined;
+  providerOptions?: Record<string, Options | undefined> | undefined;
   maxOutputTokens?: number | undefined;
   abortSignal?: AbortSignal | undefined;
+}
+/** The options of a provider that a charge depends on. */
+interface Options {
+  thinking?: { type?: unknown; budgetTokens?: unknown };
+  [name: string]: unknown;
 }
 interface Model {
   provider: string;
@@ -64,12 +82,18 @@ export interface Middleware {
  */
 export function chargedModel(credits: Scrip, charges: ModelCharges): Middleware {
   const { usageFormat, ...terms } = charges;
-  const call = ({ prompt, tools, maxOutputTokens, abortSignal }: Params, model: Model) => ({
-    model: model.modelId,
-    input: JSON.stringify([prompt, tools]),
-    output: most(maxOutputTokens, charges),
-    signal: abortSignal,
-  });
+  const call = (params: Params, model: Model): Call => {
+    const { prompt, tools = [], responseFormat, providerOptions = {} } = params;
+    needsInput(readsMore(params), charges);
+    return {
+      model: model.modelId,
+      input: JSON.stringify([prompt, tools, responseFormat]),
+      // An answer in JSON may be asked for as a tool.
+      hasTools: tools.length > 0 || responseFormat?.type === "json",
+      output: most(params.maxOutputTokens, charges) + thinking(providerOptions.anthropic),
+      signal: params.abortSignal,
+    };
+  };
   const format = (model: Model) => usageFormat ?? formatOf(model.provider);
   return {
     specificationVersion: "v3",
@@ -100,6 +124,22 @@ export function chargedModel(credits: Scrip, charges: ModelCharges): Middleware 
   };
 }
 
+/** The options of a call by which the model reads what the request does not have. */
+const STORED = ["previousResponseId", "conversation", "cachedContent", "container", "mcpServers"];
+
+/** Whether the model reads more than the text of the request. */
+function readsMore({ prompt, tools = [], providerOptions = {} }: Params): boolean {
+  const options = Object.values(providerOptions);
+  const isStored = options.some((given) => STORED.some((name) => given?.[name]));
+  return isStored || !isText(prompt) || tools.some(({ type }) => type !== "function");
+}
+
+/** The budget for thinking, which Anthropic's provider adds to the maximum of the output. */
+function thinking({ thinking }: Options = {}): number {
+  if (thinking?.type !== "enabled") return 0;
+  return typeof thinking.budgetTokens === "number" ? thinking.budgetTokens : 1024;
+}
+
 async function* read<P>(reader: ReadableStreamDefaultReader<P>): AsyncGenerator<P> {
   for (;;) {
     const { done, value } = await reader.read();
@@ -112,19 +152,21 @@ async function* read<P>(reader: ReadableStreamDefaultReader<P>): AsyncGenerator<
 function told({ raw, inputTokens, outputTokens }: Usage, format: UsageFormat | undefined): Told {
   const used = format && toldBy(raw, format);
   const { total, cacheRead, cacheWrite } = inputTokens;
-  if (total === undefined || total + (outputTokens.total ?? 0) === 0) return { used };
+  const totals = totalsOf(total, outputTokens.total ?? 0);
+  // All of it 0 is what a provider has not told.
+  if (used || total === undefined || !totals?.input && !totals?.output) return { used, totals };
   const counted: Meters = {
     input: inputTokens.noCache ?? total - (cacheRead ?? 0) - (cacheWrite ?? 0),
     ...(cacheRead && { cached_input: cacheRead }),
     ...(cacheWrite && { cache_write: cacheWrite }),
     output: outputTokens.total ?? 0,
   };
-  return { used: used ?? { meters: counted }, counted };
+  return { used: { meters: counted }, totals };
 }
 
 /** By the names that the SDK's own providers have. */
 function formatOf(provider: string): UsageFormat | undefined {
   if (/^(openai|azure|azure-openai)\./.test(provider)) return "openai";
-  if (/^(vertex\.)?anthropic\./.test(provider)) return "anthropic";
+  if (/^((vertex|bedrock)\.)?anthropic\./.test(provider)) return "anthropic";
   return /^google\.(generative-ai|vertex)/.test(provider) ? "google" : undefined;
 }

@@ -2,7 +2,7 @@
 
 import type { Work } from "../charge.js";
 import type { Scrip } from "../client.js";
-import type { Meters, UsageFormat, Used } from "../metered.js";
+import { areCounts, type Meters, type UsageFormat, type Used } from "../metered.js";
 import type { ForAccount, Reach, StreamRequest } from "../types.js";
 
 /** Who pays for the calls of a wrapped model, and the most that one may use. */
@@ -14,17 +14,19 @@ export interface Charges extends ForAccount, Reach {
   expires_in_s?: number;
   /**
    * The most tokens that the input of a call may have. If it is left out, there is one held for
-   * each byte of the request's text: no text has more, but images and files that are named by URL
-   * may.
+   * each byte of the request's text, and some for what a provider adds to tools. A call that reads
+   * more than its text needs it: files, images, what is stored, what the provider's own tools find.
    */
   inputAtMost?: number;
   /** The most output of a call that sets no maximum of its own; it is then sent with the call. */
   outputAtMost?: number;
   /**
-   * Counts the tokens of a text, where the provider told no usage: a quarter of its bytes, if it is
-   * left out.
+   * Counts the tokens of a whole text, where the provider told no usage: a quarter of its bytes, if
+   * it is left out.
    */
   countTokens?: (text: string) => number;
+  /** Whether more than what is held may be charged, of a call that used more. */
+  beyond?: boolean;
   onCharged?: StreamRequest["onCharged"];
   waitUntil?: StreamRequest["waitUntil"];
 }
@@ -34,6 +36,8 @@ export interface Call {
   model: string;
   /** All that the model reads, as text. */
   input: string;
+  /** Whether the provider adds an explanation of tools to it. */
+  hasTools: boolean;
   /** The most output that it may have. */
   output: number;
   signal?: AbortSignal | undefined;
@@ -50,8 +54,8 @@ export interface Begun<Answer, Part> {
 /** The meaning of a part: the provider's usage so far, if it has it, and the model's text. */
 export interface Told {
   used?: Used | undefined;
-  /** The same in meters, if somebody has counted them. */
-  counted?: Meters | undefined;
+  /** The same as plain input and output, which is charged if Scrip refuses `used`. */
+  totals?: Meters | undefined;
   text?: string | undefined;
   /** It is an error that a stream has as a part: the call is free, unless usage is told. */
   failed?: boolean;
@@ -60,31 +64,39 @@ export interface Told {
 /**
  * Holds the maxima of a call, begins it, and answers with a stream of its parts. What they told is
  * charged when they end, or when their reader or the call's signal stops them. A call that fails is
- * free. Whatever cannot be charged goes to `onUnpaid`.
+ * free, unless it has told its usage. Whatever cannot be charged goes to `onUnpaid`.
  *
  * @throws `Refused` or `OutcomeUnknown`, before the call; the call's own error.
  */
 export async function charged<Answer, Part>(
   credits: Scrip,
-  { action = "chat", inputAtMost, outputAtMost: _, countTokens = quarter, ...charges }: Charges,
-  { model, input, output, signal }: Call,
+  { action = "chat", inputAtMost, outputAtMost: _, countTokens, ...charges }: Charges,
+  { model, input, hasTools, output, signal }: Call,
   begin: () => PromiseLike<Begun<Answer, Part>>,
   read: (part: Part) => Told,
 ): Promise<{ answer: Answer; parts: ReadableStream<Part> }> {
-  const maxima = { input: inputAtMost ?? bytes(input), output };
+  const most = inputAtMost ?? bytes(input) + (hasTools ? EXPLAINS_TOOLS : 0);
+  const maxima = { input: most, output };
   const request = { ...charges, action, model, meters: maxima, signal };
   let answer!: Answer;
+  let failure: { error: unknown } | undefined;
   const work = async function* ({ delivered, signal }: Work): AsyncGenerator<Part | undefined> {
     const begun = await begin();
     ({ answer } = begun);
     if (begun.stop) signal.addEventListener("abort", begun.stop);
     if (signal.aborted) begun.stop?.();
+    const seen = new Seen(maxima, input, countTokens, read);
+    // Before the charge reads what was reported.
+    signal.addEventListener("abort", () => seen.isEmpty || seen.report(delivered));
     yield undefined;
-    const seen = new Seen(maxima, input, countTokens);
-    for await (const part of begun.parts) {
-      seen.add(read(part));
-      if (!seen.isEmpty) seen.report(delivered);
-      yield part;
+    try {
+      for await (const part of begun.parts) {
+        seen.add(part);
+        yield part;
+      }
+    } catch (error) {
+      if (!seen.hasTold) throw error;
+      failure = { error };
     }
     seen.report(delivered);
   };
@@ -93,8 +105,15 @@ export async function charged<Answer, Part>(
   // The first part stands for the beginning, so an error of it is thrown here, where a library that
   // tries again expects it.
   await reader.read();
-  reader.releaseLock();
-  return { answer, parts: all as ReadableStream<Part> };
+  const pull = async (parts: ReadableStreamDefaultController<Part>) => {
+    const { done, value } = await reader.read();
+    if (!done) parts.enqueue(value as Part);
+    // Of a call that failed after it told its usage: that is charged by now.
+    else if (failure) parts.error(failure.error);
+    else parts.close();
+  };
+  const cancel = (reason: unknown) => reader.cancel(reason);
+  return { answer, parts: new ReadableStream({ pull, cancel }, { highWaterMark: 0 }) };
 }
 
 /** As {@link charged}, for a call whose answer is one piece. */
@@ -131,53 +150,118 @@ export function toldBy(usage: object | null | undefined, format: UsageFormat): U
   return hasTold ? { usage: usage!, usage_format: format } : undefined;
 }
 
+/** Refuses a call that reads more than the text of its request, unless its input is told. */
+export function needsInput(readsMore: boolean, { inputAtMost }: Charges): void {
+  if (!readsMore || inputAtMost !== undefined) return;
+  throw new TypeError(
+    "a call that reads more than its text (files, images, what is stored, what the provider's own " +
+      "tools find) needs inputAtMost, which is held",
+  );
+}
+
+/** The types of messages, parts and results that are text, in all libraries. */
+const TEXTS = new Set(
+  (
+    "message text reasoning refusal input_text output_text reasoning_text summary_text " +
+    "function_call function_call_output custom_tool_call custom_tool_call_output tool-call " +
+    "tool-result tool-approval-request tool-approval-response content json error-text error-json " +
+    "execution-denied"
+  ).split(" "),
+);
+
+/** Whether a message, or a part of one, is text and nothing else. */
+export function isText(part: unknown): boolean {
+  if (Array.isArray(part)) return part.every(isText);
+  if (typeof part !== "object" || part === null) return true;
+  if (ArrayBuffer.isView(part)) return false;
+  const { type = "message", content, output, value, audio } = part as Record<string, unknown>;
+  if (audio || !TEXTS.has(type as string)) return false;
+  return isText(content) && isText(output) && (type !== "content" || isText(value));
+}
+
+/** Input and output in all, if both are counts. */
+export function totalsOf(input: unknown, output: unknown): Meters | undefined {
+  const totals = { input, output } as Meters;
+  return areCounts(totals) ? totals : undefined;
+}
+
 /** What was seen of a call so far. */
-class Seen {
+class Seen<Part> {
   #told: Used | undefined;
-  #counted: Meters | undefined;
-  #output = 0;
-  #input: number | undefined;
+  #totals: Meters | undefined;
+  #bytes = 0;
+  readonly #texts: string[] = [];
+  #isUnclear = false;
   #failed = false;
 
   constructor(
     readonly maxima: Required<Pick<Meters, "input" | "output">>,
     readonly input: string,
-    readonly count: (text: string) => number,
+    /** By bytes, if there is none. */
+    readonly count: ((text: string) => number) | undefined,
+    readonly read: (part: Part) => Told,
   ) {}
 
-  add({ used, counted, text, failed }: Told): void {
-    this.#failed ||= failed ?? false;
-    // Usage is told as it is so far, in all: the latest counts.
-    this.#told = used ?? this.#told;
-    this.#counted = counted ?? this.#counted;
-    if (text) this.#output += this.count(text);
+  add(part: Part): void {
+    try {
+      const { used, totals, text, failed } = this.read(part);
+      this.#failed ||= failed ?? false;
+      // Usage is told as it is so far, in all: the latest counts.
+      if (used) [this.#told, this.#totals] = [used, totals];
+      if (!text) return;
+      this.#bytes += bytes(text);
+      if (this.count) this.#texts.push(text);
+    } catch (error) {
+      this.#isUnclear = true;
+      console.error("a part of an answer cannot be read:", error);
+    }
+  }
+
+  get hasTold(): boolean {
+    return this.#told !== undefined;
   }
 
   get isEmpty(): boolean {
-    return this.#told === undefined && this.#output === 0;
+    return !this.hasTold && !this.#isUnclear && this.#bytes === 0;
   }
 
   /** Reports what the provider has told; else the text, and not more than is held. */
   report(delivered: Work["delivered"]): void {
-    const isFree = this.#failed && !this.#told;
-    const meters = isFree ? { input: 0, output: 0 } : (this.#counted ?? this.#ofText());
-    // The meters first: they are charged if Scrip cannot read the usage.
-    delivered({ meters });
-    if (this.#told) delivered(this.#told);
+    if (this.#told) {
+      try {
+        return delivered({ ...this.#told, otherwise: this.#totals });
+      } catch (error) {
+        console.error("the usage of an answer cannot be charged:", error);
+        return delivered({ meters: this.#totals ?? this.maxima });
+      }
+    }
+    delivered({ meters: this.#failed ? { input: 0, output: 0 } : this.#ofText() });
   }
 
+  /** By the text; the maxima, if that cannot be counted. */
   #ofText(): Meters {
-    const { input, output } = this.maxima;
-    this.#input ??= Math.ceil(this.count(this.input));
-    return {
-      input: Math.min(this.#input, input),
-      output: Math.min(Math.ceil(this.#output), output),
-    };
+    if (this.#isUnclear) return this.maxima;
+    try {
+      const [input, output] = this.count
+        ? [this.count(this.input), this.#texts.length && this.count(this.#texts.join(""))]
+        : [bytes(this.input) / 4, this.#bytes / 4];
+      const { maxima } = this;
+      const meters = {
+        input: Math.min(Math.ceil(input), maxima.input),
+        output: Math.min(Math.ceil(output), maxima.output),
+      };
+      if (areCounts(meters)) return meters;
+      throw new TypeError(`countTokens: ${input} and ${output} are no counts`);
+    } catch (error) {
+      console.error("the text of a call cannot be counted:", error);
+      return this.maxima;
+    }
   }
 }
 
+/** Tokens that a provider may add to a request that has tools: Anthropic adds 300 to 600. */
+const EXPLAINS_TOOLS = 1000;
 const bytes = (text: string) => new TextEncoder().encode(text).length;
-const quarter = (text: string) => Math.ceil(bytes(text) / 4);
 
 async function* one<T>(value: T): AsyncGenerator<T> {
   yield value;

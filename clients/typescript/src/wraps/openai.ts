@@ -15,7 +15,17 @@ import type {
 } from "openai/resources/responses/responses";
 import type { Stream } from "openai/streaming";
 import type { Scrip } from "../client.js";
-import { charged, chargedWhole, most, toldBy, type Charges, type Told } from "./call.js";
+import {
+  charged,
+  chargedWhole,
+  isText,
+  most,
+  needsInput,
+  toldBy,
+  totalsOf,
+  type Charges,
+  type Told,
+} from "./call.js";
 
 export type { Charges } from "./call.js";
 
@@ -55,12 +65,16 @@ export interface ChargedOpenAI {
  */
 export function chargedOpenAI(client: OpenAI, credits: Scrip, charges: Charges): ChargedOpenAI {
   const create = (surface: Surface, send: Send) => async (body: Body, options?: RequestOptions) => {
-    surface.check(body, charges);
+    if (!body.model) throw new TypeError("a call needs its model, whose rates are charged");
+    const { tools } = body;
+    const isRunByProvider = tools?.some(({ type }) => type !== "function" && type !== "custom");
+    needsInput(surface.readsMore(body) || isRunByProvider === true, charges);
     const output = most(surface.output(body), charges);
     const asked = surface.asked(body, output);
     const { model, stream } = body;
     const input = JSON.stringify(surface.input(body));
-    const call = { model, input, output, signal: options?.signal ?? undefined };
+    const hasTools = Boolean(tools?.length || body.functions?.length);
+    const call = { model, input, hasTools, output, signal: options?.signal ?? undefined };
     if (!stream) {
       const begin = () => send(asked, options);
       return chargedWhole(credits, charges, call, begin, surface.told);
@@ -94,12 +108,14 @@ type Send = (body: Body, options?: RequestOptions) => PromiseLike<object>;
 interface Body {
   model: string;
   stream?: boolean | null;
+  tools?: { type: string }[];
+  functions?: unknown[];
 }
 
 /** Where a surface of the API has what a charge needs. */
 interface Surface<B = any> {
-  /** Refuses a call that cannot be charged rightly. */
-  check(body: B, charges: Charges): void;
+  /** Whether the model reads more than the text of the request. */
+  readsMore(body: B): boolean;
   input(body: B): unknown;
   output(body: B): number | null | undefined;
   asked(body: B, output: number): Body;
@@ -111,7 +127,7 @@ interface Surface<B = any> {
 /** An answer of chat completions, or a part of one. */
 interface ChatPart {
   usage?: object | null;
-  choices?: { delta?: object; message?: object }[];
+  choices?: ({ delta?: object | null; message?: object | null } | null)[] | null;
 }
 
 /** An answer of the surface `responses`, or an event of one. */
@@ -126,42 +142,45 @@ interface ResponsesPart {
 type ChatBody = ChatCompletionCreateParamsNonStreaming | ChatCompletionCreateParamsStreaming;
 
 const COMPLETIONS: Surface<ChatBody> = {
-  check: () => {},
-  input: ({ messages, tools, response_format }) => [messages, tools, response_format],
+  readsMore: (body) => !isText(body.messages) || Boolean(body.web_search_options),
+  input: (body) => [
+    body.messages,
+    body.tools,
+    body.functions,
+    body.response_format,
+    body.prediction,
+    body.web_search_options,
+  ],
   // The maximum holds for each choice.
   output: (body) => timesChoices(body.max_completion_tokens ?? body.max_tokens, body.n),
   asked: (body, output) => ({
     ...body,
     ...(body.max_completion_tokens == null &&
-      body.max_tokens == null && { max_completion_tokens: Math.floor(output / (body.n ?? 1)) }),
+      body.max_tokens == null && { max_completion_tokens: ofEach(output, body.n ?? 1) }),
     // Without it a stream of OpenAI's never tells its usage.
     ...(body.stream && { stream_options: { ...body.stream_options, include_usage: true } }),
   }),
-  told: ({ usage, choices = [] }: ChatPart) => ({
-    used: toldBy(usage, "openai"),
-    text: choices.map(({ delta, message }) => text(delta ?? message)).join(""),
+  told: ({ usage, choices }: ChatPart) => ({
+    ...told(usage),
+    text: (choices ?? []).map((choice) => text(choice?.delta ?? choice?.message)).join(""),
   }),
   // Who did not ask for the usage of a stream does not expect a part without a choice.
   hides: ({ stream_options }, { usage, choices }: ChatPart) =>
-    !stream_options?.include_usage && usage != null && choices?.length === 0,
+    !stream_options?.include_usage && usage != null && !choices?.length,
 };
 
 type ResponsesBody = ResponseCreateParamsNonStreaming | ResponseCreateParamsStreaming;
 
 const RESPONSES: Surface<ResponsesBody> = {
-  check: ({ background, previous_response_id, conversation, prompt }, { inputAtMost }) => {
+  readsMore: ({ background, previous_response_id, conversation, prompt, input }) => {
     if (background) throw new TypeError("the usage of a background response comes after the call");
-    // The model reads it, and the request does not have it.
-    const isStored = Boolean(previous_response_id || conversation || prompt);
-    if (isStored && inputAtMost === undefined) {
-      throw new TypeError("a response that continues what is stored needs inputAtMost");
-    }
+    return Boolean(previous_response_id || conversation || prompt) || !isText(input);
   },
   input: ({ input, instructions, tools, text }) => [input, instructions, tools, text],
   output: (body) => body.max_output_tokens,
   asked: ({ model, ...body }, output) => ({ model: model!, ...body, max_output_tokens: output }),
   told: ({ type = "", usage, response, delta, output_text }: ResponsesPart) => ({
-    used: toldBy(usage ?? response?.usage, "openai"),
+    ...told(usage ?? response?.usage),
     text: output_text ?? (type.endsWith(".delta") && typeof delta === "string" ? delta : ""),
     failed: type === "error" || type === "response.failed",
   }),
@@ -171,8 +190,23 @@ const RESPONSES: Surface<ResponsesBody> = {
 const timesChoices = (most: number | null | undefined, n: number | null | undefined) =>
   most == null ? most : most * (n ?? 1);
 
+/** The maximum of each of `n` choices. */
+function ofEach(output: number, n: number): number {
+  if (output < n) throw new TypeError(`outputAtMost ${output} is not enough for ${n} choices`);
+  return Math.floor(output / n);
+}
+
+/** The usage that a part tells. Some providers count thinking in the total alone. */
+function told(usage: object | null | undefined): Told {
+  const counts = (usage ?? {}) as Record<string, number | undefined>;
+  const input = counts.prompt_tokens ?? counts.input_tokens;
+  const output = counts.completion_tokens ?? counts.output_tokens;
+  const most = Math.max(output ?? 0, (counts.total_tokens ?? 0) - (input ?? 0));
+  return { used: toldBy(usage, "openai"), totals: totalsOf(input, most) };
+}
+
 /** All that a model wrote in a message, or in a part of one. */
-function text(message: object | undefined): string {
+function text(message: object | null | undefined): string {
   const { role: _, ...written } = { role: "", ...message };
   return Object.values(written)
     .map((value) => (typeof value === "string" ? value : value ? JSON.stringify(value) : ""))

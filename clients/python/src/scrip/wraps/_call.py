@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
-from scrip._metered import Meters, UsageFormat, Used
+from scrip._metered import Meters, UsageFormat, Used, are_counts
+from scrip.answers import CaptureReceipt, DebitReceipt
+
+logger = logging.getLogger("scrip")
+
+EXPLAINS_TOOLS = 1000
+"""Tokens that a provider may add to a request that has tools: Anthropic adds 300 to 600."""
 
 
-def quarter(text: str) -> int:
-    """About the tokens of a text: a quarter of its bytes."""
-    return -(-len(text.encode()) // 4)
+def quarter(count: int) -> int:
+    """About the tokens of so many bytes of text."""
+    return -(-count // 4)
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,19 @@ class Charges:
     """The action that has the rates of models."""
     input_at_most: int | None = None
     """The most tokens that the input of a call may have. Without it, one is held for each byte of
-    the request's text: no text has more, but images and files that are named by URL may."""
+    the request's text, and some for what a provider adds to tools. A call that reads more than its
+    text needs it: files, images, what is stored, what the provider's own tools find."""
     output_at_most: int | None = None
     """The most output of a call that sets no maximum of its own; it is then sent with the call."""
-    count_tokens: Callable[[str], int] = quarter
-    """Counts the tokens of a text, where the provider told no usage."""
+    count_tokens: Callable[[str], int] | None = None
+    """Counts the tokens of a whole text, where the provider told no usage: a quarter of its bytes,
+    if it is left out."""
     expires_in_s: int | None = None
     on_unreachable: OnUnreachable = "refuse"
+    beyond: bool = False
+    """Whether more than what is held may be charged, of a call that used more."""
+    on_charged: Callable[[CaptureReceipt | DebitReceipt], object] | None = None
+    """Gets the receipt of each call. What it raises is only logged."""
 
     def most(self, output: object) -> int:
         """The maximum of a call's output, which is its own if it has one."""
@@ -45,9 +58,19 @@ class Charges:
             raise TypeError("a call without a maximum of output needs output_at_most, to hold it")
         return self.output_at_most
 
-    def request(self, model: str, text: str, output: int) -> ChargeRequest:
+    def needs_input(self, reads_more: bool) -> None:
+        """Refuses a call that reads more than the text of its request, unless its input is told."""
+        if reads_more and self.input_at_most is None:
+            raise TypeError(
+                "a call that reads more than its text (files, images, what is stored, what the "
+                "provider's own tools find) needs input_at_most, which is held"
+            )
+
+    def request(self, model: str, text: str, output: int, has_tools: bool) -> ChargeRequest:
         """The charge of a call of `model` that reads `text`."""
-        most = len(text.encode()) if self.input_at_most is None else self.input_at_most
+        most = self.input_at_most
+        if most is None:
+            most = len(text.encode()) + EXPLAINS_TOOLS * has_tools
         return ChargeRequest(
             self.account,
             self.action,
@@ -57,7 +80,9 @@ class Charges:
             self.reference,
             self.expires_in_s,
             self.on_unreachable,
+            self.beyond,
             model=model,
+            on_charged=self.on_charged,
             meters={"input": most, "output": output},
         )
 
@@ -67,7 +92,7 @@ class Told:
     """The meaning of a part of an answer."""
 
     used: Used | None = None
-    """The provider's usage so far, in all."""
+    """The provider's usage so far, in all. If Scrip refuses it, its `otherwise` is charged."""
     text: str = ""
     """What the model wrote in it."""
     failed: bool = False
@@ -77,49 +102,106 @@ class Told:
 class Seen:
     """What was seen of a call so far."""
 
-    def __init__(self, request: ChargeRequest, text: str, count: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        request: ChargeRequest,
+        text: str,
+        count: Callable[[str], int] | None,
+        read: Callable[[Any], Told],
+    ) -> None:
         self.maxima: Meters = request.meters or {}
         self.text = text
         self.count = count
+        self.read = read
         self.told: Used | None = None
-        self.input: int | None = None
-        self.output = 0
+        self.texts: list[str] = []
+        self.bytes = 0
+        self.is_unclear = False
         self.failed = False
+        self.error: Exception | None = None
+        """The error of a call that had told its usage, for its reader."""
 
     def __bool__(self) -> bool:
-        return self.told is not None or self.output > 0
+        return self.told is not None or self.is_unclear or self.bytes > 0
 
-    def add(self, told: Told) -> None:
+    def add(self, part: Any) -> None:
+        try:
+            told = self.read(part)
+        except Exception:
+            self.is_unclear = True
+            logger.exception("a part of an answer cannot be read")
+            return
         # Usage is told as it is so far, in all: the latest counts.
         self.told = told.used or self.told
         self.failed = self.failed or told.failed
-        if told.text:
-            self.output += self.count(told.text)
+        self.bytes += len(told.text.encode())
+        if self.count is not None:
+            self.texts.append(told.text)
 
     def report(self, work: Work) -> None:
         """Reports what the provider has told; else the text, and not more than is held."""
-        # The meters first: they are charged if Scrip cannot read the usage.
-        work.delivered({"meters": self.of_text()})
         if self.told is not None:
             work.delivered(self.told)
+        elif self.failed:
+            work.delivered({"meters": {"input": 0, "output": 0}})
+        else:
+            work.delivered({"meters": self.of_text()})
 
     def of_text(self) -> Meters:
-        if self.failed and self.told is None:
-            return {"input": 0, "output": 0}
-        if self.input is None:
-            self.input = self.count(self.text)
+        """By the text; the maxima, if that cannot be counted."""
         most = self.maxima
-        return {
-            "input": min(self.input, most["input"]),
-            "output": min(self.output, most["output"]),
-        }
+        if self.is_unclear:
+            return most
+        try:
+            if self.count is None:
+                read, written = quarter(len(self.text.encode())), quarter(self.bytes)
+            else:
+                text = "".join(self.texts)
+                read, written = self.count(self.text), self.count(text) if text else 0
+            if not are_counts({"input": read, "output": written}):
+                raise TypeError(f"count_tokens: {read} and {written} are no counts")
+        except Exception:
+            logger.exception("the text of a call cannot be counted")
+            return most
+        return {"input": min(read, most["input"]), "output": min(written, most["output"])}
+
+
+TEXTS = (
+    *("message", "text", "reasoning", "refusal"),
+    *("input_text", "output_text", "reasoning_text", "summary_text"),
+    *("function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"),
+)
+"""The types of messages, and of parts of them, that are text."""
+
+
+def is_text(part: Any) -> bool:
+    """Whether a message, or a part of one, is text and nothing else."""
+    part = part.model_dump() if hasattr(part, "model_dump") else part
+    if isinstance(part, (list, tuple)):
+        return all(map(is_text, part))
+    if not isinstance(part, Mapping):
+        return part is None or isinstance(part, str)
+    is_known = part.get("type", "message") in TEXTS and not part.get("audio")
+    return is_known and is_text(part.get("content")) and is_text(part.get("output"))
+
+
+def totals_of(usage: Mapping[str, Any]) -> Meters | None:
+    """Plain input and output, if they are told. Some count thinking in the total alone."""
+    read = usage.get("prompt_tokens", usage.get("input_tokens"))
+    written = usage.get("completion_tokens", usage.get("output_tokens")) or 0
+    total = usage.get("total_tokens") or 0
+    if not are_counts({"input": read, "output": written, "total": total}):
+        return None
+    return {"input": cast(int, read), "output": max(written, total - cast(int, read))}
 
 
 def told_by(usage: Mapping[str, Any] | None, usage_format: UsageFormat) -> Used | None:
     """The usage object of a provider, unless it says nothing yet: None, or all of it 0."""
     if usage is None or not any(isinstance(count, int) and count > 0 for count in usage.values()):
         return None
-    return {"usage": usage, "usage_format": usage_format}
+    used: Used = {"usage": usage, "usage_format": usage_format}
+    totals = totals_of(usage)
+    return used if totals is None else {**used, "otherwise": totals}
 
 
 def as_text(read: Any) -> str:

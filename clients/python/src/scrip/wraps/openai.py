@@ -10,9 +10,9 @@ from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
 
 from scrip import _async_charging, _sync_charging
 from scrip._async_client import AsyncScrip
-from scrip._charge import Work
+from scrip._charge import ChargeRequest, Work
 from scrip._sync_client import Scrip
-from scrip.wraps._call import Charges, Seen, Told, as_text, told_by
+from scrip.wraps._call import Charges, Seen, Told, as_text, is_text, told_by
 
 Create = TypeVar("Create", bound=Callable[..., Any])
 
@@ -71,11 +71,8 @@ def charged(create: Create, surface: Surface, credits: Scrip, charges: Charges) 
     """`create`, charged."""
 
     def charged_create(**body: Any) -> Any:
-        surface.check(body, charges)
-        output = charges.most(surface.output(body))
-        text = as_text(surface.read(body))
-        request = charges.request(body["model"], text, output)
-        seen = Seen(request, text, charges.count_tokens)
+        request, text, output = asked_for(body, surface, charges)
+        seen = Seen(request, text, charges.count_tokens, surface.told)
         answers: list[Any] = []
 
         def work(running: Work) -> Iterator[Any]:
@@ -86,11 +83,19 @@ def charged(create: Create, surface: Surface, credits: Scrip, charges: Charges) 
                 # Stands for the beginning, so that an error of it is raised by this function.
                 yield None
                 for part in answer if is_stream else [answer]:
-                    seen.add(surface.told(part))
-                    if seen:
-                        seen.report(running)
+                    seen.add(part)
                     yield part
                 seen.report(running)
+            except Exception as error:
+                if seen.told is None:
+                    raise
+                # What was told is charged, and then the reader gets the error.
+                seen.report(running)
+                seen.error = error
+            except BaseException:
+                if seen:
+                    seen.report(running)
+                raise
             finally:
                 if is_stream:
                     answer.close()
@@ -100,7 +105,7 @@ def charged(create: Create, surface: Surface, credits: Scrip, charges: Charges) 
         next(parts)
         [answer] = answers
         if isinstance(answer, Stream):
-            return ChargedStream(answer, parts, lambda part: not surface.hides(body, part))
+            return ChargedStream(answer, parts, seen, lambda part: not surface.hides(body, part))
         for _ in parts:
             pass
         return answer
@@ -114,11 +119,8 @@ def charged_async(
     """`create`, charged."""
 
     async def charged_create(**body: Any) -> Any:
-        surface.check(body, charges)
-        output = charges.most(surface.output(body))
-        text = as_text(surface.read(body))
-        request = charges.request(body["model"], text, output)
-        seen = Seen(request, text, charges.count_tokens)
+        request, text, output = asked_for(body, surface, charges)
+        seen = Seen(request, text, charges.count_tokens, surface.told)
         answers: list[Any] = []
 
         async def work(running: Work) -> AsyncIterator[Any]:
@@ -129,11 +131,19 @@ def charged_async(
                 # Stands for the beginning, so that an error of it is raised by this function.
                 yield None
                 async for part in answer if is_stream else one(answer):
-                    seen.add(surface.told(part))
-                    if seen:
-                        seen.report(running)
+                    seen.add(part)
                     yield part
                 seen.report(running)
+            except Exception as error:
+                if seen.told is None:
+                    raise
+                # What was told is charged, and then the reader gets the error.
+                seen.report(running)
+                seen.error = error
+            except BaseException:
+                if seen:
+                    seen.report(running)
+                raise
             finally:
                 if is_stream:
                     await answer.close()
@@ -143,7 +153,8 @@ def charged_async(
         await anext(parts)
         [answer] = answers
         if isinstance(answer, AsyncStream):
-            return AsyncChargedStream(answer, parts, lambda part: not surface.hides(body, part))
+            shows = lambda part: not surface.hides(body, part)  # noqa: E731
+            return AsyncChargedStream(answer, parts, seen, shows)
         async for _ in parts:
             pass
         return answer
@@ -155,14 +166,21 @@ class ChargedStream(Stream[Any]):
     """A stream of the client, whose parts are charged when it ends or is closed."""
 
     def __init__(
-        self, stream: Stream[Any], parts: Generator[Any, None, None], shows: Callable[[Any], bool]
+        self,
+        stream: Stream[Any],
+        parts: Generator[Any, None, None],
+        seen: Seen,
+        shows: Callable[[Any], bool],
     ) -> None:
         self.response = stream.response
         self.parts = parts
+        self.seen = seen
         self.shown = filter(shows, parts)
 
     def __next__(self) -> Any:
-        return next(self.shown)
+        for part in self.shown:
+            return part
+        raise self.seen.error or StopIteration
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -178,17 +196,19 @@ class AsyncChargedStream(AsyncStream[Any]):
         self,
         stream: AsyncStream[Any],
         parts: AsyncGenerator[Any, None],
+        seen: Seen,
         shows: Callable[[Any], bool],
     ) -> None:
         self.response = stream.response
         self.parts = parts
+        self.seen = seen
         self.shows = shows
 
     async def __anext__(self) -> Any:
-        while True:
-            part = await anext(self.parts)
+        async for part in self.parts:
             if self.shows(part):
                 return part
+        raise self.seen.error or StopAsyncIteration
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -203,8 +223,8 @@ Body = Mapping[str, Any]
 class Surface(Protocol):
     """Where a surface of the API has what a charge needs."""
 
-    def check(self, body: Body, charges: Charges) -> None:
-        """Refuses a call that cannot be charged rightly."""
+    def reads_more(self, body: Body) -> bool:
+        """Whether the model reads more than the text of the request."""
 
     def read(self, body: Body) -> object:
         """All that the model reads."""
@@ -223,11 +243,13 @@ class Surface(Protocol):
 
 
 class OfCompletions:
-    def check(self, body: Body, charges: Charges) -> None:
-        pass
+    def reads_more(self, body: Body) -> bool:
+        searches = given(body, "web_search_options") is not None
+        return searches or not is_text(given(body, "messages"))
 
     def read(self, body: Body) -> object:
-        return [given(body, name) for name in ("messages", "tools", "response_format")]
+        names = "messages tools functions response_format prediction web_search_options"
+        return [given(body, name) for name in names.split()]
 
     def output(self, body: Body) -> object:
         most = given(body, "max_completion_tokens") or given(body, "max_tokens")
@@ -237,7 +259,10 @@ class OfCompletions:
     def asked(self, body: Body, output: int) -> dict[str, Any]:
         asked = dict(body)
         if self.output(body) is None:
-            asked["max_completion_tokens"] = output // (given(body, "n") or 1)
+            choices = given(body, "n") or 1
+            if output < choices:
+                raise TypeError(f"output_at_most {output} is not enough for {choices} choices")
+            asked["max_completion_tokens"] = output // choices
         if given(body, "stream"):
             # Without it a stream of OpenAI's never tells its usage.
             options = given(body, "stream_options") or {}
@@ -245,23 +270,25 @@ class OfCompletions:
         return asked
 
     def told(self, part: Any) -> Told:
-        written = (getattr(choice, "delta", None) or choice.message for choice in part.choices)
+        written = (
+            getattr(choice, "delta", None) or getattr(choice, "message", None)
+            for choice in getattr(part, "choices", None) or ()
+        )
         return Told(usage_of(part), "".join(text_of(message) for message in written))
 
     def hides(self, body: Body, part: Any) -> bool:
         # Who did not ask for the usage of a stream does not expect a part without a choice.
         has_asked = (given(body, "stream_options") or {}).get("include_usage")
-        return not has_asked and part.usage is not None and not part.choices
+        tells = getattr(part, "usage", None) is not None
+        return not has_asked and tells and not getattr(part, "choices", None)
 
 
 class OfResponses:
-    def check(self, body: Body, charges: Charges) -> None:
+    def reads_more(self, body: Body) -> bool:
         if given(body, "background"):
             raise TypeError("the usage of a background response comes after the call")
-        # The model reads it, and the request does not have it.
         stored = ("previous_response_id", "conversation", "prompt")
-        if charges.input_at_most is None and any(given(body, name) for name in stored):
-            raise TypeError("a response that continues what is stored needs input_at_most")
+        return any(given(body, name) for name in stored) or not is_text(given(body, "input"))
 
     def read(self, body: Body) -> object:
         return [given(body, name) for name in ("input", "instructions", "tools", "text")]
@@ -293,6 +320,21 @@ def given(body: Body, name: str) -> Any:
     return None if isinstance(value, (openai.NotGiven, openai.Omit)) else value
 
 
+def asked_for(body: Body, surface: Surface, charges: Charges) -> tuple[ChargeRequest, str, int]:
+    """The charge of a call, the text that it reads, and the most that it may write."""
+    model = given(body, "model")
+    if not model:
+        raise TypeError("a call needs its model, whose rates are charged")
+    tools = given(body, "tools") or ()
+    is_run_by_provider = any(tool.get("type") not in ("function", "custom") for tool in tools)
+    charges.needs_input(surface.reads_more(body) or is_run_by_provider)
+    output = charges.most(surface.output(body))
+    surface.asked(body, output)
+    text = as_text(surface.read(body))
+    has_tools = bool(tools or given(body, "functions"))
+    return charges.request(model, text, output, has_tools), text, output
+
+
 def usage_of(part: Any) -> Any:
     """The usage that a part tells, as the provider told it."""
     usage = getattr(part, "usage", None)
@@ -301,6 +343,8 @@ def usage_of(part: Any) -> Any:
 
 def text_of(message: Any) -> str:
     """All that a model wrote in a message, or in a part of one."""
+    if message is None:
+        return ""
     written = message.model_dump(exclude_unset=True, exclude={"role"}).values()
     return "".join(one if isinstance(one, str) else as_text(one) for one in written if one)
 
