@@ -91,6 +91,12 @@ def captured(unpaid: Unpaid) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in ("action", "model")}
 
 
+def alternatives(unpaid: Unpaid) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of its debit, and of that of its `most`."""
+    used = unpaid.fields()
+    return used, {**used, "meters": unpaid.most, "usage": None, "usage_format": None}
+
+
 def spent(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a debit that say its price."""
     return {name: of for name, of in fields.items() if name not in ("user", "reference")}

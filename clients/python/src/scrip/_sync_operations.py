@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal, cast, overload
 
 from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
-from scrip._charge import Unpaid, captured, may_begin, may_debit, readable, spent
+from scrip._charge import Unpaid, alternatives, captured, may_begin, may_debit, readable, spent
 from scrip._connection import OnUnreachable
 from scrip._metered import Meters, UsageFormat
 from scrip.answers import (
@@ -164,17 +164,14 @@ class Operations:
 
     def _lesser(self, unpaid: Unpaid) -> dict[str, Any]:
         """The fields of its debit, or of `most` if that is less, as a hold caps it."""
-        used = unpaid.fields()
-        most = {**used, "meters": unpaid.most, "usage": None, "usage_format": None}
-        prices = []
+        used, most = alternatives(unpaid)
         try:
-            for fields in (used, most):
-                quote = self.quote(unpaid.account, **spent(fields))
-                prices.append(Decimal(quote["credits"]))
+            price = self.quote(unpaid.account, **spent(used))
+            cap = self.quote(unpaid.account, **spent(most))
         except Unavailable as error:
             keys = [unpaid.key]
             raise OutcomeUnknown("debit", unpaid.account, error.tries, error.cause, keys) from error
-        return most if prices[0] > prices[1] else used
+        return most if Decimal(price["credits"]) > Decimal(cap["credits"]) else used
 
     @overload
     def batch(
