@@ -153,8 +153,7 @@ function told({ raw, inputTokens, outputTokens }: Usage, format: UsageFormat | u
   const used = format && toldBy(raw, format);
   const { total, cacheRead, cacheWrite } = inputTokens;
   const totals = totalsOf(total, outputTokens.total ?? 0);
-  // All of it 0 is what a provider has not told.
-  if (used || total === undefined || !totals?.input && !totals?.output) return { used, totals };
+  if (used || total === undefined || !totals) return { used, totals };
   const counted: Meters = {
     input: inputTokens.noCache ?? total - (cacheRead ?? 0) - (cacheWrite ?? 0),
     ...(cacheRead && { cached_input: cacheRead }),

@@ -179,10 +179,10 @@ export function isText(part: unknown): boolean {
   return isText(content) && isText(output) && (type !== "content" || isText(value));
 }
 
-/** Input and output in all, if both are counts. */
+/** Input and output in all, if both are counts. All of it 0 is what a provider has not told. */
 export function totalsOf(input: unknown, output: unknown): Meters | undefined {
   const totals = { input, output } as Meters;
-  return areCounts(totals) ? totals : undefined;
+  return areCounts(totals) && (input || output) ? totals : undefined;
 }
 
 /** What was seen of a call so far. */

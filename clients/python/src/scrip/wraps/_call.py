@@ -186,13 +186,14 @@ def is_text(part: Any) -> bool:
 
 
 def totals_of(usage: Mapping[str, Any]) -> Meters | None:
-    """Plain input and output, if they are told. Some count thinking in the total alone."""
+    """Plain input and output, if any is told. Some count thinking in the total alone."""
     read = usage.get("prompt_tokens", usage.get("input_tokens"))
     written = usage.get("completion_tokens", usage.get("output_tokens")) or 0
     total = usage.get("total_tokens") or 0
     if not are_counts({"input": read, "output": written, "total": total}):
         return None
-    return {"input": cast(int, read), "output": max(written, total - cast(int, read))}
+    totals: Meters = {"input": cast(int, read), "output": max(written, total - cast(int, read))}
+    return totals if any(totals.values()) else None
 
 
 def told_by(usage: Mapping[str, Any] | None, usage_format: UsageFormat) -> Used | None:
