@@ -148,3 +148,24 @@ async fn a_capture_of_a_lapsed_hold_is_refused() {
     let late = capture(&stack, &held, "late", json!({ "meters": { "input": 1 } })).await;
     assert_eq!((late.status, late.code()), (409, "hold_ended"), "{late:?}");
 }
+
+/// Each answer is held against the contract: its amounts may be 0.
+#[tokio::test]
+async fn what_costs_nothing_is_refused_with_amounts_of_nothing() {
+    let stack = stack().await;
+    let held = hold(&stack, "h", MODEL, json!({ "input": 0 })).await;
+    let more = capture(&stack, &held, "more", json!({ "credits": "1" })).await;
+    assert_eq!((more.code(), more.text("/held")), ("hold_exceeded", "0"), "{more:?}");
+    let call = json!({ "action": "chat", "model": MODEL, "meters": { "input": 0 } }).to_string();
+    let free = stack.post("/v1/accounts/acme/debits", "free", &call).await;
+    let refund = format!("/v1/accounts/acme/debits/{}/refund", free.text("/id"));
+    let refund = stack.post(&refund, "r", r#"{"credits":"1","reason":"bad"}"#).await;
+    assert_eq!((refund.code(), refund.text("/charged")), ("refund_exceeded", "0"), "{refund:?}");
+    let frozen = stack.post("/v1/accounts/acme/freeze", "f", r#"{"reason":"test"}"#).await;
+    assert_eq!(frozen.status, 201, "{frozen:?}");
+    let closed = stack.post("/v1/accounts/acme/debits", "closed", &call).await;
+    assert_eq!((closed.code(), closed.text("/required")), ("account_frozen", "0"), "{closed:?}");
+    stack.open("basic", "standard").await;
+    let closed = stack.post("/v1/accounts/basic/debits", "closed", &call).await;
+    assert_eq!((closed.code(), closed.text("/required")), ("plan_required", "0"), "{closed:?}");
+}
