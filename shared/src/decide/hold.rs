@@ -210,15 +210,16 @@ pub fn price_part(
     }))
 }
 
-/// Finds what capturing `part` takes of a hold; `price` is that of a part by meters. `ends`: whether the capture ends the hold; it does
-/// so anyway when nothing is left, or when all of the hold's quantity was captured: parts are
-/// rounded down, and the remainder goes back. `beyond`: whether it may ask for more than is held. A
-/// call costs what it consumed, so a part by meters takes at most what is held.
+/// Finds what capturing `part` takes of a hold; `price` is that of a part by meters. `ends`: whether
+/// the capture ends the hold; it does so anyway when nothing is left, or when all of the hold's
+/// quantity was captured: parts are rounded down, and the remainder goes back. `beyond`: whether it
+/// may ask for more than is held. A call costs what it consumed, so a part by meters takes at most
+/// what is held.
 ///
 /// # Errors
 /// [`Refusal::HoldExceeded`] with the numbers, unless `beyond`; [`Refusal::InvalidRequest`] for a
-/// quantity of a hold that is for no quantity, for meters of one that is for no call, for a quantity
-/// that costs more than [`Credits::MAX`], and for zero credits of a hold that goes on.
+/// quantity of a hold that is for no quantity, for meters of one that is for no call, for a
+/// quantity that costs more than [`Credits::MAX`], and for zero credits of a hold that goes on.
 pub(super) fn take(
     held: Held,
     part: &CapturePart,
