@@ -214,7 +214,7 @@ class ProblemDebtOutstanding(TypedDict):
     status: Literal[402]
     detail: str
     code: Literal["debt_outstanding"]
-    required: Total
+    required: Credits
     available: Credits
     debt: Amount
     top_up_url: str | None
@@ -228,7 +228,7 @@ class ProblemAccountFrozen(TypedDict):
     status: Literal[403]
     detail: str
     code: Literal["account_frozen"]
-    required: Total
+    required: Credits
     available: Credits
 
 
@@ -240,7 +240,7 @@ class ProblemPlanRequired(TypedDict):
     status: Literal[403]
     detail: str
     code: Literal["plan_required"]
-    required: Total
+    required: Credits
     available: Credits
 
 
