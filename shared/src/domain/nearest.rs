@@ -17,3 +17,12 @@ pub fn nearest<'a>(sent: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     });
     near.min_by_key(|(changes, _)| *changes).map(|(_, word)| word.to_owned())
 }
+
+/// As [`nearest`], but only a slip of the keyboard: the same digits, two letters changed at most.
+/// The names of models differ by little, and another one has other rates.
+pub fn misspelt<'a>(sent: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let digits = |word: &str| word.chars().filter(char::is_ascii_digit).collect::<String>();
+    let meant = nearest(sent, known)?;
+    let changes = strsim::osa_distance(&sent.to_lowercase(), &meant.to_lowercase());
+    (changes <= 2 && digits(sent) == digits(&meant)).then_some(meant)
+}

@@ -90,7 +90,32 @@ const REALTIME: OpenAiNames = OpenAiNames {
     ..RESPONSES
 };
 
+/// Fields that only Anthropic's objects have, and that only Google's have.
+const ANTHROPICS: [&str; 3] =
+    ["cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"];
+const GOOGLES: [&str; 2] = ["promptTokenCount", "candidatesTokenCount"];
+
+/// Refuses an object of another provider: read by these names, its counts would mean something
+/// else.
+fn none_of(
+    usage: &UsageObject<'_>,
+    fields: &[&str],
+    format: UsageFormat,
+) -> Result<(), FieldProblem> {
+    match fields.iter().find(|field| usage.has(field)) {
+        None => Ok(()),
+        Some(field) => {
+            Err(usage.wrong(field, format!("is a field of usage_format {}", format.name())))
+        }
+    }
+}
+
 fn openai(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> {
+    none_of(usage, &GOOGLES, UsageFormat::Google)?;
+    // Beside `prompt_tokens` they are a proxy's, which counts them in OpenAI's fields, too.
+    if !usage.has(CHAT_COMPLETIONS.input) {
+        none_of(usage, &ANTHROPICS, UsageFormat::Anthropic)?;
+    }
     let names = if usage.has(CHAT_COMPLETIONS.input) {
         CHAT_COMPLETIONS
     } else if usage.has(REALTIME.input_details) || usage.has(REALTIME.output_details) {
@@ -139,9 +164,9 @@ fn openai(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> {
 }
 
 fn anthropic(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> {
-    if usage.has(RESPONSES.input_details) {
-        return Err(usage.wrong(RESPONSES.input_details, "is a field of usage_format openai"));
-    }
+    let openais = [RESPONSES.input_details, CHAT_COMPLETIONS.input, CHAT_COMPLETIONS.output];
+    none_of(usage, &openais, UsageFormat::OpenAi)?;
+    none_of(usage, &GOOGLES, UsageFormat::Google)?;
     let mut counts = anthropic_iteration(usage)?;
     for iteration in usage.list("iterations")? {
         match iteration.text("type") {
@@ -189,6 +214,8 @@ const CANDIDATES: [&str; 2] = ["candidatesTokenCount", "candidatesTokensDetails"
 const LIVE: [&str; 2] = ["responseTokenCount", "responseTokensDetails"];
 
 fn google(usage: &UsageObject<'_>) -> Result<Counts, FieldProblem> {
+    none_of(usage, &[CHAT_COMPLETIONS.input], UsageFormat::OpenAi)?;
+    none_of(usage, &ANTHROPICS, UsageFormat::Anthropic)?;
     let sent = |names: [&'static str; 2]| names.into_iter().find(|name| usage.has(name));
     let [output, output_details] = match (sent(CANDIDATES), sent(LIVE)) {
         (Some(_), Some(live)) => {

@@ -1,6 +1,6 @@
 //! Looks up an action, a model, a plan or a pack by name; a refusal suggests the nearest known name.
 
-use super::nearest::nearest;
+use super::nearest::{misspelt, nearest};
 use super::rates::{Model, RateTable};
 use super::{Action, Catalog, Pack, Plan, Refusal};
 
@@ -49,7 +49,7 @@ impl RateTable {
     pub fn sold_model(&self, name: &str) -> Result<(&str, &Model), Refusal> {
         self.model(name).filter(|(_, model)| !model.retired).ok_or_else(|| {
             let sold = self.models.iter().filter(|(_, model)| !model.retired);
-            let did_you_mean = nearest(name, sold.map(|(name, _)| name.as_str()));
+            let did_you_mean = misspelt(name, sold.map(|(name, _)| name.as_str()));
             Refusal::UnknownModel { model: name.to_owned(), did_you_mean }
         })
     }

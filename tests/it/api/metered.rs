@@ -119,6 +119,14 @@ async fn what_the_table_does_not_sell_is_refused_with_the_nearest_word() {
             }
         }
     }
+    // Another model has other rates: it is not what was meant.
+    for other in ["claude-opus-4-5", "claude-sonnet-4-6", "gpt-5-nano"] {
+        let refused = debit(&stack, "k", &call(other, json!({ "input": 1 }))).await;
+        assert_eq!(
+            (refused.code(), &refused.body["did_you_mean"]),
+            ("unknown_model", &Value::Null)
+        );
+    }
     // Gemini-2.5-flash is not dated.
     let dated = debit(&stack, "k", &call("gemini-2.5-flash-20260101", json!({ "input": 1 }))).await;
     assert_eq!(dated.code(), "unknown_model");

@@ -57,3 +57,20 @@ fn meters_count_each_token_of_the_total_once() {
     }
     assert!(totals >= 25, "{totals} totals");
 }
+
+/// Some of their names are the same, and mean something else.
+#[test]
+fn an_object_of_another_provider_is_refused_whatever_is_added_to_it() {
+    let anthropics = json!({ "input_tokens": 1200, "cache_read_input_tokens": 8000,
+        "output_tokens": 350, "total_tokens": 1550 });
+    let openais = json!({ "prompt_tokens": 9200, "completion_tokens": 350, "input_tokens": 9200,
+        "output_tokens": 350, "total_tokens": 9550 });
+    let googles = json!({ "promptTokenCount": 9200, "candidatesTokenCount": 350,
+        "input_tokens": 9200, "output_tokens": 350, "total_tokens": 9550 });
+    for (usage, own) in [(&anthropics, "anthropic"), (&openais, "openai"), (&googles, "google")] {
+        for format in UsageFormat::ALL.into_iter().filter(|format| format.name() != own) {
+            let wrong = meters(usage, format).expect_err(own);
+            assert_eq!(wrong.problem, format!("is a field of usage_format {own}"), "{format:?}");
+        }
+    }
+}
