@@ -265,8 +265,8 @@ pub(super) fn take(
         action.captured = action.captured.saturating_add(quantity.units().unwrap_or(0));
         whole = action.captured >= action.quantity;
     }
-    // A hold of a call that costs nothing goes on until its last part.
-    let used_up = rest.total().is_zero() && !held.total().is_zero();
+    // Parts that cost nothing leave a hold of nothing open.
+    let used_up = rest.total().is_zero() && !(credits + more).is_zero();
     let ends = ends || whole || used_up;
     Ok(Taken { credits, quantity, rest, ends, over, capped })
 }

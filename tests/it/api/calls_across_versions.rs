@@ -153,6 +153,17 @@ async fn parts_of_a_call_that_costs_nothing_leave_its_hold_open() {
 }
 
 #[tokio::test]
+async fn a_part_that_costs_more_than_a_hold_of_nothing_ends_it() {
+    let stack = stack(BEFORE).await;
+    let nothing = json!({ "action": "chat", "model": "x", "meters": { "input": 0 } });
+    let held = post(&stack, "holds", "h", nothing).await;
+    let part = json!({ "meters": { "input": 1_000_000 }, "final": false });
+    let part = capture(&stack, &held, "c", part).await;
+    let found = (part.text("/credits"), part.text("/uncharged"), &part.body["final"]);
+    assert_eq!(found, ("0", "1", &true.into()), "{part:?}");
+}
+
+#[tokio::test]
 async fn what_happened_is_answered_before_a_capture_that_has_no_price() {
     let stack = Stack::noon().await;
     stack.open("acme", "pro").await;
