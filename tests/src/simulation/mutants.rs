@@ -127,7 +127,7 @@ pub const MUTANTS: [Mutant; 48] = [
         change: Request(returned_late),
     },
     Mutant { name: "what is owed stays owed", seed: 6, change: Request(debts_stay) },
-    Mutant { name: "a refund into any burn order", seed: 44, change: Request(no_advanced_guard) },
+    Mutant { name: "a refund into any burn order", seed: 57, change: Request(no_advanced_guard) },
     Mutant {
         name: "an advance does not tell what was burnt",
         seed: 1,
