@@ -173,7 +173,7 @@ impl Context {
     }
 
     /// The catalog that was published under a version: a hold is priced by that of its own. It is
-    /// read once.
+    /// kept in memory.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be read, or there is none.

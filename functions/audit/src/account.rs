@@ -8,7 +8,6 @@ use shared::domain::period::Day;
 use shared::domain::{AccountId, Seq};
 use shared::store::{ScannedRow, Store, StoreError};
 
-use crate::catalogs::Catalogs;
 use crate::difference::{Difference, Kind};
 use crate::findings::Findings;
 use crate::ledger::Ledger;
@@ -39,7 +38,7 @@ pub(crate) enum Audited {
 /// # Errors
 /// [`StoreError`] if they cannot be read at all. A broken item is a difference.
 pub async fn account(context: &Context, id: &AccountId) -> Result<Vec<Difference>, StoreError> {
-    match audit(context, id, &mut Catalogs::default(), u64::MAX, || true).await? {
+    match audit(context, id, u64::MAX, || true).await? {
         Audited::Whole(found) => Ok(found),
         Audited::OutOfTime { .. } | Audited::OutOfMemory { .. } => {
             unreachable!("neither is limited")
@@ -55,11 +54,10 @@ pub async fn account(context: &Context, id: &AccountId) -> Result<Vec<Difference
 pub(crate) async fn audit(
     context: &Context,
     id: &AccountId,
-    catalogs: &mut Catalogs,
     most_bytes: u64,
     mut goes_on: impl FnMut() -> bool,
 ) -> Result<Audited, StoreError> {
-    let mut found = match read_once(context, id, catalogs, most_bytes, &mut goes_on).await? {
+    let mut found = match read_once(context, id, most_bytes, &mut goes_on).await? {
         Audited::Whole(found) => found,
         stopped => return Ok(stopped),
     };
@@ -68,7 +66,7 @@ pub(crate) async fn audit(
             break;
         }
         tokio::time::sleep(PAUSE).await;
-        let again = match read_once(context, id, catalogs, most_bytes, &mut goes_on).await? {
+        let again = match read_once(context, id, most_bytes, &mut goes_on).await? {
             Audited::Whole(again) => again,
             // What the first reading found is said all the same.
             Audited::OutOfTime { .. } | Audited::OutOfMemory { .. } => break,
@@ -82,7 +80,6 @@ pub(crate) async fn audit(
 async fn read_once(
     context: &Context,
     id: &AccountId,
-    catalogs: &mut Catalogs,
     most_bytes: u64,
     goes_on: &mut impl FnMut() -> bool,
 ) -> Result<Audited, StoreError> {
@@ -97,7 +94,7 @@ async fn read_once(
         orphans(&context.store, &mut audit).await?;
         return Ok(Audited::Whole(audit.found));
     };
-    let mut ledger = Ledger::new(account, days.unwrap_or_default(), catalogs);
+    let mut ledger = Ledger::new(account, days.unwrap_or_default());
     let mut after = None;
     loop {
         let scan_part = context.store.scan_part(id, after.as_deref()).await?;

@@ -10,7 +10,6 @@ use shared::domain::{Account, Credits, Entry, Instant, Key, KeySpace, OperationI
 use shared::store::ScannedRow;
 
 use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
-use crate::catalogs::Catalogs;
 use crate::difference::Kind;
 use crate::findings::Findings;
 use crate::price::Prices;
@@ -25,10 +24,10 @@ const RECORD_BYTES: u64 = 600;
 
 /// An account, and its ledger as far as it was read.
 #[derive(Debug)]
-pub(crate) struct Ledger<'a> {
+pub(crate) struct Ledger {
     pub account: Account,
     pub book: Book,
-    pub prices: Prices<'a>,
+    pub prices: Prices,
     /// The stored usage of days, and the usage that the entries up to its last one sum to.
     days: Vec<DayUsage>,
     reckoned: Days,
@@ -45,16 +44,12 @@ pub(crate) struct Ledger<'a> {
     archived_at: Instant,
 }
 
-impl<'a> Ledger<'a> {
-    /// The ledger of an account of which nothing was read yet. `catalogs` are those of the audit.
-    pub(crate) fn new(
-        account: Account,
-        days: Vec<DayUsage>,
-        catalogs: &'a mut Catalogs,
-    ) -> Ledger<'a> {
+impl Ledger {
+    /// The ledger of an account of which nothing was read yet.
+    pub(crate) fn new(account: Account, days: Vec<DayUsage>) -> Ledger {
         Ledger {
             book: Book::new(account.plan_state.counted_from),
-            prices: Prices::new(catalogs),
+            prices: Prices::default(),
             account,
             days,
             reckoned: Days::default(),

@@ -3,7 +3,6 @@
 
 mod account;
 mod book;
-mod catalogs;
 mod difference;
 mod directory;
 mod findings;
@@ -26,7 +25,6 @@ use shared::context::Context;
 use shared::queue::Queue;
 
 pub use account::account;
-pub use catalogs::Catalogs;
 pub use difference::{Difference, Kind};
 pub use directory::directory_difference;
 pub use part::{AuditPart, AuditPartError, AuditWork};
@@ -108,7 +106,7 @@ async fn part(surroundings: &AuditContext, record: &Value, left: Duration) -> Re
         AuditWork::Accounts { segment, of, after } => {
             let after = after.as_deref().map(str::parse).transpose()?;
             let walked = Walk { segment, of, after, most_bytes: MOST_BYTES };
-            let walked = walk(context, walked, &mut Catalogs::default(), |_| in_time()).await?;
+            let walked = walk(context, walked, |_| in_time()).await?;
             part.seen = part.seen.saturating_add(walked.seen);
             let after = walked.after.map(|after| after.to_string());
             let rest = after.map(|after| AuditWork::Accounts { segment, of, after: Some(after) });

@@ -4,16 +4,16 @@
 //! prices is found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use shared::context::Context;
-use shared::domain::catalog::{ActionNumber, Pricing};
+use shared::domain::catalog::ActionNumber;
 use shared::domain::meters::Meters;
 use shared::domain::rates::ModelNumber;
-use shared::domain::{Entry, EntryKind, OperationId};
+use shared::domain::{Catalog, Entry, EntryKind, OperationId};
 use shared::store::StoreError;
 
 use crate::book::{Micro, micro, shown};
-use crate::catalogs::Catalogs;
 use crate::difference::Kind;
 use crate::findings::Findings;
 
@@ -21,9 +21,10 @@ use crate::findings::Findings;
 const MILLION: i128 = 1_000_000;
 
 /// The catalogs and the holds that price the charges of one account.
-#[derive(Debug)]
-pub(crate) struct Prices<'a> {
-    catalogs: &'a mut Catalogs,
+#[derive(Debug, Default)]
+pub(crate) struct Prices {
+    /// Those of the entries that are checked now, by version. None: that one cannot be read.
+    catalogs: BTreeMap<u32, Option<Arc<Catalog>>>,
     /// The terms of each open hold; None: it is for no call.
     holds: BTreeMap<OperationId, Option<Terms>>,
     /// The terms that have no rates and were reported: once each, as a lost catalog may have priced
@@ -63,22 +64,29 @@ impl Exact {
     }
 }
 
-impl<'a> Prices<'a> {
-    pub(crate) fn new(catalogs: &'a mut Catalogs) -> Prices<'a> {
-        Prices { catalogs, holds: BTreeMap::new(), unknown: BTreeSet::new() }
-    }
-
-    /// Reads the catalogs that price these entries.
+impl Prices {
+    /// Takes the catalogs that price these entries, in place of those that it has.
     ///
     /// # Errors
-    /// As [`Catalogs::load`].
+    /// [`StoreError`] if one cannot be read at all. One that is absent or broken is a difference of
+    /// the entries that name it.
     pub(crate) async fn load(
         &mut self,
         context: &Context,
         entries: &[Entry],
     ) -> Result<(), StoreError> {
         let versions = entries.iter().filter_map(call).map(|(terms, _)| terms.catalog);
-        self.catalogs.load(context, &versions.collect::<Vec<_>>()).await
+        let versions: BTreeSet<u32> = versions.collect();
+        self.catalogs.clear();
+        for version in versions {
+            let catalog = match context.catalog_of(version).await {
+                Ok(catalog) => Some(catalog),
+                Err(StoreError::Broken { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            self.catalogs.insert(version, catalog);
+        }
+        Ok(())
     }
 
     /// Compares the price of an entry, if it is of a charge by meters, with its rates.
@@ -145,11 +153,8 @@ impl<'a> Prices<'a> {
 
     /// The exact price of a call. None: its version, its model or a rate of it is not known.
     fn exact(&self, terms: Terms, meters: Meters) -> Option<Exact> {
-        let catalog = self.catalogs.of(terms.catalog)?;
-        let action = catalog.actions.values().find(|action| action.number == terms.action)?;
-        let Pricing::Rates(table) = &action.pricing else { return None };
-        let table = catalog.rates.get(table)?;
-        let model = table.models.values().find(|model| model.number == terms.model)?;
+        let catalog = self.catalogs.get(&terms.catalog)?.as_ref()?;
+        let (table, _, model) = catalog.model(terms.action, terms.model)?;
         let of_context = meters.counted().filter(|(meter, _)| table.context.contains(meter));
         let context: u128 = of_context.map(|(_, count)| u128::from(count)).sum();
         // A tier changes the rates that it names, the others stay.

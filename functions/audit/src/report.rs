@@ -5,7 +5,7 @@ use shared::context::Context;
 use shared::domain::AccountId;
 use shared::store::StoreError;
 
-use crate::{Catalogs, Difference, StripeAccount, Walk, Walked, account, orphans, walk};
+use crate::{Difference, StripeAccount, Walk, Walked, account, orphans, walk};
 
 /// The number of segments in which the table is walked: in parallel by the function, one after the
 /// other by hand.
@@ -60,11 +60,11 @@ async fn all(
     context: &Context,
     mut told: impl FnMut(AuditProgress),
 ) -> Result<AuditReport, StoreError> {
-    let (mut report, mut catalogs) = (AuditReport::default(), Catalogs::default());
+    let mut report = AuditReport::default();
     for segments in 0..SCAN_SEGMENTS {
         let (before, differing) = (report.seen, report.differences.len());
         let part = Walk { segment: segments, of: SCAN_SEGMENTS, after: None, most_bytes: u64::MAX };
-        let walked = walk(context, part, &mut catalogs, |walked: &Walked| {
+        let walked = walk(context, part, |walked: &Walked| {
             let differences = differing + walked.found.len();
             told(AuditProgress { segments, seen: before + walked.seen, differences });
             true

@@ -8,7 +8,6 @@ use shared::domain::AccountId;
 use shared::store::StoreError;
 
 use crate::account::{Audited, account, audit};
-use crate::catalogs::Catalogs;
 use crate::difference::{Difference, Kind};
 use crate::directory;
 
@@ -38,14 +37,12 @@ pub struct Walked {
 /// Continues a walk while `goes_on`, called between accounts and inside a large one, returns true.
 /// Writes nothing. An account in which the time runs out is read again by the next walk; if it was
 /// the first one of its walk, it is too large, which is a difference: every walk gets further.
-/// `catalogs` are kept from one walk to the next.
 ///
 /// # Errors
 /// [`StoreError`] if the tables cannot be read.
 pub async fn walk(
     context: &Context,
     Walk { segment, of, after, most_bytes }: Walk,
-    catalogs: &mut Catalogs,
     mut goes_on: impl FnMut(&Walked) -> bool,
 ) -> Result<Walked, StoreError> {
     let mut walked = Walked { after, ..Walked::default() };
@@ -80,7 +77,7 @@ pub async fn walk(
             if walked.seen > 0 && !goes_on(&walked) {
                 return Ok(walked);
             }
-            match audit(context, &id, catalogs, most_bytes, || goes_on(&walked)).await? {
+            match audit(context, &id, most_bytes, || goes_on(&walked)).await? {
                 Audited::Whole(found) => walked.found.extend(found),
                 Audited::OutOfTime { .. } if walked.seen > 0 => return Ok(walked),
                 Audited::OutOfTime { entries } | Audited::OutOfMemory { entries } => {

@@ -1,5 +1,5 @@
 //! The catalogs that a function keeps in memory: the one in force, as it was last read, and earlier
-//! ones by which holds are priced.
+//! ones, by which holds and older calls are priced.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,8 +9,9 @@ use crate::domain::instant::Span;
 use crate::domain::{Catalog, CatalogFiles, Instant};
 use crate::store::{Outcome, Store, StoreError, no_catalog};
 
-/// How many catalogs that are not in force are kept: a hold lives for a day at most.
-const EARLIER: usize = 4;
+/// How many catalogs that are not in force are kept: an audit goes through the ledgers of many
+/// accounts, whose calls were priced by the same ones.
+const EARLIER: usize = 32;
 
 /// The catalogs in memory, shared by all that clone it.
 #[derive(Clone, Debug)]
@@ -112,7 +113,8 @@ impl Catalogs {
         store.catalog_files(in_force).await.map(Some)
     }
 
-    /// The catalog that was published under a version. It is read once.
+    /// The catalog that was published under a version. It is read once, unless too many others are
+    /// read after it.
     pub(super) async fn of(&self, store: &Store, version: u32) -> Result<Arc<Catalog>, StoreError> {
         {
             let kept = self.kept();

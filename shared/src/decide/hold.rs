@@ -196,8 +196,7 @@ pub fn price_part(
     ends: bool,
     catalog: &Catalog,
 ) -> Option<Result<Price, Refusal>> {
-    let table = catalog.rates_of(catalog.numbered(call.action)?)?;
-    let (name, model) = table.numbered(call.model)?;
+    let (table, name, model) = catalog.model(call.action, call.model)?;
     if !ends && !model.tiers.is_empty() {
         let problem = format!("must be true: {name} has tiers, which hold for the whole call");
         return Some(Err(Refusal::invalid("final", problem)));

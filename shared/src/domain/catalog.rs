@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::Credits;
 use super::dated::Dated;
 use super::money::{Money, PriceError};
-use super::rates::{ModelNumber, RateTable};
+use super::rates::{Model, ModelNumber, RateTable};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
 pub type ActionNumber = u16;
@@ -148,10 +148,19 @@ impl Catalog {
         self.actions.values().find(|action| action.number == number)
     }
 
+    /// This model of this action's rate table, with the table and the model's name.
+    pub fn model(
+        &self,
+        action: ActionNumber,
+        model: ModelNumber,
+    ) -> Option<(&RateTable, &str, &Model)> {
+        let table = self.rates_of(self.numbered(action)?)?;
+        table.numbered(model).map(|(name, model)| (table, name, model))
+    }
+
     /// The name of this model of this action's rate table.
     pub fn model_name(&self, action: ActionNumber, model: ModelNumber) -> Option<&str> {
-        let table = self.rates_of(self.numbered(action)?)?;
-        table.numbered(model).map(|(name, _)| name)
+        self.model(action, model).map(|(_, name, _)| name)
     }
 
     /// What is bought by calls of the model that `name` means, in the table of each action that has

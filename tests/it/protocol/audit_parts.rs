@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::audit::{
-    AuditContext, AuditPart, AuditPartError, AuditWork, Catalogs, Difference, StripeAccount, Walk,
-    walk,
+    AuditContext, AuditPart, AuditPartError, AuditWork, Difference, StripeAccount, Walk, walk,
 };
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -141,13 +140,9 @@ async fn an_account_too_large_for_an_invocation_is_named_and_the_audit_goes_on()
     }
     pad(&stack, "large").await;
     let part = |after, most_bytes| Walk { segment: 0, of: 1, after, most_bytes };
-    let whole = walk(stack.context(), part(None, u64::MAX), &mut Catalogs::default(), |_| true)
-        .await
-        .expect("read");
+    let whole = walk(stack.context(), part(None, u64::MAX), |_| true).await.expect("read");
     assert_eq!((whole.seen, whole.found), (2, vec![]));
-    let narrow = walk(stack.context(), part(None, 0), &mut Catalogs::default(), |_| true)
-        .await
-        .expect("read");
+    let narrow = walk(stack.context(), part(None, 0), |_| true).await.expect("read");
     assert_eq!((narrow.seen, narrow.after), (2, None));
     assert_eq!(named(&narrow.found), ["too_large"]);
     assert_eq!(narrow.found[0].account.as_ref().map(|id| id.as_str()), Some("large"));
@@ -160,9 +155,7 @@ async fn an_account_too_large_for_an_invocation_is_named_and_the_audit_goes_on()
                 left -= 1;
                 left >= 0
             };
-            let walked =
-                walk(stack.context(), part(after, u64::MAX), &mut Catalogs::default(), goes_on)
-                    .await;
+            let walked = walk(stack.context(), part(after, u64::MAX), goes_on).await;
             let walked = walked.expect("read");
             seen += walked.seen;
             found.extend(walked.found);

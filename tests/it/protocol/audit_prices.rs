@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ::audit::{Catalogs, Difference, Walk, walk};
+use ::audit::{Difference, Walk, walk};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::decide::catalog_version;
@@ -259,8 +259,6 @@ async fn captures_by_meters_of_a_hold_for_no_call_are_found() {
     assert!(priced.iter().all(|found| found.expected == expected), "{priced:?}");
 }
 
-/// The context of a function keeps a few: an account whose calls are older than those would read
-/// them for itself.
 #[tokio::test]
 async fn a_version_that_priced_the_calls_of_several_accounts_is_read_once() {
     const VERSIONS: u32 = 9;
@@ -279,7 +277,8 @@ async fn a_version_that_priced_the_calls_of_several_accounts_is_read_once() {
             assert_eq!(debited.status, 201, "{debited:?}");
         }
     }
-    let mut catalogs = Catalogs::default();
+    // One that has read none of them.
+    let auditor = stack.beside(stack.context().clock.clone()).await;
     let mut read = Vec::new();
     for _ in 0..2 {
         let gets = Arc::new(AtomicUsize::new(0));
@@ -289,7 +288,7 @@ async fn a_version_that_priced_the_calls_of_several_accounts_is_read_once() {
             Fault::None
         });
         let all = Walk { segment: 0, of: 1, after: None, most_bytes: u64::MAX };
-        let walked = walk(stack.context(), all, &mut catalogs, |_| true).await.expect("read");
+        let walked = walk(auditor.context(), all, |_| true).await.expect("read");
         assert_eq!((walked.seen, walked.found), (2, vec![]));
         read.push(gets.load(Ordering::Relaxed));
     }
