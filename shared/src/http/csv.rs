@@ -119,8 +119,8 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         kind: line.kind,
         id: line.id,
         key: line.key.map(neutral),
-        action: line.action,
-        quantity: line.quantity,
+        action: line.bought.action,
+        quantity: line.bought.quantity,
         credits: line.credits,
         available: line.available,
         held: line.held,
@@ -141,8 +141,8 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         actor: line.actor.map(neutral),
         beyond: line.beyond,
         uncharged: line.uncharged,
-        model: line.model.map(neutral),
-        meters: line.meters.map(|meters| meters.to_string()).unwrap_or_default(),
+        model: line.bought.model.map(neutral),
+        meters: line.bought.meters.map(|meters| meters.to_string()).unwrap_or_default(),
     }
 }
 

@@ -29,14 +29,8 @@ pub(super) struct Line<'a> {
     /// The change of held.
     pub held: Credits,
     pub balance: Balance,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quantity: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub meters: Option<Meters>,
+    #[serde(flatten)]
+    pub bought: Bought<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,10 +146,7 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         available: entry.available,
         held: entry.held,
         balance: Balance { available: posted.available, held: posted.held },
-        action: None,
-        quantity: None,
-        model: None,
-        meters: None,
+        bought: Bought::default(),
         plan: None,
         status: None,
         anchor: None,
@@ -191,7 +182,7 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             line.moved = Some(movements(moved));
         }
         EntryKind::Debit { action, quantity } => {
-            line.buys(Bought::of(catalog, *action, *quantity));
+            line.bought = Bought::of(catalog, *action, *quantity);
         }
         EntryKind::Granted { kind, expires_at } => {
             line.grant = Some(kind.name());
@@ -207,12 +198,12 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             line.lapsed = Some(lapsed.as_slice()).filter(|lapsed| !lapsed.is_empty());
         }
         EntryKind::Held { action, quantity, expires_at } => {
-            line.buys(Bought::of(catalog, *action, *quantity));
+            line.bought = Bought::of(catalog, *action, *quantity);
             line.expires_at = Some(*expires_at);
         }
         EntryKind::Captured { hold, action, quantity, credits, ends, uncharged, .. } => {
             line.hold = Some(*hold);
-            line.buys(Bought::of(catalog, *action, *quantity));
+            line.bought = Bought::of(catalog, *action, *quantity);
             line.credits = Some(*credits);
             line.ends = Some(*ends);
             line.uncharged = Some(*uncharged).filter(|uncharged| !uncharged.is_zero());
@@ -226,9 +217,9 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());
             line.debit = Some(*debit);
             line.credits = Some(*credits);
-            line.action = action.and_then(|number| catalog.action_name(number));
+            line.bought.action = action.and_then(|number| catalog.action_name(number));
             let call = action.zip(*model);
-            line.model = call.and_then(|(action, model)| catalog.model_name(action, model));
+            line.bought.model = call.and_then(|(action, model)| catalog.model_name(action, model));
         }
         EntryKind::PlanChanged { plan, status, anchor } => {
             line.plan = Some(plan);
@@ -248,12 +239,16 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
     line
 }
 
-/// What an entry is for, by its names.
-#[derive(Default)]
+/// What a charge is for, by its names. All is absent of a charge by amount.
+#[derive(Default, Serialize)]
 pub(super) struct Bought<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub meters: Option<Meters>,
 }
 
@@ -271,14 +266,6 @@ impl<'a> Bought<'a> {
             model: call.and_then(|(model, _)| catalog.model_name(number, model)),
             meters: call.map(|(_, meters)| meters),
         }
-    }
-}
-
-impl<'a> Line<'a> {
-    fn buys(&mut self, bought: Bought<'a>) {
-        let Bought { action, quantity, model, meters } = bought;
-        (self.action, self.quantity) = (action, quantity);
-        (self.model, self.meters) = (model, meters);
     }
 }
 

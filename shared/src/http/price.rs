@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::line::Bought;
 use super::reply::{json, ok, to_json};
 use crate::domain::catalog::Pricing;
-use crate::domain::meters::Meters;
 use crate::domain::rates::{RateTable, Rates};
 use crate::domain::{AccountId, Catalog, Credits, Refusal};
 use crate::query::Quote;
@@ -16,14 +15,8 @@ use crate::query::Quote;
 #[derive(Serialize)]
 struct Quoted<'a> {
     account: &'a AccountId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quantity: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meters: Option<Meters>,
+    #[serde(flatten)]
+    bought: Bought<'a>,
     credits: Credits,
     available: Credits,
     /// The code of the refusal that a debit would get now. None: it would pass.
@@ -34,14 +27,9 @@ struct Quoted<'a> {
 /// The price of a debit, and whether it would pass now.
 pub fn quote(quote: &Quote, catalog: &Catalog) -> Response<Body> {
     let Quote { price, account, refusal } = quote;
-    let Bought { action, quantity, model, meters } =
-        Bought::of(catalog, price.action, price.quantity);
     ok(&Quoted {
         account: &account.id,
-        action,
-        quantity,
-        model,
-        meters,
+        bought: Bought::of(catalog, price.action, price.quantity),
         credits: price.credits,
         available: account.available,
         refusal: refusal.as_ref().map(Refusal::code),

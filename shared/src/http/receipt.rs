@@ -11,7 +11,6 @@ use crate::context::Context;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Quantity;
 use crate::domain::ledger::PostedEntry;
-use crate::domain::meters::Meters;
 use crate::domain::period::Anchor;
 use crate::domain::{
     AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Refusal, Seq,
@@ -50,14 +49,8 @@ struct Receipt<'a, T> {
 
 #[derive(Serialize)]
 struct Debited<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quantity: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meters: Option<Meters>,
+    #[serde(flatten)]
+    bought: Bought<'a>,
     credits: Credits,
 }
 
@@ -281,6 +274,5 @@ fn debited<'a>(
     quantity: Quantity,
     credits: Credits,
 ) -> Debited<'a> {
-    let Bought { action, quantity, model, meters } = Bought::of(catalog, action, quantity);
-    Debited { action, quantity, model, meters, credits }
+    Debited { bought: Bought::of(catalog, action, quantity), credits }
 }
