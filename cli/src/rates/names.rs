@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use shared::domain::rates::undated;
 
 /// The names of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +89,5 @@ fn is_dated(pattern: &str, name: &str) -> bool {
 
 /// Whether `name` is `own` with a date behind it.
 pub fn is_with_date(name: &str, own: &str) -> bool {
-    let date = name.strip_prefix(own).and_then(|date| date.strip_prefix('-')).unwrap_or_default();
-    let form: String = date.chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect();
-    form == "dddddddd" || form == "dddd-dd-dd"
+    undated(name) == Some(own)
 }

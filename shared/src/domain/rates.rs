@@ -114,8 +114,8 @@ impl Model {
     }
 }
 
-/// A name without the date behind it. None: it has none.
-fn undated(name: &str) -> Option<&str> {
+/// A name without the date behind it, `-20260801` or `-2026-08-01`. None: it has none.
+pub fn undated(name: &str) -> Option<&str> {
     let date = ["-dddddddd", "-dddd-dd-dd"].into_iter().find(|form| {
         let start = name.len().checked_sub(form.len());
         let tail = start.and_then(|start| name.as_bytes().get(start..)).unwrap_or_default();
