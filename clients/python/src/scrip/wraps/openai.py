@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import openai
 from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
@@ -17,6 +17,18 @@ from scrip.wraps._call import Charges, Seen, Told, as_text, is_text, told_by
 Create = TypeVar("Create", bound=Callable[..., Any])
 
 
+class Calls(Generic[Create]):
+    """One kind of calls of the client."""
+
+    def __init__(self, create: Create) -> None:
+        self.create = create
+
+
+class Chat(Generic[Create]):
+    def __init__(self, create: Create) -> None:
+        self.completions = Calls(create)
+
+
 class ChargedOpenAI:
     """The calls of an `OpenAI` that are charged. It has no others: none is free by mistake.
 
@@ -25,46 +37,18 @@ class ChargedOpenAI:
     """
 
     def __init__(self, client: OpenAI, credits: Scrip, charges: Charges) -> None:
-        self.chat = Chat(client, credits, charges)
-        self.responses = Responses(client, credits, charges)
-
-
-class Chat:
-    def __init__(self, client: OpenAI, credits: Scrip, charges: Charges) -> None:
-        self.completions = Completions(client, credits, charges)
-
-
-class Completions:
-    def __init__(self, client: OpenAI, credits: Scrip, charges: Charges) -> None:
-        self.create = charged(client.chat.completions.create, COMPLETIONS, credits, charges)
-
-
-class Responses:
-    def __init__(self, client: OpenAI, credits: Scrip, charges: Charges) -> None:
-        self.create = charged(client.responses.create, RESPONSES, credits, charges)
+        completions, responses = client.chat.completions.create, client.responses.create
+        self.chat = Chat(charged(completions, COMPLETIONS, credits, charges))
+        self.responses = Calls(charged(responses, RESPONSES, credits, charges))
 
 
 class AsyncChargedOpenAI:
     """The calls of an `AsyncOpenAI` that are charged: see `ChargedOpenAI`."""
 
     def __init__(self, client: AsyncOpenAI, credits: AsyncScrip, charges: Charges) -> None:
-        self.chat = AsyncChat(client, credits, charges)
-        self.responses = AsyncResponses(client, credits, charges)
-
-
-class AsyncChat:
-    def __init__(self, client: AsyncOpenAI, credits: AsyncScrip, charges: Charges) -> None:
-        self.completions = AsyncCompletions(client, credits, charges)
-
-
-class AsyncCompletions:
-    def __init__(self, client: AsyncOpenAI, credits: AsyncScrip, charges: Charges) -> None:
-        self.create = charged_async(client.chat.completions.create, COMPLETIONS, credits, charges)
-
-
-class AsyncResponses:
-    def __init__(self, client: AsyncOpenAI, credits: AsyncScrip, charges: Charges) -> None:
-        self.create = charged_async(client.responses.create, RESPONSES, credits, charges)
+        completions, responses = client.chat.completions.create, client.responses.create
+        self.chat = Chat(charged_async(completions, COMPLETIONS, credits, charges))
+        self.responses = Calls(charged_async(responses, RESPONSES, credits, charges))
 
 
 def charged(create: Create, surface: Surface, credits: Scrip, charges: Charges) -> Create:
