@@ -47,7 +47,7 @@ pub struct Filter {
     pub viewer: Viewer,
 }
 
-/// The values of [`EntryKind::name`], for every kind of entry.
+/// The names of all kinds of entry.
 pub const KINDS: [&str; 17] = [
     "opened",
     "debit",
