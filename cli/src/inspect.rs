@@ -160,6 +160,11 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         EntryKind::ToppedUp { order, .. } => format!(" order {order}"),
         EntryKind::Reversed { order, credits, .. } => format!(" {credits} of order {order}"),
         EntryKind::DebtWaived { debts } => format!(" {}", debts.total()),
+        EntryKind::LimitSet { of, per, at_most, forgotten } => {
+            let at_most = at_most.map_or("no limit".to_owned(), |most| format!("at most {most}"));
+            let forgotten = if *forgotten { ", its count forgotten" } else { "" };
+            format!(" {of} per {}: {at_most}{forgotten}", per.name())
+        }
         EntryKind::Unknown { tag, fields } => format!(" of tag {tag}, {} bytes", fields.len()),
         EntryKind::TimePassed { moved, lapsed, .. } => {
             let debt = entry.kind.debt();

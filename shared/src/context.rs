@@ -1,6 +1,7 @@
 //! The context of a function: everything it needs in addition to a request.
 
 mod catalogs;
+mod limit_terms;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::secrets::{Secret, SecretError};
 use crate::service_key::ServiceKeys;
 use crate::store::{Store, StoreError, Tables};
 use catalogs::Catalogs;
+pub use limit_terms::LimitTerms;
 
 /// The surroundings of a function: made once, in `main`.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Context {
     /// The service keys. None: this function takes none.
     pub service_keys: Option<ServiceKeys>,
     catalogs: Catalogs,
+    /// The terms of limits of the accounts that were seen lately.
+    pub limit_terms: LimitTerms,
 }
 
 /// How long a catalog is used before it is read again: after that a published one is in force
@@ -110,9 +114,17 @@ impl Context {
         let published = files.is_some();
         let catalog = Catalog::parse(&files.unwrap_or_else(CatalogFiles::built_in))?;
         let catalogs = Catalogs::new(catalog, published, clock.now());
-        let metrics = Metrics::default();
-        let (session_keys, service_keys) = (None, None);
-        Ok(Context { store, clock, entropy, config, metrics, session_keys, service_keys, catalogs })
+        Ok(Context {
+            store,
+            clock,
+            entropy,
+            config,
+            metrics: Metrics::default(),
+            session_keys: None,
+            service_keys: None,
+            catalogs,
+            limit_terms: LimitTerms::default(),
+        })
     }
 
     /// This context, with metrics that are emitted.

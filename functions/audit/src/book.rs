@@ -204,6 +204,7 @@ impl Book {
             }
             EntryKind::Reversed { order, due, .. } => self.pay(entry, *order, *due),
             EntryKind::DebtWaived { debts } => self.forgive(debts),
+            EntryKind::LimitSet { .. } => {}
             EntryKind::Unknown { tag, .. } => {
                 self.whole = false;
                 self.unknown = self.unknown.or(Some((seq, *tag)));

@@ -1,10 +1,13 @@
 //! Members: the operations of one run, each with its own progress.
 
+use std::sync::Arc;
+
 use super::maintenance::seen;
 use super::{Receipted, Run, known, until_known};
 use crate::decide::batch::Mode;
 use crate::decide::debit::{self, Charge, Price};
 use crate::decide::hold::{self, CapturePart};
+use crate::decide::limit::{self, InForce, NO_LIMITS, Terms};
 use crate::decide::operation::{self, Ask, Attempt, Request};
 use crate::decide::{
     DEDUP_WINDOW, KeyAlias, MAX_CLOCK_AHEAD, MAX_KEY_AHEAD, MAX_WAIT_AHEAD, Row, STAMP_MARGIN,
@@ -66,12 +69,48 @@ impl<'a> Member<'a> {
         }
     }
 
-    pub(super) fn attempt(&self) -> Option<Attempt<'_>> {
+    /// Whether limits may be in force for it.
+    pub(super) fn counts(&self) -> bool {
+        match &self.request.ask {
+            Ask::Debit(_) | Ask::Hold { .. } => self.request.counts_for().next().is_some(),
+            Ask::Capture { beyond, .. } => *beyond,
+            Ask::Release { .. } | Ask::Extend { .. } => false,
+        }
+    }
+
+    /// Whether the limits in force for it cannot be found by these terms.
+    pub(super) fn needs_terms(&self, run: &Run<'_>, terms: &Option<Arc<Terms>>) -> bool {
+        let now = run.context.clock.now();
+        self.id().is_some()
+            && limit::in_force(self.request, run.catalog, terms.as_deref(), now).is_none()
+    }
+
+    /// The limits in force for it; of a capture, for what it takes beyond its hold in `account`.
+    /// None: that takes the account's terms.
+    pub(super) fn limits(
+        &self,
+        run: &Run<'_>,
+        account: Option<&Account>,
+        terms: &Option<Arc<Terms>>,
+        now: Instant,
+    ) -> Option<InForce> {
+        let terms = terms.as_deref();
+        match &self.request.ask {
+            Ask::Capture { hold, beyond: true, .. } => {
+                let held = account.and_then(|account| account.holds.get(hold));
+                let counts = held.map_or(&[][..], |held| &held.counts);
+                limit::of_hold(counts, run.catalog, terms, now)
+            }
+            _ => limit::in_force(self.request, run.catalog, terms, now),
+        }
+    }
+
+    pub(super) fn attempt<'b>(&'b self, limits: &'b InForce) -> Option<Attempt<'b>> {
         let State::New { id, named, price } = &self.state else { return None };
         let key = if *named { Some(self.key.as_str()) } else { self.key.shown() };
         let (request, no_price) = (self.request, price.as_ref().err());
         let price = price.as_ref().copied().unwrap_or(Price::none(0));
-        Some(Attempt { request, price, id: *id, key, no_price })
+        Some(Attempt { request, price, id: *id, key, no_price, limits })
     }
 
     /// Prices a capture by meters, once its hold is known: by the rates that the hold had. If it has
@@ -135,7 +174,7 @@ impl<'a> Member<'a> {
         run: &Run<'_>,
         found: PostedEntry,
     ) -> Result<(), Failure> {
-        let Some(attempt) = self.attempt() else { return Ok(()) };
+        let Some(attempt) = self.attempt(&NO_LIMITS) else { return Ok(()) };
         known(&self.request.account, &found)?;
         let version = found.entry.catalog;
         let replay = match self.request.ask.charge() {

@@ -5,6 +5,7 @@
 
 mod batches;
 pub mod directory;
+pub mod limit;
 mod maintenance;
 mod member;
 mod operation;

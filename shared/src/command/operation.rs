@@ -1,5 +1,6 @@
 //! Operations of a service: one request, or a batch of debits, by the same steps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::maintenance::{advance_now, archive_if_due, archive_now, how_it_ended, look_up};
@@ -7,8 +8,9 @@ use super::member::{Member, price_of};
 use super::{Answer, Receipted, Run, TRIES, again, lost, retried, wait};
 use crate::context::Context;
 use crate::decide::batch::{self, Mode};
+use crate::decide::limit::{self, InForce, Terms};
 use crate::decide::operation::{self, Attempt, Next, Request, Route};
-use crate::decide::{MAX_CLOCK_AHEAD, Write};
+use crate::decide::{Expect, MAX_CLOCK_AHEAD, Row, RowWrite, Write};
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Catalog, Key, OperationId, Refusal};
 use crate::failure::Failure;
@@ -60,16 +62,21 @@ pub(super) async fn together(
     catch_up(run, &mut members).await?;
     let mut known = None;
     let mut route = Route::Fast;
+    let mut terms = run.context.limit_terms.of(account);
     for tried in 0..TRIES {
         // An operation on a hold needs the hold as it is; every other operation is tried without a
         // read.
         let on_hold = members.iter().any(|member| member.request.ask.hold().is_some());
-        if known.is_none() && on_hold {
+        let must_read = on_hold || members.iter().any(|member| member.needs_terms(run, &terms));
+        if known.is_none() && must_read {
             known = retried(run, || run.context.store.account(account)).await?.map(Box::new);
         }
         if let Some(loaded) = &known {
             for member in &mut members {
                 member.price_part(run, &loaded.account).await?;
+            }
+            if members.iter().any(Member::counts) {
+                terms = Some(learn(run, &loaded.account).await?);
             }
         }
         // One clock reading serves for the ages and for the stamp: nothing is read in between.
@@ -84,12 +91,16 @@ pub(super) async fn together(
             (known, route) = (None, Route::Fast);
             continue;
         }
-        let attempts: Vec<Attempt<'_>> = members.iter().filter_map(Member::attempt).collect();
+        let held = known.as_ref().map(|loaded| &loaded.account);
+        let in_force = members.iter().map(|member| member.limits(run, held, &terms, now));
+        let Some(in_force) = in_force.collect::<Option<Vec<InForce>>>() else { continue };
+        let attempts = members.iter().zip(&in_force);
+        let attempts = attempts.filter_map(|(member, limits)| member.attempt(limits));
+        let attempts: Vec<Attempt<'_>> = attempts.collect();
         if attempts.is_empty() {
             break;
         }
-        let held = known.as_ref().map(|loaded| &loaded.account);
-        let chosen = batch::chosen(&attempts, held, mode);
+        let chosen = batch::chosen(&attempts, held, mode, now);
         if let Some(change) = operation::change(&chosen, held, now, route) {
             known = match run.context.store.commit_in(&Write::account(change), &run.in_flight).await
             {
@@ -98,6 +109,8 @@ pub(super) async fn together(
                     let by = (run.catalog, now);
                     let refused = batch::left_out(&attempts, &made, &after.account, by, route);
                     record(run, &mut members, &made, &after.account)?;
+                    run.context.limit_terms.saw(&after.account, run.catalog);
+                    name_subjects(run, &after.account, &made).await;
                     archive_if_due(run, *after, made.len()).await;
                     refuse(run, &mut members, refused)?;
                     if members.iter().all(|member| member.id().is_none()) {
@@ -145,6 +158,7 @@ pub(super) async fn together(
                 }
                 route = looked_up;
             }
+            Next::Relearn => {}
             Next::Advance => advance_now(run, known.take().as_deref()).await?,
             Next::Archive => archive_now(run, known.take().as_deref()).await?,
             // What ends a hold compares it whole, and parts of it may follow each other without a
@@ -157,6 +171,25 @@ pub(super) async fn together(
         }
     }
     results(run, members)
+}
+
+/// The terms of limits of an account as it is.
+async fn learn(run: &Run<'_>, account: &Account) -> Result<Arc<Terms>, StoreError> {
+    let (terms, store) = (&run.context.limit_terms, &run.context.store);
+    retried(run, || terms.learn(store, account, run.catalog)).await
+}
+
+/// Keeps the names of the subjects whose counts began with these entries: counts have only hashes.
+/// The entries are written, and the ledger has the names as well: if this fails, no caller needs to
+/// know.
+async fn name_subjects(run: &Run<'_>, account: &Account, made: &[OperationId]) {
+    for subject in limit::begun(account, made) {
+        let row = Row::Subject(account.id.clone(), subject);
+        let put = Write::row(RowWrite::Put(row, Expect::Any));
+        if run.context.store.commit(&put).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Waits for ids that are dated a little ahead of this clock, once for all of them.

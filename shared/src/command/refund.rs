@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::decide::IdempotencyRecord;
 use crate::decide::history::History;
 use crate::decide::refund::{self, Known, RefundRequest};
-use crate::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
+use crate::domain::{AccountId, Catalog, EntryKind, Key, KeySpace, Refusal};
 use crate::failure::Failure;
 
 /// Gives back what a debit charged, once for the key.
@@ -55,13 +55,19 @@ async fn try_refund(
             Some(recall(run, &loaded, history).await?.0)
         }
     };
+    let hold = match debit.entry.kind {
+        EntryKind::Captured { hold, .. } if !loaded.account.used.is_empty() => {
+            seen_in(run, &loaded.account, &hold).await?
+        }
+        _ => None,
+    };
     let now = run.context.clock.now();
     if back.as_ref().is_some_and(|back| back.is_over(now)) {
         advance_with_entry(run, &loaded).await?;
         return Ok(None);
     }
     let id = run.context.entropy.own(now);
-    let state = Known { debit, refunded, back };
+    let state = Known { debit, refunded, back, hold };
     let write = refund::change(&loaded.account, request, &state, id, run.catalog, actor, now);
     let mut write = write.map_err(|refusal| run.refuse(refusal))?;
     if let Some(account) = &mut write.account {

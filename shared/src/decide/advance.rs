@@ -6,9 +6,10 @@
 use super::renew::{Why, closed_by_plan, renew, turn_after};
 use super::{AccountWrite, Fault, Guard, Step};
 use crate::domain::grant::BurnOrder;
+use crate::domain::limit::HeldCount;
 use crate::domain::period::Period;
 use crate::domain::{
-    Account, Catalog, Credits, DebtChange, Entry, EntryKind, Gate, Grant, GrantId, GrantKind,
+    Account, Catalog, Credits, DebtChange, Entry, EntryKind, Gate, Grant, GrantId, GrantKind, Held,
     Instant, Movement, OperationId, PendingChange, Plan, PlanState,
 };
 
@@ -132,9 +133,20 @@ pub(super) fn record(
     if advanced.account.gate != account.gate {
         then.push(Step::SetGate(advanced.account.gate));
     }
+    then.extend(counts(account, &advanced.account, now));
     then.extend([Step::Advance(Box::new(advanced.account)), Step::Append(entry)]);
     let when = vec![Guard::SeqIs(account.seq)];
     AccountWrite { account: account.id.clone(), when, then }
+}
+
+/// The steps by which what lapsed holds did not spend returns to counts, and by which those of past
+/// windows are dropped.
+fn counts(before: &Account, after: &Account, now: Instant) -> Vec<Step> {
+    let past = after.past_counts(now);
+    let changed = after.used.iter().filter(|(counter, used)| before.used(**counter) != **used);
+    let changed = changed.filter(|(counter, _)| !past.contains(counter));
+    let set = changed.map(|(counter, used)| Step::SetUsed(*counter, *used));
+    set.chain(past.iter().map(|counter| Step::DropCount(*counter))).collect()
 }
 
 /// The state of the walk from instant to instant.
@@ -233,7 +245,24 @@ impl<'a> Clockwork<'a> {
 
     fn end_holds(&mut self, now: Instant) {
         let over = self.account.holds.extract_if(.., |_, held| held.is_over(now));
-        self.lapsed.extend(over.map(|(id, _)| id));
+        let over: Vec<(OperationId, Held)> = over.collect();
+        for (id, held) in over {
+            self.uncount(&held);
+            self.lapsed.push(id);
+        }
+    }
+
+    /// Returns what a lapsed hold did not spend to the limits that it counts for, where the window
+    /// still ran when it lapsed.
+    fn uncount(&mut self, held: &Held) {
+        let Account { used, plan_state, .. } = &mut self.account;
+        let period = plan_state.period(held.expires_at);
+        let counters = held.counts.iter().map(HeldCount::counter);
+        for counter in counters.filter(|counter| counter.window.runs(held.expires_at, period)) {
+            if let Some(used) = used.get_mut(&counter) {
+                *used -= (*used).min(held.total());
+            }
+        }
     }
 
     /// The next instant at which time changes something.

@@ -291,7 +291,10 @@ fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) 
         }
         // The version that knows the kind announces it. Low credits are announced all the same.
         EntryKind::Unknown { .. } => Vec::new(),
-        EntryKind::Extended { .. } | EntryKind::Frozen | EntryKind::Unfrozen => Vec::new(),
+        EntryKind::Extended { .. }
+        | EntryKind::Frozen
+        | EntryKind::Unfrozen
+        | EntryKind::LimitSet { .. } => Vec::new(),
     }
 }
 

@@ -26,6 +26,16 @@ impl Step {
             Step::Consume(action, credits) => {
                 *account.consumed.entry(*action).or_insert(Credits::ZERO) += *credits;
             }
+            Step::Count(counter, credits) => {
+                *account.used.entry(*counter).or_default() += *credits;
+            }
+            Step::SetUsed(counter, credits) => {
+                account.used.insert(*counter, *credits);
+            }
+            Step::DropCount(counter) => {
+                account.used.remove(counter);
+            }
+            Step::SetLimitsVersion(version) => account.limits_version = *version,
             Step::Append(entry) => {
                 account.recent.push(entry.clone());
                 account.seq += 1;
@@ -39,7 +49,7 @@ impl Step {
             Step::SetGate(gate) => account.gate = *gate,
             Step::SetDebts(debts) => account.debts = debts.clone(),
             Step::SetHold(id, held) => {
-                account.holds.insert(*id, *held);
+                account.holds.insert(*id, held.clone());
             }
             Step::SetHoldTerms(id, terms) => {
                 if let Some(held) = account.holds.get_mut(id) {

@@ -135,9 +135,11 @@ pub fn trim(account: &Account, segment: &Segment) -> Option<AccountWrite> {
     // The dedup floor is a running maximum: a segment of older ids must not lower it.
     let dedup_floor = ids.fold(account.dedup_floor, Instant::max);
     let archived_seq = segment.last();
-    Some(AccountWrite {
-        account: account.id.clone(),
-        when: vec![Guard::ArchivedIs(account.archived_seq)],
-        then: vec![Step::Archive { count, archived_seq, dedup_floor, archived_at: segment.time }],
-    })
+    let mut then =
+        vec![Step::Archive { count, archived_seq, dedup_floor, archived_at: segment.time }];
+    // Counts of windows that were over long before the latest entry.
+    let latest = account.recent.last().map_or(segment.time, |entry| entry.at);
+    then.extend(account.past_counts(latest).into_iter().map(Step::DropCount));
+    let when = vec![Guard::ArchivedIs(account.archived_seq)];
+    Some(AccountWrite { account: account.id.clone(), when, then })
 }

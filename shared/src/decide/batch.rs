@@ -1,8 +1,11 @@
 //! Batches: which debits of one account are written together, and why the others are refused.
 
-use super::debit;
+use std::collections::BTreeSet;
+
+use super::limit;
 use super::operation::{self, Attempt, Route};
-use crate::domain::{Account, Catalog, Instant, OperationId, Refusal};
+use crate::domain::limit::{Counted, Counter, MAX_COUNTED};
+use crate::domain::{Account, Catalog, Credits, Instant, OperationId, Refusal};
 
 /// How the debits of a batch depend on each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +35,46 @@ pub fn chosen<'a>(
     attempts: &[Attempt<'a>],
     known: Option<&Account>,
     mode: Mode,
+    now: Instant,
 ) -> Vec<Attempt<'a>> {
     let Some(account) = known.filter(|_| mode == Mode::Each) else { return attempts.to_vec() };
-    let mut available = account.available;
-    let passes = |attempt: &&Attempt<'_>| {
-        let credits = attempt.price.credits;
-        let passes = credits <= available;
-        if passes {
-            available -= credits;
+    let (mut left, mut counters) = (account.clone(), BTreeSet::new());
+    let mut chosen = Vec::new();
+    for attempt in attempts {
+        let its: BTreeSet<Counter> = attempt.limits.counts.iter().map(Counted::counter).collect();
+        let fits = counters.union(&its).count() <= MAX_COUNTED;
+        if fits && passes(attempt, &left, now) {
+            counters.extend(its);
+            spend(&mut left, attempt);
+            chosen.push(*attempt);
         }
-        passes
-    };
-    attempts.iter().filter(passes).copied().collect()
+    }
+    chosen
+}
+
+/// Whether what is left of an account, and of limits, covers the attempt.
+fn passes(attempt: &Attempt<'_>, left: &Account, now: Instant) -> bool {
+    let credits = attempt.price.credits;
+    credits <= left.available
+        && limit::reached([(attempt.limits, credits)], left, now).is_empty()
+        && !limit::is_full(attempt.limits, left)
+}
+
+/// Takes what the attempt spends from what is left of an account.
+fn spend(left: &mut Account, attempt: &Attempt<'_>) {
+    move_by(left, attempt, attempt.price.credits);
+}
+
+/// Puts back what the attempt spent.
+fn unspend(left: &mut Account, attempt: &Attempt<'_>) {
+    move_by(left, attempt, -attempt.price.credits);
+}
+
+fn move_by(left: &mut Account, attempt: &Attempt<'_>, credits: Credits) {
+    left.available -= credits;
+    for counted in attempt.limits.counts.iter().filter(|_| !credits.is_zero()) {
+        *left.used.entry(counted.counter()).or_default() += credits;
+    }
 }
 
 /// Why an advanced account refuses each of `attempts`. None: it would pass one of them.
@@ -54,7 +85,7 @@ pub fn all_refused(
     now: Instant,
 ) -> Option<Vec<(OperationId, Refusal)>> {
     let refused = |attempt: &Attempt<'_>| {
-        let refusal = debit::refusal(account, attempt.price.credits, catalog, now)?;
+        let refusal = operation::refusal(&[*attempt], account, catalog, now)?;
         Some((attempt.id, refusal))
     };
     attempts.iter().map(refused).collect()
@@ -76,19 +107,18 @@ pub fn left_out(
         return refused;
     }
     let is_written = |attempt: &&Attempt<'_>| written.contains(&attempt.id);
-    let taken = attempts.iter().filter(is_written).map(|attempt| attempt.price.credits);
-    let mut available = account.available + taken.sum();
+    let mut left = account.clone();
+    attempts.iter().filter(is_written).for_each(|attempt| unspend(&mut left, attempt));
     for attempt in attempts {
-        let required = attempt.price.credits;
         if is_written(&attempt) {
-            available -= required;
+            spend(&mut left, attempt);
             continue;
         }
         let unseen = operation::unseen_from(&[*attempt], account, route).is_some();
-        if unseen || account.find(&attempt.id).is_some() {
+        if unseen || !attempt.limits.is_of(account) || account.find(&attempt.id).is_some() {
             break;
         }
-        match debit::refusal_with(account, available, required, catalog, now) {
+        match operation::refusal(&[*attempt], &left, catalog, now) {
             Some(refusal) => refused.push((attempt.id, refusal)),
             None => break,
         }

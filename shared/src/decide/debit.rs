@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::limit::{self, InForce};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Quantity;
 use crate::domain::meters::Meters;
@@ -93,25 +94,17 @@ pub(super) fn too_dear() -> Refusal {
     Refusal::invalid("meters", format!("must cost at most {} credits", Credits::MAX))
 }
 
-/// Why an advanced account would not pay `required`, in order of precedence. A quote, a debit and a
-/// hold share it.
-pub fn refusal(
+/// Why an advanced account would not pay all of `charges`, each with the limits in force for it, in
+/// order of precedence. A quote, a debit and a hold share it.
+pub fn refusal<'a>(
     account: &Account,
-    required: Credits,
+    charges: impl IntoIterator<Item = (&'a InForce, Credits)>,
     catalog: &Catalog,
     now: Instant,
 ) -> Option<Refusal> {
-    refusal_with(account, account.available, required, catalog, now)
-}
-
-/// The same, if this much were available.
-pub(super) fn refusal_with(
-    account: &Account,
-    available: Credits,
-    required: Credits,
-    catalog: &Catalog,
-    now: Instant,
-) -> Option<Refusal> {
+    let charges: Vec<_> = charges.into_iter().collect();
+    let required = charges.iter().map(|(_, credits)| *credits).sum();
+    let available = account.available;
     if account.gate.frozen {
         return Some(Refusal::AccountFrozen { required, available });
     }
@@ -121,9 +114,15 @@ pub(super) fn refusal_with(
     if account.gate.in_debt {
         return Some(Refusal::DebtOutstanding { required, available, debt: account.debt() });
     }
-    if available < required {
-        let recharge = account.plan_state.next_recharge(catalog, now);
-        return Some(Refusal::InsufficientCredits { required, available, recharge });
+    let is_short = available < required;
+    let recharge = || account.plan_state.next_recharge(catalog, now).filter(|_| is_short);
+    let limits = limit::reached(charges.iter().copied(), account, now);
+    if !limits.is_empty() {
+        return Some(Refusal::LimitReached { limits, required, available, recharge: recharge() });
     }
-    None
+    if is_short {
+        return Some(Refusal::InsufficientCredits { required, available, recharge: recharge() });
+    }
+    let full = charges.iter().any(|(limits, _)| limit::is_full(limits, account));
+    full.then_some(Refusal::TooManyLimits)
 }

@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use super::debit::{Price, too_dear};
+use super::limit::{self, InForce};
 use super::write::give_back;
 use super::{Guard, Step};
 use crate::domain::entry::Quantity;
 use crate::domain::hold::{HeldAction, HeldCall, HeldFor, MAX_HOLDS};
 use crate::domain::instant::Span;
+use crate::domain::limit::{Counted, HeldCount};
 use crate::domain::{
     Account, Catalog, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal,
 };
@@ -39,11 +41,20 @@ pub(super) struct Effect {
     pub then: Vec<Step>,
     pub available: Credits,
     pub held: Credits,
+    /// The limits that it counts for.
+    pub counts: Vec<Counted>,
     pub kind: EntryKind,
 }
 
-/// Holds credits under the id of the operation.
-pub(super) fn hold(id: OperationId, price: Price, life: Span, now: Instant) -> Effect {
+/// Holds credits under the id of the operation. It counts whole for the limits in force, and
+/// remembers them.
+pub(super) fn hold(
+    id: OperationId,
+    price: Price,
+    life: Span,
+    (limits, counts): (&InForce, Vec<HeldCount>),
+    now: Instant,
+) -> Effect {
     let Price { credits, action, quantity, catalog } = price;
     let purpose = match (action, quantity) {
         (None, _) => HeldFor::Amount,
@@ -55,17 +66,21 @@ pub(super) fn hold(id: OperationId, price: Price, life: Span, now: Instant) -> E
         }
     };
     let expires_at = now + life;
-    let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, purpose };
+    let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, purpose, counts };
+    let (limited, counted) = limits.count(credits);
+    let when = vec![
+        Guard::Covers(credits),
+        Guard::ValidAt(now),
+        Guard::GateIs(Gate::OPEN),
+        Guard::HoldsBelow(MAX_HOLDS),
+    ];
+    let then = vec![Step::Add(-credits), Step::SetHold(id, held)];
     Effect {
-        when: vec![
-            Guard::Covers(credits),
-            Guard::ValidAt(now),
-            Guard::GateIs(Gate::OPEN),
-            Guard::HoldsBelow(MAX_HOLDS),
-        ],
-        then: vec![Step::Add(-credits), Step::SetHold(id, held)],
+        when: [when, limited].concat(),
+        then: [then, counted].concat(),
         available: -credits,
         held: credits,
+        counts: limits.counts.clone(),
         kind: EntryKind::Held { action, quantity, expires_at },
     }
 }
@@ -78,17 +93,21 @@ pub(super) fn capture(
     hold: OperationId,
     held: Held,
     taken: Taken,
+    limits: &InForce,
     now: Instant,
 ) -> Option<Effect> {
     let Taken { credits, quantity, rest, ends, over, capped } = taken;
-    let (because, beyond) = charge_beyond(account, over, now)?;
+    let Beyond { when: because, then: counted, credits: beyond } =
+        charge_beyond(account, over, limits, now)?;
     let (credits, uncharged) = (credits + beyond, over - beyond + capped);
-    let action = held.purpose.action();
+    let (action, total) = (held.purpose.action(), held.total());
     let (back, still) = match ends {
         true => (rest.amount, Credits::ZERO),
         false => (Credits::ZERO, rest.total()),
     };
     let (asked, given) = give_back(account, back);
+    let unused = if ends { rest.total() } else { Credits::ZERO };
+    let (limited, uncounted) = return_counts(account, &held, unused, now);
     let consumed = vec![Step::Consume(action.unwrap_or(0), credits)];
     let charged = (!beyond.is_zero()).then_some(Step::Add(-beyond));
     let lapsed = held.lapsed - rest.lapsed;
@@ -101,33 +120,78 @@ pub(super) fn capture(
         // How much of it is expired depends on the parts before it. A hold of nothing has no more.
         (false, _) => (vec![Guard::HoldIs(hold, held)], Step::SetHold(hold, rest)),
     };
+    let then = consumed.into_iter().chain(given).chain(charged).chain([taken]);
     Some(Effect {
-        when: [vec![Guard::ValidAt(now)], still_so, asked, because].concat(),
-        then: consumed.into_iter().chain(given).chain(charged).chain([taken]).collect(),
+        when: [vec![Guard::ValidAt(now)], still_so, asked, because, limited].concat(),
+        then: then.chain(counted).chain(uncounted).collect(),
         available: back - beyond,
-        held: still - held.total(),
+        held: still - total,
+        counts: if beyond.is_zero() { Vec::new() } else { limits.counts.clone() },
         kind: EntryKind::Captured { hold, action, quantity, credits, lapsed, ends, uncharged },
     })
 }
 
-/// How much of what a capture asks for beyond its hold is charged, and the guards that say why: all
-/// of it where the gate is open and so much is available, else nothing. None: a hold has lapsed,
-/// and gives back first.
-fn charge_beyond(account: &Account, over: Credits, now: Instant) -> Option<(Vec<Guard>, Credits)> {
+/// How much of what a capture asks for beyond its hold is charged.
+struct Beyond {
+    /// The guards that say why.
+    when: Vec<Guard>,
+    /// The steps by which it counts for limits.
+    then: Vec<Step>,
+    credits: Credits,
+}
+
+/// Charges what a capture asks for beyond its hold: all of it where the gate is open, so much is
+/// available and the limits let it pass, else nothing. None: a hold has lapsed, and gives back
+/// first.
+fn charge_beyond(
+    account: &Account,
+    over: Credits,
+    limits: &InForce,
+    now: Instant,
+) -> Option<Beyond> {
     if over.is_zero() {
-        return Some((Vec::new(), Credits::ZERO));
+        return Some(Beyond { when: Vec::new(), then: Vec::new(), credits: over });
     }
     let open = account.gate.is_open();
-    if open && account.available >= over {
-        return Some((vec![Guard::Covers(over), Guard::GateIs(Gate::OPEN)], over));
+    let reached = limit::reached([(limits, over)], account, now);
+    let full = limit::is_full(limits, account);
+    if open && account.available >= over && reached.is_empty() && !full {
+        let (limited, then) = limits.count(over);
+        let when = [vec![Guard::Covers(over), Guard::GateIs(Gate::OPEN)], limited].concat();
+        return Some(Beyond { when, then, credits: over });
     }
-    let because = if open { Guard::LacksFor(over) } else { Guard::GateIs(account.gate) };
-    (!account.has_lapsed_hold(now)).then_some((vec![because], Credits::ZERO))
+    let mut when = limits.when.clone();
+    when.push(match (open, account.available >= over) {
+        (false, _) => Guard::GateIs(account.gate),
+        (true, false) => Guard::LacksFor(over),
+        (true, true) => limit::lacks_room(limits, over, account),
+    });
+    (!account.has_lapsed_hold(now)).then_some(Beyond {
+        when,
+        then: Vec::new(),
+        credits: Credits::ZERO,
+    })
+}
+
+/// The guards and steps by which what a hold did not spend returns to the limits that it counts for.
+fn return_counts(
+    account: &Account,
+    held: &Held,
+    credits: Credits,
+    now: Instant,
+) -> (Vec<Guard>, Vec<Step>) {
+    let counters = held.counts.iter().map(HeldCount::counter);
+    limit::give_back(account, counters.map(|counter| (counter, credits)), now)
 }
 
 /// Whether a hold that is over may give back what this capture asks for beyond its own.
-pub(super) fn awaits_lapsed(account: &Account, taken: &Taken, now: Instant) -> bool {
-    charge_beyond(account, taken.over, now).is_none()
+pub(super) fn awaits_lapsed(
+    account: &Account,
+    taken: &Taken,
+    limits: &InForce,
+    now: Instant,
+) -> bool {
+    charge_beyond(account, taken.over, limits, now).is_none()
 }
 
 /// The guards of a part that leaves something of the hold, whatever parts came since it was read.
@@ -146,11 +210,14 @@ fn part_of(hold: OperationId, held: Held, credits: Credits, quantity: u64) -> Ve
 /// Ends the hold. Held credits that expired meanwhile are lost, as if they had never been held.
 pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Instant) -> Effect {
     let (asked, given) = give_back(account, held.amount);
+    let (limited, uncounted) = return_counts(account, &held, held.total(), now);
+    let (available, total) = (held.amount, held.total());
     Effect {
-        when: [vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)], asked].concat(),
-        then: [given, vec![Step::DropHold(hold)]].concat(),
-        available: held.amount,
-        held: -held.total(),
+        when: [vec![Guard::ValidAt(now), Guard::HoldIs(hold, held)], asked, limited].concat(),
+        then: [given, vec![Step::DropHold(hold)], uncounted].concat(),
+        available,
+        held: -total,
+        counts: Vec::new(),
         kind: EntryKind::Released { hold },
     }
 }
@@ -159,10 +226,11 @@ pub(super) fn release(account: &Account, hold: OperationId, held: Held, now: Ins
 pub(super) fn extend(hold: OperationId, held: Held, life: Span, now: Instant) -> Effect {
     let expires_at = held.expires_at.max(now + life);
     Effect {
-        when: vec![Guard::ValidAt(now), Guard::HoldTermsAre(hold, held)],
+        when: vec![Guard::ValidAt(now), Guard::HoldTermsAre(hold, held.clone())],
         then: vec![Step::SetHoldTerms(hold, Held { expires_at, ..held })],
         available: Credits::ZERO,
         held: Credits::ZERO,
+        counts: Vec::new(),
         kind: EntryKind::Extended { hold, expires_at },
     }
 }
@@ -220,7 +288,7 @@ pub fn price_part(
 /// quantity of a hold that is for no quantity, for meters of one that is for no call, for a
 /// quantity that costs more than [`Credits::MAX`], and for zero credits of a hold that goes on.
 pub(super) fn take(
-    held: Held,
+    held: &Held,
     part: &CapturePart,
     price: Price,
     ends: bool,
@@ -258,7 +326,7 @@ pub(super) fn take(
         }
     };
     let credits = credits - more;
-    let mut rest = held.less(credits);
+    let mut rest = held.clone().less(credits);
     let mut whole = false;
     if let HeldFor::Action(action) = &mut rest.purpose {
         action.captured = action.captured.saturating_add(quantity.units().unwrap_or(0));
@@ -272,5 +340,5 @@ pub(super) fn take(
 
 /// The hold, if it is open at `now`.
 pub(super) fn open(account: &Account, hold: &OperationId, now: Instant) -> Option<Held> {
-    account.holds.get(hold).copied().filter(|held| !held.is_over(now))
+    account.holds.get(hold).cloned().filter(|held| !held.is_over(now))
 }

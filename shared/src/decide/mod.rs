@@ -12,6 +12,7 @@ pub mod directory;
 pub mod grant;
 pub mod history;
 pub mod hold;
+pub mod limit;
 pub mod open;
 pub mod operation;
 pub mod payment;

@@ -97,6 +97,8 @@ pub fn open(
         gate: Gate { no_plan, ..Gate::OPEN },
         holds: BTreeMap::new(),
         consumed: BTreeMap::new(),
+        used: BTreeMap::new(),
+        limits_version: 0,
         plan_state,
         seq: 1,
         archived_seq: 0,

@@ -3,18 +3,22 @@
 //! A batch is several debits, and a debit is a batch of one: each has its own write, and the writes
 //! are joined; the account's refusals are checked for all of them together, in the same order.
 
+use std::collections::BTreeSet;
+
 use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
 use super::hold::{self, CapturePart, Effect};
+use super::limit::{self, InForce};
 use super::{AccountWrite, Expect, Guard, KeyAlias, Row, RowWrite, Seen, Step, Write};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Quantity;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
+use crate::domain::limit::{Counted, Counter, MAX_COUNTED};
 use crate::domain::meters::Meters;
 use crate::domain::{
-    Account, AccountId, Catalog, Credits, Entry, EntryKind, Gate, Instant, OperationId, Refusal,
-    Seq,
+    Account, AccountId, Catalog, Credits, Entry, EntryKind, Gate, Instant, Limit, OperationId,
+    Refusal, Seq, Subject,
 };
 
 /// The most debits of one batch: so the account stays below its capacity, and the write below the
@@ -30,6 +34,25 @@ pub struct Request {
     pub user: Option<String>,
     /// What it was for: up to 64 bytes, without a control character.
     pub reference: Option<String>,
+    /// The subjects that it counts for beside its user, in order: those of its limits are among
+    /// them.
+    pub subjects: Vec<Subject>,
+    /// The limits that it brings.
+    pub limits: Vec<Limit>,
+}
+
+impl Request {
+    /// A request of nobody, for nothing named.
+    pub fn new(account: AccountId, ask: Ask) -> Request {
+        let (user, reference) = (None, None);
+        Request { account, ask, user, reference, subjects: Vec::new(), limits: Vec::new() }
+    }
+
+    /// The subjects that it counts for.
+    pub fn counts_for(&self) -> impl Iterator<Item = Subject> {
+        let user = self.user.as_deref().map(Subject::user);
+        user.into_iter().chain(self.subjects.iter().cloned())
+    }
 }
 
 /// The kinds of requests.
@@ -79,6 +102,8 @@ pub struct Attempt<'a> {
     pub key: Option<&'a str>,
     /// Why a capture by meters has no price.
     pub no_price: Option<&'a Refusal>,
+    /// The limits in force for it: of a capture, those for what it takes beyond its hold.
+    pub limits: &'a InForce,
 }
 
 /// The proof that the operation has not happened before.
@@ -102,6 +127,8 @@ pub enum Next {
         after: Seq,
         route: Route,
     },
+    /// The limits in force rest on what the account is not any more: find them anew.
+    Relearn,
     Advance,
     Archive,
     /// The hold is not open: find out how it ended.
@@ -132,7 +159,7 @@ fn alone(
     now: Instant,
     route: Route,
 ) -> Option<AccountWrite> {
-    let Attempt { request, price, id, key, no_price } = *attempt;
+    let Attempt { request, price, id, key, no_price, limits } = *attempt;
     if no_price.is_some() {
         return None;
     }
@@ -141,12 +168,14 @@ fn alone(
         hold::open(account, hold, now).map(|held| (account, held))
     };
     let effect = match &request.ask {
-        Ask::Debit(_) => spend(price, now),
-        Ask::Hold { life, .. } => hold::hold(id, price, *life, now),
+        Ask::Debit(_) => spend(price, limits, now),
+        Ask::Hold { life, .. } => {
+            hold::hold(id, price, *life, (limits, limit::held(request, limits)), now)
+        }
         Ask::Capture { hold, part, ends, beyond } => {
             let (account, held) = open(hold)?;
-            let taken = hold::take(held, part, price, *ends, *beyond).ok()?;
-            hold::capture(account, *hold, held, taken, now)?
+            let taken = hold::take(&held, part, price, *ends, *beyond).ok()?;
+            hold::capture(account, *hold, held, taken, limits, now)?
         }
         Ask::Release { hold } => {
             let (account, held) = open(hold)?;
@@ -154,7 +183,7 @@ fn alone(
         }
         Ask::Extend { hold, life } => hold::extend(*hold, open(hold)?.1, *life, now),
     };
-    let Effect { mut when, mut then, available, held, kind } = effect;
+    let Effect { mut when, mut then, available, held, counts, kind } = effect;
     when.push(match route {
         Route::Fast => Guard::DedupFloorBelow(id.time()),
         Route::LookedUp(seq) => Guard::ArchivedAtMost(seq),
@@ -166,18 +195,24 @@ fn alone(
         key: key.map(str::to_owned),
         user: request.user.clone(),
         reference: request.reference.clone(),
+        subjects: request.subjects.clone(),
+        counts,
         ..Entry::new(id, now, price.catalog, kind)
     }));
     Some(AccountWrite { account: request.account.clone(), when, then })
 }
 
-fn spend(price: Price, now: Instant) -> Effect {
+fn spend(price: Price, limits: &InForce, now: Instant) -> Effect {
     let Price { credits, action, quantity, .. } = price;
+    let (limited, counted) = limits.count(credits);
+    let when = vec![Guard::Covers(credits), Guard::ValidAt(now), Guard::GateIs(Gate::OPEN)];
+    let then = vec![Step::Add(-credits), Step::Consume(action.unwrap_or(0), credits)];
     Effect {
-        when: vec![Guard::Covers(credits), Guard::ValidAt(now), Guard::GateIs(Gate::OPEN)],
-        then: vec![Step::Add(-credits), Step::Consume(action.unwrap_or(0), credits)],
+        when: [when, limited].concat(),
+        then: [then, counted].concat(),
         available: -credits,
         held: Credits::ZERO,
+        counts: limits.counts.clone(),
         kind: EntryKind::Debit { action, quantity },
     }
 }
@@ -219,12 +254,14 @@ pub fn resume(
     if account.recent.len() + attempts.len() > CAPACITY {
         return Next::Archive;
     }
-    let required = attempts.iter().map(|attempt| attempt.price.credits).sum();
+    if attempts.iter().any(|attempt| !attempt.limits.is_of(account)) {
+        return Next::Relearn;
+    }
     let refusal = match attempts.first().map(|attempt| &attempt.request.ask) {
         None => None,
-        Some(Ask::Debit(_)) => debit::refusal(account, required, catalog, now),
+        Some(Ask::Debit(_)) => refusal(attempts, account, catalog, now),
         Some(Ask::Hold { .. }) => {
-            let refusal = debit::refusal(account, required, catalog, now);
+            let refusal = refusal(attempts, account, catalog, now);
             refusal.or_else(|| hold::no_room(account))
         }
         Some(Ask::Capture { hold, part, ends, beyond }) => {
@@ -234,8 +271,11 @@ pub fn resume(
             if let Some(refusal) = attempts[0].no_price {
                 return Next::Refuse(refusal.clone());
             }
-            match hold::take(held, part, attempts[0].price, *ends, *beyond) {
-                Ok(taken) if hold::awaits_lapsed(account, &taken, now) => return Next::Advance,
+            let Attempt { price, limits, .. } = attempts[0];
+            match hold::take(&held, part, price, *ends, *beyond) {
+                Ok(taken) if hold::awaits_lapsed(account, &taken, limits, now) => {
+                    return Next::Advance;
+                }
                 taken => taken.err(),
             }
         }
@@ -248,14 +288,30 @@ pub fn resume(
     };
     match refusal {
         // A lapsed hold gives back its credits and its place before any request is refused.
-        Some(Refusal::InsufficientCredits { .. } | Refusal::TooManyHolds { .. })
-            if account.has_lapsed_hold(now) =>
-        {
-            Next::Advance
-        }
+        Some(
+            Refusal::InsufficientCredits { .. }
+            | Refusal::LimitReached { .. }
+            | Refusal::TooManyHolds { .. },
+        ) if account.has_lapsed_hold(now) => Next::Advance,
         Some(refusal) => Next::Refuse(refusal),
         None => Next::Retry,
     }
+}
+
+/// Why an advanced account would not let all `attempts` pass, one after the other.
+pub(super) fn refusal(
+    attempts: &[Attempt<'_>],
+    account: &Account,
+    catalog: &Catalog,
+    now: Instant,
+) -> Option<Refusal> {
+    let charges = attempts.iter().map(|attempt| (attempt.limits, attempt.price.credits));
+    let refusal = debit::refusal(account, charges, catalog, now);
+    let counters = attempts.iter().flat_map(|attempt| &attempt.limits.counts);
+    let counters: BTreeSet<Counter> = counters.map(Counted::counter).collect();
+    let too_many = format!("count for more than {MAX_COUNTED} limits; send fewer at once");
+    let too_many = || Refusal::invalid("debits", too_many);
+    refusal.or_else(|| (counters.len() > MAX_COUNTED).then(too_many))
 }
 
 /// The entry after which archived entries may include one of the attempts. None: it is excluded that
@@ -316,7 +372,9 @@ pub fn replay(attempt: &Attempt<'_>, entry: &Entry, named_by: &Catalog) -> Resul
         }
         _ => false,
     };
-    match same && entry.user == request.user && entry.reference == request.reference {
+    let subjects =
+        matches!(entry.kind, EntryKind::Captured { .. }) || entry.subjects == request.subjects;
+    match same && subjects && entry.user == request.user && entry.reference == request.reference {
         true => Ok(()),
         false => Err(Refusal::OperationReused),
     }

@@ -5,6 +5,7 @@
 //! the [history](super::history) tells.
 
 use super::history::Back;
+use super::limit;
 use super::write::give_back;
 use super::{AccountWrite, Guard, Returned, RowWrite, Step, Write};
 use crate::domain::entry::{Charged, Explanation};
@@ -47,6 +48,8 @@ pub struct Known {
     pub refunded: Credits,
     /// The credits and debts that come back. None: no advance has come since the debit.
     pub back: Option<Back>,
+    /// The entry of the hold that it captured of, where that may count for limits.
+    pub hold: Option<PostedEntry>,
 }
 
 /// The write of a refund: the account's part, and the count of what the debit gave back.
@@ -82,6 +85,11 @@ pub fn change(
     if entry.at >= account.plan_state.counted_from {
         then.push(Step::Consume(action.unwrap_or(0), -request.credits));
     }
+    let hold = known.hold.as_ref().map(|hold| &hold.entry);
+    let returned = limit::refunded(entry, hold, (charged, refunded), request.credits);
+    let (limited, uncounted) = limit::give_back(account, returned, now);
+    when.extend(limited);
+    then.extend(uncounted);
     let (moved, unowed) = known.back.as_ref().map(Back::told).unwrap_or_default();
     let (debit, credits) = (entry.id, request.credits);
     let of = known.back.as_ref().map(|_| (known.debit.seq, less));

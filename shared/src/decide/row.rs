@@ -1,12 +1,14 @@
 //! Rows of the ledger and their keys.
 
 use crate::domain::ledger::EntryRun;
+use crate::domain::limit::OwnLimits;
 use crate::domain::payment::Customer;
 use crate::domain::reconcile::ReconcileState;
 use crate::domain::service_key::{RevokedKey, ServiceKey};
 use crate::domain::usage::DayUsage;
 use crate::domain::{
     AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Orders, Payment, Seq,
+    Subject,
 };
 
 /// A row of the ledger, whole.
@@ -17,6 +19,10 @@ pub enum Row {
     IdempotencyRecord(IdempotencyRecord),
     /// The credits of a debit or a capture that were given back so far.
     Returned(AccountId, OperationId, Credits),
+    /// The limits of an account's own.
+    Limits(AccountId, OwnLimits),
+    /// The name of a subject that counts have by its hash.
+    Subject(AccountId, Subject),
     /// The usage of a day.
     Day(AccountId, Box<DayUsage>),
     Order(Box<Order>),
@@ -103,6 +109,7 @@ impl Row {
                 | Row::KeyAlias(_)
                 | Row::Redemption(_)
                 | Row::Day(..)
+                | Row::Subject(..)
                 | Row::ServiceKey { .. }
                 | Row::RevokedKey(_)
         )

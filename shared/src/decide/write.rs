@@ -2,6 +2,7 @@
 
 use super::row::{Mark, Returned, Row, RowKey};
 use crate::domain::catalog::ActionNumber;
+use crate::domain::limit::Counter;
 use crate::domain::payment::{Decided, IntentId};
 use crate::domain::{
     Account, AccountId, AccountNames, AccountState, Credits, Debts, Entry, EntryKind, Gate, Held,
@@ -194,6 +195,14 @@ impl Guard {
                 (Guard::DedupFloorBelow(least), Guard::DedupFloorBelow(at)) => {
                     return *least = (*least).min(*at);
                 }
+                (
+                    Guard::HasRoom { counter, room, credits, .. },
+                    Guard::HasRoom { counter: other, room: least, credits: more, .. },
+                ) if counter == other => {
+                    // As if the one came after the other.
+                    *room = (*room).min(*least - *credits);
+                    return *credits += *more;
+                }
                 (known, guard) if known == guard => return,
                 _ => {}
             }
@@ -209,6 +218,9 @@ impl Step {
             match (known, &self) {
                 (Step::Add(sum), Step::Add(credits)) => return *sum += *credits,
                 (Step::Consume(action, sum), Step::Consume(other, credits)) if action == other => {
+                    return *sum += *credits;
+                }
+                (Step::Count(counter, sum), Step::Count(other, credits)) if counter == other => {
                     return *sum += *credits;
                 }
                 _ => {}
@@ -282,6 +294,21 @@ pub enum Guard {
     AdvancedIs(Seq),
     /// Fewer holds than this are open.
     HoldsBelow(usize),
+    /// The account's own limits are of this version.
+    LimitsAre(u64),
+    /// At most `room` was used of a limit: what it is above the credits that are to be counted. A
+    /// count that is not there yet may begin, or may not.
+    HasRoom {
+        counter: Counter,
+        room: Credits,
+        credits: Credits,
+        begins: bool,
+    },
+    /// More than this was used of a limit.
+    LacksRoom(Counter, Credits),
+    /// Exactly so much was used of a limit.
+    UsedIs(Counter, Credits),
+    UsedAtLeast(Counter, Credits),
     /// The hold is as it was read.
     HoldIs(OperationId, Held),
     /// The hold is as it was read, but for what parts took of its amount and quantity since.
@@ -303,6 +330,12 @@ pub enum Step {
     Add(Credits),
     /// Counts the credits as consumed by the action; action 0 is none. At most one step per action.
     Consume(ActionNumber, Credits),
+    /// Adds to what was used of a limit; what is given back is a negative amount. At most one step
+    /// per counter.
+    Count(Counter, Credits),
+    SetUsed(Counter, Credits),
+    DropCount(Counter),
+    SetLimitsVersion(u64),
     /// Appends the next entry of the ledger.
     Append(Entry),
     /// Adds pending changes; the burn order is not valid until an advance folds them in.

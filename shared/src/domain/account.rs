@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::catalog::ActionNumber;
 use super::grant::{self, Overspent};
 use super::ledger::{EntryRun, PostedEntry};
+use super::limit::{Counter, Counts, MAX_DROPPED};
 use super::payment::Cause;
 use super::period::{Anchor, Period};
 use super::{
@@ -34,6 +35,10 @@ pub struct Account {
     pub holds: BTreeMap<OperationId, Held>,
     /// Consumed since [`PlanState::counted_from`], per action.
     pub consumed: BTreeMap<ActionNumber, Credits>,
+    /// Used of limits: those of past windows are dropped after a while.
+    pub used: Counts,
+    /// The version of its own limits. 0: it never had one.
+    pub limits_version: u64,
     pub plan_state: PlanState,
     /// The operations ever applied: the number of the latest entry.
     pub seq: Seq,
@@ -222,6 +227,18 @@ impl Account {
     /// The held credits that are part of the burn order: all but those that have expired since.
     pub fn set_aside(&self) -> Credits {
         self.holds.values().map(|held| held.amount).sum()
+    }
+
+    /// What was used of a limit.
+    pub fn used(&self, counter: Counter) -> Credits {
+        self.used.get(&counter).copied().unwrap_or_default()
+    }
+
+    /// The counts of windows that are over, as far as one write drops them.
+    pub fn past_counts(&self, now: Instant) -> Vec<Counter> {
+        let period = self.plan_state.period(now);
+        let past = self.used.keys().filter(|counter| counter.is_past(now, period));
+        past.take(MAX_DROPPED).copied().collect()
     }
 
     /// Whether a hold is over and no write has recorded it yet.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Credits;
 use super::dated::Dated;
+use super::limit::Per;
 use super::money::{Money, PriceError};
 use super::rates::{Model, ModelNumber, RateTable};
 
@@ -59,6 +60,8 @@ pub struct Plan {
     /// The grant of a plan period, a month from the anchor's day; 0 is none. A period has the size
     /// that is in force when it begins.
     pub monthly: Dated<Credits>,
+    /// The most that may be charged for each subject of a kind in each window.
+    pub limits: BTreeMap<(String, Per), Credits>,
 }
 
 /// Something that costs credits.
@@ -133,6 +136,11 @@ impl Catalog {
     /// The plan called `name`.
     pub fn plan(&self, name: &str) -> Option<&Plan> {
         self.plans.get(name)
+    }
+
+    /// Whether a plan limits subjects of one of these kinds.
+    pub fn limits_kind(&self, kind: &str) -> bool {
+        self.plans.values().any(|plan| plan.limits.keys().any(|(limited, _)| limited == kind))
     }
 
     /// The rate table of an action. None: it is priced by the unit.

@@ -6,6 +6,7 @@ pub use quantity::Quantity;
 
 use super::catalog::ActionNumber;
 use super::grant::{BurnOrder, GrantId, GrantKind, Movement};
+use super::limit::{Counted, Per, Subject};
 use super::meters::Meters;
 use super::payment::Cause;
 use super::period::Anchor;
@@ -41,6 +42,10 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The text that the customer reads.
     pub message: Option<String>,
+    /// The subjects that the request named beside its user, in order.
+    pub subjects: Vec<Subject>,
+    /// The limits that it counts for: of a capture, those that what it took beyond its hold does.
+    pub counts: Vec<Counted>,
     pub kind: EntryKind,
 }
 
@@ -94,6 +99,8 @@ impl Entry {
             reference: None,
             reason: None,
             message: None,
+            subjects: Vec::new(),
+            counts: Vec::new(),
             kind,
         }
     }
@@ -122,6 +129,15 @@ impl Entry {
         }
     }
 
+    /// The credits that it counts for limits.
+    pub fn counted(&self) -> Credits {
+        match self.kind {
+            EntryKind::Debit { .. } => -self.available,
+            EntryKind::Held { .. } => self.held,
+            _ => self.beyond(),
+        }
+    }
+
     /// Who did it. Of a refund, `user` is not who did it, but whose debit it gives back, and `actor`
     /// is who asked for it, if that is known.
     pub fn by(&self) -> By {
@@ -137,7 +153,8 @@ impl Entry {
             | EntryKind::Held { .. }
             | EntryKind::Captured { .. }
             | EntryKind::Released { .. }
-            | EntryKind::Extended { .. } => match self.user {
+            | EntryKind::Extended { .. }
+            | EntryKind::LimitSet { .. } => match self.user {
                 Some(_) => By::User,
                 None => By::Service,
             },
@@ -283,6 +300,15 @@ pub enum EntryKind {
     DebtWaived {
         debts: Debts,
     },
+    /// A limit of the account's own was set; or removed, if it is None.
+    LimitSet {
+        of: Subject,
+        per: Per,
+        at_most: Option<Credits>,
+        /// Whether what was used of it is forgotten: nothing else limits the subject in a window
+        /// that never ends.
+        forgotten: bool,
+    },
     /// Something that only a later version of Scrip knows. Its changes of the balance are known,
     /// and all of it is kept as it was written.
     Unknown {
@@ -308,6 +334,7 @@ impl EntryKind {
             | EntryKind::DebtWaived { .. }
             | EntryKind::Frozen
             | EntryKind::Unfrozen
+            | EntryKind::LimitSet { .. }
             | EntryKind::Unknown { .. } => true,
             EntryKind::Opened { .. }
             | EntryKind::Debit { .. }
@@ -361,6 +388,7 @@ impl EntryKind {
             EntryKind::ToppedUp { .. } => "topped_up",
             EntryKind::Reversed { .. } => "reversed",
             EntryKind::DebtWaived { .. } => "debt_waived",
+            EntryKind::LimitSet { .. } => "limit_set",
             EntryKind::Unknown { .. } => "unknown",
         }
     }

@@ -1,6 +1,7 @@
 //! Holds: credits that are set aside for one purpose.
 
 use super::catalog::ActionNumber;
+use super::limit::HeldCount;
 use super::rates::ModelNumber;
 use super::{Credits, Instant};
 
@@ -8,7 +9,7 @@ use super::{Credits, Instant};
 pub const MAX_HOLDS: usize = 64;
 
 /// Credits that a hold holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Held and still part of the burn order.
     pub amount: Credits,
@@ -17,6 +18,8 @@ pub struct Held {
     /// The first instant at which the hold has lapsed.
     pub expires_at: Instant,
     pub purpose: HeldFor,
+    /// The limits that it counts for.
+    pub counts: Vec<HeldCount>,
 }
 
 impl Held {

@@ -31,6 +31,11 @@ pub fn week(now: Instant) -> Period {
     Period { start: Instant::from_ms(monday), end: Instant::from_ms(monday + WEEK_MS) }
 }
 
+/// The month, from its first day 00:00 UTC to the next one's, that `now` lies in.
+pub fn month(now: Instant) -> Period {
+    Anchor(Day::FIRST).period(now)
+}
+
 /// A day in UTC, from 1970-01-01 to 9999-12-31. In JSON `"2026-01-31"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(NaiveDate);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::account::Recharge;
+use super::limit::Reached;
 use super::service_key::KeyScope;
 use super::{AccountId, Credits, Instant, OperationId};
 
@@ -34,6 +35,16 @@ pub enum Refusal {
     DebtOutstanding { required: Credits, available: Credits, debt: Credits },
     /// Fewer credits are available than the operation needs.
     InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
+    /// Limits do not let the operation pass; the one that resets last is the first. `recharge`: when
+    /// credits come back, if fewer are available than it needs as well.
+    LimitReached {
+        limits: Vec<Reached>,
+        required: Credits,
+        available: Credits,
+        recharge: Option<Recharge>,
+    },
+    /// The account has the maximum number of limits of its own, or of counts for limits.
+    TooManyLimits,
     /// The account has the maximum number of open holds. The first of them lapses at `retry_at`.
     TooManyHolds { holds: usize, retry_at: Instant },
     /// The account has the maximum number of grants that are neither used up nor expired.
@@ -158,6 +169,8 @@ impl Refusal {
             Refusal::PlanRequired { .. } => "plan_required",
             Refusal::DebtOutstanding { .. } => "debt_outstanding",
             Refusal::InsufficientCredits { .. } => "insufficient_credits",
+            Refusal::LimitReached { .. } => "limit_reached",
+            Refusal::TooManyLimits => "too_many_limits",
             Refusal::TooManyHolds { .. } => "too_many_holds",
             Refusal::TooManyGrants => "too_many_grants",
             Refusal::HoldNotFound => "hold_not_found",

@@ -7,10 +7,13 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::{GrantId, GrantKind};
 use crate::domain::ledger::PostedEntry;
+use crate::domain::limit::{Counted, Per};
 use crate::domain::meters::Meters;
 use crate::domain::period::Anchor;
 use crate::domain::viewer::{Texts, Viewer};
-use crate::domain::{Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq};
+use crate::domain::{
+    Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq, Subject,
+};
 
 /// One entry. A field that does not apply to it is left out.
 #[derive(Serialize)]
@@ -31,6 +34,12 @@ pub(super) struct Line<'a> {
     pub balance: Balance,
     #[serde(flatten)]
     pub bought: Bought<'a>,
+    /// The subjects that it names beside its user.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub subjects: &'a [Subject],
+    /// The limits that it counts for; of a limit that was set, that one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitOf<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +117,22 @@ pub(super) struct Moved {
     expires_at: Option<Instant>,
 }
 
+/// A limit, and its number: that of when a charge counted for it, or that it was set to.
+#[derive(Serialize)]
+pub(super) struct LimitOf<'a> {
+    pub of: &'a Subject,
+    pub per: Per,
+    /// None: it was removed.
+    pub at_most: Option<Credits>,
+}
+
+impl<'a> LimitOf<'a> {
+    fn counted(counted: &'a Counted) -> LimitOf<'a> {
+        let Counted { of, window, at_most } = counted;
+        LimitOf { of, per: window.per, at_most: Some(*at_most) }
+    }
+}
+
 /// One effect of an advance.
 #[derive(Serialize)]
 pub(super) struct PartOf {
@@ -147,6 +172,8 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         held: entry.held,
         balance: Balance { available: posted.available, held: posted.held },
         bought: Bought::default(),
+        subjects: &entry.subjects,
+        limits: entry.counts.iter().map(LimitOf::counted).collect(),
         plan: None,
         status: None,
         anchor: None,
@@ -234,6 +261,9 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             (line.order, line.due, line.credits) = (Some(*order), Some(*due), Some(*credits));
         }
         EntryKind::DebtWaived { debts } => line.credits = Some(debts.total()),
+        EntryKind::LimitSet { of, per, at_most, .. } => {
+            line.limits = vec![LimitOf { of, per: *per, at_most: *at_most }];
+        }
         EntryKind::Frozen | EntryKind::Unfrozen | EntryKind::Unknown { .. } => {}
     }
     line

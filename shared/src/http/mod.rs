@@ -11,6 +11,7 @@ mod fields;
 pub mod gateway;
 mod identity;
 pub mod ledger;
+mod limit;
 mod line;
 mod listing;
 mod object;

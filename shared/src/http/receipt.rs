@@ -11,9 +11,11 @@ use crate::context::Context;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Quantity;
 use crate::domain::ledger::PostedEntry;
+use crate::domain::limit::Per;
 use crate::domain::period::Anchor;
 use crate::domain::{
     AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Refusal, Seq,
+    Subject,
 };
 use crate::query;
 use crate::telemetry::correlation;
@@ -120,6 +122,14 @@ struct Refunded {
 struct Waived {
     /// The debt that was waived.
     credits: Credits,
+}
+
+/// A limit of the account's own. `at_most` is null: it is removed.
+#[derive(Serialize)]
+struct LimitSet<'a> {
+    of: &'a Subject,
+    per: Per,
+    at_most: Option<Credits>,
 }
 
 #[derive(Serialize)]
@@ -257,6 +267,10 @@ fn receipted_as(
         }
         EntryKind::DebtWaived { debts } => {
             to_json(&Receipt { head, kind: Waived { credits: debts.total() }, tail })
+        }
+        EntryKind::LimitSet { of, per, at_most, .. } => {
+            let kind = LimitSet { of, per: *per, at_most: *at_most };
+            to_json(&Receipt { head, kind, tail })
         }
         EntryKind::TimePassed { .. }
         | EntryKind::Frozen

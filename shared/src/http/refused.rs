@@ -4,6 +4,7 @@ use super::Problem;
 use crate::command::BatchFailure;
 use crate::domain::account::{MAX_GRANTS, ORDER_GRANTS, Recharge};
 use crate::domain::hold::MAX_HOLDS;
+use crate::domain::limit::{MAX_LIMITS, Per, Reached};
 use crate::domain::orders::MAX_OPEN;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::service_key::KeyScope;
@@ -76,6 +77,16 @@ impl From<Refusal> for Problem {
             }
             Refusal::InsufficientCredits { required, available, recharge } => {
                 insufficient(required, available, recharge)
+            }
+            Refusal::LimitReached { limits, required, available, recharge } => {
+                limit_reached(&limits, (required, available), recharge)
+            }
+            Refusal::TooManyLimits => {
+                let detail = format!(
+                    "The account has {MAX_LIMITS} limits of its own, or counts for as many. Remove \
+                     those that are not needed, or use windows that end."
+                );
+                new(409, "Too many limits", detail)
             }
             Refusal::TooManyHolds { holds, retry_at } => {
                 let detail = format!(
@@ -233,6 +244,36 @@ fn insufficient(required: Credits, available: Credits, recharge: Option<Recharge
         .with("recharges_at", recharge.map(|recharge| recharge.at))
         .with("recharge_credits", recharge.map(|recharge| recharge.credits));
     problem.topped_up()
+}
+
+/// The limit that resets last is the head; `limits` lists all that do not let the operation pass.
+fn limit_reached(
+    limits: &[Reached],
+    (required, available): (Credits, Credits),
+    recharge: Option<Recharge>,
+) -> Problem {
+    let Reached { of, per, at_most, left, required: needed, resets_at } = &limits[0];
+    let window = match per {
+        Per::Ever => String::new(),
+        per => format!(" per {}", per.name()),
+    };
+    let mut detail = format!(
+        "{of} may use {at_most} credits{window}, and has {left} left; this needs {needed}."
+    );
+    if available < required {
+        detail = format!("{detail} The account has only {available} credits, too.");
+    }
+    Problem::new(402, "limit_reached", "Limit reached", detail)
+        .with("of", of)
+        .with("per", per)
+        .with("at_most", at_most)
+        .with("left", left)
+        .with("required", needed)
+        .with("resets_at", resets_at)
+        .with("limits", limits)
+        .with("available", available)
+        .with("recharges_at", recharge.map(|recharge| recharge.at))
+        .with("recharge_credits", recharge.map(|recharge| recharge.credits))
 }
 
 fn too_many_checkouts(open: &[OperationId], frees_at: Instant) -> Problem {

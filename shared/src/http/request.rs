@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::charge::{charge, life, part};
 use super::fields::{Fields, NAME_BYTES};
+use super::limit::limited;
 use super::{Problem, path, routes};
 use crate::config::Config;
 use crate::decide::batch::Mode;
@@ -18,7 +19,7 @@ use crate::decide::refund::RefundRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
 use crate::domain::service_key::ServiceKey;
-use crate::domain::{AccountId, GrantKind, Key, OperationId, Refusal};
+use crate::domain::{AccountId, GrantKind, Key, Limit, OperationId, Refusal, Subject};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -128,28 +129,30 @@ impl<'a> Call<'a> {
     }
 
     pub fn debit(&self, account: &str) -> Result<(Key, Asked), Problem> {
-        self.ask(account, |fields| charge(fields).map(Ask::Debit))
+        self.ask(account, |fields| charged(fields, |fields| charge(fields).map(Ask::Debit)))
     }
 
     /// A debit to quote: it has no key.
     pub fn quote(&self, account: &str) -> Result<Asked, Problem> {
         let mut fields = self.fields()?;
         let account = fields.checked(ACCOUNT, account.parse());
-        let wanted = wanted(&mut fields, |fields| charge(fields).map(Ask::Debit));
+        let wanted = charged(&mut fields, |fields| charge(fields).map(Ask::Debit));
         let asked = account.zip(wanted).map(|(account, wanted)| wanted.of(account));
         fields.finish(asked).map_err(Problem::from)
     }
 
     pub fn hold(&self, account: &str) -> Result<(Key, Asked), Problem> {
         self.ask(account, |fields| {
-            let life = life(fields);
-            let (charge, life) = (charge(fields)?, life.unwrap_or(USUAL_LIFE));
-            Some(Ask::Hold { charge, life })
+            charged(fields, |fields| {
+                let life = life(fields);
+                let (charge, life) = (charge(fields)?, life.unwrap_or(USUAL_LIFE));
+                Some(Ask::Hold { charge, life })
+            })
         })
     }
 
     pub fn capture(&self, account: &str, hold: &str) -> Result<(Key, Asked), Problem> {
-        self.ask(account, |fields| {
+        self.of_hold(account, |fields| {
             let hold = fields.checked(ID, operation(hold));
             let ends = fields.flag("final").unwrap_or(true);
             let beyond = fields.flag("beyond").unwrap_or(false);
@@ -159,13 +162,13 @@ impl<'a> Call<'a> {
     }
 
     pub fn release(&self, account: &str, hold: &str) -> Result<(Key, Asked), Problem> {
-        self.ask(account, |fields| {
+        self.of_hold(account, |fields| {
             fields.checked(ID, operation(hold)).map(|hold| Ask::Release { hold })
         })
     }
 
     pub fn extend(&self, account: &str, hold: &str) -> Result<(Key, Asked), Problem> {
-        self.ask(account, |fields| {
+        self.of_hold(account, |fields| {
             let (hold, life) = (fields.checked(ID, operation(hold)), life(fields));
             let life = fields.required("expires_in_s", life);
             Some(Ask::Extend { hold: hold?, life: life? })
@@ -195,7 +198,7 @@ impl<'a> Call<'a> {
         let mode = fields.choice("mode", &Mode::ALL, Mode::name);
         let mode = fields.required("mode", mode);
         let debits = fields.objects("debits", operation::MAX_DEBITS, |fields| {
-            (key(fields), wanted(fields, |fields| charge(fields).map(Ask::Debit)))
+            (key(fields), charged(fields, |fields| charge(fields).map(Ask::Debit)))
         });
         let debits = fields.required("debits", debits).unwrap_or_default();
         let keys: Vec<_> =
@@ -215,13 +218,22 @@ impl<'a> Call<'a> {
         fields.finish(batch).map_err(Problem::from)
     }
 
-    /// A service's request: the operation, its user and its reference.
-    fn ask(
+    /// A service's request about a hold.
+    fn of_hold(
         &self,
         account: &str,
         ask: impl FnOnce(&mut Fields) -> Option<Ask>,
     ) -> Result<(Key, Asked), Problem> {
-        let (account, key, wanted) = self.of_account(account, |fields| wanted(fields, ask))?;
+        self.ask(account, |fields| wanted(fields, ask))
+    }
+
+    /// A service's request.
+    fn ask(
+        &self,
+        account: &str,
+        read: impl FnOnce(&mut Fields) -> Option<Wanted>,
+    ) -> Result<(Key, Asked), Problem> {
+        let (account, key, wanted) = self.of_account(account, read)?;
         Ok((key, wanted.of(account)))
     }
 
@@ -317,29 +329,40 @@ pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
     let mut fields = Fields::parse(payload.to_string().as_bytes());
     let account = fields.read(ACCOUNT);
     let (account, key) = (fields.required(ACCOUNT, account), key(&mut fields));
-    let wanted = wanted(&mut fields, |fields| charge(fields).map(Ask::Debit));
+    let wanted = charged(&mut fields, |fields| charge(fields).map(Ask::Debit));
     let asked = account.zip(wanted).map(|(account, wanted)| wanted.of(account));
     fields.finish(key.zip(asked))
 }
 
-/// A service's operation, its user and its reference, for any account.
+/// A service's operation, for any account.
 struct Wanted {
     ask: Ask,
     user: Option<String>,
     reference: Option<String>,
+    subjects: Vec<Subject>,
+    limits: Vec<Limit>,
 }
 
 impl Wanted {
     fn of(self, account: AccountId) -> Asked {
-        let Wanted { ask, user, reference } = self;
-        Asked { account, ask, user, reference }
+        let Wanted { ask, user, reference, subjects, limits } = self;
+        Asked { account, ask, user, reference, subjects, limits }
     }
 }
 
 fn wanted(fields: &mut Fields, ask: impl FnOnce(&mut Fields) -> Option<Ask>) -> Option<Wanted> {
     let user = fields.text("user", USER_BYTES);
     let reference = fields.text("reference", REFERENCE_BYTES);
-    Some(Wanted { ask: ask(fields)?, user, reference })
+    let (subjects, limits) = (Vec::new(), Vec::new());
+    Some(Wanted { ask: ask(fields)?, user, reference, subjects, limits })
+}
+
+/// The same of one that charges, with the subjects that it counts for and the limits that it brings.
+fn charged(fields: &mut Fields, ask: impl FnOnce(&mut Fields) -> Option<Ask>) -> Option<Wanted> {
+    let wanted = wanted(fields, ask);
+    let user = wanted.as_ref().and_then(|wanted| wanted.user.as_deref());
+    let (subjects, limits) = limited(fields, user);
+    Some(Wanted { subjects, limits, ..wanted? })
 }
 
 /// The key of a debit in a body.

@@ -48,7 +48,7 @@ pub struct Filter {
 }
 
 /// The names of all kinds of entry.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 18] = [
     "opened",
     "debit",
     "granted",
@@ -65,6 +65,7 @@ pub const KINDS: [&str; 17] = [
     "reversed",
     "debt_waived",
     "revoked",
+    "limit_set",
     "unknown",
 ];
 

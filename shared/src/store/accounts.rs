@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{Attributes, Item, bytes, number, text};
-use super::table::{ACCOUNT, account, hold_key, read_hold_key};
+use super::table::{ACCOUNT, account, counter_key, hold_key, read_counter_key, read_hold_key};
 use super::{StoreError, packed};
 use crate::decide::archive::Weight;
 use crate::domain::hold::HeldFor;
@@ -97,6 +97,12 @@ pub(super) fn account_item(a: &Account) -> Item {
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
+    for (counter, used) in &a.used {
+        item.insert(counter_key(counter), number(used.micro()));
+    }
+    if a.limits_version > 0 {
+        item.insert(account::LIMITS_VERSION.to_owned(), number(a.limits_version));
+    }
     if !a.gate.is_open() {
         item.insert(account::GATE.to_owned(), number(gate_bits(a.gate)));
     }
@@ -163,6 +169,12 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         let micro = row.number_of(account::CONSUMED, micro)?;
         consumed.insert(number, Credits::from_micro(micro));
     }
+    let mut used = BTreeMap::new();
+    for (name, micro) in item.iter().filter(|(name, _)| name.starts_with(char::is_uppercase)) {
+        let counter = read_counter_key(name);
+        let counter = counter.ok_or_else(|| row.broken(name, "is not the key of a count"))?;
+        used.insert(counter, Credits::from_micro(row.number_of(name, micro)?));
+    }
     let burn_order = packed::read_burn_order(row.bytes(account::BURN_ORDER)?);
     let plan_state = packed::read_standing(row.bytes(account::PLAN_STATE)?);
     let debts = match row.optional_bytes(account::DEBTS)? {
@@ -180,6 +192,8 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         gate: read_gate(gate),
         holds,
         consumed,
+        used,
+        limits_version: row.optional_number(account::LIMITS_VERSION)?.unwrap_or(0),
         plan_state: row.packed(account::PLAN_STATE, plan_state)?,
         seq: row.number(account::SEQ)?,
         archived_seq: row.number(account::ARCHIVED_SEQ)?,

@@ -8,9 +8,10 @@ use super::accounts::{consumed, gate_bits, hold, holds};
 use super::item::{Item, SetAttribute, bytes, number};
 use super::packed;
 use super::row;
-use super::table::{account, hold_key, ledger};
+use super::table::{account, counter_key, hold_key, ledger};
 use crate::decide::archive::CAPACITY;
 use crate::decide::{AccountWrite, Expect, Field, Guard, Row, RowKey, Seen, Step};
+use crate::domain::limit::Counter;
 use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
 
 /// True of an absent item: every item has the account as its key.
@@ -87,6 +88,10 @@ impl Expression {
         format!("{}.{}", account::HOLDS, self.name(hold_key(id)))
     }
 
+    fn counter(&mut self, counter: &Counter) -> String {
+        self.name(counter_key(counter))
+    }
+
     fn part_of_hold(&mut self, id: &OperationId, part: &str) -> String {
         format!("{}.{part}", self.hold(id))
     }
@@ -104,7 +109,7 @@ impl Expression {
     fn guard(&mut self, guard: &Guard) {
         use account::{
             ADVANCED_SEQ, ARCHIVED_SEQ, AVAILABLE, DEBTS, DEDUP_FLOOR, GATE, HOLD_AMOUNT,
-            HOLD_CAPTURED, HOLD_TERMS, HOLDS, RECENT_IDS, SEQ, VALID_UNTIL,
+            HOLD_CAPTURED, HOLD_TERMS, HOLDS, LIMITS_VERSION, RECENT_IDS, SEQ, VALID_UNTIL,
         };
         match guard {
             Guard::Absent => self.conditions.push(ABSENT.to_owned()),
@@ -150,6 +155,37 @@ impl Expression {
                 let captured = self.part_of_hold(id, HOLD_CAPTURED);
                 self.when(&captured, "<", number(quantity));
             }
+            Guard::LimitsAre(0) => {
+                self.conditions.push(format!("attribute_not_exists({LIMITS_VERSION})"));
+            }
+            Guard::LimitsAre(version) => self.when(LIMITS_VERSION, "=", number(version)),
+            Guard::HasRoom { counter, room, begins, .. } => {
+                let (used, most) = (self.counter(counter), self.value(number(room.micro())));
+                // No count is below zero, and one that is not there is zero.
+                self.conditions.push(match *begins && *room >= Credits::ZERO {
+                    true => format!("(attribute_not_exists({used}) OR {used} <= {most})"),
+                    false => format!("{used} <= {most}"),
+                });
+            }
+            Guard::LacksRoom(counter, room) if *room >= Credits::ZERO => {
+                let used = self.counter(counter);
+                self.when(&used, ">", number(room.micro()));
+            }
+            // No count is below zero.
+            Guard::LacksRoom(..) => {}
+            Guard::UsedIs(counter, Credits::ZERO) => {
+                let (used, zero) = (self.counter(counter), self.value(number(0)));
+                let condition = format!("(attribute_not_exists({used}) OR {used} = {zero})");
+                self.conditions.push(condition);
+            }
+            Guard::UsedIs(counter, credits) => {
+                let used = self.counter(counter);
+                self.when(&used, "=", number(credits.micro()));
+            }
+            Guard::UsedAtLeast(counter, credits) => {
+                let used = self.counter(counter);
+                self.when(&used, ">=", number(credits.micro()));
+            }
             Guard::DebtsAre(debts) if debts.is_empty() => {
                 self.conditions.push(format!("attribute_not_exists({DEBTS})"));
             }
@@ -169,6 +205,21 @@ impl Expression {
                 let path = format!("{}.{name}", account::CONSUMED);
                 self.sets.push(format!("{path} = if_not_exists({path}, {zero}) + {credits}"));
             }
+            Step::Count(counter, credits) => {
+                let used = self.counter(counter);
+                let credits = self.value(number(credits.micro()));
+                let zero = self.value(number(0));
+                self.sets.push(format!("{used} = if_not_exists({used}, {zero}) + {credits}"));
+            }
+            Step::SetUsed(counter, credits) => {
+                let used = self.counter(counter);
+                self.set(&used, number(credits.micro()));
+            }
+            Step::DropCount(counter) => {
+                let used = self.counter(counter);
+                self.removes.push(used);
+            }
+            Step::SetLimitsVersion(version) => self.set(account::LIMITS_VERSION, number(version)),
             Step::AddPending(pending_changes) => {
                 let none = self.value(AttributeValue::L(Vec::new()));
                 let pending_changes = pending_changes

@@ -12,10 +12,12 @@ use crate::decide::{
     STAMP_MARGIN, Segment,
 };
 use crate::domain::ledger::PostedEntry;
+use crate::domain::limit::{OwnLimits, SubjectHash};
 use crate::domain::period::Day;
 use crate::domain::usage::{Counted, DayUsage};
 use crate::domain::{
-    AccountId, Catalog, CatalogFiles, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq,
+    Account, AccountId, Catalog, CatalogFiles, Credits, Entry, Instant, Key, KeySpace, OperationId,
+    Seq, Subject,
 };
 
 /// How many segments one request of a look-up reads at most: 16 KB of usual ones, 4 read units.
@@ -98,6 +100,36 @@ impl Store {
     pub async fn returned(&self, account: &AccountId, debit: OperationId) -> Stored<Credits> {
         let item = self.ledger_item(account.as_str(), &table::refunds_key(debit)).await?;
         Ok(item.as_ref().map(row::read_returned).transpose()?.unwrap_or_default())
+    }
+
+    /// The limits of an account's own. None: it never had one.
+    pub async fn limits(&self, account: &AccountId) -> Stored<Option<OwnLimits>> {
+        let item = self.ledger_item(account.as_str(), table::LIMITS).await?;
+        item.as_ref().map(row::read_limits).transpose()
+    }
+
+    /// The limits of `account`'s own, as of the version that it names or a later one.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] if the ledger has only earlier ones.
+    pub async fn limits_of(&self, account: &Account) -> Stored<OwnLimits> {
+        let own = self.limits(&account.id).await?.unwrap_or_default();
+        match own.version >= account.limits_version {
+            true => Ok(own),
+            false => Err(StoreError::Broken {
+                table: "ledger",
+                key: account.id.to_string(),
+                attribute: table::LIMITS.to_owned(),
+                problem: "is of an earlier version than the account names".to_owned(),
+                later: false,
+            }),
+        }
+    }
+
+    /// The name of a subject of an account that counts have by its hash. None: it is not kept.
+    pub async fn subject(&self, account: &AccountId, of: SubjectHash) -> Stored<Option<Subject>> {
+        let item = self.ledger_item(account.as_str(), &table::subject_key(of)).await?;
+        item.as_ref().map(row::read_subject).transpose()
     }
 
     pub(super) async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {

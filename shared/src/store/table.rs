@@ -5,6 +5,7 @@
 use aws_smithy_types::base64;
 
 use crate::domain::hash::short_hash;
+use crate::domain::limit::{Counter, Per, SubjectHash, Window};
 use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
 use crate::domain::{Instant, Key, KeySpace, OperationId, Seq};
@@ -56,6 +57,9 @@ pub(super) mod account {
     pub(crate) const HOLD_TERMS: &str = "f";
     /// Consumed this period, a map from action number to micro-credits.
     pub(crate) const CONSUMED: &str = "co";
+    /// The version of its own limits; absent: it never had one. What was used of a limit is an
+    /// attribute of its own, named by `counter_key`: all other names are lower-case.
+    pub(crate) const LIMITS_VERSION: &str = "li";
     /// Plan, status, anchor and the allowances of the current periods, packed.
     pub(crate) const PLAN_STATE: &str = "ps";
     /// Operations ever applied.
@@ -80,6 +84,10 @@ pub(super) mod account {
 pub(super) mod ledger {
     /// Segment: its entries, packed.
     pub(crate) const ENTRIES: &str = "en";
+    /// Limits of an account's own: all of them, packed.
+    pub(crate) const LIMITS: &str = "lm";
+    /// Name of a subject: the subject.
+    pub(crate) const SUBJECT: &str = "sj";
     /// Refunds of a debit or a capture: credits given back, micro-credits.
     pub(crate) const RETURNED: &str = "re";
     /// Segment: available after its last entry, micro-credits.
@@ -280,6 +288,59 @@ pub(super) fn hold_key(id: &OperationId) -> String {
 pub(super) fn read_hold_key(key: &str) -> Option<OperationId> {
     let bytes = base64::decode(format!("{key}==")).ok()?;
     bytes.try_into().ok().map(OperationId::from_bytes)
+}
+
+/// The attribute of what was used of a limit: a letter for the kind of its window, eight for the
+/// hash of the subject, and the window's first day, or of a period its first millisecond, all in
+/// base64.
+pub(super) fn counter_key(counter: &Counter) -> String {
+    let Counter { of, window } = counter;
+    let (letter, from) = match window.per {
+        Per::Day => ('D', Some(i64::from(Day::of(window.from).days()))),
+        Per::Week => ('W', Some(i64::from(Day::of(window.from).days()))),
+        Per::Month => ('M', Some(i64::from(Day::of(window.from).days()))),
+        Per::Period => ('P', Some(window.from.ms())),
+        Per::Ever => ('E', None),
+    };
+    let from = from.map_or(String::new(), |from| {
+        let bytes = from.to_be_bytes();
+        let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len() - 1);
+        base64::encode(&bytes[first..])
+    });
+    format!("{letter}{}{}", base64::encode(of.0), from.trim_end_matches('='))
+}
+
+/// The counter of an attribute. None: it is none of a counter.
+pub(super) fn read_counter_key(key: &str) -> Option<Counter> {
+    let per = match key.chars().next()? {
+        'D' => Per::Day,
+        'W' => Per::Week,
+        'M' => Per::Month,
+        'P' => Per::Period,
+        'E' => Per::Ever,
+        _ => return None,
+    };
+    let (hash, from) = (key.get(1..9)?, key.get(9..)?);
+    let of = SubjectHash(base64::decode(hash).ok()?.try_into().ok()?);
+    let padded = format!("{from}{}", &"==="[..(4 - from.len() % 4) % 4]);
+    let bytes = base64::decode(padded).ok()?;
+    let mut number = [0; 8];
+    number.get_mut(8usize.checked_sub(bytes.len())?..)?.copy_from_slice(&bytes);
+    let number = i64::from_be_bytes(number);
+    let from = match per {
+        Per::Day | Per::Week | Per::Month => Day::from_days(number.try_into().ok()?)?.start(),
+        Per::Period => Instant::from_ms(number),
+        Per::Ever => Instant::EPOCH,
+    };
+    Some(Counter { of, window: Window { per, from } })
+}
+
+/// The limits of an account's own.
+pub(super) const LIMITS: &str = "L#own";
+
+/// `L#<hash>`: the name of a subject.
+pub(super) fn subject_key(of: SubjectHash) -> String {
+    format!("L#{}", base64::encode(of.0))
 }
 
 /// `R#<id>`: the credits given back of a debit or a capture.

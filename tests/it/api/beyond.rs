@@ -3,6 +3,7 @@
 use serde_json::Value;
 use shared::decide::debit::Price;
 use shared::decide::hold::CapturePart;
+use shared::decide::limit::NO_LIMITS;
 use shared::decide::operation::{self, Ask, Attempt, Request, Route};
 use shared::decide::{AccountWrite, Guard, Write};
 use shared::domain::hold::HeldFor;
@@ -228,6 +229,7 @@ fn each_outcome_beyond_a_hold_has_its_reason_as_a_guard() {
             lapsed: Credits::ZERO,
             expires_at,
             purpose: HeldFor::Amount,
+            counts: Vec::new(),
         };
         account.holds.insert(id, held);
         change(&mut account);
@@ -242,7 +244,7 @@ fn each_outcome_beyond_a_hold_has_its_reason_as_a_guard() {
     assert!(has(guards(&|a| a.gate = frozen), Guard::GateIs(frozen)));
     let lapsed = guards(&|account| {
         account.available = less;
-        let held = *account.holds.values().next().expect("a hold");
+        let held = account.holds.values().next().expect("a hold").clone();
         let over = Held { expires_at: Instant::EPOCH, ..held };
         account.holds.insert(OperationId::from_bytes([8; 16]), over);
     });
@@ -273,9 +275,10 @@ async fn credits_that_arrive_before_its_write_are_not_left_uncharged() {
 fn written(account: &Account, hold: OperationId, now: Instant) -> Option<AccountWrite> {
     let part = CapturePart::Credits(Credits::whole(10));
     let ask = Ask::Capture { hold, part, ends: true, beyond: true };
-    let request = Request { account: account.id.clone(), ask, user: None, reference: None };
+    let request = Request::new(account.id.clone(), ask);
     let price = Price::none(1);
     let id = OperationId::mint(now, [7; 10]);
-    let attempt = Attempt { request: &request, price, id, key: None, no_price: None };
+    let attempt =
+        Attempt { request: &request, price, id, key: None, no_price: None, limits: &NO_LIMITS };
     operation::change(&[attempt], Some(account), now, Route::Fast)
 }

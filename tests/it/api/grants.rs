@@ -113,8 +113,9 @@ async fn worst(stack: &Stack) -> usize {
             credits: Credits::from_micro(9_876_543_210),
             captured: 123_456_789,
         }),
+        counts: Vec::new(),
     };
-    account.holds = (0..MAX_HOLDS).map(|_| (mint(), held)).collect();
+    account.holds = (0..MAX_HOLDS).map(|_| (mint(), held.clone())).collect();
     account.available = account.burn_order.left() - account.set_aside();
     account.consumed = (1..=300).map(|n| (n, Credits::from_micro(987_654_321_987))).collect();
     let text = |bytes: usize| Some("x".repeat(bytes));

@@ -3,6 +3,7 @@
 use shared::decide::archive::CAPACITY;
 use shared::decide::debit::{Charge, Price};
 use shared::decide::hold::{CapturePart, USUAL_LIFE};
+use shared::decide::limit::NO_LIMITS;
 use shared::decide::open::{self, PlanRequest};
 use shared::decide::operation::{self, Ask, Attempt, Next, Request, Route};
 use shared::decide::{AccountWrite, Guard, Step};
@@ -38,7 +39,7 @@ pub(super) fn account() -> Account {
 }
 
 fn asked(ask: Ask) -> Request {
-    Request { account: account().id, ask, user: None, reference: None }
+    Request::new(account().id, ask)
 }
 
 fn attempt(request: &Request, number: u8) -> Attempt<'_> {
@@ -48,7 +49,7 @@ fn attempt(request: &Request, number: u8) -> Attempt<'_> {
         _ => Credits::ZERO,
     };
     let price = Price { credits, ..Price::none(1) };
-    Attempt { request, price, id: id(number), key: None, no_price: None }
+    Attempt { request, price, id: id(number), key: None, no_price: None, limits: &NO_LIMITS }
 }
 
 fn ten() -> Charge {
@@ -71,6 +72,7 @@ fn word(next: &Next) -> &'static str {
         Next::Happened(_) => "happened",
         Next::Refuse(refusal) => refusal.code(),
         Next::LookUp { .. } => "look up",
+        Next::Relearn => "relearn",
         Next::Advance => "advance",
         Next::Archive => "archive",
         Next::Explain(_) => "explain",
@@ -171,6 +173,7 @@ fn held(amount: i64, expires_at: Instant) -> Held {
         lapsed: Credits::ZERO,
         expires_at,
         purpose: HeldFor::Amount,
+        counts: Vec::new(),
     }
 }
 

@@ -187,7 +187,8 @@ proptest! {
                             let expires_at = Instant::from_ms(now.ms() + hours * HOUR_MS);
                             let lapsed = Credits::ZERO;
                             let purpose = HeldFor::Amount;
-                            let held = Held { amount: credits, lapsed, expires_at, purpose };
+                            let (amount, counts) = (credits, Vec::new());
+                            let held = Held { amount, lapsed, expires_at, purpose, counts };
                             account.holds.insert(operation, held);
                         }
                         _ => owned -= credits,

@@ -67,8 +67,9 @@ pub(crate) async fn typical(stack: &Stack) {
             credits: Credits::whole(3),
             captured: 0,
         }),
+        counts: Vec::new(),
     };
-    account.holds = BTreeMap::from([(context.entropy.mint(now), held)]);
+    account.holds = BTreeMap::from([(context.entropy.mint(now), held.clone())]);
     account.available = account.burn_order.left() - held.amount;
     account.consumed = (1..=4).map(|n| (n, Credits::from_micro(1_234_567))).collect();
     place(stack, account).await;

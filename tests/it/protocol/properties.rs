@@ -39,7 +39,8 @@ fn account() -> impl Strategy<Value = Account> {
         let mut free = account.burn_order.left();
         for (id, thousandths, expires_at) in held {
             let amount = Credits::from_micro(free.micro() / 1000 * thousandths / 4);
-            let held = Held { amount, lapsed: Credits::ZERO, expires_at, purpose: HeldFor::Amount };
+            let (lapsed, purpose, counts) = (Credits::ZERO, HeldFor::Amount, Vec::new());
+            let held = Held { amount, lapsed, expires_at, purpose, counts };
             account.holds.insert(id, held);
             free = account.burn_order.left() - account.held();
         }
@@ -204,7 +205,7 @@ proptest! {
                 HeldFor::Amount | HeldFor::Call(_) => 0,
             };
             let terms = packed::hold_terms(held);
-            prop_assert_eq!(packed::read_hold_terms(&terms, held.amount, captured), Ok(*held));
+            prop_assert_eq!(packed::read_hold_terms(&terms, held.amount, captured), Ok(held.clone()));
         }
         let (taken, at) = (grant.id, grant.granted_at);
         let (credits, cause) = (grant.left, Cause::Dispute);

@@ -11,6 +11,7 @@ use crate::domain::credits::{Credits, CreditsError};
 use crate::domain::currency::Currency;
 use crate::domain::dated::Dated;
 use crate::domain::instant::Instant;
+use crate::domain::limit::{Per, Subject};
 use crate::domain::money::Money;
 use crate::domain::period::{Day, week};
 use crate::domain::rates::{RateTable, RatesError};
@@ -76,6 +77,16 @@ struct PlanFile {
     ai: Switch,
     weekly: Option<Size>,
     monthly: Option<Size>,
+    #[serde(default)]
+    limits: Vec<LimitFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitFile {
+    of: String,
+    per: String,
+    at_most: String,
 }
 
 /// A value for always, or several with the Mondays from which they are in force.
@@ -242,6 +253,32 @@ impl CatalogFile {
     }
 }
 
+/// The limits of a plan for each subject of a kind.
+fn limits(
+    key: &str,
+    listed: Vec<LimitFile>,
+) -> Result<BTreeMap<(String, Per), Credits>, CatalogError> {
+    let mut limits = BTreeMap::new();
+    for (place, LimitFile { of, per, at_most }) in listed.into_iter().enumerate() {
+        let key = |field: &str| format!("{key}[{place}].{field}");
+        if !Subject::is_kind(&of) {
+            return Err(wrong(key("of"), "must be a kind of subjects, such as user or team"));
+        }
+        let window = Per::ALL.into_iter().find(|known| known.name() == per);
+        let window = window.ok_or_else(|| {
+            wrong(key("per"), format!("must be one of {}", Per::ALL.map(Per::name).join(", ")))
+        })?;
+        let at_most = match at_most.as_str() {
+            "0" => Credits::ZERO,
+            text => amount(key("at_most"), text)?,
+        };
+        if limits.insert((of, window), at_most).is_some() {
+            return Err(wrong(key("per"), "is repeated for the kind"));
+        }
+    }
+    Ok(limits)
+}
+
 impl PlanFile {
     fn check(self, name: String) -> Result<(String, Plan), CatalogError> {
         let key = |field: &str| format!("plans.{name}.{field}");
@@ -252,8 +289,9 @@ impl PlanFile {
         let ai = self.ai.check(key("ai"))?;
         let weekly = size("weekly", self.weekly)?;
         let monthly = size("monthly", self.monthly)?;
-        let plan = Plan { ai, weekly, monthly };
-        let Plan { ai, weekly, monthly } = &plan;
+        let limits = limits(&key("limits"), self.limits)?;
+        let plan = Plan { ai, weekly, monthly, limits };
+        let Plan { ai, weekly, monthly, .. } = &plan;
         let changes = ai.changes().chain(weekly.changes()).chain(monthly.changes());
         let grants = |at| !weekly.at(at).is_zero() || !monthly.at(at).is_zero();
         if std::iter::once(Instant::EPOCH).chain(changes).any(|at| !ai.at(at) && grants(at)) {

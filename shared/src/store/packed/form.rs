@@ -26,6 +26,11 @@ pub(super) const KEY: u8 = 16;
 pub(super) const MESSAGE: u8 = 32;
 /// Not of an operator's entry: it has no user, and its actor is in the user's place.
 pub(super) const ACTOR: u8 = 64;
+/// A second byte of flags follows.
+pub(super) const MORE: u8 = 128;
+/// In the second byte.
+pub(super) const SUBJECTS: u8 = 1;
+pub(super) const COUNTS: u8 = 2;
 
 /// The permanent tags of [`EntryKind`](crate::domain::EntryKind). 0 is not a tag, so zeroed bytes
 /// are refused.
@@ -60,4 +65,5 @@ pub(super) mod tag {
     pub(in super::super) const CAPTURED_OF_CALL: u8 = 22;
     /// A refund of a call: its model is beside the action.
     pub(in super::super) const REFUNDED_OF_CALL: u8 = 23;
+    pub(in super::super) const LIMIT_SET: u8 = 24;
 }

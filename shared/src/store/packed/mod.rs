@@ -8,8 +8,11 @@ mod read_entry;
 mod reader;
 mod writer;
 
+use std::collections::BTreeMap;
+
 use crate::domain::grant::BurnOrder;
 use crate::domain::hold::{Held, HeldAction, HeldCall, HeldFor};
+use crate::domain::limit::{HeldCount, OwnLimits, Per, Subject};
 use crate::domain::usage::{Used, Who};
 use crate::domain::{
     Credits, Debts, Entry, Instant, OperationId, PendingChange, PeriodAllowance, PlanState, Usage,
@@ -62,6 +65,25 @@ pub fn read_burn_order(bytes: &[u8]) -> Result<BurnOrder> {
         grants.push(r.grant()?);
     }
     Ok(BurnOrder::new(grants))
+}
+
+pub fn limits(own: &OwnLimits) -> Vec<u8> {
+    let mut w = Writer::default();
+    for ((of, per), at_most) in &own.limits {
+        w.text(of.as_str());
+        w.per(*per);
+        w.credits(*at_most);
+    }
+    w.0
+}
+
+pub fn read_limits(bytes: &[u8]) -> Result<BTreeMap<(Subject, Per), Credits>> {
+    let (mut r, mut limits) = (Reader(bytes), BTreeMap::new());
+    while !r.0.is_empty() {
+        let key = (r.subject()?, r.per()?);
+        limits.insert(key, r.credits()?);
+    }
+    Ok(limits)
 }
 
 pub fn debts(debts: &Debts) -> Vec<u8> {
@@ -127,7 +149,9 @@ pub fn hold_terms(held: &Held) -> Vec<u8> {
     w.credits(held.lapsed);
     w.instant(held.expires_at);
     match held.purpose {
-        HeldFor::Amount => {}
+        HeldFor::Amount if held.counts.is_empty() => {}
+        // No action is 0.
+        HeldFor::Amount => w.number(0),
         HeldFor::Action(HeldAction { number, quantity, credits, captured: _ }) => {
             w.number(u64::from(number));
             w.number(quantity);
@@ -140,6 +164,12 @@ pub fn hold_terms(held: &Held) -> Vec<u8> {
             w.number(u64::from(model));
             w.number(u64::from(catalog));
         }
+    }
+    for HeldCount { of, window, asked } in &held.counts {
+        w.text(of.as_str());
+        w.window(*window);
+        w.byte(u8::from(asked.is_some()));
+        asked.iter().for_each(|credits| w.credits(*credits));
     }
     w.0
 }
@@ -159,7 +189,7 @@ pub fn read_hold_terms(bytes: &[u8], amount: Credits, captured: u64) -> Result<H
 pub fn read_whole_hold(bytes: &[u8]) -> Result<Held> {
     Reader::all(bytes, |r| {
         let amount = r.credits()?;
-        let mut held = r.hold_terms(amount)?;
+        let mut held = r.hold_purpose(amount)?;
         if let HeldFor::Action(action) = &mut held.purpose {
             action.captured = r.number()?;
         }

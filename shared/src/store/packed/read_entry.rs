@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::form::{ACTOR, HELD, KEY, MESSAGE, PackedError, REASON, REFERENCE, Result, USER, tag};
+use super::form::{
+    ACTOR, COUNTS, HELD, KEY, MESSAGE, MORE, PackedError, REASON, REFERENCE, Result, SUBJECTS,
+    USER, tag,
+};
 use super::reader::Reader;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::BurnOrder;
+use crate::domain::limit::{Counted, Subject};
 use crate::domain::meters::{MAX_COUNT, Meter, Meters};
 use crate::domain::rates::ModelNumber;
 use crate::domain::{Credits, DebtChange, Entry, EntryKind, Instant, OperationId};
@@ -14,9 +18,6 @@ use crate::domain::{Credits, DebtChange, Entry, EntryKind, Instant, OperationId}
 impl Reader<'_> {
     pub(super) fn entry(&mut self, id: OperationId) -> Result<Entry> {
         let (tag, flags) = (self.byte()?, self.byte()?);
-        if flags & !(HELD | USER | REFERENCE | REASON | KEY | MESSAGE | ACTOR) != 0 {
-            return Err(PackedError::Tag);
-        }
         let at = self.beside(id.time())?;
         let available = self.credits()?;
         let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
@@ -27,6 +28,11 @@ impl Reader<'_> {
                 texts.insert(flag, self.text()?);
             }
         }
+        let user = texts.get(&USER).filter(|_| flags & MORE != 0).cloned();
+        let (subjects, counts) = match flags & MORE {
+            0 => (Vec::new(), Vec::new()),
+            _ => self.limited(user.as_deref())?,
+        };
         let kind = self.entry_kind(tag, at)?;
         let mut text = |flag| texts.remove(&flag);
         let (user, reference, key) = (text(USER), text(REFERENCE), text(KEY));
@@ -43,6 +49,8 @@ impl Reader<'_> {
             reference,
             reason,
             message,
+            subjects,
+            counts,
             kind,
         };
         if entry.by() == By::Operator {
@@ -53,6 +61,34 @@ impl Reader<'_> {
             entry.actor = entry.user.take();
         }
         Ok(entry)
+    }
+
+    /// The subjects beside the user, and what is counted.
+    fn limited(&mut self, user: Option<&str>) -> Result<(Vec<Subject>, Vec<Counted>)> {
+        let flags = self.byte()?;
+        if flags == 0 || flags & !(SUBJECTS | COUNTS) != 0 {
+            return Err(PackedError::Tag);
+        }
+        let mut subjects = Vec::new();
+        if flags & SUBJECTS != 0 {
+            let count: usize = self.narrow()?;
+            subjects = (0..count).map(|_| self.subject()).collect::<Result<_>>()?;
+        }
+        let mut counts = Vec::new();
+        if flags & COUNTS != 0 {
+            let known: Vec<Subject> =
+                user.map(Subject::user).into_iter().chain(subjects.iter().cloned()).collect();
+            let count: usize = self.narrow()?;
+            for _ in 0..count {
+                let of = match self.narrow::<usize>()? {
+                    0 => self.subject()?,
+                    place => known.get(place - 1).cloned().ok_or(PackedError::Number)?,
+                };
+                let window = self.window()?;
+                counts.push(Counted { of, window, at_most: self.credits()? });
+            }
+        }
+        Ok((subjects, counts))
     }
 
     /// The fields of the kind with this tag, of an entry that was stamped `at`.
@@ -158,6 +194,14 @@ impl Reader<'_> {
                     (_, model) => Ok(Some(model)),
                 };
                 Reader::all(self.take(length)?, |r| r.refunded(of))?
+            }
+            tag::LIMIT_SET => {
+                let length = self.narrow()?;
+                Reader::all(self.take(length)?, |r| {
+                    let (of, per, forgotten) = (r.subject()?, r.per()?, r.flag()?);
+                    let at_most = if r.0.is_empty() { None } else { Some(r.credits()?) };
+                    Ok(EntryKind::LimitSet { of, per, at_most, forgotten })
+                })?
             }
             measured if measured >= tag::MEASURED => {
                 let length = self.narrow()?;

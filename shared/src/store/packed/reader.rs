@@ -3,6 +3,7 @@
 use super::form::{PackedError, Result};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::hold::{HeldAction, HeldCall, HeldFor};
+use crate::domain::limit::{HeldCount, Per, Subject, Window};
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
@@ -154,11 +155,24 @@ impl Reader<'_> {
 
     /// The terms of a hold of this amount, of which nothing was captured.
     pub(super) fn hold_terms(&mut self, amount: Credits) -> Result<Held> {
-        let (lapsed, expires_at) = (self.credits()?, self.instant()?);
-        if self.0.is_empty() {
-            return Ok(Held { amount, lapsed, expires_at, purpose: HeldFor::Amount });
+        let mut held = self.hold_purpose(amount)?;
+        while !self.0.is_empty() {
+            let (of, window) = (self.subject()?, self.window()?);
+            let asked = if self.flag()? { Some(self.credits()?) } else { None };
+            held.counts.push(HeldCount { of, window, asked });
         }
-        let purpose = match (self.narrow()?, self.number()?) {
+        Ok(held)
+    }
+
+    /// The terms of a hold but the limits that it counts for.
+    pub(super) fn hold_purpose(&mut self, amount: Credits) -> Result<Held> {
+        let (lapsed, expires_at) = (self.credits()?, self.instant()?);
+        let counts = Vec::new();
+        let number = if self.0.is_empty() { 0 } else { self.narrow()? };
+        if number == 0 {
+            return Ok(Held { amount, lapsed, expires_at, purpose: HeldFor::Amount, counts });
+        }
+        let purpose = match (number, self.number()?) {
             (action, 0) => {
                 let (model, catalog) = (self.narrow()?, self.narrow()?);
                 if model == 0 {
@@ -171,7 +185,27 @@ impl Reader<'_> {
                 HeldFor::Action(HeldAction { number, quantity, credits, captured: 0 })
             }
         };
-        Ok(Held { amount, lapsed, expires_at, purpose })
+        Ok(Held { amount, lapsed, expires_at, purpose, counts })
+    }
+
+    pub(super) fn subject(&mut self) -> Result<Subject> {
+        self.text()?.parse().map_err(|_| PackedError::Text)
+    }
+
+    pub(super) fn per(&mut self) -> Result<Per> {
+        Per::ALL.get(usize::from(self.byte()?)).copied().ok_or(PackedError::Tag)
+    }
+
+    pub(super) fn window(&mut self) -> Result<Window> {
+        let per = self.per()?;
+        let from = match per {
+            Per::Day | Per::Week | Per::Month => {
+                Day::from_days(self.narrow()?).ok_or(PackedError::Number)?.start()
+            }
+            Per::Period => self.instant()?,
+            Per::Ever => Instant::EPOCH,
+        };
+        Ok(Window { per, from })
     }
 
     pub(super) fn movements(&mut self) -> Result<Vec<Movement>> {

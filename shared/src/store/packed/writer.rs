@@ -1,10 +1,13 @@
 //! Values to packed bytes.
 
-use super::form::{ACTOR, HELD, KEY, MESSAGE, REASON, REFERENCE, USER, tag};
+use super::form::{
+    ACTOR, COUNTS, HELD, KEY, MESSAGE, MORE, REASON, REFERENCE, SUBJECTS, USER, tag,
+};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
+use crate::domain::limit::{Counted, Per, Subject, Window};
 use crate::domain::payment::Cause;
-use crate::domain::period::Anchor;
+use crate::domain::period::{Anchor, Day};
 use crate::domain::usage::Used;
 use crate::domain::{
     Credits, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, Movement,
@@ -116,6 +119,50 @@ impl Writer {
         }
     }
 
+    pub(super) fn per(&mut self, per: Per) {
+        self.byte(per as u8);
+    }
+
+    pub(super) fn window(&mut self, window: Window) {
+        self.per(window.per);
+        match window.per {
+            Per::Day | Per::Week | Per::Month => {
+                self.number(u64::from(Day::of(window.from).days()));
+            }
+            Per::Period => self.instant(window.from),
+            Per::Ever => {}
+        }
+    }
+
+    /// The subjects beside the user, and what is counted for them and the user: by the place of the
+    /// subject, with the number in force.
+    fn limited(&mut self, entry: &Entry) {
+        let Entry { user, subjects, counts, .. } = entry;
+        let flag = |flag: u8, is: bool| if is { flag } else { 0 };
+        self.byte(flag(SUBJECTS, !subjects.is_empty()) | flag(COUNTS, !counts.is_empty()));
+        if !subjects.is_empty() {
+            self.number(subjects.len() as u64);
+            subjects.iter().for_each(|of| self.text(of.as_str()));
+        }
+        if counts.is_empty() {
+            return;
+        }
+        self.number(counts.len() as u64);
+        let user = user.as_deref().map(Subject::user);
+        for Counted { of, window, at_most } in counts {
+            let mut known = user.iter().chain(subjects);
+            match known.position(|known| known == of) {
+                Some(place) => self.number(place as u64 + 1),
+                None => {
+                    self.number(0);
+                    self.text(of.as_str());
+                }
+            }
+            self.window(*window);
+            self.credits(*at_most);
+        }
+    }
+
     pub(super) fn debts(&mut self, debts: &Debts) {
         self.number(debts.iter().count() as u64);
         for debt in debts.iter() {
@@ -198,6 +245,7 @@ impl Writer {
             EntryKind::Reversed { .. } => tag::REVERSED,
             EntryKind::DebtWaived { .. } => tag::DEBT_WAIVED,
             EntryKind::Revoked { .. } => tag::REVOKED,
+            EntryKind::LimitSet { .. } => tag::LIMIT_SET,
             EntryKind::Unknown { tag, .. } => *tag,
         });
         let (user, actor) = match entry.by() {
@@ -214,6 +262,8 @@ impl Writer {
             (ACTOR, actor),
         ];
         let mut flags = if entry.held.is_zero() { 0 } else { HELD };
+        let is_limited = !entry.subjects.is_empty() || !entry.counts.is_empty();
+        flags |= if is_limited { MORE } else { 0 };
         flags |= texts.iter().filter(|(_, text)| text.is_some()).map(|(flag, _)| flag).sum::<u8>();
         self.byte(flags);
         // For most entries both times are in the same minute, so the difference is short.
@@ -224,6 +274,9 @@ impl Writer {
         }
         self.number(u64::from(entry.catalog));
         texts.iter().filter_map(|(_, text)| text.as_deref()).for_each(|text| self.text(text));
+        if is_limited {
+            self.limited(entry);
+        }
         match &entry.kind {
             EntryKind::Opened { plan, status, anchor, moved } => {
                 self.plan(plan, *status, *anchor);
@@ -310,6 +363,14 @@ impl Writer {
                 let mut fields = Writer::default();
                 fields.grant_id(*grant);
                 fields.kind(*kind);
+                self.measured(&fields.0);
+            }
+            EntryKind::LimitSet { of, per, at_most, forgotten } => {
+                let mut fields = Writer::default();
+                fields.text(of.as_str());
+                fields.per(*per);
+                fields.byte(u8::from(*forgotten));
+                at_most.iter().for_each(|credits| fields.credits(*credits));
                 self.measured(&fields.0);
             }
             EntryKind::Unknown { fields, .. } => self.measured(fields),

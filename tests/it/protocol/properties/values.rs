@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 use shared::domain::entry::{By, Quantity};
 use shared::domain::grant::BurnOrder;
+use shared::domain::limit::{Counted, Per, Subject, Window};
 use shared::domain::meters::{MAX_COUNT, Meter, Meters};
 use shared::domain::payment::Cause;
-use shared::domain::period::{Anchor, Day};
+use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
     Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant,
     Movement, OperationId, Status,
@@ -122,6 +123,9 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
         debts().prop_map(|debts| EntryKind::DebtWaived { debts }),
         (operation(), kind())
             .prop_map(|(id, kind)| EntryKind::Revoked { grant: GrantId::Operation(id), kind }),
+        (subject(), per(), prop::option::of(credits(9)), any::<bool>()).prop_map(
+            |(of, per, at_most, forgotten)| EntryKind::LimitSet { of, per, at_most, forgotten }
+        ),
         (100_u8.., prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(tag, fields)| EntryKind::Unknown { tag, fields }),
         (bought(), instant(2)).prop_map(|((action, quantity), expires_at)| {
@@ -159,8 +163,14 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
     ];
     let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
     let texts = (text(), text(), text(), text(), text(), text());
-    (operation(), instant(2), amounts, texts, kind).prop_map(
-        |(id, at, (available, held, catalog), texts, kind)| {
+    let subjects = prop::collection::vec(subject(), 0..3);
+    let counts = prop::collection::vec((subject(), window(), credits(9)), 0..3);
+    let counts = counts.prop_map(|counts| {
+        let counts = counts.into_iter();
+        counts.map(|(of, window, at_most)| Counted { of, window, at_most }).collect()
+    });
+    (operation(), instant(2), amounts, texts, (subjects, counts, kind)).prop_map(
+        |(id, at, (available, held, catalog), texts, (subjects, counts, kind))| {
             let mut entry = Entry {
                 id,
                 at,
@@ -173,6 +183,8 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
                 reference: texts.2,
                 reason: texts.3,
                 message: texts.4,
+                subjects,
+                counts,
                 kind,
             };
             // An operator's entry has no user.
@@ -182,4 +194,18 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
             entry
         },
     )
+}
+
+/// Users among them: an entry names its own by their place.
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof!["user:[a-z]{1,2}", "[a-z][a-z0-9]{0,15}:[a-zA-Zäöü :]{1,21}"]
+        .prop_map(|text| text.parse().expect("a subject"))
+}
+
+fn per() -> impl Strategy<Value = Per> {
+    prop::sample::select(Per::ALL.to_vec())
+}
+
+fn window() -> impl Strategy<Value = Window> {
+    (per(), instant(90)).prop_map(|(per, now)| Window::at(per, now, week(now)))
 }

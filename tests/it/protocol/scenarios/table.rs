@@ -88,7 +88,7 @@ impl Player for Table {
             | Effect::Release { operation, .. }
             | Effect::Extend { operation, .. } => {
                 let ask = self.ask(effect);
-                let request = Request { account, ask, user: None, reference: None };
+                let request = Request::new(account, ask);
                 let key = operation.parse().expect("a key");
                 let answer = command::operation(&context, catalog, &key, &request).await;
                 if let Ok(done) = &answer {

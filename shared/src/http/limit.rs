@@ -1,0 +1,37 @@
+//! Limits over HTTP: those that requests bring, and those of an account.
+
+use super::fields::Fields;
+use crate::domain::limit::{MAX_ASKED, MAX_SUBJECTS, Per};
+use crate::domain::{Limit, Subject};
+
+/// The longest subject: a kind, a colon and a name.
+const SUBJECT_BYTES: usize = 16 + 1 + 64;
+
+/// The subjects that a charge names beside its user, in order and those of its limits among them;
+/// and its limits.
+pub(super) fn limited(fields: &mut Fields, user: Option<&str>) -> (Vec<Subject>, Vec<Limit>) {
+    const SUBJECTS: &str = "subjects";
+    let named = fields.texts(SUBJECTS, MAX_SUBJECTS, SUBJECT_BYTES).unwrap_or_default();
+    let mut subjects = Vec::new();
+    for (place, text) in named.iter().enumerate() {
+        subjects.extend(fields.checked(&format!("{SUBJECTS}[{place}]"), text.parse::<Subject>()));
+    }
+    let limits = fields.objects("limits", MAX_ASKED, limit).unwrap_or_default();
+    let limits: Vec<Limit> = limits.into_iter().flatten().flatten().collect();
+    let user = user.map(Subject::user);
+    subjects.extend(limits.iter().map(|limit| limit.of.clone()));
+    subjects.retain(|subject| Some(subject) != user.as_ref());
+    subjects.sort();
+    subjects.dedup();
+    (subjects, limits)
+}
+
+/// A limit that a request brings: in a window that never ends, unless it says another.
+fn limit(fields: &mut Fields) -> Option<Limit> {
+    let of = fields.read("of");
+    let of = fields.required("of", of);
+    let at_most = fields.credits_or_none("at_most");
+    let at_most = fields.required("at_most", at_most);
+    let per = fields.choice("per", &Per::ALL, Per::name).unwrap_or(Per::Ever);
+    Some(Limit { of: of?, per, at_most: at_most? })
+}
