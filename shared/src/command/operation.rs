@@ -101,6 +101,13 @@ pub(super) async fn together(
             break;
         }
         let chosen = batch::chosen(&attempts, held, mode, now);
+        if held.is_none() && operation::counts_too_many(&chosen) {
+            let read = retried(run, || run.context.store.account(account)).await?;
+            if let Some(loaded) = read {
+                known = Some(Box::new(loaded));
+                continue;
+            }
+        }
         if let Some(change) = operation::change(&chosen, held, now, route) {
             known = match run.context.store.commit_in(&Write::account(change), &run.in_flight).await
             {
@@ -109,8 +116,10 @@ pub(super) async fn together(
                     let by = (run.catalog, now);
                     let refused = batch::left_out(&attempts, &made, &after.account, by, route);
                     record(run, &mut members, &made, &after.account)?;
-                    run.context.limit_terms.saw(&after.account, run.catalog);
-                    name_subjects(run, &after.account, &made).await;
+                    if members.iter().any(Member::counts) {
+                        run.context.limit_terms.saw(&after.account, run.catalog);
+                        name_subjects(run, &after.account, &made).await;
+                    }
                     archive_if_due(run, *after, made.len()).await;
                     refuse(run, &mut members, refused)?;
                     if members.iter().all(|member| member.id().is_none()) {

@@ -26,23 +26,34 @@ impl LimitTerms {
         self.kept().get(account).cloned()
     }
 
-    /// The terms of `account`. Its own limits are read if they are not of the version that is known.
+    /// The limits of `account`'s own. They are read if those of its version are not known.
     ///
     /// # Errors
     /// [`StoreError`].
+    pub async fn own(
+        &self,
+        store: &Store,
+        account: &Account,
+    ) -> Result<Arc<OwnLimits>, StoreError> {
+        let known = self.of(&account.id).map(|terms| terms.own.clone());
+        match known.filter(|own| own.version == account.limits_version) {
+            Some(own) => Ok(own),
+            None if account.limits_version == 0 => Ok(Arc::default()),
+            None => Ok(Arc::new(store.limits_of(account).await?)),
+        }
+    }
+
+    /// The terms of `account` as it is stored.
+    ///
+    /// # Errors
+    /// As [`LimitTerms::own`].
     pub async fn learn(
         &self,
         store: &Store,
         account: &Account,
         catalog: &Catalog,
     ) -> Result<Arc<Terms>, StoreError> {
-        let known = self.of(&account.id).map(|terms| terms.own.clone());
-        let own = match known.filter(|own| own.version == account.limits_version) {
-            Some(own) => own,
-            None if account.limits_version == 0 => Arc::default(),
-            None => Arc::new(store.limits_of(account).await?),
-        };
-        Ok(self.keep(account, own, catalog))
+        Ok(self.keep(account, self.own(store, account).await?, catalog))
     }
 
     /// Takes note of `account` as a write left it, if its own limits are those that are known.

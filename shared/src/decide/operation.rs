@@ -139,7 +139,7 @@ pub enum Next {
 
 /// The write of all `attempts`: the whole operations, their conditions and their entries. None if
 /// the account, as far as it is known, has no such hold, not enough in it, or has to advance first;
-/// or if there are no attempts.
+/// if they count for more limits than one write can; or if there are no attempts.
 ///
 /// Debits and holds do not need `known`; a request about a hold names the hold as it is in `known`.
 pub fn change(
@@ -148,6 +148,9 @@ pub fn change(
     now: Instant,
     route: Route,
 ) -> Option<AccountWrite> {
+    if counts_too_many(attempts) {
+        return None;
+    }
     let each = attempts.iter().map(|attempt| alone(attempt, known, now, route));
     AccountWrite::join(each.collect::<Option<_>>()?)
 }
@@ -307,11 +310,16 @@ pub(super) fn refusal(
 ) -> Option<Refusal> {
     let charges = attempts.iter().map(|attempt| (attempt.limits, attempt.price.credits));
     let refusal = debit::refusal(account, charges, catalog, now);
-    let counters = attempts.iter().flat_map(|attempt| &attempt.limits.counts);
-    let counters: BTreeSet<Counter> = counters.map(Counted::counter).collect();
     let too_many = format!("count for more than {MAX_COUNTED} limits; send fewer at once");
     let too_many = || Refusal::invalid("debits", too_many);
-    refusal.or_else(|| (counters.len() > MAX_COUNTED).then(too_many))
+    refusal.or_else(|| counts_too_many(attempts).then(too_many))
+}
+
+/// Whether all `attempts` together count for more limits than one write can.
+pub fn counts_too_many(attempts: &[Attempt<'_>]) -> bool {
+    let counters = attempts.iter().flat_map(|attempt| &attempt.limits.counts);
+    let counters: BTreeSet<Counter> = counters.map(Counted::counter).collect();
+    counters.len() > MAX_COUNTED
 }
 
 /// The entry after which archived entries may include one of the attempts. None: it is excluded that

@@ -10,7 +10,7 @@ pub mod usage;
 use crate::context::Context;
 use crate::decide::advance::{self, Advanced};
 use crate::decide::debit::{self, Price};
-use crate::decide::limit;
+use crate::decide::limit::{self, Terms};
 use crate::decide::operation::Request;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};
@@ -120,7 +120,8 @@ pub async fn quote(
     let price = debit::price(charge, catalog)?;
     let UpToNow { advanced, now } = balance(context, catalog, &request.account).await?;
     let account = advanced.account;
-    let terms = context.limit_terms.learn(&context.store, &account, catalog).await?;
+    let own = context.limit_terms.own(&context.store, &account).await?;
+    let terms = Terms::of(&account, own);
     let limits = limit::in_force(request, catalog, Some(&terms), now).unwrap_or_default();
     let refusal = debit::refusal(&account, [(&limits, price.credits)], catalog, now);
     Ok(Quote { price, account, refusal })

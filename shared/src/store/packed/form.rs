@@ -31,6 +31,9 @@ pub(super) const MORE: u8 = 128;
 /// In the second byte.
 pub(super) const SUBJECTS: u8 = 1;
 pub(super) const COUNTS: u8 = 2;
+/// The subject and the kind of window of a count share a number: so many times the place of the
+/// subject, and that of the kind.
+pub(super) const PERS: u64 = 8;
 
 /// The permanent tags of [`EntryKind`](crate::domain::EntryKind). 0 is not a tag, so zeroed bytes
 /// are refused.

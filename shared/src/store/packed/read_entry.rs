@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::form::{
-    ACTOR, COUNTS, HELD, KEY, MESSAGE, MORE, PackedError, REASON, REFERENCE, Result, SUBJECTS,
-    USER, tag,
+    ACTOR, COUNTS, HELD, KEY, MESSAGE, MORE, PERS, PackedError, REASON, REFERENCE, Result,
+    SUBJECTS, USER, tag,
 };
 use super::reader::Reader;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::BurnOrder;
-use crate::domain::limit::{Counted, Subject};
+use crate::domain::limit::{Counted, Per, Subject, Window};
 use crate::domain::meters::{MAX_COUNT, Meter, Meters};
+use crate::domain::period::week;
 use crate::domain::rates::ModelNumber;
 use crate::domain::{Credits, DebtChange, Entry, EntryKind, Instant, OperationId};
 
@@ -31,7 +32,7 @@ impl Reader<'_> {
         let user = texts.get(&USER).filter(|_| flags & MORE != 0).cloned();
         let (subjects, counts) = match flags & MORE {
             0 => (Vec::new(), Vec::new()),
-            _ => self.limited(user.as_deref())?,
+            _ => self.limited(at, user.as_deref())?,
         };
         let kind = self.entry_kind(tag, at)?;
         let mut text = |flag| texts.remove(&flag);
@@ -64,7 +65,7 @@ impl Reader<'_> {
     }
 
     /// The subjects beside the user, and what is counted.
-    fn limited(&mut self, user: Option<&str>) -> Result<(Vec<Subject>, Vec<Counted>)> {
+    fn limited(&mut self, at: Instant, user: Option<&str>) -> Result<(Vec<Subject>, Vec<Counted>)> {
         let flags = self.byte()?;
         if flags == 0 || flags & !(SUBJECTS | COUNTS) != 0 {
             return Err(PackedError::Tag);
@@ -80,11 +81,17 @@ impl Reader<'_> {
                 user.map(Subject::user).into_iter().chain(subjects.iter().cloned()).collect();
             let count: usize = self.narrow()?;
             for _ in 0..count {
-                let of = match self.narrow::<usize>()? {
+                let place_and_per = self.number()?;
+                let per = Per::ALL.get((place_and_per % PERS) as usize);
+                let per = *per.ok_or(PackedError::Tag)?;
+                let of = match (place_and_per / PERS) as usize {
                     0 => self.subject()?,
                     place => known.get(place - 1).cloned().ok_or(PackedError::Number)?,
                 };
-                let window = self.window()?;
+                let mut window = Window::at(per, at, week(at));
+                if per == Per::Period {
+                    window.from = self.instant()?;
+                }
                 counts.push(Counted { of, window, at_most: self.credits()? });
             }
         }

@@ -1,7 +1,7 @@
 //! Values to packed bytes.
 
 use super::form::{
-    ACTOR, COUNTS, HELD, KEY, MESSAGE, MORE, REASON, REFERENCE, SUBJECTS, USER, tag,
+    ACTOR, COUNTS, HELD, KEY, MESSAGE, MORE, PERS, REASON, REFERENCE, SUBJECTS, USER, tag,
 };
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
@@ -151,14 +151,15 @@ impl Writer {
         let user = user.as_deref().map(Subject::user);
         for Counted { of, window, at_most } in counts {
             let mut known = user.iter().chain(subjects);
-            match known.position(|known| known == of) {
-                Some(place) => self.number(place as u64 + 1),
-                None => {
-                    self.number(0);
-                    self.text(of.as_str());
-                }
+            let place = known.position(|known| known == of).map_or(0, |place| place as u64 + 1);
+            // Of a day, a week or a month it is the one that the entry's own time lies in.
+            self.number(place * PERS + window.per as u64);
+            if place == 0 {
+                self.text(of.as_str());
             }
-            self.window(*window);
+            if window.per == Per::Period {
+                self.instant(window.from);
+            }
             self.credits(*at_most);
         }
     }

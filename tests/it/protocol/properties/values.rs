@@ -6,7 +6,7 @@ use shared::domain::grant::BurnOrder;
 use shared::domain::limit::{Counted, Per, Subject, Window};
 use shared::domain::meters::{MAX_COUNT, Meter, Meters};
 use shared::domain::payment::Cause;
-use shared::domain::period::{Anchor, Day, week};
+use shared::domain::period::{Anchor, Day, Period};
 use shared::domain::{
     Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant,
     Movement, OperationId, Status,
@@ -164,13 +164,13 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
     let amounts = (any::<i32>(), any::<i32>(), any::<u32>());
     let texts = (text(), text(), text(), text(), text(), text());
     let subjects = prop::collection::vec(subject(), 0..3);
-    let counts = prop::collection::vec((subject(), window(), credits(9)), 0..3);
-    let counts = counts.prop_map(|counts| {
-        let counts = counts.into_iter();
-        counts.map(|(of, window, at_most)| Counted { of, window, at_most }).collect()
-    });
+    let counts = prop::collection::vec((subject(), per(), instant(90), credits(9)), 0..3);
     (operation(), instant(2), amounts, texts, (subjects, counts, kind)).prop_map(
         |(id, at, (available, held, catalog), texts, (subjects, counts, kind))| {
+            let counts = counts.into_iter().map(|(of, per, from, at_most)| {
+                let period = Period { start: from, end: Instant::MAX };
+                Counted { of, window: Window::at(per, at, period), at_most }
+            });
             let mut entry = Entry {
                 id,
                 at,
@@ -184,7 +184,7 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
                 reason: texts.3,
                 message: texts.4,
                 subjects,
-                counts,
+                counts: counts.collect(),
                 kind,
             };
             // An operator's entry has no user.
@@ -204,8 +204,4 @@ fn subject() -> impl Strategy<Value = Subject> {
 
 fn per() -> impl Strategy<Value = Per> {
     prop::sample::select(Per::ALL.to_vec())
-}
-
-fn window() -> impl Strategy<Value = Window> {
-    (per(), instant(90)).prop_map(|(per, now)| Window::at(per, now, week(now)))
 }
