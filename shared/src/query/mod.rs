@@ -4,13 +4,14 @@
 pub mod checkouts;
 pub mod directory;
 pub mod ledger;
+pub mod limits;
 pub mod payments;
 pub mod usage;
 
 use crate::context::Context;
 use crate::decide::advance::{self, Advanced};
 use crate::decide::debit::{self, Price};
-use crate::decide::limit;
+use crate::decide::limit::{self, Terms};
 use crate::decide::operation::Request;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};
@@ -41,7 +42,10 @@ pub async fn balance(
     catalog: &Catalog,
     id: &AccountId,
 ) -> Result<UpToNow, Failure> {
-    let loaded = account(context, id).await?;
+    up_to_now(context, catalog, &account(context, id).await?)
+}
+
+fn up_to_now(context: &Context, catalog: &Catalog, loaded: &Loaded) -> Result<UpToNow, Failure> {
     context.may_advance()?;
     let now = context.clock.now();
     Ok(UpToNow { advanced: advance::advance(&loaded.account, catalog, now)?, now })
@@ -118,9 +122,12 @@ pub async fn quote(
 ) -> Result<Quote, Failure> {
     let charge = request.ask.charge().expect("a debit charges");
     let price = debit::price(charge, catalog)?;
-    let UpToNow { advanced, now } = balance(context, catalog, &request.account).await?;
+    let loaded = account(context, &request.account).await?;
+    let UpToNow { advanced, now } = up_to_now(context, catalog, &loaded)?;
     let account = advanced.account;
-    let terms = context.limit_terms.learn(&context.store, &account, catalog).await?;
+    // What is kept is as stored: an advance in memory is not one that a write can rest on.
+    let terms = context.limit_terms.learn(&context.store, &loaded.account, catalog).await?;
+    let terms = Terms::of(&account, terms.own.clone());
     let limits = limit::in_force(request, catalog, Some(&terms), now).unwrap_or_default();
     let refusal = debit::refusal(&account, [(&limits, price.credits)], catalog, now);
     Ok(Quote { price, account, refusal })
