@@ -36,6 +36,8 @@ pub enum Scope {
     View,
     /// To buy credits for it.
     Buy,
+    /// To change its limits.
+    Limits,
 }
 
 /// Why a token is not accepted. The customer gets the same answer in every case.
@@ -63,12 +65,13 @@ struct Claims {
 }
 
 impl Scope {
-    pub const ALL: [Scope; 2] = [Scope::View, Scope::Buy];
+    pub const ALL: [Scope; 3] = [Scope::View, Scope::Buy, Scope::Limits];
 
     pub fn name(self) -> &'static str {
         match self {
             Scope::View => "view",
             Scope::Buy => "buy",
+            Scope::Limits => "limits",
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Accounts: an operator finds and opens accounts, changes plans, grants and revokes credits, freezes
-//! and unfreezes, waives debt, looks payments up and decides about parked ones.
+//! and unfreezes, waives debt, sets limits, looks payments up and decides about parked ones. A
+//! customer whose session has the scope sets limits, too.
 
 use lambda_http::{Body, Request, Response};
+use shared::command::limit::Changer;
 use shared::command::payment::{NoticeOutcome, OrderUpdate};
 use shared::command::{self, Make};
 use shared::context::Context;
@@ -12,13 +14,15 @@ use shared::http::cursor::PaymentList;
 use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
 use shared::query::{self, UpToNow};
+use shared::session::Scope;
 use shared::stripe;
 use shared::telemetry::correlation;
 
-/// Answers the operators' routes of `/v1/accounts` and `/v1/payments`.
+/// Answers the operators' routes of `/v1/accounts` and `/v1/payments`, and the customers' that sets
+/// limits.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, &call, route(context, &call)).await
+    call.shared(http::answer(context, &call, route(context, &call)).await)
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -40,6 +44,11 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         ("POST", ["v1", "accounts", account, "debt", "waive"]) => {
             waive(context, call, account).await
         }
+        ("PUT", ["v1", "accounts", account, "limits", subject]) => {
+            set_limit(context, call, account, subject).await
+        }
+        ("PUT", ["v1", "me", "limits", subject]) => set_my_limit(context, call, subject).await,
+        ("OPTIONS", ["v1", "me", ..]) => call.preflight(),
         ("GET", ["v1", "accounts", account, "payments"]) => {
             payments_of(context, call, account).await
         }
@@ -168,6 +177,35 @@ async fn waive(
         payment::waive(account, &explanation, operation, catalog, actor, now).map(Made::Change)
     })
     .await
+}
+
+/// Sets or removes a limit of the account's own.
+async fn set_limit(
+    context: &Context,
+    call: &Call<'_>,
+    account: &str,
+    subject: &str,
+) -> Result<Response<Body>, Problem> {
+    let (id, Once { key, dry_run }, request) = call.set_limit(account, subject)?;
+    let actor = call.actor();
+    let (context, catalog) = (&context.or_dry_run(dry_run), &*context.catalog().await);
+    let (space, by) = (KeySpace::Operators, Changer { actor: actor.as_deref(), user: None });
+    let set = command::limit::set(context, catalog, &id, (space, &key), &request, by);
+    http::receipt::or_preview(context, &id, &key, &set.await?, catalog)
+}
+
+/// The same for a customer, whose session names the account.
+async fn set_my_limit(
+    context: &Context,
+    call: &Call<'_>,
+    subject: &str,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::Limits).await?;
+    let (key, request) = call.set_my_limit(subject)?;
+    let (id, catalog) = (&session.account, &*context.catalog().await);
+    let (space, by) = (KeySpace::Customers, Changer { user: Some(&session.subject), actor: None });
+    let set = command::limit::set(context, catalog, id, (space, &key), &request, by).await?;
+    Ok(http::receipt::receipt(id, &key, &set, catalog))
 }
 
 /// Lists payments, the latest first; or those that wait for an operator, the oldest first.

@@ -1,16 +1,17 @@
-//! Balance: shows services an account's credits, ledger and usage, current to the last acknowledged
-//! operation, and makes sessions for its customers.
+//! Balance: shows services an account's credits, ledger, usage and limits, current to the last
+//! acknowledged operation, and makes sessions for its customers, whom it shows the limits.
 
 use lambda_http::{Body, Request, Response};
 use shared::command;
 use shared::context::Context;
 use shared::domain::viewer::Viewer;
 use shared::http::{self, Call, Problem, reads};
+use shared::session::Scope;
 
-/// Answers the reads of one account, and makes sessions.
+/// Answers the reads of one account, makes sessions, and shows one its limits.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, &call, route(context, &call)).await
+    call.shared(http::answer(context, &call, route(context, &call)).await)
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -26,6 +27,14 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
             reads::usage(context, call, account.parse()).await
         }
         ("POST", ["v1", "accounts", account, "sessions"]) => session(context, call, account).await,
+        ("GET", ["v1", "accounts", account, "limits"]) => {
+            reads::limits(context, &call.account(account)?).await
+        }
+        ("GET", ["v1", "me", "limits"]) => {
+            let session = call.customer(context, Scope::View).await?;
+            reads::limits(context, &session.account).await
+        }
+        ("OPTIONS", ["v1", "me", ..]) => call.preflight(),
         _ => Err(call.no_route()),
     }
 }

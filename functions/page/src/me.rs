@@ -13,7 +13,8 @@ pub(crate) async fn answer(context: &Context, call: &Call<'_>) -> Result<Respons
         ("OPTIONS", _) => call.preflight(),
         ("GET", path) => match path[..] {
             ["v1", "me", "balance"] => {
-                reads::balance(context, call, mine(context, call).await?).await
+                let session = call.customer(context, Scope::View).await?;
+                reads::my_balance(context, call, &session).await
             }
             ["v1", "me", "ledger"] => {
                 let mine = mine(context, call).await?;

@@ -41,7 +41,7 @@ impl Terms {
     }
 
     /// The number for a subject: the account's own, or the plan's where there is none of its own.
-    fn number(&self, of: &Subject, per: Per, catalog: &Catalog) -> Option<Credits> {
+    pub fn number(&self, of: &Subject, per: Per, catalog: &Catalog) -> Option<Credits> {
         let own = match self.own.limits.is_empty() {
             true => None,
             false => self.own.limits.get(&(of.clone(), per)).copied(),

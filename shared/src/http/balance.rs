@@ -4,11 +4,13 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::limit::InWindow;
 use super::reply::{json, to_json};
 use crate::decide::advance::Advanced;
 use crate::domain::grant::GrantId;
 use crate::domain::{AccountId, Catalog, Credits, Instant, Seq};
 use crate::query::Preview;
+use crate::query::limits::LimitNow;
 
 #[derive(Serialize)]
 struct AccountBalance<'a> {
@@ -23,6 +25,9 @@ struct AccountBalance<'a> {
     grants: Vec<GrantLeft>,
     recharge: Option<Recharge>,
     seq: Seq,
+    /// Those of the customer who asks. None: a service asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<Vec<InWindow>>,
 }
 
 #[derive(Serialize)]
@@ -65,7 +70,21 @@ pub fn balance(
     now: Instant,
     if_none_match: Option<&str>,
 ) -> Response<Body> {
-    let body = balance_json(advanced, catalog, now);
+    answered(balance_json(advanced, catalog, now), if_none_match)
+}
+
+/// The same for a customer, with the limits of the customer.
+pub fn my_balance(
+    advanced: &Advanced,
+    limits: &[LimitNow],
+    catalog: &Catalog,
+    now: Instant,
+    if_none_match: Option<&str>,
+) -> Response<Body> {
+    answered(my_balance_json(advanced, limits, catalog, now), if_none_match)
+}
+
+fn answered(body: String, if_none_match: Option<&str>) -> Response<Body> {
     let digest = Sha256::digest(body.as_bytes());
     let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().expect("8 of 32")));
     let known = if_none_match
@@ -94,6 +113,25 @@ pub fn preview(preview: &Preview, catalog: &Catalog) -> Response<Body> {
 
 /// The balance, as JSON.
 pub fn balance_json(advanced: &Advanced, catalog: &Catalog, now: Instant) -> String {
+    with_limits(advanced, None, catalog, now)
+}
+
+/// The balance as a customer reads it, as JSON.
+pub fn my_balance_json(
+    advanced: &Advanced,
+    limits: &[LimitNow],
+    catalog: &Catalog,
+    now: Instant,
+) -> String {
+    with_limits(advanced, Some(limits.iter().map(InWindow::from).collect()), catalog, now)
+}
+
+fn with_limits(
+    advanced: &Advanced,
+    limits: Option<Vec<InWindow>>,
+    catalog: &Catalog,
+    now: Instant,
+) -> String {
     let account = &advanced.account;
     let plan_state = &account.plan_state;
     let grants = account.burn_order.grants().iter().map(|grant| GrantLeft {
@@ -126,5 +164,6 @@ pub fn balance_json(advanced: &Advanced, catalog: &Catalog, now: Instant) -> Str
         grants: grants.collect(),
         recharge: recharge.map(|r| Recharge { at: r.at, credits: r.credits }),
         seq: account.seq,
+        limits,
     })
 }

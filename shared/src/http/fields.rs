@@ -215,6 +215,17 @@ impl Fields {
         }
     }
 
+    /// A required amount of credits, `"0"`, or null, which is `Some(None)`.
+    pub(super) fn credits_or_null(&mut self, field: &'static str) -> Option<Option<Credits>> {
+        match self.left.iter().any(|(name, value)| name == field && value.is_null()) {
+            true => self.take(field).map(|_| None),
+            false => {
+                let credits = self.credits_or_none(field);
+                self.required(field, credits).map(Some)
+            }
+        }
+    }
+
     /// An optional instant in RFC 3339.
     pub(super) fn instant(&mut self, field: &'static str) -> Option<Instant> {
         let value = self.take(field)?;

@@ -11,7 +11,7 @@ mod fields;
 pub mod gateway;
 mod identity;
 pub mod ledger;
-mod limit;
+pub mod limit;
 mod line;
 mod listing;
 mod object;

@@ -2,13 +2,14 @@
 
 use lambda_http::{Body, Response};
 
-use super::{Call, Problem, balance, cursor, ledger, usage};
+use super::{Call, Problem, balance, cursor, ledger, limit, usage};
 use crate::context::Context;
 use crate::domain::AccountId;
 use crate::domain::id::AccountIdError;
 use crate::domain::viewer::Viewer;
 use crate::query::ledger::LedgerPart;
 use crate::query::{self, UpToNow};
+use crate::session::Session;
 
 /// Makes one consistent read, and advances the account to now without writing it.
 ///
@@ -22,6 +23,31 @@ pub async fn balance(
     let catalog = context.catalog().await;
     let UpToNow { advanced, now } = query::balance(context, &catalog, &account).await?;
     Ok(balance::balance(&advanced, &catalog, now, call.header("if-none-match")))
+}
+
+/// The same for a customer, with the limits of the session's subject.
+///
+/// # Errors
+/// [`Problem`] for the caller.
+pub async fn my_balance(
+    context: &Context,
+    call: &Call<'_>,
+    session: &Session,
+) -> Result<Response<Body>, Problem> {
+    let (catalog, user) = (context.catalog().await, &session.subject);
+    let found = query::limits::of_user(context, &catalog, &session.account, user).await?;
+    let (UpToNow { advanced, now }, limits) = found;
+    let known = call.header("if-none-match");
+    Ok(balance::my_balance(&advanced, &limits, &catalog, now, known))
+}
+
+/// Lists the limits of an account: what was used of each, and what is left.
+///
+/// # Errors
+/// [`Problem`] for the caller.
+pub async fn limits(context: &Context, account: &AccountId) -> Result<Response<Body>, Problem> {
+    let catalog = context.catalog().await;
+    Ok(limit::limits(&query::limits::find(context, &catalog, account).await?))
 }
 
 /// Lists the entries, the latest first. An advance that is not written yet is shown as a pending

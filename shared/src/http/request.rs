@@ -94,7 +94,7 @@ impl<'a> Call<'a> {
     }
 
     /// The idempotency key. Required, never optional.
-    fn key(&self, fields: &mut Fields) -> Option<Key> {
+    pub(super) fn key(&self, fields: &mut Fields) -> Option<Key> {
         const HEADER: &str = "Idempotency-Key";
         let mut sent = self.request.headers().get_all(HEADER).iter();
         let key = match (sent.next(), sent.next()) {

@@ -4,7 +4,7 @@ use crate::domain::service_key::KeyScope;
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 37] = [
+pub const ROUTES: [(&str, &str); 41] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/enter", "GET, POST"),
@@ -25,6 +25,8 @@ pub const ROUTES: [(&str, &str); 37] = [
     ("/v1/accounts/{account}/holds/{id}/extend", "POST"),
     ("/v1/accounts/{account}/holds/{id}/release", "POST"),
     ("/v1/accounts/{account}/ledger", "GET"),
+    ("/v1/accounts/{account}/limits", "GET"),
+    ("/v1/accounts/{account}/limits/{subject}", "PUT"),
     ("/v1/accounts/{account}/payments", "GET"),
     ("/v1/accounts/{account}/quotes", "POST"),
     ("/v1/accounts/{account}/sessions", "POST"),
@@ -35,6 +37,8 @@ pub const ROUTES: [(&str, &str); 37] = [
     ("/v1/me/checkouts", "GET, OPTIONS, POST"),
     ("/v1/me/checkouts/{id}", "GET, OPTIONS"),
     ("/v1/me/ledger", "GET, OPTIONS"),
+    ("/v1/me/limits", "GET, OPTIONS"),
+    ("/v1/me/limits/{subject}", "OPTIONS, PUT"),
     ("/v1/me/packs", "GET, OPTIONS"),
     ("/v1/me/usage", "GET, OPTIONS"),
     ("/v1/payments", "GET"),
@@ -47,7 +51,7 @@ pub const ROUTES: [(&str, &str); 37] = [
 /// The scope that a service key needs for a route. A route that is not here is for operators, who
 /// sign with AWS. The second door of the template has these routes and no others; a test compares
 /// them.
-pub const SCOPES: [(&str, KeyScope); 15] = [
+pub const SCOPES: [(&str, KeyScope); 17] = [
     ("GET /v1/accounts/{account}", KeyScope::Read),
     ("PUT /v1/accounts/{account}", KeyScope::Accounts),
     ("GET /v1/accounts/{account}/balance", KeyScope::Read),
@@ -59,6 +63,8 @@ pub const SCOPES: [(&str, KeyScope); 15] = [
     ("POST /v1/accounts/{account}/holds/{id}/extend", KeyScope::Spend),
     ("POST /v1/accounts/{account}/holds/{id}/release", KeyScope::Spend),
     ("GET /v1/accounts/{account}/ledger", KeyScope::Read),
+    ("GET /v1/accounts/{account}/limits", KeyScope::Read),
+    ("PUT /v1/accounts/{account}/limits/{subject}", KeyScope::Accounts),
     ("GET /v1/accounts/{account}/payments", KeyScope::Read),
     ("POST /v1/accounts/{account}/quotes", KeyScope::Spend),
     ("POST /v1/accounts/{account}/sessions", KeyScope::Sessions),

@@ -4,6 +4,7 @@
 pub mod checkouts;
 pub mod directory;
 pub mod ledger;
+pub mod limits;
 pub mod payments;
 pub mod usage;
 
@@ -41,7 +42,10 @@ pub async fn balance(
     catalog: &Catalog,
     id: &AccountId,
 ) -> Result<UpToNow, Failure> {
-    let loaded = account(context, id).await?;
+    up_to_now(context, catalog, &account(context, id).await?)
+}
+
+fn up_to_now(context: &Context, catalog: &Catalog, loaded: &Loaded) -> Result<UpToNow, Failure> {
     context.may_advance()?;
     let now = context.clock.now();
     Ok(UpToNow { advanced: advance::advance(&loaded.account, catalog, now)?, now })
@@ -118,7 +122,8 @@ pub async fn quote(
 ) -> Result<Quote, Failure> {
     let charge = request.ask.charge().expect("a debit charges");
     let price = debit::price(charge, catalog)?;
-    let UpToNow { advanced, now } = balance(context, catalog, &request.account).await?;
+    let loaded = account(context, &request.account).await?;
+    let UpToNow { advanced, now } = up_to_now(context, catalog, &loaded)?;
     let account = advanced.account;
     let own = context.limit_terms.own(&context.store, &account).await?;
     let terms = Terms::of(&account, own);
