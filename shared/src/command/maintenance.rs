@@ -217,7 +217,11 @@ async fn commit_advance(
     appended: usize,
 ) -> Result<(), Failure> {
     match run.context.store.commit(&Write::account(change)).await {
-        Ok(Outcome::Done(Some(after))) => archive_if_due(run, *after, appended).await,
+        Ok(Outcome::Done(Some(after))) => {
+            let now = run.context.clock.now();
+            run.context.limit_terms.saw(&after.account, run.catalog, now);
+            archive_if_due(run, *after, appended).await;
+        }
         Ok(_) | Err(StoreError::Retryable(_)) => {}
         Err(error) => return Err(error.into()),
     }

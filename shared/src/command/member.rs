@@ -94,12 +94,17 @@ impl<'a> Member<'a> {
         terms: &Option<Arc<Terms>>,
         now: Instant,
     ) -> Option<InForce> {
+        if self.id().is_none() {
+            return Some(InForce::default());
+        }
         let terms = terms.as_deref();
         match &self.request.ask {
             Ask::Capture { hold, beyond: true, .. } => {
                 let held = account.and_then(|account| account.holds.get(hold));
-                let counts = held.map_or(&[][..], |held| &held.counts);
-                limit::of_hold(counts, run.catalog, terms, now)
+                match held {
+                    Some(held) => limit::of_hold(&held.limits, run.catalog, terms, now),
+                    None => Some(InForce::default()),
+                }
             }
             _ => limit::in_force(self.request, run.catalog, terms, now),
         }

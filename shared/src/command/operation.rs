@@ -93,7 +93,10 @@ pub(super) async fn together(
         }
         let held = known.as_ref().map(|loaded| &loaded.account);
         let in_force = members.iter().map(|member| member.limits(run, held, &terms, now));
-        let Some(in_force) = in_force.collect::<Option<Vec<InForce>>>() else { continue };
+        let Some(in_force) = in_force.collect::<Option<Vec<InForce>>>() else {
+            // The account was read, and there is none.
+            return Err(run.refuse(Refusal::no_account(account)).into());
+        };
         let attempts = members.iter().zip(&in_force);
         let attempts = attempts.filter_map(|(member, limits)| member.attempt(limits));
         let attempts: Vec<Attempt<'_>> = attempts.collect();
@@ -117,7 +120,7 @@ pub(super) async fn together(
                     let refused = batch::left_out(&attempts, &made, &after.account, by, route);
                     record(run, &mut members, &made, &after.account)?;
                     if members.iter().any(Member::counts) {
-                        run.context.limit_terms.saw(&after.account, run.catalog);
+                        run.context.limit_terms.saw(&after.account, run.catalog, now);
                         name_subjects(run, &after.account, &made).await;
                     }
                     archive_if_due(run, *after, made.len()).await;
@@ -167,8 +170,12 @@ pub(super) async fn together(
                 }
                 route = looked_up;
             }
-            Next::Relearn => {}
-            Next::Advance => advance_now(run, known.take().as_deref()).await?,
+            Next::Relearn if tried < 2 => {}
+            Next::Relearn => wait(run, tried).await,
+            Next::Advance => {
+                advance_now(run, known.take().as_deref()).await?;
+                terms = run.context.limit_terms.of(account);
+            }
             Next::Archive => archive_now(run, known.take().as_deref()).await?,
             // What ends a hold compares it whole, and parts of it may follow each other without a
             // pause: it goes on at once, from the account that refused it.
@@ -185,7 +192,8 @@ pub(super) async fn together(
 /// The terms of limits of an account as it is.
 async fn learn(run: &Run<'_>, account: &Account) -> Result<Arc<Terms>, StoreError> {
     let (terms, store) = (&run.context.limit_terms, &run.context.store);
-    retried(run, || terms.learn(store, account, run.catalog)).await
+    let now = run.context.clock.now();
+    retried(run, || terms.learn(store, account, run.catalog, now)).await
 }
 
 /// Keeps the names of the subjects whose counts began with these entries: counts have only hashes.

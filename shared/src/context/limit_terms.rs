@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::decide::limit::Terms;
 use crate::domain::limit::OwnLimits;
-use crate::domain::{Account, AccountId, Catalog};
+use crate::domain::{Account, AccountId, Catalog, Instant};
 use crate::store::{Store, StoreError};
 
 /// The terms of how many accounts are kept: one takes some hundred bytes, and those of its own
@@ -52,27 +52,34 @@ impl LimitTerms {
         store: &Store,
         account: &Account,
         catalog: &Catalog,
+        now: Instant,
     ) -> Result<Arc<Terms>, StoreError> {
-        Ok(self.keep(account, self.own(store, account).await?, catalog))
+        Ok(self.keep(account, self.own(store, account).await?, catalog, now))
     }
 
     /// Takes note of `account` as a write left it, if its own limits are those that are known.
-    pub fn saw(&self, account: &Account, catalog: &Catalog) {
+    pub fn saw(&self, account: &Account, catalog: &Catalog, now: Instant) {
         match self.of(&account.id).map(|terms| terms.own.clone()) {
             Some(own) if own.version == account.limits_version => {
-                self.keep(account, own, catalog);
+                self.keep(account, own, catalog, now);
             }
             None if account.limits_version == 0 => {
-                self.keep(account, Arc::default(), catalog);
+                self.keep(account, Arc::default(), catalog, now);
             }
             _ => {}
         }
     }
 
-    fn keep(&self, account: &Account, own: Arc<OwnLimits>, catalog: &Catalog) -> Arc<Terms> {
+    fn keep(
+        &self,
+        account: &Account,
+        own: Arc<OwnLimits>,
+        catalog: &Catalog,
+        now: Instant,
+    ) -> Arc<Terms> {
         let by_plan = catalog.plans.values().any(|plan| !plan.limits.is_empty());
         let matters = by_plan || account.limits_version > 0 || !account.used.is_empty();
-        let terms = Arc::new(Terms::of(account, own));
+        let terms = Arc::new(Terms::of(account, own, now));
         let mut kept = self.kept();
         if matters {
             if kept.len() >= KEPT && !kept.contains_key(&account.id) {

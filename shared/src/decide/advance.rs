@@ -6,7 +6,7 @@
 use super::renew::{Why, closed_by_plan, renew, turn_after};
 use super::{AccountWrite, Fault, Guard, Step};
 use crate::domain::grant::BurnOrder;
-use crate::domain::limit::HeldCount;
+use crate::domain::limit::{Counter, MAX_DROPPED};
 use crate::domain::period::Period;
 use crate::domain::{
     Account, Catalog, Credits, DebtChange, Entry, EntryKind, Gate, Grant, GrantId, GrantKind, Held,
@@ -139,10 +139,15 @@ pub(super) fn record(
     AccountWrite { account: account.id.clone(), when, then }
 }
 
-/// The steps by which what lapsed holds did not spend returns to counts, and by which those of past
-/// windows are dropped.
+/// The steps by which what lapsed holds did not spend returns to counts, and by which those of
+/// nothing and those of past windows are dropped.
 fn counts(before: &Account, after: &Account, now: Instant) -> Vec<Step> {
-    let past = after.past_counts(now);
+    let mut past = after.past_counts(now);
+    let nothing = after.used.iter().filter(|(_, used)| used.is_zero());
+    let nothing: Vec<Counter> = nothing.map(|(counter, _)| *counter).take(MAX_DROPPED).collect();
+    past.extend(nothing);
+    past.sort();
+    past.dedup();
     let changed = after.used.iter().filter(|(counter, used)| before.used(**counter) != **used);
     let changed = changed.filter(|(counter, _)| !past.contains(counter));
     let set = changed.map(|(counter, used)| Step::SetUsed(*counter, *used));
@@ -257,9 +262,9 @@ impl<'a> Clockwork<'a> {
     fn uncount(&mut self, held: &Held) {
         let Account { used, plan_state, .. } = &mut self.account;
         let period = plan_state.period(held.expires_at);
-        let counters = held.counts.iter().map(HeldCount::counter);
+        let counters = held.limits.counts.iter();
         for counter in counters.filter(|counter| counter.window.runs(held.expires_at, period)) {
-            if let Some(used) = used.get_mut(&counter) {
+            if let Some(used) = used.get_mut(counter) {
                 *used -= (*used).min(held.total());
             }
         }

@@ -125,6 +125,6 @@ pub fn refusal<'a>(
     }
     // A charge of nothing begins no count.
     let mut counting = charges.iter().filter(|(_, credits)| !credits.is_zero());
-    let full = counting.any(|(limits, _)| limit::is_full(limits, account));
+    let full = counting.any(|(limits, _)| limit::is_full(limits, account, now));
     full.then_some(Refusal::TooManyLimits)
 }

@@ -14,7 +14,7 @@ use super::{Guard, Step};
 use crate::domain::entry::Quantity;
 use crate::domain::hold::{HeldAction, HeldCall, HeldFor, MAX_HOLDS};
 use crate::domain::instant::Span;
-use crate::domain::limit::{Counted, HeldCount};
+use crate::domain::limit::{Counted, HeldLimits};
 use crate::domain::{
     Account, Catalog, Credits, EntryKind, Gate, Held, Instant, OperationId, Refusal,
 };
@@ -52,7 +52,7 @@ pub(super) fn hold(
     id: OperationId,
     price: Price,
     life: Span,
-    (limits, counts): (&InForce, Vec<HeldCount>),
+    (limits, remembered): (&InForce, HeldLimits),
     now: Instant,
 ) -> Effect {
     let Price { credits, action, quantity, catalog } = price;
@@ -66,7 +66,8 @@ pub(super) fn hold(
         }
     };
     let expires_at = now + life;
-    let held = Held { amount: credits, lapsed: Credits::ZERO, expires_at, purpose, counts };
+    let held =
+        Held { amount: credits, lapsed: Credits::ZERO, expires_at, purpose, limits: remembered };
     let (limited, counted) = limits.count(credits);
     let when = vec![
         Guard::Covers(credits),
@@ -154,7 +155,7 @@ fn charge_beyond(
     }
     let open = account.gate.is_open();
     let reached = limit::reached([(limits, over)], account, now);
-    let full = limit::is_full(limits, account);
+    let full = limit::is_full(limits, account, now);
     if open && account.available >= over && reached.is_empty() && !full {
         let (limited, then) = limits.count(over);
         let when = [vec![Guard::Covers(over), Guard::GateIs(Gate::OPEN)], limited].concat();
@@ -180,8 +181,8 @@ fn return_counts(
     credits: Credits,
     now: Instant,
 ) -> (Vec<Guard>, Vec<Step>) {
-    let counters = held.counts.iter().map(HeldCount::counter);
-    limit::give_back(account, counters.map(|counter| (counter, credits)), now)
+    let counters = held.limits.counts.iter();
+    limit::give_back(account, counters.map(|counter| (*counter, credits)), now)
 }
 
 /// Whether a hold that is over may give back what this capture asks for beyond its own.

@@ -5,13 +5,13 @@
 //! period and the account's own limits as they were last seen, and its write is on the condition
 //! that they still are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::operation::Request;
 use super::{AccountWrite, Expect, Guard, Row, RowWrite, Step, Write};
 use crate::domain::limit::{
-    Counted, Counter, HeldCount, Limit, MAX_LIMITS, OwnLimits, Per, Reached, Window,
+    Counted, Counter, HeldLimits, Limit, MAX_BROUGHT, MAX_LIMITS, OwnLimits, Per, Reached, Window,
 };
 use crate::domain::period::week;
 use crate::domain::{
@@ -26,17 +26,17 @@ pub struct Terms {
     pub advanced_seq: Seq,
     pub plan_state: PlanState,
     pub own: Arc<OwnLimits>,
-    /// Whether the account has as many counts as it may: no other begins.
-    pub full: bool,
+    /// How many counts of windows that run the account has.
+    pub running: usize,
 }
 
 impl Terms {
-    pub fn of(account: &Account, own: Arc<OwnLimits>) -> Terms {
+    pub fn of(account: &Account, own: Arc<OwnLimits>, now: Instant) -> Terms {
         Terms {
             advanced_seq: account.advanced_seq,
             plan_state: account.plan_state.clone(),
             own,
-            full: account.used.len() >= MAX_LIMITS,
+            running: account.counts_running(now),
         }
     }
 
@@ -63,12 +63,15 @@ pub struct InForce {
     pub counts: Vec<Counted>,
     /// The guards by which they still are when the write arrives.
     pub when: Vec<Guard>,
-    /// Whether a count that is not there yet may begin.
-    begins: bool,
+    /// The counts whose limit only the request brings.
+    brought: BTreeSet<Counter>,
+    /// How many counts of windows that run the account has.
+    running: usize,
 }
 
 /// No limit is in force.
-pub static NO_LIMITS: InForce = InForce { counts: Vec::new(), when: Vec::new(), begins: false };
+pub static NO_LIMITS: InForce =
+    InForce { counts: Vec::new(), when: Vec::new(), brought: BTreeSet::new(), running: 0 };
 
 impl InForce {
     /// The guards and steps by which a charge of `credits` counts. A charge of nothing does not.
@@ -77,10 +80,16 @@ impl InForce {
         let mut then = Vec::new();
         for counted in self.counts.iter().filter(|_| !credits.is_zero()) {
             let (counter, room) = (counted.counter(), counted.at_most - credits);
-            when.push(Guard::HasRoom { counter, room, credits, begins: self.begins });
+            let begins = self.running < self.most(counter);
+            when.push(Guard::HasRoom { counter, room, credits, begins });
             then.push(Step::Count(counter, credits));
         }
         (when, then)
+    }
+
+    /// How many counts the account may have with this one.
+    fn most(&self, counter: Counter) -> usize {
+        if self.brought.contains(&counter) { MAX_BROUGHT } else { MAX_LIMITS }
     }
 
     /// Whether they rest on what `account` is.
@@ -104,53 +113,50 @@ pub fn in_force(
         Some(_) => request.counts_for().collect(),
         None => Vec::new(),
     };
+    find(&subjects, &request.limits, catalog, terms, now)
+}
+
+/// Finds the limits in force for what a capture takes beyond a hold: those of a debit of today for
+/// the subjects of the hold, with the numbers that came with it. None: that takes the account's
+/// terms.
+pub fn of_hold(
+    held: &HeldLimits,
+    catalog: &Catalog,
+    terms: Option<&Terms>,
+    now: Instant,
+) -> Option<InForce> {
+    find(&held.subjects, &held.asked, catalog, terms, now)
+}
+
+fn find(
+    subjects: &[Subject],
+    limits: &[Limit],
+    catalog: &Catalog,
+    terms: Option<&Terms>,
+    now: Instant,
+) -> Option<InForce> {
     if subjects.is_empty() {
         return Some(InForce::default());
     }
     let mut by_plan = subjects.iter().any(|of| catalog.limits_kind(of.kind()))
-        || request.limits.iter().any(|limit| limit.per == Per::Period);
-    let mut counts = Vec::new();
+        || limits.iter().any(|limit| limit.per == Per::Period);
+    let (mut counts, mut brought) = (Vec::new(), BTreeSet::new());
     for of in subjects {
         for per in Per::ALL {
-            let ours = terms.and_then(|terms| terms.number(&of, per, catalog));
-            let Some(at_most) = least(asked(&request.limits, &of, per), ours) else { continue };
+            let ours = terms.and_then(|terms| terms.number(of, per, catalog));
+            let Some(at_most) = least(asked(limits, of, per), ours) else { continue };
             by_plan |= per == Per::Period;
-            let window = window(per, terms, now);
-            counts.push(Counted { of: of.clone(), window, at_most });
+            let counted = Counted { of: of.clone(), window: window(per, terms, now), at_most };
+            brought.extend(ours.is_none().then_some(counted.counter()));
+            counts.push(counted);
         }
     }
     if by_plan && terms.is_none() {
         return None;
     }
-    Some(resting_on(counts, terms, by_plan))
-}
-
-/// Finds the limits in force for what a capture takes beyond a hold: those that the hold counts
-/// for, with today's numbers, or with the one that came with it where that is less.
-pub fn of_hold(
-    counts: &[HeldCount],
-    catalog: &Catalog,
-    terms: Option<&Terms>,
-    now: Instant,
-) -> Option<InForce> {
-    let terms = match (counts.is_empty(), terms) {
-        (true, _) => return Some(InForce::default()),
-        (false, None) => return None,
-        (false, Some(terms)) => terms,
-    };
-    let counted = counts.iter().filter_map(|held| {
-        let per = held.window.per;
-        let at_most = least(held.asked, terms.number(&held.of, per, catalog))?;
-        let window = window(per, Some(terms), now);
-        Some(Counted { of: held.of.clone(), window, at_most })
-    });
-    Some(resting_on(counted.collect(), Some(terms), true))
-}
-
-fn resting_on(counts: Vec<Counted>, terms: Option<&Terms>, by_plan: bool) -> InForce {
     let mut when = vec![Guard::LimitsAre(terms.map_or(0, |terms| terms.own.version))];
     when.extend(terms.filter(|_| by_plan).map(|terms| Guard::AdvancedIs(terms.advanced_seq)));
-    InForce { counts, when, begins: !terms.is_some_and(|terms| terms.full) }
+    Some(InForce { counts, when, brought, running: terms.map_or(0, |terms| terms.running) })
 }
 
 fn window(per: Per, terms: Option<&Terms>, now: Instant) -> Window {
@@ -167,13 +173,12 @@ fn least(one: Option<Credits>, other: Option<Credits>) -> Option<Credits> {
 }
 
 /// What a hold remembers of the limits that it counts for.
-pub(super) fn held(request: &Request, in_force: &InForce) -> Vec<HeldCount> {
-    let counts = in_force.counts.iter().map(|Counted { of, window, .. }| HeldCount {
-        of: of.clone(),
-        window: *window,
-        asked: asked(&request.limits, of, window.per),
-    });
-    counts.collect()
+pub(super) fn held(request: &Request, in_force: &InForce) -> HeldLimits {
+    HeldLimits {
+        subjects: request.counts_for().collect(),
+        asked: request.limits.clone(),
+        counts: in_force.counts.iter().map(Counted::counter).collect(),
+    }
 }
 
 /// The limits that do not let all `charges` pass, as if they came one after the other. The one that
@@ -223,10 +228,11 @@ pub(super) fn lacks_room(in_force: &InForce, credits: Credits, account: &Account
 }
 
 /// Whether a charge would begin one more count than the account may have.
-pub(super) fn is_full(in_force: &InForce, account: &Account) -> bool {
+pub(super) fn is_full(in_force: &InForce, account: &Account, now: Instant) -> bool {
     let new = in_force.counts.iter().map(Counted::counter);
-    let new = new.filter(|counter| !account.used.contains_key(counter)).count();
-    new > 0 && account.used.len() + new > MAX_LIMITS
+    let new: Vec<Counter> = new.filter(|counter| !account.used.contains_key(counter)).collect();
+    let with_them = account.counts_running(now) + new.len();
+    new.iter().any(|counter| with_them > in_force.most(*counter))
 }
 
 /// The guards and steps by which credits return to counts: to those whose window still runs, and
@@ -237,14 +243,17 @@ pub(super) fn give_back(
     now: Instant,
 ) -> (Vec<Guard>, Vec<Step>) {
     let period = account.plan_state.period(now);
-    let (mut when, mut then) = (Vec::new(), Vec::new());
+    let mut sums: BTreeMap<Counter, Credits> = BTreeMap::new();
     for (counter, credits) in returned {
-        if counter.window.per == Per::Period {
-            when.push(Guard::AdvancedIs(account.advanced_seq));
-        }
-        if credits.is_zero() || !counter.window.runs(now, period) {
-            continue;
-        }
+        *sums.entry(counter).or_default() += credits;
+    }
+    let (mut when, mut then) = (Vec::new(), Vec::new());
+    // Whether the window of a period runs, and which it is, an advance decides.
+    if sums.keys().any(|counter| counter.window.per == Per::Period) {
+        when.push(Guard::AdvancedIs(account.advanced_seq));
+    }
+    sums.retain(|counter, credits| !credits.is_zero() && counter.window.runs(now, period));
+    for (counter, credits) in sums {
         let used = account.used(counter);
         let back = credits.min(used);
         when.push(match back == credits {
@@ -280,7 +289,8 @@ pub(super) fn refunded(
 /// The subjects whose counts in `account` began with the entries of these operations.
 pub fn begun(account: &Account, made: &[OperationId]) -> Vec<Subject> {
     let mut counted: BTreeMap<Counter, (Credits, &Subject)> = BTreeMap::new();
-    for entry in account.recent.iter().filter(|entry| made.contains(&entry.id)) {
+    let counting = |entry: &&Entry| made.contains(&entry.id) && !entry.counted().is_zero();
+    for entry in account.recent.iter().filter(counting) {
         for count in &entry.counts {
             counted.entry(count.counter()).or_insert((Credits::ZERO, &count.of)).0 +=
                 entry.counted();
@@ -310,7 +320,8 @@ impl LimitRequest {
 
 /// The write of a change of the account's own limits: all of them, and the account's note of their
 /// version, so that it is in force at once. Where nothing else limits the subject in the window that
-/// never ends, a removal forgets what was used of it: a run that is over leaves no count behind.
+/// never ends, a removal by the company forgets what was used of it: a run that is over leaves no
+/// count behind. A customer may not begin anew what a service limits by its requests.
 ///
 /// # Errors
 /// [`Refusal::TooManyLimits`].

@@ -14,7 +14,7 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Quantity;
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
-use crate::domain::limit::{Counted, Counter, MAX_COUNTED};
+use crate::domain::limit::{Counted, Counter, MAX_COUNTED, MAX_HELD};
 use crate::domain::meters::Meters;
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, EntryKind, Gate, Instant, Limit, OperationId,
@@ -310,16 +310,37 @@ pub(super) fn refusal(
 ) -> Option<Refusal> {
     let charges = attempts.iter().map(|attempt| (attempt.limits, attempt.price.credits));
     let refusal = debit::refusal(account, charges, catalog, now);
-    let too_many = format!("count for more than {MAX_COUNTED} limits; send fewer at once");
-    let too_many = || Refusal::invalid("debits", too_many);
-    refusal.or_else(|| counts_too_many(attempts).then(too_many))
+    refusal.or_else(|| counts_too_many(attempts).then(|| too_many(attempts)))
+}
+
+/// The refusal of attempts that count for more limits than one write can.
+fn too_many(attempts: &[Attempt<'_>]) -> Refusal {
+    match attempts {
+        [one] => {
+            let most = most_counts(one);
+            Refusal::invalid("subjects", format!("count for more than {most} limits"))
+        }
+        _ => {
+            let problem = format!("count for more than {MAX_COUNTED} limits; send fewer at once");
+            Refusal::invalid("debits", problem)
+        }
+    }
+}
+
+/// How many limits an attempt may count for.
+fn most_counts(attempt: &Attempt<'_>) -> usize {
+    match attempt.request.ask {
+        Ask::Hold { .. } => MAX_HELD,
+        _ => MAX_COUNTED,
+    }
 }
 
 /// Whether all `attempts` together count for more limits than one write can.
 pub fn counts_too_many(attempts: &[Attempt<'_>]) -> bool {
     let counters = attempts.iter().flat_map(|attempt| &attempt.limits.counts);
     let counters: BTreeSet<Counter> = counters.map(Counted::counter).collect();
-    counters.len() > MAX_COUNTED
+    let most = attempts.iter().map(most_counts).min().unwrap_or(MAX_COUNTED);
+    counters.len() > most
 }
 
 /// The entry after which archived entries may include one of the attempts. None: it is excluded that

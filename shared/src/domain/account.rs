@@ -234,6 +234,12 @@ impl Account {
         self.used.get(&counter).copied().unwrap_or_default()
     }
 
+    /// How many of its counts are of windows that run.
+    pub fn counts_running(&self, now: Instant) -> usize {
+        let period = self.plan_state.period(now);
+        self.used.keys().filter(|counter| counter.window.runs(now, period)).count()
+    }
+
     /// The counts of windows that are over, as far as one write drops them.
     pub fn past_counts(&self, now: Instant) -> Vec<Counter> {
         let period = self.plan_state.period(now);

@@ -1,7 +1,7 @@
 //! Holds: credits that are set aside for one purpose.
 
 use super::catalog::ActionNumber;
-use super::limit::HeldCount;
+use super::limit::HeldLimits;
 use super::rates::ModelNumber;
 use super::{Credits, Instant};
 
@@ -18,8 +18,7 @@ pub struct Held {
     /// The first instant at which the hold has lapsed.
     pub expires_at: Instant,
     pub purpose: HeldFor,
-    /// The limits that it counts for.
-    pub counts: Vec<HeldCount>,
+    pub limits: HeldLimits,
 }
 
 impl Held {

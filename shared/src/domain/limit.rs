@@ -13,9 +13,12 @@ use super::instant::Span;
 use super::period::{self, Day, Period};
 use super::{Credits, Instant};
 
-/// How many limits of its own an account may have, and how many counts. Each 64 counts or so make
-/// its item a KB larger, and so each debit a write unit dearer.
+/// How many limits of its own an account may have, and how many counts whose window runs. Each 64
+/// counts or so make its item a KB larger, and so each debit a write unit dearer.
 pub const MAX_LIMITS: usize = 512;
+/// From how many counts on none begins for a limit that only a request brings: so runs never keep
+/// users and teams from being counted.
+pub const MAX_BROUGHT: usize = 256;
 /// How many subjects a request may name, beside its user.
 pub const MAX_SUBJECTS: usize = 3;
 /// How many limits a request may bring.
@@ -23,6 +26,8 @@ pub const MAX_ASKED: usize = 4;
 /// How many counts one write may change: more would make its expressions longer than DynamoDB
 /// takes.
 pub const MAX_COUNTED: usize = 16;
+/// How many counts a hold may be in: all 64 holds may end in one write.
+pub const MAX_HELD: usize = 4;
 /// How long after its end the count of a window is kept: far longer than two clocks differ, so no
 /// write still changes it.
 const KEPT: Span = Span::from_s(3_600);
@@ -232,19 +237,15 @@ impl Counted {
     }
 }
 
-/// A limit that a hold counted for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldCount {
-    pub of: Subject,
-    pub window: Window,
-    /// The number that came with the request.
-    pub asked: Option<Credits>,
-}
-
-impl HeldCount {
-    pub fn counter(&self) -> Counter {
-        Counter { of: self.of.hash(), window: self.window }
-    }
+/// What a hold remembers of limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldLimits {
+    /// The subjects that it counts for, its user among them.
+    pub subjects: Vec<Subject>,
+    /// The limits that came with its request.
+    pub asked: Vec<Limit>,
+    /// The counts that it is in.
+    pub counts: Vec<Counter>,
 }
 
 /// The limits of an account's own, as of one of their changes.

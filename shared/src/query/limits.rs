@@ -70,7 +70,7 @@ pub async fn find(context: &Context, catalog: &Catalog, id: &AccountId) -> Resul
     let loaded = account(context, id).await?;
     let UpToNow { advanced, now } = up_to_now(context, catalog, &loaded)?;
     let account = &advanced.account;
-    let terms = Terms::of(account, context.limit_terms.own(&context.store, account).await?);
+    let terms = Terms::of(account, context.limit_terms.own(&context.store, account).await?, now);
     let period = account.plan_state.period(now);
     let mut known = known(account, &terms);
     let mut unnamed = Vec::new();
@@ -117,7 +117,7 @@ pub async fn of_user(
     let loaded = account(context, id).await?;
     let up_to_now = up_to_now(context, catalog, &loaded)?;
     let (account, now) = (&up_to_now.advanced.account, up_to_now.now);
-    let terms = Terms::of(account, context.limit_terms.own(&context.store, account).await?);
+    let terms = Terms::of(account, context.limit_terms.own(&context.store, account).await?, now);
     let of = Subject::user(user);
     let limits = Per::ALL.iter().map(|per| of_subject(account, &terms, catalog, (&of, *per), now));
     let limits = limits.filter(|limit| limit.at_most.is_some()).collect();
@@ -147,7 +147,7 @@ fn of_subject(
 /// The subjects that the account's own limits, its holds and its recent entries name.
 fn known(account: &Account, terms: &Terms) -> BTreeMap<SubjectHash, Subject> {
     let own = terms.own.limits.keys().map(|(of, _)| of);
-    let held = account.holds.values().flat_map(|hold| hold.counts.iter().map(|count| &count.of));
+    let held = account.holds.values().flat_map(|hold| &hold.limits.subjects);
     let recent = account.recent.iter();
     let recent = recent.flat_map(|entry| entry.counts.iter().map(|count| &count.of));
     own.chain(held).chain(recent).map(|of| (of.hash(), of.clone())).collect()

@@ -126,7 +126,7 @@ pub async fn quote(
     let UpToNow { advanced, now } = up_to_now(context, catalog, &loaded)?;
     let account = advanced.account;
     let own = context.limit_terms.own(&context.store, &account).await?;
-    let terms = Terms::of(&account, own);
+    let terms = Terms::of(&account, own, now);
     let limits = limit::in_force(request, catalog, Some(&terms), now).unwrap_or_default();
     let refusal = debit::refusal(&account, [(&limits, price.credits)], catalog, now);
     Ok(Quote { price, account, refusal })

@@ -8,6 +8,7 @@ use shared::decide::operation::{self, Ask, Attempt, Request, Route};
 use shared::decide::{AccountWrite, Guard, Write};
 use shared::domain::hold::HeldFor;
 use shared::domain::instant::Span;
+use shared::domain::limit::HeldLimits;
 use shared::domain::{Account, Credits, Gate, Held, Instant, OperationId};
 use shared::store::Outcome;
 
@@ -230,7 +231,7 @@ fn each_outcome_beyond_a_hold_has_its_reason_as_a_guard() {
             lapsed: Credits::ZERO,
             expires_at,
             purpose: HeldFor::Amount,
-            counts: Vec::new(),
+            limits: HeldLimits::default(),
         };
         account.holds.insert(id, held);
         change(&mut account);

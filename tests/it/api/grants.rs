@@ -6,6 +6,7 @@ use shared::domain::account::MAX_GRANTS;
 use shared::domain::grant::BurnOrder;
 use shared::domain::hold::{HeldAction, HeldFor, MAX_HOLDS};
 use shared::domain::instant::Span;
+use shared::domain::limit::HeldLimits;
 use shared::domain::{Credits, Entry, EntryKind, Grant, GrantId, GrantKind, Held};
 
 use crate::protocol::capacity::{opened, place, tick};
@@ -113,7 +114,7 @@ async fn worst(stack: &Stack) -> usize {
             credits: Credits::from_micro(9_876_543_210),
             captured: 123_456_789,
         }),
-        counts: Vec::new(),
+        limits: HeldLimits::default(),
     };
     account.holds = (0..MAX_HOLDS).map(|_| (mint(), held.clone())).collect();
     account.available = account.burn_order.left() - account.set_aside();

@@ -9,6 +9,7 @@ use shared::decide::operation::{self, Ask, Attempt, Next, Request, Route};
 use shared::decide::{AccountWrite, Guard, Step};
 use shared::domain::hold::{HeldFor, MAX_HOLDS};
 use shared::domain::instant::Span;
+use shared::domain::limit::HeldLimits;
 use shared::domain::{
     Account, Catalog, CatalogFiles, Credits, Entry, Gate, GrantId, Held, Instant, OperationId,
     Refusal,
@@ -173,7 +174,7 @@ fn held(amount: i64, expires_at: Instant) -> Held {
         lapsed: Credits::ZERO,
         expires_at,
         purpose: HeldFor::Amount,
-        counts: Vec::new(),
+        limits: HeldLimits::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use shared::decide::{advance, grant, open};
 use shared::domain::entry::Explanation;
 use shared::domain::hold::HeldFor;
+use shared::domain::limit::HeldLimits;
 use shared::domain::money::Money;
 use shared::domain::payment::{Cause, Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use shared::domain::{
@@ -187,8 +188,8 @@ proptest! {
                             let expires_at = Instant::from_ms(now.ms() + hours * HOUR_MS);
                             let lapsed = Credits::ZERO;
                             let purpose = HeldFor::Amount;
-                            let (amount, counts) = (credits, Vec::new());
-                            let held = Held { amount, lapsed, expires_at, purpose, counts };
+                            let (amount, limits) = (credits, HeldLimits::default());
+                            let held = Held { amount, lapsed, expires_at, purpose, limits };
                             account.holds.insert(operation, held);
                         }
                         _ => owned -= credits,

@@ -8,6 +8,7 @@ use shared::decide::archive::CAPACITY;
 use shared::decide::{AccountWrite, Expect, IdempotencyRecord, Row, RowWrite, Write, open};
 use shared::domain::grant::BurnOrder;
 use shared::domain::hold::{HeldAction, HeldFor};
+use shared::domain::limit::HeldLimits;
 use shared::domain::{Account, Credits, Grant, GrantId, GrantKind, Held, Instant, KeySpace};
 
 use crate::support::wire::Fault;
@@ -67,7 +68,7 @@ pub(crate) async fn typical(stack: &Stack) {
             credits: Credits::whole(3),
             captured: 0,
         }),
-        counts: Vec::new(),
+        limits: HeldLimits::default(),
     };
     account.holds = BTreeMap::from([(context.entropy.mint(now), held.clone())]);
     account.available = account.burn_order.left() - held.amount;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use shared::decide::{advance, open};
 use shared::domain::grant::BurnOrder;
 use shared::domain::hold::HeldFor;
+use shared::domain::limit::HeldLimits;
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
@@ -39,8 +40,8 @@ fn account() -> impl Strategy<Value = Account> {
         let mut free = account.burn_order.left();
         for (id, thousandths, expires_at) in held {
             let amount = Credits::from_micro(free.micro() / 1000 * thousandths / 4);
-            let (lapsed, purpose, counts) = (Credits::ZERO, HeldFor::Amount, Vec::new());
-            let held = Held { amount, lapsed, expires_at, purpose, counts };
+            let (lapsed, purpose, limits) = (Credits::ZERO, HeldFor::Amount, HeldLimits::default());
+            let held = Held { amount, lapsed, expires_at, purpose, limits };
             account.holds.insert(id, held);
             free = account.burn_order.left() - account.held();
         }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::grant::BurnOrder;
 use crate::domain::hold::{Held, HeldAction, HeldCall, HeldFor};
-use crate::domain::limit::{HeldCount, OwnLimits, Per, Subject};
+use crate::domain::limit::{OwnLimits, Per, Subject};
 use crate::domain::usage::{Used, Who};
 use crate::domain::{
     Credits, Debts, Entry, Instant, OperationId, PendingChange, PeriodAllowance, PlanState, Usage,
@@ -149,7 +149,7 @@ pub fn hold_terms(held: &Held) -> Vec<u8> {
     w.credits(held.lapsed);
     w.instant(held.expires_at);
     match held.purpose {
-        HeldFor::Amount if held.counts.is_empty() => {}
+        HeldFor::Amount if held.limits.subjects.is_empty() => {}
         // No action is 0.
         HeldFor::Amount => w.number(0),
         HeldFor::Action(HeldAction { number, quantity, credits, captured: _ }) => {
@@ -165,12 +165,7 @@ pub fn hold_terms(held: &Held) -> Vec<u8> {
             w.number(u64::from(catalog));
         }
     }
-    for HeldCount { of, window, asked } in &held.counts {
-        w.text(of.as_str());
-        w.window(*window);
-        w.byte(u8::from(asked.is_some()));
-        asked.iter().for_each(|credits| w.credits(*credits));
-    }
+    w.held_limits(&held.limits);
     w.0
 }
 

@@ -3,7 +3,7 @@
 use super::form::{PackedError, Result};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::hold::{HeldAction, HeldCall, HeldFor};
-use crate::domain::limit::{HeldCount, Per, Subject, Window};
+use crate::domain::limit::{Counter, HeldLimits, Limit, Per, Subject, Window};
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
@@ -155,22 +155,33 @@ impl Reader<'_> {
 
     /// The terms of a hold of this amount, of which nothing was captured.
     pub(super) fn hold_terms(&mut self, amount: Credits) -> Result<Held> {
-        let mut held = self.hold_purpose(amount)?;
-        while !self.0.is_empty() {
-            let (of, window) = (self.subject()?, self.window()?);
-            let asked = if self.flag()? { Some(self.credits()?) } else { None };
-            held.counts.push(HeldCount { of, window, asked });
+        let held = self.hold_purpose(amount)?;
+        if self.0.is_empty() {
+            return Ok(held);
         }
-        Ok(held)
+        let count: usize = self.narrow()?;
+        let subjects = (0..count).map(|_| self.subject()).collect::<Result<Vec<Subject>>>()?;
+        let of = |place: usize| subjects.get(place).ok_or(PackedError::Number);
+        let (count, mut asked): (usize, _) = (self.narrow()?, Vec::new());
+        for _ in 0..count {
+            let of = of(self.narrow()?)?.clone();
+            asked.push(Limit { of, per: self.per()?, at_most: self.credits()? });
+        }
+        let mut counts = Vec::new();
+        while !self.0.is_empty() {
+            let of = of(self.narrow()?)?.hash();
+            counts.push(Counter { of, window: self.window()? });
+        }
+        Ok(Held { limits: HeldLimits { subjects, asked, counts }, ..held })
     }
 
     /// The terms of a hold but the limits that it counts for.
     pub(super) fn hold_purpose(&mut self, amount: Credits) -> Result<Held> {
         let (lapsed, expires_at) = (self.credits()?, self.instant()?);
-        let counts = Vec::new();
+        let limits = HeldLimits::default();
         let number = if self.0.is_empty() { 0 } else { self.narrow()? };
         if number == 0 {
-            return Ok(Held { amount, lapsed, expires_at, purpose: HeldFor::Amount, counts });
+            return Ok(Held { amount, lapsed, expires_at, purpose: HeldFor::Amount, limits });
         }
         let purpose = match (number, self.number()?) {
             (action, 0) => {
@@ -185,7 +196,7 @@ impl Reader<'_> {
                 HeldFor::Action(HeldAction { number, quantity, credits, captured: 0 })
             }
         };
-        Ok(Held { amount, lapsed, expires_at, purpose, counts })
+        Ok(Held { amount, lapsed, expires_at, purpose, limits })
     }
 
     pub(super) fn subject(&mut self) -> Result<Subject> {

@@ -5,7 +5,7 @@ use super::form::{
 };
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
-use crate::domain::limit::{Counted, Per, Subject, Window};
+use crate::domain::limit::{Counted, Counter, HeldLimits, Limit, Per, Subject, Window};
 use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::usage::Used;
@@ -161,6 +161,29 @@ impl Writer {
                 self.instant(window.from);
             }
             self.credits(*at_most);
+        }
+    }
+
+    /// The subjects, then what was asked and what it counts for, by the places of subjects. Nothing
+    /// if there is no subject.
+    pub(super) fn held_limits(&mut self, limits: &HeldLimits) {
+        let HeldLimits { subjects, asked, counts } = limits;
+        if subjects.is_empty() {
+            return;
+        }
+        self.number(subjects.len() as u64);
+        subjects.iter().for_each(|of| self.text(of.as_str()));
+        self.number(asked.len() as u64);
+        for Limit { of, per, at_most } in asked {
+            let place = subjects.iter().position(|subject| subject == of);
+            self.number(place.unwrap_or_default() as u64);
+            self.per(*per);
+            self.credits(*at_most);
+        }
+        for Counter { of, window } in counts {
+            let place = subjects.iter().position(|subject| subject.hash() == *of);
+            self.number(place.unwrap_or_default() as u64);
+            self.window(*window);
         }
     }
 
