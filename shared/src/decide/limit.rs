@@ -237,8 +237,13 @@ pub(super) fn give_back(
     now: Instant,
 ) -> (Vec<Guard>, Vec<Step>) {
     let period = account.plan_state.period(now);
-    let (mut when, mut then) = (Vec::new(), Vec::new());
+    // What a capture took of its hold and what it took beyond may count for the same.
+    let mut sums: BTreeMap<Counter, Credits> = BTreeMap::new();
     for (counter, credits) in returned {
+        *sums.entry(counter).or_default() += credits;
+    }
+    let (mut when, mut then) = (Vec::new(), Vec::new());
+    for (counter, credits) in sums {
         if counter.window.per == Per::Period {
             when.push(Guard::AdvancedIs(account.advanced_seq));
         }
