@@ -116,7 +116,11 @@ fn rule(kind: &Kind) -> Option<u8> {
         Kind::Account | Kind::Segment(_) | Kind::Ahead(_) => Some(0),
         Kind::KeyAliasMissing(_) | Kind::KeyAliasDiffers { .. } | Kind::RecordAlone(_) => Some(1),
         Kind::RecordMissing(_) => Some(2),
-        Kind::Returned(_) | Kind::Day(_) | Kind::Consumed { .. } => Some(3),
+        Kind::Returned(_)
+        | Kind::Day(_)
+        | Kind::Consumed { .. }
+        | Kind::Used { .. }
+        | Kind::OwnLimits { .. } => Some(3),
         Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) => Some(4),
         _ => None,
     }
@@ -130,14 +134,16 @@ impl Repair<'_> {
             if found.is_empty() {
                 return Ok(());
             }
-            // A wrong price is in its entry, and the balance is as the entries say: an operator
+            // A wrong charge is in its entry, and the balance is as the entries say: an operator
             // gives back what was too much.
-            let is_price = |difference: &Difference| matches!(difference.kind, Kind::Price(_));
-            if found.iter().all(is_price) {
+            let is_charge = |difference: &Difference| {
+                matches!(difference.kind, Kind::Price(_) | Kind::Limit(_))
+            };
+            if found.iter().all(is_charge) {
                 found.into_iter().for_each(|difference| self.note(difference, Done::Left));
                 return Ok(());
             }
-            found.retain(|difference| !is_price(difference));
+            found.retain(|difference| !is_charge(difference));
             // What the entries say is not known in full: the version that knows them repairs.
             if found.iter().any(|difference| matches!(difference.kind, Kind::Unknown(_))) {
                 found.into_iter().for_each(|difference| self.note(difference, Done::Left));
@@ -218,6 +224,8 @@ impl Repair<'_> {
                 when: vec![Guard::SeqIs(*seq)],
                 then: vec![Step::Consume(*action, -*off)],
             }),
+            Kind::Used { seq, counter, credits, .. } => repair::used(id, *seq, *counter, *credits),
+            Kind::OwnLimits { seq, own } => repair::own_limits(id, *seq, own),
             Kind::Day(day) => Write::row((**day).clone().write(id)),
             Kind::Payment { intent, order, .. } => return self.payment(id, intent, *order).await,
             Kind::Due(intent) | Kind::Mark(intent) => return self.due(id, intent).await,
@@ -231,7 +239,7 @@ impl Repair<'_> {
         }
     }
 
-    /// Quarantines the segments and idempotency records of a missing account, which can then be
+    /// Quarantines the segments, limits and idempotency records of a missing account, which can then be
     /// opened.
     async fn set_all_aside(&self, id: &AccountId) -> Result<bool, RepairError> {
         let (mut done, mut after) = (false, None);
@@ -241,6 +249,7 @@ impl Repair<'_> {
                 let write = match scanned? {
                     ScannedRow::Segment(segment) => repair::quarantine_segment(segment),
                     ScannedRow::IdempotencyRecord(receipt) => repair::quarantine_record(receipt),
+                    ScannedRow::Limits(own) => repair::quarantine_limits(id, own),
                     _ => continue,
                 };
                 let outcome = self.context.store.commit(&write).await?;

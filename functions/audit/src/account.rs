@@ -119,7 +119,7 @@ async fn read_once(
         }
     }
     ledger.prices.load(context, &ledger.account.recent).await?;
-    let orders = ledger.close(&mut audit);
+    let orders = ledger.close(context.clock.now(), &mut audit);
     let (book, catalog) = (&ledger.book, context.catalog().await.version);
     if book.catalog > catalog {
         audit.differs(Kind::Catalog, format!("version {}", book.catalog), format!("{catalog}"));
@@ -139,13 +139,14 @@ async fn read_once(
 /// Reports the rows of an account that does not exist. Key aliases do not count: they are kept for
 /// refused operations too.
 async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreError> {
-    let (mut segments, mut receipts, mut after) = (0, 0, None);
+    let (mut segments, mut receipts, mut limits, mut after) = (0, 0, 0, None);
     loop {
         let scan_part = store.scan_part(audit.account, after.as_deref()).await?;
         for scanned in scan_part.scanned {
             match audit.read(scanned)? {
                 Some(ScannedRow::Segment(_)) => segments += 1,
                 Some(ScannedRow::IdempotencyRecord(_)) => receipts += 1,
+                Some(ScannedRow::Limits(_)) => limits += 1,
                 _ => {}
             }
         }
@@ -154,8 +155,10 @@ async fn orphans(store: &Store, audit: &mut Findings<'_>) -> Result<(), StoreErr
             break;
         }
     }
-    if segments + receipts > 0 {
-        let found = format!("none, but {segments} segments and {receipts} idempotency records");
+    if segments + receipts + limits > 0 {
+        let found = format!(
+            "none, but {segments} segments, {receipts} idempotency records, {limits} rows of limits"
+        );
         audit.differs(Kind::Account, "an account", found);
     }
     Ok(())

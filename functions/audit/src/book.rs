@@ -14,6 +14,8 @@ use shared::domain::{
     Seq, Status, Usage,
 };
 
+use crate::limits::Limits;
+
 /// Micro-credits.
 pub(crate) type Micro = i128;
 
@@ -66,6 +68,7 @@ pub(crate) struct Book {
     pub greedy: Vec<OperationId>,
     /// The latest revocation and its grant, until its advance.
     revoked: Option<(OperationId, GrantId)>,
+    pub limits: Limits,
     /// The latest catalog version that an entry names.
     pub catalog: u32,
     /// The first entry whose kind only a later version knows: its number and its tag.
@@ -98,6 +101,7 @@ impl Book {
             repeated: Vec::new(),
             greedy: Vec::new(),
             revoked: None,
+            limits: Limits::default(),
             catalog: 0,
             unknown: None,
             happened: HashMap::new(),
@@ -121,6 +125,9 @@ impl Book {
         self.catalog = self.catalog.max(entry.catalog);
         if self.happened.insert(entry.id, entry.at).is_some() {
             self.repeated.push(entry.id);
+        }
+        if self.whole {
+            self.limits.enter(entry, &self.holds, &self.debits);
         }
         match &entry.kind {
             EntryKind::Opened { plan, status, anchor, moved } => {

@@ -6,6 +6,7 @@ use shared::decide::directory::Found;
 use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
+use shared::domain::limit::{Counter, OwnLimits};
 use shared::domain::payment::IntentId;
 use shared::domain::{AccountId, AccountState, Credits, Entry, Instant, OperationId, Seq};
 
@@ -40,6 +41,18 @@ pub enum Kind {
         action: ActionNumber,
         off: Credits,
     },
+    /// What was used of a limit, as of this entry: `of` names it, `credits` is what the entries say.
+    Used {
+        seq: Seq,
+        counter: Counter,
+        of: String,
+        credits: Credits,
+    },
+    /// The account's own limits, as of this entry; `own` is what the entries say.
+    OwnLimits {
+        seq: Seq,
+        own: OwnLimits,
+    },
     BurnOrder,
     AddPending,
     ValidUntil,
@@ -63,6 +76,8 @@ pub enum Kind {
     Repeated(OperationId),
     /// The charge of this debit or capture, or what this hold holds.
     Price(OperationId),
+    /// This debit or hold, or what this capture took beyond its hold.
+    Limit(OperationId),
     /// This revocation.
     Revoked(OperationId),
     KeyAliasMissing(KeyAlias),
@@ -113,7 +128,7 @@ impl Kind {
         match self {
             Kind::Unreadable { .. } => ("unreadable", "an item cannot be read"),
             Kind::Account => {
-                ("account", "the ledger has entries or idempotency records of a missing account")
+                ("account", "the ledger has entries, records or limits of a missing account")
             }
             Kind::Number => (
                 "number",
@@ -127,6 +142,10 @@ impl Kind {
             Kind::Hold(_) => ("hold", "a hold does not match its entries"),
             Kind::Consumed { .. } => {
                 ("consumed", "the consumption of this period does not match the entries")
+            }
+            Kind::Used { .. } => ("used", "what was used of a limit does not match the entries"),
+            Kind::OwnLimits { .. } => {
+                ("own_limits", "the limits of the account's own do not match the entries")
             }
             Kind::BurnOrder => ("burn_order", "the burn order does not match the latest advance"),
             Kind::AddPending => (
@@ -158,6 +177,9 @@ impl Kind {
             Kind::Ahead(_) => ("ahead", "a segment has entries that the account does not have"),
             Kind::Price(_) => {
                 ("price", "a charge by meters is not what the rates of its catalog version make it")
+            }
+            Kind::Limit(_) => {
+                ("limit", "a charge went beyond a limit, or counted in a window that did not run")
             }
             Kind::Revoked(_) => ("revoked", "a revocation took more than was free of its grant"),
             Kind::Repeated(_) => ("repeated", "an operation was applied twice"),
@@ -218,9 +240,11 @@ impl Kind {
             Kind::Hold(id)
             | Kind::Repeated(id)
             | Kind::Price(id)
+            | Kind::Limit(id)
             | Kind::Revoked(id)
             | Kind::Order(id) => id.to_string(),
             Kind::Consumed { action, .. } => format!("action {action}"),
+            Kind::Used { of, .. } => of.clone(),
             Kind::Gap { first, last } => format!("entries {first} to {last}"),
             Kind::Unknown(seq) => format!("entry {seq}"),
             Kind::Closing { first, .. } => format!("the segment of entry {first}"),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use shared::decide::Returned;
 use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment, repair};
+use shared::domain::limit::OwnLimits;
 use shared::domain::usage::{Counted, DayUsage};
 use shared::domain::{Account, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq, Usage};
 use shared::store::ScannedRow;
@@ -37,6 +38,7 @@ pub(crate) struct Ledger {
     names: HashMap<String, OperationId>,
     receipts: BTreeMap<(KeySpace, String), IdempotencyRecord>,
     returned: Vec<(OperationId, Credits)>,
+    own_limits: Option<OwnLimits>,
     /// The amounts by which the segments so far differ from the book.
     off: (Micro, Micro),
     /// The latest time inside an archived id, and the time of the latest segment.
@@ -57,6 +59,7 @@ impl Ledger {
             names: HashMap::new(),
             receipts: BTreeMap::new(),
             returned: Vec::new(),
+            own_limits: None,
             off: (0, 0),
             dedup_floor: Instant::EPOCH,
             archived_at: Instant::EPOCH,
@@ -78,13 +81,15 @@ impl Ledger {
                 self.count(&segment);
                 self.segment(segment, audit);
             }
-            ScannedRow::Redemption(_) => {}
+            ScannedRow::Limits(own) => self.own_limits = Some(own),
+            // Every name that is missing is one that is not shown.
+            ScannedRow::Subject(_) | ScannedRow::Redemption(_) => {}
         }
     }
 
     /// About how much memory the ledger takes so far, in bytes: at least as much as it does.
     pub(crate) fn bytes(&self) -> u64 {
-        let entries = self.book.next * ENTRY_BYTES;
+        let entries = self.book.next * ENTRY_BYTES + self.book.limits.bytes();
         entries + self.names.len() as u64 * ALIAS_BYTES + self.receipts.len() as u64 * RECORD_BYTES
     }
 
@@ -213,7 +218,7 @@ impl Ledger {
 
     /// Enters the entries that are in no segment yet, and compares. Returns the orders that were
     /// placed.
-    pub(crate) fn close(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
+    pub(crate) fn close(&mut self, now: Instant, audit: &mut Findings<'_>) -> Vec<OperationId> {
         let Account { archived_seq, seq, .. } = self.account;
         let recent = self.account.recent.clone();
         if self.book.next <= archived_seq {
@@ -236,6 +241,8 @@ impl Ledger {
         if self.book.whole {
             self.plan_state(audit);
             self.counts(audit);
+            let row = self.own_limits.as_ref();
+            self.book.limits.compare(&self.account, row, now, audit);
         }
         match self.book.unknown {
             None => self.usage(audit),
@@ -369,7 +376,8 @@ impl Ledger {
     fn receipts_alone(&mut self, audit: &mut Findings<'_>) -> Vec<OperationId> {
         let mut orders = Vec::new();
         for receipt in std::mem::take(&mut self.receipts).into_values() {
-            if receipt.space == KeySpace::Customers {
+            let is_limit = receipt.content.starts_with("limit ");
+            if receipt.space == KeySpace::Customers && !is_limit {
                 orders.push(receipt.id);
             } else if receipt.content.starts_with("plan ") && self.book.happened(receipt.id) {
                 // The account had this plan already, by that entry.

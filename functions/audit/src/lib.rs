@@ -8,6 +8,7 @@ mod directory;
 mod findings;
 mod heartbeat;
 mod ledger;
+mod limits;
 mod part;
 mod payment;
 mod price;

@@ -3,16 +3,18 @@
 //! Nothing here changes a balance. A row that is taken out of its place is quarantined under
 //! another key, so that a person can still read it.
 
+use super::limit::LimitRequest;
 use super::refund::RefundRequest;
 use super::revoke::RevokeRequest;
 use super::{
     AccountWrite, Expect, Guard, IdempotencyRecord, Returned, Row, RowKey, RowWrite, Seen, Segment,
-    Write, plan,
+    Step, Write, plan,
 };
 use crate::decide::grant::GrantRequest;
 use crate::decide::open::PlanRequest;
 use crate::domain::entry::Explanation;
-use crate::domain::{AccountId, Credits, Entry, EntryKind, Key, KeySpace};
+use crate::domain::limit::{Counter, OwnLimits};
+use crate::domain::{AccountId, Credits, Entry, EntryKind, Key, KeySpace, Seq};
 
 /// The actor that freezes an account which no rule can repair.
 pub const REPAIR: &str = "scrip repair";
@@ -59,10 +61,41 @@ pub fn returned(account: &AccountId, count: &Returned) -> Write {
     })
 }
 
+/// Corrects what was used of a limit, if no entry came since `seq`. A count of nothing is dropped.
+pub fn used(account: &AccountId, seq: Seq, counter: Counter, used: Credits) -> Write {
+    let step = match used {
+        Credits::ZERO => Step::DropCount(counter),
+        used => Step::SetUsed(counter, used),
+    };
+    let (account, when) = (account.clone(), vec![Guard::SeqIs(seq)]);
+    Write::account(AccountWrite { account, when, then: vec![step] })
+}
+
+/// Writes the limits of an account's own, and their version, if no entry came since `seq`.
+pub fn own_limits(account: &AccountId, seq: Seq, own: &OwnLimits) -> Write {
+    let change = AccountWrite {
+        account: account.clone(),
+        when: vec![Guard::SeqIs(seq)],
+        then: vec![Step::SetLimitsVersion(own.version)],
+    };
+    let row = match own.version {
+        0 => RowWrite::Delete(RowKey::Limits(account.clone()), Expect::Any),
+        _ => RowWrite::Put(Row::Limits(account.clone(), own.clone()), Expect::Any),
+    };
+    Write { account: Some(change), rows: vec![row] }
+}
+
+/// Quarantines the limits of an account that is missing: opened again, it has none.
+pub fn quarantine_limits(account: &AccountId, own: OwnLimits) -> Write {
+    let (key, read) = (RowKey::Limits(account.clone()), Expect::Is(Seen::Version(own.version)));
+    Write { account: None, rows: aside(Row::Limits(account.clone(), own), key, read) }
+}
+
 /// The key space of the key of an entry with an idempotency record.
 pub fn key_space(entry: &Entry) -> KeySpace {
     match entry.kind {
         EntryKind::Refunded { .. } => KeySpace::Services,
+        EntryKind::LimitSet { .. } if entry.user.is_some() => KeySpace::Customers,
         _ if entry.actor.as_deref() == Some(REPAIR) => KeySpace::Repair,
         _ => KeySpace::Operators,
     }
@@ -92,6 +125,9 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> 
         }
         EntryKind::Frozen => plan::freeze_content(true, &explanation),
         EntryKind::Unfrozen => plan::freeze_content(false, &explanation),
+        EntryKind::LimitSet { of, per, at_most, .. } => {
+            LimitRequest { of: of.clone(), per: *per, at_most: *at_most }.content()
+        }
         EntryKind::DebtWaived { .. } => super::payment::waive_content(&explanation),
         _ => return None,
     };

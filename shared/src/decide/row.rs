@@ -71,6 +71,7 @@ pub enum RowKey {
     Segment(AccountId, Instant, Seq),
     IdempotencyRecord(AccountId, KeySpace, Key),
     Returned(AccountId, OperationId),
+    Limits(AccountId),
     Order(OperationId),
     Event(String),
     Mark(Instant, String),

@@ -219,6 +219,8 @@ impl Expression {
                 let used = self.counter(counter);
                 self.removes.push(used);
             }
+            // As an account that never had limits of its own.
+            Step::SetLimitsVersion(0) => self.removes.push(account::LIMITS_VERSION.to_owned()),
             Step::SetLimitsVersion(version) => self.set(account::LIMITS_VERSION, number(version)),
             Step::AddPending(pending_changes) => {
                 let none = self.value(AttributeValue::L(Vec::new()));

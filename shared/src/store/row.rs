@@ -69,6 +69,7 @@ pub(super) fn key(key: &RowKey) -> Item {
             (account.to_string(), record_key(*space, key))
         }
         RowKey::Returned(account, debit) => (account.to_string(), refunds_key(*debit)),
+        RowKey::Limits(account) => (account.to_string(), LIMITS.to_owned()),
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
         RowKey::Mark(at, id) => (PARKED.to_owned(), place_key(*at, id)),

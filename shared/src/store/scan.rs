@@ -4,7 +4,8 @@ use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
 use super::{Store, StoreError, Stored, accounts, row};
 use crate::decide::{IdempotencyRecord, KeyAlias, Redemption, Segment};
-use crate::domain::{Account, AccountId, Credits, OperationId, Payment};
+use crate::domain::limit::OwnLimits;
+use crate::domain::{Account, AccountId, Credits, OperationId, Payment, Subject};
 
 /// A ledger row of an account. Daily usage is not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub enum ScannedRow {
     IdempotencyRecord(IdempotencyRecord),
     /// The credits that were given back so far.
     Returned(OperationId, Credits),
+    /// The limits of the account's own.
+    Limits(OwnLimits),
+    /// The name of a subject that counts have by its hash.
+    Subject(Subject),
     /// A session that a link opened.
     Redemption(Redemption),
 }
@@ -21,8 +26,8 @@ pub enum ScannedRow {
 /// Some of the ledger rows of an account.
 #[derive(Debug)]
 pub struct ScanPart {
-    /// In key order: redemptions, idempotency records and key aliases before segments, refunds
-    /// after them. A broken row is an error.
+    /// In key order: redemptions, idempotency records, key aliases and limits before segments,
+    /// refunds after them. A broken row is an error.
     pub scanned: Vec<Stored<ScannedRow>>,
     /// The key that was read last. None: there are no more rows.
     pub next: Option<String>,
@@ -102,6 +107,10 @@ fn read(item: &Item) -> Stored<ScannedRow> {
         ("K", _) => return row::read_key_alias(item).map(ScannedRow::KeyAlias),
         ("G", _) => return row::read_record(item).map(ScannedRow::IdempotencyRecord),
         ("E", _) => return row::read_redemption(item).map(ScannedRow::Redemption),
+        ("L", _) if row.text(SORT)? == table::LIMITS => {
+            return row::read_limits(item).map(ScannedRow::Limits);
+        }
+        ("L", _) => return row::read_subject(item).map(ScannedRow::Subject),
         ("R", id) => OperationId::parse(id),
         _ => None,
     };

@@ -20,7 +20,7 @@ use shared::store::{self, Outcome, StoreError};
 use crate::support::shop::Shop;
 use crate::support::{Stack, at_once};
 
-type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// A shop with every kind of event that an account can have.
 pub(crate) async fn story() -> Shop {
@@ -97,7 +97,7 @@ async fn an_audit_of_a_sound_account_finds_and_writes_nothing() {
     println!("2 accounts, one of some 110 entries: {costs:?}");
 }
 
-async fn item(stack: &Stack, table: &str, a: &str, s: Option<&str>) -> Item {
+pub(crate) async fn item(stack: &Stack, table: &str, a: &str, s: Option<&str>) -> Item {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let get = stack.tables().get_item().table_name(table).key("a", text(a));
     let get = match s {
@@ -107,7 +107,7 @@ async fn item(stack: &Stack, table: &str, a: &str, s: Option<&str>) -> Item {
     get.send().await.expect("an answer").item.expect("an item")
 }
 
-async fn put(stack: &Stack, table: &str, item: Item) {
+pub(crate) async fn put(stack: &Stack, table: &str, item: Item) {
     let put = stack.tables().put_item().table_name(table).set_item(Some(item));
     put.send().await.expect("written");
 }

@@ -2,6 +2,7 @@
 
 mod anchors;
 mod audit;
+mod audit_limits;
 mod audit_parts;
 mod audit_prices;
 mod broken_records;

@@ -23,7 +23,7 @@ struct Later(StdRng);
 impl Later {
     /// An entry of a random kind with random fields, made now under this id.
     fn entry(&mut self) -> Vec<u8> {
-        let tag = self.0.random_range(24..=255_u8);
+        let tag = self.0.random_range(25..=255_u8);
         let user = self.0.random_bool(0.5);
         // The head that all kinds have: tag, flags, time beside the id's, change of available,
         // catalog, and the texts that the flags name.
