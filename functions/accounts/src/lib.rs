@@ -48,7 +48,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
             set_limit(context, call, account, subject).await
         }
         ("PUT", ["v1", "me", "limits", subject]) => set_my_limit(context, call, subject).await,
-        ("OPTIONS", ["v1", "me", ..]) => call.preflight(),
+        ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         ("GET", ["v1", "accounts", account, "payments"]) => {
             payments_of(context, call, account).await
         }

@@ -34,7 +34,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
             let session = call.customer(context, Scope::View).await?;
             reads::limits(context, &session.account).await
         }
-        ("OPTIONS", ["v1", "me", ..]) => call.preflight(),
+        ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(call.no_route()),
     }
 }

@@ -57,7 +57,7 @@ fn passes(attempt: &Attempt<'_>, left: &Account, now: Instant) -> bool {
     let credits = attempt.price.credits;
     credits <= left.available
         && limit::reached([(attempt.limits, credits)], left, now).is_empty()
-        && !limit::is_full(attempt.limits, left)
+        && (credits.is_zero() || !limit::is_full(attempt.limits, left))
 }
 
 /// Takes what the attempt spends from what is left of an account.

@@ -123,6 +123,8 @@ pub fn refusal<'a>(
     if is_short {
         return Some(Refusal::InsufficientCredits { required, available, recharge: recharge() });
     }
-    let full = charges.iter().any(|(limits, _)| limit::is_full(limits, account));
+    // A charge of nothing begins no count.
+    let mut counting = charges.iter().filter(|(_, credits)| !credits.is_zero());
+    let full = counting.any(|(limits, _)| limit::is_full(limits, account));
     full.then_some(Refusal::TooManyLimits)
 }

@@ -4,7 +4,7 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::limit::InWindow;
+use super::limits::InWindow;
 use super::reply::{json, to_json};
 use crate::decide::advance::Advanced;
 use crate::domain::grant::GrantId;

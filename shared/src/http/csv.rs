@@ -12,7 +12,7 @@ use crate::domain::{Credits, Instant, OperationId, Seq};
 
 /// The header row: the fields of [`Row`] in their order. Written by hand, because it is there even
 /// if there are no rows.
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 31] = [
     "seq",
     "at",
     "kind",
@@ -42,6 +42,8 @@ const COLUMNS: [&str; 29] = [
     "uncharged",
     "model",
     "meters",
+    "subjects",
+    "limits",
 ];
 
 /// One entry. A column that does not apply to it is empty.
@@ -78,6 +80,10 @@ struct Row<'a> {
     model: Option<Cow<'a, str>>,
     /// The counts by meter, with spaces between them.
     meters: String,
+    /// With spaces between them.
+    subjects: Cow<'a, str>,
+    /// The limits that it counts for, with their windows and spaces between them.
+    limits: Cow<'a, str>,
 }
 
 /// The mark of a UTF-8 file. Excel reads a file without it in the code page of its country.
@@ -143,7 +149,17 @@ fn row<'a>(line: &Line<'a>) -> Row<'a> {
         uncharged: line.uncharged,
         model: line.bought.model.map(neutral),
         meters: line.bought.meters.map(|meters| meters.to_string()).unwrap_or_default(),
+        subjects: listed(line.subjects.iter().map(ToString::to_string)),
+        limits: listed(
+            line.limits.iter().map(|limit| format!("{}/{}", limit.of, limit.per.name())),
+        ),
     }
+}
+
+/// Texts with spaces between them.
+fn listed<'a>(texts: impl Iterator<Item = String>) -> Cow<'a, str> {
+    let texts = texts.collect::<Vec<_>>().join(" ");
+    neutral(&texts).into_owned().into()
 }
 
 fn causes(line: &Line<'_>) -> String {

@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Response};
 
-use super::{Call, Problem, balance, cursor, ledger, limit, usage};
+use super::{Call, Problem, balance, cursor, ledger, limits as listed, usage};
 use crate::context::Context;
 use crate::domain::AccountId;
 use crate::domain::id::AccountIdError;
@@ -47,7 +47,7 @@ pub async fn my_balance(
 /// [`Problem`] for the caller.
 pub async fn limits(context: &Context, account: &AccountId) -> Result<Response<Body>, Problem> {
     let catalog = context.catalog().await;
-    Ok(limit::limits(&query::limits::find(context, &catalog, account).await?))
+    Ok(listed::limits(&query::limits::find(context, &catalog, account).await?))
 }
 
 /// Lists the entries, the latest first. An advance that is not written yet is shown as a pending

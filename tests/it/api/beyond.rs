@@ -90,7 +90,8 @@ async fn what_the_account_cannot_pay_beyond_the_hold_stays_uncharged() {
     let table = stack.get(&format!("{ACME}/ledger?kind=captured&format=csv")).await;
     let (header, row) = table.text("").trim().split_once("\r\n").expect("two lines");
     assert!(
-        header.ends_with(",beyond,uncharged,model,meters") && row.ends_with(",,6,,"),
+        header.ends_with(",beyond,uncharged,model,meters,subjects,limits")
+            && row.ends_with(",,6,,,,"),
         "{header} {row}"
     );
     assert_eq!(stack.get(&format!("{ACME}/usage")).await.text("/credits"), "20");

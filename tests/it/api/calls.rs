@@ -72,9 +72,9 @@ async fn each_entry_of_a_call_names_its_model_and_meters() {
     let csv = stack.get(&of("acme", "/ledger?format=csv&action=chat")).await;
     let csv = csv.body.as_str().expect("CSV");
     let rows: Vec<&str> = csv.lines().collect();
-    assert!(rows[0].ends_with(",uncharged,model,meters"), "{csv}");
-    assert!(rows[1].ends_with(",gpt-5-mini,"), "{csv}");
-    let counts = ",gpt-5-mini,input=1200 cached_input=8000 output=350";
+    assert!(rows[0].ends_with(",uncharged,model,meters,subjects,limits"), "{csv}");
+    assert!(rows[1].ends_with(",gpt-5-mini,,,"), "{csv}");
+    let counts = ",gpt-5-mini,input=1200 cached_input=8000 output=350,,";
     assert!(rows.last().is_some_and(|row| row.ends_with(counts)), "{csv}");
 }
 

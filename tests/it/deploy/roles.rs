@@ -113,10 +113,14 @@ async fn customers(shop: &Shop) {
     let token = shop.token("acme", r#""view""#).await;
     // The keys of sessions are stale, too, for any function that asks first.
     shop.stack.set_clock("2026-11-18T12:20:00Z");
-    for path in ["packs", "balance", "ledger", "usage", "catalog"] {
+    for path in ["packs", "balance", "ledger", "usage", "catalog", "limits"] {
         let path = format!("/v1/me/{path}");
         assert_eq!(shop.ask(&token, "GET", &path, None, "").await.status, 200);
     }
+    let token = shop.token("acme", r#""limits""#).await;
+    let body = r#"{"at_most":"1000","per":"month"}"#;
+    let set = shop.ask(&token, "PUT", "/v1/me/limits/user:ada", Some("limit"), body).await;
+    assert_eq!(set.status, 201, "{set:?}");
     shop.stack.set_clock("2026-11-18T12:40:00Z");
     assert_eq!(shop.stack.get("/enter?t=scrip_session_test.AAAA").await.status, 401);
     let (order, session) = shop.buy("acme", "buy", "starter").await;

@@ -74,28 +74,28 @@ impl Role {
             Keys::parse(keys).expect("keys").seal(&session, audience)
         };
         let later = now + Span::from_s(600);
-        let both = [Scope::View, Scope::Buy];
+        let all = Scope::ALL;
         let customer = |scopes: &[Scope]| token(KEYS, scopes, Audience::Widget, later);
         let bearer = |token: String| vec![("authorization", format!("Bearer {token}"))];
         match self {
             Role::Nobody => Vec::new(),
             Role::Viewer => bearer(customer(&[Scope::View])),
-            Role::Buyer => bearer(customer(&both)),
+            Role::Buyer => bearer(customer(&all)),
             Role::Page => vec![
-                ("cookie", format!("__Host-scrip={}", token(KEYS, &both, Audience::Page, later))),
+                ("cookie", format!("__Host-scrip={}", token(KEYS, &all, Audience::Page, later))),
                 ("scrip-session", NOTHING.to_owned()),
                 ("origin", PUBLIC_URL.to_owned()),
                 ("content-type", "application/json".to_owned()),
             ],
-            Role::Expired => bearer(token(KEYS, &both, Audience::Widget, now)),
-            Role::RemovedKey => bearer(token(OLD_KEYS, &both, Audience::Widget, later)),
+            Role::Expired => bearer(token(KEYS, &all, Audience::Widget, now)),
+            Role::RemovedKey => bearer(token(OLD_KEYS, &all, Audience::Widget, later)),
             Role::Forged => {
-                let token = customer(&both);
+                let token = customer(&all);
                 let (key, sealed) = token.split_once('.').expect("two parts");
                 let other = if sealed.ends_with('A') { "B" } else { "A" };
                 bearer(format!("{key}.{}{other}", &sealed[..sealed.len() - 1]))
             }
-            Role::Link => bearer(token(KEYS, &both, Audience::Link, later)),
+            Role::Link => bearer(token(KEYS, &all, Audience::Link, later)),
         }
     }
 }
@@ -166,6 +166,7 @@ impl Stage {
     pub(super) async fn ask(&self, route: &Route, case: &Case<'_>) -> Reply {
         let path = route.path.replace("{account}", case.account).replace("{id}", case.id);
         let path = path.replace("{hash}", "0").replace("{file}", "page.css");
+        let path = path.replace("{subject}", "user:ada");
         let key = (route.method != "GET").then_some("asked once");
         let mut request = request(&route.method, &format!("{path}{}", case.query), key, case.body);
         for (name, value) in case.headers {
@@ -244,6 +245,7 @@ pub(super) fn body(route: &Route) -> &'static str {
     let last = route.path.rsplit('/').next().unwrap_or_default();
     match (route.method.as_str(), last) {
         ("GET" | "OPTIONS", _) => "",
+        ("PUT", "{subject}") => r#"{"at_most":"9"}"#,
         ("PUT", _) => r#"{"plan":"free"}"#,
         (_, "debits" | "quotes") => r#"{"credits":"2"}"#,
         (_, "batch") => r#"{"mode":"all_or_nothing","debits":[{"id":"one","credits":"2"}]}"#,

@@ -23,6 +23,10 @@ const SESSION: &[&str] = &[
     "OPTIONS /v1/me/usage",
     "GET /v1/me/catalog",
     "OPTIONS /v1/me/catalog",
+    "GET /v1/me/limits",
+    "OPTIONS /v1/me/limits",
+    "PUT /v1/me/limits/{subject}",
+    "OPTIONS /v1/me/limits/{subject}",
     "GET /v1/me/packs",
     "OPTIONS /v1/me/packs",
     "GET /v1/me/checkouts",
@@ -258,6 +262,7 @@ async fn an_open_route_refuses_a_caller_without_credentials() {
         let (method, path) = route.split_once(' ').expect("a route");
         let path = path.replace("{id}", "01a20132-08af-7fb3-8350-6bdcd05e3b83");
         let path = path.replace("{hash}", "0").replace("{file}", "page.css");
+        let path = path.replace("{subject}", "user:ada");
         stack.wire.take_costs();
         let answer = stack.send(request(method, &path, Some("k"), r#"{"pack":"starter"}"#)).await;
         assert_eq!(stack.wire.take_costs().write_units, 0.0, "{route} wrote");

@@ -151,6 +151,7 @@ pub(super) fn callers_are_told_apart(template: &Value) -> Complaints {
     rows.push(row(KEYS, &|policy| policy.describes && policy.keys == needed));
     for (method, path) in signed() {
         let plain = path.replace("{account}", "acme").replace("{id}", "an-id");
+        let plain = plain.replace("{subject}", "user:ada");
         rows.push(row(&format!("{method} {path}"), &|policy| policy.allows(method, &plain)));
         if !policies.iter().any(|policy| policy.allows(method, &plain)) {
             complaints.push(format!("{method} {path} is allowed to nobody"));
@@ -176,10 +177,12 @@ pub(super) fn no_id_opens_another_route(template: &Value) -> Complaints {
     let policies = policies(template, &mut complaints);
     for (method, path) in signed() {
         let plain = path.replace("{account}", "acme").replace("{id}", "an-id");
+        let plain = plain.replace("{subject}", "user:ada");
         for policy in &policies {
             let allows = policy.allows(method, &plain);
             for (account, id) in HOSTILE.iter().flat_map(|a| HOSTILE.map(|id| (a, id))) {
                 let asked = path.replace("{account}", account).replace("{id}", id);
+                let asked = asked.replace("{subject}", id);
                 if policy.allows(method, &asked) != allows {
                     complaints.push(format!(
                         "{}: {method} {path} as {asked} is {}",
