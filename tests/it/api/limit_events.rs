@@ -74,7 +74,7 @@ async fn each_debit_of_a_batch_is_compared_with_what_was_used_after_it() {
         json!({ "id": id(key), "credits": credits, "limits": limits })
     };
     let debits = [debit(1, "60"), debit(2, "25"), debit(3, "15")];
-    let body = json!({ "debits": debits }).to_string();
+    let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
     let batch = stack.send(request("POST", "/v1/accounts/acme/debits/batch", None, &body)).await;
     assert_eq!(batch.status, 201, "{batch:?}");
     stack.relay().await;
