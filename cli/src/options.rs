@@ -54,7 +54,8 @@ pub enum Command {
     #[command(flatten)]
     Operator(OperatorCommand),
     /// Send the events of entries of an account again, with the ids that they had. CreditsLow,
-    /// CreditsExhausted and CreditsExpiring are left out: they told of a level that is past.
+    /// CreditsExhausted, CreditsExpiring, LimitLow and LimitReached are left out: they told of a
+    /// level that is past.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod announce acme --from-seq 118")]
     Announce {
         account: AccountId,

@@ -13,8 +13,9 @@ use serde_json::{Map, Value, json};
 use crate::config::{self, ConfigError};
 use crate::context;
 use crate::decide::announce::{About, Event};
-use crate::domain::Catalog;
 use crate::domain::catalog::ActionNumber;
+use crate::domain::limit::Counted;
+use crate::domain::{Catalog, Credits, Instant};
 
 /// The source of our events on the bus.
 pub const SOURCE: &str = "scrip";
@@ -178,6 +179,12 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
             "grant": grant, "kind": kind.name(), "credits": credits, "expires_at": expires_at,
             "days": days,
         }),
+        About::LimitLow { limit, used, resets_at } => limited(limit, *used, *resets_at),
+        About::LimitReached { limit, used, required, resets_at } => {
+            let mut limited = limited(limit, *used, *resets_at);
+            limited["required"] = json!(required);
+            limited
+        }
     };
     if let Value::Object(about) = about {
         detail.extend(about);
@@ -189,4 +196,12 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
         detail.insert("meters".to_owned(), json!(meters));
     }
     Value::Object(detail)
+}
+
+/// A limit in its window, and what was used of it.
+fn limited(limit: &Counted, used: Credits, resets_at: Option<Instant>) -> Value {
+    json!({
+        "of": limit.of, "per": limit.window.per, "at_most": limit.at_most,
+        "used": used, "left": limit.left(used), "resets_at": resets_at,
+    })
 }

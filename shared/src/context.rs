@@ -2,6 +2,7 @@
 
 mod catalogs;
 mod limit_terms;
+mod limits_told;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::service_key::ServiceKeys;
 use crate::store::{Store, StoreError, Tables};
 use catalogs::Catalogs;
 pub use limit_terms::LimitTerms;
+pub use limits_told::LimitsTold;
 
 /// The surroundings of a function: made once, in `main`.
 #[derive(Clone, Debug)]
@@ -44,6 +46,8 @@ pub struct Context {
     catalogs: Catalogs,
     /// The terms of limits of the accounts that were seen lately.
     pub limit_terms: LimitTerms,
+    /// The limits that are known to be recorded as reached.
+    pub limits_told: LimitsTold,
 }
 
 /// How long a catalog is used before it is read again: after that a published one is in force
@@ -124,6 +128,7 @@ impl Context {
             service_keys: None,
             catalogs,
             limit_terms: LimitTerms::default(),
+            limits_told: LimitsTold::default(),
         })
     }
 

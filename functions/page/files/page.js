@@ -27,6 +27,50 @@ function localize(within) {
     button.addEventListener('click', () => buy(button));
   }
   within.querySelector('#csv')?.addEventListener('click', download);
+  limits(within);
+}
+
+/** The controls of limits: they need this script. */
+function limits(within) {
+  const form = within.querySelector('form#limit');
+  if (!form) return;
+  const field = (name) => form.querySelector(`#limit-${name}`);
+  form.hidden = false;
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    limit(field('set'), field('user').value.trim(), field('per').value, field('at-most').value);
+  });
+  for (const button of within.querySelectorAll('[data-limit]')) {
+    button.hidden = false;
+    button.addEventListener('click', () => {
+      [field('user').value, field('per').value, field('at-most').value] = [button.dataset.limit, button.dataset.per, button.dataset.atMost];
+      field('at-most').select();
+    });
+  }
+  for (const button of within.querySelectorAll('[data-unlimit]')) {
+    button.hidden = false;
+    button.addEventListener('click', () => limit(button, button.dataset.unlimit, button.dataset.per, null));
+  }
+}
+
+/** Sets or removes the limit of a user. Sent again, it sets the same. */
+async function limit(button, user, per, atMost) {
+  button.disabled = true;
+  try {
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() };
+    const body = JSON.stringify({ at_most: atMost, per });
+    const reply = await ask(`/v1/me/limits/${encodeURIComponent(`user:${user}`)}`, { method: 'PUT', headers, body });
+    if (!reply.ok) return message(reply.status === 400 ? 'limit_wrong' : 'limit_failed', 'warn');
+    // A field that has the focus would keep the section as it is.
+    button.disabled = false;
+    button.focus({ preventScroll: true });
+    await refresh();
+    message('limit_saved', 'good');
+  } catch (error) {
+    if (error !== CLOSED) message('limit_failed', 'warn');
+  } finally {
+    button.disabled = false;
+  }
 }
 
 function sortable(table) {
@@ -83,8 +127,8 @@ async function render() {
     const old = document.getElementById(section.id);
     const html = section.outerHTML;
     if (rendered.get(section.id) === html) continue;
-    // A filter that the customer is filling in stays.
-    if (old.querySelector('form.filter')?.contains(document.activeElement)) continue;
+    // A form that the customer is filling in stays.
+    if (document.activeElement.matches('input, select') && old.contains(document.activeElement)) continue;
     rendered.set(section.id, html);
     localize(section);
     replace(old, section);

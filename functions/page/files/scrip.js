@@ -79,6 +79,18 @@ function put(node, ...children) {
   if (!fresh.isEqualNode(node)) node.replaceChildren(...fresh.childNodes);
 }
 
+/** The customer's own limit that leaves least, if it leaves less than the account has. */
+function own({ available, limits = [] }) {
+  const [least] = limits.toSorted((a, b) => a.left - b.left);
+  return least && Number(least.left) < Number(available) ? least : null;
+}
+
+/** The percent that is left of the customer's limit, or where it does not matter, of the credits. */
+function level(balance) {
+  const limit = own(balance);
+  return limit ? (Number(limit.left) / (Number(limit.at_most) || 1)) * 100 : share(balance);
+}
+
 /** The available percent of all credits of the period. For the eye alone. */
 function share({ available, held, consumed }) {
   const all = Number(available) + Number(held) + Number(consumed.credits);
@@ -90,14 +102,20 @@ function standing(balance) {
   const { gate, available, debt } = balance;
   if (gate !== 'open') return gate;
   if (available === '0') return debt === '0' ? 'empty' : 'debt_outstanding';
-  return share(balance) <= LOW ? 'low' : 'open';
+  if (own(balance)?.left === '0') return 'limit_reached';
+  return level(balance) <= LOW ? 'low' : 'open';
 }
 const spendable = (state) => state === 'open' || state === 'low';
 
 /** The text on the button. */
+const left = (name) => (balance) => {
+  const [{ available }, limit] = [balance, own(balance)];
+  return limit ? say('widget_limit', { left: number(limit.left) }) : say(name, { n: available, available: number(available) });
+};
 const FACES = {
-  open: ({ available }) => say('widget_short', { n: available, available: number(available) }),
-  low: ({ available }) => say('widget_low', { n: available, available: number(available) }),
+  open: left('widget_short'),
+  low: left('widget_low'),
+  limit_reached: () => t.widget_limit_reached,
   empty: () => t.widget_empty,
   account_frozen: () => t.widget_frozen,
   plan_required: () => t.widget_plan,
@@ -105,15 +123,24 @@ const FACES = {
 };
 
 /** The notices about an account besides its numbers: each a title and a text. */
-function notes({ gate, available, debt, status }) {
+function notes(balance) {
+  const { gate, available, debt, status } = balance;
+  const limit = gate === 'open' ? own(balance) : null;
   const owed = say('debt_text', { n: debt, credits: number(debt) });
   return [
     gate === 'account_frozen' && [t.frozen_title, t.frozen_text],
     gate === 'plan_required' && [t.plan_title, t.plan_text],
     debt !== '0' && [t.debt_title, gate === 'debt_outstanding' ? `${owed} ${t.debt_gate}` : owed],
     gate === 'open' && available === '0' && [t.empty_title, t.empty_text],
+    limit?.left === '0' && [t.limit_reached_title, limited(limit)],
     status === 'past_due' && [t.past_due_title, t.past_due_text],
   ].filter(Boolean);
+}
+
+/** What is left of a limit, and when it starts again. */
+function limited({ at_most: most, per, left, resets_at: at }) {
+  const text = say('limit_text', { left: number(left), credits: number(most), per: t[`per_${per}`] });
+  return at ? `${text} ${t.limit_again} ${time(at, 'soon')}.` : text;
 }
 
 /** When credits come back automatically. */
@@ -256,8 +283,8 @@ class ScripCredits extends HTMLElement {
     for (const said of [...noted.map(([title]) => `${title}.`), t.widget_more]) parts.push(make('span', { class: 'heard' }, said));
     put(this.#words, ...parts.flatMap((part) => [part, ' ']).slice(0, -1));
     this.#mark.hidden = !balance || (spendable(known) && noted.length === 0);
-    this.#meter.hidden = lost || !(spendable(known) || known === 'empty' || known === 'waiting');
-    this.#fill.style.inlineSize = `${spendable(known) ? share(balance) : 0}%`;
+    this.#meter.hidden = lost || !(spendable(known) || ['empty', 'limit_reached', 'waiting'].includes(known));
+    this.#fill.style.inlineSize = `${spendable(known) ? level(balance) : 0}%`;
   }
 
   #details(state) {
@@ -290,7 +317,9 @@ class ScripCredits extends HTMLElement {
     line(t.consumed, number(consumed.credits), 'total');
     if (held !== '0') line(t.held, number(held));
     this.#facts.classList.toggle('shut', gate !== 'open');
-    put(this.#facts, meter, list, make('p', { class: 'muted' }, back(balance)));
+    const limit = gate === 'open' && own(balance);
+    const mine = limit && limit.left !== '0' ? [make('p', {}, limited(limit))] : [];
+    put(this.#facts, meter, list, ...mine, make('p', { class: 'muted' }, back(balance)));
   }
 
   /** The way to buy, if the page has one and the account may buy. */

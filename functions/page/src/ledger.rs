@@ -5,6 +5,8 @@ use shared::domain::GrantKind;
 use shared::domain::ledger::PostedEntry;
 use shared::domain::part::{Did, EntryPart};
 
+use super::limits;
+
 /// The rows of entries, the latest first. `lines`: the same entries as the routes list them.
 pub(super) fn rows<'a>(
     posted: impl Iterator<Item = &'a PostedEntry>,
@@ -20,6 +22,10 @@ fn of(posted: &PostedEntry, mut line: Value) -> Vec<Value> {
         let counts = meters.shown().into_iter();
         let counts = counts.map(|(meter, count)| (format!("count_{meter}"), count));
         line["counts"] = json!(counts.collect::<Vec<_>>());
+    }
+    if posted.entry.kind.name() == "limit_set" {
+        line["limit"] = line["limits"][0].take();
+        line["limit"]["name"] = json!(line["limit"]["of"].as_str().map(limits::named));
     }
     if parts.is_empty() {
         line["title"] = match posted.entry.cause() {

@@ -3,6 +3,7 @@
 
 mod files;
 mod ledger;
+mod limits;
 mod me;
 mod render;
 mod show;

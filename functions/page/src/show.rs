@@ -13,7 +13,7 @@ use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 
-use super::{ledger, render, view};
+use super::{ledger, limits, render, view};
 
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
@@ -41,6 +41,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let part = query::ledger::part(context, &loaded, &catalog, part, now).await?;
     let LedgerPart { pending, listed } = part;
     let advanced = advance::advance(&loaded.account, &catalog, now)?;
+    let limits = query::limits::find(context, &catalog, account).await?;
     let to = Day::of(now).plus(1);
     let from_day = to.minus(DAYS);
     let days = query::usage::usage(context, account, from_day, to).await?;
@@ -55,6 +56,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
+        limits: limits::shown(&limits),
         usage: value(&usage),
         models: view::models(&days, &catalog),
         payments: payments(context, call, account).await?,
@@ -65,6 +67,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
             "expires_at": session.expires_at,
             "return_url": session.return_url,
             "buy": session.allows(Scope::Buy),
+            "limits": session.allows(Scope::Limits),
         }),
         sells: context.config.sells,
         now,

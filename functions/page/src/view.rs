@@ -18,6 +18,7 @@ pub(super) struct Data {
     pub rate_card: Value,
     /// The rows of the ledger.
     pub entries: Vec<Value>,
+    pub limits: Value,
     pub usage: Value,
     /// The same by model.
     pub models: Vec<Value>,
@@ -63,6 +64,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
         "days": chart(&data.usage, &data.days),
         "models": data.models,
+        "limits": data.limits,
         "balance": data.balance,
         "catalog": data.rate_card,
         "entries": data.entries,

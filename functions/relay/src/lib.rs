@@ -1,7 +1,7 @@
 //! Relay: forwards the records of the tables' streams to the usage rollup and to the event bus.
 //!
 //! A record of a segment starts the rollup of its days. The record only wakes it up: the rollup
-//! reads the table. A record of an account is announced on the bus, from the record alone; and if
+//! reads the table. A record of a limit that was reached is announced on the bus. A record of an account is announced on the bus, from the record alone; and if
 //! the account's plan, status, gate or debt changed, its row in the directory says so.
 //!
 //! A record that can never be processed, because it cannot be read, goes to the dead-letter queue
@@ -21,7 +21,7 @@ use shared::decide::announce::{self, About, Event};
 use shared::decide::directory::changed;
 use shared::domain::{AccountId, AccountState, Seq};
 use shared::metrics::{Metric, Of};
-use shared::store::{read_image, read_keys};
+use shared::store::{read_image, read_keys, read_reached};
 
 pub use context::RelayContext;
 
@@ -151,7 +151,10 @@ async fn set_aside(surroundings: &RelayContext, record: &Value, error: String) -
 fn read(record: &Value) -> Result<Record, Error> {
     let record: EventRecord = serde_json::from_value(record.clone())?;
     if let Some(account) = read_keys(record.change.keys)? {
-        return Ok(Record::Segment(account));
+        return Ok(match read_reached(record.change.new_image)? {
+            Some(first) => Record::Account(vec![announce::limit_reached(first)], None, 0),
+            None => Record::Segment(account),
+        });
     }
     if record.change.new_image.is_empty() {
         // An account that was removed announces nothing.

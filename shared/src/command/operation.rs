@@ -12,6 +12,7 @@ use crate::decide::limit::{self, InForce, Terms};
 use crate::decide::operation::{self, Attempt, Next, Request, Route};
 use crate::decide::{Expect, MAX_CLOCK_AHEAD, Row, RowWrite, Write};
 use crate::domain::ledger::PostedEntry;
+use crate::domain::limit::FirstReached;
 use crate::domain::{Account, AccountId, Catalog, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
@@ -123,6 +124,9 @@ pub(super) async fn together(
                         run.context.limit_terms.saw(&after.account, run.catalog, now);
                         name_subjects(run, &after.account, &made).await;
                     }
+                    let refusals = refused.iter().map(|(_, refusal)| refusal);
+                    let reached = limit::first_reached(refusals, &after.account, now);
+                    record_reached(run, reached).await;
                     archive_if_due(run, *after, made.len()).await;
                     refuse(run, &mut members, refused)?;
                     if members.iter().all(|member| member.id().is_none()) {
@@ -149,9 +153,18 @@ pub(super) async fn together(
                 }
             }
             Next::Refuse(refusal) => match refused.filter(|_| mode == Mode::Each) {
-                None => return Err(run.refuse(refusal).into()),
+                None => {
+                    if let Some(account) = refused {
+                        record_reached(run, limit::first_reached([&refusal], account, now)).await;
+                    }
+                    return Err(run.refuse(refusal).into());
+                }
                 Some(account) => match batch::all_refused(&attempts, account, run.catalog, now) {
-                    Some(refused) => refuse(run, &mut members, refused)?,
+                    Some(refused) => {
+                        let refusals = refused.iter().map(|(_, refusal)| refusal);
+                        record_reached(run, limit::first_reached(refusals, account, now)).await;
+                        refuse(run, &mut members, refused)?;
+                    }
                     // The next write takes fewer. These were fewer already: others were faster.
                     None if chosen.len() < attempts.len() => wait(run, tried).await,
                     None => {}
@@ -205,6 +218,21 @@ async fn name_subjects(run: &Run<'_>, account: &Account, made: &[OperationId]) {
         let put = Write::row(RowWrite::Put(row, Expect::Any));
         if run.context.store.commit(&put).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Records the limits that did not let charges pass, once in their window: the records are
+/// announced. The refusals are decided: if this fails, no caller needs to know.
+async fn record_reached(run: &Run<'_>, reached: Vec<FirstReached>) {
+    let told = &run.context.limits_told;
+    for first in reached {
+        if told.is_new(&first) {
+            let row = Row::Reached(Box::new(first.clone()));
+            let put = Write::row(RowWrite::Put(row, Expect::Absent));
+            if run.context.store.commit(&put).await.is_err() {
+                told.forget(&first);
+            }
         }
     }
 }

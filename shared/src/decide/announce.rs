@@ -3,15 +3,20 @@
 //! An event keeps its id however often it is sent, and carries the number of its entry, which gives
 //! the order. Low or exhausted credits are announced once per arrival of credits: the id names the
 //! instant at which credits arrived last, so a second crossing before more arrive has the same id.
+//! A limit that is low or reached is announced once in its window: the id names the window and the
+//! limit's number, so that one that was raised is announced again.
 //!
 //! Events go to the company's own programs. They say what changed, without an operator's reason or
 //! message: those are in the entry.
+
+mod limits;
 
 use std::collections::BTreeMap;
 
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::PostedEntry;
+use crate::domain::limit::{Counted, FirstReached};
 use crate::domain::meters::Meters;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::rates::ModelNumber;
@@ -122,6 +127,19 @@ pub enum About {
         expires_at: Instant,
         days: u8,
     },
+    /// At least [`limits::LOW`] hundredths of a limit were used.
+    LimitLow {
+        limit: Counted,
+        used: Credits,
+        resets_at: Option<Instant>,
+    },
+    /// A limit did not let a charge pass, for the first time in its window.
+    LimitReached {
+        limit: Counted,
+        used: Credits,
+        required: Credits,
+        resets_at: Option<Instant>,
+    },
 }
 
 impl About {
@@ -142,6 +160,8 @@ impl About {
             About::Low { .. } => "CreditsLow",
             About::Exhausted => "CreditsExhausted",
             About::Expiring { .. } => "CreditsExpiring",
+            About::LimitLow { .. } => "LimitLow",
+            About::LimitReached { .. } => "LimitReached",
         }
     }
 }
@@ -153,7 +173,12 @@ pub fn written(before: Option<&Account>, after: &Account) -> Vec<Event> {
     let mut posted: Vec<PostedEntry> = after.run().backwards(Seq::MAX).collect();
     posted.retain(|posted| posted.seq > known);
     posted.reverse();
-    posted.iter().flat_map(|posted| of_entry(before, after, posted)).collect()
+    let events = posted.iter().enumerate().flat_map(|(place, one)| {
+        let (mut events, later) = (of_entry(before, after, one), &posted[place + 1..]);
+        events.extend(low_limits(after, one, later));
+        events
+    });
+    events.collect()
 }
 
 /// The events of one entry, and of the thresholds that it crossed: their ids name the latest
@@ -179,11 +204,34 @@ fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> 
     events
 }
 
+/// The events of the limits that an entry made low; `later`: those appended after it.
+fn low_limits(after: &Account, posted: &PostedEntry, later: &[PostedEntry]) -> Vec<Event> {
+    let period = after.plan_state.period(posted.entry.at);
+    let low = limits::made_low(after, &posted.entry, later).into_iter().map(|(limit, used)| {
+        let (id, resets_at) = (limits::id(&limit, "low"), limit.window.end(period));
+        event(&after.id, posted, id, About::LimitLow { limit, used, resets_at })
+    });
+    low.collect()
+}
+
+/// The event of a limit that did not let a charge pass.
+pub fn limit_reached(first: FirstReached) -> Event {
+    let FirstReached { account, limit, used, required, resets_at, at, balance } = first;
+    Event {
+        id: format!("{account}:{}", limits::id(&limit, "reached")),
+        account,
+        at,
+        seq: None,
+        balance,
+        about: About::LimitReached { limit, used, required, resets_at },
+    }
+}
+
 /// The events of the entries from number `from` on, with the ids that they had: from the ledger,
 /// when the account's images are gone. `posted` has them, the oldest first, and before them those
 /// of every hold that lapses in one of them.
 ///
-/// Low and exhausted credits are left out: their ids need the account as it was.
+/// Low and exhausted credits and low limits are left out: they need the account as it was.
 pub fn recorded(account: &AccountId, posted: &[PostedEntry], from: Seq) -> Vec<Event> {
     let mut holds = BTreeMap::<OperationId, Credits>::new();
     let mut events = Vec::new();

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use super::operation::Request;
 use super::{AccountWrite, Expect, Guard, Row, RowWrite, Step, Write};
 use crate::domain::limit::{
-    Counted, Counter, HeldLimits, Limit, MAX_BROUGHT, MAX_LIMITS, OwnLimits, Per, Reached, Window,
+    Counted, Counter, FirstReached, HeldLimits, Limit, MAX_BROUGHT, MAX_LIMITS, OwnLimits, Per,
+    Reached, Window,
 };
 use crate::domain::period::week;
 use crate::domain::{
@@ -215,6 +216,34 @@ pub fn reached<'a>(
     let mut reached: Vec<Reached> = reached.collect();
     reached.sort_by_key(|limit| std::cmp::Reverse(limit.resets_at.unwrap_or(Instant::MAX)));
     reached
+}
+
+/// What is recorded of the limits that did not let charges pass at `now`, if these are the first in
+/// their windows.
+pub fn first_reached<'a>(
+    refusals: impl IntoIterator<Item = &'a Refusal>,
+    account: &Account,
+    now: Instant,
+) -> Vec<FirstReached> {
+    let period = account.plan_state.period(now);
+    let reached = refusals.into_iter().flat_map(|refusal| match refusal {
+        Refusal::LimitReached { limits, .. } => &limits[..],
+        _ => &[],
+    });
+    let first = reached.map(|Reached { of, per, at_most, required, resets_at, .. }| {
+        let window = Window::at(*per, now, period);
+        let limit = Counted { of: of.clone(), window, at_most: *at_most };
+        FirstReached {
+            account: account.id.clone(),
+            used: account.used(limit.counter()),
+            limit,
+            required: *required,
+            resets_at: *resets_at,
+            at: now,
+            balance: (account.available, account.held()),
+        }
+    });
+    first.collect()
 }
 
 /// The guard by which a charge of `credits` is still not let pass.

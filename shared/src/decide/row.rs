@@ -1,7 +1,7 @@
 //! Rows of the ledger and their keys.
 
 use crate::domain::ledger::EntryRun;
-use crate::domain::limit::OwnLimits;
+use crate::domain::limit::{FirstReached, OwnLimits};
 use crate::domain::payment::Customer;
 use crate::domain::reconcile::ReconcileState;
 use crate::domain::service_key::{RevokedKey, ServiceKey};
@@ -23,6 +23,8 @@ pub enum Row {
     Limits(AccountId, OwnLimits),
     /// The name of a subject that counts have by its hash.
     Subject(AccountId, Subject),
+    /// The first charge that a limit did not let pass in a window.
+    Reached(Box<FirstReached>),
     /// The usage of a day.
     Day(AccountId, Box<DayUsage>),
     Order(Box<Order>),
@@ -111,6 +113,7 @@ impl Row {
                 | Row::Redemption(_)
                 | Row::Day(..)
                 | Row::Subject(..)
+                | Row::Reached(_)
                 | Row::ServiceKey { .. }
                 | Row::RevokedKey(_)
         )

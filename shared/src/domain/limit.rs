@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::instant::Span;
 use super::period::{self, Day, Period};
-use super::{Credits, Instant};
+use super::{AccountId, Credits, Instant};
 
 /// How many limits of its own an account may have, and how many counts whose window runs. Each 64
 /// counts or so make its item a KB larger, and so each debit a write unit dearer.
@@ -111,6 +111,13 @@ impl serde::Serialize for Subject {
 /// them by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectHash(pub [u8; 6]);
+
+/// As twelve hexadecimal digits.
+impl fmt::Display for SubjectHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// The kinds of windows. Days, weeks and months are in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -267,4 +274,20 @@ pub struct Reached {
     pub required: Credits,
     /// When its window ends. None: never.
     pub resets_at: Option<Instant>,
+}
+
+/// The first charge that a limit did not let pass in a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstReached {
+    pub account: AccountId,
+    pub limit: Counted,
+    /// What was used of it.
+    pub used: Credits,
+    /// What the charge needed of it.
+    pub required: Credits,
+    /// When its window ends. None: never.
+    pub resets_at: Option<Instant>,
+    pub at: Instant,
+    /// Available and held credits of the account.
+    pub balance: (Credits, Credits),
 }

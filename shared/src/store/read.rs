@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::item::{self, Item};
-use super::{Loaded, Store, StoreError, Stored, accounts, gap, loaded, row, table};
+use super::{Loaded, Store, StoreError, Stored, accounts, gap, limits, loaded, row, table};
 use crate::decide::archive::Weight;
 use crate::decide::{
     CatalogVersion, DEDUP_WINDOW, IdempotencyRecord, KeyAlias, MAX_CLOCK_AHEAD, Redemption,
@@ -105,7 +105,7 @@ impl Store {
     /// The limits of an account's own. None: it never had one.
     pub async fn limits(&self, account: &AccountId) -> Stored<Option<OwnLimits>> {
         let item = self.ledger_item(account.as_str(), table::LIMITS).await?;
-        item.as_ref().map(row::read_limits).transpose()
+        item.as_ref().map(limits::read_own).transpose()
     }
 
     /// The limits of `account`'s own, as of the version that it names or a later one.
@@ -129,7 +129,7 @@ impl Store {
     /// The name of a subject of an account that counts have by its hash. None: it is not kept.
     pub async fn subject(&self, account: &AccountId, of: SubjectHash) -> Stored<Option<Subject>> {
         let item = self.ledger_item(account.as_str(), &table::subject_key(of)).await?;
-        item.as_ref().map(row::read_subject).transpose()
+        item.as_ref().map(limits::read_subject).transpose()
     }
 
     pub(super) async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {

@@ -4,22 +4,22 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{Attributes, Item, SetAttribute, bytes, number, text};
 use super::table::{
-    ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, LIMITS, PARKED, SORT, catalog_key, event_key,
+    ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, PARKED, SORT, catalog_key, event_key,
     key_alias_key, ledger, order_key, place_key, quarantine_key, rate_table_key, read_page_key,
     read_receipt_key, read_usage_key, record_key, redemption_key, refunds_key, segment_key,
-    subject_key, usage_key,
+    usage_key,
 };
 use super::{
-    StoreError, directory, orders, packed, payment_places, payments, reconcile, service_keys,
+    StoreError, directory, limits, orders, packed, payment_places, payments, reconcile,
+    service_keys,
 };
 use crate::decide::{
     CatalogVersion, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen,
     Segment,
 };
 use crate::domain::instant::Span;
-use crate::domain::limit::OwnLimits;
 use crate::domain::usage::{Counted, DayUsage};
-use crate::domain::{AccountId, Credits, Instant, Key, OperationId, Subject};
+use crate::domain::{AccountId, Credits, Instant, Key, OperationId};
 
 /// The item of a row of the ledger.
 pub(super) fn item(row: &Row) -> Item {
@@ -27,8 +27,9 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Segment(segment) => page_item(segment),
         Row::KeyAlias(name) => name_item(name),
         Row::IdempotencyRecord(receipt) => receipt_item(receipt),
-        Row::Limits(account, own) => limits_item(account, own),
-        Row::Subject(account, subject) => subject_item(account, subject),
+        Row::Limits(account, own) => limits::own_item(account, own),
+        Row::Subject(account, subject) => limits::subject_item(account, subject),
+        Row::Reached(reached) => limits::reached_item(reached),
         Row::Returned(account, debit, credits) => returned_item(account, *debit, *credits),
         Row::Day(account, day) => usage_item(account, day),
         Row::Order(order) => orders::order_item(order),
@@ -188,40 +189,6 @@ fn returned_item(account: &AccountId, debit: OperationId, credits: Credits) -> I
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )
-}
-
-fn limits_item(account: &AccountId, own: &OwnLimits) -> Item {
-    Item::from_iter(
-        [
-            (ACCOUNT, text(account.as_str())),
-            (SORT, text(LIMITS)),
-            (ledger::VERSION, number(own.version)),
-            (ledger::LIMITS, bytes(packed::limits(own))),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    )
-}
-
-fn subject_item(account: &AccountId, subject: &Subject) -> Item {
-    Item::from_iter(
-        [
-            (ACCOUNT, text(account.as_str())),
-            (SORT, text(subject_key(subject.hash()))),
-            (ledger::SUBJECT, text(subject.as_str())),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    )
-}
-
-pub(super) fn read_limits(item: &Item) -> Result<OwnLimits, StoreError> {
-    let row = Attributes::of("ledger", item);
-    let limits = packed::read_limits(row.bytes(ledger::LIMITS)?);
-    let limits = row.packed(ledger::LIMITS, limits)?;
-    Ok(OwnLimits { version: row.number(ledger::VERSION)?, limits })
-}
-
-pub(super) fn read_subject(item: &Item) -> Result<Subject, StoreError> {
-    Attributes::of("ledger", item).parsed(ledger::SUBJECT)
 }
 
 fn usage_item(account: &AccountId, day: &DayUsage) -> Item {

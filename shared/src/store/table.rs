@@ -8,7 +8,7 @@ use crate::domain::hash::short_hash;
 use crate::domain::limit::{Counter, Per, SubjectHash, Window};
 use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
-use crate::domain::{Instant, Key, KeySpace, OperationId, Seq};
+use crate::domain::{Credits, Instant, Key, KeySpace, OperationId, Seq};
 
 /// Key of both tables: the account.
 pub(super) const ACCOUNT: &str = "a";
@@ -86,13 +86,19 @@ pub(super) mod ledger {
     pub(crate) const ENTRIES: &str = "en";
     /// Limits of an account's own: all of them, packed.
     pub(crate) const LIMITS: &str = "lm";
-    /// Name of a subject: the subject.
+    /// Name of a subject, limit reached: the subject.
     pub(crate) const SUBJECT: &str = "sj";
+    /// Limit reached: its number, what was used of it and what the charge needed, micro-credits.
+    pub(crate) const AT_MOST: &str = "am";
+    pub(crate) const USED: &str = "ud";
+    pub(crate) const REQUIRED: &str = "rq";
+    /// Limit reached: when its window ends, ms; absent: never.
+    pub(crate) const RESETS_AT: &str = "rs";
     /// Refunds of a debit or a capture: credits given back, micro-credits.
     pub(crate) const RETURNED: &str = "re";
-    /// Segment: available after its last entry, micro-credits.
+    /// Segment, limit reached: available after its last entry or then, micro-credits.
     pub(crate) const AVAILABLE: &str = "av";
-    /// Segment: held after its last entry, micro-credits.
+    /// Segment, limit reached: held, likewise.
     pub(crate) const HELD: &str = "he";
     /// Key alias and idempotency record: the operation's id.
     pub(crate) const ID: &str = "op";
@@ -116,7 +122,7 @@ pub(super) mod ledger {
     pub(crate) const INTENT: &str = "pi";
     /// Order: present if its session ended without a payment.
     pub(crate) const EXPIRED: &str = "ex";
-    /// Event: when it arrived, ms.
+    /// Event: when it arrived, ms. Limit reached: when the charge was refused.
     pub(crate) const AT: &str = "ra";
     /// Event: the operator's decision, JSON.
     pub(crate) const DECIDED: &str = "dc";
@@ -142,8 +148,9 @@ pub(super) mod ledger {
     pub(crate) const CUSTOMER: &str = "customer";
     /// Service key: the id of the key, in the stack's secret, that sealed it.
     pub(crate) const SEALED_BY: &str = "sb";
-    /// Session that a link opened, and payment without an order: when DynamoDB may delete it, in
-    /// seconds. By then the session is long over, and the payment has proved not to be ours.
+    /// Session that a link opened, payment without an order, and limit reached: when DynamoDB may
+    /// delete it, in seconds. By then the session and the window are long over, and the payment has
+    /// proved not to be ours.
     pub(crate) const DELETE_AT_S: &str = "ttl";
 }
 
@@ -341,6 +348,20 @@ pub(super) const LIMITS: &str = "L#own";
 /// `L#<hash>`: the name of a subject.
 pub(super) fn subject_key(of: SubjectHash) -> String {
     format!("L#{}", base64::encode(of.0))
+}
+
+/// Before the keys of limits that were reached. No hash of a subject has a `#`.
+const REACHED: &str = "L#reached#";
+
+/// `L#reached#<counter>#<number>`: a charge that a limit did not let pass, the first in its window.
+/// The number is in micro-credits: a limit that was raised and is reached again is another.
+pub(super) fn reached_key(counter: &Counter, at_most: Credits) -> String {
+    format!("{REACHED}{}#{}", counter_key(counter), at_most.micro())
+}
+
+/// The counter of a reached limit's key. None: it is the key of another row.
+pub(super) fn read_reached_key(key: &str) -> Option<Counter> {
+    read_counter_key(key.strip_prefix(REACHED)?.split('#').next()?)
 }
 
 /// `R#<id>`: the credits given back of a debit or a capture.

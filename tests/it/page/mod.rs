@@ -10,6 +10,7 @@ pub(crate) mod html;
 mod indicator;
 pub(crate) mod journey;
 mod ledger_rows;
+mod limits;
 mod link_redemption;
 mod polling;
 mod time_zones;
