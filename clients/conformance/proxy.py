@@ -109,6 +109,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.serve()
 
+    def do_PUT(self):
+        self.serve()
+
     def do_DELETE(self):
         self.serve()
 

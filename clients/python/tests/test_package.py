@@ -19,7 +19,7 @@ FILES = [*SCRIP.rglob("*.py"), SCRIP / "py.typed"]
 SOURCES = {path.relative_to(SCRIP).as_posix() for path in FILES}
 
 LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
-LARGEST_BYTES = 70_000
+LARGEST_BYTES = 75_000
 
 PRODUCT = """
 from collections.abc import AsyncIterator
@@ -102,6 +102,15 @@ def test_the_example_of_all_operations_runs(stack_and_key: tuple[str, str], tmp_
 def test_the_example_of_tokens_runs(stack_and_key: tuple[str, str], tmp_path: Path) -> None:
     [block] = [block for block in BLOCKS if "cached_input" in block]
     assert output(block, stack_and_key, tmp_path) == "a gull\n1.4625 1.4625\n"
+
+
+def test_the_example_of_limits_runs(stack_and_key: tuple[str, str], tmp_path: Path) -> None:
+    [block] = [block for block in BLOCKS if "set_limit" in block]
+    assert output(block, stack_and_key, tmp_path).splitlines() == [
+        "run:7f has 2 of 5 left, per ever",
+        "run:7f ever 3 None",
+        "user:ada month 3 147",
+    ]
 
 
 def output(block: str, stack_and_key: tuple[str, str], folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -33,6 +34,23 @@ def test_an_answer_is_held_by_maxima_and_charged_by_its_usage(calls: Sync | Asyn
     assert scrip.holds == [{"action": "chat", "user": "ada", "model": MODEL, "meters": held}]
     assert scrip.captures == [TOLD]
     assert model.asked[0]["max_completion_tokens"] == 50
+
+
+@both
+def test_a_call_counts_for_its_subjects_and_limits_by_its_hold_alone(calls: Sync | Async) -> None:
+    scrip = StandIn()
+    limited = Charges(
+        "acme",
+        output_at_most=50,
+        subjects=("team:ops",),
+        limits=[{"of": "run:7f", "at_most": Decimal("50")}],
+    )
+    with running_model() as model:
+        calls.whole(scrip, model, limited)
+    [hold], [capture] = scrip.holds, scrip.captures
+    assert hold["subjects"] == ["team:ops"]
+    assert hold["limits"] == [{"of": "run:7f", "at_most": "50"}]
+    assert not {"subjects", "limits"} & capture.keys()
 
 
 @both

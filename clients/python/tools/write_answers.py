@@ -21,8 +21,8 @@ ANSWERS_FILE = PACKAGE / "src" / "scrip" / "answers.py"
 # The answers of a service's operations. All that they refer to is written, too.
 ANSWERS = [
     "AccountBalance", "BatchReceipt", "BatchResults", "CaptureReceipt", "DebitReceipt",
-    "ExtendReceipt", "HoldReceipt", "Listing", "Quote", "RefundReceipt", "ReleaseReceipt",
-    "Session", "Usage",
+    "ExtendReceipt", "HoldReceipt", "LimitReceipt", "Limits", "Listing", "Quote",
+    "RefundReceipt", "ReleaseReceipt", "Session", "Usage",
 ]  # fmt: skip
 
 HEAD = '''\

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes src/scrip/_sync_operations.py and _sync_charges.py: the asynchronous ones without asyncio.
+"""Writes _sync_reads.py, _sync_operations.py and _sync_charges.py of src/scrip: the asynchronous
+ones without asyncio.
 
 The files are committed, and a test writes them again and finds a difference: change
-_async_operations.py or _async_charges.py, then run this.
+_async_reads.py, _async_operations.py or _async_charges.py, then run this.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "src" / "scrip"
-NAMES = ["operations", "charges"]
+NAMES = ["reads", "operations", "charges"]
 
 # In this order.
 CHANGES = [
@@ -19,13 +20,17 @@ CHANGES = [
     (r"the asynchronous client", "the synchronous client"),
     (r"\nimport asyncio\n", "\n"),
     (r"\n[^\n]*# asyncio alone\n", "\n"),
-    (r"AsyncIterator, Callable, Coroutine, Iterable", "Callable, Iterable, Iterator"),
-    (r"AsyncGenerator, AsyncIterator, Awaitable, Callable", "Callable, Generator, Iterator"),
+    (r"AsyncIterator, Iterable, Mapping", "Iterable, Iterator, Mapping"),
+    (r"Callable, Coroutine, Iterable", "Callable, Iterable"),
+    (
+        r"AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable",
+        "Callable, Generator, Iterable, Iterator",
+    ),
     (r"AsyncGenerator\[(\w+), None\]", r"Generator[\1, None, None]"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
-    (r"\bAsync(Charges|Iterator|Operations)\b", r"\1"),
+    (r"\bAsync(Charges|Iterator|Operations|Reads)\b", r"\1"),
     (r"\b_async_", "_sync_"),
 ]
 

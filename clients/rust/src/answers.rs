@@ -216,6 +216,50 @@ answers! {
         expires_at: Option<String>,
     }
 
+    /// The limits of an account, in the windows that run now.
+    Limits {
+        limits: Vec<Limit>,
+        /// Those that the plan sets, each for every subject of a kind.
+        defaults: Vec<PlanLimit>,
+    }
+
+    /// A limit with what is used of it and what is left.
+    Limit {
+        /// The subject; none if its name is not kept.
+        of: Option<String>,
+        per: String,
+        /// None, like `left`, if the number comes with each request.
+        at_most: Option<String>,
+        used: String,
+        left: Option<String>,
+        /// None of `ever`.
+        resets_at: Option<String>,
+        /// What says the number: `account`, `plan` or `request`.
+        source: String,
+    }
+
+    /// A limit that the plan sets for every subject of a kind.
+    PlanLimit {
+        of: String,
+        per: String,
+        at_most: String,
+    }
+
+    /// A limit of the account's own that was set, or removed.
+    LimitReceipt {
+        id: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        account: String,
+        of: String,
+        per: String,
+        /// None if it was removed.
+        at_most: Option<String>,
+        seq: u64,
+        at: String,
+        balance: Balance,
+    }
+
     /// When credits come back, and how many.
     Recharge {
         at: String,

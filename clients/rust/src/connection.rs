@@ -29,7 +29,7 @@ pub(crate) type Sign = Arc<dyn Fn(Request<String>, SystemTime) -> Signing + Send
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     pub(crate) path: String,
-    /// A POST of this body; a GET where there is none.
+    pub(crate) method: Method,
     pub(crate) body: Option<Value>,
     /// Is sent as `Idempotency-Key`, unless the body names its operations.
     pub(crate) key: Option<String>,
@@ -145,8 +145,7 @@ impl Connection {
     }
 
     fn request(&self, outgoing: &Outgoing) -> Result<Request<String>, http::Error> {
-        let Outgoing { path, body, key } = outgoing;
-        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let Outgoing { method, path, body, key } = outgoing;
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
         request = request.header(ACCEPT, "application/json");
         if body.is_some() {

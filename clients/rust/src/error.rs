@@ -58,6 +58,20 @@ pub struct WrongField {
     pub more: Map<String, Value>,
 }
 
+/// A limit that does not let a charge pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachedLimit {
+    /// The subject that is limited.
+    pub of: String,
+    pub per: String,
+    pub at_most: String,
+    pub left: String,
+    /// The credits that the charge, or the batch, needs of it.
+    pub required: String,
+    /// When its window ends; none of `ever`.
+    pub resets_at: Option<String>,
+}
+
 /// The body of a refusal (RFC 9457). Decide by `code`; `title` and `detail` are for people.
 ///
 /// The fields are there that belong to the code: `docs/reference/errors.md` lists them.
@@ -77,6 +91,21 @@ pub struct Problem {
     pub available: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shortfall: Option<String>,
+    /// Of `limit_reached`, as the next four: the subject of the limit that resets last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+    /// When that is; absent of `ever`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<String>,
+    /// Of `limit_reached`: all limits that do not let it pass, the one that resets last first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<ReachedLimit>,
     /// Of `unknown_model` and `unknown_meter`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

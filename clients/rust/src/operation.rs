@@ -4,17 +4,18 @@ use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
 
+use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::answers::{
-    AccountBalance, BatchReceipt, CaptureReceipt, DebitReceipt, ExtendReceipt, HoldReceipt, Passed,
-    Quote, RefundReceipt, ReleaseReceipt, Session, Usage, result,
+    BatchReceipt, CaptureReceipt, DebitReceipt, ExtendReceipt, HoldReceipt, LimitReceipt, Passed,
+    RefundReceipt, ReleaseReceipt, result,
 };
 use crate::error::{Error, Problem};
-use crate::path::{fields, in_account, query};
-use crate::request::{BatchDebit, Days, Part, SessionRequest, Spend, Unpaid};
+use crate::path::{fields, in_account};
+use crate::request::{BatchDebit, Part, Spend, Unpaid};
 use crate::scrip::Scrip;
 use crate::send::{Each, Key, Pending};
 
@@ -23,6 +24,7 @@ use crate::send::{Each, Key, Pending};
 #[must_use = "an operation is sent when it is awaited"]
 pub struct Operation<R> {
     scrip: Scrip,
+    method: Method,
     path: String,
     body: Map<String, Value>,
     key: Option<String>,
@@ -33,7 +35,8 @@ impl<R> Operation<R> {
     fn new(scrip: &Scrip, path: String, body: &impl Serialize) -> Operation<R> {
         // What is a struct or an object has fields.
         let body = fields(body).unwrap_or_default();
-        Operation { scrip: scrip.clone(), path, body, key: None, receipt: PhantomData }
+        let (scrip, method) = (scrip.clone(), Method::POST);
+        Operation { scrip, method, path, body, key: None, receipt: PhantomData }
     }
 
     /// Names the operation for good: by the id of a job, for example.
@@ -53,9 +56,9 @@ impl<R: DeserializeOwned + Send + 'static> IntoFuture for Operation<R> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Operation { scrip, path, body, key, .. } = self;
+            let Operation { scrip, method, path, body, key, .. } = self;
             let key = scrip.sender.key(key);
-            scrip.send(&mut Pending::operation(path, body, key)).await
+            scrip.send(&mut Pending::operation(path, body, key).by(method)).await
         })
     }
 }
@@ -216,41 +219,17 @@ impl Scrip {
         Operation::new(self, in_account(account, &["debits", debit, "refund"]), &body)
     }
 
-    /// Says what a debit costs and whether it would pass now. It changes nothing.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn quote(&self, account: &str, spend: Spend) -> Result<Quote, Error> {
-        self.ask(in_account(account, &["quotes"]), Some(&spend)).await
-    }
-
-    /// Reads what is available and held, the grants, and the next recharge.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn balance(&self, account: &str) -> Result<AccountBalance, Error> {
-        self.ask(in_account(account, &["balance"]), None::<&Spend>).await
-    }
-
-    /// Reads what was consumed on each day (UTC), by action and by user.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn usage(&self, account: &str, days: Days) -> Result<Usage, Error> {
-        let path = in_account(account, &["usage"]) + &query(&fields(&days)?);
-        self.ask(path, None::<&Spend>).await
-    }
-
-    /// Makes a session: a link for the customer's browser, and a token for the widget.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn create_session(
+    /// Sets a limit of the account's own, or removes it by `None`. It takes the place of the plan's,
+    /// and is one for all time, unless [`Operation::per`] is called.
+    pub fn set_limit(
         &self,
         account: &str,
-        session: SessionRequest,
-    ) -> Result<Session, Error> {
-        self.ask(in_account(account, &["sessions"]), Some(&session)).await
+        subject: &str,
+        at_most: Option<&str>,
+    ) -> Operation<LimitReceipt> {
+        let path = in_account(account, &["limits", subject]);
+        let operation = Operation::new(self, path, &json!({ "at_most": at_most }));
+        Operation { method: Method::PUT, ..operation }
     }
 
     /// Sends a charge whose outcome was not known: it happens once, however often this is called.
@@ -297,7 +276,7 @@ impl Scrip {
         let body = fields(spend).unwrap_or_default();
         if let Some(hold) = hold {
             let mut capture = body.clone();
-            for of_hold in ["action", "model"] {
+            for of_hold in ["action", "model", "subjects", "limits"] {
                 capture.shift_remove(of_hold);
             }
             if *beyond {
@@ -314,15 +293,6 @@ impl Scrip {
         let mut pending = Pending::operation(in_account(account, &["debits"]), body, key);
         let outcome = self.send(&mut pending).await;
         (outcome, pending.keys()[0].text.clone())
-    }
-
-    pub(crate) async fn ask<R: DeserializeOwned>(
-        &self,
-        path: String,
-        body: Option<&impl Serialize>,
-    ) -> Result<R, Error> {
-        let body = body.map(fields).transpose()?.map(Value::Object);
-        self.send(&mut Pending::ask(path, body)).await
     }
 }
 
@@ -352,6 +322,13 @@ impl Operation<CaptureReceipt> {
     /// A text for your own records.
     pub fn reference(self, reference: &str) -> Operation<CaptureReceipt> {
         self.with("reference", reference)
+    }
+}
+
+impl Operation<LimitReceipt> {
+    /// The kind of its windows: `day`, `week`, `month`, `period` or `ever`.
+    pub fn per(self, per: &str) -> Operation<LimitReceipt> {
+        self.with("per", per)
     }
 }
 

@@ -8,10 +8,10 @@ use crate::metered::{Meters, UsageFormat};
 /// An amount to spend or to hold, for whom, and what for.
 ///
 /// ```
-/// use scrip_client::{Meters, Spend};
+/// use scrip_client::{LimitAsked, Meters, Spend};
 ///
 /// let images = Spend::action("custom_image", 4).user("ada").reference("job 1842");
-/// let amount = Spend::credits("1.25");
+/// let amount = Spend::credits("1.25").subject("team:ops").limit(LimitAsked::new("run:7f", "50"));
 /// let used = Meters { input: 1200, output: 350, ..Meters::default() };
 /// let call = Spend::meters("chat", "claude-sonnet-4-5", used);
 /// # let _ = (images, amount, call);
@@ -41,6 +41,12 @@ pub struct Spend {
     /// The person it is for: 1 to 64 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// What it counts for beside its user, such as `team:ops`: at most 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
+    /// The limits that it brings, at most 4; it counts for each `of`, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitAsked>,
     /// Free text for your own records: 1 to 64 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -84,9 +90,45 @@ impl Spend {
         Spend { user: Some(user.into()), ..self }
     }
 
+    /// Counts it for a subject, such as `team:ops`, which has limits of the account or its plan.
+    pub fn subject(mut self, subject: impl Into<String>) -> Spend {
+        self.subjects.push(subject.into());
+        self
+    }
+
+    /// Adds a limit that needs no configuration.
+    pub fn limit(mut self, limit: LimitAsked) -> Spend {
+        self.limits.push(limit);
+        self
+    }
+
     /// Adds a text for your own records.
     pub fn reference(self, reference: impl Into<String>) -> Spend {
         Spend { reference: Some(reference.into()), ..self }
+    }
+}
+
+/// A limit that a request brings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitAsked {
+    /// The subject that is limited, such as `run:7f`.
+    pub of: String,
+    /// The credits that may be charged in a window.
+    pub at_most: String,
+    /// The window: `day`, `week`, `month`, `period`, or `ever`, which it is if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<String>,
+}
+
+impl LimitAsked {
+    /// A limit for all time.
+    pub fn new(of: impl Into<String>, at_most: impl Into<String>) -> LimitAsked {
+        LimitAsked { of: of.into(), at_most: at_most.into(), per: None }
+    }
+
+    /// Counts by windows of this kind.
+    pub fn per(self, per: impl Into<String>) -> LimitAsked {
+        LimitAsked { per: Some(per.into()), ..self }
     }
 }
 
@@ -124,7 +166,7 @@ impl From<Spend> for BatchDebit {
 pub struct SessionRequest {
     /// The customer, by the id that your product gave them.
     pub subject: String,
-    /// `view`, `buy`.
+    /// `view`, `buy`, `limits`.
     pub scopes: Vec<String>,
     /// Where the customer's page leads back to.
     #[serde(skip_serializing_if = "Option::is_none")]

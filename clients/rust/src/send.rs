@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use http::Method;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
@@ -28,6 +29,7 @@ pub(crate) struct Key {
 /// A request, and the keys of its operations.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    method: Method,
     path: String,
     body: Option<Value>,
     /// One of an operation, those of the debits of a batch, none of what changes nothing.
@@ -42,7 +44,8 @@ pub(crate) struct Pending {
 impl Pending {
     /// A request that changes nothing: a GET where there is no body.
     pub(crate) fn ask(path: String, body: Option<Value>) -> Pending {
-        Pending::new(path, body, Vec::new(), false)
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        Pending { method, ..Pending::new(path, body, Vec::new(), false) }
     }
 
     /// An operation, whose key is a header.
@@ -57,7 +60,13 @@ impl Pending {
     }
 
     fn new(path: String, body: Option<Value>, keys: Vec<Key>, is_batch: bool) -> Pending {
-        Pending { path, body, keys, is_batch, open_at: None, sent_at: Instant::now() }
+        let (method, sent_at) = (Method::POST, Instant::now());
+        Pending { method, path, body, keys, is_batch, open_at: None, sent_at }
+    }
+
+    /// The same by another method.
+    pub(crate) fn by(self, method: Method) -> Pending {
+        Pending { method, ..self }
     }
 
     /// The same, where an earlier request with these keys had no outcome.
@@ -82,16 +91,16 @@ impl Pending {
     }
 
     fn outgoing(&self) -> Outgoing {
-        let (path, mut body) = (self.path.clone(), self.body.clone());
+        let (method, path, mut body) = (self.method.clone(), self.path.clone(), self.body.clone());
         if !self.is_batch {
             let key = self.keys.first().map(|key| key.text.clone());
-            return Outgoing { path, body, key };
+            return Outgoing { method, path, body, key };
         }
         let debits = body.as_mut().and_then(|body| body["debits"].as_array_mut());
         for (debit, key) in debits.into_iter().flatten().zip(&self.keys) {
             debit["id"] = Value::String(key.text.clone());
         }
-        Outgoing { path, body, key: None }
+        Outgoing { method, path, body, key: None }
     }
 }
 

@@ -84,6 +84,8 @@ async function act(game, step, aborts) {
       return readSome(await credits.stream({ ...request, onCharged }, playStream(game, parts, fail)), read);
     case "session":
       return credits.createSession(request);
+    case "set_limit":
+      return credits.setLimit(request);
     case "ledger":
       return listed(credits.ledger(request));
     case "wait":

@@ -25,6 +25,8 @@ import type {
   HoldReceipt,
   HoldRequest,
   LedgerRequest,
+  LimitReceipt,
+  Limits,
   Listing,
   OperationOptions,
   Quote,
@@ -36,6 +38,7 @@ import type {
   ReleaseRequest,
   Session,
   SessionRequest,
+  SetLimitRequest,
   StreamRequest,
   Unpaid,
   Usage,
@@ -166,7 +169,7 @@ export class Scrip {
   }
 
   async #settle(
-    { hold, beyond, action, model, most, ...charge }: Omit<Unpaid, "otherwise">,
+    { hold, beyond, action, model, subjects, limits, most, ...charge }: Omit<Unpaid, "otherwise">,
     options: Omit<OperationOptions, "key">,
   ): Promise<DebitReceipt | CaptureReceipt> {
     if (hold !== undefined) {
@@ -177,7 +180,9 @@ export class Scrip {
         if (!leavesItToDebit(error)) throw error;
       }
     }
-    const debit = { ...charge, ...(action && { action }), ...(model && { model }) };
+    const spent = { ...(action && { action }), ...(model && { model }) };
+    const counted = { ...(subjects && { subjects }), ...(limits && { limits }) };
+    const debit = { ...charge, ...spent, ...counted };
     const capped = most ? await this.#lesser(debit, most) : debit;
     return this.#operate<DebitReceipt>({ ...capped, ...options }, "debits");
   }
@@ -209,6 +214,18 @@ export class Scrip {
   /** Reads what was consumed on each day (UTC), by action and by user. */
   async usage({ account, ...filters }: UsageRequest): Promise<Usage> {
     return this.#ask({ path: inAccount(account, "usage") + query(filters) });
+  }
+
+  /** Lists the account's limits in the windows that run now, with what is used and left of each. */
+  async limits({ account }: ForAccount): Promise<Limits> {
+    return this.#ask({ path: inAccount(account, "limits") });
+  }
+
+  /** Sets a limit of the account's own, or removes it. It takes the place of the plan's. */
+  setLimit(request: SetLimitRequest): Promise<LimitReceipt> {
+    const { account, subject, key, deadlineMs, signal, ...body } = request;
+    const path = inAccount(account, "limits", subject);
+    return this.#sender.operate(path, body, { method: "PUT", key, deadlineMs, signal });
   }
 
   /** Lists every change of the balance, the latest first; it asks for more pages as they are read. */

@@ -1,5 +1,7 @@
 /** Charges by meters: the tokens that a model used, as counts or as its provider told them. */
 
+import type { Limited } from "./limits.js";
+
 /** Tokens by meter: whole numbers. A token is counted by one meter alone. */
 export interface Meters {
   input?: number;
@@ -28,7 +30,7 @@ export type Used = { meters: Meters } | { usage: object; usage_format: UsageForm
 export type Reported = Used & { otherwise?: Meters | undefined };
 
 /** Calls of a model, by the action that has the rates of models. */
-export type OfModel = {
+export type OfModel = Limited & {
   action: string;
   /** The provider's own name of it. */
   model: string;

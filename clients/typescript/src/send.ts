@@ -40,7 +40,8 @@ export interface ClientOptions {
 /** One request, without what every request has. */
 export interface Outgoing {
   path: string;
-  /** A POST of this body; a GET where there is none. */
+  /** How the body is sent: a POST, if it is left out. Without a body it is a GET. */
+  method?: "POST" | "PUT" | undefined;
   body?: object;
   /** Is sent as `Idempotency-Key`, unless the body names its operations. */
   key?: string;
@@ -106,16 +107,21 @@ export class Sender {
   }
 
   /** Sends an operation under its key; `made` is the client's own key that it has already. */
-  operate<T>(path: string, body: object, options: OperationOptions, made?: string): Promise<T> {
+  operate<T>(
+    path: string,
+    body: object,
+    options: OperationOptions & Pick<Outgoing, "method">,
+    made?: string,
+  ): Promise<T> {
+    const { method, deadlineMs, signal } = options;
     let key = "";
     let next = options.key ?? made;
     const make = () => {
       key = next ?? this.mint();
       next = options.key;
-      return { path, body, key };
+      return { path, method, body, key };
     };
     const minted = options.key === undefined ? () => key : undefined;
-    const { deadlineMs, signal } = options;
     return this.send<T>(make, { keys: () => [key], minted, deadlineMs, signal });
   }
 
@@ -228,14 +234,14 @@ export class Sender {
     }
   }
 
-  async #request({ path, body, key }: Outgoing): Promise<Request> {
+  async #request({ path, method = "POST", body, key }: Outgoing): Promise<Request> {
     const { url, key: serviceKey, sign } = this.#options;
     const headers = new Headers({ accept: "application/json" });
     if (body !== undefined) headers.set("content-type", "application/json");
     if (key !== undefined) headers.set("idempotency-key", key);
     if (serviceKey !== undefined) headers.set("authorization", `Bearer ${serviceKey}`);
     const request = new Request(url.replace(/\/+$/, "") + path, {
-      method: body === undefined ? "GET" : "POST",
+      method: body === undefined ? "GET" : method,
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });

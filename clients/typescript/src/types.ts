@@ -1,6 +1,7 @@
 /** The requests and answers of the API, by the names that `openapi.yaml` gives them. */
 
 import type { components } from "./contract.js";
+import type { Limited } from "./limits.js";
 import type { MeteredFields, Meters, OfModel, Used } from "./metered.js";
 
 type Schemas = components["schemas"];
@@ -13,6 +14,9 @@ export type Entry = Schemas["Entry"];
 export type EntryKind = Schemas["EntryKind"];
 export type ExtendReceipt = Schemas["ExtendReceipt"];
 export type HoldReceipt = Schemas["HoldReceipt"];
+export type Limit = Schemas["Limit"];
+export type LimitReceipt = Schemas["LimitReceipt"];
+export type Limits = Schemas["Limits"];
 export type Listing = Schemas["Listing"];
 export type Quote = Schemas["Quote"];
 export type RefundReceipt = Schemas["RefundReceipt"];
@@ -64,6 +68,12 @@ export type CaptureRequest = OfHold &
 export type ReleaseRequest = OfHold & Schemas["ReleaseRequest"] & OperationOptions;
 export type ExtendRequest = OfHold & Schemas["ExtendRequest"] & OperationOptions;
 export type QuoteRequest = ForAccount & Spent;
+/** A limit of the account's own: null in `at_most` removes it, and `per` is `ever` if left out. */
+export type SetLimitRequest = ForAccount & { subject: string } & Omit<
+    Schemas["LimitRequest"],
+    "dry_run"
+  > &
+  OperationOptions;
 export type SessionRequest = ForAccount & Schemas["SessionRequest"];
 
 type CaptureOptions = Pick<
@@ -149,7 +159,7 @@ export type StreamRequest = ChargeRequest & {
 };
 
 /** A charge without a known outcome. `pay` sends it later; it is plain data, to be stored as JSON. */
-export interface Unpaid extends MeteredFields {
+export interface Unpaid extends MeteredFields, Limited {
   /** Names the charge for good: whatever became of the first try, it is charged once. */
   key: string;
   account: string;

@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import type { Scrip } from "scrip-client";
 import { localStack } from "./local.js";
@@ -33,14 +33,27 @@ test("the_first_example_charges_three_of_four_images", async (t) => {
   ]);
 });
 
-test("the_example_of_tokens_charges_what_it_shows", async (t) => {
+/** What an example prints that runs on a stack of its own. */
+async function printed(t: TestContext, number: number): Promise<string> {
   const stack = await localStack();
   t.after(() => stack.end());
   const env = { ...process.env, SCRIP_URL: stack.url, SCRIP_KEY: stack.key };
-  const example = new URL("./readme/8.js", import.meta.url).pathname;
-  const { stdout } = await promisify(execFile)(process.execPath, [example], { env });
+  const example = new URL(`./readme/${number}.js`, import.meta.url).pathname;
+  return (await promisify(execFile)(process.execPath, [example], { env })).stdout;
+}
+
+test("the_example_of_limits_is_refused_as_it_says", async (t) => {
+  assert.deepEqual((await printed(t, 5)).split("\n"), [
+    "run:7f has 2 of 5 left, per ever; 1 in all",
+    "run:7f ever 3 null",
+    "user:ada month 3 147",
+    "",
+  ]);
+});
+
+test("the_example_of_tokens_charges_what_it_shows", async (t) => {
   // 1200 of input at 390 a million, 350 of output at 1950; then 8000 cached at 39, too.
-  assert.match(stdout, /^1\.1505\na gull 1\.4625 [\d.]+\n$/);
+  assert.match(await printed(t, 9), /^1\.1505\na gull 1\.4625 [\d.]+\n$/);
 });
 
 test("both_signers_sign_as_aws_checks_it", async (t) => {
@@ -59,7 +72,7 @@ test("both_signers_sign_as_aws_checks_it", async (t) => {
     const headers = { date: "Tue, 27 Nov 2035 00:00:00 GMT" };
     return Response.json({ id: "01a20132", entries: [], next_cursor: null }, { headers });
   });
-  for (const signer of ["./readme/6.js", "./readme/7.js"]) {
+  for (const signer of ["./readme/7.js", "./readme/8.js"]) {
     const { credits } = (await import(signer)) as { credits: Scrip };
     await credits.debit({ account: "auth0|64f0", credits: "1", user: "å", key: "job 1" });
     const filters = { user: "a&b c", from: "2026-11-27T00:00:00+01:00" };

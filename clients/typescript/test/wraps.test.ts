@@ -38,6 +38,14 @@ for (const [name, library] of Object.entries({ aiSdk, openai })) {
     assert.equal(asked[0]?.max_tokens ?? asked[0]?.max_completion_tokens, 50);
   });
 
+  test(`${name}: a_call_counts_for_its_subjects_and_limits_by_its_hold_alone`, async (t) => {
+    const scrip = new StandIn();
+    const limited = { subjects: ["team:ops"], limits: [{ of: "run:7f", at_most: "50" }] };
+    const { library: calls } = await library(t, scrip, {}, limited);
+    await calls.whole();
+    assert.deepEqual([scrip.holds, scrip.captures], [[{ ...HELD, ...limited }], [TOLD]]);
+  });
+
   for (const usage of ["end", "middle"] as const) {
     test(`${name}: a_stream_that_tells_its_usage_at_the_${usage}_is_charged_by_it`, async (t) => {
       const scrip = new StandIn();

@@ -8,6 +8,7 @@ from scrip._async_client import AsyncScrip
 from scrip._call import Credits, Debit, Mode
 from scrip._charge import Unpaid, Work
 from scrip._connection import OnUnreachable
+from scrip._limits import LimitAsked, Per
 from scrip._metered import Meters, UsageFormat, Used
 from scrip._sync_client import Scrip
 from scrip.errors import (
@@ -22,10 +23,12 @@ __all__ = [
     "AsyncScrip",
     "Credits",
     "Debit",
+    "LimitAsked",
     "Meters",
     "Mode",
     "OnUnreachable",
     "OutcomeUnknown",
+    "Per",
     "Problem",
     "Refused",
     "Scrip",

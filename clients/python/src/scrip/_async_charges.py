@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Literal, TypeVar, overload
 
 from scrip._async_charging import Charging, Decorator, DecoratorWithWork, decorator, started
@@ -10,6 +10,7 @@ from scrip._async_operations import AsyncOperations
 from scrip._call import Credits
 from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
+from scrip._limits import LimitAsked
 from scrip._metered import Meters
 from scrip.errors import ScripError
 
@@ -31,6 +32,8 @@ class AsyncCharges(AsyncOperations):
         meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -49,6 +52,8 @@ class AsyncCharges(AsyncOperations):
             meters=meters,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
             beyond=beyond,
@@ -75,6 +80,8 @@ class AsyncCharges(AsyncOperations):
         meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -95,6 +102,8 @@ class AsyncCharges(AsyncOperations):
             meters=meters,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
             beyond=beyond,
@@ -112,6 +121,8 @@ class AsyncCharges(AsyncOperations):
         meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -141,6 +152,8 @@ class AsyncCharges(AsyncOperations):
             beyond,
             model,
             meters,
+            subjects=subjects,
+            limits=limits,
         )
         return Charging(self, request)
 
@@ -155,6 +168,8 @@ class AsyncCharges(AsyncOperations):
         meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
+        subjects: Iterable[str] | Callable[..., Iterable[str] | None] | None = None,
+        limits: Iterable[LimitAsked] | Callable[..., Iterable[LimitAsked] | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -172,6 +187,8 @@ class AsyncCharges(AsyncOperations):
         meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
+        subjects: Iterable[str] | Callable[..., Iterable[str] | None] | None = None,
+        limits: Iterable[LimitAsked] | Callable[..., Iterable[LimitAsked] | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -181,9 +198,10 @@ class AsyncCharges(AsyncOperations):
     def charges(self, action: str, *, work: bool = False, **terms: Any) -> Any:
         """Decorates a function, a generator too: its calls are charged.
 
-        `account`, `quantity`, `model`, `meters`, `user` and `reference` are values, or callables
-        that get those arguments of the call whose names they have as parameters. With
-        `work=True` the function's first parameter is its `Work`, and its callers do not see it.
+        `account`, `quantity`, `model`, `meters`, `user`, `reference`, `subjects` and `limits` are
+        values, or callables that get those arguments of the call whose names they have as
+        parameters. With `work=True` the function's first parameter is its `Work`, and its callers
+        do not see it.
         """
         self._check(terms.get("on_unreachable", "refuse"))
         quantity = None if "meters" in terms else 1

@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, cast, overload
 
-from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
+from scrip._async_reads import AsyncReads
+from scrip._call import Call, Credits, Debit, Mode, OperationKey
 from scrip._charge import Unpaid, alternatives, captured, may_begin, may_debit, readable, spent
 from scrip._connection import OnUnreachable
+from scrip._limits import LimitAsked, Per
 from scrip._metered import Meters, UsageFormat
 from scrip.answers import (
-    AccountBalance,
     BatchReceipt,
     BatchResults,
     CaptureReceipt,
     DebitReceipt,
-    Entry,
     ExtendReceipt,
     HoldReceipt,
-    Quote,
+    LimitReceipt,
     RefundReceipt,
     ReleaseReceipt,
-    Session,
-    Usage,
 )
 from scrip.errors import OutcomeUnknown, Refused, Unavailable
 
 
-class AsyncOperations:
+class AsyncOperations(AsyncReads):
     """What a client can ask of a stack. How it asks is the client's."""
 
-    _calls: Calls
     _on_unpaid: Callable[[Unpaid, BaseException], Any] | None
     _spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]  # asyncio alone
 
     def within(self, deadline_s: float) -> AsyncOperations:
         """This client with another deadline, and without coalescing: `credits.within(2)`."""
-        raise NotImplementedError
-
-    async def _run(self, call: Call) -> Any:
-        """Sends a call until its outcome is known."""
         raise NotImplementedError
 
     async def _debit(self, call: Call) -> Any:
@@ -72,6 +65,8 @@ class AsyncOperations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         key: str | None = None,
         on_unreachable: Literal["refuse"] = "refuse",
     ) -> DebitReceipt: ...
@@ -90,6 +85,8 @@ class AsyncOperations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         key: str | None = None,
         on_unreachable: OnUnreachable,
     ) -> DebitReceipt | None: ...
@@ -107,6 +104,8 @@ class AsyncOperations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         key: str | None = None,
         on_unreachable: OnUnreachable = "refuse",
     ) -> DebitReceipt | None:
@@ -126,6 +125,8 @@ class AsyncOperations:
             usage_format=usage_format,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
         )
         try:
             return cast(DebitReceipt, await self._debit(call))
@@ -210,6 +211,8 @@ class AsyncOperations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         key: str | None = None,
     ) -> HoldReceipt:
@@ -226,6 +229,8 @@ class AsyncOperations:
             usage_format=usage_format,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
             expires_in_s=expires_in_s,
         )
         return cast(HoldReceipt, await self._run(call))
@@ -319,80 +324,17 @@ class AsyncOperations:
         )
         return cast(RefundReceipt, await self._run(call))
 
-    async def quote(
-        self,
-        account: str,
-        action: str | None = None,
-        quantity: int | None = None,
-        *,
-        credits: Credits | None = None,
-        model: str | None = None,
-        meters: Meters | None = None,
-        usage: Mapping[str, Any] | None = None,
-        usage_format: UsageFormat | None = None,
-    ) -> Quote:
-        """The price of a debit, and whether it would pass now."""
-        call = self._calls.quote(
-            account,
-            action=action,
-            quantity=quantity,
-            credits=credits,
-            model=model,
-            meters=meters,
-            usage=usage,
-            usage_format=usage_format,
-        )
-        return cast(Quote, await self._run(call))
-
-    async def balance(self, account: str) -> AccountBalance:
-        """What is available and held, the grants, and the next recharge."""
-        return cast(AccountBalance, await self._run(self._calls.read("balance", account, {})))
-
-    async def usage(
-        self, account: str, *, from_: str | None = None, to: str | None = None
-    ) -> Usage:
-        """What was consumed on each day from `from_` to before `to`: `"2026-11-22"`, UTC."""
-        query = {"from": from_, "to": to}
-        return cast(Usage, await self._run(self._calls.read("usage", account, query)))
-
-    async def ledger(
-        self,
-        account: str,
-        *,
-        kind: str | None = None,
-        action: str | None = None,
-        user: str | None = None,
-        from_: str | None = None,
-        to: str | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[Entry]:
-        """Every entry, the latest first; `limit` entries are read at once."""
-        query = {"kind": kind, "action": action, "user": user, "from": from_, "to": to}
-        cursor: str | None = None
-        while True:
-            page = {**query, "limit": limit, "cursor": cursor}
-            listing = await self._run(self._calls.read("ledger", account, page))
-            for entry in listing["entries"]:
-                yield entry
-            cursor = listing["next_cursor"]
-            if cursor is None:
-                return
-
-    async def create_session(
+    async def set_limit(
         self,
         account: str,
         subject: str,
-        return_url: str,
+        at_most: Credits | None,
         *,
-        scopes: Iterable[Literal["view", "buy"]] | None = None,
-        expires_in_s: int | None = None,
-    ) -> Session:
-        """A session for a customer's browser: a link that works once, and a token."""
-        call = self._calls.create_session(
-            account,
-            subject=subject,
-            return_url=return_url,
-            scopes=None if scopes is None else list(scopes),
-            expires_in_s=expires_in_s,
-        )
-        return cast(Session, await self._run(call))
+        per: Per | None = None,
+        key: str | None = None,
+    ) -> LimitReceipt:
+        """Sets a limit of the account's own, or removes it by None. It takes the place of the
+        plan's, and is one for `ever` if there is no `per`.
+        """
+        call = self._calls.set_limit(account, subject, key, at_most, per)
+        return cast(LimitReceipt, await self._run(call))

@@ -204,7 +204,7 @@ def is_final(problem: Problem) -> bool:
 def read(reply: httpx.Response) -> tuple[dict[str, Any], None] | tuple[None, Problem]:
     """The answer, or the problem. A success that cannot be read tells nothing: as a 5xx."""
     if not reply.is_success:
-        return None, Problem.of(reply)
+        return None, Problem.from_answer(reply)
     try:
         answer = reply.json()
     except (json.JSONDecodeError, UnicodeDecodeError):

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 from urllib.parse import quote as percent_encode
 
 from scrip._clock import Clock, ulid, ulid_time
+from scrip._limits import LimitAsked
 from scrip._metered import Meters, UsageFormat
 
 Fields = Mapping[str, Any]
@@ -37,6 +38,10 @@ class Debit(TypedDict, total=False):
     usage_format: UsageFormat
     user: str
     reference: str
+    subjects: Iterable[str]
+    """What it counts for beside its user: `team:ops`."""
+    limits: Iterable[LimitAsked]
+    """Limits that it brings; it counts for what they are of, too."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,14 @@ class Calls:
         texts = {name: str(value) for name, value in query.items() if value is not None}
         return Call(operation, account, "GET", path(account, operation), query=texts)
 
+    def set_limit(
+        self, account: str, subject: str, key: Key, at_most: Credits | None, per: str | None
+    ) -> Call:
+        # Null is an answer here: it removes the limit.
+        body = {**given({"per": per}), "at_most": None if at_most is None else amount(at_most)}
+        to, keys = path(account, "limits", subject), (self.key(key),)
+        return Call("set_limit", account, "PUT", to, body, keys=keys)
+
     def change(
         self, operation: str, account: str, parts: list[str], key: Key, fields: Fields
     ) -> Call:
@@ -170,6 +183,12 @@ def given(fields: Fields) -> dict[str, Any]:
     shown = {name: value for name, value in fields.items() if value is not None}
     if "credits" in shown:
         shown["credits"] = amount(shown["credits"])
+    if "subjects" in shown:
+        shown["subjects"] = list(shown["subjects"])
+    if "limits" in shown:
+        shown["limits"] = [
+            {**limit, "at_most": amount(limit["at_most"])} for limit in shown["limits"]
+        ]
     return shown
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
@@ -13,8 +13,9 @@ from typing import Any, cast
 import httpx
 
 from scrip._attempts import TOO_MANY_REQUESTS
-from scrip._call import Credits, amount
+from scrip._call import Credits, amount, given
 from scrip._connection import OnUnreachable
+from scrip._limits import LimitAsked
 from scrip._metered import Meters, UsageFormat, Used, check_used
 from scrip.answers import CaptureReceipt, DebitReceipt, HoldReceipt, ReleaseReceipt
 from scrip.errors import Problem, Refused, Unavailable
@@ -56,6 +57,9 @@ class Unpaid:
     """The meters that are charged if Scrip refuses `meters` or `usage`."""
     most: Meters | None = None
     """The meters that were held: where no hold is captured, it costs no more than they do."""
+    subjects: list[str] | None = None
+    """What it counts for beside its user."""
+    limits: list[LimitAsked] | None = None
 
     def fields(self) -> dict[str, Any]:
         """The fields of its debit."""
@@ -69,6 +73,8 @@ class Unpaid:
             "meters": self.meters,
             "usage": self.usage,
             "usage_format": self.usage_format,
+            "subjects": self.subjects,
+            "limits": self.limits,
         }
 
 
@@ -86,9 +92,10 @@ def readable(unpaid: Unpaid, refused: Refused) -> Unpaid | None:
 
 
 def captured(unpaid: Unpaid) -> dict[str, Any]:
-    """The fields of a capture instead of a debit: action and model are the hold's."""
+    """The fields of a capture instead of a debit: these are the hold's."""
+    of_hold = ("action", "model", "subjects", "limits")
     fields = {**unpaid.fields(), "beyond": unpaid.beyond}
-    return {name: value for name, value in fields.items() if name not in ("action", "model")}
+    return {name: value for name, value in fields.items() if name not in of_hold}
 
 
 def alternatives(unpaid: Unpaid) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,7 +106,8 @@ def alternatives(unpaid: Unpaid) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def spent(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a debit that say its price."""
-    return {name: of for name, of in fields.items() if name not in ("user", "reference")}
+    others = ("user", "reference", "subjects", "limits")
+    return {name: of for name, of in fields.items() if name not in others}
 
 
 def may_debit(refused: Refused) -> bool:
@@ -132,6 +140,14 @@ class ChargeRequest:
     """The most that the model may use."""
     on_charged: Callable[[CaptureReceipt | DebitReceipt], object] | None = None
     """Gets the receipt. What it raises is only logged."""
+    subjects: Iterable[str] | None = None
+    limits: Iterable[LimitAsked] | None = None
+
+    def __post_init__(self) -> None:
+        # Its hold and its charge read them, and an iterator is read once.
+        counted = given({"subjects": self.subjects, "limits": self.limits})
+        for name, value in counted.items():
+            object.__setattr__(self, name, value)
 
     def hold(self) -> dict[str, Any]:
         """The fields of its hold."""
@@ -141,9 +157,8 @@ class ChargeRequest:
             "action": self.action,
             "quantity": self.quantity,
             "credits": self.credits,
-            "user": self.user,
-            "reference": self.reference,
             "expires_in_s": self.expires_in_s,
+            **self.terms(),
         }
 
     def charge(self, delivered: int | Decimal) -> dict[str, Any]:
@@ -153,15 +168,22 @@ class ChargeRequest:
             "action": self.action,
             "quantity": delivered if by_quantity else None,
             "credits": None if by_quantity else amount(Decimal(delivered)),
-            "user": self.user,
-            "reference": self.reference,
+            **self.terms(),
         }
 
     def charge_used(self, used: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of its charge by meters."""
-        terms = {"user": self.user, "reference": self.reference}
         most = None if self.beyond else self.meters
-        return {"action": self.action, "model": self.model, "most": most, **terms, **used}
+        return {"action": self.action, "model": self.model, "most": most, **self.terms(), **used}
+
+    def terms(self) -> dict[str, Any]:
+        """Whom and what it is for, in its hold and in its charge."""
+        return {
+            "user": self.user,
+            "reference": self.reference,
+            "subjects": self.subjects,
+            "limits": self.limits,
+        }
 
 
 class Work:

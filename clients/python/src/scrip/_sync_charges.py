@@ -5,7 +5,7 @@ Written by tools/write_sync.py: do not edit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Literal, TypeVar, overload
 
 from scrip._sync_charging import Charging, Decorator, DecoratorWithWork, decorator, started
@@ -13,6 +13,7 @@ from scrip._sync_operations import Operations
 from scrip._call import Credits
 from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
+from scrip._limits import LimitAsked
 from scrip._metered import Meters
 from scrip.errors import ScripError
 
@@ -34,6 +35,8 @@ class Charges(Operations):
         meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -52,6 +55,8 @@ class Charges(Operations):
             meters=meters,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
             beyond=beyond,
@@ -78,6 +83,8 @@ class Charges(Operations):
         meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -98,6 +105,8 @@ class Charges(Operations):
             meters=meters,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
             expires_in_s=expires_in_s,
             on_unreachable=on_unreachable,
             beyond=beyond,
@@ -115,6 +124,8 @@ class Charges(Operations):
         meters: Meters | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -144,6 +155,8 @@ class Charges(Operations):
             beyond,
             model,
             meters,
+            subjects=subjects,
+            limits=limits,
         )
         return Charging(self, request)
 
@@ -158,6 +171,8 @@ class Charges(Operations):
         meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
+        subjects: Iterable[str] | Callable[..., Iterable[str] | None] | None = None,
+        limits: Iterable[LimitAsked] | Callable[..., Iterable[LimitAsked] | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -175,6 +190,8 @@ class Charges(Operations):
         meters: Meters | Callable[..., Meters] | None = None,
         user: str | Callable[..., str | None] | None = None,
         reference: str | Callable[..., str | None] | None = None,
+        subjects: Iterable[str] | Callable[..., Iterable[str] | None] | None = None,
+        limits: Iterable[LimitAsked] | Callable[..., Iterable[LimitAsked] | None] | None = None,
         expires_in_s: int | None = None,
         on_unreachable: OnUnreachable = "refuse",
         beyond: bool = False,
@@ -184,9 +201,10 @@ class Charges(Operations):
     def charges(self, action: str, *, work: bool = False, **terms: Any) -> Any:
         """Decorates a function, a generator too: its calls are charged.
 
-        `account`, `quantity`, `model`, `meters`, `user` and `reference` are values, or callables
-        that get those arguments of the call whose names they have as parameters. With
-        `work=True` the function's first parameter is its `Work`, and its callers do not see it.
+        `account`, `quantity`, `model`, `meters`, `user`, `reference`, `subjects` and `limits` are
+        values, or callables that get those arguments of the call whose names they have as
+        parameters. With `work=True` the function's first parameter is its `Work`, and its callers
+        do not see it.
         """
         self._check(terms.get("on_unreachable", "refuse"))
         quantity = None if "meters" in terms else 1

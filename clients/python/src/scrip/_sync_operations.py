@@ -5,44 +5,37 @@ Written by tools/write_sync.py: do not edit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, cast, overload
 
-from scrip._call import Call, Calls, Credits, Debit, Mode, OperationKey
+from scrip._sync_reads import Reads
+from scrip._call import Call, Credits, Debit, Mode, OperationKey
 from scrip._charge import Unpaid, alternatives, captured, may_begin, may_debit, readable, spent
 from scrip._connection import OnUnreachable
+from scrip._limits import LimitAsked, Per
 from scrip._metered import Meters, UsageFormat
 from scrip.answers import (
-    AccountBalance,
     BatchReceipt,
     BatchResults,
     CaptureReceipt,
     DebitReceipt,
-    Entry,
     ExtendReceipt,
     HoldReceipt,
-    Quote,
+    LimitReceipt,
     RefundReceipt,
     ReleaseReceipt,
-    Session,
-    Usage,
 )
 from scrip.errors import OutcomeUnknown, Refused, Unavailable
 
 
-class Operations:
+class Operations(Reads):
     """What a client can ask of a stack. How it asks is the client's."""
 
-    _calls: Calls
     _on_unpaid: Callable[[Unpaid, BaseException], Any] | None
 
     def within(self, deadline_s: float) -> Operations:
         """This client with another deadline, and without coalescing: `credits.within(2)`."""
-        raise NotImplementedError
-
-    def _run(self, call: Call) -> Any:
-        """Sends a call until its outcome is known."""
         raise NotImplementedError
 
     def _debit(self, call: Call) -> Any:
@@ -73,6 +66,8 @@ class Operations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         key: str | None = None,
         on_unreachable: Literal["refuse"] = "refuse",
     ) -> DebitReceipt: ...
@@ -91,6 +86,8 @@ class Operations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         key: str | None = None,
         on_unreachable: OnUnreachable,
     ) -> DebitReceipt | None: ...
@@ -108,6 +105,8 @@ class Operations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         key: str | None = None,
         on_unreachable: OnUnreachable = "refuse",
     ) -> DebitReceipt | None:
@@ -127,6 +126,8 @@ class Operations:
             usage_format=usage_format,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
         )
         try:
             return cast(DebitReceipt, self._debit(call))
@@ -211,6 +212,8 @@ class Operations:
         usage_format: UsageFormat | None = None,
         user: str | None = None,
         reference: str | None = None,
+        subjects: Iterable[str] | None = None,
+        limits: Iterable[LimitAsked] | None = None,
         expires_in_s: int | None = None,
         key: str | None = None,
     ) -> HoldReceipt:
@@ -227,6 +230,8 @@ class Operations:
             usage_format=usage_format,
             user=user,
             reference=reference,
+            subjects=subjects,
+            limits=limits,
             expires_in_s=expires_in_s,
         )
         return cast(HoldReceipt, self._run(call))
@@ -320,80 +325,17 @@ class Operations:
         )
         return cast(RefundReceipt, self._run(call))
 
-    def quote(
-        self,
-        account: str,
-        action: str | None = None,
-        quantity: int | None = None,
-        *,
-        credits: Credits | None = None,
-        model: str | None = None,
-        meters: Meters | None = None,
-        usage: Mapping[str, Any] | None = None,
-        usage_format: UsageFormat | None = None,
-    ) -> Quote:
-        """The price of a debit, and whether it would pass now."""
-        call = self._calls.quote(
-            account,
-            action=action,
-            quantity=quantity,
-            credits=credits,
-            model=model,
-            meters=meters,
-            usage=usage,
-            usage_format=usage_format,
-        )
-        return cast(Quote, self._run(call))
-
-    def balance(self, account: str) -> AccountBalance:
-        """What is available and held, the grants, and the next recharge."""
-        return cast(AccountBalance, self._run(self._calls.read("balance", account, {})))
-
-    def usage(
-        self, account: str, *, from_: str | None = None, to: str | None = None
-    ) -> Usage:
-        """What was consumed on each day from `from_` to before `to`: `"2026-11-22"`, UTC."""
-        query = {"from": from_, "to": to}
-        return cast(Usage, self._run(self._calls.read("usage", account, query)))
-
-    def ledger(
-        self,
-        account: str,
-        *,
-        kind: str | None = None,
-        action: str | None = None,
-        user: str | None = None,
-        from_: str | None = None,
-        to: str | None = None,
-        limit: int | None = None,
-    ) -> Iterator[Entry]:
-        """Every entry, the latest first; `limit` entries are read at once."""
-        query = {"kind": kind, "action": action, "user": user, "from": from_, "to": to}
-        cursor: str | None = None
-        while True:
-            page = {**query, "limit": limit, "cursor": cursor}
-            listing = self._run(self._calls.read("ledger", account, page))
-            for entry in listing["entries"]:
-                yield entry
-            cursor = listing["next_cursor"]
-            if cursor is None:
-                return
-
-    def create_session(
+    def set_limit(
         self,
         account: str,
         subject: str,
-        return_url: str,
+        at_most: Credits | None,
         *,
-        scopes: Iterable[Literal["view", "buy"]] | None = None,
-        expires_in_s: int | None = None,
-    ) -> Session:
-        """A session for a customer's browser: a link that works once, and a token."""
-        call = self._calls.create_session(
-            account,
-            subject=subject,
-            return_url=return_url,
-            scopes=None if scopes is None else list(scopes),
-            expires_in_s=expires_in_s,
-        )
-        return cast(Session, self._run(call))
+        per: Per | None = None,
+        key: str | None = None,
+    ) -> LimitReceipt:
+        """Sets a limit of the account's own, or removes it by None. It takes the place of the
+        plan's, and is one for `ever` if there is no `per`.
+        """
+        call = self._calls.set_limit(account, subject, key, at_most, per)
+        return cast(LimitReceipt, self._run(call))

@@ -87,6 +87,23 @@ Recharge = RechargeValue | None
 # The number of an entry in its account's ledger.
 Seq = int
 
+# The window of a limit: a day, a week from Monday or a month, in UTC; the account's own plan
+# period, or its week where none runs; or one that never ends.
+Per = Literal["day", "week", "month", "period", "ever"]
+
+# When the window ends and the next begins. Null if it never ends.
+ResetsAt = Instant | None
+
+
+class MyLimit(TypedDict):
+    """A limit of the session's subject, in the window that runs now."""
+
+    per: Per
+    at_most: Credits
+    used: Credits
+    left: Credits
+    resets_at: ResetsAt
+
 
 class AccountBalance(TypedDict):
     account: AccountId
@@ -106,6 +123,9 @@ class AccountBalance(TypedDict):
     spent."""
     recharge: Recharge
     seq: Seq
+    limits: NotRequired[list[MyLimit]]
+    """The limits of `user:<subject of the session>` that the account or its plan sets. Only in a
+    customer's balance."""
 
 
 # The caller's key for an operation. A UUID is shown in small letters and a ULID in capitals,
@@ -204,6 +224,57 @@ class ProblemInsufficientCredits(TypedDict):
     """How many come back."""
     top_up_url: str | None
     """The URL where the customer can buy credits. Null if it is not configured."""
+
+
+# A user, team, key or run: a kind (a small letter, then small letters and digits), a colon and a
+# name of 1 to 64 bytes in UTF-8. `user:ada` is the user `ada`.
+Subject = str
+
+
+class ProblemLimitReachedItem(TypedDict):
+    of: Subject
+    per: Per
+    at_most: Credits
+    left: Credits
+    required: Total
+    resets_at: ResetsAt
+
+
+class ProblemLimitReached(TypedDict):
+    """One or more limits do not let the charge pass. `of` up to `resets_at` are of the one that
+    resets last; wait until then, or raise it."""
+
+    type: Literal["urn:scrip:problem:limit_reached"]
+    title: Literal["Limit reached"]
+    status: Literal[402]
+    detail: str
+    code: Literal["limit_reached"]
+    of: Subject
+    per: Per
+    at_most: Credits
+    left: Credits
+    required: Total
+    """What the charge, or the batch, needs of this limit."""
+    resets_at: ResetsAt
+    limits: list[ProblemLimitReachedItem]
+    """Every limit that does not let the charge pass, the one that resets last first."""
+    available: Credits
+    """The credits of the account."""
+    recharges_at: Instant | None
+    """When credits come back, if the account has too few for the charge as well. Null if it has
+    enough, or its plan grants no more."""
+    recharge_credits: Amount | None
+    """How many come back."""
+
+
+class ProblemTooManyLimits(TypedDict):
+    """The account has 512 limits of its own, or counts for 512 subjects and windows."""
+
+    type: Literal["urn:scrip:problem:too_many_limits"]
+    title: Literal["Too many limits"]
+    status: Literal[409]
+    detail: str
+    code: Literal["too_many_limits"]
 
 
 class ProblemDebtOutstanding(TypedDict):
@@ -313,10 +384,12 @@ class ProblemUnknownMeter(TypedDict):
 class BatchRefused(TypedDict):
     """A debit of a batch that is refused."""
 
-    status: Literal[400, 402, 403, 422]
+    status: Literal[400, 402, 403, 409, 422]
     """That of the problem."""
     problem: (
         ProblemInsufficientCredits
+        | ProblemLimitReached
+        | ProblemTooManyLimits
         | ProblemDebtOutstanding
         | ProblemAccountFrozen
         | ProblemPlanRequired
@@ -389,6 +462,57 @@ class HoldReceipt(TypedDict):
     balance: Balance
 
 
+# The IAM principal that signed the request. Absent if nobody did, and in a customer's listing.
+Actor = str
+
+# Credits, 0 or more. Null if there is no number.
+CreditsOrNull = Credits | None
+
+
+class LimitReceipt(TypedDict):
+    id: OperationId
+    key: NotRequired[Key]
+    account: AccountId
+    actor: NotRequired[Actor]
+    of: Subject
+    per: Per
+    at_most: CreditsOrNull
+    """Null if the limit was removed."""
+    seq: Seq
+    at: Instant
+    balance: Balance
+
+
+class Limit(TypedDict):
+    of: Subject | None
+    """Null if the name of what was counted is not kept."""
+    per: Per
+    at_most: CreditsOrNull
+    """Null if the number comes with each request."""
+    used: Credits
+    """What was charged in this window, less what was given back."""
+    left: CreditsOrNull
+    """What is left of `at_most`; 0 if more was used. Null if the number comes with each request."""
+    resets_at: ResetsAt
+    source: Literal["account", "plan", "request"]
+    """What says the number. The account's own takes the place of the plan's."""
+
+
+class LimitsItem(TypedDict):
+    of: str
+    """The kind of the subjects."""
+    per: Per
+    at_most: Credits
+
+
+class Limits(TypedDict):
+    limits: list[Limit]
+    """One for each limit that something counts for in the window that runs now, and for each of
+    the account's own; in the order of `of` and `per`."""
+    defaults: list[LimitsItem]
+    """The limits that the plan sets, each for every subject of a kind."""
+
+
 # A change of credits, negative if credits left; in its shortest form.
 CreditsChange = str
 
@@ -406,9 +530,6 @@ class MovedItem(TypedDict):
 # The credits of each grant that arrived, came back, or expired (negative). 0 if only its expiry
 # changed.
 Moved = list[MovedItem]
-
-# The IAM principal that signed the request. Absent if nobody did, and in a customer's listing.
-Actor = str
 
 # A version of the catalog.
 CatalogVersion = int
@@ -437,6 +558,20 @@ class EntryOpened(TypedDict):
 # 1 to 64 bytes in UTF-8 without control characters: 64 letters of English, 21 of Chinese.
 ShortText = str
 
+# The subjects that it counts for beside its user. Absent if there are none.
+EntrySubjects = list[Subject]
+
+
+class EntryLimitsItem(TypedDict):
+    of: Subject
+    per: Per
+    at_most: Credits
+
+
+# The limits that were in force for it, with their numbers. Of a capture: for what it took beyond
+# its hold. Absent if there were none.
+EntryLimits = list[EntryLimitsItem]
+
 
 class EntryDebit(TypedDict):
     """Credits were spent."""
@@ -457,6 +592,8 @@ class EntryDebit(TypedDict):
     meters: NotRequired[Meters]
     user: NotRequired[ShortText]
     reference: NotRequired[ShortText]
+    subjects: NotRequired[EntrySubjects]
+    limits: NotRequired[EntryLimits]
     catalog: CatalogVersion
 
 
@@ -554,6 +691,8 @@ class EntryHeld(TypedDict):
     expires_at: Instant
     user: NotRequired[ShortText]
     reference: NotRequired[ShortText]
+    subjects: NotRequired[EntrySubjects]
+    limits: NotRequired[EntryLimits]
     catalog: CatalogVersion
 
 
@@ -587,6 +726,7 @@ class EntryCaptured(TypedDict):
     or might not spend. Absent if there are none."""
     user: NotRequired[ShortText]
     reference: NotRequired[ShortText]
+    limits: NotRequired[EntryLimits]
     catalog: CatalogVersion
 
 
@@ -800,6 +940,31 @@ class EntryRevoked(TypedDict):
     catalog: CatalogVersion
 
 
+class EntryLimitSetItem(TypedDict):
+    of: Subject
+    per: Per
+    at_most: CreditsOrNull
+
+
+class EntryLimitSet(TypedDict):
+    """A limit of the account's own was set, or removed. `user` is the subject of a session."""
+
+    seq: Seq
+    id: OperationId
+    kind: Literal["limit_set"]
+    by: Literal["user", "service"]
+    at: Instant
+    available: CreditsChange
+    held: CreditsChange
+    balance: Balance
+    key: NotRequired[Key]
+    limits: list[EntryLimitSetItem]
+    """The one limit, with its new number."""
+    user: NotRequired[ShortText]
+    actor: NotRequired[Actor]
+    catalog: CatalogVersion
+
+
 class EntryUnknown(TypedDict):
     """A later version of Scrip wrote the entry, and this one does not know what it did beyond
     its changes of the balance. The later version lists it by its kind."""
@@ -837,6 +1002,7 @@ Entry = (
     | EntryReversed
     | EntryDebtWaived
     | EntryRevoked
+    | EntryLimitSet
     | EntryUnknown
 )
 
@@ -862,7 +1028,7 @@ class Quote(TypedDict):
     credits: Credits
     available: Credits
     refusal: (
-        Literal["account_frozen", "plan_required", "debt_outstanding", "insufficient_credits"]
+        Literal["account_frozen", "plan_required", "debt_outstanding", "limit_reached", "insufficient_credits", "too_many_limits"]
         | None
     )
     """The code with which a debit would be refused now. Null if it would pass."""

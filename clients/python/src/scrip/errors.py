@@ -67,6 +67,15 @@ class Problem(ScripError):
         """The scope that the service key does not have."""
         self.model: str | None = body.get("model")
         self.meter: str | None = body.get("meter")
+        self.of: str | None = body.get("of")
+        """The subject whose limit is reached; of several limits, of the one that resets last."""
+        self.per: str | None = body.get("per")
+        self.at_most: str | None = body.get("at_most")
+        self.left: str | None = body.get("left")
+        self.resets_at: str | None = body.get("resets_at")
+        """When the window of that limit ends; None of one for `ever`."""
+        self.limits: Sequence[Mapping[str, Any]] = body.get("limits") or ()
+        """All limits that are reached, each with these fields."""
         self.server_time: str | None = body.get("server_time")
         super().__init__(status, body)
 
@@ -74,7 +83,7 @@ class Problem(ScripError):
         return f"{self.code}: {self.detail or f'status {self.status}'}"
 
     @staticmethod
-    def of(answer: httpx.Response) -> Problem:
+    def from_answer(answer: httpx.Response) -> Problem:
         """The problem in an answer: a `Refused` if its status is 3xx or 4xx."""
         try:
             body = answer.json()

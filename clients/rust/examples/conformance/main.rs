@@ -212,6 +212,14 @@ async fn act(game: Rc<Game>, step: &Value) -> Result<Value, Failed> {
                 None => refund,
             })
         }
+        "set_limit" => {
+            let limit = scrip.set_limit(account, &id("subject"), text("at_most"));
+            sent!(match text("per") {
+                Some(per) => limit.per(per),
+                None => limit,
+            })
+        }
+        "limits" => ok(scrip.limits(account).await?),
         "quote" => ok(scrip.quote(account, read(step)?).await?),
         "balance" => ok(scrip.balance(account).await?),
         "usage" => ok(scrip.usage(account, read(step)?).await?),

@@ -2,11 +2,12 @@
 
 import type { Work } from "../charge.js";
 import type { Scrip } from "../client.js";
+import type { Limited } from "../limits.js";
 import { areCounts, type Meters, type UsageFormat, type Used } from "../metered.js";
 import type { ForAccount, Reach, StreamRequest } from "../types.js";
 
 /** Who pays for the calls of a wrapped model, and the most that one may use. */
-export interface Charges extends ForAccount, Reach {
+export interface Charges extends ForAccount, Limited, Reach {
   /** The action that has the rates of models: `chat` if left out. */
   action?: string;
   user?: string;

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from scrip._charge import ChargeRequest, Work
 from scrip._connection import OnUnreachable
+from scrip._limits import LimitAsked
 from scrip._metered import Meters, UsageFormat, Used, are_counts
 from scrip.answers import CaptureReceipt, DebitReceipt
 
@@ -49,6 +50,10 @@ class Charges:
     """Whether more than what is held may be charged, of a call that used more."""
     on_charged: Callable[[CaptureReceipt | DebitReceipt], object] | None = None
     """Gets the receipt of each call. What it raises is only logged."""
+    subjects: Sequence[str] | None = None
+    """What each call counts for beside its user, such as `team:ops`."""
+    limits: Sequence[LimitAsked] | None = None
+    """Limits that each call brings; it counts for what they are of, too."""
 
     def most(self, output: object) -> int:
         """The maximum of a call's output, which is its own if it has one."""
@@ -84,6 +89,8 @@ class Charges:
             model=model,
             on_charged=self.on_charged,
             meters={"input": most, "output": output},
+            subjects=self.subjects,
+            limits=self.limits,
         )
 
 
