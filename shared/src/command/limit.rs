@@ -5,7 +5,7 @@ use super::operator::{commit_receipted, counted, happened};
 use super::{Answer, Run, retried};
 use crate::context::Context;
 use crate::decide::IdempotencyRecord;
-use crate::decide::limit::{self, LimitRequest};
+use crate::decide::own_limit::{self, LimitRequest};
 use crate::domain::{AccountId, Catalog, Key, KeySpace, Refusal};
 use crate::failure::Failure;
 
@@ -50,7 +50,7 @@ async fn try_set(
     let now = run.context.clock.now();
     let id = run.context.entropy.own(now);
     let by = (id, by.user, by.actor);
-    let write = limit::change(&loaded.account, &own, request, by, run.catalog, now);
+    let write = own_limit::change(&loaded.account, &own, request, by, run.catalog, now);
     let mut write = write.map_err(|refusal| run.refuse(refusal))?;
     if let Some(change) = &mut write.account {
         change.keyed(key);

@@ -9,6 +9,7 @@ use crate::decide::debit::{self, Charge, Price};
 use crate::decide::hold::{self, CapturePart};
 use crate::decide::limit::{self, InForce, NO_LIMITS, Terms};
 use crate::decide::operation::{self, Ask, Attempt, Request};
+use crate::decide::replay;
 use crate::decide::{
     DEDUP_WINDOW, KeyAlias, MAX_CLOCK_AHEAD, MAX_KEY_AHEAD, MAX_WAIT_AHEAD, Row, STAMP_MARGIN,
 };
@@ -185,9 +186,9 @@ impl<'a> Member<'a> {
         let replay = match self.request.ask.charge() {
             Some(Charge::Call { .. }) if version != run.catalog.version => {
                 let named_by = run.context.catalog_of(version).await?;
-                operation::replay(&attempt, &found.entry, &named_by)
+                replay::replay(&attempt, &found.entry, &named_by)
             }
-            _ => operation::replay(&attempt, &found.entry, run.catalog),
+            _ => replay::replay(&attempt, &found.entry, run.catalog),
         };
         match replay {
             Ok(()) => self.done(Receipted { found, replayed: true }),

@@ -3,7 +3,7 @@
 //! Nothing here changes a balance. A row that is taken out of its place is quarantined under
 //! another key, so that a person can still read it.
 
-use super::limit::LimitRequest;
+use super::own_limit::LimitRequest;
 use super::refund::RefundRequest;
 use super::revoke::RevokeRequest;
 use super::{

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::fields::Fields;
 use super::request::Keyed;
 use super::{Call, Problem, reply};
-use crate::decide::limit::LimitRequest;
+use crate::decide::own_limit::LimitRequest;
 use crate::domain::limit::Per;
 use crate::domain::{Credits, Instant, Key, Subject};
 use crate::query::limits::{LimitNow, Limits};

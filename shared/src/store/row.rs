@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{Attributes, Item, SetAttribute, bytes, number, text};
 use super::table::{
-    ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, PARKED, SORT, catalog_key, event_key,
+    ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, LIMITS, PARKED, SORT, catalog_key, event_key,
     key_alias_key, ledger, order_key, place_key, quarantine_key, rate_table_key, read_page_key,
     read_receipt_key, read_usage_key, record_key, redemption_key, refunds_key, segment_key,
     usage_key,

@@ -2,7 +2,7 @@
 
 use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
-use super::{Store, StoreError, Stored, accounts, row};
+use super::{Store, StoreError, Stored, accounts, limits, row};
 use crate::decide::{IdempotencyRecord, KeyAlias, Redemption, Segment};
 use crate::domain::limit::OwnLimits;
 use crate::domain::{Account, AccountId, Credits, OperationId, Payment, Subject};
@@ -108,9 +108,9 @@ fn read(item: &Item) -> Stored<ScannedRow> {
         ("G", _) => return row::read_record(item).map(ScannedRow::IdempotencyRecord),
         ("E", _) => return row::read_redemption(item).map(ScannedRow::Redemption),
         ("L", _) if row.text(SORT)? == table::LIMITS => {
-            return row::read_limits(item).map(ScannedRow::Limits);
+            return limits::read_own(item).map(ScannedRow::Limits);
         }
-        ("L", _) => return row::read_subject(item).map(ScannedRow::Subject),
+        ("L", _) => return limits::read_subject(item).map(ScannedRow::Subject),
         ("R", id) => OperationId::parse(id),
         _ => None,
     };

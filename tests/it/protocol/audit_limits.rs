@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use shared::command::limit::{Changer, set};
-use shared::decide::limit::LimitRequest;
+use shared::decide::own_limit::LimitRequest;
 use shared::decide::{Expect, Row, RowKey, RowWrite, Write};
 use shared::domain::limit::{OwnLimits, Per};
 use shared::domain::{AccountId, Credits, Instant, KeySpace, OperationId};
