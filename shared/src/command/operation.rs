@@ -101,7 +101,17 @@ pub(super) async fn together(
             break;
         }
         let chosen = batch::chosen(&attempts, held, mode, now);
-        if let Some(change) = operation::change(&chosen, held, now, route) {
+        let fits = operation::fits(&chosen);
+        if !fits && known.is_none() {
+            // By the account as it is, a write takes fewer of them, or all are refused.
+            known = retried(run, || run.context.store.account(account)).await?.map(Box::new);
+            if known.is_some() {
+                continue;
+            }
+        }
+        let held = known.as_ref().map(|loaded| &loaded.account);
+        let change = fits.then(|| operation::change(&chosen, held, now, route)).flatten();
+        if let Some(change) = change {
             known = match run.context.store.commit_in(&Write::account(change), &run.in_flight).await
             {
                 Ok(Outcome::Done(Some(after))) => {

@@ -307,11 +307,15 @@ pub(super) fn refusal(
 ) -> Option<Refusal> {
     let charges = attempts.iter().map(|attempt| (attempt.limits, attempt.price.credits));
     let refusal = debit::refusal(account, charges, catalog, now);
-    let counters = attempts.iter().flat_map(|attempt| &attempt.limits.counts);
-    let counters: BTreeSet<Counter> = counters.map(Counted::counter).collect();
     let too_many = format!("count for more than {MAX_COUNTED} limits; send fewer at once");
     let too_many = || Refusal::invalid("debits", too_many);
-    refusal.or_else(|| (counters.len() > MAX_COUNTED).then(too_many))
+    refusal.or_else(|| (!fits(attempts)).then(too_many))
+}
+
+/// Whether one write takes all that these attempts count for.
+pub fn fits(attempts: &[Attempt<'_>]) -> bool {
+    let counters = attempts.iter().flat_map(|attempt| &attempt.limits.counts);
+    counters.map(Counted::counter).collect::<BTreeSet<Counter>>().len() <= MAX_COUNTED
 }
 
 /// The entry after which archived entries may include one of the attempts. None: it is excluded that

@@ -16,6 +16,7 @@ mod grants;
 mod holds;
 mod input;
 mod ledger;
+mod limits;
 mod listing;
 mod low_credits;
 mod metered;
