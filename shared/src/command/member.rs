@@ -83,7 +83,7 @@ impl<'a> Member<'a> {
     pub(super) fn needs_terms(&self, run: &Run<'_>, terms: &Option<Arc<Terms>>) -> bool {
         let now = run.context.clock.now();
         self.id().is_some()
-            && limit::in_force(self.request, run.catalog, terms.as_deref(), now).is_none()
+            && self.request.limits_in_force(run.catalog, terms.as_deref(), now).is_none()
     }
 
     /// The limits in force for it; of a capture, for what it takes beyond its hold in `account`.
@@ -107,7 +107,7 @@ impl<'a> Member<'a> {
                     None => Some(InForce::default()),
                 }
             }
-            _ => limit::in_force(self.request, run.catalog, terms, now),
+            _ => self.request.limits_in_force(run.catalog, terms, now),
         }
     }
 

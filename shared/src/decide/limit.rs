@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::operation::Request;
 use super::{Guard, Step};
 use crate::domain::limit::{
     Counted, Counter, FirstReached, HeldLimits, Limit, MAX_BROUGHT, MAX_LIMITS, OwnLimits, Per,
@@ -103,20 +102,6 @@ impl InForce {
     }
 }
 
-/// Finds the limits in force for the charge of `request`. None: that takes the account's terms.
-pub fn in_force(
-    request: &Request,
-    catalog: &Catalog,
-    terms: Option<&Terms>,
-    now: Instant,
-) -> Option<InForce> {
-    let subjects: Vec<Subject> = match request.ask.charge() {
-        Some(_) => request.counts_for().collect(),
-        None => Vec::new(),
-    };
-    find(&subjects, &request.limits, catalog, terms, now)
-}
-
 /// Finds the limits in force for what a capture takes beyond a hold: those of a debit of today for
 /// the subjects of the hold, with the numbers that came with it. None: that takes the account's
 /// terms.
@@ -126,10 +111,12 @@ pub fn of_hold(
     terms: Option<&Terms>,
     now: Instant,
 ) -> Option<InForce> {
-    find(&held.subjects, &held.asked, catalog, terms, now)
+    in_force(&held.subjects, &held.asked, catalog, terms, now)
 }
 
-fn find(
+/// Finds the limits in force for a charge that counts for these subjects and brings these limits.
+/// None: that takes the account's terms.
+pub fn in_force(
     subjects: &[Subject],
     limits: &[Limit],
     catalog: &Catalog,
@@ -171,15 +158,6 @@ fn asked(limits: &[Limit], of: &Subject, per: Per) -> Option<Credits> {
 
 fn least(one: Option<Credits>, other: Option<Credits>) -> Option<Credits> {
     one.into_iter().chain(other).min()
-}
-
-/// What a hold remembers of the limits that it counts for.
-pub(super) fn held(request: &Request, in_force: &InForce) -> HeldLimits {
-    HeldLimits {
-        subjects: request.counts_for().collect(),
-        asked: request.limits.clone(),
-        counts: in_force.counts.iter().map(Counted::counter).collect(),
-    }
 }
 
 /// The limits that do not let all `charges` pass, as if they came one after the other. The one that

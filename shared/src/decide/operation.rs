@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use super::archive::CAPACITY;
 use super::debit::{self, Charge, Price};
 use super::hold::{self, CapturePart, Effect};
-use super::limit::{self, InForce};
+use super::limit::{self, InForce, Terms};
 use super::{AccountWrite, Expect, Guard, KeyAlias, Row, RowWrite, Seen, Step, Write};
 use crate::domain::instant::Span;
 use crate::domain::ledger::PostedEntry;
-use crate::domain::limit::{Counted, Counter, MAX_COUNTED, MAX_HELD};
+use crate::domain::limit::{Counted, Counter, HeldLimits, MAX_COUNTED, MAX_HELD};
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Entry, EntryKind, Gate, Instant, Limit, OperationId,
     Refusal, Seq, Subject,
@@ -43,6 +43,29 @@ impl Request {
     pub fn new(account: AccountId, ask: Ask) -> Request {
         let (user, reference) = (None, None);
         Request { account, ask, user, reference, subjects: Vec::new(), limits: Vec::new() }
+    }
+
+    /// The limits in force for its charge. None: that takes the account's terms.
+    pub fn limits_in_force(
+        &self,
+        catalog: &Catalog,
+        terms: Option<&Terms>,
+        now: Instant,
+    ) -> Option<InForce> {
+        let subjects: Vec<Subject> = match self.ask.charge() {
+            Some(_) => self.counts_for().collect(),
+            None => Vec::new(),
+        };
+        limit::in_force(&subjects, &self.limits, catalog, terms, now)
+    }
+
+    /// What a hold remembers of the limits in force for it.
+    fn remembered(&self, in_force: &InForce) -> HeldLimits {
+        HeldLimits {
+            subjects: self.counts_for().collect(),
+            asked: self.limits.clone(),
+            counts: in_force.counts.iter().map(Counted::counter).collect(),
+        }
     }
 
     /// The subjects that it counts for.
@@ -170,7 +193,7 @@ fn alone(
     let effect = match &request.ask {
         Ask::Debit(_) => spend(price, limits, now),
         Ask::Hold { life, .. } => {
-            hold::hold(id, price, *life, (limits, limit::held(request, limits)), now)
+            hold::hold(id, price, *life, (limits, request.remembered(limits)), now)
         }
         Ask::Capture { hold, part, ends, beyond } => {
             let (account, held) = open(hold)?;

@@ -140,6 +140,20 @@ impl Fields {
         most: usize,
         longest: usize,
     ) -> Option<Vec<String>> {
+        self.list(field, most, |value| match value {
+            Value::String(text) if is_text(text, longest) => Ok(text.clone()),
+            _ => Err(no_text(longest)),
+        })
+    }
+
+    /// An optional list of up to `most` different values, each read by `read`. An error in an
+    /// element is named by its position: `subjects[1]`.
+    pub(super) fn list<T: PartialEq>(
+        &mut self,
+        field: &'static str,
+        most: usize,
+        read: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let Value::Array(values) = self.take(field)? else {
             self.wrong(field, "must be a list");
             return None;
@@ -147,16 +161,16 @@ impl Fields {
         if values.len() > most {
             self.wrong(field, format!("must have at most {most} elements"));
         }
-        let mut texts = Vec::new();
-        for (place, value) in values.into_iter().take(most).enumerate() {
+        let mut read_so_far = Vec::new();
+        for (place, value) in values.iter().take(most).enumerate() {
             let name = format!("{field}[{place}]");
-            match value {
-                Value::String(text) if texts.contains(&text) => self.wrong(&name, "is repeated"),
-                Value::String(text) if is_text(&text, longest) => texts.push(text),
-                _ => self.wrong(&name, no_text(longest)),
+            match read(value) {
+                Ok(value) if read_so_far.contains(&value) => self.wrong(&name, "is repeated"),
+                Ok(value) => read_so_far.push(value),
+                Err(problem) => self.wrong(&name, problem),
             }
         }
-        Some(texts)
+        Some(read_so_far)
     }
 
     /// An optional whole number from 1 up.

@@ -4,18 +4,14 @@ use super::fields::Fields;
 use crate::domain::limit::{MAX_ASKED, MAX_SUBJECTS, Per};
 use crate::domain::{Limit, Subject};
 
-/// The longest subject: a kind, a colon and a name.
-const SUBJECT_BYTES: usize = 16 + 1 + 64;
-
 /// The subjects that a charge names beside its user, in order and those of its limits among them;
 /// and its limits.
 pub(super) fn limited(fields: &mut Fields, user: Option<&str>) -> (Vec<Subject>, Vec<Limit>) {
-    const SUBJECTS: &str = "subjects";
-    let named = fields.texts(SUBJECTS, MAX_SUBJECTS, SUBJECT_BYTES).unwrap_or_default();
-    let mut subjects = Vec::new();
-    for (place, text) in named.iter().enumerate() {
-        subjects.extend(fields.checked(&format!("{SUBJECTS}[{place}]"), text.parse::<Subject>()));
-    }
+    let subjects = fields.list("subjects", MAX_SUBJECTS, |value| {
+        let subject = value.as_str().unwrap_or_default().parse::<Subject>();
+        subject.map_err(|problem| problem.to_string())
+    });
+    let mut subjects = subjects.unwrap_or_default();
     let limits = fields.objects("limits", MAX_ASKED, limit).unwrap_or_default();
     let limits: Vec<Limit> = limits.into_iter().flatten().flatten().collect();
     let user = user.map(Subject::user);

@@ -127,7 +127,7 @@ pub async fn quote(
     let account = advanced.account;
     let own = context.limit_terms.own(&context.store, &account).await?;
     let terms = Terms::of(&account, own, now);
-    let limits = limit::in_force(request, catalog, Some(&terms), now).unwrap_or_default();
+    let limits = request.limits_in_force(catalog, Some(&terms), now).unwrap_or_default();
     let refusal = debit::refusal(&account, [(&limits, price.credits)], catalog, now);
     Ok(Quote { price, account, refusal })
 }

@@ -17,6 +17,7 @@ mod holds;
 mod input;
 mod ledger;
 mod limit_events;
+mod limits;
 mod listing;
 mod low_credits;
 mod metered;

@@ -118,6 +118,7 @@ async fn customers(shop: &Shop) {
         assert_eq!(shop.ask(&token, "GET", &path, None, "").await.status, 200);
     }
     let token = shop.token("acme", r#""limits""#).await;
+    shop.stack.set_clock("2026-11-18T12:30:00Z");
     let body = r#"{"at_most":"1000","per":"month"}"#;
     let set = shop.ask(&token, "PUT", "/v1/me/limits/user:ada", Some("limit"), body).await;
     assert_eq!(set.status, 201, "{set:?}");
