@@ -1,13 +1,18 @@
 //! `inspect <account>`: prints an account and its segments for a person to read.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as NameEntry;
 use std::fmt::Write as _;
 
 use shared::context::Context;
 use shared::decide::advance::advance;
 use shared::domain::entry::Quantity;
 use shared::domain::ledger::{EntryRun, PostedEntry};
+use shared::domain::limit::Per;
 use shared::domain::meters::Meters;
-use shared::domain::{AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange};
+use shared::domain::{
+    Account, AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange, Subject,
+};
 use shared::store::{Loaded, StoreError};
 
 /// Segments per request.
@@ -23,6 +28,7 @@ pub async fn inspect(context: &Context, id: &AccountId) -> Result<Option<String>
     };
     let catalog = context.catalog().await;
     let mut text = item(&loaded, &catalog);
+    limits(&mut text, context, &loaded.account).await?;
     let now = context.clock.now();
     let advanced = advance(&loaded.account, &catalog, now)?.account;
     let (available, held, debt) = (advanced.available, advanced.held(), advanced.debt());
@@ -107,6 +113,36 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
     text
 }
 
+/// The account's own limits, and what was used of limits: also in past windows, until those counts
+/// are dropped.
+async fn limits(text: &mut String, context: &Context, a: &Account) -> Result<(), StoreError> {
+    let own = context.store.limits(&a.id).await?.unwrap_or_default();
+    let (version, known) = (own.version, a.limits_version);
+    let versions = format!("version {version}; the account names version {known}");
+    let _ = writeln!(text, "limits      of its own, {versions}:");
+    for ((of, per), at_most) in &own.limits {
+        let _ = writeln!(text, "  {of} per {}: at most {at_most}", per.name());
+    }
+    let counted = a.recent.iter().flat_map(|entry| &entry.counts).map(|counted| &counted.of);
+    let named = own.limits.keys().map(|(of, _)| of).chain(counted);
+    let mut names: BTreeMap<_, _> = named.map(|of| (of.hash(), of.clone())).collect();
+    let _ = writeln!(text, "used        of limits:");
+    for (counter, used) in &a.used {
+        if let NameEntry::Vacant(unnamed) = names.entry(counter.of)
+            && let Some(subject) = context.store.subject(&a.id, counter.of).await?
+        {
+            unnamed.insert(subject);
+        }
+        let of = names.get(&counter.of).map_or("a subject without a name", Subject::as_str);
+        let window = match counter.window.per {
+            Per::Ever => "ever".to_owned(),
+            per => format!("{} from {}", per.name(), counter.window.from),
+        };
+        let _ = writeln!(text, "  {of} per {window}: {used}");
+    }
+    Ok(())
+}
+
 fn list(text: &mut String, run: EntryRun<'_>, catalog: &Catalog) {
     for posted in run.backwards(u64::MAX) {
         let PostedEntry { seq, entry, available, .. } = &posted;
@@ -187,6 +223,12 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
     let texts: String = texts.into_iter().flatten().map(|text| format!(" {text:?}")).collect();
     let message = entry.message.as_ref().map(|text| format!(" to the customer: {text:?}"));
     let actor = entry.actor.as_ref().map(|actor| format!(" actor {actor:?}"));
-    let texts = texts + &message.unwrap_or_default() + &actor.unwrap_or_default();
+    let subjects: String = entry.subjects.iter().map(|of| format!(" for {of}")).collect();
+    let counts = entry.counts.iter().map(|counted| {
+        let (of, per, at_most) = (&counted.of, counted.window.per.name(), counted.at_most);
+        format!(" counts for {of} per {per}: at most {at_most}")
+    });
+    let limited = subjects + &counts.collect::<String>();
+    let texts = texts + &limited + &message.unwrap_or_default() + &actor.unwrap_or_default();
     format!("{}{detail}{texts}", entry.kind.name())
 }

@@ -10,9 +10,10 @@ use shared::domain::usage::{Counted, DayUsage};
 use shared::domain::{Account, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq, Usage};
 use shared::store::ScannedRow;
 
-use crate::book::{Book, Days, Grants, Micro, micro, noted, shown};
+use crate::book::{Book, Days, Grants, noted};
 use crate::difference::Kind;
 use crate::findings::Findings;
+use crate::micro::{Micro, micro, shown};
 use crate::price::Prices;
 use crate::words::{balance, owed, uses};
 

@@ -9,6 +9,7 @@ mod findings;
 mod heartbeat;
 mod ledger;
 mod limits;
+mod micro;
 mod part;
 mod payment;
 mod price;

@@ -8,9 +8,9 @@ use shared::domain::limit::{Counter, OwnLimits, Per, SubjectHash, Window};
 use shared::domain::period::Day;
 use shared::domain::{Account, Credits, Entry, EntryKind, GrantId, Instant, OperationId, Subject};
 
-use crate::book::{Micro, micro, shown};
 use crate::difference::Kind;
 use crate::findings::Findings;
+use crate::micro::{Micro, micro, shown};
 
 const DAY_MS: i64 = 86_400_000;
 /// How much later than a younger entry's an entry's time may be, with room to spare: what was

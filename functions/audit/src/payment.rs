@@ -9,9 +9,9 @@ use shared::domain::{AccountId, Credits, OperationId, Order};
 use shared::store::StoreError;
 use shared::stripe::{self, ObjectList, Stripe, StripeError};
 
-use crate::book::{Micro, micro, shown};
 use crate::difference::{Difference, Kind};
 use crate::findings::Findings;
+use crate::micro::{Micro, micro, shown};
 
 /// Stripe's latest change may still be on its way to the webhook: the audit looks again after this.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -13,9 +13,9 @@ use shared::domain::rates::ModelNumber;
 use shared::domain::{Catalog, Entry, EntryKind, OperationId};
 use shared::store::StoreError;
 
-use crate::book::{Micro, micro, shown};
 use crate::difference::Kind;
 use crate::findings::Findings;
+use crate::micro::{Micro, micro, shown};
 
 /// A rate is for so many of a meter.
 const MILLION: i128 = 1_000_000;

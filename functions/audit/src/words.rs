@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::domain::GrantId;
 use shared::domain::usage::{DayUsage, Used};
 
-use crate::book::{Micro, micro, shown};
+use crate::micro::{Micro, micro, shown};
 
 /// The debts, each with its grant.
 pub(crate) fn owed(debts: &BTreeMap<GrantId, Micro>) -> String {

@@ -4,10 +4,14 @@ use local::clock::LocalClock;
 use local::demo::{self, Screen};
 use regex::Regex;
 use serde_json::Value;
-use shared::domain::Credits;
+use shared::command;
+use shared::command::limit::Changer;
+use shared::decide::limit::LimitRequest;
+use shared::domain::limit::Per;
+use shared::domain::{Credits, KeySpace};
 
 use crate::support::shop::Shop;
-use crate::support::{Stack, canary, instant, ledger};
+use crate::support::{Stack, canary, instant, ledger, of, request};
 
 /// Plays the demo on a shop. Returns the result and the text.
 async fn play(shop: &Shop) -> (Result<(), String>, String) {
@@ -112,4 +116,38 @@ async fn inspect_shows_an_account_and_its_segments() {
     }
     let nobody = "nobody".parse().expect("an account");
     assert_eq!(cli::inspect::inspect(stack.context(), &nobody).await.expect("readable"), None);
+}
+
+#[tokio::test]
+async fn inspect_shows_limits_and_what_was_used_of_them_by_name() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    let (context, id) = (stack.context(), "acme".parse().expect("an account"));
+    let (subject, at_most) =
+        ("user:ada".parse().expect("a subject"), "150".parse().expect("credits"));
+    let change = LimitRequest { of: subject, per: Per::Month, at_most: Some(at_most) };
+    let (catalog, key) = (context.catalog().await, "limit".parse().expect("a key"));
+    let key = (KeySpace::Operators, &key);
+    let set = command::limit::set(context, &catalog, &id, key, &change, Changer::default()).await;
+    set.expect("the limit is set");
+    let body = r#"{"credits":"5","user":"ada","subjects":["team:ops"],
+        "limits":[{"of":"run:7f","at_most":"40"}]}"#;
+    let charged = request("POST", &of("acme", "/debits"), Some("first"), body);
+    assert_eq!(stack.functions.answer(charged).await.status(), 201);
+    // Entries that count for no limit, until the one that does is archived.
+    for n in 0..70 {
+        stack.debit("acme", &format!("debit {n}"), "1").await;
+    }
+    let text = cli::inspect::inspect(context, &id).await.expect("readable").expect("there");
+    for part in [
+        "limits      of its own, version 1; the account names version 1:\n",
+        "\n  user:ada per month: at most 150\n",
+        "user:ada per month from 20",
+        "run:7f per ever: 5\n",
+        "for run:7f for team:ops counts for user:ada per month",
+        "at most 150 counts for run:7f per ever: at most 40",
+        "limit_set user:ada per month: at most 150",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
 }
