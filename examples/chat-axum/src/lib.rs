@@ -119,6 +119,13 @@ fn refused(no: &Problem) -> Response {
             let kind = [(header::CONTENT_TYPE, "application/json")];
             (StatusCode::PAYMENT_REQUIRED, kind, body.to_string()).into_response()
         }
+        "limit_reached" => {
+            let more = no.resets_at.as_deref().and_then(|at| at.get(..10));
+            let more = more.map_or_else(String::new, |day| format!(" They come back on {day}."));
+            let [required, left, at_most] = [&no.required, &no.left, &no.at_most].map(text);
+            let credits = format!("{required} credits, and {left} of your {at_most} are left");
+            told(StatusCode::PAYMENT_REQUIRED, &format!("This needs up to {credits}.{more}"))
+        }
         "debt_outstanding" => told(StatusCode::PAYMENT_REQUIRED, "Your account owes credits."),
         "plan_required" => told(StatusCode::PAYMENT_REQUIRED, "Your plan has no AI."),
         "account_frozen" => {

@@ -65,6 +65,12 @@ function shown(refused: Refused): { message: string; top_up_url?: string | null 
     const message = `This needs up to ${required} credits, and you have ${available}.${more}`;
     return { message, top_up_url };
   }
+  if (refused.is("limit_reached")) {
+    const { required, left, at_most, resets_at } = refused.problem;
+    const more = resets_at === null ? "" : ` They come back on ${resets_at.slice(0, 10)}.`;
+    const credits = `${required} credits, and ${left} of your ${at_most} are left`;
+    return { message: `This needs up to ${credits}.${more}` };
+  }
   if (refused.is("debt_outstanding")) {
     const { debt, top_up_url } = refused.problem;
     return { message: `Your account owes ${debt} credits.`, top_up_url };

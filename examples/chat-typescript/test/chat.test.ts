@@ -114,6 +114,15 @@ test("a_customer_without_enough_credits_is_told_so_before_the_model_begins", asy
   assert.deepEqual(await captured(account), []);
 });
 
+test("a_customer_whose_limit_is_reached_is_told_what_is_left", async (t) => {
+  const { account, ask } = await started(t);
+  await stack.setLimit({ account, subject: "user:ada", at_most: "3", per: "day" });
+  const answer = await ask({ prompt: "red", words: 26 });
+  assert.equal(answer.status, 402);
+  const { message } = (await answer.json()) as { message: string };
+  assert.match(message, /^This needs up to 26 credits, and 3 of your 3 are left\. They come back on/);
+});
+
 test("a_customer_whose_plan_has_no_ai_is_told_so", async (t) => {
   const { ask } = await started(t, { plan: "standard" });
   const answer = await ask({ prompt: "red" });

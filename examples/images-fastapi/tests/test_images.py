@@ -158,6 +158,18 @@ def test_a_customer_with_too_few_credits_sees_what_to_do(
     assert account.happened() == [("debit", "-24")]
 
 
+def test_a_customer_whose_limit_is_reached_sees_what_is_left(
+    account: Account, unpaid: UnpaidFile
+) -> None:
+    with Scrip(URL, KEY) as credits:
+        credits.set_limit(account.id, "user:ada", "3", per="day")
+    with Server(FakeModel(0), unpaid) as server:
+        answer = server.ask(account, 8)
+    assert answer.status_code == 402
+    message = answer.json()["message"]
+    assert message.startswith("This needs 4 credits; 3 of your 3 are left. They come back on 20")
+
+
 def test_an_account_that_is_not_there_is_no_mistake_of_the_customer(unpaid: UnpaidFile) -> None:
     with Server(FakeModel(0), unpaid) as server:
         answer = server.ask(Account("nobody"), 1)

@@ -15,6 +15,11 @@ def shown(no: Refused) -> tuple[int, dict[str, Any]]:
             if no.recharges_at is not None:
                 message += f" New ones come on {no.recharges_at[:10]}."
             return 402, {"message": message, "top_up_url": no.top_up_url}
+        case "limit_reached":
+            message = f"This needs {no.required} credits; {no.left} of your {no.at_most} are left."
+            if no.resets_at is not None:
+                message += f" They come back on {no.resets_at[:10]}."
+            return 402, {"message": message}
         case "debt_outstanding":
             message = f"A payment was taken back: you owe {no.debt} credits."
             return 402, {"message": message, "top_up_url": no.top_up_url}
