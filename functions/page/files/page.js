@@ -66,7 +66,8 @@ async function limit(button, user, per, atMost) {
     button.disabled = false;
     button.focus({ preventScroll: true });
     await refresh();
-    message('limit_saved', 'good');
+    // The row shows it; a message at the top would take the reader away from it.
+    announce(t.limit_saved);
   } catch (error) {
     if (error !== CLOSED) message('limit_failed', 'warn');
   } finally {

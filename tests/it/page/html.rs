@@ -180,8 +180,8 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
     for key in &used {
         assert!(table.contains_key(key), "en.js has no {key}");
     }
-    // By prefix: kinds, meters, grants, pools and the states of a payment.
-    let families = ["kind_", "did_", "count_", "grant_", "paid_", "payment_", "door_"];
+    // By prefix: kinds, meters, grants, pools, the states of a payment and windows of limits.
+    let families = ["kind_", "did_", "count_", "grant_", "paid_", "payment_", "door_", "per_"];
     let named = ["included", "purchased", "units", "lang"];
     for key in table.keys() {
         let family = families.iter().any(|family| key.starts_with(family));
