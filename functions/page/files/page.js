@@ -60,12 +60,14 @@ async function limit(button, user, per, atMost) {
     const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() };
     const body = JSON.stringify({ at_most: atMost, per });
     const reply = await ask(`/v1/me/limits/${encodeURIComponent(`user:${user}`)}`, { method: 'PUT', headers, body });
-    if (!reply.ok) return message(reply.status === 400 ? 'limit_wrong' : 'limit_failed', 'warn');
+    if (reply.status === 400) return message('limit_wrong', 'warn');
+    if (!reply.ok) throw new Error(reply.status);
     // A field that has the focus would keep the section as it is.
     button.disabled = false;
     button.focus({ preventScroll: true });
     await refresh();
-    message('limit_saved', 'good');
+    // The row shows it; a message at the top would take the reader away from it.
+    announce(t.limit_saved);
   } catch (error) {
     if (error !== CLOSED) message('limit_failed', 'warn');
   } finally {
