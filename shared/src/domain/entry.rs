@@ -1,7 +1,9 @@
 //! Entries: the lines of an account's ledger.
 
+mod explanation;
 mod quantity;
 
+pub use explanation::Explanation;
 pub use quantity::Quantity;
 
 use super::catalog::ActionNumber;
@@ -47,24 +49,6 @@ pub struct Entry {
     /// The limits that it counts for: of a capture, those that what it took beyond its hold does.
     pub counts: Vec<Counted>,
     pub kind: EntryKind,
-}
-
-/// The texts about an operation from the one who decided on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    /// Why, for the company's own people: up to 256 bytes.
-    pub reason: String,
-    /// The text that the customer reads: up to 256 bytes. None: nothing.
-    pub message: Option<String>,
-}
-
-impl Explanation {
-    /// Both in one line, for an idempotency record.
-    pub fn content(&self) -> String {
-        let Explanation { reason, message } = self;
-        let message = message.as_ref().map(|message| format!(" message {message:?}"));
-        format!("{reason:?}{}", message.unwrap_or_default())
-    }
 }
 
 /// Who did what an entry records, whatever they are called.

@@ -11,7 +11,7 @@ pub mod usage;
 use crate::context::Context;
 use crate::decide::advance::{self, Advanced};
 use crate::decide::debit::{self, Price};
-use crate::decide::limit::{self, Terms};
+use crate::decide::limit::Terms;
 use crate::decide::operation::Request;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::{Account, AccountId, Catalog, Instant, Refusal};

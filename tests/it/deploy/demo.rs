@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 use shared::command;
 use shared::command::limit::Changer;
-use shared::decide::limit::LimitRequest;
+use shared::decide::own_limit::LimitRequest;
 use shared::domain::limit::Per;
 use shared::domain::{Credits, KeySpace};
 

@@ -75,8 +75,6 @@ async fn a_hold_that_is_extended_beyond_its_window_gives_nothing_to_the_next() {
 async fn what_a_capture_takes_beyond_counts_where_it_is_taken_and_is_left_uncharged_if_short() {
     let (stack, hold) = monday(600).await;
     stack.set_clock("2026-11-17T00:01:00Z");
-    let beyond =
-        |credits: &str, ends: bool| json!({ "credits": credits, "beyond": true, "final": ends });
     let part = json!({ "credits": "8", "final": false });
     assert_eq!(step(&stack, &hold, "capture", "part", part).await.status, 201);
     assert_eq!(used(&stack).await, "0");
