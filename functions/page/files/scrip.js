@@ -107,14 +107,16 @@ function standing(balance) {
 }
 const spendable = (state) => state === 'open' || state === 'low';
 
+/** What is left of the customer's limit, if that is less than the account has. */
+function mine(balance) {
+  const limit = own(balance);
+  return limit && say('widget_limit', { left: number(limit.left) });
+}
+
 /** The text on the button. */
-const left = (name) => (balance) => {
-  const [{ available }, limit] = [balance, own(balance)];
-  return limit ? say('widget_limit', { left: number(limit.left) }) : say(name, { n: available, available: number(available) });
-};
 const FACES = {
-  open: left('widget_short'),
-  low: left('widget_low'),
+  open: (balance) => mine(balance) ?? say('widget_short', { n: balance.available, available: number(balance.available) }),
+  low: (balance) => mine(balance) ?? say('widget_low', { n: balance.available, available: number(balance.available) }),
   limit_reached: () => t.widget_limit_reached,
   empty: () => t.widget_empty,
   account_frozen: () => t.widget_frozen,
@@ -318,8 +320,8 @@ class ScripCredits extends HTMLElement {
     if (held !== '0') line(t.held, number(held));
     this.#facts.classList.toggle('shut', gate !== 'open');
     const limit = gate === 'open' && own(balance);
-    const mine = limit && limit.left !== '0' ? [make('p', {}, limited(limit))] : [];
-    put(this.#facts, meter, list, ...mine, make('p', { class: 'muted' }, back(balance)));
+    const left = limit && limit.left !== '0' ? [make('p', {}, limited(limit))] : [];
+    put(this.#facts, meter, list, ...left, make('p', { class: 'muted' }, back(balance)));
   }
 
   /** The way to buy, if the page has one and the account may buy. */
