@@ -238,7 +238,12 @@ pub(super) fn give_back(
 ) -> (Vec<Guard>, Vec<Step>) {
     let period = account.plan_state.period(now);
     let (mut when, mut then) = (Vec::new(), Vec::new());
+    // A capture's beyond may count where its hold does, and a write changes each count once.
+    let mut sums: BTreeMap<Counter, Credits> = BTreeMap::new();
     for (counter, credits) in returned {
+        *sums.entry(counter).or_default() += credits;
+    }
+    for (counter, credits) in sums {
         if counter.window.per == Per::Period {
             when.push(Guard::AdvancedIs(account.advanced_seq));
         }

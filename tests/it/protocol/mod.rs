@@ -17,6 +17,7 @@ mod faults;
 mod fuzz;
 mod keys;
 mod last_tag;
+mod limits;
 mod metered_capacity;
 mod metered_properties;
 mod properties;
