@@ -26,12 +26,12 @@ pub(crate) fn new_secret() -> String {
     json!({ "id": "local", "key": key }).to_string()
 }
 
-/// A link for a customer of `account` who may buy, and returns to `base`.
+/// A link for a customer of `account` who may do all that a session can, and returns to `base`.
 ///
 /// # Errors
 /// If no session is made.
 pub async fn link(functions: &Functions, account: &str, base: &str) -> Result<String, Error> {
-    let scopes = ["view", "buy"];
+    let scopes = ["view", "buy", "limits"];
     let body = json!({ "subject": "ada", "scopes": scopes, "return_url": format!("{base}/") });
     let request = http::Request::post(format!("/v1/accounts/{account}/sessions"));
     let request: Request = request.body(Body::Text(body.to_string()))?;

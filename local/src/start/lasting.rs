@@ -86,7 +86,7 @@ pub(super) async fn make(context: &Context, account: AccountId) -> Result<Made, 
     let base = context.config.public_url.clone().unwrap_or_default();
     let request = SessionRequest {
         subject: "ada".to_owned(),
-        scopes: vec![Scope::View, Scope::Buy],
+        scopes: Scope::ALL.to_vec(),
         return_url: format!("{base}{RETURN_PATH}"),
         life: LONGEST,
     };

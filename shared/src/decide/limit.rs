@@ -250,6 +250,7 @@ pub(super) fn give_back(
     now: Instant,
 ) -> (Vec<Guard>, Vec<Step>) {
     let period = account.plan_state.period(now);
+    // A capture's beyond may count where its hold does, and a write changes each count once.
     let mut sums: BTreeMap<Counter, Credits> = BTreeMap::new();
     for (counter, credits) in returned {
         *sums.entry(counter).or_default() += credits;

@@ -205,7 +205,12 @@ impl Counter {
     pub fn is_past(self, now: Instant, period: Period) -> bool {
         match self.window.per {
             Per::Ever => false,
-            Per::Period => self.window.from != period.start && period.start + KEPT <= now,
+            // The week of a period that began with it may go on, once a plan period is over that
+            // came in between.
+            Per::Period => {
+                let week = period::week(self.window.from);
+                self.window.from != period.start && week.end.max(period.start) + KEPT <= now
+            }
             _ => self.window.end(period).is_some_and(|end| end + KEPT <= now),
         }
     }

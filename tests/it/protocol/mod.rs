@@ -18,6 +18,7 @@ mod faults;
 mod fuzz;
 mod keys;
 mod last_tag;
+mod limits;
 mod limits_at_once;
 mod limits_capacity;
 mod metered_capacity;

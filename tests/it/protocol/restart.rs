@@ -157,7 +157,7 @@ async fn kill(kills: u64, seed: u64) {
     let (program, folder) = (program(), Folder::new("kills"));
     let mut stack = Stack::start(program, &folder.0, Some(BEGINS));
     let load = Rc::new(Load {
-        clients: Clients::new(seed, ACCOUNTS, None, false),
+        clients: Clients::new(seed, ACCOUNTS, None, (false, false)),
         addr: RefCell::new(stack.addr.clone()),
         began: Instant::now(),
         began_ms: stack.began_ms,

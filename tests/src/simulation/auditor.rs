@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use serde_json::Value;
+use shared::decide::own_limit::LimitRequest;
 
+use super::limits::{self, Counts, Named};
 use super::rates::Call;
 
 /// One request and its answer, as a client saw them. Times are of the simulation, in ms.
@@ -14,6 +16,10 @@ use super::rates::Call;
 pub struct Exchange {
     pub key: String,
     pub wanted: Wanted,
+    /// What it named for limits.
+    pub named: Named,
+    /// Whether the answer is of this operation alone, and of no other in its request.
+    pub alone: bool,
     pub sent_ms: i64,
     pub answered_ms: i64,
     /// None: no answer came.
@@ -27,16 +33,26 @@ pub enum Wanted {
     Credits(i64),
     /// A call at its rates: what it costs depends on the version in force.
     Call(Call),
+    /// A limit, in words.
+    Limit(String),
 }
 
 impl Wanted {
     pub const NOTHING: Wanted = Wanted::Credits(0);
+
+    /// A limit that is to be set or removed.
+    pub fn limit(request: &LimitRequest) -> Wanted {
+        let LimitRequest { of, per, at_most } = request;
+        let at_most = at_most.map_or("none".to_owned(), |credits| credits.micro().to_string());
+        Wanted::Limit(format!("{of} {} {at_most}", per.name()))
+    }
 
     /// Whether it was to be spent or held.
     pub fn spends(&self) -> bool {
         match self {
             Wanted::Credits(credits) => *credits < 0,
             Wanted::Call(_) => true,
+            Wanted::Limit(_) => false,
         }
     }
 }
@@ -120,6 +136,7 @@ struct Hold {
 #[derive(Default)]
 struct Book {
     weekly: Option<Weekly>,
+    counts: Counts,
     available: i64,
     now: State,
     holds: BTreeMap<String, Hold>,
@@ -270,14 +287,20 @@ pub fn audit(
     entries: &[Value],
     exchanges: &[Exchange],
     balance: &Value,
-    weekly: Weekly,
+    (weekly, known): (Weekly, limits::Known),
 ) -> Audited<usize> {
-    let mut book = Book { weekly: Some(weekly), ..Book::default() };
+    let mut book = Book { weekly: Some(weekly), counts: Counts::new(known), ..Book::default() };
+    let mut named: BTreeMap<&str, Vec<&Named>> = BTreeMap::new();
+    for exchange in exchanges {
+        named.entry(&exchange.key).or_default().push(&exchange.named);
+    }
     let mut by_key: BTreeMap<String, &Value> = BTreeMap::new();
     for (entry, expected) in entries.iter().zip(1..) {
         ensure!(entry["seq"] == expected, "a gap or a repeat at {expected}: {entry}");
         book.enter(entry).map_err(|wrong| format!("{wrong}: {entry}"))?;
         let key = text(entry.get("key").unwrap_or(&entry["id"]))?;
+        let named = named.get(key).map_or(&[][..], Vec::as_slice);
+        book.counts.enter(entry, named).map_err(|wrong| format!("{wrong}: {entry}"))?;
         if !by_nobody(entry) {
             let space = if by_operator(entry) { OPERATORS } else { "" };
             let twice = by_key.insert(format!("{space}{key}"), entry).is_some();
@@ -295,6 +318,7 @@ pub fn audit(
         ensure!(known || entry["kind"] == "opened", "nobody asked for {entry}");
     }
     acknowledged(exchanges, &by_key)?;
+    book.counts.check(exchanges)?;
     // The balance is an advance ahead of the entries at most.
     let last = entries.len();
     ensure!(balance["seq"] == last, "the balance is of entry {}, not {last}", balance["seq"]);
@@ -326,8 +350,16 @@ fn or_none(entry: &Value, field: &str) -> Audited<i64> {
 
 /// Whether an operator asked for the entry.
 fn by_operator(entry: &Value) -> bool {
-    let kinds =
-        ["opened", "granted", "revoked", "plan_changed", "frozen", "unfrozen", "debt_waived"];
+    let kinds = [
+        "opened",
+        "granted",
+        "revoked",
+        "plan_changed",
+        "frozen",
+        "unfrozen",
+        "debt_waived",
+        "limit_set",
+    ];
     kinds.iter().any(|kind| entry["kind"] == *kind)
 }
 
@@ -337,6 +369,15 @@ fn asked_for(entry: &Value) -> Audited<Wanted> {
         return Ok(Wanted::Call(call));
     }
     let credits = match text(&entry["kind"])? {
+        "limit_set" => {
+            let limit = &entry["limits"][0];
+            let at_most = match &limit["at_most"] {
+                Value::Null => "none".to_owned(),
+                at_most => micro(at_most)?.to_string(),
+            };
+            let (of, per) = (text(&limit["of"])?, text(&limit["per"])?);
+            return Ok(Wanted::Limit(format!("{of} {per} {at_most}")));
+        }
         "captured" => -micro(&entry["credits"])? - or_none(entry, "uncharged")?,
         "refunded" => micro(&entry["credits"])?,
         "released" | "extended" | "revoked" => 0,
@@ -468,6 +509,7 @@ impl Book {
             "plan_changed" => {
                 self.no_plan = entry["plan"] == "standard" || entry["status"] == "canceled";
             }
+            "limit_set" => ensure!(change == 0, "a limit moved credits"),
             kind => return Err(format!("{kind} is no kind")),
         }
         let balance = &entry["balance"];
@@ -515,7 +557,8 @@ impl Book {
         // A hold that another clock made meanwhile may be over by this one.
         let over = self.holds.values().find(|hold| hold.ends_ms <= at_ms - SKEW_MS);
         ensure!(uncharged == 0 || over.is_none(), "{over:?} still held at {at_ms}");
-        let pays = open && self.available >= uncharged;
+        let pays =
+            open && self.available >= uncharged && self.counts.lets_beyond(entry, uncharged)?;
         ensure!(uncharged == 0 || !pays, "{uncharged} could have been charged");
         Ok(())
     }

@@ -282,6 +282,29 @@ impl Chaos {
                 self.table.call(request).await?;
                 response(200, "{}".to_owned())
             }
+            // The handler counts what it charged in another write, which may never arrive.
+            Misdeed::CountsAfter if operation == "UpdateItem" => {
+                let mut body = body;
+                let counts = mutants::take_counts(&mut body);
+                let mut request = request;
+                *request.body_mut() = body.to_string().into();
+                let answer = self.table.call(request.try_clone().expect("a body")).await?;
+                if let Some(counts) = counts.filter(|_| answer.status().is_success()) {
+                    let (lost, after_ms) = {
+                        let random = &mut self.state().random;
+                        (random.random_ratio(1, 20), random.random_range(1..20))
+                    };
+                    let table = self.table.clone();
+                    *request.body_mut() = counts.to_string().into();
+                    tokio::spawn(async move {
+                        pause(after_ms).await;
+                        if !lost {
+                            let _ = table.call(request).await;
+                        }
+                    });
+                }
+                Ok(answer)
+            }
             misdeed => {
                 let answer = self.table.call(request).await?;
                 mutants::conceal(misdeed, &operation, &body, answer)

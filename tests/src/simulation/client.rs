@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use shared::decide::own_limit::LimitRequest;
 use shared::domain::payment::{Dispute, DisputeStage, Facts, Refund, RefundStage};
 use shared::domain::{Instant, Money, OperationId};
 
 use super::auditor::{self, Answered, Exchange, Wanted};
 use super::each::{self, Batch};
+use super::limits::{self, Named};
 use super::rates::{self, Call};
 
 /// An operation as a client sends it, until its outcome is known.
@@ -22,7 +24,7 @@ pub struct Operation {
     pub key: String,
     pub body: String,
     /// The keys, and what was asked for with each, for the auditor.
-    pub asked: Vec<(String, Wanted)>,
+    pub asked: Vec<(String, Wanted, Named)>,
     /// The action in place of a request, if it is about money.
     pub money: Option<Deal>,
 }
@@ -33,9 +35,11 @@ impl Operation {
     }
 }
 
-/// An action about the money for packs.
+/// An action that is asked for without HTTP: about the money for packs, or about limits.
 #[derive(Clone, Debug)]
 pub enum Deal {
+    /// An operator sets or removes a limit.
+    Limit(LimitRequest),
     /// A customer orders a pack.
     Order,
     /// Stripe reports these facts about the payment of an order.
@@ -56,15 +60,25 @@ pub struct Clients {
     packs: RefCell<Vec<OperationId>>,
     /// Whether they ask for calls of the simulation's models, too.
     calls: bool,
+    /// Draws the subjects and the limits of requests, if they have any. Drawn beside all else: no
+    /// other choice depends on it.
+    limits: Option<RefCell<StdRng>>,
 }
 
 impl Clients {
-    pub fn new(seed: u64, accounts: usize, buyer: Option<usize>, calls: bool) -> Clients {
+    /// `calls`: whether they ask for calls; `limits`: whether their requests name subjects.
+    pub fn new(
+        seed: u64,
+        accounts: usize,
+        buyer: Option<usize>,
+        (calls, limits): (bool, bool),
+    ) -> Clients {
         let random = RefCell::new(StdRng::seed_from_u64(seed));
         let ledgers = (0..accounts).map(|_| RefCell::default()).collect();
         let batches = (0..accounts).map(|_| RefCell::default()).collect();
         let packs = RefCell::default();
-        Clients { random, ledgers, batches, buyer, packs, calls }
+        let limits = limits.then(|| RefCell::new(StdRng::seed_from_u64(seed.rotate_left(32))));
+        Clients { random, ledgers, batches, buyer, packs, calls, limits }
     }
 
     /// A random number in 0..bound.
@@ -84,7 +98,7 @@ impl Clients {
             path: format!("/v1/accounts/a{account}"),
             key: "open".to_owned(),
             body: r#"{"plan":"free"}"#.to_owned(),
-            asked: vec![("open".to_owned(), Wanted::Credits(25_000_000))],
+            asked: vec![("open".to_owned(), Wanted::Credits(25_000_000), Named::default())],
             money: None,
         }
     }
@@ -94,12 +108,13 @@ impl Clients {
         let (sent_ms, answered_ms) = times_ms;
         let results = answer.as_ref().and_then(|answer| answer.body["results"].as_array());
         if let Some(results) = results {
-            let asked = operation.asked.iter().map(|(_, wanted)| wanted.clone()).collect();
+            let asked = operation.asked.iter().map(|(_, wanted, _)| wanted.clone()).collect();
             let batch = Batch { sent_ms, answered_ms, asked, results: results.clone() };
             self.batches[operation.account].borrow_mut().push(batch);
         }
         let mut ledger = self.ledgers[operation.account].borrow_mut();
-        for (place, (key, wanted)) in operation.asked.iter().enumerate() {
+        let alone = results.is_some() || operation.asked.len() == 1;
+        for (place, (key, wanted, named)) in operation.asked.iter().enumerate() {
             // Each debit of a batch is an operation of its own, with a receipt of its own.
             let answer = answer.clone().map(|answer| {
                 let Answered { body, .. } = &answer;
@@ -120,7 +135,8 @@ impl Clients {
                 }
             });
             let (key, wanted) = (format!("{}{key}", operation.space()), wanted.clone());
-            ledger.push(Exchange { key, wanted, sent_ms, answered_ms, answer });
+            let named = named.clone();
+            ledger.push(Exchange { key, wanted, named, alone, sent_ms, answered_ms, answer });
         }
     }
 
@@ -154,7 +170,7 @@ impl Clients {
         let base = format!("/v1/accounts/a{account}");
         let operation = |method, path: String, body: String, credits| {
             let key = self.key(number, now_ms);
-            let asked = vec![(key.clone(), Wanted::Credits(credits))];
+            let asked = vec![(key.clone(), Wanted::Credits(credits), Named::default())];
             let mut new = Operation { account, method, path, key, body, asked, money: None };
             // An operator may have chosen a key that a service used.
             if new.space() == auditor::OPERATORS
@@ -184,11 +200,11 @@ impl Clients {
                     let (call, body) = self.call(&format!(r#","expires_in_s":{life_s}"#));
                     let mut hold = operation("POST", format!("{base}/holds"), body, 0);
                     hold.asked[0].1 = Wanted::Call(call);
-                    return hold;
+                    return self.named(hold);
                 }
                 let (credits, micro) = amount();
                 let body = format!(r#"{{"credits":"{credits}","expires_in_s":{life_s}}}"#);
-                operation("POST", format!("{base}/holds"), body, -micro)
+                self.named(operation("POST", format!("{base}/holds"), body, -micro))
             }
             64..75 => {
                 let Some((hold, model)) = self.receipt_of(account, "hold") else {
@@ -315,8 +331,30 @@ impl Clients {
             }
         };
         let path = format!("/v1/accounts/a{account}/debits");
-        let asked = vec![(key.clone(), wanted)];
-        Operation { account, method: "POST", path, key, body, asked, money: None }
+        let asked = vec![(key.clone(), wanted, Named::default())];
+        self.named(Operation { account, method: "POST", path, key, body, asked, money: None })
+    }
+
+    /// The charge with a user, subjects and limits, if the requests name any.
+    fn named(&self, mut charge: Operation) -> Operation {
+        let Some(limits) = &self.limits else { return charge };
+        let named = Named::draw(&mut limits.borrow_mut());
+        charge.body = named.body(&charge.body);
+        charge.asked[0].2 = named;
+        charge
+    }
+
+    /// A change of an account's own limits, at some of the times at which it may be made.
+    pub fn limit(&self, account: usize) -> Option<Operation> {
+        let mut random = self.limits.as_ref()?.borrow_mut();
+        if random.random_range(0..6) > 0 {
+            return None;
+        }
+        let request = limits::draw_limit(&mut random);
+        let key = format!("limit {}", random.random::<u64>());
+        let asked = vec![(key.clone(), Wanted::limit(&request), Named::default())];
+        let (path, body, money) = (String::new(), String::new(), Some(Deal::Limit(request)));
+        Some(Operation { account, method: "PUT", path, key, body, asked, money })
     }
 
     /// A call, and the body that asks for it, with more fields behind.

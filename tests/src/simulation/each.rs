@@ -63,6 +63,7 @@ fn refused(entries: &[Value], batch: &Batch, place: usize, began_ms: i64) -> Aud
         Wanted::Call(call) => {
             rates::VERSIONS.into_iter().any(|version| required == call.price(version).up())
         }
+        Wanted::Limit(_) => false,
     };
     if !costs || number("shortfall")? != required - available {
         return Err(format!("{problem} refuses a debit of {:?}", batch.asked[place]));

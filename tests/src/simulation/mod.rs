@@ -6,6 +6,7 @@ pub mod auditor;
 mod chaos;
 pub mod client;
 pub mod each;
+pub mod limits;
 pub mod mutants;
 pub mod naive;
 pub mod rates;
@@ -25,14 +26,15 @@ use local::routes::Functions;
 use local::{context, tables};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::clock::{Clock, Entropy};
-use shared::command::{order, payment};
+use shared::command::{self, Receipted, order, payment};
 use shared::config::Config;
 use shared::context::{Context, call_retry};
+use shared::decide::own_limit::LimitRequest;
 use shared::decide::{MAX_CLOCK_AHEAD, catalog_version};
 use shared::domain::payment::{CheckoutRequest, PaymentNotice};
-use shared::domain::{Catalog, Instant, Key, OperationId};
+use shared::domain::{Catalog, Instant, Key, KeySpace, OperationId};
 use shared::failure::Failure;
 
 use crate::support::{answer, instant, ledger, request};
@@ -172,6 +174,12 @@ fn sdk(chaos: &Chaos) -> Builder {
     repeatable(chaos.client(), TokenBucket::default())
 }
 
+/// Whether requests have subjects and limits in a seed. In the others everything is as if there
+/// were none.
+fn has_limits(seed: u64) -> bool {
+    seed % 6 > 3
+}
+
 /// The grant of each week, as the simulation publishes it.
 fn weekly(start_ms: i64) -> i64 {
     if start_ms < instant("2026-11-30T00:00:00Z").ms() { 25_000_000 } else { 40_000_000 }
@@ -186,6 +194,8 @@ struct Simulation {
     began: tokio::time::Instant,
     deceit: Option<Deceit>,
     flaw: Option<Flaw>,
+    /// The limits of the plans.
+    defaults: limits::Limits,
     /// The first body that each key was sent with, for the mutant that compares none.
     bodies: RefCell<BTreeMap<(String, String), String>>,
     /// The keys that a mutant sends in place of the clients' keys, and the originals.
@@ -216,7 +226,11 @@ impl Simulation {
         Simulation {
             handlers,
             chaos,
-            clients: Clients::new(seed, ACCOUNTS, Some(BUYER), true),
+            clients: Clients::new(seed, ACCOUNTS, Some(BUYER), (true, has_limits(seed))),
+            defaults: match has_limits(seed) {
+                true => limits::defaults(seed),
+                false => limits::Limits::new(),
+            },
             forms: Forms::new(seed),
             began: tokio::time::Instant::now(),
             deceit,
@@ -234,11 +248,21 @@ impl Simulation {
     /// Sends an operation to one of the handlers, and records its outcome.
     async fn send(&self, operation: &Operation) -> Option<u16> {
         let handler = self.clients.pick(&[0, 1, 2, 3]);
-        if let Some(money) = &operation.money {
-            let dealt = self.deal(self.handlers[handler].context(), operation, money);
-            return tokio::time::timeout(PATIENCE, dealt).await.ok();
-        }
         let sent_ms = self.now_ms();
+        match &operation.money {
+            Some(Deal::Limit(limit)) => {
+                let asked = self.limit(self.handlers[handler].context(), operation, limit);
+                let answer = tokio::time::timeout(PATIENCE, asked).await.ok();
+                let status = answer.as_ref().map(|answer| answer.status);
+                self.clients.note(operation, (sent_ms, self.now_ms()), answer);
+                return status;
+            }
+            Some(money) => {
+                let dealt = self.deal(self.handlers[handler].context(), operation, money);
+                return tokio::time::timeout(PATIENCE, dealt).await.ok();
+            }
+            None => {}
+        }
         let (path, key, body) = self.front(operation);
         let places = self.batches.places(&path, &body);
         let (sent, body) = ((&path[..], &body[..]), each::picked(&body, places.as_deref()));
@@ -255,6 +279,36 @@ impl Simulation {
         status
     }
 
+    /// Sets or removes a limit. Returns an answer as if it had been asked for over HTTP.
+    async fn limit(
+        &self,
+        context: &Context,
+        operation: &Operation,
+        limit: &LimitRequest,
+    ) -> Answered {
+        let catalog = context.catalog().await;
+        let account = format!("a{}", operation.account).parse().expect("an account");
+        let key = operation.key.parse().expect("a key");
+        let (key, by) = ((KeySpace::Operators, &key), command::limit::Changer::default());
+        let set = command::limit::set(context, &catalog, &account, key, limit, by).await;
+        match set {
+            Ok(Receipted { found, replayed }) => {
+                let (available, held) = (found.available, found.held);
+                let body = json!({
+                    "seq": found.seq,
+                    "id": found.entry.id,
+                    "at": found.entry.at,
+                    "balance": { "available": available, "held": held },
+                });
+                Answered { status: 201, replayed, body }
+            }
+            Err(Failure::Refusal(refusal)) => {
+                Answered { status: 409, replayed: false, body: json!(format!("{refusal:?}")) }
+            }
+            Err(_) => Answered { status: 503, replayed: false, body: Value::Null },
+        }
+    }
+
     /// Runs an action about money. Returns a status as if it had been asked for over HTTP.
     async fn deal(&self, context: &Context, operation: &Operation, money: &Deal) -> u16 {
         let catalog = context.catalog().await;
@@ -267,6 +321,7 @@ impl Simulation {
                 let ordered = order::place(context, &catalog, &account, &key, &request).await;
                 ordered.map(|order| self.clients.ordered(order.id))
             }
+            Deal::Limit(_) => unreachable!("it is about no money"),
             Deal::Says(order, facts) => {
                 let intent = format!("pi_{order}").replace('-', "").parse().expect("an intent");
                 let said = PaymentNotice::Payment { intent, facts: (**facts).clone() };
@@ -368,8 +423,9 @@ impl Simulation {
     /// Publishes this version of the catalog, which is the next.
     async fn publish(&self, version: u32) {
         let context = self.handlers[0].context();
-        let current = Catalog::parse(&rates::files(version - 1, self.flaw)).expect("a catalog");
-        let files = rates::files(version, self.flaw);
+        let current = Catalog::parse(&rates::files(version - 1, self.flaw, &self.defaults))
+            .expect("a catalog");
+        let files = rates::files(version, self.flaw, &self.defaults);
         let change = catalog_version::publish(&current, &files, context.clock.now());
         let change = change.expect("it may follow");
         // Where its outcome is not known it is sent again: it happens once.
@@ -425,6 +481,11 @@ impl Simulation {
                 open.push(operation.clone());
             }
             sent.push(operation);
+            if let Some(limit) = self.clients.limit(account) {
+                if !self.insist(&limit).await {
+                    open.push(limit);
+                }
+            }
             match self.clients.below(1000) {
                 0..900 => self.sleep(&[1, 4, 20]).await,
                 900..980 => self.sleep(&[1_000, 60_000, 130_000]).await,
@@ -470,7 +531,13 @@ impl Simulation {
             let ledger = simulation.ledger(account).await?;
             let balance = simulation.get(&format!("/v1/accounts/a{account}/balance")).await?;
             let batches = simulation.clients.take_batches(account);
-            let audited = auditor::audit(&ledger, &exchanges, &balance, weekly)
+            let kept = match has_limits(seed) {
+                true => Some(simulation.kept(account).await?),
+                false => None,
+            };
+            let defaults = simulation.defaults.clone();
+            let known = limits::Known { defaults, kept, began_ms: began_ms() };
+            let audited = auditor::audit(&ledger, &exchanges, &balance, (weekly, known))
                 .and_then(|entries| each::check(&ledger, &batches, began_ms()).map(|()| entries));
             entries += audited.map_err(|wrong| format!("account a{account}: {wrong}"))?;
             sent += exchanges.len();
@@ -478,6 +545,19 @@ impl Simulation {
         let operations = each * (ACCOUNTS * CLIENTS) as u64;
         let (calls, faults) = (simulation.chaos.calls(), simulation.chaos.faults());
         Ok(Played { seed, operations, sent, calls, entries, unknown: open.len(), faults })
+    }
+
+    /// What an account's item counts for limits, and when it was read.
+    async fn kept(&self, account: usize) -> Result<limits::Kept, String> {
+        let context = self.handlers[0].context();
+        let account = format!("a{account}").parse().expect("an account");
+        let loaded = context.store.account(&account).await.map_err(|error| error.to_string())?;
+        let used = loaded.map(|loaded| loaded.account.used).unwrap_or_default();
+        let kept = used.into_iter().map(|(counter, credits)| {
+            let window = counter.window;
+            (counter.of, window.per.name().to_owned(), window.from.ms(), credits.micro())
+        });
+        Ok((kept.collect(), context.clock.now().ms()))
     }
 
     async fn get(&self, path: &str) -> Result<Value, String> {

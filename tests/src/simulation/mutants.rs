@@ -8,12 +8,14 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::base64;
 use aws_smithy_types::body::SdkBody;
+use regex::Regex;
 use serde_json::{Value, json};
 use shared::decide::{DEDUP_WINDOW, MAX_CLOCK_AHEAD, STAMP_MARGIN};
 use shared::domain::account::PendingChange;
 use shared::domain::grant::BurnOrder;
 use shared::domain::hold::HeldFor;
-use shared::domain::{Credits, Entry, EntryKind, Grant, Instant, OperationId};
+use shared::domain::limit::{HeldLimits, OwnLimits};
+use shared::domain::{Credits, Entry, EntryKind, Grant, Held, Instant, OperationId};
 use shared::store::packed;
 
 use super::rates::{self, Call, Flaw};
@@ -52,6 +54,7 @@ pub enum Misdeed {
     LooksUpInTheWindowOnly,
     ForgetsNames,
     ChecksNoClock,
+    CountsAfter,
 }
 
 /// A change that a mutant makes to a request before the handler reads it.
@@ -79,7 +82,7 @@ use Change::{Front, Rates, Request, Wire};
 pub const PER_MUTANT: u64 = 504;
 
 /// One mutant for each rule.
-pub const MUTANTS: [Mutant; 48] = [
+pub const MUTANTS: [Mutant; 58] = [
     Mutant { name: "an id is not looked for in the list", seed: 1, change: Request(no_contains) },
     Mutant {
         name: "no dedup floor: segments are not looked at",
@@ -92,7 +95,7 @@ pub const MUTANTS: [Mutant; 48] = [
         seed: 2,
         change: Request(no_validity),
     },
-    Mutant { name: "credits lapse when a TTL job comes", seed: 4, change: Request(ttl_expiry) },
+    Mutant { name: "credits lapse when a TTL job comes", seed: 5, change: Request(ttl_expiry) },
     Mutant { name: "the balance is not compared", seed: 3, change: Request(no_balance) },
     Mutant { name: "the gate is not looked at", seed: 1, change: Request(no_gate) },
     Mutant { name: "an advance is not compared and set", seed: 2, change: Request(no_sequence) },
@@ -155,7 +158,7 @@ pub const MUTANTS: [Mutant; 48] = [
         seed: 3,
         change: Wire(Misdeed::LooksUpInTheWindowOnly),
     },
-    Mutant { name: "a name expires", seed: 4, change: Wire(Misdeed::ForgetsNames) },
+    Mutant { name: "a name expires", seed: 5, change: Wire(Misdeed::ForgetsNames) },
     Mutant { name: "clocks are not compared", seed: 1, change: Wire(Misdeed::ChecksNoClock) },
     Mutant { name: "no fingerprint", seed: 1, change: Front(Deceit::ComparesNoContent) },
     Mutant { name: "the account of the body", seed: 1, change: Front(Deceit::BelievesTheBody) },
@@ -200,6 +203,24 @@ pub const MUTANTS: [Mutant; 48] = [
         change: Front(Deceit::CountsCachedTwice),
     },
     Mutant { name: "the tier is by input alone", seed: 1, change: Rates(Flaw::TierByInputAlone) },
+    Mutant { name: "a limit is not compared", seed: 4, change: Request(no_limit_guard) },
+    Mutant {
+        name: "what was charged is counted in another write",
+        seed: 4,
+        change: Wire(Misdeed::CountsAfter),
+    },
+    Mutant { name: "nothing returns to counts", seed: 4, change: Request(never_uncounted) },
+    Mutant { name: "what returns is of another window", seed: 4, change: Request(other_window) },
+    Mutant { name: "a lapsed hold stays counted", seed: 4, change: Request(lapsed_counted) },
+    Mutant { name: "days are of another time zone", seed: 4, change: Request(local_days) },
+    Mutant { name: "a plan's limit beats an account's", seed: 4, change: Request(own_forgotten) },
+    Mutant {
+        name: "a change of limits is not compared",
+        seed: 4,
+        change: Request(no_version_guard),
+    },
+    Mutant { name: "a batch counts one of its debits", seed: 4, change: Request(counts_one) },
+    Mutant { name: "a hold forgets what it counts for", seed: 4, change: Request(hold_uncounted) },
 ];
 
 impl Mutant {
@@ -745,6 +766,221 @@ fn no_revoked_guard(operation: &str, body: &mut Value) {
                 without("UpdateItem", &mut part["Update"], "sq =");
             }
         }
+    }
+}
+
+/// The updates of accounts in a request.
+fn each_update(operation: &str, body: &mut Value, change: impl Fn(&mut Value)) {
+    match operation {
+        "UpdateItem" => change(body),
+        "TransactWriteItems" => {
+            let parts = body["TransactItems"].as_array_mut().into_iter().flatten();
+            parts.filter_map(|part| part.get_mut("Update")).for_each(change);
+        }
+        _ => {}
+    }
+}
+
+/// A part of an update that adds to a count: its text, the name of the count and the credits.
+struct CountStep {
+    text: String,
+    name: String,
+    value: String,
+    micro: i64,
+}
+
+fn count_steps(update: &Value) -> Vec<CountStep> {
+    let step = Regex::new(r"(#\d+) = if_not_exists\(#\d+, :\d+\) \+ (:\d+)").expect("a pattern");
+    let expression = update["UpdateExpression"].as_str().unwrap_or_default();
+    let steps = step.captures_iter(expression).filter_map(|found| {
+        let micro = update["ExpressionAttributeValues"][&found[2]]["N"].as_str()?;
+        let (name, value) = (found[1].to_owned(), found[2].to_owned());
+        Some(CountStep { text: found[0].to_owned(), name, value, micro: micro.parse().ok()? })
+    });
+    steps.filter(|step| !expression.contains(&format!(".{}", step.text))).collect()
+}
+
+/// Takes the steps that add to counts out of an update, and returns a second one of them alone.
+pub fn take_counts(body: &mut Value) -> Option<Value> {
+    let steps = count_steps(body);
+    let texts: Vec<&str> = steps.iter().map(|step| &*step.text).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let mut second = body.clone();
+    let fields = second.as_object_mut()?;
+    fields.retain(|name, _| !name.starts_with("Condition"));
+    let (update, names) =
+        (texts.join(", "), ["ExpressionAttributeNames", "ExpressionAttributeValues"]);
+    for map in names {
+        let words = fields.get_mut(map).and_then(Value::as_object_mut)?;
+        words.retain(|word, _| is_used(&update, word));
+    }
+    fields.insert("UpdateExpression".to_owned(), format!("SET {update}").into());
+    for step in &steps {
+        *body = drop_step(body.take(), step);
+    }
+    Some(second)
+}
+
+/// Whether an expression has the placeholder.
+fn is_used(expression: &str, word: &str) -> bool {
+    expression.split([' ', ',', '(', ')', '.']).any(|other| other == word)
+}
+
+/// The update without a step, and without the placeholders that it alone uses.
+fn drop_step(mut update: Value, step: &CountStep) -> Value {
+    let expression = update["UpdateExpression"].as_str().unwrap_or_default();
+    let left = expression.replacen(&format!(", {}", step.text), "", 1);
+    let left = left.replacen(&format!("SET {}, ", step.text), "SET ", 1);
+    let condition = update["ConditionExpression"].as_str().unwrap_or_default().to_owned();
+    for map in ["ExpressionAttributeNames", "ExpressionAttributeValues"] {
+        if let Some(words) = update[map].as_object_mut() {
+            words.retain(|word, _| is_used(&left, word) || is_used(&condition, word));
+        }
+    }
+    if update["ExpressionAttributeNames"].as_object().is_some_and(serde_json::Map::is_empty) {
+        update.as_object_mut().expect("an update").shift_remove("ExpressionAttributeNames");
+    }
+    update["UpdateExpression"] = left.into();
+    update
+}
+
+/// A charge is written without a look at what was used of its limits.
+fn no_limit_guard(operation: &str, body: &mut Value) {
+    without(operation, body, "(attribute_not_exists(#");
+}
+
+/// What a release, a capture or a refund gives back stays counted.
+fn never_uncounted(operation: &str, body: &mut Value) {
+    each_update(operation, body, |update| {
+        for step in count_steps(update).iter().filter(|step| step.micro < 0) {
+            *update = drop_step(update.take(), step);
+        }
+    });
+}
+
+/// What comes back to the count of a day comes back to another, that of a week which begins then.
+fn other_window(operation: &str, body: &mut Value) {
+    each_update(operation, body, |update| {
+        for step in count_steps(update).iter().filter(|step| step.micro < 0) {
+            let names = &mut update["ExpressionAttributeNames"];
+            let counter = names[&step.name].as_str().unwrap_or_default();
+            let Some(other) = counter.strip_prefix('D').map(|rest| format!("W{rest}")) else {
+                continue;
+            };
+            // Of a Monday it may be the week's that changes as well.
+            if names.as_object().is_some_and(|names| names.values().any(|known| *known == other)) {
+                continue;
+            }
+            let name = format!("{}o", step.name);
+            names[&name] = other.into();
+            let to = step.text.replace(&step.name, &name);
+            let expression = update["UpdateExpression"].as_str().unwrap_or_default();
+            update["UpdateExpression"] = expression.replacen(&step.text, &to, 1).into();
+        }
+    });
+}
+
+/// An advance does not give back what lapsed holds counted.
+fn lapsed_counted(operation: &str, body: &mut Value) {
+    if operation != "UpdateItem" || !updates(body, "ad =") {
+        return;
+    }
+    let step = Regex::new(r"#\d+ = (:\d+), ").expect("a pattern");
+    let expression = body["UpdateExpression"].as_str().unwrap_or_default().to_owned();
+    let left = step.replace_all(&expression, "").into_owned();
+    for map in ["ExpressionAttributeNames", "ExpressionAttributeValues"] {
+        let condition = body["ConditionExpression"].as_str().unwrap_or_default().to_owned();
+        if let Some(words) = body[map].as_object_mut() {
+            words.retain(|word, _| is_used(&left, word) || is_used(&condition, word));
+        }
+    }
+    if body["ExpressionAttributeNames"].as_object().is_some_and(serde_json::Map::is_empty) {
+        body.as_object_mut().expect("an update").shift_remove("ExpressionAttributeNames");
+    }
+    body["UpdateExpression"] = left.into();
+}
+
+/// A charge in the last two hours of a day counts for the next: it is tomorrow there.
+fn local_days(operation: &str, body: &mut Value) {
+    const LATE_MS: i64 = 22 * 3_600_000;
+    let late = Cell::new(false);
+    if operation != "UpdateItem" {
+        return;
+    }
+    appended(body, |id, payload| {
+        if let Ok(entry) = packed::read_entry(OperationId::from_bytes(*id), payload) {
+            late.set(entry.at.ms().rem_euclid(86_400_000) >= LATE_MS);
+        }
+    });
+    for step in count_steps(body).into_iter().filter(|step| late.get() && step.micro > 0) {
+        let counter = &mut body["ExpressionAttributeNames"][&step.name];
+        let key = counter.as_str().unwrap_or_default().to_owned();
+        let Some(day) = key.strip_prefix('D').and_then(|key| key.get(8..)) else { continue };
+        let padded = format!("{day}{}", &"==="[..(4 - day.len() % 4) % 4]);
+        let mut bytes = base64::decode(padded).expect("a day");
+        *bytes.last_mut().expect("a day") += 1;
+        *counter = format!("{}{}", &key[..9], base64::encode(bytes).trim_end_matches('=')).into();
+    }
+}
+
+/// The account's own limits of users are not kept: the plan's are in force.
+fn own_forgotten(operation: &str, body: &mut Value) {
+    if operation != "TransactWriteItems" {
+        return;
+    }
+    for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
+        let Some(item) = part.pointer_mut("/Put/Item") else { continue };
+        if item["s"]["S"] == "L#own" {
+            let bytes = item["lm"]["B"].as_str().and_then(|text| base64::decode(text).ok());
+            let mut limits = packed::read_limits(&bytes.expect("limits")).expect("limits");
+            limits.retain(|(of, _), _| of.kind() != "user");
+            let own = OwnLimits { version: 0, limits };
+            item["lm"] = json!({ "B": base64::encode(packed::limits(&own)) });
+        }
+    }
+}
+
+/// A charge is written whatever the account's own limits have become.
+fn no_version_guard(operation: &str, body: &mut Value) {
+    if operation == "UpdateItem" && !count_steps(body).is_empty() {
+        without(operation, body, "li =");
+        without(operation, body, "attribute_not_exists(li)");
+    }
+}
+
+/// Of a batch only the first debit counts.
+fn counts_one(operation: &str, body: &mut Value) {
+    if operation != "UpdateItem" {
+        return;
+    }
+    let first = Cell::new(None);
+    let count = Cell::new(0);
+    appended(body, |id, payload| {
+        if let Ok(entry) = packed::read_entry(OperationId::from_bytes(*id), payload) {
+            first.set(first.get().or(Some(-entry.available.micro())));
+            count.set(count.get() + 1);
+        }
+    });
+    for step in count_steps(body).into_iter().filter(|step| count.get() > 1 && step.micro > 0) {
+        let micro = first.get().unwrap_or(0).min(step.micro);
+        body["ExpressionAttributeValues"][&step.value] = json!({ "N": micro.to_string() });
+    }
+}
+
+/// A hold does not remember the limits that it counts for.
+fn hold_uncounted(operation: &str, body: &mut Value) {
+    if operation != "UpdateItem" {
+        return;
+    }
+    let values = body["ExpressionAttributeValues"].as_object_mut();
+    for terms in values.into_iter().flat_map(|values| values.values_mut()) {
+        let Some(terms) = terms.pointer_mut("/M/f") else { continue };
+        let bytes = terms["B"].as_str().and_then(|text| base64::decode(text).ok());
+        let held = packed::read_hold_terms(&bytes.expect("terms"), Credits::ZERO, 0);
+        let held = Held { limits: HeldLimits::default(), ..held.expect("a hold") };
+        *terms = json!({ "B": base64::encode(packed::hold_terms(&held)) });
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use shared::domain::CatalogFiles;
 
+use super::limits::{self, Limits};
+
 /// The call of a model that a client asks for. Meters that count nothing are not among them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
@@ -93,8 +95,8 @@ fn factor(version: u32) -> u64 {
 }
 
 /// The catalog of a version, as the simulation publishes it: larger weeks from the second Monday
-/// on, and the models above beside those that are built in.
-pub fn files(version: u32, flaw: Option<Flaw>) -> CatalogFiles {
+/// on, these limits in each plan, and the models above beside those that are built in.
+pub fn files(version: u32, flaw: Option<Flaw>, limits: &Limits) -> CatalogFiles {
     let mut files = CatalogFiles::built_in();
     if version == 1 {
         return files;
@@ -102,6 +104,11 @@ pub fn files(version: u32, flaw: Option<Flaw>) -> CatalogFiles {
     let dated = r#"weekly = [{ credits = "25" }, { from = "2026-11-30", credits = "40" }]"#;
     files.catalog = files.catalog.replace("version = 1", &format!("version = {version}"));
     files.catalog = files.catalog.replace("weekly = \"25\"", dated);
+    for plan in ["free", "pro", "standard"] {
+        let head = format!("[plans.{plan}]\n");
+        let with = format!("{head}{}", limits::in_catalog(limits));
+        files.catalog = files.catalog.replace(&head, &with);
+    }
     let table = files.rates.get_mut("llm").expect("the built-in table");
     if flaw == Some(Flaw::TierByInputAlone) {
         *table = table.replace(r#"["input", "cached_input", "#, r#"["input", "#);

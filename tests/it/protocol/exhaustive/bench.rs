@@ -17,6 +17,7 @@ use shared::config::Config;
 use shared::domain::{Instant, OperationId};
 use tests::simulation::auditor::{self, Answered, Exchange, Wanted};
 use tests::simulation::each;
+use tests::simulation::limits::{Known, Named};
 use tests::simulation::repeatable;
 use tests::support::{Answer, answer, instant, ledger, request};
 
@@ -167,7 +168,7 @@ impl Bench {
         let path = format!("/v1/accounts/{ACCOUNT}/balance");
         let asked = Asked { method: "GET", path, key: None, body: String::new(), asked: vec![] };
         let balance = self.send(0, &asked).await.body;
-        auditor::audit(&entries, exchanges, &balance, |_| 25_000_000)?;
+        auditor::audit(&entries, exchanges, &balance, (|_| 25_000_000, Known::default()))?;
         Ok(balance)
     }
 }
@@ -221,7 +222,8 @@ pub(super) fn exchange(
             Answered { status, replayed, body: receipt.unwrap_or(body) }
         });
         let (key, wanted) = (key.clone(), Wanted::Credits(*credits));
-        Exchange { key, wanted, sent_ms, answered_ms, answer }
+        let (named, alone) = (Named::default(), asked.asked.len() == 1);
+        Exchange { key, wanted, named, alone, sent_ms, answered_ms, answer }
     };
     asked.asked.iter().enumerate().map(one).collect()
 }

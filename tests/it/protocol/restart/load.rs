@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tests::simulation::auditor::{self, Answered};
 use tests::simulation::client::{Clients, Operation};
+use tests::simulation::limits::Known;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -204,8 +205,8 @@ impl Load {
         for account in 0..ACCOUNTS {
             let ledger = self.ledger(&format!("a{account}")).await;
             let balance = self.get(&format!("/v1/accounts/a{account}/balance")).await;
-            let audited =
-                auditor::audit(&ledger, &self.clients.take(account), &balance, |_| 25_000_000);
+            let (exchanges, known) = (self.clients.take(account), Known::default());
+            let audited = auditor::audit(&ledger, &exchanges, &balance, (|_| 25_000_000, known));
             entries += audited.unwrap_or_else(|wrong| panic!("account a{account}: {wrong}"));
         }
         entries

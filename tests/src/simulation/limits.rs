@@ -1,0 +1,629 @@
+//! Limits: what the clients ask for, and the auditor's books of it. The books have windows and sums
+//! of their own, and share no code with `decide`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Datelike, Months, NaiveTime};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+use shared::decide::own_limit::LimitRequest;
+use shared::domain::limit::{Per, SubjectHash};
+use shared::domain::{Credits, Subject};
+
+use super::auditor::{Audited, Exchange, Wanted, micro, ms};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const WEEK_MS: i64 = 7 * DAY_MS;
+/// A stamp may be of another clock, and its write may arrive a call later.
+const MARGIN_MS: i64 = 20_000;
+/// For this long after a window's end its count may be kept.
+const KEPT_MS: i64 = 2 * HOUR_MS;
+const PERS: [&str; 5] = ["day", "week", "month", "period", "ever"];
+
+/// The number of a limit, by what it is of and the kind of its window.
+pub type Limits = BTreeMap<(String, String), i64>;
+/// A count: what it is of, the kind of its window and the window's first instant in ms.
+pub type Counter = (String, String, i64);
+
+/// What a charge names: its user, its other subjects and the limits that it brings.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    user: Option<String>,
+    subjects: BTreeSet<String>,
+    limits: Vec<(String, &'static str, i64)>,
+}
+
+impl Named {
+    /// A few users, teams and runs, with limits that some charges do not fit in.
+    pub fn draw(random: &mut StdRng) -> Named {
+        let mut pick = |choices: &[&str]| choices[random.random_range(0..choices.len())].to_owned();
+        let user = Some(pick(&["ada", "ada", "bob", "bob", ""])).filter(|user| !user.is_empty());
+        let team = pick(&["team:ops", "team:dev", "", ""]);
+        let run = pick(&["run:1", "run:2", "run:3", "", "", ""]);
+        let also = pick(&["user:ada", "team:ops", "", "", "", "", "", ""]);
+        let mut limits = Vec::new();
+        if !run.is_empty() {
+            let at_most = [2_500_000, 9_000_000, 40_000_000][random.random_range(0..3)];
+            let per = ["ever", "ever", "ever", "day", "period"][random.random_range(0..5)];
+            limits.push((run, per, at_most));
+        }
+        if !also.is_empty() {
+            let at_most = [0, 4_000_000, 15_000_001, 30_000_000][random.random_range(0..4)];
+            limits.push((also, PERS[random.random_range(0..PERS.len())], at_most));
+        }
+        // The same limit with another number: the less is in force.
+        if let Some((of, per, at_most)) = limits.first().cloned()
+            && random.random_range(0..5) == 0
+        {
+            limits.push((of, per, at_most + 1));
+        }
+        let subjects = [team].into_iter().filter(|team| !team.is_empty());
+        let subjects: BTreeSet<String> = subjects.collect();
+        Named { user, subjects, limits }
+    }
+
+    /// The body of a charge with them.
+    pub fn body(&self, body: &str) -> String {
+        let mut fields: Value = serde_json::from_str(body).expect("clients send JSON");
+        let text = |micro: i64| Credits::from_micro(micro).to_string();
+        if let Some(user) = &self.user {
+            fields["user"] = json!(user);
+        }
+        if !self.subjects.is_empty() {
+            fields["subjects"] = json!(self.subjects);
+        }
+        let limits = self.limits.iter().map(|(of, per, at_most)| match *per {
+            "ever" => json!({ "of": of, "at_most": text(*at_most) }),
+            per => json!({ "of": of, "per": per, "at_most": text(*at_most) }),
+        });
+        let limits: Vec<Value> = limits.collect();
+        if !limits.is_empty() {
+            fields["limits"] = limits.into();
+        }
+        fields.to_string()
+    }
+
+    /// All subjects that it counts for.
+    fn counts_for(&self) -> BTreeSet<String> {
+        let of_limits = self.limits.iter().map(|(of, ..)| of.clone());
+        let user = self.user.iter().map(|user| format!("user:{user}"));
+        self.subjects.iter().cloned().chain(of_limits).chain(user).collect()
+    }
+
+    /// The number that it brings for a limit.
+    fn asked(&self, of: &str, per: &str) -> Option<i64> {
+        let its = self.limits.iter().filter(|(known, kind, _)| known == of && *kind == per);
+        its.map(|(.., at_most)| *at_most).min()
+    }
+}
+
+/// A limit to set or to remove.
+pub fn draw_limit(random: &mut StdRng) -> LimitRequest {
+    let of = ["user:ada", "user:bob", "team:ops", "run:1"][random.random_range(0..4)];
+    let per = Per::ALL[random.random_range(0..Per::ALL.len())];
+    let micro = [-1, -1, -1, 0, 1_500_000, 5_000_000, 12_000_000, 40_000_000];
+    let micro = micro[random.random_range(0..micro.len())];
+    let at_most = (micro >= 0).then_some(Credits::from_micro(micro));
+    LimitRequest { of: of.parse().expect("a subject"), per, at_most }
+}
+
+/// What an account's item counts, and when it was read: in ms, as the windows' first instants.
+pub type Kept = (Vec<(SubjectHash, String, i64, i64)>, i64);
+
+/// What the auditor is told of limits.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The limits of every plan, by kind of subject, from version 2 of the catalog on.
+    pub defaults: Limits,
+    /// None: it is not compared.
+    pub kept: Option<Kept>,
+    /// When the simulation began.
+    pub began_ms: i64,
+}
+
+/// The plan's limits in a seed: some kinds of windows for users, and one for teams.
+pub fn defaults(seed: u64) -> Limits {
+    let own = |of: &str, per: &str, micro| ((of.to_owned(), per.to_owned()), micro);
+    match seed / 6 % 4 {
+        0 => Limits::from([own("user", "day", 20_000_000), own("team", "ever", 90_000_000)]),
+        1 => Limits::from([own("user", "week", 30_000_000), own("user", "period", 35_000_000)]),
+        2 => Limits::from([own("user", "month", 60_000_000), own("run", "day", 6_000_000)]),
+        _ => Limits::new(),
+    }
+}
+
+/// The limits as a plan of the catalog has them.
+pub fn in_catalog(limits: &Limits) -> String {
+    let limits = limits.iter().map(|((of, per), micro)| {
+        let at_most = Credits::from_micro(*micro);
+        format!("{{ of = \"{of}\", per = \"{per}\", at_most = \"{at_most}\" }}")
+    });
+    let limits: Vec<String> = limits.collect();
+    match limits.is_empty() {
+        true => String::new(),
+        false => format!("limits = [{}]\n", limits.join(", ")),
+    }
+}
+
+/// A hold, the counts that it is in, and what its request named.
+#[derive(Clone, Debug)]
+struct HeldFor {
+    left: i64,
+    ends_ms: i64,
+    counts: Vec<Counter>,
+    named: Option<Named>,
+}
+
+/// A charge that can be refunded: its parts in their order, with the counts that each is in.
+#[derive(Clone, Debug, Default)]
+struct Charged {
+    parts: Vec<(i64, Vec<Counter>)>,
+}
+
+/// What there was after an entry.
+#[derive(Clone, Debug)]
+struct State {
+    at_ms: i64,
+    available: i64,
+    own: Limits,
+    used: BTreeMap<Counter, i64>,
+    periods: BTreeMap<i64, i64>,
+}
+
+/// The counts of an account as its entries make them.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    known: Known,
+    own: Limits,
+    /// The plan periods that were granted for: start and end.
+    periods: BTreeMap<i64, i64>,
+    used: BTreeMap<Counter, i64>,
+    holds: BTreeMap<String, HeldFor>,
+    charges: BTreeMap<String, Charged>,
+    states: Vec<State>,
+}
+
+impl Counts {
+    pub fn new(known: Known) -> Counts {
+        Counts { known, ..Counts::default() }
+    }
+
+    /// Enters an entry; `asked`: what requests with its key named.
+    pub fn enter(&mut self, entry: &Value, asked: &[&Named]) -> Audited<()> {
+        let at_ms = ms(&entry["at"])?;
+        let id = || entry["id"].as_str().unwrap_or_default().to_owned();
+        let hold = || entry["hold"].as_str().unwrap_or_default().to_owned();
+        let cost = -micro(&entry["available"])?;
+        match entry["kind"].as_str().unwrap_or_default() {
+            "opened" => self.periods(entry)?,
+            "time_passed" => {
+                self.periods(entry)?;
+                for id in entry["lapsed"].as_array().into_iter().flatten() {
+                    let held = id.as_str().and_then(|id| self.holds.remove(id));
+                    let held = held.ok_or("a hold lapsed that was none")?;
+                    // It lapses before anything begins at that instant.
+                    let periods = self.periods.range(..held.ends_ms);
+                    let periods = periods.map(|(from, to)| (*from, *to)).collect();
+                    self.give_back(held.counts, held.left, held.ends_ms, &periods);
+                }
+            }
+            "limit_set" => self.set(entry)?,
+            "debit" => {
+                let (counters, _) = self.charge(entry, asked, cost)?;
+                self.charges.insert(id(), Charged { parts: vec![(cost, counters)] });
+            }
+            "held" => {
+                let (counters, named) = self.charge(entry, asked, cost)?;
+                let (ends_ms, named) = (ms(&entry["expires_at"])?, named.cloned());
+                let held = HeldFor { left: cost, ends_ms, counts: counters, named };
+                self.holds.insert(id(), held);
+            }
+            "captured" => {
+                let mut held = self.holds.remove(&hold()).ok_or("there is no such hold")?;
+                let beyond = entry.get("beyond").map_or(Ok(0), micro)?;
+                let within = micro(&entry["credits"])? - beyond;
+                held.left -= within;
+                let mut charged = Charged { parts: vec![(within, held.counts.clone())] };
+                if beyond > 0 {
+                    let expected = self.of_hold(&held, entry)?;
+                    same(entry, &expected)?;
+                    self.count(&expected, beyond)?;
+                    charged.parts.push((beyond, expected.into_keys().collect()));
+                } else if entry.get("limits").is_some() {
+                    return Err("it counts for limits, and takes nothing beyond".to_owned());
+                }
+                self.charges.insert(id(), charged);
+                match entry["final"] == true {
+                    true => self.give_back_held(held, at_ms),
+                    false => drop(self.holds.insert(hold(), held)),
+                }
+            }
+            "released" => {
+                let held = self.holds.remove(&hold()).ok_or("there is no such hold")?;
+                self.give_back_held(held, at_ms);
+            }
+            "extended" => {
+                let held = self.holds.get_mut(&hold()).ok_or("there is no such hold")?;
+                held.ends_ms = ms(&entry["expires_at"])?;
+            }
+            "refunded" => {
+                let debit = entry["debit"].as_str().unwrap_or_default();
+                let charged = self.charges.get_mut(debit).ok_or("there is no such charge")?;
+                let mut rest = micro(&entry["credits"])?;
+                let mut back: BTreeMap<Counter, i64> = BTreeMap::new();
+                for (left, counters) in &mut charged.parts {
+                    let part = rest.min(*left);
+                    *left -= part;
+                    rest -= part;
+                    for counter in counters {
+                        *back.entry(counter.clone()).or_default() += part;
+                    }
+                }
+                let periods = self.periods.clone();
+                for (counter, credits) in back {
+                    self.give_back([counter], credits, at_ms, &periods);
+                }
+            }
+            _ => {}
+        }
+        let available = micro(&entry["balance"]["available"])?;
+        let (own, used, periods) = (self.own.clone(), self.used.clone(), self.periods.clone());
+        self.states.push(State { at_ms, available, own, used, periods });
+        Ok(())
+    }
+
+    /// Whether the limits of a hold let a capture take so much beyond it.
+    pub fn lets_beyond(&self, entry: &Value, over: i64) -> Audited<bool> {
+        let hold = entry["hold"].as_str().unwrap_or_default();
+        let held = self.holds.get(hold).ok_or("there is no such hold")?;
+        let expected = self.of_hold(held, entry)?;
+        let lets = |(counter, at_most): (&Counter, &i64)| self.used_of(counter) + over <= *at_most;
+        Ok(expected.iter().all(lets))
+    }
+
+    /// Plan periods begin and end by their grants.
+    fn periods(&mut self, entry: &Value) -> Audited<()> {
+        for moved in entry["moved"].as_array().into_iter().flatten() {
+            let grant = moved["grant"].as_str().unwrap_or_default();
+            if let Some(day) = grant.strip_prefix("period-") {
+                let from_ms = ms(&json!(format!("{day}T00:00:00Z")))?;
+                self.periods.insert(from_ms, ms(&moved["expires_at"])?);
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, entry: &Value) -> Audited<()> {
+        let limit = &entry["limits"][0];
+        let text = |field: &str| limit[field].as_str().unwrap_or_default().to_owned();
+        let key = (text("of"), text("per"));
+        match &limit["at_most"] {
+            Value::Null => {
+                self.own.remove(&key);
+                let kind = key.0.split(':').next().unwrap_or_default().to_owned();
+                let by_plan = self.known.defaults.contains_key(&(kind, key.1.clone()));
+                if key.1 == "ever" && !(by_plan && has_defaults(entry)) {
+                    self.used.remove(&(key.0, key.1, 0));
+                }
+            }
+            at_most => drop(self.own.insert(key, micro(at_most)?)),
+        }
+        Ok(())
+    }
+
+    /// Counts a charge for the limits in force, as one of the requests for it named them.
+    fn charge<'a>(
+        &mut self,
+        entry: &Value,
+        asked: &[&'a Named],
+        cost: i64,
+    ) -> Audited<(Vec<Counter>, Option<&'a Named>)> {
+        let same_subjects = |named: &&&Named| {
+            let user = entry["user"].as_str().map(|user| format!("user:{user}"));
+            let subjects = entry["subjects"].as_array().into_iter().flatten();
+            let subjects = subjects.filter_map(|subject| subject.as_str().map(str::to_owned));
+            let told: BTreeSet<String> = subjects.chain(user.clone()).collect();
+            named.counts_for() == told && named.user == user.map(|user| user[5..].to_owned())
+        };
+        let asked: Vec<&Named> = asked.iter().filter(same_subjects).copied().collect();
+        let mut wrong = None;
+        for named in asked {
+            let state = self.state(entry)?;
+            let expected = self.in_force(&state, named, state.at_ms, has_defaults(entry));
+            match same(entry, &expected) {
+                Ok(()) => {
+                    self.count(&expected, cost)?;
+                    return Ok((expected.into_keys().collect(), Some(named)));
+                }
+                Err(other) => wrong = Some(other),
+            }
+        }
+        match wrong {
+            Some(wrong) => Err(wrong),
+            None if entry.get("user").is_none() && entry.get("subjects").is_none() => {
+                same(entry, &BTreeMap::new())?;
+                Ok((Vec::new(), None))
+            }
+            None => Err("nobody asked for it with these subjects".to_owned()),
+        }
+    }
+
+    /// What there is before the entry, at its time.
+    fn state(&self, entry: &Value) -> Audited<State> {
+        let (own, used, periods) = (self.own.clone(), self.used.clone(), self.periods.clone());
+        Ok(State { at_ms: ms(&entry["at"])?, available: 0, own, used, periods })
+    }
+
+    /// The limits in force for a charge: of each subject and window the least number that it
+    /// brings, or the account's own, or the plan's where there is none of its own.
+    fn in_force(
+        &self,
+        state: &State,
+        named: &Named,
+        at_ms: i64,
+        by_plan: bool,
+    ) -> BTreeMap<Counter, i64> {
+        let mut limits = BTreeMap::new();
+        for of in named.counts_for() {
+            for per in PERS {
+                let ours = self.number(&state.own, &of, per, by_plan);
+                if let Some(at_most) = named.asked(&of, per).into_iter().chain(ours).min() {
+                    let from_ms = begins(per, at_ms, &state.periods);
+                    limits.insert((of.clone(), per.to_owned(), from_ms), at_most);
+                }
+            }
+        }
+        limits
+    }
+
+    fn number(&self, own: &Limits, of: &str, per: &str, by_plan: bool) -> Option<i64> {
+        let kind = of.split(':').next().unwrap_or_default().to_owned();
+        let plan = self.known.defaults.get(&(kind, per.to_owned())).filter(|_| by_plan);
+        own.get(&(of.to_owned(), per.to_owned())).or(plan).copied()
+    }
+
+    /// The limits in force for what is taken beyond a hold: those of a debit for the same.
+    fn of_hold(&self, held: &HeldFor, entry: &Value) -> Audited<BTreeMap<Counter, i64>> {
+        let Some(named) = &held.named else { return Ok(BTreeMap::new()) };
+        let state = self.state(entry)?;
+        Ok(self.in_force(&state, named, state.at_ms, has_defaults(entry)))
+    }
+
+    fn used_of(&self, counter: &Counter) -> i64 {
+        self.used.get(counter).copied().unwrap_or(0)
+    }
+
+    fn count(&mut self, limits: &BTreeMap<Counter, i64>, cost: i64) -> Audited<()> {
+        for (counter, at_most) in limits.iter().filter(|_| cost > 0) {
+            let used = self.used.entry(counter.clone()).or_default();
+            *used += cost;
+            if *used > *at_most {
+                return Err(format!("{used} of {at_most} used of {counter:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn give_back_held(&mut self, held: HeldFor, at_ms: i64) {
+        let periods = self.periods.clone();
+        self.give_back(held.counts, held.left, at_ms, &periods);
+    }
+
+    /// Credits return to counts whose window runs, which never go below zero.
+    fn give_back(
+        &mut self,
+        counters: impl IntoIterator<Item = Counter>,
+        credits: i64,
+        at_ms: i64,
+        periods: &BTreeMap<i64, i64>,
+    ) {
+        for counter in counters {
+            let runs = begins(&counter.1, at_ms, periods) == counter.2;
+            if let Some(used) = self.used.get_mut(&counter).filter(|_| runs) {
+                *used -= credits.min(*used);
+            }
+        }
+    }
+
+    /// Checks what the account's item counts, and every refusal.
+    pub fn check(&self, exchanges: &[Exchange]) -> Audited<()> {
+        if let Some((kept, read_ms)) = &self.known.kept {
+            self.check_kept(kept, *read_ms)?;
+        }
+        for exchange in exchanges {
+            let Some(answer) = exchange.answer.as_ref().filter(|answer| answer.status == 402)
+            else {
+                continue;
+            };
+            let wrong = |wrong| format!("{wrong}: {exchange:?}");
+            match answer.body["code"].as_str() {
+                Some("limit_reached") => self.reached(exchange, &answer.body).map_err(wrong)?,
+                Some("insufficient_credits") if exchange.alone => {
+                    self.short(exchange, &answer.body).map_err(wrong)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_kept(&self, kept: &[(SubjectHash, String, i64, i64)], read_ms: i64) -> Audited<()> {
+        let mut told = BTreeMap::new();
+        for (of, per, from_ms, micro) in kept {
+            told.insert((*of, per.clone(), *from_ms), *micro);
+        }
+        for ((of, per, from_ms), used) in &self.used {
+            let is_period_over = per == "period" && begins(per, read_ms, &self.periods) != *from_ms;
+            let subject: Subject = of.parse().map_err(|_| format!("{of} is no subject"))?;
+            let over =
+                ends(per, *from_ms, &self.periods).is_some_and(|end| end + KEPT_MS < read_ms);
+            match told.remove(&(subject.hash(), per.clone(), *from_ms)) {
+                Some(micro) if micro == *used => {}
+                None if *used == 0 || over || is_period_over => {}
+                micro => {
+                    return Err(format!("{used} used of {of} per {per}, and not {micro:?}"));
+                }
+            }
+        }
+        match told.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{told:?} was never counted")),
+        }
+    }
+
+    /// The moments at which an exchange may have been decided, each with what there was then.
+    fn moments(&self, exchange: &Exchange) -> impl Iterator<Item = (i64, &State)> {
+        let from_ms = self.known.began_ms + exchange.sent_ms - MARGIN_MS;
+        let to_ms = self.known.began_ms + exchange.answered_ms + MARGIN_MS;
+        let until = self.states.iter().skip(1).map(|next| next.at_ms).chain([i64::MAX - MARGIN_MS]);
+        let lasting = self.states.iter().zip(until);
+        let lasting = lasting.filter(move |(state, until_ms)| {
+            state.at_ms - MARGIN_MS <= to_ms && until_ms + MARGIN_MS >= from_ms
+        });
+        lasting.flat_map(move |(state, until_ms)| {
+            let first_ms = [state.at_ms - MARGIN_MS, state.at_ms];
+            first_ms
+                .into_iter()
+                .chain([until_ms])
+                .map(move |at_ms| (at_ms.clamp(from_ms, to_ms), state))
+        })
+    }
+
+    /// The limits in force for a request: in the first hour a handler may not have read the catalog
+    /// in which the plans have some.
+    fn may_be_in_force(
+        &self,
+        exchange: &Exchange,
+        at_ms: i64,
+        state: &State,
+    ) -> impl Iterator<Item = BTreeMap<Counter, i64>> {
+        let known = [true, false].into_iter().filter(|known| *known || exchange.sent_ms < HOUR_MS);
+        known.map(move |known| self.in_force(state, &exchange.named, at_ms, known))
+    }
+
+    /// A limit refuses what does not fit in it, and says what there was.
+    fn reached(&self, exchange: &Exchange, body: &Value) -> Audited<()> {
+        let available = micro(&body["available"])?;
+        let listed = body["limits"].as_array().ok_or("no limits in the refusal")?;
+        if listed.first().is_none_or(|first| first["of"] != body["of"]) {
+            return Err("the first limit is not the head".to_owned());
+        }
+        let fits = |(at_ms, state): (i64, &State)| {
+            let shown = listed.iter().map(|limit| self.shown(exchange, limit, at_ms, state));
+            let shown: Audited<Vec<bool>> = shown.collect();
+            shown.is_ok_and(|shown| shown.into_iter().all(|right| right))
+                && (!exchange.alone || state.available == available)
+        };
+        match self.moments(exchange).any(fits) {
+            true => Ok(()),
+            false => Err("no limit was reached so".to_owned()),
+        }
+    }
+
+    /// Whether a refusal shows a limit as it was then.
+    fn shown(
+        &self,
+        exchange: &Exchange,
+        limit: &Value,
+        at_ms: i64,
+        state: &State,
+    ) -> Audited<bool> {
+        let text = |field: &str| limit[field].as_str().unwrap_or_default();
+        let (of, per) = (text("of").to_owned(), text("per").to_owned());
+        let [at_most, left, required] =
+            ["at_most", "left", "required"].map(|field| micro(&limit[field]));
+        let (at_most, left, required) = (at_most?, left?, required?);
+        let counter = (of, per.clone(), begins(&per, at_ms, &state.periods));
+        let resets = match &limit["resets_at"] {
+            Value::Null => None,
+            at => Some(ms(at)?),
+        };
+        let used = state.used.get(&counter).copied().unwrap_or(0);
+        let mut in_force = self.may_be_in_force(exchange, at_ms, state);
+        let numbered =
+            !exchange.alone || in_force.any(|limits| limits.get(&counter) == Some(&at_most));
+        let costs = match &exchange.wanted {
+            Wanted::Credits(credits) if exchange.alone => required == -credits,
+            _ => true,
+        };
+        let ends = ends(&per, counter.2, &state.periods);
+        Ok(left == (at_most - used).max(0)
+            && left < required
+            && numbered
+            && costs
+            && resets == ends)
+    }
+
+    /// Where credits are short, no limit of the charge is reached: it would have been named.
+    fn short(&self, exchange: &Exchange, body: &Value) -> Audited<()> {
+        let (available, required) = (micro(&body["available"])?, micro(&body["required"])?);
+        let fits = |(at_ms, state): (i64, &State)| {
+            let used = |counter: &Counter| state.used.get(counter).copied().unwrap_or(0);
+            let lets = |limits: BTreeMap<Counter, i64>| {
+                limits.iter().all(|(counter, most)| used(counter) + required <= *most)
+            };
+            let mut in_force = self.may_be_in_force(exchange, at_ms, state);
+            state.available == available && in_force.any(lets)
+        };
+        match self.moments(exchange).any(fits) {
+            true => Ok(()),
+            false => Err("a limit was reached, and it was not named".to_owned()),
+        }
+    }
+}
+
+/// The plans have limits from the second version on.
+fn has_defaults(entry: &Value) -> bool {
+    entry["catalog"].as_u64().is_some_and(|version| version > 1)
+}
+
+/// Whether an entry lists these limits, and no other.
+fn same(entry: &Value, expected: &BTreeMap<Counter, i64>) -> Audited<()> {
+    let mut told = BTreeMap::new();
+    for limit in entry["limits"].as_array().into_iter().flatten() {
+        let text = |field: &str| limit[field].as_str().unwrap_or_default().to_owned();
+        told.insert((text("of"), text("per")), micro(&limit["at_most"])?);
+    }
+    let expected = expected.iter().map(|((of, per, _), most)| ((of.clone(), per.clone()), *most));
+    let expected: Limits = expected.collect();
+    match told == expected {
+        true => Ok(()),
+        false => Err(format!("{expected:?} were in force, and not {told:?}")),
+    }
+}
+
+/// The first instant of the window that `at_ms` lies in.
+fn begins(per: &str, at_ms: i64, periods: &BTreeMap<i64, i64>) -> i64 {
+    // 1970-01-05 was a Monday.
+    let monday = at_ms - (at_ms - 4 * DAY_MS).rem_euclid(WEEK_MS);
+    match per {
+        "day" => at_ms - at_ms.rem_euclid(DAY_MS),
+        "week" => monday,
+        "month" => {
+            let day = i64::from(DateTime::from_timestamp_millis(at_ms).expect("a time").day());
+            at_ms - at_ms.rem_euclid(DAY_MS) - (day - 1) * DAY_MS
+        }
+        "period" => match periods.range(..=at_ms).next_back() {
+            Some((from_ms, to_ms)) if at_ms < *to_ms => *from_ms,
+            _ => monday,
+        },
+        _ => 0,
+    }
+}
+
+/// The end of the window that begins then. None: it never ends.
+fn ends(per: &str, from_ms: i64, periods: &BTreeMap<i64, i64>) -> Option<i64> {
+    Some(match per {
+        "day" => from_ms + DAY_MS,
+        "week" => from_ms + WEEK_MS,
+        "month" => {
+            let first = DateTime::from_timestamp_millis(from_ms).expect("a time").date_naive();
+            let next = first + Months::new(1);
+            next.and_time(NaiveTime::MIN).and_utc().timestamp_millis()
+        }
+        "period" => periods.get(&from_ms).copied().unwrap_or(from_ms + WEEK_MS),
+        _ => return None,
+    })
+}
