@@ -32,8 +32,8 @@ pub struct Known {
     pub defaults: Limits,
     /// None: it is not compared.
     pub kept: Option<Kept>,
-    /// When the simulation began.
-    pub began_ms: i64,
+    /// When the times of exchanges began. None: not known, and no refusal is judged.
+    pub began_ms: Option<i64>,
 }
 
 /// A hold and the counts that it is in.
@@ -323,6 +323,7 @@ impl Counts {
         if let Some((kept, read_ms)) = &self.known.kept {
             self.check_kept(kept, *read_ms)?;
         }
+        let Some(began_ms) = self.known.began_ms else { return Ok(()) };
         for exchange in exchanges {
             let Some(answer) = exchange.answer.as_ref().filter(|answer| answer.status == 402)
             else {
@@ -330,9 +331,11 @@ impl Counts {
             };
             let wrong = |wrong| format!("{wrong}: {exchange:?}");
             match answer.body["code"].as_str() {
-                Some("limit_reached") => self.reached(exchange, &answer.body).map_err(wrong)?,
+                Some("limit_reached") => {
+                    self.reached(began_ms, exchange, &answer.body).map_err(wrong)?;
+                }
                 Some("insufficient_credits") if exchange.alone => {
-                    self.short(exchange, &answer.body).map_err(wrong)?;
+                    self.short(began_ms, exchange, &answer.body).map_err(wrong)?;
                 }
                 _ => {}
             }
@@ -365,9 +368,9 @@ impl Counts {
     }
 
     /// The moments at which an exchange may have been decided, each with what there was then.
-    fn moments(&self, exchange: &Exchange) -> impl Iterator<Item = (i64, &State)> {
-        let from_ms = self.known.began_ms + exchange.sent_ms - MARGIN_MS;
-        let to_ms = self.known.began_ms + exchange.answered_ms + MARGIN_MS;
+    fn moments(&self, began_ms: i64, exchange: &Exchange) -> impl Iterator<Item = (i64, &State)> {
+        let from_ms = began_ms + exchange.sent_ms - MARGIN_MS;
+        let to_ms = began_ms + exchange.answered_ms + MARGIN_MS;
         let until = self.states.iter().skip(1).map(|next| next.at_ms).chain([i64::MAX - MARGIN_MS]);
         let lasting = self.states.iter().zip(until);
         let lasting = lasting.filter(move |(state, until_ms)| {
@@ -397,7 +400,7 @@ impl Counts {
     }
 
     /// A limit refuses what does not fit in it, and says what there was.
-    fn reached(&self, exchange: &Exchange, body: &Value) -> Audited<()> {
+    fn reached(&self, began_ms: i64, exchange: &Exchange, body: &Value) -> Audited<()> {
         let available = micro(&body["available"])?;
         let listed = body["limits"].as_array().ok_or("no limits in the refusal")?;
         if listed.first().is_none_or(|first| first["of"] != body["of"]) {
@@ -409,7 +412,7 @@ impl Counts {
             shown.is_ok_and(|shown| shown.into_iter().all(|right| right))
                 && (!exchange.alone || state.available == available)
         };
-        match self.moments(exchange).any(fits) {
+        match self.moments(began_ms, exchange).any(fits) {
             true => Ok(()),
             false => Err("no limit was reached so".to_owned()),
         }
@@ -450,7 +453,7 @@ impl Counts {
     }
 
     /// Where credits are short, no limit of the charge is reached: it would have been named.
-    fn short(&self, exchange: &Exchange, body: &Value) -> Audited<()> {
+    fn short(&self, began_ms: i64, exchange: &Exchange, body: &Value) -> Audited<()> {
         let (available, required) = (micro(&body["available"])?, micro(&body["required"])?);
         let fits = |(at_ms, state): (i64, &State)| {
             let used = |counter: &Counter| state.used.get(counter).copied().unwrap_or(0);
@@ -460,7 +463,7 @@ impl Counts {
             let mut in_force = self.may_be_in_force(exchange, at_ms, state);
             state.available == available && in_force.any(lets)
         };
-        match self.moments(exchange).any(fits) {
+        match self.moments(began_ms, exchange).any(fits) {
             true => Ok(()),
             false => Err("a limit was reached, and it was not named".to_owned()),
         }

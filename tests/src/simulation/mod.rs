@@ -538,7 +538,7 @@ impl Simulation {
                 false => None,
             };
             let defaults = simulation.defaults.clone();
-            let known = limits::Known { defaults, kept, began_ms: began_ms() };
+            let known = limits::Known { defaults, kept, began_ms: Some(began_ms()) };
             let audited = auditor::audit(&ledger, &exchanges, &balance, (weekly, known))
                 .and_then(|entries| each::check(&ledger, &batches, began_ms()).map(|()| entries));
             entries += audited.map_err(|wrong| format!("account a{account}: {wrong}"))?;
