@@ -154,13 +154,15 @@ fn documented<'a>(
 
 /// Replaces the contract's examples where this stack has its own: origins, sessions, signatures.
 fn adapt(stack: &Stack, made: &Made, method: &str, path: &str, operation: &Value, curl: &mut Curl) {
+    if method == "put" {
+        curl.flags += " -X PUT";
+    }
     match (path, method) {
         (_, "options") => {
             curl.flags += " -X OPTIONS";
             curl.headers.push(format!("Origin: {}", made.base));
             curl.headers.push("Access-Control-Request-Method: GET".to_owned());
         }
-        (_, "put") => curl.flags += " -X PUT",
         ("/enter" | "/leave", "post") => {
             curl.headers.push(format!("Origin: {}", made.base));
             curl.body =

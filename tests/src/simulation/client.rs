@@ -12,7 +12,7 @@ use shared::domain::{Instant, Money, OperationId};
 
 use super::auditor::{self, Answered, Exchange, Wanted};
 use super::each::{self, Batch};
-use super::limits::{self, Named};
+use super::named::{self, Named};
 use super::rates::{self, Call};
 
 /// An operation as a client sends it, until its outcome is known.
@@ -344,13 +344,13 @@ impl Clients {
         charge
     }
 
-    /// A change of an account's own limits, at some of the times at which it may be made.
+    /// One time in six, a change of an account's own limits.
     pub fn limit(&self, account: usize) -> Option<Operation> {
         let mut random = self.limits.as_ref()?.borrow_mut();
         if random.random_range(0..6) > 0 {
             return None;
         }
-        let request = limits::draw_limit(&mut random);
+        let request = named::draw_limit(&mut random);
         let key = format!("limit {}", random.random::<u64>());
         let asked = vec![(key.clone(), Wanted::limit(&request), Named::default())];
         let (path, body, money) = (String::new(), String::new(), Some(Deal::Limit(request)));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::auditor::{Answered, Audited, Wanted, micro, ms};
+use super::exchange::{Answered, Audited, Wanted, micro, ms};
 use super::mutants::Deceit;
 use super::rates;
 

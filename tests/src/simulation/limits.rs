@@ -1,17 +1,15 @@
-//! Limits: what the clients ask for, and the auditor's books of it. The books have windows and sums
-//! of their own, and share no code with `decide`.
+//! The auditor's books of limits. They have windows and sums of their own, and share no code with
+//! `decide`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, Months, NaiveTime};
-use rand::RngExt;
-use rand::rngs::StdRng;
 use serde_json::{Value, json};
-use shared::decide::own_limit::LimitRequest;
-use shared::domain::limit::{Per, SubjectHash};
-use shared::domain::{Credits, Subject};
+use shared::domain::Subject;
+use shared::domain::limit::SubjectHash;
 
-use super::auditor::{Audited, Exchange, Wanted, micro, ms};
+use super::exchange::{Audited, Exchange, Wanted, micro, ms};
+use super::named::{Limits, Named, PERS};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -20,94 +18,9 @@ const WEEK_MS: i64 = 7 * DAY_MS;
 const MARGIN_MS: i64 = 20_000;
 /// For this long after a window's end its count may be kept.
 const KEPT_MS: i64 = 2 * HOUR_MS;
-const PERS: [&str; 5] = ["day", "week", "month", "period", "ever"];
 
-/// The number of a limit, by what it is of and the kind of its window.
-pub type Limits = BTreeMap<(String, String), i64>;
 /// A count: what it is of, the kind of its window and the window's first instant in ms.
 pub type Counter = (String, String, i64);
-
-/// What a charge names: its user, its other subjects and the limits that it brings.
-#[derive(Clone, Debug, Default)]
-pub struct Named {
-    user: Option<String>,
-    subjects: BTreeSet<String>,
-    limits: Vec<(String, &'static str, i64)>,
-}
-
-impl Named {
-    /// A few users, teams and runs, with limits that some charges do not fit in.
-    pub fn draw(random: &mut StdRng) -> Named {
-        let mut pick = |choices: &[&str]| choices[random.random_range(0..choices.len())].to_owned();
-        let user = Some(pick(&["ada", "ada", "bob", "bob", ""])).filter(|user| !user.is_empty());
-        let team = pick(&["team:ops", "team:dev", "", ""]);
-        let run = pick(&["run:1", "run:2", "run:3", "", "", ""]);
-        let also = pick(&["user:ada", "team:ops", "", "", "", "", "", ""]);
-        let mut limits = Vec::new();
-        if !run.is_empty() {
-            let at_most = [2_500_000, 9_000_000, 40_000_000][random.random_range(0..3)];
-            let per = ["ever", "ever", "ever", "day", "period"][random.random_range(0..5)];
-            limits.push((run, per, at_most));
-        }
-        if !also.is_empty() {
-            let at_most = [0, 4_000_000, 15_000_001, 30_000_000][random.random_range(0..4)];
-            limits.push((also, PERS[random.random_range(0..PERS.len())], at_most));
-        }
-        // The same limit with another number: the less is in force.
-        if let Some((of, per, at_most)) = limits.first().cloned()
-            && random.random_range(0..5) == 0
-        {
-            limits.push((of, per, at_most + 1));
-        }
-        let subjects = [team].into_iter().filter(|team| !team.is_empty());
-        let subjects: BTreeSet<String> = subjects.collect();
-        Named { user, subjects, limits }
-    }
-
-    /// The body of a charge with them.
-    pub fn body(&self, body: &str) -> String {
-        let mut fields: Value = serde_json::from_str(body).expect("clients send JSON");
-        let text = |micro: i64| Credits::from_micro(micro).to_string();
-        if let Some(user) = &self.user {
-            fields["user"] = json!(user);
-        }
-        if !self.subjects.is_empty() {
-            fields["subjects"] = json!(self.subjects);
-        }
-        let limits = self.limits.iter().map(|(of, per, at_most)| match *per {
-            "ever" => json!({ "of": of, "at_most": text(*at_most) }),
-            per => json!({ "of": of, "per": per, "at_most": text(*at_most) }),
-        });
-        let limits: Vec<Value> = limits.collect();
-        if !limits.is_empty() {
-            fields["limits"] = limits.into();
-        }
-        fields.to_string()
-    }
-
-    /// All subjects that it counts for.
-    fn counts_for(&self) -> BTreeSet<String> {
-        let of_limits = self.limits.iter().map(|(of, ..)| of.clone());
-        let user = self.user.iter().map(|user| format!("user:{user}"));
-        self.subjects.iter().cloned().chain(of_limits).chain(user).collect()
-    }
-
-    /// The number that it brings for a limit.
-    fn asked(&self, of: &str, per: &str) -> Option<i64> {
-        let its = self.limits.iter().filter(|(known, kind, _)| known == of && *kind == per);
-        its.map(|(.., at_most)| *at_most).min()
-    }
-}
-
-/// A limit to set or to remove.
-pub fn draw_limit(random: &mut StdRng) -> LimitRequest {
-    let of = ["user:ada", "user:bob", "team:ops", "run:1"][random.random_range(0..4)];
-    let per = Per::ALL[random.random_range(0..Per::ALL.len())];
-    let micro = [-1, -1, -1, 0, 1_500_000, 5_000_000, 12_000_000, 40_000_000];
-    let micro = micro[random.random_range(0..micro.len())];
-    let at_most = (micro >= 0).then_some(Credits::from_micro(micro));
-    LimitRequest { of: of.parse().expect("a subject"), per, at_most }
-}
 
 /// What an account's item counts, and when it was read: in ms, as the windows' first instants.
 pub type Kept = (Vec<(SubjectHash, String, i64, i64)>, i64);
@@ -119,32 +32,8 @@ pub struct Known {
     pub defaults: Limits,
     /// None: it is not compared.
     pub kept: Option<Kept>,
-    /// When the simulation began.
-    pub began_ms: i64,
-}
-
-/// The plan's limits in a seed: some kinds of windows for users, and one for teams.
-pub fn defaults(seed: u64) -> Limits {
-    let own = |of: &str, per: &str, micro| ((of.to_owned(), per.to_owned()), micro);
-    match seed / 6 % 4 {
-        0 => Limits::from([own("user", "day", 20_000_000), own("team", "ever", 90_000_000)]),
-        1 => Limits::from([own("user", "week", 30_000_000), own("user", "period", 35_000_000)]),
-        2 => Limits::from([own("user", "month", 60_000_000), own("run", "day", 6_000_000)]),
-        _ => Limits::new(),
-    }
-}
-
-/// The limits as a plan of the catalog has them.
-pub fn in_catalog(limits: &Limits) -> String {
-    let limits = limits.iter().map(|((of, per), micro)| {
-        let at_most = Credits::from_micro(*micro);
-        format!("{{ of = \"{of}\", per = \"{per}\", at_most = \"{at_most}\" }}")
-    });
-    let limits: Vec<String> = limits.collect();
-    match limits.is_empty() {
-        true => String::new(),
-        false => format!("limits = [{}]\n", limits.join(", ")),
-    }
+    /// When the times of exchanges began. None: not known, and no refusal is judged.
+    pub began_ms: Option<i64>,
 }
 
 /// A hold, the counts that it is in, and what its request named.
@@ -330,8 +219,8 @@ impl Counts {
         let asked: Vec<&Named> = asked.iter().filter(same_subjects).copied().collect();
         let mut wrong = None;
         for named in asked {
-            let state = self.state(entry)?;
-            let expected = self.in_force(&state, named, state.at_ms, has_defaults(entry));
+            let there = (&self.own, &self.periods);
+            let expected = self.in_force(there, named, ms(&entry["at"])?, has_defaults(entry));
             match same(entry, &expected) {
                 Ok(()) => {
                     self.count(&expected, cost)?;
@@ -350,17 +239,11 @@ impl Counts {
         }
     }
 
-    /// What there is before the entry, at its time.
-    fn state(&self, entry: &Value) -> Audited<State> {
-        let (own, used, periods) = (self.own.clone(), self.used.clone(), self.periods.clone());
-        Ok(State { at_ms: ms(&entry["at"])?, available: 0, own, used, periods })
-    }
-
     /// The limits in force for a charge: of each subject and window the least number that it
     /// brings, or the account's own, or the plan's where there is none of its own.
     fn in_force(
         &self,
-        state: &State,
+        (own, periods): (&Limits, &BTreeMap<i64, i64>),
         named: &Named,
         at_ms: i64,
         by_plan: bool,
@@ -368,9 +251,9 @@ impl Counts {
         let mut limits = BTreeMap::new();
         for of in named.counts_for() {
             for per in PERS {
-                let ours = self.number(&state.own, &of, per, by_plan);
+                let ours = self.number(own, &of, per, by_plan);
                 if let Some(at_most) = named.asked(&of, per).into_iter().chain(ours).min() {
-                    let from_ms = begins(per, at_ms, &state.periods);
+                    let from_ms = begins(per, at_ms, periods);
                     limits.insert((of.clone(), per.to_owned(), from_ms), at_most);
                 }
             }
@@ -387,8 +270,9 @@ impl Counts {
     /// The limits in force for what is taken beyond a hold: those of a debit for the same.
     fn of_hold(&self, held: &HeldFor, entry: &Value) -> Audited<BTreeMap<Counter, i64>> {
         let Some(named) = &held.named else { return Ok(BTreeMap::new()) };
-        let state = self.state(entry)?;
-        Ok(self.in_force(&state, named, state.at_ms, has_defaults(entry)))
+        // A capture of a call names the catalog that its hold had.
+        let by_plan = entry.get("model").is_some() || has_defaults(entry);
+        Ok(self.in_force((&self.own, &self.periods), named, ms(&entry["at"])?, by_plan))
     }
 
     fn used_of(&self, counter: &Counter) -> i64 {
@@ -432,6 +316,7 @@ impl Counts {
         if let Some((kept, read_ms)) = &self.known.kept {
             self.check_kept(kept, *read_ms)?;
         }
+        let Some(began_ms) = self.known.began_ms else { return Ok(()) };
         for exchange in exchanges {
             let Some(answer) = exchange.answer.as_ref().filter(|answer| answer.status == 402)
             else {
@@ -439,9 +324,11 @@ impl Counts {
             };
             let wrong = |wrong| format!("{wrong}: {exchange:?}");
             match answer.body["code"].as_str() {
-                Some("limit_reached") => self.reached(exchange, &answer.body).map_err(wrong)?,
+                Some("limit_reached") => {
+                    self.reached(began_ms, exchange, &answer.body).map_err(wrong)?;
+                }
                 Some("insufficient_credits") if exchange.alone => {
-                    self.short(exchange, &answer.body).map_err(wrong)?;
+                    self.short(began_ms, exchange, &answer.body).map_err(wrong)?;
                 }
                 _ => {}
             }
@@ -474,9 +361,9 @@ impl Counts {
     }
 
     /// The moments at which an exchange may have been decided, each with what there was then.
-    fn moments(&self, exchange: &Exchange) -> impl Iterator<Item = (i64, &State)> {
-        let from_ms = self.known.began_ms + exchange.sent_ms - MARGIN_MS;
-        let to_ms = self.known.began_ms + exchange.answered_ms + MARGIN_MS;
+    fn moments(&self, began_ms: i64, exchange: &Exchange) -> impl Iterator<Item = (i64, &State)> {
+        let from_ms = began_ms + exchange.sent_ms - MARGIN_MS;
+        let to_ms = began_ms + exchange.answered_ms + MARGIN_MS;
         let until = self.states.iter().skip(1).map(|next| next.at_ms).chain([i64::MAX - MARGIN_MS]);
         let lasting = self.states.iter().zip(until);
         let lasting = lasting.filter(move |(state, until_ms)| {
@@ -500,11 +387,13 @@ impl Counts {
         state: &State,
     ) -> impl Iterator<Item = BTreeMap<Counter, i64>> {
         let known = [true, false].into_iter().filter(|known| *known || exchange.sent_ms < HOUR_MS);
-        known.map(move |known| self.in_force(state, &exchange.named, at_ms, known))
+        known.map(move |known| {
+            self.in_force((&state.own, &state.periods), &exchange.named, at_ms, known)
+        })
     }
 
     /// A limit refuses what does not fit in it, and says what there was.
-    fn reached(&self, exchange: &Exchange, body: &Value) -> Audited<()> {
+    fn reached(&self, began_ms: i64, exchange: &Exchange, body: &Value) -> Audited<()> {
         let available = micro(&body["available"])?;
         let listed = body["limits"].as_array().ok_or("no limits in the refusal")?;
         if listed.first().is_none_or(|first| first["of"] != body["of"]) {
@@ -516,7 +405,7 @@ impl Counts {
             shown.is_ok_and(|shown| shown.into_iter().all(|right| right))
                 && (!exchange.alone || state.available == available)
         };
-        match self.moments(exchange).any(fits) {
+        match self.moments(began_ms, exchange).any(fits) {
             true => Ok(()),
             false => Err("no limit was reached so".to_owned()),
         }
@@ -557,7 +446,7 @@ impl Counts {
     }
 
     /// Where credits are short, no limit of the charge is reached: it would have been named.
-    fn short(&self, exchange: &Exchange, body: &Value) -> Audited<()> {
+    fn short(&self, began_ms: i64, exchange: &Exchange, body: &Value) -> Audited<()> {
         let (available, required) = (micro(&body["available"])?, micro(&body["required"])?);
         let fits = |(at_ms, state): (i64, &State)| {
             let used = |counter: &Counter| state.used.get(counter).copied().unwrap_or(0);
@@ -567,7 +456,7 @@ impl Counts {
             let mut in_force = self.may_be_in_force(exchange, at_ms, state);
             state.available == available && in_force.any(lets)
         };
-        match self.moments(exchange).any(fits) {
+        match self.moments(began_ms, exchange).any(fits) {
             true => Ok(()),
             false => Err("a limit was reached, and it was not named".to_owned()),
         }

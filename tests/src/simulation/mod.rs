@@ -6,9 +6,11 @@ pub mod auditor;
 mod chaos;
 pub mod client;
 pub mod each;
+pub mod exchange;
 pub mod limits;
 pub mod mutants;
 pub mod naive;
+pub mod named;
 pub mod rates;
 pub mod usage;
 
@@ -195,7 +197,7 @@ struct Simulation {
     deceit: Option<Deceit>,
     flaw: Option<Flaw>,
     /// The limits of the plans.
-    defaults: limits::Limits,
+    defaults: named::Limits,
     /// The first body that each key was sent with, for the mutant that compares none.
     bodies: RefCell<BTreeMap<(String, String), String>>,
     /// The keys that a mutant sends in place of the clients' keys, and the originals.
@@ -228,8 +230,8 @@ impl Simulation {
             chaos,
             clients: Clients::new(seed, ACCOUNTS, Some(BUYER), (true, has_limits(seed))),
             defaults: match has_limits(seed) {
-                true => limits::defaults(seed),
-                false => limits::Limits::new(),
+                true => named::defaults(seed),
+                false => named::Limits::new(),
             },
             forms: Forms::new(seed),
             began: tokio::time::Instant::now(),
@@ -536,7 +538,7 @@ impl Simulation {
                 false => None,
             };
             let defaults = simulation.defaults.clone();
-            let known = limits::Known { defaults, kept, began_ms: began_ms() };
+            let known = limits::Known { defaults, kept, began_ms: Some(began_ms()) };
             let audited = auditor::audit(&ledger, &exchanges, &balance, (weekly, known))
                 .and_then(|entries| each::check(&ledger, &batches, began_ms()).map(|()| entries));
             entries += audited.map_err(|wrong| format!("account a{account}: {wrong}"))?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use shared::domain::CatalogFiles;
 
-use super::limits::{self, Limits};
+use super::named::{self, Limits};
 
 /// The call of a model that a client asks for. Meters that count nothing are not among them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +106,7 @@ pub fn files(version: u32, flaw: Option<Flaw>, limits: &Limits) -> CatalogFiles 
     files.catalog = files.catalog.replace("weekly = \"25\"", dated);
     for plan in ["free", "pro", "standard"] {
         let head = format!("[plans.{plan}]\n");
-        let with = format!("{head}{}", limits::in_catalog(limits));
+        let with = format!("{head}{}", named::in_catalog(limits));
         files.catalog = files.catalog.replace(&head, &with);
     }
     let table = files.rates.get_mut("llm").expect("the built-in table");

@@ -6,6 +6,7 @@
 mod form;
 mod read_entry;
 mod reader;
+mod write_limits;
 mod writer;
 
 use std::collections::BTreeMap;

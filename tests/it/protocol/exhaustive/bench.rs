@@ -17,7 +17,8 @@ use shared::config::Config;
 use shared::domain::{Instant, OperationId};
 use tests::simulation::auditor::{self, Answered, Exchange, Wanted};
 use tests::simulation::each;
-use tests::simulation::limits::{Known, Named};
+use tests::simulation::limits::Known;
+use tests::simulation::named::Named;
 use tests::simulation::repeatable;
 use tests::support::{Answer, answer, instant, ledger, request};
 
