@@ -1,8 +1,9 @@
 //! Relay: forwards the records of the tables' streams to the usage rollup and to the event bus.
 //!
 //! A record of a segment starts the rollup of its days. The record only wakes it up: the rollup
-//! reads the table. A record of a limit that was reached is announced on the bus. A record of an account is announced on the bus, from the record alone; and if
-//! the account's plan, status, gate or debt changed, its row in the directory says so.
+//! reads the table. A record of a limit that was reached, or of an account, is announced on the bus,
+//! from the record alone; and if the account's plan, status, gate or debt changed, its row in the
+//! directory says so.
 //!
 //! A record that can never be processed, because it cannot be read, goes to the dead-letter queue
 //! and counts as processed: if it were returned, it would block the records after it. A record that

@@ -206,7 +206,8 @@ proptest! {
                 HeldFor::Amount | HeldFor::Call(_) => 0,
             };
             let terms = packed::hold_terms(held);
-            prop_assert_eq!(packed::read_hold_terms(&terms, held.amount, captured), Ok(held.clone()));
+            let read = packed::read_hold_terms(&terms, held.amount, captured);
+            prop_assert_eq!(read, Ok(held.clone()));
         }
         let (taken, at) = (grant.id, grant.granted_at);
         let (credits, cause) = (grant.left, Cause::Dispute);

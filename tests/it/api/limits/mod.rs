@@ -161,7 +161,10 @@ async fn each_window_begins_at_its_own_millisecond() {
 #[tokio::test]
 async fn a_run_is_limited_by_its_requests_alone() {
     let stack = team("2026-11-18T12:00:00Z", "").await;
-    let step = |credits: &str| json!({ "credits": credits, "limits": [{ "of": "run:7f", "at_most": "50" }] });
+    let step = |credits: &str| {
+        let limits = json!([{ "of": "run:7f", "at_most": "50" }]);
+        json!({ "credits": credits, "limits": limits })
+    };
     assert_eq!(debit(&stack, "one", step("30")).await.status, 201);
     let refused = debit(&stack, "two", step("30")).await;
     assert_eq!(reached(&refused), ("run:7f", "ever", "50", "20", "30", 1));

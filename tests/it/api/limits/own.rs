@@ -100,7 +100,10 @@ async fn a_function_that_knows_an_earlier_limit_learns_a_change_at_its_next_debi
 #[tokio::test]
 async fn a_removed_limit_for_ever_forgets_its_count_unless_the_plan_has_one() {
     let stack = team(NOON, "").await;
-    let run = |credits: &str| json!({ "credits": credits, "limits": [{ "of": "run:7f", "at_most": "50" }] });
+    let run = |credits: &str| {
+        let limits = json!([{ "of": "run:7f", "at_most": "50" }]);
+        json!({ "credits": credits, "limits": limits })
+    };
     debit(&stack, "one", run("50")).await;
     assert_eq!(debit(&stack, "two", run("1")).await.code(), "limit_reached");
     let gone = set(&stack, "over", "run:7f", json!({ "at_most": null })).await;
