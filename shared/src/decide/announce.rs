@@ -127,7 +127,7 @@ pub enum About {
         expires_at: Instant,
         days: u8,
     },
-    /// At least [`limits::LOW`] hundredths of a limit were used.
+    /// At least 80 hundredths of a limit were used.
     LimitLow {
         limit: Counted,
         used: Credits,

@@ -483,10 +483,10 @@ impl Simulation {
                 open.push(operation.clone());
             }
             sent.push(operation);
-            if let Some(limit) = self.clients.limit(account) {
-                if !self.insist(&limit).await {
-                    open.push(limit);
-                }
+            if let Some(limit) = self.clients.limit(account)
+                && !self.insist(&limit).await
+            {
+                open.push(limit);
             }
             match self.clients.below(1000) {
                 0..900 => self.sleep(&[1, 4, 20]).await,
