@@ -183,6 +183,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
             // The user of the debit, not the one who refunded it.
             "refunded" => ("service", "mia"),
             "topped_up" => ("user", "ada"),
+            "limit_set" => ("service", ""),
             "debit" | "released" | "extended" if user.is_empty() => ("service", ""),
             _ => ("user", "mia"),
         };
@@ -194,6 +195,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
     let signed = [
         "debt_waived",
         "refunded",
+        "limit_set",
         "unfrozen",
         "frozen",
         "revoked",
@@ -205,6 +207,7 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
     assert_eq!(actors(&whole), actors(&by_ada));
     assert!(who(&by_ada).iter().all(|(kind, by, user)| match *kind {
         "refunded" => (*by, *user) == ("service", "mia"),
+        "limit_set" => (*by, *user) == ("service", ""),
         _ => (*by, *user) == ("operator", ""),
     }));
     let nobody = stack.get(&format!("/v1/accounts/acme/ledger?user={ADA}")).await;
