@@ -213,6 +213,11 @@ async fn story() -> Stack {
         });
         let charged = post(&stack, "/debits", &format!("debit {n}"), &body).await;
         assert_eq!(charged.status, 201, "{charged:?}");
+        // A hold counts for four limits at most: for two of its own, the user's and the team's.
+        let limits = &limits[..2];
+        let body = json!({
+            "credits": "5", "user": "ada", "subjects": ["team:ops"], "limits": limits,
+        });
         let held = post(&stack, "/holds", &format!("hold {n}"), &body).await;
         assert_eq!(held.status, 201, "{held:?}");
     }
@@ -265,14 +270,14 @@ async fn each_count_that_is_wrong_is_named_and_set_to_what_the_entries_say() {
     assert_eq!(item(&stack, &names().accounts, "acme", None).await, whole);
 }
 
-/// A charge beyond a limit, and one that counts in yesterday's window. The count is as the entry
-/// says: the balance is right, and nobody is frozen.
+/// A charge beyond a limit, and one that counts in a period that did not run. The count is as the
+/// entry says: the balance is right, and nobody is frozen.
 #[tokio::test]
 async fn a_charge_that_a_limit_should_have_refused_is_named_and_left() {
     for (micro, day) in [(-1, 0), (0, -1)] {
         let stack = Stack::at(NOON).await;
         stack.open("acme", "pro").await;
-        let limits = json!([{ "of": "run:7f", "per": "day", "at_most": "5" }]);
+        let limits = json!([{ "of": "run:7f", "per": "period", "at_most": "5" }]);
         let body = json!({ "credits": "5", "limits": limits });
         assert_eq!(post(&stack, "/debits", "debit", &body).await.status, 201);
         let mut account = item(&stack, &names().accounts, "acme", None).await;
