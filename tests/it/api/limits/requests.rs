@@ -86,7 +86,10 @@ async fn steps_of_a_hold_take_neither_subjects_nor_limits() {
 #[tokio::test]
 async fn a_retry_may_bring_other_numbers_but_no_other_subjects() {
     let stack = team(NOON, "").await;
-    let body = |subjects: Value, limits: Value| json!({ "credits": "5", "user": "ada", "subjects": subjects, "limits": limits });
+    let body = |subjects: Value, limits: Value| {
+        let user = "ada";
+        json!({ "credits": "5", "user": user, "subjects": subjects, "limits": limits })
+    };
     let run = |at_most: &str, per: &str| json!({ "of": "run:7f", "at_most": at_most, "per": per });
     let team = || json!(["team:ops"]);
     let first = debit(&stack, "key", body(team(), json!([run("50", "ever")]))).await;
