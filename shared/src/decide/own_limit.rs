@@ -58,8 +58,8 @@ pub fn change(
     let by_plan = catalog.plan(&account.plan_state.plan);
     let by_plan =
         by_plan.is_some_and(|plan| plan.limits.contains_key(&(of.kind().to_owned(), *per)));
-    let forgotten =
-        *per == Per::Ever && at_most.is_none() && !by_plan && account.used.contains_key(&counter);
+    let removed = *per == Per::Ever && at_most.is_none() && user.is_none();
+    let forgotten = removed && !by_plan && account.used.contains_key(&counter);
     if forgotten {
         let same = Guard::UsedIs(counter, account.used(counter));
         when.extend([Guard::AdvancedIs(account.advanced_seq), same]);

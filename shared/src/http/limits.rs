@@ -27,7 +27,11 @@ impl Call<'_> {
 }
 
 fn limit_request(fields: &mut Fields, subject: &str) -> Option<LimitRequest> {
-    let of = fields.checked("subject", subject.parse::<Subject>());
+    let of = match subject.contains(['/', '%']) {
+        // A gateway decodes a path before it hands it over: it would name another subject.
+        true => fields.checked("subject", Err("must not contain / or %")),
+        false => fields.checked("subject", subject.parse::<Subject>().map_err(|e| e.to_string())),
+    };
     let at_most = fields.credits_or_null("at_most");
     let per = fields.choice("per", &Per::ALL, Per::name).unwrap_or(Per::Ever);
     Some(LimitRequest { of: of?, per, at_most: at_most? })

@@ -4,7 +4,7 @@ use super::Problem;
 use crate::command::BatchFailure;
 use crate::domain::account::{MAX_GRANTS, ORDER_GRANTS, Recharge};
 use crate::domain::hold::MAX_HOLDS;
-use crate::domain::limit::{MAX_LIMITS, Per, Reached};
+use crate::domain::limit::{MAX_BROUGHT, MAX_LIMITS, Per, Reached};
 use crate::domain::orders::MAX_OPEN;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::service_key::KeyScope;
@@ -83,8 +83,9 @@ impl From<Refusal> for Problem {
             }
             Refusal::TooManyLimits => {
                 let detail = format!(
-                    "The account has {MAX_LIMITS} limits of its own, or counts for as many. Remove \
-                     those that are not needed, or use windows that end."
+                    "The account has {MAX_LIMITS} limits of its own, or counts for as many, or for \
+                     {MAX_BROUGHT} that only requests bring. Remove those that are not needed, or \
+                     use windows that end."
                 );
                 new(409, "Too many limits", detail)
             }

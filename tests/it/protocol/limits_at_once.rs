@@ -37,7 +37,7 @@ fn body(n: usize) -> Value {
     let user = ["ada", "bob"][n % 2];
     let team = ["team:dev", "team:ops"][n / 2 % 2];
     let mut body = json!({ "credits": "1.000001", "user": user, "subjects": [team] });
-    if n / 4 % 2 == 0 {
+    if (n / 4).is_multiple_of(2) {
         body["limits"] = json!([{ "of": "run:7f", "at_most": "15" }]);
     }
     body

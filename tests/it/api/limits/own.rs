@@ -146,6 +146,13 @@ async fn only_a_session_with_the_scope_changes_limits_and_the_ledger_says_who() 
     let told = [&entry["kind"], &entry["by"], &entry["user"]];
     assert_eq!(told, [&json!("limit_set"), &json!("user"), &json!("ada")]);
     assert_eq!(stack.get(&of("rival", "/limits")).await.body["limits"], json!([]));
+    // What a service limits by its requests, no customer begins anew.
+    let run = json!({ "credits": "5", "limits": [{ "of": "run:7f", "at_most": "5" }] });
+    assert_eq!(debit(stack, "run", run.clone()).await.status, 201);
+    let gone = r#"{"at_most":null}"#;
+    let gone = shop.ask(&token, "PUT", "/v1/me/limits/run:7f", Some("gone"), gone).await;
+    assert_eq!(gone.status, 201, "{gone:?}");
+    assert_eq!(debit(stack, "again", run).await.code(), "limit_reached");
 }
 
 #[tokio::test]
