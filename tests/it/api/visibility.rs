@@ -71,7 +71,7 @@ async fn everything() -> Shop {
     operated(stack, "POST", &acme("/freeze"), "internal-4", &explained("we look at it")).await;
     operated(stack, "POST", &acme("/unfreeze"), "internal-5", &explained("all is well")).await;
     let limit = json!({ "at_most": "9000", "per": "day" });
-    operated(stack, "PUT", &acme("/limits/user:mia"), "internal-13", &limit).await;
+    operated(stack, "PUT", &acme("/limits/user:ben"), "internal-13", &limit).await;
     let body = named(r#"{"credits":"4"}"#);
     let debit = stack.post(&acme("/debits"), "internal-6", &body).await;
     let mut refund = credits("1", explained("it was black"));
