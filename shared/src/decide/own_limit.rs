@@ -59,10 +59,14 @@ pub fn change(
     let by_plan =
         by_plan.is_some_and(|plan| plan.limits.contains_key(&(of.kind().to_owned(), *per)));
     let removed = *per == Per::Ever && at_most.is_none() && user.is_none();
-    let forgotten = removed && !by_plan && account.used.contains_key(&counter);
-    if forgotten {
+    let forgets = removed && !by_plan;
+    let forgotten = forgets && account.used.contains_key(&counter);
+    if forgets {
+        // Also where there is no count yet: one that begins meanwhile would stay.
         let same = Guard::UsedIs(counter, account.used(counter));
         when.extend([Guard::AdvancedIs(account.advanced_seq), same]);
+    }
+    if forgotten {
         then.push(Step::DropCount(counter));
     }
     let kind = EntryKind::LimitSet { of: of.clone(), per: *per, at_most: *at_most, forgotten };
