@@ -2,7 +2,7 @@
 
 use super::maintenance::make_ready;
 use super::operator::{commit_receipted, counted, happened};
-use super::{Answer, Run, retried};
+use super::{Answer, Receipted, Run};
 use crate::context::Context;
 use crate::decide::IdempotencyRecord;
 use crate::decide::own_limit::{self, LimitRequest};
@@ -39,14 +39,14 @@ async fn try_set(
     (space, key): (KeySpace, &Key),
     request: &LimitRequest,
     by: Changer<'_>,
-) -> Result<Option<super::Receipted>, Failure> {
+) -> Result<Option<Receipted>, Failure> {
     let content = request.content();
     if let Some(receipt) = run.context.store.receipt(account, space, key).await? {
         return happened(run, &receipt, &content, true).await.map(Some);
     }
     let loaded = run.context.store.account(account).await?;
     let loaded = loaded.ok_or_else(|| run.refuse(Refusal::no_account(account)))?;
-    let own = retried(run, || run.context.store.limits_of(&loaded.account)).await?;
+    let own = run.context.store.limits_of(&loaded.account).await?;
     let now = run.context.clock.now();
     let id = run.context.entropy.own(now);
     let by = (id, by.user, by.actor);

@@ -82,7 +82,9 @@ impl<'a> Member<'a> {
     /// Whether the limits in force for it cannot be found by these terms.
     pub(super) fn needs_terms(&self, run: &Run<'_>, terms: &Option<Arc<Terms>>) -> bool {
         let now = run.context.clock.now();
-        self.id().is_some()
+        // With terms they always can: so a debit finds its limits once.
+        terms.is_none()
+            && self.id().is_some()
             && self.request.limits_in_force(run.catalog, terms.as_deref(), now).is_none()
     }
 

@@ -12,8 +12,7 @@ use crate::decide::limit::{self, InForce, Terms};
 use crate::decide::operation::{self, Attempt, Next, Request, Route};
 use crate::decide::{Expect, MAX_CLOCK_AHEAD, Row, RowWrite, Write};
 use crate::domain::ledger::PostedEntry;
-use crate::domain::limit::FirstReached;
-use crate::domain::{Account, AccountId, Catalog, Key, OperationId, Refusal};
+use crate::domain::{Account, AccountId, Catalog, Instant, Key, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::store::{Outcome, StoreError};
 
@@ -125,8 +124,7 @@ pub(super) async fn together(
                         name_subjects(run, &after.account, &made).await;
                     }
                     let refusals = refused.iter().map(|(_, refusal)| refusal);
-                    let reached = limit::first_reached(refusals, &after.account, now);
-                    record_reached(run, reached).await;
+                    record_reached(run, refusals, &after.account, now).await;
                     archive_if_due(run, *after, made.len()).await;
                     refuse(run, &mut members, refused)?;
                     if members.iter().all(|member| member.id().is_none()) {
@@ -155,14 +153,14 @@ pub(super) async fn together(
             Next::Refuse(refusal) => match refused.filter(|_| mode == Mode::Each) {
                 None => {
                     if let Some(account) = refused {
-                        record_reached(run, limit::first_reached([&refusal], account, now)).await;
+                        record_reached(run, [&refusal], account, now).await;
                     }
                     return Err(run.refuse(refusal).into());
                 }
                 Some(account) => match batch::all_refused(&attempts, account, run.catalog, now) {
                     Some(refused) => {
                         let refusals = refused.iter().map(|(_, refusal)| refusal);
-                        record_reached(run, limit::first_reached(refusals, account, now)).await;
+                        record_reached(run, refusals, account, now).await;
                         refuse(run, &mut members, refused)?;
                     }
                     // The next write takes fewer. These were fewer already: others were faster.
@@ -224,9 +222,14 @@ async fn name_subjects(run: &Run<'_>, account: &Account, made: &[OperationId]) {
 
 /// Records the limits that did not let charges pass, once in their window: the records are
 /// announced. The refusals are decided: if this fails, no caller needs to know.
-async fn record_reached(run: &Run<'_>, reached: Vec<FirstReached>) {
+async fn record_reached(
+    run: &Run<'_>,
+    refusals: impl IntoIterator<Item = &Refusal>,
+    account: &Account,
+    now: Instant,
+) {
     let told = &run.context.limits_told;
-    for first in reached {
+    for first in limit::first_reached(refusals, account, now) {
         if told.is_new(&first) {
             let row = Row::Reached(Box::new(first.clone()));
             let put = Write::row(RowWrite::Put(row, Expect::Absent));
