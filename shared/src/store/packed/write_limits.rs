@@ -23,9 +23,10 @@ impl Writer {
     }
 
     /// The subjects beside the user, and what is counted for them and the user: by the place of the
-    /// subject, with the number in force.
-    pub(super) fn limited(&mut self, entry: &Entry) {
-        let Entry { user, subjects, counts, .. } = entry;
+    /// subject, with the number in force. `user` is what is written as the user: of an operator's
+    /// entry it is the actor, and the reader does not know the kind yet.
+    pub(super) fn limited(&mut self, entry: &Entry, user: Option<&str>) {
+        let Entry { subjects, counts, .. } = entry;
         let flag = |flag: u8, is: bool| if is { flag } else { 0 };
         self.byte(flag(SUBJECTS, !subjects.is_empty()) | flag(COUNTS, !counts.is_empty()));
         if !subjects.is_empty() {
@@ -36,7 +37,7 @@ impl Writer {
             return;
         }
         self.number(counts.len() as u64);
-        let user = user.as_deref().map(Subject::user);
+        let user = user.map(Subject::user);
         for Counted { of, window, at_most } in counts {
             let mut known = user.iter().chain(subjects);
             let place = known.position(|known| known == of).map_or(0, |place| place as u64 + 1);

@@ -228,7 +228,7 @@ impl Writer {
         self.number(u64::from(entry.catalog));
         texts.iter().filter_map(|(_, text)| text.as_deref()).for_each(|text| self.text(text));
         if is_limited {
-            self.limited(entry);
+            self.limited(entry, user.as_deref());
         }
         match &entry.kind {
             EntryKind::Opened { plan, status, anchor, moved } => {
