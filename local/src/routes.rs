@@ -84,7 +84,9 @@ impl Functions {
             "page" => Box::pin(page::handle(context, request)),
             "accounts" => Box::pin(accounts::handle(context, request)),
             "checkout" => Box::pin(checkout::handle(context, &self.stripe, request)),
-            "webhook" => Box::pin(webhook::handle(context, &self.webhook_secret, request)),
+            "webhook" => {
+                Box::pin(webhook::handle(context, &self.stripe, &self.webhook_secret, request))
+            }
             other => panic!("template.yaml: the local stack has no function {other}"),
         };
         acting_as(function, answer).await

@@ -16,6 +16,7 @@ use shared::http::{self, Call, Problem};
 use shared::query::{self, UpToNow};
 use shared::session::Scope;
 use shared::stripe;
+use shared::stripe::object::Said;
 use shared::telemetry::correlation;
 
 /// Answers the operators' routes of `/v1/accounts` and `/v1/payments`, and the customers' that sets
@@ -291,8 +292,9 @@ async fn decide_event(
         let read = stripe::event(event.body.as_bytes());
         let unreadable =
             |e: stripe::Unreadable| Refusal::EventUnreadable { problem: e.to_string() };
-        if let Some(said) = read.map_err(unreadable)?.said {
-            heard = Some(command::payment::take_notice(context, &said, true).await?);
+        // A subscription needs no event: `reconcile` asks Stripe about all of them.
+        if let Some(Said::Payment(notice)) = read.map_err(unreadable)?.said {
+            heard = Some(command::payment::take_notice(context, &notice, true).await?);
         }
     }
     command::payment::advance_event(context, event, decided).await?;

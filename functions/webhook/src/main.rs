@@ -5,6 +5,7 @@ use shared::clock::Clock;
 use shared::context::{Context, secret_from_env};
 use shared::http::gateway;
 use shared::metrics::Metrics;
+use shared::stripe::Stripe;
 use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,6 +13,8 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
     let secret = secret_from_env("STRIPE_WEBHOOK_SECRET_ARN", clock.now()).await?;
+    let key = secret_from_env("STRIPE_KEY_ARN", clock.now()).await?;
+    let stripe = Stripe::by_secret(key, None, clock.now()).await?;
     let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    gateway::serve(async |request| webhook::handle(&context, &secret, request).await).await
+    gateway::serve(async |request| webhook::handle(&context, &stripe, &secret, request).await).await
 }

@@ -18,12 +18,12 @@ use crate::domain::grant::GrantId;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::limit::{Counted, FirstReached};
 use crate::domain::meters::Meters;
-use crate::domain::period::{Anchor, Day};
+use crate::domain::period::Day;
 use crate::domain::rates::ModelNumber;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
-    Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, OperationId,
-    PeriodAllowance, Seq, Status,
+    Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, NextPlan, OperationId,
+    PeriodAllowance, PlanTerms, Seq,
 };
 
 /// The thresholds of low credits, in hundredths of a full account. A full account has what the
@@ -109,9 +109,9 @@ pub enum About {
         credits: Credits,
     },
     PlanChanged {
-        plan: String,
-        status: Status,
-        anchor: Anchor,
+        terms: PlanTerms,
+        /// The change that is due to come after it.
+        next: Option<NextPlan>,
     },
     /// At most `percent` hundredths of a full account are left.
     Low {
@@ -334,8 +334,8 @@ fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) 
             vec![About::Reversed { order: *order, credits: *credits }]
         }
         EntryKind::DebtWaived { debts } => vec![About::DebtWaived { credits: debts.total() }],
-        EntryKind::PlanChanged { plan, status, anchor } => {
-            vec![About::PlanChanged { plan: plan.clone(), status: *status, anchor: *anchor }]
+        EntryKind::PlanChanged { terms, next } => {
+            vec![About::PlanChanged { terms: terms.clone(), next: next.clone() }]
         }
         // The version that knows the kind announces it. Low credits are announced all the same.
         EntryKind::Unknown { .. } => Vec::new(),

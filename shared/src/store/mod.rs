@@ -4,6 +4,7 @@
 //! request.
 
 mod accounts;
+mod billing;
 mod commit;
 mod directory;
 mod dry_run;

@@ -10,7 +10,7 @@ use super::table::{
     usage_key,
 };
 use super::{
-    StoreError, directory, limits, orders, packed, payment_places, payments, reconcile,
+    StoreError, billing, directory, limits, orders, packed, payment_places, payments, reconcile,
     service_keys,
 };
 use crate::decide::{
@@ -36,7 +36,9 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Orders(account, orders) => orders::orders_item(account, orders),
         Row::Payment(payment) => payments::payment_item(payment),
         Row::Customer(customer) => payments::customer_item(customer),
-        Row::CustomerAccount(customer) => payments::customer_account_item(customer),
+        Row::CustomerAccount(account, id) => payments::customer_account_item(account, id),
+        Row::Billing(billing) => billing::billing_item(billing),
+        Row::SubscriptionAccount(account, id) => billing::subscription_account_item(account, id),
         Row::PaymentPlace(place) => payment_places::place_item(place),
         Row::AccountPaymentPlace(place) => payment_places::account_place_item(place),
         Row::Mark(mark) => payments::mark_item(mark),

@@ -8,6 +8,7 @@ use crate::domain::hash::short_hash;
 use crate::domain::limit::{Counter, Per, SubjectHash, Window};
 use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
+use crate::domain::subscription::SubscriptionId;
 use crate::domain::{Credits, Instant, Key, KeySpace, OperationId, Seq};
 
 /// Key of both tables: the account.
@@ -142,8 +143,10 @@ pub(super) mod ledger {
     pub(crate) const LABELS: &str = "lb";
     /// Directory: the number of the entry after which the account was in this state.
     pub(crate) const SEQ: &str = "sq";
-    /// Customer's account, under `#customer#`: the account.
+    /// Under `#customer#` and `#subscription#`: the account.
     pub(crate) const OF: &str = "ac";
+    /// Sort key under `#subscription#`.
+    pub(crate) const SUBSCRIPTION: &str = "subscription";
     /// Sort key under `#customer#`.
     pub(crate) const CUSTOMER: &str = "customer";
     /// Service key: the id of the key, in the stack's secret, that sealed it.
@@ -210,6 +213,16 @@ pub(super) fn payment_key(intent: &IntentId) -> String {
 /// subjects freely, so a key holds only the hash of one.
 pub(super) fn customer_key(subject: &str, live: bool) -> String {
     format!("S#{}#{}", if live { "live" } else { "test" }, short_hash(subject))
+}
+
+/// `S#billing#live` or `S#billing#test`: the subscriptions of an account.
+pub(super) fn billing_key(live: bool) -> &'static str {
+    if live { "S#billing#live" } else { "S#billing#test" }
+}
+
+/// The partition key of a subscription.
+pub(super) fn subscription_key(id: &SubscriptionId) -> String {
+    format!("#subscription#{id}")
 }
 
 /// The partition key of a Stripe customer.

@@ -6,10 +6,13 @@ mod event;
 mod list;
 pub mod object;
 pub mod signature;
+mod subscription;
 
 pub use client::{Stripe, StripeError};
 pub use endpoint::{Endpoint, NewEndpoint};
 pub use event::{
-    Event, PAYMENT_KINDS, REVERSAL_KINDS, Unreadable, event, kinds, listed_event, name,
+    Event, PAYMENT_KINDS, REVERSAL_KINDS, SUBSCRIPTION_KINDS, Unreadable, event, kinds,
+    listed_event, name,
 };
 pub use list::{ListPage, ListPart, ObjectList, may_change_since};
+pub use subscription::subscription;

@@ -12,11 +12,14 @@ use serde_json::Value;
 use crate::domain::payment::{
     Dispute, DisputeStage, Facts, IntentId, PaymentNotice, Refund, RefundStage,
 };
+use crate::domain::subscription::SubscriptionId;
 use crate::domain::{Money, OperationId};
 
 /// The metadata keys with which a payment names its order and its account.
 pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
+/// The metadata key with which a subscription says that it is a top-up plan.
+pub const TOP_UP: &str = "scrip_topup";
 
 /// The longest receipt address that is kept, in bytes: Stripe's have about 200.
 const MAX_URL: usize = 1024;
@@ -29,27 +32,38 @@ pub fn is_stripes(url: &str) -> bool {
     url.scheme() == "https" && ours && url.port().is_none() && url.username().is_empty()
 }
 
-/// The notice that an object gives. None: it is not about a payment of ours.
+/// What an object says that changes something here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Payment(PaymentNotice),
+    /// Something about this subscription: Stripe is asked about the rest.
+    Subscription(SubscriptionId),
+}
+
+/// What an object says. None: it is not about anything of ours.
 ///
 /// Refunds and disputes do not name the owner of their payment; the payment's id tells whether it
 /// is ours.
 ///
 /// # Errors
 /// If a field that decides about credits is missing or wrong.
-pub fn said(object: Value, live: bool) -> Result<Option<PaymentNotice>, serde_json::Error> {
+pub fn said(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
     read(object, live).map_err(without_value)
 }
 
-fn read(object: Value, live: bool) -> Read {
+fn read(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
     let kind = object.get("object").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match kind.as_str() {
+    let payment = match kind.as_str() {
+        "subscription" => return serde_json::from_value::<Subscription>(object)?.said(),
+        "invoice" => return serde_json::from_value::<Invoice>(object)?.said(),
         "checkout.session" => serde_json::from_value::<Session>(object)?.said(live),
         "payment_intent" => serde_json::from_value::<Intent>(object)?.said(live),
         "charge" => serde_json::from_value::<Charge>(object)?.said(live),
         "refund" => serde_json::from_value::<RefundObject>(object)?.said(live),
         "dispute" => serde_json::from_value::<DisputeObject>(object)?.said(live),
         other => Err(wrong("object", other)),
-    }
+    };
+    Ok(payment?.map(Said::Payment))
 }
 
 type Read = Result<Option<PaymentNotice>, serde_json::Error>;
@@ -292,5 +306,40 @@ impl DisputeObject {
         let disputes = [(self.id, Dispute { stage, money })].into();
         let facts = Facts { disputes, modes: [live].into(), ..Facts::default() };
         Ok(Some(PaymentNotice::Payment { intent: intent.intent()?, facts }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Subscription {
+    id: String,
+}
+
+impl Subscription {
+    fn said(self) -> Result<Option<Said>, serde_json::Error> {
+        self.id.parse().map(|id| Some(Said::Subscription(id))).map_err(|_| wrong("id", &self.id))
+    }
+}
+
+#[derive(Deserialize)]
+struct Invoice {
+    parent: Option<InvoiceParent>,
+}
+
+#[derive(Deserialize)]
+struct InvoiceParent {
+    subscription_details: Option<InvoiceSubscription>,
+}
+
+#[derive(Deserialize)]
+struct InvoiceSubscription {
+    subscription: Named,
+}
+
+impl Invoice {
+    fn said(self) -> Result<Option<Said>, serde_json::Error> {
+        let of = self.parent.and_then(|parent| parent.subscription_details);
+        let Some(InvoiceSubscription { subscription }) = of else { return Ok(None) };
+        let (Named::Id(id) | Named::Object { id }) = subscription;
+        Subscription { id }.said()
     }
 }

@@ -70,7 +70,7 @@ async fn replay(event: &Value) -> Value {
         }
         Some("webhook") => {
             let secret = Secret::fixed(WEBHOOK_SECRET);
-            webhook::handle(stack.context(), &secret, request).await
+            webhook::handle(stack.context(), stack.functions.stripe(), &secret, request).await
         }
         other => panic!("no function for {method} {path}: {other:?}"),
     };

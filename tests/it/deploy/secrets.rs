@@ -17,7 +17,8 @@ async fn bring(stack: &Stack, secret: &Secret, key: &str) -> Answer {
     let mut request = request("POST", path, None, EVENT);
     let header = signature::sign(EVENT.as_bytes(), key, stack.context().clock.now());
     request.headers_mut().insert("stripe-signature", header.parse().expect("a header"));
-    answer(webhook::handle(stack.context(), secret, request.with_raw_http_path(path)).await)
+    let (context, stripe) = (stack.context(), stack.functions.stripe());
+    answer(webhook::handle(context, stripe, secret, request.with_raw_http_path(path)).await)
 }
 
 #[tokio::test]

@@ -187,7 +187,7 @@ impl Stage {
             "page" => Box::pin(page::handle(context, request)),
             "accounts" => Box::pin(accounts::handle(context, request)),
             "checkout" => Box::pin(checkout::handle(context, functions.stripe(), request)),
-            "webhook" => Box::pin(webhook::handle(context, &secret, request)),
+            "webhook" => Box::pin(webhook::handle(context, functions.stripe(), &secret, request)),
             other => panic!("no tenancy is known of {other}"),
         };
         let response = acting_as(function, response).await;
