@@ -21,7 +21,7 @@ pub async fn answer(context: &Context, stripe: &Stripe, left: Duration) -> Resul
     tracing::info!(%counts, parked, "reconciled with Stripe");
     let is_finished = !report.goes_on && !report.overtaken;
     context.metrics.add(Metric::ReconcilesFinished, is_finished.into());
-    context.metrics.add(Metric::WebhooksMissed, report.found.len() as u64);
+    context.metrics.add(Metric::WebhooksMissed, report.missed() as u64);
     context.metrics.add(Metric::PaymentsParked, parked.unsigned_abs().into());
     context.metrics.emit(context.clock.now(), Of::Run);
     Ok(counts)

@@ -129,6 +129,9 @@ async fn read_page(
     let mut asked = BTreeSet::new();
     for one in data {
         report.read += 1;
+        if list == StripeList::Subscriptions && is_current(context, stripe, &one).await? {
+            continue;
+        }
         let id = one["id"].as_str().map(str::to_owned);
         let said = match list.has_events() {
             true => of_event(context, one, report).await,
@@ -137,7 +140,9 @@ async fn read_page(
         let done = match said {
             Ok(Some(Said::Payment(notice))) => take_notice(context, &notice, id, report).await,
             Ok(Some(Said::Subscription(of))) if !asked.insert(of.clone()) => Ok(()),
-            Ok(Some(Said::Subscription(of))) => follow(context, stripe, &of, id, report).await,
+            Ok(Some(Said::Subscription(of))) => {
+                follow(context, stripe, &of, (list, id), report).await
+            }
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -235,27 +240,41 @@ async fn follow(
     context: &Context,
     stripe: &Stripe,
     of: &SubscriptionId,
-    id: Option<String>,
+    (list, id): (StripeList, Option<String>),
     report: &mut ReconcileReport,
 ) -> Result<(), ReconcileError> {
+    let subscription = of.as_str();
+    let alarm = "payment_parked";
     let update = match subscription::follow(context, stripe, of).await {
         Ok(SubscriptionOutcome::Updated(update)) => update,
         Ok(SubscriptionOutcome::Known | SubscriptionOutcome::Foreign) => return Ok(()),
+        Ok(SubscriptionOutcome::Unclaimed { problem, .. }) => {
+            tracing::error!(alarm, subscription, problem, "a subscription of no account");
+            return Ok(());
+        }
+        Err(Failure::Stripe(StripeError::Unreadable(problem))) => {
+            report.unreadable += 1;
+            tracing::error!(alarm, subscription, problem, "a subscription cannot be read");
+            return Ok(());
+        }
         // A broken account does not stop the others.
         Err(Failure::Store(error)) if error.is_of_one_account() => {
             report.unjoined += 1;
             tracing::error!(
-                alarm = "payment_parked", %error,
-                "a subscription cannot be followed: once its account can be read, run `scrip reconcile`"
+                alarm, subscription, %error,
+                "a subscription cannot be followed: once its account can be read, run \
+                 `scrip reconcile`"
             );
             return Ok(());
         }
         Err(Failure::Stripe(error)) => return Err(error.into()),
         Err(failure) => return Err(ReconcileError::Failed(failure)),
     };
-    let SubscriptionUpdate { account, terms, parked } = update;
-    let (event, subscription) = (id.as_deref(), of.as_str());
-    if terms.is_some() {
+    let SubscriptionUpdate { account, terms, is_first, parked } = update;
+    let event = id.as_deref();
+    // The daily look also finds what was there before Scrip was asked about it.
+    let missed = terms.is_some() && (list.has_events() || !is_first);
+    if missed {
         tracing::error!(
             alarm = "webhook_missed",
             event,
@@ -265,12 +284,7 @@ async fn follow(
         );
     }
     if let Some(problem) = &parked {
-        tracing::error!(
-            alarm = "payment_parked",
-            subscription,
-            problem,
-            "a subscription is parked"
-        );
+        tracing::error!(alarm, subscription, problem, "a subscription is parked");
     }
     if terms.is_some() || parked.is_some() {
         let plan = terms.map(|terms| format!("{}, {}", terms.plan, terms.status.name()));
@@ -278,4 +292,18 @@ async fn follow(
         report.followed.push(FoundSubscription { event: id, subscription, account, plan, parked });
     }
     Ok(())
+}
+
+/// Whether a subscription that Stripe lists is known as it is.
+async fn is_current(
+    context: &Context,
+    stripe: &Stripe,
+    object: &Value,
+) -> Result<bool, ReconcileError> {
+    match stripe::subscription(object.clone()) {
+        Ok(Some(listed)) => Ok(subscription::is_current(context, stripe, &listed).await?),
+        Ok(None) => Ok(true),
+        // Asking about it by itself tells why.
+        Err(_) => Ok(false),
+    }
 }

@@ -53,11 +53,16 @@ pub struct Found {
 }
 
 impl ReconcileReport {
+    /// How many changes the webhook missed.
+    pub fn missed(&self) -> usize {
+        self.found.len() + self.followed.len()
+    }
+
     /// The answer of the function: what it found is in the log, and may be more than an answer
     /// holds.
     pub fn counts(&self) -> Value {
         let ReconcileReport { read, unreadable, unjoined, through, goes_on, overtaken, .. } = self;
-        let missed = self.found.len() + self.followed.len();
+        let missed = self.missed();
         json!({
             "read": read, "missed": missed, "unreadable": unreadable, "unjoined": unjoined,
             "through": through, "goes_on": goes_on, "overtaken": overtaken,

@@ -10,12 +10,13 @@ use shared::context::Context;
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
 use shared::domain::subscription::SubscriptionId;
+use shared::failure::Failure;
 use shared::http::payment::{Outcome, heard};
 use shared::http::{self, Call, Problem};
 use shared::secrets::Secret;
 use shared::stripe::object::Said;
 use shared::stripe::signature::{self, SignatureError};
-use shared::stripe::{self, Stripe, Unreadable};
+use shared::stripe::{self, Stripe, StripeError};
 use shared::telemetry::correlation;
 
 /// Answers `POST /v1/stripe/webhook`. `secret` is the endpoint's signing secret; while it is being
@@ -55,15 +56,19 @@ async fn take_event(
     verify(secret, call.header("stripe-signature"), body, now).await?;
     let event = match stripe::event(body) {
         Ok(event) => event,
-        Err(problem) => return keep(context, body, &problem, now).await,
+        Err(problem) => return keep(context, body, &problem.to_string(), now).await,
     };
     let outcome = match event.said {
         // An event that changes nothing.
         None => Outcome::Ignored,
         Some(Said::Payment(notice)) => outcome(payment::take_notice(context, &notice, true).await?),
-        Some(Said::Subscription(id)) => {
-            followed(subscription::follow(context, stripe, &id).await?, &id)
-        }
+        Some(Said::Subscription(id)) => match subscription::follow(context, stripe, &id).await {
+            Ok(outcome) => followed(outcome, &id)?,
+            Err(Failure::Stripe(StripeError::Unreadable(problem))) => {
+                return keep(context, body, &problem, now).await;
+            }
+            Err(failure) => return Err(failure.into()),
+        },
     };
     let (event, kind) = (event.id, event.kind);
     tracing::info!(event, kind, outcome = outcome.name(), "processed an event of Stripe");
@@ -87,17 +92,27 @@ fn outcome(notice: NoticeOutcome) -> Outcome {
     }
 }
 
-fn followed(outcome: SubscriptionOutcome, id: &SubscriptionId) -> Outcome {
+fn followed(outcome: SubscriptionOutcome, id: &SubscriptionId) -> Result<Outcome, Problem> {
+    let subscription = id.as_str();
     let update = match outcome {
-        SubscriptionOutcome::Foreign => return Outcome::Ignored,
-        SubscriptionOutcome::Known => return Outcome::Known,
+        SubscriptionOutcome::Foreign => return Ok(Outcome::Ignored),
+        SubscriptionOutcome::Known => return Ok(Outcome::Known),
+        // Stripe sends it again, and meanwhile the product opens the account.
+        SubscriptionOutcome::Unclaimed { problem, is_young: true } => {
+            tracing::warn!(subscription, problem, "a subscription of no account");
+            return Err(Problem::unclaimed());
+        }
+        SubscriptionOutcome::Unclaimed { problem, is_young: false } => {
+            let alarm = "payment_parked";
+            tracing::error!(alarm, subscription, problem, "a subscription of no account");
+            return Ok(Outcome::Ignored);
+        }
         SubscriptionOutcome::Updated(update) => update,
     };
     correlation::account(&update.account);
-    let Some(problem) = update.parked else { return Outcome::Applied };
-    let subscription = id.as_str();
+    let Some(problem) = update.parked else { return Ok(Outcome::Applied) };
     tracing::error!(alarm = "payment_parked", subscription, problem, "a subscription is parked");
-    Outcome::Parked
+    Ok(Outcome::Parked)
 }
 
 /// Verifies the body's signature; if no secret matches, reads the secret again and retries.
@@ -127,13 +142,13 @@ async fn verify(
 async fn keep(
     context: &Context,
     body: &[u8],
-    problem: &Unreadable,
+    problem: &str,
     at: Instant,
 ) -> Result<Response<Body>, Problem> {
     let id = stripe::name(body);
-    tracing::error!(alarm = "payment_parked", event = id, %problem, "an event cannot be read");
+    tracing::error!(alarm = "payment_parked", event = id, problem, "an event cannot be read");
     let body = String::from_utf8_lossy(body).into_owned();
-    let event = UnreadEvent { id, body, problem: problem.to_string(), at };
+    let event = UnreadEvent { id, body, problem: problem.to_owned(), at };
     match payment::keep(context, event).await? {
         KeepOutcome::Kept | KeepOutcome::Known => Ok(heard(Outcome::Parked)),
         // Stripe keeps the event, and sends it again for three days.

@@ -5,17 +5,29 @@ use super::{Run, until_known};
 use crate::context::Context;
 use crate::decide::advance;
 use crate::decide::subscription::{self, BillingChange};
-use crate::domain::subscription::{Billing, Subscription, SubscriptionId};
+use crate::domain::instant::Span;
+use crate::domain::subscription::{
+    Billing, Followed, Subscription, SubscriptionId, SubscriptionItem,
+};
 use crate::domain::{AccountId, PlanTerms};
 use crate::failure::Failure;
-use crate::store::Outcome;
+use crate::store::{Outcome, StoreError};
 use crate::stripe::Stripe;
+
+/// For how long a subscription may be there before its account: the product opens it meanwhile.
+const OPENED_WITHIN: Span = Span::from_s(3_600);
 
 /// What came of asking Stripe about a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriptionOutcome {
-    /// It is of no account of ours, or Stripe does not have it.
+    /// It is for no plan of ours, or Stripe does not have it.
     Foreign,
+    /// It is for a plan, and of no account that is there.
+    Unclaimed {
+        problem: String,
+        /// Whether the account may still be opened.
+        is_young: bool,
+    },
     /// Nothing is new.
     Known,
     Updated(SubscriptionUpdate),
@@ -25,8 +37,10 @@ pub enum SubscriptionOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionUpdate {
     pub account: AccountId,
-    /// The terms of the plan that follow, if they changed.
+    /// The terms of the plan from now on, if the account changed.
     pub terms: Option<PlanTerms>,
+    /// Whether it is the first that the account's plan follows.
+    pub is_first: bool,
     /// Why it waits for an operator, if it begins to.
     pub parked: Option<String>,
 }
@@ -57,7 +71,7 @@ async fn try_follow(
         None => match stripe.subscription(id, context.clock.now()).await? {
             Some(said) => match account_of(run, &said).await? {
                 Some(account) => account,
-                None => return Ok(Some(SubscriptionOutcome::Foreign)),
+                None => return Ok(Some(unclaimed(run, &said, "no account is known for it"))),
             },
             None => return Ok(Some(SubscriptionOutcome::Foreign)),
         },
@@ -67,36 +81,74 @@ async fn try_follow(
         return Ok(Some(SubscriptionOutcome::Foreign));
     };
     let Some(loaded) = store.account(&account).await? else {
-        // The product has not opened it yet: a daily look at all subscriptions finds it then.
-        tracing::warn!(account = account.as_str(), subscription = id.as_str(), "no such account");
-        return Ok(Some(SubscriptionOutcome::Foreign));
+        let problem = format!("there is no account {account}");
+        return Ok(Some(unclaimed(run, &said, &problem)));
     };
     let now = context.clock.now();
     if advance::is_due(&loaded.account, now) {
         advance_now(run, Some(&loaded)).await?;
         return Ok(None);
     }
-    let (known, operation) = (&loaded.account, context.entropy.own(now));
-    let accounts = (known, &known.plan_state);
-    let change = subscription::change(&before, said, accounts, operation, run.catalog, now);
-    let Some(change) = change else {
-        return Ok(Some(SubscriptionOutcome::Known));
+    let operation = context.entropy.own(now);
+    let known = (&loaded.account, &loaded.account.plan_state);
+    let decide = |said: Vec<Subscription>| {
+        subscription::change(&before, said, known, operation, run.catalog, now)
     };
+    let mut change = decide(vec![said.clone()]);
+    // What is known of the others may be old: before it parks them, each is asked about.
+    let others = before.subscriptions.keys().filter(|other| *other != id);
+    let others: Vec<_> = others.filter(|_| change.parks).collect();
+    if !others.is_empty() {
+        let mut all = vec![said];
+        for other in others {
+            all.extend(stripe.subscription(other, context.clock.now()).await?);
+        }
+        change = decide(all);
+    }
     if let Some(write) = &change.change
         && !make_ready(run, &loaded, write, now).await?
     {
         return Ok(None);
     }
-    let (update, changes) = (update(&before, &change), change.change.is_some());
+    let (outcome, changes) = (outcome(&before, &change), change.change.is_some());
     match store.commit_in(&change.write(), &run.in_flight).await? {
         Outcome::Done(_) => {
             if changes && let Ok(Some(loaded)) = store.account(&account).await {
                 tidy(run, loaded).await;
             }
-            Ok(Some(SubscriptionOutcome::Updated(update)))
+            Ok(Some(outcome))
         }
         _ => Ok(None),
     }
+}
+
+/// Whether all that Stripe lists of a subscription is known, and its account is as it follows.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_current(
+    context: &Context,
+    stripe: &Stripe,
+    listed: &Subscription,
+) -> Result<bool, StoreError> {
+    let store = &context.store;
+    let Some(account) = store.account_of_subscription(&listed.id).await? else {
+        // One that ended before it was heard of changes nothing.
+        return Ok(!listed.status.runs());
+    };
+    let billing = store.billing(&account, stripe.is_live()).await?;
+    let same = match billing.subscriptions.get(&listed.id) {
+        Some(known) => known == listed,
+        None => !listed.status.runs(),
+    };
+    let followed = billing.followed.filter(|followed| followed.subscription == listed.id);
+    let Some(Followed { terms, next, .. }) = followed.filter(|_| same && billing.parked.is_none())
+    else {
+        return Ok(same && billing.parked.is_none());
+    };
+    let Some(loaded) = store.account(&account).await? else { return Ok(true) };
+    let (known, due) = loaded.account.latest_plan();
+    Ok(*known != terms || due == next.as_ref())
 }
 
 /// The account that a subscription names, or that its customer pays for.
@@ -107,13 +159,30 @@ async fn account_of(run: &Run<'_>, said: &Subscription) -> Result<Option<Account
     }
 }
 
-fn update(before: &Billing, change: &BillingChange) -> SubscriptionUpdate {
-    let BillingChange { billing, parks, .. } = change;
-    let terms = |billing: &Billing| billing.followed.clone().map(|followed| followed.terms);
-    SubscriptionUpdate {
-        account: billing.account.clone(),
-        terms: terms(billing)
-            .filter(|_| change.change.is_some() || terms(before) != terms(billing)),
-        parked: billing.parked.clone().filter(|_| *parks).map(|parked| parked.problem),
+/// A subscription of no account: if a plan has its price, somebody pays for a plan and has none.
+fn unclaimed(run: &Run<'_>, said: &Subscription, problem: &str) -> SubscriptionOutcome {
+    let sold = |item: &SubscriptionItem| run.catalog.plan_of_price(&item.of.price).is_some();
+    match said.status.runs() && said.items.iter().any(sold) {
+        true => {
+            let since = run.context.clock.now() - OPENED_WITHIN;
+            let is_young = said.items.iter().any(|item| item.cycle.start > since);
+            SubscriptionOutcome::Unclaimed { problem: problem.to_owned(), is_young }
+        }
+        false => SubscriptionOutcome::Foreign,
     }
+}
+
+fn outcome(before: &Billing, change: &BillingChange) -> SubscriptionOutcome {
+    let BillingChange { billing, parks, .. } = change;
+    let terms = billing.followed.as_ref().filter(|_| change.change.is_some());
+    let parked = billing.parked.as_ref().filter(|_| *parks);
+    if billing == before && terms.is_none() {
+        return SubscriptionOutcome::Known;
+    }
+    SubscriptionOutcome::Updated(SubscriptionUpdate {
+        account: billing.account.clone(),
+        terms: terms.map(|followed| followed.terms.clone()),
+        is_first: before.followed.is_none(),
+        parked: parked.map(|parked| parked.problem.clone()),
+    })
 }

@@ -41,8 +41,11 @@ pub fn next(state: &ReconcileState, now: Instant) -> Option<Listing> {
 /// Once a day all subscriptions are compared: what follows from one is by what Stripe says now, and
 /// an event may never come.
 fn all_subscriptions(state: &ReconcileState, now: Instant) -> Option<Listing> {
+    if let Some(comparing) = &state.comparing {
+        return Some(comparing.clone());
+    }
     let is_due = state.compared_at.is_none_or(|at| at + COMPARED_EVERY <= now);
-    let until = whole_second(now);
+    let until = whole_second(now - WEBHOOK_TIME);
     is_due.then_some(Listing { list: StripeList::Subscriptions, until, after: None })
 }
 
@@ -55,11 +58,15 @@ pub fn read(state: ReconcileState, listing: Listing, last: Option<String>) -> Re
         None => list.next().map(|next| (next, None)),
     };
     match goes_on {
+        Some((StripeList::Subscriptions, after)) => {
+            let comparing = Some(Listing { list, until, after });
+            ReconcileState { comparing, ..state }
+        }
         Some((list, after)) => {
             ReconcileState { listing: Some(Listing { list, until, after }), ..state }
         }
         None if list == StripeList::Subscriptions => {
-            ReconcileState { compared_at: Some(until), listing: None, ..state }
+            ReconcileState { compared_at: Some(until), comparing: None, ..state }
         }
         None => ReconcileState { through: Some(until), listing: None, ..state },
     }

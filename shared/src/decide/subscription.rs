@@ -5,21 +5,31 @@
 //! it was read; so of two readings the later one is written last.
 
 use super::plan::{self, Author, NewTerms};
-use super::{AccountWrite, Expect, Made, Mark, Row, RowWrite, Seen, Write};
-use crate::domain::period::{Anchor, Day};
+use super::{AccountWrite, Expect, Made, Mark, Row, RowKey, RowWrite, Seen, Write};
+use crate::domain::period::{Anchor, Day, Period};
 use crate::domain::plan_terms::MAX_SEATS;
 use crate::domain::subscription::{
-    Billing, Followed, ParkedSubscription, Subscription, SubscriptionId, SubscriptionItem,
+    Billing, Followed, ParkedSubscription, Priced, Subscription, SubscriptionId, SubscriptionItem,
     SubscriptionStatus,
 };
 use crate::domain::{
-    Account, AccountId, Catalog, Instant, NextPlan, OperationId, Plan, PlanState, PlanTerms, Status,
+    Account, Catalog, Instant, NextPlan, OperationId, Plan, PlanState, PlanTerms, Status,
 };
 
 /// What waits for an operator, and for which subscription.
 type Problem = (SubscriptionId, String);
 
-/// What an account's subscriptions make of its plan. None: nothing was ever followed.
+/// A subscription that runs, with its item that is a plan, the plan and the plan's name.
+#[derive(Clone, Copy)]
+struct Running<'a> {
+    subscription: &'a Subscription,
+    item: &'a SubscriptionItem,
+    plan: &'a Plan,
+    name: &'a str,
+}
+
+/// What an account's subscriptions make of its plan, and whether its period begins anew. None:
+/// nothing was ever followed.
 ///
 /// `plan_state`: that of the account, advanced to `now`.
 ///
@@ -33,111 +43,109 @@ pub fn follow(
 ) -> Result<Option<(Followed, bool)>, Problem> {
     let mut running = Vec::new();
     for subscription in billing.subscriptions.values().filter(|known| known.status.runs()) {
-        if named(&subscription.account, &billing.account) == Whose::Another {
-            let problem = format!("it names another account than {}", billing.account);
-            return Err((subscription.id.clone(), problem));
+        let parked = |problem: String| Err((subscription.id.clone(), problem));
+        if subscription.account.as_ref().is_some_and(|name| *name != billing.account.as_str()) {
+            return parked(format!("it names another account than {}", billing.account));
         }
-        match plan_of(&subscription.items, catalog) {
-            Some(found) => running.push((subscription, found)),
+        let found = subscription.items.iter().find_map(|item| {
+            let (name, plan) = catalog.plan_of_price(&item.of.price)?;
+            Some(Running { subscription, item, plan, name })
+        });
+        match found {
+            Some(found) if !found.item.by_months => {
+                return parked(format!("{} is not billed by months", found.item.of.price));
+            }
+            Some(found) => running.push(found),
             // Its customer may subscribe to something else of the same seller.
             None if subscription.account.is_none() => {}
             None => {
-                let prices = subscription.items.iter().map(|item| item.price.as_str());
+                let prices = subscription.items.iter().map(|item| item.of.price.as_str());
                 let prices: Vec<&str> = prices.collect();
-                let problem = format!("no plan has the price {}", prices.join(" or "));
-                return Err((subscription.id.clone(), problem));
+                return parked(format!("no plan has the price {}", prices.join(" or ")));
             }
         }
     }
-    match &running[..] {
-        [] => Ok(ended(billing, plan_state)),
-        [(subscription, (name, plan, item))] => {
-            let seats = seats(plan, item).map_err(|problem| (subscription.id.clone(), problem))?;
-            let followed = following(subscription, (name, seats), plan_state, catalog, now)?;
-            let restart = restarts(billing.followed.as_ref(), &followed, plan_state, now);
+    // Of several, the one that goes on.
+    if running.len() > 1 {
+        let stays = running.iter().filter(|one| one.subscription.ends_at.is_none());
+        if let [stays] = stays.collect::<Vec<_>>()[..] {
+            running = vec![*stays];
+        }
+    }
+    match running[..] {
+        [] => Ok(billing.followed.clone().map(|followed| (ended(followed), false))),
+        [one] => {
+            let before = billing.followed.as_ref();
+            let followed = following(one, before, plan_state, catalog, now);
+            let followed = followed.map_err(|problem| (one.subscription.id.clone(), problem))?;
+            let restart = restarts(before, (one, &followed), plan_state, catalog, now);
             Ok(Some((followed, restart)))
         }
-        [(first, _), .., (last, _)] => {
-            let problem = format!("two subscriptions run at once: {} and {}", first.id, last.id);
-            Err((last.id.clone(), problem))
+        [first, .., last] => {
+            let (first, last) = (&first.subscription.id, &last.subscription.id);
+            Err((last.clone(), format!("two subscriptions run at once: {first} and {last}")))
         }
     }
 }
 
-#[derive(PartialEq)]
-enum Whose {
-    Ours,
-    Another,
-}
-
-fn named(account: &Option<String>, ours: &AccountId) -> Whose {
-    match account {
-        Some(name) if name != ours.as_str() => Whose::Another,
-        _ => Whose::Ours,
-    }
-}
-
-/// The first item whose price is of a plan, with the plan and its name.
-fn plan_of<'a>(
-    items: &'a [SubscriptionItem],
-    catalog: &'a Catalog,
-) -> Option<(&'a str, &'a Plan, &'a SubscriptionItem)> {
-    items.iter().find_map(|item| {
-        let (name, plan) = catalog.plan_of_price(&item.price)?;
-        Some((name, plan, item))
-    })
-}
-
-fn seats(plan: &Plan, item: &SubscriptionItem) -> Result<u32, String> {
+fn seats(plan: &Plan, of: &Priced) -> Result<u32, String> {
     let seats = match plan.per_seat {
-        true => u32::try_from(item.quantity).unwrap_or(u32::MAX),
+        true => u32::try_from(of.quantity).unwrap_or(u32::MAX),
         false => 1,
     };
     match (1..=MAX_SEATS).contains(&seats) {
         true => Ok(seats),
-        false => Err(format!("{} seats: must be from 1 to {MAX_SEATS}", item.quantity)),
+        false => Err(format!("{} seats: must be from 1 to {MAX_SEATS}", of.quantity)),
     }
 }
 
-/// What follows when no subscription runs: the plan that the followed one gave is canceled.
-fn ended(billing: &Billing, plan_state: &PlanState) -> Option<(Followed, bool)> {
-    let followed = billing.followed.clone()?;
-    // A plan that somebody else gave since is not this subscription's to end.
-    let status = match plan_state.terms.plan == followed.terms.plan {
-        true => Status::Canceled,
-        false => followed.terms.status,
-    };
-    let terms = PlanTerms { status, ..followed.terms };
-    Some((Followed { terms, next: None, ..followed }, false))
+/// What follows when no subscription runs.
+fn ended(followed: Followed) -> Followed {
+    let terms = PlanTerms { status: Status::Canceled, ..followed.terms };
+    Followed { terms, next: None, ..followed }
 }
 
-/// What follows from a subscription that runs.
+/// What follows from a subscription that runs, after what was followed before.
 fn following(
-    subscription: &Subscription,
-    (plan, seats): (&str, u32),
+    one: Running<'_>,
+    before: Option<&Followed>,
     plan_state: &PlanState,
     catalog: &Catalog,
     now: Instant,
-) -> Result<Followed, Problem> {
-    let Subscription { id, status, cycle, anchored_at, then, .. } = subscription;
+) -> Result<Followed, String> {
+    let Running { subscription, item, plan, name } = one;
+    let Subscription { id, status, anchored_at, ends_at, then, .. } = subscription;
     let status = match status {
         SubscriptionStatus::Trialing => Status::Trialing,
         SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid => Status::PastDue,
         _ => Status::Active,
     };
     // In a trial the anchor is to come, and Stripe's clock may be a little ahead of ours.
-    let anchored_at = if *anchored_at <= now { *anchored_at } else { cycle.start.min(now) };
-    let anchor = Anchor(Day::of(anchored_at));
-    let mut terms = PlanTerms { plan: plan.to_owned(), status, anchor, seats };
+    let anchored_at = if *anchored_at <= now { *anchored_at } else { item.cycle.start.min(now) };
+    // A cycle that is not paid for grants nothing, and moves nothing: once it is paid for, it is as
+    // new. So is one of a plan that grants nothing, once it is one that does.
+    let grants = status.renews() && !plan.sized(status).at(now).is_zero();
+    let cycle = match before {
+        _ if grants => item.cycle,
+        Some(before) => before.cycle,
+        None => Period::NEVER,
+    };
+    let anchor = match status {
+        Status::PastDue => plan_state.terms.anchor,
+        _ => Anchor(Day::of(anchored_at)),
+    };
+    let (plan, seats) = (name.to_owned(), seats(plan, &item.of)?);
+    let mut terms = PlanTerms { plan, status, anchor, seats };
     let mut next = None;
-    if let Some((at, items)) = then {
-        let at = Day::of(*at).start();
-        if let Some((plan, offered, item)) = plan_of(items, catalog).filter(|_| at > cycle.start) {
-            let seats = self::seats(offered, item).map_err(|problem| (id.clone(), problem))?;
-            next = Some(NextPlan { plan: plan.to_owned(), status, seats, at });
-        }
+    if let Some((at, items)) = then
+        && let Some(at) = item.turn(*at)
+        && let Some((of, (name, plan))) =
+            items.iter().find_map(|of| Some((of, catalog.plan_of_price(&of.price)?)))
+    {
+        let seats = self::seats(plan, of)?;
+        next = Some(NextPlan { plan: name.to_owned(), status, seats, at });
     }
-    if let Some(at) = subscription.last_day()
+    if let Some(at) = ends_at.and_then(|at| item.turn(at))
         && next.as_ref().is_none_or(|next| at <= next.at)
     {
         let PlanTerms { plan, seats, .. } = terms.clone();
@@ -145,10 +153,9 @@ fn following(
     }
     // The account has changed by its own clock already: Stripe follows later on that day.
     if let Some(due) = next.take_if(|next| next.at <= now) {
-        terms = due.terms(plan_state.terms.anchor);
+        terms = due.terms(anchor);
     }
-    let (subscription, cycle_start) = (id.clone(), cycle.start);
-    Ok(Followed { subscription, cycle_start, terms, next })
+    Ok(Followed { subscription: id.clone(), cycle, terms, next })
 }
 
 /// Whether a cycle was paid for, or begun to be tried, beside the period that runs: then that one
@@ -156,21 +163,28 @@ fn following(
 /// 00:00 of the day on which Stripe renews.
 fn restarts(
     before: Option<&Followed>,
-    after: &Followed,
+    (one, after): (Running<'_>, &Followed),
     plan_state: &PlanState,
+    catalog: &Catalog,
     now: Instant,
 ) -> bool {
-    let monthly = &plan_state.monthly;
-    if !after.terms.status.renews() || !monthly.runs(now) {
+    let (monthly, PlanTerms { plan, status, .. }) = (&plan_state.monthly, &after.terms);
+    let grants = catalog.plan(plan).is_some_and(|plan| !plan.sized(*status).at(now).is_zero());
+    if !status.renews() || !grants || !monthly.runs(now) {
         return false;
     }
-    let begun = Day::of(monthly.period.start);
-    let day = Day::of(after.cycle_start);
+    let (cycle, begun) = (after.cycle, Day::of(monthly.period.start));
+    let later = Day::of(cycle.start) > begun;
+    // The period that runs ends where those of the cycle do.
+    let fits = after.terms.anchor.from(monthly.period.end) == monthly.period.end;
     match before {
-        Some(before) if before.cycle_start >= after.cycle_start => false,
-        // The period that runs is of the cycle before.
-        Some(before) if Day::of(before.cycle_start) >= begun => true,
-        _ => day > begun && plan_state.terms.anchor.from(day.start()) != day.start(),
+        // A subscription that was there before Scrip was asked: only its first cycle is new.
+        None => later && one.subscription.anchored_at >= cycle.start,
+        Some(before) if before.cycle.start >= cycle.start => false,
+        // The cycle before was cut short, or the period that runs is of it.
+        Some(before) => {
+            cycle.start < before.cycle.end || Day::of(before.cycle.start) >= begun || later || !fits
+        }
     }
 }
 
@@ -179,8 +193,8 @@ fn restarts(
 pub struct BillingChange {
     /// As it is to be. Its version is the one that was read, and the write counts it up.
     pub billing: Billing,
-    /// The subscription that is heard of for the first time.
-    pub learns: Option<SubscriptionId>,
+    /// The subscriptions that are not in the row yet.
+    pub learns: Vec<SubscriptionId>,
     /// What waited for an operator and does not any more.
     pub unparks: Option<ParkedSubscription>,
     /// Whether something begins to wait for an operator.
@@ -191,52 +205,58 @@ pub struct BillingChange {
     pub change: Option<AccountWrite>,
 }
 
-/// The change after Stripe was asked about a subscription. None: nothing is new.
+/// The change after Stripe was asked about subscriptions. There is always one: of two readings the
+/// later one is written last only if each is written.
 ///
 /// `account` as it was read; `plan_state` of the account advanced to `now`.
 pub fn change(
     before: &Billing,
-    said: Subscription,
+    said: Vec<Subscription>,
     (account, plan_state): (&Account, &PlanState),
     operation: OperationId,
     catalog: &Catalog,
     now: Instant,
-) -> Option<BillingChange> {
+) -> BillingChange {
     let mut billing = before.clone();
-    let (id, customer) = (said.id.clone(), said.customer.clone());
-    billing.subscriptions.insert(id.clone(), said);
-    let mut change = None;
-    let problem = match follow(&billing, plan_state, catalog, now) {
-        Ok(None) => None,
+    let ids = said.iter().map(|said| said.id.clone());
+    let learns = ids.filter(|id| !before.subscriptions.contains_key(id)).collect();
+    billing.subscriptions.extend(said.into_iter().map(|said| (said.id.clone(), said)));
+    let (mut change, mut problem) = (None, None);
+    match follow(&billing, plan_state, catalog, now) {
+        Ok(None) => {}
         Ok(Some((followed, restart))) => {
             let known = before.followed.as_ref().map(|known| (&known.terms, &known.next));
-            if restart || known != Some((&followed.terms, &followed.next)) {
+            let is_new = restart || known != Some((&followed.terms, &followed.next));
+            // A plan that somebody else gave since is not this subscription's to end; and one that
+            // it gave and somebody else took an end from ends as it says.
+            let Followed { terms, next, .. } = &followed;
+            let is_theirs = terms.status == Status::Canceled && plan_state.terms.plan != terms.plan;
+            let lacks_next = plan_state.terms == *terms && plan_state.next != *next;
+            if (is_new && !is_theirs) || lacks_next {
                 change = set(account, &followed, restart, operation, catalog, now);
             }
-            if followed.subscription == id && billing.subscriptions[&id].status.runs() {
-                billing.customer = Some(customer);
+            let one = billing.subscriptions.get(&followed.subscription);
+            if let Some(one) = one.filter(|one| one.status.runs()) {
+                billing.customer = Some(one.customer.clone());
             }
             billing.followed = Some(followed);
-            None
         }
-        Err((subscription, problem)) => {
+        Err((subscription, why)) => {
             let at = match &before.parked {
                 Some(parked) if parked.subscription == subscription => parked.at,
                 _ => now,
             };
-            Some(ParkedSubscription { at, subscription, problem })
+            problem = Some(ParkedSubscription { at, subscription, problem: why });
         }
-    };
+    }
     let followed = billing.followed.as_ref().map(|followed| followed.subscription.clone());
     billing.subscriptions.retain(|id, known| known.status.runs() || Some(id) == followed.as_ref());
     billing.parked = problem;
-    let news = billing != *before || change.is_some();
     let parked = before.parked != billing.parked;
     let unparks = before.parked.clone().filter(|_| parked);
     let parks = parked && billing.parked.is_some();
-    let learns = (!before.subscriptions.contains_key(&id)).then_some(id);
     let pays = billing.customer.clone().filter(|_| billing.customer != before.customer);
-    news.then_some(BillingChange { billing, learns, unparks, parks, pays, change })
+    BillingChange { billing, learns, unparks, parks, pays, change }
 }
 
 fn set(
@@ -266,33 +286,24 @@ impl BillingChange {
             0 => Expect::Absent,
             before => Expect::Is(Seen::Version(before)),
         };
-        let mark = |parked: &ParkedSubscription| Mark {
-            at: parked.at,
-            id: parked.subscription.to_string(),
-            problem: parked.problem.clone(),
-        };
-        let begins = billing.parked.as_ref().filter(|_| parks).map(mark);
-        let ends = unparks.as_ref().map(mark);
         let account = billing.account.clone();
         let mut rows = Vec::new();
-        if let Some(id) = learns {
-            rows.push(RowWrite::Put(Row::SubscriptionAccount(account.clone(), id), Expect::Any));
-        }
+        rows.extend(
+            learns.into_iter().map(|id| {
+                RowWrite::Put(Row::SubscriptionAccount(account.clone(), id), Expect::Any)
+            }),
+        );
         if let Some(customer) = pays {
             rows.push(RowWrite::Put(Row::CustomerAccount(account, customer), Expect::Any));
         }
-        // The same mark in other words is written over, not deleted.
-        let stays =
-            |ends: &Mark| begins.as_ref().is_some_and(|b| (b.at, &b.id) == (ends.at, &ends.id));
-        let is_again = ends.as_ref().is_some_and(stays);
-        match (begins, ends) {
-            (Some(begins), _) if is_again => {
-                rows.push(RowWrite::Put(Row::Mark(begins), Expect::Any))
-            }
-            (begins, ends) => {
-                rows.extend(begins.map(|mark| RowWrite::mark(mark, true)));
-                rows.extend(ends.map(|mark| RowWrite::mark(mark, false)));
-            }
+        let key = |parked: &ParkedSubscription| (parked.at, parked.subscription.to_string());
+        let (ends, begins) = (unparks.as_ref().map(key), billing.parked.as_ref().map(key));
+        if let Some((at, id)) = ends.filter(|ends| begins.as_ref() != Some(ends)) {
+            rows.push(RowWrite::Delete(RowKey::Mark(at, id), Expect::Any));
+        }
+        if let Some(((at, id), parked)) = begins.zip(billing.parked.as_ref()).filter(|_| parks) {
+            let mark = Mark { at, id, problem: parked.problem.clone() };
+            rows.push(RowWrite::Put(Row::Mark(mark), Expect::Any));
         }
         rows.insert(0, RowWrite::Put(Row::Billing(Box::new(billing)), read));
         Write { account: change, rows }

@@ -179,11 +179,8 @@ pub struct PeriodAllowance {
 }
 
 impl PeriodAllowance {
-    pub const NOTHING: PeriodAllowance = PeriodAllowance {
-        period: Period { start: Instant::EPOCH, end: Instant::EPOCH },
-        amount: Credits::ZERO,
-        until: Instant::EPOCH,
-    };
+    pub const NOTHING: PeriodAllowance =
+        PeriodAllowance { period: Period::NEVER, amount: Credits::ZERO, until: Instant::EPOCH };
 
     /// Nothing yet, for `period`.
     pub fn nothing(period: Period) -> PeriodAllowance {

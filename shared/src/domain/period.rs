@@ -23,6 +23,11 @@ pub struct Period {
     pub end: Instant,
 }
 
+impl Period {
+    /// One that is over before all others.
+    pub const NEVER: Period = Period { start: Instant::EPOCH, end: Instant::EPOCH };
+}
+
 /// The week, Monday 00:00 UTC to the next, that `now` lies in.
 ///
 /// The four days before the first Monday of 1970 count as a week of their own.

@@ -80,6 +80,8 @@ pub struct ReconcileState {
     pub through: Option<Instant>,
     /// When all subscriptions were compared last. None: never.
     pub compared_at: Option<Instant>,
+    /// Where that continues: after the events, which have their time.
+    pub comparing: Option<Listing>,
     /// Where a run continues that did not come to its end.
     pub listing: Option<Listing>,
 }

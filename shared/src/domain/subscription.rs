@@ -98,10 +98,20 @@ impl SubscriptionStatus {
 
 /// So many of a price.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionItem {
+pub struct Priced {
     /// Stripe's id of the price.
     pub price: String,
     pub quantity: u64,
+}
+
+/// Something that a subscription is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionItem {
+    pub of: Priced,
+    /// The period that runs, as Stripe bills it.
+    pub cycle: Period,
+    /// Whether its periods are months or years, and not weeks or days.
+    pub by_months: bool,
 }
 
 /// A subscription, as Stripe said when it was read.
@@ -114,21 +124,21 @@ pub struct Subscription {
     pub customer: String,
     pub status: SubscriptionStatus,
     pub items: Vec<SubscriptionItem>,
-    /// The period that runs, as Stripe bills it.
-    pub cycle: Period,
     /// The instant that its cycles are counted from: in a trial its end, which is to come.
     pub anchored_at: Instant,
     /// When it ends, if that is decided.
     pub ends_at: Option<Instant>,
     /// What it is for from an instant on, if its schedule says so.
-    pub then: Option<(Instant, Vec<SubscriptionItem>)>,
+    pub then: Option<(Instant, Vec<Priced>)>,
 }
 
-impl Subscription {
-    /// The end of what is paid for: Scrip's periods end at the first instant of a day. None: it
-    /// does not end, or ends on the day on which its cycle begins, which Stripe tells by itself.
-    pub fn last_day(&self) -> Option<Instant> {
-        self.ends_at.map(|at| Day::of(at).start()).filter(|at| *at > self.cycle.start)
+impl SubscriptionItem {
+    /// When the account's plan changes for a change that Stripe makes at `at`. A cycle's end is the
+    /// first instant of its day, as the plan's period ends then. None: it is on the day on which the
+    /// cycle begins, and Stripe tells by itself.
+    pub fn turn(&self, at: Instant) -> Option<Instant> {
+        let turn = if at == self.cycle.end { Day::of(at).start() } else { at };
+        Some(turn).filter(|turn| *turn > self.cycle.start)
     }
 }
 
@@ -136,8 +146,8 @@ impl Subscription {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
     pub subscription: SubscriptionId,
-    /// When the cycle began that the plan has followed.
-    pub cycle_start: Instant,
+    /// The latest cycle that was paid for, or tried, while the plan followed it.
+    pub cycle: Period,
     pub terms: PlanTerms,
     pub next: Option<NextPlan>,
 }

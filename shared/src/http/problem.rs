@@ -144,6 +144,13 @@ impl Problem {
         Problem { retry_after_s: Some(600), ..problem }
     }
 
+    /// A subscription of an account that is not opened yet: Stripe sends the event again.
+    pub fn unclaimed() -> Problem {
+        let detail = "There is no account for this subscription yet. Send the event again.";
+        let problem = Problem::new(503, "unavailable", "Unavailable", detail.to_owned());
+        Problem { retry_after_s: Some(60), ..problem }
+    }
+
     /// Stripe did not begin the checkout. The order is kept: a retry with the same key resumes it.
     pub fn stripe(error: &StripeError) -> Problem {
         match error {
@@ -154,7 +161,10 @@ impl Problem {
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 Problem { retry_after_s: Some(1), ..unknown }
             }
-            StripeError::Key(_) | StripeError::Missing(_) | StripeError::Rejected(_) => {
+            StripeError::Key(_)
+            | StripeError::Missing(_)
+            | StripeError::Unreadable(_)
+            | StripeError::Rejected(_) => {
                 tracing::error!(%error, "a checkout was refused");
                 let detail = "The payment provider refused the checkout.".to_owned();
                 Problem::new(500, "internal_error", "Internal error", detail)

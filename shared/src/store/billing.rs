@@ -10,7 +10,7 @@ use super::table::{ACCOUNT, SORT, billing_key, ledger, subscription_key};
 use super::{Store, Stored};
 use crate::domain::period::{Anchor, Day, Period};
 use crate::domain::subscription::{
-    Billing, Followed, ParkedSubscription, Subscription, SubscriptionId, SubscriptionItem,
+    Billing, Followed, ParkedSubscription, Priced, Subscription, SubscriptionId, SubscriptionItem,
     SubscriptionStatus,
 };
 use crate::domain::{AccountId, Instant, NextPlan, PlanTerms, Status};
@@ -71,17 +71,23 @@ struct SubscriptionText {
     account: Option<String>,
     customer: String,
     status: String,
-    items: Vec<(String, u64)>,
-    cycle_ms: (i64, i64),
+    items: Vec<ItemText>,
     anchored_at_ms: i64,
     ends_at_ms: Option<i64>,
     then: Option<(i64, Vec<(String, u64)>)>,
 }
 
 #[derive(Serialize, Deserialize)]
+struct ItemText {
+    of: (String, u64),
+    cycle_ms: (i64, i64),
+    by_months: bool,
+}
+
+#[derive(Serialize, Deserialize)]
 struct FollowedText {
     subscription: String,
-    cycle_start_ms: i64,
+    cycle_ms: (i64, i64),
     plan: String,
     status: String,
     anchor: String,
@@ -104,12 +110,20 @@ struct ParkedText {
     problem: String,
 }
 
-fn items(items: &[SubscriptionItem]) -> Vec<(String, u64)> {
-    items.iter().map(|item| (item.price.clone(), item.quantity)).collect()
+fn priced(of: &Priced) -> (String, u64) {
+    (of.price.clone(), of.quantity)
 }
 
-fn read_items(items: Vec<(String, u64)>) -> Vec<SubscriptionItem> {
-    items.into_iter().map(|(price, quantity)| SubscriptionItem { price, quantity }).collect()
+fn read_priced((price, quantity): (String, u64)) -> Priced {
+    Priced { price, quantity }
+}
+
+fn cycle(cycle: Period) -> (i64, i64) {
+    (cycle.start.ms(), cycle.end.ms())
+}
+
+fn read_cycle((start, end): (i64, i64)) -> Period {
+    Period { start: Instant::from_ms(start), end: Instant::from_ms(end) }
 }
 
 fn status(name: &str) -> Option<Status> {
@@ -172,27 +186,37 @@ impl SubscriptionText {
             account: known.account.clone(),
             customer: known.customer.clone(),
             status: known.status.name().to_owned(),
-            items: items(&known.items),
-            cycle_ms: (known.cycle.start.ms(), known.cycle.end.ms()),
+            items: known.items.iter().map(ItemText::of).collect(),
             anchored_at_ms: known.anchored_at.ms(),
             ends_at_ms: known.ends_at.map(Instant::ms),
-            then: then.map(|(at, then)| (at.ms(), items(then))),
+            then: then.map(|(at, then)| (at.ms(), then.iter().map(priced).collect())),
         }
     }
 
     fn subscription(self, id: SubscriptionId) -> Option<Subscription> {
-        let (start, end) = self.cycle_ms;
+        let then = self.then.map(|(at, then)| (at, then.into_iter().map(read_priced).collect()));
         Some(Subscription {
             id,
             account: self.account,
             customer: self.customer,
             status: SubscriptionStatus::named(&self.status)?,
-            items: read_items(self.items),
-            cycle: Period { start: Instant::from_ms(start), end: Instant::from_ms(end) },
+            items: self.items.into_iter().map(ItemText::item).collect(),
             anchored_at: Instant::from_ms(self.anchored_at_ms),
             ends_at: self.ends_at_ms.map(Instant::from_ms),
-            then: self.then.map(|(at, items)| (Instant::from_ms(at), read_items(items))),
+            then: then.map(|(at, then)| (Instant::from_ms(at), then)),
         })
+    }
+}
+
+impl ItemText {
+    fn of(item: &SubscriptionItem) -> ItemText {
+        let SubscriptionItem { of, cycle: period, by_months } = item;
+        ItemText { of: priced(of), cycle_ms: cycle(*period), by_months: *by_months }
+    }
+
+    fn item(self) -> SubscriptionItem {
+        let ItemText { of, cycle_ms, by_months } = self;
+        SubscriptionItem { of: read_priced(of), cycle: read_cycle(cycle_ms), by_months }
     }
 }
 
@@ -201,7 +225,7 @@ impl FollowedText {
         let PlanTerms { plan, status, anchor, seats } = &followed.terms;
         FollowedText {
             subscription: followed.subscription.to_string(),
-            cycle_start_ms: followed.cycle_start.ms(),
+            cycle_ms: cycle(followed.cycle),
             plan: plan.clone(),
             status: status.name().to_owned(),
             anchor: anchor.0.to_string(),
@@ -227,7 +251,7 @@ impl FollowedText {
         let anchor = Anchor(Day::parse(&self.anchor)?);
         Some(Followed {
             subscription: self.subscription.parse().ok()?,
-            cycle_start: Instant::from_ms(self.cycle_start_ms),
+            cycle: read_cycle(self.cycle_ms),
             terms: PlanTerms { plan, status, anchor, seats },
             next,
         })

@@ -14,6 +14,7 @@ use crate::domain::reconcile::{Listing, ReconcileState, StripeList};
 struct StateText {
     through: Option<i64>,
     compared_at: Option<i64>,
+    comparing: Option<ListingText>,
     listing: Option<ListingText>,
 }
 
@@ -33,13 +34,12 @@ impl Store {
 }
 
 pub(super) fn state_item(state: &ReconcileState) -> Item {
-    let listing = state.listing.as_ref().map(|listing| ListingText {
-        list: listing.list.word().to_owned(),
-        until: listing.until.ms(),
-        after: listing.after.clone(),
-    });
-    let through = state.through.map(Instant::ms);
-    let text = StateText { through, compared_at: state.compared_at.map(Instant::ms), listing };
+    let text = StateText {
+        through: state.through.map(Instant::ms),
+        compared_at: state.compared_at.map(Instant::ms),
+        comparing: state.comparing.as_ref().map(ListingText::of),
+        listing: state.listing.as_ref().map(ListingText::of),
+    };
     Item::from_iter(
         [
             (ACCOUNT, item::text(RECONCILE)),
@@ -54,13 +54,26 @@ pub(super) fn state_item(state: &ReconcileState) -> Item {
 fn read_state(item: &Item) -> Stored<ReconcileState> {
     let row = Attributes::of("ledger", item);
     let text: StateText = parsed(&row, ledger::TEXT)?;
-    // A list that only another version reads is begun anew: `through` says how far all is applied.
-    let listing = text.listing.and_then(|text| {
-        let list = StripeList::of_word(&text.list)?;
-        Some(Listing { list, until: Instant::from_ms(text.until), after: text.after })
-    });
-    let through = text.through.map(Instant::from_ms);
-    let compared_at = text.compared_at.map(Instant::from_ms);
-    let version = row.number(ledger::VERSION)?;
-    Ok(ReconcileState { version, through, compared_at, listing })
+    let instant = |ms: Option<i64>| ms.map(Instant::from_ms);
+    Ok(ReconcileState {
+        version: row.number(ledger::VERSION)?,
+        through: instant(text.through),
+        compared_at: instant(text.compared_at),
+        comparing: text.comparing.and_then(ListingText::listing),
+        listing: text.listing.and_then(ListingText::listing),
+    })
+}
+
+impl ListingText {
+    fn of(listing: &Listing) -> ListingText {
+        let Listing { list, until, after } = listing;
+        ListingText { list: list.word().to_owned(), until: until.ms(), after: after.clone() }
+    }
+
+    /// None: only another version reads this list. It is begun anew: `through` says how far all is
+    /// applied.
+    fn listing(self) -> Option<Listing> {
+        let list = StripeList::of_word(&self.list)?;
+        Some(Listing { list, until: Instant::from_ms(self.until), after: self.after })
+    }
 }

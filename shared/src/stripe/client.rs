@@ -57,6 +57,9 @@ pub enum StripeError {
     /// An object named in the request does not exist any more.
     #[error("Stripe does not have the named object: {0}")]
     Missing(String),
+    /// An object is not as this version knows it.
+    #[error("Stripe's answer cannot be read: {0}")]
+    Unreadable(String),
     /// Stripe refused. Asking again does not help.
     #[error("Stripe refused: {0}")]
     Rejected(String),

@@ -122,6 +122,7 @@ fn subscriptions(part: ListPart<'_>) -> RequestBuilder {
     #[derive(Serialize)]
     struct Page<'a> {
         status: &'a str,
+        expand: [&'a str; 1],
         limit: i64,
         #[serde(rename = "created[lt]", skip_serializing_if = "Option::is_none")]
         until: Option<i64>,
@@ -129,7 +130,8 @@ fn subscriptions(part: ListPart<'_>) -> RequestBuilder {
         starting_after: Option<&'a str>,
     }
     let until = part.until.map(|at| at.ms().div_euclid(1000));
-    let page = Page { status: "all", limit: LISTED, until, starting_after: part.after };
+    let expand = ["data.schedule"];
+    let page = Page { status: "all", expand, limit: LISTED, until, starting_after: part.after };
     RequestBuilder::new(StripeMethod::Get, "/subscriptions").query(&page)
 }
 

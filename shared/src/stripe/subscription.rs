@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
-use super::client::{Stripe, StripeError, sent, unread};
+use super::client::{Stripe, StripeError, sent};
 use super::object::{ACCOUNT, TOP_UP, without_value};
 use crate::domain::Instant;
 use crate::domain::period::Period;
 use crate::domain::subscription::{
-    Subscription, SubscriptionId, SubscriptionItem, SubscriptionStatus,
+    Priced, Subscription, SubscriptionId, SubscriptionItem, SubscriptionStatus,
 };
 
 impl Stripe {
@@ -33,9 +33,8 @@ impl Stripe {
         let expand = Expand { expand: ["schedule"] };
         let request = || RequestBuilder::new(StripeMethod::Get, path.clone()).query(&expand);
         match self.asked(now, |client| sent(client, request())).await {
-            Ok(object) => {
-                subscription(object).map_err(|error| unread(&format!("subscription: {error}")))
-            }
+            Ok(object) => subscription(object)
+                .map_err(|error| StripeError::Unreadable(format!("subscription {id}: {error}"))),
             Err(StripeError::Missing(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -57,20 +56,18 @@ fn read(object: Value) -> Result<Option<Subscription>, serde_json::Error> {
     }
     let custom = |text: &str| <serde_json::Error as serde::de::Error>::custom(text);
     let status = SubscriptionStatus::named(&read.status);
-    let first = read.items.data.first().ok_or_else(|| custom("items is empty"))?;
-    let cycle =
-        Period { start: second(first.current_period_start), end: second(first.current_period_end) };
+    let items: Vec<SubscriptionItem> = read.items.data.into_iter().map(item).collect();
+    let first = items.first().ok_or_else(|| custom("items is empty"))?;
     let ends_at = match read.cancel_at {
         Some(at) => Some(second(at)),
-        None => read.cancel_at_period_end.then_some(cycle.end),
+        None => read.cancel_at_period_end.then_some(first.cycle.end),
     };
     Ok(Some(Subscription {
         id: read.id.parse().map_err(|_| custom("id is no id of a subscription"))?,
         account: read.metadata.get(ACCOUNT).cloned(),
         customer: read.customer.id(),
         status: status.ok_or_else(|| custom("status is unknown"))?,
-        items: items(read.items.data),
-        cycle,
+        items,
         anchored_at: second(read.billing_cycle_anchor),
         ends_at,
         then: read.schedule.and_then(|schedule| schedule.then()),
@@ -81,10 +78,14 @@ fn second(at: i64) -> Instant {
     Instant::from_ms(at.saturating_mul(1000))
 }
 
-fn items(items: Vec<Item>) -> Vec<SubscriptionItem> {
+fn item(item: Item) -> SubscriptionItem {
+    let Item { price, quantity, current_period_start, current_period_end } = item;
+    let by_months =
+        price.recurring.is_some_and(|by| by.interval == "month" || by.interval == "year");
     // A price by use has no quantity.
-    let items = items.into_iter().map(|item| (item.price.id(), item.quantity.unwrap_or(1)));
-    items.map(|(price, quantity)| SubscriptionItem { price, quantity }).collect()
+    let of = Priced { price: price.id, quantity: quantity.unwrap_or(1) };
+    let cycle = Period { start: second(current_period_start), end: second(current_period_end) };
+    SubscriptionItem { of, cycle, by_months }
 }
 
 /// A field that holds either an id or the whole object.
@@ -123,10 +124,21 @@ struct Items {
 
 #[derive(Deserialize)]
 struct Item {
-    price: Named,
+    price: Price,
     quantity: Option<u64>,
     current_period_start: i64,
     current_period_end: i64,
+}
+
+#[derive(Deserialize)]
+struct Price {
+    id: String,
+    recurring: Option<Recurring>,
+}
+
+#[derive(Deserialize)]
+struct Recurring {
+    interval: String,
 }
 
 /// A schedule, or its id where it was not asked for.
@@ -156,15 +168,14 @@ struct PhaseItem {
 
 impl Schedule {
     /// What the phase after the one that runs is for, and when it begins.
-    fn then(self) -> Option<(Instant, Vec<SubscriptionItem>)> {
+    fn then(self) -> Option<(Instant, Vec<Priced>)> {
         let Schedule::Whole { status, current_phase: Some(runs), phases } = self else {
             return None;
         };
         let next = phases.into_iter().find(|phase| phase.start_date == runs.end_date)?;
-        let items = next.items.into_iter().map(|item| SubscriptionItem {
-            price: item.price.id(),
-            quantity: item.quantity.unwrap_or(1),
-        });
+        let items = next.items.into_iter();
+        let items = items
+            .map(|item| Priced { price: item.price.id(), quantity: item.quantity.unwrap_or(1) });
         (status == "active").then(|| (second(next.start_date), items.collect()))
     }
 }

@@ -28,6 +28,7 @@ pub(crate) mod restart;
 mod reversals;
 mod scenarios;
 mod simulation;
+mod subscriptions;
 mod sweeps;
 mod time;
 mod timestamps;
