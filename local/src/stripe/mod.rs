@@ -1,5 +1,6 @@
-//! A local Stripe with state: sessions, payments, subscriptions, invoices, refunds and disputes, and
-//! webhooks signed as Stripe signs them. It answers the client library with objects that the library can read.
+//! A local Stripe with state: sessions, payments, subscriptions, invoices, refunds and disputes,
+//! and webhooks signed as Stripe signs them. It answers the client library with objects that the
+//! library can read.
 
 mod act;
 mod api;
