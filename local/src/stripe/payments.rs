@@ -8,13 +8,39 @@ use shared::stripe::object::ACCOUNT;
 use super::act::possible;
 use super::local_stripe::LocalStripe;
 use super::memory::Memory;
-use super::wire::{money, text};
+use super::wire::{money, place, text};
 
-/// The effects that are possible for a session now, as buttons: each with its label and its body.
-pub(super) fn buttons(memory: &Memory, session: &Value, now: Instant) -> Value {
-    let currency = money(session, "amount_total").currency;
-    let effects = possible(memory, text(session, "id"), now).into_iter();
+/// The effects that are possible for an object now, as buttons: each with its label and its body.
+pub(super) fn buttons(memory: &Memory, id: &str, now: Instant) -> Vec<Value> {
+    let lists = [&memory.sessions, &memory.intents, &memory.invoices, &memory.subscriptions];
+    let mut found = lists.into_iter().filter_map(|list| Some(&list[place(list, &json!(id))?]));
+    // A customer has no currency, and no button that shows one.
+    let currency = found.next().map_or("usd", |object| text(object, "currency"));
+    let currency = currency.parse().expect("it was made in a known currency");
+    let effects = possible(memory, id, now).into_iter();
     effects.map(|effect| json!({ "label": effect.label(currency), "effect": effect })).collect()
+}
+
+/// Buttons by their subject, in the order of their first ones: those without a subject have the
+/// name "".
+pub(super) fn grouped(buttons: Vec<Value>) -> Vec<(&'static str, Vec<Value>)> {
+    let mut groups: Vec<(&str, Vec<Value>)> = Vec::new();
+    for button in buttons {
+        let subject = match text(&button["effect"], "do") {
+            "refund" | "fail_refund" | "dispute" | "win" | "lose" => "Payment",
+            "change" | "keep_price" => "Change the plan",
+            "seats" => "Seats",
+            "card" | "without_card" => "Card",
+            "country" => "Country",
+            _ => "",
+        };
+        match groups.iter_mut().find(|(known, _)| *known == subject) {
+            Some((_, group)) => group.push(button),
+            None => groups.push((subject, vec![button])),
+        }
+    }
+    groups.sort_by_key(|(subject, _)| !subject.is_empty());
+    groups
 }
 
 impl LocalStripe {
@@ -50,7 +76,7 @@ fn shown(memory: &Memory, session: &Value, now: Instant) -> Value {
         "session": id, "account": session["metadata"][ACCOUNT],
         "order": session["client_reference_id"], "price": money(session, "amount_total").decimal(),
         "currency": session["currency"], "state": state(memory, session),
-        "effects": buttons(memory, session, now), "answers": answers,
+        "effects": buttons(memory, text(session, "id"), now), "answers": answers,
     })
 }
 

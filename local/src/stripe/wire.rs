@@ -10,8 +10,13 @@ pub(super) type Form = BTreeMap<String, String>;
 /// A status of HTTP, and the body with it.
 pub(super) type Reply = (u16, Value);
 
+/// Reads a form or a query. A list may be sent as `expand[]` again and again, or with numbers.
 pub(super) fn form(bytes: &[u8]) -> Form {
-    form_urlencoded::parse(bytes).into_owned().collect()
+    let numbered = |(at, (name, value)): (usize, (String, String))| match name.strip_suffix("[]") {
+        Some(list) => (format!("{list}[{at}]"), value),
+        None => (name, value),
+    };
+    form_urlencoded::parse(bytes).into_owned().enumerate().map(numbered).collect()
 }
 
 /// The fields `name[...]` as an object.
