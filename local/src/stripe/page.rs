@@ -186,7 +186,8 @@ pub fn receipt(stripe: &LocalStripe, charge: &str) -> Option<Response<Body>> {
     let charge = stripe.object("charges", charge)?;
     Some(html(format!(
         "{HEAD}<title>Receipt</title><main><section><h1>Receipt</h1><p>{}, of which {} was \
-         refunded. Charge {}. A Stripe on this machine: no money moved.</p></section></main></html>",
+         refunded. Charge {}. A Stripe on this machine: no money moved.</p></section></main>\
+         </html>",
         money(&charge, "amount"),
         money(&charge, "amount_refunded"),
         escaped(text(&charge, "id")),

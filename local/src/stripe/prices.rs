@@ -52,7 +52,7 @@ impl PriceId {
         PRICES[self.0].id
     }
 
-    /// The price, as a customer reads it: `Pro, 49.00 USD a month`.
+    /// The price, as a customer reads it: `Pro, 49.00 usd a month`.
     pub(super) fn label(self) -> String {
         words(&known(self))
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use local::stripe::{Card, ChangeAt, Effect, PriceId};
 use miniserde::Deserialize;
 use serde_json::Value;
-use stripe_shared as library;
 
 use super::{Local, text};
 
@@ -16,19 +15,19 @@ fn reads<T: Deserialize>(object: &Value) -> bool {
 /// Whether the library reads an object. None: the library's types here have none for it.
 fn is_read(object: &Value) -> Option<bool> {
     Some(match object["object"].as_str()? {
-        "charge" => reads::<library::Charge>(object),
-        "checkout.session" => reads::<library::CheckoutSession>(object),
-        "customer" => reads::<library::Customer>(object),
-        "dispute" => reads::<library::Dispute>(object),
-        "event" => reads::<library::Event>(object),
-        "invoice" => reads::<library::Invoice>(object),
-        "payment_intent" => reads::<library::PaymentIntent>(object),
-        "payment_method" => reads::<library::PaymentMethod>(object),
-        "price" => reads::<library::Price>(object),
-        "refund" => reads::<library::Refund>(object),
-        "setup_intent" => reads::<library::SetupIntent>(object),
-        "subscription" => reads::<library::Subscription>(object),
-        "subscription_schedule" => reads::<library::SubscriptionSchedule>(object),
+        "charge" => reads::<stripe_shared::Charge>(object),
+        "checkout.session" => reads::<stripe_shared::CheckoutSession>(object),
+        "customer" => reads::<stripe_shared::Customer>(object),
+        "dispute" => reads::<stripe_shared::Dispute>(object),
+        "event" => reads::<stripe_shared::Event>(object),
+        "invoice" => reads::<stripe_shared::Invoice>(object),
+        "payment_intent" => reads::<stripe_shared::PaymentIntent>(object),
+        "payment_method" => reads::<stripe_shared::PaymentMethod>(object),
+        "price" => reads::<stripe_shared::Price>(object),
+        "refund" => reads::<stripe_shared::Refund>(object),
+        "setup_intent" => reads::<stripe_shared::SetupIntent>(object),
+        "subscription" => reads::<stripe_shared::Subscription>(object),
+        "subscription_schedule" => reads::<stripe_shared::SubscriptionSchedule>(object),
         _ => return None,
     })
 }
