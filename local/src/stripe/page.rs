@@ -66,12 +66,13 @@ pub fn show(stripe: &LocalStripe, id: &str) -> Option<Response<Body>> {
             })
     })?;
     Some(html(format!(
-        "{HEAD}<title>Local Stripe</title><main><section><p><a href='{}'>{label}</a></p>\
+        "{HEAD}<title>Local Stripe</title><main><section>\
          <div id=bought><h1>{title}</h1>{bought}</div>\
          <p><small>A Stripe on this machine: no money moves.</small></p></section>\
          <section><div id=effects>{effects}</div>\
          <label><input type=checkbox id=twice> send every event twice</label>\
-         <p role=status id=said></p></section></main>{SCRIPT}</html>",
+         <p role=status id=said></p><p><a href='{}'>{label}</a></p></section></main>\
+         {SCRIPT}</html>",
         escaped(&address),
     )))
 }
