@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::domain::catalog::{Action, ActionNumber, Pack, Pricing, UnitPrice};
+use shared::domain::catalog::{Action, ActionNumber, Pricing, UnitPrice};
 use shared::domain::period::Day;
 use shared::domain::rates::ModelNumber;
 use shared::domain::viewer::Viewer;
-use shared::domain::{Account, Catalog, Credits, Instant, Usage};
+use shared::domain::{Account, Catalog, Credits, Instant, Pack, Usage};
 use shared::query::ledger::KINDS;
 
 use super::render::unit;
@@ -209,20 +209,21 @@ fn model_rates(rate_card: &Value) -> Vec<Value> {
 /// The packs, the cheapest first.
 fn packs(account: &Account, catalog: &Catalog) -> Vec<Value> {
     let mut packs: Vec<_> = catalog.packs.iter().collect();
-    packs.sort_by_key(|(_, pack)| pack.price);
+    packs.sort_by_key(|(_, pack)| pack.prices.first());
     packs.into_iter().map(|(name, pack)| offer(name, pack, account.debt())).collect()
 }
 
 fn offer(name: &str, pack: &Pack, debt: Credits) -> Value {
     let repays = pack.credits.min(debt);
+    let price = pack.prices.first();
     json!({
         "repays": repays,
         "to_use": pack.credits - repays,
         "pack": name,
         "credits": pack.credits,
-        "currency": pack.price.currency,
-        "price": pack.price.decimal(),
-        "each": pack.price.each(pack.credits),
+        "currency": price.currency,
+        "price": price.decimal(),
+        "each": price.each(pack.credits),
         "expires_after_months": pack.expires_after_months.to_string(),
     })
 }

@@ -13,4 +13,6 @@ mod purchases;
 mod receipts;
 mod rejected_events;
 mod return_addresses;
+mod several_prices;
 mod signatures;
+mod taxes;

@@ -4,20 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{
-    Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Pack, Plan, Pricing, UnitPrice,
-};
-use crate::domain::credits::{Credits, CreditsError};
-use crate::domain::currency::Currency;
+use super::sale::{PackFile, TaxFile};
+use super::value::{amount, wrong};
+use super::{Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Plan, Pricing, UnitPrice};
+use crate::domain::credits::Credits;
 use crate::domain::dated::Dated;
 use crate::domain::instant::Instant;
 use crate::domain::limit::{Per, Subject};
-use crate::domain::money::Money;
 use crate::domain::period::{Day, week};
 use crate::domain::rates::{RateTable, RatesError};
 
-/// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
-const MAX_MINOR: u64 = 999_999_999_999;
 const NO_NAME: &str = "must be 1 to 64 lower-case letters, digits and underscores";
 
 impl Catalog {
@@ -64,6 +60,8 @@ struct CatalogFile {
     spending_in_debt: Switch,
     #[serde(default)]
     invoices: bool,
+    #[serde(default)]
+    tax: TaxFile,
     grant_limit: Option<String>,
     plans: BTreeMap<String, PlanFile>,
     actions: BTreeMap<String, ActionFile>,
@@ -187,15 +185,6 @@ struct ActionFile {
     retired: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PackFile {
-    credits: String,
-    price_minor: u64,
-    currency: String,
-    expires_after_months: u32,
-}
-
 impl CatalogFile {
     fn read(text: &str) -> Result<CatalogFile, CatalogError> {
         toml::from_str(text).map_err(|e| {
@@ -244,6 +233,7 @@ impl CatalogFile {
             contact_url,
             spending_in_debt,
             invoices: self.invoices,
+            tax: self.tax.check()?,
             grant_limit: grant_limit.transpose()?,
             plans,
             actions,
@@ -362,35 +352,8 @@ impl ActionFile {
     }
 }
 
-impl PackFile {
-    fn check(self, name: String) -> Result<(String, Pack), CatalogError> {
-        let key = |field: &str| format!("packs.{name}.{field}");
-        let credits = amount(key("credits"), &self.credits)?;
-        if !(1..=MAX_MINOR).contains(&self.price_minor) {
-            let problem = format!("must be from 1 to {MAX_MINOR}");
-            return Err(wrong(key("price_minor"), problem));
-        }
-        let currency = self.currency.parse::<Currency>();
-        let currency = currency.map_err(|e| wrong(key("currency"), e.to_string()))?;
-        if !(1..=120).contains(&self.expires_after_months) {
-            return Err(wrong(key("expires_after_months"), "must be from 1 to 120"));
-        }
-        let price = Money { currency, minor: self.price_minor };
-        let expires_after_months = self.expires_after_months;
-        Ok((name, Pack { credits, price, expires_after_months }))
-    }
-}
-
 fn yes() -> Switch {
     Switch::Always(true)
-}
-
-fn wrong(key: impl Into<String>, problem: impl Into<String>) -> CatalogError {
-    CatalogError { key: key.into(), problem: problem.into() }
-}
-
-fn amount(key: String, text: &str) -> Result<Credits, CatalogError> {
-    text.parse().map_err(|e: CreditsError| wrong(key, e.to_string()))
 }
 
 fn is_name(name: &str) -> bool {
