@@ -15,4 +15,6 @@ mod rejected_events;
 mod return_addresses;
 mod several_prices;
 mod signatures;
+mod tax_properties;
+mod tax_requests;
 mod taxes;
