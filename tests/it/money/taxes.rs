@@ -11,6 +11,7 @@ use shared::domain::Order;
 use tests::proof;
 
 use super::event_order::{events, ordered, permutations, renamed};
+use crate::page::html::page;
 use crate::support::catalogs::{beginning_with, publish};
 use crate::support::shop::Shop;
 
@@ -261,4 +262,23 @@ async fn an_order_keeps_the_tax_that_it_was_placed_with() {
     taxed.told(&taxed.of(&order, 1)).await;
     assert_eq!(taxed.shown(&order).await[0], "credited");
     assert_eq!(taxed.order("later").await.tax, shared::domain::Tax::default());
+}
+
+#[tokio::test]
+async fn the_page_shows_the_price_and_the_tax_of_a_top_up() {
+    for (catalog, gross, tax, shown) in [
+        (EXCLUSIVE, 5831, 931, "USD 49.00 + USD 9.31 tax"),
+        (INCLUSIVE, 4900, 782, "USD 49.00, USD 7.82 of it tax"),
+    ] {
+        let taxed = Taxed::shop(catalog, &[Effect::Pay], gross, tax).await;
+        let order = taxed.order("acme").await;
+        taxed.told(&taxed.of(&order, 1)).await;
+        let (_, html) = page(&taxed.shop.stack, "acme", "").await;
+        let tags = regex::Regex::new("<[^>]*>").expect("a regex");
+        let words = tags.replace_all(&html, "");
+        assert!(words.contains(shown), "{shown} is not in {words}");
+        let one = taxed.shop.stack.get(&format!("/v1/payments/{}", order.id)).await;
+        let said = ["price_minor", "paid_minor", "tax_minor"].map(|field| one.body[field].clone());
+        assert_eq!(said, [json!(4900), json!(gross), json!(tax)]);
+    }
 }
