@@ -210,14 +210,14 @@ fn model_rates(rate_card: &Value) -> Vec<Value> {
     rates.collect()
 }
 
-/// The packs, the cheapest first.
+/// The packs, the smallest first: prices in several currencies have no order.
 fn packs(account: &Account, catalog: &Catalog, currency: Option<Currency>) -> Vec<Value> {
-    let packs = catalog.packs.iter();
-    let mut packs: Vec<_> =
-        packs.map(|(name, pack)| (pack.prices.preferring(currency), name, pack)).collect();
-    packs.sort_by_key(|(price, ..)| *price);
-    let offers = packs.into_iter();
-    offers.map(|(price, name, pack)| offer(name, pack, price, account.debt())).collect()
+    let mut packs: Vec<_> = catalog.packs.iter().collect();
+    packs.sort_by_key(|(_, pack)| pack.credits);
+    let offer = |(name, pack): (&String, &Pack)| {
+        offer(name, pack, pack.prices.preferring(currency), account.debt())
+    };
+    packs.into_iter().map(offer).collect()
 }
 
 /// The currencies that any pack is sold in, those of the smallest pack first. One is selected.
@@ -231,7 +231,10 @@ fn currencies(catalog: &Catalog, chosen: Option<Currency>) -> Vec<Value> {
         }
     }
     let selected = chosen.filter(|chosen| known.contains(chosen)).or(known.first().copied());
-    let shown = |currency: &Currency| json!({ "currency": currency, "selected": Some(*currency) == selected });
+    let shown = |known: &Currency| {
+        let is = Some(*known) == selected;
+        json!({ "currency": known, "selected": is })
+    };
     known.iter().map(shown).collect()
 }
 

@@ -48,8 +48,8 @@ struct Offer<'a> {
     expires_at: Instant,
 }
 
-/// The packs for sale, the smallest first: each at its price in `currency`, if it has one, or else at
-/// its first price.
+/// The packs for sale, the smallest first: each at its price in `currency`, if it has one, or else
+/// at its first price.
 pub fn packs(catalog: &Catalog, currency: Option<Currency>, now: Instant) -> Response<Body> {
     let offers = catalog.packs.iter().map(|(name, pack)| offer(name, pack, currency, now));
     let mut packs: Vec<Offer<'_>> = offers.collect();

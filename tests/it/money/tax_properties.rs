@@ -89,7 +89,8 @@ proptest! {
         let mut facts = told(&order, session, all, &parts);
         if disputed {
             let dispute = Dispute { stage: DisputeStage::Open, money: usd(left) };
-            facts.push(Facts { disputes: [("du_1".to_owned(), dispute)].into(), ..Facts::default() });
+            let disputes = [("du_1".to_owned(), dispute)].into();
+            facts.push(Facts { disputes, ..Facts::default() });
             left = 0;
         }
         let mut known = payment();

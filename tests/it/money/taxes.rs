@@ -282,3 +282,21 @@ async fn the_page_shows_the_price_and_the_tax_of_a_top_up() {
         assert_eq!(said, [json!(4900), json!(gross), json!(tax)]);
     }
 }
+
+/// Until the buyer is done, the amounts of a session change with the address. One that is open may
+/// have a payment already: a card was declined.
+#[tokio::test]
+async fn the_amounts_of_an_open_session_count_for_nothing() {
+    let taxed = Taxed::shop(EXCLUSIVE, &[Effect::Pay], 5831, 931).await;
+    let order = taxed.order("acme").await;
+    let events = taxed.of(&order, 1);
+    let done = events.iter().find(|event| is_session(event)).expect("a session");
+    let mut open: Value = serde_json::from_str(done).expect("JSON");
+    let session = &mut open["data"]["object"];
+    (session["status"], session["payment_status"]) = (json!("open"), json!("unpaid"));
+    session["total_details"]["amount_tax"] = json!(0);
+    let open = open.to_string();
+    taxed.told([&open].into_iter().chain(&events).chain([&open])).await;
+    assert_eq!(taxed.shown(&order).await[0], "credited");
+    assert_eq!(taxed.problem().await, None);
+}
