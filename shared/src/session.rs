@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::instant::Span;
-use crate::domain::{AccountId, Instant, OperationId};
+use crate::domain::{AccountId, Currency, Instant, OperationId};
 use crate::secrets::SecretError;
 use crate::token::{Audience, Keys, KeysError, SealError};
 
@@ -24,6 +24,8 @@ pub struct Session {
     pub scopes: Vec<Scope>,
     /// Where the customer came from and goes back to; its origin was in the list.
     pub return_url: String,
+    /// The currency in which packs are offered to them, if they are sold in it.
+    pub currency: Option<Currency>,
     pub issued_at: Instant,
     pub expires_at: Instant,
 }
@@ -60,6 +62,8 @@ struct Claims {
     subject: String,
     scopes: Vec<Scope>,
     return_url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
     issued_ms: i64,
     expires_ms: i64,
 }
@@ -91,6 +95,7 @@ impl Keys {
             subject: session.subject.clone(),
             scopes: session.scopes.clone(),
             return_url: session.return_url.clone(),
+            currency: session.currency.map(|currency| currency.to_string()),
             issued_ms: session.issued_at.ms(),
             expires_ms: session.expires_at.ms(),
         };
@@ -111,12 +116,14 @@ impl Keys {
         let (id, json) = self.open_claims(audience, token)?;
         // The seal is valid, so we wrote these claims ourselves.
         let claims: Claims = serde_json::from_slice(&json).map_err(|_| SealError::Malformed)?;
+        let currency = claims.currency.map(|currency| currency.parse()).transpose();
         let session = Session {
             id,
             account: claims.account.parse().map_err(|_| SealError::Malformed)?,
             subject: claims.subject,
             scopes: claims.scopes,
             return_url: claims.return_url,
+            currency: currency.map_err(|_| SealError::Malformed)?,
             issued_at: Instant::from_ms(claims.issued_ms),
             expires_at: Instant::from_ms(claims.expires_ms),
         };

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use shared::domain::payment::State;
 use shared::domain::period::Day;
-use shared::domain::{AccountId, Credits, Gate};
+use shared::domain::{AccountId, Credits, Currency, Gate};
 
 use super::how::{Amount, Because, How, OfAccount, OfPayment, Print};
 use crate::moment::{self, Moment};
@@ -288,6 +288,9 @@ pub struct Session {
     /// address of the API.
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
+    /// Offer packs in this currency, where they are sold in it: usd, eur. Default: the browser's.
+    #[arg(long)]
+    pub currency: Option<Currency>,
     /// How long the session lives, in seconds. Default: an hour.
     #[arg(long, value_name = "SECONDS")]
     pub expires_in: Option<u32>,

@@ -26,9 +26,9 @@ async fn route(
     let (method, path) = call.route();
     match (method, &path[..]) {
         ("GET", ["v1", "me", "packs"]) => {
-            call.customer(context, Scope::View).await?;
+            let session = call.customer(context, Scope::View).await?;
             let catalog = context.catalog().await;
-            Ok(packs(&catalog, context.clock.now()))
+            Ok(packs(&catalog, session.currency, context.clock.now()))
         }
         ("POST", ["v1", "me", "checkouts"]) => begin(context, stripe, call).await,
         ("GET", ["v1", "me", "checkouts"]) => list(context, call).await,
@@ -45,9 +45,11 @@ async fn begin(
     call: &Call<'_>,
 ) -> Result<Response<Body>, Problem> {
     let session = call.customer(context, Scope::Buy).await?;
-    let (key, pack) = call.pack()?;
+    let (key, pack, currency) = call.pack()?;
     let request = CheckoutRequest {
         pack,
+        currency,
+        preferred: session.currency,
         user: Some(session.subject),
         return_url: session.return_url,
         live: stripe.is_live(),

@@ -213,24 +213,25 @@ function hold(held) {
 // The credits of these may still arrive, in any session that ordered them.
 const WAITING = ['open', 'processing', 'parked'];
 /** Keeps the key of an order until its outcome is known: a second press is the same order. */
-const slot = (pack) => `buy ${SESSION['Scrip-Session']} ${pack}`;
+const slot = ({ pack, currency }) => `buy ${SESSION['Scrip-Session']} ${pack} ${currency}`;
 
 async function buy(button, again = false) {
-  const { pack } = button.dataset;
+  const { pack, currency } = button.dataset;
+  const place = slot(button.dataset);
   hold(true);
   try {
     // Ask before a second purchase. With a key it is the same purchase, pressed again.
-    if (!again && !sessionStorage.getItem(slot(pack))) {
+    if (!again && !sessionStorage.getItem(place)) {
       const { checkouts } = await (await read('/v1/me/checkouts')).json();
       const other = checkouts.find(({ state }) => WAITING.includes(state));
       if (other) return doubt(button, other);
     }
-    const key = sessionStorage.getItem(slot(pack)) ?? crypto.randomUUID();
-    sessionStorage.setItem(slot(pack), key);
+    const key = sessionStorage.getItem(place) ?? crypto.randomUUID();
+    sessionStorage.setItem(place, key);
     const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key };
-    const reply = await ask('/v1/me/checkouts', { method: 'POST', headers, body: JSON.stringify({ pack }) });
+    const reply = await ask('/v1/me/checkouts', { method: 'POST', headers, body: JSON.stringify({ pack, currency }) });
     const answer = await reply.json();
-    if (reply.status < 500) sessionStorage.removeItem(slot(pack));
+    if (reply.status < 500) sessionStorage.removeItem(place);
     if (reply.status === 409) return full(answer);
     if (!reply.ok) throw new Error(reply.status);
     sessionStorage.setItem('checkout', answer.id);

@@ -5,6 +5,7 @@ mod files;
 mod ledger;
 mod limits;
 mod me;
+mod region;
 mod render;
 mod show;
 mod view;

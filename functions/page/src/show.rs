@@ -4,16 +4,16 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::context::Context;
 use shared::decide::advance;
-use shared::domain::AccountId;
 use shared::domain::payment::State;
 use shared::domain::period::Day;
 use shared::domain::viewer::Viewer;
+use shared::domain::{AccountId, Currency};
 use shared::http::{self, Call, Problem, page};
 use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 
-use super::{ledger, limits, render, view};
+use super::{ledger, limits, region, render, view};
 
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
@@ -70,6 +70,10 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
             "limits": session.allows(Scope::Limits),
         }),
         sells: context.config.sells,
+        currency: asked
+            .currency
+            .or(session.currency)
+            .or_else(|| region::currency(call.header("accept-language")?)),
         now,
         filter: asked.shown(),
         older: listed.next.map(|next| asked.link(Some(&seal(&next, account)))),
@@ -91,7 +95,7 @@ async fn payments(
     Ok(value(&http::payment::checkouts_json(&found, &call.base()))["checkouts"].take())
 }
 
-/// Adds Stripe's receipts to the top-ups that have one.
+/// Adds Stripe's receipts to the top-ups that have one, and the tax to those with tax.
 async fn show_receipts(
     context: &Context,
     call: &Call<'_>,
@@ -105,6 +109,16 @@ async fn show_receipts(
         let payment = context.store.payment(&intent, context.clock.now()).await?;
         if let Some(url) = http::payment::receipt(&payment, &call.base()) {
             entry["receipt_url"] = json!(url);
+        }
+        let Some(tax) = payment.facts.tax() else { continue };
+        let order = context.store.order_of(&payment).await?;
+        // An operator may have released a payment with tax for an order without.
+        let taxed = order.and_then(|order| Some((order.price, order.tax.behavior?)));
+        if let Some((price, behavior)) = taxed {
+            let (price, tax, currency) = (price.decimal(), tax.decimal(), tax.currency);
+            entry["tax"] = json!({
+                "behavior": behavior, "price": price, "tax": tax, "currency": currency,
+            });
         }
     }
     Ok(())
@@ -125,6 +139,8 @@ struct Asked {
     /// Days in UTC, as the browser sends them: `2026-11-18`. Both days are shown.
     from: String,
     to: String,
+    /// The currency to show packs in, if one is chosen on the page.
+    currency: Option<Currency>,
     /// The same filter as parameters of the ledger's route.
     listing: Vec<(String, String)>,
 }
@@ -150,13 +166,15 @@ impl Asked {
         ];
         let listing = listing.into_iter().filter(|(_, value)| !value.is_empty());
         let listing = listing.map(|(name, value)| (name.to_owned(), value)).collect();
-        Asked { kind, action, from, to, listing }
+        let currency = sent("currency").parse().ok();
+        Asked { kind, action, from, to, currency, listing }
     }
 
     fn shown(&self) -> Value {
         let set = [&self.kind, &self.action, &self.from, &self.to].iter().any(|v| !v.is_empty());
         json!({
             "kind": self.kind, "action": self.action, "from": self.from, "to": self.to, "set": set,
+            "currency": self.currency,
         })
     }
 
@@ -170,7 +188,9 @@ impl Asked {
         ];
         let form = form.into_iter().filter(|(_, value)| !value.is_empty());
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(form).extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
+        let currency = self.currency.as_ref().map(|currency| ("currency", currency.as_str()));
+        query.extend_pairs(form).extend_pairs(currency);
+        query.extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
         format!("/?{}#ledger", query.finish())
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::domain::catalog::{Action, ActionNumber, Pack, Pricing, UnitPrice};
+use shared::domain::catalog::{Action, ActionNumber, Pricing, UnitPrice};
 use shared::domain::period::Day;
 use shared::domain::rates::ModelNumber;
 use shared::domain::viewer::Viewer;
-use shared::domain::{Account, Catalog, Credits, Instant, Usage};
+use shared::domain::{Account, Catalog, Credits, Currency, Instant, Money, Pack, Usage};
 use shared::query::ledger::KINDS;
 
 use super::render::unit;
@@ -29,6 +29,8 @@ pub(super) struct Data {
     pub session: Value,
     /// Whether customers can buy credits here.
     pub sells: bool,
+    /// The currency to show packs in, if they are sold in it.
+    pub currency: Option<Currency>,
     /// The server's time.
     pub now: Instant,
     pub filter: Value,
@@ -57,7 +59,9 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "pools": pools(&data.balance, account),
         "consumed": used(&data.balance, account, catalog),
         "sold_here": data.sells,
-        "packs": if data.sells { packs(account, catalog) } else { Vec::new() },
+        "packs": if data.sells { packs(account, catalog, data.currency) } else { Vec::new() },
+        "currencies": currencies(catalog, data.currency),
+        "tax": catalog.tax.behavior,
         "payments": data.payments,
         "rates": rates(&data.rate_card, catalog),
         "model_rates": model_rates(&data.rate_card),
@@ -206,23 +210,44 @@ fn model_rates(rate_card: &Value) -> Vec<Value> {
     rates.collect()
 }
 
-/// The packs, the cheapest first.
-fn packs(account: &Account, catalog: &Catalog) -> Vec<Value> {
+/// The packs, the smallest first: prices in several currencies have no order.
+fn packs(account: &Account, catalog: &Catalog, currency: Option<Currency>) -> Vec<Value> {
     let mut packs: Vec<_> = catalog.packs.iter().collect();
-    packs.sort_by_key(|(_, pack)| pack.price);
-    packs.into_iter().map(|(name, pack)| offer(name, pack, account.debt())).collect()
+    packs.sort_by_key(|(_, pack)| pack.credits);
+    let offer = |(name, pack): (&String, &Pack)| {
+        offer(name, pack, pack.prices.preferring(currency), account.debt())
+    };
+    packs.into_iter().map(offer).collect()
 }
 
-fn offer(name: &str, pack: &Pack, debt: Credits) -> Value {
+/// The currencies that any pack is sold in, those of the smallest pack first. One is selected.
+fn currencies(catalog: &Catalog, chosen: Option<Currency>) -> Vec<Value> {
+    let mut packs: Vec<&Pack> = catalog.packs.values().collect();
+    packs.sort_by_key(|pack| pack.credits);
+    let mut known: Vec<Currency> = Vec::new();
+    for price in packs.iter().flat_map(|pack| pack.prices.all()) {
+        if !known.contains(&price.currency) {
+            known.push(price.currency);
+        }
+    }
+    let selected = chosen.filter(|chosen| known.contains(chosen)).or(known.first().copied());
+    let shown = |known: &Currency| {
+        let is = Some(*known) == selected;
+        json!({ "currency": known, "selected": is })
+    };
+    known.iter().map(shown).collect()
+}
+
+fn offer(name: &str, pack: &Pack, price: Money, debt: Credits) -> Value {
     let repays = pack.credits.min(debt);
     json!({
         "repays": repays,
         "to_use": pack.credits - repays,
         "pack": name,
         "credits": pack.credits,
-        "currency": pack.price.currency,
-        "price": pack.price.decimal(),
-        "each": pack.price.each(pack.credits),
+        "currency": price.currency,
+        "price": price.decimal(),
+        "each": price.each(pack.credits),
         "expires_after_months": pack.expires_after_months.to_string(),
     })
 }

@@ -88,6 +88,7 @@ pub(super) async fn make(context: &Context, account: AccountId) -> Result<Made, 
         subject: "ada".to_owned(),
         scopes: Scope::ALL.to_vec(),
         return_url: format!("{base}{RETURN_PATH}"),
+        currency: None,
         life: LONGEST,
     };
     session::make(context, account, request).await

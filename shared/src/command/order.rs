@@ -32,7 +32,10 @@ async fn try_place(
     request: &CheckoutRequest,
 ) -> Result<Option<Order>, Failure> {
     let (context, catalog) = (run.context, run.catalog);
-    let content = format!("checkout {}", request.pack);
+    let content = match request.currency {
+        Some(currency) => format!("checkout {} {currency}", request.pack),
+        None => format!("checkout {}", request.pack),
+    };
     if let Some(receipt) = context.store.receipt(account, KeySpace::Customers, key).await? {
         if receipt.content != content {
             return Err(Refusal::OperationReused.into());

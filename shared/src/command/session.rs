@@ -4,7 +4,7 @@ use super::Run;
 use crate::context::Context;
 use crate::decide::{Expect, Field, Redemption, Row, RowKey, RowWrite, Write};
 use crate::domain::instant::Span;
-use crate::domain::{AccountId, Catalog, OperationId, Refusal};
+use crate::domain::{AccountId, Catalog, Currency, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query;
@@ -21,6 +21,8 @@ pub struct SessionRequest {
     pub scopes: Vec<Scope>,
     /// Its origin is in the list: this was checked.
     pub return_url: String,
+    /// The currency in which packs are offered, if they are sold in it.
+    pub currency: Option<Currency>,
     pub life: Span,
 }
 
@@ -51,6 +53,7 @@ pub async fn make(
         subject: request.subject,
         scopes: request.scopes,
         return_url: request.return_url,
+        currency: request.currency,
         issued_at: now,
         expires_at: now + request.life,
     };

@@ -16,6 +16,7 @@ use crate::domain::orders::MAX_OPEN;
 use crate::domain::payment::{
     Cause, CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
 };
+use crate::domain::tax::Priced;
 use crate::domain::{
     Account, AccountId, Catalog, Credits, Debts, Entry, EntryKind, Gate, Grant, GrantId, GrantKind,
     Instant, Money, OperationId, Orders, PendingChange, Refusal,
@@ -25,7 +26,8 @@ use crate::domain::{
 /// open orders of the account.
 ///
 /// # Errors
-/// [`Refusal::UnknownPack`]; [`Refusal::AccountFrozen`] and [`Refusal::PlanRequired`], for credits
+/// [`Refusal::UnknownPack`]; [`Refusal::InvalidRequest`] for a currency that it is not sold in;
+/// [`Refusal::AccountFrozen`] and [`Refusal::PlanRequired`], for credits
 /// that could not be used; [`Refusal::TooManyGrants`], [`Refusal::TooManyCheckouts`].
 pub fn order(
     account: &Account,
@@ -35,8 +37,16 @@ pub fn order(
     catalog: &Catalog,
     now: Instant,
 ) -> Result<Order, Refusal> {
-    let CheckoutRequest { pack, user, return_url, live } = request;
+    let CheckoutRequest { pack, currency, preferred, user, return_url, live } = request;
     let offered = catalog.sold_pack(pack)?;
+    let price = match *currency {
+        Some(currency) => offered.prices.in_currency(currency).ok_or_else(|| {
+            let known: Vec<_> =
+                offered.prices.all().map(|price| price.currency.to_string()).collect();
+            Refusal::invalid("currency", format!("must be one of {}", known.join(", ")))
+        })?,
+        None => offered.prices.preferring(*preferred),
+    };
     let (required, available) = (offered.credits, account.available);
     if account.gate.frozen {
         return Err(Refusal::AccountFrozen { required, available });
@@ -56,7 +66,8 @@ pub fn order(
         account: account.id.clone(),
         pack: pack.clone(),
         credits: offered.credits,
-        price: offered.price,
+        price,
+        tax: catalog.tax,
         expires_after_months: offered.expires_after_months,
         catalog: catalog.version,
         live: *live,
@@ -288,8 +299,13 @@ pub fn why(payment: &Payment, order: &Order) -> String {
     let wrong: Vec<&str> = payment.mismatches(order).into_iter().map(Mismatch::name).collect();
     let paid: Vec<String> = payment.facts.paid.iter().map(Money::to_string).collect();
     let paid = if paid.is_empty() { "nothing".to_owned() } else { paid.join(" and ") };
+    let said = payment.facts.priced.iter().map(|Priced { price, tax_minor }| {
+        let tax = Money { minor: *tax_minor, ..*price };
+        format!(", price {price} and tax {tax} by its session")
+    });
     let (account, price) = (&order.account, order.price);
-    format!("{}: order {} of {account} at {price}, paid {paid}", wrong.join(", "), order.id)
+    let (wrong, said) = (wrong.join(", "), String::from_iter(said));
+    format!("{wrong}: order {} of {account} at {price}, paid {paid}{said}", order.id)
 }
 
 /// A payment with more facts added.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::dated::Dated;
 use super::limit::Per;
-use super::money::{Money, PriceError};
+use super::pack::Pack;
 use super::rates::{Model, ModelNumber, RateTable};
+use super::tax::Tax;
 use super::{Credits, Status};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
@@ -25,6 +26,8 @@ pub struct Catalog {
     pub spending_in_debt: Dated<bool>,
     /// Whether Stripe makes an invoice for a purchase, beside its receipt.
     pub invoices: bool,
+    /// How Stripe taxes purchases.
+    pub tax: Tax,
     /// The most credits of one grant by an operator. None: as many as an account may hold.
     pub grant_limit: Option<Credits>,
     pub plans: BTreeMap<String, Plan>,
@@ -110,14 +113,6 @@ pub struct UnitPrice {
     pub round_up: bool,
 }
 
-/// Credits for sale.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pack {
-    pub credits: Credits,
-    pub price: Money,
-    pub expires_after_months: u32,
-}
-
 /// Why a catalog is refused: the key that is wrong and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("catalog: {key}: {problem}")]
@@ -137,11 +132,7 @@ impl Catalog {
     /// [`CatalogError`] names the first pack whose price or currency Stripe does not take.
     pub fn chargeable(&self) -> Result<(), CatalogError> {
         for (name, pack) in &self.packs {
-            pack.price.chargeable().map_err(|error| {
-                let field = match error {
-                    PriceError::Currency(_) => "currency",
-                    PriceError::Step { .. } | PriceError::Range { .. } => "price_minor",
-                };
+            pack.prices.chargeable().map_err(|(field, error)| {
                 let key = format!("packs.{name}.{field}");
                 CatalogError { key, problem: error.to_string() }
             })?;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::money::Money;
+use super::tax::Priced;
 use super::{Credits, OperationId};
 
 /// The facts reported about a payment so far. Two of them join to one that has both.
@@ -24,6 +25,8 @@ pub struct Facts {
     pub failed: bool,
     /// The amount paid: one, or the payment is parked.
     pub paid: BTreeSet<Money>,
+    /// The amounts that sessions with tax said: one, or the payment is parked.
+    pub priced: BTreeSet<Priced>,
     /// The amount refunded according to each charge: it includes refunds that failed later.
     pub returned: BTreeMap<String, Money>,
     pub refunds: BTreeMap<String, Refund>,
@@ -130,6 +133,7 @@ impl Facts {
         self.submitted |= other.submitted;
         self.failed |= other.failed;
         self.paid.extend(other.paid);
+        self.priced.extend(other.priced);
         latest(&mut self.returned, other.returned);
         latest(&mut self.refunds, other.refunds);
         latest(&mut self.disputes, other.disputes);
@@ -141,6 +145,12 @@ impl Facts {
     /// the largest.
     pub fn paid(&self) -> Option<Money> {
         self.paid.last().copied()
+    }
+
+    /// The tax in the amount paid, as far as a session said it. If several did, which parks the
+    /// payment, the last.
+    pub fn tax(&self) -> Option<Money> {
+        self.priced.last().map(|Priced { price, tax_minor }| Money { minor: *tax_minor, ..*price })
     }
 
     /// All the money that was reported to move, either way.

@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::currency::Currency;
 use super::entry::Explanation;
 pub use super::facts::{Cause, Dispute, DisputeStage, Facts, Refund, RefundStage, due};
 use super::instant::Span;
 use super::money::Money;
 use super::period::end_of_day_after;
+use super::tax::Tax;
 use super::{AccountId, Credits, Instant, OperationId};
 
 /// For how long an order can be paid: as long as a Stripe session stays open by default
@@ -20,6 +22,10 @@ pub const OPEN_FOR: Span = Span::from_s(24 * 3600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckoutRequest {
     pub pack: String,
+    /// The currency to pay in. None: the preferred one, if the pack is sold in it, or its first.
+    pub currency: Option<Currency>,
+    /// The currency that the session prefers.
+    pub preferred: Option<Currency>,
     /// Who orders, as the session says.
     pub user: Option<String>,
     /// Where Stripe sends the customer back to, as the session says.
@@ -37,6 +43,8 @@ pub struct Order {
     pub pack: String,
     pub credits: Credits,
     pub price: Money,
+    /// How Stripe taxes it: then more than the price may be paid.
+    pub tax: Tax,
     pub expires_after_months: u32,
     /// The version of the catalog that offered it.
     pub catalog: u32,
@@ -248,7 +256,7 @@ impl Payment {
 
     /// The differences from the order.
     pub fn mismatches(&self, order: &Order) -> Vec<Mismatch> {
-        let Facts { orders, accounts, modes, paid, .. } = &self.facts;
+        let Facts { orders, accounts, modes, paid, priced, .. } = &self.facts;
         let price = order.price;
         let wrong = [
             (
@@ -259,7 +267,7 @@ impl Payment {
             (Mismatch::Account, accounts.iter().any(|account| account != order.account.as_str())),
             (Mismatch::Livemode, modes.iter().any(|live| *live != order.live)),
             (Mismatch::Currency, self.facts.moved().any(|money| money.currency != price.currency)),
-            (Mismatch::Amount, paid.iter().any(|paid| paid.minor != price.minor)),
+            (Mismatch::Amount, order.tax.differs(price, paid, priced)),
         ];
         wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(mismatch, _)| mismatch).collect()
     }
@@ -271,7 +279,7 @@ impl Payment {
 
     /// The credits that are due for it now.
     pub fn due(&self, order: &Order) -> Credits {
-        let paid = self.facts.paid();
+        let paid = self.facts.paid().filter(|_| self.is_priced(order));
         let due =
             paid.map_or(Credits::ZERO, |paid| due(order.credits, paid.minor, self.facts.kept()));
         match self.decided.as_ref().map(|decided| decided.verdict) {
@@ -309,8 +317,15 @@ impl Payment {
         owed(before) - owed(due)
     }
 
-    fn is_dismissed(&self) -> bool {
-        self.decided.as_ref().is_some_and(|decided| decided.verdict == Verdict::Dismissed)
+    /// Whether it is known what the paid amount is for. With tax, only a session says so, unless an
+    /// operator has released the payment.
+    fn is_priced(&self, order: &Order) -> bool {
+        let untaxed = order.tax.behavior.is_none();
+        untaxed || !self.facts.priced.is_empty() || self.is_decided(Verdict::Released)
+    }
+
+    fn is_decided(&self, verdict: Verdict) -> bool {
+        self.decided.as_ref().is_some_and(|decided| decided.verdict == verdict)
     }
 
     /// The state of its order by this payment alone, without the time.
@@ -318,8 +333,9 @@ impl Payment {
         let facts = &self.facts;
         match () {
             () if self.is_parked(order) => State::Parked,
-            () if self.is_dismissed() => State::Dismissed,
-            () if !facts.paid.is_empty() => State::Credited,
+            () if self.is_decided(Verdict::Dismissed) => State::Dismissed,
+            () if !facts.paid.is_empty() && self.is_priced(order) => State::Credited,
+            () if !facts.paid.is_empty() => State::Processing,
             () if facts.failed => State::Failed,
             () if facts.submitted => State::Processing,
             () => State::Open,

@@ -168,12 +168,14 @@ impl Call<'_> {
         let scopes = scopes.map_or(vec![Scope::View], |chosen| {
             Scope::ALL.into_iter().filter(|scope| chosen.contains(scope)).collect()
         });
+        let currency = fields.currency("currency");
         let (least, most) = (SHORTEST.ms() / 1000, LONGEST.ms() / 1000);
         let life = fields.integer("expires_in_s", least..=most).map_or(LONGEST, Span::from_s);
         let request = subject.zip(return_url).map(|(subject, return_url)| SessionRequest {
             subject,
             scopes,
             return_url,
+            currency,
             life,
         });
         fields.finish(account.zip(request)).map_err(Problem::from)

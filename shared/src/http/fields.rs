@@ -13,7 +13,7 @@ use super::object::{DEEPEST, Object, is_within, repeated_within};
 use crate::domain::nearest::nearest;
 use crate::domain::number::whole;
 use crate::domain::refusal::FieldProblem;
-use crate::domain::{Credits, Instant, Refusal};
+use crate::domain::{Credits, Currency, Instant, Refusal};
 
 /// The longest name in a catalog, in bytes.
 pub(super) const NAME_BYTES: usize = 64;
@@ -264,6 +264,13 @@ impl Fields {
             self.wrong(field, format!("must be {expected}"));
         }
         parsed
+    }
+
+    /// An optional currency that Stripe takes payments in.
+    pub(super) fn currency(&mut self, field: &'static str) -> Option<Currency> {
+        let expected = "the code in lower case of a currency that Stripe accepts, such as \"usd\"";
+        let known = |currency: &Currency| currency.known().is_some();
+        self.parsed(field, expected, |text| text.parse().ok().filter(known))
     }
 
     /// An optional text that `T` parses.

@@ -6,16 +6,29 @@ use serde::Serialize;
 use super::reply::{ok, to_json};
 use crate::command::payment::OrderUpdate;
 use crate::config::origin_of;
-use crate::domain::payment::{Payment, State};
+use crate::domain::payment::{Facts, Payment, State};
 use crate::domain::period::end_of_day_after;
-use crate::domain::{AccountId, Catalog, Credits, Currency, Instant, OperationId};
+use crate::domain::{
+    AccountId, Catalog, Credits, Currency, Instant, Money, OperationId, Pack, TaxBehavior,
+};
 use crate::query::checkouts::Checkout;
 use crate::stripe::object::is_stripes;
 
 #[derive(Serialize)]
 struct Offers<'a> {
     packs: Vec<Offer<'a>>,
+    /// Whether tax is added to the prices, or a part of them. None: Stripe computes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax: Option<TaxBehavior>,
     contact_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct OfferedPrice {
+    currency: Currency,
+    /// Formatted for a person.
+    price: String,
+    price_minor: u64,
 }
 
 #[derive(Serialize)]
@@ -26,6 +39,8 @@ struct Offer<'a> {
     price: String,
     price_minor: u64,
     currency: Currency,
+    /// The same in all its currencies, the first one first.
+    prices: Vec<OfferedPrice>,
     /// The price of one credit, in millionths of the unit of `price_minor`, rounded down.
     price_per_credit_micro: u64,
     expires_after_months: u32,
@@ -33,26 +48,69 @@ struct Offer<'a> {
     expires_at: Instant,
 }
 
-/// The packs for sale, the smallest first.
-pub fn packs(catalog: &Catalog, now: Instant) -> Response<Body> {
-    let offers = catalog.packs.iter().map(|(name, pack)| Offer {
-        pack: name,
-        credits: pack.credits,
-        price: pack.price.decimal(),
-        price_minor: pack.price.minor,
-        currency: pack.price.currency,
-        price_per_credit_micro: per_credit_micro(pack.price.minor, pack.credits),
-        expires_after_months: pack.expires_after_months,
-        expires_at: end_of_day_after(now, pack.expires_after_months),
-    });
+/// The packs for sale, the smallest first: each at its price in `currency`, if it has one, or else
+/// at its first price.
+pub fn packs(catalog: &Catalog, currency: Option<Currency>, now: Instant) -> Response<Body> {
+    let offers = catalog.packs.iter().map(|(name, pack)| offer(name, pack, currency, now));
     let mut packs: Vec<Offer<'_>> = offers.collect();
     packs.sort_by_key(|offer| (offer.credits, offer.pack));
-    ok(&Offers { packs, contact_url: &catalog.contact_url })
+    ok(&Offers { packs, tax: catalog.tax.behavior, contact_url: &catalog.contact_url })
+}
+
+fn offer<'a>(name: &'a str, pack: &Pack, currency: Option<Currency>, now: Instant) -> Offer<'a> {
+    let price = pack.prices.preferring(currency);
+    let prices = pack.prices.all().map(|price| OfferedPrice {
+        currency: price.currency,
+        price: price.decimal(),
+        price_minor: price.minor,
+    });
+    Offer {
+        pack: name,
+        credits: pack.credits,
+        price: price.decimal(),
+        price_minor: price.minor,
+        currency: price.currency,
+        prices: prices.collect(),
+        price_per_credit_micro: per_credit_micro(price.minor, pack.credits),
+        expires_after_months: pack.expires_after_months,
+        expires_at: end_of_day_after(now, pack.expires_after_months),
+    }
 }
 
 fn per_credit_micro(minor: u64, credits: Credits) -> u64 {
     let micro = u128::from(minor) * 1_000_000 * 1_000_000;
     u64::try_from(micro / u128::from(credits.micro().unsigned_abs().max(1))).unwrap_or(u64::MAX)
+}
+
+/// What Stripe says was paid. Each amount is absent until it has said so.
+#[derive(Serialize)]
+pub(super) struct PaidShown {
+    /// Formatted for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid: Option<String>,
+    /// All that the buyer paid, tax included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_minor: Option<u64>,
+    /// Formatted for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax: Option<String>,
+    /// The part of it that is tax, if Stripe computed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax_minor: Option<u64>,
+}
+
+impl PaidShown {
+    pub(super) fn new(payment: Option<&Payment>) -> PaidShown {
+        let facts = payment.map(|payment| &payment.facts);
+        let paid = facts.and_then(Facts::paid);
+        let tax = facts.and_then(Facts::tax);
+        PaidShown {
+            paid: paid.map(Money::decimal),
+            paid_minor: paid.map(|paid| paid.minor),
+            tax: tax.map(Money::decimal),
+            tax_minor: tax.map(|tax| tax.minor),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -68,6 +126,8 @@ struct Shown<'a> {
     price: String,
     price_minor: u64,
     currency: Currency,
+    #[serde(flatten)]
+    paid: PaidShown,
     expires_at: Instant,
     at: Instant,
     /// The address where to pay. None: there is nothing to pay any more.
@@ -125,6 +185,7 @@ fn shown<'a>(checkout: &'a Checkout, base: &str) -> Shown<'a> {
         price: order.price.decimal(),
         price_minor: order.price.minor,
         currency: order.price.currency,
+        paid: PaidShown::new(payment.as_ref()),
         expires_at: order.expires_at(),
         at: order.at,
         url: order.url.as_deref().filter(|_| *state == State::Open),

@@ -4,7 +4,7 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::cursor::{self, PaymentList};
-use super::payment::receipt;
+use super::payment::{PaidShown, receipt};
 use super::reply::ok;
 use crate::decide::payment::why;
 use crate::domain::payment::{Decided, State};
@@ -41,6 +41,8 @@ struct OrderShown<'a> {
     price: String,
     price_minor: u64,
     currency: Currency,
+    #[serde(flatten)]
+    paid: PaidShown,
     /// When it was ordered; or since when it waits for an operator.
     at: Instant,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +127,7 @@ fn order<'a>(checkout: &'a Checkout, at: Instant, base: &str) -> OrderShown<'a> 
         price: order.price.decimal(),
         price_minor: order.price.minor,
         currency: order.price.currency,
+        paid: PaidShown::new(payment),
         at,
         user: order.user.as_deref(),
         receipt_url: payment.and_then(|payment| receipt(payment, base)),

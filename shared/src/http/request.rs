@@ -19,7 +19,7 @@ use crate::decide::refund::RefundRequest;
 use crate::domain::entry::Explanation;
 use crate::domain::id::KeyError;
 use crate::domain::service_key::ServiceKey;
-use crate::domain::{AccountId, GrantKind, Key, Limit, OperationId, Refusal, Subject};
+use crate::domain::{AccountId, Currency, GrantKind, Key, Limit, OperationId, Refusal, Subject};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -289,13 +289,15 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The pack that a customer wants to buy, and the key of the order.
-    pub fn pack(&self) -> Result<(Key, String), Problem> {
+    /// The pack that a customer wants to buy, the currency to pay in, and the key of the order.
+    pub fn pack(&self) -> Result<(Key, String, Option<Currency>), Problem> {
         let mut fields = self.fields()?;
         let key = self.key(&mut fields);
         let pack = fields.text("pack", NAME_BYTES);
         let pack = fields.required("pack", pack);
-        fields.finish(key.zip(pack)).map_err(Problem::from)
+        let currency = fields.currency("currency");
+        let asked = key.zip(pack).map(|(key, pack)| (key, pack, currency));
+        fields.finish(asked).map_err(Problem::from)
     }
 
     /// An operator's explanation of a change to an account.

@@ -7,7 +7,7 @@ use super::payments::{json, money, parsed};
 use super::table::{ACCOUNT, ORDERS, SORT, ledger, order_key};
 use super::{Store, Stored};
 use crate::domain::payment::{Order, Payment};
-use crate::domain::{AccountId, Credits, Instant, OperationId, Orders};
+use crate::domain::{AccountId, Credits, Instant, OperationId, Orders, Tax, TaxBehavior};
 
 impl Store {
     /// The order of a payment. None: none of its notices has named one, or it was never placed here.
@@ -51,6 +51,7 @@ fn read_order(item: &Item) -> Stored<Order> {
         pack: text.pack,
         credits: Credits::from_micro(text.credits_micro),
         price: money(&(text.currency, text.price_minor)).ok_or_else(broken)?,
+        tax: tax(text.tax.as_deref(), text.tax_ids).ok_or_else(broken)?,
         expires_after_months: text.expires_after_months,
         catalog: text.catalog,
         live: text.live,
@@ -63,6 +64,15 @@ fn read_order(item: &Item) -> Stored<Order> {
         intent: intent.map_err(|e| row.broken(ledger::INTENT, e))?,
         expired: item.contains_key(ledger::EXPIRED),
     })
+}
+
+/// None if it is no known behavior.
+fn tax(behavior: Option<&str>, ids: bool) -> Option<Tax> {
+    let behavior = match behavior {
+        Some(name) => Some(TaxBehavior::named(name)?),
+        None => None,
+    };
+    Some(Tax { behavior, ids })
 }
 
 pub(super) fn orders_item(account: &AccountId, orders: &Orders) -> Item {
@@ -92,6 +102,10 @@ struct OrderText {
     credits_micro: i64,
     currency: String,
     price_minor: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tax: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    tax_ids: bool,
     expires_after_months: u32,
     catalog: u32,
     live: bool,
@@ -112,6 +126,8 @@ impl OrderText {
             credits_micro: order.credits.micro(),
             currency: order.price.currency.to_string(),
             price_minor: order.price.minor,
+            tax: order.tax.behavior.map(|behavior| behavior.name().to_owned()),
+            tax_ids: order.tax.ids,
             expires_after_months: order.expires_after_months,
             catalog: order.catalog,
             live: order.live,

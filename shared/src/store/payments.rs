@@ -20,6 +20,7 @@ use crate::domain::payment::{
     Customer, Decided, Dispute, DisputeStage, Facts, IntentId, Payment, Refund, RefundStage,
     Verdict,
 };
+use crate::domain::tax::Priced;
 use crate::domain::{AccountId, Credits, Instant, Money, OperationId};
 
 /// A payment without a known order is kept for this long. Stripe also sells things that are not
@@ -246,6 +247,9 @@ struct PaymentText {
     submitted: bool,
     failed: bool,
     paid: Vec<Amount>,
+    /// Of sessions with tax: the price, and the tax in its smallest unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    priced: Vec<(Amount, u64)>,
     returned: BTreeMap<String, Amount>,
     refunds: BTreeMap<String, (String, Amount)>,
     disputes: BTreeMap<String, (String, Amount)>,
@@ -275,6 +279,7 @@ impl PaymentText {
             submitted: facts.submitted,
             failed: facts.failed,
             paid: facts.paid.into_iter().map(amount).collect(),
+            priced: facts.priced.iter().map(|said| (amount(said.price), said.tax_minor)).collect(),
             returned: facts.returned.into_iter().map(|(id, money)| (id, amount(money))).collect(),
             refunds: refunds.collect(),
             disputes: disputes.collect(),
@@ -299,6 +304,10 @@ impl PaymentText {
             Some((id, Dispute { stage, money }))
         });
         let returned = self.returned.into_iter().map(|(id, amount)| Some((id, money(&amount)?)));
+        let priced = self
+            .priced
+            .iter()
+            .map(|(price, tax_minor)| Some(Priced { price: money(price)?, tax_minor: *tax_minor }));
         let decided = match self.decided {
             Some(decided) => Some(decided.decided()?),
             None => None,
@@ -310,6 +319,7 @@ impl PaymentText {
             submitted: self.submitted,
             failed: self.failed,
             paid: self.paid.iter().map(money).collect::<Option<_>>()?,
+            priced: priced.collect::<Option<_>>()?,
             returned: returned.collect::<Option<_>>()?,
             refunds: refunds.collect::<Option<_>>()?,
             disputes: disputes.collect::<Option<_>>()?,

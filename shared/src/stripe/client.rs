@@ -8,10 +8,12 @@ use std::time::Duration;
 use serde_json::Value;
 use stripe_checkout::CheckoutSessionMode;
 use stripe_checkout::checkout_session::{
-    CreateCheckoutSession, CreateCheckoutSessionAdaptivePricing,
-    CreateCheckoutSessionCustomerCreation, CreateCheckoutSessionInvoiceCreation,
-    CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ProductData,
+    CreateCheckoutSession, CreateCheckoutSessionAdaptivePricing, CreateCheckoutSessionAutomaticTax,
+    CreateCheckoutSessionCustomerCreation, CreateCheckoutSessionCustomerUpdate,
+    CreateCheckoutSessionCustomerUpdateAddress, CreateCheckoutSessionCustomerUpdateName,
+    CreateCheckoutSessionInvoiceCreation, CreateCheckoutSessionLineItems,
+    CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionLineItemsPriceDataTaxBehavior,
+    CreateCheckoutSessionPaymentIntentData, CreateCheckoutSessionTaxIdCollection, ProductData,
 };
 use stripe_client_core::RequestBuilder;
 use stripe_rust::{
@@ -19,8 +21,8 @@ use stripe_rust::{
 };
 
 use super::object::{ACCOUNT, ORDER};
-use crate::domain::Instant;
 use crate::domain::payment::Order;
+use crate::domain::{Instant, Tax, TaxBehavior};
 use crate::secrets::Secret;
 
 /// How long one request may take: together with the writes around it, less than the caller waits.
@@ -174,6 +176,7 @@ async fn begin(
     let minor = minor.map_err(|_| StripeError::Rejected(format!("{} is too much", order.price)))?;
     let price = CreateCheckoutSessionLineItemsPriceData {
         unit_amount: Some(minor),
+        tax_behavior: order.tax.behavior.map(priced),
         product_data: Some(ProductData::new(product.clone())),
         ..CreateCheckoutSessionLineItemsPriceData::new(currency)
     };
@@ -188,7 +191,8 @@ async fn begin(
         ..CreateCheckoutSessionPaymentIntentData::new()
     };
     let invoice = CreateCheckoutSessionInvoiceCreation::new(order.invoice);
-    // The customer pays the ordered amount: no other currency, no discounts, no taxes on top.
+    // The customer pays the ordered amount: no other currency, no discounts, and no tax but the
+    // one that the order says.
     let pricing = CreateCheckoutSessionAdaptivePricing { enabled: Some(false) };
     let request = CreateCheckoutSession::new()
         .mode(CheckoutSessionMode::Payment)
@@ -200,6 +204,7 @@ async fn begin(
         .line_items(vec![item])
         .success_url(back_to(&order.return_url, &format!("{CHECKOUT}={id}")))
         .cancel_url(back_to(&order.return_url, &format!("{CHECKOUT}={id}&{CANCELED}=1")));
+    let request = taxed(request, order.tax, customer.is_some());
     // A key belongs to one request: the same order without its customer is another request.
     let (request, key) = match customer {
         Some(customer) => (request.customer(customer), format!("scrip-order-{id}-{customer}")),
@@ -213,6 +218,35 @@ async fn begin(
     // Boxed: the library's future is large, and so would be every future around it.
     let session = Box::pin(request.send(&client)).await.map_err(failed)?;
     session.url.ok_or_else(|| StripeError::Rejected("the session has no URL".to_owned()))
+}
+
+fn priced(behavior: TaxBehavior) -> CreateCheckoutSessionLineItemsPriceDataTaxBehavior {
+    use CreateCheckoutSessionLineItemsPriceDataTaxBehavior as Behavior;
+    match behavior {
+        TaxBehavior::Exclusive => Behavior::Exclusive,
+        TaxBehavior::Inclusive => Behavior::Inclusive,
+    }
+}
+
+/// Asks Stripe for the tax of an order. A known customer's address and name are replaced by those
+/// that the buyer types: without them Stripe refuses the request.
+fn taxed(request: CreateCheckoutSession, tax: Tax, known: bool) -> CreateCheckoutSession {
+    let request = match tax.behavior {
+        Some(_) => request.automatic_tax(CreateCheckoutSessionAutomaticTax::new(true)),
+        None => request,
+    };
+    let request = match tax.ids {
+        true => request.tax_id_collection(CreateCheckoutSessionTaxIdCollection::new(true)),
+        false => request,
+    };
+    if !known || tax == Tax::default() {
+        return request;
+    }
+    request.customer_update(CreateCheckoutSessionCustomerUpdate {
+        address: tax.behavior.map(|_| CreateCheckoutSessionCustomerUpdateAddress::Auto),
+        name: tax.ids.then_some(CreateCheckoutSessionCustomerUpdateName::Auto),
+        ..CreateCheckoutSessionCustomerUpdate::new()
+    })
 }
 
 impl fmt::Debug for Stripe {

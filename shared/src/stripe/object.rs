@@ -4,7 +4,7 @@
 //! so that changes elsewhere in Stripe's objects park nothing. These fields it reads strictly: a
 //! wrong or missing field is an error, never a guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use crate::domain::payment::{
     Dispute, DisputeStage, Facts, IntentId, PaymentNotice, Refund, RefundStage,
 };
 use crate::domain::subscription::SubscriptionId;
+use crate::domain::tax::Priced;
 use crate::domain::{Money, OperationId};
 
 /// The metadata keys with which a payment names its order and its account.
@@ -147,7 +148,13 @@ struct Session {
     status: Option<String>,
     payment_status: String,
     payment_intent: Option<Named>,
+    amount_subtotal: Option<u64>,
     amount_total: Option<u64>,
+    // These two are read of a session with tax alone.
+    #[serde(default)]
+    automatic_tax: Value,
+    #[serde(default)]
+    total_details: Value,
     currency: Option<String>,
     customer: Option<Named>,
 }
@@ -159,6 +166,7 @@ impl Session {
             let order = facts.orders.first().copied();
             return Ok(order.map(|order| PaymentNotice::Expired { order }));
         }
+        let facts = Facts { priced: self.priced()?, ..facts };
         let Some(intent) = self.payment_intent else {
             // A session has no payment before the customer has paid, and none afterwards if there
             // was nothing to pay.
@@ -191,6 +199,21 @@ impl Session {
         let paid = paid.into_iter().collect();
         let facts = Facts { submitted, paid, customer, ..facts };
         Ok(Some(PaymentNotice::Payment { intent: intent.intent()?, facts }))
+    }
+
+    /// The price and the tax, if Stripe computed one. Before the customer is done both still change
+    /// with the address.
+    fn priced(&self) -> Result<BTreeSet<Priced>, serde_json::Error> {
+        let done = self.status.as_deref() == Some("complete");
+        if !done || self.automatic_tax["enabled"] != true {
+            return Ok(BTreeSet::new());
+        }
+        let missing = |field| move || serde::de::Error::missing_field(field);
+        let price = self.amount_subtotal.ok_or_else(missing("amount_subtotal"))?;
+        let currency = self.currency.as_deref().ok_or_else(missing("currency"))?;
+        let tax_minor = self.total_details["amount_tax"].as_u64();
+        let tax_minor = tax_minor.ok_or_else(missing("total_details.amount_tax"))?;
+        Ok([Priced { price: money(currency, price)?, tax_minor }].into())
     }
 }
 

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::cli::{at, listening, on, scrip};
 use crate::support::PRODUCT;
+use crate::support::catalogs::{beginning_with, publish};
+use crate::support::door::cookie;
 use crate::support::shop::Shop;
 
 /// Orders a pack of acme, and pays another amount for it.
@@ -83,6 +85,14 @@ async fn a_link_alone_is_printed_and_leads_back_to_an_allowed_page_only() {
     let link = on(base, &["session", "acme", "--buy", "--return-url", &back]).await;
     let (_, token) = link.split_once("/enter?t=").expect("a link");
     assert!(token.starts_with("scrip_session_") && link.lines().count() == 1, "{link}");
+    let one = "price_minor = 4900\ncurrency = \"usd\"";
+    let two = "prices = { usd = 4900, eur = 4500 }";
+    publish(&shop.stack, &beginning_with("").replacen(one, two, 1)).await;
+    let link = on(base, &["session", "acme", "--return-url", &back, "--currency", "eur"]).await;
+    let (_, token) = link.trim().split_once("/enter?t=").expect("a link");
+    let cookie = cookie(&shop.stack.press(token).await);
+    let page = shop.stack.ask("GET", "/", &[("cookie", &cookie)]).await;
+    assert!(page.body.as_str().expect("a page").contains("EUR 45.00"), "{page:?}");
     let words = ["session", "acme", "--subject", "ada", "--return-url", "https://evil.example/"];
     let refused = scrip(&[&[&*at(base)], &words[..]].concat(), &[]).await;
     assert!(refused.code == Some(1) && refused.complains.contains("return_url"), "{refused:?}");

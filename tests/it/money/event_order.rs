@@ -40,7 +40,7 @@ fn count(size: Size) -> usize {
 }
 
 /// The events of a story, as Stripe sends them, and the order whose id they contain.
-async fn events(shop: &Shop, effects: &[Effect]) -> (String, Vec<String>) {
+pub(super) async fn events(shop: &Shop, effects: &[Effect]) -> (String, Vec<String>) {
     let key = format!("template {effects:?}");
     let (order, session) = shop.begin("template", &key, "starter").await;
     for effect in effects {
@@ -63,7 +63,13 @@ async fn events(shop: &Shop, effects: &[Effect]) -> (String, Vec<String>) {
 }
 
 /// The same events of another payment.
-fn renamed(event: &str, template: &str, order: &str, account: &str, number: usize) -> String {
+pub(super) fn renamed(
+    event: &str,
+    template: &str,
+    order: &str,
+    account: &str,
+    number: usize,
+) -> String {
     event
         .replace(template, order)
         .replace("_local_", &format!("_{number}_"))
@@ -71,7 +77,7 @@ fn renamed(event: &str, template: &str, order: &str, account: &str, number: usiz
 }
 
 /// A new account, and an order for it.
-async fn ordered(stack: &Stack, account: &str) -> Order {
+pub(super) async fn ordered(stack: &Stack, account: &str) -> Order {
     stack.open(account, "free").await;
     let context = stack.context();
     let key: Key = "order".parse().expect("a key");
@@ -79,6 +85,8 @@ async fn ordered(stack: &Stack, account: &str) -> Order {
     let request = CheckoutRequest {
         pack: "starter".to_owned(),
         user: None,
+        currency: None,
+        preferred: None,
         return_url: "https://app.example.com/credits".to_owned(),
         live: false,
     };
@@ -88,7 +96,7 @@ async fn ordered(stack: &Stack, account: &str) -> Order {
 }
 
 /// Every permutation of 0..count.
-fn permutations(count: usize) -> Vec<Vec<usize>> {
+pub(super) fn permutations(count: usize) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for _ in 0..count {
         let longer = |one: &Vec<usize>| {

@@ -13,4 +13,8 @@ mod purchases;
 mod receipts;
 mod rejected_events;
 mod return_addresses;
+mod several_prices;
 mod signatures;
+mod tax_properties;
+mod tax_requests;
+mod taxes;

@@ -6,6 +6,7 @@ pub(crate) mod calls;
 mod console;
 mod console_actions;
 mod console_problems;
+mod currencies;
 pub(crate) mod html;
 mod indicator;
 pub(crate) mod journey;

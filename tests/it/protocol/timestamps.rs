@@ -142,6 +142,8 @@ async fn pay(context: &Context) {
     let request = CheckoutRequest {
         pack: "starter".to_owned(),
         user: None,
+        currency: None,
+        preferred: None,
         return_url: "https://example.com".to_owned(),
         live: false,
     };

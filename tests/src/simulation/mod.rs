@@ -318,7 +318,8 @@ impl Simulation {
         let done = match money {
             Deal::Order => {
                 let (pack, return_url) = ("starter".to_owned(), "https://example.com".to_owned());
-                let request = CheckoutRequest { pack, user: None, return_url, live: false };
+                let (currency, preferred, user, live) = (None, None, None, false);
+                let request = CheckoutRequest { pack, currency, preferred, user, return_url, live };
                 let key = operation.key.parse().expect("a key");
                 let ordered = order::place(context, &catalog, &account, &key, &request).await;
                 ordered.map(|order| self.clients.ordered(order.id))

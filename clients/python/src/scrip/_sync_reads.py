@@ -101,6 +101,7 @@ class Reads:
         return_url: str,
         *,
         scopes: Iterable[Literal["view", "buy", "limits"]] | None = None,
+        currency: str | None = None,
         expires_in_s: int | None = None,
     ) -> Session:
         """A session for a customer's browser: a link that works once, and a token."""
@@ -109,6 +110,7 @@ class Reads:
             subject=subject,
             return_url=return_url,
             scopes=None if scopes is None else list(scopes),
+            currency=currency,
             expires_in_s=expires_in_s,
         )
         return cast(Session, self._run(call))

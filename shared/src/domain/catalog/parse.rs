@@ -1,6 +1,7 @@
 //! Reads the catalog's file, and checks it.
 
 mod plan;
+mod sale;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,18 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use plan::PlanFile;
+use sale::{PackFile, TaxFile};
 use values::{NO_NAME, Switch, amount, is_name, wrong, yes};
 
-use super::{
-    Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Pack, Plan, Pricing, UnitPrice,
-};
+use super::{Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Plan, Pricing, UnitPrice};
 use crate::domain::Credits;
-use crate::domain::currency::Currency;
-use crate::domain::money::Money;
 use crate::domain::rates::{RateTable, RatesError};
-
-/// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
-const MAX_MINOR: u64 = 999_999_999_999;
 
 impl Catalog {
     /// Reads and validates a catalog in TOML, and the rate tables that its actions name.
@@ -65,6 +60,8 @@ struct CatalogFile {
     spending_in_debt: Switch,
     #[serde(default)]
     invoices: bool,
+    #[serde(default)]
+    tax: TaxFile,
     grant_limit: Option<String>,
     plans: BTreeMap<String, PlanFile>,
     actions: BTreeMap<String, ActionFile>,
@@ -84,15 +81,6 @@ struct ActionFile {
     rounding: Option<String>,
     #[serde(default)]
     retired: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PackFile {
-    credits: String,
-    price_minor: u64,
-    currency: String,
-    expires_after_months: u32,
 }
 
 impl CatalogFile {
@@ -144,6 +132,7 @@ impl CatalogFile {
             contact_url,
             spending_in_debt,
             invoices: self.invoices,
+            tax: self.tax.check()?,
             grant_limit: grant_limit.transpose()?,
             plans,
             actions,
@@ -225,24 +214,5 @@ impl ActionFile {
             return Err(wrong(key("unit"), "must be 1 to 64 bytes"));
         }
         Ok(UnitPrice { credits, per, unit, limit, round_up })
-    }
-}
-
-impl PackFile {
-    fn check(self, name: String) -> Result<(String, Pack), CatalogError> {
-        let key = |field: &str| format!("packs.{name}.{field}");
-        let credits = amount(key("credits"), &self.credits)?;
-        if !(1..=MAX_MINOR).contains(&self.price_minor) {
-            let problem = format!("must be from 1 to {MAX_MINOR}");
-            return Err(wrong(key("price_minor"), problem));
-        }
-        let currency = self.currency.parse::<Currency>();
-        let currency = currency.map_err(|e| wrong(key("currency"), e.to_string()))?;
-        if !(1..=120).contains(&self.expires_after_months) {
-            return Err(wrong(key("expires_after_months"), "must be from 1 to 120"));
-        }
-        let price = Money { currency, minor: self.price_minor };
-        let expires_after_months = self.expires_after_months;
-        Ok((name, Pack { credits, price, expires_after_months }))
     }
 }

@@ -164,6 +164,7 @@ fn a_token_is_valid_for_its_audience_and_an_hour_at_most() {
         subject: "a customer \u{202e}<b>".to_owned(),
         scopes: vec![Scope::View, Scope::Buy],
         return_url: "https://app.example.com/".to_owned(),
+        currency: None,
         issued_at: now,
         expires_at: now + Span::from_s(60),
     };

@@ -68,6 +68,7 @@ impl Role {
                 subject: format!("ada of {account}"),
                 scopes: scopes.to_vec(),
                 return_url: format!("{PRODUCT}/{account}"),
+                currency: None,
                 issued_at: now - Span::from_s(600),
                 expires_at,
             };

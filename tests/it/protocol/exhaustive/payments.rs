@@ -92,6 +92,8 @@ async fn set_up(bench: &Bench, before: Before) -> String {
     let request = CheckoutRequest {
         pack: "starter".to_owned(),
         user: Some("ada".to_owned()),
+        currency: None,
+        preferred: None,
         return_url: "https://app.example.com/credits".to_owned(),
         live: false,
     };

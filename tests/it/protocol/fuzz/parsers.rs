@@ -138,6 +138,7 @@ fn mutated_tokens_are_read_safely() {
         subject: "ada".to_owned(),
         scopes: vec![Scope::View],
         return_url: "https://app.example.com/".to_owned(),
+        currency: None,
         issued_at: now,
         expires_at: Instant::from_ms(now.ms() + 60_000),
     };

@@ -207,6 +207,8 @@ async fn place(
     let request = CheckoutRequest {
         pack: pack.to_owned(),
         user: None,
+        currency: None,
+        preferred: None,
         return_url: "https://app.example.com/credits".to_owned(),
         live: false,
     };
