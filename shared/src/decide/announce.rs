@@ -9,7 +9,11 @@
 //! Events go to the company's own programs. They say what changed, without an operator's reason or
 //! message: those are in the entry.
 
+mod expiring;
 mod limits;
+mod next_plan;
+
+pub use expiring::{EXPIRING, expiring};
 
 use std::collections::BTreeMap;
 
@@ -18,7 +22,6 @@ use crate::domain::grant::GrantId;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::limit::{Counted, FirstReached};
 use crate::domain::meters::Meters;
-use crate::domain::period::Day;
 use crate::domain::rates::ModelNumber;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
@@ -29,8 +32,6 @@ use crate::domain::{
 /// The thresholds of low credits, in hundredths of a full account. A full account has what the
 /// period grants; or, where no plan grants anything, the latest purchase.
 pub const LOW: [u8; 2] = [20, 5];
-/// How many days ahead the expiry of a grant is announced.
-pub const EXPIRING: [u8; 2] = [7, 1];
 
 /// Something that happened to an account, or is about to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +190,10 @@ fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> 
     let holds = before.map(|before| &before.holds);
     let held =
         |hold: &OperationId| holds.and_then(|holds| holds.get(hold)).map(|held| held.total());
-    let mut events = posted_events(&after.id, posted, held);
+    let due = before.and_then(|before| next_plan::due(before, entry));
+    let due = due.map(|about| event(format!("{}.plan", posted.seq), about));
+    let mut events: Vec<Event> =
+        due.into_iter().chain(posted_events(&after.id, posted, held)).collect();
     let (was, is) = (posted.available - entry.available, posted.available);
     let (of, filled_at) = (full(after, entry.at), after.plan_state.filled_at);
     for percent in LOW {
@@ -231,7 +235,8 @@ pub fn limit_reached(first: FirstReached) -> Event {
 /// when the account's images are gone. `posted` has them, the oldest first, and before them those
 /// of every hold that lapses in one of them.
 ///
-/// Low and exhausted credits and low limits are left out: they need the account as it was.
+/// Low and exhausted credits, low limits and changes of plan that were due are left out: they need
+/// the account as it was.
 pub fn recorded(account: &AccountId, posted: &[PostedEntry], from: Seq) -> Vec<Event> {
     let mut holds = BTreeMap::<OperationId, Credits>::new();
     let mut events = Vec::new();
@@ -368,32 +373,4 @@ fn full(account: &Account, now: Instant) -> Credits {
 /// So many hundredths of an amount, rounded down.
 fn share(of: Credits, percent: u8) -> Credits {
     Credits::from_micro(of.micro() / 100 * i64::from(percent))
-}
-
-/// The grants of `account` at `now` that expire in [`EXPIRING`] days or a day less: the next sweep
-/// makes up for a missed one, and a repeat has the same id. Credits that recharge automatically are
-/// not announced.
-pub fn expiring(account: &Account, now: Instant) -> Vec<Event> {
-    let mut events = Vec::new();
-    for grant in account.burn_order.grants() {
-        let (Some(expires_at), false) = (grant.expires_at, grant.left.is_zero()) else { continue };
-        if matches!(grant.kind, GrantKind::Weekly | GrantKind::Plan) {
-            continue;
-        }
-        let ahead = Day::of(expires_at).days() - Day::of(now).days();
-        for days in EXPIRING {
-            if ahead == u32::from(days) || ahead + 1 == u32::from(days) {
-                let (grant, kind, credits) = (grant.id, grant.kind, grant.left);
-                events.push(Event {
-                    id: format!("{}:{grant}.expiring-{days}", account.id),
-                    account: account.id.clone(),
-                    at: now,
-                    seq: None,
-                    balance: (account.available, account.held()),
-                    about: About::Expiring { grant, kind, credits, expires_at, days },
-                });
-            }
-        }
-    }
-    events
 }
