@@ -9,11 +9,9 @@
 //! Events go to the company's own programs. They say what changed, without an operator's reason or
 //! message: those are in the entry.
 
-mod expiring;
+mod level;
 mod limits;
 mod next_plan;
-
-pub use expiring::{EXPIRING, expiring};
 
 use std::collections::BTreeMap;
 
@@ -22,16 +20,19 @@ use crate::domain::grant::GrantId;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::limit::{Counted, FirstReached};
 use crate::domain::meters::Meters;
+use crate::domain::period::Day;
 use crate::domain::rates::ModelNumber;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
     Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, NextPlan, OperationId,
-    PeriodAllowance, PlanTerms, Seq,
+    PlanTerms, Seq,
 };
 
 /// The thresholds of low credits, in hundredths of a full account. A full account has what the
 /// period grants; or, where no plan grants anything, the latest purchase.
 pub const LOW: [u8; 2] = [20, 5];
+/// How many days ahead the expiry of a grant is announced.
+pub const EXPIRING: [u8; 2] = [7, 1];
 
 /// Something that happened to an account, or is about to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,13 +192,15 @@ fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> 
     let held =
         |hold: &OperationId| holds.and_then(|holds| holds.get(hold)).map(|held| held.total());
     let due = before.and_then(|before| next_plan::due(before, entry));
-    let due = due.map(|about| event(format!("{}.plan", posted.seq), about));
+    let due = due.map(|terms| {
+        event(format!("{}.plan", posted.seq), About::PlanChanged { terms, next: None })
+    });
     let mut events: Vec<Event> =
         due.into_iter().chain(posted_events(&after.id, posted, held)).collect();
     let (was, is) = (posted.available - entry.available, posted.available);
-    let (of, filled_at) = (full(after, entry.at), after.plan_state.filled_at);
+    let (of, filled_at) = (level::full(after, entry.at), after.plan_state.filled_at);
     for percent in LOW {
-        let threshold = share(of, percent);
+        let threshold = level::share(of, percent);
         if was > threshold && is <= threshold && !is.is_zero() {
             events.push(event(format!("{filled_at}.low-{percent}"), About::Low { percent, of }));
         }
@@ -358,19 +361,30 @@ fn recharged(moved: &Movement) -> Option<About> {
     arrived.then_some(About::Recharged { grant, kind, credits, expires_at })
 }
 
-/// The credits of a full account: what was granted for the period that contains `now`; or, where no
-/// plan grants anything, the latest purchase that is still in the burn order. Zero: neither, so
-/// credits are never low.
-fn full(account: &Account, now: Instant) -> Credits {
-    let Account { plan_state, burn_order, .. } = account;
-    let grants = |given: &&PeriodAllowance| given.runs(now) && !given.amount.is_zero();
-    let given = [&plan_state.monthly, &plan_state.weekly].into_iter().find(grants);
-    let bought = burn_order.grants().iter().filter(|grant| grant.kind.is_paid());
-    let bought = bought.max_by_key(|grant| grant.granted_at).map(|grant| grant.amount);
-    given.map(|given| given.amount).or(bought).unwrap_or(Credits::ZERO)
-}
-
-/// So many hundredths of an amount, rounded down.
-fn share(of: Credits, percent: u8) -> Credits {
-    Credits::from_micro(of.micro() / 100 * i64::from(percent))
+/// The grants of `account` at `now` that expire in [`EXPIRING`] days or a day less: the next sweep
+/// makes up for a missed one, and a repeat has the same id. Credits that recharge automatically are
+/// not announced.
+pub fn expiring(account: &Account, now: Instant) -> Vec<Event> {
+    let mut events = Vec::new();
+    for grant in account.burn_order.grants() {
+        let (Some(expires_at), false) = (grant.expires_at, grant.left.is_zero()) else { continue };
+        if matches!(grant.kind, GrantKind::Weekly | GrantKind::Plan) {
+            continue;
+        }
+        let ahead = Day::of(expires_at).days() - Day::of(now).days();
+        for days in EXPIRING {
+            if ahead == u32::from(days) || ahead + 1 == u32::from(days) {
+                let (grant, kind, credits) = (grant.id, grant.kind, grant.left);
+                events.push(Event {
+                    id: format!("{}:{grant}.expiring-{days}", account.id),
+                    account: account.id.clone(),
+                    at: now,
+                    seq: None,
+                    balance: (account.available, account.held()),
+                    about: About::Expiring { grant, kind, credits, expires_at, days },
+                });
+            }
+        }
+    }
+    events
 }
