@@ -1,5 +1,6 @@
 //! Stripe's pages for an account's subscription: where one begins, and the customer portal.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
@@ -51,7 +52,8 @@ impl Stripe {
     ) -> Result<String, StripeError> {
         let form = form(new);
         // A key of Stripe's belongs to one request: with other content it is another one.
-        let digest = short_hash(format!("{} {} {form}", new.account, key.as_str()));
+        let content = json!(form);
+        let digest = short_hash(format!("{} {} {content}", new.account, key.as_str()));
         let key = format!("scrip-subscription-{digest}");
         let request = || RequestBuilder::new(StripeMethod::Post, "/checkout/sessions").form(&form);
         url(&self.asked(now, |client| sent_once(client, request(), &key)).await?)
@@ -74,20 +76,29 @@ impl Stripe {
     }
 }
 
-fn form(new: &NewSubscription) -> Value {
+#[derive(Serialize)]
+struct Form<'a> {
+    mode: &'a str,
+    client_reference_id: &'a AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
+    line_items: [Value; 1],
+    subscription_data: Value,
+    success_url: String,
+    cancel_url: String,
+}
+
+fn form(new: &NewSubscription) -> Form<'_> {
     let NewSubscription { account, customer, price, seats, return_url } = new;
-    let mut form = json!({
-        "mode": "subscription",
-        "client_reference_id": account,
-        "line_items": [{ "price": price, "quantity": seats }],
-        "subscription_data": { "metadata": { ACCOUNT: account } },
-        "success_url": back_to(return_url, &format!("{SUBSCRIBED}=1")),
-        "cancel_url": back_to(return_url, &format!("{CANCELED}=1")),
-    });
-    if let (Some(customer), Some(fields)) = (customer, form.as_object_mut()) {
-        fields.insert("customer".to_owned(), json!(customer));
+    Form {
+        mode: "subscription",
+        client_reference_id: account,
+        customer: customer.as_deref(),
+        line_items: [json!({ "price": price, "quantity": seats })],
+        subscription_data: json!({ "metadata": { ACCOUNT: account } }),
+        success_url: back_to(return_url, &format!("{SUBSCRIBED}=1")),
+        cancel_url: back_to(return_url, &format!("{CANCELED}=1")),
     }
-    form
 }
 
 fn url(session: &Value) -> Result<String, StripeError> {
