@@ -11,7 +11,8 @@ use shared::domain::ledger::{EntryRun, PostedEntry};
 use shared::domain::limit::Per;
 use shared::domain::meters::Meters;
 use shared::domain::{
-    Account, AccountId, Catalog, Entry, EntryKind, Gate, Instant, PendingChange, Subject,
+    Account, AccountId, Catalog, Entry, EntryKind, Gate, Instant, NextPlan, PendingChange,
+    PlanTerms, Subject,
 };
 use shared::store::{Loaded, StoreError};
 
@@ -69,7 +70,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
     let mut text = format!(
         "account {}, {} bytes\n\
          available   {}\nheld        {} in {} holds\ndebt        {}\ngate        {gate}\n\
-         plan        {}, {}, anchor {}\nvalid until {valid_until}\n\
+         plan        {}\nvalid until {valid_until}\n\
          entries     {}, of which {} archived; latest advance: entry {}; dedup floor {}\n",
         a.id,
         loaded.weight.item,
@@ -77,9 +78,7 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         a.held(),
         a.holds.len(),
         a.debt(),
-        plan_state.terms.plan,
-        plan_state.terms.status.name(),
-        plan_state.terms.anchor.0,
+        on_plan(&plan_state.terms, plan_state.next.as_ref()),
         a.seq,
         a.archived_seq,
         a.advanced_seq,
@@ -96,8 +95,8 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
             PendingChange::Grant { grant, .. } | PendingChange::Returned(grant) => {
                 writeln!(text, "  pending: {} {}", grant.kind.name(), grant.left)
             }
-            PendingChange::Plan { terms, at, .. } => {
-                writeln!(text, "  pending: plan {} at {at}", terms.plan)
+            PendingChange::Plan { terms, next, at, .. } => {
+                writeln!(text, "  pending: plan {} at {at}", on_plan(terms, next.as_ref()))
             }
             PendingChange::TakenBack { grant, credits, .. } => {
                 writeln!(text, "  pending: {credits} of {grant} are taken back")
@@ -111,6 +110,19 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         let _ = writeln!(text, "  {action:<20} {credits}");
     }
     text
+}
+
+/// Terms of a plan, and what is due to come after them.
+fn on_plan(terms: &PlanTerms, next: Option<&NextPlan>) -> String {
+    let PlanTerms { plan, status, anchor, seats } = terms;
+    let of_seats = |seats: u32| match seats {
+        1 => String::new(),
+        seats => format!(", {seats} seats"),
+    };
+    let next = next.map_or(String::new(), |NextPlan { plan, status, seats, at }| {
+        format!("; then {plan}, {}{} at {at}", status.name(), of_seats(*seats))
+    });
+    format!("{plan}, {}{}, anchor {}{next}", status.name(), of_seats(*seats), anchor.0)
 }
 
 /// The account's own limits, and what was used of limits: also in past windows, until those counts
@@ -190,9 +202,8 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         EntryKind::Refunded { debit, credits, .. } => {
             format!(" {credits} of {debit}{}", named(entry, catalog))
         }
-        EntryKind::Opened { terms, .. } | EntryKind::PlanChanged { terms, .. } => {
-            format!(" {}", terms.plan)
-        }
+        EntryKind::Opened { terms, .. } => format!(" {}", on_plan(terms, None)),
+        EntryKind::PlanChanged { terms, next } => format!(" {}", on_plan(terms, next.as_ref())),
         EntryKind::Granted { kind, .. } => format!(" {}", kind.name()),
         EntryKind::Revoked { grant, kind } => format!(" {} {grant}", kind.name()),
         EntryKind::ToppedUp { order, .. } => format!(" order {order}"),

@@ -23,13 +23,15 @@ pub(super) async fn run(api: &Api, command: AccountCommand) -> Result<(), Error>
             find(api, &limited(&query), print.json).await
         }
         AccountCommand::Show { account, print } => show(api, account.as_str(), print.json).await,
-        AccountCommand::Open { account, plan, name, labels, anchor, how } => {
+        AccountCommand::Open { account, plan, name, labels, anchor, status, seats, how } => {
             let says = format!("open {account} on plan {plan}");
             let change = change_of(account.as_str(), says)
                 .with("plan", Some(json!(plan)))
                 .with("name", name.map(Value::from))
                 .with("labels", Some(labels).filter(|l| !l.is_empty()).map(Value::from))
-                .with("anchor", anchor.map(|day| json!(day)));
+                .with("anchor", anchor.map(|day| json!(day)))
+                .with("status", status.map(Value::from))
+                .with("seats", seats.map(Value::from));
             let is_new = |preview: &Value| match preview["before"].is_null() || how.key.is_some() {
                 true => Ok(()),
                 false => Err(format!(
@@ -40,11 +42,13 @@ pub(super) async fn run(api: &Api, command: AccountCommand) -> Result<(), Error>
             let done = |made: &Value| format!("opened {account}: {}", posted(made));
             change::print_if(api, &change, &how, is_new, done).await
         }
-        AccountCommand::Plan { account, plan, status, restart, how } => {
+        AccountCommand::Plan { account, plan, status, seats, at, restart, how } => {
             let says = format!("put {account} on plan {plan}");
             let change = change_of(account.as_str(), says)
                 .with("plan", Some(json!(plan)))
                 .with("status", status.map(Value::from))
+                .with("seats", seats.map(Value::from))
+                .with("at", at.map(Value::from))
                 .with("restart", restart.then_some(Value::Bool(true)));
             let done = |made: &Value| {
                 // What the plan gives comes by the entry after this one.

@@ -35,7 +35,20 @@ pub(super) fn signed(value: &Value) -> String {
     }
 }
 
-/// A plan with its status.
+/// A plan with its status and its seats, and what is due to come after it.
 pub(super) fn plan(of: &Value) -> String {
-    format!("{}, {}", text(&of["plan"]), text(&of["status"]))
+    let seats = match &of["seats"] {
+        Value::Null => String::new(),
+        seats => format!(", {seats} seats"),
+    };
+    let next = match &of["next"] {
+        Value::Null => String::new(),
+        then => format!("; then {}", next(then)),
+    };
+    format!("{}, {}{seats}{next}", text(&of["plan"]), text(&of["status"]))
+}
+
+/// The change of plan that is due to come.
+fn next(next: &Value) -> String {
+    format!("{} at {}", plan(next), text(&next["at"]))
 }

@@ -119,18 +119,31 @@ pub enum AccountCommand {
         /// The day on which the plan started. Default: today (UTC).
         #[arg(long, value_name = "DAY", value_parser = moment::day)]
         anchor: Option<Day>,
+        /// How it pays: active (the default), trialing, past_due or canceled.
+        #[arg(long)]
+        status: Option<String>,
+        /// How many seats it pays for, of a plan by the seat.
+        #[arg(long)]
+        seats: Option<u32>,
         #[command(flatten)]
         how: How,
     },
     /// Change the plan of an account.
     #[command(after_help = "Example:\n  \
-        scrip --stack scrip-prod account plan acme pro --status active")]
+        scrip --stack scrip-prod account plan acme pro --status active\n  \
+        scrip --stack scrip-prod account plan acme free --at period_end")]
     Plan {
         account: AccountId,
         plan: String,
-        /// The state of the subscription: active, past_due or canceled.
+        /// How it pays: active, trialing, past_due or canceled.
         #[arg(long)]
         status: Option<String>,
+        /// How many seats it pays for, of a plan by the seat.
+        #[arg(long)]
+        seats: Option<u32>,
+        /// When the plan changes: now (the default) or period_end.
+        #[arg(long)]
+        at: Option<String>,
         /// Begin the plan's period anew today.
         #[arg(long)]
         restart: bool,

@@ -9,10 +9,12 @@ use shared::command::{self, Make};
 use shared::context::Context;
 use shared::decide::{AccountWrite, Made, directory, grant, open, payment, plan};
 use shared::domain::payment::{Decided, State, Verdict};
+use shared::domain::subscription::SubscriptionId;
 use shared::domain::{Account, AccountId, AccountState, Catalog, KeySpace, Refusal};
 use shared::http::cursor::PaymentList;
 use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
+use shared::query::payments::PaymentRecord;
 use shared::query::{self, UpToNow};
 use shared::session::Scope;
 use shared::stripe;
@@ -252,6 +254,14 @@ async fn decide(
 ) -> Result<Response<Body>, Problem> {
     let ((explanation, dry_run), actor) = (call.explanation()?, call.actor());
     let decided = Decided { verdict, explanation, actor, at: context.clock.now() };
+    if id.parse::<SubscriptionId>().is_ok() {
+        return Err(match query::payments::by_id(context, id).await? {
+            Some(PaymentRecord::Mark(mark)) => {
+                Refusal::SubscriptionParked { problem: mark.problem }.into()
+            }
+            _ => Refusal::PaymentNotFound.into(),
+        });
+    }
     let context = &context.or_dry_run(dry_run);
     let news = match id.parse() {
         Ok(intent) => Some(command::payment::decide(context, &intent, &decided).await?),

@@ -1,18 +1,20 @@
-//! Checkout: a customer buys a pack of credits, without talking to anyone.
+//! Checkout: a customer buys a pack of credits or subscribes to a plan, without talking to anyone.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::order;
+use shared::command::{self, order};
 use shared::context::Context;
 use shared::decide::Field;
 use shared::domain::payment::State;
 use shared::domain::{CheckoutRequest, Refusal};
 use shared::http::payment::{checkout, checkouts as listed, ordered, packs};
-use shared::http::{self, Call, Problem};
+use shared::http::{self, Call, Problem, subscription};
+use shared::query;
 use shared::query::checkouts;
 use shared::session::Scope;
 use shared::stripe::Stripe;
 
-/// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`.
+/// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`, `/v1/me/subscriptions` and
+/// `/v1/me/portal`.
 pub async fn handle(context: &Context, stripe: &Stripe, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     call.shared(http::answer(context, &call, route(context, stripe, &call)).await)
@@ -33,6 +35,18 @@ async fn route(
         ("POST", ["v1", "me", "checkouts"]) => begin(context, stripe, call).await,
         ("GET", ["v1", "me", "checkouts"]) => list(context, call).await,
         ("GET", ["v1", "me", "checkouts", id]) => state(context, call, id).await,
+        ("GET", ["v1", "me", "subscriptions"]) => subscriptions(context, stripe, call).await,
+        ("POST", ["v1", "me", "subscriptions"]) => {
+            let session = call.customer(context, Scope::Buy).await?;
+            let (key, request) = call.subscribe()?;
+            let begun = command::subscribe::subscribe(context, stripe, &session, &key, &request);
+            Ok(subscription::at(&begun.await?))
+        }
+        ("POST", ["v1", "me", "portal"]) => {
+            let session = call.customer(context, Scope::Buy).await?;
+            call.nothing()?;
+            Ok(subscription::at(&command::subscribe::portal(context, stripe, &session).await?))
+        }
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(call.no_route()),
     }
@@ -83,4 +97,17 @@ async fn state(context: &Context, call: &Call<'_>, id: &str) -> Result<Response<
     // Another account's order gets the same answer as one that does not exist.
     let found = found.filter(|found| found.order.account == session.account);
     Ok(checkout(&found.ok_or(Refusal::CheckoutNotFound)?, &call.base()))
+}
+
+/// The plan of the account, its subscription, and the plans that are offered.
+async fn subscriptions(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::View).await?;
+    let catalog = context.catalog().await;
+    let found = query::balance(context, &catalog, &session.account).await?;
+    let billing = context.store.billing(&session.account, stripe.is_live()).await?;
+    Ok(subscription::subscriptions(&found.advanced.account, &billing, &catalog, found.now))
 }

@@ -28,6 +28,7 @@ function localize(within) {
   }
   within.querySelector('#csv')?.addEventListener('click', download);
   limits(within);
+  subscribable(within);
 }
 
 /** The controls of limits: they need this script. */
@@ -72,6 +73,42 @@ async function limit(button, user, per, atMost) {
     if (error !== CLOSED) message('limit_failed', 'warn');
   } finally {
     button.disabled = false;
+  }
+}
+
+/** Opens a page of the payment provider: where a subscription begins, or where it is changed. */
+async function goOn(button, path, fields) {
+  hold(true);
+  try {
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() };
+    const reply = await ask(path, { method: 'POST', headers, body: JSON.stringify(fields) });
+    const { url, code } = await reply.json();
+    if (reply.ok) return location.assign(url);
+    if (code !== 'already_subscribed') throw new Error(reply.status);
+    await refresh();
+    message('subscribed', '');
+  } catch (error) {
+    if (error === CLOSED) return;
+    message('subscribe_failed', 'warn');
+  }
+  hold(false);
+  button.focus({ preventScroll: true });
+}
+
+/** Shows the buttons that subscribe, and the one that opens the portal. */
+function subscribable(within) {
+  for (const button of within.querySelectorAll('button[data-plan]')) {
+    const { plan } = button.dataset;
+    button.hidden = false;
+    button.addEventListener('click', () => {
+      const seats = document.getElementById(`seats-${plan}`);
+      if (seats && !seats.reportValidity()) return;
+      goOn(button, '/v1/me/subscriptions', seats ? { plan, seats: Number(seats.value) } : { plan });
+    });
+  }
+  for (const button of within.querySelectorAll('button[data-portal]')) {
+    button.hidden = false;
+    button.addEventListener('click', () => goOn(button, '/v1/me/portal', {}));
   }
 }
 
@@ -205,9 +242,9 @@ function close(status) {
   hold(true);
 }
 
-/** Disables every pack's button, so that only one is pressed at a time. */
+/** Disables every button that leads to a payment, so that only one is pressed at a time. */
 function hold(held) {
-  for (const button of document.querySelectorAll('button[data-pack]')) button.disabled = held;
+  for (const button of document.querySelectorAll('button[data-pack], button[data-plan], button[data-portal]')) button.disabled = held;
 }
 
 // The credits of these may still arrive, in any session that ordered them.

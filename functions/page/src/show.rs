@@ -6,6 +6,7 @@ use shared::context::Context;
 use shared::decide::advance;
 use shared::domain::payment::State;
 use shared::domain::period::Day;
+use shared::domain::subscription::Billing;
 use shared::domain::viewer::Viewer;
 use shared::domain::{AccountId, Currency};
 use shared::http::{self, Call, Problem, page};
@@ -60,6 +61,11 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         usage: value(&usage),
         models: view::models(&days, &catalog),
         payments: payments(context, call, account).await?,
+        subscriptions: {
+            let billing = billing(context, account).await?;
+            let advanced = &advanced.account;
+            value(&http::subscription::subscriptions_json(advanced, &billing, &catalog, now))
+        },
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
             "id": session.id,
@@ -81,6 +87,16 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         csv: asked.csv(&session),
     };
     Ok(render::page(&view::of(data, &advanced.account, &catalog)))
+}
+
+/// What the account has at Stripe: the page's function has no key of Stripe's, so it takes what is
+/// in live mode, and else what is in test mode.
+async fn billing(context: &Context, account: &AccountId) -> Result<Billing, Problem> {
+    let live = context.store.billing(account, true).await?;
+    match live.version {
+        0 => Ok(context.store.billing(account, false).await?),
+        _ => Ok(live),
+    }
 }
 
 /// The checkouts that are not credited and that the customer may still wait for or ask about, in

@@ -24,6 +24,8 @@ pub(super) struct Data {
     pub models: Vec<Value>,
     /// The checkouts of the last days that are not credited.
     pub payments: Value,
+    /// The account's plan and subscription, and the plans that are offered.
+    pub subscriptions: Value,
     /// The days of the usage, including those without any.
     pub days: Vec<Day>,
     pub session: Value,
@@ -63,6 +65,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "currencies": currencies(catalog, data.currency),
         "tax": catalog.tax.behavior,
         "payments": data.payments,
+        "subscriptions": data.subscriptions,
         "rates": rates(&data.rate_card, catalog),
         "model_rates": model_rates(&data.rate_card),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),

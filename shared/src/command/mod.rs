@@ -17,6 +17,7 @@ mod revoke;
 mod rollup;
 pub mod service_key;
 pub mod session;
+pub mod subscribe;
 pub mod subscription;
 
 use std::time::Duration;

@@ -9,7 +9,9 @@
 //! Events go to the company's own programs. They say what changed, without an operator's reason or
 //! message: those are in the entry.
 
+mod level;
 mod limits;
+mod next_plan;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +25,7 @@ use crate::domain::rates::ModelNumber;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
     Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, NextPlan, OperationId,
-    PeriodAllowance, PlanTerms, Seq,
+    PlanTerms, Seq,
 };
 
 /// The thresholds of low credits, in hundredths of a full account. A full account has what the
@@ -189,11 +191,16 @@ fn of_entry(before: Option<&Account>, after: &Account, posted: &PostedEntry) -> 
     let holds = before.map(|before| &before.holds);
     let held =
         |hold: &OperationId| holds.and_then(|holds| holds.get(hold)).map(|held| held.total());
-    let mut events = posted_events(&after.id, posted, held);
+    let due = before.and_then(|before| next_plan::due(before, entry));
+    let due = due.map(|terms| {
+        event(format!("{}.plan", posted.seq), About::PlanChanged { terms, next: None })
+    });
+    let mut events: Vec<Event> =
+        due.into_iter().chain(posted_events(&after.id, posted, held)).collect();
     let (was, is) = (posted.available - entry.available, posted.available);
-    let (of, filled_at) = (full(after, entry.at), after.plan_state.filled_at);
+    let (of, filled_at) = (level::full(after, entry.at), after.plan_state.filled_at);
     for percent in LOW {
-        let threshold = share(of, percent);
+        let threshold = level::share(of, percent);
         if was > threshold && is <= threshold && !is.is_zero() {
             events.push(event(format!("{filled_at}.low-{percent}"), About::Low { percent, of }));
         }
@@ -231,7 +238,8 @@ pub fn limit_reached(first: FirstReached) -> Event {
 /// when the account's images are gone. `posted` has them, the oldest first, and before them those
 /// of every hold that lapses in one of them.
 ///
-/// Low and exhausted credits and low limits are left out: they need the account as it was.
+/// Low and exhausted credits, low limits and changes of plan that were due are left out: they need
+/// the account as it was.
 pub fn recorded(account: &AccountId, posted: &[PostedEntry], from: Seq) -> Vec<Event> {
     let mut holds = BTreeMap::<OperationId, Credits>::new();
     let mut events = Vec::new();
@@ -351,23 +359,6 @@ fn recharged(moved: &Movement) -> Option<About> {
     let Movement { grant, kind, credits, expires_at } = moved.clone();
     let arrived = credits > Credits::ZERO && matches!(kind, GrantKind::Weekly | GrantKind::Plan);
     arrived.then_some(About::Recharged { grant, kind, credits, expires_at })
-}
-
-/// The credits of a full account: what was granted for the period that contains `now`; or, where no
-/// plan grants anything, the latest purchase that is still in the burn order. Zero: neither, so
-/// credits are never low.
-fn full(account: &Account, now: Instant) -> Credits {
-    let Account { plan_state, burn_order, .. } = account;
-    let grants = |given: &&PeriodAllowance| given.runs(now) && !given.amount.is_zero();
-    let given = [&plan_state.monthly, &plan_state.weekly].into_iter().find(grants);
-    let bought = burn_order.grants().iter().filter(|grant| grant.kind.is_paid());
-    let bought = bought.max_by_key(|grant| grant.granted_at).map(|grant| grant.amount);
-    given.map(|given| given.amount).or(bought).unwrap_or(Credits::ZERO)
-}
-
-/// So many hundredths of an amount, rounded down.
-fn share(of: Credits, percent: u8) -> Credits {
-    Credits::from_micro(of.micro() / 100 * i64::from(percent))
 }
 
 /// The grants of `account` at `now` that expire in [`EXPIRING`] days or a day less: the next sweep

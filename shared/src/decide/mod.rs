@@ -26,6 +26,7 @@ pub mod replay;
 pub mod revoke;
 pub mod rollup;
 mod row;
+pub mod subscribe;
 pub mod subscription;
 pub mod write;
 

@@ -75,6 +75,14 @@ pub enum Refusal {
     TooManyCheckouts { open: Vec<OperationId>, frees_at: Instant },
     /// The account has no such checkout.
     CheckoutNotFound,
+    /// A subscription to a plan runs already.
+    AlreadySubscribed,
+    /// Nobody pays for the account whom Stripe's portal knows.
+    NotSubscribed,
+    /// Stripe does not have this price of the plan.
+    PriceUnknown { price: String },
+    /// A subscription waits for an operator: no decision ends that.
+    SubscriptionParked { problem: String },
     /// There is no such payment.
     PaymentNotFound,
     /// The payment does not wait for an operator.
@@ -186,6 +194,10 @@ impl Refusal {
             Refusal::UnknownPack { .. } => "unknown_pack",
             Refusal::TooManyCheckouts { .. } => "too_many_checkouts",
             Refusal::CheckoutNotFound => "checkout_not_found",
+            Refusal::AlreadySubscribed => "already_subscribed",
+            Refusal::NotSubscribed => "not_subscribed",
+            Refusal::PriceUnknown { .. } => "price_unknown",
+            Refusal::SubscriptionParked { .. } => "subscription_parked",
             Refusal::PaymentNotFound => "payment_not_found",
             Refusal::PaymentNotParked => "payment_not_parked",
             Refusal::PaymentAmbiguous => "payment_ambiguous",

@@ -30,6 +30,7 @@ mod reply;
 pub mod request;
 mod revoke;
 pub mod routes;
+pub mod subscription;
 mod terms;
 pub mod usage;
 

@@ -8,6 +8,7 @@ use super::payment::{PaidShown, receipt};
 use super::reply::ok;
 use crate::decide::payment::why;
 use crate::domain::payment::{Decided, State};
+use crate::domain::subscription::SubscriptionId;
 use crate::domain::{AccountId, Credits, Currency, Instant, OperationId};
 use crate::query::checkouts::Checkout;
 use crate::query::payments::{PaymentRecord, PaymentsPart};
@@ -56,10 +57,12 @@ struct OrderShown<'a> {
     decided: Option<DecidedShown<'a>>,
 }
 
-/// An event that could not be read.
+/// An event that could not be read; or a subscription that waits.
 #[derive(Serialize)]
 struct EventShown<'a> {
     id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     state: &'static str,
     /// When it arrived.
     at: Instant,
@@ -97,6 +100,7 @@ fn shown<'a>(record: &'a PaymentRecord, base: &str) -> Shown<'a> {
         PaymentRecord::Order { checkout, at } => Shown::Order(Box::new(order(checkout, *at, base))),
         PaymentRecord::Event(event, decision) => Shown::Event(EventShown {
             id: &event.id,
+            kind: None,
             state: decision.as_ref().map_or(parked, |decision| decision.verdict.name()),
             at: event.at,
             problem: &event.problem,
@@ -104,6 +108,7 @@ fn shown<'a>(record: &'a PaymentRecord, base: &str) -> Shown<'a> {
         }),
         PaymentRecord::Mark(mark) => Shown::Event(EventShown {
             id: &mark.id,
+            kind: mark.id.parse::<SubscriptionId>().is_ok().then_some("subscription"),
             state: parked,
             at: mark.at,
             problem: &mark.problem,

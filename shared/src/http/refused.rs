@@ -164,6 +164,28 @@ impl From<Refusal> for Problem {
                 "Checkout not found",
                 "The account has no checkout with this id.".to_owned(),
             ),
+            Refusal::AlreadySubscribed => new(
+                409,
+                "Already subscribed",
+                "The account has a subscription that runs. Change it in the portal.".to_owned(),
+            ),
+            Refusal::NotSubscribed => new(
+                409,
+                "Not subscribed",
+                "The account has never had a subscription. Subscribe to a plan first.".to_owned(),
+            ),
+            Refusal::PriceUnknown { price } => {
+                let detail = "The payment provider does not have this price of the plan. Nothing \
+                              is charged.";
+                new(409, "Price unknown", detail.to_owned()).with("price", price)
+            }
+            Refusal::SubscriptionParked { problem } => {
+                let detail = format!(
+                    "A subscription waits until its problem is over: {problem}. Repair it at \
+                     Stripe or in the catalog, and run reconcile."
+                );
+                new(409, "Subscription parked", detail)
+            }
             Refusal::PaymentNotFound => {
                 new(404, "Payment not found", "There is no payment with this id.".to_owned())
             }

@@ -38,6 +38,6 @@ impl<'a> From<&'a NextPlan> for Next<'a> {
     }
 }
 
-fn is_one(seats: &u32) -> bool {
+pub(super) fn is_one(seats: &u32) -> bool {
     *seats == 1
 }

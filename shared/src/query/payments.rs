@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::decide::Mark;
 use crate::decide::UnreadEvent;
 use crate::domain::payment::{Decided, IntentId, State};
+use crate::domain::subscription::{ParkedSubscription, SubscriptionId};
 use crate::domain::{AccountId, Instant, OperationId};
 use crate::store::{PaymentPlace, StoreError};
 
@@ -20,7 +21,8 @@ pub enum PaymentRecord {
     Order { checkout: Checkout, at: Instant },
     /// An event that could not be read, and an operator's decision about it.
     Event(UnreadEvent, Option<Decided>),
-    /// It waits for an operator, and neither its order nor its event is there.
+    /// It waits for an operator, and neither its order nor its event is there; or it is a
+    /// subscription.
     Mark(Mark),
 }
 
@@ -82,7 +84,7 @@ pub async fn parked(
     Ok(PaymentsPart { payments, next })
 }
 
-/// The order of this id, the payment of this id, or the event of this id. None: there is none, or
+/// The order of this id, the payment of this id, the event of this id, or the parked subscription. None: there is none, or
 /// it is a payment of something else that is sold through the same Stripe account.
 ///
 /// # Errors
@@ -91,8 +93,28 @@ pub async fn by_id(context: &Context, id: &str) -> Result<Option<PaymentRecord>,
     if let Some(found) = order_or_payment(context, id).await? {
         return Ok(Some(PaymentRecord::ordered(found)));
     }
+    if let Ok(subscription) = id.parse() {
+        let parked = parked_subscription(context, &subscription).await?;
+        return Ok(parked.map(PaymentRecord::Mark));
+    }
     let event = context.store.event(id).await?;
     Ok(event.map(|(event, decided)| PaymentRecord::Event(event, decided)))
+}
+
+/// What a subscription waits for, in live mode or in test mode. None: it does not wait.
+async fn parked_subscription(
+    context: &Context,
+    id: &SubscriptionId,
+) -> Result<Option<Mark>, StoreError> {
+    let Some(account) = context.store.account_of_subscription(id).await? else { return Ok(None) };
+    for live in [true, false] {
+        let parked = context.store.billing(&account, live).await?.parked;
+        if let Some(parked) = parked.filter(|parked| parked.subscription == *id) {
+            let ParkedSubscription { at, problem, .. } = parked;
+            return Ok(Some(Mark { at, id: id.to_string(), problem }));
+        }
+    }
+    Ok(None)
 }
 
 async fn order_or_payment(context: &Context, id: &str) -> Result<Option<Checkout>, StoreError> {

@@ -15,7 +15,7 @@ use stripe_checkout::checkout_session::{
     CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionLineItemsPriceDataTaxBehavior,
     CreateCheckoutSessionPaymentIntentData, CreateCheckoutSessionTaxIdCollection, ProductData,
 };
-use stripe_client_core::RequestBuilder;
+use stripe_client_core::{CustomizableStripeRequest, RequestBuilder};
 use stripe_rust::{
     ApiErrorsCode, Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeRequest,
 };
@@ -29,8 +29,10 @@ use crate::secrets::Secret;
 const TIMEOUT: Duration = Duration::from_secs(8);
 /// The field in the query of a return address that names the checkout.
 const CHECKOUT: &str = "checkout";
+/// The field in it that says that the customer subscribed: `1`.
+pub(super) const SUBSCRIBED: &str = "subscribed";
 /// The field in it that says that the customer did not pay: `1`.
-const CANCELED: &str = "canceled";
+pub(super) const CANCELED: &str = "canceled";
 
 /// The client of one Stripe account.
 #[derive(Clone)]
@@ -257,12 +259,12 @@ impl fmt::Debug for Stripe {
 
 /// The return address with `ours` in its query, in place of the fields of an earlier checkout. The
 /// rest stays as it is, to the letter.
-fn back_to(return_url: &str, ours: &str) -> String {
+pub(super) fn back_to(return_url: &str, ours: &str) -> String {
     let (address, fragment) = return_url.split_at(return_url.find('#').unwrap_or(return_url.len()));
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let is_ours = |pair: &str| {
         let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
-        name.is_some_and(|name| name == CHECKOUT || name == CANCELED)
+        name.is_some_and(|name| [CHECKOUT, CANCELED, SUBSCRIBED].contains(&&*name))
     };
     let others = query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair));
     let query: Vec<&str> = others.chain([ours]).collect();
@@ -271,10 +273,26 @@ fn back_to(return_url: &str, ours: &str) -> String {
 
 /// Sends a request. The answer is as it was sent, without the library's types.
 pub(super) async fn sent(client: Client, request: RequestBuilder) -> Result<Value, StripeError> {
-    let answer = request.customize::<miniserde::json::Value>().send(&client);
+    answered(client, request.customize()).await
+}
+
+/// Sends a request once for `key`: sent again, it gets the same answer for a day.
+pub(super) async fn sent_once(
+    client: Client,
+    request: RequestBuilder,
+    key: &str,
+) -> Result<Value, StripeError> {
+    let key = IdempotencyKey::new(key).map_err(|e| StripeError::Rejected(e.to_string()))?;
+    answered(client, request.customize().request_strategy(RequestStrategy::Idempotent(key))).await
+}
+
+async fn answered(
+    client: Client,
+    request: CustomizableStripeRequest<miniserde::json::Value>,
+) -> Result<Value, StripeError> {
     // Boxed: the library's future is large, and so would be every future around it.
-    let answer = miniserde::json::to_string(&Box::pin(answer).await.map_err(failed)?);
-    serde_json::from_str(&answer).map_err(|_| unread("JSON"))
+    let answer = Box::pin(request.send(&client)).await.map_err(failed)?;
+    serde_json::from_str(&miniserde::json::to_string(&answer)).map_err(|_| unread("JSON"))
 }
 
 pub(super) fn unread(field: &str) -> StripeError {

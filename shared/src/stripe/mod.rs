@@ -1,5 +1,6 @@
 //! Stripe: its signatures, its objects, and requests to it. Only this module knows Stripe.
 
+mod billing;
 mod client;
 mod endpoint;
 mod event;
@@ -8,6 +9,7 @@ pub mod object;
 pub mod signature;
 mod subscription;
 
+pub use billing::NewSubscription;
 pub use client::{Stripe, StripeError};
 pub use endpoint::{Endpoint, NewEndpoint};
 pub use event::{

@@ -23,6 +23,7 @@ mod low_credits;
 mod metered;
 mod metered_holds;
 mod operators;
+mod plan_changes;
 mod plans;
 mod problems;
 mod provider_usage;

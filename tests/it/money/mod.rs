@@ -15,6 +15,7 @@ mod rejected_events;
 mod return_addresses;
 mod several_prices;
 mod signatures;
+mod subscribing;
 mod tax_properties;
 mod tax_requests;
 mod taxes;

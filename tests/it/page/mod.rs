@@ -14,4 +14,5 @@ mod ledger_rows;
 mod limits;
 mod link_redemption;
 mod polling;
+mod subscribing;
 mod time_zones;

@@ -22,15 +22,31 @@ AccountId = str
 # The name of an action or a plan in the catalog.
 Name = str
 
-# How the account pays for its plan. `past_due`: no new plan grant arrives. `canceled`: nothing is
+# How the account pays for its plan. `trialing`: it is tried for free, and a period has the size
+# that the plan grants in a trial. `past_due`: no new plan grant arrives. `canceled`: nothing is
 # granted; the account keeps its credits but cannot spend them.
-Status = Literal["active", "past_due", "canceled"]
+Status = Literal["active", "trialing", "past_due", "canceled"]
 
-# Credits, 0 or more, in their shortest form.
-Credits = str
+# How many seats of its plan the account pays for: the sizes of the plan are granted as many
+# times. An answer leaves it out if it is 1.
+Seats = int
 
 # A time in UTC, to the millisecond.
 Instant = str
+
+
+class NextPlan(TypedDict):
+    """The change of plan that is due to come. Another change of plan undoes it."""
+
+    plan: Name
+    status: Status
+    seats: NotRequired[Seats]
+    at: Instant
+    """When the plan changes."""
+
+
+# Credits, 0 or more, in their shortest form.
+Credits = str
 
 
 class ConsumedBy(TypedDict):
@@ -109,6 +125,8 @@ class AccountBalance(TypedDict):
     account: AccountId
     plan: Name
     status: Status
+    seats: NotRequired[Seats]
+    next: NotRequired[NextPlan]
     gate: Literal["open", "account_frozen", "plan_required", "debt_outstanding"]
     """`open` if the account may spend, otherwise the code with which debits are refused."""
     available: Credits
@@ -550,6 +568,7 @@ class EntryOpened(TypedDict):
     plan: Name
     status: Status
     anchor: Day
+    seats: NotRequired[Seats]
     moved: Moved
     actor: NotRequired[Actor]
     catalog: CatalogVersion
@@ -800,13 +819,15 @@ class EntryRefunded(TypedDict):
 
 
 class EntryPlanChanged(TypedDict):
-    """The plan, its status or its anchor changed."""
+    """The plan, its status, its anchor or its seats changed, or what is due to come after them.
+    `by` is `scrip` where the plan followed its subscription at Stripe, which `reference`
+    names. A change that was due happens in an entry of kind `time_passed`."""
 
     seq: Seq
     id: OperationId
     key: NotRequired[Key]
     kind: Literal["plan_changed"]
-    by: Literal["operator"]
+    by: Literal["operator", "scrip"]
     at: Instant
     available: CreditsChange
     held: CreditsChange
@@ -814,6 +835,9 @@ class EntryPlanChanged(TypedDict):
     plan: Name
     status: Status
     anchor: Day
+    seats: NotRequired[Seats]
+    next: NotRequired[NextPlan]
+    reference: NotRequired[ShortText]
     actor: NotRequired[Actor]
     catalog: CatalogVersion
 

@@ -35,6 +35,11 @@ const SESSION: &[&str] = &[
     "GET /v1/me/checkouts",
     "GET /v1/me/checkouts/{id}",
     "OPTIONS /v1/me/checkouts/{id}",
+    "GET /v1/me/subscriptions",
+    "POST /v1/me/subscriptions",
+    "OPTIONS /v1/me/subscriptions",
+    "POST /v1/me/portal",
+    "OPTIONS /v1/me/portal",
 ];
 /// Routes for anyone. The page shows an account to its session, and a link belongs to a session.
 const PUBLIC: &[&str] = &[
