@@ -1,18 +1,20 @@
-//! Checkout: a customer buys a pack of credits, without talking to anyone.
+//! Checkout: a customer buys a pack of credits or begins a top-up plan, without talking to anyone.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::order;
+use shared::command::{order, topup};
 use shared::context::Context;
 use shared::decide::Field;
 use shared::domain::payment::State;
 use shared::domain::{CheckoutRequest, Refusal};
+use shared::failure::Failure;
 use shared::http::payment::{checkout, checkouts as listed, ordered, packs};
+use shared::http::topup::{begun, topups};
 use shared::http::{self, Call, Problem};
 use shared::query::checkouts;
 use shared::session::Scope;
 use shared::stripe::Stripe;
 
-/// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`.
+/// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts` and `/v1/me/topup-plans`.
 pub async fn handle(context: &Context, stripe: &Stripe, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     call.shared(http::answer(context, &call, route(context, stripe, &call)).await)
@@ -33,6 +35,8 @@ async fn route(
         ("POST", ["v1", "me", "checkouts"]) => begin(context, stripe, call).await,
         ("GET", ["v1", "me", "checkouts"]) => list(context, call).await,
         ("GET", ["v1", "me", "checkouts", id]) => state(context, call, id).await,
+        ("GET", ["v1", "me", "topup-plans"]) => list_topups(context, stripe, call).await,
+        ("POST", ["v1", "me", "topup-plans"]) => begin_topup(context, stripe, call).await,
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(call.no_route()),
     }
@@ -81,4 +85,32 @@ async fn state(context: &Context, call: &Call<'_>, id: &str) -> Result<Response<
     // Another account's order gets the same answer as one that does not exist.
     let found = found.filter(|found| found.order.account == session.account);
     Ok(checkout(&found.ok_or(Refusal::CheckoutNotFound)?, &call.base()))
+}
+
+/// The top-up plans that are offered, and those that the account has.
+async fn list_topups(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::View).await?;
+    let billing = context.store.billing(&session.account, stripe.is_live()).await;
+    let billing = billing.map_err(Failure::from)?;
+    Ok(topups(&*context.catalog().await, &billing))
+}
+
+/// Asks Stripe for the address where the customer begins a top-up plan.
+async fn begin_topup(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::Buy).await?;
+    let (key, name) = call.topup()?;
+    let url = topup::begin(context, stripe, &session, &key, &name).await;
+    let url = url.map_err(|failure| match failure {
+        Failure::Stripe(error) => Problem::stripe(&error),
+        failure => failure.into(),
+    })?;
+    Ok(begun(&name, &url))
 }

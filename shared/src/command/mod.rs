@@ -18,6 +18,7 @@ mod rollup;
 pub mod service_key;
 pub mod session;
 pub mod subscription;
+pub mod topup;
 
 use std::time::Duration;
 

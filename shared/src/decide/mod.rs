@@ -27,6 +27,7 @@ pub mod revoke;
 pub mod rollup;
 mod row;
 pub mod subscription;
+pub mod topup;
 pub mod write;
 
 pub use row::{

@@ -32,7 +32,7 @@ pub fn follow(
     now: Instant,
 ) -> Result<Option<(Followed, bool)>, Problem> {
     let mut running = Vec::new();
-    for subscription in billing.subscriptions.values().filter(|known| known.status.runs()) {
+    for subscription in billing.subscriptions.values().filter(|known| is_of_a_plan(known)) {
         if named(&subscription.account, &billing.account) == Whose::Another {
             let problem = format!("it names another account than {}", billing.account);
             return Err((subscription.id.clone(), problem));
@@ -62,6 +62,11 @@ pub fn follow(
             Err((last.id.clone(), problem))
         }
     }
+}
+
+/// Whether it runs, and is not for a top-up plan: those pay for credits beside the plan.
+fn is_of_a_plan(known: &Subscription) -> bool {
+    known.status.runs() && known.topup.is_none()
 }
 
 #[derive(PartialEq)]
@@ -204,6 +209,9 @@ pub fn change(
 ) -> Option<BillingChange> {
     let mut billing = before.clone();
     let (id, customer) = (said.id.clone(), said.customer.clone());
+    if said.topup.is_some() && said.status.runs() && billing.customer.is_none() {
+        billing.customer = Some(customer.clone());
+    }
     billing.subscriptions.insert(id.clone(), said);
     let mut change = None;
     let problem = match follow(&billing, plan_state, catalog, now) {

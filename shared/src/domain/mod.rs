@@ -34,6 +34,7 @@ pub mod service_key;
 mod sold;
 pub mod status;
 pub mod subscription;
+pub mod topup;
 pub mod usage;
 pub mod viewer;
 

@@ -31,6 +31,7 @@ pub mod request;
 mod revoke;
 pub mod routes;
 mod terms;
+pub mod topup;
 pub mod usage;
 
 pub use problem::Problem;

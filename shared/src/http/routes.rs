@@ -4,7 +4,7 @@ use crate::domain::service_key::KeyScope;
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 41] = [
+pub const ROUTES: [(&str, &str); 42] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/enter", "GET, POST"),
@@ -40,6 +40,7 @@ pub const ROUTES: [(&str, &str); 41] = [
     ("/v1/me/limits", "GET, OPTIONS"),
     ("/v1/me/limits/{subject}", "OPTIONS, PUT"),
     ("/v1/me/packs", "GET, OPTIONS"),
+    ("/v1/me/topup-plans", "GET, OPTIONS, POST"),
     ("/v1/me/usage", "GET, OPTIONS"),
     ("/v1/payments", "GET"),
     ("/v1/payments/{id}", "GET"),

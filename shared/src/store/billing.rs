@@ -69,6 +69,8 @@ struct BillingText {
 #[derive(Serialize, Deserialize)]
 struct SubscriptionText {
     account: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    topup: Option<String>,
     customer: String,
     status: String,
     items: Vec<(String, u64)>,
@@ -170,6 +172,7 @@ impl SubscriptionText {
         let then = known.then.as_ref();
         SubscriptionText {
             account: known.account.clone(),
+            topup: known.topup.clone(),
             customer: known.customer.clone(),
             status: known.status.name().to_owned(),
             items: items(&known.items),
@@ -185,6 +188,7 @@ impl SubscriptionText {
         Some(Subscription {
             id,
             account: self.account,
+            topup: self.topup,
             customer: self.customer,
             status: SubscriptionStatus::named(&self.status)?,
             items: read_items(self.items),

@@ -19,6 +19,7 @@ use stripe_rust::{
 };
 
 use super::object::{ACCOUNT, ORDER};
+use super::topup::RETURNED;
 use crate::domain::Instant;
 use crate::domain::payment::Order;
 use crate::secrets::Secret;
@@ -220,12 +221,12 @@ impl fmt::Debug for Stripe {
 
 /// The return address with `ours` in its query, in place of the fields of an earlier checkout. The
 /// rest stays as it is, to the letter.
-fn back_to(return_url: &str, ours: &str) -> String {
+pub(super) fn back_to(return_url: &str, ours: &str) -> String {
     let (address, fragment) = return_url.split_at(return_url.find('#').unwrap_or(return_url.len()));
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let is_ours = |pair: &str| {
         let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
-        name.is_some_and(|name| name == CHECKOUT || name == CANCELED)
+        name.is_some_and(|name| [CHECKOUT, CANCELED, RETURNED].contains(&&*name))
     };
     let others = query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair));
     let query: Vec<&str> = others.chain([ours]).collect();
@@ -234,7 +235,17 @@ fn back_to(return_url: &str, ours: &str) -> String {
 
 /// Sends a request. The answer is as it was sent, without the library's types.
 pub(super) async fn sent(client: Client, request: RequestBuilder) -> Result<Value, StripeError> {
-    let answer = request.customize::<miniserde::json::Value>().send(&client);
+    sent_by(client, request, RequestStrategy::Once).await
+}
+
+/// The same, by this strategy: with a key, a request that is sent again has the effect of one.
+pub(super) async fn sent_by(
+    client: Client,
+    request: RequestBuilder,
+    strategy: RequestStrategy,
+) -> Result<Value, StripeError> {
+    let request = request.customize::<miniserde::json::Value>().request_strategy(strategy);
+    let answer = request.send(&client);
     // Boxed: the library's future is large, and so would be every future around it.
     let answer = miniserde::json::to_string(&Box::pin(answer).await.map_err(failed)?);
     serde_json::from_str(&answer).map_err(|_| unread("JSON"))

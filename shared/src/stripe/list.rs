@@ -33,6 +33,8 @@ pub fn may_change_since(list: StripeList, now: Instant) -> Instant {
     let days = |days: i64| now - Span::from_s(days * 86_400);
     match list {
         StripeList::Refunds => days(120),
+        // Stripe tries to be paid for at most two months.
+        StripeList::Invoices => days(62),
         StripeList::Disputes | StripeList::Subscriptions => Instant::EPOCH,
         _ => days(30),
     }
@@ -101,6 +103,7 @@ async fn list(client: Client, part: ListPart<'_>) -> Result<ListPage, StripeErro
             request!(ListEvent::new().types(kinds(&SUBSCRIPTION_KINDS)))
         }
         StripeList::Subscriptions => subscriptions(part),
+        StripeList::Invoices => invoices(part),
     };
     // The objects as they were sent, so that one reader serves webhooks and lists.
     let mut list = sent(client, request).await?;
@@ -131,6 +134,27 @@ fn subscriptions(part: ListPart<'_>) -> RequestBuilder {
     let until = part.until.map(|at| at.ms().div_euclid(1000));
     let page = Page { status: "all", limit: LISTED, until, starting_after: part.after };
     RequestBuilder::new(StripeMethod::Get, "/subscriptions").query(&page)
+}
+
+/// The request for a page of paid invoices, with their payments.
+fn invoices(part: ListPart<'_>) -> RequestBuilder {
+    #[derive(Serialize)]
+    struct Page<'a> {
+        status: &'a str,
+        limit: i64,
+        #[serde(rename = "created[gte]")]
+        since: i64,
+        #[serde(rename = "created[lt]", skip_serializing_if = "Option::is_none")]
+        until: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        starting_after: Option<&'a str>,
+        expand: [&'a str; 1],
+    }
+    let second = |at: Instant| at.ms().div_euclid(1000);
+    let (since, until) = (second(part.since), part.until.map(second));
+    let (status, starting_after, expand) = ("paid", part.after, ["data.payments"]);
+    let page = Page { status, limit: LISTED, since, until, starting_after, expand };
+    RequestBuilder::new(StripeMethod::Get, "/invoices").query(&page)
 }
 
 /// A listing of all objects that may still change.

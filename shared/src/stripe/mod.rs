@@ -7,6 +7,7 @@ mod list;
 pub mod object;
 pub mod signature;
 mod subscription;
+pub mod topup;
 
 pub use client::{Stripe, StripeError};
 pub use endpoint::{Endpoint, NewEndpoint};

@@ -1,6 +1,7 @@
 //! Reads the catalog's file, and checks it.
 
 mod plan;
+mod topup;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use plan::PlanFile;
+use topup::TopUpFile;
 use values::{NO_NAME, Switch, amount, is_name, wrong, yes};
 
 use super::{
@@ -70,6 +72,8 @@ struct CatalogFile {
     actions: BTreeMap<String, ActionFile>,
     #[serde(default)]
     packs: BTreeMap<String, PackFile>,
+    #[serde(default)]
+    topups: BTreeMap<String, TopUpFile>,
 }
 
 #[derive(Deserialize)]
@@ -117,11 +121,16 @@ impl CatalogFile {
             ("plans", self.plans.keys().collect::<Vec<_>>()),
             ("actions", self.actions.keys().collect()),
             ("packs", self.packs.keys().collect()),
+            ("topups", self.topups.keys().collect()),
         ];
         for (table, keys) in names {
             if let Some(name) = keys.into_iter().find(|name| !is_name(name)) {
                 return Err(wrong(format!("{table}.{name}"), NO_NAME));
             }
+        }
+        // An order and its entries name what was bought, by either name.
+        if let Some(name) = self.topups.keys().find(|name| self.packs.contains_key(*name)) {
+            return Err(wrong(format!("topups.{name}"), "must not have the name of a pack"));
         }
         let mut numbers = BTreeSet::new();
         for (name, action) in &self.actions {
@@ -139,6 +148,7 @@ impl CatalogFile {
         let actions =
             self.actions.into_iter().map(|(n, a)| a.check(n)).collect::<Result<_, _>>()?;
         let packs = self.packs.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
+        let topups = self.topups.into_iter().map(|(n, t)| t.check(n)).collect::<Result<_, _>>()?;
         Ok(Catalog {
             version,
             contact_url,
@@ -148,6 +158,7 @@ impl CatalogFile {
             plans,
             actions,
             packs,
+            topups,
             rates: BTreeMap::new(),
         })
     }

@@ -35,6 +35,9 @@ const SESSION: &[&str] = &[
     "GET /v1/me/checkouts",
     "GET /v1/me/checkouts/{id}",
     "OPTIONS /v1/me/checkouts/{id}",
+    "GET /v1/me/topup-plans",
+    "POST /v1/me/topup-plans",
+    "OPTIONS /v1/me/topup-plans",
 ];
 /// Routes for anyone. The page shows an account to its session, and a link belongs to a session.
 const PUBLIC: &[&str] = &[
