@@ -8,3 +8,4 @@ mod money;
 mod page;
 mod protocol;
 mod rules;
+mod stripe;
