@@ -14,3 +14,4 @@ mod receipts;
 mod rejected_events;
 mod return_addresses;
 mod signatures;
+mod topups;
