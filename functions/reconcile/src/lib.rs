@@ -293,7 +293,7 @@ async fn follow(
             report.unjoined += 1;
             tracing::error!(
                 alarm = "payment_parked", %error,
-                "a subscription cannot be followed: once its account can be read, run `scrip reconcile`"
+                "a subscription is not followed: once its account can be read, run `scrip reconcile`"
             );
             return Ok(());
         }

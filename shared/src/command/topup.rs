@@ -6,12 +6,13 @@ use super::payment::{KeepOutcome, NoticeOutcome, keep, take_notice};
 use super::{Run, until_known};
 use crate::context::Context;
 use crate::decide::{UnreadEvent, advance, payment, topup};
+use crate::domain::invoice::PaidInvoice;
 use crate::domain::payment::{PaymentNotice, Verdict};
-use crate::domain::topup::{InvoiceId, PaidInvoice};
+use crate::domain::topup::InvoiceId;
 use crate::domain::{AccountId, Key, Refusal};
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::store::Outcome;
+use crate::store::{Outcome, StoreError};
 use crate::stripe::{self, Stripe};
 
 /// Before the id of an invoice that waits for an operator.
@@ -95,6 +96,14 @@ pub async fn release(
     let read = stripe::topup::paid_invoice(&object).map_err(|e| unreadable(e.to_string()))?;
     let invoice = read.ok_or_else(|| unreadable("it is of no top-up plan".to_owned()))?;
     Ok(Some(credit(context, &invoice).await?.map_err(unreadable)?))
+}
+
+/// Whether an invoice waits for an operator, or was decided by one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_kept(context: &Context, id: &InvoiceId) -> Result<bool, StoreError> {
+    Ok(context.store.event(&format!("{KEPT}{id}")).await?.is_some())
 }
 
 /// Keeps an invoice for an operator, who can release it once the catalog or a later version can.

@@ -196,6 +196,14 @@ pub struct BillingChange {
     pub change: Option<AccountWrite>,
 }
 
+/// The write of what an account's entries say that its plan has followed, for a repair. Asking
+/// Stripe lets the plan follow from there.
+pub fn refollow(before: &Billing, followed: Option<Followed>) -> Write {
+    let billing = Billing { followed, ..before.clone() };
+    let (learns, unparks, parks, pays, change) = (None, None, false, None, None);
+    BillingChange { billing, learns, unparks, parks, pays, change }.write()
+}
+
 /// The change after Stripe was asked about a subscription. None: nothing is new.
 ///
 /// `account` as it was read; `plan_state` of the account advanced to `now`.

@@ -1,9 +1,10 @@
 //! Top-up plans: who may begin one, and the order that each paid invoice of one is.
 
 use super::payment::may_buy;
+use crate::domain::invoice::PaidInvoice;
 use crate::domain::payment::Facts;
 use crate::domain::subscription::Billing;
-use crate::domain::topup::{PaidInvoice, TopUpCheckout};
+use crate::domain::topup::TopUpCheckout;
 use crate::domain::{Account, AccountId, Catalog, Instant, Order, Refusal};
 
 /// What Stripe is to be asked for, so that the account begins a top-up plan.

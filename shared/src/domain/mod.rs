@@ -14,6 +14,7 @@ pub mod hash;
 pub mod hold;
 pub mod id;
 pub mod instant;
+pub mod invoice;
 pub mod ledger;
 pub mod limit;
 pub mod meters;

@@ -1,12 +1,9 @@
-//! Top-up plans: credits that a subscription of its own buys each week or month, and its invoices.
+//! Top-up plans: credits that a subscription of its own buys each week or month.
 
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
-use super::payment::IntentId;
-use super::{AccountId, Credits, Instant, Money, OperationId};
+use super::{AccountId, Credits, Money};
 
 /// Credits for sale by subscription, beside the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,33 +74,5 @@ impl FromStr for InvoiceId {
 impl fmt::Display for InvoiceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// A paid invoice of a top-up plan's subscription, as Stripe says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PaidInvoice {
-    pub id: InvoiceId,
-    /// The account and the top-up plan that its subscription names.
-    pub account: String,
-    pub topup: String,
-    pub live: bool,
-    pub created: Instant,
-    /// The payment. Where there was nothing to pay there is none, and the invoice's id stands for
-    /// it.
-    pub intent: IntentId,
-    pub paid: Money,
-    /// Stripe's id of who pays, and Stripe's page of the invoice, with its receipt.
-    pub customer: Option<String>,
-    pub url: Option<String>,
-}
-
-impl PaidInvoice {
-    /// The id of its order: always the same.
-    pub fn order(&self) -> OperationId {
-        let digest = Sha256::digest(self.id.as_str());
-        let mut random = [0; 10];
-        random.copy_from_slice(&digest[..10]);
-        OperationId::own(self.created, random)
     }
 }

@@ -31,6 +31,13 @@ impl Store {
     }
 }
 
+/// The billing of an account among its rows.
+pub(super) fn read_scanned(item: &Item) -> Stored<Billing> {
+    let row = Attributes::of("ledger", item);
+    let account = row.parsed(ACCOUNT)?;
+    read_billing(item, &account, row.text(SORT)? == billing_key(true))
+}
+
 pub(super) fn billing_item(billing: &Billing) -> Item {
     let item = [
         (ACCOUNT, item::text(billing.account.as_str())),

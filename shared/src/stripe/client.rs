@@ -19,7 +19,6 @@ use stripe_rust::{
 };
 
 use super::object::{ACCOUNT, ORDER};
-use super::topup::RETURNED;
 use crate::domain::Instant;
 use crate::domain::payment::Order;
 use crate::secrets::Secret;
@@ -28,8 +27,10 @@ use crate::secrets::Secret;
 const TIMEOUT: Duration = Duration::from_secs(8);
 /// The field in the query of a return address that names the checkout.
 const CHECKOUT: &str = "checkout";
+/// The field in it that names the top-up plan.
+pub(super) const TOPUP: &str = "topup";
 /// The field in it that says that the customer did not pay: `1`.
-const CANCELED: &str = "canceled";
+pub(super) const CANCELED: &str = "canceled";
 
 /// The client of one Stripe account.
 #[derive(Clone)]
@@ -226,7 +227,7 @@ pub(super) fn back_to(return_url: &str, ours: &str) -> String {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let is_ours = |pair: &str| {
         let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
-        name.is_some_and(|name| [CHECKOUT, CANCELED, RETURNED].contains(&&*name))
+        name.is_some_and(|name| [CHECKOUT, TOPUP, CANCELED].contains(&&*name))
     };
     let others = query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair));
     let query: Vec<&str> = others.chain([ours]).collect();

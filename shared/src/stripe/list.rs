@@ -130,9 +130,11 @@ fn subscriptions(part: ListPart<'_>) -> RequestBuilder {
         until: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         starting_after: Option<&'a str>,
+        expand: [&'a str; 1],
     }
     let until = part.until.map(|at| at.ms().div_euclid(1000));
-    let page = Page { status: "all", limit: LISTED, until, starting_after: part.after };
+    let (status, starting_after, expand) = ("all", part.after, ["data.schedule"]);
+    let page = Page { status, limit: LISTED, until, starting_after, expand };
     RequestBuilder::new(StripeMethod::Get, "/subscriptions").query(&page)
 }
 
@@ -163,6 +165,8 @@ pub struct ObjectList<'a> {
     stripe: &'a Stripe,
     now: Instant,
     list: Option<StripeList>,
+    /// Whether the lists after the first one are read as well.
+    goes_on: bool,
     after: Option<String>,
     pages: usize,
     cut: bool,
@@ -171,8 +175,14 @@ pub struct ObjectList<'a> {
 impl<'a> ObjectList<'a> {
     /// A listing of the objects that may still change by `now`.
     pub fn new(stripe: &'a Stripe, now: Instant) -> ObjectList<'a> {
-        let list = Some(StripeList::OBJECTS[0]);
-        ObjectList { stripe, now, list, after: None, pages: 0, cut: false }
+        let first = ObjectList::only(stripe, StripeList::OBJECTS[0], now);
+        ObjectList { goes_on: true, ..first }
+    }
+
+    /// A listing of the objects of one list that may still change by `now`.
+    pub fn only(stripe: &'a Stripe, list: StripeList, now: Instant) -> ObjectList<'a> {
+        let list = Some(list);
+        ObjectList { stripe, now, list, goes_on: false, after: None, pages: 0, cut: false }
     }
 
     /// The next objects; None after the last.
@@ -188,7 +198,7 @@ impl<'a> ObjectList<'a> {
         self.cut |= last.is_some() && self.pages == MAX_PAGES;
         self.after = last.filter(|_| self.pages < MAX_PAGES);
         if self.after.is_none() {
-            (self.list, self.pages) = (list.next(), 0);
+            (self.list, self.pages) = (list.next().filter(|_| self.goes_on), 0);
         }
         Ok(Some(data))
     }

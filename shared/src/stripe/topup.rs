@@ -7,15 +7,13 @@ use serde_json::{Value, json};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_rust::{IdempotencyKey, RequestStrategy};
 
-use super::client::{Stripe, StripeError, back_to, sent, sent_by, unread};
+use super::client::{CANCELED, Stripe, StripeError, TOPUP, back_to, sent, sent_by, unread};
 use super::object::{ACCOUNT, MAX_URL, TOP_UP, without_value};
 use crate::domain::hash::short_hash;
+use crate::domain::invoice::PaidInvoice;
 use crate::domain::payment::IntentId;
-use crate::domain::topup::{InvoiceId, PaidInvoice, TopUpCheckout, TopUpPlan};
+use crate::domain::topup::{InvoiceId, TopUpCheckout, TopUpPlan};
 use crate::domain::{Instant, Key, Money};
-
-/// The field in the query of a return address that names the top-up plan.
-pub(super) const RETURNED: &str = "topup";
 
 impl Stripe {
     /// The address where the customer begins a top-up plan. The same request with the same key gets
@@ -93,11 +91,11 @@ fn form(checkout: &TopUpCheckout, customer: Option<&str>) -> Value {
             "quantity": 1,
         }],
         "subscription_data": { "metadata": { ACCOUNT: account, TOP_UP: topup } },
-        "success_url": back_to(return_url, &format!("{RETURNED}={topup}")),
-        "cancel_url": back_to(return_url, &format!("{RETURNED}={topup}&canceled=1")),
+        "success_url": back_to(return_url, &format!("{TOPUP}={topup}")),
+        "cancel_url": back_to(return_url, &format!("{TOPUP}={topup}&{CANCELED}=1")),
     });
-    if let Some(customer) = customer {
-        form["customer"] = customer.into();
+    if let Value::Object(form) = &mut form {
+        form.extend(customer.map(|customer| ("customer".to_owned(), customer.into())));
     }
     form
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use plan::PlanFile;
 use topup::TopUpFile;
-use values::{NO_NAME, Switch, amount, is_name, wrong, yes};
+use values::{MAX_MINOR, NO_NAME, Switch, amount, is_name, wrong, yes};
 
 use super::{
     Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Pack, Plan, Pricing, UnitPrice,
@@ -19,9 +19,6 @@ use crate::domain::Credits;
 use crate::domain::currency::Currency;
 use crate::domain::money::Money;
 use crate::domain::rates::{RateTable, RatesError};
-
-/// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
-const MAX_MINOR: u64 = 999_999_999_999;
 
 impl Catalog {
     /// Reads and validates a catalog in TOML, and the rate tables that its actions name.

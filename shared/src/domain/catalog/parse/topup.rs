@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-use super::MAX_MINOR;
-use super::values::{amount, wrong};
+use super::values::{MAX_MINOR, amount, wrong};
 use crate::domain::catalog::CatalogError;
 use crate::domain::currency::Currency;
 use crate::domain::money::Money;
