@@ -6,6 +6,7 @@
 //! applies, repair freezes the account, with the reason, or parks a question for an operator.
 
 mod act;
+mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,7 @@ use shared::stripe::{Stripe, StripeError};
 
 use crate::counter;
 pub use act::{Act, Done};
+use rule::rule;
 
 /// How often an account is audited again: one rule may build on the repairs of another.
 const ROUNDS: usize = 16;
@@ -122,23 +124,6 @@ struct Repair<'a> {
     live: Option<bool>,
     rehearsed: bool,
     acts: Vec<Act>,
-}
-
-/// The order of the rules: a later rule relies on the repairs of the earlier ones. None: there is
-/// no rule.
-fn rule(kind: &Kind) -> Option<u8> {
-    match kind {
-        Kind::Account | Kind::Segment(_) | Kind::Ahead(_) => Some(0),
-        Kind::KeyAliasMissing(_) | Kind::KeyAliasDiffers { .. } | Kind::RecordAlone(_) => Some(1),
-        Kind::RecordMissing(_) => Some(2),
-        Kind::Returned(_)
-        | Kind::Day(_)
-        | Kind::Consumed { .. }
-        | Kind::Used { .. }
-        | Kind::OwnLimits { .. } => Some(3),
-        Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) | Kind::Followed { .. } => Some(4),
-        _ => None,
-    }
 }
 
 impl Repair<'_> {

@@ -6,7 +6,6 @@ use shared::decide::Returned;
 use shared::decide::rollup::RolledUp;
 use shared::decide::{IdempotencyRecord, KeyAlias, Segment, repair};
 use shared::domain::limit::OwnLimits;
-use shared::domain::subscription::Billing;
 use shared::domain::usage::{Counted, DayUsage};
 use shared::domain::{Account, Credits, Entry, Instant, Key, KeySpace, OperationId, Seq, Usage};
 use shared::store::ScannedRow;
@@ -41,7 +40,6 @@ pub(crate) struct Ledger {
     receipts: BTreeMap<(KeySpace, String), IdempotencyRecord>,
     returned: Vec<(OperationId, Credits)>,
     own_limits: Option<OwnLimits>,
-    pub billing: Vec<Billing>,
     /// The amounts by which the segments so far differ from the book.
     off: (Micro, Micro),
     /// The latest time inside an archived id, and the time of the latest segment.
@@ -63,7 +61,6 @@ impl Ledger {
             receipts: BTreeMap::new(),
             returned: Vec::new(),
             own_limits: None,
-            billing: Vec::new(),
             off: (0, 0),
             dedup_floor: Instant::EPOCH,
             archived_at: Instant::EPOCH,
@@ -86,7 +83,7 @@ impl Ledger {
                 self.segment(segment, audit);
             }
             ScannedRow::Limits(own) => self.own_limits = Some(own),
-            ScannedRow::Billing(billing) => self.billing.push(*billing),
+            ScannedRow::Billing(billing) => self.book.followed.rows.push(*billing),
             // Every name that is missing is one that is not shown.
             ScannedRow::Subject(_) | ScannedRow::Redemption(_) => {}
         }

@@ -26,6 +26,8 @@ pub(crate) struct FollowedTerms {
     /// The terms of that entry, and those that the plan has had since, each with what was due to
     /// come: a subscription that says the same as the plan has writes no entry.
     pub terms: Vec<(PlanTerms, Option<NextPlan>)>,
+    /// The rows of the account, in live mode and in test mode.
+    pub rows: Vec<Billing>,
 }
 
 impl FollowedTerms {
@@ -41,14 +43,15 @@ impl FollowedTerms {
         self.terms.push((terms, next));
     }
 
-    /// Compares what the account's rows say was followed, in live mode and in test mode.
-    pub(crate) fn compare(&self, rows: &[Billing], audit: &mut Findings<'_>) {
+    /// Compares what the account's rows say was followed.
+    pub(crate) fn compare(&self, audit: &mut Findings<'_>) {
         let shown = |Followed { subscription, terms, next, .. }: &Followed| {
             format!("{subscription}: {}", on_plan(terms, next.as_ref()))
         };
         let expected = || self.by.as_ref().map_or_else(|| "none".to_owned(), shown);
         let kind = |live| Kind::Followed { live, by: self.by.clone().map(Box::new) };
-        let mut followed = rows.iter().filter_map(|row| Some((row.live, row.followed.as_ref()?)));
+        let mut followed =
+            self.rows.iter().filter_map(|row| Some((row.live, row.followed.as_ref()?)));
         let (first, known) = (followed.next(), &self.terms);
         if first.is_none() && self.by.is_some() {
             audit.differs(kind(None), expected(), "none");

@@ -293,7 +293,7 @@ async fn follow(
             report.unjoined += 1;
             tracing::error!(
                 alarm = "payment_parked", %error,
-                "a subscription is not followed: once its account can be read, run `scrip reconcile`"
+                "a subscription is not followed: repair its account, then run `scrip reconcile`"
             );
             return Ok(());
         }
