@@ -6,11 +6,13 @@
 //! applies, repair freezes the account, with the reason, or parks a question for an operator.
 
 mod act;
+mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::audit::{
-    AuditError, Difference, Kind, account, accounts, directory_difference, kept, of_stripe, told,
+    AuditError, Difference, Kind, account, accounts, directory_difference, kept, of_stripe,
+    subscriptions, told,
 };
 use shared::command;
 use shared::command::payment::{KeepOutcome, NoticeOutcome, Repaired, keep};
@@ -19,6 +21,7 @@ use shared::decide::payment::PaymentChange;
 use shared::decide::repair::REPAIR;
 use shared::decide::{
     AccountWrite, Guard, Made, Row, Step, UnreadEvent, Write, directory, operation, plan, repair,
+    subscription,
 };
 use shared::domain::entry::Explanation;
 use shared::domain::payment::{Facts, IntentId};
@@ -29,6 +32,7 @@ use shared::stripe::{Stripe, StripeError};
 
 use crate::counter;
 pub use act::{Act, Done};
+use rule::rule;
 
 /// How often an account is audited again: one rule may build on the repairs of another.
 const ROUNDS: usize = 16;
@@ -67,7 +71,8 @@ pub async fn run(
         Some(id) => BTreeSet::from([id.clone()]),
         None => accounts(context).await?,
     };
-    let mut repair = Repair { context, told, rehearsed, acts: Vec::new() };
+    let live = stripe.map(Stripe::is_live);
+    let mut repair = Repair { context, told, live, rehearsed, acts: Vec::new() };
     let counter = counter("accounts");
     for id in ids {
         repair.directory(&id).await?;
@@ -78,7 +83,16 @@ pub async fn run(
     // After the accounts: the credits that each payment gave are known by now, so none is given
     // twice.
     if let Some(stripe) = stripe.filter(|_| !rehearsed) {
-        for found in reconcile::compare(context, stripe).await?.found {
+        let report = reconcile::compare(context, stripe).await?;
+        for found in report.followed {
+            let Ok(id) = found.subscription.parse() else { continue };
+            let expected = found.plan.or(found.parked).unwrap_or_default();
+            let (account, kind) = (Some(found.account), Kind::Subscription(id));
+            let found = "none of it".to_owned();
+            let difference = Difference { account, kind, expected, found, parked: false };
+            repair.note(difference, Done::Repaired);
+        }
+        for found in report.found {
             let kind = found.payment.parse().map(Kind::Stripe);
             let Ok(kind) = kind else { continue };
             let (expected, was) = (found.after.to_string(), found.before.to_string());
@@ -87,6 +101,7 @@ pub async fn run(
             repair.note(difference, Done::Repaired);
         }
         let mut found = of_stripe(context, stripe).await?;
+        found.extend(subscriptions(context, stripe).await?);
         found.retain(|found| {
             !found.parked && only.is_none_or(|id| found.account.as_ref() == Some(id))
         });
@@ -105,25 +120,10 @@ pub async fn run(
 struct Repair<'a> {
     context: &'a Context,
     told: BTreeMap<IntentId, Facts>,
+    /// The mode of Stripe's key, if Stripe can be asked.
+    live: Option<bool>,
     rehearsed: bool,
     acts: Vec<Act>,
-}
-
-/// The order of the rules: a later rule relies on the repairs of the earlier ones. None: there is
-/// no rule.
-fn rule(kind: &Kind) -> Option<u8> {
-    match kind {
-        Kind::Account | Kind::Segment(_) | Kind::Ahead(_) => Some(0),
-        Kind::KeyAliasMissing(_) | Kind::KeyAliasDiffers { .. } | Kind::RecordAlone(_) => Some(1),
-        Kind::RecordMissing(_) => Some(2),
-        Kind::Returned(_)
-        | Kind::Day(_)
-        | Kind::Consumed { .. }
-        | Kind::Used { .. }
-        | Kind::OwnLimits { .. } => Some(3),
-        Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) => Some(4),
-        _ => None,
-    }
 }
 
 impl Repair<'_> {
@@ -227,6 +227,15 @@ impl Repair<'_> {
             Kind::Used { seq, counter, credits, .. } => repair::used(id, *seq, *counter, *credits),
             Kind::OwnLimits { seq, own } => repair::own_limits(id, *seq, own),
             Kind::Day(day) => Write::row((**day).clone().write(id)),
+            Kind::Followed { live, by } => {
+                // The plan follows from there when Stripe is asked about all subscriptions.
+                let Some(mode) = self.live.filter(|mode| live.is_none_or(|live| live == *mode))
+                else {
+                    return Ok(false);
+                };
+                let billing = self.context.store.billing(id, mode).await?;
+                subscription::refollow(&billing, by.as_deref().cloned())
+            }
             Kind::Payment { intent, order, .. } => return self.payment(id, intent, *order).await,
             Kind::Due(intent) | Kind::Mark(intent) => return self.due(id, intent).await,
             _ => return Ok(false),

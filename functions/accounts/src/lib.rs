@@ -298,6 +298,9 @@ async fn decide_event(
     }
     let mut heard = None;
     if decided.verdict == Verdict::Released {
+        heard = command::topup::release(context, &event).await?;
+    }
+    if decided.verdict == Verdict::Released && heard.is_none() {
         // Releasing an event reads it again, with a version that can.
         let read = stripe::event(event.body.as_bytes());
         let unreadable =

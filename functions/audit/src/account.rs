@@ -127,6 +127,7 @@ async fn read_once(
     // Where entries are lost, their payments and orders are not known.
     if book.whole {
         payment::of_account(context, &book.payments, &orders, &mut audit).await?;
+        book.followed.compare(&mut audit);
     }
     let by_repair = book.frozen.as_ref().is_some_and(|(_, who)| who.as_deref() == Some(REPAIR));
     if ledger.account.gate.frozen && by_repair {

@@ -16,6 +16,7 @@ use shared::domain::{
 
 use crate::limits::Limits;
 use crate::micro::{Micro, micro};
+use crate::subscription::FollowedTerms;
 
 /// Grants, each with its remaining credits and its expiry.
 pub(crate) type Grants = BTreeMap<GrantId, (Micro, Option<Instant>)>;
@@ -44,6 +45,8 @@ pub(crate) struct Book {
     pending_changes: Vec<(GrantId, Micro, Option<Instant>)>,
     /// The terms of its plan, and what is due to come after them.
     pub plan: Option<(PlanTerms, Option<NextPlan>)>,
+    /// What its plan followed of subscriptions.
+    pub followed: FollowedTerms,
     /// None: the account was never frozen.
     pub frozen: Option<(bool, Option<String>)>,
     /// The credits refunded of each debit or capture.
@@ -82,6 +85,7 @@ impl Book {
             burn_order: Grants::new(),
             pending_changes: Vec::new(),
             plan: None,
+            followed: FollowedTerms::default(),
             frozen: None,
             debits: BTreeMap::new(),
             payments: BTreeMap::new(),
@@ -119,6 +123,7 @@ impl Book {
         match &entry.kind {
             EntryKind::Opened { terms, moved } => {
                 self.plan = Some((terms.clone(), None));
+                self.followed.enter(entry, terms, None);
                 self.note(moved);
                 self.lay_out(seq, entry.at);
             }
@@ -127,6 +132,7 @@ impl Book {
                     && let Some(due) = next.take_if(|next| next.at <= entry.at)
                 {
                     *terms = due.terms(terms.anchor);
+                    self.followed.enter(entry, terms, None);
                 }
                 self.linked &= self.advanced == Some(*before);
                 for change in debts {
@@ -152,6 +158,7 @@ impl Book {
             }
             EntryKind::PlanChanged { terms, next } => {
                 self.plan = Some((terms.clone(), next.clone()));
+                self.followed.enter(entry, terms, next.as_ref());
             }
             EntryKind::Debit { action, .. } => self.consume(*action, -micro(entry.available)),
             EntryKind::Granted { expires_at, .. } => {

@@ -8,6 +8,7 @@ use shared::decide::{IdempotencyRecord, KeyAlias, Segment};
 use shared::domain::catalog::ActionNumber;
 use shared::domain::limit::{Counter, OwnLimits};
 use shared::domain::payment::IntentId;
+use shared::domain::subscription::{Followed, SubscriptionId};
 use shared::domain::{AccountId, AccountState, Credits, Entry, Instant, OperationId, Seq};
 
 /// Two values that should be equal and are not.
@@ -100,6 +101,14 @@ pub enum Kind {
     Due(IntentId),
     Mark(IntentId),
     Stripe(IntentId),
+    // Subscriptions, against Stripe and the account.
+    Subscription(SubscriptionId),
+    /// What the row of this mode says that the plan follows; None: neither row says anything. `by`
+    /// is what the entries say.
+    Followed {
+        live: Option<bool>,
+        by: Option<Box<Followed>>,
+    },
     /// Payments could not be compared with Stripe.
     StripeUnreachable,
     /// The account's row in the directory as it was found, with the state that it should have, as
@@ -212,6 +221,13 @@ impl Kind {
                 ("mark", "a parked payment is not listed, or a listed payment is not parked")
             }
             Kind::Stripe(_) => ("stripe", "a payment does not match Stripe"),
+            Kind::Subscription(_) => {
+                ("subscription", "what is stored of a subscription does not match Stripe")
+            }
+            Kind::Followed { .. } => (
+                "followed",
+                "what the plan follows of a subscription does not match the account's entries",
+            ),
             Kind::StripeUnreachable => {
                 ("stripe_unreachable", "payments could not be compared with Stripe")
             }
@@ -225,11 +241,17 @@ impl Kind {
         }
     }
 
-    /// Whether the difference is about payments, not about what an account may do.
+    /// Whether the difference is about payments or subscriptions, not about what an account may do.
     pub fn is_of_money(&self) -> bool {
         matches!(
             self,
-            Kind::Order(_) | Kind::Payment { .. } | Kind::Due(_) | Kind::Mark(_) | Kind::Stripe(_)
+            Kind::Order(_)
+                | Kind::Payment { .. }
+                | Kind::Due(_)
+                | Kind::Mark(_)
+                | Kind::Stripe(_)
+                | Kind::Subscription(_)
+                | Kind::Followed { .. }
         )
     }
 
@@ -262,6 +284,7 @@ impl Kind {
             | Kind::Due(intent)
             | Kind::Mark(intent)
             | Kind::Stripe(intent) => intent.to_string(),
+            Kind::Subscription(id) => id.to_string(),
             _ => String::new(),
         }
     }

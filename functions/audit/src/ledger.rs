@@ -83,6 +83,7 @@ impl Ledger {
                 self.segment(segment, audit);
             }
             ScannedRow::Limits(own) => self.own_limits = Some(own),
+            ScannedRow::Billing(billing) => self.book.followed.rows.push(*billing),
             // Every name that is missing is one that is not shown.
             ScannedRow::Subject(_) | ScannedRow::Redemption(_) => {}
         }

@@ -15,6 +15,7 @@ mod payment;
 mod price;
 mod report;
 mod stripe;
+mod subscription;
 mod walk;
 mod words;
 
@@ -33,6 +34,7 @@ pub use part::{AuditPart, AuditPartError, AuditWork};
 pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};
 pub use stripe::StripeAccount;
+pub use subscription::subscriptions;
 pub use walk::{ScanPosition, Walk, Walked, accounts, orphans, walk};
 
 /// The most memory that one account may take, of the function's 1 769 MB: the ids and keys of its

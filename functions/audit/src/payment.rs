@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use shared::command;
 use shared::context::Context;
+use shared::decide::topup;
 use shared::domain::payment::{Facts, IntentId, Payment, PaymentNotice};
+use shared::domain::reconcile::StripeList;
 use shared::domain::{AccountId, Credits, OperationId, Order};
 use shared::store::StoreError;
 use shared::stripe::object::Said;
@@ -147,7 +150,7 @@ async fn compare_all(
 pub async fn told(
     context: &Context,
     stripe: &Stripe,
-) -> Result<BTreeMap<IntentId, Facts>, StripeError> {
+) -> Result<BTreeMap<IntentId, Facts>, AuditError> {
     let mut told: BTreeMap<IntentId, Facts> = BTreeMap::new();
     let mut unread = BTreeSet::new();
     let mut asking = ObjectList::new(stripe, context.clock.now());
@@ -161,6 +164,19 @@ pub async fn told(
                 Err(problem) => {
                     unread.insert(problem.to_string());
                 }
+            }
+        }
+    }
+    let mut asking = ObjectList::only(stripe, StripeList::Invoices, context.clock.now());
+    while let Some(objects) = asking.next().await? {
+        for object in objects {
+            match stripe::topup::paid_invoice(&object) {
+                Ok(Some(invoice)) if !command::topup::is_kept(context, &invoice.id).await? => {
+                    let facts = topup::facts(&invoice);
+                    told.entry(invoice.intent).or_default().join(facts);
+                }
+                // One that cannot be read waits for an operator.
+                Ok(_) | Err(_) => {}
             }
         }
     }

@@ -7,6 +7,7 @@ use shared::stripe::Stripe;
 
 use crate::difference::{Difference, Kind};
 use crate::payment::{AuditError, of_stripe};
+use crate::subscription::subscriptions;
 
 /// A Stripe account, by a client or by the secret that has its key.
 #[derive(Clone, Debug)]
@@ -24,10 +25,10 @@ impl StripeAccount {
     /// [`StoreError`] if the tables do not answer.
     pub async fn compare(&self, context: &Context) -> Result<Vec<Difference>, StoreError> {
         let compared = match self {
-            StripeAccount::Client(stripe) => of_stripe(context, stripe).await,
+            StripeAccount::Client(stripe) => both(context, stripe).await,
             StripeAccount::Key(key) => {
                 match Stripe::by_secret(key.clone(), None, context.clock.now()).await {
-                    Ok(stripe) => of_stripe(context, &stripe).await,
+                    Ok(stripe) => both(context, &stripe).await,
                     Err(error) => Err(error.into()),
                 }
             }
@@ -43,6 +44,13 @@ impl StripeAccount {
     pub fn out_of_time() -> Difference {
         not_compared("more payments than one invocation compares".to_owned())
     }
+}
+
+/// The differences of payments and of subscriptions.
+async fn both(context: &Context, stripe: &Stripe) -> Result<Vec<Difference>, AuditError> {
+    let mut found = of_stripe(context, stripe).await?;
+    found.extend(subscriptions(context, stripe).await?);
+    Ok(found)
 }
 
 fn not_compared(found: String) -> Difference {

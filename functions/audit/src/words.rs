@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::domain::subscription::{Subscription, SubscriptionItem};
 use shared::domain::usage::{DayUsage, Used};
 use shared::domain::{GrantId, NextPlan, PlanTerms};
 
@@ -25,6 +26,26 @@ pub(crate) fn on_plan(terms: &PlanTerms, next: Option<&NextPlan>) -> String {
         format!("; {plan}, {}, {seats} seats at {at}", status.name())
     });
     format!("{plan}, {}, {}, {seats} seats{next}", status.name(), anchor.0)
+}
+
+/// A subscription, as Stripe says it.
+pub(crate) fn subscribed(said: &Subscription) -> String {
+    let Subscription { account, topup, customer, status, items, .. } = said;
+    let items = items.iter().map(|SubscriptionItem { of, cycle, .. }| {
+        format!("{} of {} from {} to {}", of.quantity, of.price, cycle.start, cycle.end)
+    });
+    let items: Vec<String> = items.collect();
+    let mut words = format!("{}, {}", status.name(), items.join(" and "));
+    words += &format!(", since {}", said.anchored_at);
+    if let Some(at) = said.ends_at {
+        words += &format!(", ends at {at}");
+    }
+    if let Some((at, items)) = &said.then {
+        let prices: Vec<&str> = items.iter().map(|item| item.price.as_str()).collect();
+        words += &format!(", then {} at {at}", prices.join(" and "));
+    }
+    let topup = topup.as_deref().unwrap_or("a plan");
+    format!("{words}, for {topup} of {}, by {customer}", account.as_deref().unwrap_or("nobody"))
 }
 
 pub(crate) fn uses(day: &DayUsage) -> String {

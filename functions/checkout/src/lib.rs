@@ -1,20 +1,23 @@
-//! Checkout: a customer buys a pack of credits or subscribes to a plan, without talking to anyone.
+//! Checkout: a customer buys a pack of credits, begins a top-up plan or subscribes to a plan, without
+//! talking to anyone.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::{self, order};
+use shared::command::{self, order, topup};
 use shared::context::Context;
 use shared::decide::Field;
 use shared::domain::payment::State;
 use shared::domain::{CheckoutRequest, Refusal};
+use shared::failure::Failure;
 use shared::http::payment::{checkout, checkouts as listed, ordered, packs};
+use shared::http::topup::{begun, topups};
 use shared::http::{self, Call, Problem, subscription};
 use shared::query;
 use shared::query::checkouts;
 use shared::session::Scope;
 use shared::stripe::Stripe;
 
-/// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`, `/v1/me/subscriptions` and
-/// `/v1/me/portal`.
+/// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`, `/v1/me/subscriptions`,
+/// `/v1/me/portal` and `/v1/me/topup-plans`.
 pub async fn handle(context: &Context, stripe: &Stripe, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     call.shared(http::answer(context, &call, route(context, stripe, &call)).await)
@@ -47,6 +50,8 @@ async fn route(
             call.nothing()?;
             Ok(subscription::at(&command::subscribe::portal(context, stripe, &session).await?))
         }
+        ("GET", ["v1", "me", "topup-plans"]) => list_topups(context, stripe, call).await,
+        ("POST", ["v1", "me", "topup-plans"]) => begin_topup(context, stripe, call).await,
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(call.no_route()),
     }
@@ -110,4 +115,32 @@ async fn subscriptions(
     let found = query::balance(context, &catalog, &session.account).await?;
     let billing = context.store.billing(&session.account, stripe.is_live()).await?;
     Ok(subscription::subscriptions(&found.advanced.account, &billing, &catalog, found.now))
+}
+
+/// The top-up plans that are offered, and those that the account has.
+async fn list_topups(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::View).await?;
+    let billing = context.store.billing(&session.account, stripe.is_live()).await;
+    let billing = billing.map_err(Failure::from)?;
+    Ok(topups(&*context.catalog().await, &billing))
+}
+
+/// Asks Stripe for the address where the customer begins a top-up plan.
+async fn begin_topup(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::Buy).await?;
+    let (key, name) = call.topup()?;
+    let url = topup::begin(context, stripe, &session, &key, &name).await;
+    let url = url.map_err(|failure| match failure {
+        Failure::Stripe(error) => Problem::stripe(&error),
+        failure => failure.into(),
+    })?;
+    Ok(begun(&name, &url))
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use shared::command;
 use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
 use shared::command::subscription::{self, SubscriptionOutcome, SubscriptionUpdate};
+use shared::command::topup::{self, InvoiceOutcome};
 use shared::context::Context;
 use shared::decide::{UnreadEvent, reconcile};
 use shared::domain::instant::Span;
@@ -87,9 +88,9 @@ pub async fn compare(
     // Later than all objects, also if Stripe's clock is ahead.
     let until = context.clock.now() + Span::from_s(86_400);
     let mut state = ReconcileState::default();
-    for first in [StripeList::OBJECTS[0], StripeList::Subscriptions] {
+    for first in [StripeList::OBJECTS[0], StripeList::DAILY[0]] {
         state.listing = Some(Listing { list: first, until, after: None });
-        while let Some(listing) = state.listing.take() {
+        while let Some(listing) = state.listing.take().or(state.comparing.take()) {
             let last = read_page(context, stripe, &state, &listing, &mut report).await?;
             state = reconcile::read(state, listing, last);
         }
@@ -109,6 +110,11 @@ async fn read_page(
     let &Listing { list, until, ref after } = listing;
     let changing = stripe::may_change_since(list, now.min(until));
     let since = match state.through {
+        // What may have changed since the last comparison.
+        _ if list.is_daily() => {
+            let compared_at = state.compared_at.unwrap_or(until);
+            stripe::may_change_since(list, compared_at.min(now).min(until))
+        }
         Some(through) if list.has_events() => through,
         // All since then was missed.
         Some(through) => changing.min(through),
@@ -133,6 +139,11 @@ async fn read_page(
             continue;
         }
         let id = one["id"].as_str().map(str::to_owned);
+        if list == StripeList::Invoices {
+            let outcome = topup::take_object(context, one).await;
+            failed = failed.or(invoice(outcome, id, report).err());
+            continue;
+        }
         let said = match list.has_events() {
             true => of_event(context, one, report).await,
             false => Ok(of_object(stripe, one, report)),
@@ -142,6 +153,9 @@ async fn read_page(
             Ok(Some(Said::Subscription(of))) if !asked.insert(of.clone()) => Ok(()),
             Ok(Some(Said::Subscription(of))) => {
                 follow(context, stripe, &of, (list, id), report).await
+            }
+            Ok(Some(Said::Invoice(of))) => {
+                invoice(topup::take_invoice(context, stripe, &of).await, id, report)
             }
             Ok(None) => Ok(()),
             Err(error) => Err(error),
@@ -165,22 +179,29 @@ async fn of_event(
     report.unreadable += 1;
     let (id, at) = (stripe::name(body.as_bytes()), context.clock.now());
     let unread = UnreadEvent { id: id.clone(), body, problem: problem.to_string(), at };
-    match payment::keep(context, unread).await? {
-        KeepOutcome::Known => {}
+    kept(payment::keep(context, unread).await?, &id, &problem.to_string())?;
+    Ok(None)
+}
+
+/// Says that an event or an invoice waits for an operator.
+fn kept(kept: KeepOutcome, event: &str, problem: &str) -> Result<(), ReconcileError> {
+    match kept {
+        KeepOutcome::Known => Ok(()),
         KeepOutcome::Kept => {
-            let event = id;
-            tracing::error!(alarm = "payment_parked", event, %problem, "an event cannot be read");
+            tracing::error!(alarm = "payment_parked", event, problem, "an event cannot be applied");
+            Ok(())
         }
         KeepOutcome::Full => {
             tracing::error!(
-                alarm = "payment_parked", event = id, %problem,
-                "an event cannot be read, and was not kept: too many wait already"
+                alarm = "payment_parked",
+                event,
+                problem,
+                "an event cannot be applied, and was not kept: too many wait already"
             );
             // The page comes again until there is room.
-            return Err(ReconcileError::Full);
+            Err(ReconcileError::Full)
         }
     }
-    Ok(None)
 }
 
 /// The notice of an object. None: it is about no payment of ours, or cannot be read.
@@ -202,7 +223,33 @@ async fn take_notice(
     id: Option<String>,
     report: &mut ReconcileReport,
 ) -> Result<(), ReconcileError> {
-    let news = match payment::take_notice(context, said, false).await {
+    noticed(payment::take_notice(context, said, false).await, id, report)
+}
+
+/// Reports what came of an invoice of a top-up plan.
+fn invoice(
+    outcome: Result<InvoiceOutcome, Failure>,
+    id: Option<String>,
+    report: &mut ReconcileReport,
+) -> Result<(), ReconcileError> {
+    match outcome {
+        Ok(InvoiceOutcome::Notice(notice)) => noticed(Ok(notice), id, report),
+        Ok(InvoiceOutcome::Kept { id, problem, kept: outcome }) => {
+            report.unreadable += usize::from(outcome != KeepOutcome::Known);
+            kept(outcome, &id, &problem)
+        }
+        Err(Failure::Stripe(error)) => Err(error.into()),
+        Err(failure) => noticed(Err(failure), id, report),
+    }
+}
+
+/// Reports what came of a notice.
+fn noticed(
+    outcome: Result<NoticeOutcome, Failure>,
+    id: Option<String>,
+    report: &mut ReconcileReport,
+) -> Result<(), ReconcileError> {
+    let news = match outcome {
         Ok(NoticeOutcome::OrderUpdate(news)) => news,
         Ok(NoticeOutcome::Known | NoticeOutcome::Foreign) => return Ok(()),
         // A broken account does not stop the others.
@@ -301,8 +348,7 @@ async fn is_current(
     object: &Value,
 ) -> Result<bool, ReconcileError> {
     match stripe::subscription(object.clone()) {
-        Ok(Some(listed)) => Ok(subscription::is_current(context, stripe, &listed).await?),
-        Ok(None) => Ok(true),
+        Ok(listed) => Ok(subscription::is_current(context, stripe, &listed).await?),
         // Asking about it by itself tells why.
         Err(_) => Ok(false),
     }

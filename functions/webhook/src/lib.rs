@@ -6,6 +6,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
 use shared::command::subscription::{self, SubscriptionOutcome};
+use shared::command::topup::{self, InvoiceOutcome};
 use shared::context::Context;
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
@@ -18,6 +19,9 @@ use shared::stripe::object::Said;
 use shared::stripe::signature::{self, SignatureError};
 use shared::stripe::{self, Stripe, StripeError};
 use shared::telemetry::correlation;
+
+/// The message of an invoice that waits for an operator.
+const CANNOT_CREDIT: &str = "an invoice of a top-up plan cannot be credited";
 
 /// Answers `POST /v1/stripe/webhook`. `secret` is the endpoint's signing secret; while it is being
 /// replaced it holds both, separated by a space.
@@ -68,6 +72,13 @@ async fn take_event(
                 return keep(context, body, &problem, now).await;
             }
             Err(failure) => return Err(failure.into()),
+        },
+        Some(Said::Invoice(id)) => match topup::take_invoice(context, stripe, &id).await? {
+            InvoiceOutcome::Notice(notice) => outcome(notice),
+            InvoiceOutcome::Kept { id, problem, kept } => {
+                tracing::error!(alarm = "payment_parked", event = id, problem, "{CANNOT_CREDIT}");
+                return parked(kept);
+            }
         },
     };
     let (event, kind) = (event.id, event.kind);
@@ -149,7 +160,11 @@ async fn keep(
     tracing::error!(alarm = "payment_parked", event = id, problem, "an event cannot be read");
     let body = String::from_utf8_lossy(body).into_owned();
     let event = UnreadEvent { id, body, problem: problem.to_owned(), at };
-    match payment::keep(context, event).await? {
+    parked(payment::keep(context, event).await?)
+}
+
+fn parked(kept: KeepOutcome) -> Result<Response<Body>, Problem> {
+    match kept {
         KeepOutcome::Kept | KeepOutcome::Known => Ok(heard(Outcome::Parked)),
         // Stripe keeps the event, and sends it again for three days.
         KeepOutcome::Full => Err(Problem::too_many_parked()),

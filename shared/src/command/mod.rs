@@ -19,6 +19,7 @@ pub mod service_key;
 pub mod session;
 pub mod subscribe;
 pub mod subscription;
+pub mod topup;
 
 use std::time::Duration;
 

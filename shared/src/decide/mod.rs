@@ -28,6 +28,7 @@ pub mod rollup;
 mod row;
 pub mod subscribe;
 pub mod subscription;
+pub mod topup;
 pub mod write;
 
 pub use row::{

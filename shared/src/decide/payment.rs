@@ -47,16 +47,7 @@ pub fn order(
         })?,
         None => offered.prices.preferring(*preferred),
     };
-    let (required, available) = (offered.credits, account.available);
-    if account.gate.frozen {
-        return Err(Refusal::AccountFrozen { required, available });
-    }
-    if account.gate.no_plan {
-        return Err(Refusal::PlanRequired { required, available });
-    }
-    if account.grants_left(now) >= ORDER_GRANTS {
-        return Err(Refusal::TooManyGrants);
-    }
+    may_buy(account, offered.credits, now)?;
     if open.len() >= MAX_OPEN {
         let first = open.iter().map(OperationId::time).min().unwrap_or(now);
         return Err(Refusal::TooManyCheckouts { open: open.to_vec(), frees_at: first + OPEN_FOR });
@@ -79,21 +70,44 @@ pub fn order(
         url: None,
         intent: None,
         expired: false,
+        from_invoice: None,
     })
+}
+
+/// Whether the account may buy `credits` now: whether it could use them.
+///
+/// # Errors
+/// [`Refusal::AccountFrozen`], [`Refusal::PlanRequired`], [`Refusal::TooManyGrants`].
+pub fn may_buy(account: &Account, credits: Credits, now: Instant) -> Result<(), Refusal> {
+    let (required, available) = (credits, account.available);
+    if account.gate.frozen {
+        return Err(Refusal::AccountFrozen { required, available });
+    }
+    if account.gate.no_plan {
+        return Err(Refusal::PlanRequired { required, available });
+    }
+    match account.grants_left(now) >= ORDER_GRANTS {
+        true => Err(Refusal::TooManyGrants),
+        false => Ok(()),
+    }
 }
 
 /// The write of an order, once for its key, and only if no other order of the account was placed
 /// since its orders were read.
 pub fn place(order: Order, orders: &Orders, receipt: IdempotencyRecord) -> Write {
+    let Write { account, mut rows } = list(order, orders);
+    rows.insert(0, RowWrite::Put(Row::IdempotencyRecord(receipt), Expect::Absent));
+    Write { account, rows }
+}
+
+/// The write of an order, once, if its account's orders are as they were read.
+pub fn list(order: Order, orders: &Orders) -> Write {
     let read = match orders.version {
         0 => Expect::Absent,
         before => Expect::Is(Seen::Version(before)),
     };
     let orders = orders.with(order.id, order.at);
-    let mut rows = vec![
-        RowWrite::Put(Row::IdempotencyRecord(receipt), Expect::Absent),
-        RowWrite::Put(Row::Orders(order.account.clone(), orders), read),
-    ];
+    let mut rows = vec![RowWrite::Put(Row::Orders(order.account.clone(), orders), read)];
     rows.extend(places(&order.account, order.at, order.id.to_string()));
     rows.push(RowWrite::Put(Row::Order(Box::new(order)), Expect::Absent));
     Write { account: None, rows }

@@ -9,7 +9,7 @@ use crate::domain::reconcile::{Listing, ReconcileState, StripeList};
 pub const WEBHOOK_TIME: Span = Span::from_s(600);
 /// How long Stripe lists an event: 30 days. One day of them is kept for the reading.
 pub const EVENTS_LISTED: Span = Span::from_s(29 * 86_400);
-/// How often all subscriptions are compared.
+/// How often the subscriptions and the invoices are compared.
 const COMPARED_EVERY: Span = Span::from_s(86_400);
 /// The longest window of events that is read before it counts as done.
 const MAX_WINDOW: Span = Span::from_s(86_400);
@@ -33,20 +33,20 @@ pub fn next(state: &ReconcileState, now: Instant) -> Option<Listing> {
             let until = until.min(from + MAX_WINDOW);
             let list = StripeList::EVENTS[0];
             let events = (from < until).then_some(Listing { list, until, after: None });
-            events.or_else(|| all_subscriptions(state, now))
+            events.or_else(|| daily(state, now))
         }
     }
 }
 
-/// Once a day all subscriptions are compared: what follows from one is by what Stripe says now, and
-/// an event may never come.
-fn all_subscriptions(state: &ReconcileState, now: Instant) -> Option<Listing> {
+/// Once a day all subscriptions and the paid invoices are compared: what follows from one is by what
+/// Stripe says now, and an event may never come.
+fn daily(state: &ReconcileState, now: Instant) -> Option<Listing> {
     if let Some(comparing) = &state.comparing {
         return Some(comparing.clone());
     }
     let is_due = state.compared_at.is_none_or(|at| at + COMPARED_EVERY <= now);
     let until = whole_second(now - WEBHOOK_TIME);
-    is_due.then_some(Listing { list: StripeList::Subscriptions, until, after: None })
+    is_due.then_some(Listing { list: StripeList::DAILY[0], until, after: None })
 }
 
 /// The state after a page of `listing` was applied. `last`: the id of the page's last one, if the
@@ -58,14 +58,14 @@ pub fn read(state: ReconcileState, listing: Listing, last: Option<String>) -> Re
         None => list.next().map(|next| (next, None)),
     };
     match goes_on {
-        Some((StripeList::Subscriptions, after)) => {
+        Some((list, after)) if list.is_daily() => {
             let comparing = Some(Listing { list, until, after });
             ReconcileState { comparing, ..state }
         }
         Some((list, after)) => {
             ReconcileState { listing: Some(Listing { list, until, after }), ..state }
         }
-        None if list == StripeList::Subscriptions => {
+        None if list.is_daily() => {
             ReconcileState { compared_at: Some(until), comparing: None, ..state }
         }
         None => ReconcileState { through: Some(until), listing: None, ..state },

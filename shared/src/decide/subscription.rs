@@ -42,7 +42,7 @@ pub fn follow(
     now: Instant,
 ) -> Result<Option<(Followed, bool)>, Problem> {
     let mut running = Vec::new();
-    for subscription in billing.subscriptions.values().filter(|known| known.status.runs()) {
+    for subscription in billing.subscriptions.values().filter(|known| is_of_a_plan(known)) {
         let parked = |problem: String| Err((subscription.id.clone(), problem));
         if subscription.account.as_ref().is_some_and(|name| *name != billing.account.as_str()) {
             return parked(format!("it names another account than {}", billing.account));
@@ -86,6 +86,11 @@ pub fn follow(
             Err((last.clone(), format!("two subscriptions run at once: {first} and {last}")))
         }
     }
+}
+
+/// Whether it runs, and is not for a top-up plan: those pay for credits beside the plan.
+fn is_of_a_plan(known: &Subscription) -> bool {
+    known.status.runs() && known.topup.is_none()
 }
 
 fn seats(plan: &Plan, of: &Priced) -> Result<u32, String> {
@@ -205,6 +210,14 @@ pub struct BillingChange {
     pub change: Option<AccountWrite>,
 }
 
+/// The write of what an account's entries say that its plan has followed, for a repair. Asking
+/// Stripe lets the plan follow from there.
+pub fn refollow(before: &Billing, followed: Option<Followed>) -> Write {
+    let billing = Billing { followed, ..before.clone() };
+    let (learns, unparks, parks, pays, change) = (Vec::new(), None, false, None, None);
+    BillingChange { billing, learns, unparks, parks, pays, change }.write()
+}
+
 /// The change after Stripe was asked about subscriptions. There is always one: of two readings the
 /// later one is written last only if each is written.
 ///
@@ -218,6 +231,9 @@ pub fn change(
     now: Instant,
 ) -> BillingChange {
     let mut billing = before.clone();
+    for one in said.iter().filter(|said| said.topup.is_some() && said.status.runs()) {
+        billing.customer.get_or_insert(one.customer.clone());
+    }
     let ids = said.iter().map(|said| said.id.clone());
     let learns = ids.filter(|id| !before.subscriptions.contains_key(id)).collect();
     billing.subscriptions.extend(said.into_iter().map(|said| (said.id.clone(), said)));

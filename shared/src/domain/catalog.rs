@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use super::dated::Dated;
 use super::limit::Per;
+use super::money::PriceError;
 use super::pack::Pack;
 use super::rates::{Model, ModelNumber, RateTable};
 use super::tax::Tax;
+use super::topup::TopUpPlan;
 use super::{Credits, Status};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
@@ -33,6 +35,8 @@ pub struct Catalog {
     pub plans: BTreeMap<String, Plan>,
     pub actions: BTreeMap<String, Action>,
     pub packs: BTreeMap<String, Pack>,
+    /// Credits for sale by subscription. No pack has the name of one.
+    pub topups: BTreeMap<String, TopUpPlan>,
     /// The rate tables that actions name.
     pub rates: BTreeMap<String, RateTable>,
 }
@@ -125,15 +129,25 @@ impl Catalog {
     /// The catalog in the repository, `shared/catalog.toml`.
     pub const DEFAULT: &'static str = include_str!("../../catalog.toml");
 
-    /// Checks that Stripe charges the prices of the packs, when a catalog is published: the catalog
-    /// in force is read whatever Stripe takes by now.
+    /// Checks that Stripe charges the prices of packs and top-up plans, when a catalog is published:
+    /// the catalog in force is read whatever Stripe takes by now.
     ///
     /// # Errors
-    /// [`CatalogError`] names the first pack whose price or currency Stripe does not take.
+    /// [`CatalogError`] names the first of them whose price or currency Stripe does not take.
     pub fn chargeable(&self) -> Result<(), CatalogError> {
         for (name, pack) in &self.packs {
             pack.prices.chargeable().map_err(|(field, error)| {
                 let key = format!("packs.{name}.{field}");
+                CatalogError { key, problem: error.to_string() }
+            })?;
+        }
+        for (name, topup) in &self.topups {
+            topup.price.chargeable().map_err(|error| {
+                let field = match error {
+                    PriceError::Currency(_) => "currency",
+                    PriceError::Step { .. } | PriceError::Range { .. } => "price_minor",
+                };
+                let key = format!("topups.{name}.{field}");
                 CatalogError { key, problem: error.to_string() }
             })?;
         }

@@ -14,6 +14,7 @@ pub mod hash;
 pub mod hold;
 pub mod id;
 pub mod instant;
+pub mod invoice;
 pub mod ledger;
 pub mod limit;
 pub mod meters;
@@ -36,6 +37,7 @@ mod sold;
 pub mod status;
 pub mod subscription;
 pub mod tax;
+pub mod topup;
 pub mod usage;
 pub mod viewer;
 

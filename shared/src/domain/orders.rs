@@ -24,8 +24,9 @@ impl Orders {
     /// Adds an order placed now, and drops those that are no longer listed.
     pub fn with(&self, id: OperationId, now: Instant) -> Orders {
         let mut ids: Vec<_> = self.listed(now).take(MAX_LISTED - 1).collect();
-        ids.reverse();
         ids.push(id);
+        // The order of an invoice that was heard of late is older than others.
+        ids.sort_by_key(OperationId::time);
         Orders { ids, version: self.version }
     }
 

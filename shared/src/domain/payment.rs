@@ -12,6 +12,7 @@ use super::instant::Span;
 use super::money::Money;
 use super::period::end_of_day_after;
 use super::tax::Tax;
+use super::topup::InvoiceId;
 use super::{AccountId, Credits, Instant, OperationId};
 
 /// For how long an order can be paid: as long as a Stripe session stays open by default
@@ -40,6 +41,7 @@ pub struct CheckoutRequest {
 pub struct Order {
     pub id: OperationId,
     pub account: AccountId,
+    /// Its name in the catalog: of a pack, or of a top-up plan.
     pub pack: String,
     pub credits: Credits,
     pub price: Money,
@@ -66,6 +68,9 @@ pub struct Order {
     pub intent: Option<IntentId>,
     /// The session ended without a payment.
     pub expired: bool,
+    /// The invoice of a top-up plan that it was made from, when that was paid. Such an order has no
+    /// session.
+    pub from_invoice: Option<InvoiceId>,
 }
 
 impl Order {
@@ -78,6 +83,7 @@ impl Order {
     /// The state of the order, from its payment (if one is known), its session and the time.
     pub fn state(&self, payment: Option<&Payment>, now: Instant) -> State {
         match payment.map_or(State::Open, |payment| payment.state(self)) {
+            State::Open if self.from_invoice.is_some() => State::Processing,
             State::Open if self.expired || self.at + OPEN_FOR <= now => State::Expired,
             state => state,
         }
@@ -102,12 +108,12 @@ pub enum PaymentNotice {
 }
 
 /// Stripe's id of a payment: every message about one names its payment intent. Where there was
-/// nothing to pay there is no intent, and the session's id stands for it.
+/// nothing to pay there is no intent, and the id of the session or the invoice stands for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntentId(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be the id of a payment intent, or of a checkout session without one")]
+#[error("must be the id of a payment intent, or of a session or an invoice without one")]
 pub struct IntentIdError;
 
 impl IntentId {
@@ -122,7 +128,7 @@ impl FromStr for IntentId {
     fn from_str(text: &str) -> Result<IntentId, IntentIdError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         // A session's id is the longer one: Stripe's have 66 characters.
-        let known = text.starts_with("pi_") || text.starts_with("cs_");
+        let known = ["pi_", "cs_", "in_"].iter().any(|prefix| text.starts_with(prefix));
         let fits = known && text.len() <= 128 && text.bytes().all(plain);
         fits.then(|| IntentId(text.to_owned())).ok_or(IntentIdError)
     }

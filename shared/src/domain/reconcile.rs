@@ -15,8 +15,10 @@ pub enum StripeList {
     Sessions,
     Refunds,
     Disputes,
-    /// All that there are, which is read by itself.
+    /// All that there are.
     Subscriptions,
+    /// The paid ones.
+    Invoices,
 }
 
 impl StripeList {
@@ -28,11 +30,20 @@ impl StripeList {
     pub const OBJECTS: [StripeList; 4] =
         [StripeList::Charges, StripeList::Sessions, StripeList::Refunds, StripeList::Disputes];
 
+    /// What is compared each day: the subscriptions, and what was paid for top-up plans.
+    pub const DAILY: [StripeList; 2] = [StripeList::Subscriptions, StripeList::Invoices];
+
     /// The list that is read after this one. None: this is the last of its kind.
     pub fn next(self) -> Option<StripeList> {
         let after =
             |lists: &[StripeList]| lists.iter().skip_while(|list| **list != self).nth(1).copied();
-        after(&StripeList::EVENTS).or(after(&StripeList::OBJECTS))
+        let objects = after(&StripeList::OBJECTS).or(after(&StripeList::DAILY));
+        after(&StripeList::EVENTS).or(objects)
+    }
+
+    /// Whether it is compared each day, beside the events.
+    pub fn is_daily(self) -> bool {
+        StripeList::DAILY.contains(&self)
     }
 
     pub fn has_events(self) -> bool {
@@ -50,13 +61,14 @@ impl StripeList {
             StripeList::Refunds => "refunds",
             StripeList::Disputes => "disputes",
             StripeList::Subscriptions => "subscriptions",
+            StripeList::Invoices => "invoices",
         }
     }
 
     /// The list of this word. None: this version has no such list.
     pub fn of_word(word: &str) -> Option<StripeList> {
         let lists = StripeList::EVENTS.into_iter().chain(StripeList::OBJECTS);
-        let lists = lists.chain([StripeList::Subscriptions]);
+        let lists = lists.chain(StripeList::DAILY);
         lists.into_iter().find(|list| list.word() == word)
     }
 }
@@ -78,7 +90,7 @@ pub struct ReconcileState {
     pub version: u64,
     /// All that Stripe reported before this instant is applied. None: no run has come to its end.
     pub through: Option<Instant>,
-    /// When all subscriptions were compared last. None: never.
+    /// When the subscriptions and the invoices were compared last. None: never.
     pub compared_at: Option<Instant>,
     /// Where that continues: after the events, which have their time.
     pub comparing: Option<Listing>,

@@ -71,6 +71,10 @@ pub enum Refusal {
     NoDebt,
     /// The catalog does not sell such a pack.
     UnknownPack { pack: String, did_you_mean: Option<String> },
+    /// The catalog offers no such top-up plan.
+    UnknownTopUp { topup: String, did_you_mean: Option<String> },
+    /// The account has this top-up plan already.
+    TopUpRunning { topup: String },
     /// The account has the maximum number of open checkouts: these.
     TooManyCheckouts { open: Vec<OperationId>, frees_at: Instant },
     /// The account has no such checkout.
@@ -192,6 +196,8 @@ impl Refusal {
             Refusal::GrantNotRevocable => "grant_not_revocable",
             Refusal::NoDebt => "no_debt",
             Refusal::UnknownPack { .. } => "unknown_pack",
+            Refusal::UnknownTopUp { .. } => "unknown_topup",
+            Refusal::TopUpRunning { .. } => "topup_running",
             Refusal::TooManyCheckouts { .. } => "too_many_checkouts",
             Refusal::CheckoutNotFound => "checkout_not_found",
             Refusal::AlreadySubscribed => "already_subscribed",

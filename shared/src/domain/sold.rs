@@ -1,7 +1,8 @@
-//! Looks up an action, a model, a plan or a pack by name; a refusal suggests the nearest known name.
+//! Looks up what the catalog has by name; a refusal suggests the nearest known name.
 
 use super::nearest::{misspelt, nearest};
 use super::rates::{Model, RateTable};
+use super::topup::TopUpPlan;
 use super::{Action, Catalog, Pack, Plan, Refusal};
 
 impl Catalog {
@@ -37,6 +38,17 @@ impl Catalog {
         self.packs.get(name).ok_or_else(|| Refusal::UnknownPack {
             pack: name.to_owned(),
             did_you_mean: nearest(name, self.packs.keys().map(String::as_str)),
+        })
+    }
+
+    /// The top-up plan `name`, if it is offered.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTopUp`].
+    pub fn offered_topup(&self, name: &str) -> Result<&TopUpPlan, Refusal> {
+        self.topups.get(name).ok_or_else(|| Refusal::UnknownTopUp {
+            topup: name.to_owned(),
+            did_you_mean: nearest(name, self.topups.keys().map(String::as_str)),
         })
     }
 }

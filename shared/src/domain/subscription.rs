@@ -120,6 +120,8 @@ pub struct Subscription {
     pub id: SubscriptionId,
     /// The account that its metadata names.
     pub account: Option<String>,
+    /// The top-up plan that its metadata names; None: it is for a plan.
+    pub topup: Option<String>,
     /// Stripe's id of who pays.
     pub customer: String,
     pub status: SubscriptionStatus,
@@ -168,7 +170,7 @@ pub struct Billing {
     pub live: bool,
     /// Stripe's id of who pays for the account: its portal changes card and subscriptions.
     pub customer: Option<String>,
-    /// Those that run, and the one that is followed.
+    /// Those that run, of plans and of top-up plans, and the one that is followed.
     pub subscriptions: BTreeMap<SubscriptionId, Subscription>,
     pub followed: Option<Followed>,
     pub parked: Option<ParkedSubscription>,
@@ -182,5 +184,11 @@ impl Billing {
         let (customer, followed, parked) = (None, None, None);
         let subscriptions = BTreeMap::new();
         Billing { account, live, customer, subscriptions, followed, parked, version: 0 }
+    }
+
+    /// The top-up plans that run, each with its name.
+    pub fn topups(&self) -> impl Iterator<Item = (&str, &Subscription)> {
+        let running = self.subscriptions.values().filter(|known| known.status.runs());
+        running.filter_map(|known| Some((known.topup.as_deref()?, known)))
     }
 }

@@ -32,6 +32,7 @@ mod revoke;
 pub mod routes;
 pub mod subscription;
 mod terms;
+pub mod topup;
 pub mod usage;
 
 pub use problem::Problem;

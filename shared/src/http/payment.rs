@@ -77,7 +77,7 @@ fn offer<'a>(name: &'a str, pack: &Pack, currency: Option<Currency>, now: Instan
     }
 }
 
-fn per_credit_micro(minor: u64, credits: Credits) -> u64 {
+pub(super) fn per_credit_micro(minor: u64, credits: Credits) -> u64 {
     let micro = u128::from(minor) * 1_000_000 * 1_000_000;
     u64::try_from(micro / u128::from(credits.micro().unsigned_abs().max(1))).unwrap_or(u64::MAX)
 }

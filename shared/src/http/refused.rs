@@ -158,6 +158,14 @@ impl From<Refusal> for Problem {
                 let detail = format!("The catalog sells no pack {pack:?}.");
                 new(422, "Unknown pack", detail).meaning(did_you_mean)
             }
+            Refusal::UnknownTopUp { topup, did_you_mean } => {
+                let detail = format!("The catalog offers no top-up plan {topup:?}.");
+                new(422, "Unknown top-up plan", detail).meaning(did_you_mean)
+            }
+            Refusal::TopUpRunning { topup } => {
+                let detail = format!("The account has the top-up plan {topup:?} already.");
+                new(409, "Top-up plan running", detail)
+            }
             Refusal::TooManyCheckouts { open, frees_at } => too_many_checkouts(&open, frees_at),
             Refusal::CheckoutNotFound => new(
                 404,

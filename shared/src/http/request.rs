@@ -300,6 +300,15 @@ impl<'a> Call<'a> {
         fields.finish(asked).map_err(Problem::from)
     }
 
+    /// The key of the request, and the top-up plan that it begins.
+    pub fn topup(&self) -> Result<(Key, String), Problem> {
+        let mut fields = self.fields()?;
+        let key = self.key(&mut fields);
+        let topup = fields.text("topup", NAME_BYTES);
+        let topup = fields.required("topup", topup);
+        fields.finish(key.zip(topup)).map_err(Problem::from)
+    }
+
     /// An operator's explanation of a change to an account.
     pub fn explained(&self, account: &str) -> Result<Keyed<Explanation>, Problem> {
         self.keyed(account, explanation)

@@ -4,7 +4,7 @@ use crate::domain::service_key::KeyScope;
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 43] = [
+pub const ROUTES: [(&str, &str); 44] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/enter", "GET, POST"),
@@ -42,6 +42,7 @@ pub const ROUTES: [(&str, &str); 43] = [
     ("/v1/me/packs", "GET, OPTIONS"),
     ("/v1/me/portal", "OPTIONS, POST"),
     ("/v1/me/subscriptions", "GET, OPTIONS, POST"),
+    ("/v1/me/topup-plans", "GET, OPTIONS, POST"),
     ("/v1/me/usage", "GET, OPTIONS"),
     ("/v1/payments", "GET"),
     ("/v1/payments/{id}", "GET"),

@@ -31,6 +31,13 @@ impl Store {
     }
 }
 
+/// The billing of an account among its rows.
+pub(super) fn read_scanned(item: &Item) -> Stored<Billing> {
+    let row = Attributes::of("ledger", item);
+    let account = row.parsed(ACCOUNT)?;
+    read_billing(item, &account, row.text(SORT)? == billing_key(true))
+}
+
 pub(super) fn billing_item(billing: &Billing) -> Item {
     let item = [
         (ACCOUNT, item::text(billing.account.as_str())),
@@ -69,6 +76,8 @@ struct BillingText {
 #[derive(Serialize, Deserialize)]
 struct SubscriptionText {
     account: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    topup: Option<String>,
     customer: String,
     status: String,
     items: Vec<ItemText>,
@@ -184,6 +193,7 @@ impl SubscriptionText {
         let then = known.then.as_ref();
         SubscriptionText {
             account: known.account.clone(),
+            topup: known.topup.clone(),
             customer: known.customer.clone(),
             status: known.status.name().to_owned(),
             items: known.items.iter().map(ItemText::of).collect(),
@@ -198,6 +208,7 @@ impl SubscriptionText {
         Some(Subscription {
             id,
             account: self.account,
+            topup: self.topup,
             customer: self.customer,
             status: SubscriptionStatus::named(&self.status)?,
             items: self.items.into_iter().map(ItemText::item).collect(),

@@ -63,6 +63,7 @@ fn read_order(item: &Item) -> Stored<Order> {
         url: row.optional_text(ledger::URL)?.map(str::to_owned),
         intent: intent.map_err(|e| row.broken(ledger::INTENT, e))?,
         expired: item.contains_key(ledger::EXPIRED),
+        from_invoice: text.from_invoice.map(|id| id.parse().map_err(|_| broken())).transpose()?,
     })
 }
 
@@ -114,6 +115,8 @@ struct OrderText {
     customer: Option<String>,
     #[serde(default)]
     invoice: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from_invoice: Option<String>,
     at_ms: i64,
 }
 
@@ -135,6 +138,7 @@ impl OrderText {
             return_url: order.return_url.clone(),
             customer: order.customer.clone(),
             invoice: order.invoice,
+            from_invoice: order.from_invoice.as_ref().map(ToString::to_string),
             at_ms: order.at.ms(),
         }
     }

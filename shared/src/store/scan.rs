@@ -2,9 +2,10 @@
 
 use super::item::{self, Attributes, Item};
 use super::table::{self, ACCOUNT, SORT};
-use super::{Store, StoreError, Stored, accounts, limits, row};
+use super::{Store, StoreError, Stored, accounts, billing, limits, row};
 use crate::decide::{IdempotencyRecord, KeyAlias, Redemption, Segment};
 use crate::domain::limit::OwnLimits;
+use crate::domain::subscription::Billing;
 use crate::domain::{Account, AccountId, Credits, OperationId, Payment, Subject};
 
 /// A ledger row of an account. Daily usage is not among them.
@@ -21,21 +22,23 @@ pub enum ScannedRow {
     Subject(Subject),
     /// A session that a link opened.
     Redemption(Redemption),
+    /// Its subscriptions, in live mode or in test mode.
+    Billing(Box<Billing>),
 }
 
 /// Some of the ledger rows of an account.
 #[derive(Debug)]
 pub struct ScanPart {
     /// In key order: redemptions, idempotency records, key aliases and limits before segments,
-    /// refunds after them. A broken row is an error.
+    /// refunds and subscriptions after them. A broken row is an error.
     pub scanned: Vec<Stored<ScannedRow>>,
     /// The key that was read last. None: there are no more rows.
     pub next: Option<String>,
 }
 
-/// Sort keys from `E#` to `R#`: these exclude the keys of days.
+/// Sort keys from `E#` to `S#billing#`: these exclude the keys of days.
 const FIRST: &str = "E#";
-const LAST: &str = "R#~";
+const LAST: &str = "S#billing#~";
 
 impl Store {
     /// The account as it is stored, by a consistent read, even if it contradicts itself. None: it
@@ -111,6 +114,9 @@ fn read(item: &Item) -> Stored<ScannedRow> {
             return limits::read_own(item).map(ScannedRow::Limits);
         }
         ("L", _) => return limits::read_subject(item).map(ScannedRow::Subject),
+        ("S", _) => {
+            return billing::read_scanned(item).map(|read| ScannedRow::Billing(Box::new(read)));
+        }
         ("R", id) => OperationId::parse(id),
         _ => None,
     };

@@ -31,6 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const CHECKOUT: &str = "checkout";
 /// The field in it that says that the customer subscribed: `1`.
 pub(super) const SUBSCRIBED: &str = "subscribed";
+/// The field in it that names the top-up plan.
+pub(super) const TOPUP: &str = "topup";
 /// The field in it that says that the customer did not pay: `1`.
 pub(super) const CANCELED: &str = "canceled";
 
@@ -264,7 +266,7 @@ pub(super) fn back_to(return_url: &str, ours: &str) -> String {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let is_ours = |pair: &str| {
         let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
-        name.is_some_and(|name| [CHECKOUT, CANCELED, SUBSCRIBED].contains(&&*name))
+        name.is_some_and(|name| [CHECKOUT, CANCELED, SUBSCRIBED, TOPUP].contains(&&*name))
     };
     let others = query.split('&').filter(|pair| !pair.is_empty() && !is_ours(pair));
     let query: Vec<&str> = others.chain([ours]).collect();

@@ -33,6 +33,8 @@ pub fn may_change_since(list: StripeList, now: Instant) -> Instant {
     let days = |days: i64| now - Span::from_s(days * 86_400);
     match list {
         StripeList::Refunds => days(120),
+        // Stripe tries to be paid for at most two months.
+        StripeList::Invoices => days(62),
         StripeList::Disputes | StripeList::Subscriptions => Instant::EPOCH,
         _ => days(30),
     }
@@ -101,6 +103,7 @@ async fn list(client: Client, part: ListPart<'_>) -> Result<ListPage, StripeErro
             request!(ListEvent::new().types(kinds(&SUBSCRIPTION_KINDS)))
         }
         StripeList::Subscriptions => subscriptions(part),
+        StripeList::Invoices => invoices(part),
     };
     // The objects as they were sent, so that one reader serves webhooks and lists.
     let mut list = sent(client, request).await?;
@@ -122,17 +125,38 @@ fn subscriptions(part: ListPart<'_>) -> RequestBuilder {
     #[derive(Serialize)]
     struct Page<'a> {
         status: &'a str,
-        expand: [&'a str; 1],
         limit: i64,
         #[serde(rename = "created[lt]", skip_serializing_if = "Option::is_none")]
         until: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         starting_after: Option<&'a str>,
+        expand: [&'a str; 1],
     }
     let until = part.until.map(|at| at.ms().div_euclid(1000));
-    let expand = ["data.schedule"];
-    let page = Page { status: "all", expand, limit: LISTED, until, starting_after: part.after };
+    let (status, starting_after, expand) = ("all", part.after, ["data.schedule"]);
+    let page = Page { status, limit: LISTED, until, starting_after, expand };
     RequestBuilder::new(StripeMethod::Get, "/subscriptions").query(&page)
+}
+
+/// The request for a page of paid invoices, with their payments.
+fn invoices(part: ListPart<'_>) -> RequestBuilder {
+    #[derive(Serialize)]
+    struct Page<'a> {
+        status: &'a str,
+        limit: i64,
+        #[serde(rename = "created[gte]")]
+        since: i64,
+        #[serde(rename = "created[lt]", skip_serializing_if = "Option::is_none")]
+        until: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        starting_after: Option<&'a str>,
+        expand: [&'a str; 1],
+    }
+    let second = |at: Instant| at.ms().div_euclid(1000);
+    let (since, until) = (second(part.since), part.until.map(second));
+    let (status, starting_after, expand) = ("paid", part.after, ["data.payments"]);
+    let page = Page { status, limit: LISTED, since, until, starting_after, expand };
+    RequestBuilder::new(StripeMethod::Get, "/invoices").query(&page)
 }
 
 /// A listing of all objects that may still change.
@@ -141,6 +165,8 @@ pub struct ObjectList<'a> {
     stripe: &'a Stripe,
     now: Instant,
     list: Option<StripeList>,
+    /// Whether the lists after the first one are read as well.
+    goes_on: bool,
     after: Option<String>,
     pages: usize,
     cut: bool,
@@ -149,8 +175,14 @@ pub struct ObjectList<'a> {
 impl<'a> ObjectList<'a> {
     /// A listing of the objects that may still change by `now`.
     pub fn new(stripe: &'a Stripe, now: Instant) -> ObjectList<'a> {
-        let list = Some(StripeList::OBJECTS[0]);
-        ObjectList { stripe, now, list, after: None, pages: 0, cut: false }
+        let first = ObjectList::only(stripe, StripeList::OBJECTS[0], now);
+        ObjectList { goes_on: true, ..first }
+    }
+
+    /// A listing of the objects of one list that may still change by `now`.
+    pub fn only(stripe: &'a Stripe, list: StripeList, now: Instant) -> ObjectList<'a> {
+        let list = Some(list);
+        ObjectList { stripe, now, list, goes_on: false, after: None, pages: 0, cut: false }
     }
 
     /// The next objects; None after the last.
@@ -166,7 +198,7 @@ impl<'a> ObjectList<'a> {
         self.cut |= last.is_some() && self.pages == MAX_PAGES;
         self.after = last.filter(|_| self.pages < MAX_PAGES);
         if self.after.is_none() {
-            (self.list, self.pages) = (list.next(), 0);
+            (self.list, self.pages) = (list.next().filter(|_| self.goes_on), 0);
         }
         Ok(Some(data))
     }

@@ -8,6 +8,7 @@ mod list;
 pub mod object;
 pub mod signature;
 mod subscription;
+pub mod topup;
 
 pub use billing::NewSubscription;
 pub use client::{Stripe, StripeError};

@@ -14,6 +14,7 @@ use crate::domain::payment::{
 };
 use crate::domain::subscription::SubscriptionId;
 use crate::domain::tax::Priced;
+use crate::domain::topup::InvoiceId;
 use crate::domain::{Money, OperationId};
 
 /// The metadata keys with which a payment names its order and its account.
@@ -23,7 +24,7 @@ pub const ACCOUNT: &str = "scrip_account";
 pub const TOP_UP: &str = "scrip_topup";
 
 /// The longest receipt address that is kept, in bytes: Stripe's have about 200.
-const MAX_URL: usize = 1024;
+pub(super) const MAX_URL: usize = 1024;
 
 /// Whether an address is one of Stripe's own, over https.
 pub fn is_stripes(url: &str) -> bool {
@@ -39,6 +40,8 @@ pub enum Said {
     Payment(PaymentNotice),
     /// Something about this subscription: Stripe is asked about the rest.
     Subscription(SubscriptionId),
+    /// An invoice of a top-up plan was paid: Stripe is asked about the rest.
+    Invoice(InvoiceId),
 }
 
 /// What an object says. None: it is not about anything of ours.
@@ -345,6 +348,8 @@ impl Subscription {
 
 #[derive(Deserialize)]
 struct Invoice {
+    id: Option<String>,
+    status: Option<String>,
     parent: Option<InvoiceParent>,
 }
 
@@ -356,12 +361,18 @@ struct InvoiceParent {
 #[derive(Deserialize)]
 struct InvoiceSubscription {
     subscription: Named,
+    metadata: Metadata,
 }
 
 impl Invoice {
     fn said(self) -> Result<Option<Said>, serde_json::Error> {
         let of = self.parent.and_then(|parent| parent.subscription_details);
-        let Some(InvoiceSubscription { subscription }) = of else { return Ok(None) };
+        let Some(InvoiceSubscription { subscription, metadata }) = of else { return Ok(None) };
+        let is_topup = metadata.is_some_and(|metadata| metadata.contains_key(TOP_UP));
+        if is_topup && self.status.as_deref() == Some("paid") {
+            let id = self.id.unwrap_or_default();
+            return id.parse().map(|id| Some(Said::Invoice(id))).map_err(|_| wrong("id", &id));
+        }
         let (Named::Id(id) | Named::Object { id }) = subscription;
         Subscription { id }.said()
     }

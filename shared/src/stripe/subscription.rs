@@ -16,7 +16,7 @@ use crate::domain::subscription::{
 };
 
 impl Stripe {
-    /// A subscription, as it is now. None: Stripe does not have it, or it is for no plan.
+    /// A subscription, as it is now. None: Stripe does not have it.
     ///
     /// # Errors
     /// [`StripeError`].
@@ -34,6 +34,7 @@ impl Stripe {
         let request = || RequestBuilder::new(StripeMethod::Get, path.clone()).query(&expand);
         match self.asked(now, |client| sent(client, request())).await {
             Ok(object) => subscription(object)
+                .map(Some)
                 .map_err(|error| StripeError::Unreadable(format!("subscription {id}: {error}"))),
             Err(StripeError::Missing(_)) => Ok(None),
             Err(error) => Err(error),
@@ -41,19 +42,16 @@ impl Stripe {
     }
 }
 
-/// Reads a subscription. None: its metadata says that it is a top-up plan.
+/// Reads a subscription.
 ///
 /// # Errors
 /// If a field that decides about a plan is missing or wrong.
-pub fn subscription(object: Value) -> Result<Option<Subscription>, serde_json::Error> {
+pub fn subscription(object: Value) -> Result<Subscription, serde_json::Error> {
     read(object).map_err(without_value)
 }
 
-fn read(object: Value) -> Result<Option<Subscription>, serde_json::Error> {
+fn read(object: Value) -> Result<Subscription, serde_json::Error> {
     let read: SubscriptionObject = serde_json::from_value(object)?;
-    if read.metadata.contains_key(TOP_UP) {
-        return Ok(None);
-    }
     let custom = |text: &str| <serde_json::Error as serde::de::Error>::custom(text);
     let status = SubscriptionStatus::named(&read.status);
     let items: Vec<SubscriptionItem> = read.items.data.into_iter().map(item).collect();
@@ -62,16 +60,17 @@ fn read(object: Value) -> Result<Option<Subscription>, serde_json::Error> {
         Some(at) => Some(second(at)),
         None => read.cancel_at_period_end.then_some(first.cycle.end),
     };
-    Ok(Some(Subscription {
+    Ok(Subscription {
         id: read.id.parse().map_err(|_| custom("id is no id of a subscription"))?,
         account: read.metadata.get(ACCOUNT).cloned(),
+        topup: read.metadata.get(TOP_UP).cloned(),
         customer: read.customer.id(),
         status: status.ok_or_else(|| custom("status is unknown"))?,
         items,
         anchored_at: second(read.billing_cycle_anchor),
         ends_at,
         then: read.schedule.and_then(|schedule| schedule.then()),
-    }))
+    })
 }
 
 fn second(at: i64) -> Instant {

@@ -19,3 +19,4 @@ mod subscribing;
 mod tax_properties;
 mod tax_requests;
 mod taxes;
+mod topups;

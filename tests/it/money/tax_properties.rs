@@ -31,6 +31,7 @@ fn ordered(credits: Credits, price: u64, behavior: TaxBehavior) -> Order {
         url: None,
         intent: None,
         expired: false,
+        from_invoice: None,
     }
 }
 

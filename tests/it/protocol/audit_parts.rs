@@ -236,6 +236,7 @@ async fn a_stack_without_stripe_offers_and_takes_no_purchase() {
         ("GET", "/v1/me/packs"),
         ("POST", "/v1/me/checkouts"),
         ("GET", "/v1/me/checkouts"),
+        ("GET", "/v1/me/topup-plans"),
         ("POST", "/v1/stripe/webhook"),
     ] {
         // The contract has these routes: it is of a stack with Stripe.

@@ -5,6 +5,7 @@ mod audit;
 mod audit_limits;
 mod audit_parts;
 mod audit_prices;
+mod audit_subscriptions;
 mod broken_records;
 mod bursts;
 mod calendar;

@@ -142,6 +142,7 @@ impl Bill {
         Subscription {
             id: format!("sub_{}", self.number).parse().expect("an id"),
             account: Some("acme".to_owned()),
+            topup: None,
             customer: "cus_1".to_owned(),
             status: self.is,
             items: vec![SubscriptionItem { of: of(self.price), cycle, by_months: true }],

@@ -2,6 +2,7 @@
 
 mod plan;
 mod sale;
+mod topup;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use serde::Deserialize;
 
 use plan::PlanFile;
 use sale::{PackFile, TaxFile};
+use topup::TopUpFile;
 use values::{NO_NAME, Switch, amount, is_name, wrong, yes};
 
 use super::{Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Plan, Pricing, UnitPrice};
@@ -67,6 +69,8 @@ struct CatalogFile {
     actions: BTreeMap<String, ActionFile>,
     #[serde(default)]
     packs: BTreeMap<String, PackFile>,
+    #[serde(default)]
+    topups: BTreeMap<String, TopUpFile>,
 }
 
 #[derive(Deserialize)]
@@ -105,11 +109,16 @@ impl CatalogFile {
             ("plans", self.plans.keys().collect::<Vec<_>>()),
             ("actions", self.actions.keys().collect()),
             ("packs", self.packs.keys().collect()),
+            ("topups", self.topups.keys().collect()),
         ];
         for (table, keys) in names {
             if let Some(name) = keys.into_iter().find(|name| !is_name(name)) {
                 return Err(wrong(format!("{table}.{name}"), NO_NAME));
             }
+        }
+        // An order and its entries name what was bought, by either name.
+        if let Some(name) = self.topups.keys().find(|name| self.packs.contains_key(*name)) {
+            return Err(wrong(format!("topups.{name}"), "must not have the name of a pack"));
         }
         let mut numbers = BTreeSet::new();
         for (name, action) in &self.actions {
@@ -127,6 +136,7 @@ impl CatalogFile {
         let actions =
             self.actions.into_iter().map(|(n, a)| a.check(n)).collect::<Result<_, _>>()?;
         let packs = self.packs.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
+        let topups = self.topups.into_iter().map(|(n, t)| t.check(n)).collect::<Result<_, _>>()?;
         Ok(Catalog {
             version,
             contact_url,
@@ -137,6 +147,7 @@ impl CatalogFile {
             plans,
             actions,
             packs,
+            topups,
             rates: BTreeMap::new(),
         })
     }

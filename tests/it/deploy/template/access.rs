@@ -40,6 +40,9 @@ const SESSION: &[&str] = &[
     "OPTIONS /v1/me/subscriptions",
     "POST /v1/me/portal",
     "OPTIONS /v1/me/portal",
+    "GET /v1/me/topup-plans",
+    "POST /v1/me/topup-plans",
+    "OPTIONS /v1/me/topup-plans",
 ];
 /// Routes for anyone. The page shows an account to its session, and a link belongs to a session.
 const PUBLIC: &[&str] = &[

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{amount, wrong};
+use super::values::{MAX_MINOR, amount, wrong};
 use crate::domain::catalog::CatalogError;
 use crate::domain::currency::Currency;
 use crate::domain::money::Money;
 use crate::domain::pack::{Pack, Prices};
 use crate::domain::tax::{Tax, TaxBehavior};
-
-/// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
-const MAX_MINOR: u64 = 999_999_999_999;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,6 +7,8 @@ use crate::domain::credits::{Credits, CreditsError};
 use crate::domain::dated::Dated;
 use crate::domain::period::{Day, week};
 
+/// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
+pub(super) const MAX_MINOR: u64 = 999_999_999_999;
 pub(super) const NO_NAME: &str = "must be 1 to 64 lower-case letters, digits and underscores";
 
 /// A value for always, or several with the Mondays from which they are in force.
