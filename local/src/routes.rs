@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use shared::context::Context;
 use shared::http::{self, Call};
 use shared::secrets::Secret;
-use shared::stripe::Stripe;
+use shared::stripe::{Stripe, StripeAccount};
 use shared::telemetry::correlation::{Correlation, during};
 
 use crate::roles::acting_as;
@@ -84,7 +84,11 @@ impl Functions {
             "page" => Box::pin(page::handle(context, request)),
             "accounts" => Box::pin(accounts::handle(context, request)),
             "checkout" => Box::pin(checkout::handle(context, &self.stripe, request)),
-            "webhook" => Box::pin(webhook::handle(context, &self.webhook_secret, request)),
+            "webhook" => {
+                let stripe = StripeAccount::Client(self.stripe.clone());
+                let secret = &self.webhook_secret;
+                Box::pin(async move { webhook::handle(context, &stripe, secret, request).await })
+            }
             other => panic!("template.yaml: the local stack has no function {other}"),
         };
         acting_as(function, answer).await

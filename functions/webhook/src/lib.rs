@@ -4,38 +4,47 @@
 //! that arrives twice has the effect of one.
 
 use lambda_http::{Body, Request, Response};
+use shared::command::auto_top_up;
 use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
 use shared::context::Context;
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
+use shared::domain::payment::PaymentNotice;
 use shared::http::payment::{Outcome, heard};
 use shared::http::{self, Call, Problem};
 use shared::secrets::Secret;
 use shared::stripe::signature::{self, SignatureError};
-use shared::stripe::{self, Unreadable};
+use shared::stripe::{self, StripeAccount, Unreadable};
 use shared::telemetry::correlation;
 
 /// Answers `POST /v1/stripe/webhook`. `secret` is the endpoint's signing secret; while it is being
-/// replaced it holds both, separated by a space.
-pub async fn handle(context: &Context, secret: &Secret, request: Request) -> Response<Body> {
+/// replaced it holds both, separated by a space. `stripe` says which card was saved.
+pub async fn handle(
+    context: &Context,
+    stripe: &StripeAccount,
+    secret: &Secret,
+    request: Request,
+) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    http::answer(context, &call, route(context, secret, &call)).await
+    http::answer(context, &call, route(context, stripe, secret, &call)).await
 }
 
 async fn route(
     context: &Context,
+    stripe: &StripeAccount,
     secret: &Secret,
     call: &Call<'_>,
 ) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
-        ("POST", ["v1", "stripe", "webhook"]) => take_notice(context, secret, call).await,
+        ("POST", ["v1", "stripe", "webhook"]) => take_notice(context, stripe, secret, call).await,
         _ => Err(call.no_route()),
     }
 }
 
 async fn take_notice(
     context: &Context,
+    stripe: &StripeAccount,
     secret: &Secret,
     call: &Call<'_>,
 ) -> Result<Response<Body>, Problem> {
@@ -49,6 +58,21 @@ async fn take_notice(
     let outcome = match event.said {
         // An event that changes nothing.
         None => Outcome::Ignored,
+        Some(PaymentNotice::CardSaved { intent }) => {
+            let now = context.clock.now();
+            let saved = match stripe.client(now).await {
+                Ok(stripe) => stripe.saved_card(&intent, now).await,
+                Err(error) => Err(error),
+            };
+            match saved.map_err(|error| Problem::stripe(&error))? {
+                Some(saved) => {
+                    correlation::account(&saved.account);
+                    auto_top_up::card_saved(context, &saved).await?;
+                    Outcome::Applied
+                }
+                None => Outcome::Ignored,
+            }
+        }
         Some(said) => outcome(payment::take_notice(context, &said, true).await?),
     };
     let (event, kind) = (event.id, event.kind);

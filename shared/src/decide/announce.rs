@@ -9,14 +9,18 @@
 //! Events go to the company's own programs. They say what changed, without an operator's reason or
 //! message: those are in the entry.
 
+mod auto_top_up;
 mod limits;
 
 use std::collections::BTreeMap;
 
+pub use auto_top_up::{AutoNews, auto_top_up};
+pub use limits::limit_reached;
+
 use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::ledger::PostedEntry;
-use crate::domain::limit::{Counted, FirstReached};
+use crate::domain::limit::Counted;
 use crate::domain::meters::Meters;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::rates::ModelNumber;
@@ -140,6 +144,7 @@ pub enum About {
         required: Credits,
         resets_at: Option<Instant>,
     },
+    AutoTopUp(AutoNews),
 }
 
 impl About {
@@ -162,6 +167,7 @@ impl About {
             About::Expiring { .. } => "CreditsExpiring",
             About::LimitLow { .. } => "LimitLow",
             About::LimitReached { .. } => "LimitReached",
+            About::AutoTopUp(news) => news.name(),
         }
     }
 }
@@ -212,19 +218,6 @@ fn low_limits(after: &Account, posted: &PostedEntry, later: &[PostedEntry]) -> V
         event(&after.id, posted, id, About::LimitLow { limit, used, resets_at })
     });
     low.collect()
-}
-
-/// The event of a limit that did not let a charge pass.
-pub fn limit_reached(first: FirstReached) -> Event {
-    let FirstReached { account, limit, used, required, resets_at, at, balance } = first;
-    Event {
-        id: format!("{account}:{}", limits::id(&limit, "reached")),
-        account,
-        at,
-        seq: None,
-        balance,
-        about: About::LimitReached { limit, used, required, resets_at },
-    }
 }
 
 /// The events of the entries from number `from` on, with the ids that they had: from the ledger,

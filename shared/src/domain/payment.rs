@@ -51,6 +51,8 @@ pub struct Order {
     pub customer: Option<String>,
     /// Whether Stripe makes an invoice for it.
     pub invoice: bool,
+    /// Whether auto top-up placed it: a saved card is charged, and nobody is sent to a page.
+    pub auto: bool,
     pub at: Instant,
     /// Where the customer pays, once Stripe has sent it.
     pub url: Option<String>,
@@ -86,6 +88,10 @@ pub enum PaymentNotice {
     Payment {
         intent: IntentId,
         facts: Facts,
+    },
+    /// A page that saves a card is done. The setup intent says which card, and for what.
+    CardSaved {
+        intent: String,
     },
     /// The session of an order ended without a payment.
     Expired {

@@ -83,6 +83,8 @@ pub enum Refusal {
     PaymentAmbiguous,
     /// The event still cannot be read: deploy a version that can read it first.
     EventUnreadable { problem: String },
+    /// A payment of the account is disputed.
+    DisputeOpen,
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
     /// There is no token, or it is not accepted, for any reason. If the token was ours and is over,
@@ -190,6 +192,7 @@ impl Refusal {
             Refusal::PaymentNotParked => "payment_not_parked",
             Refusal::PaymentAmbiguous => "payment_ambiguous",
             Refusal::EventUnreadable { .. } => "event_unreadable",
+            Refusal::DisputeOpen => "dispute_open",
             Refusal::BalanceTooLarge => "balance_too_large",
             Refusal::SessionRequired { .. } => "session_required",
             Refusal::SessionHeaderRequired => "session_header_required",

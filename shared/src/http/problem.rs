@@ -154,7 +154,10 @@ impl Problem {
                 let unknown = Problem::new(503, UNKNOWN, "Outcome unknown", detail.to_owned());
                 Problem { retry_after_s: Some(1), ..unknown }
             }
-            StripeError::Key(_) | StripeError::Missing(_) | StripeError::Rejected(_) => {
+            StripeError::Key(_)
+            | StripeError::Missing(_)
+            | StripeError::Card { .. }
+            | StripeError::Rejected(_) => {
                 tracing::error!(%error, "a checkout was refused");
                 let detail = "The payment provider refused the checkout.".to_owned();
                 Problem::new(500, "internal_error", "Internal error", detail)

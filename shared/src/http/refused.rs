@@ -180,6 +180,13 @@ impl From<Refusal> for Problem {
             Refusal::EventUnreadable { problem } => {
                 new(409, "Event unreadable", format!("The event still cannot be read: {problem}."))
             }
+            Refusal::DisputeOpen => new(
+                409,
+                "Dispute open",
+                "A payment of the account is disputed. Auto top-up can be switched on once that \
+                 is decided."
+                    .to_owned(),
+            ),
             Refusal::BalanceTooLarge => {
                 let most = Credits::MAX_BALANCE;
                 new(422, "Balance too large", format!("An account holds at most {most} credits."))

@@ -58,6 +58,7 @@ fn read_order(item: &Item) -> Stored<Order> {
         return_url: text.return_url,
         customer: text.customer,
         invoice: text.invoice,
+        auto: text.auto,
         at: Instant::from_ms(text.at_ms),
         url: row.optional_text(ledger::URL)?.map(str::to_owned),
         intent: intent.map_err(|e| row.broken(ledger::INTENT, e))?,
@@ -100,6 +101,8 @@ struct OrderText {
     customer: Option<String>,
     #[serde(default)]
     invoice: bool,
+    #[serde(default)]
+    auto: bool,
     at_ms: i64,
 }
 
@@ -119,6 +122,7 @@ impl OrderText {
             return_url: order.return_url.clone(),
             customer: order.customer.clone(),
             invoice: order.invoice,
+            auto: order.auto,
             at_ms: order.at.ms(),
         }
     }

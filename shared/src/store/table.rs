@@ -60,6 +60,9 @@ pub(super) mod account {
     /// The version of its own limits; absent: it never had one. What was used of a limit is an
     /// attribute of its own, named by `counter_key`: all other names are lower-case.
     pub(crate) const LIMITS_VERSION: &str = "li";
+    /// The threshold of its auto top-up, micro-credits, and the number of the setting; absent: off.
+    pub(crate) const THRESHOLD: &str = "tb";
+    pub(crate) const THRESHOLD_SET: &str = "tv";
     /// Plan, status, anchor and the allowances of the current periods, packed.
     pub(crate) const PLAN_STATE: &str = "ps";
     /// Operations ever applied.
@@ -222,6 +225,18 @@ pub(super) const PAYMENTS_OF_ACCOUNT: &str = "S#payment#";
 
 /// The latest orders of an account.
 pub(super) const ORDERS: &str = "S#orders";
+
+/// The auto top-up of an account.
+pub(super) const AUTO_TOP_UP: &str = "S#auto";
+
+/// `S#consent#<id>`: a consent to auto top-up. They sort in the order in which they were given.
+pub(super) fn consent_key(id: OperationId) -> String {
+    format!("S#consent#{id}")
+}
+
+/// The partition key of the accounts whose auto top-up `reconcile` looks at. Their sort keys are
+/// `<time>#<account>`.
+pub(super) const AUTO_DUE: &str = "#auto";
 
 /// The partition key of an event that was kept.
 pub(super) fn event_key(id: &str) -> String {

@@ -13,7 +13,7 @@ use stripe_checkout::checkout_session::{
     CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
     CreateCheckoutSessionPaymentIntentData, ProductData,
 };
-use stripe_client_core::RequestBuilder;
+use stripe_client_core::{CustomizableStripeRequest, RequestBuilder};
 use stripe_rust::{
     ApiErrorsCode, Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeRequest,
 };
@@ -57,6 +57,9 @@ pub enum StripeError {
     /// An object named in the request does not exist any more.
     #[error("Stripe does not have the named object: {0}")]
     Missing(String),
+    /// A saved card cannot be charged. Stripe names the payment intent, if it made one.
+    #[error("the card cannot be charged: {text}")]
+    Card { intent: Option<String>, text: String },
     /// Stripe refused. Asking again does not help.
     #[error("Stripe refused: {0}")]
     Rejected(String),
@@ -234,10 +237,26 @@ fn back_to(return_url: &str, ours: &str) -> String {
 
 /// Sends a request. The answer is as it was sent, without the library's types.
 pub(super) async fn sent(client: Client, request: RequestBuilder) -> Result<Value, StripeError> {
-    let answer = request.customize::<miniserde::json::Value>().send(&client);
+    answered(client, request.customize()).await
+}
+
+/// Sends a request once for `key`: sent again, it gets the same answer for a day.
+pub(super) async fn sent_once(
+    client: Client,
+    request: RequestBuilder,
+    key: &str,
+) -> Result<Value, StripeError> {
+    let key = IdempotencyKey::new(key).map_err(|e| StripeError::Rejected(e.to_string()))?;
+    answered(client, request.customize().request_strategy(RequestStrategy::Idempotent(key))).await
+}
+
+async fn answered(
+    client: Client,
+    request: CustomizableStripeRequest<miniserde::json::Value>,
+) -> Result<Value, StripeError> {
     // Boxed: the library's future is large, and so would be every future around it.
-    let answer = miniserde::json::to_string(&Box::pin(answer).await.map_err(failed)?);
-    serde_json::from_str(&answer).map_err(|_| unread("JSON"))
+    let answer = Box::pin(request.send(&client)).await.map_err(failed)?;
+    serde_json::from_str(&miniserde::json::to_string(&answer)).map_err(|_| unread("JSON"))
 }
 
 pub(super) fn unread(field: &str) -> StripeError {
@@ -253,6 +272,10 @@ fn failed(error: stripe_rust::StripeError) -> StripeError {
             let text = format!("{} {code} ({status})", errors.type_.as_str());
             match status {
                 401 => StripeError::Key(text),
+                402 => {
+                    let intent = errors.payment_intent.map(|intent| intent.id.to_string());
+                    StripeError::Card { intent, text }
+                }
                 _ if errors.code == Some(ApiErrorsCode::ResourceMissing) => {
                     StripeError::Missing(text)
                 }

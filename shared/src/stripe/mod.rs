@@ -1,15 +1,19 @@
 //! Stripe: its signatures, its objects, and requests to it. Only this module knows Stripe.
 
+mod account;
 mod client;
 mod endpoint;
 mod event;
 mod list;
 pub mod object;
+mod off_session;
 pub mod signature;
 
+pub use account::StripeAccount;
 pub use client::{Stripe, StripeError};
 pub use endpoint::{Endpoint, NewEndpoint};
 pub use event::{
     Event, PAYMENT_KINDS, REVERSAL_KINDS, Unreadable, event, kinds, listed_event, name,
 };
 pub use list::{ListPage, ListPart, ObjectList, may_change_since};
+pub use off_session::{SavedCard, intent_id};

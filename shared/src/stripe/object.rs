@@ -17,6 +17,8 @@ use crate::domain::{Money, OperationId};
 /// The metadata keys with which a payment names its order and its account.
 pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
+/// The metadata key with which the page that saves a card names the consent.
+pub const CONSENT: &str = "scrip_consent";
 
 /// The longest receipt address that is kept, in bytes: Stripe's have about 200.
 const MAX_URL: usize = 1024;
@@ -130,6 +132,7 @@ fn money(currency: &str, minor: u64) -> Result<Money, serde_json::Error> {
 struct Session {
     id: Option<String>,
     metadata: Metadata,
+    setup_intent: Option<Named>,
     status: Option<String>,
     payment_status: String,
     payment_intent: Option<Named>,
@@ -140,6 +143,12 @@ struct Session {
 
 impl Session {
     fn said(self, live: bool) -> Read {
+        if let Some(setup_intent) = self.setup_intent {
+            let is_ours = self.metadata.is_some_and(|metadata| metadata.contains_key(CONSENT));
+            let ours = is_ours && self.status.as_deref() == Some("complete");
+            let (Named::Id(intent) | Named::Object { id: intent }) = setup_intent;
+            return Ok(ours.then_some(PaymentNotice::CardSaved { intent }));
+        }
         let Some(facts) = of_order(&self.metadata, live) else { return Ok(None) };
         if self.status.as_deref() == Some("expired") {
             let order = facts.orders.first().copied();

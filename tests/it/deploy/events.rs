@@ -10,6 +10,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::http::gateway;
 use shared::secrets::Secret;
+use shared::stripe::StripeAccount;
 
 use crate::support::shop::Shop;
 use crate::support::{Stack, answer, request};
@@ -70,7 +71,8 @@ async fn replay(event: &Value) -> Value {
         }
         Some("webhook") => {
             let secret = Secret::fixed(WEBHOOK_SECRET);
-            webhook::handle(stack.context(), &secret, request).await
+            let stripe = StripeAccount::Client(stack.functions.stripe().clone());
+            webhook::handle(stack.context(), &stripe, &secret, request).await
         }
         other => panic!("no function for {method} {path}: {other:?}"),
     };
