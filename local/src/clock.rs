@@ -51,9 +51,7 @@ impl LocalClock {
 
     /// The time as HTTP writes it: `Sun, 22 Nov 2026 02:59:40 GMT`.
     pub fn http_date(&self) -> HeaderValue {
-        let now = DateTime::from_timestamp_millis(self.now().ms()).unwrap_or_default();
-        let text = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        HeaderValue::from_str(&text).expect("letters and digits")
+        http_date(self.now())
     }
 
     /// A clock that continues where the one in this file stopped, and stores each move there.
@@ -77,6 +75,13 @@ impl LocalClock {
         let clock = self.clone();
         Clock::new(move || clock.now())
     }
+}
+
+/// A time as HTTP writes it.
+pub(crate) fn http_date(now: Instant) -> HeaderValue {
+    let now = DateTime::from_timestamp_millis(now.ms()).unwrap_or_default();
+    let text = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    HeaderValue::from_str(&text).expect("letters and digits")
 }
 
 fn system_now(offset_ms: i64) -> Instant {

@@ -223,6 +223,9 @@ async fn serve(
     let (functions, stripe) = (stack.functions.clone(), stack.stripe.clone());
     let serving = tokio::spawn(server::serve(listener, stack));
     let editing = tokio::spawn(editor::serve(beside, functions.clone()));
+    if let Some(stripe) = stripe.clone() {
+        tokio::spawn(stripe.run(functions.clone()));
+    }
     if states {
         states::seed(&functions, stripe.as_ref()).await?;
     }

@@ -127,9 +127,14 @@ async fn local(
     let Some(local) = &stack.stripe else { return control::answer(&stack.clock, request) };
     if path.starts_with(stripe::PREFIX) {
         let answer = stripe::answer(local, request);
-        if path.ends_with("/expire") {
-            local.deliver(&stack.functions).await;
+        if request.method() != "GET" {
+            local.deliver_new(&stack.functions).await;
         }
+        return answer;
+    }
+    if path == "/_local/clock" && post {
+        let answer = control::answer(&stack.clock, request);
+        local.deliver_new(&stack.functions).await;
         return answer;
     }
     match path.strip_prefix("/_local/stripe/") {

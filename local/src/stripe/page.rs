@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::effect::Effect;
 use super::local_stripe::LocalStripe;
-use super::payments::{buttons, money};
+use super::payments::buttons;
+use super::wire::money;
 use crate::routes::Functions;
 
 /// The start of its pages.
@@ -17,13 +18,16 @@ const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8>\
 
 /// The page of a session. None: it does not exist.
 pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
-    let memory = stripe.memory.lock().expect("no one panics with the lock");
-    let session = memory.sessions.iter().find(|known| known["id"] == session)?;
+    let now = stripe.now();
+    let (session, effects) = stripe.read(|memory| {
+        let session = memory.sessions.iter().find(|known| known["id"] == session)?;
+        Some((session.clone(), buttons(memory, session, now)))
+    })?;
     let text = |field: &str| match &session[field] {
         Value::String(text) => escaped(text),
         other => escaped(&other.to_string()),
     };
-    let effects = escaped(&buttons(&memory, session).to_string());
+    let effects = escaped(&effects.to_string());
     let (way_back, label) = match session["status"].as_str() {
         Some("open") => ("cancel_url", "Go back without paying"),
         _ => ("success_url", "Back to where you came from"),
@@ -43,7 +47,7 @@ pub fn show(stripe: &LocalStripe, session: &str) -> Option<Response<Body>> {
          const a=await r.json();at('said').textContent=r.ok?label+': done':a.detail;\
          if(r.ok)show(a.effects);if(r.ok&&a.back)location.href=a.back;}};return b;}}));\
          show(JSON.parse(at('effects').dataset.effects));</script></html>",
-        money(session, "amount_total"),
+        money(&session, "amount_total"),
         text("local_product"),
         text("id"),
         text("status"),
@@ -63,14 +67,13 @@ fn html(html: String) -> Response<Body> {
 
 /// The receipt of a charge. None: it does not exist.
 pub fn receipt(stripe: &LocalStripe, charge: &str) -> Option<Response<Body>> {
-    let memory = stripe.memory.lock().expect("no one panics with the lock");
-    let charge = memory.charges.iter().find(|known| known["id"] == charge)?;
+    let charge = stripe.object("charges", charge)?;
     let text = |field: &str| escaped(charge[field].to_string().trim_matches('"'));
     Some(html(format!(
         "{HEAD}<title>Receipt</title><h1>Receipt</h1><p>{}, of which {} was refunded. Charge {}. \
          A Stripe on this machine: no money moved.</p></html>",
-        money(charge, "amount"),
-        money(charge, "amount_refunded"),
+        money(&charge, "amount"),
+        money(&charge, "amount_refunded"),
         text("id"),
     )))
 }
@@ -102,11 +105,13 @@ pub async fn press(
     }
     stripe.deliver(functions).await;
     let pays = matches!(effect, Effect::Pay | Effect::PayLater);
-    let memory = stripe.memory.lock().expect("no one panics with the lock");
-    let session = memory.sessions.iter().find(|known| known["id"] == session);
-    let effects = session.map(|session| buttons(&memory, session));
-    let back = session.filter(|_| pays).map(|session| session["success_url"].clone());
-    (200, json!({ "back": back, "effects": effects }))
+    let now = stripe.now();
+    stripe.read(|memory| {
+        let session = memory.sessions.iter().find(|known| known["id"] == session);
+        let effects = session.map(|session| buttons(memory, session, now));
+        let back = session.filter(|_| pays).map(|session| session["success_url"].clone());
+        (200, json!({ "back": back, "effects": effects }))
+    })
 }
 
 fn escaped(text: &str) -> String {

@@ -2,44 +2,41 @@
 //! the webhook's answers to their events.
 
 use serde_json::{Value, json};
-use shared::domain::{Currency, Instant, Money};
+use shared::domain::Instant;
 use shared::stripe::object::ACCOUNT;
 
+use super::act::possible;
 use super::local_stripe::LocalStripe;
 use super::memory::Memory;
-use super::objects::possible;
+use super::wire::{money, text};
 
 /// The effects that are possible for a session now, as buttons: each with its label and its body.
-pub(super) fn buttons(memory: &Memory, session: &Value) -> Value {
+pub(super) fn buttons(memory: &Memory, session: &Value, now: Instant) -> Value {
     let currency = money(session, "amount_total").currency;
-    let effects = possible(memory, session["id"].as_str().unwrap_or_default()).into_iter();
+    let effects = possible(memory, text(session, "id"), now).into_iter();
     effects.map(|effect| json!({ "label": effect.label(currency), "effect": effect })).collect()
-}
-
-/// An amount of an object in its currency. No object has an unknown currency.
-pub(super) fn money(object: &Value, field: &str) -> Money {
-    let currency = object["currency"].as_str().and_then(|code| code.parse::<Currency>().ok());
-    let currency = currency.expect("a session was made in a known currency");
-    Money { currency, minor: object[field].as_u64().unwrap_or_default() }
 }
 
 impl LocalStripe {
     /// All payments, the latest first.
     pub fn payments(&self) -> Vec<Value> {
-        let memory = self.memory.lock().expect("no one panics with the lock");
-        memory.sessions.iter().rev().map(|session| shown(&memory, session)).collect()
+        let now = self.now();
+        self.read(|memory| {
+            memory.sessions.iter().rev().map(|session| shown(memory, session, now)).collect()
+        })
     }
 
     /// The latest session of an account.
     pub fn latest_of(&self, account: &str) -> Option<String> {
-        let memory = self.memory.lock().expect("no one panics with the lock");
-        let mut sessions = memory.sessions.iter().rev();
-        let found = sessions.find(|session| session["metadata"][ACCOUNT] == account)?;
-        found["id"].as_str().map(str::to_owned)
+        self.read(|memory| {
+            let mut sessions = memory.sessions.iter().rev();
+            let found = sessions.find(|session| session["metadata"][ACCOUNT] == account)?;
+            found["id"].as_str().map(str::to_owned)
+        })
     }
 }
 
-fn shown(memory: &Memory, session: &Value) -> Value {
+fn shown(memory: &Memory, session: &Value, now: Instant) -> Value {
     let (id, intent) = (&session["id"], &session["local_intent"]);
     let answers = memory.answers.iter().rev();
     let answers = answers.filter(|answer| *id == *answer.of || *intent == *answer.of);
@@ -53,7 +50,7 @@ fn shown(memory: &Memory, session: &Value) -> Value {
         "session": id, "account": session["metadata"][ACCOUNT],
         "order": session["client_reference_id"], "price": money(session, "amount_total").decimal(),
         "currency": session["currency"], "state": state(memory, session),
-        "effects": buttons(memory, session), "answers": answers,
+        "effects": buttons(memory, session, now), "answers": answers,
     })
 }
 
