@@ -33,8 +33,14 @@ pub enum Refusal {
     PlanRequired { required: Credits, available: Credits },
     /// The account is in debt, and the catalog lets nobody spend in debt.
     DebtOutstanding { required: Credits, available: Credits, debt: Credits },
-    /// Fewer credits are available than the operation needs.
-    InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
+    /// Fewer credits are available than the operation needs. `auto_top_up`: whether more are being
+    /// bought.
+    InsufficientCredits {
+        required: Credits,
+        available: Credits,
+        recharge: Option<Recharge>,
+        auto_top_up: bool,
+    },
     /// Limits do not let the operation pass; the one that resets last is the first. `recharge`: when
     /// credits come back, if fewer are available than it needs as well.
     LimitReached {

@@ -75,8 +75,12 @@ impl From<Refusal> for Problem {
                     .with("debt", debt);
                 problem.topped_up()
             }
-            Refusal::InsufficientCredits { required, available, recharge } => {
-                insufficient(required, available, recharge)
+            Refusal::InsufficientCredits { required, available, recharge, auto_top_up } => {
+                let problem = insufficient(required, available, recharge);
+                match auto_top_up {
+                    true => problem.with("auto_top_up", "processing"),
+                    false => problem,
+                }
             }
             Refusal::LimitReached { limits, required, available, recharge } => {
                 limit_reached(&limits, (required, available), recharge)
