@@ -177,7 +177,9 @@ async fn begin(
         mode: &'a str,
         currency: &'a str,
         payment_method_types: [&'a str; 1],
+        #[serde(skip_serializing_if = "Option::is_none")]
         customer: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         customer_creation: Option<&'a str>,
         client_reference_id: String,
         metadata: &'a BTreeMap<&'a str, String>,
