@@ -97,7 +97,7 @@ async fn state(context: &Context, call: &Call<'_>, id: &str) -> Result<Response<
 
 /// The state of the account's auto top-up; with a setting in the query, the words to consent to.
 async fn show_auto(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    let account = call.customer(context, Scope::Buy).await?.account;
+    let account = call.customer(context, Scope::View).await?.account;
     let proposed = call.proposed_auto_top_up()?;
     let catalog = context.catalog().await;
     let consent_words = proposed.map(|terms| words(&terms, &catalog)).transpose()?;

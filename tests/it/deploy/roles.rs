@@ -162,10 +162,10 @@ async fn auto_top_up(shop: &Shop) {
     const PATH: &str = "/v1/me/auto-top-up";
     shop.stack.open("auto", "free").await;
     let token = shop.token("auto", r#""buy""#).await;
-    let query = "below=20&pack=starter&currency=usd&at_most_minor=9800";
+    let query = "below=50&pack=starter&currency=usd&at_most_minor=9800";
     let words = shop.ask(&token, "GET", &format!("{PATH}?{query}"), None, "").await;
     let body = json!({
-        "below": "20", "pack": "starter", "currency": "usd", "at_most_minor": 9800,
+        "below": "50", "pack": "starter", "currency": "usd", "at_most_minor": 9800,
         "consent": words.text("/consent_words"),
     });
     assert_eq!(shop.ask(&token, "PUT", PATH, None, &body.to_string()).await.status, 200);
@@ -180,13 +180,14 @@ async fn auto_top_up(shop: &Shop) {
         assert_eq!(shop.stack.debit("auto", key, credits).await.status, 201, "{key}");
         shop.stack.relay().await;
     };
-    spend("bought by relay", "10").await;
+    // Fewer than 50 are left: relay buys.
+    shop.stack.relay().await;
     card(Card::TakesDays);
     spend("known by the webhook", "500").await;
     let intent = shop.stripe.objects("payment_intents").pop().expect("a payment");
     shop.act(intent["id"].as_str().expect("an id"), Effect::Arrive).await;
     card(Card::Works);
-    spend("the month is full", "500").await;
+    spend("the month is full", "510").await;
     shop.stack.set_clock("2026-12-01T00:01:00Z");
     shop.stack.mappings.fire("reconcile").await.expect("reconciled");
     spend("bought again", "500").await;

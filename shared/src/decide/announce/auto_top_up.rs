@@ -1,31 +1,7 @@
 //! What a change of an auto top-up tells the rest of the company.
 
-use super::{About, Event};
-use crate::domain::auto_top_up::{AutoTopUp, Ended, Failed, OffReason, State};
-use crate::domain::{Credits, Money, OperationId};
-
-/// News of an auto top-up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AutoNews {
-    /// A pack was bought, and its credits are in the account.
-    Done { order: OperationId, pack: String, credits: Credits, price: Money },
-    /// A pack was not bought. Without an order none was placed, which is told once in a month for
-    /// each reason.
-    Failed { order: Option<OperationId>, reason: Failed },
-    /// It is off from now on.
-    Off { reason: OffReason },
-}
-
-impl AutoNews {
-    /// The event's type on the bus.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            AutoNews::Done { .. } => "AutoTopUpDone",
-            AutoNews::Failed { .. } => "AutoTopUpFailed",
-            AutoNews::Off { .. } => "AutoTopUpOff",
-        }
-    }
-}
+use super::event::{About, AutoNews, Event};
+use crate::domain::auto_top_up::{AutoTopUp, Ended, State};
 
 /// The events of the latest write of an auto top-up. Their ids name the write.
 pub fn auto_top_up(auto: &AutoTopUp) -> Vec<Event> {

@@ -1,6 +1,6 @@
 //! Which limits an entry made low, and what names them in the ids of events.
 
-use super::{About, Event};
+use super::event::{About, Event};
 use crate::domain::ledger::PostedEntry;
 use crate::domain::limit::{Counted, FirstReached};
 use crate::domain::{Account, Credits, Entry};
